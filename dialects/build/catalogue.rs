@@ -55,7 +55,7 @@ pub struct Overload {
 
 impl Function {
     /// Returns the largest number of arguments. `None` if there is no limit.
-    fn most(&self) -> Option<usize> {
+    fn max_arguments(&self) -> Option<usize> {
         // An aggregate that can also combine several values of one row accepts any number of arguments.
         if self.across.is_some() || self.overloads.iter().any(|o| o.signature.repeated) {
             return None;
@@ -69,7 +69,7 @@ impl Function {
         )
     }
 
-    pub fn internal(&self) -> bool {
+    pub fn is_internal(&self) -> bool {
         self.group == "internal"
     }
 }
@@ -120,12 +120,12 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
         for (key, value) in file.table()? {
             let at = key.span().start;
             let Some(table) = value.get_ref().as_table() else {
-                faults.push(file.fault(at, format!("`{}` must be a table", key.get_ref())));
+                faults.push(file.fault_at(at, format!("`{}` must be a table", key.get_ref())));
                 continue;
             };
-            if let Some(function) = function(&file, at, key.get_ref(), &group, table, &mut faults) {
+            if let Some(function) = read_function(&file, at, key.get_ref(), &group, table, &mut faults) {
                 if functions.iter().any(|f| f.name == function.name) {
-                    faults.push(file.fault(at, format!("`{}` is defined twice", function.name)));
+                    faults.push(file.fault_at(at, format!("`{}` is defined twice", function.name)));
                 }
                 functions.push(function);
             }
@@ -160,7 +160,7 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
     if faults.is_empty() { Ok(functions) } else { Err(faults) }
 }
 
-fn function(
+fn read_function(
     file: &File,
     at: usize,
     name: &str,
@@ -174,30 +174,30 @@ fn function(
     if let Some(name) = &lower
         && !Lowering::ALL.iter().any(|(n, _)| n == name)
     {
-        faults.push(file.fault(at, format!("`lower = \"{name}\"` is not the name of a lowering")));
+        faults.push(file.fault_at(at, format!("`lower = \"{name}\"` is not the name of a lowering")));
     }
     let mut overloads = Vec::new();
     if toml_file::get(table, "signature").is_some() {
-        overloads.extend(overload(file, at, "", table, faults));
+        overloads.extend(read_overload(file, at, "", table, faults));
     }
     if let Some(more) = toml_file::get(table, "on") {
         for (key, value) in more.get_ref().as_table().into_iter().flatten() {
             match value.get_ref().as_table() {
                 Some(table) => {
                     toml_file::unknown_keys(file, table, &["signature", "sql", "define", "nulls"], faults);
-                    overloads.extend(overload(file, key.span().start, key.get_ref(), table, faults));
+                    overloads.extend(read_overload(file, key.span().start, key.get_ref(), table, faults));
                 }
-                None => faults.push(file.fault(key.span().start, "an overload must be a table")),
+                None => faults.push(file.fault_at(key.span().start, "an overload must be a table")),
             }
         }
     }
     if overloads.is_empty() {
-        faults.push(file.fault(at, format!("`{name}` has no signature")));
+        faults.push(file.fault_at(at, format!("`{name}` has no signature")));
         return None;
     }
     let defined = overloads.iter().filter(|o| o.define.is_some()).count();
     if defined > 0 && (defined < overloads.len() || lower.is_some()) {
-        faults.push(file.fault(
+        faults.push(file.fault_at(
             at,
             format!("`{name}` has a `define`, so every overload needs a `define`, and `lower` is not allowed"),
         ));
@@ -205,10 +205,10 @@ fn function(
     let lower = if defined > 0 { Some("define".to_owned()) } else { lower };
     let phrase = text("phrase", faults).unwrap_or_default();
     if group != "internal" {
-        let params: Vec<String> = overloads.iter().flat_map(|o| names(&o.signature)).collect();
+        let params: Vec<String> = overloads.iter().flat_map(|o| parameter_names(&o.signature)).collect();
         let known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
         if phrase.is_empty() {
-            faults.push(file.fault(
+            faults.push(file.fault_at(
                 at,
                 format!("`{name}` has no phrase; `explain` needs one to say what the function computes with"),
             ));
@@ -219,13 +219,13 @@ fn function(
             .filter_map(|rest| rest.split(['}', ':']).next())
         {
             if !known(placeholder) {
-                faults.push(file.fault(at, format!("the phrase of `{name}` has no parameter `{placeholder}`")));
+                faults.push(file.fault_at(at, format!("the phrase of `{name}` has no parameter `{placeholder}`")));
             }
         }
     }
     let level = text("level", faults).unwrap_or_else(|| "row".into());
     if !["const", "row", "aggregate", "window"].contains(&level.as_str()) {
-        faults.push(file.fault(at, format!("unknown level `{level}`")));
+        faults.push(file.fault_at(at, format!("unknown level `{level}`")));
     }
     let nulls = null_rule(file, at, table, faults).unwrap_or_else(|| "any".into());
     let args = toml_file::get(table, "args")
@@ -248,9 +248,9 @@ fn function(
         source: text("source", faults).unwrap_or_default(),
         notes: text("notes", faults).unwrap_or_default(),
         args,
-        examples: toml_file::texts(file, table, "examples", faults),
-        aliases: toml_file::texts(file, table, "aliases", faults),
-        related: toml_file::texts(file, table, "related", faults),
+        examples: toml_file::read_texts(file, table, "examples", faults),
+        aliases: toml_file::read_texts(file, table, "aliases", faults),
+        related: toml_file::read_texts(file, table, "related", faults),
         unverified: text("unverified", faults),
         level,
         nulls,
@@ -275,18 +275,18 @@ fn function(
 fn null_rule(file: &File, at: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
     let rule = toml_file::text(file, table, "nulls", faults)?;
     if !["any", "always", "never", "all", "skipped"].contains(&rule) {
-        faults.push(file.fault(at, format!("unknown null rule `{rule}`")));
+        faults.push(file.fault_at(at, format!("unknown null rule `{rule}`")));
     }
     Some(rule.to_owned())
 }
 
-fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<Overload> {
+fn read_overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<Overload> {
     let text = toml_file::text(file, table, "signature", faults).unwrap_or_default();
     let at = toml_file::get(table, "signature").map_or(at, |v| v.span().start);
     let signature = match signature::parse(text) {
         Ok(signature) => signature,
         Err(fault) => {
-            faults.push(file.fault(at, fault));
+            faults.push(file.fault_at(at, fault));
             return None;
         }
     };
@@ -298,21 +298,21 @@ fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut
     // If the template is missing here, a dialect may define it. `dialects::read` checks that each dialect has a
     // template.
     if let Some(value) = sql {
-        match template::parse(&text, &names(&signature)) {
+        match template::parse(&text, &parameter_names(&signature)) {
             Ok(nodes) => parsed = Some(nodes),
-            Err(fault) => faults.push(file.fault(value.span().start, fault)),
+            Err(fault) => faults.push(file.fault_at(value.span().start, fault)),
         }
     }
     let define = toml_file::text(file, table, "define", faults).map(str::to_owned);
     if define.is_some() && sql.is_some() {
-        faults.push(file.fault(at, "an overload has either `sql` or `define`"));
+        faults.push(file.fault_at(at, "an overload has either `sql` or `define`"));
     }
     let nulls = if key.is_empty() {
         None
     } else {
         null_rule(file, at, table, faults)
     };
-    let place = file.place(sql.map_or(at, |v| v.span().start));
+    let place = file.format_place(sql.map_or(at, |v| v.span().start));
     Some(Overload {
         key: key.to_owned(),
         signature,
@@ -323,7 +323,7 @@ fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut
     })
 }
 
-pub fn names(signature: &Signature) -> Vec<String> {
+pub fn parameter_names(signature: &Signature) -> Vec<String> {
     signature.params.iter().map(|p| p.name.clone()).collect()
 }
 
@@ -368,8 +368,8 @@ pub fn write(functions: &[Function]) -> String {
              volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
              internal: {}, overloads: &[",
             function.unverified,
-            capital(&function.level),
-            capital(&function.nulls),
+            capitalize(&function.level),
+            capitalize(&function.nulls),
             function.volatile,
             function.empty,
             function.caution,
@@ -377,14 +377,14 @@ pub fn write(functions: &[Function]) -> String {
             function
                 .overloads
                 .iter()
-                .map(|o| o.signature.needed())
+                .map(|o| o.signature.min_arguments())
                 .min()
                 .unwrap_or(0),
-            function.most(),
-            function.overloads.iter().any(|o| o.signature.takes_literals()),
-            function.overloads.iter().any(|o| o.signature.takes_few_literals()),
-            function.overloads.iter().any(|o| o.signature.takes_dates()),
-            function.internal(),
+            function.max_arguments(),
+            function.overloads.iter().any(|o| o.signature.has_literal_params()),
+            function.overloads.iter().any(|o| o.signature.has_restricted_literals()),
+            function.overloads.iter().any(|o| o.signature.has_date_type()),
+            function.is_internal(),
         );
         for overload in &function.overloads {
             let _ = write!(
@@ -395,10 +395,10 @@ pub fn write(functions: &[Function]) -> String {
                 overload
                     .nulls
                     .as_ref()
-                    .map_or("None".to_owned(), |n| format!("Some(Nulls::{})", capital(n))),
+                    .map_or("None".to_owned(), |n| format!("Some(Nulls::{})", capitalize(n))),
                 overload.signature.repeated,
-                overload.signature.takes_literals(),
-                overload.signature.needed(),
+                overload.signature.has_literal_params(),
+                overload.signature.min_arguments(),
                 signature::result_code(&overload.signature).unwrap_or_default(),
             );
             overload_id += 1;
@@ -424,7 +424,7 @@ pub fn write(functions: &[Function]) -> String {
     }
     out.push_str("];\n");
     let mut names: Vec<(String, usize)> = Vec::new();
-    for (index, function) in functions.iter().enumerate().filter(|(_, f)| !f.internal()) {
+    for (index, function) in functions.iter().enumerate().filter(|(_, f)| !f.is_internal()) {
         names.extend(
             std::iter::once(&function.name)
                 .chain(&function.aliases)
@@ -446,8 +446,8 @@ pub fn write(functions: &[Function]) -> String {
     for (index, function) in functions.iter().enumerate() {
         let taken = functions
             .iter()
-            .any(|f| f.internal() && f.name.eq_ignore_ascii_case(&function.name));
-        if function.internal() || (!taken && function.name.chars().all(|c| c.is_ascii_uppercase())) {
+            .any(|f| f.is_internal() && f.name.eq_ignore_ascii_case(&function.name));
+        if function.is_internal() || (!taken && function.name.chars().all(|c| c.is_ascii_uppercase())) {
             let _ = writeln!(
                 out,
                 "pub const {}: FunctionId = FunctionId({index});",
@@ -459,7 +459,7 @@ pub fn write(functions: &[Function]) -> String {
     out
 }
 
-pub fn capital(word: &str) -> String {
+pub fn capitalize(word: &str) -> String {
     let mut chars = word.chars();
     chars
         .next()

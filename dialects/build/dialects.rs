@@ -51,7 +51,7 @@ const BASE: &str = "ansi";
 
 /// Returns the files of the base and of all dialects, each with the index of the file that it extends. A file comes
 /// after the file that it extends.
-fn files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
+fn dialect_files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
     let entries = std::fs::read_dir(folder).map_err(|e| vec![format!("{}: {e}", folder.display())])?;
     let mut waiting = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
@@ -70,7 +70,7 @@ fn files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
                     let value = toml_file::get(&table, "position").and_then(|v| v.get_ref().as_integer());
                     position = value.and_then(|n| n.as_str().parse::<usize>().ok()).unwrap_or(0);
                     if extends.is_none() || position == 0 {
-                        faults.push(file.fault(0, "a dialect needs `extends`, and its `position` in lists, from 1"));
+                        faults.push(file.fault_at(0, "a dialect needs `extends`, and its `position` in lists, from 1"));
                     }
                 }
                 if !faults.is_empty() {
@@ -90,7 +90,7 @@ fn files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
         };
         let Some(next) = waiting.iter().position(|(.., extends)| parent_of(extends).is_some()) else {
             let fault = |(_, _, file, extends): &(usize, String, File, Option<String>)| {
-                file.fault(
+                file.fault_at(
                     0,
                     format!(
                         "there is no dialect `{}` that can be extended",
@@ -139,14 +139,14 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         cells: base,
     };
     let mut read: Vec<Dialect> = Vec::new();
-    for (name, file, parent) in files(folder)? {
-        let dialect = dialect(&file, &name, read.get(parent).unwrap_or(&ansi), functions, &mut faults)?;
+    for (name, file, parent) in dialect_files(folder)? {
+        let dialect = read_dialect(&file, &name, read.get(parent).unwrap_or(&ansi), functions, &mut faults)?;
         if name != BASE {
             check_complete(&file, &dialect, functions, &mut faults);
         }
         read.push(dialect);
     }
-    // `Dialect::bare_in` returns one bit for each dialect. The base is not a dialect.
+    // `Dialect::bare_dialects` returns one bit for each dialect. The base is not a dialect.
     if read.len() - 1 > 32 {
         faults.push(format!("{}: more than 32 dialects", folder.display()));
     }
@@ -157,7 +157,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-fn dialect(
+fn read_dialect(
     file: &File,
     name: &str,
     parent: &Dialect,
@@ -202,22 +202,22 @@ fn dialect(
         new.quote = toml_file::text(file, t, "quote", faults)
             .unwrap_or(&new.quote)
             .to_owned();
-        new.quote_backslash = by_backslash(file, t, "escape", faults).unwrap_or(new.quote_backslash);
+        new.quote_backslash = is_escaped_by_backslash(file, t, "escape", faults).unwrap_or(new.quote_backslash);
         new.fold = toml_file::text(file, t, "fold", faults).unwrap_or(&new.fold).to_owned();
         if !["lower", "upper", "keep"].contains(&new.fold.as_str()) {
-            faults.push(file.fault(0, format!("unknown fold `{}`", new.fold)));
+            faults.push(file.fault_at(0, format!("unknown fold `{}`", new.fold)));
         }
         if let Some(n) = toml_file::get(t, "max_bytes").and_then(|v| v.get_ref().as_integer()) {
             new.max_bytes = n.as_str().parse().unwrap_or(0);
         }
-        new.reserved = toml_file::texts(file, t, "reserved", faults);
+        new.reserved = toml_file::read_texts(file, t, "reserved", faults);
     }
     new.reserved.extend(parent.reserved.iter().cloned());
     new.reserved.sort();
     new.reserved.dedup();
     if let Some(t) = section("strings") {
         toml_file::unknown_keys(file, t, &["quote", "backslash", "raw"], faults);
-        new.text_backslash = by_backslash(file, t, "quote", faults).unwrap_or(new.text_backslash);
+        new.text_backslash = is_escaped_by_backslash(file, t, "quote", faults).unwrap_or(new.text_backslash);
         new.backslash = toml_file::get(t, "backslash")
             .and_then(|v| v.get_ref().as_bool())
             .unwrap_or(new.backslash);
@@ -235,12 +235,12 @@ fn dialect(
             (Some(flag), _) => Fact::Flag(flag),
             (_, Some(word)) => Fact::Word(word.to_owned()),
             _ => {
-                faults.push(file.fault(k.span().start, "a fact must be true, false or a word"));
+                faults.push(file.fault_at(k.span().start, "a fact must be true, false or a word"));
                 continue;
             }
         };
         if name != BASE && !new.facts.iter().any(|(n, _)| n == k.get_ref()) {
-            faults.push(file.fault(k.span().start, format!("fact `{}` is not in ansi.toml", k.get_ref())));
+            faults.push(file.fault_at(k.span().start, format!("fact `{}` is not in ansi.toml", k.get_ref())));
             continue;
         }
         new.facts.retain(|(n, _)| n != k.get_ref());
@@ -253,7 +253,7 @@ fn dialect(
         .map(|(k, _)| k.get_ref().to_string())
         .collect();
     for (key, value) in section("functions").into_iter().flatten() {
-        cell(
+        set_cells(
             file,
             key.span().start,
             key.get_ref(),
@@ -269,12 +269,17 @@ fn dialect(
 }
 
 /// Returns `true` if a backslash escapes a quote in quoted text, `false` if the quote is doubled.
-fn by_backslash(file: &File, table: &toml::de::DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Option<bool> {
+fn is_escaped_by_backslash(
+    file: &File,
+    table: &toml::de::DeTable<'_>,
+    key: &str,
+    faults: &mut Vec<String>,
+) -> Option<bool> {
     match toml_file::text(file, table, key, faults)? {
         "backslash" => Some(true),
         "doubled" => Some(false),
         other => {
-            faults.push(file.fault(0, format!("`{key} = \"{other}\"`: expected `doubled` or `backslash`")));
+            faults.push(file.fault_at(0, format!("`{key} = \"{other}\"`: expected `doubled` or `backslash`")));
             None
         }
     }
@@ -283,7 +288,7 @@ fn by_backslash(file: &File, table: &toml::de::DeTable<'_>, key: &str, faults: &
 /// Sets the cells of a key. `NAME.key` applies to one overload, and `NAME` to all overloads without a separate entry.
 /// Function names may contain a dot.
 #[allow(clippy::too_many_arguments, reason = "the parts of one table")]
-fn cell(
+fn set_cells(
     file: &File,
     at: usize,
     key: &str,
@@ -317,7 +322,7 @@ fn cell(
                     Some("decimal") => Some("Type::Decimal"),
                     Some("number") => Some("Type::Number"),
                     Some(_) => {
-                        faults.push(file.fault(at, format!("{key}: `gives` must be \"decimal\" or \"number\"")));
+                        faults.push(file.fault_at(at, format!("{key}: `gives` must be \"decimal\" or \"number\"")));
                         None
                     }
                     None => None,
@@ -330,23 +335,24 @@ fn cell(
                         (Some("digits"), _) => u32::MAX,
                         (_, Some(Ok(most @ 1..=2_147_483_647))) => most,
                         _ => {
-                            faults
-                                .push(file.fault(at, format!("{key}: `most` must be a 32-bit integer or \"digits\"")));
+                            faults.push(
+                                file.fault_at(at, format!("{key}: `most` must be a 32-bit integer or \"digits\"")),
+                            );
                             0
                         }
                     },
                 };
                 match (template, unsupported) {
-                    (Some(text), _) => match template::parse(text, &catalogue::names(&overload.signature))
+                    (Some(text), _) => match template::parse(text, &catalogue::parameter_names(&overload.signature))
                         .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
                     {
                         Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
                         // An overload with different parameters keeps its default.
                         Err(_) if all && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
-                        Err(fault) => faults.push(file.fault(value.span().start, format!("{key}: {fault}"))),
+                        Err(fault) => faults.push(file.fault_at(value.span().start, format!("{key}: {fault}"))),
                     },
                     (_, Some(reason)) => cells[id] = Cell::Unsupported(reason.to_owned()),
-                    _ => faults.push(file.fault(
+                    _ => faults.push(file.fault_at(
                         at,
                         format!(
                             "`{key}` must be a template, {{ sql = \"…\", gives = \"…\" }} or {{ unsupported = \"…\" }}"
@@ -361,9 +367,9 @@ fn cell(
         }
     }
     if !found {
-        faults.push(file.fault(at, format!("`{key}` is not a function or overload of the catalogue")));
+        faults.push(file.fault_at(at, format!("`{key}` is not a function or overload of the catalogue")));
     } else if !changes && faults.len() == faults_before {
-        faults.push(file.fault(at, format!("`{key}` is equal to what the dialect inherits; remove it")));
+        faults.push(file.fault_at(at, format!("`{key}` is equal to what the dialect inherits; remove it")));
     }
 }
 
@@ -374,7 +380,7 @@ fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
             Op::parse(op).ok_or_else(|| format!("unknown operator `{op}`"))?;
         }
         if let Node::Arg { mode: m, .. } | Node::ArgList { mode: m, .. } | Node::ArgJoin { mode: m, .. } = node {
-            mode(functions, m)?;
+            mode_function(functions, m)?;
         }
     }
     Ok(())
@@ -386,7 +392,7 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
         for overload in &function.overloads {
             let cell = cells.next();
             if matches!(cell, Some(Cell::Missing)) && function.lower.is_none() {
-                faults.push(file.fault(
+                faults.push(file.fault_at(
                     0,
                     format!("no template for `{}` {} and no default", function.name, overload.key),
                 ));
@@ -395,7 +401,7 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
     }
     for (name, form) in &dialect.literals {
         if around_slot(form).is_none() {
-            faults.push(file.fault(
+            faults.push(file.fault_at(
                 0,
                 format!("[literals] `{name}` needs the placeholder `{{n}}` or `{{iso}}`"),
             ));
@@ -403,7 +409,7 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
     }
     for name in crate::part::NEUTRAL {
         if !dialect.types.iter().any(|(n, _)| n == name) {
-            faults.push(file.fault(0, format!("[types] `{name}` is missing")));
+            faults.push(file.fault_at(0, format!("[types] `{name}` is missing")));
         }
     }
 }
@@ -453,11 +459,11 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
             dialect.quote.chars().next().unwrap_or('"'),
             dialect.quote_backslash,
             dialect.text_backslash,
-            catalogue::capital(&dialect.fold),
+            catalogue::capitalize(&dialect.fold),
             dialect.max_bytes,
             dialect.reserved,
             crate::hash::build_slots(&dialect.reserved),
-            lengths(&dialect.reserved),
+            word_lengths(&dialect.reserved),
             dialect.backslash,
             dialect.raw,
         );
@@ -497,7 +503,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                 Cell::Template(nodes, Notes { gives, most, alike }) => {
                     let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
                     let uses: Vec<u8> = (0..overload.signature.params.len())
-                        .map(|i| count(nodes, i as u8))
+                        .map(|i| count_uses(nodes, i as u8))
                         .collect();
                     let _ = write!(
                         out,
@@ -505,9 +511,9 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                         uses.iter().any(|u| *u > 1),
                         nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),
                         nodes.iter().any(|n| matches!(n, Node::Over(_))),
-                        shape(nodes, overload.signature.params.len()),
+                        template_shape(nodes, overload.signature.params.len()),
                     );
-                    nodes.iter().for_each(|node| part(&mut out, node, functions));
+                    nodes.iter().for_each(|node| write_part(&mut out, node, functions));
                     out.push_str("] }),\n");
                 }
             }
@@ -520,7 +526,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
 
 /// Returns the lengths of the words as bits: one bit per length. The index is the low five bits of the first letter,
 /// which are the same in upper and lower case.
-fn lengths(words: &[String]) -> [u32; 32] {
+fn word_lengths(words: &[String]) -> [u32; 32] {
     let mut lengths = [0; 32];
     for word in words {
         let letter = word.bytes().next().map_or(0, |b| b & 31);
@@ -535,11 +541,11 @@ fn around_slot(form: &str) -> Option<(&str, &str)> {
 }
 
 /// Returns the shape of a template: one operator, one call, or several parts.
-fn shape(nodes: &[Node], params: usize) -> String {
+fn template_shape(nodes: &[Node], params: usize) -> String {
     let is = |node: &Node, at: u8| matches!(node, Node::Arg { index, mode } if *index == at && mode.is_empty());
     match nodes {
         [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
-            format!("Shape::Operator({})", operator(op))
+            format!("Shape::Operator({})", operator_name(op))
         }
         // Templates of `nullif` and `safe_divide` are written part by part, because this step removes `coalesce` from
         // their arguments.
@@ -557,7 +563,7 @@ fn shape(nodes: &[Node], params: usize) -> String {
 }
 
 /// Returns the number of occurrences of an argument in a template.
-fn count(nodes: &[Node], wanted: u8) -> u8 {
+fn count_uses(nodes: &[Node], wanted: u8) -> u8 {
     nodes
         .iter()
         .filter(|n| matches!(n, Node::Arg { index, .. } | Node::ArgList { index, .. } | Node::ArgJoin { index, .. } if *index == wanted))
@@ -567,8 +573,8 @@ fn count(nodes: &[Node], wanted: u8) -> u8 {
 
 /// Returns the internal function for the mode of a placeholder: `to_float` for `{x:float}`, `present` for
 /// `{x:present}`.
-pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
-    let find = |name: &str| functions.iter().position(|f| f.internal() && f.name == name);
+pub fn mode_function(functions: &[Function], mode: &str) -> Result<String, String> {
+    let find = |name: &str| functions.iter().position(|f| f.is_internal() && f.name == name);
     if mode.is_empty() {
         Ok("Mode::Plain".into())
     } else if mode == "word" {
@@ -596,13 +602,13 @@ pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
     }
 }
 
-fn operator(text: &str) -> String {
+fn operator_name(text: &str) -> String {
     // `check_modes` has already checked that the operator exists.
     Op::parse(text).map_or_else(String::new, |op| format!("Op::{op:?}"))
 }
 
-fn part(out: &mut String, node: &Node, functions: &[Function]) {
-    let mode = |m: &str| mode(functions, m).unwrap_or_default();
+fn write_part(out: &mut String, node: &Node, functions: &[Function]) {
+    let mode = |m: &str| mode_function(functions, m).unwrap_or_default();
     let _ = match node {
         Node::Cast { name, x, ty } => {
             let ty = match ty {
@@ -618,7 +624,7 @@ fn part(out: &mut String, node: &Node, functions: &[Function]) {
                 out,
                 "Part::ArgJoin {{ index: {index}, mode: {}, op: {} }},",
                 mode(m),
-                operator(op)
+                operator_name(op)
             )
         }
         Node::Call { name, args } => write!(out, "Part::Call {{ name: {name:?}, args: &{args:?} }},"),
@@ -627,7 +633,7 @@ fn part(out: &mut String, node: &Node, functions: &[Function]) {
             write!(
                 out,
                 "Part::Binary {{ op: {}, left: {left}, right: {right} }},",
-                operator(op)
+                operator_name(op)
             )
         }
         Node::Case(a) => write!(out, "Part::Case(&{a:?}),"),

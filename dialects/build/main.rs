@@ -23,7 +23,7 @@ fn main() {
     println!("cargo:rerun-if-changed=.");
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets it"));
-    match tables(&root) {
+    match generate_tables(&root) {
         Ok(text) => std::fs::write(out.join("catalogue.rs"), text).expect("OUT_DIR is writable"),
         Err(faults) => {
             for fault in &faults {
@@ -35,7 +35,7 @@ fn main() {
     }
 }
 
-fn tables(root: &Path) -> Result<String, Vec<String>> {
+fn generate_tables(root: &Path) -> Result<String, Vec<String>> {
     let functions = catalogue::read(&root.join("functions"))?;
     let dialects = dialects::read(root, &functions)?;
     Ok(catalogue::write(&functions) + &dialects::write(&functions, &dialects))

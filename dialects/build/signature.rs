@@ -17,12 +17,12 @@ pub struct Param {
 
 impl Signature {
     /// Returns `true` if a parameter accepts only certain number literals.
-    pub fn takes_literals(&self) -> bool {
+    pub fn has_literal_params(&self) -> bool {
         self.params.iter().any(|p| p.ty.contains("..") || p.ty == "positive")
     }
 
     /// Returns `true` if a parameter accepts only certain literals, and not all literals of up to nine digits.
-    pub fn takes_few_literals(&self) -> bool {
+    pub fn has_restricted_literals(&self) -> bool {
         if self.params.iter().any(|p| p.ty == "positive") {
             return true;
         }
@@ -36,14 +36,14 @@ impl Signature {
     }
 
     /// Returns `true` if a parameter accepts dates.
-    pub fn takes_dates(&self) -> bool {
+    pub fn has_date_type(&self) -> bool {
         self.params
             .iter()
             .any(|p| ["date", "timestamp", "timestamptz", "temporal"].contains(&p.ty.as_str()))
     }
 
     /// Returns the minimum number of arguments. A repeated parameter is optional if it comes after other parameters.
-    pub fn needed(&self) -> usize {
+    pub fn min_arguments(&self) -> usize {
         let rest = usize::from(self.repeated && self.params.len() > 1);
         self.params
             .iter()

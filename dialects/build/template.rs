@@ -96,7 +96,7 @@ pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
         nodes: Vec::new(),
         params,
     };
-    let root = reader.expr(0)?;
+    let root = reader.parse_expr(0)?;
     if reader.at < reader.tokens.len() {
         return Err(format!("unexpected {:?} in template", reader.tokens[reader.at]));
     }
@@ -230,14 +230,14 @@ impl Reader<'_> {
         }
     }
 
-    fn eat_word(&mut self, word: &str) -> bool {
+    fn take_word(&mut self, word: &str) -> bool {
         let found = self.peek_word() == Some(word);
         self.at += usize::from(found);
         found
     }
 
-    fn want_word(&mut self, word: &str) -> Result<(), String> {
-        if self.eat_word(word) {
+    fn require_word(&mut self, word: &str) -> Result<(), String> {
+        if self.take_word(word) {
             Ok(())
         } else {
             Err(format!("expected `{word}`, found {:?}", self.tokens.get(self.at)))
@@ -248,14 +248,14 @@ impl Reader<'_> {
         matches!(self.tokens.get(self.at), Some(Token::Symbol(s)) if *s == symbol)
     }
 
-    fn eat(&mut self, symbol: &str) -> bool {
+    fn take_symbol(&mut self, symbol: &str) -> bool {
         let found = self.peek(symbol);
         self.at += usize::from(found);
         found
     }
 
-    fn want(&mut self, symbol: &str) -> Result<(), String> {
-        if self.eat(symbol) {
+    fn require_symbol(&mut self, symbol: &str) -> Result<(), String> {
+        if self.take_symbol(symbol) {
             Ok(())
         } else {
             Err(format!("expected `{symbol}`, found {:?}", self.tokens.get(self.at)))
@@ -283,19 +283,19 @@ impl Reader<'_> {
         }
     }
 
-    fn expr(&mut self, least: u8) -> Result<u16, String> {
-        let mut left = if self.eat_word("not") {
-            let x = self.expr(3)?;
+    fn parse_expr(&mut self, least: u8) -> Result<u16, String> {
+        let mut left = if self.take_word("not") {
+            let x = self.parse_expr(3)?;
             self.add(Node::Not(x))
-        } else if self.eat("-") {
-            let x = self.expr(8)?;
+        } else if self.take_symbol("-") {
+            let x = self.parse_expr(8)?;
             self.add(Node::Negative(x))
         } else {
-            self.primary()?
+            self.parse_primary()?
         };
         loop {
             if least <= 4
-                && let Some(node) = self.predicate(left)?
+                && let Some(node) = self.parse_predicate(left)?
             {
                 left = node;
                 continue;
@@ -304,24 +304,24 @@ impl Reader<'_> {
                 return Ok(left);
             };
             self.at += 1;
-            let right = self.expr(strength + 1)?;
+            let right = self.parse_expr(strength + 1)?;
             left = self.add(Node::Binary { op, left, right });
             if self.peek_word() == Some("escape") {
                 self.at += 1;
                 let word = self.add(Node::Word("escape".into()));
-                let text = self.primary()?;
+                let text = self.parse_primary()?;
                 left = self.add(Node::Spaced(vec![left, word, text]));
             }
         }
     }
 
     /// Parses `is null`, `in (…)` or `between` if it follows an operand.
-    fn predicate(&mut self, x: u16) -> Result<Option<u16>, String> {
-        if self.eat_word("is") {
-            let not = self.eat_word("not");
-            if self.eat_word("distinct") {
-                self.want_word("from")?;
-                let right = self.expr(5)?;
+    fn parse_predicate(&mut self, x: u16) -> Result<Option<u16>, String> {
+        if self.take_word("is") {
+            let not = self.take_word("not");
+            if self.take_word("distinct") {
+                self.require_word("from")?;
+                let right = self.parse_expr(5)?;
                 let op = if not {
                     "is not distinct from"
                 } else {
@@ -342,20 +342,20 @@ impl Reader<'_> {
             return Ok(Some(self.add(Node::Postfix { op, x })));
         }
         let start = self.at;
-        let negated = self.eat_word("not");
-        if self.eat_word("in") {
-            self.want("(")?;
-            let args = self.list(")")?;
+        let negated = self.take_word("not");
+        if self.take_word("in") {
+            self.require_symbol("(")?;
+            let args = self.parse_list(")")?;
             return Ok(Some(self.add(Node::In { x, negated, args })));
         }
-        if !negated && self.eat_word("between") {
-            let low = self.expr(5)?;
-            self.want_word("and")?;
-            let high = self.expr(5)?;
+        if !negated && self.take_word("between") {
+            let low = self.parse_expr(5)?;
+            self.require_word("and")?;
+            let high = self.parse_expr(5)?;
             return Ok(Some(self.add(Node::Between { x, low, high })));
         }
-        if negated && self.eat_word("like") {
-            let right = self.expr(5)?;
+        if negated && self.take_word("like") {
+            let right = self.parse_expr(5)?;
             return Ok(Some(self.add(Node::Binary {
                 op: "not like".into(),
                 left: x,
@@ -367,23 +367,23 @@ impl Reader<'_> {
     }
 
     /// Parses comma-separated items and the closing symbol.
-    fn list(&mut self, close: &str) -> Result<Vec<u16>, String> {
+    fn parse_list(&mut self, close: &str) -> Result<Vec<u16>, String> {
         let mut items = Vec::new();
-        if self.eat(close) {
+        if self.take_symbol(close) {
             return Ok(items);
         }
         loop {
-            items.push(self.item()?);
-            if self.eat(close) {
+            items.push(self.parse_item()?);
+            if self.take_symbol(close) {
                 return Ok(items);
             }
-            self.want(",")?;
+            self.require_symbol(",")?;
         }
     }
 
     /// Parses an expression together with the keywords around it: `distinct x`, `year from d`, `x order by y`, `select
     /// …`.
-    fn item(&mut self) -> Result<u16, String> {
+    fn parse_item(&mut self) -> Result<u16, String> {
         let mut parts = Vec::new();
         loop {
             match self.tokens.get(self.at) {
@@ -407,7 +407,7 @@ impl Reader<'_> {
                 }
                 // In `order by a, b` inside a subquery or an `over` clause, the caller parses the comma.
                 _ => {
-                    let node = self.expr(0)?;
+                    let node = self.parse_expr(0)?;
                     parts.push(node);
                 }
             }
@@ -416,7 +416,7 @@ impl Reader<'_> {
             [] => Err("empty item in template".into()),
             [one] if *one as usize + 1 == self.nodes.len() => Ok(*one),
             _ => {
-                let node = self.ordered(&parts).unwrap_or(Node::Spaced(parts));
+                let node = self.parse_ordered(&parts).unwrap_or(Node::Spaced(parts));
                 Ok(self.add(node))
             }
         }
@@ -424,7 +424,7 @@ impl Reader<'_> {
 
     /// Returns an `Ordered` node for `x order by {y} desc`. Returns `None` if the brackets contain only the order, as
     /// in `within group (order by …)`.
-    fn ordered(&self, parts: &[u16]) -> Option<Node> {
+    fn parse_ordered(&self, parts: &[u16]) -> Option<Node> {
         let word = |at: usize| match &self.nodes[*parts.get(at)? as usize] {
             Node::Word(word) => Some(word.as_str()),
             _ => None,
@@ -446,16 +446,16 @@ impl Reader<'_> {
         })
     }
 
-    fn primary(&mut self) -> Result<u16, String> {
+    fn parse_primary(&mut self) -> Result<u16, String> {
         let token = self.tokens.get(self.at).cloned().ok_or("the template ends too early")?;
         self.at += 1;
         let mut node = match token {
             Token::Number(n) => self.add(Node::Number(n)),
             Token::Text(t) => self.add(Node::Text(t)),
             Token::Quoted(t) => self.add(Node::Word(format!("\"{t}\""))),
-            Token::Slot(slot) => self.slot(&slot)?,
+            Token::Slot(slot) => self.parse_slot(&slot)?,
             Token::Symbol("(") => {
-                let list = self.list(")")?;
+                let list = self.parse_list(")")?;
                 match list.as_slice() {
                     // Parentheses around an expression are removed here and added again later, according to precedence.
                     // Parentheses around a query and before an index are kept.
@@ -468,21 +468,21 @@ impl Reader<'_> {
                 }
             }
             Token::Symbol("[") => {
-                let items = self.list("]")?;
+                let items = self.parse_list("]")?;
                 self.add(Node::Bracket(items))
             }
             Token::Symbol(s) => return Err(format!("unexpected `{s}` in template")),
-            Token::Word(word) => self.word(word)?,
+            Token::Word(word) => self.parse_word(word)?,
         };
         loop {
-            if self.eat("[") {
-                let items = self.list("]")?;
+            if self.take_symbol("[") {
+                let items = self.parse_list("]")?;
                 let index = match items.as_slice() {
                     [one] if !matches!(self.nodes[*one as usize], Node::ArgList { .. }) => *one,
                     _ => self.add(Node::List(items)),
                 };
                 node = self.add(Node::Subscript { x: node, index });
-            } else if self.eat(".") {
+            } else if self.take_symbol(".") {
                 let Some(Token::Word(field)) = self.tokens.get(self.at).cloned() else {
                     return Err("expected the name of a field after `.`".into());
                 };
@@ -506,21 +506,21 @@ impl Reader<'_> {
                     self.at += 1;
                 }
                 let word = self.add(Node::Word(words.join(" ")));
-                self.want("(")?;
-                let items = self.list(")")?;
+                self.require_symbol("(")?;
+                let items = self.parse_list(")")?;
                 let inner = self.add(Node::List(items));
                 let inner = self.add(Node::Paren(inner));
                 node = self.add(Node::Spaced(vec![node, word, inner]));
-            } else if self.eat("->") {
+            } else if self.take_symbol("->") {
                 // Lambda: `(a, b) -> f(a, b)`.
                 let arrow = self.add(Node::Word("->".into()));
-                let body = self.expr(0)?;
+                let body = self.parse_expr(0)?;
                 node = self.add(Node::Spaced(vec![node, arrow, body]));
             } else if self.peek_word() == Some("at") {
                 self.at += 1;
-                self.want_word("time")?;
-                self.want_word("zone")?;
-                let zone = self.primary()?;
+                self.require_word("time")?;
+                self.require_word("zone")?;
+                let zone = self.parse_primary()?;
                 let word = self.add(Node::Word("at time zone".into()));
                 node = self.add(Node::Spaced(vec![node, word, zone]));
             } else {
@@ -538,18 +538,18 @@ impl Reader<'_> {
         }
     }
 
-    fn word(&mut self, word: String) -> Result<u16, String> {
+    fn parse_word(&mut self, word: String) -> Result<u16, String> {
         if word == "case" {
             let mut args = Vec::new();
-            while self.eat_word("when") {
-                args.push(self.expr(0)?);
-                self.want_word("then")?;
-                args.push(self.expr(0)?);
+            while self.take_word("when") {
+                args.push(self.parse_expr(0)?);
+                self.require_word("then")?;
+                args.push(self.parse_expr(0)?);
             }
-            if self.eat_word("else") {
-                args.push(self.expr(0)?);
+            if self.take_word("else") {
+                args.push(self.parse_expr(0)?);
             }
-            self.want_word("end")?;
+            self.require_word("end")?;
             return Ok(self.add(Node::Case(args)));
         }
         if RESERVED.contains(&word.as_str()) {
@@ -559,20 +559,20 @@ impl Reader<'_> {
         if word == "lambda" {
             let name = self.peek_word().ok_or("`lambda` needs a name")?.to_owned();
             self.at += 1;
-            self.want(":")?;
+            self.require_symbol(":")?;
             let head = self.add(Node::Word(format!("lambda {name}:")));
-            let body = self.expr(0)?;
+            let body = self.parse_expr(0)?;
             return Ok(self.add(Node::Spaced(vec![head, body])));
         }
-        if word != "interval" && self.eat("(") {
+        if word != "interval" && self.take_symbol("(") {
             if matches!(word.as_str(), "cast" | "safe_cast" | "try_cast") {
-                let x = self.expr(0)?;
-                self.want_word("as")?;
+                let x = self.parse_expr(0)?;
+                self.require_word("as")?;
                 let ty = self.cast_type()?;
-                self.want(")")?;
+                self.require_symbol(")")?;
                 return Ok(self.add(Node::Cast { name: word, x, ty }));
             }
-            let args = self.list(")")?;
+            let args = self.parse_list(")")?;
             return Ok(self.add(Node::Call { name: word, args }));
         }
         // Typed literals: `date '2024-01-01'`, `interval '1 month'`, `interval {n} day`.
@@ -584,7 +584,7 @@ impl Reader<'_> {
             Some(Token::Text(_) | Token::Slot(_) | Token::Number(_) | Token::Symbol("("))
         ) {
             let first = self.add(Node::Word(word.clone()));
-            let second = self.primary()?;
+            let second = self.parse_primary()?;
             let mut parts = vec![first, second];
             if word == "interval"
                 && let Some(unit) = self.peek_word().map(str::to_owned)
@@ -596,7 +596,7 @@ impl Reader<'_> {
                 parts.push(unit);
             } else if let (Some(Token::Slot(slot)), "interval") = (self.tokens.get(self.at).cloned(), word.as_str()) {
                 self.at += 1;
-                parts.push(self.slot(&slot)?);
+                parts.push(self.parse_slot(&slot)?);
             }
             return Ok(self.add(Node::Spaced(parts)));
         }
@@ -610,14 +610,14 @@ impl Reader<'_> {
             Token::Quoted(native) => Ok(Type::Native(native)),
             Token::Slot(slot) => {
                 let name = slot.strip_prefix("type:").ok_or("expected `{type:…}`")?;
-                neutral(name).ok_or_else(|| format!("`{name}` is not a neutral type"))
+                neutral_type(name).ok_or_else(|| format!("`{name}` is not a neutral type"))
             }
-            Token::Word(name) => Ok(neutral(&name).unwrap_or(Type::Native(name))),
+            Token::Word(name) => Ok(neutral_type(&name).unwrap_or(Type::Native(name))),
             other => Err(format!("expected a type, found {other:?}")),
         }
     }
 
-    fn slot(&mut self, slot: &str) -> Result<u16, String> {
+    fn parse_slot(&mut self, slot: &str) -> Result<u16, String> {
         let (name, rest) = slot.split_once(':').map_or((slot, ""), |(n, r)| (n, r));
         if name == "type" {
             return Err("`{type:…}` is only allowed in a cast".into());
@@ -645,6 +645,6 @@ impl Reader<'_> {
     }
 }
 
-fn neutral(name: &str) -> Option<Type> {
+fn neutral_type(name: &str) -> Option<Type> {
     NEUTRAL.iter().position(|n| *n == name).map(|i| Type::Neutral(i as u8))
 }

@@ -22,16 +22,16 @@ impl File {
     pub fn table(&self) -> Result<DeTable<'_>, Vec<String>> {
         DeTable::parse(&self.text)
             .map(Spanned::into_inner)
-            .map_err(|e| vec![self.fault(e.span().map_or(0, |s| s.start), e.message())])
+            .map_err(|e| vec![self.fault_at(e.span().map_or(0, |s| s.start), e.message())])
     }
 
     /// Formats an error message as `file:line: message`.
-    pub fn fault(&self, offset: usize, what: impl std::fmt::Display) -> String {
-        format!("{}: {what}", self.place(offset))
+    pub fn fault_at(&self, offset: usize, what: impl std::fmt::Display) -> String {
+        format!("{}: {what}", self.format_place(offset))
     }
 
     /// Formats a position as `file:line`.
-    pub fn place(&self, offset: usize) -> String {
+    pub fn format_place(&self, offset: usize) -> String {
         let line = self.text[..offset.min(self.text.len())].matches('\n').count() + 1;
         format!("{}:{line}", self.path.display())
     }
@@ -48,18 +48,18 @@ pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec
     let value = get(table, key)?;
     let text = value.get_ref().as_str();
     if text.is_none() {
-        faults.push(file.fault(value.span().start, format!("`{key}` must be a string")));
+        faults.push(file.fault_at(value.span().start, format!("`{key}` must be a string")));
     }
     text
 }
 
 /// Returns the list of strings under a key. Empty if the key is missing.
-pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Vec<String> {
+pub fn read_texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Vec<String> {
     let Some(value) = get(table, key) else {
         return Vec::new();
     };
     let Some(array) = value.get_ref().as_array() else {
-        faults.push(file.fault(value.span().start, format!("`{key}` must be a list")));
+        faults.push(file.fault_at(value.span().start, format!("`{key}` must be a list")));
         return Vec::new();
     };
     let list: Vec<String> = array
@@ -67,7 +67,7 @@ pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<Strin
         .filter_map(|v| v.get_ref().as_str().map(str::to_owned))
         .collect();
     if list.len() != array.len() {
-        faults.push(file.fault(value.span().start, format!("`{key}` must be a list of strings")));
+        faults.push(file.fault_at(value.span().start, format!("`{key}` must be a list of strings")));
     }
     list
 }
@@ -76,7 +76,7 @@ pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<Strin
 pub fn unknown_keys(file: &File, table: &DeTable<'_>, known: &[&str], faults: &mut Vec<String>) {
     for (key, _) in table {
         if !known.contains(&key.get_ref().as_ref()) {
-            faults.push(file.fault(key.span().start, format!("unknown key `{}`", key.get_ref())));
+            faults.push(file.fault_at(key.span().start, format!("unknown key `{}`", key.get_ref())));
         }
     }
 }

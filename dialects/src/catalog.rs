@@ -14,11 +14,11 @@ pub fn get(id: FunctionId) -> &'static Function {
 
 /// Returns the overload with this id.
 pub fn overload(id: OverloadId) -> Option<&'static Overload> {
-    get(owner(id)).overloads.iter().find(|o| o.id == id)
+    get(overload_owner(id)).overloads.iter().find(|o| o.id == id)
 }
 
 /// Returns the function to which an overload belongs.
-pub fn owner(id: OverloadId) -> FunctionId {
+pub fn overload_owner(id: OverloadId) -> FunctionId {
     tables::OWNERS[id.0 as usize]
 }
 
@@ -44,7 +44,7 @@ pub fn find(name: &str) -> Option<FunctionId> {
 
 /// Returns the id of a function. `None` for a function without overloads.
 pub fn id_of(function: &Function) -> Option<FunctionId> {
-    function.overloads.first().map(|o| owner(o.id))
+    function.overloads.first().map(|o| overload_owner(o.id))
 }
 
 /// Returns the id of an internal function, which only the compiler and definitions of functions call.
@@ -64,12 +64,12 @@ fn find_spaced(name: &str) -> Option<FunctionId> {
 
 /// Returns `true` if the overload belongs to an aggregate. Aggregates can also be used as window functions.
 pub fn is_aggregate(id: OverloadId) -> bool {
-    get(owner(id)).level == Level::Aggregate
+    get(overload_owner(id)).level == Level::Aggregate
 }
 
 /// Returns the function's name in formulas. For an internal function, returns the name of the aggregate that it
 /// implements.
-pub fn shown(id: FunctionId) -> Option<&'static str> {
+pub fn display_name(id: FunctionId) -> Option<&'static str> {
     let function = get(id);
     let whose = |f: &&Function| f.over == Some(id) || f.framed == Some(id);
     let named = if function.internal {

@@ -59,7 +59,7 @@ impl Type {
 
     /// Returns the type of the value in SQL, which is float for a time.
     #[must_use]
-    pub fn in_sql(self) -> Self {
+    pub fn sql_type(self) -> Self {
         if self == Self::Time { Self::Float } else { self }
     }
 
@@ -88,7 +88,7 @@ impl Type {
 
     /// Returns the name that messages use for the type, such as `a number` if the kind of number is unknown.
     #[must_use]
-    pub fn described(self) -> &'static str {
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Boolean => "a boolean",
             Self::Integer => "an integer",

@@ -71,14 +71,14 @@ impl AstBuilder<'_> {
                 span,
                 format!("expected an operator, found {}", self.display_token(token, span)),
             )
-            .with_help(self.between(token, span)),
+            .with_help(self.adjacent_help(token, span)),
         };
         self.report(diagnostic);
     }
 
     /// Returns the help for two adjacent expressions.
     #[cold]
-    fn between(&self, token: Token, span: Span) -> String {
+    fn adjacent_help(&self, token: Token, span: Span) -> String {
         let before = self.source.get(..span.start as usize).unwrap_or_default();
         let after = self.source.get(span.end as usize..).unwrap_or_default();
         let digits = |text: &str| text.bytes().take(4).take_while(u8::is_ascii_digit).count();

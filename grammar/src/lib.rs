@@ -195,7 +195,7 @@ pub fn parse_parts(
         lex::layout_part(source, lexed, frame, limits, layout, diagnostics);
         if layout.heads.len() > before {
             // The layout has its own copy of these tokens, so their memory can be freed.
-            lexed.give_back();
+            lexed.free_large_buffers();
             continue;
         }
         if part.mode == LayoutMode::Formula || part.span.text(source).trim_start().starts_with('=') {

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use formulac::Dialect;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
-use formulac::sync::in_layout_of;
+use formulac::sync::with_layout_of;
 
-use super::atomic_write::{ChangedFile, Planned, Present, change_all};
-use super::bounds::Bounds;
+use super::atomic_write::{ChangedFile, CurrentContent, PlannedFile, change_all};
+use super::bounds::WritableFolders;
 use super::exit::{Exit, Failure, FailureKind};
 use super::session::Session;
 
 /// Pending changes to files.
 #[derive(Debug, Default)]
-pub struct Delivery {
-    pub created: Vec<Planned>,
-    pub updated: Vec<Planned>,
+pub struct PendingFileChanges {
+    pub created: Vec<PlannedFile>,
+    pub updated: Vec<PlannedFile>,
     pub unchanged: Vec<PathBuf>,
     pub removed: Vec<PathBuf>,
     /// Files edited by users since formulac wrote them.
@@ -26,25 +26,25 @@ pub struct Delivery {
 
 /// Compares generated files with the existing files at their paths. `left` contains the files that no spec generates
 /// any more.
-pub fn compare(
-    files: impl IntoIterator<Item = Planned>,
+pub fn compare_with_files(
+    files: impl IntoIterator<Item = PlannedFile>,
     left: Vec<PathBuf>,
     dialect: Dialect,
-) -> Result<Delivery, Failure> {
-    let mut delivery = Delivery {
+) -> Result<PendingFileChanges, Failure> {
+    let mut delivery = PendingFileChanges {
         removed: left,
-        ..Delivery::default()
+        ..PendingFileChanges::default()
     };
     for planned in files {
-        match planned.read_present()? {
-            Present::Same => delivery.unchanged.push(planned.path),
-            Present::Nothing => delivery.created.push(planned),
-            Present::Other(bytes) => {
+        match planned.read_current_content()? {
+            CurrentContent::Same => delivery.unchanged.push(planned.path),
+            CurrentContent::Nothing => delivery.created.push(planned),
+            CurrentContent::Other(bytes) => {
                 let found = std::str::from_utf8(&bytes).ok();
                 let name = planned.path.to_string_lossy();
-                match found.and_then(|found| in_layout_of(&name, found, &planned.text, dialect)) {
+                match found.and_then(|found| with_layout_of(&name, found, &planned.text, dialect)) {
                     Some(text) if found == Some(&text) => delivery.unchanged.push(planned.path),
-                    Some(text) => delivery.updated.push(Planned {
+                    Some(text) => delivery.updated.push(PlannedFile {
                         path: planned.path,
                         text,
                     }),
@@ -59,17 +59,17 @@ pub fn compare(
     Ok(delivery)
 }
 
-impl Delivery {
+impl PendingFileChanges {
     pub fn is_empty(&self) -> bool {
         self.created.is_empty() && self.updated.is_empty() && self.removed.is_empty()
     }
 
     /// Adds a file that replaces any existing file at its path.
-    pub fn add(&mut self, planned: Planned) -> Result<(), Failure> {
-        match planned.read_present()? {
-            Present::Same => self.unchanged.push(planned.path),
-            Present::Nothing => self.created.push(planned),
-            Present::Other(_) => self.updated.push(planned),
+    pub fn add(&mut self, planned: PlannedFile) -> Result<(), Failure> {
+        match planned.read_current_content()? {
+            CurrentContent::Same => self.unchanged.push(planned.path),
+            CurrentContent::Nothing => self.created.push(planned),
+            CurrentContent::Other(_) => self.updated.push(planned),
         }
         Ok(())
     }
@@ -92,12 +92,12 @@ impl Delivery {
 
     /// Returns one failure, with a diagnostic, for each file that people edited.
     pub fn conflicts(&self) -> Vec<FailureKind> {
-        self.by_hand.iter().map(|path| by_hand(path)).collect()
+        self.by_hand.iter().map(|path| hand_edit_failure(path)).collect()
     }
 
     /// Creates, updates and removes the files of this delivery.
-    pub fn write(&self, bounds: &Bounds) -> Result<ChangedFile, Failure> {
-        let files: Vec<&Planned> = self.created.iter().chain(&self.updated).collect();
+    pub fn write(&self, bounds: &WritableFolders) -> Result<ChangedFile, Failure> {
+        let files: Vec<&PlannedFile> = self.created.iter().chain(&self.updated).collect();
         change_all(bounds, &files, &self.removed)
     }
 
@@ -120,7 +120,7 @@ impl Delivery {
     }
 }
 
-fn by_hand(path: &Path) -> FailureKind {
+fn hand_edit_failure(path: &Path) -> FailureKind {
     let file = path.to_string_lossy().into_owned();
     let message = format!("`{file}` is not as formulac wrote it");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(

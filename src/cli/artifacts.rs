@@ -7,7 +7,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use formulac::artifacts::{ArtifactError, Catalog, KeptParts, Manifest, RunResults, SourceResults};
-use formulac::dbt::spec_of;
+use formulac::dbt::spec_in_header;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::{Dialect, Known};
@@ -42,7 +42,7 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
     if !path.is_file() {
         return Ok(None);
     }
-    let source = SourceText::large_file(path, LIMIT);
+    let source = SourceText::from_large_file(path, LIMIT);
     if let Some(fault) = source.fault {
         return Err(FailureKind {
             file: source.name,
@@ -50,15 +50,17 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
             diagnostics: vec![fault],
         });
     }
-    reader(&source.text).map(Some).map_err(|error| refused(source, &error))
+    reader(&source.text)
+        .map(Some)
+        .map_err(|error| artifact_failure(source, &error))
 }
 
 /// Reads the catalog in a file. Returns `None` if the file does not exist.
-pub fn catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
+pub fn read_catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
     read(path, Catalog::from_text).map_err(|found| Failure::Found(vec![found]))
 }
 
-fn refused(source: SourceText, error: &ArtifactError) -> FailureKind {
+fn artifact_failure(source: SourceText, error: &ArtifactError) -> FailureKind {
     let at = error.offset(&source.text) as u32;
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
     // Omit the source text, because an artifact can contain hundreds of megabytes in a single line.
@@ -69,7 +71,7 @@ fn refused(source: SourceText, error: &ArtifactError) -> FailureKind {
     }
 }
 
-fn is_same(one: &Path, other: &Path) -> bool {
+fn is_same_path(one: &Path, other: &Path) -> bool {
     fs::canonicalize(one)
         .ok()
         .is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
@@ -77,12 +79,12 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 /// Results of dbt runs and of source freshness checks, each if it exists.
 #[derive(Debug, Default)]
-pub struct Beside {
+pub struct RunArtifacts {
     pub runs: Vec<RunResults>,
     pub freshness: Option<SourceResults>,
 }
 
-impl Beside {
+impl RunArtifacts {
     /// Reads the results of dbt runs and of source freshness checks in dbt's target folder.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
         let failed = |found: FailureKind| Failure::Found(vec![found]);
@@ -107,18 +109,18 @@ impl TargetFolder {
 
     /// Reads the manifest at a path. Returns `None` if the file does not exist.
     pub fn read(path: PathBuf) -> Result<Option<Self>, FailureKind> {
-        Self::read_with(path, KeptParts::default())
+        Self::read_parts(path, KeptParts::default())
     }
 
     /// Reads the manifest at a path and retains the optional parts that `keep` specifies.
-    pub fn read_with(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FailureKind> {
+    pub fn read_parts(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FailureKind> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self::new(path, manifest)))
     }
 
     /// Reads the manifest at a path and retains the parts that `keep` specifies. For a large manifest, uses the cache
     /// of the project in `folder`.
-    pub fn read_kept(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FailureKind> {
+    pub fn read_cached_parts(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FailureKind> {
         let beside = path.with_file_name("catalog.json");
         let is_large = fs::metadata(&beside).is_ok_and(|data| data.len() >= LARGE);
         let (manifest, catalog) = thread::scope(|scope| {
@@ -127,7 +129,9 @@ impl TargetFolder {
                 .then(|| thread::Builder::new().spawn_scoped(scope, read_catalog).ok())
                 .flatten();
             let manifest = cache::read(&path, keep, folder, |outline, before| {
-                read(&path, |text| Manifest::updated(text, keep, outline, before))
+                read(&path, |text| {
+                    Manifest::from_text_and_earlier(text, keep, outline, before)
+                })
             });
             (manifest, thread.and_then(|thread| thread.join().ok()))
         });
@@ -165,7 +169,7 @@ impl TargetFolder {
     /// Returns the relations that the manifest and the catalog next to it describe. `fetched` contains the columns
     /// that `schema fetch` wrote.
     pub fn known_relations(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<Known, Failure> {
-        let mut known = self.dbt();
+        let mut known = self.dbt_facts();
         known.schema = formulac::known::from_dbt(&self.manifest, self.catalog()?, dialect);
         if let Some(fetched) = fetched {
             known.schema = formulac::known::from_dbt(&self.manifest, Some(fetched), dialect).filled_by(known.schema);
@@ -174,7 +178,7 @@ impl TargetFolder {
     }
 
     /// Returns the dialect, the dbt version and the generic tests that the manifest records.
-    pub fn dbt(&self) -> Known {
+    pub fn dbt_facts(&self) -> Known {
         let metadata = &self.manifest.metadata;
         let mut known = Known::default();
         known.dialect = metadata
@@ -196,24 +200,24 @@ impl TargetFolder {
     pub fn newer_than(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
         let runs = runs
             .iter()
-            .filter(|run| run.is_of_run())
+            .filter(|run| run.is_run_command())
             .filter_map(|run| run.metadata.generated_at());
         let oldest = self.manifest.metadata.generated_at().into_iter().chain(runs).min();
-        oldest.map(|time| newer(project, time)).unwrap_or_default()
+        oldest.map(|time| files_newer_than(project, time)).unwrap_or_default()
     }
 
     /// Reports the age of a manifest that was passed to a command, like [`Self::report_age`]. The files of the
     /// project are compared only with the project's own manifest.
     pub fn report_given_age(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
-        let own = project.filter(|project| is_same(&project.manifest_path(), &self.path));
+        let own = project.filter(|project| is_same_path(&project.manifest_path(), &self.path));
         self.report_age(session, own.as_ref());
     }
 
     /// Warns if files of the project are newer than the manifest, if the manifest is older than a day, or if its
     /// version is unknown.
     pub fn report_age(&self, session: &Session, project: Option<&DbtProject>) {
-        if let Some(newer) = self.manifest.metadata.newer() {
+        if let Some(newer) = self.manifest.metadata.newer_version_notice() {
             session.warn(&format!("warning: {newer}"));
         }
         print_age(session, &self.path, self.manifest.metadata.generated_at(), project);
@@ -225,11 +229,13 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
         return;
     };
     let path = path.strip_prefix("./").unwrap_or(path).display();
-    let newer = project.map(|project| newer(project, time)).unwrap_or_default();
+    let newer = project
+        .map(|project| files_newer_than(project, time))
+        .unwrap_or_default();
     if newer.is_empty() {
         let now = Timestamp::now();
         if now.as_second().saturating_sub(generated.as_second()) >= OLD {
-            session.note(&format!(
+            session.report_action(&format!(
                 "{path} is {} old; run `dbt parse` to update it",
                 format_age(now, generated)
             ));
@@ -265,7 +271,7 @@ pub fn format_age(now: Timestamp, then: Timestamp) -> String {
 
 /// Returns the files read by dbt that changed after `then`. Files that formulac wrote are skipped, because
 /// formulac knows their content without dbt.
-fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
+fn files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let is_newer = |path: &Path| {
         fs::metadata(path)
             .and_then(|data| data.modified())
@@ -278,9 +284,10 @@ fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
                 .any(|known| end == *known)
         })
     };
-    let is_own = |path: &Path| read_text(path).is_ok_and(|text| spec_of(&text).is_some());
+    let is_own = |path: &Path| read_text(path).is_ok_and(|text| spec_in_header(&text).is_some());
     let folders = project.all_paths.iter().map(|path| project.folder.join(path));
-    let files = folders.flat_map(|path| folder::files(&path, |path| is_read(path) && is_newer(path) && !is_own(path)));
+    let files =
+        folders.flat_map(|path| folder::find_files(&path, |path| is_read(path) && is_newer(path) && !is_own(path)));
     let mut found: Vec<PathBuf> = files
         .map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))
         .collect();
@@ -295,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_told_in_the_greatest_unit() {
+    fn ages_are_formatted_in_the_largest_unit() {
         let then: Timestamp = "2026-11-20T10:00:00.123456Z".parse().unwrap();
         for (now, expected) in [
             ("2026-11-20T10:00:00Z", "0 seconds"),

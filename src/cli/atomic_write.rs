@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::bounds::Bounds;
+use super::bounds::WritableFolders;
 use super::exit::Failure;
 use super::source::read_bytes;
 
@@ -17,14 +17,14 @@ const AT_ONCE: usize = 32;
 
 /// A file and the text to write to it.
 #[derive(Debug)]
-pub struct Planned {
+pub struct PlannedFile {
     pub path: PathBuf,
     pub text: String,
 }
 
 /// Current content at a path.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Present {
+pub enum CurrentContent {
     Nothing,
     /// The text to be written, ignoring differences in line endings.
     Same,
@@ -32,39 +32,47 @@ pub enum Present {
     Other(Vec<u8>),
 }
 
-impl Planned {
+impl PlannedFile {
     /// Reads the current content at the path and compares it with the text to be written.
-    pub fn read_present(&self) -> Result<Present, Failure> {
+    pub fn read_current_content(&self) -> Result<CurrentContent, Failure> {
         match read_bytes(&self.path) {
-            Ok(bytes) if lines(&bytes).eq(lines(self.text.as_bytes())) => Ok(Present::Same),
-            Ok(bytes) => Ok(Present::Other(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Present::Nothing),
-            Err(error) => Err(failed("read", &self.path, &error)),
+            Ok(bytes) if without_carriage_returns(&bytes).eq(without_carriage_returns(self.text.as_bytes())) => {
+                Ok(CurrentContent::Same)
+            }
+            Ok(bytes) => Ok(CurrentContent::Other(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(CurrentContent::Nothing),
+            Err(error) => Err(write_failure("read", &self.path, &error)),
         }
     }
 }
 
 /// Returns the bytes without the carriage returns that git adds to line endings on some systems.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &u8> {
+fn without_carriage_returns(bytes: &[u8]) -> impl Iterator<Item = &u8> {
     bytes.iter().filter(|byte| **byte != b'\r')
 }
 
 /// Writes all files, or leaves all files unchanged if one cannot be written.
-pub fn write_all(bounds: &Bounds, files: &[Planned]) -> Result<(), Failure> {
+pub fn write_all(bounds: &WritableFolders, files: &[PlannedFile]) -> Result<(), Failure> {
     change_all(bounds, &files.iter().collect::<Vec<_>>(), &[]).map(|_| ())
 }
 
 /// Writes and removes files, or leaves all files unchanged if one change fails. The returned [`ChangedFile`] can undo
 /// the changes.
-pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Result<ChangedFile, Failure> {
+pub fn change_all(
+    bounds: &WritableFolders,
+    files: &[&PlannedFile],
+    remove: &[PathBuf],
+) -> Result<ChangedFile, Failure> {
     // Keep a symbolic link, and write to its target.
     let places = files
         .iter()
-        .map(|file| bounds.locate(&file.path))
+        .map(|file| bounds.resolve_path(&file.path))
         .collect::<Result<Vec<PathBuf>, Failure>>()?;
-    remove.iter().try_for_each(|path| bounds.locate(path).map(|_| ()))?;
+    remove
+        .iter()
+        .try_for_each(|path| bounds.resolve_path(path).map(|_| ()))?;
     let mut changed = ChangedFile::default();
-    match stage_and_move(files, places, &mut changed).and_then(|()| take_away(remove, &mut changed)) {
+    match stage_and_move(files, places, &mut changed).and_then(|()| remove_files(remove, &mut changed)) {
         Ok(()) => Ok(changed),
         Err(failure) => {
             changed.undo();
@@ -76,7 +84,7 @@ pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Re
 /// Changed files, with their previous content.
 #[derive(Debug, Default)]
 pub struct ChangedFile {
-    staged: Vec<Staged>,
+    staged: Vec<StagedFile>,
     removed: Vec<(PathBuf, Vec<u8>)>,
     /// Folders that were created, outer folders first.
     folders: Vec<PathBuf>,
@@ -101,14 +109,14 @@ impl ChangedFile {
 
 /// A temporary file that will be moved to its destination.
 #[derive(Debug)]
-struct Staged {
+struct StagedFile {
     place: PathBuf,
     beside: PathBuf,
     /// Previous content at the destination. Set once the temporary file has been moved there.
     before: Option<Option<Vec<u8>>>,
 }
 
-impl Staged {
+impl StagedFile {
     fn undo(&self) -> io::Result<()> {
         match &self.before {
             None => fs::remove_file(&self.beside),
@@ -118,7 +126,7 @@ impl Staged {
     }
 }
 
-fn stage_and_move(files: &[&Planned], places: Vec<PathBuf>, changed: &mut ChangedFile) -> Result<(), Failure> {
+fn stage_and_move(files: &[&PlannedFile], places: Vec<PathBuf>, changed: &mut ChangedFile) -> Result<(), Failure> {
     let ChangedFile { staged, folders, .. } = changed;
     let mut known: HashSet<PathBuf> = HashSet::new();
     for (number, place) in places.into_iter().enumerate() {
@@ -126,27 +134,27 @@ fn stage_and_move(files: &[&Planned], places: Vec<PathBuf>, changed: &mut Change
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty() && !known.contains(*folder))
         {
-            make_folder(folder, folders).map_err(|error| failed("write", folder, &error))?;
+            make_folder(folder, folders).map_err(|error| write_failure("write", folder, &error))?;
             known.insert(folder.to_owned());
         }
         let beside = place.with_file_name(format!(".formulac-{}-{number}.tmp", std::process::id()));
-        staged.push(Staged {
+        staged.push(StagedFile {
             place,
             beside,
             before: None,
         });
     }
-    write_beside(files, staged)?;
+    stage_files(files, staged)?;
     for (file, staged) in files.iter().zip(staged) {
         let before = read_bytes(&staged.place).ok();
-        fs::rename(&staged.beside, &staged.place).map_err(|error| failed("write", &file.path, &error))?;
+        fs::rename(&staged.beside, &staged.place).map_err(|error| write_failure("write", &file.path, &error))?;
         staged.before = Some(before);
     }
     Ok(())
 }
 
 /// Writes all files next to their destinations. Each write waits for the disk, so many files are written in parallel.
-fn write_beside(files: &[&Planned], staged: &[Staged]) -> Result<(), Failure> {
+fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Failure> {
     let next = AtomicUsize::new(0);
     let some = || {
         loop {
@@ -166,8 +174,8 @@ fn write_beside(files: &[&Planned], staged: &[Staged]) -> Result<(), Failure> {
     // Report the error of the first file in the list, regardless of which thread failed first.
     match failures.into_iter().min_by_key(|(number, _)| *number) {
         Some((number, error)) => Err(files.get(number).map_or_else(
-            || failed("write", Path::new(""), &error),
-            |file| failed("write", &file.path, &error),
+            || write_failure("write", Path::new(""), &error),
+            |file| write_failure("write", &file.path, &error),
         )),
         None => Ok(()),
     }
@@ -183,10 +191,10 @@ fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-fn take_away(remove: &[PathBuf], changed: &mut ChangedFile) -> Result<(), Failure> {
+fn remove_files(remove: &[PathBuf], changed: &mut ChangedFile) -> Result<(), Failure> {
     for path in remove {
-        let before = read_bytes(path).map_err(|error| failed("read", path, &error))?;
-        fs::remove_file(path).map_err(|error| failed("remove", path, &error))?;
+        let before = read_bytes(path).map_err(|error| write_failure("read", path, &error))?;
+        fs::remove_file(path).map_err(|error| write_failure("remove", path, &error))?;
         changed.removed.push((path.clone(), before));
     }
     Ok(())
@@ -205,36 +213,36 @@ fn write_new(beside: &Path, place: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::io(what, &path.to_string_lossy(), error)
+fn write_failure(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::io_failure(what, &path.to_string_lossy(), error)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn folder(name: &str) -> PathBuf {
+    fn temp_folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("formulac-write-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         folder
     }
 
-    fn plan(folder: &Path, file: &str) -> Planned {
-        Planned {
+    fn plan(folder: &Path, file: &str) -> PlannedFile {
+        PlannedFile {
             path: folder.join(file),
             text: "new".to_owned(),
         }
     }
 
     #[test]
-    fn all_files_are_written_or_none() {
-        let folder = folder("none");
+    fn either_all_files_are_written_or_none() {
+        let folder = temp_folder("none");
         fs::write(folder.join("a"), "old").unwrap();
         fs::create_dir_all(folder.join("c/full")).unwrap();
         // A file cannot replace a folder, so `c` cannot be written. The files before `c` have already been moved by
         // then.
-        let bounds = Bounds::from_project(&folder).unwrap();
+        let bounds = WritableFolders::from_project(&folder).unwrap();
         write_all(
             &bounds,
             &["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file)),
@@ -251,13 +259,17 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_and_permissions_stay() {
+    fn links_and_permissions_are_kept() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = folder("links");
+        let folder = temp_folder("links");
         fs::write(folder.join("goal"), "old").unwrap();
         fs::set_permissions(folder.join("goal"), fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(folder.join("goal"), folder.join("link")).unwrap();
-        write_all(&Bounds::from_project(&folder).unwrap(), &[plan(&folder, "link")]).unwrap();
+        write_all(
+            &WritableFolders::from_project(&folder).unwrap(),
+            &[plan(&folder, "link")],
+        )
+        .unwrap();
         assert!(fs::symlink_metadata(folder.join("link")).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(folder.join("goal")).unwrap(), "new");
         assert_eq!(
@@ -268,17 +280,20 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_make_no_difference() {
-        let folder = folder("ends");
-        let planned = Planned {
+    fn line_endings_are_ignored() {
+        let folder = temp_folder("ends");
+        let planned = PlannedFile {
             path: folder.join("a"),
             text: "x\ny\n".to_owned(),
         };
-        assert_eq!(planned.read_present().unwrap(), Present::Nothing);
+        assert_eq!(planned.read_current_content().unwrap(), CurrentContent::Nothing);
         fs::write(&planned.path, "x\r\ny\r\n").unwrap();
-        assert_eq!(planned.read_present().unwrap(), Present::Same);
+        assert_eq!(planned.read_current_content().unwrap(), CurrentContent::Same);
         fs::write(&planned.path, "x\n").unwrap();
-        assert_eq!(planned.read_present().unwrap(), Present::Other(b"x\n".to_vec()));
+        assert_eq!(
+            planned.read_current_content().unwrap(),
+            CurrentContent::Other(b"x\n".to_vec())
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 }

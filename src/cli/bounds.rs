@@ -1,26 +1,27 @@
-//! Folders in which a command may write. All writes and removals of files go through [`Bounds::locate`], so that
+//! Folders in which a command may write. All writes and removals of files go through [`WritableFolders::resolve_path`], so that
 //! no path, YAML key or link leads out of the project.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::exit::{Exit, Failure};
-use super::folder::or_here;
+use super::folder::or_current_folder;
 
 /// Folders in which a command may write.
 #[derive(Clone, Debug)]
-pub struct Bounds {
+pub struct WritableFolders {
     /// Canonical paths of the folders, with links resolved.
     folders: Vec<PathBuf>,
     /// Absolute path of the project's folder as it was passed, without resolving links.
     root: Option<PathBuf>,
 }
 
-impl Bounds {
+impl WritableFolders {
     /// Allows writes in the project at `root`.
     pub fn from_project(root: &Path) -> Result<Self, Failure> {
-        let root = or_here(root);
-        let whole = fs::canonicalize(root).map_err(|error| Failure::io("read", &root.to_string_lossy(), &error))?;
+        let root = or_current_folder(root);
+        let whole =
+            fs::canonicalize(root).map_err(|error| Failure::io_failure("read", &root.to_string_lossy(), &error))?;
         Ok(Self {
             folders: vec![whole],
             root: Some(absolute_path(root)),
@@ -37,7 +38,7 @@ impl Bounds {
 
     /// Also allows writes to a file or folder that the user named on the command line. A path inside the project is
     /// ignored, because somebody else may have created a link there.
-    pub fn and_named(mut self, path: &Path) -> Self {
+    pub fn with_named_file(mut self, path: &Path) -> Self {
         let whole = absolute_path(path);
         let is_inside = self
             .root
@@ -45,21 +46,21 @@ impl Bounds {
             .chain(&self.folders)
             .any(|folder| whole.starts_with(folder));
         if !is_inside {
-            self.folders.extend(real(path));
+            self.folders.extend(resolve_links(path));
         }
         self
     }
 
     /// Also allows writes in a folder outside the project.
-    pub fn and_folder(mut self, folder: &Path) -> Self {
+    pub fn with_folder(mut self, folder: &Path) -> Self {
         self.folders.extend(fs::canonicalize(folder));
         self
     }
 
     /// Resolves the links in a path and returns its real location. Returns an error if the location is outside these
     /// folders or inside a `.git` folder.
-    pub fn locate(&self, path: &Path) -> Result<PathBuf, Failure> {
-        let place = real(path);
+    pub fn resolve_path(&self, path: &Path) -> Result<PathBuf, Failure> {
+        let place = resolve_links(path);
         let inner = |place: &PathBuf| {
             let inner = self.folders.iter().find_map(|folder| place.strip_prefix(folder).ok())?;
             Some(
@@ -81,7 +82,7 @@ impl Bounds {
     /// Returns the location of a path relative to the first folder, with `/` as the separator, or the absolute
     /// location if it is outside the first folder.
     pub fn relative_path(&self, path: &Path) -> Result<String, Failure> {
-        let place = self.locate(path)?;
+        let place = self.resolve_path(path)?;
         let inner = self
             .folders
             .first()
@@ -92,8 +93,8 @@ impl Bounds {
 }
 
 /// Resolves the links in a path that may not exist yet. Returns `None` if a link is broken.
-fn real(path: &Path) -> Option<PathBuf> {
-    let path = or_here(path);
+fn resolve_links(path: &Path) -> Option<PathBuf> {
+    let path = or_current_folder(path);
     let whole = std::path::absolute(path).ok()?;
     let there = whole.ancestors().find(|it| fs::symlink_metadata(it).is_ok())?;
     let rest = whole.strip_prefix(there).ok()?;
@@ -110,7 +111,7 @@ fn real(path: &Path) -> Option<PathBuf> {
 
 /// Makes a path absolute and removes `.` and `..`.
 pub fn absolute_path(path: &Path) -> PathBuf {
-    let path = or_here(path);
+    let path = or_current_folder(path);
     let mut normal = PathBuf::new();
     for part in std::path::absolute(path)
         .unwrap_or_else(|_| path.to_owned())
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_and_links_stay_in_the_folders() {
+    fn paths_and_links_outside_the_folders_are_refused() {
         let home = tempfile::tempdir().unwrap();
         let home = fs::canonicalize(home.path()).unwrap();
         for folder in ["project/models/a", "project/.git/hooks", "other", "omni"] {
@@ -150,10 +151,10 @@ mod tests {
             symlink(to, project.join(link)).unwrap();
         }
         symlink(home.join("other"), home.join("elsewhere")).unwrap();
-        let bounds = Bounds::from_project(&project)
+        let bounds = WritableFolders::from_project(&project)
             .unwrap()
-            .and_folder(&home.join("omni"))
-            .and_named(&home.join("named/x"));
+            .with_folder(&home.join("omni"))
+            .with_named_file(&home.join("named/x"));
         for (path, expected) in [
             ("project/models/a/b/c.sql", Some("project/models/a/b/c.sql")),
             ("project/inner/c.sql", Some("project/models/a/c.sql")),
@@ -173,13 +174,17 @@ mod tests {
             ("project/.git/hooks/x", None),
             ("project/models/.GIT/config", None),
         ] {
-            let found = bounds.locate(&home.join(path)).ok();
+            let found = bounds.resolve_path(&home.join(path)).ok();
             assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
         }
         // The user may name a folder through a link outside the project, but not through a link inside the project.
-        let named = |path: &str| Bounds::from_project(&project).unwrap().and_named(&home.join(path));
-        assert!(named("elsewhere").locate(&home.join("elsewhere/x")).is_ok());
-        assert!(named("project/outer").locate(&project.join("outer/x")).is_err());
+        let named = |path: &str| {
+            WritableFolders::from_project(&project)
+                .unwrap()
+                .with_named_file(&home.join(path))
+        };
+        assert!(named("elsewhere").resolve_path(&home.join("elsewhere/x")).is_ok());
+        assert!(named("project/outer").resolve_path(&project.join("outer/x")).is_err());
         fs::remove_dir_all(home).unwrap();
     }
 }

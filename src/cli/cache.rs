@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use super::bounds::Bounds;
+use super::bounds::WritableFolders;
 use super::source::read_bytes;
 use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline, NodeDifference};
 use formulac::impact::{Graph, Lineages, OmniFields};
@@ -53,17 +53,17 @@ pub fn read<E>(
     let Some(key) = CacheKey::from_path(path).filter(|key| key.size >= SMALL) else {
         return Ok(read(&ManifestOutline::default(), &mut || None)?.map(|(manifest, _)| manifest));
     };
-    let base = folder.join(FOLDER).join(name(keep));
+    let base = folder.join(FOLDER).join(cache_file_name(keep));
     let (outline, since) = (base.with_extension("outline"), base.with_extension("since"));
     let file = base.clone();
     let mut earlier = thread::Builder::new().spawn(move || CachedManifest::read(&file)).ok();
     let mut earlier = || earlier.take()?.join().ok().flatten();
     let mut known = None;
-    if let Some(difference) = bytes_behind(&since, &key.text) {
+    if let Some(difference) = content_after_header(&since, &key.text) {
         known = earlier();
-        match (known, Since::from_bytes(&difference)) {
+        match (known, ManifestUpdate::from_bytes(&difference)) {
             (Some(known), Some(since)) if known.checksum == since.of => {
-                return Ok(Some(known.manifest.with(since.difference)));
+                return Ok(Some(known.manifest.with_difference(since.difference)));
             }
             (other, _) => known = other,
         }
@@ -86,7 +86,7 @@ pub fn read<E>(
         let bytes = manifest.to_stored();
         let _ = write(folder, &base, &[&bytes]);
         let _ = write(folder, &outline, &[&manifest.outline().to_stored()]);
-        checksum = checksum_of(&bytes);
+        checksum = stored_checksum(&bytes);
         changes = ManifestChanges::default();
     }
     if let Some(checksum) =
@@ -115,25 +115,25 @@ impl CachedManifest {
     fn read(file: &Path) -> Option<Self> {
         let bytes = read_bytes(file).ok()?;
         Some(Self {
-            checksum: checksum_of(&bytes)?,
+            checksum: stored_checksum(&bytes)?,
             manifest: Manifest::from_stored(&bytes)?,
         })
     }
 }
 
 /// Returns the checksum in the last bytes of stored data.
-fn checksum_of(bytes: &[u8]) -> Option<[u8; 8]> {
+fn stored_checksum(bytes: &[u8]) -> Option<[u8; 8]> {
     bytes.last_chunk().copied()
 }
 
 /// Changes to a manifest since the complete cache was written.
-struct Since {
+struct ManifestUpdate {
     /// Checksum of the cached manifest.
     of: [u8; 8],
     difference: NodeDifference,
 }
 
-impl Since {
+impl ManifestUpdate {
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (of, stored) = bytes.split_first_chunk()?;
         Some(Self {
@@ -145,7 +145,7 @@ impl Since {
 
 /// Returns the name of the cache file. Each combination of retained parts has a separate file, so that commands
 /// do not overwrite each other's cache.
-fn name(keep: KeptParts) -> String {
+fn cache_file_name(keep: KeptParts) -> String {
     let all = [
         ("-raw", keep.has_raw_code()),
         ("-code", keep.has_compiled_code()),
@@ -162,11 +162,11 @@ fn name(keep: KeptParts) -> String {
 /// Returns the manifest parts to retain for a command that needs the compiled SQL of models and the names of columns,
 /// but no other facts about columns.
 pub fn with_names() -> KeptParts {
-    KeptParts::default().compiled_code().only_names_of_columns()
+    KeptParts::default().compiled_code().with_column_names_only()
 }
 
 /// Reads the cached column lineage of queries. Each lineage records the SQL that it was derived from.
-pub fn lineages(folder: &Path) -> Lineages {
+pub fn read_lineages(folder: &Path) -> Lineages {
     let bytes = read_bytes(folder.join(FOLDER).join(LINEAGE));
     bytes
         .ok()
@@ -175,7 +175,7 @@ pub fn lineages(folder: &Path) -> Lineages {
 }
 
 /// Caches the column lineage of queries if many queries were parsed.
-pub fn keep_lineages(folder: &Path, graph: &Graph<'_>) {
+pub fn write_lineages(folder: &Path, graph: &Graph<'_>) {
     if let Some(bytes) = graph.lineages_to_store(MANY) {
         let _ = write(folder, &folder.join(FOLDER).join(LINEAGE), &[&bytes]);
     }
@@ -184,31 +184,44 @@ pub fn keep_lineages(folder: &Path, graph: &Graph<'_>) {
 /// Returns the columns that the fields in Omni files read, from the cache if possible, otherwise from `read`. The
 /// result is cached if the files have no errors, and is computed again if one of the files changes. `about` describes
 /// everything else that the result depends on.
-pub fn omni(files: &[PathBuf], about: &str, folder: &Path, read: impl FnOnce() -> (OmniFields, bool)) -> OmniFields {
+pub fn read_omni_fields(
+    files: &[PathBuf],
+    about: &str,
+    folder: &Path,
+    read: impl FnOnce() -> (OmniFields, bool),
+) -> OmniFields {
     let start = SystemTime::now();
-    let Some(key) = key_of_all(files, about).filter(|_| files.len() >= MANY) else {
+    let Some(key) = combined_key(files, about).filter(|_| files.len() >= MANY) else {
         return read().0;
     };
     let file = folder.join(FOLDER).join(OMNI);
-    if let Some(fields) = bytes_behind(&file, &key.text).and_then(|bytes| OmniFields::from_stored(&bytes)) {
+    if let Some(fields) = content_after_header(&file, &key.text).and_then(|bytes| OmniFields::from_stored(&bytes)) {
         return fields;
     }
     let (fields, is_sound) = read();
-    if is_sound && key.is_settled(start) && key_of_all(files, about).as_ref() == Some(&key) {
+    if is_sound && key.is_settled(start) && combined_key(files, about).as_ref() == Some(&key) {
         let _ = write(folder, &file, &[key.text.as_bytes(), &fields.to_stored()]);
     }
     fields
 }
 
 /// Computes a key that identifies the state of many files, from their metadata.
-fn key_of_all(files: &[PathBuf], about: &str) -> Option<CacheKey> {
+fn combined_key(files: &[PathBuf], about: &str) -> Option<CacheKey> {
     let (mut hasher, mut size, mut changed) = (FxHasher::default(), 0, SystemTime::UNIX_EPOCH);
     for path in files {
         let data = fs::metadata(path).ok()?;
         size += data.len();
         let of_file = data.modified().ok()?;
         changed = changed.max(of_file);
-        hasher.write(format!("{} {} {of_file:?} {}\n", path.display(), data.len(), of_system(&data)).as_bytes());
+        hasher.write(
+            format!(
+                "{} {} {of_file:?} {}\n",
+                path.display(),
+                data.len(),
+                system_metadata(&data)
+            )
+            .as_bytes(),
+        );
     }
     let text = format!("{} {size} {:x} {about}\n", files.len(), hasher.finish());
     Some(CacheKey { size, changed, text })
@@ -234,7 +247,7 @@ impl CacheKey {
             (&mut file).take(END).read_to_end(&mut bytes).ok()?;
             hasher.write(&bytes);
         }
-        let of_system = of_system(&data);
+        let of_system = system_metadata(&data);
         let text = format!("{size} {changed:?} {of_system} {:x}\n", hasher.finish());
         Some(Self { size, changed, text })
     }
@@ -249,18 +262,18 @@ impl CacheKey {
 /// Returns metadata that only the operating system can write. A program can set the modification time of a file, but
 /// not the time of the last metadata change.
 #[cfg(unix)]
-fn of_system(data: &fs::Metadata) -> String {
+fn system_metadata(data: &fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
     format!("{} {} {} {}", data.dev(), data.ino(), data.ctime(), data.ctime_nsec())
 }
 
 #[cfg(not(unix))]
-fn of_system(data: &fs::Metadata) -> String {
+fn system_metadata(data: &fs::Metadata) -> String {
     format!("{:?}", data.created().ok())
 }
 
 /// Returns the content of a file after the header `text`, or `None` if the file has a different header.
-fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
+fn content_after_header(file: &Path, text: &str) -> Option<Vec<u8>> {
     let mut file = File::open(file).ok()?;
     let mut said = vec![0; text.len()];
     file.read_exact(&mut said).ok()?;
@@ -274,8 +287,8 @@ fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
 
 /// Writes a cache file in the project at `root`, unless a link leads out of the project.
 fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let is_inside = Bounds::from_project(root)
-        .and_then(|bounds| bounds.locate(file))
+    let is_inside = WritableFolders::from_project(root)
+        .and_then(|bounds| bounds.resolve_path(file))
         .is_ok();
     if !is_inside {
         return Err(io::ErrorKind::PermissionDenied.into());
@@ -305,7 +318,7 @@ mod tests {
     /// Proves that the cache is used only if the manifest has not changed since the cache was created, and the cache
     /// itself is intact.
     #[test]
-    fn what_is_stale_or_broken_is_not_believed() {
+    fn stale_or_corrupt_cache_is_ignored() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("manifest.json");
@@ -335,7 +348,7 @@ mod tests {
             let is_read = Cell::new(false);
             let found = read(&path, keep, &folder, |outline, before| {
                 is_read.set(true);
-                Manifest::updated(&fs::read_to_string(&path).unwrap(), keep, outline, before).map(Some)
+                Manifest::from_text_and_earlier(&fs::read_to_string(&path).unwrap(), keep, outline, before).map(Some)
             });
             (found.unwrap().unwrap().nodes[0].name.to_string(), is_read.get())
         };
@@ -388,7 +401,7 @@ mod tests {
 
     /// Proves that many files are read once, and read again if a file is changed or added.
     #[test]
-    fn files_are_read_again_when_one_is_another() {
+    fn files_are_reread_after_one_is_replaced() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_omni_{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let old = SystemTime::now() - Duration::from_secs(60);
@@ -410,7 +423,7 @@ mod tests {
         let mut files: Vec<PathBuf> = (0..MANY).map(|number| write(number, "a", old)).collect();
         let look = |files: &[PathBuf], about: &str, is_sound: bool| {
             let is_read = Cell::new(false);
-            let fields = omni(files, about, &folder, || {
+            let fields = read_omni_fields(files, about, &folder, || {
                 is_read.set(true);
                 let texts = files
                     .iter()

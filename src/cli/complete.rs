@@ -15,27 +15,27 @@ use super::source::read_text;
 const OF_MODELS: [&str; 5] = ["adopt", "impact", "lineage", "log", "resolve"];
 
 /// Answers the shell if `COMPLETE=bash` (or zsh, fish, powershell, elvish) is set, and then exits the process.
-pub fn answer_shell() {
-    CompleteEnv::with_factory(with_values).complete();
+pub fn answer_completion_request() {
+    CompleteEnv::with_factory(command_with_completers).complete();
 }
 
 /// Returns the command-line parser with completions for its arguments.
-fn with_values() -> clap::Command {
-    fn of(command: clap::Command) -> clap::Command {
+fn command_with_completers() -> clap::Command {
+    fn add_completers(command: clap::Command) -> clap::Command {
         let name = command.get_name().to_owned();
         let command = command.mut_args(|arg| match arg.get_id().as_str() {
-            "spec" | "specs" | "files" => arg.add(ArgValueCompleter::new(spec_files)),
-            "select" | "exclude" => arg.add(ArgValueCompleter::new(selections)),
-            "name" if name == "functions" => arg.add(ArgValueCompleter::new(functions)),
-            "name" | "names" if OF_MODELS.contains(&name.as_str()) => arg.add(ArgValueCompleter::new(models)),
+            "spec" | "specs" | "files" => arg.add(ArgValueCompleter::new(complete_spec_files)),
+            "select" | "exclude" => arg.add(ArgValueCompleter::new(complete_selections)),
+            "name" if name == "functions" => arg.add(ArgValueCompleter::new(complete_functions)),
+            "name" | "names" if OF_MODELS.contains(&name.as_str()) => arg.add(ArgValueCompleter::new(complete_models)),
             _ => arg,
         });
-        command.mut_subcommands(of)
+        command.mut_subcommands(add_completers)
     }
-    of(command())
+    add_completers(command())
 }
 
-fn functions(typed: &OsStr) -> Vec<CompletionCandidate> {
+fn complete_functions(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy().to_uppercase();
     let known = catalog::functions().filter(|function| function.name.starts_with(&typed));
     known
@@ -44,9 +44,9 @@ fn functions(typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Completes spec files of the project. If none match, completes other paths.
-fn spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
+fn complete_spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
-    let files = specs()
+    let files = project_specs()
         .into_iter()
         .map(|path| path.strip_prefix("./").map_or(path.clone(), PathBuf::from));
     let found: Vec<CompletionCandidate> = files
@@ -61,9 +61,9 @@ fn spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Completes the names of models, taken from their specs.
-fn models(typed: &OsStr) -> Vec<CompletionCandidate> {
+fn complete_models(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
-    let names = specs().into_iter().filter_map(|path| {
+    let names = project_specs().into_iter().filter_map(|path| {
         let text = read_text(&path).ok()?;
         let name = text
             .lines()
@@ -76,7 +76,7 @@ fn models(typed: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Completes the names of models, and the prefixes of other selection methods, such as `tag:`.
-fn selections(typed: &OsStr) -> Vec<CompletionCandidate> {
+fn complete_selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
     // `+` and `@` are prefixes of a name, and completion preserves them.
     let name = start.trim_start_matches(['+', '@']);
@@ -85,16 +85,16 @@ fn selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let methods = methods
         .into_iter()
         .filter(|word| word.get_value().to_string_lossy().starts_with(&*start));
-    let models = models(OsStr::new(name))
+    let models = complete_models(OsStr::new(name))
         .into_iter()
         .map(|model| model.add_prefix(before));
     models.chain(methods).collect()
 }
 
 /// Returns the spec files of the project in the shell's working directory.
-fn specs() -> Vec<PathBuf> {
+fn project_specs() -> Vec<PathBuf> {
     let Ok(Some((project, root))) = project::read_with_place(None) else {
         return Vec::new();
     };
-    project::specs(&root.join(project.specs().unwrap_or(project::SPECS))).unwrap_or_default()
+    project::find_specs(&root.join(project.specs().unwrap_or(project::SPECS))).unwrap_or_default()
 }

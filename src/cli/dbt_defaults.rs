@@ -18,7 +18,7 @@ pub fn enforces_contracts(text: &str, project: &str, folder: &Path) -> bool {
             .or_else(|| contract.as_mapping_get("+enforced"))?
             .as_bool()
     };
-    innermost(text, "models", project, folder, contract).unwrap_or(false)
+    innermost_setting(text, "models", project, folder, contract).unwrap_or(false)
 }
 
 /// Returns whether the nodes in a folder are enabled. `section` is their kind, such as `models`, and the folder
@@ -29,7 +29,7 @@ pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bo
             .iter()
             .find_map(|key| level.as_mapping_get(key))?;
         let text = || {
-            dbt_jinja::rendered(value.as_str()?, |_| None)?
+            dbt_jinja::render_variables(value.as_str()?, |_| None)?
                 .trim()
                 .to_ascii_lowercase()
                 .parse()
@@ -37,11 +37,11 @@ pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bo
         };
         value.as_bool().or_else(text)
     };
-    innermost(text, section, project, folder, enabled).unwrap_or(true)
+    innermost_setting(text, section, project, folder, enabled).unwrap_or(true)
 }
 
 /// Returns the value that the innermost folder sets. `of_level` returns the value that one folder's section sets, if any.
-fn innermost(
+fn innermost_setting(
     text: &str,
     section: &str,
     project: &str,
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_innermost_folder_says() {
+    fn innermost_folder_takes_precedence() {
         let text = "models:\n  +contract: {enforced: true}\n  shop:\n    marts: {+contract: {enforced: false}, finance: {contract: {enforced: true}}}\n";
         let of = |folder: &str| enforces_contracts(text, "shop", Path::new(folder));
         assert!(of("formulac") && !of("marts") && !of("marts/sales") && of("./marts/finance"));

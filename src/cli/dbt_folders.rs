@@ -12,7 +12,7 @@ use super::bounds::absolute_path;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, FailureKind};
 use super::orphans;
-use super::plurals::count;
+use super::plurals::format_count;
 use super::project;
 use super::session::Session;
 use super::source::read_text;
@@ -60,17 +60,17 @@ impl Workspace {
     /// Rejects folders in the project file that lead out of the project, and folders in which dbt would never look
     /// for generated models and tests.
     pub fn check_folders(&self) -> Result<(), Failure> {
-        let bounds = self.bounds()?;
-        let (models, tests) = self.folders();
+        let bounds = self.writable_folders()?;
+        let (models, tests) = self.output_folders();
         for folder in [&models, &tests] {
-            bounds.locate(&self.root.join(folder))?;
+            bounds.resolve_path(&self.root.join(folder))?;
         }
-        self.refuse(&[(FolderKind::Models, &models), (FolderKind::Tests, &tests)])
+        self.refuse_unsearched_folders(&[(FolderKind::Models, &models), (FolderKind::Tests, &tests)])
     }
 
     /// Warns about generated files outside the folders `models:` and `tests:`, except for files that a plan changes.
     /// Also warns if dbt disables the generated models.
-    pub fn warn_of_folders(&self, session: &Session, plan: Option<&Plan>) {
+    pub fn warn_of_unsearched_folders(&self, session: &Session, plan: Option<&Plan>) {
         let changed = plan
             .into_iter()
             .flat_map(|plan| &plan.models)
@@ -87,7 +87,7 @@ impl Workspace {
                     .checked_sub(NAMED + 1)
                     .map(|more| format!("{} more", more + 1)),
             );
-            let files = count(left.len(), "generated file is", "generated files are");
+            let files = format_count(left.len(), "generated file is", "generated files are");
             session.warn(&format!(
                 "warning: {files} outside the folders `models:` and `tests:` of formulac.yml: {}; remove or move \
                  them, because no push does",
@@ -95,7 +95,7 @@ impl Workspace {
             ));
         }
         let Some(dbt) = &self.dbt else { return };
-        let models = absolute_path(&self.root.join(self.folders().0));
+        let models = absolute_path(&self.root.join(self.output_folders().0));
         let inner = dbt
             .model_paths
             .iter()
@@ -109,16 +109,16 @@ impl Workspace {
 
     /// Rejects docs blocks next to the models if dbt would never look for them there.
     pub fn check_docs_folder(&self) -> Result<(), Failure> {
-        self.refuse(&[(FolderKind::Docs, &self.folders().0)])
+        self.refuse_unsearched_folders(&[(FolderKind::Docs, &self.output_folders().0)])
     }
 
-    fn refuse(&self, folders: &[(FolderKind, &String)]) -> Result<(), Failure> {
+    fn refuse_unsearched_folders(&self, folders: &[(FolderKind, &String)]) -> Result<(), Failure> {
         let Some(dbt) = &self.dbt else { return Ok(()) };
         let path = self.root.join(project::FILE);
         let text = read_text(&path).unwrap_or_default();
         let fault = |(kind, folder): &(FolderKind, &String)| {
-            let (message, help) = fault(dbt, *kind, &self.root, folder)?;
-            Some(Diagnostic::new(Code::FolderNotRead, value_of(&text, kind.key()), message).with_help(help))
+            let (message, help) = folder_fault(dbt, *kind, &self.root, folder)?;
+            Some(Diagnostic::new(Code::FolderNotRead, value_span(&text, kind.key()), message).with_help(help))
         };
         let diagnostics: Vec<Diagnostic> = folders.iter().filter_map(fault).collect();
         if diagnostics.is_empty() {
@@ -134,18 +134,18 @@ impl Workspace {
 }
 
 /// Rejects a folder for models that the user named, if it is in a dbt project that does not look there.
-pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
+pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     let (root, whole) = (absolute_path(&dbt.folder), absolute_path(folder));
     let Ok(inner) = whole.strip_prefix(&root) else {
         return Ok(());
     };
-    let Some((message, help)) = fault(dbt, FolderKind::Models, &root, &inner.to_string_lossy()) else {
+    let Some((message, help)) = folder_fault(dbt, FolderKind::Models, &root, &inner.to_string_lossy()) else {
         return Ok(());
     };
     let path = dbt.folder.join(dbt_project::FILE);
     let text = read_text(&path).unwrap_or_default();
     let diagnostics =
-        vec![Diagnostic::new(Code::FolderNotRead, value_of(&text, "model-paths"), message).with_help(help)];
+        vec![Diagnostic::new(Code::FolderNotRead, value_span(&text, "model-paths"), message).with_help(help)];
     let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
     Err(Failure::Found(vec![FailureKind {
         file,
@@ -156,7 +156,7 @@ pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
 
 /// Returns the reason why dbt does not find files of this kind in a folder, and a fix. `None` if dbt finds them, or if
 /// that cannot be determined.
-fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
+fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
     let whole = absolute_path(&root.join(folder));
     let mut reason = None;
@@ -190,7 +190,7 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
             format!("dbt does not look for singular tests in `{folder}`: `{other}` is a folder of another kind");
         reason = Some((
             message,
-            format!("write `tests: {}/formulac/` in formulac.yml", clean(path)),
+            format!("write `tests: {}/formulac/` in formulac.yml", normalize_path(path)),
         ));
     }
     if reason.is_none() && dbt.unresolved.iter().any(|(unresolved, _)| unresolved == key) {
@@ -213,7 +213,7 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
             (_, Some(first)) => format!(
                 "`{key}` of dbt_project.yml is {named}: write `{}: {}/formulac/` in formulac.yml",
                 kind.key(),
-                clean(first)
+                normalize_path(first)
             ),
             (_, None) => format!("`{key}` of dbt_project.yml is empty: name a folder there"),
         };
@@ -224,12 +224,12 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
     })
 }
 
-fn clean(path: &str) -> &str {
+fn normalize_path(path: &str) -> &str {
     path.trim_start_matches("./").trim_end_matches('/')
 }
 
 /// Returns the span of the value after a key at the start of a line, or the start of the file if the key is missing.
-fn value_of(text: &str, key: &str) -> Span {
+fn value_span(text: &str, key: &str) -> Span {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         if let Some(value) = line.strip_prefix(key).and_then(|rest| rest.strip_prefix(':')) {

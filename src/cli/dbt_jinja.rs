@@ -3,7 +3,7 @@
 /// Returns a value without Jinja unchanged, and replaces `{{ env_var('NAME', 'default') }}` and `{{ var('name',
 /// 'default') }}` with the values that dbt would use. Returns `None` if the value contains other Jinja, or a
 /// variable without a value.
-pub fn rendered(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<String> {
+pub fn render_variables(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<String> {
     if value.contains("{%") || value.contains("{#") {
         return None;
     }
@@ -26,7 +26,7 @@ fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<St
         let (name, default) = arguments
             .split_once(',')
             .map_or((arguments, None), |(name, rest)| (name, Some(rest)));
-        let name = quoted(name)?;
+        let name = unquote_argument(name)?;
         let value = match function.trim() {
             "env_var" => std::env::var(name).ok(),
             "var" => var(name),
@@ -34,7 +34,12 @@ fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<St
         };
         let default = default.map(str::trim);
         let is_bare = |text: &&str| ["true", "false"].contains(&text.to_ascii_lowercase().as_str());
-        let told = || default.and_then(quoted).or(default.filter(is_bare)).map(str::to_owned);
+        let told = || {
+            default
+                .and_then(unquote_argument)
+                .or(default.filter(is_bare))
+                .map(str::to_owned)
+        };
         if let Some(value) = value.or_else(told) {
             return Some(value);
         }
@@ -43,7 +48,7 @@ fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<St
 }
 
 /// Returns the contents of a quoted argument, if they contain no quotes of the same kind.
-fn quoted(argument: &str) -> Option<&str> {
+fn unquote_argument(argument: &str) -> Option<&str> {
     let argument = argument.trim();
     let quote = argument.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     argument
@@ -54,7 +59,7 @@ fn quoted(argument: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::rendered;
+    use super::render_variables;
 
     #[test]
     fn calls_of_env_var_and_var_are_replaced() {
@@ -81,7 +86,7 @@ mod tests {
             ("{{ env_var('X', 'b')", None),
             ("{% if true %}a{% endif %}", None),
         ] {
-            assert_eq!(rendered(text, var).as_deref(), expected, "{text}");
+            assert_eq!(render_variables(text, var).as_deref(), expected, "{text}");
         }
     }
 }

@@ -67,13 +67,13 @@ const PATHS: [(&str, &str, &str); 7] = [
 pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
     let found = match folder {
         Some(folder) => Some(folder.to_owned()).filter(|folder| folder.join(FILE).is_file()),
-        None => above().find(|folder| folder.join(FILE).is_file()),
+        None => ancestor_folders().find(|folder| folder.join(FILE).is_file()),
     };
     found.map(read).transpose()
 }
 
 /// Returns the working directory and the folders above it, as relative paths.
-fn above() -> impl Iterator<Item = PathBuf> {
+fn ancestor_folders() -> impl Iterator<Item = PathBuf> {
     let count = std::env::current_dir().map_or(0, |folder| folder.ancestors().count());
     (0..count).map(|steps| {
         PathBuf::from(if steps == 0 {
@@ -85,14 +85,14 @@ fn above() -> impl Iterator<Item = PathBuf> {
 }
 
 fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
-    let source = SourceText::file(&folder.join(FILE));
+    let source = SourceText::from_file(&folder.join(FILE));
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
     let documents = Yaml::load_from_str(&source.text).unwrap_or_default();
     let root = documents.first();
     let mut unresolved = Vec::new();
-    let mut path = |key: &str, value: &str| match dbt_jinja::rendered(value, |_| None) {
+    let mut path = |key: &str, value: &str| match dbt_jinja::render_variables(value, |_| None) {
         Some(path) => path,
         None => {
             unresolved.push((key.to_owned(), value.to_owned()));
@@ -112,7 +112,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
             .map(|value| path(key, value));
         listed.insert(key, paths.collect());
     }
-    let text = |key: &str| root.and_then(|root| text(root, key));
+    let text = |key: &str| root.and_then(|root| yaml_text(root, key));
     let target_path = text("target-path").map_or_else(|| "target".to_owned(), |value| path("target-path", &value));
     let log_path = text("log-path").map_or_else(|| "logs".to_owned(), |value| path("log-path", &value));
     let packages_path = ["packages-install-path", "modules-path"]
@@ -147,7 +147,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     })
 }
 
-fn text(node: &Yaml<'_>, key: &str) -> Option<String> {
+fn yaml_text(node: &Yaml<'_>, key: &str) -> Option<String> {
     node.as_mapping_get(key)?.as_str().map(str::to_owned)
 }
 
@@ -178,7 +178,7 @@ impl DbtProject {
     }
 
     /// Returns the folder of dbt's artifacts: `DBT_TARGET_PATH` if it is set, otherwise `target-path`.
-    pub fn target(&self) -> PathBuf {
+    pub fn target_folder(&self) -> PathBuf {
         let told = std::env::var_os("DBT_TARGET_PATH").filter(|told| !told.is_empty());
         self.folder
             .join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
@@ -193,7 +193,7 @@ impl DbtProject {
 
     /// Returns the path of dbt's manifest.
     pub fn manifest_path(&self) -> PathBuf {
-        self.target().join("manifest.json")
+        self.target_folder().join("manifest.json")
     }
 
     /// Returns the manifest that dbt wrote, if it exists. The manifest is read only when it is first requested.
@@ -202,7 +202,7 @@ impl DbtProject {
             let path = self.manifest_path();
             // A large manifest is cached only in projects that are set up for formulac.
             let read = match self.folder.join(project::FILE).is_file() {
-                true => TargetFolder::read_kept(path, KeptParts::default(), &self.folder),
+                true => TargetFolder::read_cached_parts(path, KeptParts::default(), &self.folder),
                 false => TargetFolder::read(path),
             };
             Ok(read?.map(Box::new))
@@ -220,7 +220,7 @@ impl DbtProject {
         let of_manifest = if output.is_none() { manifest() } else { None };
         let adapter = match of_manifest {
             Some(adapter) => adapter,
-            None => self.profile()?.adapter(output)?,
+            None => self.profile()?.adapter_of_output(output)?,
         };
         adapter.parse().map_err(|_| {
             let all: Vec<&str> = Dialect::all().map(Dialect::name).collect();
@@ -234,30 +234,30 @@ impl DbtProject {
     /// Returns the profile of the project.
     pub fn profile(&self) -> Result<Profile, String> {
         let name = self.profile.as_deref().ok_or("dbt_project.yml names no profile")?;
-        let name = dbt_jinja::rendered(name, |_| None)
+        let name = dbt_jinja::render_variables(name, |_| None)
             .ok_or_else(|| format!("formulac cannot resolve `{name}` in dbt_project.yml"))?;
-        let path = self.profiles().ok_or("there is no profiles.yml")?;
+        let path = self.profiles_path().ok_or("there is no profiles.yml")?;
         let source = read_text(&path).map_err(|error| format!("profiles.yml cannot be read: {error}"))?;
         let documents = Yaml::load_from_str(&source).map_err(|_| "profiles.yml is not YAML".to_owned())?;
         let profile = documents.first().and_then(|root| root.as_mapping_get(&name));
         let profile = profile.ok_or_else(|| format!("profiles.yml has no profile `{name}`"))?;
         let outputs = profile.as_mapping_get("outputs").and_then(Yaml::as_mapping);
         let outputs = outputs.into_iter().flatten().filter_map(|(key, output)| {
-            let adapter = text(output, "type").and_then(|text| dbt_jinja::rendered(&text, |_| None));
+            let adapter = yaml_text(output, "type").and_then(|text| dbt_jinja::render_variables(&text, |_| None));
             Some(ProfileOutput {
                 name: key.as_str()?.to_owned(),
                 adapter,
             })
         });
         let outputs = outputs.collect();
-        let target = text(profile, "target").map_or(Some("default".to_owned()), |target| {
-            dbt_jinja::rendered(&target, |_| None)
+        let target = yaml_text(profile, "target").map_or(Some("default".to_owned()), |target| {
+            dbt_jinja::render_variables(&target, |_| None)
         });
         Ok(Profile { name, target, outputs })
     }
 
     /// Returns the path of the profiles.yml that dbt uses.
-    fn profiles(&self) -> Option<PathBuf> {
+    fn profiles_path(&self) -> Option<PathBuf> {
         let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
         let said = || std::env::var_os(PROFILES_DIR).map(PathBuf::from);
         let told = self.profiles_dir.clone().or_else(said);
@@ -292,7 +292,7 @@ pub struct ProfileOutput {
 
 impl Profile {
     /// Returns the adapter of an output, or of the profile's default target.
-    fn adapter(&self, output: Option<&str>) -> Result<String, String> {
+    fn adapter_of_output(&self, output: Option<&str>) -> Result<String, String> {
         let name = &self.name;
         let target = output.or(self.target.as_deref());
         if let Some(output) = self.outputs.iter().find(|output| Some(output.name.as_str()) == target) {

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::args::DbtArgs;
 use super::environment::Environment;
 use super::exit::Failure;
-use super::folder::or_here;
+use super::folder::or_current_folder;
 use super::program::ExternalProgram;
-use super::progress::Waiting;
+use super::progress::WaitIndicator;
 
 /// Environment variable that specifies the folder of profiles.yml for dbt.
 pub const PROFILES_DIR: &str = "DBT_PROFILES_DIR";
@@ -25,7 +25,7 @@ const PROGRAM: ExternalProgram = ExternalProgram {
 
 /// Result of a dbt call.
 #[derive(Debug)]
-pub struct Ran {
+pub struct DbtCallResult {
     pub succeeded: bool,
     events: Vec<Value>,
     err: String,
@@ -34,9 +34,9 @@ pub struct Ran {
 }
 
 /// Returns the versions of dbt and its adapters, from `dbt --version`.
-pub fn versions() -> Result<Versions, Failure> {
+pub fn read_versions() -> Result<DbtVersions, Failure> {
     let output = PROGRAM.run(PROGRAM.command().args(["--no-use-colors", "--version"]), "")?;
-    let mut versions = Versions {
+    let mut versions = DbtVersions {
         dbt: String::new(),
         adapters: Vec::new(),
     };
@@ -62,15 +62,15 @@ pub fn versions() -> Result<Versions, Failure> {
 
 /// Versions that `dbt --version` prints.
 #[derive(Debug)]
-pub struct Versions {
+pub struct DbtVersions {
     /// Version of dbt. Empty if the output has another format.
     pub dbt: String,
     pub adapters: Vec<(String, String)>,
 }
 
 /// Returns whether dbt is installed.
-pub fn is_there() -> bool {
-    PROGRAM.is_there()
+pub fn is_dbt_installed() -> bool {
+    PROGRAM.is_installed()
 }
 
 /// A dbt call that has not been run yet.
@@ -86,7 +86,7 @@ impl DbtCall {
     /// which may use `{{ env_var('FORMULAC_SCHEMA') }}`.
     pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>, args: &DbtArgs) -> Self {
         let mut command = PROGRAM.command();
-        let folder = or_here(folder);
+        let folder = or_current_folder(folder);
         // These paths are relative to the folder in which the command was called, but dbt would resolve them from the
         // project's folder.
         if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|it| !it.is_empty()) {
@@ -129,7 +129,7 @@ impl DbtCall {
     }
 
     /// Makes dbt write artifacts and logs to this folder, regardless of the project's settings and the environment.
-    pub fn writing_to(mut self, folder: &Path) -> Self {
+    pub fn with_output_folder(mut self, folder: &Path) -> Self {
         self.command
             .env("DBT_TARGET_PATH", folder.join("target"))
             .env("DBT_LOG_PATH", folder.join("logs"));
@@ -137,14 +137,14 @@ impl DbtCall {
     }
 
     /// Runs dbt and waits until it exits. Meanwhile, `waiting` shows `what` as the progress message.
-    pub fn run(mut self, waiting: &Waiting, what: &str) -> Result<Ran, Failure> {
+    pub fn run(mut self, waiting: &WaitIndicator, what: &str) -> Result<DbtCallResult, Failure> {
         let output = waiting.show_during(what, || PROGRAM.run(&mut self.command, ""))?;
         let events = output
             .out
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect();
-        Ok(Ran {
+        Ok(DbtCallResult {
             succeeded: output.succeeded,
             events,
             err: output.err,
@@ -153,9 +153,9 @@ impl DbtCall {
     }
 }
 
-impl Ran {
+impl DbtCallResult {
     /// Returns the data of the first event with this name.
-    pub fn event(&self, name: &str) -> Option<&Value> {
+    pub fn find_event(&self, name: &str) -> Option<&Value> {
         self.events
             .iter()
             .find(|event| event["info"]["name"] == name)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use formulac::diag::{Code, Example, Severity};
 
 /// Returns the page as plain text.
-pub fn text(code: Code) -> String {
+pub fn page_text(code: Code) -> String {
     let page = code.page();
     let severity = severity_name(code.severity());
     let mut out = format!("{severity}[{}]: {}\n\n", code.code(), code.name());
@@ -14,7 +14,7 @@ pub fn text(code: Code) -> String {
         out.push('\n');
     }
     for (title, example) in [("Wrong", page.wrong), ("Right", page.right)] {
-        out.push_str(&format!("\n{title}{}:\n\n", kind(example)));
+        out.push_str(&format!("\n{title}{}:\n\n", example_kind(example)));
         for line in example.text().lines() {
             out.push_str(&format!("    {line}\n"));
         }
@@ -23,7 +23,7 @@ pub fn text(code: Code) -> String {
 }
 
 /// Returns the page as JSON.
-pub fn object(code: Code) -> Value {
+pub fn page_json(code: Code) -> Value {
     let page = code.page();
     json!({
         "code": code.code(),
@@ -43,7 +43,7 @@ fn severity_name(severity: Severity) -> &'static str {
     }
 }
 
-fn kind(example: Example) -> &'static str {
+fn example_kind(example: Example) -> &'static str {
     match example {
         Example::BigQuery(_) => ", in BigQuery",
         Example::Row(_) => ", as a dimension",

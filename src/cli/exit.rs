@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::plurals::count;
-use super::session::reports;
+use super::plurals::format_count;
+use super::session::to_reports;
 use super::source::SourceText;
 use formulac::diag::render::{self, Report, escape_hidden};
 use formulac::diag::{Code, Diagnostic};
@@ -53,12 +53,12 @@ impl Exit {
     }
 
     /// Returns the more serious of two exit statuses.
-    pub fn max_severity(self, other: Self) -> Self {
+    pub fn most_severe(self, other: Self) -> Self {
         if other as u8 > self as u8 { other } else { self }
     }
 
     /// Returns the exit status for the diagnostics of several sources.
-    pub fn from_all(found: &[FailureKind]) -> Self {
+    pub fn from_failures(found: &[FailureKind]) -> Self {
         Self::from_diagnostics(found.iter().flat_map(|f| &f.diagnostics))
     }
 }
@@ -67,20 +67,20 @@ impl Exit {
 #[derive(Debug)]
 pub enum Failure {
     /// Failure without a position in a source.
-    Message(Box<Message>),
+    Message(Box<FailureMessage>),
     /// Errors in a file that the command needs, such as the schema.
     Found(Vec<FailureKind>),
 }
 
 /// Message of a failure, with its exit status and help.
 #[derive(Debug)]
-pub struct Message {
+pub struct FailureMessage {
     pub exit: Exit,
     pub text: String,
     pub help: Option<String>,
 }
 
-impl fmt::Display for Message {
+impl fmt::Display for FailureMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "error: {}", escape_hidden(&self.text))?;
         self.help
@@ -111,7 +111,7 @@ impl FailureKind {
 
 impl Failure {
     pub fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self::Message(Box::new(Message {
+        Self::Message(Box::new(FailureMessage {
             exit,
             text: text.into(),
             help: None,
@@ -133,7 +133,7 @@ impl Failure {
     }
 
     /// Returns the JSON output of a command that stopped.
-    pub fn object(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         let nothing = Vec::new();
         let (exit, text, help, found) = match self {
             Self::Message(message) => (message.exit, message.text.clone(), message.help.as_deref(), &nothing),
@@ -143,23 +143,31 @@ impl Failure {
                     .flat_map(|found| &found.diagnostics)
                     .filter(|fault| fault.is_error())
                     .count();
-                (Exit::from_all(found), count(errors, "error", "errors"), None, found)
+                (
+                    Exit::from_failures(found),
+                    format_count(errors, "error", "errors"),
+                    None,
+                    found,
+                )
             }
         };
         json!({
             "error": {"message": text, "help": help, "exit": exit as u8},
-            "diagnostics": render::filed_objects(&reports(found)),
+            "diagnostics": render::reports_json(&to_reports(found)),
         })
     }
 
     /// Creates a failure for a path that could not be written or inspected.
-    pub fn io(what: &str, path: &str, error: &std::io::Error) -> Self {
-        Self::new(Exit::Failed, format!("cannot {what} `{path}`: {}", reason(error)))
+    pub fn io_failure(what: &str, path: &str, error: &std::io::Error) -> Self {
+        Self::new(
+            Exit::Failed,
+            format!("cannot {what} `{path}`: {}", io_error_reason(error)),
+        )
     }
 }
 
 /// Returns the reason why a file could not be read or written.
-pub fn reason(error: &std::io::Error) -> String {
+pub fn io_error_reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Returns a folder that can be passed to programs and the file system: the empty path becomes the working directory.
-pub fn or_here(folder: &Path) -> &Path {
+pub fn or_current_folder(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -24,14 +24,14 @@ pub fn relative_path(folder: &Path, path: &Path) -> String {
 }
 
 /// Reads the YAML files in a folder, each with its path relative to that folder.
-pub fn records(root: &Path) -> Vec<(String, String)> {
+pub fn read_yaml_files(root: &Path) -> Vec<(String, String)> {
     let of = |path: PathBuf| {
         Some((
             relative_path(root, &path),
             String::from_utf8_lossy(&read_bytes(&path).ok()?).into_owned(),
         ))
     };
-    files(root, |path| path.extension().is_some_and(|end| end == "yml"))
+    find_files(root, |path| path.extension().is_some_and(|end| end == "yml"))
         .into_iter()
         .filter_map(of)
         .collect()
@@ -39,7 +39,7 @@ pub fn records(root: &Path) -> Vec<(String, String)> {
 
 /// Returns the matching files of a folder and its subfolders, in the order of their paths. A missing folder has
 /// no files. Links to folders are not followed, because they could lead to a cycle.
-pub fn files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -39,13 +39,13 @@ pub fn token_words(source: &str) -> Vec<TokenWord> {
         .tokens
         .into_iter()
         .map(|(token, span)| TokenWord {
-            kind: kind(token),
+            kind: token_kind(token),
             span,
         })
         .collect()
 }
 
-fn kind(token: Token) -> &'static str {
+fn token_kind(token: Token) -> &'static str {
     match token {
         Token::Name => "name",
         Token::Number => "number",
@@ -84,7 +84,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
                 .name
                 .filter(|_| depth == 0)
                 .map(|name| format!("{} = ", name.text(source)));
-            let label = name.unwrap_or_default() + &label(ast, source, id);
+            let label = name.unwrap_or_default() + &node_label(ast, source, id);
             parts.push(FormulaPart {
                 id,
                 depth,
@@ -109,7 +109,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
     parts
 }
 
-fn label(ast: &Ast, source: &str, id: ExprId) -> String {
+fn node_label(ast: &Ast, source: &str, id: ExprId) -> String {
     let text = |span: Span| span.text(source).split_whitespace().collect::<Vec<_>>().join(" ");
     match ast.expr(id) {
         Expr::Error => "(fault)".to_owned(),
@@ -132,15 +132,15 @@ fn label(ast: &Ast, source: &str, id: ExprId) -> String {
 }
 
 /// Returns a token as JSON.
-pub fn word_object(word: &TokenWord, source: &str) -> Value {
+pub fn token_json(word: &TokenWord, source: &str) -> Value {
     json!({"kind": word.kind, "text": word.span.text(source), "span": word.span})
 }
 
 /// Returns a node as JSON.
-pub fn part_object(part: &FormulaPart) -> Value {
+pub fn part_json(part: &FormulaPart) -> Value {
     let mut value = json!({"depth": part.depth, "label": part.label, "span": part.span});
     if let (Some(made), Some(fields)) = (&part.made, value.as_object_mut())
-        && let Value::Object(object) = compile::definition_object(made)
+        && let Value::Object(object) = compile::definition_json(made)
     {
         fields.extend(object.into_iter().filter(|(key, _)| key != "name" && key != "assumed"));
     }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use formulac::artifacts::GraphNode;
 use formulac::artifacts::Manifest;
-use formulac::dbt::spec_of;
+use formulac::dbt::spec_in_header;
 use formulac::{Compiler, UndecidedType};
 
-use super::apply::{self, Delivery};
+use super::apply::{self, PendingFileChanges};
 use super::args::{Selection, TargetOptions};
-use super::atomic_write::Planned;
+use super::atomic_write::PlannedFile;
 use super::exit::{Exit, Failure, FailureKind};
 use super::folder;
 use super::models::{self, CompiledModel};
@@ -45,9 +45,9 @@ impl<'p> Generation<'p> {
         let manifest = place.manifest()?;
         let nothing = Manifest::default();
         let known = manifest.unwrap_or(&nothing);
-        let nodes = formulac::artifacts::graph(known);
-        let (models, mut found) = models::compiled(compiler, sources, done);
-        let folders = place.folders();
+        let nodes = formulac::artifacts::graph_nodes(known);
+        let (models, mut found) = models::compile_models(compiler, sources, done);
+        let folders = place.output_folders();
         let moved = MovedFile::find(place, &models);
         name_clashes::check(
             &models,
@@ -62,7 +62,7 @@ impl<'p> Generation<'p> {
             place.check_docs_folder()?;
         }
         if time_spine::is_missing(known) {
-            time_spine::warn(&models, &mut found);
+            time_spine::warn_if_missing(&models, &mut found);
         }
         Ok(Self {
             place,
@@ -75,11 +75,11 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns the models that a selection chooses, and warns about parts of the selection that match no model.
-    pub fn choose(&self, session: &Session, selection: &Selection) -> Result<SelectedModels, Failure> {
+    pub fn select_models(&self, session: &Session, selection: &Selection) -> Result<SelectedModels, Failure> {
         let nothing = Manifest::default();
-        let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.folders().0);
+        let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.output_folders().0);
         let package = self.place.dbt.as_ref().map(|dbt| dbt.name.as_str()).unwrap_or_default();
-        let chosen = selection::choose(
+        let chosen = selection::apply_selection(
             &self.models,
             &self.found,
             manifest,
@@ -95,18 +95,18 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns the files of the specs that a selection chooses, relative to the working directory.
-    pub fn chosen_specs(
+    pub fn selected_specs(
         session: &Session,
         target: &TargetOptions,
         selection: &Selection,
     ) -> Result<Vec<PathBuf>, Failure> {
-        let chosen = Self::chosen(session, target, selection)?;
+        let chosen = Self::selected_with_files(session, target, selection)?;
         let files: BTreeMap<usize, PathBuf> = chosen.into_iter().map(|(spec, _, file)| (spec, file)).collect();
         Ok(files.into_values().collect())
     }
 
     /// Returns the file of a spec that is named by its path or, in a project, by the name of its model.
-    pub fn spec_named(session: &Session, target: &TargetOptions, named: &Path) -> Result<PathBuf, Failure> {
+    pub fn find_named_spec(session: &Session, target: &TargetOptions, named: &Path) -> Result<PathBuf, Failure> {
         let is_name = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
         match named.to_str().filter(is_name).filter(|_| !named.exists()) {
             Some(name) if Workspace::find_any(session)?.is_some() => {
@@ -114,7 +114,7 @@ impl<'p> Generation<'p> {
                     select: vec![name.to_owned()],
                     ..Selection::default()
                 };
-                let mut chosen = Self::chosen_specs(session, target, &selection)?;
+                let mut chosen = Self::selected_specs(session, target, &selection)?;
                 Ok(chosen.pop().unwrap_or_else(|| named.to_owned()))
             }
             _ => Ok(named.to_owned()),
@@ -122,15 +122,19 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns the files of specs, each named by a path or by the name of a model.
-    pub fn specs_named(session: &Session, target: &TargetOptions, named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    pub fn find_named_specs(
+        session: &Session,
+        target: &TargetOptions,
+        named: &[PathBuf],
+    ) -> Result<Vec<PathBuf>, Failure> {
         named
             .iter()
-            .map(|named| Self::spec_named(session, target, named))
+            .map(|named| Self::find_named_spec(session, target, named))
             .collect()
     }
 
     /// Returns the file of the one spec that is named or selected, for a command that accepts a single spec.
-    pub fn one_spec(
+    pub fn single_spec(
         session: &Session,
         target: &TargetOptions,
         named: Option<&Path>,
@@ -138,9 +142,9 @@ impl<'p> Generation<'p> {
         command: &str,
     ) -> Result<PathBuf, Failure> {
         if let Some(named) = named {
-            return Self::spec_named(session, target, named);
+            return Self::find_named_spec(session, target, named);
         }
-        let mut chosen = Self::chosen_specs(session, target, selection)?;
+        let mut chosen = Self::selected_specs(session, target, selection)?;
         match (chosen.pop(), chosen.len() + 1) {
             (Some(one), 1) => Ok(one),
             (None, _) => Err(Failure::new(Exit::Usage, "no spec is selected")),
@@ -153,13 +157,13 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns the names of the models that a selection chooses.
-    pub fn chosen_models(session: &Session, selection: &Selection) -> Result<Vec<String>, Failure> {
-        let chosen = Self::chosen(session, &TargetOptions::default(), selection)?;
+    pub fn selected_model_names(session: &Session, selection: &Selection) -> Result<Vec<String>, Failure> {
+        let chosen = Self::selected_with_files(session, &TargetOptions::default(), selection)?;
         Ok(chosen.into_iter().map(|(_, model, _)| model).collect())
     }
 
     /// Returns the chosen models: index of the spec, name of the model, and file of the spec.
-    fn chosen(
+    fn selected_with_files(
         session: &Session,
         target: &TargetOptions,
         selection: &Selection,
@@ -169,10 +173,10 @@ impl<'p> Generation<'p> {
         let made = Generation::new(
             &place,
             &compiler,
-            models::sources(&place.specs()?, Some(&place.root)),
+            models::read_sources(&place.specs()?, Some(&place.root)),
             || {},
         )?;
-        let chosen = made.choose(session, selection)?;
+        let chosen = made.select_models(session, selection)?;
         let models = made
             .models
             .iter()
@@ -190,10 +194,10 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record.
-    pub fn planned_known(&self) -> Result<Option<(Planned, Vec<String>)>, Failure> {
+    pub fn plan_known_file(&self) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
         let is_whole =
-            self.models.iter().all(|model| model.built.is_some()) && Exit::from_all(&self.found) == Exit::Done;
-        self.place.renew_facts(
+            self.models.iter().all(|model| model.built.is_some()) && Exit::from_failures(&self.found) == Exit::Done;
+        self.place.update_known_facts(
             models::built_models(&self.models).map(|(_, built)| &built.compiled),
             is_whole,
         )
@@ -201,7 +205,7 @@ impl<'p> Generation<'p> {
 
     /// Returns for each model the reason why it cannot be generated, if any: its spec has errors, or it reads a model
     /// that cannot be generated.
-    pub fn left_out(&self) -> Vec<Option<String>> {
+    pub fn omission_reasons(&self) -> Vec<Option<String>> {
         let faulty: Vec<bool> = self
             .found
             .iter()
@@ -217,7 +221,12 @@ impl<'p> Generation<'p> {
             for (model, out) in self.models.iter().zip(&mut out).filter(|(_, out)| out.is_none()) {
                 let is_out =
                     |name: &&str| names.contains(&name.to_lowercase()) && !model.name.eq_ignore_ascii_case(name);
-                if let Some(read) = model.reads.iter().filter_map(|read| read.own_model()).find(is_out) {
+                if let Some(read) = model
+                    .reads
+                    .iter()
+                    .filter_map(|read| read.unversioned_model())
+                    .find(is_out)
+                {
                     *out = Some(format!("it reads `{read}`"));
                     names.insert(model.name.to_lowercase());
                 }
@@ -230,25 +239,29 @@ impl<'p> Generation<'p> {
 
     /// Plans the files to write and to remove. Files that no spec generates any more are removed only if `everything`
     /// is true, that is, if all specs were chosen.
-    pub fn delivery(&self, is_made: impl Fn(usize) -> bool, everything: bool) -> Result<Delivery, Failure> {
+    pub fn plan_file_changes(
+        &self,
+        is_made: impl Fn(usize) -> bool,
+        everything: bool,
+    ) -> Result<PendingFileChanges, Failure> {
         let root = &self.place.root;
-        let (models_folder, tests_folder) = self.place.folders();
+        let (models_folder, tests_folder) = self.place.output_folders();
         let (models_folder, tests_folder) = (root.join(models_folder), root.join(tests_folder));
         let made = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
         let files = made
             .clone()
-            .flat_map(|(_, model)| model.files(&models_folder, &tests_folder));
-        let in_place = |file: Planned| {
+            .flat_map(|(_, model)| model.planned_files(&models_folder, &tests_folder));
+        let in_place = |file: PlannedFile| {
             let inside = self.place.relative_path(&file.path);
             match self.moved.current_path(&inside) {
                 same if same == inside => file,
-                moved => Planned {
+                moved => PlannedFile {
                     path: root.join(moved),
                     ..file
                 },
             }
         };
-        let files: Vec<Planned> = files.map(in_place).collect();
+        let files: Vec<PlannedFile> = files.map(in_place).collect();
         let planned: BTreeSet<&Path> = files.iter().map(|file| &*file.path).collect();
         // The files of a spec stay unchanged if the spec is not chosen or cannot be compiled.
         let not_made = self.models.iter().enumerate().filter(|(at, _)| !is_made(*at));
@@ -265,12 +278,12 @@ impl<'p> Generation<'p> {
         let mut left = Vec::new();
         let mut by_hand = Vec::new();
         for folder in BTreeSet::from([&models_folder, &tests_folder]) {
-            for path in folder::files(folder, is_generated) {
+            for path in folder::find_files(folder, is_generated) {
                 let Ok(text) = read_text(&path) else { continue };
-                if !spec_of(&text).is_some_and(|spec| is_left(&path, spec)) {
+                if !spec_in_header(&text).is_some_and(|spec| is_left(&path, spec)) {
                     continue;
                 }
-                if formulac::dbt::is_as_written(&text) {
+                if formulac::dbt::is_unmodified(&text) {
                     left.push(path);
                 } else {
                     by_hand.push(path);
@@ -280,7 +293,7 @@ impl<'p> Generation<'p> {
         let dialect = models::built_models(&self.models)
             .next()
             .map(|(_, built)| built.compiled.dialect());
-        let mut delivery = apply::compare(files, left, dialect.unwrap_or_default())?;
+        let mut delivery = apply::compare_with_files(files, left, dialect.unwrap_or_default())?;
         delivery.by_hand.extend(by_hand);
         Ok(delivery)
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::exit::{Exit, Failure};
-use super::folder::or_here;
+use super::folder::or_current_folder;
 use super::program::ExternalProgram;
 
 /// The program `git`.
@@ -32,14 +32,14 @@ pub struct DifferingPath {
 
 impl Revision {
     /// Returns the revision with this name.
-    pub fn find(folder: &Path, name: &str) -> Result<Self, Failure> {
+    pub fn resolve_revision(folder: &Path, name: &str) -> Result<Self, Failure> {
         // git would parse such a name as an option.
         if name.starts_with('-') || name.is_empty() {
             return Err(Failure::new(Exit::Usage, format!("`{name}` is not a revision"))
                 .with_help("name a commit, a branch or a tag"));
         }
-        let folder = or_here(folder).to_owned();
-        let output = git(
+        let folder = or_current_folder(folder).to_owned();
+        let output = run_git_in(
             &folder,
             &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")],
             "",
@@ -50,7 +50,7 @@ impl Revision {
                 id: output.out.trim().to_owned(),
             });
         }
-        if !git(&folder, &["rev-parse", "--git-dir"], "")?.succeeded {
+        if !run_git_in(&folder, &["rev-parse", "--git-dir"], "")?.succeeded {
             let text = format!("`{}` is not in a git repository", folder.display());
             return Err(Failure::new(Exit::Failed, text).with_help("`--since` needs a git repository"));
         }
@@ -102,7 +102,7 @@ impl Revision {
     }
 
     fn run_git(&self, args: &[&str]) -> Result<String, Failure> {
-        let output = git(&self.folder, args, "")?;
+        let output = run_git_in(&self.folder, args, "")?;
         if output.succeeded {
             return Ok(output.out);
         }
@@ -115,27 +115,27 @@ impl Revision {
 }
 
 /// Runs git in a folder, with `input` as its standard input.
-pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::ProgramOutput, Failure> {
-    GIT.run(&mut call(folder, args), input)
+pub fn run_git_in(folder: &Path, args: &[&str], input: &str) -> Result<super::program::ProgramOutput, Failure> {
+    GIT.run(&mut git_command(folder, args), input)
 }
 
-/// Runs git as [`git`] does, and writes git's trace to a file.
-pub fn git_traced(
+/// Runs git as [`run_git_in`] does, and writes git's trace to a file.
+pub fn run_git_traced(
     folder: &Path,
     args: &[&str],
     input: &str,
     variable: &str,
     trace: &Path,
 ) -> Result<super::program::ProgramOutput, Failure> {
-    GIT.run(call(folder, args).env(variable, trace), input)
+    GIT.run(git_command(folder, args).env(variable, trace), input)
 }
 
-/// Runs git as [`git`] does, but returns its output as bytes.
-pub fn git_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
-    GIT.run_for_bytes(&mut call(folder, args), input)
+/// Runs git as [`run_git_in`] does, but returns its output as bytes.
+pub fn run_git_for_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
+    GIT.run_for_bytes(&mut git_command(folder, args), input)
 }
 
-fn call(folder: &Path, args: &[&str]) -> Command {
+fn git_command(folder: &Path, args: &[&str]) -> Command {
     let mut command = GIT.command();
     command.arg("--no-pager");
     // `git check-ignore` accepts paths only, not patterns, and rejects this option.

@@ -17,7 +17,7 @@ struct WarningGroup<'a> {
 }
 
 /// Returns one line per kind of warning, in the order of codes, and a line that says how to see all of them.
-pub fn text(reports: &[Report<'_>]) -> String {
+pub fn format_grouped(reports: &[Report<'_>]) -> String {
     let mut groups: Vec<WarningGroup<'_>> = Vec::new();
     for report in reports {
         for diagnostic in report.diagnostics.iter().filter(|d| d.severity() == Severity::Warning) {
@@ -57,7 +57,11 @@ impl WarningGroup<'_> {
             let path = Path::new(file);
             project::is_yaml(path) && !project::is_project_file(path)
         });
-        let named: Vec<String> = files.iter().take(NAMED).map(|file| name(file, are_specs)).collect();
+        let named: Vec<String> = files
+            .iter()
+            .take(NAMED)
+            .map(|file| display_file(file, are_specs))
+            .collect();
         let more = match files.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(", … {more} more"),
@@ -75,7 +79,7 @@ impl WarningGroup<'_> {
             }
             (_, Some((fact, advice))) => {
                 let subject = match (files.len(), are_specs) {
-                    (1, _) => return self.line_of_one_file(&place, fact, advice),
+                    (1, _) => return self.single_file_line(&place, fact, advice),
                     (count, true) => format!("{count} models"),
                     (count, false) => format!("{count} files"),
                 };
@@ -93,7 +97,7 @@ impl WarningGroup<'_> {
     }
 
     /// Returns the line for several warnings of one kind in one file, for a `fact` that cannot be put into the plural.
-    fn line_of_one_file(&self, place: &str, fact: &str, advice: &str) -> String {
+    fn single_file_line(&self, place: &str, fact: &str, advice: &str) -> String {
         format!(
             "warning[{}]: {} places {fact} {place}: {advice}",
             self.code.code(),
@@ -103,7 +107,7 @@ impl WarningGroup<'_> {
 }
 
 /// Returns the name of the model if the file is its spec, otherwise the path.
-fn name(file: &str, is_spec: bool) -> String {
+fn display_file(file: &str, is_spec: bool) -> String {
     let stem = Path::new(file).file_stem().filter(|_| is_spec);
     stem.map_or_else(|| file.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }

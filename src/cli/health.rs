@@ -27,13 +27,13 @@ pub struct HealthPart {
 }
 
 /// Prints the parts, or one JSON object with them.
-pub fn show(session: &Session, as_json: bool, parts: &[HealthPart]) -> Result<Exit, Failure> {
+pub fn print_health(session: &Session, as_json: bool, parts: &[HealthPart]) -> Result<Exit, Failure> {
     if as_json {
         let part = |part: &HealthPart| {
             let fix = (!part.found.is_empty()).then_some(&part.fix);
             json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "fix": fix})
         };
-        session.json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;
+        session.print_json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;
         return Ok(Exit::Done);
     }
     let width = parts.iter().map(|part| part.name.len()).max().unwrap_or_default();

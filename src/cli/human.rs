@@ -18,26 +18,26 @@ const MOST: usize = 1000;
 const WIDTH: usize = 100;
 
 /// Draws the first few diagnostics with their source lines, or all diagnostics, and counts the others.
-pub fn text(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) -> String {
-    let handler = handler(stream, colored);
+pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) -> String {
+    let handler = miette_handler(stream, colored);
     let mut out = String::new();
     let shown = if all { MOST } else { SHOWN };
     let mut left = shown;
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let index = LineIndex::new(report.source);
         for diagnostic in report.diagnostics.iter().take(left) {
-            let drawing = Drawing::new(report, diagnostic, &index);
+            let drawing = DrawnDiagnostic::new(report, diagnostic, &index);
             if writeln!(
                 out,
                 "{}",
-                Drawn {
+                RenderedDrawing {
                     handler: &handler,
                     drawing
                 }
             )
             .is_err()
             {
-                out.push_str(&render::concise(&[Report {
+                out.push_str(&render::format_concise(&[Report {
                     diagnostics: std::slice::from_ref(diagnostic),
                     ..*report
                 }]));
@@ -53,7 +53,7 @@ pub fn text(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) ->
     out
 }
 
-fn handler(stream: Stream, colored: bool) -> MietteHandler {
+fn miette_handler(stream: Stream, colored: bool) -> MietteHandler {
     let options = MietteHandlerOpts::new()
         .force_graphical(true)
         .unicode(true)
@@ -71,12 +71,12 @@ fn handler(stream: Stream, colored: bool) -> MietteHandler {
 }
 
 /// Adapter that displays a drawing with miette's handler.
-struct Drawn<'d> {
+struct RenderedDrawing<'d> {
     handler: &'d MietteHandler,
-    drawing: Drawing<'d>,
+    drawing: DrawnDiagnostic<'d>,
 }
 
-impl fmt::Display for Drawn<'_> {
+impl fmt::Display for RenderedDrawing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.handler.debug(&self.drawing, f)
     }
@@ -84,7 +84,7 @@ impl fmt::Display for Drawn<'_> {
 
 /// Diagnostic, in the form that miette draws.
 #[derive(Debug)]
-struct Drawing<'d> {
+struct DrawnDiagnostic<'d> {
     diagnostic: &'d Diagnostic,
     snippet: Snippet,
     labels: Vec<LabeledSpan>,
@@ -92,7 +92,7 @@ struct Drawing<'d> {
     whole_file: Option<&'d str>,
 }
 
-impl<'d> Drawing<'d> {
+impl<'d> DrawnDiagnostic<'d> {
     fn new(report: &Report<'d>, diagnostic: &'d Diagnostic, index: &LineIndex<'_>) -> Self {
         let others = diagnostic.labels();
         let places: Vec<Span> = std::iter::once(diagnostic.span())
@@ -121,7 +121,7 @@ impl<'d> Drawing<'d> {
     }
 }
 
-impl fmt::Display for Drawing<'_> {
+impl fmt::Display for DrawnDiagnostic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (severity, code) = (render::severity(self.diagnostic), self.diagnostic.code());
         write!(f, "{severity}[{code}]: ")?;
@@ -136,9 +136,9 @@ impl fmt::Display for Drawing<'_> {
     }
 }
 
-impl std::error::Error for Drawing<'_> {}
+impl std::error::Error for DrawnDiagnostic<'_> {}
 
-impl miette::Diagnostic for Drawing<'_> {
+impl miette::Diagnostic for DrawnDiagnostic<'_> {
     fn severity(&self) -> Option<Severity> {
         Some(if self.diagnostic.is_error() {
             Severity::Error
@@ -172,7 +172,7 @@ mod tests {
     /// Proves that every position in unusual sources can be drawn, and that the output has no control characters that
     /// a terminal would obey.
     #[test]
-    fn any_place_of_any_text_is_drawn() {
+    fn all_spans_can_be_drawn() {
         let long = format!("{}é\u{1b}{}", "a".repeat(300), "b\r\n".repeat(3));
         for source in ["", "\n", "é\u{1b}[31m\tx\r\n\n ยู\u{9b}y", "a\r\rb", &long] {
             for start in 0..=source.len() as u32 + 1 {
@@ -180,14 +180,14 @@ mod tests {
                     let other = Span::new(source.len() as u32 / 2, source.len() as u32);
                     let diagnostic = Diagnostic::new(Code::Internal, Span::new(start, end), "m\u{7}")
                         .with_label("here")
-                        .with_other(other, "there\u{1b}")
+                        .with_secondary_label(other, "there\u{1b}")
                         .with_help("h\u{202e}");
                     let report = Report {
                         file: "f\u{1b}",
                         source,
                         diagnostics: &[diagnostic],
                     };
-                    let text = text(&[report], Stream::Message, false, false);
+                    let text = format_reports(&[report], Stream::Message, false, false);
                     assert!(!text.chars().any(render::is_hidden), "{text}");
                     assert!(text.contains("F0901"));
                 }
@@ -196,23 +196,23 @@ mod tests {
     }
 
     #[test]
-    fn people_see_the_first_twenty() {
+    fn only_first_twenty_diagnostics_are_shown() {
         let diagnostics = vec![Diagnostic::new(Code::Internal, Span::new(0, 1), "m"); 15];
         let report = Report {
             file: "f",
             source: "x",
             diagnostics: &diagnostics,
         };
-        let text = text(&[report, report], Stream::Message, false, false);
+        let text = format_reports(&[report, report], Stream::Message, false, false);
         assert_eq!(text.matches("error[F0901]").count(), 20);
         assert!(text.ends_with("… and 10 more; `--verbose` shows all\n"));
     }
 
     #[test]
-    fn a_long_line_is_cut_around_its_places() {
+    fn long_lines_are_shortened_around_spans() {
         let source = format!("{} + {}", "a".repeat(500), "b".repeat(500));
         let diagnostic = Diagnostic::new(Code::Internal, Span::new(501, 502), "m").with_label("here");
-        let text = text(
+        let text = format_reports(
             &[Report {
                 file: "f",
                 source: &source,

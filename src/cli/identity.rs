@@ -3,19 +3,19 @@
 
 use std::path::Path;
 
-use super::folder::or_here;
-use super::git::git;
+use super::folder::or_current_folder;
+use super::git::run_git_in;
 
 const VARIABLE: &str = "FORMULAC_USER";
 
 /// Returns the user who runs the command, as `Name <address>`, or `None` if no user is known.
 pub fn current_user(folder: &Path) -> Option<String> {
-    from_environment().or_else(|| author(folder))
+    user_from_environment().or_else(|| git_author(folder))
 }
 
 /// Returns the user named by `FORMULAC_USER`, for whom another program runs the command. This user is the author
 /// of commits.
-pub fn from_environment() -> Option<String> {
+pub fn user_from_environment() -> Option<String> {
     let told = std::env::var(VARIABLE).ok()?;
     let plain = |text: &str| {
         text.chars()
@@ -36,9 +36,9 @@ pub fn from_environment() -> Option<String> {
 }
 
 /// Returns the author that git uses in a folder.
-fn author(folder: &Path) -> Option<String> {
-    let folder = or_here(folder);
-    let output = git(folder, &["var", "GIT_AUTHOR_IDENT"], "")
+fn git_author(folder: &Path) -> Option<String> {
+    let folder = or_current_folder(folder);
+    let output = run_git_in(folder, &["var", "GIT_AUTHOR_IDENT"], "")
         .ok()
         .filter(|output| output.succeeded)?;
     // git prints a time after the author.
@@ -48,11 +48,11 @@ fn author(folder: &Path) -> Option<String> {
 /// Returns the part of an address before `@`, in a form that is valid in names of schemas and branches.
 pub fn user_slug(who: &str) -> String {
     let address = who.rsplit_once('<').map_or(who, |(_, address)| address);
-    identifier(address.split('@').next().unwrap_or_default())
+    to_identifier(address.split('@').next().unwrap_or_default())
 }
 
 /// Converts a string to a part of an identifier: lower-case letters, digits and `_`.
-pub fn identifier(text: &str) -> String {
+pub fn to_identifier(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() {
@@ -69,7 +69,7 @@ mod tests {
     use super::user_slug;
 
     #[test]
-    fn names_of_schemas_are_made_of_addresses() {
+    fn schema_names_derive_from_addresses() {
         for (who, expected) in [
             ("Ann Lee <Ann.Lee@example.com>", "ann_lee"),
             ("bot", "bot"),

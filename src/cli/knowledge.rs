@@ -12,10 +12,10 @@ use formulac::{Builder, CompiledSpec, Compiler, Dialect, Known, Project, Schema,
 
 use super::args::{Settings, TargetOptions};
 use super::artifacts::TargetFolder;
-use super::atomic_write::Planned;
+use super::atomic_write::PlannedFile;
 use super::exit::Failure;
 use super::models;
-use super::plurals::count;
+use super::plurals::format_count;
 use super::project;
 use super::schema;
 use super::session::Session;
@@ -35,7 +35,7 @@ const NAMED: usize = 6;
 
 /// Source of facts that takes precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum First {
+pub enum FactPrecedence {
     /// Facts of `known.yml`, so that the SQL is the same as at the commit.
     Committed,
     /// Facts of dbt's artifacts, for commands that update `known.yml`.
@@ -44,14 +44,14 @@ pub enum First {
 
 impl Workspace {
     /// Returns the facts that are known about the project's relations.
-    pub fn known_relations(&self, first: First, dialect: Dialect) -> Result<Known, Failure> {
+    pub fn known_relations(&self, first: FactPrecedence, dialect: Dialect) -> Result<Known, Failure> {
         let committed = self.committed_facts()?;
         let Some(found) = self.find_known(dialect)? else {
             return Ok(committed);
         };
         Ok(match first {
-            First::Committed => committed.or(&found),
-            First::Artifacts => found.renewed_from(&committed),
+            FactPrecedence::Committed => committed.merged_with(&found),
+            FactPrecedence::Artifacts => found.renewed_from(&committed),
         })
     }
 
@@ -106,7 +106,7 @@ impl Workspace {
 
     /// Returns a compiler that uses the facts of `--schema` and of the project.
     pub fn compiler(&self, session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Compiler, Failure> {
-        self.compiler_with(session, target, dialect, First::Committed)
+        self.compiler_with(session, target, dialect, FactPrecedence::Committed)
     }
 
     /// Returns a compiler as [`Self::compiler`] does. `first` selects the facts that take precedence.
@@ -115,29 +115,34 @@ impl Workspace {
         session: &Session,
         target: &TargetOptions,
         dialect: Dialect,
-        first: First,
+        first: FactPrecedence,
     ) -> Result<Compiler, Failure> {
-        let known = self.combine_facts(given_schema(session, target, dialect)?, first, dialect)?;
+        let known = self.combine_facts(schema_option_facts(session, target, dialect)?, first, dialect)?;
         let is_small = || self.specs().is_ok_and(|specs| specs.len() <= PROBED);
         Ok(self.builder(dialect, known).probe_types(is_small()).build())
     }
 
     /// Combines the facts of `--schema` with those of the project. The facts of `--schema` take precedence.
-    pub fn combine_facts(&self, given: Option<Known>, first: First, dialect: Dialect) -> Result<Known, Failure> {
+    pub fn combine_facts(
+        &self,
+        given: Option<Known>,
+        first: FactPrecedence,
+        dialect: Dialect,
+    ) -> Result<Known, Failure> {
         let known = self.known_relations(first, dialect)?;
         Ok(match given {
-            Some(given) => given.or(&known),
+            Some(given) => given.merged_with(&known),
             None => known,
         })
     }
 
     /// Returns a builder for the project's compiler.
     pub fn builder(&self, dialect: Dialect, known: Known) -> Builder {
-        with_known(&self.project, dialect, known).contracts(self.enforces_contracts())
+        builder_with_known(&self.project, dialect, known).contracts(self.enforces_contracts())
     }
 
     pub fn enforces_contracts(&self) -> bool {
-        let (models, _) = self.folders();
+        let (models, _) = self.output_folders();
         self.dbt
             .as_ref()
             .is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
@@ -145,42 +150,42 @@ impl Workspace {
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` means
     /// that `specs` are all specs of the project; otherwise, the facts that other specs read are preserved.
-    pub fn renew_facts<'s>(
+    pub fn update_known_facts<'s>(
         &self,
         specs: impl Iterator<Item = &'s CompiledSpec>,
         is_whole: bool,
-    ) -> Result<Option<(Planned, Vec<String>)>, Failure> {
+    ) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
         let path = self.root.join(KNOWN);
         let committed = self.committed_facts()?;
-        let dbt = self.artifacts()?.map(TargetFolder::dbt).unwrap_or_default();
+        let dbt = self.artifacts()?.map(TargetFolder::dbt_facts).unwrap_or_default();
         let now = dbt
             .renewed_from(&committed)
             .with_relations(specs.flat_map(CompiledSpec::known_relations));
-        let now = if is_whole { now } else { now.or(&committed) };
+        let now = if is_whole { now } else { now.merged_with(&committed) };
         let is_new = !path.is_file();
         if is_new && now.schema.is_empty() {
             return Ok(None);
         }
-        let changes = changes(&now, (!is_new).then_some(&committed));
-        Ok(Some((Planned { path, text: now.text() }, changes)))
+        let changes = known_changes(&now, (!is_new).then_some(&committed));
+        Ok(Some((PlannedFile { path, text: now.text() }, changes)))
     }
 }
 
 /// Returns the facts that differ between two versions of `known.yml`, one line per fact.
 pub fn changed_facts(text: &str, before: Option<&str>) -> Vec<String> {
     let read = |text: &str| Known::from_text(text).0;
-    changes(&read(text), before.map(read).as_ref())
+    known_changes(&read(text), before.map(read).as_ref())
 }
 
-fn changes(now: &Known, before: Option<&Known>) -> Vec<String> {
+fn known_changes(now: &Known, before: Option<&Known>) -> Vec<String> {
     let relations = now.schema.relations();
     let columns = relations.iter().map(|relation| relation.columns().len()).sum();
     match before {
         Some(before) => now.changes_since(before),
         None => vec![format!(
             "{} of {} that specs read; known.yml records their types",
-            count(columns, "column", "columns"),
-            count(relations.len(), "relation", "relations")
+            format_count(columns, "column", "columns"),
+            format_count(relations.len(), "relation", "relations")
         )],
     }
 }
@@ -189,9 +194,9 @@ fn changes(now: &Known, before: Option<&Known>) -> Vec<String> {
 pub fn read_committed_facts(root: &Path) -> Result<Known, Failure> {
     let path = root.join(KNOWN);
     if !path.is_file() {
-        return Ok(Known::default().listing_some());
+        return Ok(Known::default().as_partial_list());
     }
-    let source = SourceText::file(&path);
+    let source = SourceText::from_file(&path);
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
@@ -203,7 +208,11 @@ pub fn read_committed_facts(root: &Path) -> Result<Known, Failure> {
 }
 
 /// Returns the facts of `--schema`.
-pub fn given_schema(session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Option<Known>, Failure> {
+pub fn schema_option_facts(
+    session: &Session,
+    target: &TargetOptions,
+    dialect: Dialect,
+) -> Result<Option<Known>, Failure> {
     target
         .schema
         .as_deref()
@@ -212,7 +221,7 @@ pub fn given_schema(session: &Session, target: &TargetOptions, dialect: Dialect)
 }
 
 /// Returns a compiler builder for a project with these facts.
-pub fn with_known(project: &Project, dialect: Dialect, known: Known) -> Builder {
+pub fn builder_with_known(project: &Project, dialect: Dialect, known: Known) -> Builder {
     let builder = settings::with_schema(project, dialect, known.schema).generic_tests(known.generic_tests);
     match known.dbt_version {
         Some(version) => builder.dbt_version(&version),
@@ -221,7 +230,7 @@ pub fn with_known(project: &Project, dialect: Dialect, known: Known) -> Builder 
 }
 
 /// Facts for a command that works with and without a project.
-pub struct Knowledge {
+pub struct CommandKnowledge {
     /// The project, which may be a dbt project without `formulac.yml`.
     pub place: Option<Workspace>,
     pub project: Project,
@@ -241,28 +250,28 @@ pub struct FormulaSettings {
 impl FormulaSettings {
     /// Reports columns of unknown type on which the SQL depends, unless a note already reported that the columns are
     /// unknown.
-    pub fn note_undecided(&self, session: &Session, outcome: &CompileOutcome) {
+    pub fn report_undecided_types(&self, session: &Session, outcome: &CompileOutcome) {
         if !self.is_noted {
-            note_undecided(session, &outcome.undecided_types(&self.compiler));
+            report_undecided_types(session, &outcome.undecided_types(&self.compiler));
         }
     }
 }
 
 /// Facts about data files. Column types come from the project if it specifies them; otherwise, they are inferred from
 /// the files.
-pub struct OfData {
+pub struct DataFileKnowledge {
     pub compiler: Compiler,
     /// Types to which columns are cast, if they are known.
     pub typed: Option<Schema>,
 }
 
-impl OfData {
+impl DataFileKnowledge {
     /// Creates the facts about data files. `shown` is the schema inferred from the files, or `None` if the engine reads
     /// its own relations.
     pub fn new(builder: Builder, known: &Known, shown: Option<Schema>) -> Self {
         let builder = match shown {
             // A relation without a file is missing, even if it is part of the project.
-            Some(shown) => builder.schema(shown.described_by(&known.schema)),
+            Some(shown) => builder.schema(shown.with_properties_of(&known.schema)),
             None => builder,
         };
         Self {
@@ -272,7 +281,7 @@ impl OfData {
     }
 }
 
-impl Knowledge {
+impl CommandKnowledge {
     /// Loads the facts of the project and of `--schema`.
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
         let place = Workspace::find_or_dbt(session)?;
@@ -280,10 +289,10 @@ impl Knowledge {
         // Formulas can be compiled even if dbt's adapter is unknown.
         let of_place = || place.as_ref().and_then(|place| place.dialect(target).ok());
         let dialect = target.dialect.or_else(of_place).unwrap_or_default();
-        let given = given_schema(session, target, dialect)?;
+        let given = schema_option_facts(session, target, dialect)?;
         let schema = given.as_ref().map(|given| given.schema.clone());
         let known = match &place {
-            Some(place) => place.combine_facts(given, First::Committed, dialect)?,
+            Some(place) => place.combine_facts(given, FactPrecedence::Committed, dialect)?,
             None => given.unwrap_or_default(),
         };
         Ok(Self {
@@ -296,7 +305,7 @@ impl Knowledge {
     }
 
     /// Returns the project, if it has a `formulac.yml`.
-    pub fn set_up(&self) -> Option<&Workspace> {
+    pub fn configured_workspace(&self) -> Option<&Workspace> {
         self.place.as_ref().filter(|place| place.is_set_up())
     }
 
@@ -305,17 +314,17 @@ impl Knowledge {
         let known = self.known.clone();
         let builder = match &self.place {
             Some(place) => place.builder(self.dialect, known),
-            None => with_known(&self.project, self.dialect, known),
+            None => builder_with_known(&self.project, self.dialect, known),
         };
         builder.probe_types(true)
     }
 
     /// Returns a compiler builder that also contains the columns that relations had at an earlier pull.
-    pub fn builder_with_former(&self, columns: Vec<(String, Vec<String>)>) -> Builder {
+    pub fn builder_with_past_columns(&self, columns: Vec<(String, Vec<String>)>) -> Builder {
         let schema = self.known.schema.clone();
-        let schema = columns
-            .into_iter()
-            .fold(schema, |schema, (relation, columns)| schema.had(&relation, columns));
+        let schema = columns.into_iter().fold(schema, |schema, (relation, columns)| {
+            schema.with_past_columns(&relation, columns)
+        });
         self.builder().schema(schema)
     }
 
@@ -338,7 +347,7 @@ impl Knowledge {
         };
         let builder = settings.apply_to(self.builder())?;
         if settings.from.is_some() {
-            return self.with_models(&builder.build()).map(formulas);
+            return self.with_project_models(&builder.build()).map(formulas);
         }
         if let Some(given) = &self.given {
             return Ok(formulas(builder.schema(given.clone()).build()));
@@ -347,24 +356,24 @@ impl Knowledge {
             return Ok(formulas(builder.build()));
         }
         let unknowing = settings
-            .apply_to(with_known(&self.project, self.dialect, Known::default()))?
+            .apply_to(builder_with_known(&self.project, self.dialect, Known::default()))?
             .build();
-        let names = names_of(&unknowing, settings, text);
+        let names = columns_read(&unknowing, settings, text);
         if names.is_empty() {
             return Ok(formulas(unknowing));
         }
         let compiler = builder.clone().build();
-        let models = self.models(&compiler)?;
-        let compiler = compiler.knowing(&models);
-        if !compiler.knows_relations() {
+        let models = self.compile_models(&compiler)?;
+        let compiler = compiler.with_models(&models);
+        if !compiler.has_relations() {
             return Ok(formulas(unknowing));
         }
         let candidates = compiler.relations_with(&names);
         if let [one] = candidates.as_slice() {
-            return Ok(formulas(builder.from(one).build().knowing(&models)));
+            return Ok(formulas(builder.from(one).build().with_models(&models)));
         }
         let is_whole = self.place.as_ref().map_or(Ok(true), Workspace::has_catalog)?;
-        note_candidates(session, &names, &candidates, is_whole);
+        report_candidates(session, &names, &candidates, is_whole);
         Ok(FormulaSettings {
             compiler: unknowing,
             is_noted: true,
@@ -372,7 +381,10 @@ impl Knowledge {
     }
 
     /// Returns the contents of all other specs in the project; empty if there is no project or no folder with specs.
-    fn others(&self, sources: &[(SourceText, Option<String>)]) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
+    fn other_specs(
+        &self,
+        sources: &[(SourceText, Option<String>)],
+    ) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
         let Some(place) = &self.place else {
             return Ok(Vec::new());
         };
@@ -391,7 +403,7 @@ impl Knowledge {
         sources: Vec<(SourceText, Option<String>)>,
     ) -> Result<Vec<Spec>, Failure> {
         let count = sources.len();
-        let others = self.others(&sources)?;
+        let others = self.other_specs(&sources)?;
         Ok(spec::compile_first(
             compiler,
             sources.into_iter().chain(others).collect(),
@@ -401,28 +413,28 @@ impl Knowledge {
     }
 
     /// Returns the facts about relations whose rows are in data files. `shown` is the schema inferred from the files.
-    pub fn with_data_schema(&self, shown: Option<Schema>) -> OfData {
-        OfData::new(self.builder(), &self.known, shown)
+    pub fn with_data_schema(&self, shown: Option<Schema>) -> DataFileKnowledge {
+        DataFileKnowledge::new(self.builder(), &self.known, shown)
     }
 
     /// Reads the sources of specs. Each source comes with its path relative to the project.
-    pub fn sources(&self, paths: &[PathBuf]) -> Vec<(SourceText, Option<String>)> {
-        models::sources(paths, self.place.as_ref().map(|place| place.root.as_path()))
+    pub fn read_sources(&self, paths: &[PathBuf]) -> Vec<(SourceText, Option<String>)> {
+        models::read_sources(paths, self.place.as_ref().map(|place| place.root.as_path()))
     }
 
     /// Returns the paths, relative to the project.
-    pub fn paths(&self, paths: &[PathBuf]) -> Vec<Option<String>> {
+    pub fn project_paths(&self, paths: &[PathBuf]) -> Vec<Option<String>> {
         project::paths_in_project(paths, self.place.as_ref().map(|place| place.root.as_path()))
     }
 
     /// Returns a compiler that also uses the models of the project's specs.
-    pub fn with_models(&self, compiler: &Compiler) -> Result<Compiler, Failure> {
-        Ok(compiler.knowing(&self.models(compiler)?))
+    pub fn with_project_models(&self, compiler: &Compiler) -> Result<Compiler, Failure> {
+        Ok(compiler.with_models(&self.compile_models(compiler)?))
     }
 
     /// Compiles the project's specs.
-    fn models(&self, compiler: &Compiler) -> Result<Vec<CompiledSpec>, Failure> {
-        let sources = self.others(&[])?;
+    fn compile_models(&self, compiler: &Compiler) -> Result<Vec<CompiledSpec>, Failure> {
+        let sources = self.other_specs(&[])?;
         let texts: Vec<SpecText<'_>> = sources
             .iter()
             .map(|(source, path)| SpecText {
@@ -435,7 +447,7 @@ impl Knowledge {
 }
 
 /// Returns the columns that a source reads, as `relation.column` if the source names the relation.
-fn names_of(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
+fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
     let compiled = unknowing.compile(text);
     let columns = compiled.definitions().iter().flat_map(formulac::Definition::columns);
     let mut names: BTreeSet<String> = columns.map(formulac::ReadColumn::path).collect();
@@ -461,7 +473,7 @@ fn names_of(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<S
 
 /// Reports that no relation, or more than one relation, has all columns that a formula names. `is_whole` means that all
 /// columns are known.
-fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
+fn report_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
     let names: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let names = names.join(", ");
     if candidates.is_empty() {
@@ -469,7 +481,7 @@ fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[St
             true => "name the relation with `--from`",
             false => "run `dbt docs generate` or `formulac schema fetch` so that all columns are known",
         };
-        return session.note(&format!(
+        return session.report_action(&format!(
             "note: no relation of the project has {names}, so the columns are unknown; {advice}"
         ));
     }
@@ -480,19 +492,19 @@ fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[St
     } else {
         String::new()
     };
-    session.note(&format!(
+    session.report_action(&format!(
         "note: {}{more} have {names}, so the columns are unknown; choose one relation with `--from`",
         shown.join(", ")
     ));
 }
 
 /// Reports columns of unknown type on which the SQL depends, in a single note.
-pub fn note_undecided<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u UndecidedType>) {
+pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u UndecidedType>) {
     let mut names: Vec<String> = Vec::new();
     for it in undecided {
         let taken = match it.assumed {
             Type::Unknown => format!("`{}`", it.column),
-            ty => format!("`{}` (assumed to be {})", it.column, ty.described()),
+            ty => format!("`{}` (assumed to be {})", it.column, ty.describe()),
         };
         if !names.contains(&taken) {
             names.push(taken);
@@ -508,7 +520,7 @@ pub fn note_undecided<'u>(session: &Session, undecided: impl IntoIterator<Item =
     } else {
         String::new()
     };
-    session.note(&format!(
+    session.report_action(&format!(
         "note: the SQL depends on unknown types: {}{more}; `dbt docs generate`, `formulac schema fetch` or \
          `--schema` provides them",
         names.join(", ")

@@ -7,60 +7,60 @@ use formulac::artifacts::RunResults;
 use formulac::sync::{content_hash, short_hash};
 use jiff::Timestamp;
 
-use super::artifacts::Beside;
-use super::atomic_write::{Planned, write_all};
-use super::bounds::Bounds;
+use super::artifacts::RunArtifacts;
+use super::atomic_write::{PlannedFile, write_all};
+use super::bounds::WritableFolders;
 use super::dbt_project::DbtProject;
 use super::folder;
 use super::source::{LIMIT, SourceText};
-use crate::cli::commands::sync::make_local;
+use crate::cli::commands::sync::create_local_folder;
 
 /// Folder of the saved results, relative to the project's folder.
 const KEPT: &str = ".formulac/local/run_results";
 
 /// Saves the results in a target folder if they are from a run. A failure is ignored, because the saved results
 /// are only a convenience.
-pub fn save_last_run(root: &Path, folder: &Path, beside: &Beside) {
-    if !beside.runs.iter().any(RunResults::is_of_run) {
+pub fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
+    if !beside.runs.iter().any(RunResults::is_run_command) {
         return;
     }
-    let (source, path) = (folder.join("run_results.json"), path(root, folder));
+    let (source, path) = (folder.join("run_results.json"), cache_path(root, folder));
     let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
     if changed(&path) >= changed(&source) {
         return;
     }
-    let SourceText { text, fault: None, .. } = SourceText::large_file(&source, LIMIT) else {
+    let SourceText { text, fault: None, .. } = SourceText::from_large_file(&source, LIMIT) else {
         return;
     };
-    let _ = Bounds::from_project(root).and_then(|bounds| {
-        make_local(&bounds, root)?;
-        write_all(&bounds, &[Planned { path, text }])
+    let _ = WritableFolders::from_project(root).and_then(|bounds| {
+        create_local_folder(&bounds, root)?;
+        write_all(&bounds, &[PlannedFile { path, text }])
     });
 }
 
 /// Returns the results of the last run if another command has overwritten them: those in dbt's log, otherwise the
 /// saved results.
-pub fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
-    if beside.runs.iter().any(RunResults::is_of_run) {
+pub fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside: &RunArtifacts) -> Option<RunResults> {
+    if beside.runs.iter().any(RunResults::is_run_command) {
         return None;
     }
-    logged(dbt, folder, beside).or_else(|| cached_results(root, folder))
+    results_from_log(dbt, folder, beside).or_else(|| cached_results(root, folder))
 }
 
 /// Returns the results in dbt's current log and in the previous log. The log contains no dates, so the time of the run
 /// is that of the newest file in the folder `run`, which belongs to the last node. In a copy of the folder, these files
 /// may be newer than dbt's other artifacts. The older time is then used.
-fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
+fn results_from_log(dbt: &DbtProject, folder: &Path, beside: &RunArtifacts) -> Option<RunResults> {
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
-    let ran = folder::files(&folder.join("run"), |_| true)
+    let ran = folder::find_files(&folder.join("run"), |_| true)
         .iter()
         .filter_map(changed)
         .max()?;
     let written = beside.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
-    let read = |name: &str| SourceText::large_file(&dbt.log_path().join(name), LIMIT).text;
+    let read = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), LIMIT).text;
     let log = read("dbt.log.1") + &read("dbt.log");
     let is_here = |told: Option<&str>| {
-        let told = told.map_or_else(|| dbt.target(), |told| dbt.folder.join(told));
+        let told = told.map_or_else(|| dbt.target_folder(), |told| dbt.folder.join(told));
         fs::canonicalize(told)
             .ok()
             .is_some_and(|told| fs::canonicalize(folder).is_ok_and(|folder| folder == told))
@@ -73,10 +73,10 @@ fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults
 
 /// Returns the saved results of the last run in a target folder.
 fn cached_results(root: &Path, folder: &Path) -> Option<RunResults> {
-    RunResults::from_text(&SourceText::large_file(&path(root, folder), LIMIT).text).ok()
+    RunResults::from_text(&SourceText::from_large_file(&cache_path(root, folder), LIMIT).text).ok()
 }
 
-fn path(root: &Path, folder: &Path) -> PathBuf {
+fn cache_path(root: &Path, folder: &Path) -> PathBuf {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     root.join(KEPT).join(format!(
         "{}.json",

@@ -64,7 +64,7 @@ use session::Session;
 
 /// Runs the command given by the process's arguments.
 pub fn main() -> ExitCode {
-    complete::answer_shell();
+    complete::answer_completion_request();
     #[cfg(feature = "man")]
     if let Some(code) = man::write_pages() {
         return code;
@@ -80,7 +80,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
-    permissions::check(session, command)?;
+    permissions::check_permission(session, command)?;
     match command {
         Command::Init(args) => commands::init::run(session, args),
         Command::Compile(args) => commands::compile::run(session, args),

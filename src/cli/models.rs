@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::From as Read;
+use formulac::dbt::RelationReference as Read;
 use formulac::span::Span;
 use formulac::{CompiledSpec, Compiler, Declared, SemanticModel, SemanticModels};
 use serde_json::{Value, json};
 
-use super::atomic_write::Planned;
+use super::atomic_write::PlannedFile;
 use super::exit::FailureKind;
 use super::project;
 use super::source::SourceText;
@@ -19,7 +19,7 @@ pub struct CompiledModel {
     /// Path of the spec, relative to the project.
     pub path: String,
     /// Contents of the model's files; `None` if the spec has errors.
-    pub built: Option<Built>,
+    pub built: Option<ModelFiles>,
     /// Index of the spec.
     pub spec: usize,
     /// Position of the model's name in the spec.
@@ -31,7 +31,7 @@ pub struct CompiledModel {
 }
 
 /// Contents of a model's files.
-pub struct Built {
+pub struct ModelFiles {
     pub sql: String,
     pub yml: String,
     pub md: Option<String>,
@@ -46,32 +46,35 @@ pub struct Built {
 }
 
 /// Reads specs, each with its path relative to the project.
-pub fn sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
+pub fn read_sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
     let shown = project::paths_in_project(specs, folder);
     specs
         .iter()
         .zip(shown)
-        .map(|(path, shown)| (SourceText::file(path), shown))
+        .map(|(path, shown)| (SourceText::from_file(path), shown))
         .collect()
 }
 
 /// Compiles specs, and returns their models and the diagnostics of each spec. `done` is called after each spec.
-pub fn compiled(
+pub fn compile_models(
     compiler: &Compiler,
     sources: Vec<(SourceText, Option<String>)>,
     done: impl Fn() + Sync,
 ) -> (Vec<CompiledModel>, Vec<FailureKind>) {
     let specs = spec::compile_all(compiler, sources.clone(), done);
-    of_specs(specs, &sources)
+    models_from_specs(specs, &sources)
 }
 
 /// Returns the models of compiled specs, and the diagnostics of each spec.
-pub fn of_specs(specs: Vec<Spec>, sources: &[(SourceText, Option<String>)]) -> (Vec<CompiledModel>, Vec<FailureKind>) {
+pub fn models_from_specs(
+    specs: Vec<Spec>,
+    sources: &[(SourceText, Option<String>)],
+) -> (Vec<CompiledModel>, Vec<FailureKind>) {
     let mut models = Vec::new();
     let mut found = Vec::new();
     for (mut spec, (_, path)) in specs.into_iter().zip(sources) {
         let is_model = spec.model_fault.is_none();
-        spec.take_model_faults();
+        spec.add_model_faults();
         let Spec {
             name,
             sql,
@@ -84,8 +87,8 @@ pub fn of_specs(specs: Vec<Spec>, sources: &[(SourceText, Option<String>)]) -> (
         } = spec;
         let built = match (sql, yml, compiled) {
             (Some(sql), Some(yml), Some(compiled)) if is_model => {
-                let path = formulac::dbt::spec_of(&sql).unwrap_or_default().to_owned();
-                Some(Built {
+                let path = formulac::dbt::spec_in_header(&sql).unwrap_or_default().to_owned();
+                Some(ModelFiles {
                     sql,
                     yml,
                     md,
@@ -116,14 +119,14 @@ pub fn of_specs(specs: Vec<Spec>, sources: &[(SourceText, Option<String>)]) -> (
 }
 
 /// Returns the models that could be built.
-pub fn built_models(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &Built)> {
+pub fn built_models(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &ModelFiles)> {
     models.iter().filter_map(|model| Some((model, model.built.as_ref()?)))
 }
 
 impl CompiledModel {
     /// Returns the model's files, with the model and its tests each in their folder.
-    pub fn files<'m>(&'m self, models: &'m Path, tests: &'m Path) -> impl Iterator<Item = Planned> + 'm {
-        let file = |folder: &Path, name: &str, end: &str, text: &str| Planned {
+    pub fn planned_files<'m>(&'m self, models: &'m Path, tests: &'m Path) -> impl Iterator<Item = PlannedFile> + 'm {
+        let file = |folder: &Path, name: &str, end: &str, text: &str| PlannedFile {
             path: folder.join(format!("{name}.{end}")),
             text: text.to_owned(),
         };
@@ -133,16 +136,16 @@ impl CompiledModel {
                 file(models, &self.name, "yml", &built.yml),
             ];
             let docs = built.md.iter().map(|text| file(models, &self.name, "md", text));
-            let docs: Vec<Planned> = docs.collect();
+            let docs: Vec<PlannedFile> = docs.collect();
             let own = own.into_iter().chain(docs);
             own.chain(built.tests.iter().map(move |(name, sql)| file(tests, name, "sql", sql)))
         })
     }
 }
 
-impl Built {
+impl ModelFiles {
     /// Returns the model's part of dbt's semantic layer, as JSON.
-    pub fn semantics(&self) -> Value {
+    pub fn semantics_json(&self) -> Value {
         let Some(semantic) = &self.semantic else {
             return Value::Null;
         };
@@ -158,7 +161,7 @@ impl Built {
     }
 
     /// Returns the columns that are not part of the semantic layer, as messages.
-    pub fn left_out<'b>(&'b self, model: &'b str) -> impl Iterator<Item = String> + 'b {
+    pub fn semantic_omissions<'b>(&'b self, model: &'b str) -> impl Iterator<Item = String> + 'b {
         let all = self.semantic.iter().flat_map(formulac::SemanticModel::left_out);
         all.map(move |(column, reason)| format!("not a metric or dimension: `{column}` of {model}: {reason}"))
     }

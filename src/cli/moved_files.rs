@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formulac::dbt::spec_of;
+use formulac::dbt::spec_in_header;
 
 use super::folder;
 use super::models::{self, CompiledModel};
@@ -17,10 +17,10 @@ pub struct MovedFile(BTreeMap<String, String>);
 impl MovedFile {
     /// Finds the files of models that are not in their standard folders, in all folders from which dbt reads models.
     pub fn find(place: &Workspace, models: &[CompiledModel]) -> Self {
-        let (own, tests) = place.folders();
+        let (own, tests) = place.output_folders();
         let mut missing: BTreeMap<String, (String, &str)> = BTreeMap::new();
         for (model, built) in models::built_models(models) {
-            for path in model.files(own.as_ref(), tests.as_ref()).map(|file| file.path) {
+            for path in model.planned_files(own.as_ref(), tests.as_ref()).map(|file| file.path) {
                 let (Some(name), false) = (path.file_name(), place.root.join(&path).exists()) else {
                     continue;
                 };
@@ -36,9 +36,9 @@ impl MovedFile {
             .map(|path| place.root.join(path));
         let roots = roots.filter(|_| !missing.is_empty());
         let named = |path: &std::path::Path| path.file_name().and_then(|name| missing.get(name.to_str()?));
-        for path in roots.flat_map(|root| folder::files(&root, |path| named(path).is_some())) {
+        for path in roots.flat_map(|root| folder::find_files(&root, |path| named(path).is_some())) {
             let Some((expected, spec)) = named(&path) else { continue };
-            if read_text(&path).is_ok_and(|text| spec_of(&text) == Some(spec)) {
+            if read_text(&path).is_ok_and(|text| spec_in_header(&text) == Some(spec)) {
                 found
                     .entry(expected.clone())
                     .or_default()
@@ -54,7 +54,7 @@ impl MovedFile {
     }
 
     /// Returns all moved files.
-    pub fn all(&self) -> &BTreeMap<String, String> {
+    pub fn all_moves(&self) -> &BTreeMap<String, String> {
         &self.0
     }
 
@@ -64,7 +64,7 @@ impl MovedFile {
     }
 
     /// Replaces each key of a map with the current path of the file.
-    pub fn paths<V>(&self, files: BTreeMap<String, V>) -> BTreeMap<String, V> {
+    pub fn update_keys<V>(&self, files: BTreeMap<String, V>) -> BTreeMap<String, V> {
         files
             .into_iter()
             .map(|(path, value)| (self.current_path(&path).to_owned(), value))

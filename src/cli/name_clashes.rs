@@ -27,7 +27,7 @@ pub fn check(
 ) {
     let mut taken: BTreeMap<String, &GraphNode> = BTreeMap::new();
     let mut tests: BTreeMap<String, &GraphNode> = BTreeMap::new();
-    for node in nodes.iter().filter(|node| is_there(node, manifest, root)) {
+    for node in nodes.iter().filter(|node| has_existing_file(node, manifest, root)) {
         let kind = node.node.kind.as_str();
         if REFERRED.contains(&kind) {
             taken.entry(node.node.name.to_lowercase()).or_insert(node);
@@ -167,7 +167,7 @@ fn check_declared(
 
 /// Returns whether the file of a node still exists at its path in the manifest. A package's files are elsewhere
 /// and are not checked.
-fn is_there(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
+fn has_existing_file(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
     let is_own = manifest
         .metadata
         .project_name

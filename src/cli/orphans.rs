@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::{is_as_written, spec_of};
+use formulac::dbt::{is_unmodified, spec_in_header};
 
 use super::bounds::absolute_path;
 use super::folder;
@@ -21,7 +21,7 @@ const HEAD: u64 = 4096;
 /// of the project file named other folders. The search covers the folders that dbt reads and the default folders.
 /// Files that users moved are omitted, because they are generated at their current paths.
 pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
-    let (models, tests) = place.folders();
+    let (models, tests) = place.output_folders();
     let own = [&models, &tests].map(|folder| absolute_path(&place.root.join(folder)));
     let dbt = place.dbt.as_ref();
     let read = dbt.iter().flat_map(|dbt| {
@@ -45,7 +45,7 @@ pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
         let mut head = Vec::new();
         let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
         let head = String::from_utf8_lossy(&head);
-        let spec = spec_of(&head).filter(|spec| {
+        let spec = spec_in_header(&head).filter(|spec| {
             spec.strip_prefix(specs.as_str())
                 .is_some_and(|rest| rest.starts_with('/'))
                 && !is_moved(path, spec)
@@ -59,14 +59,14 @@ pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
         is_kind && !own.iter().any(|folder| absolute_path(path).starts_with(folder))
     };
     let files: BTreeSet<PathBuf> = folders
-        .flat_map(|folder| folder::files(&folder, is_elsewhere))
+        .flat_map(|folder| folder::find_files(&folder, is_elsewhere))
         .collect();
     files.into_iter().filter(is_ours).collect()
 }
 
 /// Returns the leftover tests of a model: tests with its name, from its spec, unchanged since formulac wrote them, and
 /// not generated now (`made` returns false).
-pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     // A missing folder contains no tests.
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let begin = format!("assert_{}_", model.to_lowercase());
@@ -75,7 +75,7 @@ pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> boo
         name.starts_with(&begin)
             && name.ends_with(".sql")
             && !made(path)
-            && read_text(path).is_ok_and(|text| spec_of(&text) == Some(spec) && is_as_written(&text))
+            && read_text(path).is_ok_and(|text| spec_in_header(&text) == Some(spec) && is_unmodified(&text))
     };
     let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_left).collect();
     left.sort();
@@ -83,8 +83,8 @@ pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> boo
 }
 
 /// Returns the docs of a model from its spec, if they are unchanged since formulac wrote them.
-pub fn docs(folder: &Path, model: &str, spec: &str) -> Option<PathBuf> {
+pub fn orphaned_docs(folder: &Path, model: &str, spec: &str) -> Option<PathBuf> {
     let path = folder.join(format!("{model}.md"));
     let text = read_text(&path).ok()?;
-    (spec_of(&text) == Some(spec) && is_as_written(&text)).then_some(path)
+    (spec_in_header(&text) == Some(spec) && is_unmodified(&text)).then_some(path)
 }

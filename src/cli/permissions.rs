@@ -5,18 +5,18 @@ use formulac::team::{Right, Role};
 use jiff::Timestamp;
 
 use super::args::{ChangeCommand, Command};
-use super::atomic_write::{Planned, write_all};
+use super::atomic_write::{PlannedFile, write_all};
 use super::environment::{self, Environment};
 use super::exit::{Exit, Failure};
 use super::identity;
 use super::project;
 use super::session::Session;
 use super::workspace::Workspace;
-use crate::cli::commands::sync::{REFUSALS, Repository, make_local};
+use crate::cli::commands::sync::{REFUSALS, Repository, create_local_folder};
 
 /// Right that a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
+enum RequiredRight {
     /// No right, because everybody who has the files can read them.
     Nothing,
     One(Right),
@@ -24,8 +24,14 @@ enum Takes {
     OfEnvironment,
 }
 
-fn takes(command: &Command) -> Takes {
-    let unless = |only_reads: bool, right: Right| if only_reads { Takes::Nothing } else { Takes::One(right) };
+fn required_right(command: &Command) -> RequiredRight {
+    let unless = |only_reads: bool, right: Right| {
+        if only_reads {
+            RequiredRight::Nothing
+        } else {
+            RequiredRight::One(right)
+        }
+    };
     match command {
         Command::Compile(_)
         | Command::Query(_)
@@ -39,33 +45,33 @@ fn takes(command: &Command) -> Takes {
         | Command::Impact(_)
         | Command::Lineage(_)
         | Command::Schema(_)
-        | Command::Env(_) => Takes::Nothing,
+        | Command::Env(_) => RequiredRight::Nothing,
         Command::Init(args) => unless(args.dry_run || args.example, Right::Settings),
         Command::Model(args) => unless(args.out.is_none() || args.check, Right::Develop),
         Command::Generate(args) => unless(args.check, Right::Develop),
         Command::Pull(args) => unless(args.check || args.dry_run, Right::Develop),
         Command::Promote(args) => unless(args.dry_run, Right::Develop),
         Command::Check(args) => unless(!args.fix, Right::Develop),
-        Command::Resolve(_) | Command::Adopt(_) => Takes::One(Right::Develop),
-        Command::Push(_) | Command::Rollback(_) => Takes::OfEnvironment,
-        Command::Verify(_) => Takes::One(Right::Test),
-        Command::Release(_) => Takes::One(Right::Deploy),
+        Command::Resolve(_) | Command::Adopt(_) => RequiredRight::One(Right::Develop),
+        Command::Push(_) | Command::Rollback(_) => RequiredRight::OfEnvironment,
+        Command::Verify(_) => RequiredRight::One(Right::Test),
+        Command::Release(_) => RequiredRight::One(Right::Deploy),
         Command::Authorize(args) => unless(args.codeowners.is_none(), Right::Settings),
         Command::Change(args) => match &args.command {
-            ChangeCommand::List(_) | ChangeCommand::Show(_) => Takes::Nothing,
-            ChangeCommand::Propose(_) => Takes::One(Right::Propose),
-            ChangeCommand::Comment(_) => Takes::One(Right::Comment),
+            ChangeCommand::List(_) | ChangeCommand::Show(_) => RequiredRight::Nothing,
+            ChangeCommand::Propose(_) => RequiredRight::One(Right::Propose),
+            ChangeCommand::Comment(_) => RequiredRight::One(Right::Comment),
             // People whom a spec names can approve without the right, so the command itself checks this.
-            ChangeCommand::Approve(_) | ChangeCommand::Reject(_) => Takes::Nothing,
+            ChangeCommand::Approve(_) | ChangeCommand::Reject(_) => RequiredRight::Nothing,
         },
     }
 }
 
 /// Refuses a command that the user's role does not allow. Outside a project, and in a project without roles,
 /// every command is allowed.
-pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
-    let takes = takes(command);
-    if takes == Takes::Nothing {
+pub fn check_permission(session: &Session, command: &Command) -> Result<(), Failure> {
+    let takes = required_right(command);
+    if takes == RequiredRight::Nothing {
         return Ok(());
     }
     let Some((project, _)) = project::read_with_place(session.global.project_dir.as_deref())? else {
@@ -76,10 +82,10 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     }
     let place = Workspace::find(session)?;
     let (right, environment) = match takes {
-        Takes::OfEnvironment => {
+        RequiredRight::OfEnvironment => {
             let environment = environment::selected_environment(&session.global, &place.project)?;
             let changed = environment
-                .filter(formulac::Environment::is_merged_into)
+                .filter(formulac::Environment::is_reviewed)
                 .or_else(|| environment_of_branch(&place));
             (
                 if changed.is_some() {
@@ -90,11 +96,11 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
                 changed,
             )
         }
-        Takes::One(right) => (right, None),
-        Takes::Nothing => return Ok(()),
+        RequiredRight::One(right) => (right, None),
+        RequiredRight::Nothing => return Ok(()),
     };
     let who = identity::current_user(&place.root).unwrap_or_default();
-    if place.project.people().rights(&who).has(right) {
+    if place.project.people().rights(&who).has_right(right) {
         return Ok(());
     }
     Err(report_missing_right(
@@ -111,7 +117,7 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
 /// changes this environment, whichever environment is chosen.
 fn environment_of_branch(place: &Workspace) -> Option<Environment> {
     let branch = Repository::find(&place.root).ok()?.branch().ok()?;
-    let of_branch = |it: &&Environment| it.is_merged_into() && it.branch.as_ref() == Some(&branch);
+    let of_branch = |it: &&Environment| it.is_reviewed() && it.branch.as_ref() == Some(&branch);
     place.project.environments().iter().find(of_branch).cloned()
 }
 
@@ -124,7 +130,7 @@ pub fn report_missing_right(
     right: Right,
     environment: Option<&Environment>,
 ) -> Failure {
-    log(session, place, who, command, environment);
+    log_refusal(session, place, who, command, environment);
     let roles = place.project.people().roles(who);
     let named: Vec<&str> = roles.iter().map(|role| role.name()).collect();
     let role = if named.is_empty() {
@@ -142,7 +148,7 @@ pub fn report_missing_right(
         .unwrap_or_default();
     let can: Vec<&str> = Role::ALL
         .iter()
-        .filter(|role| role.rights().has(right))
+        .filter(|role| role.rights().has_right(right))
         .map(|role| role.name())
         .collect();
     Failure::new(
@@ -168,7 +174,7 @@ pub fn report_wrong_branch(
     what: &str,
     branch: &str,
 ) -> Failure {
-    log(
+    log_refusal(
         session,
         place,
         &identity::current_user(&place.root).unwrap_or_default(),
@@ -181,7 +187,7 @@ pub fn report_wrong_branch(
 }
 
 /// Logs a refused command in this work tree only, so that git's status does not change.
-pub fn log(session: &Session, place: &Workspace, who: &str, command: &str, environment: Option<&Environment>) {
+pub fn log_refusal(session: &Session, place: &Workspace, who: &str, command: &str, environment: Option<&Environment>) {
     let mut entry = LogEntry::default();
     // The entry has no parents, because another branch may not have them. The time of the entry determines its position
     // in the log.
@@ -192,12 +198,12 @@ pub fn log(session: &Session, place: &Workspace, who: &str, command: &str, envir
         .map(|environment| environment.name.clone())
         .unwrap_or_default();
     entry.changes = vec![command.to_owned()];
-    let file = Planned {
+    let file = PlannedFile {
         path: place.root.join(REFUSALS).join(entry.file_name()),
         text: entry.text(),
     };
-    let written = place.bounds().and_then(|bounds| {
-        make_local(&bounds, &place.root)?;
+    let written = place.writable_folders().and_then(|bounds| {
+        create_local_folder(&bounds, &place.root)?;
         write_all(&bounds, &[file])
     });
     if written.is_err() {

@@ -7,10 +7,10 @@
 use formulac::ast::{BinaryOp, Expr, ExprId};
 use formulac::catalog::Function;
 
-use super::sentence::Speaker;
+use super::sentence::SentenceBuilder;
 
 /// Returns the phrase of a function for these arguments, or `None` if an argument is missing.
-pub fn fill_phrase(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId]) -> Option<String> {
+pub fn fill_phrase(speaker: &SentenceBuilder<'_>, function: &'static Function, args: &[ExprId]) -> Option<String> {
     // Among overloads with equally many parameters the first is used, because its parameter names are those of the
     // documentation.
     let longest = function
@@ -26,7 +26,7 @@ pub fn fill_phrase(speaker: &Speaker<'_>, function: &'static Function, args: &[E
             None => (template, "", ""),
         };
         let in_group = argument_positions(repeated, &names);
-        let mut filling = Filling {
+        let mut filling = PhraseFiller {
             speaker,
             names: &names,
             args,
@@ -38,7 +38,7 @@ pub fn fill_phrase(speaker: &Speaker<'_>, function: &'static Function, args: &[E
                 .last()
                 .copied()
                 .filter(|_| is_variadic);
-            return filling.fill(head);
+            return filling.fill_template(head);
         };
         let rest = args.get(first..)?;
         let size = in_group.len();
@@ -50,22 +50,22 @@ pub fn fill_phrase(speaker: &Speaker<'_>, function: &'static Function, args: &[E
             .and_then(|left| left.first().copied());
         let group_names: Vec<&str> = in_group.iter().filter_map(|at| names.get(*at).copied()).collect();
         let groups = rest.chunks_exact(size).map(|args| {
-            Filling {
+            PhraseFiller {
                 speaker,
                 names: &group_names,
                 args,
                 all_from: None,
                 otherwise: None,
             }
-            .fill(repeated)
+            .fill_template(repeated)
         });
         let groups: Vec<String> = groups.collect::<Option<_>>()?;
         let between = if repeated.contains(":is}") { " and " } else { "; " };
         Some(format!(
             "{}{}{}",
-            filling.fill(head)?,
+            filling.fill_template(head)?,
             groups.join(between),
-            filling.fill(tail)?
+            filling.fill_template(tail)?
         ))
     })
 }
@@ -81,8 +81,8 @@ fn argument_positions(template: &str, names: &[&str]) -> Vec<usize> {
 }
 
 /// A template with its arguments.
-struct Filling<'a> {
-    speaker: &'a Speaker<'a>,
+struct PhraseFiller<'a> {
+    speaker: &'a SentenceBuilder<'a>,
     names: &'a [&'a str],
     args: &'a [ExprId],
     /// Position of the parameter whose placeholder lists its own argument and all following arguments.
@@ -90,8 +90,8 @@ struct Filling<'a> {
     otherwise: Option<ExprId>,
 }
 
-impl Filling<'_> {
-    fn fill(&self, template: &str) -> Option<String> {
+impl PhraseFiller<'_> {
+    fn fill_template(&self, template: &str) -> Option<String> {
         let mut out = String::new();
         let mut rest = template;
         while let Some(at) = rest.find(['{', '[']) {
@@ -101,9 +101,9 @@ impl Filling<'_> {
                 .get(1..)?
                 .split_once(if from.starts_with('{') { '}' } else { ']' })?;
             if from.starts_with('{') {
-                out.push_str(&self.placeholder(inner)?);
+                out.push_str(&self.fill_placeholder(inner)?);
             } else {
-                out.push_str(&self.fill(inner).unwrap_or_default());
+                out.push_str(&self.fill_template(inner).unwrap_or_default());
             }
             rest = after;
         }
@@ -111,20 +111,20 @@ impl Filling<'_> {
         Some(out)
     }
 
-    fn placeholder(&self, inner: &str) -> Option<String> {
+    fn fill_placeholder(&self, inner: &str) -> Option<String> {
         let (name, mode) = inner.split_once(':').unwrap_or((inner, ""));
-        let values = self.values(name)?;
+        let values = self.arguments_named(name)?;
         let first = *values.first()?;
-        let words = |id: &ExprId| self.speaker.words_of(*id);
+        let words = |id: &ExprId| self.speaker.node_words(*id);
         Some(match mode.split_once(' ').unwrap_or((mode, "")) {
             ("if", _) => values
                 .iter()
-                .map(|id| words(id).condition())
+                .map(|id| words(id).as_condition())
                 .collect::<Vec<_>>()
                 .join(", "),
             ("and" | "or", _) => {
                 let is_mixed = |clause: &String| clause.contains(" and ") || clause.contains(" or ");
-                let clauses = values.iter().map(|id| words(id).condition());
+                let clauses = values.iter().map(|id| words(id).as_condition());
                 let clauses = clauses.map(|clause| {
                     if is_mixed(&clause) {
                         format!("({clause})")
@@ -134,22 +134,24 @@ impl Filling<'_> {
                 });
                 clauses.collect::<Vec<_>>().join(&format!(" {mode} "))
             }
-            ("is", _) => criterion(self.speaker, first),
+            ("is", _) => describe_criterion(self.speaker, first),
             ("shift", noun) => {
-                let unit = self.values(noun).and_then(|unit| self.unit(*unit.first()?));
-                shift_in_words(self.speaker, first, unit.as_deref().unwrap_or(noun))?
+                let unit = self
+                    .arguments_named(noun)
+                    .and_then(|unit| self.singular_unit(*unit.first()?));
+                describe_shift(self.speaker, first, unit.as_deref().unwrap_or(noun))?
             }
-            ("unit", _) => match self.unit(first) {
+            ("unit", _) => match self.singular_unit(first) {
                 Some(unit) => format!("{unit}s"),
-                None => format!("units of {}", words(&first).embedded()),
+                None => format!("units of {}", words(&first).as_embedded()),
             },
-            ("ordinal", _) => ordinal(&words(&first).embedded()),
-            _ => list(values.iter().map(|id| words(id).embedded()).collect()),
+            ("ordinal", _) => ordinal(&words(&first).as_embedded()),
+            _ => join_words(values.iter().map(|id| words(id).as_embedded()).collect()),
         })
     }
 
     /// Returns the arguments that a name refers to.
-    fn values(&self, name: &str) -> Option<&[ExprId]> {
+    fn arguments_named(&self, name: &str) -> Option<&[ExprId]> {
         if name == "otherwise" {
             return self.otherwise.as_ref().map(std::slice::from_ref);
         }
@@ -163,8 +165,8 @@ impl Filling<'_> {
     }
 
     /// Returns a unit of time in the singular, from a string such as "M" or "months".
-    fn unit(&self, id: ExprId) -> Option<String> {
-        let text = text_of(self.speaker, id)?.to_lowercase();
+    fn singular_unit(&self, id: ExprId) -> Option<String> {
+        let text = literal_text(self.speaker, id)?.to_lowercase();
         Some(match text.as_str() {
             "d" => "day".to_owned(),
             "m" => "month".to_owned(),
@@ -176,7 +178,7 @@ impl Filling<'_> {
 }
 
 /// Returns the value of a string literal.
-fn text_of<'a>(speaker: &Speaker<'a>, id: ExprId) -> Option<&'a str> {
+fn literal_text<'a>(speaker: &SentenceBuilder<'a>, id: ExprId) -> Option<&'a str> {
     let text = speaker.ast.span(id).text(speaker.source);
     matches!(speaker.ast.expr(id), Expr::Text)
         .then(|| text.strip_prefix('"')?.strip_suffix('"'))
@@ -184,9 +186,9 @@ fn text_of<'a>(speaker: &Speaker<'a>, id: ExprId) -> Option<&'a str> {
 }
 
 /// Returns the words for a shift, such as `3 months after` or `1 row before`.
-pub fn shift_in_words(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Option<String> {
-    let words = speaker.words_of(count);
-    let noun = words.embedded();
+pub fn describe_shift(speaker: &SentenceBuilder<'_>, count: ExprId, unit: &str) -> Option<String> {
+    let words = speaker.node_words(count);
+    let noun = words.as_embedded();
     let (number, direction) = match noun.strip_prefix('-') {
         Some(number) => (number.to_owned(), "before"),
         None => (noun, "after"),
@@ -196,19 +198,19 @@ pub fn shift_in_words(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Optio
 }
 
 /// Returns the words for a criterion, such as `is greater than 5`.
-fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
+fn describe_criterion(speaker: &SentenceBuilder<'_>, id: ExprId) -> String {
     // The criterion `">" & x` compares values with x.
     if let Expr::Binary {
         op: BinaryOp::Concat,
         left,
         right,
     } = speaker.ast.expr(id)
-        && let Some((words, "")) = text_of(speaker, left).and_then(compared)
+        && let Some((words, "")) = literal_text(speaker, left).and_then(split_operator)
     {
-        return format!("{words} {}", speaker.words_of(right).embedded());
+        return format!("{words} {}", speaker.node_words(right).as_embedded());
     }
-    match text_of(speaker, id) {
-        Some(text) => match compared(text) {
+    match literal_text(speaker, id) {
+        Some(text) => match split_operator(text) {
             Some(("is", "")) => "is empty".to_owned(),
             Some(("is not", "")) => "is not empty".to_owned(),
             Some((words, value)) if value.parse::<f64>().is_ok() => format!("{words} {value}"),
@@ -216,12 +218,12 @@ fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
             None if text.contains(['*', '?']) => format!("matches \"{text}\""),
             None => format!("is \"{text}\""),
         },
-        None => format!("is {}", speaker.words_of(id).embedded()),
+        None => format!("is {}", speaker.node_words(id).as_embedded()),
     }
 }
 
 /// Returns the words for the operator at the beginning of a criterion, and the rest of the criterion.
-fn compared(text: &str) -> Option<(&'static str, &str)> {
+fn split_operator(text: &str) -> Option<(&'static str, &str)> {
     let operators = [
         (">=", "is at least"),
         ("<=", "is at most"),
@@ -252,7 +254,7 @@ fn ordinal(number: &str) -> String {
 }
 
 /// Joins words into a list, such as `a, b and c`.
-fn list(mut words: Vec<String>) -> String {
+fn join_words(mut words: Vec<String>) -> String {
     match words.pop() {
         Some(last) if !words.is_empty() => format!("{} and {last}", words.join(", ")),
         last => last.unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Wording of reports.
 
 /// Formats a number with its noun, such as `1 file` or `3 files`.
-pub fn count(number: usize, one: &str, many: &str) -> String {
+pub fn format_count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -28,7 +28,7 @@ pub struct ProgramOutput {
 
 impl ExternalProgram {
     /// Returns whether the program exists, at the location that its variable sets or in `PATH`.
-    pub fn is_there(&self) -> bool {
+    pub fn is_installed(&self) -> bool {
         let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
         let name = PathBuf::from(named.unwrap_or_else(|| OsString::from(self.name)));
         if name.components().count() > 1 {
@@ -89,10 +89,10 @@ impl ExternalProgram {
 
     /// Runs the program as [`Self::run`] does, but returns its output as bytes.
     pub fn run_for_bytes(&self, command: &mut Command, input: &str) -> Result<std::process::Output, Failure> {
-        finish(command, input).map_err(|error| self.not_started(&error))
+        run_to_end(command, input).map_err(|error| self.start_failure(&error))
     }
 
-    fn not_started(&self, error: &io::Error) -> Failure {
+    fn start_failure(&self, error: &io::Error) -> Failure {
         let name = self.name;
         let (text, help) = match error.kind() {
             io::ErrorKind::NotFound => (format!("there is no program `{name}`"), self.install.to_owned()),
@@ -106,7 +106,7 @@ impl ExternalProgram {
     }
 }
 
-fn finish(command: &mut Command, input: &str) -> io::Result<std::process::Output> {
+fn run_to_end(command: &mut Command, input: &str) -> io::Result<std::process::Output> {
     if !input.is_empty() {
         command.stdin(Stdio::piped());
     }

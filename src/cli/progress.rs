@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::args::Format;
+use super::args::DiagnosticFormat;
 use super::session::{Session, Stream};
 
 /// Starts a progress bar with `count` parts, if there is a terminal.
-pub fn bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
+pub fn start_bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
     let target = match ProgressLine::from_session(session) {
         ProgressLine::Terminal => ProgressDrawTarget::stderr(),
         ProgressLine::Lines | ProgressLine::Nowhere => ProgressDrawTarget::hidden(),
@@ -35,21 +35,21 @@ impl ProgressLine {
     fn from_session(session: &Session) -> Self {
         match session.global.output_format {
             _ if session.global.quiet => Self::Nowhere,
-            Format::Human | Format::Concise if Stream::Message.is_terminal() => Self::Terminal,
-            Format::Human | Format::Concise => Self::Lines,
-            Format::Json | Format::Github | Format::Sarif => Self::Nowhere,
+            DiagnosticFormat::Human | DiagnosticFormat::Concise if Stream::Message.is_terminal() => Self::Terminal,
+            DiagnosticFormat::Human | DiagnosticFormat::Concise => Self::Lines,
+            DiagnosticFormat::Json | DiagnosticFormat::Github | DiagnosticFormat::Sarif => Self::Nowhere,
         }
     }
 }
 
 /// Progress while another program runs: a spinner on a terminal, otherwise a line that is printed once.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct WaitIndicator {
     place: ProgressLine,
     last: RefCell<String>,
 }
 
-impl Waiting {
+impl WaitIndicator {
     pub fn new(session: &Session) -> Self {
         Self {
             place: ProgressLine::from_session(session),

@@ -29,7 +29,7 @@ pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
 /// Reads the project file as [`read`] does, and returns it with the project's folder, or `None` if there is no project.
 pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
     let Some(path) = find(folder)? else { return Ok(None) };
-    let source = SourceText::file(&path);
+    let source = SourceText::from_file(&path);
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
@@ -42,17 +42,17 @@ pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf
         }]));
     }
     let root = path.parent().map(Path::to_owned).unwrap_or_default();
-    let project = with_personal(project, &root)?;
+    let project = add_personal_settings(project, &root)?;
     Ok(Some((project, root)))
 }
 
 /// Adds the personal settings of the user who runs the command, if there are any.
-fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> {
+fn add_personal_settings(mut project: Project, root: &Path) -> Result<Project, Failure> {
     let path = root.join(LOCAL);
     if !path.is_file() {
         return Ok(project);
     }
-    let source = SourceText::file(&path);
+    let source = SourceText::from_file(&path);
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
@@ -68,7 +68,7 @@ fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> 
 }
 
 /// Returns the project's folder, relative to the working directory, or `None` if there is no project.
-pub fn folder(given: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+pub fn project_folder(given: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     Ok(find(given)?.map(|path| path.parent().map(Path::to_owned).unwrap_or_default()))
 }
 
@@ -91,7 +91,7 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
 }
 
 /// Returns the specs in a folder and its subfolders, in the order of their paths.
-pub fn specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub fn find_specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

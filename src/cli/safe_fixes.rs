@@ -5,7 +5,7 @@ use formulac::diag::Fix;
 use formulac::diag::Diagnostic;
 
 /// Returns the source after all safe fixes that do not overlap, and the number of these fixes.
-pub fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
+pub fn apply_safe_fixes(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
     let mut fixes: Vec<&Fix> = diagnostics.iter().filter_map(Diagnostic::fix).collect();
     fixes.sort_by_key(|fix| fix.span);
     let mut out = String::with_capacity(text.len());
@@ -41,11 +41,11 @@ mod tests {
             Diagnostic::new(Code::UnexpectedCharacter, Span::default(), "x").with_fix(Span::new(*start, *end), *with)
         };
         let diagnostics: Vec<Diagnostic> = fixes.iter().map(diagnostic).collect();
-        assert_eq!(apply(text, &diagnostics), (expected.to_owned(), count));
+        assert_eq!(apply_safe_fixes(text, &diagnostics), (expected.to_owned(), count));
     }
 
     #[test]
-    fn edits_that_touch_are_left_for_the_next_round() {
+    fn adjacent_edits_wait_for_the_next_round() {
         check("a != b", &[(2, 4, "<>")], "a <> b", 1);
         check("abc", &[(2, 3, "C"), (0, 1, "A")], "AbC", 2);
         check("abc", &[(0, 2, "X"), (1, 3, "Y")], "Xc", 1);

@@ -33,7 +33,10 @@ pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
 }
 
 fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
-    let sources: Vec<SourceText> = files(path)?.iter().map(|p| SourceText::large_file(p, LIMIT)).collect();
+    let sources: Vec<SourceText> = schema_files(path)?
+        .iter()
+        .map(|p| SourceText::from_large_file(p, LIMIT))
+        .collect();
     if sources.iter().any(|s| s.fault.is_some()) {
         let faulty = sources
             .into_iter()
@@ -91,7 +94,7 @@ impl SchemaOption {
 }
 
 /// Returns the file itself, or the views of a folder in the order of their names.
-fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn schema_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -3,32 +3,32 @@
 use std::path::Path;
 
 use formulac::artifacts::{Manifest, ManifestNode, ResourceType};
-use formulac::dbt::From as Read;
+use formulac::dbt::RelationReference as Read;
 use serde_json::{Map, Value, json};
 
 use super::args::{EngineArgs, SchemaFetchArgs, TargetOptions};
-use super::atomic_write::{Planned, write_all};
+use super::atomic_write::{PlannedFile, write_all};
 use super::dbt_run::DbtCall;
 use super::engine::Engine;
 use super::environment;
 use super::exit::{Exit, Failure};
 use super::generation::Generation;
-use super::plurals::count;
-use super::progress::Waiting;
+use super::plurals::format_count;
+use super::progress::WaitIndicator;
 use super::session::Session;
 use super::source::read_text;
 use super::spec::{self, Spec};
 use super::workspace::{FETCHED, Workspace};
 
 pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
-    let chosen = chosen(session, args)?;
+    let chosen = selected_spec_paths(session, args)?;
     if chosen.as_ref().is_some_and(Vec::is_empty) {
         return report(session, args, &[], Exit::Done);
     }
-    let place = with_manifest(session, args)?;
-    let relations = relations(&place, chosen.as_deref())?;
+    let place = workspace_with_manifest(session, args)?;
+    let relations = relations_to_fetch(&place, chosen.as_deref())?;
     if relations.is_empty() {
-        session.note("the specs read no dbt relation");
+        session.report_action("the specs read no dbt relation");
         return report(session, args, &[], Exit::Done);
     }
     let engine = EngineArgs {
@@ -36,17 +36,17 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
         dbt: args.dbt.clone(),
         ..EngineArgs::default()
     };
-    let engine = Engine::choose(session, &engine, &place.project)?;
-    let looked = engine.looked_for(&relations)?;
+    let engine = Engine::select_engine(session, &engine, &place.project)?;
+    let looked = engine.look_up_relations(&relations)?;
     let nothing = Manifest::default();
     let manifest = place.manifest()?.unwrap_or(&nothing);
     let mut tables: [Map<String, Value>; 2] = Default::default();
     let mut told = Vec::new();
     for (read, looked) in relations.iter().zip(looked) {
-        let fault = match (looked, node(manifest, read)) {
+        let fault = match (looked, find_node(manifest, read)) {
             (Ok(Some(columns)), Some(node)) => {
                 let is_source = node.resource_type == ResourceType::Source;
-                tables[usize::from(is_source)].insert(node.unique_id.to_string(), table(node, &columns));
+                tables[usize::from(is_source)].insert(node.unique_id.to_string(), catalog_table(node, &columns));
                 told.push(json!({"relation": read.display_name(), "columns": columns.len(), "fault": null}));
                 continue;
             }
@@ -59,23 +59,23 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     }
     let found: usize = tables.iter().map(Map::len).sum();
     if !args.selection.is_everything() {
-        keep_others(&place, &mut tables);
+        keep_unselected_relations(&place, &mut tables);
     }
     let [nodes, sources] = tables;
     let schema = "https://schemas.getdbt.com/dbt/catalog/v1.json";
     let catalog = json!({"metadata": {"dbt_schema_version": schema}, "nodes": nodes, "sources": sources});
     write_all(
-        &place.bounds()?,
-        &[Planned {
+        &place.writable_folders()?,
+        &[PlannedFile {
             path: place.root.join(FETCHED),
             text: format!("{catalog}\n"),
         }],
     )?;
-    session.note(&format!(
+    session.report_action(&format!(
         "fetched the columns of {}",
-        count(found, "relation", "relations")
+        format_count(found, "relation", "relations")
     ));
-    session.note("run `formulac generate` to add them to .formulac/state/known.yml");
+    session.report_action("run `formulac generate` to add them to .formulac/state/known.yml");
     report(
         session,
         args,
@@ -86,23 +86,23 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
 
 fn report(session: &Session, args: &SchemaFetchArgs, relations: &[Value], exit: Exit) -> Result<Exit, Failure> {
     if args.json {
-        session.json(&json!({"file": FETCHED, "relations": relations}))?;
+        session.print_json(&json!({"file": FETCHED, "relations": relations}))?;
     }
     Ok(exit)
 }
 
 /// Returns the paths of the chosen specs, relative to the project, or `None` if all specs are chosen.
-fn chosen(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String>>, Failure> {
+fn selected_spec_paths(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String>>, Failure> {
     if args.selection.is_everything() {
         return Ok(None);
     }
     let place = Workspace::find(session)?;
-    let specs = Generation::chosen_specs(session, &TargetOptions::default(), &args.selection)?;
+    let specs = Generation::selected_specs(session, &TargetOptions::default(), &args.selection)?;
     Ok(Some(specs.iter().map(|path| place.relative_path(path)).collect()))
 }
 
 /// Adds the tables from earlier fetches whose relations are not chosen now, so that they are preserved.
-fn keep_others(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
+fn keep_unselected_relations(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
     let Ok(text) = read_text(place.root.join(FETCHED)) else {
         return;
     };
@@ -117,14 +117,14 @@ fn keep_others(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
 }
 
 /// Returns the project with a manifest. If there is no manifest, dbt creates one.
-fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace, Failure> {
+fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace, Failure> {
     let place = Workspace::find(session)?;
     let Some(dbt) = place.dbt.as_ref().filter(|_| !matches!(place.artifacts(), Ok(Some(_)))) else {
         return Ok(place);
     };
     let environment = environment::selected_environment(&session.global, &place.project)?;
     let ran = DbtCall::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
-        .run(&Waiting::new(session), "asking dbt to parse the project")?;
+        .run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
     if !ran.succeeded {
         return Err(Failure::new(
             Exit::Failed,
@@ -136,7 +136,7 @@ fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace,
 
 /// Returns the relations that the chosen specs read and that no spec generates. `chosen` contains the paths of the
 /// chosen specs, or is `None` for all specs.
-fn relations(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
+fn relations_to_fetch(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
     let specs = spec::compile_all(&formulac::Compiler::default(), place.sources()?, || {});
     let is_made = |name: &str| {
         specs
@@ -147,7 +147,7 @@ fn relations(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, 
     let is_chosen =
         |spec: &&Spec| chosen.is_none_or(|chosen| chosen.contains(&place.relative_path(Path::new(&spec.found.file))));
     for read in specs.iter().filter(is_chosen).flat_map(|spec| &spec.reads) {
-        if !read.own_model().is_some_and(is_made) && !relations.contains(read) {
+        if !read.unversioned_model().is_some_and(is_made) && !relations.contains(read) {
             relations.push(read.clone());
         }
     }
@@ -155,7 +155,7 @@ fn relations(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, 
 }
 
 /// Returns the manifest's node for a relation that a spec reads.
-fn node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m ManifestNode> {
+fn find_node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m ManifestNode> {
     match read {
         Read::Source { group, table } => manifest.with_type(ResourceType::Source).find(|node| {
             &*node.name == table.as_str() && node.source().is_some_and(|source| *source.source_name == **group)
@@ -166,22 +166,22 @@ fn node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m ManifestNode> {
                 None => node.is_latest(),
             };
             let in_package = |node: &&ManifestNode| package.as_ref().is_none_or(|package| *node.package == **package);
-            named(manifest, read).filter(is_meant).find(in_package)
+            nodes_with_name(manifest, read).filter(is_meant).find(in_package)
         }
-        _ => named(manifest, read).find(|node| node.is_latest()),
+        _ => nodes_with_name(manifest, read).find(|node| node.is_latest()),
     }
 }
 
-fn named<'m>(manifest: &'m Manifest, read: &Read) -> impl Iterator<Item = &'m ManifestNode> {
+fn nodes_with_name<'m>(manifest: &'m Manifest, read: &Read) -> impl Iterator<Item = &'m ManifestNode> {
     let name = read.name().to_owned();
     manifest
         .nodes
         .iter()
-        .filter(move |node| node.resource_type.is_referred() && *node.name == *name)
+        .filter(move |node| node.resource_type.is_referenceable() && *node.name == *name)
 }
 
 /// Formats a table like dbt's catalog.
-fn table(node: &ManifestNode, columns: &[(String, String)]) -> Value {
+fn catalog_table(node: &ManifestNode, columns: &[(String, String)]) -> Value {
     let column = |(index, (name, ty)): (usize, &(String, String))| {
         (name.clone(), json!({"type": ty, "index": index + 1, "name": name}))
     };

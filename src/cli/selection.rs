@@ -5,7 +5,7 @@ use std::path::Path;
 
 use formulac::artifacts::GraphNode;
 use formulac::artifacts::{KeptParts, Manifest, ManifestNode as Earlier, ResourceType};
-use formulac::dbt::From as Read;
+use formulac::dbt::RelationReference as Read;
 use formulac::dbt::selection::{self, METHODS, STATES, STATES_OF_DBT, SelectableNode, SelectionError, StateChange};
 use formulac::diag::suggest;
 
@@ -26,7 +26,7 @@ pub struct SelectedModels {
 }
 
 /// Applies a selection. `package` is the name of the dbt project, and `folder` is the folder of its models.
-pub fn choose(
+pub fn apply_selection(
     models: &[CompiledModel],
     found: &[FailureKind],
     manifest: &Manifest,
@@ -34,36 +34,36 @@ pub fn choose(
     (package, folder): (&str, &str),
     selection: &Selection,
 ) -> Result<SelectedModels, Failure> {
-    let (mut nodes, ids) = graph(models, manifest, known, (package, folder));
+    let (mut nodes, ids) = selection_graph(models, manifest, known, (package, folder));
     if let Some(folder) = &selection.state {
-        let earlier = earlier(folder)?;
+        let earlier = read_earlier_manifest(folder)?;
         let checksums = checksums(manifest);
         for (at, (node, id)) in nodes.iter_mut().zip(&ids).enumerate() {
             node.change = Some(match models.get(at) {
-                Some(model) => change_of_model(model, node, own_earlier(&earlier, node)),
-                None => change(node, checksums.get(id.as_str()).copied(), earlier.node(id)),
+                Some(model) => compare_model(model, node, earlier_model(&earlier, node)),
+                None => compare_node(node, checksums.get(id.as_str()).copied(), earlier.node(id)),
             });
         }
     }
     let select = |select: &[String], exclude: &[String]| {
-        selection::select(&nodes, select, exclude).map_err(|fault| refused(&fault))
+        selection::select(&nodes, select, exclude).map_err(|fault| selection_failure(&fault))
     };
     // A spec without a model may have any name, so unknown names are rejected only if every spec has a model or has no
     // errors.
     let with_model: BTreeSet<usize> = models.iter().map(|model| model.spec).collect();
     let mut others = found.iter().enumerate().filter(|(at, _)| !with_model.contains(at));
-    let all_named = others.all(|(_, found)| Exit::from_all(std::slice::from_ref(found)) == Exit::Done);
+    let all_named = others.all(|(_, found)| Exit::from_failures(std::slice::from_ref(found)) == Exit::Done);
     let mut unmatched = Vec::new();
     for part in selection.select.iter().flat_map(|text| text.split_whitespace()) {
         let matched = select(&[part.to_owned()], &[])?;
         if matched.iter().take(models.len()).any(|it| *it) {
             continue;
         }
-        let near = suggest::nearest(
+        let near = suggest::nearest_name(
             part.trim_matches(['+', '@']),
             models.iter().map(|model| model.name.as_str()),
         );
-        let near = near.map(suggest::similar);
+        let near = near.map(suggest::similar_name_help);
         let is_name = part
             .chars()
             .all(|c| c.is_alphanumeric() || matches!(c, '_' | '+' | '@'));
@@ -104,7 +104,7 @@ pub fn choose(
     })
 }
 
-fn refused(fault: &SelectionError) -> Failure {
+fn selection_failure(fault: &SelectionError) -> Failure {
     let listed = |names: &[&str], end: &str| {
         names
             .iter()
@@ -131,13 +131,13 @@ fn refused(fault: &SelectionError) -> Failure {
 }
 
 /// Reads the manifest of an earlier state, with the code of its models.
-fn earlier(folder: &Path) -> Result<Manifest, Failure> {
+fn read_earlier_manifest(folder: &Path) -> Result<Manifest, Failure> {
     let path = folder.join("manifest.json");
-    let found = TargetFolder::read_with(path.clone(), KeptParts::default().raw_code());
+    let found = TargetFolder::read_parts(path.clone(), KeptParts::default().raw_code());
     let read = found.map_err(|found| Failure::Found(vec![found]))?;
     read.map(|read| read.manifest).ok_or_else(|| {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-        Failure::io("read", &path.to_string_lossy(), &missing)
+        Failure::io_failure("read", &path.to_string_lossy(), &missing)
             .with_help("`--state` needs a folder with a manifest.json")
     })
 }
@@ -151,7 +151,7 @@ fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
 
 /// Returns the model of the same name in the earlier manifest. If the model has several versions, returns the latest
 /// version, because specs describe the latest version.
-fn own_earlier<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m Earlier> {
+fn earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m Earlier> {
     let mut same = earlier
         .nodes
         .iter()
@@ -161,7 +161,7 @@ fn own_earlier<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m E
 
 /// Compares a model from a spec with the earlier model, as `dbt ls --select state:modified` does: compares the code
 /// without surrounding whitespace, and the configuration that the spec sets.
-fn change_of_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&Earlier>) -> StateChange {
+fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&Earlier>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
             is_new: true,
@@ -169,7 +169,7 @@ fn change_of_model(model: &CompiledModel, node: &SelectableNode, earlier: Option
         };
     };
     let now = model.built.as_ref().map(|built| built.sql.trim());
-    changed(
+    compare_settings(
         node,
         earlier,
         now.is_none() || now != earlier.raw_code.as_deref().map(str::trim),
@@ -177,14 +177,14 @@ fn change_of_model(model: &CompiledModel, node: &SelectableNode, earlier: Option
 }
 
 /// Compares any other node with the earlier node by the checksum of its file.
-fn change(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&Earlier>) -> StateChange {
+fn compare_node(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&Earlier>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
             is_new: true,
             ..StateChange::default()
         };
     };
-    changed(node, earlier, checksum != earlier.checksum.as_deref())
+    compare_settings(node, earlier, checksum != earlier.checksum.as_deref())
 }
 
 /// Settings that determine the name of the relation.
@@ -194,7 +194,7 @@ const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
 
 /// Compares the settings of a node. Ignores settings that only the earlier node has, because they may be dbt's
 /// defaults.
-fn changed(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> StateChange {
+fn compare_settings(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> StateChange {
     let differing = node
         .config
         .iter()
@@ -214,7 +214,7 @@ fn changed(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> Stat
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-fn graph(
+fn selection_graph(
     models: &[CompiledModel],
     manifest: &Manifest,
     all: &[GraphNode],
@@ -270,7 +270,7 @@ fn graph(
             ..
         } => by_package.get(&(package.as_str(), model.as_str())).copied(),
         other => {
-            let model = other.own_model().unwrap_or(other.name());
+            let model = other.unversioned_model().unwrap_or(other.name());
             own.get(&model.to_lowercase())
                 .copied()
                 .or_else(|| by_name.get(&("", model)).copied())

@@ -40,7 +40,7 @@ pub struct SentenceWords {
 
 impl SentenceWords {
     /// Returns the noun phrase for use inside another phrase, in brackets if necessary.
-    pub fn embedded(&self) -> String {
+    pub fn as_embedded(&self) -> String {
         if self.is_open || self.noun.contains(", ") {
             format!("({})", self.noun)
         } else {
@@ -49,10 +49,10 @@ impl SentenceWords {
     }
 
     /// Returns the description as a condition.
-    pub fn condition(&self) -> String {
+    pub fn as_condition(&self) -> String {
         self.clause
             .clone()
-            .unwrap_or_else(|| format!("{} is true", self.embedded()))
+            .unwrap_or_else(|| format!("{} is true", self.as_embedded()))
     }
 }
 
@@ -64,7 +64,7 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
         .iter()
         .filter_map(|part| Some((part.id, part.made.as_ref()?.ty())))
         .collect();
-    let mut speaker = Speaker {
+    let mut speaker = SentenceBuilder {
         ast,
         source,
         types,
@@ -72,12 +72,12 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
     };
     // Children come before their parents.
     for id in ast.ids() {
-        let words = speaker.node(id);
+        let words = speaker.build_words(id);
         speaker.words.push(words);
     }
     let mut found = Vec::new();
     for definition in &ast.definitions {
-        let text = speaker.sentence(definition.body);
+        let text = speaker.complete_sentence(definition.body);
         let name = definition.name.map(|name| name.text(source).to_owned());
         found.extend(text.map(|text| Sentence {
             name,
@@ -89,15 +89,15 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
 }
 
 /// Syntax tree, with the descriptions of the nodes visited so far.
-pub struct Speaker<'a> {
+pub struct SentenceBuilder<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
     types: HashMap<ExprId, Type>,
     words: Vec<SentenceWords>,
 }
 
-impl Speaker<'_> {
-    pub fn words_of(&self, id: ExprId) -> SentenceWords {
+impl SentenceBuilder<'_> {
+    pub fn node_words(&self, id: ExprId) -> SentenceWords {
         self.words.get(id.index()).cloned().unwrap_or_default()
     }
 
@@ -111,14 +111,17 @@ impl Speaker<'_> {
 
     /// Completes a definition's description to a sentence with a verb and a full stop. Returns `None` if part of the
     /// formula could not be parsed.
-    fn sentence(&self, body: ExprId) -> Option<String> {
-        let words = self.words_of(body);
+    fn complete_sentence(&self, body: ExprId) -> Option<String> {
+        let words = self.node_words(body);
         if words.is_faulty || words.noun.is_empty() {
             return None;
         }
         let text = match self.ast.expr(body) {
             Expr::Binary { op, left, right } if words.is_open => {
-                let (left, right) = (self.words_of(left).embedded(), self.words_of(right).embedded());
+                let (left, right) = (
+                    self.node_words(left).as_embedded(),
+                    self.node_words(right).as_embedded(),
+                );
                 match op {
                     BinaryOp::Divide => format!("Divides {left} by {right}"),
                     BinaryOp::Multiply => format!("Multiplies {left} by {right}"),
@@ -135,16 +138,16 @@ impl Speaker<'_> {
         Some(format!("{}.", text.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 
-    fn node(&self, id: ExprId) -> SentenceWords {
+    fn build_words(&self, id: ExprId) -> SentenceWords {
         let is_faulty = matches!(self.ast.expr(id), Expr::Error)
-            || self.ast.children(id).any(|child| self.words_of(child).is_faulty);
+            || self.ast.children(id).any(|child| self.node_words(child).is_faulty);
         let mut words = SentenceWords {
             is_faulty,
             ..self.describe(id)
         };
         if words.noun.chars().count() > LONGEST {
             words = SentenceWords {
-                noun: self.quoted(id),
+                noun: self.quote_source(id),
                 is_faulty,
                 ..SentenceWords::default()
             };
@@ -153,7 +156,7 @@ impl Speaker<'_> {
     }
 
     /// Returns the source of a node in backticks.
-    fn quoted(&self, id: ExprId) -> String {
+    fn quote_source(&self, id: ExprId) -> String {
         let text = self
             .ast
             .span(id)
@@ -192,33 +195,33 @@ impl Speaker<'_> {
                 noun(format!(
                     "the {} of {}",
                     frame.to_lowercase().replace('_', " "),
-                    self.words_of(base).embedded()
+                    self.node_words(base).as_embedded()
                 ))
             }
-            Expr::Range { from, to } => noun(self.range(from, to).unwrap_or_else(|| self.quoted(id))),
+            Expr::Range { from, to } => noun(self.describe_range(from, to).unwrap_or_else(|| self.quote_source(id))),
             Expr::Sign { sign, operand } => match (sign, self.ast.expr(operand)) {
-                (Sign::Plus, _) => self.words_of(operand),
-                (Sign::Minus, Expr::Number) => noun(format!("-{}", self.words_of(operand).noun)),
-                (Sign::Minus, _) => noun(format!("minus {}", self.words_of(operand).embedded())),
+                (Sign::Plus, _) => self.node_words(operand),
+                (Sign::Minus, Expr::Number) => noun(format!("-{}", self.node_words(operand).noun)),
+                (Sign::Minus, _) => noun(format!("minus {}", self.node_words(operand).as_embedded())),
             },
             Expr::Percent(operand) => match self.ast.expr(operand) {
-                Expr::Number => noun(format!("{}%", self.words_of(operand).noun)),
-                _ => noun(format!("{} percent", self.words_of(operand).embedded())),
+                Expr::Number => noun(format!("{}%", self.node_words(operand).noun)),
+                _ => noun(format!("{} percent", self.node_words(operand).as_embedded())),
             },
-            Expr::Binary { op, left, right } => self.binary(op, left, right),
+            Expr::Binary { op, left, right } => self.describe_binary(op, left, right),
             Expr::Call(index) => {
                 let call = self.ast.call(index);
                 let function = catalog::lookup(call.name.text(self.source));
-                match function.and_then(|function| self.call(function, self.ast.arguments(call))) {
+                match function.and_then(|function| self.describe_call(function, self.ast.arguments(call))) {
                     Some(words) => words,
-                    None => noun(self.quoted(id)),
+                    None => noun(self.quote_source(id)),
                 }
             }
-            _ => noun(self.quoted(id)),
+            _ => noun(self.quote_source(id)),
         }
     }
 
-    fn call(&self, function: &'static Function, args: &[ExprId]) -> Option<SentenceWords> {
+    fn describe_call(&self, function: &'static Function, args: &[ExprId]) -> Option<SentenceWords> {
         // A count of distinct values always ignores NULL, so "non-NULL" would be redundant.
         let noun = phrase::fill_phrase(self, function, args)?.replace("non-NULL distinct", "distinct");
         let clause = noun.strip_prefix("whether ").map(str::to_owned);
@@ -230,7 +233,7 @@ impl Speaker<'_> {
     }
 
     /// Returns the words for a range of rows, such as `x from the first row to this row`.
-    fn range(&self, from: ExprId, to: ExprId) -> Option<String> {
+    fn describe_range(&self, from: ExprId, to: ExprId) -> Option<String> {
         let end = |id: ExprId| -> Option<(ExprId, String)> {
             match self.ast.expr(id) {
                 Expr::Name | Expr::Field | Expr::Model => Some((id, "this row".to_owned())),
@@ -242,7 +245,7 @@ impl Speaker<'_> {
                         "LAST" => "the last row".to_owned(),
                         "OFFSET" => format!(
                             "the row {} this row",
-                            phrase::shift_in_words(self, *args.get(1)?, "row")?
+                            phrase::describe_shift(self, *args.get(1)?, "row")?
                         ),
                         _ => return None,
                     };
@@ -252,19 +255,24 @@ impl Speaker<'_> {
             }
         };
         let ((value, first), (_, last)) = (end(from)?, end(to)?);
-        let value = self.words_of(value).noun;
+        let value = self.node_words(value).noun;
         Some(match (first.as_str(), last.as_str()) {
             ("this row", "this row") => format!("{value} in all rows"),
             _ => format!("{value} from {first} to {last}"),
         })
     }
 
-    fn binary(&self, op: BinaryOp, left: ExprId, right: ExprId) -> SentenceWords {
-        let (a, b) = (self.words_of(left).embedded(), self.words_of(right).embedded());
+    fn describe_binary(&self, op: BinaryOp, left: ExprId, right: ExprId) -> SentenceWords {
+        let (a, b) = (
+            self.node_words(left).as_embedded(),
+            self.node_words(right).as_embedded(),
+        );
         let dates = self.is_date(left) || self.is_date(right);
         let word = match op {
-            BinaryOp::Add if self.is_date(left) && self.is_number(right) => return days(&b, "after", &a),
-            BinaryOp::Subtract if self.is_date(left) && self.is_number(right) => return days(&b, "before", &a),
+            BinaryOp::Add if self.is_date(left) && self.is_number(right) => return describe_day_shift(&b, "after", &a),
+            BinaryOp::Subtract if self.is_date(left) && self.is_number(right) => {
+                return describe_day_shift(&b, "before", &a);
+            }
             BinaryOp::Subtract if self.is_date(left) && self.is_date(right) => {
                 return SentenceWords {
                     noun: format!("the days from {b} to {a}"),
@@ -305,7 +313,7 @@ impl Speaker<'_> {
     }
 }
 
-fn days(count: &str, direction: &str, date: &str) -> SentenceWords {
+fn describe_day_shift(count: &str, direction: &str, date: &str) -> SentenceWords {
     let unit = if count == "1" { "day" } else { "days" };
     SentenceWords {
         noun: format!("{count} {unit} {direction} {date}"),
@@ -320,7 +328,7 @@ mod tests {
     use super::super::formula_parts::formula_parts;
     use super::*;
 
-    fn sentence_of(formula: &str) -> String {
+    fn formula_sentence(formula: &str) -> String {
         let relation = Relation::new("t")
             .with(Column::new("last_activity", Type::Date))
             .with(Column::new("customer_id", Type::Integer))
@@ -340,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn formulas_in_words() {
+    fn formulas_become_sentences() {
         for (formula, expected) in [
             (
                 "COUNT(IF(last_activity < TODAY() - 30, customer_id)) / COUNT(DISTINCT(customer_id))",
@@ -393,7 +401,7 @@ mod tests {
             ("SUM(amount", "Returns the sum of `amount`."),
             ("SUM(amount) /", ""),
         ] {
-            assert_eq!(sentence_of(formula), expected, "{formula}");
+            assert_eq!(formula_sentence(formula), expected, "{formula}");
         }
     }
 
@@ -413,7 +421,7 @@ mod tests {
                 .filter_map(|e| e.rsplit_once(" = "))
                 .map(|(call, _)| call.to_owned());
             for formula in examples.chain(of_parameters) {
-                let text = sentence_of(&format!("={formula}"));
+                let text = formula_sentence(&format!("={formula}"));
                 let own = |c: char| formula.contains(c);
                 let is_sentence = text.ends_with('.') && text.starts_with(|c: char| c.is_ascii_uppercase());
                 let has_template = ['{', '}', '[', ']', '<', '>', '|']
@@ -434,8 +442,8 @@ mod tests {
     #[test]
     fn long_formulas_are_quoted() {
         let deep = format!("{}amount{}", "(1 + ".repeat(900), ")".repeat(900));
-        assert!(sentence_of(&deep).len() < 1000);
+        assert!(formula_sentence(&deep).len() < 1000);
         let wide = vec!["amount"; 5000].join(" + ");
-        assert!(sentence_of(&wide).len() < 1000);
+        assert!(formula_sentence(&wide).len() < 1000);
     }
 }

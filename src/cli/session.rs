@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
-use super::args::{Format, Global, When};
+use super::args::{ColorMode, DiagnosticFormat, GlobalOptions};
 use super::exit::{Exit, Failure, FailureKind};
 use super::grouped_warnings;
 use super::human;
@@ -14,7 +14,7 @@ use formulac::diag::render::{self, Report};
 /// Options that all commands share, and the two output streams.
 #[derive(Debug)]
 pub struct Session {
-    pub global: Global,
+    pub global: GlobalOptions,
     /// Whether the command must still print JSON.
     owes_json: Cell<bool>,
 }
@@ -38,11 +38,11 @@ impl Stream {
     }
 
     /// Returns whether output to the stream is colored.
-    pub fn is_colored(self, when: When) -> bool {
+    pub fn is_colored(self, when: ColorMode) -> bool {
         match when {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && self.is_terminal(),
+            ColorMode::Always => true,
+            ColorMode::Never => false,
+            ColorMode::Auto => std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && self.is_terminal(),
         }
     }
 
@@ -59,7 +59,7 @@ impl Stream {
 }
 
 impl Session {
-    pub fn new(global: Global, as_json: bool) -> Self {
+    pub fn new(global: GlobalOptions, as_json: bool) -> Self {
         Self {
             global,
             owes_json: Cell::new(as_json),
@@ -67,7 +67,7 @@ impl Session {
     }
 
     /// Prints data unchanged. On a terminal, control characters are escaped.
-    pub fn data(&self, text: &str) -> Result<(), Failure> {
+    pub fn print_data(&self, text: &str) -> Result<(), Failure> {
         if Stream::Data.is_terminal() {
             return self.print_styled(&render::escape_hidden(text));
         }
@@ -84,19 +84,19 @@ impl Session {
         match Stream::Data.write(text) {
             // The reader closed the pipe.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => Err(Failure::io("write", "<stdout>", &error)),
+            Err(error) => Err(Failure::io_failure("write", "<stdout>", &error)),
             Ok(()) => Ok(()),
         }
     }
 
     /// Prints the JSON object of a command.
-    pub fn json(&self, value: &serde_json::Value) -> Result<(), Failure> {
+    pub fn print_json(&self, value: &serde_json::Value) -> Result<(), Failure> {
         self.owes_json.set(false);
-        self.print_styled(&json::text(value))
+        self.print_styled(&json::to_text(value))
     }
 
     /// Reports a completed action, unless `--quiet` is set.
-    pub fn note(&self, text: &str) {
+    pub fn report_action(&self, text: &str) {
         if !self.global.quiet {
             self.message(&format!("{}\n", render::escape_hidden(text)));
         }
@@ -114,52 +114,60 @@ impl Session {
 
     /// Prints diagnostics as messages, without warnings if `--quiet` is set.
     pub fn report(&self, found: &[FailureKind]) {
-        let all = reports(found);
-        let errors = if self.global.quiet { errors(found) } else { Vec::new() };
-        self.print(&if self.global.quiet { with(&all, &errors) } else { all });
+        let all = to_reports(found);
+        let errors = if self.global.quiet {
+            errors_by_source(found)
+        } else {
+            Vec::new()
+        };
+        self.print_reports(&if self.global.quiet {
+            with_diagnostics(&all, &errors)
+        } else {
+            all
+        });
     }
 
     /// Prints the diagnostics of a command that reads the whole project: errors in full, and warnings as one line per
     /// kind. With `--verbose` or a machine-readable format, prints all diagnostics in full.
     pub fn report_grouped(&self, found: &[FailureKind]) {
-        if self.global.quiet || self.global.verbose || self.global.output_format != Format::Human {
+        if self.global.quiet || self.global.verbose || self.global.output_format != DiagnosticFormat::Human {
             return self.report(found);
         }
-        let all = reports(found);
-        self.print(&with(&all, &errors(found)));
-        self.message(&grouped_warnings::text(&all));
+        let all = to_reports(found);
+        self.print_reports(&with_diagnostics(&all, &errors_by_source(found)));
+        self.message(&grouped_warnings::format_grouped(&all));
     }
 
-    fn print(&self, reports: &[Report<'_>]) {
+    fn print_reports(&self, reports: &[Report<'_>]) {
         if reports.iter().any(|r| !r.diagnostics.is_empty()) {
-            self.message(&self.diagnostics(reports, Stream::Message));
+            self.message(&self.format_diagnostics(reports, Stream::Message));
         }
     }
 
     /// Formats diagnostics in the selected format.
-    pub fn diagnostics(&self, reports: &[Report<'_>], stream: Stream) -> String {
+    pub fn format_diagnostics(&self, reports: &[Report<'_>], stream: Stream) -> String {
         match self.global.output_format {
-            Format::Human => {
+            DiagnosticFormat::Human => {
                 // The diagnostics are the data of `check`.
                 let all = self.global.verbose || stream == Stream::Data;
-                human::text(reports, stream, stream.is_colored(self.global.color), all)
+                human::format_reports(reports, stream, stream.is_colored(self.global.color), all)
             }
-            Format::Concise => render::concise(reports),
-            Format::Json => json::text(&render::json(reports)),
-            Format::Github => render::github(reports),
-            Format::Sarif => render::json_text(&render::sarif(reports, env!("CARGO_PKG_VERSION"))),
+            DiagnosticFormat::Concise => render::format_concise(reports),
+            DiagnosticFormat::Json => json::to_text(&render::to_json(reports)),
+            DiagnosticFormat::Github => render::format_github(reports),
+            DiagnosticFormat::Sarif => render::json_text(&render::format_sarif(reports, env!("CARGO_PKG_VERSION"))),
         }
     }
 
     /// Reports why a command stopped, also as JSON if the command must still print JSON.
     pub fn report_failure(&self, failure: &Failure) -> Exit {
         if self.owes_json.get() {
-            let _ = self.json(&failure.object());
+            let _ = self.print_json(&failure.to_json());
         }
         match failure {
             Failure::Found(found) => {
                 self.report(found);
-                Exit::from_all(found)
+                Exit::from_failures(found)
             }
             Failure::Message(message) => {
                 self.message(&message.to_string());
@@ -170,7 +178,7 @@ impl Session {
 }
 
 /// Returns the errors of each source.
-fn errors(found: &[FailureKind]) -> Vec<Vec<Diagnostic>> {
+fn errors_by_source(found: &[FailureKind]) -> Vec<Vec<Diagnostic>> {
     found
         .iter()
         .map(|f| f.diagnostics.iter().filter(|d| d.is_error()).cloned().collect())
@@ -178,7 +186,7 @@ fn errors(found: &[FailureKind]) -> Vec<Vec<Diagnostic>> {
 }
 
 /// Returns the same reports with other diagnostics.
-fn with<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic>]) -> Vec<Report<'a>> {
+fn with_diagnostics<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic>]) -> Vec<Report<'a>> {
     reports
         .iter()
         .zip(diagnostics)
@@ -187,6 +195,6 @@ fn with<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic>]) -> Vec<R
 }
 
 /// Returns the same failures as references, for renderers.
-pub fn reports(found: &[FailureKind]) -> Vec<Report<'_>> {
+pub fn to_reports(found: &[FailureKind]) -> Vec<Report<'_>> {
     found.iter().map(FailureKind::report).collect()
 }

@@ -33,11 +33,11 @@ impl Settings {
                 .with_help("add `--context worksheet`"));
         }
         let mut builder = builder
-            .group_by(names(&self.group_by))
-            .order_by(names(&self.order_by))
-            .partition_by(names(&self.partition_by));
+            .group_by(split_names(&self.group_by))
+            .order_by(split_names(&self.order_by))
+            .partition_by(split_names(&self.partition_by));
         if !self.columns.is_empty() {
-            builder = builder.columns(names(&self.columns));
+            builder = builder.columns(split_names(&self.columns));
         }
         if let Some(row) = self.row {
             builder = builder.row(row);
@@ -59,6 +59,6 @@ impl Settings {
 }
 
 /// Returns the names in a list, without empty entries between commas.
-fn names(list: &[String]) -> impl Iterator<Item = &str> {
+fn split_names(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(|name| name.trim()).filter(|name| !name.is_empty())
 }

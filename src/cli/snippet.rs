@@ -84,7 +84,7 @@ impl Snippet {
             map: Vec::new(),
         };
         let mut end = 0;
-        for window in windows(text, start, spans) {
+        for window in visible_ranges(text, start, spans) {
             if window.start > end {
                 line.map.push((start + end as u32, self.text.len()));
                 self.text.push('…');
@@ -115,8 +115,8 @@ impl Snippet {
         let Some(line) = self.lines.iter().find(|l| l.number == number) else {
             return (0, 0).into();
         };
-        let start = line.view_of(span.start, true);
-        let end = line.view_of(span.end, false);
+        let start = line.excerpt_offset(span.start, true);
+        let end = line.excerpt_offset(span.end, false);
         (start, end.saturating_sub(start)).into()
     }
 }
@@ -124,7 +124,7 @@ impl Snippet {
 impl SnippetLine {
     /// Returns the offset in the excerpt for an offset in the source: the start of the character at this offset or, for
     /// the end of a span, the end of the previous character.
-    fn view_of(&self, offset: u32, begins: bool) -> usize {
+    fn excerpt_offset(&self, offset: u32, begins: bool) -> usize {
         let after = self
             .map
             .partition_point(|(o, _)| if begins { *o <= offset } else { *o < offset });
@@ -137,7 +137,7 @@ impl SnippetLine {
 }
 
 /// Returns the visible parts of a line: the complete line, or the parts of a long line near the ends of spans.
-fn windows(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
+fn visible_ranges(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
     if line.len() <= WIDE {
         return std::iter::once(0..line.len()).collect();
     }
@@ -149,8 +149,8 @@ fn windows(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
     ends.sort_unstable();
     let mut windows: Vec<Range<usize>> = Vec::new();
     for end in ends {
-        let from = boundary(line, end.saturating_sub(AROUND));
-        let to = boundary(line, end + AROUND);
+        let from = char_start(line, end.saturating_sub(AROUND));
+        let to = char_start(line, end + AROUND);
         match windows.last_mut() {
             Some(last) if from <= last.end + 1 => last.end = last.end.max(to),
             _ => windows.push(from..to),
@@ -160,7 +160,7 @@ fn windows(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
 }
 
 /// Returns the start of the character that contains an offset.
-fn boundary(line: &str, offset: usize) -> usize {
+fn char_start(line: &str, offset: usize) -> usize {
     let offset = offset.min(line.len());
     (0..=offset).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0)
 }

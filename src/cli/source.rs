@@ -9,7 +9,7 @@ use std::thread;
 
 use formulac::limits::Limits;
 
-use super::exit::{FailureKind, reason};
+use super::exit::{FailureKind, io_error_reason};
 use formulac::diag::{Code, Diagnostic, suggest};
 use formulac::span::Span;
 
@@ -26,9 +26,9 @@ pub struct SourceText {
 
 impl SourceText {
     /// Reads an argument; `-` means standard input.
-    pub fn argument(text: &OsStr) -> Self {
+    pub fn from_argument(text: &OsStr) -> Self {
         if text == "-" {
-            return Self::stdin();
+            return Self::from_stdin();
         }
         Self::decode(
             "<formula>".to_owned(),
@@ -38,22 +38,22 @@ impl SourceText {
     }
 
     /// Reads a file; `-` means standard input.
-    pub fn file(path: &Path) -> Self {
+    pub fn from_file(path: &Path) -> Self {
         if path.as_os_str() == "-" {
-            return Self::stdin();
+            return Self::from_stdin();
         }
-        Self::large_file(path, Limits::default().source)
+        Self::from_large_file(path, Limits::default().source)
     }
 
     /// Reads a file that may be larger than the source of a formula.
-    pub fn large_file(path: &Path, limit: usize) -> Self {
-        match open(path, limit).and_then(|(file, limit)| Ok((read_file(file, limit)?, limit))) {
+    pub fn from_large_file(path: &Path, limit: usize) -> Self {
+        match open_bounded(path, limit).and_then(|(file, limit)| Ok((read_file(file, limit)?, limit))) {
             Ok((bytes, limit)) => Self::decode(path.to_string_lossy().into_owned(), bytes, limit),
             Err(error) => Self::read_failure(path, &error),
         }
     }
 
-    fn stdin() -> Self {
+    fn from_stdin() -> Self {
         let name = "<stdin>";
         let limit = Limits::default().source;
         match read(io::stdin().lock(), limit) {
@@ -65,7 +65,7 @@ impl SourceText {
     /// Creates a source for a file or folder that could not be read.
     pub fn read_failure(path: &Path, error: &io::Error) -> Self {
         let name = path.to_string_lossy().into_owned();
-        let message = format!("cannot read `{name}`: {}", reason(error));
+        let message = format!("cannot read `{name}`: {}", io_error_reason(error));
         let help = match nearest_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {
             Some(near) => format!("did you mean `{}`?", near.display()),
             None if path.is_dir() => format!("name the files in it, such as `{}`", path.join("*.yml").display()),
@@ -129,7 +129,7 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
     let names = folder.unwrap_or(Path::new(".")).read_dir().ok()?;
     let mut names: Vec<String> = names.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
     names.sort();
-    let near = suggest::nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    let near = suggest::nearest_name(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
     Some(path.with_file_name(near))
 }
 
@@ -146,7 +146,7 @@ const ENDLESS: usize = 64 << 20;
 const TEXT: usize = 64 << 20;
 
 /// Opens a file, and returns it with the maximum number of bytes to read.
-fn open(path: &Path, limit: usize) -> io::Result<(File, usize)> {
+fn open_bounded(path: &Path, limit: usize) -> io::Result<(File, usize)> {
     let file = File::open(path)?;
     let is_file = file.metadata()?.is_file();
     Ok((file, if is_file { limit } else { limit.min(ENDLESS) }))
@@ -154,7 +154,7 @@ fn open(path: &Path, limit: usize) -> io::Result<(File, usize)> {
 
 /// Reads a file of up to `limit` bytes. Reports a larger file as an error.
 fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let (file, limit) = open(path, limit)?;
+    let (file, limit) = open_bounded(path, limit)?;
     let bytes = read_file(file, limit)?;
     match bytes.len() > limit {
         true => Err(io::Error::new(
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bad_byte_is_named() {
+    fn first_invalid_byte_is_reported() {
         let source = decode(b"a = \xC3\xA9\xE9 + 1", 100);
         let fault = source.fault.unwrap();
         assert_eq!((fault.code(), fault.span()), ("F0104", Span::new(6, 7)));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_past_the_limit_is_not_kept() {
+    fn oversized_text_is_dropped() {
         assert!(decode(b"abc", 3).fault.is_none());
         let source = decode(b"abcd", 3);
         assert_eq!(source.fault.unwrap().code(), "F0105");

@@ -1,6 +1,6 @@
 //! Compiles specs for all commands.
 
-use formulac::dbt::From as Read;
+use formulac::dbt::RelationReference as Read;
 use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, UndecidedType};
 
 use super::exit::FailureKind;
@@ -49,7 +49,7 @@ pub struct Spec {
 
 impl Spec {
     /// Adds the diagnostics that apply to the spec only as a dbt model.
-    pub fn take_model_faults(&mut self) {
+    pub fn add_model_faults(&mut self) {
         let faults = self
             .model_fault
             .take()
@@ -62,10 +62,10 @@ impl Spec {
 
     /// Adds the model's warning about a key that may be NULL, for a project's spec that is run as a query. Ignores the
     /// model's other warnings.
-    pub fn take_model_warnings(&mut self) {
+    pub fn add_model_warnings(&mut self) {
         if self.model_fault.is_none() {
             self.model_warnings.retain(|it| it.kind() == Code::NullableKey);
-            self.take_model_faults();
+            self.add_model_faults();
         }
     }
 
@@ -78,7 +78,7 @@ impl Spec {
 /// Compiles a spec, unless its source could not be read. The headers of generated files contain `path`.
 pub fn compile(compiler: &Compiler, source: SourceText, path: Option<&str>) -> Spec {
     match source.fault.clone() {
-        Some(fault) => faulty(source, fault),
+        Some(fault) => spec_with_fault(source, fault),
         None => new(compiler.compile_spec_at(&source.text, path), source),
     }
 }
@@ -114,7 +114,7 @@ pub fn compile_first(
     drop(texts);
     sources.truncate(count);
     let spec = |(source, _): (SourceText, Option<String>)| match source.fault.clone() {
-        Some(fault) => faulty(source, fault),
+        Some(fault) => spec_with_fault(source, fault),
         None => compiled
             .next()
             .map_or_else(Spec::default, |compiled| new(compiled, source)),
@@ -122,7 +122,7 @@ pub fn compile_first(
     sources.into_iter().map(spec).collect()
 }
 
-fn faulty(source: SourceText, fault: Diagnostic) -> Spec {
+fn spec_with_fault(source: SourceText, fault: Diagnostic) -> Spec {
     Spec {
         found: source.with_diagnostics(vec![fault]),
         ..Spec::default()

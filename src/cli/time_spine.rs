@@ -15,7 +15,7 @@ pub fn is_missing(manifest: &Manifest) -> bool {
 }
 
 /// Adds one warning about the missing time spine if a spec has a semantic model.
-pub fn warn(models: &[CompiledModel], found: &mut [FailureKind]) {
+pub fn warn_if_missing(models: &[CompiledModel], found: &mut [FailureKind]) {
     let Some((model, _)) = models::built_models(models).find(|(_, built)| built.semantic.is_some()) else {
         return;
     };

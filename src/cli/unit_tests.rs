@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use formulac::{Compiler, Draft};
 
-use super::atomic_write::Planned;
+use super::atomic_write::PlannedFile;
 use super::source::SourceText;
 
 /// Draft of unit tests for a spec.
 #[derive(Debug)]
-pub struct Drafted {
+pub struct UnitTestDraft {
     /// Path of the spec, or a placeholder such as `<stdin>`.
     pub spec: String,
     /// The draft, or the reason why there is none.
@@ -20,7 +20,7 @@ pub struct Drafted {
     goal: Option<PathBuf>,
 }
 
-impl Drafted {
+impl UnitTestDraft {
     /// Drafts unit tests for a spec. `path` is the path that the source was read from. If `writes` is set, `path` must
     /// be a file.
     pub fn new(compiler: &Compiler, source: &SourceText, path: &Path, writes: bool) -> Self {
@@ -61,15 +61,15 @@ impl Drafted {
     }
 
     /// Returns the spec's file with the draft.
-    pub fn planned_draft(&self) -> Option<Planned> {
-        Some(Planned {
+    pub fn planned_draft(&self) -> Option<PlannedFile> {
+        Some(PlannedFile {
             path: self.goal.clone()?,
             text: self.with_draft.clone()?,
         })
     }
 
     /// Explains why there is no draft, or why the draft cannot be written.
-    pub fn note(&self, writes: bool) -> Option<String> {
+    pub fn explain_missing_draft(&self, writes: bool) -> Option<String> {
         match &self.draft {
             Err(why) => Some(format!("{}: no unit test is drafted: {why}", self.spec)),
             Ok(_) if writes && self.with_draft.is_none() => Some(format!(

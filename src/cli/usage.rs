@@ -4,11 +4,11 @@ use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::{When, command};
-use super::exit::{Exit, Failure, Message};
+use super::args::{ColorMode, command};
+use super::exit::{Exit, Failure, FailureMessage};
 use super::session::Stream;
 use formulac::diag::render::{escape_hidden, is_hidden};
-use formulac::diag::suggest::{nearest, nearest_within, similar};
+use formulac::diag::suggest::{nearest_name, nearest_name_within, similar_name_help};
 
 /// Commands of other tools, with the equivalent commands of formulac.
 const ELSEWHERE: &[(&[&str], &str)] = &[
@@ -87,7 +87,7 @@ pub fn report(fault: &clap::Error) -> Exit {
         Some(ContextValue::String(name)) => unknown_command(fault, name).to_string(),
         _ => match misspelled_argument(fault) {
             Some(Failure::Message(message)) => message.to_string(),
-            _ => rendered(fault, stream),
+            _ => render_error(fault, stream),
         },
     };
     // If printing fails, there is no way to report the failure.
@@ -99,7 +99,7 @@ pub fn report(fault: &clap::Error) -> Exit {
 }
 
 /// Suggests the most similar command, or the command that does the same under another name.
-fn unknown_command(fault: &clap::Error, name: &str) -> Message {
+fn unknown_command(fault: &clap::Error, name: &str) -> FailureMessage {
     let root = command();
     // The name may follow a command, as in `env lst`, so its usage is needed to find that command.
     let usage = fault
@@ -119,26 +119,26 @@ fn unknown_command(fault: &clap::Error, name: &str) -> Message {
             .iter()
             .find(|(names, _)| inner.is_none() && names.contains(&name))
     };
-    let help = match (elsewhere(), nearest(name, names.iter().copied())) {
+    let help = match (elsewhere(), nearest_name(name, names.iter().copied())) {
         (Some((_, help)), _) => (*help).to_owned(),
-        (None, Some(near)) => similar(near),
+        (None, Some(near)) => similar_name_help(near),
         (None, None) if inner.is_some() => format!("did you mean {}?", names.join(", ")),
         (None, None) => "`formulac --help` lists the commands".to_owned(),
     };
-    Message {
+    FailureMessage {
         exit: Exit::Usage,
         text: format!("there is no command `{whole}`"),
         help: Some(help),
     }
 }
 
-fn rendered(fault: &clap::Error, stream: Stream) -> String {
+fn render_error(fault: &clap::Error, stream: Stream) -> String {
     let rendered = fault.render();
     let plain = rendered.to_string();
     if plain.chars().any(is_hidden) {
         return escape_hidden(&plain).into_owned();
     }
-    if stream.is_colored(wanted_color()) {
+    if stream.is_colored(requested_color()) {
         rendered.ansi().to_string()
     } else {
         plain
@@ -146,15 +146,15 @@ fn rendered(fault: &clap::Error, stream: Stream) -> String {
 }
 
 /// Searches for `--color` in the raw arguments, because they could not be parsed.
-fn wanted_color() -> When {
-    let mut wanted = When::Auto;
+fn requested_color() -> ColorMode {
+    let mut wanted = ColorMode::Auto;
     let mut last_was_color = false;
     for argument in std::env::args_os() {
         let Some(text) = argument.to_str() else { continue };
         let value = text.strip_prefix("--color=").or(last_was_color.then_some(text));
         match value {
-            Some("always") => wanted = When::Always,
-            Some("never") => wanted = When::Never,
+            Some("always") => wanted = ColorMode::Always,
+            Some("never") => wanted = ColorMode::Never,
             _ => {}
         }
         last_was_color = text == "--color";
@@ -165,10 +165,10 @@ fn wanted_color() -> When {
 /// Refuses a misspelled option that was given as a formula. A formula may begin with `-`, but an argument that looks
 /// like `--no-such-option`, or almost has the name of an option, is never meant as a formula.
 pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
-    misspelled(formula, &called_commands(&command(), &arguments())).map_or(Ok(()), Err)
+    find_misspelled(formula, &called_commands(&command(), &raw_arguments())).map_or(Ok(()), Err)
 }
 
-fn arguments() -> Vec<OsString> {
+fn raw_arguments() -> Vec<OsString> {
     std::env::args_os()
         .skip(1)
         .take_while(|argument| argument != "--")
@@ -184,7 +184,7 @@ fn called_commands<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&
     called
 }
 
-fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
+fn find_misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
     let word = argument.to_str()?.strip_prefix("--")?;
     let word = word.split('=').next().unwrap_or_default();
     let is_word = word.starts_with(|c: char| c.is_ascii_lowercase())
@@ -196,7 +196,7 @@ fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
     }
     let arguments = called.iter().flat_map(|command| command.get_arguments());
     let options: Vec<&str> = arguments.filter_map(clap::Arg::get_long).chain(["help"]).collect();
-    let near = nearest_within(word, 2, options.iter().copied());
+    let near = nearest_name_within(word, 2, options.iter().copied());
     if options.contains(&word) || (near.is_none() && !word.contains('-')) {
         return None;
     }
@@ -206,7 +206,7 @@ fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
         .map(|command| command.get_name())
         .collect::<Vec<_>>()
         .join(" ");
-    let near = near.map(|near| similar(&format!("--{near}")));
+    let near = near.map(|near| similar_name_help(&format!("--{near}")));
     let of_formulas = matches!(name.as_str(), "compile" | "explain");
     let help = match (near, of_formulas) {
         (Some(near), true) => format!("{near} To pass a formula that looks like an option, write it after `--`"),
@@ -222,7 +222,7 @@ fn misspelled_argument(fault: &clap::Error) -> Option<Failure> {
     if fault.kind() != ErrorKind::UnknownArgument {
         return None;
     }
-    let (root, arguments) = (command(), arguments());
+    let (root, arguments) = (command(), raw_arguments());
     let called = called_commands(&root, &arguments);
-    arguments.iter().find_map(|argument| misspelled(argument, &called))
+    arguments.iter().find_map(|argument| find_misspelled(argument, &called))
 }

@@ -15,7 +15,7 @@ use super::environment;
 use super::environment::Environment;
 use super::exit::{Failure, FailureKind};
 use super::models::CompiledModel;
-use super::progress::Waiting;
+use super::progress::WaitIndicator;
 use super::session::Session;
 
 /// Runs `dbt parse` on the project. Returns dbt's errors, each at the corresponding position in a spec.
@@ -28,12 +28,12 @@ pub fn run(
     found: &[FailureKind],
 ) -> Result<Vec<FailureKind>, Failure> {
     let environment = environment::selected_environment(&session.global, project)?;
-    parsed(session, args, environment.as_ref(), root, false, models, found)
+    parse_with_dbt(session, args, environment.as_ref(), root, false, models, found)
 }
 
 /// Runs `dbt parse` as [`run`] does, in the given environment. If the folder is a copy of the project, dbt writes its
 /// artifacts and logs to the copy.
-pub fn parsed(
+pub fn parse_with_dbt(
     session: &Session,
     args: &DbtArgs,
     environment: Option<&Environment>,
@@ -43,17 +43,17 @@ pub fn parsed(
     found: &[FailureKind],
 ) -> Result<Vec<FailureKind>, Failure> {
     let call = DbtCall::new(root, &["parse"], environment, args);
-    let call = if is_copy { call.writing_to(root) } else { call };
-    let ran = call.run(&Waiting::new(session), "asking dbt to parse the project")?;
+    let call = if is_copy { call.with_output_folder(root) } else { call };
+    let ran = call.run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
     if !ran.succeeded {
-        return Ok(vec![refusal(&ran.message(), models, found)]);
+        return Ok(vec![dbt_error_failure(&ran.message(), models, found)]);
     }
     Ok(Vec::new())
 }
 
 /// Returns a diagnostic for each model that dbt does not find, although it parses the project. One possible cause is
 /// `.dbtignore`. Disabled models count as found.
-pub fn not_found<'m>(
+pub fn missing_node_failures<'m>(
     manifest: &Manifest,
     models: impl Iterator<Item = &'m CompiledModel>,
     found: &[FailureKind],
@@ -76,11 +76,11 @@ pub fn not_found<'m>(
 }
 
 /// Converts an error from dbt to a diagnostic in the spec whose file or model it names.
-fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> FailureKind {
+fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> FailureKind {
     let said = message.trim();
     let named = models
         .iter()
-        .filter_map(|model| Some((line_of_model(said, model)?, model)))
+        .filter_map(|model| Some((model_match_rank(said, model)?, model)))
         .max_by_key(|(place, _)| *place);
     let Some((_, model)) = named else {
         let fault = Diagnostic::new(
@@ -100,8 +100,8 @@ fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> Fa
     let (file, text) = found
         .get(model.spec)
         .map_or((String::new(), String::new()), |f| (f.file.clone(), f.text.clone()));
-    let span = quoted(said, &model.name)
-        .find_map(|word| word_in(&text, word))
+    let span = quoted_parts(said, &model.name)
+        .find_map(|word| find_word(&text, word))
         .unwrap_or(model.name_span);
     let fault = Diagnostic::new(
         Code::EngineFailed,
@@ -116,7 +116,7 @@ fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> Fa
 }
 
 /// Returns how reliably the message identifies a model: by its file, its id, or its quoted name.
-fn line_of_model(message: &str, model: &CompiledModel) -> Option<u8> {
+fn model_match_rank(message: &str, model: &CompiledModel) -> Option<u8> {
     let name = &model.name;
     let is_file = [".sql", ".yml"]
         .iter()
@@ -134,7 +134,7 @@ fn line_of_model(message: &str, model: &CompiledModel) -> Option<u8> {
 }
 
 /// Returns the quoted parts of a message, except the model's own name.
-fn quoted<'m>(message: &'m str, own: &'m str) -> impl Iterator<Item = &'m str> {
+fn quoted_parts<'m>(message: &'m str, own: &'m str) -> impl Iterator<Item = &'m str> {
     let parts = message
         .split(['\'', '"', '`'])
         .enumerate()
@@ -144,7 +144,7 @@ fn quoted<'m>(message: &'m str, own: &'m str) -> impl Iterator<Item = &'m str> {
 }
 
 /// Returns the first occurrence of a word with word boundaries around it.
-fn word_in(text: &str, word: &str) -> Option<Span> {
+fn find_word(text: &str, word: &str) -> Option<Span> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let alone = |(at, _): &(usize, &str)| {
         let before = text.get(..*at).and_then(|text| text.chars().next_back());
@@ -160,11 +160,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_that_dbt_quotes_are_found_in_the_spec() {
+    fn quoted_words_are_located_in_the_spec() {
         let message = "Model 'model.shop.revenue' (models/formulac/revenue.sql) depends on a node named 'ordrs' which was not found";
-        assert_eq!(quoted(message, "revenue").collect::<Vec<_>>(), ["ordrs"]);
+        assert_eq!(quoted_parts(message, "revenue").collect::<Vec<_>>(), ["ordrs"]);
         let text = "model: revenue\nfrom: ref('ordrs')\n";
-        assert_eq!(word_in(text, "ordrs").unwrap().text(text), "ordrs");
-        assert_eq!(word_in(text, "ordr"), None);
+        assert_eq!(find_word(text, "ordrs").unwrap().text(text), "ordrs");
+        assert_eq!(find_word(text, "ordr"), None);
     }
 }

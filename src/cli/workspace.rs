@@ -9,7 +9,7 @@ use formulac::{Dialect, Known, Project};
 
 use super::args::TargetOptions;
 use super::artifacts::{self, TargetFolder};
-use super::bounds::Bounds;
+use super::bounds::WritableFolders;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
 use super::folder;
@@ -88,8 +88,8 @@ impl Workspace {
     }
 
     /// Returns the folders to which commands may write.
-    pub fn bounds(&self) -> Result<Bounds, Failure> {
-        bounds(&self.project, &self.root)
+    pub fn writable_folders(&self) -> Result<WritableFolders, Failure> {
+        writable_folders(&self.project, &self.root)
     }
 
     /// Returns the dialect of the command line, otherwise the project's dialect, otherwise that of dbt's adapter.
@@ -131,15 +131,15 @@ impl Workspace {
         let catalog = self
             .dbt
             .as_ref()
-            .and_then(|dbt| changed(&dbt.target().join("catalog.json")));
+            .and_then(|dbt| changed(&dbt.target_folder().join("catalog.json")));
         if changed(&path).is_none_or(|fetched| catalog.is_some_and(|catalog| catalog > fetched)) {
             return Ok(None);
         }
-        artifacts::catalog(&path)
+        artifacts::read_catalog(&path)
     }
 
     /// Returns the folders of models and of tests, relative to the project's folder.
-    pub fn folders(&self) -> (String, String) {
+    pub fn output_folders(&self) -> (String, String) {
         (
             normalize_folder(self.project.models().unwrap_or(project::MODELS)),
             normalize_folder(self.project.tests().unwrap_or(project::TESTS)),
@@ -167,29 +167,29 @@ impl Workspace {
         if !self.root.join(self.specs_folder()).is_dir() {
             return Ok(Vec::new());
         }
-        Ok(models::sources(&self.specs()?, Some(&self.root)))
+        Ok(models::read_sources(&self.specs()?, Some(&self.root)))
     }
 
     /// Returns the paths of the specs. Fails if the folder with specs does not exist.
     pub fn specs(&self) -> Result<Vec<PathBuf>, Failure> {
-        project::specs(&self.root.join(self.project.specs().unwrap_or(project::SPECS)))
+        project::find_specs(&self.root.join(self.project.specs().unwrap_or(project::SPECS)))
     }
 }
 
 /// Returns the folders to which commands may write: the project, and the Omni model's repository if it exists.
-pub fn bounds(project: &Project, root: &Path) -> Result<Bounds, Failure> {
-    let bounds = Bounds::from_project(root)?;
+pub fn writable_folders(project: &Project, root: &Path) -> Result<WritableFolders, Failure> {
+    let bounds = WritableFolders::from_project(root)?;
     Ok(match omni_repository(project, root) {
-        Ok(Some(folder)) => bounds.and_folder(&folder),
+        Ok(Some(folder)) => bounds.with_folder(&folder),
         Ok(None) | Err(_) => bounds,
     })
 }
 
-/// Returns the same folders as [`bounds`], for a command that writes the Omni model. Returns an error if the repository
+/// Returns the same folders as [`writable_folders`], for a command that writes the Omni model. Returns an error if the repository
 /// of the Omni model does not exist.
-pub fn bounds_with_omni(project: &Project, root: &Path) -> Result<Bounds, Failure> {
+pub fn writable_folders_with_omni(project: &Project, root: &Path) -> Result<WritableFolders, Failure> {
     omni_repository(project, root)?;
-    bounds(project, root)
+    writable_folders(project, root)
 }
 
 /// Returns the folder of `omni: {path: …}`, which is the root of another git repository.
@@ -198,7 +198,7 @@ fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Fa
         return Ok(None);
     };
     let folder = root.join(path);
-    let own = std::fs::canonicalize(folder::or_here(root));
+    let own = std::fs::canonicalize(folder::or_current_folder(root));
     let real = std::fs::canonicalize(&folder);
     let is_other = |own: &Path, real: &Path| !own.starts_with(real) && real.join(".git").exists();
     match (own, real) {

@@ -23,7 +23,7 @@ pub struct CompileMemory {
 impl CompileMemory {
     /// Frees the buffers that only the parser needs if the memory is too large to be kept for the next compilation.
     pub fn free_parse_buffers(&mut self) {
-        if self.room() > MAX_KEPT_NODES {
+        if self.node_capacity() > MAX_KEPT_NODES {
             self.parse = parse::ParseBuffers::default();
         }
     }
@@ -31,14 +31,14 @@ impl CompileMemory {
     /// Frees the buffers that only the checker needs if the memory is too large to be kept for the next compilation.
     /// The definitions remain in memory.
     pub fn free_check_buffers(&mut self) {
-        if self.room() > MAX_KEPT_NODES {
+        if self.node_capacity() > MAX_KEPT_NODES {
             self.ast.forget_nodes();
             self.check = check::CheckBuffers::default();
         }
     }
 
     /// Returns the number of nodes that fit in the allocated memory.
-    fn room(&self) -> usize {
+    fn node_capacity(&self) -> usize {
         self.ast.capacity().max(self.program.node_capacity())
     }
 }
@@ -66,23 +66,23 @@ impl MemoryPool {
     pub fn lend_memory<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
         if let Ok(mut memory) = self.first.try_lock() {
             let result = work(&mut memory);
-            if memory.room() > MAX_KEPT_NODES {
+            if memory.node_capacity() > MAX_KEPT_NODES {
                 *memory = CompileMemory::default();
             }
             return result;
         }
-        self.lend_other(work)
+        self.lend_pooled(work)
     }
 
     #[cold]
-    fn lend_other<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
+    fn lend_pooled<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
         // Treat a poisoned pool as empty.
         let taken = self.others.lock().ok().and_then(|mut kept| kept.pop());
         let mut memory = taken.unwrap_or_default();
         let result = work(&mut memory);
         if let Ok(mut kept) = self.others.lock() {
-            let nodes: usize = kept.iter().map(|memory| memory.room()).sum();
-            if kept.len() < MAX_KEPT_MEMORIES && nodes + memory.room() <= MAX_KEPT_NODES {
+            let nodes: usize = kept.iter().map(|memory| memory.node_capacity()).sum();
+            if kept.len() < MAX_KEPT_MEMORIES && nodes + memory.node_capacity() <= MAX_KEPT_NODES {
                 kept.push(memory);
             }
         }

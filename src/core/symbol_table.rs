@@ -49,7 +49,7 @@ impl NameIndex {
     /// Returns the position of a name.
     #[inline]
     pub fn find<'n>(&self, name: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
-        let slot = self.slot(name, at);
+        let slot = self.find_slot(name, at);
         Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
     }
 
@@ -57,24 +57,24 @@ impl NameIndex {
     #[inline]
     pub fn add<'n>(&mut self, name: HashedName<'_>, place: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
         if self.slots.is_empty() {
-            self.grow();
+            self.grow_slots();
         }
         let HashedName { hash, .. } = name;
-        let slot = self.slot(name, at);
+        let slot = self.find_slot(name, at);
         if let Some(known) = self.slots[slot].1.checked_sub(1) {
             return known as usize;
         }
         self.slots[slot] = (hash, place as u32 + 1);
         self.names += 1;
         if self.names * 2 > self.slots.len() {
-            self.grow();
+            self.grow_slots();
         }
         place
     }
 
     /// Returns the slot that contains the name. If there is none, returns the free slot for the name.
     #[inline]
-    fn slot<'n>(&self, HashedName { name, hash }: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
+    fn find_slot<'n>(&self, HashedName { name, hash }: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
         let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
         while let Some((known, place)) = self.slots.get(slot).filter(|s| s.1 > 0) {
@@ -87,7 +87,7 @@ impl NameIndex {
     }
 
     #[cold]
-    fn grow(&mut self) {
+    fn grow_slots(&mut self) {
         let size = (self.slots.len() * 2).max(MIN_SLOTS);
         let before = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
         for entry in before.into_iter().filter(|s| s.1 > 0) {

@@ -12,7 +12,7 @@ pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
         return String::new();
     }
     if let [(name, value)] = arguments {
-        let line = format!("{{{{ config({name}={}) }}}}", in_one_line(value));
+        let line = format!("{{{{ config({name}={}) }}}}", format_one_line(value));
         if line.len() <= WIDTH {
             return line + "\n\n";
         }
@@ -20,7 +20,7 @@ pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
     let mut out = String::from("{{\n    config(\n");
     for (number, (name, value)) in arguments.iter().enumerate() {
         out.push_str(&format!("        {name}="));
-        write(&mut out, value, 8, name.len() + 1);
+        write_value(&mut out, value, 8, name.len() + 1);
         out.push_str(if number + 1 < arguments.len() { ",\n" } else { "\n" });
     }
     out + "    )\n}}\n\n"
@@ -28,8 +28,8 @@ pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
 
 /// Writes a value on several lines if it is too long for one line. `before` is the number of characters before the
 /// value on its line. The spec parser limits the nesting depth, which limits the recursion.
-fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
-    let line = in_one_line(value);
+fn write_value(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
+    let line = format_one_line(value);
     if indent + before + line.len() < WIDTH {
         out.push_str(&line);
         return;
@@ -55,7 +55,7 @@ fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
         YamlOutput::List(items) if !items.is_empty() => parts('[', ']', &mut |part, number| {
             items
                 .get(number)
-                .inspect(|item| write(part, item, indent + 4, 0))
+                .inspect(|item| write_value(part, item, indent + 4, 0))
                 .is_some()
         }),
         YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) if !pairs.is_empty() => {
@@ -65,7 +65,7 @@ fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
                 };
                 let key = text(key) + ": ";
                 part.push_str(&key);
-                write(part, value, indent + 4, key.len());
+                write_value(part, value, indent + 4, key.len());
                 true
             });
         }
@@ -73,17 +73,17 @@ fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
     }
 }
 
-fn in_one_line(value: &YamlOutput) -> String {
+fn format_one_line(value: &YamlOutput) -> String {
     match value {
         YamlOutput::Text(value) | YamlOutput::Dbt(value) => text(value),
         YamlOutput::Bare(value) => bare_name(value),
         YamlOutput::List(items) | YamlOutput::Words(items) => {
-            format!("[{}]", items.iter().map(in_one_line).collect::<Vec<_>>().join(", "))
+            format!("[{}]", items.iter().map(format_one_line).collect::<Vec<_>>().join(", "))
         }
         YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
             let pairs = pairs
                 .iter()
-                .map(|(key, value)| format!("{}: {}", text(key), in_one_line(value)));
+                .map(|(key, value)| format!("{}: {}", text(key), format_one_line(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
     }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn one_argument_stands_in_one_line() {
+    fn single_argument_is_on_one_line() {
         assert_eq!(config_block(&[]), "");
         assert_eq!(
             config_block(&pairs(&[("materialized", YamlOutput::text("table"))])),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn several_have_a_line_each() {
+    fn several_arguments_have_own_lines() {
         let partition = YamlOutput::Map(pairs(&[
             ("field", YamlOutput::text("ordered_on_month_of_the_year")),
             ("data_type", YamlOutput::text("date")),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_ends_its_literal() {
+    fn texts_are_escaped_in_literals() {
         let evil = YamlOutput::text("'\"\\') }}{{ evil }}\n");
         assert_eq!(
             config_block(&pairs(&[("cluster_by", evil)])),

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use super::header::hash;
-use super::jinja::raw;
+use super::jinja::escape_raw;
 use super::yaml_output::YamlOutput;
 
 /// Maximum number of characters of a description in the properties file. `MOST_LINES` is the maximum number of lines.
@@ -31,7 +31,7 @@ impl DocsBlocks {
 
     /// Returns a description for the properties file: the text itself or, if the text is long, a call of a new docs
     /// block that contains it. `column` is `None` for the description of the model.
-    pub fn value(&mut self, text: &str, column: Option<&str>) -> YamlOutput {
+    pub fn description_value(&mut self, text: &str, column: Option<&str>) -> YamlOutput {
         if !is_long(text) {
             return YamlOutput::text(text);
         }
@@ -67,7 +67,8 @@ impl DocsBlocks {
 
     /// Returns the text of the `.md` file; `None` if there are no docs blocks.
     pub fn text(&self) -> Option<String> {
-        let block = |(name, text): &(String, String)| format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", raw(text));
+        let block =
+            |(name, text): &(String, String)| format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", escape_raw(text));
         let blocks: Vec<String> = self.blocks.iter().map(block).collect();
         (!blocks.is_empty()).then(|| blocks.join("\n"))
     }
@@ -93,22 +94,28 @@ mod tests {
     use super::{DocsBlocks, YamlOutput};
 
     #[test]
-    fn long_texts_are_named() {
+    fn long_texts_become_blocks() {
         let mut docs = DocsBlocks::from_model("m");
-        assert_eq!(docs.value("Short.", None), YamlOutput::text("Short."));
+        assert_eq!(docs.description_value("Short.", None), YamlOutput::text("Short."));
         assert_eq!(
-            docs.value("- no list of one line", None),
+            docs.description_value("- no list of one line", None),
             YamlOutput::text("- no list of one line")
         );
         assert_eq!(docs.text(), None);
         let call = |name: &str| YamlOutput::Dbt(format!("{{{{ doc('{name}') }}}}"));
-        assert_eq!(docs.value(&"word ".repeat(80), None), call("m__about"));
-        assert_eq!(docs.value("Is\n- this\n- or that", Some("kind")), call("m__kind"));
-        assert_eq!(docs.value("1\n2\n3\n4", Some("of_lines")), call("m__of_lines"));
+        assert_eq!(docs.description_value(&"word ".repeat(80), None), call("m__about"));
+        assert_eq!(
+            docs.description_value("Is\n- this\n- or that", Some("kind")),
+            call("m__kind")
+        );
+        assert_eq!(
+            docs.description_value("1\n2\n3\n4", Some("of_lines")),
+            call("m__of_lines")
+        );
         let names = |docs: &DocsBlocks| docs.names();
-        docs.value("a\n| b |", Some("Net Revenue"));
-        docs.value("a\n# b", Some("net-é"));
-        docs.value("a\n> b", Some("about"));
+        docs.description_value("a\n| b |", Some("Net Revenue"));
+        docs.description_value("a\n# b", Some("net-é"));
+        docs.description_value("a\n> b", Some("about"));
         let all = names(&docs);
         assert_eq!(all[..3], ["m__about", "m__kind", "m__of_lines"]);
         assert!(
@@ -122,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn texts_do_not_end_their_block() {
+    fn texts_cannot_close_their_block() {
         let mut docs = DocsBlocks::from_model("m");
-        docs.value("a\n- {% enddocs %} {{ x }}", Some("b"));
-        docs.value("a\n- {% endraw %}", Some("c"));
+        docs.description_value("a\n- {% enddocs %} {{ x }}", Some("b"));
+        docs.description_value("a\n- {% endraw %}", Some("c"));
         assert_eq!(
             docs.text().unwrap(),
             "{% docs m__b %}\n{% raw %}a\n- {% enddocs %} {{ x }}{% endraw %}\n{% enddocs %}\n\n\

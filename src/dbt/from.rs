@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 
 /// Relation that a spec reads, in dbt's terms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum From {
+pub enum RelationReference {
     /// Name as written. A name with dots is a table of the warehouse, and a name without dots is a model of the
     /// project.
     Table(String),
@@ -31,7 +31,7 @@ pub enum From {
     Relation(RelationName),
 }
 
-impl From {
+impl RelationReference {
     /// Parses a table name, `ref` or `source`; `None` for any other text.
     pub fn read(text: &str) -> Option<Self> {
         for (word, is_ref) in [("ref", true), ("source", false)] {
@@ -42,7 +42,7 @@ impl From {
             else {
                 continue;
             };
-            let arguments = inside.strip_suffix(')').and_then(arguments)?;
+            let arguments = inside.strip_suffix(')').and_then(parse_arguments)?;
             let names: Vec<&String> = arguments.iter().filter(|(k, _)| k.is_none()).map(|(_, v)| v).collect();
             let mut versions = arguments.iter().filter(|(k, _)| k.is_some()).map(|(_, v)| v.clone());
             return match (is_ref, names.as_slice()) {
@@ -69,7 +69,7 @@ impl From {
 
     /// Returns the name of the model if this is a reference to a model without a package and a version.
     #[must_use]
-    pub fn own_model(&self) -> Option<&str> {
+    pub fn unversioned_model(&self) -> Option<&str> {
         match self {
             Self::Table(table) => Some(table.as_str()).filter(|t| !t.contains('.')),
             Self::Ref {
@@ -82,7 +82,7 @@ impl From {
     }
 
     /// Returns the `ref` or `source` call for the relation; `None` for a table of the warehouse.
-    pub fn call(&self) -> Option<String> {
+    pub fn ref_call(&self) -> Option<String> {
         match self {
             // A name without dots is a model, and a name with dots is a table of the warehouse.
             Self::Table(table) => (!table.contains('.')).then(|| format!("ref('{table}')")),
@@ -168,7 +168,7 @@ impl From {
 }
 
 /// Parses the arguments of a `ref` or `source`: quoted strings, and `v=2`.
-fn arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
+fn parse_arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
     let mut all = Vec::new();
     for part in inside.split(',') {
         let (key, value) = match part.split_once('=') {

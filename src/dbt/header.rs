@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::property_hashes::PropertyHashes;
-use super::property_hashes::noted_hashes;
-use super::tokens::canonical;
+use super::property_hashes::recorded_hashes;
+use super::tokens::canonical_text;
 use super::tokens::{SqlToken, tokens};
 use crate::dialect::Dialect;
 
@@ -26,22 +26,22 @@ pub(super) fn hash(text: &str) -> String {
 
 /// Returns SQL with a header. The header is a Jinja comment, so it does not reach the warehouse. The hash in it covers
 /// the SQL tokens.
-pub fn sealed_sql(body: &str, spec: &str) -> String {
-    sealed(body, spec, &hash(&canonical(body)))
+pub fn add_sql_header(body: &str, spec: &str) -> String {
+    add_header(body, spec, &hash(&canonical_text(body)))
 }
 
 /// Returns a file of docs blocks with a header. The hash in the header covers the lines, because layout matters in
 /// Markdown.
-pub fn sealed_md(body: &str, spec: &str) -> String {
-    sealed(body, spec, &hash(&lines(body)))
+pub fn add_md_header(body: &str, spec: &str) -> String {
+    add_header(body, spec, &hash(&strip_trailing_whitespace(body)))
 }
 
-fn sealed(body: &str, spec: &str, hash: &str) -> String {
-    format!("{{# {EDIT}{}{NOT_THIS} {hash} #}}\n{body}", comment(spec))
+fn add_header(body: &str, spec: &str, hash: &str) -> String {
+    format!("{{# {EDIT}{}{NOT_THIS} {hash} #}}\n{body}", jinja_comment_path(spec))
 }
 
 /// Returns a properties file with a header. The hashes are in `config.meta` instead of in the header.
-pub fn sealed_yml(body: &str, spec: &str) -> String {
+pub fn add_yml_header(body: &str, spec: &str) -> String {
     format!("# {EDIT}{}{NOT_THIS}\n{body}", one_line(spec))
 }
 
@@ -65,12 +65,12 @@ fn one_line(text: &str) -> String {
 }
 
 /// Returns a path that can be part of a Jinja comment. A `#}` in the path would end the comment.
-fn comment(text: &str) -> String {
+fn jinja_comment_path(text: &str) -> String {
     one_line(text).replace("#}", "# }")
 }
 
 /// Removes whitespace at the end of each line, and empty lines at the end of the text.
-fn lines(text: &str) -> String {
+fn strip_trailing_whitespace(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     lines.join("\n").trim_end().to_owned()
 }
@@ -116,12 +116,12 @@ impl<'t> Header<'t> {
 /// Returns the spec named in the header of a generated file; `None` for other files.
 ///
 /// ```
-/// let sql = formulac_dbt::sealed_sql("select sum(x) as a from t", "metrics/m.yml");
-/// assert_eq!(formulac_dbt::spec_of(&sql), Some("metrics/m.yml"));
-/// assert_eq!(formulac_dbt::spec_of("select 1"), None);
+/// let sql = formulac_dbt::add_sql_header("select sum(x) as a from t", "metrics/m.yml");
+/// assert_eq!(formulac_dbt::spec_in_header(&sql), Some("metrics/m.yml"));
+/// assert_eq!(formulac_dbt::spec_in_header("select 1"), None);
 /// ```
 #[must_use]
-pub fn spec_of(text: &str) -> Option<&str> {
+pub fn spec_in_header(text: &str) -> Option<&str> {
     Header::from_text(text).map(|header| header.spec)
 }
 
@@ -132,17 +132,19 @@ pub fn spec_of(text: &str) -> Option<&str> {
 /// count.
 ///
 /// ```
-/// let sql = formulac_dbt::sealed_sql("select sum(x) as a from t", "metrics/m.yml");
-/// assert!(formulac_dbt::is_as_written(&sql));
-/// assert!(formulac_dbt::is_as_written(&sql.replace("select", "-- all\nSELECT")));
-/// assert!(!formulac_dbt::is_as_written(&sql.replace("sum", "max")));
-/// assert!(!formulac_dbt::is_as_written("select 1"));
+/// let sql = formulac_dbt::add_sql_header("select sum(x) as a from t", "metrics/m.yml");
+/// assert!(formulac_dbt::is_unmodified(&sql));
+/// assert!(formulac_dbt::is_unmodified(&sql.replace("select", "-- all\nSELECT")));
+/// assert!(!formulac_dbt::is_unmodified(&sql.replace("sum", "max")));
+/// assert!(!formulac_dbt::is_unmodified("select 1"));
 /// ```
 #[must_use]
-pub fn is_as_written(text: &str) -> bool {
+pub fn is_unmodified(text: &str) -> bool {
     match Header::from_text(text).and_then(|header| header.hash) {
-        Some(noted) => noted == hash(&canonical(text)) || noted == hash(&lines(without_header(text))),
-        None => PropertyHashes::from_text(text).is_some_and(|hashes| hashes.are_noted()),
+        Some(noted) => {
+            noted == hash(&canonical_text(text)) || noted == hash(&strip_trailing_whitespace(without_header(text)))
+        }
+        None => PropertyHashes::from_text(text).is_some_and(|hashes| hashes.are_recorded()),
     }
 }
 
@@ -150,12 +152,12 @@ pub fn is_as_written(text: &str) -> bool {
 /// whitespace, comments without Jinja and the order of keys. The path of the spec in the header may also differ.
 ///
 /// ```
-/// let sql = formulac_dbt::sealed_sql("select sum(x) as a from t", "metrics/m.yml");
-/// assert!(formulac_dbt::is_layout_of(&sql.replace("select", "-- all\nSELECT"), &sql));
-/// assert!(!formulac_dbt::is_layout_of(&sql.replace("sum", "max"), &sql));
+/// let sql = formulac_dbt::add_sql_header("select sum(x) as a from t", "metrics/m.yml");
+/// assert!(formulac_dbt::is_same_except_layout(&sql.replace("select", "-- all\nSELECT"), &sql));
+/// assert!(!formulac_dbt::is_same_except_layout(&sql.replace("sum", "max"), &sql));
 /// ```
 #[must_use]
-pub fn is_layout_of(found: &str, generated: &str) -> bool {
+pub fn is_same_except_layout(found: &str, generated: &str) -> bool {
     let of_sql = |text| Header::from_text(text).and_then(|header| header.hash);
     let is_same = match (of_sql(found), of_sql(generated)) {
         (Some(found), Some(generated)) => found == generated,
@@ -164,20 +166,20 @@ pub fn is_layout_of(found: &str, generated: &str) -> bool {
             .is_some_and(|(found, generated)| found.has_values_of(&generated)),
         _ => false,
     };
-    is_same && is_as_written(found)
+    is_same && is_unmodified(found)
 }
 
 /// Returns the text of a generated file without `config` calls that a user added. `None` if the user also made other
 /// edits, except for changes to the layout.
-pub fn as_written(text: &str) -> Option<String> {
-    if is_as_written(text) {
+pub fn without_added_config(text: &str) -> Option<String> {
+    if is_unmodified(text) {
         return Some(text.to_owned());
     }
     let all = tokens(text, Dialect::default());
-    let is_query = |token: &SqlToken| matches!(&*token.key(text), "with" | "select");
+    let is_query = |token: &SqlToken| matches!(&*token.comparison_key(text), "with" | "select");
     let is_config = |token: &&SqlToken| {
         token
-            .key(text)
+            .comparison_key(text)
             .trim_start_matches("{{")
             .trim_start_matches('-')
             .starts_with("config(")
@@ -194,7 +196,7 @@ pub fn as_written(text: &str) -> Option<String> {
             .iter()
             .rev()
             .for_each(|token| out.replace_range(token.start..token.end, ""));
-        is_as_written(&out).then_some(out)
+        is_unmodified(&out).then_some(out)
     };
     calls
         .iter()
@@ -230,7 +232,7 @@ pub fn with_header_of(text: &str, other: &str) -> String {
 }
 
 /// Returns whether two files of SQL or docs differ only in the path of the spec in their headers.
-pub fn differ_by_path_alone(one: &str, other: &str) -> bool {
+pub fn is_same_except_path(one: &str, other: &str) -> bool {
     let parts = |text: &str| {
         let header = Header::from_text(text)?;
         Some((
@@ -243,11 +245,11 @@ pub fn differ_by_path_alone(one: &str, other: &str) -> bool {
 }
 
 /// Returns whether formulac wrote both files with the same content. Both may contain later manual edits.
-pub fn are_of_one_text(one: &str, other: &str) -> bool {
+pub fn is_same_content(one: &str, other: &str) -> bool {
     let noted = |text: &str| -> Vec<String> {
         match Header::from_text(text).and_then(|header| header.hash.map(str::to_owned)) {
             Some(hash) => vec![hash],
-            None => noted_hashes(text).into_iter().map(|noted| noted.hash).collect(),
+            None => recorded_hashes(text).into_iter().map(|noted| noted.hash).collect(),
         }
     };
     !noted(one).is_empty() && noted(one) == noted(other)
@@ -258,7 +260,7 @@ mod tests {
     use super::test_name;
 
     #[test]
-    fn names_of_tests_fit_and_differ() {
+    fn test_names_fit_and_are_distinct() {
         let long = |end: &str| format!("assert_revenue_of_all_customers_by_region_finds_one_of_{end}");
         assert_eq!(test_name("short", 63), "short");
         assert_eq!(

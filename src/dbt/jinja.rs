@@ -1,12 +1,12 @@
 //! Escapes text that dbt renders with Jinja: SQL and all strings in YAML files.
 
-use super::From;
+use super::RelationReference;
 use crate::dialect::expression;
 use crate::sql::{END_IF, IF_INCREMENTAL, THIS};
 
 /// Returns the body of an import CTE.
-pub fn import(from: &From, table: &str) -> String {
-    match from.call() {
+pub fn import_cte(from: &RelationReference, table: &str) -> String {
+    match from.ref_call() {
         Some(call) => format!("select * from {{{{ {call} }}}}"),
         None => format!("select * from {table}"),
     }
@@ -38,7 +38,7 @@ pub fn escape_jinja(text: &str) -> String {
 }
 
 /// Replaces the placeholders for an incremental run in a model's SQL with dbt's Jinja.
-pub fn incremental(sql: &str, escapes: bool) -> String {
+pub fn incremental_sql(sql: &str, escapes: bool) -> String {
     let words = [
         (IF_INCREMENTAL, "{% if is_incremental() %}"),
         (END_IF, "{% endif %}"),
@@ -54,7 +54,7 @@ pub fn incremental(sql: &str, escapes: bool) -> String {
 
 /// Escapes a string in YAML so that dbt renders it unchanged. A `raw` block is easiest to read, but a string that
 /// contains `endraw` needs expressions instead.
-pub(super) fn raw(text: &str) -> String {
+pub(super) fn escape_raw(text: &str) -> String {
     if !["{{", "{%", "{#"].iter().any(|m| text.contains(m)) {
         return text.to_owned();
     }
@@ -73,14 +73,14 @@ pub const TOLD: &str = "formulac ";
 /// query returns this in all warehouses.
 ///
 /// ```
-/// use formulac_dbt::{From, relations_told};
-/// let orders = From::Table("orders".to_owned());
-/// assert!(relations_told(&[orders]).starts_with("{% set relations = [ref('orders')] %}"));
+/// use formulac_dbt::{RelationReference, relations_query};
+/// let orders = RelationReference::Table("orders".to_owned());
+/// assert!(relations_query(&[orders]).starts_with("{% set relations = [ref('orders')] %}"));
 /// ```
 #[must_use]
-pub fn relations_told(relations: &[From]) -> String {
-    let call = |from: &From| {
-        from.call().unwrap_or_else(|| {
+pub fn relations_query(relations: &[RelationReference]) -> String {
+    let call = |from: &RelationReference| {
+        from.ref_call().unwrap_or_else(|| {
             let keys = ["identifier", "schema", "database"];
             let table = from.display_name();
             let parts = table.rsplit('.').zip(keys).map(|(part, key)| format!("{key}='{part}'"));
@@ -103,8 +103,8 @@ pub fn relations_told(relations: &[From]) -> String {
 /// Returns `query` in a form for `dbt show` that first runs the query `timed` and logs the duration of `timed` in
 /// seconds.
 #[must_use]
-pub fn seconds_told(timed: &str, query: &str) -> String {
-    let took = took(timed);
+pub fn duration_query(timed: &str, query: &str) -> String {
+    let took = timed_run_jinja(timed);
     format!("{took}{{% if execute %}}{{% do log('{TOLD}' ~ tojson(formulac_took), info=true) %}}{{% endif %}}{query}")
 }
 
@@ -113,16 +113,16 @@ pub fn seconds_told(timed: &str, query: &str) -> String {
 /// values as strings: `[0.25, ["n"], [["3"]]]`.
 ///
 /// ```
-/// let asked = formulac_dbt::answers_told(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
+/// let asked = formulac_dbt::answers_query(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
 /// assert_eq!(asked.matches("run_query").count(), 3);
 /// ```
 #[must_use]
-pub fn answers_told(queries: &[(&str, Option<&str>)]) -> String {
+pub fn answers_query(queries: &[(&str, Option<&str>)]) -> String {
     let mut out = String::new();
     for (query, timed) in queries {
         // The `ref` and `source` calls are outside of conditions, so that dbt finds them.
         out.push_str(&format!("{{% set formulac_query %}}{query}{{% endset %}}"));
-        out.push_str(&timed.map_or_else(|| "{% set formulac_took = none %}".to_owned(), took));
+        out.push_str(&timed.map_or_else(|| "{% set formulac_took = none %}".to_owned(), timed_run_jinja));
         out.push_str(&format!(
             "{{% if execute %}}{{% set formulac_answer = run_query(formulac_query) %}}{{% set formulac_rows = [] %}}\
              {{% for row in formulac_answer.rows %}}{{% set formulac_row = [] %}}{{% for value in row.values() %}}\
@@ -137,7 +137,7 @@ pub fn answers_told(queries: &[(&str, Option<&str>)]) -> String {
 }
 
 /// Returns Jinja that runs a query and sets `formulac_took` to its duration in seconds.
-fn took(timed: &str) -> String {
+fn timed_run_jinja(timed: &str) -> String {
     let now = "modules.datetime.datetime.now()";
     format!(
         "{{% set formulac_timed %}}{timed}{{% endset %}}{{% if execute %}}{{% set formulac_began = {now} %}}\
@@ -148,20 +148,20 @@ fn took(timed: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape_jinja, raw};
+    use super::{escape_jinja, escape_raw};
 
     #[test]
-    fn texts_do_not_end_their_raw_block() {
-        assert_eq!(raw("plain { text } #}"), "plain { text } #}");
-        assert_eq!(raw("a {{ b }}"), "{% raw %}a {{ b }}{% endraw %}");
+    fn texts_cannot_close_their_raw_block() {
+        assert_eq!(escape_raw("plain { text } #}"), "plain { text } #}");
+        assert_eq!(escape_raw("a {{ b }}"), "{% raw %}a {{ b }}{% endraw %}");
         assert_eq!(
-            raw("{%-endraw-%}{{ evil }}"),
+            escape_raw("{%-endraw-%}{{ evil }}"),
             "{{ '{%' }}-endraw-{{ '%}' }}{{ '{{' }} evil {{ '}}' }}"
         );
     }
 
     #[test]
-    fn markers_become_expressions() {
+    fn placeholders_become_expressions() {
         assert_eq!(escape_jinja("plain { text }"), "plain { text }");
         assert_eq!(escape_jinja("a {{ b }}"), "a {{ '{{' }} b {{ '}}' }}");
         assert_eq!(

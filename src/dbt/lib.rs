@@ -3,17 +3,17 @@
 //! | part | content |
 //! |---|---|
 //! | [`artifacts`] | `manifest.json`, `catalog.json`, `run_results.json` and `sources.json` of several dbt versions |
-//! | [`From`], [`RelationName`] | `ref('orders')`, `source('shop', 'orders')` and table names |
+//! | [`RelationReference`], [`RelationName`] | `ref('orders')`, `source('shop', 'orders')` and table names |
 //! | [`selection`] | dbt's selection syntax: `tag:daily`, `+orders`, `state:modified` |
-//! | [`spec_of`], [`is_as_written`] | header of generated files, with the hash that detects hand edits |
+//! | [`spec_in_header`], [`is_unmodified`] | header of generated files, with the hash that detects hand edits |
 //!
 //! All functions are pure: they accept text and return data or text. The crate writes and recognizes Jinja but never
 //! executes it.
 //!
 //! ```
-//! use formulac_dbt::From;
+//! use formulac_dbt::RelationReference;
 //!
-//! let orders = From::read("ref('orders')").unwrap();
+//! let orders = RelationReference::read("ref('orders')").unwrap();
 //! assert_eq!(orders.name(), "orders");
 //! ```
 //!
@@ -45,16 +45,16 @@ mod yaml_output;
 
 pub use config::config_block;
 pub use docs::{DocsBlocks, is_long};
-pub use from::From;
-pub use header::{are_of_one_text, as_written, differ_by_path_alone, with_header_of};
-pub use header::{is_as_written, is_layout_of, spec_of};
-pub use header::{sealed_md, sealed_sql, sealed_yml, test_name};
-pub use jinja::{TOLD, answers_told, relations_told, seconds_told};
-pub use jinja::{escape_jinja, import, incremental};
-pub use properties::{ColumnDoc, ModelDoc, properties};
-pub use property_hashes::{have_same_values, is_hash, noted_hashes};
+pub use from::RelationReference;
+pub use header::{add_md_header, add_sql_header, add_yml_header, test_name};
+pub use header::{is_same_content, is_same_except_path, with_header_of, without_added_config};
+pub use header::{is_same_except_layout, is_unmodified, spec_in_header};
+pub use jinja::{TOLD, answers_query, duration_query, relations_query};
+pub use jinja::{escape_jinja, import_cte, incremental_sql};
+pub use properties::{ColumnDoc, ModelDoc, properties_yml};
+pub use property_hashes::{have_same_values, is_hash, recorded_hashes};
 pub use relation::{RelationName, relation_parts};
-pub use singular::{TestConfig, comment};
+pub use singular::{TestConfig, sql_comment};
 pub use yaml_output::{YamlOutput, write_pairs, write_text, write_value};
 
 use formulac_catalog::dialect;

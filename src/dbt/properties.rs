@@ -51,9 +51,9 @@ pub struct ColumnDoc {
 }
 
 /// Returns the properties file of a model. Long descriptions are added to `docs`.
-pub fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
-    let description = model.description.map(|d| without_ends(&d)).filter(|d| !d.is_empty());
-    let description = description.map(|text| docs.value(&text, None));
+pub fn properties_yml(model: ModelDoc, docs: &mut DocsBlocks) -> String {
+    let description = model.description.map(|d| trim_line_ends(&d)).filter(|d| !d.is_empty());
+    let description = description.map(|text| docs.description_value(&text, None));
     let flat = model.columns.first().is_some_and(|column| column.flat);
     let columns = model.columns.into_iter().map(|of| column(of, docs)).collect();
     let mut pairs = vec![("name".to_owned(), YamlOutput::Text(model.name))];
@@ -89,13 +89,13 @@ pub fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
         }
         out
     };
-    property_hashes::note(&mut pairs, flat, write);
+    property_hashes::insert_hashes(&mut pairs, flat, write);
     write(&pairs)
 }
 
 fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> YamlOutput {
-    let description = without_ends(&column.description);
-    let description = (!description.is_empty()).then(|| docs.value(&description, Some(&column.name)));
+    let description = trim_line_ends(&column.description);
+    let description = (!description.is_empty()).then(|| docs.description_value(&description, Some(&column.name)));
     let mut pairs = vec![("name".to_owned(), YamlOutput::Text(column.name))];
     let mut say = |key: &str, value: Option<YamlOutput>| pairs.extend(value.map(|value| (key.to_owned(), value)));
     say("description", description);
@@ -127,7 +127,7 @@ fn map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
 }
 
 /// Removes whitespace at the end of each line, because users cannot see it.
-fn without_ends(text: &str) -> String {
+fn trim_line_ends(text: &str) -> String {
     text.trim_end()
         .lines()
         .map(str::trim_end)

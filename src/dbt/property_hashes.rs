@@ -13,7 +13,7 @@ const NOTED_AT: [&str; 2] = ["formulac", "hash"];
 
 /// Hash in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotedHash {
+pub struct RecordedHash {
     /// Column that contains the hash; `None` for the model.
     pub column: Option<String>,
     /// Path from the column or model to the hash, as keys.
@@ -21,7 +21,7 @@ pub struct NotedHash {
     pub hash: String,
 }
 
-impl NotedHash {
+impl RecordedHash {
     fn new(node: &Node, is_column: bool) -> Option<Self> {
         let places: [&[&str]; 2] = [&["config", "meta"], &["meta"]];
         places
@@ -45,7 +45,7 @@ impl NotedHash {
 }
 
 /// Returns the hashes that a properties file contains: the hash of the model and the hash of the rest.
-pub fn noted_hashes(text: &str) -> Vec<NotedHash> {
+pub fn recorded_hashes(text: &str) -> Vec<RecordedHash> {
     let hashes = PropertyHashes::from_text(text);
     hashes
         .into_iter()
@@ -74,8 +74,8 @@ pub(super) struct PropertyHashes {
     model: String,
     rest: String,
     has_columns: bool,
-    noted_of_model: Option<NotedHash>,
-    noted_of_rest: Option<NotedHash>,
+    noted_of_model: Option<RecordedHash>,
+    noted_of_rest: Option<RecordedHash>,
 }
 
 impl PropertyHashes {
@@ -86,7 +86,7 @@ impl PropertyHashes {
         }
         let root = yaml::read(text, &mut Vec::new()).ok()??;
         let mut hashes = Self::default();
-        for (key, value) in sorted(&root)? {
+        for (key, value) in sorted_pairs(&root)? {
             match (key, value.items()) {
                 ("version", _) => {}
                 ("models", Some(models)) => models.iter().for_each(|model| hashes.model(model)),
@@ -97,8 +97,8 @@ impl PropertyHashes {
     }
 
     /// Returns whether the hashes in the file match its values.
-    pub fn are_noted(&self) -> bool {
-        let noted = |noted: &Option<NotedHash>| noted.as_ref().map(|noted| noted.hash.clone());
+    pub fn are_recorded(&self) -> bool {
+        let noted = |noted: &Option<RecordedHash>| noted.as_ref().map(|noted| noted.hash.clone());
         noted(&self.noted_of_model) == Some(self.model_hash()) && noted(&self.noted_of_rest) == self.rest_hash()
     }
 
@@ -120,8 +120,8 @@ impl PropertyHashes {
     }
 
     fn model(&mut self, model: &Node) {
-        self.noted_of_model = NotedHash::new(model, false);
-        for (key, value) in sorted(model).unwrap_or_default() {
+        self.noted_of_model = RecordedHash::new(model, false);
+        for (key, value) in sorted_pairs(model).unwrap_or_default() {
             match key {
                 "columns" => value
                     .items()
@@ -137,8 +137,8 @@ impl PropertyHashes {
 
     fn column(&mut self, column: &Node) {
         self.has_columns = true;
-        self.noted_of_rest = self.noted_of_rest.take().or_else(|| NotedHash::new(column, true));
-        for (key, value) in sorted(column).unwrap_or_default() {
+        self.noted_of_rest = self.noted_of_rest.take().or_else(|| RecordedHash::new(column, true));
+        for (key, value) in sorted_pairs(column).unwrap_or_default() {
             match key {
                 "name" => {
                     write_pair(&mut self.model, key, value);
@@ -154,7 +154,7 @@ impl PropertyHashes {
 }
 
 /// Returns the pairs of a mapping, sorted by key.
-fn sorted(mapping: &Node) -> Option<Vec<(&str, &Node)>> {
+fn sorted_pairs(mapping: &Node) -> Option<Vec<(&str, &Node)>> {
     let pairs = mapping
         .pairs()?
         .iter()
@@ -191,7 +191,7 @@ fn write(out: &mut String, value: &Node, of: &str) {
             let start = out.len();
             out.push('{');
             let empty = out.len();
-            for (key, value) in sorted(value).unwrap_or_default() {
+            for (key, value) in sorted_pairs(value).unwrap_or_default() {
                 if [of, key] != NOTED_AT {
                     write_pair(out, key, value);
                 }
@@ -217,7 +217,7 @@ fn write(out: &mut String, value: &Node, of: &str) {
 
 /// Inserts the hashes in the properties of a model. `write` returns the text of the file with the given pairs. `flat`
 /// means that the configuration of a column is at the same level as the column's name.
-pub(super) fn note(
+pub(super) fn insert_hashes(
     model: &mut Vec<(String, YamlOutput)>,
     flat: bool,
     write: impl Fn(&[(String, YamlOutput)]) -> String,
@@ -233,14 +233,14 @@ pub(super) fn note(
         && let Some(YamlOutput::Map(column)) = columns.first_mut()
     {
         let keys: &[&str] = if flat { &["meta"] } else { &["config", "meta"] };
-        set(
+        set_hash(
             column,
             keys,
             rest,
             &["name", "description", "quote", "data_type", "constraints"],
         );
     }
-    set(
+    set_hash(
         model,
         &["config", "meta"],
         hashes.model_hash(),
@@ -249,7 +249,7 @@ pub(super) fn note(
 }
 
 /// Sets the hash at a path of keys. The first key is inserted after the keys in `after`.
-fn set(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, after: &[&str]) {
+fn set_hash(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, after: &[&str]) {
     let mut pairs = pairs;
     let mut at = pairs
         .iter()

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_relation_is_called_is_not_read() {
+    fn invalid_relation_names_are_rejected() {
         for name in [
             "",
             "a; b",

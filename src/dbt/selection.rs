@@ -151,20 +151,20 @@ pub fn select<S: AsRef<str>>(
     let mut chosen = if select.is_empty() {
         vec![true; nodes.len()]
     } else {
-        union(nodes, select)?
+        select_any(nodes, select)?
     };
-    for (chosen, out) in chosen.iter_mut().zip(union(nodes, exclude)?) {
+    for (chosen, out) in chosen.iter_mut().zip(select_any(nodes, exclude)?) {
         *chosen &= !out;
     }
     Ok(chosen)
 }
 
-fn union<S: AsRef<str>>(nodes: &[SelectableNode], texts: &[S]) -> Result<Vec<bool>, SelectionError> {
+fn select_any<S: AsRef<str>>(nodes: &[SelectableNode], texts: &[S]) -> Result<Vec<bool>, SelectionError> {
     let mut all = vec![false; nodes.len()];
     for part in texts.iter().flat_map(|text| text.as_ref().split_whitespace()) {
         let mut every = vec![true; nodes.len()];
         for text in part.split(',').filter(|text| !text.is_empty()) {
-            let matched = criterion(text).nodes(nodes)?;
+            let matched = parse_criterion(text).nodes(nodes)?;
             every
                 .iter_mut()
                 .zip(matched)
@@ -175,7 +175,7 @@ fn union<S: AsRef<str>>(nodes: &[SelectableNode], texts: &[S]) -> Result<Vec<boo
     Ok(all)
 }
 
-fn criterion(text: &str) -> SelectionCriterion<'_> {
+fn parse_criterion(text: &str) -> SelectionCriterion<'_> {
     let mut of = SelectionCriterion {
         value: text,
         ..SelectionCriterion::default()
@@ -186,14 +186,14 @@ fn criterion(text: &str) -> SelectionCriterion<'_> {
     if let Some((depth, rest)) = of
         .value
         .split_once('+')
-        .and_then(|(depth, rest)| Some((steps(depth)?, rest)))
+        .and_then(|(depth, rest)| Some((parse_steps(depth)?, rest)))
     {
         (of.value, of.parents) = (rest, Some(depth));
     }
     if let Some((rest, depth)) = of
         .value
         .rsplit_once('+')
-        .and_then(|(rest, depth)| Some((rest, steps(depth)?)))
+        .and_then(|(rest, depth)| Some((rest, parse_steps(depth)?)))
     {
         (of.value, of.children) = (rest, Some(depth));
     }
@@ -218,7 +218,7 @@ fn criterion(text: &str) -> SelectionCriterion<'_> {
 }
 
 /// Parses the maximum distance next to a `+`. If the text is empty, the distance is unlimited.
-fn steps(text: &str) -> Option<usize> {
+fn parse_steps(text: &str) -> Option<usize> {
     if text.is_empty() {
         Some(usize::MAX)
     } else {
@@ -245,7 +245,7 @@ impl SelectionCriterion<'_> {
         let mut chosen = own.clone();
         let mut add = |more: Vec<bool>| chosen.iter_mut().zip(more).for_each(|(chosen, more)| *chosen |= more);
         if let Some(depth) = self.parents {
-            add(reached(&own, depth, |number| &nodes[number].parents));
+            add(nodes_within(&own, depth, |number| &nodes[number].parents));
         }
         if self.children.is_some() || self.childrens_parents {
             let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
@@ -257,11 +257,11 @@ impl SelectionCriterion<'_> {
                 }
             }
             if let Some(depth) = self.children {
-                add(reached(&own, depth, |number| &children[number]));
+                add(nodes_within(&own, depth, |number| &children[number]));
             }
             if self.childrens_parents {
-                let below = reached(&own, usize::MAX, |number| &children[number]);
-                add(reached(&below, usize::MAX, |number| &nodes[number].parents));
+                let below = nodes_within(&own, usize::MAX, |number| &children[number]);
+                add(nodes_within(&below, usize::MAX, |number| &nodes[number].parents));
             }
         }
         Ok(chosen)
@@ -269,7 +269,7 @@ impl SelectionCriterion<'_> {
 }
 
 /// Returns which nodes are at most `depth` edges away from the start nodes. The start nodes are included.
-fn reached<'n>(from: &[bool], depth: usize, next: impl Fn(usize) -> &'n Vec<usize>) -> Vec<bool> {
+fn nodes_within<'n>(from: &[bool], depth: usize, next: impl Fn(usize) -> &'n Vec<usize>) -> Vec<bool> {
     let mut seen = from.to_vec();
     let mut queue: VecDeque<(usize, usize)> = (0..from.len()).filter(|at| from[*at]).map(|at| (at, 0)).collect();
     while let Some((at, far)) = queue.pop_front() {
@@ -304,7 +304,7 @@ fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bo
         "package" => is_like(&node.package, value),
         "resource_type" => node.kind == value || value == "all",
         "config" => is_said(key),
-        "state" => node.change.is_some_and(|change| change.is_in(value)),
+        "state" => node.change.is_some_and(|change| change.is_in_state(value)),
         "group" | "access" => is_said(method),
         // Matches `source:raw.orders` and `source:raw`, optionally with the package as a prefix.
         "source" => node.kind == "source" && is_source(&node.fqn, &node.package, value),
@@ -315,7 +315,7 @@ fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bo
 impl StateChange {
     /// Returns whether the change matches a value of `state:`. As in dbt, a new node counts as modified in every
     /// respect.
-    fn is_in(self, state: &str) -> bool {
+    fn is_in_state(self, state: &str) -> bool {
         match state {
             "new" => self.is_new,
             "old" => !self.is_new,
@@ -323,7 +323,7 @@ impl StateChange {
             "modified.configs" => self.is_new || self.has_new_config,
             "modified.relation" => self.is_new || self.has_new_relation,
             "modified" => self.is_new || self.has_new_body || self.has_new_config || self.has_new_relation,
-            _ => !self.is_in("modified"),
+            _ => !self.is_in_state("modified"),
         }
     }
 }
@@ -371,7 +371,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
     // Position of the last `*` in the pattern, and the end of the text that it matches.
     let mut star: Option<(usize, usize)> = None;
     while at < text.len() {
-        match one(&pattern, of, text[at]) {
+        match match_char(&pattern, of, text[at]) {
             Some(next) => (at, of) = (at + 1, next),
             None if pattern.get(of) == Some(&'*') => {
                 star = Some((of, at));
@@ -390,7 +390,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
 }
 
 /// Returns the position after the next pattern element if that element matches a character.
-fn one(pattern: &[char], of: usize, c: char) -> Option<usize> {
+fn match_char(pattern: &[char], of: usize, c: char) -> Option<usize> {
     match pattern.get(of)? {
         '*' => None,
         '?' => Some(of + 1),
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dbt_selects() {
+    fn selections_match_dbt() {
         for (chosen, expected) in [
             ("revenue", "2"),
             ("+revenue", "0 1 2"),

@@ -9,7 +9,7 @@ const WIDTH: usize = 80;
 
 /// Returns a text as lines of SQL comments, or an empty string if the text is empty. Control characters become spaces,
 /// because a line break would end the comment.
-pub fn comment(text: &str) -> String {
+pub fn sql_comment(text: &str) -> String {
     let text = escape_jinja(&text.replace(char::is_control, " "));
     let mut out = String::new();
     let mut length = 0;
@@ -40,7 +40,7 @@ pub struct TestConfig {
 
 impl TestConfig {
     /// Returns the `config` call, or an empty string if there is nothing to configure.
-    pub fn call(&self) -> String {
+    pub fn config_call(&self) -> String {
         let said = [
             ("severity", self.only_warns.then_some("warn")),
             ("group", self.group.as_deref()),
@@ -54,16 +54,16 @@ impl TestConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::{TestConfig, comment};
+    use super::{TestConfig, sql_comment};
 
     #[test]
-    fn what_is_not_said_is_not_written() {
+    fn unset_options_are_omitted() {
         let of = |only_warns, group: Option<&str>| {
             TestConfig {
                 only_warns,
                 group: group.map(str::to_owned),
             }
-            .call()
+            .config_call()
         };
         assert_eq!(of(false, None), "");
         assert_eq!(of(true, None), "{{ config(severity='warn') }}\n\n");
@@ -75,12 +75,12 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_lines() {
-        assert_eq!(comment(""), "");
-        assert_eq!(comment("a\rb\n{{ c"), "-- a b {{ '{{' }} c\n");
+    fn comments_become_lines() {
+        assert_eq!(sql_comment(""), "");
+        assert_eq!(sql_comment("a\rb\n{{ c"), "-- a b {{ '{{' }} c\n");
         let long = "word ".repeat(20);
         assert!(
-            comment(&long)
+            sql_comment(&long)
                 .lines()
                 .all(|line| line.starts_with("-- word") && line.len() <= 80)
         );

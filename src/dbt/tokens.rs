@@ -42,11 +42,11 @@ impl SqlToken {
 
     /// Returns a text that is equal for equivalent tokens. Words are in lower case, and Jinja has no unnecessary
     /// whitespace.
-    pub fn key(self, source: &str) -> Cow<'_, str> {
+    pub fn comparison_key(self, source: &str) -> Cow<'_, str> {
         let text = self.text(source);
         match self.kind {
             SqlTokenKind::Word if text.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(text.to_ascii_lowercase()),
-            SqlTokenKind::Jinja => Cow::Owned(without_blanks(text)),
+            SqlTokenKind::Jinja => Cow::Owned(collapse_whitespace(text)),
             SqlTokenKind::Sign if text == "!=" => Cow::Borrowed("<>"),
             SqlTokenKind::Number if text.bytes().any(|b| b == b'E') => Cow::Owned(text.to_ascii_lowercase()),
             _ => Cow::Borrowed(text),
@@ -55,7 +55,7 @@ impl SqlToken {
 }
 
 /// Removes whitespace outside of the string literals in Jinja, except for one space between two words.
-fn without_blanks(jinja: &str) -> String {
+fn collapse_whitespace(jinja: &str) -> String {
     let mut out = String::with_capacity(jinja.len());
     let (mut quote, mut gap) = (None, false);
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
@@ -115,12 +115,12 @@ fn ends_list(token: SqlToken, source: &str) -> bool {
 ///
 /// The meaning of a backslash in quotes depends on the dialect, so a string with a backslash is tokenized once for each
 /// dialect.
-pub fn canonical(source: &str) -> String {
+pub fn canonical_text(source: &str) -> String {
     let readings = if source.contains('\\') { usize::MAX } else { 1 };
     let mut out = String::with_capacity(source.len());
     for dialect in Dialect::all().take(readings) {
         for token in tokens(source, dialect) {
-            out.push_str(&token.key(source));
+            out.push_str(&token.comparison_key(source));
             out.push('\0');
         }
     }
@@ -142,7 +142,7 @@ impl<'s> Lexer<'s> {
         loop {
             let rest = self.rest();
             self.at += rest.len() - rest.trim_start().len();
-            match self.comment() {
+            match self.comment_length() {
                 None => break,
                 Some(length) if self.is_hint(length) => {
                     let start = self.at;
@@ -160,7 +160,7 @@ impl<'s> Lexer<'s> {
         let first = rest.chars().next()?;
         let start = self.at;
         let kind = if rest.starts_with("{{") || rest.starts_with("{%") {
-            self.jinja();
+            self.read_jinja();
             SqlTokenKind::Jinja
         } else if first.is_ascii_digit() || (first == '.' && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit)) {
             self.at += number_length(rest);
@@ -168,10 +168,10 @@ impl<'s> Lexer<'s> {
         } else if first.is_alphabetic() || first == '_' {
             self.read_word()
         } else if first == '\'' || (first == '"' && self.dialect.texts_in_both_quotes()) {
-            self.quoted(first, self.dialect.escapes_in_texts());
+            self.read_quoted(first, self.dialect.escapes_in_texts());
             SqlTokenKind::Text
         } else if first == '"' || first == '`' {
-            self.quoted(first, first == '`' && self.dialect.texts_in_both_quotes());
+            self.read_quoted(first, first == '`' && self.dialect.texts_in_both_quotes());
             SqlTokenKind::Quoted
         } else if rest.starts_with("$$") {
             let end = rest
@@ -193,7 +193,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Returns the length of the SQL or Jinja comment at the current position.
-    fn comment(&self) -> Option<usize> {
+    fn comment_length(&self) -> Option<usize> {
         let rest = self.rest();
         let to = |end: &str| {
             rest.get(2..)
@@ -234,16 +234,16 @@ impl<'s> Lexer<'s> {
             return SqlTokenKind::Word;
         }
         let escapes = word == "e" || (self.dialect.escapes_in_texts() && !word.contains('r'));
-        self.quoted(quote, escapes);
+        self.read_quoted(quote, escapes);
         SqlTokenKind::Text
     }
 
     /// Moves past a string literal or a quoted name. Quotes inside Jinja do not end it.
-    fn quoted(&mut self, quote: char, escapes: bool) {
+    fn read_quoted(&mut self, quote: char, escapes: bool) {
         self.at += quote.len_utf8();
         while let Some(c) = self.rest().chars().next() {
             if self.rest().starts_with("{{") {
-                self.jinja();
+                self.read_jinja();
                 continue;
             }
             self.at += c.len_utf8();
@@ -258,7 +258,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn jinja(&mut self) {
+    fn read_jinja(&mut self) {
         let end = if self.rest().starts_with("{{") { "}}" } else { "%}" };
         self.at += 2;
         let mut quote = None;
@@ -295,7 +295,7 @@ fn number_length(text: &str) -> usize {
 }
 
 /// Returns the value of a string or name token without its quotes; `None` if the token is not terminated.
-pub fn value(token: &str, dialect: Dialect) -> Option<String> {
+pub fn token_value(token: &str, dialect: Dialect) -> Option<String> {
     let open = token.find(['\'', '"', '`'])?;
     let prefix = token.get(..open)?.to_ascii_lowercase();
     let quote = token.get(open..)?.chars().next()?;
@@ -341,14 +341,14 @@ pub fn value(token: &str, dialect: Dialect) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{canonical, tokens, value};
+    use super::{canonical_text, token_value, tokens};
     use crate::dialect::Dialect;
 
     fn keys(sql: &str, dialect: &str) -> Vec<String> {
         let dialect = dialect.parse::<Dialect>().unwrap_or_default();
         tokens(sql, dialect)
             .into_iter()
-            .map(|t| t.key(sql).into_owned())
+            .map(|t| t.comparison_key(sql).into_owned())
             .collect()
     }
 
@@ -389,14 +389,17 @@ mod tests {
 
     #[test]
     fn texts_with_backslashes_are_read_as_each_dialect_reads_them() {
-        assert_eq!(canonical("SELECT 'A'"), canonical("select   'A'"));
+        assert_eq!(canonical_text("SELECT 'A'"), canonical_text("select   'A'"));
         // On Postgres, the string ends before the comma. On Snowflake, it ends after the comma.
-        assert_ne!(canonical(r"select '\', 'A'"), canonical(r"select '\', 'a'"));
-        assert_ne!(canonical(r"select '\', A, ' b'"), canonical(r"select '\', a, ' b'"));
+        assert_ne!(canonical_text(r"select '\', 'A'"), canonical_text(r"select '\', 'a'"));
+        assert_ne!(
+            canonical_text(r"select '\', A, ' b'"),
+            canonical_text(r"select '\', a, ' b'")
+        );
     }
 
     #[test]
-    fn texts_hold_what_looks_like_sql() {
+    fn strings_may_contain_sql() {
         assert_eq!(keys("'it''s -- {# x'", "postgres"), ["'it''s -- {# x'"]);
         assert_eq!(keys(r"'it\'s' r'\' x", "bigquery"), [r"'it\'s'", r"r'\'", "x"]);
         assert_eq!(keys("'{{ '{{' }} a'", "duckdb"), ["'{{ '{{' }} a'"]);
@@ -405,8 +408,8 @@ mod tests {
     }
 
     #[test]
-    fn values_of_texts() {
-        let of = |text: &str, dialect: &str| value(text, dialect.parse().unwrap_or_default()).unwrap_or_default();
+    fn string_values_are_unquoted() {
+        let of = |text: &str, dialect: &str| token_value(text, dialect.parse().unwrap_or_default()).unwrap_or_default();
         assert_eq!(of("'it''s'", "postgres"), "it's");
         assert_eq!(of(r"'it\'s\n'", "bigquery"), "it's\n");
         assert_eq!(of(r"r'\d'", "bigquery"), r"\d");

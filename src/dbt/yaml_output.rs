@@ -2,7 +2,7 @@
 
 use formulac_syntax::yaml::scalar::{FLOW, write_blanks, write_in_flow, write_key, write_quoted, write_scalar};
 
-use super::jinja::raw;
+use super::jinja::escape_raw;
 
 /// Value in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +175,7 @@ fn write_words(out: &mut String, items: &[YamlOutput]) {
 /// Writes a scalar in a one-line list or mapping.
 fn write_word(out: &mut String, value: &YamlOutput) {
     match value {
-        YamlOutput::Text(text) => write_in_flow(out, &raw(text)),
+        YamlOutput::Text(text) => write_in_flow(out, &escape_raw(text)),
         YamlOutput::Dbt(text) => write_in_flow(out, text),
         // The user wrote the text without quotes on a separate line, but it needs quotes in a one-line list or mapping.
         YamlOutput::Bare(text) if text.contains(FLOW) => write_quoted(out, text),
@@ -210,7 +210,7 @@ fn write_empty(out: &mut String, value: &YamlOutput) {
 /// Writes a scalar and a line break. A string may have several lines.
 fn write_line(out: &mut String, value: &YamlOutput, indent: usize) {
     match value {
-        YamlOutput::Text(text) => write_scalar(out, &raw(text), indent),
+        YamlOutput::Text(text) => write_scalar(out, &escape_raw(text), indent),
         YamlOutput::Dbt(text) => write_scalar(out, text, indent),
         YamlOutput::Bare(text) => out.push_str(text),
         YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}

@@ -7,20 +7,20 @@ use std::collections::HashSet;
 use rustc_hash::FxHashSet;
 
 use super::columns::KEYWORDS;
-use super::edits::{Edits, ItemEdit, between};
-use super::expression_text::{ExpressionShape, ExpressionText, Range, name_of};
+use super::edits::{Edits, ItemEdit, compare_files};
+use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_name};
 use super::file::SqlFile;
 use super::parse::parse;
-use super::patterns::{Binding, pattern};
+use super::patterns::{Binding, build_pattern};
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS};
 use super::ranges;
-use super::search::Search;
+use super::search::FormulaSearch;
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
-use crate::model::outline::Placed;
+use crate::model::outline::PlacedDefinition;
 
 /// Maximum number of formulas compiled before the search gives up.
 const TRIED: usize = 150;
@@ -49,7 +49,7 @@ pub(super) enum ShownCandidate<'a> {
 pub(super) struct CandidateCheck<'a, 's> {
     pub compiler: &'a Compiler,
     pub read: &'a SpecPosition<'s>,
-    pub placed: &'a Placed,
+    pub placed: &'a PlacedDefinition,
     pub place: usize,
     pub path: Option<&'a str>,
     /// Generated version of the file. `found` is the version with manual edits.
@@ -73,7 +73,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn new(
         compiler: &'a Compiler,
         read: &'a SpecPosition<'s>,
-        (place, placed): (usize, &'a Placed),
+        (place, placed): (usize, &'a PlacedDefinition),
         path: Option<&'a str>,
         (written, found, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
     ) -> Self {
@@ -98,12 +98,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Returns a proven formula: with this formula, the part of the file that shows the definition has the expected
     /// expression.
-    pub fn first(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
+    pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
         // Prefer the formula that is most similar to the formula in the spec.
-        let known = words_of(&self.placed.formula);
-        forms.retain(|form| form.range != Range::Whole);
+        let known = called_functions(&self.placed.formula);
+        forms.retain(|form| form.range != RangeUse::Whole);
         forms.sort_by_cached_key(|form| {
-            let new = words_of(&form.text)
+            let new = called_functions(&form.text)
                 .iter()
                 .filter(|word| !known.contains(*word))
                 .count();
@@ -118,7 +118,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         for form in forms {
             let Some(left) = more.checked_sub(1) else { break };
             more = left;
-            match self.differences(&form.text, &mut trees, expected) {
+            match self.count_differences(&form.text, &mut trees, expected) {
                 Some(0) => return Some(form.text),
                 Some(count) => {
                     more = if best.is_none() { more.min(ALIKE) } else { more };
@@ -135,42 +135,42 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Compiles the spec with another formula for the definition, and returns the SQL to learn from.
-    pub fn compiled(&self, formula: &str) -> Option<String> {
-        self.compiled_with(self.placed, formula)
+    pub fn compile_formula(&self, formula: &str) -> Option<String> {
+        self.compile_formula_at(self.placed, formula)
     }
 
-    fn compiled_with(&self, placed: &Placed, formula: &str) -> Option<String> {
-        self.compiled_spec(&self.read.with_formula_unchecked(placed, formula)?)
+    fn compile_formula_at(&self, placed: &PlacedDefinition, formula: &str) -> Option<String> {
+        self.compile_spec_sql(&self.read.with_formula_unchecked(placed, formula)?)
     }
 
-    fn compiled_spec(&self, spec: &str) -> Option<String> {
+    fn compile_spec_sql(&self, spec: &str) -> Option<String> {
         let compiled = self.compiler.compile_spec_at(spec, self.path);
         compiled.model_sql().map(str::to_owned)
     }
 
     /// Returns the definition's expression after its formula is replaced.
-    pub fn tree(&self, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
-        self.tree_of(self.placed, formula, trees)
+    pub fn expression_tree(&self, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
+        self.expression_tree_at(self.placed, formula, trees)
     }
 
     /// Returns the expression of any definition in the step after its formula is replaced.
-    fn tree_of(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
+    fn expression_tree_at(&self, placed: &PlacedDefinition, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.left.set(self.left.get().checked_sub(LEAST)?);
-        let sql = self.compiled_with(placed, formula)?;
+        let sql = self.compile_formula_at(placed, formula)?;
         self.left
             .set(self.left.get().saturating_sub(sql.len().saturating_sub(LEAST)));
         let file = SqlFile::read(&sql, self.found.dialect);
         self.read
-            .expression(&file, self.cte, self.place, &placed.name, trees)
+            .definition_expression(&file, self.cte, self.place, &placed.name, trees)
             .ok()
     }
 
     /// Returns the expression that a formula compiles to in the place of a definition's formula. If the formula does
     /// not compile there, it is wrapped in `MAX`, as a grouped step requires, and the expression inside the aggregate
     /// is returned.
-    pub fn written_out(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
-        self.tree_of(placed, formula, trees).or_else(|| {
-            let aggregate = self.tree_of(placed, &format!("MAX({formula})"), trees)?;
+    pub fn expand_formula(&self, placed: &PlacedDefinition, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
+        self.expression_tree_at(placed, formula, trees).or_else(|| {
+            let aggregate = self.expression_tree_at(placed, &format!("MAX({formula})"), trees)?;
             match (trees.label(aggregate), trees.children(aggregate)) {
                 (SqlLabel::Call, [_, inner]) => Some(*inner),
                 _ => None,
@@ -179,17 +179,17 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Returns the expression that shows the definition in a file.
-    fn expression(
+    fn shown_expression(
         &self,
         file: &SqlFile<'_>,
         shown: ShownCandidate<'_>,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
         match shown {
-            ShownCandidate::Column(name) => self.read.expression(file, self.cte, self.place, name, trees),
+            ShownCandidate::Column(name) => self.read.definition_expression(file, self.cte, self.place, name, trees),
             ShownCandidate::Clause(cte, clause) => {
                 let mut columns = self.read.columns(file, self.place, &self.placed.name);
-                columns.clause(cte, clause, trees)
+                columns.resolve_clause(cte, clause, trees)
             }
         }
     }
@@ -197,13 +197,13 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Counts the places in which the SQL compiled from a formula differs from the file that was found, if all of
     /// them come from other edits. `None` if the formula does not produce the expected expression or if any other
     /// difference remains.
-    fn differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
-        let sql = self.compiled_spec(&self.read.with(self.placed, formula).ok()?)?;
+    fn count_differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
+        let sql = self.compile_spec_sql(&self.read.replace_formula(self.placed, formula).ok()?)?;
         let file = SqlFile::read(&sql, self.found.dialect);
-        if self.expression(&file, self.shown, trees) != Ok(expected) {
+        if self.shown_expression(&file, self.shown, trees) != Ok(expected) {
             return None;
         }
-        let mut left = between(&file, self.found);
+        let mut left = compare_files(&file, self.found);
         // Redundant brackets and equivalent spellings are not differences.
         left.items.retain(|item| {
             let mut read = |sql: &str| parse(sql, &tokens(sql, file.dialect), file.dialect, trees).ok();
@@ -230,17 +230,17 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Finds the expression of a definition that has no column, in the parts of the file that use the definition:
     /// columns of other definitions, or clauses. Returns each part with its whole expression and with the
     /// subexpression of the definition.
-    pub fn candidates_through(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
+    pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.read.outline.steps.get(self.place) else {
             return Vec::new();
         };
-        let uses = |other: &&Placed| {
+        let uses = |other: &&PlacedDefinition| {
             let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
             words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
         };
         // Definitions that do not name this definition may still use it to look up rows.
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
-        let (named, more): (Vec<&Placed>, Vec<&Placed>) = others.partition(uses);
+        let (named, more): (Vec<&PlacedDefinition>, Vec<&PlacedDefinition>) = others.partition(uses);
         let columns = named.into_iter().chain(more.into_iter().take(OTHERS));
         let columns = columns.map(|other| ShownCandidate::Column(&other.name));
         let clauses = self
@@ -249,25 +249,25 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .map(|(cte, clause)| ShownCandidate::Clause(cte, clause));
         columns
             .chain(clauses)
-            .filter_map(|shown| self.part_of(shown, trees))
+            .filter_map(|shown| self.find_definition_part(shown, trees))
             .collect()
     }
 
     /// Finds the subexpression of the definition: the part that changes when the definition's formula changes.
-    fn part_of(
+    fn find_definition_part(
         &self,
         shown: ShownCandidate<'a>,
         trees: &mut Trees,
     ) -> Option<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
-        let whole = self.expression(self.found, shown, trees).ok()?;
-        let columns: Vec<SqlNodeId> = columns_in(trees, whole)
+        let whole = self.shown_expression(self.found, shown, trees).ok()?;
+        let columns: Vec<SqlNodeId> = expression_columns(trees, whole)
             .into_iter()
             .take(3)
             .map(|(column, _)| column)
             .collect();
         let names: Vec<ExpressionText> = columns
             .iter()
-            .flat_map(|column| Search::new(&[], trees).candidates(*column))
+            .flat_map(|column| FormulaSearch::new(&[], trees).candidates(*column))
             .collect();
         let of_columns = names.iter().flat_map(|ExpressionText { text, .. }| {
             [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]
@@ -279,7 +279,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             format!("\"{}\"", TEXTS[0]),
         ];
         for marker in of_columns.chain(literals) {
-            let Some(sql) = self.compiled(&marker) else { continue };
+            let Some(sql) = self.compile_formula(&marker) else {
+                continue;
+            };
             // Compile the formula as another definition to learn its SQL outside this expression.
             let others = self
                 .read
@@ -289,18 +291,19 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                 .into_iter()
                 .flat_map(|step| &step.definitions);
             let mut others = others.filter(|other| other.name != self.placed.name).take(OTHERS);
-            let Some(tree) = others.find_map(|other| self.written_out(other, &marker, trees)) else {
+            let Some(tree) = others.find_map(|other| self.expand_formula(other, &marker, trees)) else {
                 continue;
             };
             let file = SqlFile::read(&sql, self.found.dialect);
-            let Ok(root) = self.expression(&file, shown, trees) else {
+            let Ok(root) = self.shown_expression(&file, shown, trees) else {
                 continue;
             };
             let probe = Probe {
                 shape: ExpressionShape::named(""),
                 args: vec![Arg::Named(marker, tree)],
             };
-            let bound = pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.match_node(trees, whole));
+            let bound =
+                build_pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.match_node(trees, whole));
             if let Some([Some(Binding::Node(part))]) = bound.as_deref() {
                 return Some((shown, whole, *part));
             }
@@ -309,32 +312,32 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Returns the relation that the step reads.
-    pub fn base(&self) -> String {
+    pub fn base_relation(&self) -> String {
         let columns = self.read.columns(self.found, self.place, &self.placed.name);
         let lower = self.cte.map(str::to_ascii_lowercase);
-        columns.base_of(lower.as_deref())
+        columns.base_relation_of(lower.as_deref())
     }
 
     /// Returns the columns of the relation that the step reads, if they are known.
-    pub fn columns_of_base(&self) -> Vec<(String, Type)> {
-        let base = self.compiler.options.schema.relation(&self.base());
+    pub fn base_columns(&self) -> Vec<(String, Type)> {
+        let base = self.compiler.options.schema.relation(&self.base_relation());
         let columns = base.into_iter().flat_map(formulac_core::Relation::columns);
         columns.map(|column| (column.name().to_owned(), column.ty())).collect()
     }
 
-    pub fn sheet(&self) -> Option<&crate::model::outline::SheetOutline> {
+    pub fn sheet_outline(&self) -> Option<&crate::model::outline::SheetOutline> {
         self.read.outline.steps.get(self.place)?.sheet.as_ref()
     }
 
     /// Makes a probe argument, which represents any expression, from a formula.
-    pub fn named(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
-        Some(Arg::Named(formula.to_owned(), self.tree(formula, trees)?))
+    pub fn argument_from_formula(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
+        Some(Arg::Named(formula.to_owned(), self.expression_tree(formula, trees)?))
     }
 }
 
 /// Returns the functions that a formula calls. Timeframes are skipped because they may have the names of
 /// functions, such as `[quarter]`.
-fn words_of(formula: &str) -> Vec<&str> {
+fn called_functions(formula: &str) -> Vec<&str> {
     let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let calls = formula
         .match_indices('(')
@@ -343,7 +346,7 @@ fn words_of(formula: &str) -> Vec<&str> {
 }
 
 /// Returns the columns in an expression, spelled as in formulas.
-pub(super) fn columns_in(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
+pub(super) fn expression_columns(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
     let parts = trees.descendants(expression);
     // Names of relations and functions are also words, but they are not columns.
     let mut values = FxHashSet::default();
@@ -360,7 +363,10 @@ pub(super) fn columns_in(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId
         let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
         Some((
             part,
-            relation.map_or_else(|| name_of(name), |relation| format!("{relation}.{}", name_of(name))),
+            relation.map_or_else(
+                || format_name(name),
+                |relation| format!("{relation}.{}", format_name(name)),
+            ),
         ))
     };
     parts

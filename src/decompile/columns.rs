@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::file::{FilePartKind, SqlFile, same_name};
+use super::file::{FilePartKind, SqlFile, is_same_name};
 use super::from_clause::{ReadRelation, read_relations};
 use super::parse::{parse, parse_list};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -85,12 +85,12 @@ pub(super) struct ColumnMatches<'f, 's> {
     base: String,
     /// Columns of the step's own relation that are joined under another name.
     pub aliases: Vec<(SqlNodeId, SqlNodeId)>,
-    done: HashMap<(Option<String>, SqlNodeId, Within), SqlNodeId>,
+    done: HashMap<(Option<String>, SqlNodeId, RowRelationship), SqlNodeId>,
     rows: FxHashMap<String, SqlNodeId>,
 }
 
 /// A column's expression, with the CTE that computes it.
-pub(super) struct Site {
+pub(super) struct ColumnSite {
     pub cte: Option<String>,
     pub tokens: Range<usize>,
 }
@@ -99,12 +99,12 @@ pub(super) struct Site {
 #[derive(Clone, Copy)]
 struct ColumnLook<'l> {
     cte: Option<&'l str>,
-    within: Within,
+    within: RowRelationship,
     depth: u32,
 }
 
 impl ColumnLook<'_> {
-    fn deeper(self) -> Self {
+    fn with_more_depth(self) -> Self {
         Self {
             depth: self.depth + 1,
             ..self
@@ -114,7 +114,7 @@ impl ColumnLook<'_> {
 
 /// Relationship between the rows of a CTE and the rows that the step describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Within {
+enum RowRelationship {
     /// The rows that the step describes.
     Step,
     /// Rows that are joined to the rows of the step.
@@ -159,7 +159,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 (FilePartKind::Unnamed, Some(cte)) => {
                     let tokens = file.tokens.get(part.tokens.clone()).unwrap_or_default();
                     let alias = tokens.first().filter(|_| tokens.len() > 1);
-                    let alias = alias.and_then(|token| super::file::name_of(*token, file));
+                    let alias = alias.and_then(|token| super::file::token_name(*token, file));
                     columns.passing.entry(cte.clone()).or_default().push(alias);
                 }
                 _ => {}
@@ -169,8 +169,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Finds the place where a column of a CTE is computed, skipping CTEs that only forward it.
-    pub fn site(&self, cte: Option<&str>, column: &str) -> Option<Site> {
-        let mut site = Site {
+    pub fn find_site(&self, cte: Option<&str>, column: &str) -> Option<ColumnSite> {
+        let mut site = ColumnSite {
             cte: cte.map(str::to_owned),
             tokens: self.file.column(cte, column)?,
         };
@@ -185,19 +185,19 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     /// Returns the preceding place that defines a column if this site only names the column. `None` if the site
     /// computes the column itself.
-    fn pass_on_site(&self, site: &Site, column: &str) -> Option<Site> {
+    fn pass_on_site(&self, site: &ColumnSite, column: &str) -> Option<ColumnSite> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
         let qualifier = match tokens {
             [_] => None,
-            [relation, _, _] => Some(relation.key(self.file.source).into_owned()),
+            [relation, _, _] => Some(relation.comparison_key(self.file.source).into_owned()),
             _ => return None,
         };
-        let name = super::file::name_of(*tokens.last()?, self.file)?;
-        if !same_name(&name, column) {
+        let name = super::file::token_name(*tokens.last()?, self.file)?;
+        if !is_same_name(&name, column) {
             return None;
         }
         // Joined columns count as computed at this site.
-        self.source(site.cte.as_deref(), qualifier.as_deref(), &name)
+        self.find_source(site.cte.as_deref(), qualifier.as_deref(), &name)
             .filter(|(at, _)| *at == 0)
             .map(|(_, site)| site)
     }
@@ -215,16 +215,16 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 .is_some_and(|reads| !reads.is_empty())
     }
 
-    fn reads(&self, cte: Option<&str>) -> &[ReadRelation] {
+    fn relations_read(&self, cte: Option<&str>) -> &[ReadRelation] {
         self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
     }
 
     /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
     /// the relation in the `from` clause of the CTE, and the place that defines the name.
-    fn source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, Site)> {
+    fn find_source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, ColumnSite)> {
         let mut seen = FxHashSet::default();
-        for (at, read) in self.reads(cte).iter().enumerate() {
-            if qualifier.is_some_and(|q| !same_name(q, &read.alias)) || !self.is_helper(&read.relation, cte) {
+        for (at, read) in self.relations_read(cte).iter().enumerate() {
+            if qualifier.is_some_and(|q| !is_same_name(q, &read.alias)) || !self.is_helper(&read.relation, cte) {
                 continue;
             }
             let mut left = vec![read.relation.as_str()];
@@ -235,16 +235,17 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 if let Some(tokens) = self.file.column(Some(relation), name) {
                     return Some((
                         at,
-                        Site {
+                        ColumnSite {
                             cte: Some(relation.to_owned()),
                             tokens,
                         },
                     ));
                 }
                 for alias in self.passing.get(relation).into_iter().flatten().rev() {
-                    let is_it = |read: &&ReadRelation| alias.as_ref().is_none_or(|alias| same_name(alias, &read.alias));
+                    let is_it =
+                        |read: &&ReadRelation| alias.as_ref().is_none_or(|alias| is_same_name(alias, &read.alias));
                     let below = self
-                        .reads(Some(relation))
+                        .relations_read(Some(relation))
                         .iter()
                         .filter(is_it)
                         .map(|read| read.relation.as_str());
@@ -259,10 +260,10 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Returns the relation that a CTE's rows come from, skipping helper CTEs.
-    pub fn base_of(&self, cte: Option<&str>) -> String {
+    pub fn base_relation_of(&self, cte: Option<&str>) -> String {
         let mut cte = cte.map(str::to_owned);
         for _ in 0..LONGEST {
-            let Some(read) = self.reads(cte.as_deref()).first() else {
+            let Some(read) = self.relations_read(cte.as_deref()).first() else {
                 break;
             };
             if !self.is_helper(&read.relation, cte.as_deref()) {
@@ -274,13 +275,13 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Returns the resolved expression of a site.
-    pub fn expression(&mut self, site: &Site, trees: &mut Trees) -> Result<SqlNodeId, String> {
-        self.base = self.base_of(site.cte.as_deref());
-        let id = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
+    pub fn resolve_expression(&mut self, site: &ColumnSite, trees: &mut Trees) -> Result<SqlNodeId, String> {
+        self.base = self.base_relation_of(site.cte.as_deref());
+        let id = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
         self.inlined(
             ColumnLook {
                 cte: site.cte.as_deref(),
-                within: Within::Step,
+                within: RowRelationship::Step,
                 depth: 0,
             },
             id,
@@ -289,13 +290,13 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Returns the expression of a clause, with only the names that formulas may use.
-    pub fn clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    pub fn resolve_clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self
             .file
             .clause(cte, clause)
             .ok_or_else(|| format!("the file has no `{clause}`"))?;
-        self.expression(
-            &Site {
+        self.resolve_expression(
+            &ColumnSite {
                 cte: cte.map(str::to_owned),
                 tokens,
             },
@@ -304,7 +305,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Parses tokens of a CTE as an expression. Names in the result are the names that this CTE uses.
-    fn parsed(&self, cte: Option<&str>, tokens: Range<usize>, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn parse_tokens(&self, cte: Option<&str>, tokens: Range<usize>, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self.file.tokens.get(tokens).unwrap_or_default();
         let tokens = self.with_windows(cte, tokens);
         parse(self.file.source, &tokens, self.file.dialect, trees)
@@ -322,7 +323,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         let [name, _as, open, inner @ .., close] = window else {
             return tokens.to_vec();
         };
-        let key = |token: &SqlToken| token.key(self.file.source).into_owned();
+        let key = |token: &SqlToken| token.comparison_key(self.file.source).into_owned();
         let name = key(name);
         let mut out = Vec::with_capacity(tokens.len());
         let mut rest = tokens;
@@ -359,7 +360,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             return Ok(*done);
         }
         let done = if trees.column(id).is_some() {
-            self.column(look, id, trees)?
+            self.resolve_column(look, id, trees)?
         } else {
             self.inline(look, id, trees)?
         };
@@ -380,51 +381,53 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             new.push(if is_name {
                 *kid
             } else {
-                self.inlined(look.deeper(), *kid, trees)?
+                self.inlined(look.with_more_depth(), *kid, trees)?
             });
         }
         let label = trees.label(id).clone();
         Ok(trees.add(label, new))
     }
 
-    fn column(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn resolve_column(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let ColumnLook { cte, within, depth } = look;
         let Some((relation, name)) = trees.column(id) else {
             return Ok(id);
         };
         let (relation, name) = (relation.map(str::to_owned), name.to_owned());
         let relation = relation.as_deref();
-        let Some((at, site)) = self.source(cte, relation, &name) else {
+        let Some((at, site)) = self.find_source(cte, relation, &name) else {
             let looked_up = relation
-                .filter(|_| within == Within::Step)
-                .and_then(|alias| self.looked_up(cte, alias));
+                .filter(|_| within == RowRelationship::Step)
+                .and_then(|alias| self.lookup_join(cte, alias));
             return Ok(match looked_up {
-                Some(at) => self.value_of(look, at, id, trees).unwrap_or(id),
-                None => self.leaf(look, id, relation, trees),
+                Some(at) => self.looked_up_value(look, at, id, trees).unwrap_or(id),
+                None => self.leaf_expression(look, id, relation, trees),
             });
         };
-        let is_known = !same_name(&name, &self.own)
+        let is_known = !is_same_name(&name, &self.own)
             && self.kept.contains(&name.to_ascii_lowercase())
-            && !self.is_another(cte, &name);
+            && !self.is_other_column(cte, &name);
         let is_joined = match within {
-            Within::Condition(own) if at > own => return Ok(id),
-            Within::Condition(own) => at != 0 && at != own,
+            RowRelationship::Condition(own) if at > own => return Ok(id),
+            RowRelationship::Condition(own) => at != 0 && at != own,
             _ => at != 0,
         };
         if is_joined {
             let known = is_known.then_some(name.as_str());
-            return Ok(self.joined(look.deeper(), at, &site, known, trees).unwrap_or(id));
+            return Ok(self
+                .joined_value(look.with_more_depth(), at, &site, known, trees)
+                .unwrap_or(id));
         }
-        let is_of_step = within == Within::Step || self.base_of(site.cte.as_deref()) == self.base;
+        let is_of_step = within == RowRelationship::Step || self.base_relation_of(site.cte.as_deref()) == self.base;
         if is_known && is_of_step {
             // Columns of the rows that the select describes need no relation name.
             return Ok(trees.without_relation(id));
         }
-        let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-        let within = if within == Within::Step {
-            Within::Step
+        let inner = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
+        let within = if within == RowRelationship::Step {
+            RowRelationship::Step
         } else {
-            Within::Joined
+            RowRelationship::Joined
         };
         self.inlined(
             ColumnLook {
@@ -438,7 +441,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Returns whether a select gives a name to something other than the input column with the same name.
-    fn is_another(&self, cte: Option<&str>, name: &str) -> bool {
+    fn is_other_column(&self, cte: Option<&str>, name: &str) -> bool {
         let tokens = self
             .file
             .column(cte, name)
@@ -446,45 +449,45 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         let Some([token] | [_, _, token]) = tokens else {
             return false;
         };
-        super::file::name_of(*token, self.file).is_some_and(|read| !same_name(&read, name))
+        super::file::token_name(*token, self.file).is_some_and(|read| !is_same_name(&read, name))
     }
 
     /// Returns the position of the join with an alias, if the join looks up rows of the step's relation or of a tab.
-    fn looked_up(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
+    fn lookup_join(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
         let is_it = |read: &ReadRelation| {
-            same_name(alias, &read.alias)
+            is_same_name(alias, &read.alias)
                 && match self.is_helper(&read.relation, cte) {
-                    true => self.base_of(Some(&read.relation)) == self.base,
+                    true => self.base_relation_of(Some(&read.relation)) == self.base,
                     false => {
                         read.relation == self.base && read.alias != read.relation
                             || self.tabs.contains(&read.relation.to_ascii_lowercase())
                     }
                 }
         };
-        self.reads(cte).iter().position(is_it).filter(|at| *at > 0)
+        self.relations_read(cte).iter().position(is_it).filter(|at| *at > 0)
     }
 
     /// Returns the expression for a column of rows that are looked up in the step's relation or in a tab.
-    fn value_of(
+    fn looked_up_value(
         &mut self,
         look: ColumnLook<'_>,
         at: usize,
         id: SqlNodeId,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        let on = self.condition(look, at, trees)?;
-        let Some(read) = self.reads(look.cte).get(at) else {
+        let on = self.join_condition(look, at, trees)?;
+        let Some(read) = self.relations_read(look.cte).get(at) else {
             return Ok(id);
         };
         let (relation, how) = (read.relation.clone(), read.how.clone());
         let rows = match self.is_helper(&relation, look.cte) {
-            true => self.rows(&relation, look.depth + 1, trees)?,
+            true => self.row_operations(&relation, look.depth + 1, trees)?,
             false => trees.add_leaf(SqlLabel::Rows),
         };
         let name = trees.without_relation(id);
         let value = match self.tabs.contains(&relation.to_ascii_lowercase()) {
             true => {
-                let relation = trees.word(&relation);
+                let relation = trees.add_word(&relation);
                 trees.add(SqlLabel::Field, vec![relation, name])
             }
             false => name,
@@ -496,21 +499,21 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Returns the expression for a column that is not computed anywhere in the file.
-    fn leaf(
+    fn leaf_expression(
         &self,
         ColumnLook { cte, within, .. }: ColumnLook<'_>,
         id: SqlNodeId,
         relation: Option<&str>,
         trees: &mut Trees,
     ) -> SqlNodeId {
-        let reads = self.reads(cte);
+        let reads = self.relations_read(cte);
         let at = relation.map_or(Some(0), |alias| {
-            reads.iter().position(|read| same_name(alias, &read.alias))
+            reads.iter().position(|read| is_same_name(alias, &read.alias))
         });
         let Some((at, read)) = at.and_then(|at| Some((at, reads.get(at)?))) else {
             return id;
         };
-        if within == Within::Step {
+        if within == RowRelationship::Step {
             // If only helper CTEs are joined, names can come from no other relation.
             let is_of_step = |read: &ReadRelation| self.is_helper(&read.relation, cte) || read.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
@@ -521,7 +524,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             };
         }
         let base = match self.is_helper(&read.relation, cte) {
-            true => self.base_of(Some(&read.relation)),
+            true => self.base_relation_of(Some(&read.relation)),
             false => read.relation.clone(),
         };
         let name = trees.without_relation(id);
@@ -529,54 +532,60 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         if base == self.base || is_keyword {
             return name;
         }
-        let base = trees.word(&base);
+        let base = trees.add_word(&base);
         trees.add(SqlLabel::Field, vec![base, name])
     }
 
     /// Returns the expression for a value of a joined relation. The value is written as its name if formulas may use
     /// that name.
-    fn joined(
+    fn joined_value(
         &mut self,
         look: ColumnLook<'_>,
         at: usize,
-        site: &Site,
+        site: &ColumnSite,
         known: Option<&str>,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        let Some(read) = self.reads(look.cte).get(at) else {
+        let Some(read) = self.relations_read(look.cte).get(at) else {
             return Err("the file has no join there".to_owned());
         };
         let (relation, how) = (read.relation.clone(), read.how.clone());
-        let value = match known.filter(|_| self.base_of(Some(&relation)) == self.base) {
-            Some(name) => trees.word(name),
+        let value = match known.filter(|_| self.base_relation_of(Some(&relation)) == self.base) {
+            Some(name) => trees.add_word(name),
             None => {
-                let value = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
+                let value = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
                 let inside = ColumnLook {
                     cte: site.cte.as_deref(),
-                    within: Within::Joined,
+                    within: RowRelationship::Joined,
                     depth: look.depth + 1,
                 };
                 self.inlined(inside, value, trees)?
             }
         };
-        let on = self.condition(look, at, trees)?;
-        let rows = self.rows(&relation, look.depth + 1, trees)?;
+        let on = self.join_condition(look, at, trees)?;
+        let rows = self.row_operations(&relation, look.depth + 1, trees)?;
         Ok(trees.add(SqlLabel::Joined(how), vec![value, on, rows]))
     }
 
     /// Returns the condition of a select's join.
-    fn condition(&mut self, look: ColumnLook<'_>, at: usize, trees: &mut Trees) -> Result<SqlNodeId, String> {
-        let on = self.reads(look.cte).get(at).map_or(0..0, |read| read.on.clone());
+    fn join_condition(&mut self, look: ColumnLook<'_>, at: usize, trees: &mut Trees) -> Result<SqlNodeId, String> {
+        let on = self
+            .relations_read(look.cte)
+            .get(at)
+            .map_or(0..0, |read| read.on.clone());
         if on.is_empty() {
             return Ok(trees.add_leaf(SqlLabel::Nothing));
         }
-        let on = self.parsed(look.cte, on, trees)?;
-        let alias = self.reads(look.cte).get(at).map_or("", |read| read.alias.as_str());
+        let on = self.parse_tokens(look.cte, on, trees)?;
+        let alias = self
+            .relations_read(look.cte)
+            .get(at)
+            .map_or("", |read| read.alias.as_str());
         let on = joined_first(on, alias, trees);
         self.inlined(
             ColumnLook {
-                within: Within::Condition(at),
-                ..look.deeper()
+                within: RowRelationship::Condition(at),
+                ..look.with_more_depth()
             },
             on,
             trees,
@@ -585,7 +594,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     /// Returns the operations that determine which rows a helper CTE has: all operations that remove rows or combine
     /// several rows into one.
-    fn rows(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn row_operations(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<SqlNodeId, String> {
         if depth > HIGHEST {
             return Err(too_deep());
         }
@@ -594,12 +603,12 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         }
         let look = ColumnLook {
             cte: Some(relation),
-            within: Within::Joined,
+            within: RowRelationship::Joined,
             depth,
         };
         let mut parts = Vec::new();
-        for at in 0..self.reads(look.cte).len() {
-            let Some(read) = self.reads(look.cte).get(at) else {
+        for at in 0..self.relations_read(look.cte).len() {
+            let Some(read) = self.relations_read(look.cte).get(at) else {
                 break;
             };
             let (below, how) = (read.relation.clone(), read.how.clone());
@@ -608,14 +617,14 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 continue;
             }
             let of_below = match self.is_helper(&below, look.cte) {
-                true => Some(self.rows(&below, depth + 1, trees)?),
+                true => Some(self.row_operations(&below, depth + 1, trees)?),
                 false => None,
             };
             if at == 0 {
                 parts.extend(of_below.map(|rows| trees.children(rows).to_vec()).unwrap_or_default());
                 continue;
             }
-            let on = self.condition(look, at, trees)?;
+            let on = self.join_condition(look, at, trees)?;
             let kids = [on].into_iter().chain(of_below).collect();
             parts.push(trees.add(SqlLabel::Joined(how), kids));
         }
@@ -627,7 +636,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             let tokens = self.file.tokens.get(tokens).unwrap_or_default();
             let mut kids = parse_list(self.file.source, tokens, self.file.dialect, trees)?;
             for kid in &mut kids {
-                *kid = self.inlined(look.deeper(), *kid, trees)?;
+                *kid = self.inlined(look.with_more_depth(), *kid, trees)?;
             }
             parts.push(trees.add(SqlLabel::Clause(clause), kids));
         }
@@ -652,14 +661,14 @@ fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
         trees
             .column(id)
             .and_then(|(relation, _)| relation)
-            .is_some_and(|relation| same_name(relation, joined))
+            .is_some_and(|relation| is_same_name(relation, joined))
     };
     let turned = |trees: &mut Trees, part: SqlNodeId| {
         let (SqlLabel::Op(op), [left, right]) = (trees.label(part), trees.children(part)) else {
             return part;
         };
         let (left, right) = (*left, *right);
-        match turned(op).filter(|_| is_joined(trees, right) && !is_joined(trees, left)) {
+        match swapped_operator(op).filter(|_| is_joined(trees, right) && !is_joined(trees, left)) {
             Some(op) => trees.add(SqlLabel::Op(op.to_owned()), vec![right, left]),
             None => part,
         }
@@ -672,7 +681,7 @@ fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
 }
 
 /// Returns the operator that is equivalent when the operands of a comparison are swapped.
-fn turned(op: &str) -> Option<&'static str> {
+fn swapped_operator(op: &str) -> Option<&'static str> {
     Some(match op {
         "=" => "=",
         "<>" => "<>",

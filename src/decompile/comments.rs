@@ -7,7 +7,7 @@ use super::layout::head_tokens;
 
 /// Restores comments from a file that are missing from the merged text. Each comment is placed above the line that
 /// followed it. formulac itself writes comments only above a query.
-pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String {
+pub(super) fn restore_lost_comments(merged: String, found: &SqlFile<'_>) -> String {
     let there = comments(found);
     if there.is_empty() {
         return merged;
@@ -32,7 +32,7 @@ pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String 
     let mut above: HashMap<usize, Vec<&str>> = HashMap::new();
     for (token, text) in &lost {
         above
-            .entry(places.place_of_line(found.line(*token) - 1))
+            .entry(places.comment_line(found.line(*token) - 1))
             .or_default()
             .push(text);
     }
@@ -49,7 +49,7 @@ pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String 
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     let is_sound = |text: &str| {
         let file = SqlFile::read(text, found.dialect);
-        file.same(&all(&file), &now, &all(&now))
+        file.has_same_tokens(&all(&file), &now, &all(&now))
     };
     if is_sound(&out) {
         return out;
@@ -95,8 +95,8 @@ struct CommentPlaces {
 
 impl CommentPlaces {
     fn new(from: &str, to: &str) -> Self {
-        let there = once(to);
-        let here = once(from);
+        let there = unique_lines(to);
+        let here = unique_lines(from);
         let place = |line: &str| {
             here.get(line.trim())
                 .copied()
@@ -110,7 +110,7 @@ impl CommentPlaces {
     }
 
     /// Returns the line of the other text above which to insert a comment that precedes the given line.
-    fn place_of_line(&self, line: usize) -> usize {
+    fn comment_line(&self, line: usize) -> usize {
         let (before, after) = self.lines.split_at(line.min(self.lines.len()));
         let next = after.iter().flatten().next().copied();
         let last = || before.iter().rev().flatten().next().map(|line| line + 1);
@@ -119,7 +119,7 @@ impl CommentPlaces {
 }
 
 /// Returns the lines of a string without indentation. Each line is mapped to its number if it occurs only once.
-fn once(text: &str) -> HashMap<&str, Option<usize>> {
+fn unique_lines(text: &str) -> HashMap<&str, Option<usize>> {
     let mut lines = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         lines

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use super::expression_text::{ExpressionShape, text_literal};
-use super::probes::{Arg, Probe, assignments, column, diagonal_types};
+use super::probes::{Arg, Probe, diagonal_types, probe_column, type_assignments};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
@@ -52,8 +52,8 @@ impl SqlConstants {
             .enumerate()
         {
             for overload in function.overloads {
-                with_dates(function.name, overload, self, &mut all);
-                with_words(function.name, overload, self, &mut all, &mut of_two);
+                add_date_probes(function.name, overload, self, &mut all);
+                add_word_probes(function.name, overload, self, &mut all, &mut of_two);
             }
             if rank < LIKE_IT {
                 of_two.truncate(OF_TWO);
@@ -68,7 +68,7 @@ impl SqlConstants {
 
 /// Returns the numbers and strings of an expression, and the constants that may have been compiled to them, the most
 /// likely first.
-pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
+pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
     let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();
     for part in trees.descendants(expression) {
@@ -110,12 +110,12 @@ pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants
     words
         .numbers
         .extend(whole.iter().map(|number| number.saturating_neg().to_string()));
-    each_once(&mut words.numbers, NUMBERS);
-    each_once(&mut words.texts, TEXTS);
+    deduplicate(&mut words.numbers, NUMBERS);
+    deduplicate(&mut words.texts, TEXTS);
     words
 }
 
-fn each_once(words: &mut Vec<String>, most: usize) {
+fn deduplicate(words: &mut Vec<String>, most: usize) {
     let mut seen = FxHashSet::default();
     words.retain(|word| seen.insert(word.clone()));
     words.truncate(most);
@@ -137,7 +137,7 @@ fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
 }
 
 /// Adds calls that end in a list of all dates, with or without a number before the list.
-fn with_dates(name: &'static str, overload: &Overload, words: &SqlConstants, all: &mut Vec<Probe>) {
+fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants, all: &mut Vec<Probe>) {
     let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else {
         return;
     };
@@ -145,9 +145,9 @@ fn with_dates(name: &'static str, overload: &Overload, words: &SqlConstants, all
         return;
     }
     let params: Vec<&Param> = params.iter().collect();
-    for types in assignments(&params) {
+    for types in type_assignments(&params) {
         for nullable in [true, false] {
-            let of_column = |(place, ty): (usize, &Type)| Arg::Column(column(*ty, nullable, place));
+            let of_column = |(place, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nullable, place));
             let base: Vec<Arg> = types.iter().enumerate().map(of_column).collect();
             let mut put = |mut args: Vec<Arg>| {
                 args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
@@ -171,7 +171,7 @@ fn with_dates(name: &'static str, overload: &Overload, words: &SqlConstants, all
 }
 
 /// Adds calls in which one or two arguments are constants.
-fn with_words(
+fn add_word_probes(
     name: &'static str,
     overload: &Overload,
     words: &SqlConstants,
@@ -185,7 +185,7 @@ fn with_words(
                 let base: Vec<Arg> = types
                     .iter()
                     .enumerate()
-                    .map(|(place, ty)| Arg::Column(column(*ty, nullable, place)))
+                    .map(|(place, ty)| Arg::Column(probe_column(*ty, nullable, place)))
                     .collect();
                 for (first, param) in params.iter().enumerate() {
                     for (rank, a) in args_from_constants(param, words).into_iter().enumerate() {

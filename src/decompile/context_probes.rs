@@ -3,14 +3,14 @@
 
 use rustc_hash::FxHashSet;
 
-use super::candidate_check::{CandidateCheck, ShownCandidate, columns_in};
-use super::constant_probes::constants_of;
-use super::expression_text::{ExpressionShape, ExpressionText, Range, name_of};
-use super::patterns::{Patterns, SqlPattern, pattern};
-use super::periods::{numbers, period_probes};
+use super::candidate_check::{CandidateCheck, ShownCandidate, expression_columns};
+use super::constant_probes::find_constants;
+use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_name};
+use super::patterns::{Patterns, SqlPattern, build_pattern};
+use super::periods::{expression_numbers, period_probes};
 use super::probes::{self, Arg, Probe};
 use super::ranges;
-use super::search::{Search, SearchInput};
+use super::search::{FormulaSearch, SearchInput};
 use super::sheets::{self, SheetLookup};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::{nth_probes, range_probes, window_probes};
@@ -33,21 +33,24 @@ const NUMBERS: usize = 6;
 const NAMES: usize = 4;
 
 /// Returns only the most likely numbers, because each number is compiled with many formulas.
-fn few_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
-    let mut numbers = constants_of(trees, expression).numbers;
+fn likely_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
+    let mut numbers = find_constants(trees, expression).numbers;
     numbers.truncate(NUMBERS);
     numbers
 }
 
 impl CandidateCheck<'_, '_> {
     /// Compiles probes in the place of this definition and adds their patterns.
-    fn learn(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
+    fn learn_probes(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
         for probe in probes {
-            let Some(root) = probe.formula().and_then(|formula| self.tree(&formula, trees)) else {
+            let Some(root) = probe
+                .formula()
+                .and_then(|formula| self.expression_tree(&formula, trees))
+            else {
                 continue;
             };
             let none = vec![None; probe.args.len()];
-            if let Some(pattern) = pattern(trees, root, &probe, none) {
+            if let Some(pattern) = build_pattern(trees, root, &probe, none) {
                 pattern
                     .without_brackets()
                     .into_iter()
@@ -57,7 +60,7 @@ impl CandidateCheck<'_, '_> {
         }
     }
 
-    fn looks_at_rows(&self, trees: &Trees, expression: SqlNodeId) -> bool {
+    fn is_reading_other_rows(&self, trees: &Trees, expression: SqlNodeId) -> bool {
         trees
             .descendants(expression)
             .iter()
@@ -65,16 +68,16 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Learns the SQL of functions that read other rows, in the context of this step.
-    pub fn windows(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg]) -> Patterns {
+    pub fn learn_windows(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg]) -> Patterns {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
-        if self.looks_at_rows(trees, expression) {
+        if self.is_reading_other_rows(trees, expression) {
             let first = names.get(..1).unwrap_or(names);
             // Rows may also be ordered by an expression, so also try an expression in place of a name.
             let marked = first.iter().find_map(|name| match name {
                 Arg::Named(name, _) => sheets::marked_keys(name)
                     .iter()
-                    .find_map(|marked| self.named(marked, trees)),
+                    .find_map(|marked| self.argument_from_formula(marked, trees)),
                 _ => None,
             });
             probes = [
@@ -93,12 +96,12 @@ impl CandidateCheck<'_, '_> {
                 });
             }
         }
-        self.learn(probes, trees, &mut patterns);
+        self.learn_probes(probes, trees, &mut patterns);
         patterns
     }
 
     /// Finds formulas for the parts of an expression that are aggregates of ranges.
-    pub fn ranges(
+    pub fn learn_ranges(
         &self,
         (patterns, known): (&[&Patterns], &SearchInput),
         trees: &mut Trees,
@@ -106,14 +109,14 @@ impl CandidateCheck<'_, '_> {
         names: &[Arg],
     ) -> SearchInput {
         let mut given = SearchInput::new();
-        let windows = ranges::windows(trees, expression);
+        let windows = ranges::find_windows(trees, expression);
         let Some(name) = names.first().filter(|_| !windows.is_empty()) else {
             return given;
         };
-        let is_pivoted = self.sheet().is_some_and(|sheet| sheet.is_pivoted);
+        let is_pivoted = self.sheet_outline().is_some_and(|sheet| sheet.is_pivoted);
         let learned = self.windows.get_or_init(|| {
             let learn = |probe: Probe| {
-                let counted = self.tree(&probe.formula()?, trees)?;
+                let counted = self.expression_tree(&probe.formula()?, trees)?;
                 ranges::learn_window(trees, counted, &probe)
             };
             ranges::count_probes(name, is_pivoted)
@@ -122,17 +125,20 @@ impl CandidateCheck<'_, '_> {
                 .collect()
         });
         for window in windows.into_iter().take(WINDOWS) {
-            let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else {
+            let Some(range) = learned.iter().find_map(|learned| learned.window_range(trees, window)) else {
                 continue;
             };
-            let bare = ranges::without(trees, expression, window);
+            let bare = ranges::parts_without_window(trees, expression, window);
             let Some(whole) = bare.get(&expression).copied() else {
                 continue;
             };
-            let mut search = Search::new(patterns, trees).with_input(known).with_range(&range);
+            let mut search = FormulaSearch::new(patterns, trees).with_input(known).with_range(&range);
             search.candidates(whole);
             for (part, bare) in bare {
-                let forms = search.forms(bare).iter().filter(|form| form.range == Range::Inside);
+                let forms = search
+                    .found_formulas(bare)
+                    .iter()
+                    .filter(|form| form.range == RangeUse::Inside);
                 given.entry(part).or_default().extend(forms.cloned());
             }
         }
@@ -140,10 +146,10 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Returns the ranges that an expression reads, with `{0}` in the place of the name.
-    fn ranges_of(&self, trees: &Trees, expression: SqlNodeId) -> Vec<String> {
-        let windows = ranges::windows(trees, expression);
+    fn find_ranges(&self, trees: &Trees, expression: SqlNodeId) -> Vec<String> {
+        let windows = ranges::find_windows(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
-        let of_window = |window: SqlNodeId| learned.iter().find_map(|learned| learned.range(trees, window));
+        let of_window = |window: SqlNodeId| learned.iter().find_map(|learned| learned.window_range(trees, window));
         let found = windows.into_iter().take(WINDOWS).filter_map(of_window);
         found.map(|range| range.replace("{}", "{0}")).collect()
     }
@@ -159,57 +165,61 @@ impl CandidateCheck<'_, '_> {
                 .any(|part| matches!(trees.label(*part), SqlLabel::Joined(j) if j == how))
         };
         let (left, cross) = (joins("left join"), joins("cross join"));
-        let looks = self.looks_at_rows(trees, expression);
-        let Some(sheet) = self.sheet() else {
+        let looks = self.is_reading_other_rows(trees, expression);
+        let Some(sheet) = self.sheet_outline() else {
             let probes = match wave {
                 0 if left => {
-                    let columns = columns_in(trees, expression);
+                    let columns = expression_columns(trees, expression);
                     let marked = columns.iter().take(3).flat_map(|(_, name)| sheets::marked_keys(name));
                     let marked: Vec<Arg> = marked
                         .collect::<Vec<_>>()
                         .iter()
-                        .filter_map(|m| self.named(m, trees))
+                        .filter_map(|m| self.argument_from_formula(m, trees))
                         .collect();
                     let mut names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
                     // In a group, a column has more than one value, so it needs an aggregate.
                     let columns = columns.iter().take(2).map(|(_, name)| format!("MAX({name})"));
                     let of_group: Vec<String> = columns.chain(["COUNT()".to_owned()]).collect();
-                    names.extend(of_group.iter().find_map(|formula| self.named(formula, trees)));
-                    period_probes(&names, &numbers(trees, &parts))
+                    names.extend(
+                        of_group
+                            .iter()
+                            .find_map(|formula| self.argument_from_formula(formula, trees)),
+                    );
+                    period_probes(&names, &expression_numbers(trees, &parts))
                 }
                 1 if looks => window_probes(names),
                 2 if left || cross || looks => range_probes(
                     names,
-                    &few_numbers(trees, expression),
-                    &self.ranges_of(trees, expression),
+                    &likely_numbers(trees, expression),
+                    &self.find_ranges(trees, expression),
                 ),
                 0..=2 => Vec::new(),
                 _ => return None,
             };
-            self.learn(probes, trees, &mut patterns);
+            self.learn_probes(probes, trees, &mut patterns);
             return Some(patterns);
         };
         let probes = match wave {
-            0 if looks => [sheets::cells(sheet, names), window_probes(names)].concat(),
-            1 if left || cross || looks => sheets::totals(sheet),
+            0 if looks => [sheets::cell_probes(sheet, names), window_probes(names)].concat(),
+            1 if left || cross || looks => sheets::total_probes(sheet),
             2 if left || cross || looks => {
                 let looked = self.probe_sheet(trees, &parts, names, left);
                 looked
                     .iter()
-                    .flat_map(SheetLookup::plain_lookups)
-                    .chain(looked.iter().flat_map(SheetLookup::workdays))
+                    .flat_map(SheetLookup::plain_lookup_probes)
+                    .chain(looked.iter().flat_map(SheetLookup::workday_probes))
                     .collect()
             }
             3 if cross => self
                 .probe_sheet(trees, &parts, names, left)
                 .iter()
-                .flat_map(SheetLookup::wildcard_lookups)
+                .flat_map(SheetLookup::wildcard_lookup_probes)
                 .collect(),
             4 if looks => {
-                let numbers = few_numbers(trees, expression);
+                let numbers = likely_numbers(trees, expression);
                 [
-                    sheets::blocks(names),
-                    range_probes(names, &numbers, &self.ranges_of(trees, expression)),
+                    sheets::block_probes(names),
+                    range_probes(names, &numbers, &self.find_ranges(trees, expression)),
                 ]
                 .concat()
             }
@@ -217,25 +227,27 @@ impl CandidateCheck<'_, '_> {
             _ => return None,
         };
         let plain = if wave == 2 { probes.clone() } else { Vec::new() };
-        self.learn(probes, trees, &mut patterns);
+        self.learn_probes(probes, trees, &mut patterns);
         let is_in = |pattern: &SqlPattern| parts.iter().any(|part| pattern.match_node(trees, *part).is_some());
         let fit: Vec<&ExpressionShape> = patterns
-            .all()
+            .all_patterns()
             .filter(|pattern| is_in(pattern))
             .map(|pattern| &pattern.shape)
             .collect();
         let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
         // The comparison represents any boolean value.
-        let compared = self.named(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
+        let compared = self.argument_from_formula(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
         let defaults: Vec<Arg> = names.iter().take(3).cloned().chain(compared).collect();
-        self.learn(sheets::with_defaults(&found, &defaults), trees, &mut patterns);
+        self.learn_probes(sheets::with_defaults(&found, &defaults), trees, &mut patterns);
         Some(patterns)
     }
 
     /// Returns the columns of the sheet and of its tabs that occur in an expression, with the keys that may be looked
     /// up in them.
     fn probe_sheet(&self, trees: &mut Trees, parts: &[SqlNodeId], names: &[Arg], left: bool) -> Vec<SheetLookup> {
-        let Some(sheet) = self.sheet() else { return Vec::new() };
+        let Some(sheet) = self.sheet_outline() else {
+            return Vec::new();
+        };
         let literals = sheets::literal_keys(trees, parts);
         // Put the columns by which rows are looked up first.
         let met = parts
@@ -243,7 +255,7 @@ impl CandidateCheck<'_, '_> {
             .filter(|part| matches!(trees.label(**part), SqlLabel::Joined(_)));
         let met = met.filter_map(|part| trees.children(*part).get(1).copied());
         let of_part = |part: SqlNodeId| {
-            columns_in(trees, part)
+            expression_columns(trees, part)
                 .into_iter()
                 .filter_map(|(column, _)| trees.column(column))
         };
@@ -268,9 +280,12 @@ impl CandidateCheck<'_, '_> {
             let marked = own
                 .iter()
                 .take(3)
-                .flat_map(|name| sheets::marked_keys(&name_of(name)))
+                .flat_map(|name| sheets::marked_keys(&format_name(name)))
                 .collect::<Vec<_>>();
-            keys = marked.iter().filter_map(|key| self.named(key, trees)).collect();
+            keys = marked
+                .iter()
+                .filter_map(|key| self.argument_from_formula(key, trees))
+                .collect();
         }
         let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
         let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
@@ -291,14 +306,14 @@ impl CandidateCheck<'_, '_> {
 
     /// Adds the other definitions of this step: maps the expression of each definition to its name, and its name to
     /// its formula.
-    pub fn definitions(&self, trees: &mut Trees, given: &mut SearchInput) {
+    pub fn add_definitions(&self, trees: &mut Trees, given: &mut SearchInput) {
         let Some(step) = self.read.outline.steps.get(self.place) else {
             return;
         };
         let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
         if let ShownCandidate::Column(shown) = self.shown {
-            let own = self.read.site(&columns, self.found, self.cte, shown);
-            let _ = own.map(|site| columns.expression(&site, trees));
+            let own = self.read.find_site(&columns, self.found, self.cte, shown);
+            let _ = own.map(|site| columns.resolve_expression(&site, trees));
         }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
             if let Some((Some(relation), name)) = trees.column(column) {
@@ -311,29 +326,29 @@ impl CandidateCheck<'_, '_> {
         // A key that exists in several relations is qualified by the step's own relation.
         for key in &step.keys {
             let mut columns = self.read.columns(self.found, self.place, key);
-            let site = self.read.site(&columns, self.found, self.cte, key);
-            let tree = site.and_then(|site| columns.expression(&site, trees).ok());
+            let site = self.read.find_site(&columns, self.found, self.cte, key);
+            let tree = site.and_then(|site| columns.resolve_expression(&site, trees).ok());
             if let Some((Some(relation), name)) = tree.and_then(|tree| trees.column(tree)) {
-                let path = format!("{relation}.{}", name_of(name));
-                let word = trees.word(&key.to_ascii_lowercase());
+                let path = format!("{relation}.{}", format_name(name));
+                let word = trees.add_word(&key.to_ascii_lowercase());
                 given.entry(word).or_default().push(ExpressionText::name(path, 2));
             }
         }
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
         let mut written = 0;
         for definition in others.take(DEFINITIONS) {
-            let name = trees.word(&definition.name.to_ascii_lowercase());
+            let name = trees.add_word(&definition.name.to_ascii_lowercase());
             given
                 .entry(name)
                 .or_default()
                 .push(ExpressionText::from_formula(&definition.formula, OF_FORMULA));
-            let site = self.read.site(&columns, self.found, self.cte, &definition.name);
+            let site = self.read.find_site(&columns, self.found, self.cte, &definition.name);
             let tree = match site {
-                Some(site) => columns.expression(&site, trees).ok(),
+                Some(site) => columns.resolve_expression(&site, trees).ok(),
                 // The definition has no column, so its expression is written in each place that uses it.
                 None if written < WITHOUT_COLUMN => {
                     written += 1;
-                    self.written_out(self.placed, &definition.formula, trees)
+                    self.expand_formula(self.placed, &definition.formula, trees)
                 }
                 None => None,
             };
@@ -344,14 +359,14 @@ impl CandidateCheck<'_, '_> {
                 given
                     .entry(tree)
                     .or_default()
-                    .push(ExpressionText::name(name_of(&definition.name), cost));
+                    .push(ExpressionText::name(format_name(&definition.name), cost));
             }
         }
     }
 
     /// Adds names that resolve to a compound expression, such as a column by which two relations are joined.
-    pub fn keys(&self, trees: &mut Trees, expression: SqlNodeId, given: &mut SearchInput) {
-        for name in self.names(trees, expression) {
+    pub fn add_keys(&self, trees: &mut Trees, expression: SqlNodeId, given: &mut SearchInput) {
+        for name in self.candidate_names(trees, expression) {
             if let Arg::Named(text, tree) = name
                 && trees.column(tree).is_none()
             {
@@ -362,7 +377,7 @@ impl CandidateCheck<'_, '_> {
 
     /// Returns names that occur in an expression, then other names of its step. A few names are enough because each
     /// name represents any expression.
-    pub fn names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
+    pub fn candidate_names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
         let step = self.read.outline.steps.get(self.place);
         let columns = step
             .into_iter()
@@ -384,20 +399,22 @@ impl CandidateCheck<'_, '_> {
                 .any(|arg| matches!(arg, Arg::Named(text, _) if text == name))
         };
         // Keywords are words too, but they do not compile, so only names remain.
-        for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
+        for (column, name) in expression_columns(trees, expression).into_iter().take(WRITTEN) {
             if found.len() + 1 < NAMES && !is_known(&found, &name) {
                 // A name that occurs only inside aggregates does not compile to a column.
-                let tree = self.tree(&name, trees).or_else(|| self.compiled(&name).map(|_| column));
+                let tree = self
+                    .expression_tree(&name, trees)
+                    .or_else(|| self.compile_formula(&name).map(|_| column));
                 found.extend(tree.map(|tree| Arg::Named(name, tree)));
             }
         }
         // A compiled probe may need a value of this definition's type, so also add names that do not compile here.
-        for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
+        for (column, name) in expression_columns(trees, expression).into_iter().take(WRITTEN) {
             if found.len() < 2 && !is_known(&found, &name) {
                 // If several relations have such a column, the step's own column needs its relation name.
-                let own = format!("{}.{name}", self.base());
+                let own = format!("{}.{name}", self.base_relation());
                 let is_own = trees.column(column).is_some_and(|(relation, _)| relation.is_none());
-                let name = if is_own && self.compiled(&own).is_some() {
+                let name = if is_own && self.compile_formula(&own).is_some() {
                     own
                 } else {
                     name
@@ -406,20 +423,20 @@ impl CandidateCheck<'_, '_> {
             }
         }
         // If the expression reads only literals, any column of the relation can replace them.
-        let columns = self.columns_of_base().into_iter().map(|(name, _)| name);
+        let columns = self.base_columns().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if found.is_empty() {
             columns.take(NAMES).collect()
         } else {
             Vec::new()
         };
-        for name in others.iter().map(|name| name_of(name)) {
+        for name in others.iter().map(|name| format_name(name)) {
             if found.len() < NAMES && !is_known(&found, &name) {
-                found.extend(self.named(&name, trees));
+                found.extend(self.argument_from_formula(&name, trees));
             }
         }
-        for name in of_base.iter().flat_map(|name| sheets::marked_keys(&name_of(name))) {
+        for name in of_base.iter().flat_map(|name| sheets::marked_keys(&format_name(name))) {
             if found.len() < NAMES {
-                found.extend(self.named(&name, trees));
+                found.extend(self.argument_from_formula(&name, trees));
             }
         }
         found

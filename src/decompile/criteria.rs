@@ -1,12 +1,12 @@
 //! Probes of criteria, and of the functions that accept them.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, NUMBERS, OTHER, POINTS, Probe, TEXTS, TYPES, WILD, column};
+use super::probes::{Arg, NUMBERS, OTHER, POINTS, Probe, TEXTS, TYPES, WILD, probe_column};
 use crate::Type;
 
 /// Adds probes of functions of the SUMIF family with one condition, to learn the meaning of each criterion for values
 /// of each type.
-pub(super) fn criteria(all: &mut Vec<Probe>) {
+pub(super) fn add_criterion_probes(all: &mut Vec<Probe>) {
     let texts = [
         ("", ""),
         ("<>", ""),
@@ -26,7 +26,7 @@ pub(super) fn criteria(all: &mut Vec<Probe>) {
     ];
     for (ty, _) in TYPES {
         for nullable in [true, false] {
-            let range = || Arg::Column(column(ty, nullable, 0));
+            let range = || Arg::Column(probe_column(ty, nullable, 0));
             let mut put = |criterion: Arg| {
                 all.push(Probe {
                     shape: ExpressionShape::Pair,
@@ -55,15 +55,15 @@ pub(super) fn criteria(all: &mut Vec<Probe>) {
             put(Arg::Number(NUMBERS[1]));
             put(Arg::Number(POINTS[1]));
             for (other, _) in TYPES {
-                put(Arg::Column(column(other, true, 1)));
-                put(Arg::Column(column(other, false, 1)));
+                put(Arg::Column(probe_column(other, true, 1)));
+                put(Arg::Column(probe_column(other, false, 1)));
             }
         }
     }
 }
 
 /// Adds probes of the SUMIF family in which the conditions represent any criteria.
-pub(super) fn with_criteria(all: &mut Vec<Probe>) {
+pub(super) fn add_criteria_call_probes(all: &mut Vec<Probe>) {
     let criteria = |count: usize| (0..count).map(Arg::Criterion).collect::<Vec<_>>();
     for count in 1..=4 {
         all.push(Probe {
@@ -72,7 +72,7 @@ pub(super) fn with_criteria(all: &mut Vec<Probe>) {
         });
         for (ty, _) in TYPES {
             for nullable in [true, false] {
-                let value = Arg::Column(column(ty, nullable, 6));
+                let value = Arg::Column(probe_column(ty, nullable, 6));
                 for name in ["SUMIFS", "AVERAGEIFS", "MINIFS", "MAXIFS"] {
                     let args = std::iter::once(value.clone()).chain(criteria(count)).collect();
                     all.push(Probe {
@@ -81,7 +81,8 @@ pub(super) fn with_criteria(all: &mut Vec<Probe>) {
                     });
                 }
                 for name in ["SUMIF", "AVERAGEIF"].into_iter().filter(|_| count == 1) {
-                    let conditions = [true, false].map(|nullable| Arg::Column(column(Type::Boolean, nullable, 0)));
+                    let conditions =
+                        [true, false].map(|nullable| Arg::Column(probe_column(Type::Boolean, nullable, 0)));
                     for first in [Arg::Criterion(0)].into_iter().chain(conditions) {
                         all.push(Probe {
                             shape: ExpressionShape::Call(name),
@@ -97,7 +98,7 @@ pub(super) fn with_criteria(all: &mut Vec<Probe>) {
         args: criteria(1),
     });
     for nullable in [true, false] {
-        let args = vec![Arg::Column(column(Type::Boolean, nullable, 0))];
+        let args = vec![Arg::Column(probe_column(Type::Boolean, nullable, 0))];
         all.push(Probe {
             shape: ExpressionShape::Call("COUNTIF"),
             args,

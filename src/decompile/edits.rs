@@ -43,7 +43,7 @@ pub struct RestEdit {
 ///
 /// let written = "select\n    country,\n    sum(amount) as revenue\nfrom orders\ngroup by country\n";
 /// let found = "SELECT country, sum(amount) - sum(refund) AS revenue -- net\nFROM orders\nWHERE paid\nGROUP BY country";
-/// let edits = Edits::between(written, found, Dialect::default());
+/// let edits = Edits::from_texts(written, found, Dialect::default());
 /// assert_eq!(edits.items.len(), 1);
 /// assert_eq!((edits.items[0].column.as_str(), edits.items[0].line), ("revenue", 1));
 /// assert_eq!(edits.items[0].after, "sum(amount) - sum(refund)");
@@ -60,8 +60,8 @@ pub struct Edits {
 impl Edits {
     /// Compares the tokens of two strings. The strings do not have to be valid SQL.
     #[must_use]
-    pub fn between(written: &str, found: &str, dialect: Dialect) -> Self {
-        between(&SqlFile::read(written, dialect), &SqlFile::read(found, dialect))
+    pub fn from_texts(written: &str, found: &str, dialect: Dialect) -> Self {
+        compare_files(&SqlFile::read(written, dialect), &SqlFile::read(found, dialect))
     }
 
     /// Returns whether the two strings are equivalent.
@@ -71,7 +71,7 @@ impl Edits {
     }
 }
 
-pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
+pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     let mut edits = Edits::default();
     let before: HashMap<&FilePlace, usize> = written
         .parts
@@ -93,7 +93,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
             continue;
         };
         let Some(old) = written.parts.get(*at) else { continue };
-        if written.same(&old.tokens, found, &part.tokens) {
+        if written.has_same_tokens(&old.tokens, found, &part.tokens) {
             continue;
         }
         let was = written.text(&old.tokens).to_owned();
@@ -159,7 +159,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
     // Equal parts usually have equal tokens between them. If only the tokens between the parts differ, the text
     // contains something that this comparison does not recognize.
-    if has_same_parts && written.frame() != in_order.frame() {
+    if has_same_parts && written.frame_tokens() != in_order.frame_tokens() {
         edits
             .rest
             .push(whole_edit(written, found, "the way its parts are combined"));

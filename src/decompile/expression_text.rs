@@ -18,12 +18,12 @@ pub(super) struct ExpressionText {
     /// True if a timeframe in brackets may follow the text.
     pub is_name: bool,
     /// Use of a range of rows.
-    pub range: Range,
+    pub range: RangeUse,
 }
 
 /// Use of a range of rows in a formula, such as `FIRST(x):x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Range {
+pub(super) enum RangeUse {
     /// The formula contains no range.
     None,
     /// The formula contains a range inside an aggregate.
@@ -39,7 +39,7 @@ impl ExpressionText {
             strength: WHOLE,
             cost,
             is_name: false,
-            range: Range::None,
+            range: RangeUse::None,
         }
     }
 
@@ -62,7 +62,7 @@ impl ExpressionText {
     /// Creates a range that consists of the rows of a name.
     pub fn range(text: impl Into<String>, cost: u32) -> Self {
         Self {
-            range: Range::Whole,
+            range: RangeUse::Whole,
             ..Self::atom(text, cost)
         }
     }
@@ -107,11 +107,11 @@ impl ExpressionShape {
     }
 
     /// Fills in the arguments. `None` if one of the arguments is not allowed.
-    pub fn with(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
-        let range = args.iter().map(|arg| arg.range).max().unwrap_or(Range::None);
+    pub fn with_args(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
+        let range = args.iter().map(|arg| arg.range).max().unwrap_or(RangeUse::None);
         let range = match self {
             Self::Pair => range,
-            Self::Call(name) if range == Range::Whole => {
+            Self::Call(name) if range == RangeUse::Whole => {
                 let is_aggregate = |function: &Function| {
                     function.level == Level::Aggregate
                         || function
@@ -120,18 +120,18 @@ impl ExpressionShape {
                 };
                 crate::catalog::lookup(name)
                     .is_some_and(is_aggregate)
-                    .then_some(Range::Inside)?
+                    .then_some(RangeUse::Inside)?
             }
-            _ if range == Range::Whole => return None,
+            _ if range == RangeUse::Whole => return None,
             _ => range,
         };
         Some(ExpressionText {
             range,
-            ..self.filled(args)?
+            ..self.fill_arguments(args)?
         })
     }
 
-    fn filled(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
+    fn fill_arguments(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
         let cost = args.iter().map(|arg| arg.cost).sum::<u32>() + 2;
         let texts = || args.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
         let bracketed = |arg: &ExpressionText, least: u8| {
@@ -171,7 +171,7 @@ impl ExpressionShape {
                     strength: *strength,
                     cost: cost - 1,
                     is_name: false,
-                    range: Range::None,
+                    range: RangeUse::None,
                 }
             }
             (Self::Minus, [x]) => {
@@ -181,7 +181,7 @@ impl ExpressionShape {
                     strength: SIGN,
                     cost: cost - 1,
                     is_name: false,
-                    range: Range::None,
+                    range: RangeUse::None,
                 }
             }
             (Self::Percent, [x]) => ExpressionText::atom(format!("{}%", bracketed(x, WHOLE)), cost),
@@ -209,7 +209,7 @@ impl ExpressionShape {
 }
 
 /// Writes a name in the syntax of formulas.
-pub(super) fn name_of(name: &str) -> String {
+pub(super) fn format_name(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     if is_plain {
         name.to_owned()

@@ -96,14 +96,14 @@ impl<'s> SqlFile<'s> {
             counts: std::collections::HashMap::new(),
             file: &mut file,
         }
-        .split();
+        .split_file();
         file
     }
 
     pub fn key(&self, token: usize) -> String {
         self.tokens
             .get(token)
-            .map_or_else(String::new, |token| token.key(self.source).into_owned())
+            .map_or_else(String::new, |token| token.comparison_key(self.source).into_owned())
     }
 
     /// Returns the text of tokens, including the text between them.
@@ -118,7 +118,7 @@ impl<'s> SqlFile<'s> {
     }
 
     /// Returns the byte range of tokens. If there are no tokens, the range is at the end of the text.
-    pub fn bytes(&self, tokens: &Range<usize>) -> Range<usize> {
+    pub fn byte_range(&self, tokens: &Range<usize>) -> Range<usize> {
         match self.tokens.get(tokens.clone()) {
             Some([first, .., last]) => first.start..last.end,
             Some([one]) => one.start..one.end,
@@ -132,20 +132,22 @@ impl<'s> SqlFile<'s> {
         self.lines.partition_point(|line| *line <= at)
     }
 
-    pub fn same(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
+    pub fn has_same_tokens(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
         let mine = self.tokens.get(tokens.clone()).unwrap_or_default();
         let theirs = other.tokens.get(others.clone()).unwrap_or_default();
-        let same = |(a, b): (&SqlToken, &SqlToken)| a.kind == b.kind && a.key(self.source) == b.key(other.source);
+        let same = |(a, b): (&SqlToken, &SqlToken)| {
+            a.kind == b.kind && a.comparison_key(self.source) == b.comparison_key(other.source)
+        };
         mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
     }
 
     /// Returns the tokens between the parts.
-    pub fn frame(&self) -> Vec<String> {
+    pub fn frame_tokens(&self) -> Vec<String> {
         self.between.iter().map(|token| self.key(*token)).collect()
     }
 
     /// Returns the parts of a select. If `union` combines several selects, returns the parts of the first one.
-    pub fn parts_of<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a FilePart> {
+    pub fn select_parts<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a FilePart> {
         self.parts
             .iter()
             .filter(move |part| part.place.branch == 0 && part.place.cte.as_deref() == cte)
@@ -171,12 +173,12 @@ impl<'s> SqlFile<'s> {
     /// Returns the tokens of a clause.
     pub fn clause(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
         let is_it = |part: &&FilePart| matches!(&part.place.what, FilePartKind::Clause(clause) if clause == name);
-        self.parts_of(cte).find(is_it).map(|part| part.tokens.clone())
+        self.select_parts(cte).find(is_it).map(|part| part.tokens.clone())
     }
 }
 
 /// Compares two column names without regard to case.
-pub(super) fn same_name(a: &str, b: &str) -> bool {
+pub(super) fn is_same_name(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
@@ -186,14 +188,14 @@ struct Splitter<'f, 's> {
 }
 
 impl Splitter<'_, '_> {
-    fn is(&self, token: usize, word: &str) -> bool {
+    fn is_word(&self, token: usize, word: &str) -> bool {
         let Some(t) = self.file.tokens.get(token) else {
             return false;
         };
         matches!(t.kind, SqlTokenKind::Word | SqlTokenKind::Sign) && t.text(self.file.source).eq_ignore_ascii_case(word)
     }
 
-    fn put(&mut self, cte: Option<&str>, branch: usize, what: FilePartKind, tokens: Range<usize>) {
+    fn add_part(&mut self, cte: Option<&str>, branch: usize, what: FilePartKind, tokens: Range<usize>) {
         let cte = cte.map(str::to_owned);
         if let (FilePartKind::Column(name), 0) = (&what, branch) {
             let at = self.file.parts.len();
@@ -213,10 +215,10 @@ impl Splitter<'_, '_> {
         self.file.parts.push(FilePart { place, tokens });
     }
 
-    fn split(mut self) {
+    fn split_file(mut self) {
         let count = self.file.tokens.len();
         let mut at = 0;
-        while at < count && !self.is(at, "with") && !self.is(at, "select") {
+        while at < count && !self.is_word(at, "with") && !self.is_word(at, "select") {
             at += 1;
         }
         if at > 0 {
@@ -225,39 +227,41 @@ impl Splitter<'_, '_> {
             } else {
                 FilePartKind::Config
             };
-            self.put(None, 0, what, 0..at);
+            self.add_part(None, 0, what, 0..at);
         }
         if at == count {
             return;
         }
-        if self.is(at, "with") {
-            at = self.ctes(at);
+        if self.is_word(at, "with") {
+            at = self.split_ctes(at);
         }
         self.file.last = at..count;
-        self.select(None, at..count);
+        self.split_select(None, at..count);
     }
 
     /// Splits the CTEs after `with` and returns the position where the last select begins.
-    fn ctes(&mut self, with: usize) -> usize {
+    fn split_ctes(&mut self, with: usize) -> usize {
         self.file.between.push(with);
         let mut at = with + 1;
         loop {
             let Some(token) = self.file.tokens.get(at).copied() else {
                 return at;
             };
-            let name = name_of(token, self.file);
+            let name = token_name(token, self.file);
             let open = at + 2;
-            let (Some(name), true, true) = (name, self.is(at + 1, "as"), self.is(open, "(")) else {
+            let (Some(name), true, true) = (name, self.is_word(at + 1, "as"), self.is_word(open, "(")) else {
                 return at;
             };
-            let Some(close) = self.close(open) else { return at };
+            let Some(close) = self.closing_bracket(open) else {
+                return at;
+            };
             self.file.between.extend(at..=open);
             self.file.ctes.push(name.clone());
-            self.select(Some(&name), open + 1..close);
+            self.split_select(Some(&name), open + 1..close);
             self.file.between.push(close);
             self.file.cte_tokens.push(at..close + 1);
             at = close + 1;
-            if !self.is(at, ",") {
+            if !self.is_word(at, ",") {
                 return at;
             }
             self.file.between.push(at);
@@ -266,12 +270,12 @@ impl Splitter<'_, '_> {
     }
 
     /// Returns the position of the bracket that closes the bracket at `open`.
-    fn close(&self, open: usize) -> Option<usize> {
+    fn closing_bracket(&self, open: usize) -> Option<usize> {
         let mut depth = 0usize;
         for at in open..self.file.tokens.len() {
-            if self.is(at, "(") {
+            if self.is_word(at, "(") {
                 depth += 1;
-            } else if self.is(at, ")") {
+            } else if self.is_word(at, ")") {
                 depth -= 1;
                 if depth == 0 {
                     return Some(at);
@@ -282,16 +286,16 @@ impl Splitter<'_, '_> {
     }
 
     /// Returns the clause that begins at a token, and the number of words in its name.
-    fn clause(&self, at: usize) -> Option<(&'static str, usize)> {
+    fn clause_at(&self, at: usize) -> Option<(&'static str, usize)> {
         let found = CLAUSES.into_iter().find_map(|clause| match clause.split_once(' ') {
-            Some((a, b)) => (self.is(at, a) && self.is(at + 1, b)).then_some((clause, 2)),
-            None => self.is(at, clause).then_some((clause, 1)),
+            Some((a, b)) => (self.is_word(at, a) && self.is_word(at + 1, b)).then_some((clause, 2)),
+            None => self.is_word(at, clause).then_some((clause, 1)),
         })?;
         // `a is distinct from b`
         let compares = found.0 == "from"
             && at > 1
-            && self.is(at - 1, "distinct")
-            && (self.is(at - 2, "is") || self.is(at - 2, "not"));
+            && self.is_word(at - 1, "distinct")
+            && (self.is_word(at - 2, "is") || self.is_word(at - 2, "not"));
         // A word such as `limit` may also be a name. It begins a clause only if a word or a number follows.
         let may_be_name = matches!(found.0, "window" | "qualify" | "limit" | "offset" | "fetch");
         let next = self.file.tokens.get(at + found.1);
@@ -301,29 +305,29 @@ impl Splitter<'_, '_> {
                 SqlTokenKind::Word | SqlTokenKind::Quoted | SqlTokenKind::Number | SqlTokenKind::Jinja
             )
         });
-        (!compares && (!may_be_name || goes_on && !self.is(at + 1, "as"))).then_some(found)
+        (!compares && (!may_be_name || goes_on && !self.is_word(at + 1, "as"))).then_some(found)
     }
 
-    fn select(&mut self, cte: Option<&str>, tokens: Range<usize>) {
+    fn split_select(&mut self, cte: Option<&str>, tokens: Range<usize>) {
         let (mut at, mut branch) = (tokens.start, 0);
         loop {
-            if !self.is(at, "select") {
+            if !self.is_word(at, "select") {
                 if at < tokens.end {
-                    self.put(cte, branch, FilePartKind::Other, at..tokens.end);
+                    self.add_part(cte, branch, FilePartKind::Other, at..tokens.end);
                 }
                 return;
             }
             self.file.between.push(at);
             at += 1;
-            if self.is(at, "distinct") {
-                self.put(cte, branch, FilePartKind::Clause("distinct".to_owned()), at..at + 1);
+            if self.is_word(at, "distinct") {
+                self.add_part(cte, branch, FilePartKind::Clause("distinct".to_owned()), at..at + 1);
                 at += 1;
             }
-            at = self.columns(cte, branch, at..tokens.end);
+            at = self.split_columns(cte, branch, at..tokens.end);
             loop {
-                let Some((clause, words)) = (at < tokens.end).then(|| self.clause(at)).flatten() else {
+                let Some((clause, words)) = (at < tokens.end).then(|| self.clause_at(at)).flatten() else {
                     if at < tokens.end {
-                        self.put(cte, branch, FilePartKind::Other, at..tokens.end);
+                        self.add_part(cte, branch, FilePartKind::Other, at..tokens.end);
                     }
                     return;
                 };
@@ -337,20 +341,20 @@ impl Splitter<'_, '_> {
                     branch += 1;
                     break;
                 }
-                let end = self.end(at, tokens.end, |splitter, at| splitter.clause(at).is_some());
-                self.put(cte, branch, FilePartKind::Clause(clause.to_owned()), at..end);
+                let end = self.find_end(at, tokens.end, |splitter, at| splitter.clause_at(at).is_some());
+                self.add_part(cte, branch, FilePartKind::Clause(clause.to_owned()), at..end);
                 at = end;
             }
         }
     }
 
     /// Returns the position of the first token outside brackets for which `stops` is true.
-    fn end(&self, from: usize, until: usize, stops: impl Fn(&Self, usize) -> bool) -> usize {
+    fn find_end(&self, from: usize, until: usize, stops: impl Fn(&Self, usize) -> bool) -> usize {
         let mut depth = 0usize;
         for at in from..until {
-            if self.is(at, "(") || self.is(at, "[") {
+            if self.is_word(at, "(") || self.is_word(at, "[") {
                 depth += 1;
-            } else if self.is(at, ")") || self.is(at, "]") {
+            } else if self.is_word(at, ")") || self.is_word(at, "]") {
                 depth = depth.saturating_sub(1);
             } else if depth == 0 && stops(self, at) {
                 return at;
@@ -359,12 +363,12 @@ impl Splitter<'_, '_> {
         until
     }
 
-    fn columns(&mut self, cte: Option<&str>, branch: usize, tokens: Range<usize>) -> usize {
+    fn split_columns(&mut self, cte: Option<&str>, branch: usize, tokens: Range<usize>) -> usize {
         let mut at = tokens.start;
         while at < tokens.end {
-            let end = self.end(at, tokens.end, |s, at| s.is(at, ",") || s.clause(at).is_some());
-            self.column(cte, branch, at..end);
-            if !self.is(end, ",") || end >= tokens.end {
+            let end = self.find_end(at, tokens.end, |s, at| s.is_word(at, ",") || s.clause_at(at).is_some());
+            self.split_column(cte, branch, at..end);
+            if !self.is_word(end, ",") || end >= tokens.end {
                 return end;
             }
             self.file.between.push(end);
@@ -373,33 +377,34 @@ impl Splitter<'_, '_> {
         at
     }
 
-    fn column(&mut self, cte: Option<&str>, branch: usize, tokens: Range<usize>) {
+    fn split_column(&mut self, cte: Option<&str>, branch: usize, tokens: Range<usize>) {
         let named = tokens.end.checked_sub(1).filter(|last| *last >= tokens.start);
         let named = named.and_then(|last| Some((last, self.file.tokens.get(last).copied()?)));
-        let name = named.and_then(|(last, token)| Some((last, name_of(token, self.file)?)));
+        let name = named.and_then(|(last, token)| Some((last, token_name(token, self.file)?)));
         let Some((last, name)) = name else {
-            return self.put(cte, branch, FilePartKind::Unnamed, tokens);
+            return self.add_part(cte, branch, FilePartKind::Unnamed, tokens);
         };
-        if last >= tokens.start + 2 && self.is(last - 1, "as") {
-            self.put(cte, branch, FilePartKind::Column(name), tokens.start..last - 1);
+        if last >= tokens.start + 2 && self.is_word(last - 1, "as") {
+            self.add_part(cte, branch, FilePartKind::Column(name), tokens.start..last - 1);
             self.file.between.extend(last - 1..=last);
-        } else if last == tokens.start || (last == tokens.start + 2 && self.is(last - 1, ".")) {
-            self.put(cte, branch, FilePartKind::Column(name), tokens);
+        } else if last == tokens.start || (last == tokens.start + 2 && self.is_word(last - 1, ".")) {
+            self.add_part(cte, branch, FilePartKind::Column(name), tokens);
         } else {
-            self.put(cte, branch, FilePartKind::Unnamed, tokens);
+            self.add_part(cte, branch, FilePartKind::Unnamed, tokens);
         }
     }
 }
 
 /// Returns the name that a token represents, in the form used for comparisons. An unquoted name is converted to lower
 /// case, and so is a name that is quoted only because it is a reserved word.
-pub(super) fn name_of(token: SqlToken, file: &SqlFile<'_>) -> Option<String> {
+pub(super) fn token_name(token: SqlToken, file: &SqlFile<'_>) -> Option<String> {
     match token.kind {
-        SqlTokenKind::Word => Some(token.key(file.source).into_owned()),
+        SqlTokenKind::Word => Some(token.comparison_key(file.source).into_owned()),
         SqlTokenKind::Quoted => {
-            let name = crate::dbt::tokens::value(token.text(file.source), file.dialect)?;
+            let name = crate::dbt::tokens::token_value(token.text(file.source), file.dialect)?;
             let bare = name.to_ascii_lowercase();
-            let is_bare = file.dialect.quotes(&bare, true) && file.dialect.name_in_quotes(&bare, true) == name;
+            let is_bare =
+                file.dialect.has_quotes_around(&bare, true) && file.dialect.name_in_quotes(&bare, true) == name;
             Some(if is_bare { bare } else { name })
         }
         _ => None,

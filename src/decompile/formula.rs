@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::candidate_check::CandidateCheck;
-use super::columns::{ColumnMatches, Site};
-use super::constant_probes::constants_of;
+use super::columns::{ColumnMatches, ColumnSite};
+use super::constant_probes::find_constants;
 use super::context_probes::OF_DEFINITION;
-use super::edits::between;
+use super::edits::compare_files;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
-use super::patterns::{Patterns, Tried};
-use super::probes::{Probe, RELATION, make_probes, relation};
-use super::search::{Search, SearchInput};
+use super::patterns::{Patterns, TriedProbes};
+use super::probes::{Probe, RELATION, make_probes, probe_relation};
+use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::compiler::Compiler;
@@ -34,7 +34,7 @@ pub struct NotAFormula {
     pub reason: String,
 }
 
-fn because(reason: impl Into<String>) -> NotAFormula {
+fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
     NotAFormula { reason: reason.into() }
 }
 
@@ -51,7 +51,7 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 /// let compiler = Compiler::default();
 /// let written = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
 /// let found = written.replace("coalesce(sum(amount), 0)", "count(distinct customer_id)");
-/// let formula = Decompiler::default().formula(&compiler, spec, None, &found, None, "revenue")?;
+/// let formula = Decompiler::default().find_formula(&compiler, spec, None, &found, None, "revenue")?;
 /// assert_eq!(formula, "COUNTUNIQUE(customer_id)");
 /// # Ok::<(), formulac_decompile::NotAFormula>(())
 /// ```
@@ -61,7 +61,7 @@ pub struct Decompiler {
     /// caller first needs it.
     learned: KeptFormula<OnceLock<Patterns>>,
     /// Probes that are compiled in each dialect to learn the patterns.
-    tried: KeptFormula<Tried>,
+    tried: KeptFormula<TriedProbes>,
     /// Words that generated SQL of each dialect contains, except names.
     words: KeptFormula<FxHashSet<&'static str>>,
 }
@@ -90,7 +90,7 @@ impl Decompiler {
     ///
     /// Returns an error if the spec does not compile or has no such definition, if the column is not in the
     /// file, or if no known formula produces its SQL.
-    pub fn formula(
+    pub fn find_formula(
         &self,
         compiler: &Compiler,
         spec: &str,
@@ -99,37 +99,39 @@ impl Decompiler {
         step: Option<&str>,
         definition: &str,
     ) -> Result<String, NotAFormula> {
-        let read = SpecPosition::new(spec).map_err(|refusal| because(refusal.reason))?;
+        let read = SpecPosition::new(spec).map_err(|refusal| not_a_formula(refusal.reason))?;
         let (place, placed) = read
             .definition(step, definition)
-            .map_err(|refusal| because(refusal.reason))?;
+            .map_err(|refusal| not_a_formula(refusal.reason))?;
         let written = compiler.compile_spec_at(spec, path);
-        let written = written.model_sql().ok_or_else(|| because("the spec has errors"))?;
+        let written = written
+            .model_sql()
+            .ok_or_else(|| not_a_formula("the spec has errors"))?;
         let dialect = compiler.options.dialect;
         let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
-        let edits = between(&written, &found);
+        let edits = compare_files(&written, &found);
         let mut trees = Trees::default();
         let cte = read.step_cte(place);
         let mut case = CandidateCheck::new(compiler, &read, (place, placed), path, (&written, &found, &edits));
-        let expression = match read.expression(&found, cte, place, definition, &mut trees) {
+        let expression = match read.definition_expression(&found, cte, place, definition, &mut trees) {
             Ok(expression) => expression,
             Err(reason) => {
-                for (shown, expected, part) in case.candidates_through(&mut trees) {
+                for (shown, expected, part) in case.surrounding_candidates(&mut trees) {
                     case.shown = shown;
                     case.is_exact = true;
-                    if let Ok(formula) = self.solved(&case, &mut trees, expected, part) {
+                    if let Ok(formula) = self.solve_part(&case, &mut trees, expected, part) {
                         return Ok(formula);
                     }
                 }
-                return Err(because(reason));
+                return Err(not_a_formula(reason));
             }
         };
-        self.solved(&case, &mut trees, expression, expression)
+        self.solve_part(&case, &mut trees, expression, expression)
     }
 
     /// Finds the formula of a part of the expression, so that the part of the file that shows the definition compiles
     /// to the expected expression.
-    fn solved(
+    fn solve_part(
         &self,
         case: &CandidateCheck<'_, '_>,
         trees: &mut Trees,
@@ -137,34 +139,37 @@ impl Decompiler {
         part: SqlNodeId,
     ) -> Result<String, NotAFormula> {
         let (compiler, read) = (case.compiler, case.read);
-        if let Some(call) = self.unknown_call(case, trees, part) {
-            return Err(because(format!("no formula expresses {}", trees.construct(call))));
+        if let Some(call) = self.find_unknown_call(case, trees, part) {
+            return Err(not_a_formula(format!(
+                "no formula expresses {}",
+                trees.describe_construct(call)
+            )));
         }
-        let learned = self.learned(compiler, read, widest(trees, part));
+        let learned = self.learned_patterns(compiler, read, max_arguments(trees, part));
         let known: Vec<&Patterns> = learned.iter().filter_map(|learned| learned.get()).collect();
         let is_of_rows =
             |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
         let looks_at_rows = trees.descendants(part).iter().any(is_of_rows);
         let names = if looks_at_rows {
-            case.names(trees, part)
+            case.candidate_names(trees, part)
         } else {
             Vec::new()
         };
-        let mut more = vec![case.windows(trees, part, &names)];
+        let mut more = vec![case.learn_windows(trees, part, &names)];
         let mut given = SearchInput::new();
-        case.definitions(trees, &mut given);
+        case.add_definitions(trees, &mut given);
         let mut of_words: Option<Patterns> = None;
         let mut wave = 0;
         loop {
             let mut all: Vec<&Patterns> = known.clone();
             all.extend(&of_words);
             all.extend(&more);
-            for (part, forms) in case.ranges((&all, &given), trees, part, &names) {
+            for (part, forms) in case.learn_ranges((&all, &given), trees, part, &names) {
                 given.entry(part).or_default().extend(forms);
             }
-            let mut search = Search::new(&all, trees).with_input(&given);
+            let mut search = FormulaSearch::new(&all, trees).with_input(&given);
             let forms = search.candidates(part);
-            if let Some(formula) = case.first(forms, trees, expected) {
+            if let Some(formula) = case.first_proven(forms, trees, expected) {
                 return Ok(formula);
             }
             let next = if looks_at_rows {
@@ -176,7 +181,7 @@ impl Decompiler {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
                     // The numbers and strings of this expression may come from different literals in the formula.
-                    let mut words = constants_of(trees, part);
+                    let mut words = find_constants(trees, part);
                     words.functions = functions_like(&known, trees, part);
                     let mut tried = literal_probes(trees, &known, part);
                     if !words.is_empty() {
@@ -185,7 +190,10 @@ impl Decompiler {
                     if tried.is_empty() {
                         break;
                     }
-                    of_words = Some(Patterns::learn(&probe_compiler(compiler, read), &Tried::new(tried)));
+                    of_words = Some(Patterns::learn(
+                        &probe_compiler(compiler, read),
+                        &TriedProbes::new(tried),
+                    ));
                 }
                 None => break,
             }
@@ -199,33 +207,38 @@ impl Decompiler {
         for form in named.values_mut().flatten().filter(|form| form.cost == OF_DEFINITION) {
             form.cost = 0;
         }
-        case.keys(trees, part, &mut given);
-        let (base, silent) = (case.base(), case.columns_of_base());
+        case.add_keys(trees, part, &mut given);
+        let (base, silent) = (case.base_relation(), case.base_columns());
         let others = [
-            Search::new(&all, trees).with_input(&named),
+            FormulaSearch::new(&all, trees).with_input(&named),
             // A definition may have the same name as a column that the step reads.
-            Search::new(&all, trees).with_input(&given).with_base(&base),
-            Search::new(&all, trees).with_input(&given).with_silent(&silent),
+            FormulaSearch::new(&all, trees).with_input(&given).with_base(&base),
+            FormulaSearch::new(&all, trees).with_input(&given).with_silent(&silent),
         ];
         for mut search in others {
-            if let Some(formula) = case.first(search.candidates(part), trees, expected) {
+            if let Some(formula) = case.first_proven(search.candidates(part), trees, expected) {
                 return Ok(formula);
             }
         }
-        let mut search = Search::new(&all, trees).with_input(&given);
+        let mut search = FormulaSearch::new(&all, trees).with_input(&given);
         let forms = search.candidates(part);
         Err(match search.smallest_unknown(part).filter(|_| forms.is_empty()) {
-            Some(part) => because(format!("no formula expresses {}", trees.construct(part))),
-            None => because(format!(
+            Some(part) => not_a_formula(format!("no formula expresses {}", trees.describe_construct(part))),
+            None => not_a_formula(format!(
                 "no formula of {} produces exactly this SQL",
-                trees.construct(part)
+                trees.describe_construct(part)
             )),
         })
     }
 
     /// Returns a call of a function that occurs neither in generated SQL nor in the spec. If there is such a call, no
     /// formula has to be tried.
-    fn unknown_call(&self, case: &CandidateCheck<'_, '_>, trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
+    fn find_unknown_call(
+        &self,
+        case: &CandidateCheck<'_, '_>,
+        trees: &Trees,
+        expression: SqlNodeId,
+    ) -> Option<SqlNodeId> {
         let dialect = case.found.dialect;
         let words = get_or_learn(&self.words, dialect.to_string(), || dialect.words().collect());
         let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
@@ -241,7 +254,12 @@ impl Decompiler {
 
     /// Learns the SQL of all functions. The SQL of functions that involve time depends on the time zone and the
     /// calendar of the spec. Calls with many arguments are learned separately.
-    fn learned(&self, compiler: &Compiler, read: &SpecPosition<'_>, widest: usize) -> Vec<Arc<OnceLock<Patterns>>> {
+    fn learned_patterns(
+        &self,
+        compiler: &Compiler,
+        read: &SpecPosition<'_>,
+        widest: usize,
+    ) -> Vec<Arc<OnceLock<Patterns>>> {
         let compiler = probe_compiler(compiler, read);
         let options = &compiler.options;
         let mut all = Vec::new();
@@ -254,7 +272,7 @@ impl Decompiler {
                 }
                 let patterns = get_or_learn(&self.learned, of_settings, OnceLock::new);
                 patterns.get_or_init(|| {
-                    let tried = get_or_learn(&self.tried, key, || Tried::new(all_probes(is_wide, is_temporal)));
+                    let tried = get_or_learn(&self.tried, key, || TriedProbes::new(all_probes(is_wide, is_temporal)));
                     Patterns::learn(&compiler, &tried)
                 });
                 all.push(patterns);
@@ -284,9 +302,9 @@ fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
 
 /// Creates a compiler with the settings of a spec and with the relation that holds the columns of probes.
 fn probe_compiler(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
-    let compiler = read.outline.settings(compiler);
+    let compiler = read.outline.with_spec_settings(compiler);
     let mut options = (*compiler.options).clone();
-    options.schema = Arc::new(Schema::new().with(relation()));
+    options.schema = Arc::new(Schema::new().with(probe_relation()));
     options.from = Some(RELATION.to_owned());
     compiler.with_options(options)
 }
@@ -303,7 +321,7 @@ impl SpecPosition<'_> {
     }
 
     /// Returns a definition's expression in a file, with only the names that its formula may use.
-    pub(super) fn expression(
+    pub(super) fn definition_expression(
         &self,
         file: &SqlFile<'_>,
         cte: Option<&str>,
@@ -312,9 +330,9 @@ impl SpecPosition<'_> {
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
         let mut columns = self.columns(file, step, name);
-        let site = self.site(&columns, file, cte, name);
+        let site = self.find_site(&columns, file, cte, name);
         let site = site.ok_or_else(|| format!("the file has no column `{name}`"))?;
-        let id = columns.expression(&site, trees)?;
+        let id = columns.resolve_expression(&site, trees)?;
         // A wide pivot combines several rows into one, so each column is the maximum of a single value.
         let is_wide = self
             .outline
@@ -357,17 +375,22 @@ impl SpecPosition<'_> {
     }
 
     /// Finds the place where a definition is computed.
-    pub(super) fn site(
+    pub(super) fn find_site(
         &self,
         columns: &ColumnMatches<'_, '_>,
         file: &SqlFile<'_>,
         cte: Option<&str>,
         name: &str,
-    ) -> Option<Site> {
+    ) -> Option<ColumnSite> {
         let lower = cte.map(str::to_ascii_lowercase);
         // A definition that is not a column of the result is computed in a preceding CTE.
-        let elsewhere = || file.ctes.iter().rev().find_map(|cte| columns.site(Some(cte), name));
-        columns.site(lower.as_deref(), name).or_else(elsewhere)
+        let elsewhere = || {
+            file.ctes
+                .iter()
+                .rev()
+                .find_map(|cte| columns.find_site(Some(cte), name))
+        };
+        columns.find_site(lower.as_deref(), name).or_else(elsewhere)
     }
 }
 
@@ -385,7 +408,7 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
 }
 
 /// Returns `WIDE` or `WIDEST`, depending on the largest number of arguments in a call or of operands in a chain.
-fn widest(trees: &Trees, expression: SqlNodeId) -> usize {
+fn max_arguments(trees: &Trees, expression: SqlNodeId) -> usize {
     let parts = trees.descendants(expression);
     let kids = parts.iter().map(|part| trees.children(*part).len()).max().unwrap_or(0);
     // Return one of only two sizes, so that many expressions share the learned patterns.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::file::{SqlFile, name_of};
+use super::file::{SqlFile, token_name};
 
 /// A relation that a select reads.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(super) fn read_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<Re
         let name_at = |at: usize| {
             outside
                 .get(at)
-                .and_then(|(at, _)| name_of(file.tokens.get(*at).copied()?, file))
+                .and_then(|(at, _)| token_name(file.tokens.get(*at).copied()?, file))
         };
         let Some(relation) = name_at(*name) else { continue };
         let alias = if key(name + 1) == "as" { name_at(name + 2) } else { None };

@@ -4,10 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::comments::with_lost_comments;
+use super::comments::restore_lost_comments;
 use super::edits::describe_place;
 use super::file::{FilePart, FilePartKind, FilePlace, SqlFile};
-use super::separated_parts::{ListItem, Separated};
+use super::separated_parts::{ListItem, SeparatedList};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
@@ -16,33 +16,33 @@ use crate::dialect::Dialect;
 pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
-    let merged = if f.same(&all(&f), &o, &all(&o)) && !misses_comment(&o, &f) {
+    let merged = if f.has_same_tokens(&all(&f), &o, &all(&o)) && !is_missing_comment(&o, &f) {
         found.to_owned()
     } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
-        one_sided(&LayoutSides {
+        one_sided_text(&LayoutSides {
             b: (&b, all(&b)),
             o: (&o, all(&o)),
             f: (&f, all(&f)),
         })?
         .to_owned()
     } else {
-        let mut out = head(&b, &o, &f)?;
-        query(&b, &o, &f, &mut out)?;
+        let mut out = merge_head(&b, &o, &f)?;
+        merge_query(&b, &o, &f, &mut out)?;
         out
     };
-    let merged = with_header_of(&with_lost_comments(merged, &f), ours);
-    is_of_both(&SqlFile::read(&merged, dialect), &b, &o, &f).then_some(merged)
+    let merged = with_header_of(&restore_lost_comments(merged, &f), ours);
+    has_known_parts(&SqlFile::read(&merged, dialect), &b, &o, &f).then_some(merged)
 }
 
 /// Restores the comments of a file that are missing in a merged text.
 pub fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
-    with_lost_comments(merged, &SqlFile::read(found, dialect))
+    restore_lost_comments(merged, &SqlFile::read(found, dialect))
 }
 
 /// A part of a query that a spec and a person changed in different ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Clash {
+pub struct LayoutClash {
     /// Description of the part.
     pub what: String,
     /// Line of the part in the file, starting at 1.
@@ -55,7 +55,7 @@ pub struct Clash {
     pub theirs: String,
 }
 
-impl Clash {
+impl LayoutClash {
     /// Creates a clash in the part of the file that starts at `line`, with the text of all three versions.
     pub fn new(what: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Clash {
 }
 
 /// Returns the parts that the spec and a person changed in different ways, so that [`merge`] returns `None`.
-pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
+pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<LayoutClash> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {
         file.parts
@@ -81,7 +81,7 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
     let same = |one: (&SqlFile<'_>, Option<&Range<usize>>), other: (&SqlFile<'_>, Option<&Range<usize>>)| match (
         one.1, other.1,
     ) {
-        (Some(tokens), Some(others)) => one.0.same(tokens, other.0, others),
+        (Some(tokens), Some(others)) => one.0.has_same_tokens(tokens, other.0, others),
         (one, other) => one.is_none() && other.is_none(),
     };
     let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.place));
@@ -102,16 +102,16 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
             continue;
         }
         let texts = sides.map(|(file, tokens)| tokens.map(|tokens| file.text(tokens).to_owned()).unwrap_or_default());
-        clashes.push(Clash::new(describe_place(&part.place), line, texts));
+        clashes.push(LayoutClash::new(describe_place(&part.place), line, texts));
     }
     clashes
 }
 
 /// Returns whether each part of the merged SQL equals the part that the spec produces or the part in the file.
-fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
+fn has_known_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
-    if f.same(&all(f), b, &all(b)) {
-        return merged.same(&all(merged), o, &all(o));
+    if f.has_same_tokens(&all(f), b, &all(b)) {
+        return merged.has_same_tokens(&all(merged), o, &all(o));
     }
     let [ours, theirs] = [o, f].map(|file| {
         let parts = file.parts.iter().map(|part| (&part.place, &part.tokens));
@@ -121,7 +121,7 @@ fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFil
         let is_in = |(file, parts): &(&SqlFile<'_>, HashMap<_, &Range<usize>>)| {
             parts
                 .get(&part.place)
-                .is_some_and(|tokens| merged.same(&part.tokens, file, tokens))
+                .is_some_and(|tokens| merged.has_same_tokens(&part.tokens, file, tokens))
         };
         is_in(&ours)
             || is_in(&theirs)
@@ -140,12 +140,12 @@ struct LayoutSides<'a, 's> {
 }
 
 /// Returns the text in the file if only people changed it, or the text of the spec if only the spec changed it.
-fn one_sided<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
+fn one_sided_text<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
     let LayoutSides { b, o, f } = sides;
-    if f.0.same(&f.1, o.0, &o.1) || b.0.same(&b.1, o.0, &o.1) {
+    if f.0.has_same_tokens(&f.1, o.0, &o.1) || b.0.has_same_tokens(&b.1, o.0, &o.1) {
         Some(f.0.text(&f.1))
     } else {
-        b.0.same(&b.1, f.0, &f.1).then(|| o.0.text(&o.1))
+        b.0.has_same_tokens(&b.1, f.0, &f.1).then(|| o.0.text(&o.1))
     }
 }
 
@@ -159,17 +159,17 @@ pub(super) fn head_tokens(file: &SqlFile<'_>) -> Range<usize> {
 }
 
 fn head_text<'s>(file: &SqlFile<'s>) -> &'s str {
-    let end = file.bytes(&(head_tokens(file).end..file.tokens.len())).start;
+    let end = file.byte_range(&(head_tokens(file).end..file.tokens.len())).start;
     file.source.get(..end).unwrap_or_default()
 }
 
 /// Merges everything before the query. Additions that people made to the configuration are kept, even if the spec
 /// changes the rest of the configuration.
-fn head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
+fn merge_head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
     let [base, ours, found] = [b, o, f].map(head_tokens);
-    let is_edited = !b.same(&base, f, &found);
-    if b.same(&base, o, &ours) || f.same(&found, o, &ours) {
-        let takes_comment = misses_comment(o, f) && !misses_comment(b, f);
+    let is_edited = !b.has_same_tokens(&base, f, &found);
+    if b.has_same_tokens(&base, o, &ours) || f.has_same_tokens(&found, o, &ours) {
+        let takes_comment = is_missing_comment(o, f) && !is_missing_comment(b, f);
         return Some(
             if takes_comment && !is_edited {
                 head_text(o)
@@ -197,7 +197,7 @@ fn head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
 
 /// Returns whether a comment that formulac writes above the query of one file is missing above the query of the other
 /// file.
-fn misses_comment(of: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
+fn is_missing_comment(of: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
     let there = head_text(file);
     head_text(of)
         .lines()
@@ -205,10 +205,10 @@ fn misses_comment(of: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
 }
 
 /// Merges the CTEs and the last select.
-fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) -> Option<()> {
+fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) -> Option<()> {
     if f.ctes.is_empty() != o.ctes.is_empty() {
         let [b, o, f] = [b, o, f].map(|file| (file, head_tokens(file).end..file.tokens.len()));
-        out.push_str(one_sided(&LayoutSides { b, o, f })?);
+        out.push_str(one_sided_text(&LayoutSides { b, o, f })?);
         out.push('\n');
         return Some(());
     }
@@ -223,15 +223,15 @@ fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) ->
         };
         let (base, ours, found) = (items(b), items(o), items(f));
         let with = head_tokens(f).end;
-        let start = f.bytes(&(with..with + 1)).end;
+        let start = f.byte_range(&(with..with + 1)).end;
         out.push_str(f.text(&(with..with + 1)));
         let ranges: Vec<Range<usize>> = found.iter().map(|item| item.tokens.clone()).collect();
-        let list = Separated::read(f, &ranges, start, f.bytes(&f.last).start, true);
-        let picked = pick((b, &base), (o, &ours), (f, &found), true)?;
+        let list = SeparatedList::read(f, &ranges, start, f.byte_range(&f.last).start, true);
+        let picked = merge_items((b, &base), (o, &ours), (f, &found), true)?;
         let mut entries = Vec::new();
         for one in picked {
-            let mut entry = one.entry(o, &ours, &list);
-            if let Picked::Both {
+            let mut entry = one.list_item(o, &ours, &list);
+            if let PickedItem::Both {
                 base: was,
                 ours: now,
                 found: there,
@@ -244,20 +244,20 @@ fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) ->
                     o: (o, of(&ours, now)),
                     f: (f, of(&found, there)),
                 };
-                entry.text = cte(&sides)?;
+                entry.text = merge_cte(&sides)?;
             }
             entries.push(entry);
         }
         list.write(out, &entries);
     }
     let [b, o, last] = [b, o, f].map(|file| (file, file.last.clone()));
-    out.push_str(&select(&LayoutSides { b, o, f: last })?);
-    out.push_str(f.source.get(f.bytes(&f.last).end..).unwrap_or_default());
+    out.push_str(&merge_select(&LayoutSides { b, o, f: last })?);
+    out.push_str(f.source.get(f.byte_range(&f.last).end..).unwrap_or_default());
     Some(())
 }
 
 /// Merges a CTE that exists in all three versions.
-fn cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
+fn merge_cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
     let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
     let LayoutSides { b, o, f } = sides;
     let inner = LayoutSides {
@@ -265,8 +265,8 @@ fn cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
         o: (o.0, inside(o)),
         f: (f.0, inside(f)),
     };
-    let text = select(&inner)?;
-    let (whole, part) = (f.0.bytes(&f.1), f.0.bytes(&inner.f.1));
+    let text = merge_select(&inner)?;
+    let (whole, part) = (f.0.byte_range(&f.1), f.0.byte_range(&inner.f.1));
     Some(
         [
             f.0.source.get(whole.start..part.start)?,
@@ -344,14 +344,14 @@ impl SelectLayout {
     }
 }
 
-fn select(sides: &LayoutSides<'_, '_>) -> Option<String> {
+fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
     let LayoutSides { b, o, f } = sides;
-    if b.0.same(&b.1, o.0, &o.1) || f.0.same(&f.1, o.0, &o.1) {
+    if b.0.has_same_tokens(&b.1, o.0, &o.1) || f.0.has_same_tokens(&f.1, o.0, &o.1) {
         return Some(f.0.text(&f.1).to_owned());
     }
     let read = |side: &(&SqlFile<'_>, Range<usize>)| SelectLayout::read(side.0, &side.1);
     let (Some(b), Some(o), Some(f)) = (read(&sides.b), read(&sides.o), read(&sides.f)) else {
-        return one_sided(sides).map(str::to_owned);
+        return one_sided_text(sides).map(str::to_owned);
     };
     let (base, ours, found) = (sides.b.0, sides.o.0, sides.f.0);
     let words = LayoutSides {
@@ -359,37 +359,37 @@ fn select(sides: &LayoutSides<'_, '_>) -> Option<String> {
         o: (ours, o.words),
         f: (found, f.words.clone()),
     };
-    let mut out = one_sided(&words)?.to_owned();
+    let mut out = one_sided_text(&words)?.to_owned();
     let tokens = |items: &[LayoutItem]| items.iter().map(|item| item.tokens.clone()).collect::<Vec<_>>();
-    let end = found.bytes(&sides.f.1).end;
+    let end = found.byte_range(&sides.f.1).end;
     let from = f
         .clauses
         .first()
-        .map_or(end, |clause| found.bytes(&clause.tokens).start);
+        .map_or(end, |clause| found.byte_range(&clause.tokens).start);
     let lists = [
         (
             &b.columns,
             &o.columns,
             &f.columns,
-            found.bytes(&f.words).end,
+            found.byte_range(&f.words).end,
             from,
             true,
         ),
         (&b.clauses, &o.clauses, &f.clauses, from, end, false),
     ];
     for (before, now, there, start, end, has_commas) in lists {
-        let picked = pick((base, before), (ours, now), (found, there), false)?;
-        let list = Separated::read(found, &tokens(there), start, end, has_commas);
+        let picked = merge_items((base, before), (ours, now), (found, there), false)?;
+        let list = SeparatedList::read(found, &tokens(there), start, end, has_commas);
         let entries: Vec<ListItem> = picked
             .iter()
             .map(|one| {
-                let mut entry = one.entry(ours, now, &list);
+                let mut entry = one.list_item(ours, now, &list);
                 // A new clause begins on a new line.
                 if !has_commas
                     && entry.lead.is_empty()
-                    && !matches!(one, Picked::Found(0) | Picked::Both { found: 0, .. })
+                    && !matches!(one, PickedItem::Found(0) | PickedItem::Both { found: 0, .. })
                 {
-                    entry.lead = lead_of(ours, one, now);
+                    entry.lead = item_lead(ours, one, now);
                 }
                 entry
             })
@@ -400,19 +400,19 @@ fn select(sides: &LayoutSides<'_, '_>) -> Option<String> {
 }
 
 /// Returns the line break and the whitespace before an item that the spec produces.
-fn lead_of(ours: &SqlFile<'_>, one: &Picked, items: &[LayoutItem]) -> String {
+fn item_lead(ours: &SqlFile<'_>, one: &PickedItem, items: &[LayoutItem]) -> String {
     let at = match one {
-        Picked::New(at) | Picked::Ours { ours: at, .. } => *at,
+        PickedItem::New(at) | PickedItem::Ours { ours: at, .. } => *at,
         _ => return "\n".to_owned(),
     };
-    let start = items.get(at).map_or(0, |item| ours.bytes(&item.tokens).start);
+    let start = items.get(at).map_or(0, |item| ours.byte_range(&item.tokens).start);
     let before = ours.source.get(..start).unwrap_or_default();
     before.get(before.trim_end().len()..).unwrap_or("\n").to_owned()
 }
 
 /// Source of an item in a merged list. The numbers are positions of items.
 #[derive(Clone, Copy, Debug)]
-enum Picked {
+enum PickedItem {
     /// The unchanged item of the file.
     Found(usize),
     /// The item that the spec produces, in the place of an item in the file.
@@ -429,8 +429,8 @@ enum Picked {
     New(usize),
 }
 
-impl Picked {
-    fn entry(self, file: &SqlFile<'_>, ours: &[LayoutItem], list: &Separated) -> ListItem {
+impl PickedItem {
+    fn list_item(self, file: &SqlFile<'_>, ours: &[LayoutItem], list: &SeparatedList) -> ListItem {
         let text = |at: usize| {
             ours.get(at)
                 .map(|item| file.text(&item.tokens).to_owned())
@@ -460,45 +460,45 @@ impl Picked {
 
 /// Merges the items of a list. `None` if both sides changed the same item, unless the items consist of parts that can
 /// be merged.
-fn pick(
+fn merge_items(
     (base, b): (&SqlFile<'_>, &[LayoutItem]),
     (ours, o): (&SqlFile<'_>, &[LayoutItem]),
     (found, f): (&SqlFile<'_>, &[LayoutItem]),
     have_parts: bool,
-) -> Option<Vec<Picked>> {
-    fn by_key(items: &[LayoutItem]) -> HashMap<&str, usize> {
+) -> Option<Vec<PickedItem>> {
+    fn index_by_key(items: &[LayoutItem]) -> HashMap<&str, usize> {
         items
             .iter()
             .enumerate()
             .map(|(at, item)| (item.key.as_str(), at))
             .collect()
     }
-    let (in_b, in_o, in_f) = (by_key(b), by_key(o), by_key(f));
+    let (in_b, in_o, in_f) = (index_by_key(b), index_by_key(o), index_by_key(f));
     let of_base = |key: &str| in_b.get(key).and_then(|at| b.get(*at));
     let mut picked = Vec::new();
     for (at, item) in f.iter().enumerate() {
         let was = of_base(&item.key);
-        let as_base = was.is_some_and(|was| base.same(&was.tokens, found, &item.tokens));
+        let as_base = was.is_some_and(|was| base.has_same_tokens(&was.tokens, found, &item.tokens));
         let Some(now) = in_o.get(item.key.as_str()).copied() else {
             match was {
-                None => picked.push(Picked::Found(at)),
+                None => picked.push(PickedItem::Found(at)),
                 Some(_) if as_base => {}
                 Some(_) => return None,
             }
             continue;
         };
         let new = &o.get(now)?.tokens;
-        let is_unchanged = was.is_some_and(|was| base.same(&was.tokens, ours, new));
-        picked.push(if found.same(&item.tokens, ours, new) || is_unchanged {
-            Picked::Found(at)
+        let is_unchanged = was.is_some_and(|was| base.has_same_tokens(&was.tokens, ours, new));
+        picked.push(if found.has_same_tokens(&item.tokens, ours, new) || is_unchanged {
+            PickedItem::Found(at)
         } else if let Some(base) = in_b.get(item.key.as_str()).copied().filter(|_| have_parts) {
-            Picked::Both {
+            PickedItem::Both {
                 base,
                 ours: now,
                 found: at,
             }
         } else if as_base {
-            Picked::Ours { ours: now, found: at }
+            PickedItem::Ours { ours: now, found: at }
         } else {
             return None;
         });
@@ -512,7 +512,7 @@ fn pick(
     {
         match of_base(&item.key) {
             None => new.push(at),
-            Some(was) if base.same(&was.tokens, ours, &item.tokens) => {}
+            Some(was) if base.has_same_tokens(&was.tokens, ours, &item.tokens) => {}
             Some(_) => return None,
         }
     }
@@ -524,12 +524,12 @@ fn pick(
         };
         items.iter().filter(common).map(|item| item.key.clone()).collect()
     };
-    let key_of = |one: &Picked| one.found_index().and_then(|at| f.get(at)).map(|item| item.key.as_str());
+    let key_of = |one: &PickedItem| one.found_index().and_then(|at| f.get(at)).map(|item| item.key.as_str());
     // Only the spec changed the order of the items.
     if order(b) == order(f) && order(b) != order(o) {
-        let rank = |one: &Picked| key_of(one).and_then(|key| in_o.get(key).copied());
+        let rank = |one: &PickedItem| key_of(one).and_then(|key| in_o.get(key).copied());
         let mut last = 0;
-        let mut ranked: Vec<(usize, Picked)> = Vec::new();
+        let mut ranked: Vec<(usize, PickedItem)> = Vec::new();
         for one in picked {
             last = rank(&one).unwrap_or(last);
             ranked.push((last, one));
@@ -542,11 +542,11 @@ fn pick(
     }
     // A new item comes after the item that precedes it in the spec.
     let there: HashSet<String> = picked.iter().filter_map(|one| key_of(one).map(str::to_owned)).collect();
-    let mut behind: HashMap<Option<&str>, Vec<Picked>> = HashMap::new();
+    let mut behind: HashMap<Option<&str>, Vec<PickedItem>> = HashMap::new();
     let (mut last, mut new) = (None, new.into_iter().peekable());
     for (at, item) in o.iter().enumerate() {
         if new.next_if_eq(&at).is_some() {
-            behind.entry(last).or_default().push(Picked::New(at));
+            behind.entry(last).or_default().push(PickedItem::New(at));
         } else if there.contains(&item.key) {
             last = Some(item.key.as_str());
         }

@@ -53,9 +53,9 @@ mod windows;
 
 pub use edits::{Edits, ItemEdit, RestEdit};
 pub use formula::{Decompiler, NotAFormula};
-pub use layout::Clash;
+pub use layout::LayoutClash;
 pub use layout::{keep_comments, layout_clashes, merge};
-pub use order::in_order_of;
+pub use order::with_column_order_of;
 pub use spec_edit::{EditRefusal, with_formula};
 pub use substitute::spec_for_sql;
 

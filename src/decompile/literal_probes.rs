@@ -3,7 +3,7 @@
 
 use super::expression_text::{ExpressionShape, text_literal};
 use super::patterns::{Patterns, SqlPattern};
-use super::probes::{Arg, NUMBERS, Probe, column};
+use super::probes::{Arg, NUMBERS, Probe, probe_column};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Lowering, functions};
@@ -28,15 +28,15 @@ const CASES: usize = 4;
 /// Returns calls with the literals that may have produced the strings of an expression, based on the known SQL of
 /// calls.
 pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<Probe> {
-    let texts = texts(trees, expression);
+    let texts = string_literals(trees, expression);
     let mut all = Vec::new();
     for function in functions() {
         match function.lower {
-            Some(Lowering::Text) => formats(function.name, (trees, known), expression, &texts, &mut all),
+            Some(Lowering::Text) => add_format_probes(function.name, (trees, known), expression, &texts, &mut all),
             Some(Lowering::Search) => {
                 for needle in texts.iter().filter_map(|text| wildcards_from_regex(text)) {
-                    let start = Arg::Column(column(Type::Integer, true, 2));
-                    let started = Arg::Column(column(Type::Integer, false, 2));
+                    let start = Arg::Column(probe_column(Type::Integer, true, 2));
+                    let started = Arg::Column(probe_column(Type::Integer, false, 2));
                     for more in [vec![], vec![start], vec![started], vec![Arg::Number(NUMBERS[2])]] {
                         probe_texts(function.name, &[(0, &needle)], 2, more, &mut all);
                     }
@@ -57,7 +57,7 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
                         probe_texts(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
                     }
                     for nullable in [true, false] {
-                        let new = vec![Arg::Column(column(Type::Text, nullable, 2))];
+                        let new = vec![Arg::Column(probe_column(Type::Text, nullable, 2))];
                         probe_texts(function.name, &[(1, &pattern)], 2, new, &mut all);
                     }
                 }
@@ -69,7 +69,7 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
 }
 
 /// Returns the strings of an expression.
-fn texts(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
+fn string_literals(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for part in trees.descendants(expression) {
         if let SqlLabel::Text(text, _) = trees.label(part)
@@ -88,7 +88,7 @@ fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: 
     for nullable in [true, false] {
         let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
             Some((_, text)) => Arg::Fixed(text_literal(text).text),
-            None => Arg::Column(column(Type::Text, nullable, place)),
+            None => Arg::Column(probe_column(Type::Text, nullable, place)),
         };
         let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
         all.push(Probe {
@@ -98,7 +98,7 @@ fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: 
     }
 }
 
-fn formats(
+fn add_format_probes(
     name: &'static str,
     (trees, known): (&Trees, &[&Patterns]),
     expression: SqlNodeId,
@@ -108,7 +108,7 @@ fn formats(
     let mut put = |types: &[Type], mask: &str| {
         for ty in types {
             for nullable in [true, false] {
-                let value = Arg::Column(column(*ty, nullable, 0));
+                let value = Arg::Column(probe_column(*ty, nullable, 0));
                 let args = vec![value, Arg::Fixed(text_literal(mask).text)];
                 all.push(Probe {
                     shape: ExpressionShape::Call(name),
@@ -121,13 +121,13 @@ fn formats(
         .descendants(expression)
         .into_iter()
         .rev()
-        .filter_map(|part| date_in_parts(trees, known, part));
+        .filter_map(|part| date_format(trees, known, part));
     let dates = texts.iter().flat_map(|text| date_masks_from_sql(text));
     for mask in dates.chain(in_parts.take(CHAINS)) {
         put(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
     }
     const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
-    for mask in numbers(trees, expression).into_iter().take(MASKS) {
+    for mask in number_formats(trees, expression).into_iter().take(MASKS) {
         put(&NUMERIC, &mask);
         if mask.contains("General") {
             put(&[Type::Text], &mask);
@@ -135,15 +135,15 @@ fn formats(
     }
     let is_case = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Case;
     for case in trees.descendants(expression).into_iter().filter(is_case).take(CASES) {
-        for mask in by_sign(trees, case).into_iter().take(MASKS) {
+        for mask in formats_by_sign(trees, case).into_iter().take(MASKS) {
             put(&NUMERIC, &mask);
         }
     }
 }
 
 /// Returns number formats. Formats that contain most of the strings of an expression come first.
-fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
-    let texts = texts(trees, expression);
+fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
+    let texts = string_literals(trees, expression);
     let mut cores = digit_masks_from_sql(&texts);
     let is_around = |text: &&str| !is_digit_pattern(text) && digit_masks_from_sql(&[*text]).is_empty();
     let around: Vec<&str> = texts.iter().copied().filter(is_around).collect();
@@ -157,7 +157,7 @@ fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
         .collect();
     affixes.truncate(AFFIXES);
     affixes.push((None, String::new()));
-    let thousands = thousands(trees, expression);
+    let thousands = thousands_commas(trees, expression);
     let is_bare = cores.is_empty();
     cores.extend(["0", "#"].map(str::to_owned));
     cores.extend(is_bare.then(|| "General".to_owned()));
@@ -179,7 +179,7 @@ fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 
 /// Returns the format of a date that is written in parts, such as `extract(day …) || '.' || …`. `None` if one of the
 /// parts is not known as a part of a date.
-fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Option<String> {
+fn date_format(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Option<String> {
     let is_join = |id: SqlNodeId| matches!(trees.label(id), SqlLabel::Op(op) if op == "||");
     let mut parts = Vec::new();
     let mut rest = expression;
@@ -197,7 +197,8 @@ fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> O
             SqlLabel::Text(text, _) => mask.push_str(&mask_literal_from_sql(text)),
             _ => {
                 mask.push_str(
-                    &known_part(trees, known, part).or_else(|| date_part_mask_from_sql(&texts(trees, part)))?,
+                    &known_part(trees, known, part)
+                        .or_else(|| date_part_mask_from_sql(&string_literals(trees, part)))?,
                 );
             }
         }
@@ -211,7 +212,7 @@ fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<Str
         (ExpressionShape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
         _ => None,
     };
-    let patterns = known.iter().flat_map(|known| known.values(trees, part));
+    let patterns = known.iter().flat_map(|known| known.value_patterns(trees, part));
     let fits = |mask: &String| mask.bytes().all(|letter| letter.is_ascii_lowercase());
     patterns
         .filter(|pattern| pattern.match_node(trees, part).is_some())
@@ -220,7 +221,7 @@ fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<Str
 }
 
 /// Returns the trailing commas of a format, one comma for each factor of a thousand by which an expression divides.
-fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
+fn thousands_commas(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found = vec![String::new()];
     for part in trees.descendants(expression) {
         let SqlLabel::Number(number) = trees.label(part) else {
@@ -240,7 +241,7 @@ fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 }
 
 /// Returns formats with a section for each sign, from conditions in which each sign has a different text.
-fn by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
+fn formats_by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
     let mut arms = Vec::new();
     let mut rest = case;
     while let (SqlLabel::Case, [_, then, other]) = (trees.label(rest), trees.children(rest)) {
@@ -255,7 +256,7 @@ fn by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
     }
     let forms = |arm: &SqlNodeId| match trees.label(*arm) {
         SqlLabel::Text(text, _) => affix_masks_from_sql(text),
-        _ => numbers(trees, *arm),
+        _ => number_formats(trees, *arm),
     };
     let mut all = vec![String::new()];
     for (place, arm) in arms.iter().enumerate() {

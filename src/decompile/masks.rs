@@ -1,10 +1,10 @@
 //! Probes of formats, which `TEXT` converts to SQL in a different way in each dialect.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, Probe, TYPES, column};
+use super::probes::{Arg, Probe, TYPES, probe_column};
 
 /// Returns formats of numbers and dates that people often use.
-fn masks() -> Vec<String> {
+fn common_masks() -> Vec<String> {
     const DATES: [&str; 37] = [
         "yyyy-mm-dd",
         "yyyy-mm",
@@ -63,12 +63,15 @@ fn masks() -> Vec<String> {
 }
 
 /// Adds probes that call `TEXT` with various formats.
-pub(super) fn formats(all: &mut Vec<Probe>) {
-    let masks = masks();
+pub(super) fn add_mask_probes(all: &mut Vec<Probe>) {
+    let masks = common_masks();
     for (ty, _) in TYPES {
         for nullable in [true, false] {
             for mask in &masks {
-                let args = vec![Arg::Column(column(ty, nullable, 0)), Arg::Fixed(format!("\"{mask}\""))];
+                let args = vec![
+                    Arg::Column(probe_column(ty, nullable, 0)),
+                    Arg::Fixed(format!("\"{mask}\"")),
+                ];
                 all.push(Probe {
                     shape: ExpressionShape::Call("TEXT"),
                     args,

@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 
 /// Returns a query with the columns of each select in the order of another version of the query. `None` if no column
 /// was moved, or if columns are identified by position, as in a `union`.
-pub fn in_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
+pub fn with_column_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
     moved_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }
 
@@ -45,7 +45,7 @@ pub(super) fn moved_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<
         let mut columns = places.clone();
         columns.sort_by_key(|column| rank(&column.key));
         for (place, column) in places.into_iter().zip(columns) {
-            let bytes = moved.bytes(&place.tokens);
+            let bytes = moved.byte_range(&place.tokens);
             out.push_str(text.get(end..bytes.start)?);
             out.push_str(moved.text(&column.tokens));
             end = bytes.end;
@@ -57,27 +57,27 @@ pub(super) fn moved_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::in_order_of;
+    use super::with_column_order_of;
     use crate::dialect::Dialect;
 
     #[test]
-    fn columns_go_back_to_their_places() {
+    fn columns_are_restored_to_their_order() {
         let dialect = Dialect::default();
         let written = "with a as (\n  select x, sum(y) as s, z\n  from t\n)\n\nselect s, x, z + 1 as w from a\n";
         let moved = "with a as (\n  select x, z, SUM(y) as s\n  from t\n)\n\nselect x, s, -- all\n z + 1 as w from a\n";
         let expected =
             "with a as (\n  select x, SUM(y) as s, z\n  from t\n)\n\nselect s, x, -- all\n z + 1 as w from a\n";
-        assert_eq!(in_order_of(moved, written, dialect).as_deref(), Some(expected));
-        assert_eq!(in_order_of(written, written, dialect), None);
+        assert_eq!(with_column_order_of(moved, written, dialect).as_deref(), Some(expected));
+        assert_eq!(with_column_order_of(written, written, dialect), None);
         // Columns that exist in only one of the versions stay where they are.
         let more = "select x, more, s from a";
         assert_eq!(
-            in_order_of(more, "select s, less, x from a", dialect).as_deref(),
+            with_column_order_of(more, "select s, less, x from a", dialect).as_deref(),
             Some("select s, more, x from a")
         );
         // In a union, columns are matched by position.
         assert_eq!(
-            in_order_of(
+            with_column_order_of(
                 "select x, y from a union all select y, x from b",
                 "select y, x from a",
                 dialect

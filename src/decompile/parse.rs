@@ -78,7 +78,7 @@ pub(super) fn parse(
         dialect,
         trees,
     };
-    let id = parser.row()?;
+    let id = parser.parse_adjacent()?;
     match parser.peek() {
         None => Ok(id),
         Some(token) => Err(format!("unexpected `{}` after an expression", token.text(source))),
@@ -100,9 +100,9 @@ pub(super) fn parse_list(
         dialect,
         trees,
     };
-    let mut items = vec![parser.row()?];
-    while parser.take(",") {
-        items.push(parser.row()?);
+    let mut items = vec![parser.parse_adjacent()?];
+    while parser.take_word(",") {
+        items.push(parser.parse_adjacent()?);
     }
     match parser.peek() {
         None => Ok(items),
@@ -122,7 +122,7 @@ struct Parser<'p> {
 /// A parsed part with its binding strength and its operator. A part in brackets binds like a single name.
 type ParsedPart = (SqlNodeId, u8, Option<String>);
 
-fn is_operator(word: &str) -> Option<u8> {
+fn operator_strength(word: &str) -> Option<u8> {
     Some(match word {
         "or" => OR,
         "and" => AND,
@@ -142,20 +142,20 @@ impl Parser<'_> {
     fn key_at(&self, ahead: usize) -> String {
         match self.tokens.get(self.at + ahead) {
             Some(token) if matches!(token.kind, SqlTokenKind::Word | SqlTokenKind::Sign) => {
-                token.key(self.source).into_owned()
+                token.comparison_key(self.source).into_owned()
             }
             _ => String::new(),
         }
     }
 
-    fn take(&mut self, word: &str) -> bool {
+    fn take_word(&mut self, word: &str) -> bool {
         let is_it = self.key_at(0) == word;
         self.at += usize::from(is_it);
         is_it
     }
 
-    fn need(&mut self, word: &str) -> Result<(), String> {
-        if self.take(word) {
+    fn require_word(&mut self, word: &str) -> Result<(), String> {
+        if self.take_word(word) {
             Ok(())
         } else {
             Err(format!("expected `{word}`"))
@@ -163,10 +163,10 @@ impl Parser<'_> {
     }
 
     /// Parses adjacent expressions, up to a comma or a closing bracket.
-    fn row(&mut self) -> Result<SqlNodeId, String> {
+    fn parse_adjacent(&mut self) -> Result<SqlNodeId, String> {
         let mut parts = Vec::new();
         while !matches!(self.key_at(0).as_str(), "," | ")" | "]") && self.peek().is_some() {
-            parts.push(self.expression(0)?.0);
+            parts.push(self.parse_expression(0)?.0);
         }
         Ok(match parts.as_slice() {
             [] => self.trees.add_leaf(SqlLabel::Nothing),
@@ -176,31 +176,31 @@ impl Parser<'_> {
     }
 
     /// Parses the content between an opening bracket, which was already consumed, and its closing bracket.
-    fn list(&mut self, close: &str) -> Result<Vec<SqlNodeId>, String> {
+    fn parse_items(&mut self, close: &str) -> Result<Vec<SqlNodeId>, String> {
         let mut items = Vec::new();
-        if self.take(close) {
+        if self.take_word(close) {
             return Ok(items);
         }
         loop {
-            items.push(self.row()?);
-            if !self.take(",") {
-                self.need(close)?;
+            items.push(self.parse_adjacent()?);
+            if !self.take_word(",") {
+                self.require_word(close)?;
                 return Ok(items);
             }
         }
     }
 
-    fn expression(&mut self, least: u8) -> Result<ParsedPart, String> {
+    fn parse_expression(&mut self, least: u8) -> Result<ParsedPart, String> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(format!("it is nested more than {DEEPEST} levels deep"));
         }
-        let mut left = self.operand()?;
+        let mut left = self.parse_operand()?;
         if left.1 == WORD {
             self.depth -= 1;
             return Ok((left.0, 0, None));
         }
-        while let Some(next) = self.infix(&left, least)? {
+        while let Some(next) = self.parse_infix(&left, least)? {
             left = next;
         }
         self.depth -= 1;
@@ -208,7 +208,7 @@ impl Parser<'_> {
     }
 
     /// Extends the left operand with one operator and its right operand.
-    fn infix(&mut self, left: &ParsedPart, least: u8) -> Result<Option<ParsedPart>, String> {
+    fn parse_infix(&mut self, left: &ParsedPart, least: u8) -> Result<Option<ParsedPart>, String> {
         let mut word = self.key_at(0);
         let negated = word == "not" && matches!(self.key_at(1).as_str(), "like" | "ilike" | "in" | "between" | "rlike");
         if negated {
@@ -216,14 +216,14 @@ impl Parser<'_> {
         }
         if word == "->" && least == 0 {
             self.at += 1;
-            let body = self.expression(0)?;
+            let body = self.parse_expression(0)?;
             return Ok(Some((
                 self.trees.add(SqlLabel::Op(word), vec![left.0, body.0]),
                 0,
                 None,
             )));
         }
-        let Some(strength) = is_operator(&word).filter(|strength| *strength >= least) else {
+        let Some(strength) = operator_strength(&word).filter(|strength| *strength >= least) else {
             return Ok(None);
         };
         if strength == COMPARE && left.1 == COMPARE {
@@ -232,28 +232,28 @@ impl Parser<'_> {
         self.clear(&word, strength, left)?;
         self.at += 1 + usize::from(negated);
         let id = match word.as_str() {
-            "is" => self.is(left.0)?,
+            "is" => self.parse_is(left.0)?,
             "in" => {
-                self.need("(")?;
-                let list = self.list(")")?;
+                self.require_word("(")?;
+                let list = self.parse_items(")")?;
                 let group = self.trees.add(SqlLabel::Group, list);
                 self.trees.add(SqlLabel::In, vec![left.0, group])
             }
             "between" => {
-                let low = self.expression(OTHER)?;
-                self.need("and")?;
-                let high = self.expression(OTHER)?;
+                let low = self.parse_expression(OTHER)?;
+                self.require_word("and")?;
+                let high = self.parse_expression(OTHER)?;
                 self.trees.add(SqlLabel::Between, vec![left.0, low.0, high.0])
             }
             _ => {
-                let right = self.expression(strength + 1)?;
+                let right = self.parse_expression(strength + 1)?;
                 self.clear(&word, strength, &right)?;
-                if word.ends_with("like") && self.take("escape") {
-                    let escape = self.expression(OTHER)?;
+                if word.ends_with("like") && self.take_word("escape") {
+                    let escape = self.parse_expression(OTHER)?;
                     self.trees
                         .add(SqlLabel::Op(word.clone()), vec![left.0, right.0, escape.0])
                 } else {
-                    self.chain(&word, left.0, right.0)
+                    self.join_chain(&word, left.0, right.0)
                 }
             }
         };
@@ -281,7 +281,7 @@ impl Parser<'_> {
     }
 
     /// Flattens `a and (b and c)` to `a and b and c`.
-    fn chain(&mut self, word: &str, left: SqlNodeId, right: SqlNodeId) -> SqlNodeId {
+    fn join_chain(&mut self, word: &str, left: SqlNodeId, right: SqlNodeId) -> SqlNodeId {
         let op = SqlLabel::Op(word.to_owned());
         if !matches!(word, "and" | "or") || self.trees.label(right) != &op {
             return self.trees.add(op, vec![left, right]);
@@ -300,15 +300,15 @@ impl Parser<'_> {
             .fold(left, |all, next| self.trees.add(op.clone(), vec![all, next]))
     }
 
-    fn is(&mut self, left: SqlNodeId) -> Result<SqlNodeId, String> {
+    fn parse_is(&mut self, left: SqlNodeId) -> Result<SqlNodeId, String> {
         let mut op = String::from("is");
-        if self.take("not") {
+        if self.take_word("not") {
             op.push_str(" not");
         }
-        if self.take("distinct") {
-            self.need("from")?;
+        if self.take_word("distinct") {
+            self.require_word("from")?;
             op.push_str(" distinct from");
-            let right = self.expression(OTHER)?;
+            let right = self.parse_expression(OTHER)?;
             return Ok(self.trees.add(SqlLabel::Op(op), vec![left, right.0]));
         }
         let word = self.key_at(0);
@@ -321,30 +321,30 @@ impl Parser<'_> {
         Ok(self.trees.add(SqlLabel::Op(op), vec![left]))
     }
 
-    fn operand(&mut self) -> Result<ParsedPart, String> {
+    fn parse_operand(&mut self) -> Result<ParsedPart, String> {
         let Some(token) = self.peek() else {
             return Err("it ends too early".to_owned());
         };
         let text = token.text(self.source);
-        let key = token.key(self.source).into_owned();
+        let key = token.comparison_key(self.source).into_owned();
         self.at += 1;
         let id = match token.kind {
             SqlTokenKind::Number => self.trees.add_leaf(SqlLabel::Number(key)),
             SqlTokenKind::Jinja => self.trees.add_leaf(SqlLabel::Jinja(key)),
             SqlTokenKind::Hint => return Err("a formula cannot contain a hint".to_owned()),
-            SqlTokenKind::Text => self.text(text)?,
+            SqlTokenKind::Text => self.parse_text(text)?,
             SqlTokenKind::Quoted => {
-                let name = lexer::value(text, self.dialect).ok_or("a quoted name is not closed")?;
+                let name = lexer::token_value(text, self.dialect).ok_or("a quoted name is not closed")?;
                 self.trees.add_leaf(SqlLabel::Quoted(name))
             }
-            SqlTokenKind::Word => return self.keyword(&key),
+            SqlTokenKind::Word => return self.parse_keyword(&key),
             SqlTokenKind::Sign => match key.as_str() {
                 "-" => {
-                    let x = self.expression(NEGATIVE)?;
+                    let x = self.parse_expression(NEGATIVE)?;
                     return Ok((self.trees.add(SqlLabel::Negative, vec![x.0]), NEGATIVE, None));
                 }
                 "(" => {
-                    let items = self.list(")")?;
+                    let items = self.parse_items(")")?;
                     let plain = items
                         .iter()
                         .all(|id| !matches!(self.trees.label(*id), SqlLabel::Row | SqlLabel::Nothing));
@@ -354,41 +354,41 @@ impl Parser<'_> {
                     }
                 }
                 "[" => {
-                    let items = self.list("]")?;
+                    let items = self.parse_items("]")?;
                     self.trees.add(SqlLabel::Bracket, items)
                 }
                 "," | ")" | "]" => return Err(format!("unexpected `{key}` at the start of an expression")),
-                _ => return Ok((self.trees.word(&key), WORD, None)),
+                _ => return Ok((self.trees.add_word(&key), WORD, None)),
             },
         };
-        Ok((self.postfix(id)?, ATOM, None))
+        Ok((self.parse_postfix(id)?, ATOM, None))
     }
 
-    fn text(&mut self, text: &str) -> Result<SqlNodeId, String> {
+    fn parse_text(&mut self, text: &str) -> Result<SqlNodeId, String> {
         let prefix = match text.get(..text.find(['\'', '"']).unwrap_or(0)).unwrap_or_default() {
             "" => "",
             "r" | "R" => "r",
             "e" | "E" => "e",
             _ => return Err("a string has letters before its quote".to_owned()),
         };
-        let value = lexer::value(text, self.dialect).ok_or("a string is not closed")?;
+        let value = lexer::token_value(text, self.dialect).ok_or("a string is not closed")?;
         Ok(self.trees.add_leaf(SqlLabel::Text(value, prefix)))
     }
 
-    fn keyword(&mut self, key: &str) -> Result<ParsedPart, String> {
+    fn parse_keyword(&mut self, key: &str) -> Result<ParsedPart, String> {
         match key {
             "case" => {
-                let id = self.case()?;
-                return Ok((self.postfix(id)?, ATOM, None));
+                let id = self.parse_case()?;
+                return Ok((self.parse_postfix(id)?, ATOM, None));
             }
             "not" => {
-                let x = self.expression(NOT)?;
+                let x = self.parse_expression(NOT)?;
                 return Ok((self.trees.add(SqlLabel::Not, vec![x.0]), NOT, None));
             }
-            "interval" => return self.interval(),
+            "interval" => return self.parse_interval(),
             _ => {}
         }
-        let name = self.trees.word(key);
+        let name = self.trees.add_word(key);
         let next = self.peek();
         // `rows` and `range` may be names, but before `between` they begin the frame of a window.
         let frames = matches!(key, "rows" | "range") && self.key_at(0) == "between";
@@ -397,45 +397,45 @@ impl Parser<'_> {
         }
         if let Some(text) = next.filter(|t| t.kind == SqlTokenKind::Text) {
             self.at += 1;
-            let text = self.text(text.text(self.source))?;
+            let text = self.parse_text(text.text(self.source))?;
             let id = self.trees.add(SqlLabel::Typed, vec![name, text]);
-            return Ok((self.postfix(id)?, ATOM, None));
+            return Ok((self.parse_postfix(id)?, ATOM, None));
         }
-        Ok((self.postfix(name)?, ATOM, None))
+        Ok((self.parse_postfix(name)?, ATOM, None))
     }
 
-    fn interval(&mut self) -> Result<ParsedPart, String> {
-        let word = self.trees.word("interval");
+    fn parse_interval(&mut self) -> Result<ParsedPart, String> {
+        let word = self.trees.add_word("interval");
         // A string contains the whole interval, but any other expression is followed by a unit.
         let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
-        let x = self.expression(if is_text { NEGATIVE } else { ADD })?;
+        let x = self.parse_expression(if is_text { NEGATIVE } else { ADD })?;
         let mut parts = vec![word, x.0];
         let unit = self.key_at(0);
         if UNITS.contains(&unit.as_str()) {
             self.at += 1;
-            parts.push(self.trees.word(&unit));
+            parts.push(self.trees.add_word(&unit));
         }
         Ok((self.trees.add(SqlLabel::Typed, parts), ATOM, None))
     }
 
-    fn case(&mut self) -> Result<SqlNodeId, String> {
+    fn parse_case(&mut self) -> Result<SqlNodeId, String> {
         let subject = if self.key_at(0) == "when" {
             None
         } else {
-            Some(self.expression(0)?.0)
+            Some(self.parse_expression(0)?.0)
         };
         let mut arms = Vec::new();
-        while self.take("when") {
-            let condition = self.expression(0)?;
-            self.need("then")?;
-            arms.push((condition.0, self.expression(0)?.0));
+        while self.take_word("when") {
+            let condition = self.parse_expression(0)?;
+            self.require_word("then")?;
+            arms.push((condition.0, self.parse_expression(0)?.0));
         }
-        let other = if self.take("else") {
-            self.expression(0)?.0
+        let other = if self.take_word("else") {
+            self.parse_expression(0)?.0
         } else {
             self.trees.add_leaf(SqlLabel::Nothing)
         };
-        self.need("end")?;
+        self.require_word("end")?;
         if arms.is_empty() {
             return Err("expected `when`".to_owned());
         }
@@ -452,19 +452,19 @@ impl Parser<'_> {
     }
 
     /// Parses everything that follows an operand and binds to it.
-    fn postfix(&mut self, mut id: SqlNodeId) -> Result<SqlNodeId, String> {
+    fn parse_postfix(&mut self, mut id: SqlNodeId) -> Result<SqlNodeId, String> {
         loop {
             let word = self.key_at(0);
             let opens = self.key_at(1) == "(";
             id = match word.as_str() {
                 "(" if matches!(self.trees.label(id), SqlLabel::Word(_) | SqlLabel::Field) => {
                     self.at += 1;
-                    let kids = std::iter::once(id).chain(self.list(")")?).collect();
+                    let kids = std::iter::once(id).chain(self.parse_items(")")?).collect();
                     self.trees.add(SqlLabel::Call, kids)
                 }
                 "[" => {
                     self.at += 1;
-                    let kids = std::iter::once(id).chain(self.list("]")?).collect();
+                    let kids = std::iter::once(id).chain(self.parse_items("]")?).collect();
                     self.trees.add(SqlLabel::Subscript, kids)
                 }
                 "." => {
@@ -475,24 +475,26 @@ impl Parser<'_> {
                     self.at += 1;
                     let name = match token.kind {
                         SqlTokenKind::Quoted => {
-                            let name = lexer::value(token.text(self.source), self.dialect);
+                            let name = lexer::token_value(token.text(self.source), self.dialect);
                             self.trees
                                 .add_leaf(SqlLabel::Quoted(name.ok_or("a quoted name is not closed")?))
                         }
-                        _ => self.trees.word(&token.key(self.source)),
+                        _ => self.trees.add_word(&token.comparison_key(self.source)),
                     };
                     self.trees.add(SqlLabel::Field, vec![id, name])
                 }
                 "::" => {
                     self.at += 1;
-                    self.cast(id)?
+                    self.parse_cast(id)?
                 }
-                "over" if opens => self.behind("over", id, 2)?,
-                "filter" if opens => self.behind("filter", id, 2)?,
-                "within" if self.key_at(1) == "group" && self.key_at(2) == "(" => self.behind("within group", id, 3)?,
+                "over" if opens => self.parse_suffix("over", id, 2)?,
+                "filter" if opens => self.parse_suffix("filter", id, 2)?,
+                "within" if self.key_at(1) == "group" && self.key_at(2) == "(" => {
+                    self.parse_suffix("within group", id, 3)?
+                }
                 "at" if self.key_at(1) == "time" && self.key_at(2) == "zone" => {
                     self.at += 3;
-                    let zone = self.expression(NEGATIVE)?;
+                    let zone = self.parse_expression(NEGATIVE)?;
                     self.trees.add(SqlLabel::Behind("at time zone"), vec![id, zone.0])
                 }
                 _ => return Ok(id),
@@ -500,33 +502,33 @@ impl Parser<'_> {
         }
     }
 
-    fn behind(&mut self, what: &'static str, id: SqlNodeId, words: usize) -> Result<SqlNodeId, String> {
+    fn parse_suffix(&mut self, what: &'static str, id: SqlNodeId, words: usize) -> Result<SqlNodeId, String> {
         self.at += words;
-        let list = self.list(")")?;
+        let list = self.parse_items(")")?;
         let group = self.trees.add(SqlLabel::Group, list);
         Ok(self.trees.add(SqlLabel::Behind(what), vec![id, group]))
     }
 
     /// Parses `x::type` as `cast(x as type)`.
-    fn cast(&mut self, id: SqlNodeId) -> Result<SqlNodeId, String> {
+    fn parse_cast(&mut self, id: SqlNodeId) -> Result<SqlNodeId, String> {
         let name = self.key_at(0);
         if name.is_empty() {
             return Err("expected a type after `::`".to_owned());
         }
         self.at += 1;
-        let ty = self.trees.word(&name);
-        let mut parts = vec![id, self.trees.word("as")];
-        if self.take("(") {
-            let kids = std::iter::once(ty).chain(self.list(")")?).collect();
+        let ty = self.trees.add_word(&name);
+        let mut parts = vec![id, self.trees.add_word("as")];
+        if self.take_word("(") {
+            let kids = std::iter::once(ty).chain(self.parse_items(")")?).collect();
             parts.push(self.trees.add(SqlLabel::Call, kids));
         } else {
             parts.push(ty);
-            if name == "double" && self.take("precision") {
-                parts.push(self.trees.word("precision"));
+            if name == "double" && self.take_word("precision") {
+                parts.push(self.trees.add_word("precision"));
             }
         }
         let row = self.trees.add(SqlLabel::Row, parts);
-        let cast = self.trees.word("cast");
+        let cast = self.trees.add_word("cast");
         Ok(self.trees.add(SqlLabel::Call, vec![cast, row]))
     }
 }

@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression_text::ExpressionShape;
 use super::parse::parse;
-use super::probes::{Arg, Probe, column, type_of};
+use super::probes::{Arg, Probe, column_type, probe_column};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
@@ -58,34 +58,34 @@ pub(super) enum Binding {
 
 /// Key of a pattern, or of an expression that is matched against patterns: the root of its tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Root(SqlLabel, Option<SqlLabel>, usize);
+pub(super) struct PatternRoot(SqlLabel, Option<SqlLabel>, usize);
 
 /// All patterns for a dialect and the settings of a spec.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
-    values: HashMap<Root, Vec<Arc<SqlPattern>>>,
-    criteria: HashMap<Root, Vec<Arc<SqlPattern>>>,
+    values: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
+    criteria: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
     /// Patterns whose formula names a column that their SQL does not contain. For example, `T(number)` compiles to an
     /// empty string.
-    silent: HashMap<Root, Vec<Arc<SqlPattern>>>,
+    silent: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
 }
 
 /// Probes, each with the SQL of its last compilation in a dialect. If the settings change, most SQL stays the same
 /// and is not parsed again.
 #[derive(Debug, Default)]
-pub(super) struct Tried {
+pub(super) struct TriedProbes {
     probes: Vec<Probe>,
     /// Results by the position of the probe and by whether the probe was compiled in a group.
-    became: Mutex<FxHashMap<(usize, bool), Became>>,
+    became: Mutex<FxHashMap<(usize, bool), CompiledProbes>>,
 }
 
 #[derive(Debug)]
-struct Became {
+struct CompiledProbes {
     sql: Box<str>,
     patterns: Vec<Arc<SqlPattern>>,
 }
 
-impl Tried {
+impl TriedProbes {
     pub fn new(probes: Vec<Probe>) -> Self {
         Self {
             probes,
@@ -97,7 +97,7 @@ impl Tried {
 impl Patterns {
     /// Compiles the probes and learns their patterns. The schema of the compiler must contain the relation of the
     /// probes.
-    pub fn learn(compiler: &Compiler, tried: &Tried) -> Self {
+    pub fn learn(compiler: &Compiler, tried: &TriedProbes) -> Self {
         let mut patterns = Self::default();
         let mut seen = FxHashSet::default();
         let Ok(mut became) = tried.became.lock() else {
@@ -105,7 +105,7 @@ impl Patterns {
         };
         // A group always has at least one row, so conditional sums compile to different SQL.
         let mut options = (*compiler.options).clone();
-        options.group_by = vec![column(Type::Text, false, KEY)];
+        options.group_by = vec![probe_column(Type::Text, false, KEY)];
         let grouped = compiler.with_options(options);
         let is_conditional =
             |probe: &Probe| matches!(probe.shape, ExpressionShape::Call(name) if name.starts_with("SUMIF"));
@@ -118,7 +118,7 @@ impl Patterns {
             .collect();
         let known = &*became;
         let of_chunk = |number: usize| match chunks.get(number) {
-            Some((compiler, is_grouped, chunk)) => learned_of(compiler, chunk, |at| known.get(&(at, *is_grouped))),
+            Some((compiler, is_grouped, chunk)) => learn_probes(compiler, chunk, |at| known.get(&(at, *is_grouped))),
             None => Vec::new(),
         };
         let learned = crate::parallel::map_range(chunks.len(), of_chunk);
@@ -130,7 +130,7 @@ impl Patterns {
                     }
                 }
                 if let Some(sql) = sql {
-                    became.insert((at, *is_grouped), Became { sql, patterns: found });
+                    became.insert((at, *is_grouped), CompiledProbes { sql, patterns: found });
                 }
             }
         }
@@ -151,7 +151,7 @@ impl Patterns {
         }
         let mut found = FxHashMap::default();
         for pattern in self.values.values().flatten() {
-            if let (ExpressionShape::Call(name), Some(calls)) = (&pattern.shape, pattern.calls_only(&names)) {
+            if let (ExpressionShape::Call(name), Some(calls)) = (&pattern.shape, pattern.count_calls(&names)) {
                 let most: &mut usize = found.entry(*name).or_default();
                 *most = calls.max(*most);
             }
@@ -172,7 +172,7 @@ impl Patterns {
             Some(PatternPart::Node(label, _)) => Some(label.clone()),
             _ => None,
         };
-        let root = Root(label.clone(), first.filter(|_| *label == SqlLabel::Call), parts.len());
+        let root = PatternRoot(label.clone(), first.filter(|_| *label == SqlLabel::Call), parts.len());
         let map = match pattern.shape {
             _ if pattern.args.iter().any(|arg| matches!(arg, Arg::Silent(_))) => &mut self.silent,
             ExpressionShape::Pair => &mut self.criteria,
@@ -182,34 +182,39 @@ impl Patterns {
     }
 
     /// Returns all patterns of values.
-    pub fn all(&self) -> impl Iterator<Item = &SqlPattern> {
+    pub fn all_patterns(&self) -> impl Iterator<Item = &SqlPattern> {
         self.values.values().flatten().map(Arc::as_ref)
     }
 
-    fn at<'a>(map: &'a HashMap<Root, Vec<Arc<SqlPattern>>>, trees: &Trees, id: SqlNodeId) -> &'a [Arc<SqlPattern>] {
+    fn patterns_at<'a>(
+        map: &'a HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
+        trees: &Trees,
+        id: SqlNodeId,
+    ) -> &'a [Arc<SqlPattern>] {
         let label = trees.label(id).clone();
         let kids = trees.children(id);
         let first = kids
             .first()
             .filter(|_| label == SqlLabel::Call)
             .map(|name| trees.label(*name).clone());
-        map.get(&Root(label, first, kids.len())).map_or(&[], Vec::as_slice)
+        map.get(&PatternRoot(label, first, kids.len()))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Returns the patterns that may give a node's formula.
-    pub fn values(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::at(&self.values, trees, id)
+    pub fn value_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
+        Self::patterns_at(&self.values, trees, id)
     }
 
     /// Returns the patterns that may give a node's formula and whose formula names a column that does not occur in
     /// the node.
     pub fn silent_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::at(&self.silent, trees, id)
+        Self::patterns_at(&self.silent, trees, id)
     }
 
     /// Returns the patterns that may give the range and the criterion of a condition.
-    pub fn criteria(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::at(&self.criteria, trees, id)
+    pub fn criterion_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
+        Self::patterns_at(&self.criteria, trees, id)
     }
 }
 
@@ -218,10 +223,10 @@ type LearnedPatterns = (usize, Vec<Arc<SqlPattern>>, Option<Box<str>>);
 
 /// Learns the patterns of probes, which are sorted by position. SQL that equals the SQL of the previous compilation
 /// is not parsed again.
-fn learned_of<'b>(
+fn learn_probes<'b>(
     compiler: &Compiler,
     probes: &[(usize, &Probe)],
-    before: impl Fn(usize) -> Option<&'b Became>,
+    before: impl Fn(usize) -> Option<&'b CompiledProbes>,
 ) -> Vec<LearnedPatterns> {
     let mut text = String::new();
     for (at, probe) in probes {
@@ -243,7 +248,7 @@ fn learned_of<'b>(
         found.push(match before(at).filter(|before| *before.sql == *definition.sql()) {
             Some(before) => (at, before.patterns.clone(), None),
             None => {
-                let pattern = learned(compiler, probe, definition.sql());
+                let pattern = learn_probe(compiler, probe, definition.sql());
                 let both = pattern
                     .into_iter()
                     .flat_map(|it| it.without_brackets().into_iter().chain([it]));
@@ -255,7 +260,7 @@ fn learned_of<'b>(
 }
 
 /// Returns the pattern of a probe's SQL. `None` if the SQL does not contain all arguments.
-fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> {
+fn learn_probe(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> {
     let mut trees = Trees::default();
     let dialect = compiler.options.dialect;
     let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
@@ -277,7 +282,7 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
         .map(|arg| spelled(arg).and_then(|sql| read(&sql, &mut trees)))
         .collect();
     match probe.shape {
-        ExpressionShape::Pair => root = counted(&trees, root)?,
+        ExpressionShape::Pair => root = count_condition(&trees, root)?,
         // The root is `text || fx_sv1`, so keep only its left operand.
         ExpressionShape::AsText => {
             root = *trees
@@ -287,11 +292,11 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
         }
         _ => {}
     }
-    pattern(&trees, root, probe, spelled)
+    build_pattern(&trees, root, probe, spelled)
 }
 
 /// Returns the pattern of the tree to which a probe was compiled.
-pub(super) fn pattern(
+pub(super) fn build_pattern(
     trees: &Trees,
     root: SqlNodeId,
     probe: &Probe,
@@ -315,7 +320,7 @@ pub(super) fn pattern(
         }
         (Arg::Column(name), false) => {
             silent += 1;
-            Some(Arg::Silent(type_of(name)))
+            Some(Arg::Silent(column_type(name)))
         }
         (other, found) => (*found || matches!(other, Arg::Fixed(_))).then(|| other.clone()),
     };
@@ -333,7 +338,7 @@ pub(super) fn pattern(
 }
 
 /// Returns the condition of `count(case when … then 1 end)`.
-fn counted(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
+fn count_condition(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
     let [_, inner] = trees.children(id) else { return None };
     match (trees.label(*inner), trees.children(*inner)) {
         (SqlLabel::Case, [condition, one, _]) if *trees.label(*one) == SqlLabel::Number("1".to_owned()) => {
@@ -451,7 +456,7 @@ impl SqlPattern {
 
     /// Counts the SQL functions that the pattern calls. `None` if the pattern calls a function that is not among the
     /// given names.
-    fn calls_only(&self, names: &FxHashSet<&str>) -> Option<usize> {
+    fn count_calls(&self, names: &FxHashSet<&str>) -> Option<usize> {
         let mut called: Vec<&str> = Vec::new();
         let mut left = vec![&self.root];
         while let Some(part) = left.pop() {
@@ -473,7 +478,7 @@ impl SqlPattern {
     /// the pattern.
     pub fn match_node(&self, trees: &Trees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
         let mut bound = vec![None; self.args.len()];
-        fits(&self.root, trees, id, &mut bound).then_some(bound)
+        is_part_match(&self.root, trees, id, &mut bound).then_some(bound)
     }
 }
 
@@ -488,7 +493,7 @@ fn bind(bound: &mut [Option<Binding>], place: usize, what: Binding) -> bool {
     }
 }
 
-fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Binding>]) -> bool {
+fn is_part_match(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Binding>]) -> bool {
     match part {
         PatternPart::Any(place) => bind(bound, *place, Binding::Node(id)),
         PatternPart::Criterion(place) => bind(bound, *place, Binding::Criterion(id)),
@@ -531,7 +536,10 @@ fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Bi
             let kids = trees.children(id);
             trees.label(id) == label
                 && kids.len() == parts.len()
-                && parts.iter().zip(kids).all(|(part, kid)| fits(part, trees, *kid, bound))
+                && parts
+                    .iter()
+                    .zip(kids)
+                    .all(|(part, kid)| is_part_match(part, trees, *kid, bound))
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{SqlLabel, Trees};
-use super::windows::either_way;
+use super::windows::both_signs;
 
 /// Factors to convert offsets if a dialect writes a unit in terms of another unit, for example a quarter as three
 /// months.
@@ -28,7 +28,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
             for number in ["-1", "1", "-2", "2"] {
                 put(Arg::Fixed(number.to_owned()), unit);
             }
-            either_way(NUMBERS[0]).into_iter().for_each(|number| put(number, unit));
+            both_signs(NUMBERS[0]).into_iter().for_each(|number| put(number, unit));
         }
         for (unit, factor) in FACTORS {
             for number in numbers.iter().filter(|number| *number % factor == 0) {
@@ -42,7 +42,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
 }
 
 /// Returns the numbers of an expression, including the numbers in its strings.
-pub(super) fn numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
+pub(super) fn expression_numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
     let mut found: Vec<i64> = Vec::new();
     for part in parts {
         let (SqlLabel::Number(text) | SqlLabel::Text(text, _)) = trees.label(*part) else {

@@ -1,9 +1,9 @@
 //! Probes: formulas that are compiled to learn their SQL. The probes cover every function and operator of the
 //! catalogue, with columns and literals of the accepted types as arguments.
 
-use super::criteria::{criteria, with_criteria};
+use super::criteria::{add_criteria_call_probes, add_criterion_probes};
 use super::expression_text::{ExpressionShape, ExpressionText};
-use super::masks::formats;
+use super::masks::add_mask_probes;
 use super::tree::SqlNodeId;
 use crate::Type;
 use crate::ast::BinaryOp;
@@ -84,25 +84,25 @@ const PLACES: usize = 16;
 
 /// Returns the relation of the probes. The relation has columns of each type for each argument place, with and
 /// without NULLs.
-pub(super) fn relation() -> Relation {
+pub(super) fn probe_relation() -> Relation {
     let mut relation = Relation::new(RELATION);
     for (ty, _) in TYPES {
         for place in 0..PLACES {
             for nullable in [true, false] {
-                relation = relation.with(Column::new(column(ty, nullable, place), ty).nullable(nullable));
+                relation = relation.with(Column::new(probe_column(ty, nullable, place), ty).nullable(nullable));
             }
         }
     }
     relation
 }
 
-pub(super) fn column(ty: Type, nullable: bool, place: usize) -> String {
+pub(super) fn probe_column(ty: Type, nullable: bool, place: usize) -> String {
     let letter = TYPES.iter().find(|(t, _)| *t == ty).map_or('s', |(_, letter)| *letter);
     format!("fx_{letter}{}{place}", if nullable { 'n' } else { 'v' })
 }
 
 /// Returns the type of a probe's column.
-pub(super) fn type_of(column: &str) -> Type {
+pub(super) fn column_type(column: &str) -> Type {
     let letter = column.strip_prefix("fx_").and_then(|rest| rest.chars().next());
     TYPES
         .iter()
@@ -111,7 +111,7 @@ pub(super) fn type_of(column: &str) -> Type {
 }
 
 /// Returns the types that a parameter accepts.
-fn types(ty: ParamType) -> &'static [Type] {
+fn accepted_types(ty: ParamType) -> &'static [Type] {
     match ty {
         ParamType::Is(Type::Boolean) => &[Type::Boolean],
         ParamType::Is(Type::Integer) | ParamType::Literal(..) => &[Type::Integer],
@@ -138,7 +138,7 @@ fn types(ty: ParamType) -> &'static [Type] {
 /// Returns all probes whose calls have at most this number of arguments.
 pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
     let mut all = Vec::new();
-    operators(&mut all);
+    add_operator_probes(&mut all);
     for function in functions() {
         // Functions with criteria are probed separately.
         if function
@@ -151,11 +151,12 @@ pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
             probe_overload(function.name, overload, widest, &mut all);
         }
         // Probe aggregates with several arguments, which aggregate the values of one row.
-        if function.goes_across(2) {
+        if function.is_row_combination(2) {
             for count in 2..=widest.clamp(3, PLACES) {
-                for values in across(count) {
-                    let of =
-                        |(place, (ty, nullable)): (usize, &(Type, bool))| Arg::Column(column(*ty, *nullable, place));
+                for values in row_types(count) {
+                    let of = |(place, (ty, nullable)): (usize, &(Type, bool))| {
+                        Arg::Column(probe_column(*ty, *nullable, place))
+                    };
                     let args = values.iter().enumerate().map(of).collect();
                     all.push(Probe {
                         shape: ExpressionShape::Call(function.name),
@@ -165,9 +166,9 @@ pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
             }
         }
     }
-    criteria(&mut all);
-    with_criteria(&mut all);
-    formats(&mut all);
+    add_criterion_probes(&mut all);
+    add_criteria_call_probes(&mut all);
+    add_mask_probes(&mut all);
     let mut seen = rustc_hash::FxHashSet::default();
     all.retain(|probe| seen.insert(probe.clone()));
     all
@@ -175,7 +176,7 @@ pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
 
 /// Returns types and nullability for several values of one row. All values are alike, or one value differs from the
 /// others.
-fn across(count: usize) -> Vec<Vec<(Type, bool)>> {
+fn row_types(count: usize) -> Vec<Vec<(Type, bool)>> {
     const ALIKE: [Type; 6] = [
         Type::Integer,
         Type::Decimal,
@@ -210,7 +211,7 @@ fn across(count: usize) -> Vec<Vec<(Type, bool)>> {
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-fn operators(all: &mut Vec<Probe>) {
+fn add_operator_probes(all: &mut Vec<Probe>) {
     use BinaryOp::{
         Add, Concat, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Power, Subtract,
     };
@@ -239,35 +240,44 @@ fn operators(all: &mut Vec<Probe>) {
         for (left, _) in TYPES {
             for (right, _) in TYPES {
                 for (n, m) in [(true, true), (false, true), (true, false), (false, false)] {
-                    put(Arg::Column(column(left, n, 0)), Arg::Column(column(right, m, 1)));
+                    put(
+                        Arg::Column(probe_column(left, n, 0)),
+                        Arg::Column(probe_column(right, m, 1)),
+                    );
                 }
             }
             for nullable in [true, false] {
-                for literal in literals(1) {
-                    put(Arg::Column(column(left, nullable, 0)), literal);
+                for literal in literal_args(1) {
+                    put(Arg::Column(probe_column(left, nullable, 0)), literal);
                 }
-                for literal in literals(0) {
-                    put(literal, Arg::Column(column(left, nullable, 1)));
+                for literal in literal_args(0) {
+                    put(literal, Arg::Column(probe_column(left, nullable, 1)));
                 }
                 for text in ["TRUE", "FALSE", "\"2019-07-23\""] {
-                    put(Arg::Column(column(left, nullable, 0)), Arg::Fixed(text.to_owned()));
+                    put(
+                        Arg::Column(probe_column(left, nullable, 0)),
+                        Arg::Fixed(text.to_owned()),
+                    );
                 }
                 for number in [
                     "-3", "-2", "-1", "0", "0.5", "1", "2", "3", "4", "5", "6", "7", "8", "10",
                 ] {
-                    put(Arg::Column(column(left, nullable, 0)), Arg::Fixed(number.to_owned()));
+                    put(
+                        Arg::Column(probe_column(left, nullable, 0)),
+                        Arg::Fixed(number.to_owned()),
+                    );
                 }
             }
         }
-        for left in literals(0) {
-            for right in literals(1) {
+        for left in literal_args(0) {
+            for right in literal_args(1) {
                 put(left.clone(), right);
             }
         }
     }
     for (ty, _) in TYPES {
         for nullable in [true, false] {
-            let arg = || vec![Arg::Column(column(ty, nullable, 0))];
+            let arg = || vec![Arg::Column(probe_column(ty, nullable, 0))];
             all.push(Probe {
                 shape: ExpressionShape::Minus,
                 args: arg(),
@@ -320,7 +330,7 @@ fn operators(all: &mut Vec<Probe>) {
     }
 }
 
-fn literals(place: usize) -> Vec<Arg> {
+fn literal_args(place: usize) -> Vec<Arg> {
     let of = |list: &[&'static str; 5]| list.get(place).copied().unwrap_or(list[0]);
     vec![
         Arg::Number(of(&NUMBERS)),
@@ -361,7 +371,7 @@ fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
         ParamType::Is(Type::Boolean) => args.extend(["TRUE", "FALSE"].map(fixed)),
         ParamType::Is(_) | ParamType::Temporal => args.push(fixed("\"2019-07-23\"")),
         ParamType::Any | ParamType::Same => {
-            args.extend(literals(place));
+            args.extend(literal_args(place));
             args.extend(["TRUE", "FALSE", "0", "1", "\"\""].map(fixed));
         }
     }
@@ -369,19 +379,19 @@ fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
 }
 
 /// Returns a literal for a parameter. If possible, the literal represents any other literal.
-fn literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: bool) -> Arg {
+fn parameter_literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: bool) -> Arg {
     let place = place.min(4);
-    match types(param.ty).first() {
+    match accepted_types(param.ty).first() {
         Some(Type::Boolean) => Arg::Fixed(if is_true { "TRUE" } else { "FALSE" }.to_owned()),
         Some(Type::Text) => Arg::Text("", TEXTS[place], ""),
         Some(Type::Integer | Type::Decimal | Type::Float) => Arg::Number(numbers[place]),
-        _ => Arg::Fixed(simplest(param)),
+        _ => Arg::Fixed(shortest_literal(param)),
     }
 }
 
 /// Returns the shortest literal that a parameter accepts.
-fn simplest(param: &Param) -> String {
-    match types(param.ty).first() {
+fn shortest_literal(param: &Param) -> String {
+    match accepted_types(param.ty).first() {
         Some(Type::Boolean) => "TRUE".to_owned(),
         Some(Type::Date | Type::Timestamp | Type::Timestamptz) => "\"2019-07-23\"".to_owned(),
         Some(Type::Text) if !matches!(param.ty, ParamType::Any | ParamType::Same) => "\"D\"".to_owned(),
@@ -409,9 +419,12 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
                 args,
             });
         };
-        for types in assignments(&params).into_iter().chain([vec![Type::Unknown; count]]) {
+        for types in type_assignments(&params)
+            .into_iter()
+            .chain([vec![Type::Unknown; count]])
+        {
             let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
-                let of = |(place, ty): (usize, &Type)| Arg::Column(column(*ty, nulls(place), place));
+                let of = |(place, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nulls(place), place));
                 types.iter().enumerate().map(of).collect()
             };
             put(columns(&|_| true));
@@ -432,29 +445,31 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             put(params
                 .iter()
                 .enumerate()
-                .map(|(at, param)| literal(param, numbers, at, is_true))
+                .map(|(at, param)| parameter_literal(param, numbers, at, is_true))
                 .collect());
         }
         let is_number = |place: &usize| {
-            let simple = params.get(*place).map(|param| literal(param, NUMBERS, *place, true));
+            let simple = params
+                .get(*place)
+                .map(|param| parameter_literal(param, NUMBERS, *place, true));
             matches!(simple, Some(Arg::Number(_)))
         };
         for place in (0..count.min(5)).filter(is_number) {
             for types in diagonal_types(&params).into_iter().take(2) {
                 let of = |(at, ty): (usize, &Type)| match at == place {
                     true => Arg::Quotient(at),
-                    false => Arg::Column(column(*ty, true, at)),
+                    false => Arg::Column(probe_column(*ty, true, at)),
                 };
                 put(types.iter().enumerate().map(of).collect());
             }
             let of_place = |(at, param): (usize, &&Param)| match at == place {
                 true => Arg::Minus(NUMBERS[at]),
-                false => literal(param, NUMBERS, at, true),
+                false => parameter_literal(param, NUMBERS, at, true),
             };
             put(params.iter().enumerate().map(of_place).collect());
         }
         for place in 0..count.min(2) {
-            let mut args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(simplest(param))).collect();
+            let mut args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(shortest_literal(param))).collect();
             args[place] = Arg::Fixed("1 / 0".to_owned());
             put(args);
         }
@@ -465,7 +480,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
                 let base: Vec<Arg> = types
                     .iter()
                     .enumerate()
-                    .map(|(place, ty)| Arg::Column(column(*ty, nullable, place)))
+                    .map(|(place, ty)| Arg::Column(probe_column(*ty, nullable, place)))
                     .collect();
                 for place in 0..count.min(6) {
                     let Some(param) = params.get(place) else { continue };
@@ -502,14 +517,14 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
 }
 
 /// Returns assignments of one type to each parameter. If there are only a few combinations, returns all of them.
-pub(super) fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
-    let ways: usize = params.iter().map(|p| types(p.ty).len()).product();
+pub(super) fn type_assignments(params: &[&Param]) -> Vec<Vec<Type>> {
+    let ways: usize = params.iter().map(|p| accepted_types(p.ty).len()).product();
     if ways > 50 || params.len() > 4 {
         return diagonal_types(params);
     }
     params.iter().fold(vec![Vec::new()], |all, param| {
         let with = |before: &Vec<Type>| {
-            types(param.ty)
+            accepted_types(param.ty)
                 .iter()
                 .map(|ty| [before.as_slice(), &[*ty]].concat())
                 .collect::<Vec<_>>()
@@ -520,18 +535,23 @@ pub(super) fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
 
 /// Returns the first type of each parameter, then the second type of each, and so on.
 pub(super) fn diagonal_types(params: &[&Param]) -> Vec<Vec<Type>> {
-    let most = params.iter().map(|p| types(p.ty).len()).max().unwrap_or(1);
+    let most = params.iter().map(|p| accepted_types(p.ty).len()).max().unwrap_or(1);
     let of = |n: usize| -> Vec<Type> {
         params
             .iter()
-            .map(|p| types(p.ty).get(n % types(p.ty).len()).copied().unwrap_or(Type::Text))
+            .map(|p| {
+                accepted_types(p.ty)
+                    .get(n % accepted_types(p.ty).len())
+                    .copied()
+                    .unwrap_or(Type::Text)
+            })
             .collect()
     };
     (0..most).map(of).collect()
 }
 
-fn quotient(place: usize) -> String {
-    format!("{} / {}", column(Type::Decimal, true, place + 8), NUMBERS[0])
+fn quotient_text(place: usize) -> String {
+    format!("{} / {}", probe_column(Type::Decimal, true, place + 8), NUMBERS[0])
 }
 
 impl Arg {
@@ -544,8 +564,8 @@ impl Arg {
             Self::Wild(before, text) => format!("\"{before}{text}\""),
             Self::Text(before, text, after) => format!("\"{before}{text}{after}\""),
             Self::Criterion(place) => format!("fx_in{}, \">{}\"", place + 8, NUMBERS[0]),
-            Self::Quotient(place) => quotient(*place),
-            Self::MonthStart(place) => format!("{}[month]", column(Type::Date, true, *place)),
+            Self::Quotient(place) => quotient_text(*place),
+            Self::MonthStart(place) => format!("{}[month]", probe_column(Type::Date, true, *place)),
             Self::Silent(_) => String::new(),
         }
     }
@@ -555,7 +575,7 @@ impl Arg {
     pub fn to_text(&self) -> Option<String> {
         match self {
             Self::Criterion(place) => Some(format!("fx_in{} > {}", place + 8, NUMBERS[0])),
-            Self::Quotient(place) => Some(quotient(*place)),
+            Self::Quotient(place) => Some(quotient_text(*place)),
             _ => None,
         }
     }
@@ -607,13 +627,13 @@ impl Probe {
             .map(|arg| ExpressionText::name(arg.text(), 1))
             .collect();
         match self.shape {
-            ExpressionShape::Pair => Some(format!("COUNTIF({})", self.shape.with(&args)?.text)),
+            ExpressionShape::Pair => Some(format!("COUNTIF({})", self.shape.with_args(&args)?.text)),
             ExpressionShape::AsText => Some(format!(
                 "{} & {}",
-                self.shape.with(&args)?.text,
-                column(Type::Text, false, 1)
+                self.shape.with_args(&args)?.text,
+                probe_column(Type::Text, false, 1)
             )),
-            _ => Some(self.shape.with(&args)?.text),
+            _ => Some(self.shape.with_args(&args)?.text),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::expression_text::ExpressionShape;
-use super::patterns::{Binding, SqlPattern, pattern};
+use super::patterns::{Binding, SqlPattern, build_pattern};
 use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 
@@ -55,21 +55,21 @@ pub(super) fn learn_window(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> 
         return None;
     };
     let range = words.strip_prefix("COUNT(")?.strip_suffix(')')?.to_owned();
-    let window = *windows(trees, counted).first()?;
+    let window = *find_windows(trees, counted).first()?;
     let numbers = Probe {
         shape: ExpressionShape::named(""),
         args: probe.args.iter().skip(1).cloned().collect(),
     };
     let none = vec![None; numbers.args.len()];
     Some(LearnedRanges {
-        window: pattern(trees, window, &numbers, none)?,
+        window: build_pattern(trees, window, &numbers, none)?,
         range,
     })
 }
 
 impl LearnedRanges {
     /// Returns the range that compiles to a window, with `{}` in the place of the name.
-    pub fn range(&self, trees: &Trees, window: SqlNodeId) -> Option<String> {
+    pub fn window_range(&self, trees: &Trees, window: SqlNodeId) -> Option<String> {
         let bound = self.window.match_node(trees, window)?;
         let mut range = self.range.replace("{0}", "{}");
         for (at, bound) in bound.iter().enumerate() {
@@ -83,7 +83,7 @@ impl LearnedRanges {
 }
 
 /// Returns the windows in an expression: the expressions after `over`.
-pub(super) fn windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
+pub(super) fn find_windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
     let mut found = Vec::new();
     for part in trees.descendants(id) {
         if let (SqlLabel::Behind("over"), [_, window]) = (trees.label(part), trees.children(part))
@@ -96,7 +96,11 @@ pub(super) fn windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
 }
 
 /// Returns the parts of an expression that use this window. Each part is mapped to the same part without the window.
-pub(super) fn without(trees: &mut Trees, id: SqlNodeId, window: SqlNodeId) -> HashMap<SqlNodeId, SqlNodeId> {
+pub(super) fn parts_without_window(
+    trees: &mut Trees,
+    id: SqlNodeId,
+    window: SqlNodeId,
+) -> HashMap<SqlNodeId, SqlNodeId> {
     let mut bare: HashMap<SqlNodeId, SqlNodeId> = HashMap::new();
     for part in trees.descendants(id) {
         let kids = trees.children(part).to_vec();

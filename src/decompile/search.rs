@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::expression_text::{ExpressionText, name_of, text_literal};
+use super::expression_text::{ExpressionText, format_name, text_literal};
 use super::patterns::{Binding, Patterns, SqlPattern};
 use super::probes::Arg;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -27,7 +27,7 @@ const LEFT_OUT: u32 = 6;
 /// Formulas of parts that are already known before the search.
 pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
 
-pub(super) struct Search<'s> {
+pub(super) struct FormulaSearch<'s> {
     patterns: &'s [&'s Patterns],
     trees: &'s Trees,
     given: Option<&'s SearchInput>,
@@ -41,7 +41,7 @@ pub(super) struct Search<'s> {
     pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
 }
 
-impl<'s> Search<'s> {
+impl<'s> FormulaSearch<'s> {
     pub fn new(patterns: &'s [&'s Patterns], trees: &'s Trees) -> Self {
         Self {
             patterns,
@@ -85,7 +85,7 @@ impl<'s> Search<'s> {
     }
 
     /// Returns the formulas that were found for a part.
-    pub fn forms(&self, id: SqlNodeId) -> &[ExpressionText] {
+    pub fn found_formulas(&self, id: SqlNodeId) -> &[ExpressionText] {
         self.forms.get(&id).map_or(&[], |forms| forms)
     }
 
@@ -94,14 +94,14 @@ impl<'s> Search<'s> {
     pub fn candidates(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
         let parts = self.trees.descendants(id);
         for part in &parts {
-            let pairs = self.pairs_of(*part);
+            let pairs = self.find_pairs(*part);
             self.pairs.insert(*part, pairs.into());
             let kept = if *part == id { KEPT_OF_WHOLE } else { KEPT };
-            let mut forms = best(self.forms_of(*part), kept);
+            let mut forms = simplest_formulas(self.find_forms(*part), kept);
             // Keep all known formulas, because there are only a few and they may be the only correct formulas.
             let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
             let given: Vec<ExpressionText> = given.cloned().collect();
-            let few = self.ranges(&given).chain(given.iter().cloned());
+            let few = self.row_ranges(&given).chain(given.iter().cloned());
             let new: Vec<ExpressionText> = few.filter(|form| !forms.contains(form)).collect();
             forms.extend(new);
             self.forms.insert(*part, forms.into());
@@ -125,7 +125,7 @@ impl<'s> Search<'s> {
     }
 
     /// Returns the ranges of rows that the names among these formulas may represent.
-    fn ranges<'f>(&'f self, forms: &'f [ExpressionText]) -> impl Iterator<Item = ExpressionText> + 'f {
+    fn row_ranges<'f>(&'f self, forms: &'f [ExpressionText]) -> impl Iterator<Item = ExpressionText> + 'f {
         let of_range = move |range: &'f str| {
             let names = forms.iter().filter(|form| form.is_name);
             names.map(move |name| ExpressionText::range(range.replace("{}", &name.text), name.cost))
@@ -133,15 +133,15 @@ impl<'s> Search<'s> {
         self.range.into_iter().flat_map(of_range)
     }
 
-    fn forms_of(&self, id: SqlNodeId) -> Vec<ExpressionText> {
-        let mut found = self.leaf(id);
+    fn find_forms(&self, id: SqlNodeId) -> Vec<ExpressionText> {
+        let mut found = self.leaf_formulas(id);
         let given = self.given.and_then(|given| given.get(&id)).into_iter().flatten();
         found.extend(given.cloned());
-        found.extend(self.ranges(&found).collect::<Vec<_>>());
+        found.extend(self.row_ranges(&found).collect::<Vec<_>>());
         for pattern in self
             .patterns
             .iter()
-            .flat_map(|patterns| patterns.values(self.trees, id))
+            .flat_map(|patterns| patterns.value_patterns(self.trees, id))
         {
             self.match_pattern(pattern, id, &mut found);
         }
@@ -154,7 +154,7 @@ impl<'s> Search<'s> {
                 self.match_pattern(pattern, id, &mut found);
             }
         }
-        if let Some(inner) = self.left_out(id) {
+        if let Some(inner) = self.unwrapped_expression(id) {
             let forms = self
                 .forms
                 .get(&inner)
@@ -168,16 +168,16 @@ impl<'s> Search<'s> {
         found
     }
 
-    fn pairs_of(&self, id: SqlNodeId) -> Vec<ExpressionText> {
+    fn find_pairs(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         let mut found = Vec::new();
         for pattern in self
             .patterns
             .iter()
-            .flat_map(|patterns| patterns.criteria(self.trees, id))
+            .flat_map(|patterns| patterns.criterion_patterns(self.trees, id))
         {
             self.match_pattern(pattern, id, &mut found);
         }
-        best(found, KEPT)
+        simplest_formulas(found, KEPT)
     }
 
     fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, found: &mut Vec<ExpressionText>) {
@@ -195,17 +195,19 @@ impl<'s> Search<'s> {
                     vec![text_literal(&format!("{before}{digits}{after}"))]
                 }
                 (Some(Binding::Number(digits) | Binding::Text(digits)), Arg::Minus(_)) => {
-                    vec![number(
+                    vec![number_formula(
                         &digits
                             .strip_prefix('-')
                             .map_or_else(|| format!("-{digits}"), str::to_owned),
                     )]
                 }
-                (Some(Binding::Number(digits)), _) => vec![number(&digits)],
+                (Some(Binding::Number(digits)), _) => vec![number_formula(&digits)],
                 (Some(Binding::Text(text)), Arg::Wild(before, _)) => {
                     vec![text_literal(&format!("{before}{}", wildcards_from_like(&text)))]
                 }
-                (Some(Binding::Text(digits)), Arg::Number(_)) if digits.parse::<f64>().is_ok() => vec![number(&digits)],
+                (Some(Binding::Text(digits)), Arg::Number(_)) if digits.parse::<f64>().is_ok() => {
+                    vec![number_formula(&digits)]
+                }
                 (Some(Binding::Text(text)), Arg::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{text}{after}"))]
                 }
@@ -215,7 +217,7 @@ impl<'s> Search<'s> {
                     let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
                     columns
                         .next()
-                        .map(|(name, _)| ExpressionText::name(name_of(name), 0))
+                        .map(|(name, _)| ExpressionText::name(format_name(name), 0))
                         .into_iter()
                         .collect()
                 }
@@ -253,15 +255,15 @@ impl<'s> Search<'s> {
             found.extend(
                 Some(())
                     .filter(|()| length < LONGEST)
-                    .and_then(|()| pattern.shape.with(&args)),
+                    .and_then(|()| pattern.shape.with_args(&args)),
             );
         }
     }
 
     /// Returns the formulas of names and literals.
-    fn leaf(&self, id: SqlNodeId) -> Vec<ExpressionText> {
+    fn leaf_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         if let Some((relation, name)) = self.trees.column(id).filter(|(_, name)| *name != "*") {
-            let own = name_of(name);
+            let own = format_name(name);
             let plain = own == name;
             let mut forms = Vec::new();
             if relation.is_none() && matches!(name, "true" | "false") {
@@ -301,14 +303,14 @@ impl<'s> Search<'s> {
             return forms;
         }
         match (self.trees.label(id), self.trees.children(id)) {
-            (SqlLabel::Number(number), _) => vec![self::number(number)],
+            (SqlLabel::Number(number), _) => vec![self::number_formula(number)],
             (SqlLabel::Text(text, _), _) => vec![text_literal(text)],
             (SqlLabel::Negative, [inner]) => match self.trees.label(*inner) {
-                SqlLabel::Number(number) => vec![self::number(&format!("-{number}"))],
+                SqlLabel::Number(number) => vec![self::number_formula(&format!("-{number}"))],
                 _ => Vec::new(),
             },
             (SqlLabel::Typed, [_, text]) => match self.trees.label(*text) {
-                SqlLabel::Text(text, _) => date(text),
+                SqlLabel::Text(text, _) => date_formulas(text),
                 _ => Vec::new(),
             },
             _ => Vec::new(),
@@ -316,7 +318,7 @@ impl<'s> Search<'s> {
     }
 
     /// Returns the expression inside a conversion or a default that the compiler may have added.
-    fn left_out(&self, id: SqlNodeId) -> Option<SqlNodeId> {
+    fn unwrapped_expression(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let [name, first, ..] = self.trees.children(id) else {
             return None;
         };
@@ -332,7 +334,7 @@ impl<'s> Search<'s> {
 }
 
 /// Writes a number in the syntax of formulas.
-fn number(digits: &str) -> ExpressionText {
+fn number_formula(digits: &str) -> ExpressionText {
     let strength = if digits.starts_with('-') {
         6
     } else {
@@ -344,7 +346,7 @@ fn number(digits: &str) -> ExpressionText {
     }
 }
 
-fn date(text: &str) -> Vec<ExpressionText> {
+fn date_formulas(text: &str) -> Vec<ExpressionText> {
     let mut forms = vec![text_literal(text)];
     let parts: Vec<Option<u32>> = text.split('-').map(|part| part.parse().ok()).collect();
     if let [Some(year), Some(month), Some(day)] = parts[..] {
@@ -354,7 +356,7 @@ fn date(text: &str) -> Vec<ExpressionText> {
 }
 
 /// Returns the simplest formulas, without duplicates.
-fn best(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
+fn simplest_formulas(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
     found.sort_by(|a, b| (a.cost, a.text.len(), &a.text).cmp(&(b.cost, b.text.len(), &b.text)));
     let mut seen = FxHashSet::default();
     let mut alike: FxHashMap<String, usize> = FxHashMap::default();

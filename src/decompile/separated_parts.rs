@@ -17,7 +17,7 @@ pub(super) struct ListItem {
 
 /// Position of the commas in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Commas {
+enum CommaPosition {
     None,
     After,
     /// Commas at the beginning of lines, with the whitespace after each comma.
@@ -26,22 +26,22 @@ enum Commas {
 
 /// A list as found in a file.
 #[derive(Debug)]
-pub(super) struct Separated {
+pub(super) struct SeparatedList {
     /// Layout between the token before the list and the first item.
     opening: String,
     pub entries: Vec<ListItem>,
     /// Layout after the last item.
     closing: String,
     has_last_comma: bool,
-    commas: Commas,
+    commas: CommaPosition,
     after_comma: String,
 }
 
-impl Separated {
+impl SeparatedList {
     /// Reads the items of a list, given as ranges of a file's tokens. The list extends from byte `start` to byte
     /// `end`.
     pub fn read(file: &SqlFile<'_>, items: &[Range<usize>], start: usize, end: usize, has_commas: bool) -> Self {
-        let bytes = |item: &Range<usize>| file.bytes(item);
+        let bytes = |item: &Range<usize>| file.byte_range(item);
         let firsts: Vec<usize> = items.iter().map(|item| bytes(item).start).chain([end]).collect();
         let gap = |at: usize| -> &str {
             let from = items.get(at).map_or(start, |item| bytes(item).end);
@@ -50,12 +50,12 @@ impl Separated {
                 .and_then(|to| file.source.get(from..*to))
                 .unwrap_or_default()
         };
-        let is_before = |gap: &str| comma_in(gap).is_some_and(|comma| gap.get(..comma).is_some_and(has_line));
+        let is_before = |gap: &str| comma_position(gap).is_some_and(|comma| gap.get(..comma).is_some_and(has_line));
         let inner = items.len().saturating_sub(1);
         let commas = match has_commas {
-            false => Commas::None,
-            true if (0..inner).any(|at| is_before(gap(at))) => Commas::Before,
-            true => Commas::After,
+            false => CommaPosition::None,
+            true if (0..inner).any(|at| is_before(gap(at))) => CommaPosition::Before,
+            true => CommaPosition::After,
         };
         let mut list = Self {
             opening: firsts
@@ -72,7 +72,7 @@ impl Separated {
         let mut lead = String::new();
         for (at, item) in items.iter().enumerate() {
             let gap = gap(at);
-            let comma = if has_commas { comma_in(gap) } else { None };
+            let comma = if has_commas { comma_position(gap) } else { None };
             let (before, after) = match comma {
                 Some(comma) => (
                     gap.get(..comma).unwrap_or_default(),
@@ -82,7 +82,7 @@ impl Separated {
             };
             let plain = match commas {
                 // The whitespace after a comma that begins a line is written together with the comma.
-                Commas::Before if at < inner && is_before(gap) && after.trim().is_empty() => {
+                CommaPosition::Before if at < inner && is_before(gap) && after.trim().is_empty() => {
                     list.after_comma = after.to_owned();
                     before.to_owned()
                 }
@@ -121,13 +121,13 @@ impl Separated {
                 out.push('\n');
             }
             out.push_str(lead);
-            if at > 0 && self.commas == Commas::Before {
+            if at > 0 && self.commas == CommaPosition::Before {
                 out.push(',');
                 out.push_str(&self.after_comma);
             }
             out.push_str(&entry.text);
             let is_last = at + 1 == entries.len();
-            if self.commas == Commas::After && (!is_last || self.has_last_comma) {
+            if self.commas == CommaPosition::After && (!is_last || self.has_last_comma) {
                 out.push(',');
             }
             out.push_str(&entry.tail);
@@ -158,7 +158,7 @@ fn has_line(text: &str) -> bool {
 }
 
 /// Returns the position of the comma between two tokens, ignoring comments.
-fn comma_in(gap: &str) -> Option<usize> {
+fn comma_position(gap: &str) -> Option<usize> {
     let mut at = 0;
     while let Some(rest) = gap.get(at..) {
         let step = |end: &str| rest.find(end).map_or(rest.len(), |found| found + end.len());

@@ -1,9 +1,9 @@
 //! Probes of functions that only worksheets have: lookups, pivots and totals.
 
-use super::expression_text::{ExpressionShape, name_of};
+use super::expression_text::{ExpressionShape, format_name};
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, WILD};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
-use super::windows::either_way;
+use super::windows::both_signs;
 use crate::model::outline::SheetOutline;
 
 /// Maximum number of columns that lookups search, and maximum number of columns that lookups return.
@@ -14,7 +14,7 @@ const ROW: &str = "997";
 const TOTALS: usize = 12;
 
 /// Returns probes that read the cells of a pivoted sheet, and probes that refer to cells by column letters.
-pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
+pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     let mut put = |words: &str, args: Vec<Arg>| {
         all.push(Probe {
@@ -22,7 +22,7 @@ pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
             args,
         });
     };
-    for letter in letters(sheet) {
+    for letter in column_letters(sheet) {
         for row in [ROW, NUMBERS[0]] {
             put(&format!("{letter}${{0}}"), vec![Arg::Number(row)]);
         }
@@ -34,10 +34,10 @@ pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     for name in names.iter().take(3) {
         let with = |args: &[Arg]| [std::slice::from_ref(name), args].concat();
         put("PIVOT({0}, {1})", with(&[Arg::Number(NUMBERS[0])]));
-        for number in either_way(NUMBERS[0]) {
+        for number in both_signs(NUMBERS[0]) {
             put("PIVOTOFFSET({0}, 0, {1})", with(std::slice::from_ref(&number)));
             put("PIVOTOFFSET({0}, {1}, 0)", with(std::slice::from_ref(&number)));
-            for other in either_way(NUMBERS[1]) {
+            for other in both_signs(NUMBERS[1]) {
                 put("PIVOTOFFSET({0}, {1}, {2})", with(&[number.clone(), other]));
             }
         }
@@ -47,7 +47,7 @@ pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
 
 /// Returns probes of aggregates of cell blocks in a pivoted sheet. Only a few block sizes are probed, because each
 /// column of a block adds SQL.
-pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
+pub(super) fn block_probes(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names.iter().take(2) {
         for call in ["SUM", "AVERAGE"] {
@@ -66,7 +66,7 @@ pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
 }
 
 /// Returns probes of the totals of a sheet's measures.
-pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
+pub(super) fn total_probes(sheet: &SheetOutline) -> Vec<Probe> {
     let mut all = Vec::new();
     let mut put = |words: String| {
         all.push(Probe {
@@ -80,7 +80,7 @@ pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
         }
     }
     // Totals of other rows can be referenced only by column letter.
-    for letter in letters(sheet) {
+    for letter in column_letters(sheet) {
         for kind in ["TOTAL", "ROW_TOTAL", "GRAND_TOTAL"] {
             for row in (sheet.row - 2).max(0)..=sheet.row + 2 {
                 if row != sheet.row {
@@ -92,12 +92,12 @@ pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
     all
 }
 
-fn letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
+fn column_letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
     ('A'..='Z').take(sheet.columns.len().min(TOTALS))
 }
 
 /// Returns strings with wildcards, and one string for texts in which the wildcards are escaped.
-fn wilds() -> impl Iterator<Item = &'static str> {
+fn wildcard_texts() -> impl Iterator<Item = &'static str> {
     WILD.into_iter().chain([TEXTS[0]])
 }
 
@@ -154,22 +154,22 @@ impl SheetLookup {
     }
 
     /// Formats columns as ranges.
-    fn ranges(&self, among: &[String]) -> Vec<String> {
+    fn write_ranges(&self, among: &[String]) -> Vec<String> {
         let names = self
             .columns
             .iter()
             .filter(|name| among.contains(name))
             .take(COLUMNS)
-            .map(|name| name_of(name));
+            .map(|name| format_name(name));
         names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
     }
 
     /// Returns probes of lookups without a default. Each probe combines a column to return, a column to search and a
     /// key.
-    pub fn plain_lookups(&self) -> Vec<Probe> {
-        let given = self.ranges(&self.given);
+    pub fn plain_lookup_probes(&self) -> Vec<Probe> {
+        let given = self.write_ranges(&self.given);
         let mut forms: Vec<String> = given.iter().map(|given| format!("INDEX({given}, {{0}})")).collect();
-        for sought in self.ranges(&self.sought) {
+        for sought in self.write_ranges(&self.sought) {
             for way in &self.ways {
                 let found = format!("MATCH({{0}}, {sought}{way})");
                 forms.extend(given.iter().map(|given| format!("INDEX({given}, {found})")));
@@ -187,11 +187,11 @@ impl SheetLookup {
     }
 
     /// Returns probes of functions for working days, with holidays from a column.
-    pub fn workdays(&self) -> Vec<Probe> {
+    pub fn workday_probes(&self) -> Vec<Probe> {
         let mut all = Vec::new();
-        for holidays in self.ranges(&self.columns).iter().filter(|_| !self.tab.is_empty()) {
+        for holidays in self.write_ranges(&self.columns).iter().filter(|_| !self.tab.is_empty()) {
             for start in &self.keys {
-                for days in either_way(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
+                for days in both_signs(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
                     let args = vec![start.clone(), days];
                     all.push(Probe {
                         shape: ExpressionShape::Words(format!("WORKDAY({{0}}, {{1}}, {holidays})")),
@@ -211,16 +211,16 @@ impl SheetLookup {
     }
 
     /// Returns probes of lookups for strings with wildcards.
-    pub fn wildcard_lookups(&self) -> Vec<Probe> {
+    pub fn wildcard_lookup_probes(&self) -> Vec<Probe> {
         let others = [
             Arg::Text("", TEXTS[1], ""),
             Arg::Number(NUMBERS[1]),
             Arg::Fixed("TRUE".to_owned()),
         ];
         let mut all = Vec::new();
-        for sought in self.ranges(&self.sought) {
-            for given in self.ranges(&self.given).iter().filter(|given| **given != sought) {
-                for (wild, other) in wilds().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
+        for sought in self.write_ranges(&self.sought) {
+            for given in self.write_ranges(&self.given).iter().filter(|given| **given != sought) {
+                for (wild, other) in wildcard_texts().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
                     let words = ExpressionShape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
                     all.push(Probe {
                         shape: words,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::compiler::Compiler;
-use crate::model::outline::{Placed, SpecOutline, outline};
+use crate::model::outline::{PlacedDefinition, SpecOutline, spec_outline};
 use crate::yaml::{self, Node, YamlStyle};
 
 /// Reason why a spec is left unchanged.
@@ -48,7 +48,7 @@ impl EditRefusal {
 pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, EditRefusal> {
     let read = SpecPosition::new(spec)?;
     let (_, placed) = read.definition(step, definition)?;
-    read.with(placed, formula)
+    read.replace_formula(placed, formula)
 }
 
 /// A parsed spec.
@@ -63,13 +63,13 @@ impl<'s> SpecPosition<'s> {
         let root = yaml::read(source, &mut Vec::new());
         let root = root.map_err(|fault| EditRefusal::at(source, fault.span().start as usize, fault.message()))?;
         let root = root.ok_or_else(|| EditRefusal::at(source, 0, "the spec is empty"))?;
-        let outline = outline(&root, source, &Compiler::default());
+        let outline = spec_outline(&root, source, &Compiler::default());
         let outline = outline.ok_or_else(|| EditRefusal::at(source, 0, "the file is not a spec"))?;
         Ok(Self { source, root, outline })
     }
 
     /// Returns the positions of formulas in the text, and of the step's keys that correspond to clauses in SQL.
-    pub fn formulas(&self) -> Vec<Range<usize>> {
+    pub fn formula_ranges(&self) -> Vec<Range<usize>> {
         let definitions = self
             .outline
             .steps
@@ -90,7 +90,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Returns the names that the spec gives to definitions, keys and steps, in lower case.
-    pub fn named(&self) -> HashSet<String> {
+    pub fn defined_names(&self) -> HashSet<String> {
         let of_step = |step: &crate::model::outline::StepOutline| {
             let names = step
                 .definitions
@@ -104,7 +104,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Finds a definition and the position of its step.
-    pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &Placed), EditRefusal> {
+    pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &PlacedDefinition), EditRefusal> {
         let steps = self.outline.steps.iter().enumerate();
         let is_step = |own: &Option<String>| {
             step.is_none_or(|step| own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(step)))
@@ -127,7 +127,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Returns the spec with another formula for a definition.
-    pub fn with(&self, placed: &Placed, formula: &str) -> Result<String, EditRefusal> {
+    pub fn replace_formula(&self, placed: &PlacedDefinition, formula: &str) -> Result<String, EditRefusal> {
         let refuse = |reason: &str| EditRefusal::at(self.source, placed.at.start as usize, reason);
         if placed.has_comment {
             return Err(refuse("the formula contains a comment, which would be lost"));
@@ -136,8 +136,8 @@ impl<'s> SpecPosition<'s> {
             return Err(refuse("the new formula has more than one line"));
         }
         let (at, scalar) = (placed.at, placed.scalar);
-        let inside = |text: String| self.spliced(at.start, at.end, &text);
-        let whole = |text: String| self.spliced(scalar.start, scalar.end, &text);
+        let inside = |text: String| self.splice_text(at.start, at.end, &text);
+        let whole = |text: String| self.splice_text(scalar.start, scalar.end, &text);
         let double = format!("\"{}\"", formula.replace('\\', "\\\\").replace('"', "\\\""));
         let candidates = match (placed.style, placed.alone) {
             (YamlStyle::Block, _) => vec![inside(formula.to_owned())],
@@ -155,30 +155,30 @@ impl<'s> SpecPosition<'s> {
         let found = candidates
             .into_iter()
             .flatten()
-            .find(|text| self.is_meant(text, placed, formula));
+            .find(|text| self.is_equivalent(text, placed, formula));
         found.ok_or_else(|| refuse("the new formula cannot be written there; write it by hand"))
     }
 
     /// Returns the spec with another formula for a definition, without parsing the result again. The result is used
     /// only to compile the formula and must not be saved.
-    pub fn with_formula_unchecked(&self, placed: &Placed, formula: &str) -> Option<String> {
+    pub fn with_formula_unchecked(&self, placed: &PlacedDefinition, formula: &str) -> Option<String> {
         let (at, scalar) = (placed.at, placed.scalar);
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
         match (placed.style, placed.alone) {
-            (YamlStyle::Plain, true) => self.spliced(scalar.start, scalar.end, &format!("\"{}\"", double())),
-            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => self.spliced(at.start, at.end, formula),
-            (YamlStyle::Single, _) => self.spliced(at.start, at.end, &formula.replace('\'', "''")),
-            (YamlStyle::Double, _) => self.spliced(at.start, at.end, &double()),
+            (YamlStyle::Plain, true) => self.splice_text(scalar.start, scalar.end, &format!("\"{}\"", double())),
+            (YamlStyle::Block, _) | (YamlStyle::Plain, false) => self.splice_text(at.start, at.end, formula),
+            (YamlStyle::Single, _) => self.splice_text(at.start, at.end, &formula.replace('\'', "''")),
+            (YamlStyle::Double, _) => self.splice_text(at.start, at.end, &double()),
         }
     }
 
-    fn spliced(&self, start: u32, end: u32, text: &str) -> Option<String> {
+    fn splice_text(&self, start: u32, end: u32, text: &str) -> Option<String> {
         let (before, after) = (self.source.get(..start as usize)?, self.source.get(end as usize..)?);
         Some([before, text, after].concat())
     }
 
     /// Returns whether a text parses to the same spec, apart from this formula.
-    fn is_meant(&self, text: &str, placed: &Placed, formula: &str) -> bool {
+    fn is_equivalent(&self, text: &str, placed: &PlacedDefinition, formula: &str) -> bool {
         let Ok(other) = SpecPosition::new(text) else {
             return false;
         };
@@ -195,13 +195,13 @@ impl<'s> SpecPosition<'s> {
                         a.name == b.name && b.formula == expected
                     })
             });
-        same_steps && differ(&self.root, &other.root) <= 1
+        same_steps && count_differences(&self.root, &other.root) <= 1
     }
 }
 
 /// Counts the scalars in which two documents differ. Returns the maximum value if the documents have different
 /// structures.
-fn differ(one: &Node, other: &Node) -> usize {
+fn count_differences(one: &Node, other: &Node) -> usize {
     let mut count = 0;
     let mut pairs = vec![(one, other)];
     while let Some((a, b)) = pairs.pop() {

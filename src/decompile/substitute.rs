@@ -44,15 +44,18 @@ pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: 
     let written = compiled(spec)?;
     let dialect = compiler.options.dialect;
     let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
-    let pairs = pairs(&written, &found)?;
-    let own = read.named();
+    let pairs = replaced_words(&written, &found)?;
+    let own = read.defined_names();
     let words: Vec<SqlToken> = tokens(spec, dialect);
-    let places = read.formulas();
+    let places = read.formula_ranges();
     let words: Vec<SqlToken> = words
         .into_iter()
         .filter(|it| places.iter().any(|at| at.start <= it.start && it.end <= at.end))
         .collect();
-    let choices: Vec<Vec<Vec<Substitution>>> = pairs.iter().map(|(a, b)| choices(spec, &words, a, b)).collect();
+    let choices: Vec<Vec<Vec<Substitution>>> = pairs
+        .iter()
+        .map(|(a, b)| possible_replacements(spec, &words, a, b))
+        .collect();
     // A word that does not occur in the spec's formulas or clauses cannot be changed there.
     if choices.iter().any(|all| all.first().is_none_or(Vec::is_empty)) {
         return None;
@@ -65,8 +68,10 @@ pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: 
             changes.extend(all.get(rest % all.len()).into_iter().flatten());
             rest /= all.len();
         }
-        let Some(text) = replaced(spec, changes) else { continue };
-        if compiled(&text).is_some_and(|sql| is_alike(&SqlFile::read(&sql, dialect), &found, &own)) {
+        let Some(text) = apply_replacements(spec, changes) else {
+            continue;
+        };
+        if compiled(&text).is_some_and(|sql| is_equivalent(&SqlFile::read(&sql, dialect), &found, &own)) {
             return Some(text);
         }
     }
@@ -74,13 +79,13 @@ pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: 
 }
 
 /// Returns the replaced words, each with its replacement. `None` if the strings have other differences.
-fn pairs<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
+fn replaced_words<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
     if written.tokens.len() != found.tokens.len() {
         return None;
     }
     let mut pairs = Vec::new();
     for (a, b) in written.tokens.iter().zip(&found.tokens) {
-        if a.key(written.source) == b.key(found.source) {
+        if a.comparison_key(written.source) == b.comparison_key(found.source) {
             continue;
         }
         if a.kind != b.kind || matches!(a.kind, SqlTokenKind::Jinja | SqlTokenKind::Quoted) {
@@ -113,7 +118,7 @@ impl<'s> SqlWord<'s> {
     }
 
     /// Returns the number in a string, such as the text of an interval, with the text before and after it.
-    fn number(self) -> Option<(&'s str, &'s str, &'s str)> {
+    fn number_parts(self) -> Option<(&'s str, &'s str, &'s str)> {
         let begin = self.text.find(|c: char| c.is_ascii_digit())?;
         let rest = self.text.get(begin..)?;
         let end = begin + rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -126,14 +131,14 @@ impl<'s> SqlWord<'s> {
 }
 
 /// Returns the possible substitutions in the spec for a replacement in the SQL: all occurrences, or only one of them.
-fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> Vec<Vec<Substitution>> {
+fn possible_replacements(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> Vec<Vec<Substitution>> {
     let mut found: Vec<Substitution> = Vec::new();
     for token in words {
         let word = SqlWord::new(*token, spec);
         let text = match (a.kind, word.kind) {
             // In formulas, strings have the quotes that SQL uses for names.
             (SqlTokenKind::Text, SqlTokenKind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),
-            (SqlTokenKind::Text, SqlTokenKind::Number) => match (a.number(), b.number()) {
+            (SqlTokenKind::Text, SqlTokenKind::Number) => match (a.number_parts(), b.number_parts()) {
                 (Some((x, n, y)), Some((z, m, w))) if (x, y) == (z, w) && n == word.text => m.to_owned(),
                 _ => continue,
             },
@@ -166,7 +171,7 @@ fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> 
     all
 }
 
-fn replaced(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
+fn apply_replacements(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
     changes.sort_by_key(|(at, _)| at.start);
     changes.dedup();
     let mut out = String::with_capacity(spec.len());
@@ -181,22 +186,25 @@ fn replaced(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
 }
 
 /// Returns whether two files are equivalent, regardless of the names of their helper columns.
-fn is_alike(made: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>) -> bool {
+fn is_equivalent(made: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>) -> bool {
     if made.tokens.len() != found.tokens.len() {
         return false;
     }
     let helpers = |file: &SqlFile<'_>| -> HashSet<String> {
         let pairs = file.tokens.iter().zip(file.tokens.iter().skip(1));
-        let named = pairs.filter(|(a, b)| a.key(file.source) == "as" && b.kind == SqlTokenKind::Word);
+        let named = pairs.filter(|(a, b)| a.comparison_key(file.source) == "as" && b.kind == SqlTokenKind::Word);
         named
-            .map(|(_, b)| b.key(file.source).into_owned())
+            .map(|(_, b)| b.comparison_key(file.source).into_owned())
             .filter(|name| !own.contains(name))
             .collect()
     };
     let (ours, theirs) = (helpers(made), helpers(found));
     let (mut there, mut back): (HashMap<String, String>, HashMap<String, String>) = Default::default();
     made.tokens.iter().zip(&found.tokens).all(|(a, b)| {
-        let (a, b) = (a.key(made.source).into_owned(), b.key(found.source).into_owned());
+        let (a, b) = (
+            a.comparison_key(made.source).into_owned(),
+            b.comparison_key(found.source).into_owned(),
+        );
         if !ours.contains(&a) && !theirs.contains(&b) {
             return a == b;
         }

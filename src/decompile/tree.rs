@@ -86,7 +86,7 @@ impl Trees {
         self.add(label, Vec::new())
     }
 
-    pub fn word(&mut self, word: &str) -> SqlNodeId {
+    pub fn add_word(&mut self, word: &str) -> SqlNodeId {
         self.add_leaf(SqlLabel::Word(word.to_owned()))
     }
 
@@ -144,7 +144,7 @@ impl Trees {
     }
 
     /// Describes the construct of a node in words.
-    pub fn construct(&self, id: SqlNodeId) -> String {
+    pub fn describe_construct(&self, id: SqlNodeId) -> String {
         let first = self.children(id).first().copied();
         match self.label(id) {
             SqlLabel::Word(word) | SqlLabel::Number(word) | SqlLabel::Jinja(word) => format!("`{word}`"),

@@ -13,7 +13,7 @@ const SINGLE: usize = 4;
 pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names.iter().take(SINGLE) {
-        for number in either_way(NUMBERS[0]) {
+        for number in both_signs(NUMBERS[0]) {
             all.push(Probe {
                 shape: ExpressionShape::Call("OFFSET"),
                 args: vec![name.clone(), number],
@@ -82,7 +82,7 @@ pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
 }
 
 /// Returns two arguments: the number, and the negated number.
-pub(super) fn either_way(number: &'static str) -> [Arg; 2] {
+pub(super) fn both_signs(number: &'static str) -> [Arg; 2] {
     [Arg::Number(number), Arg::Minus(number)]
 }
 

@@ -1,17 +1,17 @@
 //! Expected rows of an example, restricted to columns with deterministic values.
 
-use super::coverage::only;
+use super::coverage::prune_spec;
 use super::mutation_score::MutationScorer;
-use super::rows::Data;
+use super::rows::RelationRows;
 use crate::interpret::trace::TraceEvents;
-use crate::interpret::uncertainty::Noise;
+use crate::interpret::uncertainty::NoiseDirection;
 use crate::interpret::value::Value;
 
 /// Reason for leaving out a column whose value depends on the current day.
 pub const DAY_OF_THE_RUN: &str = "its value depends on the day of the run";
 
 pub struct DraftedExample {
-    pub data: Data,
+    pub data: RelationRows,
     /// Columns with expected values.
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
@@ -21,7 +21,7 @@ pub struct DraftedExample {
 }
 
 /// Computes the expected rows of an example; `None` if no column has deterministic values.
-pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample> {
+pub fn draft_example(judge: &MutationScorer<'_>, data: &RelationRows) -> Option<DraftedExample> {
     let seen = judge.score_rows(data)?.seen;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for column in &judge.columns {
@@ -51,12 +51,12 @@ pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample
 
 /// Returns the values of a column if they are the same on every day and do not depend on the rounding of floats.
 /// Otherwise, returns the reason for leaving out the column.
-fn certain_values(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &'static str> {
+fn certain_values(judge: &MutationScorer<'_>, data: &RelationRows, column: &str) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;
     for (day, spec) in judge.whole.iter().enumerate() {
-        let spec = only(spec, &columns);
-        for noise in [None, Some(Noise::One), Some(Noise::Opposite)] {
+        let spec = prune_spec(spec, &columns);
+        for noise in [None, Some(NoiseDirection::One), Some(NoiseDirection::Opposite)] {
             let run = judge.run(&spec, data, noise);
             if run.unknown.is_some() || run.oversized {
                 return Err("its value is unknown");

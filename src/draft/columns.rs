@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::constants::{ComparedBase, Constants};
 use crate::Type;
-use crate::interpret::calendar::days;
-use crate::interpret::exact::Exact;
+use crate::interpret::calendar::day_number;
+use crate::interpret::exact::ExactDecimal;
 use crate::interpret::from_ast::fold_case;
 use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
 use crate::interpret::value::{DAY, Value};
@@ -15,7 +15,7 @@ use crate::schema::Column;
 
 /// Column of a relation, with the values to try.
 #[derive(Debug)]
-pub struct Slot {
+pub struct ColumnSlot {
     /// Name of the column in the interpreter.
     pub name: String,
     /// Name of the column as written for dbt.
@@ -47,11 +47,11 @@ pub fn relation_slots(
     main: &Interpreted,
     others: &[ReferenceSpec],
     compiled: &CompiledSpec,
-) -> Result<Vec<Vec<Slot>>, String> {
+) -> Result<Vec<Vec<ColumnSlot>>, String> {
     let mut constants = Constants::from_spec(&main.spec);
     for other in others {
         // A value that depends on the current day is not a constant.
-        constants.keep_only(&Constants::from_spec(other));
+        constants.retain_common(&Constants::from_spec(other));
     }
     let has_today = !others.is_empty();
     let read = names_read(&main.spec);
@@ -59,10 +59,10 @@ pub fn relation_slots(
         .iter()
         .map(|given| {
             let columns = columns(given, main, compiled);
-            let key = key_of(given, main);
+            let key = relation_key(given, main);
             let is_read = |column: &Column| {
                 let name = fold_case(column.name());
-                read.contains(&name) || keeps_all(given, &main.spec) || key.contains(&name)
+                read.contains(&name) || has_all_rows(given, &main.spec) || key.contains(&name)
             };
             let mut read: Vec<&Column> = columns.iter().filter(|column| is_read(column)).collect();
             if read.is_empty() {
@@ -70,7 +70,7 @@ pub fn relation_slots(
                 read.extend(columns.first());
             }
             read.into_iter()
-                .map(|column| slot(given, column, &key, &constants, has_today))
+                .map(|column| column_slot(given, column, &key, &constants, has_today))
                 .collect()
         })
         .collect()
@@ -103,7 +103,7 @@ fn columns(given: &InputRelation, main: &Interpreted, compiled: &CompiledSpec) -
 }
 
 /// Returns the key of a relation, if a step without grouping reads the relation's rows.
-fn key_of(given: &InputRelation, main: &Interpreted) -> Vec<String> {
+fn relation_key(given: &InputRelation, main: &Interpreted) -> Vec<String> {
     let mut read = main.spec.from.as_str();
     let mut walked = false;
     for step in &main.spec.steps {
@@ -117,7 +117,7 @@ fn key_of(given: &InputRelation, main: &Interpreted) -> Vec<String> {
     }
 }
 
-fn keeps_all(given: &InputRelation, spec: &ReferenceSpec) -> bool {
+fn has_all_rows(given: &InputRelation, spec: &ReferenceSpec) -> bool {
     spec.from == given.name && spec.steps.first().is_some_and(|step| step.keep == ReferenceKeep::All)
 }
 
@@ -128,7 +128,7 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
         let conditions = [&step.filter, &step.having].into_iter().flatten();
         conditions
             .chain(step.definitions.iter().map(|(_, x)| x))
-            .for_each(|x| x.names(&mut names));
+            .for_each(|x| x.collect_names(&mut names));
         let entries = step.group_by.iter().chain(step.order_by.iter().map(|(entry, _)| entry));
         names.extend(entries.map(|entry| entry.name.clone()));
         names.extend(step.partition_by.iter().flatten().cloned());
@@ -137,7 +137,7 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
         }
         for join in &step.joins {
             match &join.by {
-                JoinCondition::On(condition) => condition.names(&mut names),
+                JoinCondition::On(condition) => condition.collect_names(&mut names),
                 JoinCondition::Using(columns) => names.extend(columns.iter().cloned()),
                 JoinCondition::Nothing => {}
             }
@@ -153,13 +153,13 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-fn slot(
+fn column_slot(
     given: &InputRelation,
     column: &Column,
     key: &[String],
     constants: &Constants,
     has_today: bool,
-) -> Result<Slot, String> {
+) -> Result<ColumnSlot, String> {
     let name = fold_case(column.name());
     let is_part_of_key = given
         .known
@@ -190,7 +190,7 @@ fn slot(
             named
                 .iter()
                 .filter_map(Value::number)
-                .for_each(|n| around(n).for_each(|n| add(Value::Int(n as i64))));
+                .for_each(|n| neighbouring_numbers(n).for_each(|n| add(Value::Int(n as i64))));
             let plain: &[i64] = if counts_from_one {
                 &[1, 2, 3, 4, 5, 6, 7, 8]
             } else {
@@ -203,13 +203,13 @@ fn slot(
             named
                 .iter()
                 .filter_map(Value::number)
-                .for_each(|n| around(n).for_each(|n| add(Value::Int(n as i64))));
+                .for_each(|n| neighbouring_numbers(n).for_each(|n| add(Value::Int(n as i64))));
             AMOUNTS.into_iter().for_each(|n| add(Value::Int(n as i64)));
         }
         Type::Decimal => {
             let unit = 10i128.checked_pow(scale).unwrap_or(1);
             let of = |n: f64| {
-                Value::Decimal(Exact {
+                Value::Decimal(ExactDecimal {
                     digits: (n as i128).saturating_mul(unit),
                     scale,
                 })
@@ -217,14 +217,14 @@ fn slot(
             named
                 .iter()
                 .filter_map(Value::number)
-                .for_each(|n| around(n).for_each(|n| add(of(n))));
+                .for_each(|n| neighbouring_numbers(n).for_each(|n| add(of(n))));
             AMOUNTS.into_iter().for_each(|n| add(of(n)));
         }
         Type::Float | Type::Time => {
             named
                 .iter()
                 .filter_map(Value::number)
-                .for_each(|n| around(n).for_each(|n| add(Value::Number(n))));
+                .for_each(|n| neighbouring_numbers(n).for_each(|n| add(Value::Number(n))));
             AMOUNTS.into_iter().for_each(|n| add(Value::Number(n)));
         }
         Type::Text => {
@@ -245,12 +245,12 @@ fn slot(
                 words = Some(own);
             }
         }
-        Type::Date => dates(&named, has_today)
+        Type::Date => candidate_dates(&named, has_today)
             .into_iter()
             .for_each(|date| add(Value::Date(date))),
         Type::Timestamp => {
             // Alternate between midnight and the last hour of a day.
-            for (at, date) in dates(&named, has_today).into_iter().enumerate() {
+            for (at, date) in candidate_dates(&named, has_today).into_iter().enumerate() {
                 add(Value::Time(date * DAY + [0, 23 * 3600 + 1800][at % 2]));
             }
         }
@@ -261,7 +261,7 @@ fn slot(
         pool.push(Value::Null);
     }
     let is_varied = column.ty().is_number() && !name.ends_with("id");
-    Ok(Slot {
+    Ok(ColumnSlot {
         name,
         written: column.name().to_owned(),
         is_varied,
@@ -273,21 +273,21 @@ fn slot(
 }
 
 /// Returns a number, the number below it, and the number above it.
-fn around(n: f64) -> impl Iterator<Item = f64> {
+fn neighbouring_numbers(n: f64) -> impl Iterator<Item = f64> {
     // The number itself comes first, because it is the boundary of a condition.
     [n, n - 1.0, n + 1.0].into_iter().filter(|n| n.abs() < 1e12)
 }
 
 /// Returns dates to try: dates next to those in the formulas, month ends, a leap day, and months with gaps between
 /// them.
-fn dates(named: &[Value], has_today: bool) -> Vec<i64> {
+fn candidate_dates(named: &[Value], has_today: bool) -> Vec<i64> {
     let mut dates = Vec::new();
     for value in named {
         match value {
             Value::Date(date) => dates.extend([*date, date - 1, date + 1]),
             Value::Time(seconds) => dates.push(seconds.div_euclid(DAY)),
             // An integer from 1 to 12 may be a month number.
-            Value::Int(month @ 1..=12) => dates.push(days(2024, *month, 15)),
+            Value::Int(month @ 1..=12) => dates.push(day_number(2024, *month, 15)),
             _ => {}
         }
     }
@@ -309,6 +309,6 @@ fn dates(named: &[Value], has_today: bool) -> Vec<i64> {
         (2023, 2, 28),
     ];
     let tried: &[(i64, i64, i64)] = if has_today { &far } else { &plain };
-    dates.extend(tried.iter().map(|(year, month, day)| days(*year, *month, *day)));
+    dates.extend(tried.iter().map(|(year, month, day)| day_number(*year, *month, *day)));
     dates
 }

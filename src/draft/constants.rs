@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
 use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
 use crate::interpret::value::Value;
-use crate::interpret::walk::{Sees, ValueRow, row_value};
+use crate::interpret::walk::{NamePrecedence, ValueRow, row_value};
 
 /// A Wednesday and a Saturday in January 2000. Together with the days before and after them, these are four workdays
 /// and a weekend. Both days are long before any run.
@@ -26,7 +26,7 @@ pub struct Constants(BTreeMap<ComparedBase, Vec<Value>>);
 impl Constants {
     pub fn from_spec(spec: &ReferenceSpec) -> Self {
         let mut found = Self::default();
-        let bases = Bases { spec };
+        let bases = BaseResolver { spec };
         for (at, step) in spec.steps.iter().enumerate() {
             let conditions = [&step.filter, &step.having].into_iter().flatten();
             let joined = step.joins.iter().filter_map(|join| match &join.by {
@@ -35,13 +35,13 @@ impl Constants {
             });
             let definitions = step.definitions.iter().map(|(name, x)| (x, Some(name.as_str())));
             for (x, own) in conditions.chain(joined).map(|x| (x, None)).chain(definitions) {
-                found.collect(&bases, at, x, own);
+                found.collect_constants(&bases, at, x, own);
             }
         }
         found
     }
 
-    fn collect(&mut self, bases: &Bases<'_>, at: usize, x: &ReferenceExpr, own: Option<&str>) {
+    fn collect_constants(&mut self, bases: &BaseResolver<'_>, at: usize, x: &ReferenceExpr, own: Option<&str>) {
         let mut stack = vec![x];
         while let Some(x) = stack.pop() {
             let children = x.children();
@@ -61,7 +61,7 @@ impl Constants {
             if is_beside {
                 let mut values: Vec<Value> = children
                     .iter()
-                    .filter_map(|child| constant(child))
+                    .filter_map(|child| constant_value(child))
                     .flat_map(near_values)
                     .collect();
                 if matches!(x, ReferenceExpr::Call("WEEKDAY", _)) {
@@ -85,7 +85,7 @@ impl Constants {
     }
 
     /// Keeps only the constants that `other` also contains.
-    pub fn keep_only(&mut self, other: &Self) {
+    pub fn retain_common(&mut self, other: &Self) {
         for (column, values) in &mut self.0 {
             values.retain(|value| other.0.get(column).is_some_and(|others| others.contains(value)));
         }
@@ -97,9 +97,9 @@ impl Constants {
 }
 
 /// Returns the value of an expression that contains no names.
-fn constant(x: &ReferenceExpr) -> Option<Value> {
+fn constant_value(x: &ReferenceExpr) -> Option<Value> {
     let mut names = Vec::new();
-    x.names(&mut names);
+    x.collect_names(&mut names);
     let needs_rows = |x: &ReferenceExpr| {
         matches!(
             x,
@@ -109,7 +109,12 @@ fn constant(x: &ReferenceExpr) -> Option<Value> {
     if !names.is_empty() || needs_rows(x) || x.children().into_iter().any(needs_rows) {
         return None;
     }
-    let value = row_value(&ReferenceStep::default(), x, &ValueRow::new(), Sees::ColumnsFirst);
+    let value = row_value(
+        &ReferenceStep::default(),
+        x,
+        &ValueRow::new(),
+        NamePrecedence::ColumnsFirst,
+    );
     (!value.is_null()).then_some(value)
 }
 
@@ -127,11 +132,11 @@ fn near_values(value: Value) -> Vec<Value> {
 }
 
 /// Resolves names in expressions to columns of relations, through definitions and earlier steps.
-struct Bases<'a> {
+struct BaseResolver<'a> {
     spec: &'a ReferenceSpec,
 }
 
-impl Bases<'_> {
+impl BaseResolver<'_> {
     fn compared_columns(&self, at: usize, x: &ReferenceExpr, own: Option<&str>) -> BTreeSet<ComparedBase> {
         let mut found = BTreeSet::new();
         let mut known = BTreeSet::new();
@@ -139,7 +144,7 @@ impl Bases<'_> {
         let mut stack: Vec<(usize, String, bool)> = Vec::new();
         let names = |x: &ReferenceExpr, own: Option<&str>| {
             let mut names = Vec::new();
-            x.names(&mut names);
+            x.collect_names(&mut names);
             let is_own = |name: &str| own == Some(name);
             names.into_iter().map(|name| (is_own(&name), name)).collect::<Vec<_>>()
         };
@@ -157,7 +162,7 @@ impl Bases<'_> {
                 );
                 continue;
             }
-            let relations = self.relations(at, step);
+            let relations = self.step_relations(at, step);
             for (alias, to) in relations {
                 let of_alias = name.strip_prefix(alias).and_then(|rest| rest.strip_prefix('.'));
                 let column = match (of_alias, name.contains('.')) {
@@ -166,7 +171,7 @@ impl Bases<'_> {
                     (None, false) => &name,
                 };
                 match self.spec.steps.iter().take(at).position(|step| step.name == to) {
-                    Some(earlier) => stack.extend(self.inside(earlier, column)),
+                    Some(earlier) => stack.extend(self.column_source(earlier, column)),
                     None => {
                         found.insert(ComparedBase {
                             relation: to.to_owned(),
@@ -180,7 +185,7 @@ impl Bases<'_> {
     }
 
     /// Returns the relations that a step reads, each with its alias in the step.
-    fn relations<'s>(&'s self, at: usize, step: &'s ReferenceStep) -> Vec<(&'s str, &'s str)> {
+    fn step_relations<'s>(&'s self, at: usize, step: &'s ReferenceStep) -> Vec<(&'s str, &'s str)> {
         let before = at.checked_sub(1).and_then(|at| self.spec.steps.get(at));
         let read = before.map_or(self.spec.from.as_str(), |step| step.name.as_str());
         let joined = step.joins.iter().map(|join| (join.name(), join.to.as_str()));
@@ -189,7 +194,7 @@ impl Bases<'_> {
 
     /// Returns the source of a step's output column: the index of the step, a name, and whether the name refers to a
     /// column of the step's input.
-    fn inside(&self, at: usize, column: &str) -> Option<(usize, String, bool)> {
+    fn column_source(&self, at: usize, column: &str) -> Option<(usize, String, bool)> {
         let step = self.spec.steps.get(at)?;
         if let Some(key) = step.group_by.iter().find(|entry| entry.output() == column) {
             return Some((at, key.name.clone(), false));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
 use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
-use crate::interpret::trace::{TraceEvents, branch};
+use crate::interpret::trace::{TraceEvents, branch_outcome};
 
 /// Maximum number of nodes in a formula after all definitions are inlined.
 const SIZE: usize = 20_000;
@@ -19,7 +19,7 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
         for round in 0..=step.definitions.len() {
             let mut changed = false;
             for (name, x) in &step.definitions {
-                let size = size(x, |other| (other != name).then(|| known.get(other).copied()).flatten());
+                let size = expression_size(x, |other| (other != name).then(|| known.get(other).copied()).flatten());
                 if size.0 > SIZE || size.1 > DEPTH {
                     return Err(format!("formulas as large as `{name}` with its definitions"));
                 }
@@ -38,14 +38,18 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
 
 /// Returns the number of nodes and the depth of an expression. The parser limits the nesting depth, so recursion is
 /// safe.
-fn size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Copy + 'a) -> (usize, usize) {
+fn expression_size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Copy + 'a) -> (usize, usize) {
     let mut own = (1, 1);
     if let ReferenceExpr::Name(name) | ReferenceExpr::Period(name, _) = x
         && let Some((nodes, depth)) = of(name)
     {
         own = (nodes.saturating_add(1), depth + 1);
     }
-    let children: Vec<(usize, usize)> = x.children().into_iter().map(|child| size(child, of)).collect();
+    let children: Vec<(usize, usize)> = x
+        .children()
+        .into_iter()
+        .map(|child| expression_size(child, of))
+        .collect();
     let nodes = children
         .iter()
         .fold(own.0, |sum: usize, (nodes, _)| sum.saturating_add(*nodes));
@@ -54,13 +58,13 @@ fn size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Cop
 }
 
 /// Removes everything from a spec that the given columns of its last step do not depend on.
-pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
+pub fn prune_spec(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
     let mut pruned = spec.clone();
     let mut wanted: BTreeSet<String> = columns.iter().cloned().collect();
     for at in (0..pruned.steps.len()).rev() {
         let earlier: Vec<String> = pruned.steps.iter().take(at).map(|step| step.name.clone()).collect();
         let Some(step) = pruned.steps.get_mut(at) else { break };
-        let needed = needed(step, &wanted);
+        let needed = needed_names(step, &wanted);
         step.hidden = step
             .definitions
             .iter()
@@ -92,16 +96,16 @@ pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
 }
 
 /// Returns the names that a step reads to compute some of its columns.
-fn needed(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
+fn needed_names(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
     let mut names: Vec<String> = wanted.iter().cloned().collect();
     let conditions = [&step.filter, &step.having].into_iter().flatten();
-    conditions.for_each(|x| x.names(&mut names));
+    conditions.for_each(|x| x.collect_names(&mut names));
     let entries = step.group_by.iter().chain(step.order_by.iter().map(|(entry, _)| entry));
     names.extend(entries.map(|entry| entry.name.clone()));
     names.extend(step.partition_by.iter().flatten().cloned());
     for join in &step.joins {
         match &join.by {
-            JoinCondition::On(condition) => condition.names(&mut names),
+            JoinCondition::On(condition) => condition.collect_names(&mut names),
             JoinCondition::Using(columns) => names.extend(columns.iter().cloned()),
             JoinCondition::Nothing => {}
         }
@@ -116,7 +120,7 @@ fn needed(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
     let mut needed = BTreeSet::new();
     while let Some(name) = names.pop() {
         if let Some(x) = step.definition(&name).filter(|_| !needed.contains(&name)) {
-            x.names(&mut names);
+            x.collect_names(&mut names);
         }
         needed.insert(name);
     }
@@ -161,7 +165,9 @@ pub fn missed_outcomes(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> 
                         ReferenceExpr::Call("IFS", _) => args.len().div_ceil(2),
                         _ => args.len() / 2,
                     };
-                    (0..count).map(|at| (branch(at), has(&text, branch(at)))).collect()
+                    (0..count)
+                        .map(|at| (branch_outcome(at), has(&text, branch_outcome(at))))
+                        .collect()
                 }
                 _ => Vec::new(),
             };

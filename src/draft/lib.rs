@@ -42,8 +42,8 @@ use formulac_model as model;
 
 use formulac_model::Compiler;
 
-use crate::interpret::calendar::days;
-use crate::model::interpreter_input::{Day, day, interpret_spec};
+use crate::interpret::calendar::day_number;
+use crate::model::interpreter_input::{CurrentDate, current_date, interpret_spec};
 
 /// Drafted examples for a spec. The user reviews them and adds them to the spec.
 ///
@@ -98,12 +98,15 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     if compiled.has_errors() {
         return Err("the spec has errors".to_owned());
     }
-    let day = day(source);
+    let day = current_date(source);
     // If examples can't set the current day, the results must be the same on every day.
     let (today, others): (i64, &[i64]) = match day {
-        Day::Said(day) => (day, &[]),
-        Day::Settable => (days(2024, 3, 31), &[]),
-        Day::Current => (days(2024, 3, 31), &[days(2019, 6, 15), days(2061, 12, 31)]),
+        CurrentDate::Said(day) => (day, &[]),
+        CurrentDate::Settable => (day_number(2024, 3, 31), &[]),
+        CurrentDate::Current => (
+            day_number(2024, 3, 31),
+            &[day_number(2019, 6, 15), day_number(2061, 12, 31)],
+        ),
     };
     let read = |today: i64| interpret_spec(compiler, source, today);
     let unknown = |what: String| format!("the interpreter does not support {what}");
@@ -122,10 +125,10 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     coverage::check_size(&main.spec).map_err(unknown)?;
     let slots = columns::relation_slots(&main, &others, &compiled).map_err(unknown)?;
     let judge = mutation_score::MutationScorer::new(&main, &others, &slots, &compiled);
-    let found = search::examples(&judge);
+    let found = search::find_examples(&judge);
     let settled: Vec<certain_rows::DraftedExample> = found
         .iter()
-        .filter_map(|data| certain_rows::example(&judge, data))
+        .filter_map(|data| certain_rows::draft_example(&judge, data))
         .collect();
     let defined = |column: &String| {
         compiled
@@ -141,6 +144,6 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
             .map_or_else(String::new, |(_, why)| format!(": {why}"));
         return Err(format!("no column has a certain value{why}"));
     }
-    let said = (day == Day::Settable).then_some(today);
-    Ok(to_yaml::draft(&judge, &main, &settled, said))
+    let said = (day == CurrentDate::Settable).then_some(today);
+    Ok(to_yaml::write_draft(&judge, &main, &settled, said))
 }

@@ -9,7 +9,7 @@ use crate::interpret::value::Value;
 const MOST: usize = 60;
 
 /// Returns the mutants of a spec, one for each mistake.
-pub fn mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
+pub fn spec_mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
     let mut found = Vec::new();
     for at in 0..spec.steps.len() {
         let Some(step) = spec.steps.get(at) else { break };
@@ -32,20 +32,20 @@ pub fn mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
                 ..step.clone()
             });
         }
-        for x in step.filter.iter().flat_map(wrong) {
+        for x in step.filter.iter().flat_map(expression_mutants) {
             add(ReferenceStep {
                 filter: Some(x),
                 ..step.clone()
             });
         }
-        for x in step.having.iter().flat_map(wrong) {
+        for x in step.having.iter().flat_map(expression_mutants) {
             add(ReferenceStep {
                 having: Some(x),
                 ..step.clone()
             });
         }
         for (place, (_, x)) in step.definitions.iter().enumerate() {
-            for wrong in wrong(x) {
+            for wrong in expression_mutants(x) {
                 let mut changed = step.clone();
                 if let Some((_, x)) = changed.definitions.get_mut(place) {
                     *x = wrong;
@@ -72,21 +72,21 @@ pub fn mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
 
 /// Returns the mutants of an expression, one for each mistake. The parser limits the nesting depth, so recursion is
 /// safe.
-fn wrong(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
-    let mut found = wrong_here(x);
+fn expression_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
+    let mut found = node_mutants(x);
     let count = x.children().len();
     for place in 0..count {
         let Some(child) = x.children().get(place).copied() else {
             break;
         };
-        for changed in wrong(child) {
+        for changed in expression_mutants(child) {
             found.push(with_child(x, place, changed));
         }
     }
     found
 }
 
-fn wrong_here(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
+fn node_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     match x {
         ReferenceExpr::Literal(Value::Int(n)) => vec![ReferenceExpr::Literal(Value::Int(n.saturating_add(1)))],
         ReferenceExpr::Literal(Value::Number(n)) => vec![ReferenceExpr::Literal(Value::Number(n + 1.0))],
@@ -94,7 +94,7 @@ fn wrong_here(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
         ReferenceExpr::Literal(Value::Date(day)) => vec![ReferenceExpr::Literal(Value::Date(day + 1))],
         ReferenceExpr::Binary(op, a, b) => {
             let other = |op: &ReferenceOp| ReferenceExpr::Binary(*op, a.clone(), b.clone());
-            let mut found: Vec<ReferenceExpr> = other_signs(*op).iter().map(other).collect();
+            let mut found: Vec<ReferenceExpr> = alternative_operators(*op).iter().map(other).collect();
             if matches!(
                 op,
                 ReferenceOp::Add | ReferenceOp::Subtract | ReferenceOp::Multiply | ReferenceOp::Divide
@@ -168,7 +168,7 @@ fn without(args: &[ReferenceExpr], at: usize, count: usize) -> Vec<ReferenceExpr
         .collect()
 }
 
-fn other_signs(op: ReferenceOp) -> &'static [ReferenceOp] {
+fn alternative_operators(op: ReferenceOp) -> &'static [ReferenceOp] {
     match op {
         ReferenceOp::Less => &[ReferenceOp::LessOrEqual, ReferenceOp::Greater],
         ReferenceOp::LessOrEqual => &[ReferenceOp::Less, ReferenceOp::GreaterOrEqual],

@@ -3,18 +3,18 @@
 use std::cell::Cell;
 
 use super::certain_rows::DAY_OF_THE_RUN;
-use super::columns::Slot;
-use super::rows::{Chance, Data};
+use super::columns::ColumnSlot;
+use super::rows::{RandomGenerator, RelationRows};
 use crate::interpret::spec::{ReferenceJoin, ReferenceSpec};
 use crate::interpret::trace::{self, TraceEvents};
-use crate::interpret::uncertainty::{Noise, Settled, with_noise};
+use crate::interpret::uncertainty::{CheckedResult, NoiseDirection, with_noise};
 use crate::interpret::value::Value;
 use crate::interpret::walk::{self, StepRows, interpret};
 use crate::model::CompiledSpec;
 use crate::model::interpreter_input::Interpreted;
 
-use super::coverage::{is_relevant, only};
-use super::mutants::mutants;
+use super::coverage::{is_relevant, prune_spec};
+use super::mutants::spec_mutants;
 
 pub struct MutationScorer<'a> {
     /// The spec, and the same spec on other days, with only the columns in `columns`.
@@ -24,7 +24,7 @@ pub struct MutationScorer<'a> {
     /// Relations. Each entry contains the name, the columns, the key columns among these columns, and the number of
     /// columns in the complete key.
     pub relations: Vec<(&'a str, Vec<&'a str>, Vec<&'a str>, usize)>,
-    pub slots: &'a [Vec<Slot>],
+    pub slots: &'a [Vec<ColumnSlot>],
     /// Output columns with expected values, by their names in the interpreter.
     pub columns: Vec<String>,
     /// All output columns: the name in the interpreter, and the name as written for dbt.
@@ -56,7 +56,7 @@ impl<'a> MutationScorer<'a> {
     pub fn new(
         main: &'a Interpreted,
         others: &'a [ReferenceSpec],
-        slots: &'a [Vec<Slot>],
+        slots: &'a [Vec<ColumnSlot>],
         compiled: &CompiledSpec,
     ) -> Self {
         let relations = main.relations.iter().zip(slots).map(|(given, slots)| {
@@ -83,32 +83,36 @@ impl<'a> MutationScorer<'a> {
             spent: Cell::new(0),
         };
         let last = main.spec.steps.len().saturating_sub(1);
-        let mut chance = Chance::new(1);
-        let trials: Vec<Data> = (0..TRIALS).map(|at| judge.draw_rows(&mut chance, at / 4)).collect();
+        let mut chance = RandomGenerator::new(1);
+        let trials: Vec<RelationRows> = (0..TRIALS).map(|at| judge.draw_rows(&mut chance, at / 4)).collect();
         for column in compiled.columns() {
             let name = crate::interpret::from_ast::fold_case(column.name());
             judge.written.push((name.clone(), column.name().to_owned()));
             let unread = main.unread.iter().find(|(step, own, _)| *step == last && *own == name);
             let why = match unread {
-                Some((_, _, why)) => Some(not_known(why)),
-                None => judge.why_unknown(&name, &trials),
+                Some((_, _, why)) => Some(not_evaluable_message(why)),
+                None => judge.unknown_reason(&name, &trials),
             };
             match why {
                 Some(why) => judge.unknown.push((column.name().to_owned(), why)),
                 None => judge.columns.push(name),
             }
         }
-        judge.specs = judge.whole.iter().map(|spec| only(spec, &judge.columns)).collect();
-        judge.mutants = judge.specs.first().map(mutants).unwrap_or_default();
+        judge.specs = judge
+            .whole
+            .iter()
+            .map(|spec| prune_spec(spec, &judge.columns))
+            .collect();
+        judge.mutants = judge.specs.first().map(spec_mutants).unwrap_or_default();
         judge
     }
 
     /// Returns random rows with values from the slots.
-    pub fn draw_rows(&self, chance: &mut Chance, count: usize) -> Data {
-        let mut data: Data = vec![Vec::new(); self.slots.len()];
+    pub fn draw_rows(&self, chance: &mut RandomGenerator, count: usize) -> RelationRows {
+        let mut data: RelationRows = vec![Vec::new(); self.slots.len()];
         for _ in 0..count {
             let at = chance.random_below(self.slots.len());
-            let row = self.row(chance, &data, at);
+            let row = self.random_row(chance, &data, at);
             if let Some(rows) = data.get_mut(at) {
                 rows.push(row);
             }
@@ -117,17 +121,17 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns a new random row for a relation.
-    pub fn row(&self, chance: &mut Chance, data: &Data, at: usize) -> Vec<Value> {
+    pub fn random_row(&self, chance: &mut RandomGenerator, data: &RelationRows, at: usize) -> Vec<Value> {
         let rows = data.get(at).map_or(0, Vec::len);
         let slots = self.slots.get(at).into_iter().flatten();
-        let value = |slot: &Slot, chance: &mut Chance| {
+        let value = |slot: &ColumnSlot, chance: &mut RandomGenerator| {
             let plain = chance.random_below(10) < 3;
             let value = if slot.is_key { slot.pool.get(rows) } else { None };
             let value = value.or_else(|| {
                 if plain {
                     slot.pool.first()
                 } else {
-                    chance.pick(&slot.pool)
+                    chance.pick_random(&slot.pool)
                 }
             });
             value.cloned().unwrap_or(Value::Null)
@@ -136,16 +140,16 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns the reason why a column can't have expected values.
-    fn why_unknown(&self, column: &str, trials: &[Data]) -> Option<String> {
+    fn unknown_reason(&self, column: &str, trials: &[RelationRows]) -> Option<String> {
         let columns = [column.to_owned()];
-        let specs: Vec<ReferenceSpec> = self.whole.iter().map(|spec| only(spec, &columns)).collect();
+        let specs: Vec<ReferenceSpec> = self.whole.iter().map(|spec| prune_spec(spec, &columns)).collect();
         let (mut differing, mut telling) = (0, 0);
         for data in trials {
             let mut results = Vec::new();
             for spec in &specs {
                 let run = self.run(spec, data, None);
                 if let Some(what) = run.unknown {
-                    return Some(not_known(&what));
+                    return Some(not_evaluable_message(&what));
                 }
                 results.push(run.value.values());
             }
@@ -155,7 +159,12 @@ impl<'a> MutationScorer<'a> {
         (telling > 0 && differing == telling).then(|| DAY_OF_THE_RUN.to_owned())
     }
 
-    pub fn run(&self, spec: &ReferenceSpec, data: &Data, noise: Option<Noise>) -> Settled<StepRows> {
+    pub fn run(
+        &self,
+        spec: &ReferenceSpec,
+        data: &RelationRows,
+        noise: Option<NoiseDirection>,
+    ) -> CheckedResult<StepRows> {
         let tables: Vec<walk::ValueTable<'_>> = self
             .relations
             .iter()
@@ -176,27 +185,27 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns the mutants whose results differ from the spec's results.
-    pub fn detected_mutants(&self, data: &Data, mutants: &[usize]) -> Vec<usize> {
+    pub fn detected_mutants(&self, data: &RelationRows, mutants: &[usize]) -> Vec<usize> {
         let Some(spec) = self.specs.first() else {
             return Vec::new();
         };
-        let right = sorted(self.run(spec, data, None).value);
+        let right = sorted_rows(self.run(spec, data, None).value);
         let is_other = |at: &usize| {
             let run = self.mutants.get(*at).map(|mutant| self.run(mutant, data, None));
-            run.is_some_and(|run| run.unknown.is_none() && sorted(run.value) != right)
+            run.is_some_and(|run| run.unknown.is_none() && sorted_rows(run.value) != right)
         };
         mutants.iter().copied().filter(is_other).collect()
     }
 
     /// Returns whether the draft has used more than `percent` of its maximum number of steps. The search then stops,
     /// because a user is waiting for the draft.
-    pub fn is_spent(&self, percent: u64) -> bool {
+    pub fn is_budget_spent(&self, percent: u64) -> bool {
         self.spent.get() > STEPS / 100 * percent
     }
 
     /// Evaluates a set of rows. Returns `None` for invalid rows: rows with a duplicate key, or with several matches for
     /// a join that allows only one match.
-    pub fn score_rows(&self, data: &Data) -> Option<MutationScore> {
+    pub fn score_rows(&self, data: &RelationRows) -> Option<MutationScore> {
         for ((slots, rows), (.., parts)) in self.slots.iter().zip(data).zip(&self.relations) {
             let is_part = |at: &usize| slots.get(*at).is_some_and(|slot| slot.is_part_of_key);
             let keys: Vec<usize> = (0..slots.len()).filter(is_part).collect();
@@ -222,7 +231,7 @@ impl<'a> MutationScorer<'a> {
         let results = run.value.values();
         for row in &results {
             for (column, value) in run.value.columns.iter().zip(row) {
-                seen.insert((column.clone(), kind(value)));
+                seen.insert((column.clone(), outcome_kind(value)));
             }
         }
         seen.retain(is_relevant);
@@ -235,7 +244,7 @@ impl<'a> MutationScorer<'a> {
 }
 
 /// Formats the rows as strings and sorts them, because dbt compares rows in any order.
-fn sorted(rows: StepRows) -> Vec<String> {
+fn sorted_rows(rows: StepRows) -> Vec<String> {
     let mut written: Vec<String> = rows
         .values()
         .iter()
@@ -246,12 +255,12 @@ fn sorted(rows: StepRows) -> Vec<String> {
 }
 
 /// Returns a description of an output value that coverage counts as an outcome, such as `is above 0`.
-fn kind(value: &Value) -> &'static str {
+fn outcome_kind(value: &Value) -> &'static str {
     match value.number() {
         Some(number) if number > 0.0 => "is above 0",
         Some(number) if number < 0.0 => "is below 0",
         Some(_) => "is 0",
-        None => trace::kind(value),
+        None => trace::outcome_kind(value),
     }
 }
 
@@ -267,6 +276,6 @@ fn is_long(value: &Value) -> bool {
         .is_some_and(|(_, fraction)| fraction.trim_end_matches('0').len() > 4)
 }
 
-fn not_known(what: &str) -> String {
+fn not_evaluable_message(what: &str) -> String {
     format!("{what} cannot be evaluated")
 }

@@ -3,13 +3,13 @@
 use crate::interpret::value::Value;
 
 /// Rows of each relation. A row contains the values of the relation's slots.
-pub type Data = Vec<Vec<Vec<Value>>>;
+pub type RelationRows = Vec<Vec<Vec<Value>>>;
 
 /// `SplitMix64` random number generator.
 #[derive(Clone, Debug)]
-pub struct Chance(u64);
+pub struct RandomGenerator(u64);
 
-impl Chance {
+impl RandomGenerator {
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -23,7 +23,7 @@ impl Chance {
         ((z ^ (z >> 31)) % end.max(1) as u64) as usize
     }
 
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
+    pub fn pick_random<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         of.get(self.random_below(of.len()))
     }
 }

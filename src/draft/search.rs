@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::columns::LETTERS;
 use super::mutation_score::MutationScorer;
-use super::rows::{Chance, Data};
+use super::rows::{RandomGenerator, RelationRows};
 use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
 
@@ -26,28 +26,28 @@ struct ShownRows {
 
 /// Score of a data set, compared in this order: deterministic results, number of new outcomes, few digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Worth {
+struct DataScore {
     certain: bool,
     new: usize,
     digits: Reverse<usize>,
 }
 
-impl Worth {
+impl DataScore {
     /// Returns whether this score is better than `other`. A score with only fewer digits is not better.
-    fn gains_on(self, other: Self) -> bool {
+    fn is_better_than(self, other: Self) -> bool {
         self.new > other.new || (self.certain && !other.certain)
     }
 
-    fn loses_against(self, other: Self) -> bool {
+    fn is_worse_than(self, other: Self) -> bool {
         self.new < other.new || (other.certain && !self.certain) || self.digits < other.digits
     }
 }
 
-fn worth(judge: &MutationScorer<'_>, shown: &ShownRows, data: &Data) -> Option<Worth> {
+fn score_data(judge: &MutationScorer<'_>, shown: &ShownRows, data: &RelationRows) -> Option<DataScore> {
     let judged = judge.score_rows(data)?;
     // The first example must have rows. A later example covers the case without rows.
-    if shown.seen.is_empty() && count(data) == 0 {
-        return Some(Worth {
+    if shown.seen.is_empty() && count_rows(data) == 0 {
+        return Some(DataScore {
             certain: false,
             new: 0,
             digits: Reverse(usize::MAX),
@@ -58,7 +58,7 @@ fn worth(judge: &MutationScorer<'_>, shown: &ShownRows, data: &Data) -> Option<W
         .iter()
         .filter(|outcome| !shown.seen.contains(*outcome))
         .count();
-    Some(Worth {
+    Some(DataScore {
         certain: judged.certain,
         new,
         digits: Reverse(judged.long),
@@ -67,23 +67,23 @@ fn worth(judge: &MutationScorer<'_>, shown: &ShownRows, data: &Data) -> Option<W
 
 /// Returns the rows of each example. A later example may reach outcomes that are impossible in combination with earlier
 /// outcomes.
-pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
+pub fn find_examples(judge: &MutationScorer<'_>) -> Vec<RelationRows> {
     let mut shown = ShownRows::default();
-    let mut found: Vec<Data> = Vec::new();
+    let mut found: Vec<RelationRows> = Vec::new();
     for at in 0..EXAMPLES {
-        if at > 0 && judge.is_spent(60) {
+        if at > 0 && judge.is_budget_spent(60) {
             break;
         }
-        let mut chance = Chance::new(at as u64 + 7);
-        let Some(data) = grown(judge, &mut chance, &shown) else {
+        let mut chance = RandomGenerator::new(at as u64 + 7);
+        let Some(data) = grow_data(judge, &mut chance, &shown) else {
             break;
         };
-        let data = telling(judge, &mut chance, &shown, data);
-        let data = tidied(judge, data, &shown);
-        let Some(Worth { new, .. }) = worth(judge, &shown, &data) else {
+        let data = add_detecting_rows(judge, &mut chance, &shown, data);
+        let data = simplify_data(judge, data, &shown);
+        let Some(DataScore { new, .. }) = score_data(judge, &shown, &data) else {
             break;
         };
-        let alive = alive(judge, &shown);
+        let alive = undetected_mutants(judge, &shown);
         let told = judge.detected_mutants(&data, &alive);
         // One new outcome alone doesn't justify another example, unless that outcome is the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
@@ -99,33 +99,33 @@ pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
     found
 }
 
-fn alive(judge: &MutationScorer<'_>, shown: &ShownRows) -> Vec<usize> {
+fn undetected_mutants(judge: &MutationScorer<'_>, shown: &ShownRows) -> Vec<usize> {
     (0..judge.mutants.len())
         .filter(|at| !shown.mutants.contains(at))
         .collect()
 }
 
-fn count(data: &Data) -> usize {
+fn count_rows(data: &RelationRows) -> usize {
     data.iter().map(Vec::len).sum()
 }
 
-fn grown(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows) -> Option<Data> {
-    let mut data: Data = vec![Vec::new(); judge.slots.len()];
-    let mut best = worth(judge, shown, &data)?;
-    while count(&data) < ROWS && !judge.is_spent(50) {
-        let mut next: Option<(Worth, Data)> = None;
+fn grow_data(judge: &MutationScorer<'_>, chance: &mut RandomGenerator, shown: &ShownRows) -> Option<RelationRows> {
+    let mut data: RelationRows = vec![Vec::new(); judge.slots.len()];
+    let mut best = score_data(judge, shown, &data)?;
+    while count_rows(&data) < ROWS && !judge.is_budget_spent(50) {
+        let mut next: Option<(DataScore, RelationRows)> = None;
         // Try several rows at once if one row alone adds nothing.
         for more in 1..=5 {
-            for _ in (0..TRIES).take_while(|_| !judge.is_spent(60)) {
-                let candidate = with_more(judge, chance, &data, more);
-                let Some(worth) = worth(judge, shown, &candidate) else {
+            for _ in (0..TRIES).take_while(|_| !judge.is_budget_spent(60)) {
+                let candidate = with_more_rows(judge, chance, &data, more);
+                let Some(worth) = score_data(judge, shown, &candidate) else {
                     continue;
                 };
                 if worth > best && next.as_ref().is_none_or(|(known, _)| worth > *known) {
                     next = Some((worth, candidate));
                 }
             }
-            next = next.filter(|(worth, _)| worth.gains_on(best));
+            next = next.filter(|(worth, _)| worth.is_better_than(best));
             if next.is_some() {
                 break;
             }
@@ -137,27 +137,32 @@ fn grown(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows) -> 
 }
 
 /// Adds or changes rows to detect as many mutants as possible.
-fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, mut data: Data) -> Data {
-    let Some(mut best) = worth(judge, shown, &data) else {
+fn add_detecting_rows(
+    judge: &MutationScorer<'_>,
+    chance: &mut RandomGenerator,
+    shown: &ShownRows,
+    mut data: RelationRows,
+) -> RelationRows {
+    let Some(mut best) = score_data(judge, shown, &data) else {
         return data;
     };
-    let mut alive = alive(judge, shown);
+    let mut alive = undetected_mutants(judge, shown);
     let told = judge.detected_mutants(&data, &alive);
     alive.retain(|at| !told.contains(at));
     let mut tries = 0;
-    while !alive.is_empty() && tries < 4 * TRIES && !judge.is_spent(75) {
+    while !alive.is_empty() && tries < 4 * TRIES && !judge.is_budget_spent(75) {
         tries += 1;
         let more = chance.random_below(4);
-        let room = count(&data) < ROWS;
+        let room = count_rows(&data) < ROWS;
         let candidate = if room && more > 0 {
-            with_more(judge, chance, &data, more)
+            with_more_rows(judge, chance, &data, more)
         } else {
-            changed(judge, chance, &data)
+            change_random_value(judge, chance, &data)
         };
-        let Some(worth) = worth(judge, shown, &candidate) else {
+        let Some(worth) = score_data(judge, shown, &candidate) else {
             continue;
         };
-        if worth.loses_against(best) {
+        if worth.is_worse_than(best) {
             continue;
         }
         let told = judge.detected_mutants(&candidate, &alive);
@@ -177,20 +182,25 @@ fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, m
 }
 
 /// Returns a copy of the data with one random value changed.
-fn changed(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data) -> Data {
+fn change_random_value(judge: &MutationScorer<'_>, chance: &mut RandomGenerator, data: &RelationRows) -> RelationRows {
     let mut data = data.clone();
     let at = chance.random_below(data.len());
     let row = chance.random_below(data.get(at).map_or(0, Vec::len));
     let slots = judge.slots.get(at).map_or(&[][..], Vec::as_slice);
     let place = chance.random_below(slots.len());
     let slot = slots.get(place).filter(|slot| !slot.is_key);
-    if let Some(value) = slot.and_then(|slot| chance.pick(&slot.pool)) {
-        set(&mut data, at, row, place, value.clone());
+    if let Some(value) = slot.and_then(|slot| chance.pick_random(&slot.pool)) {
+        set_value(&mut data, at, row, place, value.clone());
     }
     data
 }
 
-fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more: usize) -> Data {
+fn with_more_rows(
+    judge: &MutationScorer<'_>,
+    chance: &mut RandomGenerator,
+    data: &RelationRows,
+    more: usize,
+) -> RelationRows {
     let mut data = data.clone();
     let is_series = more > 1 && chance.random_below(2) == 0;
     let (relation, like) = (chance.random_below(judge.slots.len()), chance.random_below(16));
@@ -201,7 +211,7 @@ fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more:
         } else {
             chance.random_below(judge.slots.len())
         };
-        let mut row = judge.row(chance, &data, at);
+        let mut row = judge.random_row(chance, &data, at);
         let is_like = chance.random_below(3) > 0;
         let Some((rows, slots)) = data.get_mut(at).zip(judge.slots.get(at)) else {
             continue;
@@ -209,7 +219,7 @@ fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more:
         let known = if is_series {
             rows.get(like % rows.len().max(1))
         } else {
-            chance.pick(rows).filter(|_| is_like)
+            chance.pick_random(rows).filter(|_| is_like)
         };
         // Copy an existing row with one or two new values. In a series of rows, one column takes successive values.
         if let Some(known) = known.cloned() {
@@ -232,21 +242,21 @@ fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more:
 }
 
 /// Simplifies the rows that were found, as long as their score doesn't drop.
-struct Tidied<'a> {
+struct DataSimplifier<'a> {
     judge: &'a MutationScorer<'a>,
     shown: &'a ShownRows,
-    data: Data,
-    best: Worth,
+    data: RelationRows,
+    best: DataScore,
     /// Mutants that the rows detect.
     told: Vec<usize>,
 }
 
-impl Tidied<'_> {
-    fn take(&mut self, candidate: Data) -> bool {
-        if self.judge.is_spent(100) {
+impl DataSimplifier<'_> {
+    fn try_candidate(&mut self, candidate: RelationRows) -> bool {
+        if self.judge.is_budget_spent(100) {
             return false;
         }
-        let Some(worth) = worth(self.judge, self.shown, &candidate) else {
+        let Some(worth) = score_data(self.judge, self.shown, &candidate) else {
             return false;
         };
         if worth < self.best || self.judge.detected_mutants(&candidate, &self.told).len() < self.told.len() {
@@ -256,13 +266,13 @@ impl Tidied<'_> {
         true
     }
 
-    fn without_rows(&mut self) {
+    fn remove_rows(&mut self) {
         for at in 0..self.data.len() {
             for row in (0..self.data.get(at).map_or(0, Vec::len)).rev() {
                 let mut candidate = self.data.clone();
                 if let Some(rows) = candidate.get_mut(at).filter(|rows| row < rows.len()) {
                     rows.remove(row);
-                    self.take(candidate);
+                    self.try_candidate(candidate);
                 }
             }
         }
@@ -270,7 +280,7 @@ impl Tidied<'_> {
 
     /// Replaces each value with the simplest possible value. If possible, amounts differ from the amounts in earlier
     /// rows.
-    fn plainer(&mut self) {
+    fn simplify_values(&mut self) {
         for at in 0..self.data.len() {
             for row in 0..self.data.get(at).map_or(0, Vec::len) {
                 for (place, slot) in self.judge.slots.get(at).into_iter().flatten().enumerate() {
@@ -285,8 +295,8 @@ impl Tidied<'_> {
                     let candidates: Vec<Value> = fresh.into_iter().chain(others).cloned().collect();
                     for value in candidates.into_iter().take_while(|value| *value != current) {
                         let mut candidate = self.data.clone();
-                        set(&mut candidate, at, row, place, value);
-                        if self.take(candidate) {
+                        set_value(&mut candidate, at, row, place, value);
+                        if self.try_candidate(candidate) {
                             break;
                         }
                     }
@@ -296,7 +306,7 @@ impl Tidied<'_> {
     }
 
     /// Renames placeholder strings, so that their letters start with A.
-    fn renamed(&mut self) {
+    fn rename_placeholders(&mut self) {
         let mut renamed = self.data.clone();
         let words: BTreeSet<&String> = self
             .judge
@@ -323,10 +333,10 @@ impl Tidied<'_> {
                 }
             }
         }
-        self.take(renamed);
+        self.try_candidate(renamed);
     }
 
-    fn in_order(&mut self) {
+    fn sort_rows(&mut self) {
         let mut sorted = self.data.clone();
         for (rows, slots) in sorted.iter_mut().zip(self.judge.slots) {
             // Sort by the columns with the fewest distinct values first, so that related rows are adjacent.
@@ -339,7 +349,7 @@ impl Tidied<'_> {
             };
             places.sort_by_key(|place| (slots.get(*place).is_some_and(|slot| slot.is_key), kinds(place)));
             rows.sort_by(|a, b| {
-                let by = |place: &usize| Some(a.get(*place)?.order(b.get(*place)?, false));
+                let by = |place: &usize| Some(a.get(*place)?.sort_order(b.get(*place)?, false));
                 places
                     .iter()
                     .filter_map(by)
@@ -354,31 +364,31 @@ impl Tidied<'_> {
                 }
             }
         }
-        self.take(sorted);
+        self.try_candidate(sorted);
     }
 }
 
 /// Removes unnecessary rows, simplifies values, and sorts the rows.
-fn tidied(judge: &MutationScorer<'_>, data: Data, shown: &ShownRows) -> Data {
-    let Some(best) = worth(judge, shown, &data) else {
+fn simplify_data(judge: &MutationScorer<'_>, data: RelationRows, shown: &ShownRows) -> RelationRows {
+    let Some(best) = score_data(judge, shown, &data) else {
         return data;
     };
-    let told = judge.detected_mutants(&data, &alive(judge, shown));
-    let mut tidied = Tidied {
+    let told = judge.detected_mutants(&data, &undetected_mutants(judge, shown));
+    let mut tidied = DataSimplifier {
         judge,
         shown,
         data,
         best,
         told,
     };
-    tidied.without_rows();
-    tidied.plainer();
-    tidied.in_order();
-    tidied.renamed();
+    tidied.remove_rows();
+    tidied.simplify_values();
+    tidied.sort_rows();
+    tidied.rename_placeholders();
     tidied.data
 }
 
-fn set(data: &mut Data, at: usize, row: usize, place: usize, value: Value) {
+fn set_value(data: &mut RelationRows, at: usize, row: usize, place: usize, value: Value) {
     let cell = data.get_mut(at).and_then(|rows| rows.get_mut(row)?.get_mut(place));
     if let Some(cell) = cell {
         *cell = value;

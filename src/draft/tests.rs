@@ -46,7 +46,7 @@ fn draft(spec: &str) -> String {
 }
 
 #[test]
-fn every_branch_and_just_beside_every_constant() {
+fn branches_and_values_near_constants_are_drafted() {
     assert_snapshot!(draft(
         "
 model: m
@@ -60,7 +60,7 @@ keep: order_id
 
 /// Proves that the last day of the week is among the dates, even together with `TODAY()`, which excludes most dates.
 #[test]
-fn days_of_the_week() {
+fn weekday_conditions_are_drafted() {
     assert_snapshot!(draft(
         "
 model: m
@@ -73,7 +73,7 @@ definitions: |
 }
 
 #[test]
-fn texts_that_are_named_and_others() {
+fn named_and_other_texts_are_drafted() {
     assert_snapshot!(draft(
         "
 model: m
@@ -86,7 +86,7 @@ definitions: |
 }
 
 #[test]
-fn a_period_that_is_missing() {
+fn missing_period_is_drafted() {
     assert_snapshot!(draft(
         "
 model: m
@@ -101,7 +101,7 @@ definitions: |
 }
 
 #[test]
-fn rows_of_a_join_that_are_found_and_that_are_not() {
+fn matched_and_unmatched_join_rows_are_drafted() {
     assert_snapshot!(draft(
         "
 model: m
@@ -115,7 +115,7 @@ definitions: orders = COUNT(order_id)
 }
 
 #[test]
-fn a_day_that_can_be_set() {
+fn variable_date_is_drafted() {
     assert_snapshot!(draft(
         "
 model: m
@@ -128,7 +128,7 @@ definitions: |
 }
 
 #[test]
-fn a_column_that_nobody_knows_is_left_out() {
+fn unknown_column_is_omitted() {
     assert_snapshot!(draft(
         "
 model: m
@@ -142,13 +142,13 @@ definitions: |
 }
 
 #[test]
-fn without_a_schema() {
+fn specs_without_schema_are_drafted() {
     let spec = "model: m\nfrom: ref('t')\ngroup_by: a\ndefinitions: n = SUMIF(b > 3, c)\n";
     assert_snapshot!(draft_examples(&Compiler::default(), spec).unwrap().text());
 }
 
 #[test]
-fn below_examples_that_are_there() {
+fn drafts_follow_existing_examples() {
     let spec = "model: m
 from: orders
 definitions: n = COUNT()
@@ -162,7 +162,7 @@ examples:
 }
 
 #[test]
-fn what_cannot_be_drafted_says_why() {
+fn failed_draft_has_a_reason() {
     let spec =
         "model: m\nfrom: orders\ncolumns: [order_id, quantity]\norder_by: order_id\ncalculations: \"a = B1 * 2\"\n";
     assert_snapshot!(draft(spec), @"the interpreter does not support worksheets");
@@ -177,7 +177,7 @@ fn what_cannot_be_drafted_says_why() {
 
 /// Proves that deeply nested formulas and long lists in a user's spec do not cause unbounded recursion.
 #[test]
-fn deep_and_long_formulas_come_to_an_end() {
+fn deep_and_long_formulas_terminate() {
     let compiler = Compiler::default();
     let chain = format!(
         "model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a\n",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::certain_rows::DraftedExample;
 use super::coverage::missed_outcomes;
 use super::mutation_score::MutationScorer;
-use super::{Draft, rows::Data};
+use super::{Draft, rows::RelationRows};
 use crate::interpret::expr::ReferenceExpr;
 use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
@@ -14,7 +14,12 @@ use crate::model::interpreter_input::Interpreted;
 /// Maximum line length of a row in flow style. Longer rows use one line per value.
 const WIDTH: usize = 150;
 
-pub fn draft(judge: &MutationScorer<'_>, main: &Interpreted, examples: &[DraftedExample], today: Option<i64>) -> Draft {
+pub fn write_draft(
+    judge: &MutationScorer<'_>,
+    main: &Interpreted,
+    examples: &[DraftedExample],
+    today: Option<i64>,
+) -> Draft {
     let mut text = String::new();
     let mut covered = TraceEvents::new();
     examples
@@ -45,9 +50,9 @@ pub fn draft(judge: &MutationScorer<'_>, main: &Interpreted, examples: &[Drafted
             .map(|(name, why)| format!("`{name}` is not covered: {why}"));
         let own = if at == 0 { notes.clone() } else { Vec::new() };
         for note in own.into_iter().chain(left_out) {
-            comment(&mut text, &note);
+            write_comment(&mut text, &note);
         }
-        let name = name(main, &example.data, at);
+        let name = example_name(main, &example.data, at);
         let _ = writeln!(text, "  - name: {name}");
         if let Some(today) = today {
             let _ = writeln!(text, "    today: \"{}\"", Value::Date(today).text());
@@ -79,7 +84,7 @@ fn column_text(judge: &MutationScorer<'_>, column: &str) -> String {
     known.map_or(column, |(_, written)| written).to_owned()
 }
 
-fn name(main: &Interpreted, data: &Data, at: usize) -> String {
+fn example_name(main: &Interpreted, data: &RelationRows, at: usize) -> String {
     let wanted = match data.iter().all(Vec::is_empty) {
         true => "drafted_of_no_rows".to_owned(),
         false if at == 0 => "drafted".to_owned(),
@@ -94,7 +99,7 @@ fn name(main: &Interpreted, data: &Data, at: usize) -> String {
         .unwrap_or(wanted)
 }
 
-fn comment(text: &mut String, note: &str) {
+fn write_comment(text: &mut String, note: &str) {
     let clean: String = note.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let _ = writeln!(text, "  # {clean}");
 }
@@ -113,11 +118,11 @@ fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null
             .zip(row)
             .filter(|(_, value)| !(skips_null && value.is_null()));
         let mut pairs: Vec<String> = said
-            .map(|(name, value)| format!("{}: {}", key(name), scalar(value)))
+            .map(|(name, value)| format!("{}: {}", key_text(name), scalar_text(value)))
             .collect();
         if pairs.is_empty() {
             // A row of NULLs needs at least one column.
-            pairs.extend(names.first().map(|name| format!("{}: null", key(name))));
+            pairs.extend(names.first().map(|name| format!("{}: null", key_text(name))));
         }
         pairs
     };
@@ -132,22 +137,26 @@ fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null
     }
 }
 
-fn key(name: &str) -> String {
-    if is_plain(name) { name.to_owned() } else { quoted(name) }
+fn key_text(name: &str) -> String {
+    if is_plain(name) {
+        name.to_owned()
+    } else {
+        quote_text(name)
+    }
 }
 
-fn scalar(value: &Value) -> String {
+fn scalar_text(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(truth) => truth.to_string(),
         Value::Int(int) => int.to_string(),
         Value::Number(number) => (number + 0.0).to_string(),
         // dbt compares printed decimals, including trailing zeros.
-        Value::Decimal(exact) if exact.scale > 0 => quoted(&exact.to_string()),
+        Value::Decimal(exact) if exact.scale > 0 => quote_text(&exact.to_string()),
         Value::Decimal(exact) => exact.to_string(),
         Value::Text(text) if is_plain(text) => text.clone(),
-        Value::Text(text) => quoted(text),
-        Value::Date(_) | Value::Time(_) => quoted(&value.text()),
+        Value::Text(text) => quote_text(text),
+        Value::Date(_) | Value::Time(_) => quote_text(&value.text()),
     }
 }
 
@@ -161,7 +170,7 @@ fn is_plain(text: &str) -> bool {
         && !WORDS.contains(&text.to_lowercase().as_str())
 }
 
-fn quoted(text: &str) -> String {
+fn quote_text(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

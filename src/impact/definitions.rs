@@ -6,7 +6,7 @@ use super::graph::SpecModel;
 
 /// Returns the columns of a model that depend on a definition, in lower case. Definitions are compared by name only,
 /// so if several steps define the same name, the result includes the columns of all these definitions.
-pub(super) fn columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
+pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
     let mut reached = BTreeSet::from([definition.to_lowercase()]);
     // One pass is enough for definitions of later steps, because they come after the definitions that they read.
     // Definitions of the same step can be in any order, so repeat until nothing is added.
@@ -15,7 +15,11 @@ pub(super) fn columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
         let before = reached.len();
         for definition in definitions {
             let own = definition.name().to_lowercase();
-            if !reached.contains(&own) && names(definition.formula()).iter().any(|name| reached.contains(name)) {
+            if !reached.contains(&own)
+                && formula_names(definition.formula())
+                    .iter()
+                    .any(|name| reached.contains(name))
+            {
                 reached.insert(own);
             }
         }
@@ -32,7 +36,7 @@ pub(super) fn columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
 }
 
 /// Returns the names in a formula, in lower case. A name with a dot is split into its parts.
-fn names(formula: &str) -> BTreeSet<String> {
+fn formula_names(formula: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     formula
         .split(|c| !is_word(c))

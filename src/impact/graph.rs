@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::omni::OmniFields;
 use super::raw_code;
 use crate::artifacts::{Catalog, Manifest, ManifestNode, ResourceType};
-use crate::dbt::From;
+use crate::dbt::RelationReference;
 use crate::dbt::relation_parts;
 use crate::dialect::Dialect;
 use crate::lineage::{self, KnownRelations, LineageError, Lineages, SqlLineage};
@@ -83,7 +83,7 @@ impl<'a> GraphPart<'a> {
 
     /// Returns whether the SQL comes from the spec, because the model is not in dbt's manifest, has older SQL there,
     /// or is not compiled there.
-    fn is_of_spec(&self) -> bool {
+    fn has_spec_sql(&self) -> bool {
         let is_compiled = self.node.is_some_and(|node| node.compiled_code.is_some());
         self.spec.is_some() && (self.is_newer || !is_compiled)
     }
@@ -91,7 +91,7 @@ impl<'a> GraphPart<'a> {
     /// Returns the SQL that does not have to be compiled by dbt: the query of the spec, or the code that dbt has
     /// already compiled.
     pub(super) fn known_sql(&self) -> Option<&'a str> {
-        match self.spec.filter(|_| self.is_of_spec()) {
+        match self.spec.filter(|_| self.has_spec_sql()) {
             Some(spec) => spec.compiled.query(),
             None => self.node?.compiled_code.as_deref(),
         }
@@ -106,7 +106,7 @@ impl<'a> GraphPart<'a> {
     fn raw_sql(&self) -> Option<&'a str> {
         let node = self
             .node
-            .filter(|node| !self.is_of_spec() && node.compiled_code.is_none() && !is_python(node))?;
+            .filter(|node| !self.has_spec_sql() && node.compiled_code.is_none() && !is_python(node))?;
         let holds_sql = matches!(
             node.resource_type,
             ResourceType::Model | ResourceType::Snapshot | ResourceType::Test
@@ -117,7 +117,7 @@ impl<'a> GraphPart<'a> {
     /// Returns whether other nodes can read the node in SQL.
     #[must_use]
     pub fn is_relation(&self) -> bool {
-        self.kind().is_referred() || self.kind() == ResourceType::Source
+        self.kind().is_referenceable() || self.kind() == ResourceType::Source
     }
 }
 
@@ -169,7 +169,7 @@ impl<'a> Graph<'a> {
             .nodes
             .iter()
             .enumerate()
-            .filter(|(_, n)| n.resource_type.is_referred())
+            .filter(|(_, n)| n.resource_type.is_referenceable())
         {
             let is_own = Some(&*node.package) == manifest.metadata.project_name.as_deref();
             if is_own || node.is_latest() {
@@ -202,7 +202,7 @@ impl<'a> Graph<'a> {
             let is_newer = parts.get(place).is_some_and(|part| part.is_newer);
             if let Some(parents) = parents.get_mut(place).filter(|_| is_newer) {
                 let read = spec.compiled.reads().iter().filter_map(|from| match from {
-                    From::Source { group, table } => {
+                    RelationReference::Source { group, table } => {
                         let source = manifest.source(group, table)?;
                         manifest.index_of(&source.unique_id)
                     }
@@ -228,7 +228,7 @@ impl<'a> Graph<'a> {
                 && manifest
                     .nodes
                     .get(*at)
-                    .is_some_and(|n| n.resource_type.is_referred() || n.resource_type == ResourceType::Source)
+                    .is_some_and(|n| n.resource_type.is_referenceable() || n.resource_type == ResourceType::Source)
         });
         let relations = relations.collect();
         let read = (0..parts.len()).map(|_| OnceLock::new()).collect();
@@ -266,8 +266,8 @@ impl<'a> Graph<'a> {
         }
         let queries = (0..self.parts.len()).filter_map(|place| {
             let sql = self.sql(place).ok()?;
-            let print = lineage::print_of_sql(sql, self.sources.dialect);
-            let known = |parts: &[String]| self.print_of(place, parts);
+            let print = lineage::sql_fingerprint(sql, self.sources.dialect);
+            let known = |parts: &[String]| self.columns_fingerprint(place, parts);
             // If this run did not need the lineage of a query, keep the stored lineage if it is still valid.
             let lineage = match self.lineages.get(place)?.get() {
                 Some(NodeLineage::Read(read)) => (**read).as_ref().ok()?,
@@ -283,15 +283,15 @@ impl<'a> Graph<'a> {
         Some(Lineages::to_stored(queries))
     }
 
-    fn print_of(&self, reader: usize, parts: &[String]) -> u64 {
+    fn columns_fingerprint(&self, reader: usize, parts: &[String]) -> u64 {
         let print = |place: usize| {
-            let known = || self.known_columns(place).print();
+            let known = || self.known_columns(place).columns_fingerprint();
             self.fingerprints
                 .get(place)
                 .map_or_else(known, |print| *print.get_or_init(known))
         };
-        self.relation(reader, parts)
-            .map_or_else(|| KnownRelations::default().print(), print)
+        self.find_relation(reader, parts)
+            .map_or_else(|| KnownRelations::default().columns_fingerprint(), print)
     }
 
     /// Returns the index of the node with this id.
@@ -325,7 +325,7 @@ impl<'a> Graph<'a> {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
                 let read = read.get_or_init(|| {
-                    let sql = raw_code::sql_of(code, |call| self.name_read(part, call));
+                    let sql = raw_code::model_sql(code, |call| self.name_read(part, call));
                     sql.map_err(|jinja| {
                         LineageError::new(format!("only dbt can evaluate its Jinja {jinja} (`dbt compile`)"))
                     })
@@ -355,8 +355,8 @@ impl<'a> Graph<'a> {
         };
         let dialect = self.sources.dialect;
         if !self.stored_lineages.is_empty() {
-            let known = |parts: &[String]| self.print_of(place, parts);
-            if let Some(kept) = self.stored_lineages.find(lineage::print_of_sql(sql, dialect), known) {
+            let known = |parts: &[String]| self.columns_fingerprint(place, parts);
+            if let Some(kept) = self.stored_lineages.find(lineage::sql_fingerprint(sql, dialect), known) {
                 return NodeLineage::Kept(kept);
             }
         }
@@ -366,8 +366,8 @@ impl<'a> Graph<'a> {
     }
 
     /// Returns the node to which a relation name in a node's SQL refers.
-    pub fn relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
-        let of_spec = self.parts.get(reader)?.is_of_spec();
+    pub fn find_relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
+        let of_spec = self.parts.get(reader)?.has_spec_sql();
         if let Some(place) = self.relations.get(parts).filter(|_| !of_spec) {
             return Some(*place);
         }
@@ -392,7 +392,7 @@ impl<'a> Graph<'a> {
     }
 
     fn columns_of(&self, reader: usize, parts: &[String]) -> KnownRelations {
-        self.relation(reader, parts)
+        self.find_relation(reader, parts)
             .map(|place| self.known_columns(place))
             .unwrap_or_default()
     }
@@ -405,7 +405,7 @@ impl<'a> Graph<'a> {
         };
         if let Some(spec) = part
             .spec
-            .filter(|spec| part.is_of_spec() && !spec.compiled.columns().is_empty())
+            .filter(|spec| part.has_spec_sql() && !spec.compiled.columns().is_empty())
         {
             let columns = spec.compiled.columns().iter().map(|column| column.name().to_owned());
             return KnownRelations {
@@ -467,7 +467,7 @@ const EPHEMERAL: &str = "__dbt__cte__";
 /// Returns the reason why a node has no SQL.
 fn no_sql_reason(part: &GraphPart<'_>) -> &'static str {
     match part.kind() {
-        _ if part.is_of_spec() => "its spec has errors",
+        _ if part.has_spec_sql() => "its spec has errors",
         ResourceType::Seed => "it is a seed",
         _ if part.node.is_some_and(is_python) => "it is Python",
         _ => "dbt has not compiled it (`dbt compile`)",
@@ -521,7 +521,7 @@ mod tests {
     use super::topological_order;
 
     #[test]
-    fn each_comes_behind_what_leads_to_it() {
+    fn nodes_follow_their_parents() {
         // 0 → 1 → 3, 0 → 2 → 3 → 4, then 5 ⇄ 6 after 4.
         let edges = [vec![1, 2], vec![3], vec![3], vec![4], vec![5], vec![6], vec![5]];
         assert_eq!(topological_order(&[0], &edges), [1, 2, 3, 4, 5, 6]);

@@ -4,12 +4,12 @@
 //! | part | content |
 //! |---|---|
 //! | [`Graph`] | nodes and columns of dbt, specs and Omni, with their dependencies |
-//! | [`impact`](fn@impact) | follows a change through the graph |
+//! | [`compute_impact`](fn@compute_impact) | follows a change through the graph |
 //! | [`changes_since`] | finds the changes between two revisions of a project |
 //! | [`show`] | writes the report as text, Markdown, HTML or JSON |
 //!
 //! Columns are traced through the SQL of models. If that is not possible, the whole model counts as affected, and the
-//! report gives the reason. The [`Grade`] of an effect is breaking, changing (values differ) or harmless.
+//! report gives the reason. The [`ChangeGrade`] of an effect is breaking, changing (values differ) or harmless.
 //!
 //! Definitions of specs and fields of Omni are also nodes of the graph, so a path can lead from a source column
 //! through dbt models to a dashboard.
@@ -43,8 +43,8 @@ mod test_effects;
 pub use graph::{Graph, GraphPart, GraphSources, SpecModel};
 pub use names::{ImpactTarget, NameError};
 pub use omni::OmniFields;
-pub use propagate::{ChangeNote, ChangeStart, Grade};
-pub use report::{ChangedNode, Effect, GraphEdge, Impact, impact};
+pub use propagate::{ChangeGrade, ChangeNote, ChangeStart};
+pub use report::{ChangedNode, Effect, GraphEdge, Impact, compute_impact};
 pub use since::{BaseRevision, FileKind, FileText, RevisionDifference, changes_since};
 
 pub use crate::lineage::{ColumnChange, Lineages};

@@ -39,7 +39,7 @@ impl Graph<'_> {
     ///
     /// Returns an error if the name is unknown or ambiguous.
     pub fn resolve_target(&self, name: &str) -> Result<ImpactTarget, NameError> {
-        crate::lineage::with_large_stack(|| self.find(name)).unwrap_or_else(|| {
+        crate::lineage::with_large_stack(|| self.find_target(name)).unwrap_or_else(|| {
             Err(NameError {
                 message: "no thread could be started".to_owned(),
                 help: String::new(),
@@ -47,7 +47,7 @@ impl Graph<'_> {
         })
     }
 
-    fn find(&self, name: &str) -> Result<ImpactTarget, NameError> {
+    fn find_target(&self, name: &str) -> Result<ImpactTarget, NameError> {
         let whole = self.nodes_with_name(name);
         match whole.as_slice() {
             [place] => {
@@ -58,7 +58,7 @@ impl Graph<'_> {
                 });
             }
             [_, _, ..] => {
-                return Err(ambiguous(
+                return Err(ambiguous_name(
                     name,
                     whole.iter().filter_map(|at| Some(self.parts.get(*at)?.id())),
                 ));
@@ -83,19 +83,19 @@ impl Graph<'_> {
             (Some(target), None) => return Ok(target),
             (Some(first), Some(second)) => {
                 let all = [first, second].into_iter().chain(found);
-                return Err(ambiguous(name, all.map(|target| self.display(&target))));
+                return Err(ambiguous_name(name, all.map(|target| self.display_target(&target))));
             }
             (None, _) => {}
         }
         if let Some((place, column)) = owners.first() {
             let owner = self.parts.get(*place).map(super::GraphPart::name).unwrap_or_default();
             let mut known = self.columns(*place).columns;
-            known.extend(self.definitions(*place));
-            let near = suggest::nearest(column, known.iter().map(String::as_str));
+            known.extend(self.definition_names(*place));
+            let near = suggest::nearest_name(column, known.iter().map(String::as_str));
             let help = match near {
-                Some(near) => suggest::similar(&format!("{owner}.{near}")),
+                Some(near) => suggest::similar_name_help(&format!("{owner}.{near}")),
                 None if known.is_empty() => format!("the columns of `{owner}` are unknown"),
-                None => format!("its columns are {}", listed(known.iter().map(String::as_str))),
+                None => format!("its columns are {}", list_names(known.iter().map(String::as_str))),
             };
             return Err(NameError {
                 message: format!("`{owner}` has no column `{column}`"),
@@ -103,19 +103,27 @@ impl Graph<'_> {
             });
         }
         if !name.contains('.') {
-            let of: Vec<ImpactTarget> = self.relations().filter_map(|at| self.stated_column(at, name)).collect();
+            let of: Vec<ImpactTarget> = self
+                .relations()
+                .filter_map(|at| self.declared_column(at, name))
+                .collect();
             match of.as_slice() {
                 [target] => return Ok(target.clone()),
                 [] => {}
-                several => return Err(ambiguous(name, several.iter().map(|target| self.display(target)))),
+                several => {
+                    return Err(ambiguous_name(
+                        name,
+                        several.iter().map(|target| self.display_target(target)),
+                    ));
+                }
             }
         }
         let names: Vec<String> = self.parts.iter().map(super::GraphPart::name).collect();
         let first = name.split('.').next().unwrap_or_default();
-        let near = suggest::nearest(name, names.iter().map(String::as_str))
-            .or_else(|| suggest::nearest(first, names.iter().map(String::as_str)));
+        let near = suggest::nearest_name(name, names.iter().map(String::as_str))
+            .or_else(|| suggest::nearest_name(first, names.iter().map(String::as_str)));
         let help = match near {
-            Some(near) => suggest::similar(near),
+            Some(near) => suggest::similar_name_help(near),
             None => "name a model, a `source.table`, or a column: `model.column`".to_owned(),
         };
         Err(NameError {
@@ -155,7 +163,7 @@ impl Graph<'_> {
     }
 
     /// Returns a column that is known without parsing the node's SQL.
-    fn stated_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
+    fn declared_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
         let KnownRelations { columns, .. } = self.known_columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         is_known.then(|| ImpactTarget {
@@ -167,11 +175,11 @@ impl Graph<'_> {
 
     /// Returns a column that a node has or may have, or a definition of its spec.
     fn resolve_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
-        if let Some(target) = self.stated_column(place, column) {
+        if let Some(target) = self.declared_column(place, column) {
             return Some(target);
         }
         if let Some(definition) = self
-            .definitions(place)
+            .definition_names(place)
             .into_iter()
             .find(|name| name.eq_ignore_ascii_case(column))
         {
@@ -187,7 +195,7 @@ impl Graph<'_> {
         // misspelling. Accept any column of a model whose SQL cannot be traced.
         let has_sql = self.parts.get(place)?.has_sql();
         let is_unread = has_sql && matches!(self.lineage(place), Some(Err(_)));
-        let is_misspelled = || suggest::nearest(column, columns.iter().map(String::as_str)).is_some();
+        let is_misspelled = || suggest::nearest_name(column, columns.iter().map(String::as_str)).is_some();
         let may_be = !is_complete && (is_unread || (!has_sql && (is_known || !is_misspelled())));
         (is_known || may_be).then(|| ImpactTarget {
             place,
@@ -196,7 +204,7 @@ impl Graph<'_> {
         })
     }
 
-    fn definitions(&self, place: usize) -> Vec<String> {
+    fn definition_names(&self, place: usize) -> Vec<String> {
         let spec = self.parts.get(place).and_then(|part| part.spec);
         spec.into_iter()
             .flat_map(|spec| spec.compiled.definitions())
@@ -206,7 +214,7 @@ impl Graph<'_> {
 
     /// Returns the name of a target for messages.
     #[must_use]
-    pub fn display(&self, target: &ImpactTarget) -> String {
+    pub fn display_target(&self, target: &ImpactTarget) -> String {
         let name = self
             .parts
             .get(target.place)
@@ -228,16 +236,19 @@ fn is_latest(part: &super::GraphPart<'_>, name: &str) -> bool {
     })
 }
 
-fn ambiguous(name: &str, candidates: impl Iterator<Item = String>) -> NameError {
+fn ambiguous_name(name: &str, candidates: impl Iterator<Item = String>) -> NameError {
     let candidates: Vec<String> = candidates.collect();
-    let help = format!("specify one of them: {}", listed(candidates.iter().map(String::as_str)));
+    let help = format!(
+        "specify one of them: {}",
+        list_names(candidates.iter().map(String::as_str))
+    );
     NameError {
         message: format!("`{name}` has several meanings"),
         help,
     }
 }
 
-fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+fn list_names<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     let (shown, more) = names.split_at(names.len().min(MAX_LISTED));
     let more = if more.is_empty() {

@@ -21,10 +21,10 @@ impl Graph<'_> {
         up: bool,
         down: bool,
     ) -> (String, Option<GraphDrawing>, Option<GraphDrawing>, Vec<String>) {
-        lineage::with_large_stack(|| self.look(target, depth, up, down)).unwrap_or_default()
+        lineage::with_large_stack(|| self.draw_neighborhood(target, depth, up, down)).unwrap_or_default()
     }
 
-    fn look(
+    fn draw_neighborhood(
         &self,
         target: &ImpactTarget,
         depth: usize,
@@ -45,23 +45,23 @@ impl Graph<'_> {
             let mut queue = VecDeque::from([(root.clone(), 0)]);
             picture
                 .nodes
-                .push(DrawnNode::new(self.id_of(&root), self.name_of(&root), "changed"));
+                .push(DrawnNode::new(self.place_id(&root), self.place_name(&root), "changed"));
             while let Some((at, steps)) = queue.pop_front() {
                 if steps == depth {
                     continue;
                 }
                 let next = if is_up {
-                    self.upstream_of(&at, &mut notes)
+                    self.upstream_step(&at, &mut notes)
                 } else {
                     self.downstream_step(&at, &mut notes)
                 };
                 for other in next {
                     let (from, to) = if is_up { (&other, &at) } else { (&at, &other) };
-                    picture.edges.push((self.id_of(from), self.id_of(to)));
+                    picture.edges.push((self.place_id(from), self.place_id(to)));
                     if seen.insert(other.clone()) {
                         picture
                             .nodes
-                            .push(DrawnNode::new(self.id_of(&other), self.name_of(&other), ""));
+                            .push(DrawnNode::new(self.place_id(&other), self.place_name(&other), ""));
                         queue.push_back((other, steps + 1));
                     }
                 }
@@ -69,17 +69,17 @@ impl Graph<'_> {
             picture
         };
         let (up, down) = (up.then(|| walked(true)), down.then(|| walked(false)));
-        (self.id_of(&root), up, down, notes.into_iter().collect())
+        (self.place_id(&root), up, down, notes.into_iter().collect())
     }
 
-    fn id_of(&self, (place, column): &GraphPlace) -> String {
+    fn place_id(&self, (place, column): &GraphPlace) -> String {
         let id = self.parts.get(*place).map(super::GraphPart::id).unwrap_or_default();
         column
             .as_ref()
             .map_or_else(|| id.clone(), |column| format!("{id}.{column}"))
     }
 
-    fn name_of(&self, (place, column): &GraphPlace) -> String {
+    fn place_name(&self, (place, column): &GraphPlace) -> String {
         let Some(part) = self.parts.get(*place) else {
             return String::new();
         };
@@ -90,7 +90,7 @@ impl Graph<'_> {
     }
 
     /// Returns the next step upstream: the columns from which a column is computed, or the nodes that a node reads.
-    fn upstream_of(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
+    fn upstream_step(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let whole = || {
             self.parents
                 .get(*place)
@@ -106,12 +106,12 @@ impl Graph<'_> {
                     return Vec::new();
                 };
                 let of = made.made_of.into_iter().chain(made.windowed_by);
-                let of = of.filter_map(|of| Some((self.relation(*place, &of.relation)?, Some(of.column))));
+                let of = of.filter_map(|of| Some((self.find_relation(*place, &of.relation)?, Some(of.column))));
                 of.filter(|(at, _)| at != place).collect()
             }
             _ if self.parents.get(*place).is_none_or(Vec::is_empty) => Vec::new(),
             other => {
-                self.note(*place, other, notes);
+                self.add_note(*place, other, notes);
                 whole()
             }
         }
@@ -133,14 +133,14 @@ impl Graph<'_> {
             match self.lineage(*child) {
                 Some(Ok(lineage)) => {
                     let changed = |parts: &[String], of: Option<&str>| {
-                        let is_it = of == Some(column.as_str()) && self.relation(*child, parts) == Some(*place);
+                        let is_it = of == Some(column.as_str()) && self.find_relation(*child, parts) == Some(*place);
                         is_it.then_some(lineage::ColumnChange::Values)
                     };
                     let affected = lineage.affected_columns(changed);
                     let before = found.len();
                     found.extend(affected.columns.into_iter().map(|(name, ..)| (*child, Some(name))));
                     let passes = |parts: &&Vec<String>| {
-                        self.relation(*child, parts) == Some(*place) && lineage.passes(parts, column)
+                        self.find_relation(*child, parts) == Some(*place) && lineage.has_passed_on(parts, column)
                     };
                     if lineage.relations().iter().any(|parts| passes(&parts)) {
                         found.push((*child, Some(column.clone())));
@@ -150,7 +150,7 @@ impl Graph<'_> {
                     }
                 }
                 other => {
-                    self.note(*child, other, notes);
+                    self.add_note(*child, other, notes);
                     found.push((*child, None));
                 }
             }
@@ -158,7 +158,7 @@ impl Graph<'_> {
         found
     }
 
-    fn note(
+    fn add_note(
         &self,
         place: usize,
         lineage: Option<Result<&lineage::SqlLineage, &lineage::LineageError>>,

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::graph::Graph;
 use super::omni::OmniNodeKind;
-use super::propagate::{Grade, Propagation};
+use super::propagate::{ChangeGrade, Propagation};
 use super::report::{Effect, GraphEdge, Impact, StepNames};
 use crate::lineage::ColumnChange;
 
@@ -15,7 +15,12 @@ use crate::lineage::ColumnChange;
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames<'_>, impact: &mut Impact) {
+pub(super) fn add_omni_effects(
+    graph: &Graph<'_>,
+    spread: &Propagation,
+    steps: &mut StepNames<'_>,
+    impact: &mut Impact,
+) {
     if graph.sources.omni.is_empty() {
         return;
     }
@@ -42,7 +47,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
                 )
             })
             .collect();
-        let before = steps.path(place, state);
+        let before = steps.effect_path(place, state);
         for field in &reached {
             let name = format!("{}.{}", field.view, field.field);
             let change = field
@@ -52,19 +57,19 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
                 .map(|(change, _)| *change);
             let (grade, reason) = match change {
                 _ if state.fails.is_some() => (
-                    Grade::Breaking,
+                    ChangeGrade::Breaking,
                     format!("its view shows `{}`, which fails or was removed", part.name()),
                 ),
                 Some(ColumnChange::Gone) => (
-                    Grade::Breaking,
+                    ChangeGrade::Breaking,
                     format!("it reads `{}`, whose column was removed", field.by),
                 ),
                 Some(ColumnChange::Type) if field.in_sql => (
-                    Grade::Breaking,
+                    ChangeGrade::Breaking,
                     format!("its SQL reads `{}`, whose type changes", field.by),
                 ),
-                Some(ColumnChange::Type) => (Grade::Changing, format!("the type of `{}` changes", field.by)),
-                Some(ColumnChange::Values) | None => (Grade::Changing, format!("it reads `{}`", field.by)),
+                Some(ColumnChange::Type) => (ChangeGrade::Changing, format!("the type of `{}` changes", field.by)),
+                Some(ColumnChange::Values) | None => (ChangeGrade::Changing, format!("it reads `{}`", field.by)),
             };
             let mut path = before.clone();
             if let (Some(last), Some(column)) = (path.last_mut(), &field.column) {
@@ -101,7 +106,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
                 file: Some(field.file.clone()),
             });
         }
-        for (kind, name, file, field) in graph.sources.omni.users(&reached) {
+        for (kind, name, file, field) in graph.sources.omni.field_users(&reached) {
             let of = places
                 .get(&format!("omni.{field}"))
                 .and_then(|at| impact.effects.get(*at));
@@ -112,7 +117,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
             let (verb, grade) = if kind == OmniNodeKind::Join {
                 ("joins by", of.grade)
             } else {
-                ("shows", Grade::Changing.min(of.grade))
+                ("shows", ChangeGrade::Changing.min(of.grade))
             };
             impact.edges.push(GraphEdge {
                 from: of.id.clone(),

@@ -35,14 +35,14 @@ pub struct ChangeNote {
     /// Description of the change.
     pub what: String,
     /// Severity of the change.
-    pub grade: Grade,
+    pub grade: ChangeGrade,
     /// Reason for the grade.
     pub reason: String,
 }
 
 /// Severity of a change or an effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grade {
+pub enum ChangeGrade {
     /// The change makes no visible difference.
     #[default]
     Harmless,
@@ -52,7 +52,7 @@ pub enum Grade {
     Breaking,
 }
 
-impl Grade {
+impl ChangeGrade {
     /// Returns the words for this grade in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -76,7 +76,7 @@ pub(super) struct NodeState {
     pub rows: Option<ChangeOrigin>,
     /// Origin of a failure. `None` if the node does not fail.
     pub fails: Option<ChangeOrigin>,
-    pub grade: Grade,
+    pub grade: ChangeGrade,
     pub reason: String,
     /// Origin of the first change with the worst grade.
     pub origin: ChangeOrigin,
@@ -92,7 +92,7 @@ impl NodeState {
     }
 
     /// Returns the change of a column, or of the rows.
-    pub fn change(&self, column: Option<&str>) -> Option<ColumnChange> {
+    pub fn column_change(&self, column: Option<&str>) -> Option<ColumnChange> {
         let rows = self.rows.is_some().then_some(ColumnChange::Values);
         match column {
             None => rows,
@@ -101,7 +101,7 @@ impl NodeState {
     }
 
     /// Sets the grade, reason and origin if the new grade is worse than the current grade.
-    pub fn raise_grade(&mut self, grade: Grade, reason: impl Into<String>, via: ChangeOrigin) {
+    pub fn raise_grade(&mut self, grade: ChangeGrade, reason: impl Into<String>, via: ChangeOrigin) {
         if self.reason.is_empty() || grade > self.grade {
             self.grade = grade;
             self.reason = reason.into();
@@ -134,7 +134,7 @@ impl NodeStates {
     fn add(&mut self, place: usize, state: NodeState) {
         match self.0.get_mut(place) {
             // The node also has its own changes.
-            Some(Some(own)) => merge(own, state),
+            Some(Some(own)) => merge_state(own, state),
             Some(none) => *none = Some(Box::new(state)),
             None => {}
         }
@@ -187,7 +187,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
     // Skip nodes that read no affected node, because parsing SQL takes most of the time.
     let mut next = 0;
     while next < spread.order.len() {
-        let wave = wave(graph, &spread.order, next);
+        let wave = independent_run_end(graph, &spread.order, next);
         let places = spread.order.get(next..wave).unwrap_or_default().to_vec();
         let states = &spread.states;
         let found = lineage::each_with_large_stack(places.len(), |at| {
@@ -209,7 +209,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
 }
 
 /// Returns the end of the sequence of nodes that starts at `from` and in which no node reads another.
-fn wave(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
+fn independent_run_end(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     let mut inside = rustc_hash::FxHashSet::default();
     for (at, place) in order.iter().enumerate().skip(from) {
         if graph
@@ -224,7 +224,7 @@ fn wave(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     order.len()
 }
 
-fn merge(own: &mut NodeState, other: NodeState) {
+fn merge_state(own: &mut NodeState, other: NodeState) {
     own.rows = own.rows.take().or(other.rows);
     own.fails = own.fails.take().or(other.fails);
     for (column, change) in other.columns {
@@ -247,14 +247,14 @@ fn grade_start(graph: &Graph<'_>, start: &ChangeStart, state: &mut NodeState) {
         match change {
             ColumnChange::Gone if contract && is_said => {
                 state.raise_grade(
-                    Grade::Breaking,
+                    ChangeGrade::Breaking,
                     format!("its contract contains `{column}`, which was removed"),
                     None,
                 );
             }
             ColumnChange::Type if contract && is_said => {
                 state.raise_grade(
-                    Grade::Breaking,
+                    ChangeGrade::Breaking,
                     format!("its contract has another type for `{column}`"),
                     None,
                 );
@@ -300,19 +300,19 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         let why = if is_gone { "is gone" } else { "fails" };
         state.fails = Some(Some((parent, None)));
         state.raise_grade(
-            Grade::Breaking,
+            ChangeGrade::Breaking,
             format!("it reads `{name}`, which {why}"),
             Some((parent, None)),
         );
         return;
     }
     // If the rows of a parent change, all columns change, regardless of the SQL.
-    if let Some((parent, name)) =
-        other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(GraphPart::has_sql))
+    if let Some((parent, name)) = parent_with_changed_rows(graph, place, states)
+        .filter(|_| graph.parts.get(place).is_some_and(GraphPart::has_sql))
     {
         state.rows = Some(Some((parent, None)));
         state.raise_grade(
-            Grade::Changing,
+            ChangeGrade::Changing,
             format!("it reads `{name}`, whose rows change"),
             Some((parent, None)),
         );
@@ -335,11 +335,11 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         (None, None) => "it has no SQL".to_owned(),
     };
     let Some(Ok(lineage)) = graph.lineage(place).filter(|_| why.is_empty()) else {
-        return grade_whole(graph, place, states, &why, state);
+        return mark_whole_change(graph, place, states, &why, state);
     };
     let name = |place: usize| graph.parts.get(place).map(super::GraphPart::name).unwrap_or_default();
-    let relation = |parts: &[String]| graph.relation(place, parts).filter(|read| *read != place);
-    let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.change(column));
+    let relation = |parts: &[String]| graph.find_relation(place, parts).filter(|read| *read != place);
+    let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     state.gaps = lineage.gaps().to_vec();
     for (column, change) in &affected.named {
         let Some(read) = relation(&column.relation) else {
@@ -349,9 +349,17 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         let shown = format!("{}.{}", name(read), column.column);
         if *change == ColumnChange::Gone {
             state.fails = Some(via.clone());
-            state.raise_grade(Grade::Breaking, format!("it reads `{shown}`, which was removed"), via);
+            state.raise_grade(
+                ChangeGrade::Breaking,
+                format!("it reads `{shown}`, which was removed"),
+                via,
+            );
         } else {
-            state.raise_grade(Grade::Breaking, format!("it reads `{shown}`, whose type changes"), via);
+            state.raise_grade(
+                ChangeGrade::Breaking,
+                format!("it reads `{shown}`, whose type changes"),
+                via,
+            );
         }
     }
     for (column, change, of) in affected.columns {
@@ -363,7 +371,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         let Some(read) = relation(parts) else { continue };
         let Some(before) = states.get(&read) else { continue };
         for (column, (change, _)) in &before.columns {
-            if lineage.passes(parts, column) && !state.columns.contains_key(column) {
+            if lineage.has_passed_on(parts, column) && !state.columns.contains_key(column) {
                 state
                     .columns
                     .insert(column.clone(), (*change, Some((read, Some(column.clone())))));
@@ -378,13 +386,17 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
             None => format!("it reads `{of}`, whose rows change"),
         };
         state.rows = Some(via.clone());
-        state.raise_grade(Grade::Changing, reason, via);
+        state.raise_grade(ChangeGrade::Changing, reason, via);
     }
     grade_columns(graph, place, state);
 }
 
 /// Returns a parent whose rows change. `None` if a column of any parent is removed or changes its type.
-pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &NodeStates) -> Option<(usize, String)> {
+pub(super) fn parent_with_changed_rows(
+    graph: &Graph<'_>,
+    place: usize,
+    states: &NodeStates,
+) -> Option<(usize, String)> {
     let parents = graph.parents.get(place)?;
     let is_plain = |parent: &usize| {
         states.get(parent).is_none_or(|state| {
@@ -425,22 +437,23 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
         let of = of.map_or_else(|| "its inputs".to_owned(), |of| format!("`{of}`"));
         let (grade, reason) = match change {
             ColumnChange::Gone if contract && is_said => (
-                Grade::Breaking,
+                ChangeGrade::Breaking,
                 format!("its contract contains `{column}`, which was removed"),
             ),
-            ColumnChange::Type if contract && is_said => {
-                (Grade::Breaking, format!("its contract sets a type for `{column}`"))
-            }
-            ColumnChange::Gone => (Grade::Changing, format!("it loses `{column}`")),
-            ColumnChange::Type => (Grade::Changing, format!("`{column}` gets the type of {of}")),
-            ColumnChange::Values => (Grade::Changing, format!("`{column}` is derived from {of}")),
+            ColumnChange::Type if contract && is_said => (
+                ChangeGrade::Breaking,
+                format!("its contract sets a type for `{column}`"),
+            ),
+            ColumnChange::Gone => (ChangeGrade::Changing, format!("it loses `{column}`")),
+            ColumnChange::Type => (ChangeGrade::Changing, format!("`{column}` gets the type of {of}")),
+            ColumnChange::Values => (ChangeGrade::Changing, format!("`{column}` is derived from {of}")),
         };
         state.raise_grade(grade, reason, via);
     }
 }
 
 /// Grades a node as changed as a whole, because its lineage is not known per column.
-fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
+fn mark_whole_change(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
@@ -458,13 +471,13 @@ fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, 
                 };
                 let via = Some((*parent, Some(column.clone())));
                 state.raise_grade(
-                    Grade::Breaking,
+                    ChangeGrade::Breaking,
                     format!("it may read `{name}.{column}`, which {what}"),
                     via,
                 );
             }
             None if before.rows.is_some() || !before.columns.is_empty() => {
-                state.raise_grade(Grade::Changing, format!("it reads `{name}`"), via.clone());
+                state.raise_grade(ChangeGrade::Changing, format!("it reads `{name}`"), via.clone());
             }
             None => continue,
         }
@@ -491,25 +504,25 @@ fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mu
         };
         let (grade, reason, column) = if before.fails.is_some() {
             (
-                Grade::Breaking,
+                ChangeGrade::Breaking,
                 format!("its input `{name}` fails or was removed"),
                 None,
             )
         } else if let Some(column) = one(ColumnChange::Gone) {
             (
-                Grade::Breaking,
+                ChangeGrade::Breaking,
                 format!("it may read `{name}.{column}`, which was removed"),
                 Some(column.clone()),
             )
         } else if let Some(column) = one(ColumnChange::Type) {
             (
-                Grade::Breaking,
+                ChangeGrade::Breaking,
                 format!("it may read `{name}.{column}`, whose type changes"),
                 Some(column.clone()),
             )
         } else if before.rows.is_some() {
             (
-                Grade::Changing,
+                ChangeGrade::Changing,
                 format!("it reads `{name}`, and all rows of `{name}` may change"),
                 None,
             )
@@ -528,7 +541,7 @@ fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mu
                 .flatten();
             let verb = if names.len() == 1 { "changes" } else { "change" };
             (
-                Grade::Changing,
+                ChangeGrade::Changing,
                 format!("it reads `{name}`, of which {}{more} {verb}", shown.join(", ")),
                 column,
             )

@@ -1,7 +1,7 @@
 //! Converts the raw code of dbt models to SQL without running dbt. Simple Jinja calls have a known result. Any other
 //! Jinja could return any SQL, so code that contains it is rejected.
 
-use crate::dbt::From;
+use crate::dbt::RelationReference;
 
 /// Returns the SQL of a model's code. `name` returns the SQL name of the relation in `ref(…)`, `source(…)` or `this`.
 /// The SQL of an incremental model is the union of the SQL for the first run and for later runs, because both write
@@ -10,9 +10,9 @@ use crate::dbt::From;
 /// # Errors
 ///
 /// Returns the first Jinja expression or tag that only dbt can evaluate.
-pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
-    let first = branch(code, false, &mut name)?;
-    let later = branch(code, true, &mut name)?;
+pub(super) fn model_sql(code: &str, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
+    let first = run_branch_sql(code, false, &mut name)?;
+    let later = run_branch_sql(code, true, &mut name)?;
     Ok(if first == later {
         first
     } else {
@@ -21,7 +21,11 @@ pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -
 }
 
 /// Returns the SQL for the first run of a model, or for a later run.
-fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
+fn run_branch_sql(
+    code: &str,
+    is_incremental: bool,
+    mut name: impl FnMut(&str) -> Option<String>,
+) -> Result<String, String> {
     let mut out = String::with_capacity(code.len());
     let mut place = CodePlace::Code;
     // For each open `if`: whether its current branch is taken.
@@ -30,7 +34,7 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
     while let Some(at) = rest.find('{') {
         let (before, from) = rest.split_at(at);
         if taken.iter().all(|taken| *taken) {
-            place = place.behind(before);
+            place = place.advance(before);
             out.push_str(before);
         }
         rest = from.get(1..).unwrap_or_default();
@@ -45,7 +49,7 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
             rest = inside.split_once("#}").ok_or_else(open)?.1;
             continue;
         }
-        let end = end(inside, if kind == '{' { '}' } else { '%' }).ok_or_else(open)?;
+        let end = closing_position(inside, if kind == '{' { '}' } else { '%' }).ok_or_else(open)?;
         let (inside, behind) = inside.split_at(end);
         rest = behind.get(2..).unwrap_or_default();
         let inside = inside.trim_matches(['-', '+']).trim();
@@ -69,11 +73,14 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
         if matches!(place, CodePlace::Comment | CodePlace::Block) {
             continue;
         }
-        match value(inside, place) {
+        match jinja_value(inside, place) {
             Some(value) => out.push_str(value),
             None => {
-                let reads =
-                    inside == "this" || matches!(From::read(inside), Some(From::Ref { .. } | From::Source { .. }));
+                let reads = inside == "this"
+                    || matches!(
+                        RelationReference::read(inside),
+                        Some(RelationReference::Ref { .. } | RelationReference::Source { .. })
+                    );
                 let named = if reads { name(inside) } else { None };
                 out.push_str(&named.ok_or_else(|| display_block(inside, kind))?);
             }
@@ -87,11 +94,11 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
 }
 
 /// Returns the SQL that a Jinja call without a relation produces.
-fn value(inside: &str, place: CodePlace) -> Option<&str> {
-    if call(inside, "config").is_some() {
+fn jinja_value(inside: &str, place: CodePlace) -> Option<&str> {
+    if call_arguments(inside, "config").is_some() {
         return Some("");
     }
-    let arguments = call(inside, "var")?;
+    let arguments = call_arguments(inside, "var")?;
     if place == CodePlace::Text {
         // A variable inside a string is part of a constant, so its value does not affect the lineage.
         return Some("");
@@ -102,9 +109,9 @@ fn value(inside: &str, place: CodePlace) -> Option<&str> {
 }
 
 /// Returns the arguments of a call of this name. `None` if the code is not exactly one such call.
-fn call<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
+fn call_arguments<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
     let arguments = inside.strip_prefix(name)?.trim_start().strip_prefix('(')?;
-    let length = end(arguments, ')')?;
+    let length = closing_position(arguments, ')')?;
     arguments
         .get(length + 1..)?
         .trim()
@@ -114,7 +121,7 @@ fn call<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
 
 /// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Skips strings and inner
 /// brackets.
-fn end(text: &str, close: char) -> Option<usize> {
+fn closing_position(text: &str, close: char) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0usize;
     let mut chars = text.char_indices().peekable();
@@ -163,7 +170,7 @@ enum CodePlace {
 }
 
 impl CodePlace {
-    fn behind(mut self, text: &str) -> Self {
+    fn advance(mut self, text: &str) -> Self {
         let mut before = ' ';
         for c in text.chars() {
             self = match (self, before, c) {
@@ -186,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_calls_are_read_and_others_named() {
+    fn only_plain_calls_are_resolved() {
         let name = |call: &str| (!call.contains("unknown")).then(|| call.replace(|c: char| !c.is_alphanumeric(), "_"));
         for (code, expected) in [
             ("select 1", Ok("select 1")),
@@ -245,7 +252,7 @@ mod tests {
             ("select {", Ok("select {")),
         ] {
             assert_eq!(
-                sql_of(code, name).as_deref().map_err(String::as_str),
+                model_sql(code, name).as_deref().map_err(String::as_str),
                 expected,
                 "{code}"
             );

@@ -9,7 +9,7 @@ use super::definitions;
 use super::graph::{Graph, GraphPart};
 use super::names::ImpactTarget;
 use super::omni_effects;
-use super::propagate::{ChangeOrigin, ChangeStart, Grade, NodeState, Propagation, propagate};
+use super::propagate::{ChangeGrade, ChangeOrigin, ChangeStart, NodeState, Propagation, propagate};
 use super::summary::ORDER;
 use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
 use crate::lineage::{self, ColumnChange};
@@ -25,7 +25,7 @@ pub struct ChangedNode {
     /// Description of the change: `its values change`, `it is removed`.
     pub what: String,
     /// Severity of the change for the node itself.
-    pub grade: Grade,
+    pub grade: ChangeGrade,
     /// Reason for the grade, or cause of the change. `None` if neither is known.
     pub reason: Option<String>,
 }
@@ -47,7 +47,7 @@ pub struct Effect {
     /// Id of the previous node on the path.
     pub via: Option<String>,
     /// Severity of the effect.
-    pub grade: Grade,
+    pub grade: ChangeGrade,
     /// Reason for the grade.
     pub reason: String,
     /// Reason why lineage is known only for the whole node. `None` if the columns are known.
@@ -89,7 +89,7 @@ pub struct Impact {
 impl Impact {
     /// Returns the worst grade of all changes and effects.
     #[must_use]
-    pub fn worst_grade(&self) -> Grade {
+    pub fn worst_grade(&self) -> ChangeGrade {
         let changed = self.changed.iter().map(|changed| changed.grade);
         changed
             .chain(self.effects.iter().map(|effect| effect.grade))
@@ -100,15 +100,15 @@ impl Impact {
 
 /// Returns the impact of changes. `status` maps node ids to the status of their last run.
 #[must_use]
-pub fn impact(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
-    lineage::with_large_stack(|| report(graph, starts, status)).unwrap_or_default()
+pub fn compute_impact(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
+    lineage::with_large_stack(|| build_report(graph, starts, status)).unwrap_or_default()
 }
 
 impl Graph<'_> {
     /// Returns the start of a change to a target. If the target is a definition, its values change, and `change` is
     /// ignored.
     #[must_use]
-    pub fn start(&self, target: &ImpactTarget, change: ColumnChange) -> ChangeStart {
+    pub fn change_start(&self, target: &ImpactTarget, change: ColumnChange) -> ChangeStart {
         let mut start = ChangeStart {
             place: target.place,
             ..ChangeStart::default()
@@ -116,7 +116,7 @@ impl Graph<'_> {
         let spec = self.parts.get(target.place).and_then(|part| part.spec);
         if let (Some(definition), Some(spec)) = (&target.definition, spec) {
             // A definition that is not a column affects the columns that depend on it.
-            let reached = definitions::columns(spec, definition);
+            let reached = definitions::definition_columns(spec, definition);
             start.redefined = true;
             start.rows = reached.is_empty();
             start.columns = reached
@@ -135,7 +135,7 @@ impl Graph<'_> {
                         .any(|d| d.name().eq_ignore_ascii_case(column))
                 }) {
                     start.redefined = true;
-                    let made = definitions::columns(spec, column)
+                    let made = definitions::definition_columns(spec, column)
                         .into_iter()
                         .map(|column| (column, ColumnChange::Values));
                     start.columns = made.collect();
@@ -158,13 +158,13 @@ impl Graph<'_> {
     }
 }
 
-fn report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
+fn build_report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
     let spread = propagate(graph, starts);
     let mut impact = Impact::default();
     for start in starts {
         impact
             .changed
-            .extend(changed(graph, start, spread.states.get(&start.place)));
+            .extend(changed_nodes(graph, start, spread.states.get(&start.place)));
     }
     let own: BTreeSet<usize> = starts.iter().map(|start| start.place).collect();
     let of_tests = test_status(graph, status);
@@ -175,7 +175,7 @@ fn report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, S
             Some(_) if own.contains(place) => {}
             Some(state) => impact
                 .effects
-                .push(effect(graph, &mut steps, part, state, *place, status, &of_tests)),
+                .push(build_effect(graph, &mut steps, part, state, *place, status, &of_tests)),
             None if part.kind() != ResourceType::Test => impact.unaffected.push((part.id(), part.name())),
             None => {}
         }
@@ -201,7 +201,7 @@ fn report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, S
             }
         }
     }
-    omni_effects::add(graph, &spread, &mut steps, &mut impact);
+    omni_effects::add_omni_effects(graph, &spread, &mut steps, &mut impact);
     let kind = |effect: &Effect| {
         ORDER
             .iter()
@@ -219,14 +219,14 @@ fn report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, S
     impact
 }
 
-fn changed(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeState>) -> Vec<ChangedNode> {
+fn changed_nodes(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeState>) -> Vec<ChangedNode> {
     let Some(part) = graph.parts.get(start.place) else {
         return Vec::new();
     };
     let grade = state.map(|state| state.grade).unwrap_or_default();
     // If the cause of a possible change is outside the node's own file, the grade is at least `Changing`.
     let grade = if start.why.is_some() {
-        grade.max(Grade::Changing)
+        grade.max(ChangeGrade::Changing)
     } else {
         grade
     };
@@ -271,7 +271,7 @@ fn changed(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeState>) ->
     found
 }
 
-fn effect(
+fn build_effect(
     graph: &Graph<'_>,
     steps: &mut StepNames<'_>,
     part: &GraphPart<'_>,
@@ -296,7 +296,7 @@ fn effect(
         id: part.id(),
         kind: part.kind().name().to_owned(),
         columns,
-        path: steps.path(place, state),
+        path: steps.effect_path(place, state),
         via: state
             .origin
             .as_ref()
@@ -305,7 +305,7 @@ fn effect(
         reason: state.reason.clone(),
         whole: state.why_model_level.clone(),
         gaps: state.gaps.clone(),
-        owner: part.node.and_then(|node| owner(graph, node)),
+        owner: part.node.and_then(|node| node_owner(graph, node)),
         status: of_tests.get(&place).cloned().or(own),
         file: part
             .node
@@ -334,7 +334,7 @@ impl<'s> StepNames<'s> {
         }
     }
 
-    fn step(&mut self, place: usize, column: Option<&str>) -> Arc<str> {
+    fn step_name(&mut self, place: usize, column: Option<&str>) -> Arc<str> {
         let of_place = self.named.entry(place).or_default();
         if let Some((_, name)) = of_place.iter().find(|(known, _)| known.as_deref() == column) {
             return Arc::clone(name);
@@ -346,12 +346,12 @@ impl<'s> StepNames<'s> {
     }
 
     /// Returns the path from the change to a node. Each step includes its column, if known.
-    pub fn path(&mut self, place: usize, state: &NodeState) -> Vec<Arc<str>> {
-        let mut steps = vec![self.step(place, None)];
+    pub fn effect_path(&mut self, place: usize, state: &NodeState) -> Vec<Arc<str>> {
+        let mut steps = vec![self.step_name(place, None)];
         let mut via: Option<(usize, Option<&str>)> = reached(&state.origin);
         let mut seen = BTreeSet::from([place]);
         while let Some((at, column)) = via {
-            steps.push(self.step(at, column));
+            steps.push(self.step_name(at, column));
             if !seen.insert(at) {
                 break;
             }
@@ -374,9 +374,9 @@ fn reached(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
 }
 
 /// Returns the owner of a node, from its `meta` or its group.
-fn owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
+fn node_owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
     if let NodeDetail::Exposure(exposure) = &node.detail {
-        return named(&exposure.owner);
+        return owner_name(&exposure.owner);
     }
     if let Some(owner) = node.meta.get("owner") {
         let said = owner.scalar().map(str::to_owned);
@@ -390,10 +390,10 @@ fn owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
         .groups
         .iter()
         .find(|known| &*known.name == group)?;
-    named(&group.owner).or_else(|| Some(group.name.to_string()))
+    owner_name(&group.owner).or_else(|| Some(group.name.to_string()))
 }
 
-fn named(owner: &Owner) -> Option<String> {
+fn owner_name(owner: &Owner) -> Option<String> {
     match (&owner.name, &owner.email) {
         (Some(name), Some(email)) => Some(format!("{name} <{email}>")),
         (Some(one), None) | (None, Some(one)) => Some(one.to_string()),

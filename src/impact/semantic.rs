@@ -1,14 +1,14 @@
 //! Effects of a change on semantic models and metrics.
 
 use super::graph::Graph;
-use super::propagate::{Grade, NodeState, NodeStates};
+use super::propagate::{ChangeGrade, NodeState, NodeStates};
 use crate::artifacts::{DbtSemanticModel, MetaValue, Metric, NodeDetail};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnChange};
 
 /// Returns the elements of a semantic model, each with the columns that it reads. The columns are `None` if the SQL
 /// of the element cannot be traced.
-fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, Option<Vec<String>>)> {
+fn semantic_elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, Option<Vec<String>>)> {
     let columns = |name: &str, expr: Option<&str>| match expr {
         None => Some(vec![name.to_lowercase()]),
         Some(expr) => lineage::columns_of_expression(expr, dialect),
@@ -53,12 +53,12 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
         if before.fails.is_some() {
             state.fails = Some(Some((*parent, None)));
             state.raise_grade(
-                Grade::Breaking,
+                ChangeGrade::Breaking,
                 format!("its input `{name}` fails or was removed"),
                 Some((*parent, None)),
             );
         }
-        for (element, columns) in elements(model, graph.sources.dialect) {
+        for (element, columns) in semantic_elements(model, graph.sources.dialect) {
             let Some(columns) = columns else {
                 if before.is_affected() {
                     let via = Some((*parent, None));
@@ -66,7 +66,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
                         .columns
                         .insert(element.to_lowercase(), (ColumnChange::Values, via.clone()));
                     state.raise_grade(
-                        Grade::Changing,
+                        ChangeGrade::Changing,
                         format!("`{element}` may read what changes in `{name}`"),
                         via,
                     );
@@ -76,18 +76,25 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
             };
             let changed = columns
                 .iter()
-                .filter_map(|column| Some((column, before.change(Some(column))?)));
+                .filter_map(|column| Some((column, before.column_change(Some(column))?)));
             let worst = changed.max_by_key(|(_, change)| *change);
             let worst = worst.map(|(column, change)| (Some(column.clone()), change));
-            let Some((column, change)) = worst.or_else(|| before.change(None).map(|change| (None, change))) else {
+            let Some((column, change)) = worst.or_else(|| before.column_change(None).map(|change| (None, change)))
+            else {
                 continue;
             };
             let via = Some((*parent, column.clone()));
             let of = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
             let (grade, reason) = match change {
-                ColumnChange::Gone => (Grade::Breaking, format!("`{element}` reads `{of}`, which was removed")),
-                ColumnChange::Type => (Grade::Breaking, format!("`{element}` reads `{of}`, whose type changes")),
-                ColumnChange::Values => (Grade::Changing, format!("`{element}` is derived from `{of}`")),
+                ColumnChange::Gone => (
+                    ChangeGrade::Breaking,
+                    format!("`{element}` reads `{of}`, which was removed"),
+                ),
+                ColumnChange::Type => (
+                    ChangeGrade::Breaking,
+                    format!("`{element}` reads `{of}`, whose type changes"),
+                ),
+                ColumnChange::Values => (ChangeGrade::Changing, format!("`{element}` is derived from `{of}`")),
             };
             state.columns.insert(element.to_lowercase(), (change, via.clone()));
             state.raise_grade(grade, reason, via);
@@ -105,7 +112,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
     else {
         return;
     };
-    let measures = measures(metric);
+    let measures = metric_measures(metric);
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;
@@ -121,9 +128,9 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
         match found {
             Some((measure, change)) => {
                 let grade = if change == ColumnChange::Values {
-                    Grade::Changing
+                    ChangeGrade::Changing
                 } else {
-                    Grade::Breaking
+                    ChangeGrade::Breaking
                 };
                 state.raise_grade(
                     grade,
@@ -133,17 +140,17 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
             }
             None if before.fails.is_some() => {
                 state.raise_grade(
-                    Grade::Breaking,
+                    ChangeGrade::Breaking,
                     format!("`{name}` fails or was removed"),
                     Some((*parent, None)),
                 );
             }
             // No known measure of the metric changes, and the metric has no filter that could name a changed
             // dimension.
-            None if is_semantic && !measures.is_empty() && metric.filter.is_nothing() => continue,
+            None if is_semantic && !measures.is_empty() && metric.filter.is_empty_value() => continue,
             None => {
                 state.raise_grade(
-                    before.grade.max(Grade::Changing),
+                    before.grade.max(ChangeGrade::Changing),
                     format!("it is derived from `{name}`"),
                     Some((*parent, None)),
                 );
@@ -156,7 +163,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
     }
 }
 
-fn measures(metric: &Metric) -> Vec<&str> {
+fn metric_measures(metric: &Metric) -> Vec<&str> {
     let listed = metric
         .type_params
         .get("input_measures")

@@ -1,59 +1,73 @@
 //! Summary sentence of the report.
 
-use super::propagate::Grade;
+use super::propagate::ChangeGrade;
 use super::report::{Effect, Impact};
 
 impl Impact {
     /// Returns a summary sentence: `1 change alters values in 2 models, 1 exposure; nothing breaks`.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn summary_sentence(&self) -> String {
         let count = self.changed.len();
         if count == 0 {
             return "nothing changes".to_owned();
         }
         let changes = format!("{count} change{}", if count == 1 { "" } else { "s" });
-        let breaking = kinds(self.effects.iter().filter(|effect| effect.grade == Grade::Breaking));
-        let changing = kinds(self.effects.iter().filter(|effect| effect.grade == Grade::Changing));
-        let own = self.changed.iter().any(|changed| changed.grade == Grade::Breaking);
+        let breaking = format_kinds(
+            self.effects
+                .iter()
+                .filter(|effect| effect.grade == ChangeGrade::Breaking),
+        );
+        let changing = format_kinds(
+            self.effects
+                .iter()
+                .filter(|effect| effect.grade == ChangeGrade::Changing),
+        );
+        let own = self
+            .changed
+            .iter()
+            .any(|changed| changed.grade == ChangeGrade::Breaking);
         let plural = count == 1;
         match (breaking.as_str(), changing.as_str()) {
             ("", "") if own => {
                 format!(
                     "{changes} break{} the changed models themselves and affect{} nothing else",
-                    s(plural),
-                    es(plural)
+                    plural_s(plural),
+                    plural_es(plural)
                 )
             }
-            ("", "") => format!("{changes} reach{} nothing", es(plural)),
+            ("", "") => format!("{changes} reach{} nothing", plural_es(plural)),
             ("", changing) if own => {
                 format!(
                     "{changes} alter{} values in {changing}; the changed models themselves break",
-                    s(plural)
+                    plural_s(plural)
                 )
             }
-            ("", changing) => format!("{changes} alter{} values in {changing}; nothing breaks", s(plural)),
-            (breaking, "") => format!("{changes} break{} {breaking}", s(plural)),
+            ("", changing) => format!(
+                "{changes} alter{} values in {changing}; nothing breaks",
+                plural_s(plural)
+            ),
+            (breaking, "") => format!("{changes} break{} {breaking}", plural_s(plural)),
             (breaking, changing) => {
                 format!(
                     "{changes} break{} {breaking} and alter{} values in {changing}",
-                    s(plural),
-                    s(plural)
+                    plural_s(plural),
+                    plural_s(plural)
                 )
             }
         }
     }
 }
 
-fn s(one: bool) -> &'static str {
+fn plural_s(one: bool) -> &'static str {
     if one { "s" } else { "" }
 }
 
-fn es(one: bool) -> &'static str {
+fn plural_es(one: bool) -> &'static str {
     if one { "es" } else { "" }
 }
 
 /// Formats the counts by kind: `2 models, 1 exposure, 3 Omni fields`.
-fn kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
+fn format_kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for effect in effects {
         let kind = match effect.kind.as_str() {

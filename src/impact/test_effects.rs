@@ -1,8 +1,8 @@
 //! Effects of a change on tests.
 
 use super::graph::Graph;
-use super::propagate::{ChangeStart, Grade, NodeState, NodeStates, other_rows};
-use crate::artifacts::{Check, DataTest, NodeDetail};
+use super::propagate::{ChangeGrade, ChangeStart, NodeState, NodeStates, parent_with_changed_rows};
+use crate::artifacts::{DataTest, NodeDetail, TestCheck};
 use crate::lineage::ColumnChange;
 
 /// Grades the effect on a data test. The test fails to run if a column is removed, and may find other rows if values
@@ -21,11 +21,11 @@ pub(super) fn grade_data_test(
         .find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some()))
     {
         let reason = format!("`{}`, which it tests, fails or is gone", name(*parent));
-        return state.raise_grade(Grade::Breaking, reason, Some((*parent, None)));
+        return state.raise_grade(ChangeGrade::Breaking, reason, Some((*parent, None)));
     }
-    if let Some((parent, name)) = other_rows(graph, place, states) {
+    if let Some((parent, name)) = parent_with_changed_rows(graph, place, states) {
         let reason = format!("it looks at `{name}`, whose rows change");
-        return state.raise_grade(Grade::Changing, reason, Some((parent, None)));
+        return state.raise_grade(ChangeGrade::Changing, reason, Some((parent, None)));
     }
     // Columns that the test names, including columns of another table that the test reads.
     let mut columns: Vec<(usize, String)> = Vec::new();
@@ -36,11 +36,11 @@ pub(super) fn grade_data_test(
                 .map(|(at, column)| (at, column.to_lowercase())),
         );
         match &test.check {
-            Check::Relationships { to, field } => {
+            TestCheck::Relationships { to, field } => {
                 let to = to.and_then(|id| graph.index_of(id));
                 columns.extend(to.map(|at| (at, field.to_lowercase())));
             }
-            Check::UniqueTogether(names) => {
+            TestCheck::UniqueTogether(names) => {
                 columns.extend(
                     on.into_iter()
                         .flat_map(|at| names.iter().map(move |name| (at, name.to_lowercase()))),
@@ -51,12 +51,12 @@ pub(super) fn grade_data_test(
     }
     // For a built-in dbt test, the columns are known without reading its SQL.
     let is_known = test.is_some_and(|test| {
-        !matches!(test.check, Check::Other(_) | Check::Singular) && test.node.config_text("where").is_none()
+        !matches!(test.check, TestCheck::Other(_) | TestCheck::Singular) && test.node.config_text("where").is_none()
     });
     let lineage = if is_known { None } else { graph.lineage(place) };
     if let Some(Ok(lineage)) = lineage {
-        let relation = |parts: &[String]| graph.relation(place, parts);
-        let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.change(column));
+        let relation = |parts: &[String]| graph.find_relation(place, parts);
+        let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
         columns.extend(
             affected
                 .named
@@ -72,19 +72,19 @@ pub(super) fn grade_data_test(
             let reason = format!("it looks at `{}`, whose rows change", name(at));
             match column {
                 Some(column) => columns.push((at, column)),
-                None => state.raise_grade(Grade::Changing, reason, Some((at, None))),
+                None => state.raise_grade(ChangeGrade::Changing, reason, Some((at, None))),
             }
         }
     }
     for (at, column) in columns {
-        let Some(change) = states.get(&at).and_then(|state| state.change(Some(&column))) else {
+        let Some(change) = states.get(&at).and_then(|state| state.column_change(Some(&column))) else {
             continue;
         };
         let shown = format!("{}.{column}", name(at));
         let (grade, reason) = match change {
-            ColumnChange::Gone => (Grade::Breaking, format!("it tests `{shown}`, which was removed")),
-            ColumnChange::Type => (Grade::Breaking, format!("it tests `{shown}`, whose type changes")),
-            ColumnChange::Values => (Grade::Changing, format!("it tests the values of `{shown}`")),
+            ColumnChange::Gone => (ChangeGrade::Breaking, format!("it tests `{shown}`, which was removed")),
+            ColumnChange::Type => (ChangeGrade::Breaking, format!("it tests `{shown}`, whose type changes")),
+            ColumnChange::Values => (ChangeGrade::Changing, format!("it tests the values of `{shown}`")),
         };
         state.raise_grade(grade, reason, Some((at, Some(column))));
     }
@@ -95,7 +95,7 @@ pub(super) fn grade_data_test(
             .find(|parent| states.get(parent).is_some_and(NodeState::is_affected))
     {
         state.raise_grade(
-            Grade::Changing,
+            ChangeGrade::Changing,
             format!("it tests `{}`", name(*parent)),
             Some((*parent, None)),
         );
@@ -127,7 +127,7 @@ pub(super) fn grade_unit_test(
             .is_some_and(|n| Some(&*n.name) == model);
         if before.fails.is_some() {
             state.raise_grade(
-                Grade::Breaking,
+                ChangeGrade::Breaking,
                 format!("it tests `{name}`, which fails or was removed"),
                 via,
             );
@@ -138,13 +138,13 @@ pub(super) fn grade_unit_test(
         {
             let via = Some((*parent, Some(column.clone())));
             state.raise_grade(
-                Grade::Breaking,
+                ChangeGrade::Breaking,
                 format!("it may use `{name}.{column}`, which was removed"),
                 via,
             );
         } else if is_tested && starts.iter().any(|start| start.place == *parent && start.redefined) {
             state.raise_grade(
-                Grade::Breaking,
+                ChangeGrade::Breaking,
                 format!("it expects the previous values of `{name}`"),
                 via,
             );

@@ -2,12 +2,12 @@
 
 use std::cmp::Ordering;
 
-use crate::calendar::{Frame, civil, days};
+use crate::calendar::{PeriodFrame, civil_date, day_number};
 use crate::expr::{ReferenceExpr, ReferenceOp};
 use crate::functions::{self, statistics};
 use crate::trace;
 use crate::value::{DAY, Value};
-use crate::{exact::Exact, uncertainty};
+use crate::{exact::ExactDecimal, uncertainty};
 
 /// Evaluates an expression from the values of its operands.
 pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&ReferenceExpr) -> Value) -> Value {
@@ -24,9 +24,9 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
             let a = or_zero(a, number || *op == ReferenceOp::Divide);
             let b = or_zero(b, number || moved);
             if let Some(outcome) = comparison_trace(*op, &a, &b) {
-                trace::record(|| x.to_string(), outcome);
+                trace::record_event(|| x.to_string(), outcome);
             }
-            binary(*op, &a, &b)
+            evaluate_binary(*op, &a, &b)
         }
         ReferenceExpr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
             uncertainty::report_unsupported(|| format!("the timeframe `{frame}`"));
@@ -38,18 +38,18 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
                 // The result of T for NULL depends on the type of the column, but the value NULL has no type.
-                uncertainty::mark();
+                uncertainty::mark_uncertain();
             }
             let Some(result) = functions::call(spelled, &values) else {
                 uncertainty::report_unsupported(|| format!("the function {name}"));
                 return Value::Null;
             };
             note_decimals(&result, values.iter());
-            if trace::is_watched() {
-                trace::record(|| x.to_string(), trace::kind(&result));
+            if trace::is_recording() {
+                trace::record_event(|| x.to_string(), trace::outcome_kind(&result));
                 if *name == "SWITCH" && chosen_argument(name, &values) >= Some(values.len().saturating_sub(1) / 2) {
                     let is_empty = values.first().is_none_or(Value::is_null);
-                    trace::record(
+                    trace::record_event(
                         || x.to_string(),
                         if is_empty {
                             "finds nothing for an empty value"
@@ -59,7 +59,7 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
                     );
                 }
                 if let Some(at) = chosen_argument(name, &values) {
-                    trace::record(|| x.to_string(), trace::branch(at));
+                    trace::record_event(|| x.to_string(), trace::branch_outcome(at));
                 }
             }
             result
@@ -98,7 +98,7 @@ fn comparison_trace(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static st
 
 /// Returns the index of the branch that a conditional function takes. The default is the last branch.
 fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
-    let is_true = |value: &Value| value.truth() == Some(true);
+    let is_true = |value: &Value| value.as_condition() == Some(true);
     let pairs = |tests: &[Value], holds: &dyn Fn(&Value) -> bool| {
         let held = tests
             .chunks(2)
@@ -117,15 +117,15 @@ fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
     }
 }
 
-pub fn period(value: &Value, frame: Frame) -> Value {
+pub fn truncate_to_period(value: &Value, frame: PeriodFrame) -> Value {
     match value {
-        Value::Date(date) => Value::Date(frame.start(*date)),
-        Value::Time(seconds) => Value::Date(frame.start(seconds.div_euclid(DAY))),
+        Value::Date(date) => Value::Date(frame.period_start(*date)),
+        Value::Time(seconds) => Value::Date(frame.period_start(seconds.div_euclid(DAY))),
         _ => Value::Null,
     }
 }
 
-pub fn binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
+pub fn evaluate_binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     if op == ReferenceOp::Join {
         return Value::Text(a.text() + &b.text());
     }
@@ -143,13 +143,13 @@ pub fn binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         ReferenceOp::LessOrEqual => truth(&[Ordering::Less, Ordering::Equal]),
         ReferenceOp::Greater => truth(&[Ordering::Greater]),
         ReferenceOp::GreaterOrEqual => truth(&[Ordering::Greater, Ordering::Equal]),
-        _ => arithmetic(op, a, b),
+        _ => evaluate_arithmetic(op, a, b),
     }
 }
 
 fn blank_as(value: &Value, other: &Value) -> Option<Value> {
     match value {
-        Value::Text(text) if other.seconds().is_some() => moment(text).or_else(|| {
+        Value::Text(text) if other.seconds().is_some() => parse_moment(text).or_else(|| {
             uncertainty::report_unsupported(|| format!("the text `{text}` next to a date"));
             None
         }),
@@ -158,7 +158,7 @@ fn blank_as(value: &Value, other: &Value) -> Option<Value> {
 }
 
 /// Parses `2024-02-29`, `2024-02-29 12:30`, `2024-02-29T12:30:00`. A fraction of a second must be 0.
-pub fn moment(text: &str) -> Option<Value> {
+pub fn parse_moment(text: &str) -> Option<Value> {
     let parts = |text: &str, sign: char| {
         text.split(sign)
             .map(|part| part.parse().ok())
@@ -171,8 +171,8 @@ pub fn moment(text: &str) -> Option<Value> {
     let &[year @ 1..=9999, month @ 1..=12, day @ 1..=31] = fields.as_slice() else {
         return None;
     };
-    let date = days(year, month, day);
-    if civil(date) != (year, month, day) {
+    let date = day_number(year, month, day);
+    if civil_date(date) != (year, month, day) {
         return None;
     }
     let Some(time) = time else {
@@ -187,46 +187,48 @@ pub fn moment(text: &str) -> Option<Value> {
     (fraction.trim_end_matches('0').is_empty()).then_some(Value::Time(date * DAY + hour * 3600 + minute * 60 + second))
 }
 
-fn unfit(op: ReferenceOp, a: &Value, b: &Value) -> Value {
-    uncertainty::report_unsupported(|| format!("`{} {} {}`", a.text(), op.sign(), b.text()));
+fn unsupported_operands(op: ReferenceOp, a: &Value, b: &Value) -> Value {
+    uncertainty::report_unsupported(|| format!("`{} {} {}`", a.text(), op.symbol(), b.text()));
     Value::Null
 }
 
-fn arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
+fn evaluate_arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     let is_moment = |value: &Value| value.seconds().is_some();
     match (op, a, b) {
-        (ReferenceOp::Add, ..) if is_moment(a) => return moved(ReferenceOp::Later, a, b),
-        (ReferenceOp::Add, ..) if is_moment(b) => return moved(ReferenceOp::Later, b, a),
-        (ReferenceOp::Subtract, ..) if is_moment(a) && is_moment(b) => return arithmetic(ReferenceOp::Apart, a, b),
-        (ReferenceOp::Subtract, ..) if is_moment(a) => return moved(ReferenceOp::Earlier, a, b),
-        (ReferenceOp::Later | ReferenceOp::Earlier, ..) => return moved(op, a, b),
+        (ReferenceOp::Add, ..) if is_moment(a) => return shift_date(ReferenceOp::Later, a, b),
+        (ReferenceOp::Add, ..) if is_moment(b) => return shift_date(ReferenceOp::Later, b, a),
+        (ReferenceOp::Subtract, ..) if is_moment(a) && is_moment(b) => {
+            return evaluate_arithmetic(ReferenceOp::Apart, a, b);
+        }
+        (ReferenceOp::Subtract, ..) if is_moment(a) => return shift_date(ReferenceOp::Earlier, a, b),
+        (ReferenceOp::Later | ReferenceOp::Earlier, ..) => return shift_date(op, a, b),
         (ReferenceOp::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
         (ReferenceOp::Apart, ..) => {
             let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else {
-                return unfit(op, a, b);
+                return unsupported_operands(op, a, b);
             };
             return Value::Number((a - b) as f64 / DAY as f64);
         }
-        (ReferenceOp::Add, Value::Int(a), Value::Int(b)) => return integer(a.checked_add(*b)),
-        (ReferenceOp::Subtract, Value::Int(a), Value::Int(b)) => return integer(a.checked_sub(*b)),
-        (ReferenceOp::Multiply, Value::Int(a), Value::Int(b)) => return integer(a.checked_mul(*b)),
+        (ReferenceOp::Add, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_add(*b)),
+        (ReferenceOp::Subtract, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_sub(*b)),
+        (ReferenceOp::Multiply, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_mul(*b)),
         _ => {}
     }
     let (Some(x), Some(y)) = (a.number(), b.number()) else {
-        return unfit(op, a, b);
+        return unsupported_operands(op, a, b);
     };
     if matches!(a, Value::Decimal(_)) || matches!(b, Value::Decimal(_)) {
-        return decimal(op, a, b);
+        return evaluate_decimal(op, a, b);
     }
     let result = match op {
-        ReferenceOp::Add => uncertainty::sum(x, y),
-        ReferenceOp::Subtract => uncertainty::sum(x, -y),
-        ReferenceOp::Multiply => uncertainty::product(x, y),
+        ReferenceOp::Add => uncertainty::noisy_sum(x, y),
+        ReferenceOp::Subtract => uncertainty::noisy_sum(x, -y),
+        ReferenceOp::Multiply => uncertainty::noisy_product(x, y),
         ReferenceOp::Power => {
             return functions::call("POWER", &[Value::Number(x), Value::Number(y)]).unwrap_or(Value::Null);
         }
         _ if y == 0.0 => return Value::Null,
-        _ => uncertainty::ratio(x, y),
+        _ => uncertainty::noisy_ratio(x, y),
     };
     if result == 0.0 && result.is_sign_negative() {
         uncertainty::mark_unknown_digits();
@@ -235,15 +237,15 @@ fn arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
 }
 
 /// Evaluates an operator with at least one decimal operand.
-fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
-    let Some((x, y)) = Exact::from_value(a).zip(Exact::from_value(b)) else {
-        uncertainty::mark();
+fn evaluate_decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
+    let Some((x, y)) = ExactDecimal::from_value(a).zip(ExactDecimal::from_value(b)) else {
+        uncertainty::mark_uncertain();
         return Value::Null;
     };
     let result = match op {
         ReferenceOp::Add => x.checked_add(y),
         ReferenceOp::Subtract => x.checked_add(y.negate()),
-        ReferenceOp::Multiply => x.times(y),
+        ReferenceOp::Multiply => x.multiply(y),
         ReferenceOp::Divide if y.digits == 0 => return Value::Null,
         ReferenceOp::Divide => {
             // In an engine that uses floats, this result would be a negative zero.
@@ -254,7 +256,7 @@ fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         }
         _ => {
             uncertainty::mark_unknown_digits();
-            return binary(op, &Value::Number(x.number()), &Value::Number(y.number()));
+            return evaluate_binary(op, &Value::Number(x.to_f64()), &Value::Number(y.to_f64()));
         }
     };
     result.map_or_else(
@@ -266,7 +268,7 @@ fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     )
 }
 
-fn integer(result: Option<i64>) -> Value {
+fn integer_or_overflow(result: Option<i64>) -> Value {
     match result {
         Some(result) => {
             uncertainty::check_size(result as f64);
@@ -280,9 +282,9 @@ fn integer(result: Option<i64>) -> Value {
 }
 
 /// Moves a date by whole days, or a time by days and fractions of days.
-fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
+fn shift_date(op: ReferenceOp, date: &Value, days: &Value) -> Value {
     let Some(by) = days.number() else {
-        return unfit(op, date, days);
+        return unsupported_operands(op, date, days);
     };
     let by = if op == ReferenceOp::Earlier { -by } else { by };
     // The offset exceeds the range of any calendar.
@@ -300,20 +302,20 @@ fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
             }
             Value::Time(seconds + moved.round() as i64)
         }
-        _ => unfit(op, date, days),
+        _ => unsupported_operands(op, date, days),
     }
 }
 
 /// Evaluates an aggregate over the values of its arguments in each row.
-pub fn aggregated(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
-    if trace::is_watched() {
-        watched(x, &rows);
+pub fn evaluate_aggregate(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
+    if trace::is_recording() {
+        record_row_count(x, &rows);
     }
     let rows = if distinct {
         let values: Vec<Value> = rows.into_iter().flatten().filter(|v| !v.is_null()).collect();
         let once = statistics::distinct(&values);
         if once.len() < values.len() {
-            trace::record(|| x.to_string(), "has a value twice");
+            trace::record_event(|| x.to_string(), "has a value twice");
         }
         once.into_iter().map(|value| vec![value]).collect()
     } else {
@@ -324,7 +326,7 @@ pub fn aggregated(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct
         return Value::Null;
     };
     note_decimals(&result, rows.iter().flatten());
-    trace::record(|| x.to_string(), trace::kind(&result));
+    trace::record_event(|| x.to_string(), trace::outcome_kind(&result));
     result
 }
 
@@ -335,17 +337,17 @@ fn note_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     }
 }
 
-fn watched(x: &ReferenceExpr, rows: &[Vec<Value>]) {
+fn record_row_count(x: &ReferenceExpr, rows: &[Vec<Value>]) {
     let outcome = match rows.len() {
         0 => "is of no row",
         1 => "is of one row",
         _ => "is of several rows",
     };
-    trace::record(|| x.to_string(), outcome);
+    trace::record_event(|| x.to_string(), outcome);
     let conditions = rows.iter().filter_map(|row| row.first());
     if conditions.clone().any(|value| matches!(value, Value::Bool(_))) {
-        let is_met = conditions.clone().any(|value| value.truth() == Some(true));
-        trace::record(
+        let is_met = conditions.clone().any(|value| value.as_condition() == Some(true));
+        trace::record_event(
             || x.to_string(),
             if is_met {
                 "has rows that meet its condition"

@@ -1,7 +1,7 @@
 //! Conversion between dates and days since 1970-01-01, and truncation of dates to timeframes.
 
 /// Returns the year, month and day of a day number.
-pub fn civil(days: i64) -> (i64, i64, i64) {
+pub fn civil_date(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
     let era = z.div_euclid(146_097);
     let of_era = z.rem_euclid(146_097);
@@ -16,7 +16,7 @@ pub fn civil(days: i64) -> (i64, i64, i64) {
     )
 }
 
-pub fn days(year: i64, month: i64, day: i64) -> i64 {
+pub fn day_number(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
@@ -27,12 +27,12 @@ pub fn days(year: i64, month: i64, day: i64) -> i64 {
 
 /// Returns the same day of the month `months` later, or the last day of that month if the month is too short.
 pub fn add_months(date: i64, months: i64) -> i64 {
-    let (year, month, day) = civil(date);
+    let (year, month, day) = civil_date(date);
     let first = year * 12 + month - 1 + months;
     let (year, month) = (first.div_euclid(12), first.rem_euclid(12) + 1);
     let next = first + 1;
-    let length = days(next.div_euclid(12), next.rem_euclid(12) + 1, 1) - days(year, month, 1);
-    days(year, month, day.min(length))
+    let length = day_number(next.div_euclid(12), next.rem_euclid(12) + 1, 1) - day_number(year, month, 1);
+    day_number(year, month, day.min(length))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl ReferenceUnit {
         }
     }
 
-    pub fn moved(self, date: i64, count: i64) -> i64 {
+    pub fn add_units(self, date: i64, count: i64) -> i64 {
         match self {
             Self::Day => date + count,
             Self::Week => date + 7 * count,
@@ -69,14 +69,14 @@ impl ReferenceUnit {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame {
+pub enum PeriodFrame {
     Week,
     Month,
     Quarter,
     Year,
 }
 
-impl Frame {
+impl PeriodFrame {
     pub const ALL: [Self; 4] = [Self::Week, Self::Month, Self::Quarter, Self::Year];
 
     pub fn name(self) -> &'static str {
@@ -98,25 +98,28 @@ impl Frame {
     }
 
     /// Returns the first day of the period that contains a date.
-    pub fn start(self, date: i64) -> i64 {
-        let (year, month, _) = civil(date);
+    pub fn period_start(self, date: i64) -> i64 {
+        let (year, month, _) = civil_date(date);
         match self {
             // 1970-01-01 was a Thursday. Weeks begin on Monday.
             Self::Week => date - (date + 3).rem_euclid(7),
-            Self::Month => days(year, month, 1),
-            Self::Quarter => days(year, (month - 1) / 3 * 3 + 1, 1),
-            Self::Year => days(year, 1, 1),
+            Self::Month => day_number(year, month, 1),
+            Self::Quarter => day_number(year, (month - 1) / 3 * 3 + 1, 1),
+            Self::Year => day_number(year, 1, 1),
         }
     }
 }
 
 #[test]
-fn there_and_back() {
+fn dates_round_trip() {
     for date in -800_000..800_000 {
-        let (year, month, day) = civil(date);
-        assert_eq!(days(year, month, day), date);
+        let (year, month, day) = civil_date(date);
+        assert_eq!(day_number(year, month, day), date);
     }
-    assert_eq!(civil(0), (1970, 1, 1));
-    assert_eq!(civil(add_months(days(2024, 3, 31), -1)), (2024, 2, 29));
-    assert_eq!(civil(Frame::Week.start(days(2024, 1, 7))), (2024, 1, 1));
+    assert_eq!(civil_date(0), (1970, 1, 1));
+    assert_eq!(civil_date(add_months(day_number(2024, 3, 31), -1)), (2024, 2, 29));
+    assert_eq!(
+        civil_date(PeriodFrame::Week.period_start(day_number(2024, 1, 7))),
+        (2024, 1, 1)
+    );
 }

@@ -6,14 +6,14 @@ use crate::value::Value;
 
 /// Exact decimal `digits / 10^scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exact {
+pub struct ExactDecimal {
     pub digits: i128,
     pub scale: u32,
 }
 
 /// Rounding direction of a quotient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Towards {
+pub enum RoundingDirection {
     Zero,
     Away,
     /// To the nearest integer. Halves are rounded away from zero.
@@ -22,7 +22,7 @@ pub enum Towards {
     Up,
 }
 
-impl Exact {
+impl ExactDecimal {
     /// Returns a number as a decimal. `None` if the number is too large or too small.
     pub fn from_value(value: &Value) -> Option<Self> {
         match value {
@@ -47,11 +47,11 @@ impl Exact {
         }
     }
 
-    pub fn number(self) -> f64 {
+    pub fn to_f64(self) -> f64 {
         format!("{}e-{}", self.digits, self.scale).parse().unwrap_or(f64::NAN)
     }
 
-    fn at(self, scale: u32) -> Option<i128> {
+    fn at_scale(self, scale: u32) -> Option<i128> {
         self.digits
             .checked_mul(10i128.checked_pow(scale.checked_sub(self.scale)?)?)
     }
@@ -59,18 +59,18 @@ impl Exact {
     /// Scales both decimals to the larger scale.
     pub fn align_scales(a: Self, b: Self) -> Option<(i128, i128, u32)> {
         let scale = a.scale.max(b.scale);
-        Some((a.at(scale)?, b.at(scale)?, scale))
+        Some((a.at_scale(scale)?, b.at_scale(scale)?, scale))
     }
 
     /// Rounds to a number of decimal places. If the number of places is negative, rounds to tens, hundreds, and so
     /// on.
-    pub fn rounded(self, places: i64, towards: Towards) -> Option<Self> {
+    pub fn round_to(self, places: i64, towards: RoundingDirection) -> Option<Self> {
         let dropped = i64::from(self.scale) - places;
         if dropped <= 0 {
             return Some(self);
         }
         let unit = 10i128.checked_pow(u32::try_from(dropped).ok()?)?;
-        let digits = quotient(self.digits, unit, towards);
+        let digits = rounded_quotient(self.digits, unit, towards);
         match u32::try_from(places) {
             Ok(scale) => Some(Self { digits, scale }),
             Err(_) => Some(Self {
@@ -81,7 +81,7 @@ impl Exact {
     }
 }
 
-impl fmt::Display for Exact {
+impl fmt::Display for ExactDecimal {
     /// Prints the decimal with all decimal places.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.digits.unsigned_abs().to_string();
@@ -95,7 +95,7 @@ impl fmt::Display for Exact {
 }
 
 /// Decimal arithmetic with the same scale of results as in Postgres, the only engine that shows all computed digits.
-impl Exact {
+impl ExactDecimal {
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let (a, b, scale) = Self::align_scales(self, other)?;
         Some(Self {
@@ -112,7 +112,7 @@ impl Exact {
         }
     }
 
-    pub fn times(self, other: Self) -> Option<Self> {
+    pub fn multiply(self, other: Self) -> Option<Self> {
         Some(Self {
             digits: self.digits.checked_mul(other.digits)?,
             scale: self.scale.checked_add(other.scale)?,
@@ -122,7 +122,7 @@ impl Exact {
     /// Divides two decimals. `None` if the divisor is 0 or the result has too many digits.
     pub fn checked_divide(self, other: Self) -> Option<Self> {
         // Postgres computes in base 10,000 and keeps at least four digits of that base.
-        let ((weight, first), (other_weight, other_first)) = (self.leading()?, other.leading()?);
+        let ((weight, first), (other_weight, other_first)) = (self.leading_digit()?, other.leading_digit()?);
         let quotient_weight = weight - other_weight - i64::from(first <= other_first);
         let least = i64::from(self.scale.max(other.scale));
         let scale = u32::try_from((16 - 4 * quotient_weight).max(least)).ok()?;
@@ -130,13 +130,17 @@ impl Exact {
         let up = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
         let digits = self.digits.checked_mul(10i128.checked_pow(u32::try_from(up).ok()?)?)?;
         Some(Self {
-            digits: quotient(digits, Some(other.digits).filter(|d| *d != 0)?, Towards::Nearest),
+            digits: rounded_quotient(
+                digits,
+                Some(other.digits).filter(|d| *d != 0)?,
+                RoundingDirection::Nearest,
+            ),
             scale,
         })
     }
 
     /// Returns the position and the value of the first digit in base 10,000.
-    fn leading(self) -> Option<(i64, i128)> {
+    fn leading_digit(self) -> Option<(i64, i128)> {
         if self.digits == 0 {
             return Some((0, 0));
         }
@@ -155,33 +159,33 @@ impl Exact {
 }
 
 /// Returns `a / b`, rounded to an integer in the given direction.
-pub fn quotient(a: i128, b: i128, towards: Towards) -> i128 {
+pub fn rounded_quotient(a: i128, b: i128, towards: RoundingDirection) -> i128 {
     let (cut, rest) = (a / b, a % b);
     if rest == 0 {
         return cut;
     }
     let sign = if (a < 0) == (b < 0) { 1 } else { -1 };
     let further = match towards {
-        Towards::Zero => false,
-        Towards::Away => true,
-        Towards::Nearest => rest.abs() >= b.abs() - rest.abs(),
-        Towards::Down => sign < 0,
-        Towards::Up => sign > 0,
+        RoundingDirection::Zero => false,
+        RoundingDirection::Away => true,
+        RoundingDirection::Nearest => rest.abs() >= b.abs() - rest.abs(),
+        RoundingDirection::Down => sign < 0,
+        RoundingDirection::Up => sign > 0,
     };
     if further { cut + sign } else { cut }
 }
 
 #[test]
-fn halves_and_signs() {
+fn halves_are_rounded_by_direction() {
     let of = |a, b| {
         [
-            Towards::Zero,
-            Towards::Away,
-            Towards::Nearest,
-            Towards::Down,
-            Towards::Up,
+            RoundingDirection::Zero,
+            RoundingDirection::Away,
+            RoundingDirection::Nearest,
+            RoundingDirection::Down,
+            RoundingDirection::Up,
         ]
-        .map(|t| quotient(a, b, t))
+        .map(|t| rounded_quotient(a, b, t))
     };
     assert_eq!(of(5, 2), [2, 3, 3, 2, 3]);
     assert_eq!(of(-5, 2), [-2, -3, -3, -3, -2]);
@@ -190,9 +194,9 @@ fn halves_and_signs() {
 }
 
 #[test]
-fn quotients_have_the_digits_that_postgres_shows() {
+fn quotients_have_as_many_digits_as_in_postgres() {
     let shown = |a, b| {
-        let of = |(digits, scale): (i128, u32)| Exact { digits, scale };
+        let of = |(digits, scale): (i128, u32)| ExactDecimal { digits, scale };
         of(a).checked_divide(of(b)).map(|exact| exact.to_string())
     };
     assert_eq!(shown((20000, 2), (2, 0)).as_deref(), Some("100.0000000000000000"));

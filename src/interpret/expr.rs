@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::calendar::{Frame, ReferenceUnit, civil};
+use crate::calendar::{PeriodFrame, ReferenceUnit, civil_date};
 use crate::value::{DAY, Value};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -11,7 +11,7 @@ pub enum ReferenceExpr {
     /// Name of a column or definition.
     Name(String),
     /// Column truncated to a timeframe: `column[month]`.
-    Period(String, Frame),
+    Period(String, PeriodFrame),
     /// Any other timeframe of a column, or any timeframe of another expression.
     Part(Box<ReferenceExpr>, String),
     Binary(ReferenceOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
@@ -154,20 +154,20 @@ impl ReferenceExpr {
     }
 
     /// Collects the names that the expression reads.
-    pub fn names(&self, found: &mut Vec<String>) {
+    pub fn collect_names(&self, found: &mut Vec<String>) {
         if let Self::Name(name) | Self::Period(name, _) = self {
             found.push(name.clone());
         }
-        self.children().into_iter().for_each(|child| child.names(found));
+        self.children().into_iter().for_each(|child| child.collect_names(found));
     }
 
     /// Returns whether the expression is an aggregate over a range.
     pub fn has_range(&self) -> bool {
-        self.range().is_some()
+        self.range_rows().is_some()
     }
 
     /// Returns the rows of the first range in an aggregate's arguments.
-    pub fn range(&self) -> Option<WindowRows> {
+    pub fn range_rows(&self) -> Option<WindowRows> {
         let Self::Aggregate(_, args) = self else { return None };
         args.iter().find_map(|arg| {
             if let Self::Range(_, rows) = arg {
@@ -225,7 +225,7 @@ impl Window {
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, name: &str, args: &[ReferenceExpr]) -> fmt::Result {
+fn write_list(f: &mut fmt::Formatter<'_>, name: &str, args: &[ReferenceExpr]) -> fmt::Result {
     write!(f, "{name}(")?;
     for (i, arg) in args.iter().enumerate() {
         write!(f, "{}{arg}", if i > 0 { ", " } else { "" })?;
@@ -233,7 +233,7 @@ fn list(f: &mut fmt::Formatter<'_>, name: &str, args: &[ReferenceExpr]) -> fmt::
     write!(f, ")")
 }
 
-fn operand(f: &mut fmt::Formatter<'_>, x: &ReferenceExpr) -> fmt::Result {
+fn write_operand(f: &mut fmt::Formatter<'_>, x: &ReferenceExpr) -> fmt::Result {
     if matches!(x, ReferenceExpr::Binary(..)) {
         write!(f, "({x})")
     } else {
@@ -244,21 +244,21 @@ fn operand(f: &mut fmt::Formatter<'_>, x: &ReferenceExpr) -> fmt::Result {
 impl fmt::Display for ReferenceExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Literal(value) => literal(f, value),
+            Self::Literal(value) => write_literal(f, value),
             Self::Name(name) if is_plain(name) => write!(f, "{name}"),
             Self::Name(name) => write!(f, "${{{name}}}"),
             Self::Period(name, frame) if is_plain(name) => write!(f, "{name}[{}]", frame.name()),
             Self::Period(name, frame) => write!(f, "${{{name}[{}]}}", frame.name()),
             Self::Part(of, frame) => {
-                operand(f, of)?;
+                write_operand(f, of)?;
                 write!(f, "[{frame}]")
             }
             Self::Binary(op, a, b) => {
-                operand(f, a)?;
-                write!(f, " {} ", op.sign())?;
-                operand(f, b)
+                write_operand(f, a)?;
+                write!(f, " {} ", op.symbol())?;
+                write_operand(f, b)
             }
-            Self::Call(name, args) | Self::Aggregate(name, args) => list(f, name, args),
+            Self::Call(name, args) | Self::Aggregate(name, args) => write_list(f, name, args),
             Self::Range(of, rows) => {
                 let (from, to) = match rows {
                     WindowRows::All => (RowPlace::At(0), RowPlace::At(0)),
@@ -273,7 +273,7 @@ impl fmt::Display for ReferenceExpr {
     }
 }
 
-fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
+fn write_literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
     match value {
         Value::Null => write!(f, "NULL"),
         Value::Bool(b) => write!(f, "{}", if *b { "TRUE" } else { "FALSE" }),
@@ -282,11 +282,11 @@ fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
         Value::Decimal(exact) => write!(f, "{exact}"),
         Value::Text(t) => write!(f, "\"{}\"", t.replace('"', "\"\"")),
         Value::Date(d) => {
-            let (year, month, day) = civil(*d);
+            let (year, month, day) = civil_date(*d);
             write!(f, "DATE({year}, {month}, {day})")
         }
         // Formulas have no literals for times. In an expression with times, a date means its midnight.
-        Value::Time(seconds) => literal(f, &Value::Date(seconds.div_euclid(DAY))),
+        Value::Time(seconds) => write_literal(f, &Value::Date(seconds.div_euclid(DAY))),
     }
 }
 
@@ -301,7 +301,7 @@ pub fn is_plain(name: &str) -> bool {
 }
 
 impl ReferenceOp {
-    pub fn sign(self) -> &'static str {
+    pub fn symbol(self) -> &'static str {
         match self {
             Self::Add | Self::Later => "+",
             Self::Subtract | Self::Earlier | Self::Apart => "-",

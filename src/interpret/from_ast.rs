@@ -2,7 +2,7 @@
 //! nor converted.
 
 use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
-use crate::calendar::{Frame, ReferenceUnit};
+use crate::calendar::{PeriodFrame, ReferenceUnit};
 use crate::catalog::{self, ParamType, ResultType};
 use crate::expr::{ReferenceExpr, ReferenceOp, RowPlace, Window, WindowRows};
 use crate::parse::{reference, unquote};
@@ -10,14 +10,14 @@ use crate::value::Value;
 use crate::{Level, Type};
 
 /// Part of a formula that the interpreter does not support.
-pub type Unread = String;
+pub type UnsupportedFormula = String;
 
 /// Maximum depth of formulas. The interpreter is recursive, so deeper formulas could overflow the stack.
 const DEPTH: u32 = 100;
 
 /// Context of a formula: the meaning of its names, and the current day.
 #[derive(Clone, Copy, Default)]
-pub struct Reading<'a> {
+pub struct FormulaContext<'a> {
     /// The only relation that is read. The name of this relation is a redundant qualifier of columns. `None` if there
     /// are several relations.
     pub relation: Option<&'a str>,
@@ -37,12 +37,12 @@ pub fn fold_case(name: &str) -> String {
 /// # Errors
 ///
 /// Returns the part of the definition that is not supported.
-pub fn formula(
+pub fn convert_formula(
     ast: &Ast,
     source: &str,
     definition: &Definition,
-    reading: Reading<'_>,
-) -> Result<ReferenceExpr, Unread> {
+    reading: FormulaContext<'_>,
+) -> Result<ReferenceExpr, UnsupportedFormula> {
     if definition.broken {
         return Err("what could not be parsed".to_owned());
     }
@@ -67,7 +67,7 @@ pub fn formula(
         if depth >= DEPTH {
             return Err("such deep nesting".to_owned());
         }
-        made.push(Some((reader.node(id, children)?, depth + 1)));
+        made.push(Some((reader.convert_node(id, children)?, depth + 1)));
     }
     let body = made.pop().flatten();
     body.map(|(expr, _)| expr).ok_or_else(|| "an empty formula".to_owned())
@@ -76,7 +76,7 @@ pub fn formula(
 struct AstReader<'a> {
     ast: &'a Ast,
     source: &'a str,
-    reading: Reading<'a>,
+    reading: FormulaContext<'a>,
 }
 
 impl AstReader<'_> {
@@ -84,7 +84,7 @@ impl AstReader<'_> {
         self.ast.span(id).text(self.source)
     }
 
-    fn node(&self, id: ExprId, children: Vec<ReferenceExpr>) -> Result<ReferenceExpr, Unread> {
+    fn convert_node(&self, id: ExprId, children: Vec<ReferenceExpr>) -> Result<ReferenceExpr, UnsupportedFormula> {
         let said = self.source_text(id);
         let mut children = children.into_iter();
         let mut next = || children.next().ok_or_else(|| format!("`{said}`"));
@@ -99,14 +99,14 @@ impl AstReader<'_> {
             Node::Name if said.eq_ignore_ascii_case("true") => ReferenceExpr::Literal(Value::Bool(true)),
             Node::Name if said.eq_ignore_ascii_case("false") => ReferenceExpr::Literal(Value::Bool(false)),
             Node::Name => ReferenceExpr::Name(fold_case(said)),
-            Node::Field | Node::Model => self.reference(id)?,
+            Node::Field | Node::Model => self.convert_reference(id)?,
             Node::Timeframe { frame, .. } => {
                 let name = self
                     .ast
                     .names
                     .get(frame as usize)
                     .map_or("", |span| span.text(self.source));
-                self.timeframe(next()?, name)?
+                self.convert_timeframe(next()?, name)?
             }
             Node::Sign { sign: Sign::Plus, .. } => next()?,
             Node::Sign { sign: Sign::Minus, .. } => match next()? {
@@ -123,19 +123,22 @@ impl AstReader<'_> {
                 Box::new(next()?),
                 Box::new(ReferenceExpr::Literal(Value::Int(100))),
             ),
-            Node::Binary { op, .. } => ReferenceExpr::Binary(operator(op), Box::new(next()?), Box::new(next()?)),
-            Node::Range { .. } => range(next()?, next()?).ok_or_else(|| format!("the range `{said}`"))?,
+            Node::Binary { op, .. } => {
+                ReferenceExpr::Binary(convert_operator(op), Box::new(next()?), Box::new(next()?))
+            }
+            Node::Range { .. } => convert_range(next()?, next()?).ok_or_else(|| format!("the range `{said}`"))?,
             Node::Call(index) => {
                 let call = self.ast.call(index);
                 let name = call.name.text(self.source);
                 let mut args: Vec<ReferenceExpr> = children.collect();
                 for (at, arg) in self.ast.arguments(call).iter().enumerate() {
                     if self.ast.expr(*arg) == Node::Blank {
-                        let blank = blank(name, at, &args).ok_or_else(|| format!("an empty argument of `{name}`"))?;
+                        let blank =
+                            blank_value(name, at, &args).ok_or_else(|| format!("an empty argument of `{name}`"))?;
                         args[at] = ReferenceExpr::Literal(blank);
                     }
                 }
-                self.call(name, args)?
+                self.convert_call(name, args)?
             }
             // The enclosing call replaces an empty argument with a default value.
             Node::Blank => ReferenceExpr::Literal(Value::Null),
@@ -145,7 +148,7 @@ impl AstReader<'_> {
     }
 
     /// Converts `view.field` or `${view.field[timeframe]}`.
-    fn reference(&self, id: ExprId) -> Result<ReferenceExpr, Unread> {
+    fn convert_reference(&self, id: ExprId) -> Result<ReferenceExpr, UnsupportedFormula> {
         let parts = reference(self.source, self.ast.span(id));
         if parts.total.is_some() {
             return Err(format!("the total `{}`", self.source_text(id)));
@@ -157,18 +160,18 @@ impl AstReader<'_> {
             _ => field,
         };
         match parts.timeframe {
-            Some(frame) => self.timeframe(ReferenceExpr::Name(name), frame.text(self.source)),
+            Some(frame) => self.convert_timeframe(ReferenceExpr::Name(name), frame.text(self.source)),
             None => Ok(ReferenceExpr::Name(name)),
         }
     }
 
-    fn timeframe(&self, of: ReferenceExpr, name: &str) -> Result<ReferenceExpr, Unread> {
+    fn convert_timeframe(&self, of: ReferenceExpr, name: &str) -> Result<ReferenceExpr, UnsupportedFormula> {
         let name = fold_case(name);
         let hangs_on_calendar = name.contains("week") || name.contains("fiscal");
         if hangs_on_calendar && !self.reading.plain_calendar {
             return Err(format!("`[{name}]` of a custom calendar"));
         }
-        let frame = Frame::ALL.into_iter().find(|frame| frame.name() == name);
+        let frame = PeriodFrame::ALL.into_iter().find(|frame| frame.name() == name);
         Ok(match (of, frame) {
             (of, _) if name == "raw" => of,
             (ReferenceExpr::Name(column), Some(frame)) => ReferenceExpr::Period(column, frame),
@@ -176,7 +179,7 @@ impl AstReader<'_> {
         })
     }
 
-    fn call(&self, name: &str, args: Vec<ReferenceExpr>) -> Result<ReferenceExpr, Unread> {
+    fn convert_call(&self, name: &str, args: Vec<ReferenceExpr>) -> Result<ReferenceExpr, UnsupportedFormula> {
         let unknown = || format!("the function {}", name.to_uppercase());
         let function = catalog::lookup(name).ok_or_else(unknown)?;
         if function.name == "TODAY" {
@@ -190,11 +193,11 @@ impl AstReader<'_> {
             return Ok(ReferenceExpr::Call(function.name, args));
         }
         let has_range = args.iter().any(|arg| matches!(arg, ReferenceExpr::Range(..)));
-        if let Some(window) = window(function.name, &args) {
+        if let Some(window) = convert_window(function.name, &args) {
             return Ok(ReferenceExpr::Window(window));
         }
         Ok(match function.level {
-            Level::Aggregate if has_range || !function.goes_across(args.len()) => {
+            Level::Aggregate if has_range || !function.is_row_combination(args.len()) => {
                 ReferenceExpr::Aggregate(function.name, args)
             }
             Level::Window => return Err(unknown()),
@@ -218,7 +221,7 @@ fn let_value(mut args: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
 /// Returns the value of an empty argument. The value has the type of the parameter or, if the parameter does not
 /// determine a type, the type of the other arguments. `None` if neither the parameter nor the other arguments
 /// determine the type.
-fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
+fn blank_value(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     let function = catalog::lookup(name)?;
     let of_same_type = |other: &usize| match function.name {
         "SWITCH" => *other > 0 && (other.is_multiple_of(2) || other + 1 == args.len()),
@@ -262,13 +265,13 @@ fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
         Some(value) => Some(value),
         None if of_same_type(&at) => (0..args.len())
             .filter(|other| *other != at && of_same_type(other))
-            .find_map(|other| zero_of(&args[other])),
+            .find_map(|other| empty_value(&args[other])),
         None => None,
     }
 }
 
 /// Returns the empty value for the type of an expression, if the expression's syntax determines that type.
-fn zero_of(expr: &ReferenceExpr) -> Option<Value> {
+fn empty_value(expr: &ReferenceExpr) -> Option<Value> {
     match expr {
         ReferenceExpr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
         ReferenceExpr::Literal(Value::Text(_)) | ReferenceExpr::Binary(ReferenceOp::Join, ..) => {
@@ -282,7 +285,7 @@ fn zero_of(expr: &ReferenceExpr) -> Option<Value> {
     }
 }
 
-fn operator(op: BinaryOp) -> ReferenceOp {
+fn convert_operator(op: BinaryOp) -> ReferenceOp {
     match op {
         BinaryOp::Equal => ReferenceOp::Equal,
         BinaryOp::NotEqual => ReferenceOp::NotEqual,
@@ -300,7 +303,7 @@ fn operator(op: BinaryOp) -> ReferenceOp {
 }
 
 /// Converts a range, such as `m:m`, `FIRST(m):m` or `OFFSET(m, -2):m`.
-fn range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
+fn convert_range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
     let (of, from) = row_place(from)?;
     let (same, to) = row_place(to)?;
     let rows = match (from, to) {
@@ -323,7 +326,7 @@ fn row_place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
 }
 
 /// Converts a call of a window function. `None` for any other function.
-fn window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> {
+fn convert_window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> {
     let of = || args.first().cloned().map(Box::new);
     let whole = |at: usize| match args.get(at) {
         Some(ReferenceExpr::Literal(Value::Int(n))) => Some(*n),

@@ -8,9 +8,9 @@ use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, ReferenceStep
 use crate::trace;
 use crate::uncertainty;
 use crate::value::Value;
-use crate::walk::{Sees, StepRows, USING, ValueRow, row_value};
+use crate::walk::{NamePrecedence, StepRows, USING, ValueRow, row_value};
 
-struct Relations<'a> {
+struct JoinedRelations<'a> {
     names: Vec<&'a str>,
     rows: Vec<&'a StepRows>,
     nothing: &'a StepRows,
@@ -23,7 +23,7 @@ type JoinedRows<'a> = Vec<Option<&'a ValueRow>>;
 
 /// Returns the joined rows. Each column is named `relation.column`. A column that only one relation has is also named
 /// `column`.
-pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -> StepRows {
+pub fn join_rows(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -> StepRows {
     let nothing = StepRows::default();
     let mut names = vec![read];
     names.extend(step.joins.iter().map(ReferenceJoin::name));
@@ -35,20 +35,25 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
         })
     });
     let rows: Vec<&StepRows> = rows.collect();
-    let mut relations = Relations {
+    let mut relations = JoinedRelations {
         names,
         rows,
         nothing: &nothing,
         merged: Vec::new(),
     };
-    let mut found: Vec<JoinedRows<'_>> = relations.rows_of(0).rows.iter().map(|row| vec![Some(row)]).collect();
+    let mut found: Vec<JoinedRows<'_>> = relations
+        .relation_rows(0)
+        .rows
+        .iter()
+        .map(|row| vec![Some(row)])
+        .collect();
     for (at, join) in step.joins.iter().enumerate() {
-        found = relations.joined(step, at + 1, join, found);
+        found = relations.join_relation(step, at + 1, join, found);
         if let JoinCondition::Using(names) = &join.by {
-            names.iter().for_each(|name| relations.merge(name, at + 1));
+            names.iter().for_each(|name| relations.merge_column(name, at + 1));
         }
     }
-    let grain = relations.grain(step);
+    let grain = relations.joined_grain(step);
     let shared: Vec<String> = relations
         .merged
         .iter()
@@ -59,7 +64,7 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
     for (relation, rows) in relations.names.iter().zip(&relations.rows) {
         for column in &rows.columns {
             let own = format!("{relation}.{column}");
-            if relations.value(&[], column).is_some() {
+            if relations.resolve_value(&[], column).is_some() {
                 let merged = relations.merged.iter().any(|(name, _)| name == column);
                 meant.insert(column.clone(), if merged { column.clone() } else { own.clone() });
                 names.push(column.clone());
@@ -70,12 +75,12 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
     let row = |parts: &JoinedRows<'_>| {
         names
             .iter()
-            .filter_map(|name| Some((name.clone(), relations.value(parts, name)?)))
+            .filter_map(|name| Some((name.clone(), relations.resolve_value(parts, name)?)))
             .collect()
     };
     let rows = found.iter().map(row).collect();
     StepRows {
-        columns: relations.rows_of(0).columns.clone(),
+        columns: relations.relation_rows(0).columns.clone(),
         rows,
         grain,
         meant,
@@ -84,17 +89,17 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
     }
 }
 
-impl<'a> Relations<'a> {
-    fn rows_of(&self, at: usize) -> &'a StepRows {
+impl<'a> JoinedRelations<'a> {
+    fn relation_rows(&self, at: usize) -> &'a StepRows {
         self.rows.get(at).copied().unwrap_or(self.nothing)
     }
 
-    fn has(&self, at: usize, column: &str) -> bool {
-        self.rows_of(at).columns.iter().any(|c| c == column)
+    fn has_column(&self, at: usize, column: &str) -> bool {
+        self.relation_rows(at).columns.iter().any(|c| c == column)
     }
 
     /// Resolves a name to a value. `None` if several relations or no relation has the column.
-    fn value(&self, parts: &[Option<&ValueRow>], name: &str) -> Option<Value> {
+    fn resolve_value(&self, parts: &[Option<&ValueRow>], name: &str) -> Option<Value> {
         let of = |at: usize, column: &str| {
             let row = parts.get(at).copied().flatten();
             row.and_then(|row| row.get(column).cloned()).unwrap_or(Value::Null)
@@ -102,28 +107,28 @@ impl<'a> Relations<'a> {
         if let Some((relation, column)) = name.split_once('.') {
             if relation == USING {
                 let (_, of_these) = self.merged.iter().find(|(merged, _)| *merged == column)?;
-                return Some(first(of_these, &|at| of(at, column)));
+                return Some(first_value(of_these, &|at| of(at, column)));
             }
             let at = self.names.iter().position(|n| *n == relation)?;
-            return self.has(at, column).then(|| of(at, column));
+            return self.has_column(at, column).then(|| of(at, column));
         }
-        let owners: Vec<usize> = (0..self.rows.len()).filter(|at| self.has(*at, name)).collect();
+        let owners: Vec<usize> = (0..self.rows.len()).filter(|at| self.has_column(*at, name)).collect();
         match self.merged.iter().find(|(merged, _)| *merged == name) {
             Some((_, of_these)) if owners.iter().all(|owner| of_these.contains(owner)) => {
-                Some(first(of_these, &|at| of(at, name)))
+                Some(first_value(of_these, &|at| of(at, name)))
             }
             _ => <[usize; 1]>::try_from(owners).ok().map(|[at]| of(at, name)),
         }
     }
 
-    fn joined(
+    fn join_relation(
         &self,
         step: &ReferenceStep,
         at: usize,
         join: &ReferenceJoin,
         before: Vec<JoinedRows<'a>>,
     ) -> Vec<JoinedRows<'a>> {
-        let others = &self.rows_of(at).rows;
+        let others = &self.relation_rows(at).rows;
         let mut met = HashSet::new();
         let told = || format!("the join of {}", join.name());
         let mut found = Vec::new();
@@ -132,16 +137,16 @@ impl<'a> Relations<'a> {
             for (place, other) in others.iter().enumerate() {
                 let mut both = parts.clone();
                 both.push(Some(other));
-                if self.belong_together(step, at, join, &both) {
+                if self.is_match(step, at, join, &both) {
                     if !alone {
-                        trace::record(told, "finds several rows");
+                        trace::record_event(told, "finds several rows");
                     }
                     alone = false;
                     met.insert(place);
                     found.push(both);
                 }
             }
-            trace::record(told, if alone { "finds no row" } else { "finds a row" });
+            trace::record_event(told, if alone { "finds no row" } else { "finds a row" });
             if alone && matches!(join.kind, ReferenceJoinKind::Left | ReferenceJoinKind::Full) {
                 let mut both = parts;
                 both.push(None);
@@ -150,7 +155,7 @@ impl<'a> Relations<'a> {
         }
         if join.kind == ReferenceJoinKind::Full {
             for (_, other) in others.iter().enumerate().filter(|(place, _)| !met.contains(place)) {
-                trace::record(told, "has a row that nothing finds");
+                trace::record_event(told, "has a row that nothing finds");
                 let mut both: JoinedRows<'a> = vec![None; at];
                 both.push(Some(other));
                 found.push(both);
@@ -159,43 +164,37 @@ impl<'a> Relations<'a> {
         found
     }
 
-    fn belong_together(
-        &self,
-        step: &ReferenceStep,
-        at: usize,
-        join: &ReferenceJoin,
-        parts: &[Option<&ValueRow>],
-    ) -> bool {
+    fn is_match(&self, step: &ReferenceStep, at: usize, join: &ReferenceJoin, parts: &[Option<&ValueRow>]) -> bool {
         match &join.by {
             JoinCondition::Nothing => true,
             JoinCondition::On(condition) => {
                 let mut names = Vec::new();
                 read(step, condition, &mut names);
-                let value = |name: String| Some((name.clone(), self.value(parts, &name)?));
+                let value = |name: String| Some((name.clone(), self.resolve_value(parts, &name)?));
                 let row: ValueRow = names.into_iter().filter_map(value).collect();
-                row_value(step, condition, &row, Sees::ColumnsFirst).truth() == Some(true)
+                row_value(step, condition, &row, NamePrecedence::ColumnsFirst).as_condition() == Some(true)
             }
             JoinCondition::Using(names) => names.iter().all(|name| {
-                let sides = self.sides_before(at, name);
+                let sides = self.earlier_sides(at, name);
                 let value = |at: usize| {
                     let row = parts.get(at).copied().flatten();
                     row.and_then(|row| row.get(name).cloned()).unwrap_or(Value::Null)
                 };
-                first(&sides, &value).compare(&value(at)) == Some(std::cmp::Ordering::Equal)
+                first_value(&sides, &value).compare(&value(at)) == Some(std::cmp::Ordering::Equal)
             }),
         }
     }
 
     /// Returns the relations before index `at` that have a column named in `using`.
-    fn sides_before(&self, at: usize, name: &str) -> Vec<usize> {
+    fn earlier_sides(&self, at: usize, name: &str) -> Vec<usize> {
         match self.merged.iter().find(|(merged, _)| *merged == name) {
             Some((_, of)) => of.clone(),
-            None => (0..at).filter(|side| self.has(*side, name)).collect(),
+            None => (0..at).filter(|side| self.has_column(*side, name)).collect(),
         }
     }
 
-    fn merge(&mut self, name: &'a str, at: usize) {
-        let mut of = self.sides_before(at, name);
+    fn merge_column(&mut self, name: &'a str, at: usize) {
+        let mut of = self.earlier_sides(at, name);
         of.push(at);
         self.merged.retain(|(merged, _)| *merged != name);
         self.merged.push((name, of));
@@ -203,17 +202,17 @@ impl<'a> Relations<'a> {
 
     /// Returns the grain of the joined rows: the key of the first relation, and the keys of all relations with
     /// several matches per row.
-    fn grain(&self, step: &ReferenceStep) -> Vec<String> {
+    fn joined_grain(&self, step: &ReferenceStep) -> Vec<String> {
         let told = |at: usize| {
             let name = self.names.get(at).copied().unwrap_or_default();
-            self.rows_of(at)
+            self.relation_rows(at)
                 .grain
                 .iter()
                 .map(move |column| format!("{name}.{column}"))
         };
         let mut grain: Vec<String> = told(0).collect();
         for (place, join) in step.joins.iter().enumerate() {
-            let single = self.rows_of(place + 1).is_single;
+            let single = self.relation_rows(place + 1).is_single;
             if join.kind == ReferenceJoinKind::Full {
                 // The grain of a full join is known only if the columns in `using` are the key of both sides.
                 let by = match &join.by {
@@ -224,10 +223,10 @@ impl<'a> Relations<'a> {
                 let known = place == 0
                     && !by.is_empty()
                     && step.joins.len() == 1
-                    && alike(&self.rows_of(0).grain)
-                    && alike(&self.rows_of(1).grain);
+                    && alike(&self.relation_rows(0).grain)
+                    && alike(&self.relation_rows(1).grain);
                 grain = if known {
-                    self.rows_of(1).grain.clone()
+                    self.relation_rows(1).grain.clone()
                 } else {
                     Vec::new()
                 };
@@ -243,7 +242,7 @@ impl<'a> Relations<'a> {
     }
 }
 
-fn first(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
+fn first_value(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
     of.iter()
         .map(|at| value(*at))
         .find(|value| !value.is_null())
@@ -253,7 +252,7 @@ fn first(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
 /// Collects the names that an expression reads, directly or through the step's definitions.
 fn read(step: &ReferenceStep, x: &ReferenceExpr, names: &mut Vec<String>) {
     let mut own = Vec::new();
-    x.names(&mut own);
+    x.collect_names(&mut own);
     for name in own {
         if !names.contains(&name) {
             names.push(name.clone());

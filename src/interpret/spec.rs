@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::calendar::Frame;
+use crate::calendar::PeriodFrame;
 use crate::expr::{ReferenceExpr, ReferenceLevel};
 
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub enum ReferenceKeep {
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptColumn {
     pub name: String,
-    pub frame: Option<Frame>,
+    pub frame: Option<PeriodFrame>,
 }
 
 impl KeptColumn {

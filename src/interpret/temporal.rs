@@ -36,7 +36,7 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
                 input.entry(column).or_insert(kind);
             }
         }
-        let names = defined(step, &input);
+        let names = defined_types(step, &input);
         for (name, x) in &mut step.definitions {
             settle_in(
                 x,
@@ -73,7 +73,7 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
         outputs.extend(
             step.group_by
                 .iter()
-                .map(|entry| (entry.output(), kind(&entry.expr(), &scope))),
+                .map(|entry| (entry.output(), expression_kind(&entry.expr(), &scope))),
         );
         outputs.extend(
             step.definitions
@@ -102,12 +102,12 @@ pub fn settle_formula(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)])
 }
 
 /// Infers the type of each definition. The order of the definitions does not matter.
-fn defined(step: &ReferenceStep, input: &TemporalNames) -> TemporalNames {
+fn defined_types(step: &ReferenceStep, input: &TemporalNames) -> TemporalNames {
     let mut names = TemporalNames::new();
     for _ in 0..=step.definitions.len() {
         let before = names.clone();
         for (name, x) in &step.definitions {
-            let is = kind(
+            let is = expression_kind(
                 x,
                 &TemporalScope {
                     names: &before,
@@ -131,7 +131,7 @@ struct TemporalScope<'a> {
 }
 
 impl TemporalScope<'_> {
-    fn kind_of(&self, name: &String) -> TemporalKind {
+    fn name_kind(&self, name: &String) -> TemporalKind {
         let defined = self.names.get(name).filter(|_| self.own != Some(name));
         defined
             .or_else(|| self.input.get(name))
@@ -142,7 +142,7 @@ impl TemporalScope<'_> {
 
 /// Returns the indexes of the arguments that may be the result of a conditional function. `None` for any other
 /// function.
-fn choices(name: &str, count: usize) -> Option<Vec<usize>> {
+fn result_arguments(name: &str, count: usize) -> Option<Vec<usize>> {
     let all = 0..count;
     let last = count.saturating_sub(1);
     Some(match name {
@@ -154,12 +154,12 @@ fn choices(name: &str, count: usize) -> Option<Vec<usize>> {
     })
 }
 
-fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
-    let of = |x: &ReferenceExpr| kind(x, scope);
+fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
+    let of = |x: &ReferenceExpr| expression_kind(x, scope);
     match x {
         ReferenceExpr::Literal(Value::Date(_)) | ReferenceExpr::Period(..) => TemporalKind::Date,
         ReferenceExpr::Literal(Value::Time(_)) => TemporalKind::Time,
-        ReferenceExpr::Name(name) => scope.kind_of(name),
+        ReferenceExpr::Name(name) => scope.name_kind(name),
         ReferenceExpr::Part(_, frame) => match frame.as_str() {
             "date" | "day" => TemporalKind::Date,
             "hour" | "minute" | "second" | "millisecond" => TemporalKind::Time,
@@ -192,7 +192,7 @@ fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
         ReferenceExpr::Call("SUM", args) if args.iter().all(|x| of(x) == TemporalKind::Clock) => TemporalKind::Clock,
         ReferenceExpr::Call("DATE" | "EDATE" | "EOMONTH" | "DATEVALUE" | "WORKDAY", _) => TemporalKind::Date,
         ReferenceExpr::Call(name, args) => {
-            let places = choices(name, args.len()).unwrap_or_default();
+            let places = result_arguments(name, args.len()).unwrap_or_default();
             let chosen = places.into_iter().filter_map(|at| args.get(at));
             let kinds = chosen
                 .filter(|x| !matches!(x, ReferenceExpr::Literal(Value::Null)))
@@ -223,19 +223,19 @@ fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
 }
 
 /// Converts a date expression to the time at its midnight.
-fn midnight(date: &mut ReferenceExpr) {
+fn to_midnight(date: &mut ReferenceExpr) {
     let of = std::mem::replace(date, ReferenceExpr::Literal(Value::Null));
     *date = ReferenceExpr::Part(Box::new(of), "second".to_owned());
 }
 
 fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
-    let own = kind(x, scope);
+    let own = expression_kind(x, scope);
     match x {
         ReferenceExpr::Binary(op @ (ReferenceOp::Add | ReferenceOp::Subtract), a, b) => {
-            let (of_a, of_b) = (kind(a, scope), kind(b, scope));
+            let (of_a, of_b) = (expression_kind(a, scope), expression_kind(b, scope));
             match (of_a, of_b) {
-                (TemporalKind::Date, TemporalKind::Clock) => midnight(a),
-                (TemporalKind::Clock, TemporalKind::Date) if *op == ReferenceOp::Add => midnight(b),
+                (TemporalKind::Date, TemporalKind::Clock) => to_midnight(a),
+                (TemporalKind::Clock, TemporalKind::Date) if *op == ReferenceOp::Add => to_midnight(b),
                 _ => {}
             }
             match (*op, of_a >= TemporalKind::Date, of_b >= TemporalKind::Date) {
@@ -250,9 +250,12 @@ fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
             }
         }
         ReferenceExpr::Call(name, args) if own == TemporalKind::Time => {
-            for at in choices(name, args.len()).unwrap_or_default() {
-                if let Some(arg) = args.get_mut(at).filter(|arg| kind(arg, scope) == TemporalKind::Date) {
-                    midnight(arg);
+            for at in result_arguments(name, args.len()).unwrap_or_default() {
+                if let Some(arg) = args
+                    .get_mut(at)
+                    .filter(|arg| expression_kind(arg, scope) == TemporalKind::Date)
+                {
+                    to_midnight(arg);
                 }
             }
         }

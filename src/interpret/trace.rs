@@ -19,7 +19,7 @@ pub fn record_events<T>(work: impl FnOnce() -> T) -> (T, TraceEvents) {
     (value, SEEN.take().unwrap_or_default())
 }
 
-pub fn record(of: impl FnOnce() -> String, outcome: &'static str) {
+pub fn record_event(of: impl FnOnce() -> String, outcome: &'static str) {
     SEEN.with_borrow_mut(|seen| {
         if let Some(seen) = seen {
             seen.insert((of(), outcome));
@@ -28,12 +28,12 @@ pub fn record(of: impl FnOnce() -> String, outcome: &'static str) {
 }
 
 /// Returns whether coverage is being recorded.
-pub fn is_watched() -> bool {
+pub fn is_recording() -> bool {
     SEEN.with_borrow(Option::is_some)
 }
 
 /// Returns the outcome to record for a value.
-pub fn kind(value: &Value) -> &'static str {
+pub fn outcome_kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "is empty",
         Value::Bool(true) => "is true",
@@ -53,6 +53,6 @@ pub const BRANCHES: [&str; 8] = [
     "takes a branch after the seventh",
 ];
 
-pub fn branch(at: usize) -> &'static str {
+pub fn branch_outcome(at: usize) -> &'static str {
     BRANCHES.get(at).or(BRANCHES.last()).copied().unwrap_or_default()
 }

@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 
 thread_local! {
-    static NOISE: Cell<Option<Noise>> = const { Cell::new(None) };
+    static NOISE: Cell<Option<NoiseDirection>> = const { Cell::new(None) };
     static DOUBTED: Cell<bool> = const { Cell::new(false) };
     static OVERSIZED: Cell<bool> = const { Cell::new(false) };
     static UNSHOWN: Cell<bool> = const { Cell::new(false) };
@@ -19,13 +19,13 @@ thread_local! {
 /// Direction in which the last bits are changed. The two directions are opposite, so if a value depends on the last
 /// bits, it differs between the two directions.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Noise {
+pub enum NoiseDirection {
     One,
     Opposite,
 }
 
 /// Result of a computation, with flags for its reliability.
-pub struct Settled<T> {
+pub struct CheckedResult<T> {
     pub value: T,
     /// True if a step depended on the last bits of a float.
     pub doubted: bool,
@@ -40,7 +40,7 @@ pub struct Settled<T> {
 }
 
 /// Runs a computation with noise. If `noise` is `None`, no noise is added.
-pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<T> {
+pub fn with_noise<T>(noise: Option<NoiseDirection>, work: impl FnOnce() -> T) -> CheckedResult<T> {
     NOISE.set(noise);
     DOUBTED.set(false);
     OVERSIZED.set(false);
@@ -49,7 +49,7 @@ pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<
     UNSHOWN.set(false);
     let value = work();
     NOISE.set(None);
-    Settled {
+    CheckedResult {
         value,
         doubted: DOUBTED.get(),
         oversized: OVERSIZED.get(),
@@ -74,12 +74,12 @@ pub fn add_noise(x: f64, size: f64) -> f64 {
     // that the two directions stay opposite.
     let mixed = ((x.to_bits() >> 18) ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let part = 0.5 + (mixed >> 40) as f64 / (1u64 << 25) as f64;
-    let up = (mixed & (1 << 39) == 0) == (noise == Noise::One);
+    let up = (mixed & (1 << 39) == 0) == (noise == NoiseDirection::One);
     x + size * 2e-13 * if up { part } else { -part }
 }
 
 /// Marks the computation as dependent on the last bits of a float.
-pub fn mark() {
+pub fn mark_uncertain() {
     DOUBTED.set(true);
 }
 
@@ -102,10 +102,10 @@ const DEPTH: u32 = 256;
 const STEPS: u64 = 50_000_000;
 
 /// Guard for one level of recursion, which ends when the guard is dropped.
-pub struct Deeper(());
+pub struct RecursionGuard(());
 
 /// Enters a level of recursion. `None` if the recursion is too deep or the computation has too many steps.
-pub fn enter_recursion() -> Option<Deeper> {
+pub fn enter_recursion() -> Option<RecursionGuard> {
     let (depth, steps) = (LEVELS.get() + 1, TAKEN.get() + 1);
     if depth > DEPTH || steps > STEPS {
         report_unsupported(|| "such deep nesting".to_owned());
@@ -113,10 +113,10 @@ pub fn enter_recursion() -> Option<Deeper> {
     }
     LEVELS.set(depth);
     TAKEN.set(steps);
-    Some(Deeper(()))
+    Some(RecursionGuard(()))
 }
 
-impl Drop for Deeper {
+impl Drop for RecursionGuard {
     fn drop(&mut self) {
         LEVELS.set(LEVELS.get().saturating_sub(1));
     }
@@ -136,14 +136,14 @@ pub fn mark_oversize() {
 }
 
 /// Marks the computation as uncertain if it compares two numbers that differ only in the last bits.
-pub fn compared(a: f64, b: f64) {
+pub fn mark_comparison(a: f64, b: f64) {
     if a != b && (a - b).abs() <= 1e-11 * a.abs().max(b.abs()) {
-        mark();
+        mark_uncertain();
     }
 }
 
 /// Returns `a + b`. Noise is added if the sum is not exact.
-pub fn sum(a: f64, b: f64) -> f64 {
+pub fn noisy_sum(a: f64, b: f64) -> f64 {
     let s = a + b;
     let t = s - a;
     let lost = (a - (s - t)) + (b - t);
@@ -154,7 +154,7 @@ pub fn sum(a: f64, b: f64) -> f64 {
     }
 }
 
-pub fn product(a: f64, b: f64) -> f64 {
+pub fn noisy_product(a: f64, b: f64) -> f64 {
     let p = a * b;
     if a.mul_add(b, -p) == 0.0 && is_short(a) && is_short(b) {
         p
@@ -163,7 +163,7 @@ pub fn product(a: f64, b: f64) -> f64 {
     }
 }
 
-pub fn ratio(a: f64, b: f64) -> f64 {
+pub fn noisy_ratio(a: f64, b: f64) -> f64 {
     let q = a / b;
     if q.mul_add(b, -a) == 0.0 && is_short(q) {
         q

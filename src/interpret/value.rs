@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::calendar::civil;
-use crate::exact::Exact;
+use crate::calendar::civil_date;
+use crate::exact::ExactDecimal;
 use crate::uncertainty;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub enum Value {
     /// Decimal or float whose exact digits do not matter.
     Number(f64),
     /// Decimal with the scale with which it is displayed.
-    Decimal(Exact),
+    Decimal(ExactDecimal),
     Text(String),
     /// Date as days since 1970-01-01.
     Date(i64),
@@ -33,7 +33,7 @@ impl Value {
         match self {
             Self::Int(i) => Some(*i as f64),
             Self::Number(n) => Some(*n),
-            Self::Decimal(exact) => Some(exact.number()),
+            Self::Decimal(exact) => Some(exact.to_f64()),
             _ => None,
         }
     }
@@ -58,14 +58,14 @@ impl Value {
                 let written = (n + 0.0).to_string();
                 // If there are more than 15 digits, the last digit may differ between engines.
                 if written.bytes().filter(u8::is_ascii_digit).count() > 15 {
-                    uncertainty::mark();
+                    uncertainty::mark_uncertain();
                 }
                 written
             }
-            Self::Decimal(exact) => Self::Number(exact.number()).text(),
+            Self::Decimal(exact) => Self::Number(exact.to_f64()).text(),
             Self::Text(t) => t.clone(),
             Self::Date(days) => {
-                let (year, month, day) = civil(*days);
+                let (year, month, day) = civil_date(*days);
                 format!("{year:04}-{month:02}-{day:02}")
             }
             Self::Time(seconds) => {
@@ -76,7 +76,7 @@ impl Value {
     }
 
     /// Returns the value as a condition. A number is true unless it is 0.
-    pub fn truth(&self) -> Option<bool> {
+    pub fn as_condition(&self) -> Option<bool> {
         match self {
             Self::Bool(b) => Some(*b),
             _ => self.number().map(|n| n != 0.0),
@@ -95,14 +95,14 @@ impl Value {
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
             _ => {
                 let (a, b) = (self.number()?, other.number()?);
-                uncertainty::compared(a, b);
+                uncertainty::mark_comparison(a, b);
                 a.partial_cmp(&b)
             }
         }
     }
 
     /// Returns the sort order of two values. NULLs come last in both directions.
-    pub fn order(&self, other: &Self, descending: bool) -> Ordering {
+    pub fn sort_order(&self, other: &Self, descending: bool) -> Ordering {
         match (self.is_null(), other.is_null()) {
             (true, true) => Ordering::Equal,
             (true, false) => Ordering::Greater,

@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::arithmetic::{aggregated, evaluate_scalar, period};
+use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
 use crate::expr::{ReferenceExpr, ReferenceLevel, RowPlace, Window, WindowRows as RangeRows};
-use crate::joins::join;
+use crate::joins::join_rows;
 use crate::spec::{ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
 use crate::trace;
 use crate::uncertainty;
@@ -55,7 +55,7 @@ impl StepRows {
             .or_else(shared)
             .or_else(first)
             .cloned()
-            .unwrap_or_else(|| missing(name))
+            .unwrap_or_else(|| report_missing(name))
     }
 
     /// Returns whether a column of the grain is one of the kept columns.
@@ -71,7 +71,7 @@ impl StepRows {
 }
 
 /// Reports an unknown name and returns NULL.
-fn missing(name: &str) -> Value {
+fn report_missing(name: &str) -> Value {
     uncertainty::report_unsupported(|| format!("`{name}`, whose type is unknown,"));
     Value::Null
 }
@@ -110,17 +110,17 @@ pub fn interpret(spec: &ReferenceSpec, tables: &[ValueTable<'_>]) -> StepRows {
         let joined = if step.joins.is_empty() {
             None
         } else {
-            Some(join(step, read, &known))
+            Some(join_rows(step, read, &known))
         };
         let Some(input) = joined.as_ref().or_else(|| known.get(read)) else {
             break;
         };
-        let rows = step_of(step, input);
+        let rows = interpret_step(step, input);
         read = &step.name;
         known.insert(read, rows);
     }
     known.remove(read).unwrap_or_else(|| {
-        missing(read);
+        report_missing(read);
         StepRows::default()
     })
 }
@@ -148,7 +148,7 @@ struct SpecRun<'a> {
     tied: bool,
 }
 
-fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
+fn interpret_step(step: &ReferenceStep, input: &StepRows) -> StepRows {
     let grouped = step.is_grouped();
     let left: Vec<&ValueRow> = input
         .rows
@@ -156,7 +156,7 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
         .filter(|row| {
             step.filter
                 .as_ref()
-                .is_none_or(|f| row_value(step, f, row, Sees::ColumnsFirst).truth() == Some(true))
+                .is_none_or(|f| row_value(step, f, row, NamePrecedence::ColumnsFirst).as_condition() == Some(true))
         })
         .collect();
     let mut units: Vec<RowUnit<'_>> = Vec::new();
@@ -173,7 +173,7 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
             let values: Vec<Value> = step
                 .group_by
                 .iter()
-                .map(|e| row_value(step, &e.expr(), row, Sees::DefinitionsFirst))
+                .map(|e| row_value(step, &e.expr(), row, NamePrecedence::DefinitionsFirst))
                 .collect();
             let at = *known.entry(values.iter().map(Value::key).collect()).or_insert_with(|| {
                 let keys = step
@@ -211,18 +211,18 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
     };
     if let Some(having) = &step.having {
         let holds: Vec<bool> = (0..run.units.len())
-            .map(|i| run.value(having, i, None).truth() == Some(true))
+            .map(|i| run.evaluate(having, i, None).as_condition() == Some(true))
             .collect();
         let mut holds = holds.into_iter();
         run.units.retain(|_| holds.next().unwrap_or(false));
     }
-    run.arrange(input);
-    run.result(input)
+    run.arrange_units(input);
+    run.result_rows(input)
 }
 
 /// Precedence of columns and definitions when names are resolved.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Sees<'a> {
+pub enum NamePrecedence<'a> {
     ColumnsFirst,
     DefinitionsFirst,
     /// Inside the definition with this name, the name refers to the column.
@@ -230,13 +230,13 @@ pub enum Sees<'a> {
 }
 
 /// Evaluates a row-level expression.
-pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: Sees<'_>) -> Value {
+pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: NamePrecedence<'_>) -> Value {
     let name_value = |name: &str| match (row.get(name), step.definition(name)) {
-        (Some(value), _) if sees == Sees::ColumnsFirst => value.clone(),
-        (Some(value), _) if sees == Sees::Own(name) => value.clone(),
-        (_, Some(definition)) => row_value(step, definition, row, Sees::Own(name)),
+        (Some(value), _) if sees == NamePrecedence::ColumnsFirst => value.clone(),
+        (Some(value), _) if sees == NamePrecedence::Own(name) => value.clone(),
+        (_, Some(definition)) => row_value(step, definition, row, NamePrecedence::Own(name)),
         (Some(value), None) => value.clone(),
-        (None, None) => missing(name),
+        (None, None) => report_missing(name),
     };
     let Some(_deeper) = uncertainty::enter_recursion() else {
         return Value::Null;
@@ -244,10 +244,10 @@ pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: 
     match x {
         ReferenceExpr::Name(name) => {
             let value = name_value(name);
-            trace::record(|| x.to_string(), trace::kind(&value));
+            trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
             value
         }
-        ReferenceExpr::Period(name, frame) => period(&name_value(name), *frame),
+        ReferenceExpr::Period(name, frame) => truncate_to_period(&name_value(name), *frame),
         _ => evaluate_scalar(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
     }
 }
@@ -255,7 +255,7 @@ pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: 
 impl SpecRun<'_> {
     /// Sorts the units and computes the partitions. Units with the same sort key are ordered by the remaining columns
     /// of the grain.
-    fn arrange(&mut self, input: &StepRows) {
+    fn arrange_units(&mut self, input: &StepRows) {
         let step = self.step;
         // If the step is not grouped, resolve all spellings of a column's name to the same name.
         let meant = |x: ReferenceExpr| match x {
@@ -289,10 +289,10 @@ impl SpecRun<'_> {
             // If the step is not grouped, `order_by` and `partition_by` may read input columns that are not outputs.
             ReferenceExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
                 self.first_row(unit).map_or(Value::Null, |row| {
-                    row.get(name).cloned().unwrap_or_else(|| missing(name))
+                    row.get(name).cloned().unwrap_or_else(|| report_missing(name))
                 })
             }
-            _ => self.value(x, unit, None),
+            _ => self.evaluate(x, unit, None),
         };
         let keys: Vec<Vec<Value>> = (0..self.units.len())
             .map(|unit| order.iter().map(|(x, _)| at(x, unit)).collect())
@@ -314,7 +314,7 @@ impl SpecRun<'_> {
                     .zip(keys.get(*b).into_iter().flatten())
                     .zip(&order);
                 pairs
-                    .map(|((a, b), (_, down))| a.order(b, *down))
+                    .map(|((a, b), (_, down))| a.sort_order(b, *down))
                     .find(|o| *o != Ordering::Equal)
                     .unwrap_or(Ordering::Equal)
             });
@@ -364,7 +364,7 @@ impl SpecRun<'_> {
     }
 
     /// Evaluates an expression for a unit.
-    fn value(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> Value {
+    fn evaluate(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> Value {
         let Some(here) = self.units.get(unit) else {
             return Value::Null;
         };
@@ -378,43 +378,45 @@ impl SpecRun<'_> {
         }
         match x {
             ReferenceExpr::Name(name) => match self.step.definition(name) {
-                Some(definition) if own != Some(name) => self.value(definition, unit, Some(name)),
-                _ if self.grouped => here.keys.get(name).cloned().unwrap_or_else(|| missing(name)),
+                Some(definition) if own != Some(name) => self.evaluate(definition, unit, Some(name)),
+                _ if self.grouped => here.keys.get(name).cloned().unwrap_or_else(|| report_missing(name)),
                 _ => {
                     let row = here.rows.first();
                     let value = row.map_or(Value::Null, |row| {
-                        row.get(name).cloned().unwrap_or_else(|| missing(name))
+                        row.get(name).cloned().unwrap_or_else(|| report_missing(name))
                     });
-                    trace::record(|| x.to_string(), trace::kind(&value));
+                    trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
                     value
                 }
             },
-            ReferenceExpr::Period(name, frame) => period(&self.value(&ReferenceExpr::name(name), unit, own), *frame),
+            ReferenceExpr::Period(name, frame) => {
+                truncate_to_period(&self.evaluate(&ReferenceExpr::name(name), unit, own), *frame)
+            }
             ReferenceExpr::Aggregate(name, args) => {
-                if let Some(rows) = x.range() {
-                    return self.over(x, (name, args), rows, unit, own);
+                if let Some(rows) = x.range_rows() {
+                    return self.evaluate_over(x, (name, args), rows, unit, own);
                 }
-                let sees = own.map_or(Sees::DefinitionsFirst, Sees::Own);
+                let sees = own.map_or(NamePrecedence::DefinitionsFirst, NamePrecedence::Own);
                 let (args, distinct) = match args.as_slice() {
                     [ReferenceExpr::Call("DISTINCT", of)] => (of, true),
                     _ => (args, false),
                 };
                 let values = |row: &&ValueRow| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
-                aggregated(x, name, here.rows.iter().map(values).collect(), distinct)
+                evaluate_aggregate(x, name, here.rows.iter().map(values).collect(), distinct)
             }
             ReferenceExpr::Window(window) => {
-                let value = self.window(window, unit, own);
-                trace::record(|| x.to_string(), trace::kind(&value));
+                let value = self.evaluate_window(window, unit, own);
+                trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
                 value
             }
-            _ => evaluate_scalar(x, self.step.blank_zero, &mut |x| self.value(x, unit, own)),
+            _ => evaluate_scalar(x, self.step.blank_zero, &mut |x| self.evaluate(x, unit, own)),
         }
     }
 
     /// Returns the units in the same partition, in order, and the position of this unit.
-    fn neighbours(&self, unit: usize) -> (Vec<usize>, usize) {
+    fn partition_units(&self, unit: usize) -> (Vec<usize>, usize) {
         if self.tied {
-            uncertainty::mark();
+            uncertainty::mark_uncertain();
         }
         let same = self
             .order
@@ -427,7 +429,7 @@ impl SpecRun<'_> {
     }
 
     /// Evaluates an aggregate over a range of units, relative to a unit.
-    fn over(
+    fn evaluate_over(
         &self,
         x: &ReferenceExpr,
         (name, args): (&str, &[ReferenceExpr]),
@@ -435,7 +437,7 @@ impl SpecRun<'_> {
         unit: usize,
         own: Option<&str>,
     ) -> Value {
-        let (units, place) = self.neighbours(unit);
+        let (units, place) = self.partition_units(unit);
         let at = |end: RowPlace| match end {
             RowPlace::First => 0,
             RowPlace::At(n) => place as i64 + n,
@@ -450,36 +452,36 @@ impl SpecRun<'_> {
             .enumerate()
             .filter(|(i, _)| (from..=to).contains(&(*i as i64)));
         let value = |x: &ReferenceExpr, unit: usize| match x {
-            ReferenceExpr::Range(of, _) => self.value(of, unit, own),
-            other => self.value(other, unit, own),
+            ReferenceExpr::Range(of, _) => self.evaluate(of, unit, own),
+            other => self.evaluate(other, unit, own),
         };
         let values = seen.map(|(_, unit)| args.iter().map(|x| value(x, *unit)).collect());
-        aggregated(x, name, values.collect(), false)
+        evaluate_aggregate(x, name, values.collect(), false)
     }
 
-    fn window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
+    fn evaluate_window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
         match window {
             Window::Offset(x, n) => {
-                let (units, place) = self.neighbours(unit);
+                let (units, place) = self.partition_units(unit);
                 let target = place as i64 + n;
                 match usize::try_from(target).ok().and_then(|t| units.get(t)) {
-                    Some(other) => self.value(x, *other, own),
+                    Some(other) => self.evaluate(x, *other, own),
                     None => Value::Null,
                 }
             }
             Window::First(x) => self
-                .neighbours(unit)
+                .partition_units(unit)
                 .0
                 .first()
-                .map_or(Value::Null, |first| self.value(x, *first, own)),
+                .map_or(Value::Null, |first| self.evaluate(x, *first, own)),
             Window::Last(x) => self
-                .neighbours(unit)
+                .partition_units(unit)
                 .0
                 .last()
-                .map_or(Value::Null, |last| self.value(x, *last, own)),
-            Window::Row => Value::Int(self.neighbours(unit).1 as i64 + 1),
+                .map_or(Value::Null, |last| self.evaluate(x, *last, own)),
+            Window::Row => Value::Int(self.partition_units(unit).1 as i64 + 1),
             Window::Rank(_, x, descending) => {
-                let (value, others) = self.others(x, unit, own);
+                let (value, others) = self.partition_values(x, unit, own);
                 let before = if *descending { Ordering::Greater } else { Ordering::Less };
                 let ahead = others
                     .iter()
@@ -492,7 +494,7 @@ impl SpecRun<'_> {
                 }
             }
             Window::PercentRank(x) => {
-                let (value, others) = self.others(x, unit, own);
+                let (value, others) = self.partition_values(x, unit, own);
                 let smaller = others
                     .iter()
                     .filter(|other| other.compare(&value) == Some(Ordering::Less))
@@ -505,9 +507,9 @@ impl SpecRun<'_> {
             }
             Window::Period(x, n, unit_of_time) => {
                 let wanted = match self.date.get(unit) {
-                    Some(Value::Date(date)) => Value::Date(unit_of_time.moved(*date, *n)),
+                    Some(Value::Date(date)) => Value::Date(unit_of_time.add_units(*date, *n)),
                     Some(Value::Time(seconds)) => {
-                        let date = unit_of_time.moved(seconds.div_euclid(DAY), *n);
+                        let date = unit_of_time.add_units(seconds.div_euclid(DAY), *n);
                         Value::Time(date * DAY + seconds.rem_euclid(DAY))
                     }
                     _ => return Value::Null,
@@ -517,7 +519,7 @@ impl SpecRun<'_> {
                 };
                 // If no unit or several units match, the result is NULL.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
-                    [one] => self.value(x, *one, own),
+                    [one] => self.evaluate(x, *one, own),
                     _ => {
                         let is_earlier = |other: &usize| {
                             let (there, here) = (self.date.get(*other), self.date.get(unit));
@@ -526,8 +528,11 @@ impl SpecRun<'_> {
                                 .is_some_and(|(a, b)| a.compare(b) == Some(Ordering::Less));
                             is_before && self.beside.get(*other) == self.beside.get(unit)
                         };
-                        if trace::is_watched() && (0..self.units.len()).any(|other| is_earlier(&other)) {
-                            trace::record(|| window.to_string(), "finds no row, although there is an earlier one");
+                        if trace::is_recording() && (0..self.units.len()).any(|other| is_earlier(&other)) {
+                            trace::record_event(
+                                || window.to_string(),
+                                "finds no row, although there is an earlier one",
+                            );
                         }
                         Value::Null
                     }
@@ -537,13 +542,16 @@ impl SpecRun<'_> {
     }
 
     /// Returns the value of a unit, and the values of all units in its partition except NULLs.
-    fn others(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
+    fn partition_values(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
         let same = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
-        let values = same.map(|u| self.value(x, u, own)).filter(|v| !v.is_null()).collect();
-        (self.value(x, unit, own), values)
+        let values = same
+            .map(|u| self.evaluate(x, u, own))
+            .filter(|v| !v.is_null())
+            .collect();
+        (self.evaluate(x, unit, own), values)
     }
 
-    fn result(&self, input: &StepRows) -> StepRows {
+    fn result_rows(&self, input: &StepRows) -> StepRows {
         let step = self.step;
         let mut kept: Vec<String> = match &step.keep {
             ReferenceKeep::Nothing => Vec::new(),
@@ -570,16 +578,16 @@ impl SpecRun<'_> {
                 row.insert(unqualified_name(name).to_owned(), value);
             }
             for (name, x) in &keys {
-                row.insert(name.clone(), self.value(x, *unit, None));
+                row.insert(name.clone(), self.evaluate(x, *unit, None));
             }
             for (name, x) in &defined {
-                row.insert(name.clone(), self.value(x, *unit, Some(name)));
+                row.insert(name.clone(), self.evaluate(x, *unit, Some(name)));
             }
             rows.push(row);
         }
         if let Some(limit) = step.limit {
             if self.tied && limit < rows.len() {
-                uncertainty::mark();
+                uncertainty::mark_uncertain();
             }
             rows.truncate(limit);
         }

@@ -29,14 +29,14 @@ struct CachedLineage {
 }
 
 /// Returns the fingerprint of a query, which includes the dialect.
-pub fn print_of_sql(sql: &str, dialect: Option<Dialect>) -> u64 {
+pub fn sql_fingerprint(sql: &str, dialect: Option<Dialect>) -> u64 {
     let name = dialect.map_or("", Dialect::name);
     codec::fingerprint(sql.as_bytes()) ^ codec::fingerprint(name.as_bytes()).rotate_left(1)
 }
 
 impl KnownRelations {
     /// Returns the fingerprint of the known columns.
-    pub fn print(&self) -> u64 {
+    pub fn columns_fingerprint(&self) -> u64 {
         let mut text = if self.is_complete {
             String::from("all")
         } else {
@@ -95,20 +95,20 @@ impl Lineages {
     pub fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
         let mut entries = Vec::new();
         for (print, known, lineage) in queries {
-            entries.extend(
-                lineage
-                    .flattened()
-                    .map(|lineage| CachedLineage { print, known, lineage }),
-            );
+            entries.extend(lineage.without_intermediate_values().map(|lineage| CachedLineage {
+                print,
+                known,
+                lineage,
+            }));
         }
-        codec::bytes(&entries, SHAPE)
+        codec::to_bytes(&entries, SHAPE)
     }
 }
 
 impl SqlLineage {
     /// Removes the intermediate values between output columns and columns of relations. `None` if the result would be
     /// too large.
-    fn flattened(&self) -> Option<Self> {
+    fn without_intermediate_values(&self) -> Option<Self> {
         let Self {
             values,
             tables,
@@ -165,7 +165,7 @@ impl Stored for SqlLineage {
         } = self;
         values.write(to);
         tables.write(to);
-        to.number(output.len() as u32);
+        to.write_number(output.len() as u32);
         for (name, of, by) in output {
             name.write(to);
             of.write(to);
@@ -179,7 +179,7 @@ impl Stored for SqlLineage {
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let (values, tables) = (Stored::read(from)?, Stored::read(from)?);
-        let count = from.number()?;
+        let count = from.read_number()?;
         let mut output: Vec<(String, ValueContext, Option<ValueContext>)> = Vec::new();
         let mut index = FxHashMap::default();
         for place in 0..count as usize {
@@ -208,9 +208,9 @@ impl Stored for ValueArena {
         self.named.write(to);
         let mut leaves: Vec<(&ValueContext, &'m Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
-        to.number(leaves.len() as u32);
+        to.write_number(leaves.len() as u32);
         for (at, leaf) in leaves {
-            to.number(*at);
+            to.write_number(*at);
             leaf.write(to);
         }
     }
@@ -221,8 +221,8 @@ impl Stored for ValueArena {
         values.parts = Stored::read(from)?;
         values.fingerprints = Stored::read(from)?;
         values.named = Stored::read(from)?;
-        for _ in 0..from.number()? {
-            let at = from.number()?;
+        for _ in 0..from.read_number()? {
+            let at = from.read_number()?;
             values.leaves.insert(at, Leaf::read(from)?);
         }
         Some(values)
@@ -236,7 +236,7 @@ mod tests {
 
     /// Checks that stored lineages give the same answers as the original lineages.
     #[test]
-    fn what_is_kept_says_the_same() {
+    fn stored_lineage_is_equal() {
         let known = |parts: &[String]| KnownRelations {
             columns: ["A", "b", "c"].map(str::to_owned).to_vec(),
             is_complete: parts != ["loose"],
@@ -249,14 +249,18 @@ mod tests {
             "select * from (select a, b, count(*) as n from t group by 1, 2) pivot (sum(n) for b in ('x', 'y'))",
         ] {
             let lineage = lineage_of_sql(sql, None, &known).unwrap();
-            let prints = lineage.relations().iter().map(|parts| known(parts).print()).collect();
-            let stored = Lineages::to_stored([(print_of_sql(sql, None), prints, &lineage)].into_iter());
+            let prints = lineage
+                .relations()
+                .iter()
+                .map(|parts| known(parts).columns_fingerprint())
+                .collect();
+            let stored = Lineages::to_stored([(sql_fingerprint(sql, None), prints, &lineage)].into_iter());
             let kept = Lineages::from_stored(&stored).unwrap();
             let place = kept
-                .find(print_of_sql(sql, None), |parts| known(parts).print())
+                .find(sql_fingerprint(sql, None), |parts| known(parts).columns_fingerprint())
                 .unwrap();
-            assert_eq!(kept.find(print_of_sql(sql, None), |_| 1), None, "{sql}");
-            assert_eq!(kept.find(print_of_sql("select 1", None), |_| 1), None, "{sql}");
+            assert_eq!(kept.find(sql_fingerprint(sql, None), |_| 1), None, "{sql}");
+            assert_eq!(kept.find(sql_fingerprint("select 1", None), |_| 1), None, "{sql}");
             let same = kept.get(place).unwrap();
             assert_eq!(same.columns(), lineage.columns(), "{sql}");
             assert_eq!(

@@ -28,7 +28,7 @@ pub fn with_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
 }
 
 /// Tokenizes SQL, and rejects it if its tree may be too deep.
-pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, LineageError> {
+pub(super) fn tokenize_bounded(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, LineageError> {
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
     let tokens = tokens.map_err(|error| LineageError::new(format!("its SQL cannot be read: {error}")))?;
     if is_too_deep(&tokens) {
@@ -57,11 +57,11 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
         match &token.token {
             Token::Whitespace(_) => continue,
             Token::LParen | Token::LBracket | Token::LBrace => open.push(OpenBracket::default()),
-            Token::RParen | Token::RBracket | Token::RBrace => close(&mut open, &mut levels),
+            Token::RParen | Token::RBracket | Token::RBrace => close_bracket(&mut open, &mut levels),
             Token::Comma => levels -= std::mem::take(&mut last.tokens),
             Token::Word(word) => match word.keyword {
                 Keyword::CASE => open.push(OpenBracket::default()),
-                Keyword::END => close(&mut open, &mut levels),
+                Keyword::END => close_bracket(&mut open, &mut levels),
                 Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS => {
                     last.sets += 1;
                     levels += 1;
@@ -95,7 +95,7 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
 }
 
 /// Closes a bracket. The closed bracket counts as one token of the enclosing bracket.
-fn close(open: &mut Vec<OpenBracket>, levels: &mut usize) {
+fn close_bracket(open: &mut Vec<OpenBracket>, levels: &mut usize) {
     if open.len() > 1
         && let Some(closed) = open.pop()
     {

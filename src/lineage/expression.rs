@@ -49,8 +49,8 @@ type Stack<'e> = Vec<(bool, &'e Expr)>;
 
 impl QueryReader<'_> {
     /// Returns the value of an expression.
-    pub(super) fn value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumns {
-        let (made, print) = self.sources_of(expr, scope);
+    pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumns {
+        let (made, print) = self.expression_sources(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
         let of = match made.of.as_slice() {
             // A column that is copied unchanged keeps its value.
@@ -73,14 +73,14 @@ impl QueryReader<'_> {
         into: &mut Vec<ValueContext>,
     ) {
         for expr in exprs {
-            let given = self.value("", expr, scope);
+            let given = self.expression_value("", expr, scope);
             // A plain column is added unchanged, because it has its own fingerprint.
             into.push(given.of);
             into.extend(given.by);
         }
     }
 
-    fn sources_of(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (SelectScope, u64) {
+    fn expression_sources(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (SelectScope, u64) {
         let mut made = SelectScope::default();
         let mut print = FxHasher::default();
         let mut stack: Stack<'_> = vec![(false, expr)];
@@ -128,7 +128,7 @@ impl QueryReader<'_> {
             Expr::CompoundFieldAccess { root, access_chain } => {
                 match (&**root, access_chain.first()) {
                     (Expr::Identifier(word), Some(AccessExpr::Dot(Expr::Function(_)))) => {
-                        self.called_on(&[word.value.to_lowercase()], scope, made);
+                        self.add_receiver_column(&[word.value.to_lowercase()], scope, made);
                     }
                     _ => below(root),
                 }
@@ -208,7 +208,7 @@ impl QueryReader<'_> {
             } => {
                 negated.hash(print);
                 below(inner);
-                self.subquery(subquery, scope, made);
+                self.visit_subquery(subquery, scope, made);
             }
             Expr::InUnnest {
                 expr: inner,
@@ -381,7 +381,7 @@ impl QueryReader<'_> {
                 below(value);
             }
             Expr::TypedString(typed) => typed.to_string().hash(print),
-            Expr::Function(function) => self.function(function, scope, stack, is_window, made, print),
+            Expr::Function(function) => self.visit_function(function, scope, stack, is_window, made, print),
             Expr::Case {
                 operand,
                 conditions,
@@ -398,9 +398,9 @@ impl QueryReader<'_> {
             }
             Expr::Exists { subquery, negated } => {
                 negated.hash(print);
-                self.subquery(subquery, scope, made);
+                self.visit_subquery(subquery, scope, made);
             }
-            Expr::Subquery(subquery) => self.subquery(subquery, scope, made),
+            Expr::Subquery(subquery) => self.visit_subquery(subquery, scope, made),
             Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
                 sets.iter().for_each(|set| set.len().hash(print));
                 sets.iter().flatten().for_each(below);
@@ -447,14 +447,14 @@ impl QueryReader<'_> {
                     add_name_sources(self, column, scope, made);
                 }
             }
-            Expr::Wildcard(_) => self.all_columns(scope, made),
+            Expr::Wildcard(_) => self.add_all_columns(scope, made),
             Expr::QualifiedWildcard(name, _) => add_name_sources(self, name, scope, made),
             // Here `data -> 'key'` accesses a JSON document. An actual lambda is handled by the call that contains
             // it.
             Expr::Lambda(lambda) => {
                 lambda.to_string().hash(print);
                 below(&lambda.body);
-                parameters(lambda).for_each(|name| self.merge_column(&[name], scope, made));
+                lambda_parameters(lambda).for_each(|name| self.merge_column(&[name], scope, made));
             }
             Expr::MemberOf(member) => {
                 below(&member.value);
@@ -467,18 +467,18 @@ impl QueryReader<'_> {
             new.len().hash(print);
         }
         for at in &made.of {
-            self.values.print(*at).hash(print);
+            self.values.fingerprint_at(*at).hash(print);
         }
     }
 
-    fn subquery(&mut self, query: &sqlparser::ast::Query, scope: &QueryScope<'_>, made: &mut SelectScope) {
-        let relation = self.query(query, Some(scope));
+    fn visit_subquery(&mut self, query: &sqlparser::ast::Query, scope: &QueryScope<'_>, made: &mut SelectScope) {
+        let relation = self.query_relation(query, Some(scope));
         relation.columns.iter().for_each(|given| made.add_columns(given));
         made.of.extend(&relation.rest);
         made.by.extend(&relation.rows);
     }
 
-    fn function<'e>(
+    fn visit_function<'e>(
         &mut self,
         function: &'e Function,
         scope: &QueryScope<'_>,
@@ -491,22 +491,22 @@ impl QueryReader<'_> {
         name.hash(print);
         if self.facts.has_columns && name == "columns" {
             self.is_several = true;
-            self.all_columns(scope, made);
+            self.add_all_columns(scope, made);
         }
         if let [of @ .., _] = name_parts(&function.name).as_slice()
             && !of.is_empty()
         {
-            self.called_on(of, scope, made);
+            self.add_receiver_column(of, scope, made);
         }
         let before = stack.len();
         for arguments in [&function.parameters, &function.args] {
             match arguments {
                 FunctionArguments::None => {}
-                FunctionArguments::Subquery(query) => self.subquery(query, scope, made),
+                FunctionArguments::Subquery(query) => self.visit_subquery(query, scope, made),
                 FunctionArguments::List(list) => {
                     (list.args.len(), format!("{:?}", list.duplicate_treatment)).hash(print);
                     for argument in &list.args {
-                        if let Some(expr) = self.argument(&name, argument, scope, made, print) {
+                        if let Some(expr) = self.visit_argument(&name, argument, scope, made, print) {
                             stack.push((is_window, expr));
                         }
                     }
@@ -516,51 +516,51 @@ impl QueryReader<'_> {
                 }
             }
         }
-        orders(&function.within_group, stack, is_window, print);
+        visit_orders(&function.within_group, stack, is_window, print);
         stack.extend(function.filter.iter().map(|filter| (is_window, &**filter)));
         format!("{:?}", function.null_treatment).hash(print);
         let has_arguments = stack.len() > before;
         match &function.over {
             None => {}
-            Some(WindowType::NamedWindow(window)) => self.named_window(window, scope, made),
+            Some(WindowType::NamedWindow(window)) => self.add_named_window(window, scope, made),
             Some(WindowType::WindowSpec(window)) => {
                 if let Some(named) = &window.window_name {
-                    self.named_window(named, scope, made);
+                    self.add_named_window(named, scope, made);
                 }
-                frame_print(window, print);
+                hash_frame(window, print);
                 stack.extend(window.partition_by.iter().map(|expr| (true, expr)));
                 let is_rank = !has_arguments && RANKS.contains(&name.as_str());
-                orders(&window.order_by, stack, !is_rank, print);
+                visit_orders(&window.order_by, stack, !is_rank, print);
             }
         }
     }
 
     /// Adds the column before the name of a function, if the dialect allows function calls on a column. In other
     /// dialects the prefix is a schema.
-    fn called_on(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut SelectScope) {
+    fn add_receiver_column(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut SelectScope) {
         if self.facts.chains_calls {
             self.merge_column(parts, scope, made);
         }
     }
 
-    fn named_window(&self, name: &Ident, scope: &QueryScope<'_>, made: &mut SelectScope) {
+    fn add_named_window(&self, name: &Ident, scope: &QueryScope<'_>, made: &mut SelectScope) {
         made.by
             .extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
     }
 
     /// Returns the values that partition and order a named window.
-    pub(super) fn window(&mut self, window: &WindowSpec, scope: &QueryScope<'_>) -> Vec<ValueContext> {
+    pub(super) fn window_values(&mut self, window: &WindowSpec, scope: &QueryScope<'_>) -> Vec<ValueContext> {
         let mut by = Vec::new();
         let orders = window.order_by.iter().map(|order| &order.expr);
         self.collect_row_values(window.partition_by.iter().chain(orders), scope, &mut by);
         let mut print = FxHasher::default();
-        frame_print(window, &mut print);
+        hash_frame(window, &mut print);
         by.push(self.values.add(&[], print.finish()));
         by
     }
 
     /// Visits an argument of a call. Returns the expression that remains to be visited, if there is one.
-    fn argument<'e>(
+    fn visit_argument<'e>(
         &mut self,
         function: &str,
         argument: &'e FunctionArg,
@@ -575,7 +575,7 @@ impl QueryReader<'_> {
                 arg
             }
             FunctionArg::ExprNamed { name, arg, operator } if is_key(operator) => {
-                let (of, key) = self.sources_of(name, scope);
+                let (of, key) = self.expression_sources(name, scope);
                 key.hash(print);
                 made.of.extend(of.of);
                 made.by.extend(of.by);
@@ -597,7 +597,7 @@ impl QueryReader<'_> {
                 None
             }
             FunctionArgExpr::Expr(Expr::Lambda(lambda)) if is_lambda(function, lambda) => {
-                self.lambda(lambda, scope, made, print);
+                self.visit_lambda(lambda, scope, made, print);
                 None
             }
             FunctionArgExpr::Expr(expr) => Some(expr),
@@ -608,7 +608,7 @@ impl QueryReader<'_> {
             FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => {
                 // `count(*)` only counts rows and reads no column.
                 if function != "count" {
-                    self.all_columns(scope, made);
+                    self.add_all_columns(scope, made);
                 }
                 None
             }
@@ -617,7 +617,7 @@ impl QueryReader<'_> {
 
     /// Visits the body of a lambda. The parameters hide columns with the same name. The values of the parameters come
     /// from the list that is another argument of the call.
-    fn lambda(
+    fn visit_lambda(
         &mut self,
         lambda: &LambdaFunction,
         scope: &QueryScope<'_>,
@@ -625,7 +625,7 @@ impl QueryReader<'_> {
         print: &mut FxHasher,
     ) {
         let mut relation = LineageRelation::default();
-        for name in parameters(lambda) {
+        for name in lambda_parameters(lambda) {
             let of = self.values.add(&[], fingerprint_of(&name));
             relation.push(RelationColumns {
                 name: name.into(),
@@ -638,14 +638,14 @@ impl QueryReader<'_> {
             path: Vec::new(),
             relation: Rc::new(relation),
         });
-        let (of, body) = self.sources_of(&lambda.body, &inner);
+        let (of, body) = self.expression_sources(&lambda.body, &inner);
         body.hash(print);
         made.of.extend(of.of);
         made.by.extend(of.by);
     }
 
     /// Adds all columns that `*` represents.
-    fn all_columns(&mut self, scope: &QueryScope<'_>, made: &mut SelectScope) {
+    fn add_all_columns(&mut self, scope: &QueryScope<'_>, made: &mut SelectScope) {
         for item in &scope.items {
             item.relation.columns.iter().for_each(|given| made.add_columns(given));
             made.of.extend(&item.relation.rest);
@@ -679,7 +679,7 @@ fn is_lambda(function: &str, lambda: &LambdaFunction) -> bool {
     lambda.syntax == LambdaSyntax::LambdaKeyword || ELEMENT_FUNCTIONS.contains(&name)
 }
 
-fn parameters(lambda: &LambdaFunction) -> impl Iterator<Item = String> + '_ {
+fn lambda_parameters(lambda: &LambdaFunction) -> impl Iterator<Item = String> + '_ {
     lambda
         .params
         .iter()
@@ -704,7 +704,7 @@ fn add_name_sources(reader: &mut QueryReader<'_>, name: &ObjectName, scope: &Que
     reader.merge_column(&parts, scope, made);
 }
 
-fn orders<'e>(orders: &'e [OrderByExpr], stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
+fn visit_orders<'e>(orders: &'e [OrderByExpr], stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
     orders.len().hash(print);
     for order in orders {
         format!("{:?}", order.options).hash(print);
@@ -715,13 +715,13 @@ fn orders<'e>(orders: &'e [OrderByExpr], stack: &mut Stack<'e>, is_window: bool,
 fn visit_clause<'e>(clause: &'e FunctionArgumentClause, stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
     match clause {
         FunctionArgumentClause::Where(expr) | FunctionArgumentClause::Limit(expr) => stack.push((is_window, expr)),
-        FunctionArgumentClause::OrderBy(by) => orders(by, stack, is_window, print),
+        FunctionArgumentClause::OrderBy(by) => visit_orders(by, stack, is_window, print),
         FunctionArgumentClause::Having(bound) => stack.push((is_window, &bound.1)),
         other => other.to_string().hash(print),
     }
 }
 
-fn frame_print(window: &WindowSpec, print: &mut FxHasher) {
+fn hash_frame(window: &WindowSpec, print: &mut FxHasher) {
     if let Some(frame) = &window.window_frame {
         (frame.units.to_string(), frame.start_bound.to_string()).hash(print);
         frame.end_bound.as_ref().map(ToString::to_string).hash(print);

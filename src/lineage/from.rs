@@ -30,13 +30,13 @@ impl QueryReader<'_> {
         scope: &mut QueryScope<'_>,
         rows: &mut Vec<ValueContext>,
     ) {
-        self.factor(&from.relation, scope, rows);
+        self.add_factor(&from.relation, scope, rows);
         for join in &from.joins {
-            self.join(join, scope, rows);
+            self.add_join(join, scope, rows);
         }
     }
 
-    fn join(&mut self, join: &Join, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
+    fn add_join(&mut self, join: &Join, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         let none = &JoinConstraint::None;
         let of = |constraint, gives, keeps| {
             Some(FromKind {
@@ -61,7 +61,7 @@ impl QueryReader<'_> {
                 match_condition,
                 constraint,
             } => {
-                self.factor(&join.relation, scope, rows);
+                self.add_factor(&join.relation, scope, rows);
                 self.collect_row_values([match_condition], scope, rows);
                 let kind = FromKind {
                     constraint,
@@ -81,7 +81,7 @@ impl QueryReader<'_> {
             return self.record_fault("joins of this kind are not supported");
         };
         let before = scope.items.len();
-        self.factor(&join.relation, scope, rows);
+        self.add_factor(&join.relation, scope, rows);
         self.add_join_condition(&kind, &join.join_operator, scope, rows);
         // Only the condition of a semi-join can name the columns of its right side.
         while !kind.returns_columns && scope.items.len() > before {
@@ -115,7 +115,7 @@ impl QueryReader<'_> {
                 let names: Vec<(String, String)> = names.iter().filter_map(schema_and_name).collect();
                 names
                     .into_iter()
-                    .for_each(|(name, shown)| self.merge(&name, &shown, kind, scope, rows));
+                    .for_each(|(name, shown)| self.merge_columns(&name, &shown, kind, scope, rows));
             }
             JoinConstraint::Natural => {
                 let Some((last, before)) = scope.items.split_last() else {
@@ -139,14 +139,14 @@ impl QueryReader<'_> {
                 }
                 common
                     .iter()
-                    .for_each(|name| self.merge(&name.to_lowercase(), name, kind, scope, rows));
+                    .for_each(|name| self.merge_columns(&name.to_lowercase(), name, kind, scope, rows));
             }
             JoinConstraint::None => {}
         }
     }
 
     /// Merges the columns of both sides for a name in `using`.
-    fn merge(
+    fn merge_columns(
         &mut self,
         name: &str,
         shown: &str,
@@ -171,11 +171,11 @@ impl QueryReader<'_> {
                     known
                 };
                 of.into_iter()
-                    .for_each(|item| self.column_of(&item.relation, name, &mut left));
+                    .for_each(|item| self.add_column(&item.relation, name, &mut left));
             }
         }
         let mut right = SelectScope::default();
-        self.column_of(&Rc::clone(&last.relation), name, &mut right);
+        self.add_column(&Rc::clone(&last.relation), name, &mut right);
         rows.extend(left.of.iter().chain(&right.of).chain(&left.by).chain(&right.by));
         let mut made = SelectScope::default();
         for (part, is_kept) in [(left, kind.kept_sides.0), (right, kind.kept_sides.1)] {
@@ -196,9 +196,9 @@ impl QueryReader<'_> {
         );
     }
 
-    fn column_of(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
+    fn add_column(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
         if let Some(given) = relation.column(name) {
-            self.values.name(given.of);
+            self.values.name_value(given.of);
             return made.add_columns(given);
         }
         for table in relation.may_pass(name) {
@@ -206,7 +206,7 @@ impl QueryReader<'_> {
                 table,
                 column: Some(name.into()),
             });
-            self.values.name(at);
+            self.values.name_value(at);
             made.of.push(at);
         }
         made.of.extend(&relation.rest);
@@ -217,7 +217,7 @@ impl QueryReader<'_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    fn factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
+    fn add_factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         match factor {
             TableFactor::Table {
                 name,
@@ -226,8 +226,8 @@ impl QueryReader<'_> {
                 ..
             } => {
                 let path = name_parts(name);
-                let relation = self.named(name, &path, scope);
-                self.add(path, relation, alias.as_ref(), scope);
+                let relation = self.resolve_table(name, &path, scope);
+                self.add_relation(path, relation, alias.as_ref(), scope);
             }
             TableFactor::Table {
                 name,
@@ -237,17 +237,17 @@ impl QueryReader<'_> {
             } => {
                 let relation = self.function_relation(&args.args, scope);
                 let relation = self.name_unknown_columns(relation, alias.as_ref());
-                self.add(name_parts(name), relation, alias.as_ref(), scope);
+                self.add_relation(name_parts(name), relation, alias.as_ref(), scope);
             }
             TableFactor::Function { name, args, alias, .. } => {
                 let relation = self.function_relation(args, scope);
                 let relation = self.name_unknown_columns(relation, alias.as_ref());
-                self.add(name_parts(name), relation, alias.as_ref(), scope);
+                self.add_relation(name_parts(name), relation, alias.as_ref(), scope);
             }
             TableFactor::TableFunction { expr, alias } => {
-                let relation = self.rest_of([expr], scope);
+                let relation = self.relation_of_arguments([expr], scope);
                 let relation = self.name_unknown_columns(relation, alias.as_ref());
-                self.add(Vec::new(), relation, alias.as_ref(), scope);
+                self.add_relation(Vec::new(), relation, alias.as_ref(), scope);
             }
             TableFactor::Derived {
                 lateral,
@@ -256,8 +256,8 @@ impl QueryReader<'_> {
                 ..
             } => {
                 let outer = if *lateral { Some(&*scope) } else { scope.outer };
-                let relation = self.query(subquery, outer);
-                self.add(Vec::new(), Rc::new(relation), alias.as_ref(), scope);
+                let relation = self.query_relation(subquery, outer);
+                self.add_relation(Vec::new(), Rc::new(relation), alias.as_ref(), scope);
             }
             TableFactor::UNNEST {
                 alias,
@@ -267,7 +267,7 @@ impl QueryReader<'_> {
                 with_ordinality,
             } => {
                 let offset = with_offset.then(|| with_offset_alias.as_ref().map_or("offset", |name| &name.value));
-                self.unnested(array_exprs, alias.as_ref(), offset, *with_ordinality, scope);
+                self.unnest_relation(array_exprs, alias.as_ref(), offset, *with_ordinality, scope);
             }
             TableFactor::NestedJoin {
                 table_with_joins,
@@ -286,7 +286,7 @@ impl QueryReader<'_> {
                 default_on_null,
                 alias,
             } => {
-                let Some(inner) = self.inner(table, scope, rows) else {
+                let Some(inner) = self.pivot_input(table, scope, rows) else {
                     return;
                 };
                 let mut own = QueryScope::nested(scope.outer);
@@ -295,10 +295,10 @@ impl QueryReader<'_> {
                 let aggregates = aggregate_functions.iter().map(|aggregate| &aggregate.expr);
                 self.collect_row_values(aggregates.chain(value_column).chain(default_on_null), &own, &mut of);
                 of.push(self.values.add(&[], fingerprint_of(value_source.to_string())));
-                let pivoted = self.pivoted(&inner.relation, &of);
+                let pivoted = self.pivot_relation(&inner.relation, &of);
                 self.record_gap("the columns of a pivot are named after values".to_owned());
                 let pivoted = self.name_unknown_columns(pivoted, alias.as_ref());
-                self.add(inner.path, pivoted, alias.as_ref(), scope);
+                self.add_relation(inner.path, pivoted, alias.as_ref(), scope);
             }
             TableFactor::Unpivot {
                 table,
@@ -308,7 +308,7 @@ impl QueryReader<'_> {
                 alias,
                 ..
             } => {
-                let Some(inner) = self.inner(table, scope, rows) else {
+                let Some(inner) = self.pivot_input(table, scope, rows) else {
                     return;
                 };
                 let mut own = QueryScope::nested(scope.outer);
@@ -317,13 +317,13 @@ impl QueryReader<'_> {
                 self.collect_row_values(columns.iter().map(|column| &column.expr), &own, &mut of);
                 let taken = columns
                     .iter()
-                    .filter_map(|column| ident(&column.expr))
+                    .filter_map(|column| identifier_text(&column.expr))
                     .map(str::to_lowercase);
                 let taken: FxHashSet<String> = taken.collect();
-                let mut relation = without(&inner.relation, &taken);
+                let mut relation = without_columns(&inner.relation, &taken);
                 let of = self.values.add(&of, fingerprint_of("unpivot"));
                 relation.rows.push(of);
-                match ident(value) {
+                match identifier_text(value) {
                     Some(value) => relation.push(RelationColumns {
                         name: value.into(),
                         of,
@@ -337,7 +337,7 @@ impl QueryReader<'_> {
                     of: names,
                     by: None,
                 });
-                self.add(inner.path, Rc::new(relation), alias.as_ref(), scope);
+                self.add_relation(inner.path, Rc::new(relation), alias.as_ref(), scope);
             }
             TableFactor::UnpivotExpr { .. }
             | TableFactor::JsonTable { .. }
@@ -370,7 +370,7 @@ impl QueryReader<'_> {
         Rc::new(relation)
     }
 
-    fn add(
+    fn add_relation(
         &mut self,
         path: Vec<String>,
         relation: Rc<LineageRelation>,
@@ -394,7 +394,7 @@ impl QueryReader<'_> {
     }
 
     /// Resolves a table name to a CTE, an array column of an earlier table (in BigQuery) or a table of the warehouse.
-    fn named(&mut self, name: &ObjectName, path: &[String], scope: &QueryScope<'_>) -> Rc<LineageRelation> {
+    fn resolve_table(&mut self, name: &ObjectName, path: &[String], scope: &QueryScope<'_>) -> Rc<LineageRelation> {
         if let [one] = path {
             if let Some(relation) = self.find_cte(one) {
                 return relation;
@@ -413,7 +413,7 @@ impl QueryReader<'_> {
         if path.is_empty() {
             self.record_fault(format!("`{name}` is not a table name"));
         }
-        self.table(path.to_vec())
+        self.table_relation(path.to_vec())
     }
 
     /// Returns the relation of a table function. All its columns are computed from the arguments.
@@ -438,10 +438,14 @@ impl QueryReader<'_> {
             _ => None,
         });
         let exprs: Vec<&Expr> = exprs.collect();
-        self.rest_of(exprs, scope)
+        self.relation_of_arguments(exprs, scope)
     }
 
-    fn rest_of<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>, scope: &QueryScope<'_>) -> LineageRelation {
+    fn relation_of_arguments<'e>(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+        scope: &QueryScope<'_>,
+    ) -> LineageRelation {
         let mut of = Vec::new();
         self.collect_row_values(exprs, scope, &mut of);
         let of = self.values.add(&of, 0);
@@ -452,7 +456,7 @@ impl QueryReader<'_> {
         }
     }
 
-    fn unnested(
+    fn unnest_relation(
         &mut self,
         arrays: &[Expr],
         alias: Option<&TableAlias>,
@@ -460,7 +464,7 @@ impl QueryReader<'_> {
         is_numbered: bool,
         scope: &mut QueryScope<'_>,
     ) {
-        let mut relation = self.rest_of(arrays, scope);
+        let mut relation = self.relation_of_arguments(arrays, scope);
         let of = relation.rows.first().copied().unwrap_or_default();
         let alias_name = alias.map(|alias| alias.name.value.as_str());
         let columns = alias.map(|alias| alias.columns.as_slice()).unwrap_or_default();
@@ -493,14 +497,14 @@ impl QueryReader<'_> {
     }
 
     /// Returns the input of a pivot.
-    fn inner(
+    fn pivot_input(
         &mut self,
         table: &TableFactor,
         scope: &mut QueryScope<'_>,
         rows: &mut Vec<ValueContext>,
     ) -> Option<ScopeItem> {
         let before = scope.items.len();
-        self.factor(table, scope, rows);
+        self.add_factor(table, scope, rows);
         let mut item = None;
         while scope.items.len() > before {
             item = scope.pop();
@@ -509,11 +513,11 @@ impl QueryReader<'_> {
     }
 
     /// Returns the relation of a pivot. The pivot groups by the input columns that it does not use otherwise.
-    fn pivoted(&mut self, relation: &LineageRelation, of: &[ValueContext]) -> LineageRelation {
+    fn pivot_relation(&mut self, relation: &LineageRelation, of: &[ValueContext]) -> LineageRelation {
         let used: FxHashSet<ValueContext> = of.iter().copied().collect();
         let parts: FxHashSet<ValueContext> = of
             .iter()
-            .flat_map(|at| self.values.parts_of(*at).to_vec())
+            .flat_map(|at| self.values.parts_at(*at).to_vec())
             .chain(used)
             .collect();
         let mut pivoted = LineageRelation {
@@ -533,7 +537,7 @@ impl QueryReader<'_> {
     }
 }
 
-fn without(relation: &LineageRelation, taken: &FxHashSet<String>) -> LineageRelation {
+fn without_columns(relation: &LineageRelation, taken: &FxHashSet<String>) -> LineageRelation {
     let mut kept = LineageRelation {
         rows: relation.rows.clone(),
         rest: relation.rest.clone(),
@@ -555,7 +559,7 @@ fn without(relation: &LineageRelation, taken: &FxHashSet<String>) -> LineageRela
     kept
 }
 
-fn ident(expr: &Expr) -> Option<&str> {
+fn identifier_text(expr: &Expr) -> Option<&str> {
     match expr {
         Expr::Identifier(Ident { value, .. }) => Some(value),
         Expr::CompoundIdentifier(parts) => Some(&parts.last()?.value),

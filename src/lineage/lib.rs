@@ -49,7 +49,7 @@ use sqlparser::ast::{Query, Statement};
 use sqlparser::parser::Parser;
 
 pub use codec::Lineages;
-pub use codec::print_of_sql;
+pub use codec::sql_fingerprint;
 pub use depth_limit::with_large_stack;
 pub use dialects::parser_dialect;
 pub use parallel_models::each_with_large_stack;
@@ -139,7 +139,7 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
 /// Parses a query. Returns the query and the join keywords that were replaced before parsing.
 fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), LineageError> {
     let of_parser = dialects::parser_dialect(dialect);
-    let mut tokens = depth_limit::tokens(sql, &*of_parser)?;
+    let mut tokens = depth_limit::tokenize_bounded(sql, &*of_parser)?;
     let joins = dialects::replace_joins(dialect, &mut tokens);
     let dialect = of_parser;
     let parser = Parser::new(&*dialect).with_recursion_limit(depth_limit::BRACKETS);

@@ -57,7 +57,7 @@ impl<'k> QueryReader<'k> {
     /// Returns the lineage of a query. `joins` contains the replaced words of its joins, which the syntax tree does
     /// not contain.
     pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, LineageError> {
-        let mut relation = self.query(query, None);
+        let mut relation = self.query_relation(query, None);
         if !joins.is_empty() {
             relation.rows.push(self.values.add(&[], fingerprint_of(joins)));
         }
@@ -104,7 +104,7 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Returns the relation for a table of the warehouse.
-    pub fn table(&mut self, parts: Vec<String>) -> Rc<LineageRelation> {
+    pub fn table_relation(&mut self, parts: Vec<String>) -> Rc<LineageRelation> {
         let next = self.tables.len() as u32;
         let table = *self.places.entry(parts.clone()).or_insert(next);
         if table == next {
@@ -142,7 +142,7 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Returns the relation of a query. Names that the query does not define are resolved in the outer scope.
-    pub fn query(&mut self, query: &Query, outer: Option<&QueryScope<'_>>) -> LineageRelation {
+    pub fn query_relation(&mut self, query: &Query, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         if self.fault.is_some() {
             return LineageRelation::default();
         }
@@ -150,8 +150,8 @@ impl<'k> QueryReader<'k> {
         if let Some(with) = &query.with {
             for cte in &with.cte_tables {
                 let relation = match (with.recursive, &*cte.query.body) {
-                    (true, SetExpr::SetOperation { .. }) => self.recursive(cte, outer),
-                    _ => self.query(&cte.query, outer),
+                    (true, SetExpr::SetOperation { .. }) => self.recursive_relation(cte, outer),
+                    _ => self.query_relation(&cte.query, outer),
                 };
                 let relation = self.rename_columns(relation, &cte.alias);
                 let name = cte.alias.name.value.to_lowercase();
@@ -168,11 +168,11 @@ impl<'k> QueryReader<'k> {
             Some(OrderByKind::All(_)) | None => Vec::new(),
         };
         let mut relation = match &*query.body {
-            SetExpr::Select(select) => self.select(select, outer, &sorted, is_cut),
+            SetExpr::Select(select) => self.select_relation(select, outer, &sorted, is_cut),
             body => {
-                let mut relation = self.body(body, outer);
+                let mut relation = self.set_relation(body, outer);
                 if is_cut && !sorted.is_empty() {
-                    let rows = self.sorted_by(&relation, &sorted);
+                    let rows = self.sort_columns(&relation, &sorted);
                     relation.rows.extend(rows);
                 }
                 relation
@@ -213,7 +213,7 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Returns the columns by which `order by` sorts a set operation before a limit applies.
-    fn sorted_by(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueContext> {
+    fn sort_columns(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueContext> {
         let item = ScopeItem {
             path: Vec::new(),
             relation: Rc::new(relation.clone()),
@@ -221,21 +221,21 @@ impl<'k> QueryReader<'k> {
         let mut scope = QueryScope::default();
         scope.push(item);
         let mut rows = Vec::new();
-        self.keys(sorted.iter().copied(), relation, &scope, &mut rows);
+        self.add_keys(sorted.iter().copied(), relation, &scope, &mut rows);
         rows
     }
 
     /// Returns the relation of a recursive CTE. In later iterations, the value of any column may become part of any
     /// other column, so all columns determine the rows.
-    fn recursive(&mut self, cte: &Cte, outer: Option<&QueryScope<'_>>) -> LineageRelation {
+    fn recursive_relation(&mut self, cte: &Cte, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         let SetExpr::SetOperation { left, .. } = &*cte.query.body else {
             return LineageRelation::default();
         };
-        let base = self.body(left, outer);
+        let base = self.set_relation(left, outer);
         let base = self.rename_columns(base, &cte.alias);
         let name = cte.alias.name.value.to_lowercase();
         self.ctes.entry(name.clone()).or_default().push(Rc::new(base));
-        let mut all = self.query(&cte.query, outer);
+        let mut all = self.query_relation(&cte.query, outer);
         if let Some(of_name) = self.ctes.get_mut(&name) {
             of_name.pop();
         }
@@ -287,7 +287,7 @@ impl<'k> QueryReader<'k> {
 
     /// Returns the relation of set operations. The left sides are processed in a loop, because their nesting depth
     /// equals the number of operations.
-    fn body(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
+    fn set_relation(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         let mut operations = Vec::new();
         let mut first = body;
         while let SetExpr::SetOperation {
@@ -300,19 +300,19 @@ impl<'k> QueryReader<'k> {
             operations.push((*op, *set_quantifier, &**right));
             first = left;
         }
-        let mut relation = self.arm(first, outer);
+        let mut relation = self.set_arm(first, outer);
         for (op, quantifier, right) in operations.into_iter().rev() {
-            let right = self.arm(right, outer);
-            relation = self.united(relation, right, op, quantifier);
+            let right = self.set_arm(right, outer);
+            relation = self.unite_relations(relation, right, op, quantifier);
         }
         relation
     }
 
-    fn arm(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
+    fn set_arm(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         match body {
-            SetExpr::Select(select) => self.select(select, outer, &[], false),
-            SetExpr::Query(query) => self.query(query, outer),
-            SetExpr::SetOperation { .. } => self.body(body, outer),
+            SetExpr::Select(select) => self.select_relation(select, outer, &[], false),
+            SetExpr::Query(query) => self.query_relation(query, outer),
+            SetExpr::SetOperation { .. } => self.set_relation(body, outer),
             SetExpr::Values(values) => {
                 let nothing = QueryScope::default();
                 let scope = outer.unwrap_or(&nothing);
@@ -320,7 +320,7 @@ impl<'k> QueryReader<'k> {
                 for row in &values.rows {
                     by_place.resize(by_place.len().max(row.content.len()), Vec::new());
                     for (place, expr) in row.content.iter().enumerate() {
-                        let given = self.value("", expr, scope);
+                        let given = self.expression_value("", expr, scope);
                         if let Some(place) = by_place.get_mut(place) {
                             place.push(given.of);
                         }
@@ -343,7 +343,7 @@ impl<'k> QueryReader<'k> {
             SetExpr::Table(table) => {
                 let parts = [&table.schema_name, &table.table_name].into_iter().flatten();
                 let parts: Vec<String> = parts.map(|part| part.to_lowercase()).collect();
-                (*self.table(parts)).clone()
+                (*self.table_relation(parts)).clone()
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                 self.record_fault("its SQL changes data");
@@ -352,7 +352,7 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    fn united(
+    fn unite_relations(
         &mut self,
         left: LineageRelation,
         right: LineageRelation,
@@ -389,7 +389,7 @@ impl<'k> QueryReader<'k> {
                             table,
                             column: Some(name.as_str().into()),
                         });
-                        self.values.name(at);
+                        self.values.name_value(at);
                         made.of.push(at);
                     }
                     made.of.extend(&right.rest);
@@ -437,7 +437,7 @@ impl<'k> QueryReader<'k> {
 
     /// Returns the relation of a select. `sorted` contains the keys of its `order by`, which determine the rows only
     /// if there is a limit or a `distinct on`.
-    fn select(
+    fn select_relation(
         &mut self,
         select: &Select,
         outer: Option<&QueryScope<'_>>,
@@ -462,13 +462,13 @@ impl<'k> QueryReader<'k> {
                     .get(&other.value.to_lowercase())
                     .cloned()
                     .unwrap_or_default(),
-                NamedWindowExpr::WindowSpec(spec) => self.window(spec, &scope),
+                NamedWindowExpr::WindowSpec(spec) => self.window_values(spec, &scope),
             };
             scope.windows.insert(window.0.value.to_lowercase(), by);
         }
         let mut output = LineageRelation::default();
         for item in &select.projection {
-            self.projected(item, &mut scope, &mut output);
+            self.add_projection(item, &mut scope, &mut output);
         }
         if select.projection.is_empty() {
             // DuckDB allows `from orders` without a select list.
@@ -476,7 +476,7 @@ impl<'k> QueryReader<'k> {
         }
         let filters = [&select.prewhere, &select.selection, &select.having, &select.qualify];
         self.collect_row_values(filters.into_iter().flatten(), &scope, &mut rows);
-        self.grouped(&select.group_by, &output, &scope, &mut rows);
+        self.add_group_keys(&select.group_by, &output, &scope, &mut rows);
         let mut is_sorted = is_cut || select.top.is_some();
         match &select.distinct {
             Some(Distinct::Distinct) => {
@@ -490,12 +490,12 @@ impl<'k> QueryReader<'k> {
             }
             Some(Distinct::On(keys)) => {
                 is_sorted = true;
-                self.keys(keys.iter(), &output, &scope, &mut rows);
+                self.add_keys(keys.iter(), &output, &scope, &mut rows);
             }
             Some(Distinct::All) | None => {}
         }
         if is_sorted {
-            self.keys(sorted.iter().copied(), &output, &scope, &mut rows);
+            self.add_keys(sorted.iter().copied(), &output, &scope, &mut rows);
         }
         if let Some(top) = &select.top {
             rows.push(self.values.add(&[], fingerprint_of(top.to_string())));
@@ -506,7 +506,7 @@ impl<'k> QueryReader<'k> {
         output
     }
 
-    fn grouped(
+    fn add_group_keys(
         &mut self,
         by: &GroupByExpr,
         output: &LineageRelation,
@@ -522,7 +522,7 @@ impl<'k> QueryReader<'k> {
             }
             GroupByExpr::Expressions(keys, modifiers) => {
                 let before = rows.len();
-                self.keys(keys.iter(), output, scope, rows);
+                self.add_keys(keys.iter(), output, scope, rows);
                 let keys = rows.split_off(before);
                 if !keys.is_empty() {
                     let keys = self.values.add_unordered(keys);
@@ -541,7 +541,7 @@ impl<'k> QueryReader<'k> {
 
     /// Collects the keys of `group by`, `order by` or `distinct on`. A number such as `1` refers to a column of the
     /// select list.
-    fn keys<'e>(
+    fn add_keys<'e>(
         &mut self,
         keys: impl IntoIterator<Item = &'e Expr>,
         output: &LineageRelation,
@@ -573,13 +573,13 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    fn projected(&mut self, item: &SelectItem, scope: &mut QueryScope<'_>, output: &mut LineageRelation) {
+    fn add_projection(&mut self, item: &SelectItem, scope: &mut QueryScope<'_>, output: &mut LineageRelation) {
         let given = match item {
-            SelectItem::UnnamedExpr(expr) => self.value(&unnamed(expr), expr, scope),
-            SelectItem::ExprWithAlias { expr, alias } => self.value(&alias.value, expr, scope),
+            SelectItem::UnnamedExpr(expr) => self.expression_value(&implicit_name(expr), expr, scope),
+            SelectItem::ExprWithAlias { expr, alias } => self.expression_value(&alias.value, expr, scope),
             SelectItem::ExprWithAliases { expr, aliases } => {
                 for alias in aliases {
-                    let given = self.value(&alias.value, expr, scope);
+                    let given = self.expression_value(&alias.value, expr, scope);
                     self.push(output, given);
                 }
                 return;
@@ -590,7 +590,7 @@ impl<'k> QueryReader<'k> {
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
                 // The item expands the fields of a struct.
-                let given = self.value("", expr, scope);
+                let given = self.expression_value("", expr, scope);
                 output.rest.push(given.of);
                 output.rest.extend(given.by);
                 return;
@@ -622,8 +622,8 @@ impl<'k> QueryReader<'k> {
         }
         let mut but: FxHashSet<String> = FxHashSet::default();
         match &options.opt_exclude {
-            Some(ExcludeSelectItem::Single(name)) => but.extend(last(name)),
-            Some(ExcludeSelectItem::Multiple(names)) => but.extend(names.iter().filter_map(last)),
+            Some(ExcludeSelectItem::Single(name)) => but.extend(last_part(name)),
+            Some(ExcludeSelectItem::Multiple(names)) => but.extend(names.iter().filter_map(last_part)),
             None => {}
         }
         if let Some(except) = &options.opt_except {
@@ -642,7 +642,7 @@ impl<'k> QueryReader<'k> {
         let mut replaced: FxHashMap<String, RelationColumns> = FxHashMap::default();
         for element in options.opt_replace.iter().flat_map(|replace| &replace.items) {
             let name = &element.column_name.value;
-            let given = self.value(name, &element.expr, scope);
+            let given = self.expression_value(name, &element.expr, scope);
             replaced.insert(name.to_lowercase(), given);
         }
         let path: Vec<String> = of.map(name_parts).unwrap_or_default();
@@ -686,7 +686,7 @@ impl<'k> QueryReader<'k> {
                             table: passed.table,
                             column: Some(name.as_str().into()),
                         });
-                        self.values.name(of);
+                        self.values.name_value(of);
                         self.push(
                             output,
                             RelationColumns {
@@ -732,18 +732,18 @@ pub(super) fn name_parts(name: &ObjectName) -> Vec<String> {
     split.collect()
 }
 
-fn last(name: &ObjectName) -> Option<String> {
+fn last_part(name: &ObjectName) -> Option<String> {
     name_parts(name).pop()
 }
 
 /// Returns the name of a column without an alias. Most engines use the same name.
-fn unnamed(expr: &Expr) -> String {
+fn implicit_name(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => ident.value.clone(),
         Expr::CompoundIdentifier(parts) => parts.last().map(|part| part.value.clone()).unwrap_or_default(),
         Expr::Function(function) => function.name.to_string(),
         Expr::Cast { expr, .. } | Expr::Nested(expr) if !matches!(**expr, Expr::Cast { .. } | Expr::Nested(_)) => {
-            unnamed(expr)
+            implicit_name(expr)
         }
         other => other.to_string(),
     }

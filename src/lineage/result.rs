@@ -180,14 +180,14 @@ impl SqlLineage {
     /// Returns the columns that determine the rows, sorted.
     #[must_use]
     pub fn rows(&self) -> Vec<ColumnSource> {
-        self.columns_of(&self.rows)
+        self.leaf_columns(&self.rows)
     }
 
     fn table(&self, table: u32) -> Option<Vec<String>> {
         self.tables.get(table as usize).cloned()
     }
 
-    fn columns_of(&self, at: &[ValueContext]) -> Vec<ColumnSource> {
+    fn leaf_columns(&self, at: &[ValueContext]) -> Vec<ColumnSource> {
         let leaves = self.values.reached_leaves(at);
         let mut columns: Vec<ColumnSource> = leaves
             .into_iter()
@@ -204,8 +204,8 @@ impl SqlLineage {
     }
 
     fn to_column(&self, name: &str, of: &[ValueContext], by: &[ValueContext]) -> LineageColumn {
-        let made_of = self.columns_of(of);
-        let mut windowed_by = self.columns_of(by);
+        let made_of = self.leaf_columns(of);
+        let mut windowed_by = self.leaf_columns(by);
         windowed_by.retain(|column| made_of.binary_search(column).is_err());
         let is_copy = of.len() == 1 && by.is_empty() && of.iter().all(|at| self.values.leaves.contains_key(at));
         LineageColumn {
@@ -242,7 +242,7 @@ impl SqlLineage {
             // If an expression reads a removed or retyped column, the values of the expression change.
             let parts = self
                 .values
-                .parts_of(at)
+                .parts_at(at)
                 .iter()
                 .filter_map(|part| of.get(*part as usize).copied().flatten());
             let parts = parts.map(|(_, leaf)| (ColumnChange::Values, leaf)).next();
@@ -273,7 +273,7 @@ impl SqlLineage {
 
     /// Returns whether the query forwards this column of a relation with unknown columns under the same name.
     #[must_use]
-    pub fn passes(&self, relation: &[String], column: &str) -> bool {
+    pub fn has_passed_on(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)
             && self.passed.iter().any(|(table, but)| {
                 self.tables.get(*table as usize).is_some_and(|parts| parts == relation)
@@ -285,7 +285,7 @@ impl SqlLineage {
     /// that differ only in layout, aliases and CTEs have equal fingerprints.
     #[must_use]
     pub fn fingerprints(&self) -> (Vec<(String, u64)>, u64) {
-        let print = |at: &ValueContext| self.values.print(*at);
+        let print = |at: &ValueContext| self.values.fingerprint_at(*at);
         let columns = self.output.iter().map(|(name, of, by)| {
             let by = by.as_ref().map(print).unwrap_or_default();
             (name.to_lowercase(), print(of) ^ by.rotate_left(1))

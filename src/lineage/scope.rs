@@ -55,7 +55,7 @@ impl<'s> QueryScope<'s> {
         Some(item)
     }
 
-    fn own(&self, parts: &[String]) -> Option<&ScopeItem> {
+    fn own_item(&self, parts: &[String]) -> Option<&ScopeItem> {
         let places = self.index.get(parts.last()?)?;
         places
             .iter()
@@ -68,18 +68,18 @@ impl<'s> QueryScope<'s> {
         let most = parts.len().saturating_sub(1);
         (1..=most).find_map(|count| {
             let qualifier = parts.get(..count)?;
-            Some((self.own(qualifier)?, count))
+            Some((self.own_item(qualifier)?, count))
         })
     }
 
     /// Returns the relation with a name in this scope or an outer scope.
     pub fn item(&self, parts: &[String]) -> Option<&ScopeItem> {
-        self.own(parts).or_else(|| self.outer?.item(parts))
+        self.own_item(parts).or_else(|| self.outer?.item(parts))
     }
 
     /// Returns the known columns with a name in this scope or, if there are none, in the nearest outer scope that has
     /// such columns.
-    fn exact(&self, name: &str) -> Vec<&RelationColumns> {
+    fn columns_with_name(&self, name: &str) -> Vec<&RelationColumns> {
         if let Some(merged) = self.merged.get(name) {
             return vec![merged];
         }
@@ -89,7 +89,9 @@ impl<'s> QueryScope<'s> {
             .filter_map(|item| item.relation.column(name))
             .collect();
         if own.is_empty() {
-            self.outer.map(|outer| outer.exact(name)).unwrap_or_default()
+            self.outer
+                .map(|outer| outer.columns_with_name(name))
+                .unwrap_or_default()
         } else {
             own
         }
@@ -127,7 +129,7 @@ impl QueryReader<'_> {
             around = here.outer;
         }
         // The first part is a column, and the other parts may be fields of a struct.
-        self.unqualified(first, scope, &mut made);
+        self.add_unqualified(first, scope, &mut made);
         if made.of.is_empty()
             && let Some(item) = scope.item(std::slice::from_ref(first))
         {
@@ -158,14 +160,14 @@ impl QueryReader<'_> {
                 table,
                 column: Some(name.into()),
             });
-            self.values.name(at);
+            self.values.name_value(at);
             made.of.push(at);
         }
         made.of.extend(&relation.rest);
     }
 
-    fn unqualified(&mut self, name: &str, scope: &QueryScope<'_>, made: &mut SelectScope) {
-        let own = scope.exact(name);
+    fn add_unqualified(&mut self, name: &str, scope: &QueryScope<'_>, made: &mut SelectScope) {
+        let own = scope.columns_with_name(name);
         let alias = scope.aliases.get(name);
         let open: Vec<&ScopeItem> = scope.items.iter().filter(|item| !item.relation.is_complete()).collect();
         let is_own = scope.merged.contains_key(name) || scope.items.iter().any(|i| i.relation.column(name).is_some());
@@ -207,7 +209,7 @@ impl QueryReader<'_> {
     }
 
     fn name(&mut self, given: &RelationColumns, made: &mut SelectScope) {
-        self.values.name(given.of);
+        self.values.name_value(given.of);
         made.add_columns(given);
     }
 }

@@ -36,7 +36,7 @@ impl ValueArena {
         let mut hasher = FxHasher::default();
         print.hash(&mut hasher);
         for at in of {
-            self.print(*at).hash(&mut hasher);
+            self.fingerprint_at(*at).hash(&mut hasher);
         }
         self.parts.extend_from_slice(of);
         self.push((start, self.parts.len() as u32), hasher.finish())
@@ -49,7 +49,9 @@ impl ValueArena {
         if let [at] = of.as_slice() {
             return *at;
         }
-        let sum = of.iter().fold(0u64, |sum, at| sum.wrapping_add(self.print(*at)));
+        let sum = of
+            .iter()
+            .fold(0u64, |sum, at| sum.wrapping_add(self.fingerprint_at(*at)));
         let start = self.parts.len() as u32;
         self.parts.extend(of);
         let mut hasher = FxHasher::default();
@@ -76,17 +78,17 @@ impl ValueArena {
         at
     }
 
-    pub fn print(&self, at: ValueContext) -> u64 {
+    pub fn fingerprint_at(&self, at: ValueContext) -> u64 {
         self.fingerprints.get(at as usize).copied().unwrap_or_default()
     }
 
-    pub fn name(&mut self, at: ValueContext) {
+    pub fn name_value(&mut self, at: ValueContext) {
         if let Some(named) = self.named.get_mut(at as usize) {
             *named = true;
         }
     }
 
-    pub fn parts_of(&self, at: ValueContext) -> &[ValueContext] {
+    pub fn parts_at(&self, at: ValueContext) -> &[ValueContext] {
         let (start, end) = self.part_ranges.get(at as usize).copied().unwrap_or_default();
         self.parts.get(start as usize..end as usize).unwrap_or_default()
     }
@@ -101,9 +103,9 @@ impl ValueArena {
         let mut leaves: Vec<(&ValueContext, &Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
         for (at, leaf) in leaves {
-            let new = flat.push((0, 0), self.print(*at));
+            let new = flat.push((0, 0), self.fingerprint_at(*at));
             if self.named.get(*at as usize) == Some(&true) {
-                flat.name(new);
+                flat.name_value(new);
             }
             flat.leaves.insert(new, leaf.clone());
             places.insert(*at, new);
@@ -122,10 +124,10 @@ impl ValueArena {
                 }
                 match places.get(&at).filter(|_| self.leaves.contains_key(&at)) {
                     Some(leaf) => flat.parts.push(*leaf),
-                    None => stack.extend(self.parts_of(at).iter().rev()),
+                    None => stack.extend(self.parts_at(at).iter().rev()),
                 }
             }
-            let new = flat.push((start, flat.parts.len() as u32), self.print(*root));
+            let new = flat.push((start, flat.parts.len() as u32), self.fingerprint_at(*root));
             places.insert(*root, new);
         }
         let at = of.iter().map(|root| places.get(root).copied()).collect::<Option<_>>()?;
@@ -145,7 +147,7 @@ impl ValueArena {
         while let Some(at) = stack.pop() {
             if seen.insert(at) {
                 found.extend(self.leaves.get(&at).map(|leaf| (at, leaf)));
-                stack.extend_from_slice(self.parts_of(at));
+                stack.extend_from_slice(self.parts_at(at));
             }
         }
         found.sort_unstable_by_key(|(at, _)| *at);

@@ -1,7 +1,7 @@
 //! dbt access level of the model. A model must not be more visible than its inputs.
 
 use super::compile::SpecCompilation;
-use super::config::stated_text;
+use super::config::config_text;
 use super::sources::ReadSource;
 use crate::diag::{Code, Diagnostic};
 use crate::schema::{Access, Relation};
@@ -10,22 +10,22 @@ use crate::yaml::Node;
 
 /// Access level and group that the inputs require and the spec does not set.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Granted {
+pub(super) struct InheritedAccess {
     pub access: Option<Access>,
     pub group: Option<String>,
 }
 
 impl<'r> SpecCompilation<'r> {
     /// Returns the inputs that have an access level in dbt, each with the level and the span of its name in the spec.
-    fn granting(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
+    fn restricted_inputs(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
         self.sources.all.iter().filter_map(|source| {
             let relation = self.known_relation(&source.from)?;
-            Some((relation, relation.access()?, self.place_of(source)))
+            Some((relation, relation.access()?, self.input_span(source)))
         })
     }
 
     /// Returns the span of an input's name in the spec.
-    fn place_of(&self, source: &ReadSource) -> Span {
+    fn input_span(&self, source: &ReadSource) -> Span {
         let joins = self
             .spec
             .steps
@@ -43,20 +43,20 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns a setting of the model, which is a key of the spec or of its `config`.
-    fn stated_by_model(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
+    fn own_model_value(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
         let node = beside.or_else(|| self.spec.dbt.config?.get(key))?;
         let text = beside
             .and_then(Node::text)
-            .or_else(|| stated_text(&self.spec.dbt, key))?;
+            .or_else(|| config_text(&self.spec.dbt, key))?;
         Some((text, node.span))
     }
 
     /// Reports an access level that is wider than that of an input, and inputs that the model must not read.
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let access = self.stated_by_model("access", self.spec.dbt.access);
-        let group = self.stated_by_model("group", self.spec.dbt.group);
+        let access = self.own_model_value("access", self.spec.dbt.access);
+        let group = self.own_model_value("group", self.spec.dbt.group);
         let mut joined: Option<(&str, &Relation)> = None;
-        for (relation, own, span) in self.granting() {
+        for (relation, own, span) in self.restricted_inputs() {
             let name = relation.name();
             if own == Access::Private {
                 let Some(of) = relation.group() else {
@@ -78,7 +78,7 @@ impl<'r> SpecCompilation<'r> {
                         diagnostic(format!(
                             "`{name}` is private to the group `{of}`, but the model is in `{said}`"
                         ))
-                        .with_other(at, "the model's group")
+                        .with_secondary_label(at, "the model's group")
                         .with_help(format!("write `group: {of}`, or read a model that is not private")),
                     ),
                     (None, Some((other, first))) if other != of => diagnostics.push(
@@ -103,7 +103,7 @@ impl<'r> SpecCompilation<'r> {
                 );
                 diagnostics.push(
                     Diagnostic::new(Code::WiderAccess, at, message)
-                        .with_other(span, "read here")
+                        .with_secondary_label(span, "read here")
                         .with_help(format!("write `access: {}`", own.name()))
                         .with_fix(at, own.name()),
                 );
@@ -114,7 +114,7 @@ impl<'r> SpecCompilation<'r> {
     /// Returns the access level and group of the model, for other specs that read the model.
     pub(super) fn own_access(&self) -> (Access, Option<String>) {
         let granted = self.inherited_access();
-        let said = |key: &str, beside: Option<&'r Node>| self.stated_by_model(key, beside).map(|(text, _)| text);
+        let said = |key: &str, beside: Option<&'r Node>| self.own_model_value(key, beside).map(|(text, _)| text);
         let access = said("access", self.spec.dbt.access)
             .and_then(Access::from_name)
             .or(granted.access);
@@ -125,7 +125,7 @@ impl<'r> SpecCompilation<'r> {
 
     /// Returns the group of a test that reads the model and possibly another relation. A test needs a group if it reads
     /// a private model, because dbt allows this only for nodes in the same group.
-    pub(super) fn group_of_test(&self, other: Option<&Relation>) -> Option<String> {
+    pub(super) fn test_group(&self, other: Option<&Relation>) -> Option<String> {
         let (access, own) = self.own_access();
         let own = own.filter(|_| access == Access::Private);
         own.or_else(|| {
@@ -140,7 +140,7 @@ impl<'r> SpecCompilation<'r> {
     pub(super) fn check_test_access(&self, other: &Relation, span: Span) -> Option<Diagnostic> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
-        let own = self.group_of_test(None).filter(|own| own != group)?;
+        let own = self.test_group(None).filter(|own| own != group)?;
         let message = format!("`{name}` is private to the group `{group}`, but the model to `{own}`");
         Some(
             Diagnostic::new(Code::PrivateParent, span, message)
@@ -150,15 +150,17 @@ impl<'r> SpecCompilation<'r> {
 
     /// Returns the access level and group that the model inherits from its inputs. If an input is private, the model is
     /// private too, and in the same group.
-    pub(super) fn inherited_access(&self) -> Granted {
-        let private = self.granting().find(|(_, access, _)| *access == Access::Private);
+    pub(super) fn inherited_access(&self) -> InheritedAccess {
+        let private = self
+            .restricted_inputs()
+            .find(|(_, access, _)| *access == Access::Private);
         let Some((relation, access, _)) = private else {
-            return Granted::default();
+            return InheritedAccess::default();
         };
         let says = |key: &str, beside: Option<&'r Node>| {
             beside.is_some() || self.spec.dbt.config.is_some_and(|config| config.get(key).is_some())
         };
-        Granted {
+        InheritedAccess {
             access: Some(access).filter(|_| !says("access", self.spec.dbt.access)),
             group: relation
                 .group()

@@ -10,7 +10,7 @@ use crate::plan::{StepInput, StepPlan, used_definitions};
 use crate::schema::{ColumnProvenance, Relation};
 
 /// Returns the relations that a step reads.
-pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
+pub(super) fn input_relations<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
     match input.joined {
         Some(joined) => &joined.relations,
         None => input.relation.map_or(&[], std::slice::from_ref),
@@ -50,7 +50,7 @@ pub(super) fn check_rates(
             let Ir::Aggregate { overload, args, .. } = program.node(id) else {
                 continue;
             };
-            let what = match catalog::owner(overload) {
+            let what = match catalog::overload_owner(overload) {
                 internal::AVERAGE => "mean",
                 internal::SUM => "sum",
                 _ => continue,
@@ -93,18 +93,18 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
     for node in program.nodes() {
         let of = |id: IrId| made.get(id.index()).cloned().unwrap_or_default();
         let constant = |id: IrId| program.meta(id).level == Level::Const;
-        let parts = |ids: &mut dyn Iterator<Item = IrId>| alike(ids.filter(|id| !constant(*id)).map(of));
+        let parts = |ids: &mut dyn Iterator<Item = IrId>| combine_provenances(ids.filter(|id| !constant(*id)).map(of));
         let own = match node {
-            Ir::Column(column) => column_made(program, column, relations),
+            Ir::Column(column) => column_provenance(program, column, relations),
             Ir::Definition(used) => match program.definitions.get(used as usize) {
                 Some(definition) if !definition.failed => of(definition.root),
                 _ => ColumnProvenance::Other,
             },
             Ir::Aggregate { .. } | Ir::CountRows => ColumnProvenance::Aggregate,
-            Ir::Apply { overload, args } => match (catalog::owner(overload), program.args(args)) {
+            Ir::Apply { overload, args } => match (catalog::overload_owner(overload), program.args(args)) {
                 (internal::DIVIDE, [a, b]) if !constant(*b) => match (of(*a), of(*b)) {
                     (ColumnProvenance::Aggregate, ColumnProvenance::Aggregate) => {
-                        ColumnProvenance::Ratio(Arc::new((name(program, *a), name(program, *b))))
+                        ColumnProvenance::Ratio(Arc::new((value_name(program, *a), value_name(program, *b))))
                     }
                     _ => ColumnProvenance::Other,
                 },
@@ -125,7 +125,7 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
     made
 }
 
-fn column_made(program: &Program, column: u32, relations: &[Relation]) -> ColumnProvenance {
+fn column_provenance(program: &Program, column: u32, relations: &[Relation]) -> ColumnProvenance {
     let Some(used) = program.columns.get(column as usize) else {
         return ColumnProvenance::Other;
     };
@@ -135,7 +135,7 @@ fn column_made(program: &Program, column: u32, relations: &[Relation]) -> Column
 }
 
 /// Combines the origins of values. If all are totals, the result is a total. If all are rates, the result is a rate.
-fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance {
+fn combine_provenances(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance {
     let Some(first) = parts.next() else {
         return ColumnProvenance::Other;
     };
@@ -154,7 +154,7 @@ fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance 
 }
 
 /// Returns the name of a value if the value is a column or a definition. Empty for other values.
-fn name(program: &Program, id: IrId) -> String {
+fn value_name(program: &Program, id: IrId) -> String {
     match program.node(id) {
         Ir::Column(column) => program.columns.get(column as usize).map(|c| c.name.to_string()),
         Ir::Definition(used) => program
@@ -164,7 +164,7 @@ fn name(program: &Program, id: IrId) -> String {
             .map(str::to_owned),
         // A cast or guard does not change the number, so use the name of its operand.
         Ir::Apply { args, .. } => match program.args(args) {
-            [one] => return name_of_simple(program, *one),
+            [one] => return simple_name(program, *one),
             _ => None,
         },
         _ => None,
@@ -172,9 +172,9 @@ fn name(program: &Program, id: IrId) -> String {
     .unwrap_or_default()
 }
 
-fn name_of_simple(program: &Program, id: IrId) -> String {
+fn simple_name(program: &Program, id: IrId) -> String {
     match program.node(id) {
-        Ir::Column(_) | Ir::Definition(_) => name(program, id),
+        Ir::Column(_) | Ir::Definition(_) => value_name(program, id),
         _ => String::new(),
     }
 }

@@ -48,12 +48,12 @@ impl Compiler {
     /// ```
     #[must_use]
     pub fn compile_specs(&self, specs: &[SpecText<'_>]) -> Vec<CompiledSpec> {
-        self.compile_specs_telling(specs, || {})
+        self.compile_specs_with_progress(specs, || {})
     }
 
     /// Compiles specs on several threads, and calls `done` after each spec, from any of the threads.
     #[must_use]
-    pub fn compile_specs_telling(&self, specs: &[SpecText<'_>], done: impl Fn() + Sync) -> Vec<CompiledSpec> {
+    pub fn compile_specs_with_progress(&self, specs: &[SpecText<'_>], done: impl Fn() + Sync) -> Vec<CompiledSpec> {
         self.compile_first_specs(specs, specs.len(), done)
     }
 
@@ -74,7 +74,7 @@ impl Compiler {
         count: usize,
         done: impl Fn() + Sync,
     ) -> Vec<CompiledSpec> {
-        let heads = parallel::map_range(specs.len(), |number| self.head(specs[number]));
+        let heads = parallel::map_range(specs.len(), |number| self.batch_head(specs[number]));
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
         for (number, head) in heads.iter().enumerate() {
             if let Some((name, _)) = &head.name {
@@ -84,9 +84,9 @@ impl Compiler {
         let parents: Vec<Vec<usize>> = heads
             .iter()
             .enumerate()
-            .map(|(number, head)| parents(number, head, &first))
+            .map(|(number, head)| spec_parents(number, head, &first))
             .collect();
-        let order = graph::order(&parents);
+        let order = graph::order_specs(&parents);
         let needed = with_ancestors(&parents, count);
         let mut compiler = self.clone();
         let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
@@ -94,7 +94,7 @@ impl Compiler {
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
             // The columns of models in cycles, and of models that read them, are unknown.
             if place == order.waves.len() {
-                compiler.know(
+                compiler.add_models(
                     wave.iter()
                         .filter_map(|number| Some(Relation::unknown(heads[*number].name.as_ref()?.0.clone()))),
                 );
@@ -105,7 +105,7 @@ impl Compiler {
                 done();
                 compiled
             });
-            compiler.know(compiled.iter().filter_map(CompiledSpec::as_relation));
+            compiler.add_models(compiled.iter().filter_map(CompiledSpec::as_relation));
             for (number, compiled) in wave.iter().zip(compiled) {
                 all[*number] = Some(compiled);
             }
@@ -136,17 +136,17 @@ impl Compiler {
     /// ```
     /// let compiler = formulac_model::Compiler::default();
     /// let first = compiler.compile_spec("model: a\nfrom: t\ngroup_by: g\ndefinitions: n = COUNT()\n");
-    /// let second = compiler.knowing(&[first]).compile_spec("model: b\nfrom: a\nkeep: all\n");
+    /// let second = compiler.with_models(&[first]).compile_spec("model: b\nfrom: a\nkeep: all\n");
     /// assert_eq!(second.columns().len(), 2);
     /// ```
     #[must_use]
-    pub fn knowing(&self, specs: &[CompiledSpec]) -> Self {
+    pub fn with_models(&self, specs: &[CompiledSpec]) -> Self {
         let mut compiler = self.clone();
-        compiler.know(specs.iter().filter_map(CompiledSpec::as_relation));
+        compiler.add_models(specs.iter().filter_map(CompiledSpec::as_relation));
         compiler
     }
 
-    fn head<'t>(&self, spec: SpecText<'t>) -> BatchHead<'t> {
+    fn batch_head<'t>(&self, spec: SpecText<'t>) -> BatchHead<'t> {
         let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
         let loaded = file.spec(&mut Vec::new());
         let name = loaded
@@ -168,7 +168,7 @@ impl Compiler {
 
     /// Adds models to the known relations. This does not copy the options, because they are shared only while a spec is
     /// compiled.
-    fn know(&mut self, models: impl Iterator<Item = Relation>) {
+    fn add_models(&mut self, models: impl Iterator<Item = Relation>) {
         let options = Arc::make_mut(&mut self.formulas.options);
         models.for_each(|model| options.models.push(model));
     }
@@ -176,7 +176,7 @@ impl Compiler {
 
 /// Returns the indexes of the distinct specs that a spec reads. A spec that reads a relation with its own name is left
 /// out: it reads a table of the warehouse, or the error is reported elsewhere.
-fn parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
+fn spec_parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = head
         .reads
         .iter()
@@ -240,10 +240,14 @@ impl CompiledSpec {
             let nullable = column.is_nullable() && !tested(column);
             column.clone().nullable(nullable)
         });
-        let relation = columns.fold(Relation::new(name), Relation::with).keyed(&self.key);
-        let relation = if self.open { relation.known_in_part() } else { relation };
+        let relation = columns.fold(Relation::new(name), Relation::with).with_key(&self.key);
+        let relation = if self.open {
+            relation.partially_known()
+        } else {
+            relation
+        };
         Some(match &self.access {
-            Some((access, group)) => relation.accessible(*access, group.as_deref()),
+            Some((access, group)) => relation.with_access(*access, group.as_deref()),
             None => relation,
         })
     }

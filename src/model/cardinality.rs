@@ -39,17 +39,17 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(usize, CardinalityQuery)> {
         let mut unproven = Vec::new();
-        let conditions = Conditions::from_plan(plan);
+        let conditions = JoinConditions::from_plan(plan);
         for (place, join) in step.joins.iter().enumerate() {
             let single = joined.single.get(place).copied().unwrap_or_default();
             let key = joined.keys.get(place).map(Vec::as_slice).unwrap_or_default();
-            let on = conditions.at(place);
+            let on = conditions.join_condition(place);
             if join.many || single || (on.is_none() && join.kind != JoinKind::Cross) {
                 continue;
             }
             let relation = join.name();
             let asked = on
-                .map(|root| query_of_condition(plan.program, root, relation))
+                .map(|root| condition_query(plan.program, root, relation))
                 .unwrap_or_default();
             let name = |column: &u32| plan.program.columns.get(*column as usize).map_or("", |c| &*c.name);
             let equal: Vec<&str> = asked.equal.iter().map(name).collect();
@@ -61,14 +61,14 @@ impl SpecCompilation<'_> {
             if !key.is_empty() && missing.is_empty() {
                 continue;
             }
-            let is_step = matches!(join.to, crate::dbt::From::Table(_)) && self.step_named(join.to.name());
+            let is_step = matches!(join.to, crate::dbt::RelationReference::Table(_)) && self.has_step(join.to.name());
             let why = match (key, equal.as_slice()) {
                 ([], []) => "no known key guarantees at most one match".to_owned(),
-                ([], equal) => format!("{} is not known to be unique", listed(equal)),
+                ([], equal) => format!("{} is not known to be unique", list_names(equal)),
                 (key, _) => format!(
                     "its key is {}, but the join does not compare {}",
-                    listed(key),
-                    listed(&missing)
+                    list_names(key),
+                    list_names(&missing)
                 ),
             };
             let wanted = if key.is_empty() {
@@ -108,7 +108,7 @@ impl SpecCompilation<'_> {
         unproven
     }
 
-    fn step_named(&self, name: &str) -> bool {
+    fn has_step(&self, name: &str) -> bool {
         self.spec
             .steps
             .iter()
@@ -116,7 +116,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-fn listed<T: AsRef<str>>(names: &[T]) -> String {
+fn list_names<T: AsRef<str>>(names: &[T]) -> String {
     names
         .iter()
         .map(|n| format!("`{}`", n.as_ref()))
@@ -125,9 +125,9 @@ fn listed<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 /// Conditions of a step's joins, by join index.
-pub(super) struct Conditions(FxHashMap<u32, IrId>);
+pub(super) struct JoinConditions(FxHashMap<u32, IrId>);
 
-impl Conditions {
+impl JoinConditions {
     pub fn from_plan(plan: &StepPlan<'_>) -> Self {
         let mut conditions = FxHashMap::default();
         for (role, definition) in plan.roles.iter().zip(&plan.program.definitions) {
@@ -138,7 +138,7 @@ impl Conditions {
         Self(conditions)
     }
 
-    pub fn at(&self, place: usize) -> Option<IrId> {
+    pub fn join_condition(&self, place: usize) -> Option<IrId> {
         self.0.get(&(place as u32)).copied()
     }
 }
@@ -146,13 +146,15 @@ impl Conditions {
 /// Returns the columns of a joined relation that the join condition equates with values of other relations.
 pub(super) fn settled_columns<'p>(
     plan: &StepPlan<'p>,
-    conditions: &Conditions,
+    conditions: &JoinConditions,
     place: usize,
     relation: &str,
 ) -> Vec<&'p str> {
-    let root = conditions.at(place).filter(|root| !plan.program.meta(*root).volatile);
+    let root = conditions
+        .join_condition(place)
+        .filter(|root| !plan.program.meta(*root).volatile);
     let asked = root
-        .map(|root| query_of_condition(plan.program, root, relation))
+        .map(|root| condition_query(plan.program, root, relation))
         .unwrap_or_default();
     asked
         .equal
@@ -163,7 +165,7 @@ pub(super) fn settled_columns<'p>(
 }
 
 /// Returns the conditions that an expression places on a relation.
-fn query_of_condition(program: &Program, root: IrId, relation: &str) -> CardinalityQuery {
+fn condition_query(program: &Program, root: IrId, relation: &str) -> CardinalityQuery {
     let equal = catalog::get(internal::EQUAL);
     let is_equal = |overload| equal.overloads.iter().any(|o| o.id == overload);
     let mut asked = CardinalityQuery::default();
@@ -173,7 +175,7 @@ fn query_of_condition(program: &Program, root: IrId, relation: &str) -> Cardinal
             Ir::And(args) => stack.extend(program.args(args).iter().rev()),
             Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
             node => {
-                let (own, others) = reads(program, id, relation);
+                let (own, others) = has_columns_of(program, id, relation);
                 let pair = match node {
                     Ir::Apply { overload, args } if is_equal(overload) => program.args(args),
                     _ => &[],
@@ -182,15 +184,18 @@ fn query_of_condition(program: &Program, root: IrId, relation: &str) -> Cardinal
                     [a, b] => [(*a, *b), (*b, *a)]
                         .into_iter()
                         .find_map(|(a, b)| match program.node(a) {
-                            Ir::Column(column) => {
-                                (reads(program, a, relation).0 && !reads(program, b, relation).0).then_some(column)
-                            }
+                            Ir::Column(column) => (has_columns_of(program, a, relation).0
+                                && !has_columns_of(program, b, relation).0)
+                                .then_some(column),
                             _ => None,
                         }),
                     _ => None,
                 };
                 if let [a, b] = pair {
-                    let (a, b) = (reads(program, *a, relation), reads(program, *b, relation));
+                    let (a, b) = (
+                        has_columns_of(program, *a, relation),
+                        has_columns_of(program, *b, relation),
+                    );
                     asked.pairs |= matches!((a, b), ((true, false), (false, true)) | ((false, true), (true, false)));
                 }
                 match column {
@@ -205,9 +210,9 @@ fn query_of_condition(program: &Program, root: IrId, relation: &str) -> Cardinal
 }
 
 /// Returns whether a value reads columns of the relation, and whether it reads columns of other relations.
-fn reads(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
+fn has_columns_of(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     let (mut own, mut others) = (false, false);
-    for column in columns_of(program, root) {
+    for column in value_columns(program, root) {
         match program.columns.get(column as usize).and_then(|c| c.relation.as_deref()) {
             Some(of) if of == relation => own = true,
             _ => others = true,
@@ -217,7 +222,7 @@ fn reads(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
 }
 
 /// Returns the columns that a value depends on, directly or through definitions.
-fn columns_of(program: &Program, root: IrId) -> Vec<u32> {
+fn value_columns(program: &Program, root: IrId) -> Vec<u32> {
     let mut columns = Vec::new();
     let mut seen = rustc_hash::FxHashSet::default();
     let mut stack = vec![root];
@@ -246,12 +251,14 @@ pub(super) fn check_supported(
     found: &mut Vec<Diagnostic>,
 ) {
     let facts = dialect.facts();
-    let conditions = Conditions::from_plan(plan);
+    let conditions = JoinConditions::from_plan(plan);
     for (place, join) in step.joins.iter().enumerate() {
         let name = join.name();
         let single = joined.single.get(place).copied().unwrap_or_default();
-        let Some(root) = conditions.at(place) else { continue };
-        if query_of_condition(plan.program, root, name).pairs {
+        let Some(root) = conditions.join_condition(place) else {
+            continue;
+        };
+        if condition_query(plan.program, root, name).pairs {
             continue;
         }
         let refused = |what: &str| {
@@ -290,7 +297,7 @@ pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found:
             continue;
         }
         let here = joined.input.relations.get(*place as usize + 1).map_or("", |r| r.name());
-        let later = columns_of(program, definition.root).into_iter().find_map(|column| {
+        let later = value_columns(program, definition.root).into_iter().find_map(|column| {
             let relation = program.columns.get(column as usize)?.relation.as_deref()?;
             joined
                 .input

@@ -2,14 +2,16 @@
 
 use super::compile::SpecCompilation;
 use crate::compiler::CompilerOptions;
-use crate::dbt::From;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Relation;
 use crate::span::Span;
 
 /// Returns the relation, if its columns are known.
-pub(super) fn known_relation<'o>(options: &'o CompilerOptions, from: &From) -> Option<&'o Relation> {
-    let model = from.own_model().and_then(|model| options.models.relation(model));
+pub(super) fn known_relation<'o>(options: &'o CompilerOptions, from: &RelationReference) -> Option<&'o Relation> {
+    let model = from
+        .unversioned_model()
+        .and_then(|model| options.models.relation(model));
     model
         .or_else(|| options.schema.relation(from.name()))
         .filter(|relation| !relation.is_open())
@@ -17,18 +19,18 @@ pub(super) fn known_relation<'o>(options: &'o CompilerOptions, from: &From) -> O
 
 impl<'r> SpecCompilation<'r> {
     /// Returns the relation, if its columns are known.
-    pub(super) fn known_relation(&self, from: &From) -> Option<&'r Relation> {
+    pub(super) fn known_relation(&self, from: &RelationReference) -> Option<&'r Relation> {
         known_relation(&self.compiler.options, from)
     }
 
     /// Returns whether a relation does not exist. This is known if the schema is complete and does not contain the
     /// relation, and no spec generates it.
-    pub(super) fn is_missing(&self, from: &From) -> bool {
+    pub(super) fn is_missing(&self, from: &RelationReference) -> bool {
         let options = &self.compiler.options;
         let is_made = from
-            .own_model()
+            .unversioned_model()
             .is_some_and(|model| options.models.relation(model).is_some());
-        !options.schema.lists_some() && !is_made && options.schema.relation(from.name()).is_none()
+        !options.schema.is_partial_list() && !is_made && options.schema.relation(from.name()).is_none()
     }
 
     /// Returns a diagnostic about a missing relation. `also` contains more names that may be similar.
@@ -47,7 +49,7 @@ impl<'r> SpecCompilation<'r> {
             span,
             format!("the schema has no relation `{name}`{but}"),
         );
-        let near = suggest::nearest(name, relations.map(Relation::name).chain(also));
-        diagnostic.with_help(near.map_or_else(|| options.help_with_missing(key), suggest::similar))
+        let near = suggest::nearest_name(name, relations.map(Relation::name).chain(also));
+        diagnostic.with_help(near.map_or_else(|| options.help_with_missing(key), suggest::similar_name_help))
     }
 }

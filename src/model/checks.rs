@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::compile::SpecCompilation;
 use super::dbt_tests::no_column;
 use super::formulas::StepFormulas;
-use super::load::{Keep, Step};
+use super::load::{KeptColumns, Step};
 use super::sources::ReadSource;
 use crate::Level;
 use crate::ast::Ast;
@@ -56,7 +56,7 @@ impl SpecCompilation<'_> {
                         name.node.span,
                         format!("two steps are named `{}`", name.text),
                     )
-                    .with_other(first, "the first")
+                    .with_secondary_label(first, "the first")
                     .with_help("rename one of them"),
                 );
             }
@@ -104,7 +104,7 @@ pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
 }
 
 /// Reports a formula without a name in a block of definitions.
-pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<Diagnostic>) {
     for definition in &ast.definitions {
         let role = formulas.roles.get(definition.part as usize);
         if definition.name.is_none() && role == Some(&DefinitionRole::Definitions) && !definition.broken {
@@ -171,7 +171,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
                 span,
                 format!("two columns are named `{name}`"),
             )
-            .with_other(first, "the first")
+            .with_secondary_label(first, "the first")
             .with_help("rename one of them"),
         );
     };
@@ -237,7 +237,7 @@ pub(super) fn check_shape(
     source: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    if plan.grouped && !matches!(step.keep, Keep::Nothing) {
+    if plan.grouped && !matches!(step.keep, KeptColumns::Nothing) {
         diagnostics.push(
             Diagnostic::new(
                 Code::KeepInGroupedStep,
@@ -262,7 +262,7 @@ pub(super) fn check_shape(
         && !step.faulty
         && !plan.outputs.iter().any(|o| *o)
         && step.group_by.is_empty()
-        && matches!(step.keep, Keep::Nothing);
+        && matches!(step.keep, KeptColumns::Nothing);
     if empty {
         diagnostics.push(
             Diagnostic::new(Code::NothingToSelect, step.span, "the step has no columns")
@@ -273,7 +273,7 @@ pub(super) fn check_shape(
     if input.joined.is_some() {
         return;
     }
-    if let Keep::Columns(names) = &step.keep {
+    if let KeptColumns::Columns(names) = &step.keep {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for name in names {
             if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.span(source)) {
@@ -283,22 +283,25 @@ pub(super) fn check_shape(
                         name.span(source),
                         format!("`{}` is listed twice in `keep`", name.text),
                     )
-                    .with_other(first, "the first")
+                    .with_secondary_label(first, "the first")
                     .with_help("remove one of them"),
                 );
             }
         }
     }
-    if let (Keep::Columns(names), Some(relation)) = (&step.keep, input.relation) {
+    if let (KeptColumns::Columns(names), Some(relation)) = (&step.keep, input.relation) {
         for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
             let help = if name.text == "*" {
                 "write `keep: all`"
             } else {
                 "correct the name in `keep`"
             };
-            diagnostics.push(check::no_column(relation, name.text, name.span(source), || {
-                help.to_owned()
-            }));
+            diagnostics.push(check::no_column_diagnostic(
+                relation,
+                name.text,
+                name.span(source),
+                || help.to_owned(),
+            ));
         }
     }
 }

@@ -3,10 +3,10 @@
 use rustc_hash::FxHashMap;
 
 use super::additivity::StepColumns;
-use super::averaged_rates::{check_rates, column_provenances, rates_matter, relations_of};
+use super::averaged_rates::{check_rates, column_provenances, input_relations, rates_matter};
 use super::cardinality::{check_supported, check_visible};
-use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
-use super::dbt_tests::Proofs;
+use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
+use super::dbt_tests::SpecTests;
 use super::fan_out::check_fan_out;
 use super::file::SpecFile;
 use super::formulas::StepFormulas;
@@ -14,7 +14,7 @@ use super::incremental::is_incremental;
 use super::join_scope::{JoinedStep, StepFacts};
 use super::join_tests::SingleMatch;
 use super::lineage::Lineage;
-use super::load::{Keep, Spec, Step};
+use super::load::{KeptColumns, Spec, Step};
 use super::long_names::check_lengths;
 use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
@@ -22,19 +22,19 @@ use super::reads::NamesUsed;
 use super::selector_facts;
 use super::sources::SpecSources;
 use super::time_range::{StepTimes, TimeReach};
-use super::totals::ReadBefore;
-use super::worksheet::{check_order, first_columns, pivot_columns, sheet_of, without_calculations};
+use super::totals::PreviousInput;
+use super::worksheet::{check_order, first_columns, pivot_columns, without_calculations, worksheet_grid};
 use super::{CompiledSpec, SpecDefinition};
 use crate::UndecidedType;
 use crate::ast::Ast;
 use crate::check::{self, CheckScope, Context, DefinitionRole};
-use crate::compiler::{Compiler, SpecOptions, path};
+use crate::compiler::{Compiler, SpecOptions, column_path};
 use crate::diag::{self, Code, Diagnostic};
 use crate::ir::{ColumnUse, Ir, Program};
 use crate::parse;
 use crate::plan::{
     CteNames, KeepColumns, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, TimeColumn, key_name,
-    needs_every_cell, plan_step, use_other_forms,
+    needs_every_cell, plan_step, rewrite_unsupported,
 };
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
@@ -94,7 +94,7 @@ impl Compiler {
             return Vec::new();
         };
         let columns = compiled.columns_read.iter().filter(|column| column.assumed);
-        let columns = columns.map(|column| (path(column), &*column.name, column.ty));
+        let columns = columns.map(|column| (column_path(column), &*column.name, column.ty));
         let specs = Arc::new(SpecOptions {
             probe_types: false,
             ..(*self.specs).clone()
@@ -130,7 +130,7 @@ pub(super) struct SpecCompilation<'r> {
     /// Joins that are declared to find at most one row but are not proven to.
     pub(super) unproven: Vec<SingleMatch>,
     /// Generated dbt tests.
-    pub(super) proofs: Proofs,
+    pub(super) proofs: SpecTests,
     /// Definitions to compute if a step is recomputed for totals. `None` means all definitions.
     pub(super) only: Option<Vec<String>>,
     /// Columns of relations that formulas read.
@@ -167,7 +167,7 @@ impl<'r> SpecCompilation<'r> {
             joins_sound: true,
             facts: Vec::new(),
             unproven: Vec::new(),
-            proofs: Proofs::default(),
+            proofs: SpecTests::default(),
             only: None,
             columns_read: Vec::new(),
             names_used: NamesUsed::default(),
@@ -220,16 +220,16 @@ impl<'r> SpecCompilation<'r> {
         let mut name = from;
         let mut body = Select::default();
         let count = spec.steps.len();
-        let mut before: Option<ReadBefore> = None;
+        let mut before: Option<PreviousInput> = None;
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
-            let read = ReadBefore {
+            let read = PreviousInput {
                 index,
                 name: name.clone(),
                 relation: relation.clone(),
                 grain: grain.clone(),
             };
-            let tabs = self.tabs(step, index, &mut compiled.diagnostics);
+            let tabs = self.read_tabs(step, index, &mut compiled.diagnostics);
             let mut input = StepInput {
                 name: &name,
                 first: index == 0,
@@ -260,14 +260,15 @@ impl<'r> SpecCompilation<'r> {
                     .iter()
                     .for_each(|total| self.lineage.add_total(&total.measure, &total.column));
             }
-            let Some(mut output) = self.step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics)
+            let Some(mut output) =
+                self.compile_step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics)
             else {
                 let mut columns = self.possible_columns(step, relation.as_ref(), memory);
                 for step in spec.steps.iter().skip(index + 1) {
                     // The columns of joined relations are not considered here, so they count as unknown if the step has
                     // joins.
                     let seen = columns.as_ref().filter(|_| step.joins.is_empty());
-                    self.faults_of_its_own(step, seen, memory, &mut compiled.diagnostics);
+                    self.independent_faults(step, seen, memory, &mut compiled.diagnostics);
                     columns = self.possible_columns(step, columns.as_ref(), memory);
                 }
                 return;
@@ -287,7 +288,7 @@ impl<'r> SpecCompilation<'r> {
                     self.check_column_keys(&output.relation, &mut compiled.diagnostics);
                 }
                 self.check_contract(&output.relation, output.open, &mut compiled.diagnostics);
-                self.prove(&output, memory, &mut compiled.diagnostics);
+                self.generate_tests(&output, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.with_tags(self.documented_columns(&output.relation));
                 (compiled.single, compiled.open) = (output.single, output.open);
@@ -316,7 +317,7 @@ impl<'r> SpecCompilation<'r> {
         compiled.key.clone_from(&grain);
         compiled.never_null = std::mem::take(&mut self.proofs.never_null);
         compiled.access = Some(self.own_access());
-        let incremental = self.incremental(relation.as_ref(), &grain, &mut compiled.diagnostics);
+        let incremental = self.plan_incremental(relation.as_ref(), &grain, &mut compiled.diagnostics);
         if let (Some(incremental), Some(relation)) = (&incremental, &relation) {
             // The key of an incremental model is declared NOT NULL and tested, so no warning is necessary.
             self.proofs.nullable_keys.clear();
@@ -327,7 +328,9 @@ impl<'r> SpecCompilation<'r> {
                 self.test_unique_key(&incremental.unique_key, relation, memory, &mut compiled.diagnostics);
             }
         }
-        compiled.model_warnings.extend(spec.steps.last().and_then(limited));
+        compiled
+            .model_warnings
+            .extend(spec.steps.last().and_then(limit_warning));
         compiled.model_warnings.append(&mut self.proofs.nullable_keys);
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
             self.write(body, &grain, incremental, &mut memory.emit, compiled);
@@ -338,7 +341,7 @@ impl<'r> SpecCompilation<'r> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    pub(super) fn step(
+    pub(super) fn compile_step(
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
@@ -362,7 +365,7 @@ impl<'r> SpecCompilation<'r> {
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
-        let mut sheet = sheet_of(step, input.relation, input.grain, input.tabs);
+        let mut sheet = worksheet_grid(step, input.relation, input.grain, input.tabs);
         // An incremental run reads only part of the rows, but pivots and totals need all rows.
         let whole_sheet = sheet.as_ref().is_some_and(|sheet| sheet.pivot.is_some()) || !self.totals.is_empty();
         let refused = whole_sheet.then_some(step.span);
@@ -410,7 +413,7 @@ impl<'r> SpecCompilation<'r> {
                 .any(|sheet| sheet.pivot.iter().any(|pivot| pivot.values.is_some()));
             let every = wide
                 || needs_every_cell(
-                    &plan_of(program, ast, &formulas, step),
+                    &build_plan(program, ast, &formulas, step),
                     &pivot_columns(step, input.grain),
                 );
             if every && !failed(diagnostics) {
@@ -419,7 +422,7 @@ impl<'r> SpecCompilation<'r> {
                         .as_ref()
                         .and_then(|sheet| sheet.totals.as_deref())
                         .unwrap_or_default();
-                    self.cells(step, input, program, (&values, totals), emit, diagnostics)
+                    self.pivot_cells(step, input, program, (&values, totals), emit, diagnostics)
                 };
             }
         }
@@ -428,7 +431,7 @@ impl<'r> SpecCompilation<'r> {
         let input = match &cells {
             None => input,
             Some(cells) => {
-                in_cells = cells.input(input);
+                in_cells = cells.with_cells(input);
                 let relations = in_cells.relation.map_or(&[][..], std::slice::from_ref);
                 found.truncate(syntax);
                 check::check(
@@ -442,9 +445,9 @@ impl<'r> SpecCompilation<'r> {
                 &in_cells
             }
         };
-        use_other_forms(program, options.dialect);
-        check_unnamed(ast, &formulas, &mut found);
-        let mut plan = plan_of(program, ast, &formulas, step);
+        rewrite_unsupported(program, options.dialect);
+        check_unnamed_formulas(ast, &formulas, &mut found);
+        let mut plan = build_plan(program, ast, &formulas, step);
         if let Some(only) = &self.only {
             for (definition, output) in program.definitions.iter().zip(&mut plan.outputs) {
                 *output &= only.iter().any(|name| {
@@ -463,7 +466,7 @@ impl<'r> SpecCompilation<'r> {
         check_units(&plan, before, &formulas.text, &mut found);
         check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
-        let read = relations_of(input);
+        let read = input_relations(input);
         let made = if rates_matter(read, last) {
             column_provenances(program, read)
         } else {
@@ -488,8 +491,8 @@ impl<'r> SpecCompilation<'r> {
             self.source,
             diagnostics,
         );
-        let found = found.into_iter().map(|d| d.map_spans(|s| formulas.in_file(s)));
-        diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
+        let found = found.into_iter().map(|d| d.map_spans(|s| formulas.to_file_span(s)));
+        diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
         if input.first || joined.is_some() {
             self.columns_read.extend(program.columns.iter().cloned());
         }
@@ -499,7 +502,7 @@ impl<'r> SpecCompilation<'r> {
             return None;
         }
         if self.only.is_none() {
-            self.collect(step, program, ast, &formulas);
+            self.collect_descriptions(step, program, ast, &formulas);
         }
         let name = self.step_name(step, input.name, &plan, &formulas.text);
         let by_definition = |by_part: &[bool]| -> Vec<bool> {
@@ -516,9 +519,9 @@ impl<'r> SpecCompilation<'r> {
                     KeepColumns::Some(cells.iter().flat_map(|cells| &cells.kept).map(String::as_str).collect())
                 }
                 _ if matches!(kept, Some(Some(_))) => KeepColumns::Joined(kept.flatten().unwrap_or_default()),
-                Keep::Nothing => KeepColumns::Nothing,
-                Keep::All => KeepColumns::All,
-                Keep::Columns(names) => KeepColumns::Some(names.iter().map(|n| n.text).collect()),
+                KeptColumns::Nothing => KeepColumns::Nothing,
+                KeptColumns::All => KeepColumns::All,
+                KeptColumns::Columns(names) => KeepColumns::Some(names.iter().map(|n| n.text).collect()),
             },
             limit: step.limit,
             descending: &descending,
@@ -560,13 +563,13 @@ impl<'r> SpecCompilation<'r> {
             let made = made.get(definition.root.index()).cloned().unwrap_or_default();
             output
                 .relation
-                .note_made(definition.name.as_deref().unwrap_or_default(), made);
+                .record_provenance(definition.name.as_deref().unwrap_or_default(), made);
         }
         if last {
             // Other specs may only use facts that dbt can provide.
-            output.relation.forget_month_starts();
+            output.relation.clear_month_starts();
         } else {
-            note_values(&plan, read, &mut output.relation);
+            record_values(&plan, read, &mut output.relation);
         }
         if self.incremental && self.only.is_none() {
             let place = self.times.len();
@@ -584,7 +587,7 @@ impl<'r> SpecCompilation<'r> {
                 .diagnostics
                 .iter()
                 .cloned()
-                .map(|d| d.map_spans(|s| formulas.in_file(s))),
+                .map(|d| d.map_spans(|s| formulas.to_file_span(s))),
         );
         if let Some(joined) = joined {
             let unproven = unproven.unwrap_or_default();
@@ -596,19 +599,19 @@ impl<'r> SpecCompilation<'r> {
         }
         if let Some(cells) = &cells {
             let kept = match &step.keep {
-                Keep::Columns(names) => KeepColumns::Some(names.iter().map(|n| n.text).collect()),
+                KeptColumns::Columns(names) => KeepColumns::Some(names.iter().map(|n| n.text).collect()),
                 _ => KeepColumns::All,
             };
             if cells.place.is_some() {
                 let work = (&mut *program, &mut *emit, last);
                 self.wide_form(step, cells, &values, &kept, of_sheet, work, &mut output, diagnostics);
-                self.note_wide();
+                self.record_wide();
             } else {
                 self.long_form(cells, of_sheet, &kept, &mut output, &mut emit.tree);
             }
         }
         if self.only.is_none() {
-            self.lineage.give(&output.relation, last);
+            self.lineage.record_outputs(&output.relation, last);
         }
         if let Some(column) = &output.star_conflict {
             diagnostics.push(
@@ -640,10 +643,10 @@ impl<'r> SpecCompilation<'r> {
             return None;
         }
         let mut names: Vec<String> = match &step.keep {
-            Keep::Nothing => Vec::new(),
-            Keep::All => input?.columns().iter().map(|c| c.name().to_owned()).collect(),
-            Keep::Columns(names) if step.joins.is_empty() => names.iter().map(|n| n.text.to_owned()).collect(),
-            Keep::Columns(names) => names.iter().map(|n| key_name(n.text)).collect(),
+            KeptColumns::Nothing => Vec::new(),
+            KeptColumns::All => input?.columns().iter().map(|c| c.name().to_owned()).collect(),
+            KeptColumns::Columns(names) if step.joins.is_empty() => names.iter().map(|n| n.text.to_owned()).collect(),
+            KeptColumns::Columns(names) => names.iter().map(|n| key_name(n.text)).collect(),
         };
         names.extend(step.group_by.iter().map(|key| key_name(key.text)));
         let defined = ast.definitions.iter().filter_map(|d| d.name);
@@ -658,7 +661,7 @@ impl<'r> SpecCompilation<'r> {
 
     /// Reports those errors of a step that do not depend on the failed previous step, apart from the names of its
     /// columns.
-    fn faults_of_its_own(
+    fn independent_faults(
         &self,
         step: &Step<'_>,
         columns: Option<&Relation>,
@@ -682,7 +685,7 @@ impl<'r> SpecCompilation<'r> {
             .iter()
             .position(|other| other.span == step.span)
             .unwrap_or_default();
-        let sheet = sheet_of(step, columns, &[], &self.tabs(step, place, &mut Vec::new()));
+        let sheet = worksheet_grid(step, columns, &[], &self.read_tabs(step, place, &mut Vec::new()));
         let scope = CheckScope {
             context: if sheet.is_some() {
                 Context::Worksheet
@@ -712,7 +715,7 @@ impl<'r> SpecCompilation<'r> {
             Code::UnknownUnit,
         ];
         found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
-        diagnostics.extend(found.into_iter().map(|d| d.map_spans(|s| formulas.in_file(s))));
+        diagnostics.extend(found.into_iter().map(|d| d.map_spans(|s| formulas.to_file_span(s))));
     }
 
     /// Returns the name of a step. The name of an unnamed step is generated from its input and grouping keys, for
@@ -750,7 +753,7 @@ impl<'r> SpecCompilation<'r> {
 }
 
 /// Records the possible strings of a step's columns, for comparisons in later steps.
-fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) {
+fn record_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) {
     let program = plan.program;
     for (index, definition) in program.definitions.iter().enumerate() {
         let of = match (program.node(definition.root), plan.roles[index]) {
@@ -761,21 +764,21 @@ fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) 
         let Some(name) = of.filter(|_| program.meta(definition.root).ty == Type::Text) else {
             continue;
         };
-        if let Some(values) = check::values_of(program, read, definition.root) {
-            relation.note_values(name, values);
+        if let Some(values) = check::possible_values(program, read, definition.root) {
+            relation.record_values(name, values);
         }
     }
 }
 
 /// Returns a warning about a limit in the last step, because it hides rows from readers of the model.
-fn limited(last: &Step<'_>) -> Option<Diagnostic> {
+fn limit_warning(last: &Step<'_>) -> Option<Diagnostic> {
     let rows = last.limit?;
     let message = format!("`limit: {rows}` removes rows for all downstream models");
     let help = "add a rank column, for example `place = RANK(…)`, and filter by it when you read the model";
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 
-fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &StepFormulas, step: &Step<'_>) -> StepPlan<'p> {
+fn build_plan<'p>(program: &'p Program, ast: &Ast, formulas: &StepFormulas, step: &Step<'_>) -> StepPlan<'p> {
     let role = |index: usize| {
         ast.definitions
             .get(index)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use formulac_core::compiler::{CompilerOptions, order_key, path, remove_silenced};
+pub use formulac_core::compiler::{CompilerOptions, column_path, order_key, remove_silenced};
 
 use crate::SemanticModels;
 use crate::calendar::Weekday;
@@ -213,7 +213,7 @@ impl Builder {
     /// ```
     /// use formulac_core::{Column, Relation, Schema, Type};
     /// use formulac_model::Compiler;
-    /// let people = Relation::new("people").with(Column::new("email", Type::Text).tagged(["pii"]));
+    /// let people = Relation::new("people").with(Column::new("email", Type::Text).with_tags(["pii"]));
     /// let compiler = Compiler::builder().schema(Schema::new().with(people)).inherit(["pii"]).build();
     /// let model = compiler.compile_spec("model: m\nfrom: people\ndefinitions: mail = LOWER(email)\n");
     /// assert_eq!(model.columns()[0].tags(), ["pii"]);

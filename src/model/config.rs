@@ -1,21 +1,21 @@
 //! dbt configuration of the model. Keys that affect the SQL go to the top of the `.sql` file, and the others to the
 //! properties file.
 
-use super::access::Granted;
+use super::access::InheritedAccess;
 use super::compile::SpecCompilation;
-use super::incremental::Incremental;
+use super::incremental::IncrementalPlan;
 use super::keys::SHAPES_SQL;
 use super::load::DbtKeys;
-use super::properties::{Language, list, pairs, value};
+use super::properties::{StringLanguage, yaml_list, yaml_pairs, yaml_value};
 use crate::dbt::YamlOutput;
 use crate::schema::Column;
 use crate::yaml::Node;
 
 /// Returns the settings in `config:`, merged with the keys of the spec that have the same meaning.
 fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
-    let mut config = pairs(dbt.config, Language::Dbt);
+    let mut config = yaml_pairs(dbt.config, StringLanguage::Dbt);
     for (name, node) in [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)] {
-        config.extend(node.map(|node| (name.to_owned(), value(node, Language::Dbt))));
+        config.extend(node.map(|node| (name.to_owned(), yaml_value(node, StringLanguage::Dbt))));
     }
     let mut add = |name: &str, more: YamlOutput| {
         let place = config.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value);
@@ -31,12 +31,12 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
         }
     };
     if let Some(tags) = dbt.tags {
-        add("tags", YamlOutput::List(list(tags, Language::Text)));
+        add("tags", YamlOutput::List(yaml_list(tags, StringLanguage::Text)));
     }
-    let mut meta = pairs(dbt.meta, Language::Text);
+    let mut meta = yaml_pairs(dbt.meta, StringLanguage::Text);
     meta.extend(
         dbt.owner
-            .map(|owner| ("owner".to_owned(), value(owner, Language::Text))),
+            .map(|owner| ("owner".to_owned(), yaml_value(owner, StringLanguage::Text))),
     );
     if !meta.is_empty() {
         add("meta", YamlOutput::Map(meta));
@@ -46,18 +46,18 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
 
 /// Returns whether a setting goes to the `.sql` file. Values with Jinja do not, because dbt renders such values only in
 /// YAML.
-fn is_of_sql((name, value): &(String, YamlOutput)) -> bool {
+fn is_sql_setting((name, value): &(String, YamlOutput)) -> bool {
     SHAPES_SQL.contains(&name.as_str()) && !value.has_jinja()
 }
 
 impl SpecCompilation<'_> {
     /// Returns the configuration at the top of the `.sql` file, in the usual order.
-    pub(super) fn config_atop(
+    pub(super) fn config_block_settings(
         &self,
         columns: &[Column],
-        incremental: Option<&Incremental>,
+        incremental: Option<&IncrementalPlan>,
     ) -> Vec<(String, YamlOutput)> {
-        let mut said: Vec<(String, YamlOutput)> = config(&self.spec.dbt).into_iter().filter(is_of_sql).collect();
+        let mut said: Vec<(String, YamlOutput)> = config(&self.spec.dbt).into_iter().filter(is_sql_setting).collect();
         if let Some(incremental) = incremental {
             // Quote these names if necessary, because dbt inserts them into SQL unchanged.
             let written = |name: &String| {
@@ -83,8 +83,8 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns the configuration in the properties file.
-pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, YamlOutput)> {
-    let mut said: Vec<(String, YamlOutput)> = config(dbt).into_iter().filter(|pair| !is_of_sql(pair)).collect();
+pub(super) fn properties_config(dbt: &DbtKeys<'_>, granted: InheritedAccess) -> Vec<(String, YamlOutput)> {
+    let mut said: Vec<(String, YamlOutput)> = config(dbt).into_iter().filter(|pair| !is_sql_setting(pair)).collect();
     let access = granted.access.map(|access| access.name().to_owned());
     for (name, text) in [("access", access), ("group", granted.group)] {
         said.extend(text.map(|text| (name.to_owned(), YamlOutput::Text(text))));
@@ -93,13 +93,11 @@ pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, Ya
 }
 
 /// Returns the value of a key in `config:`, as written in the spec, possibly with Jinja for dbt.
-pub(super) fn stated_config<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y Node> {
+pub(super) fn config_value<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y Node> {
     dbt.config?.get(key).filter(|node| !node.is_null())
 }
 
 /// Returns the value of a key in `config:` as a string without Jinja.
-pub(super) fn stated_text<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y str> {
-    stated_config(dbt, key)?
-        .text()
-        .filter(|text| !text.contains(['{', '}']))
+pub(super) fn config_text<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y str> {
+    config_value(dbt, key)?.text().filter(|text| !text.contains(['{', '}']))
 }

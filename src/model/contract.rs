@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
-use super::config::stated_text;
+use super::config::config_text;
 use super::load::{ColumnKeys, DbtKeys};
 use crate::Type;
 use crate::compiler::Compiler;
@@ -14,7 +14,7 @@ use crate::span::Span;
 use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::yaml::Node;
 
-pub(super) fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
+pub(super) fn contract_node<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
     dbt.contract.or_else(|| dbt.config?.get("contract"))
 }
 
@@ -22,7 +22,7 @@ impl Compiler {
     /// Returns whether dbt enforces the contract of a model. The setting in the spec overrides the setting of the
     /// project.
     pub(super) fn enforces_contract(&self, dbt: &DbtKeys<'_>) -> bool {
-        let said = contract(dbt).and_then(|contract| contract.get("enforced")?.boolean());
+        let said = contract_node(dbt).and_then(|contract| contract.get("enforced")?.boolean());
         said.unwrap_or(self.specs.contracts)
     }
 }
@@ -46,12 +46,12 @@ impl SpecCompilation<'_> {
     /// have unknown columns.
     pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
-        let materialized = stated_text(dbt, "materialized");
+        let materialized = config_text(dbt, "materialized");
         self.check_constraints(materialized, diagnostics);
         if !self.is_contract_enforced() {
             return;
         }
-        let span = contract(dbt).map_or(self.spec.model.node.span, |contract| contract.span);
+        let span = contract_node(dbt).map_or(self.spec.model.node.span, |contract| contract.span);
         if let Some(kind @ ("ephemeral" | "materialized_view")) = materialized {
             diagnostics.push(
                 Diagnostic::new(
@@ -71,7 +71,7 @@ impl SpecCompilation<'_> {
             );
             return;
         }
-        let said = self.stated_types();
+        let said = self.declared_types();
         let dialect = self.compiler.options.dialect;
         let is_missing = |column: &&Column| {
             !said.contains_key(&column.name().to_lowercase()) && data_type(dialect, column).is_none()
@@ -140,7 +140,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the types that the spec declares, by lower-case column name.
-    fn stated_types(&self) -> FxHashMap<String, &str> {
+    fn declared_types(&self) -> FxHashMap<String, &str> {
         let columns = self.spec.columns.iter();
         columns
             .filter_map(|column| Some((column.name.text.to_lowercase(), column.data_type?.text()?)))
@@ -148,7 +148,7 @@ impl SpecCompilation<'_> {
     }
 
     /// If a contract is enforced, casts every column of the last select to its type.
-    pub(super) fn under_contract(&mut self, mut query: Query, columns: &[Column], tree: &mut SqlTree) -> Query {
+    pub(super) fn cast_to_contract(&mut self, mut query: Query, columns: &[Column], tree: &mut SqlTree) -> Query {
         if !self.is_contract_enforced() {
             return query;
         }
@@ -159,11 +159,11 @@ impl SpecCompilation<'_> {
         if !one_each {
             // If the items of the select are not exactly the columns, the select becomes a separate CTE, and the new
             // last select lists the columns.
-            let name = dialect.name_text(&self.names.choose("final"), true);
+            let name = dialect.name_text(&self.names.choose_name("final"), true);
             let items = columns
                 .iter()
                 .map(|column| Item {
-                    expr: tree.raw_text(&written(column)),
+                    expr: tree.add_raw_text(&written(column)),
                     alias: None,
                 })
                 .collect();
@@ -175,43 +175,43 @@ impl SpecCompilation<'_> {
             let body = std::mem::replace(&mut query.body, select);
             query.ctes.push(Cte { name, body });
         }
-        let said = self.stated_types();
+        let said = self.declared_types();
         for (item, column) in query.body.items.iter_mut().zip(columns) {
             let of_spec = said.get(&column.name().to_lowercase()).copied();
             let Some(ty) = of_spec.or_else(|| data_type(dialect, column)) else {
                 continue;
             };
             if item.alias.is_none() {
-                item.alias = Some(own_name(tree, item.expr));
+                item.alias = Some(implicit_name(tree, item.expr));
             }
-            item.expr = cast(tree, item.expr, ty);
+            item.expr = cast_value(tree, item.expr, ty);
         }
         query
     }
 }
 
 /// Returns the implicit name of an output column. For example, it is `region` for `orders.region`.
-fn own_name(tree: &SqlTree, expr: SqlId) -> String {
+fn implicit_name(tree: &SqlTree, expr: SqlId) -> String {
     let named = match tree.node(expr) {
         Sql::Field { name, .. } => *name,
         _ => expr,
     };
     let mut text = String::new();
-    sql::flat(tree, named, &mut Vec::new(), &mut text);
+    sql::write_flat(tree, named, &mut Vec::new(), &mut text);
     text
 }
 
 /// Casts a value to this type unless it is already cast to the type.
-fn cast(tree: &mut SqlTree, value: SqlId, ty: &str) -> SqlId {
+fn cast_value(tree: &mut SqlTree, value: SqlId, ty: &str) -> SqlId {
     if let Sql::Cast { ty: own, .. } = tree.node(value)
         && own.eq_ignore_ascii_case(ty)
     {
         return value;
     }
     let span = Span::default();
-    let word = tree.word("as", span);
-    let ty = tree.text(span, |out| out.push_str(ty));
-    let parts = tree.slice(&[value, word, ty]);
+    let word = tree.add_word("as", span);
+    let ty = tree.add_text(span, |out| out.push_str(ty));
+    let parts = tree.add_slice(&[value, word, ty]);
     let inside = tree.add(Sql::Spaced(parts), span);
-    tree.call("cast", &[inside], span)
+    tree.add_call("cast", &[inside], span)
 }

@@ -47,7 +47,7 @@ impl Declared {
 }
 
 impl SpecCompilation<'_> {
-    pub(super) fn declared(&self, docs: Vec<String>, semantic: Option<&SemanticModel>) -> Vec<Declared> {
+    pub(super) fn declared_names(&self, docs: Vec<String>, semantic: Option<&SemanticModel>) -> Vec<Declared> {
         let model = self.spec.model;
         let of_model = |kind: &'static str, name: String| Declared {
             kind,

@@ -39,10 +39,10 @@ impl<'t> Placeholder<'t> {
     /// use formulac_model::Placeholder;
     ///
     /// let value = |it: Placeholder<'_>| (it == Placeholder::Variable("PR")).then(|| "42".to_owned());
-    /// let filled = Placeholder::fill("pr_${env.PR}_${branch}_${x}", value);
+    /// let filled = Placeholder::fill_placeholders("pr_${env.PR}_${branch}_${x}", value);
     /// assert_eq!(filled, ("pr_42_${branch}_${x}".to_owned(), vec!["${branch}"]));
     /// ```
-    pub fn fill(text: &'t str, value: impl Fn(Self) -> Option<String>) -> (String, Vec<&'t str>) {
+    pub fn fill_placeholders(text: &'t str, value: impl Fn(Self) -> Option<String>) -> (String, Vec<&'t str>) {
         let (mut filled, mut missing, mut rest) = (String::new(), Vec::new(), text);
         while let Some((before, after)) = rest.split_once("${") {
             filled.push_str(before);
@@ -100,12 +100,12 @@ pub struct Environment {
 impl Environment {
     /// Returns whether a push is reviewed before it is merged.
     #[must_use]
-    pub fn is_merged_into(&self) -> bool {
+    pub fn is_reviewed(&self) -> bool {
         self.protected || !self.approvals.is_empty()
     }
 
     /// Applies personal overrides to the environment.
-    pub(super) fn take_over(&mut self, value: &Node, source: &str) {
+    pub(super) fn apply_overrides(&mut self, value: &Node, source: &str) {
         let text = |key: &str| value.get(key).and_then(Node::text).map(str::to_owned);
         let vars = value
             .get("vars")
@@ -138,7 +138,7 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
             diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
             continue;
         }
-        environments.push(environment(name, value, source));
+        environments.push(read_environment(name, value, source));
     }
     for (key, value) in root.get("approvals").and_then(Node::pairs).unwrap_or_default() {
         let Some(name) = key.text() else { continue };
@@ -147,8 +147,8 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
             environment.approvals = value.pairs().unwrap_or_default().iter().filter_map(one).collect();
             environment.approvals.retain(|(_, count)| *count > 0);
         } else {
-            let near = suggest::nearest(name, environments.iter().map(|environment| environment.name.as_str()));
-            let help = near.map_or_else(|| "add it to `environments:`".to_owned(), suggest::similar);
+            let near = suggest::nearest_name(name, environments.iter().map(|environment| environment.name.as_str()));
+            let help = near.map_or_else(|| "add it to `environments:`".to_owned(), suggest::similar_name_help);
             let message = format!("there is no environment `{name}` to approve a change for");
             diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
         }
@@ -162,7 +162,7 @@ fn is_name(name: &str) -> bool {
     name.chars().all(is_plain) && name.starts_with(char::is_alphanumeric) && name.len() <= 64
 }
 
-fn environment(name: &str, value: &Node, source: &str) -> Environment {
+fn read_environment(name: &str, value: &Node, source: &str) -> Environment {
     let is_said = |key: &str| value.get(key).and_then(Node::boolean) == Some(true);
     let mut environment = Environment {
         name: name.to_owned(),
@@ -171,7 +171,7 @@ fn environment(name: &str, value: &Node, source: &str) -> Environment {
         signed: is_said("signed"),
         ..Environment::default()
     };
-    environment.take_over(value, source);
+    environment.apply_overrides(value, source);
     environment
 }
 

@@ -2,8 +2,8 @@
 
 use super::compile::SpecCompilation;
 use super::load::SpecExposure;
-use super::properties::{Language, list, pairs};
-use crate::dbt::{From, YamlOutput};
+use super::properties::{StringLanguage, yaml_list, yaml_pairs};
+use crate::dbt::{RelationReference, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
@@ -17,7 +17,7 @@ impl SpecCompilation<'_> {
             .spec
             .exposures
             .iter()
-            .filter(|exposure| self.owner(exposure).is_empty())
+            .filter(|exposure| self.exposure_owner(exposure).is_empty())
         {
             let message = format!("the exposure `{}` has no owner", exposure.name.text);
             diagnostics.push(
@@ -28,10 +28,10 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the owner of an exposure or, if the exposure has none, the owner of the model.
-    fn owner(&self, exposure: &SpecExposure<'_>) -> Vec<(String, YamlOutput)> {
-        let mut said = pairs(
+    fn exposure_owner(&self, exposure: &SpecExposure<'_>) -> Vec<(String, YamlOutput)> {
+        let mut said = yaml_pairs(
             exposure.said.get("owner").filter(|owner| owner.pairs().is_some()),
-            Language::Text,
+            StringLanguage::Text,
         );
         said.retain(|(_, value)| value.as_text().is_some_and(|text| !matches!(text, "" | "null")));
         let of_spec = self
@@ -49,15 +49,15 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the exposures for the properties file.
-    pub(super) fn exposures(&self) -> Vec<YamlOutput> {
+    pub(super) fn exposure_entries(&self) -> Vec<YamlOutput> {
         self.spec
             .exposures
             .iter()
-            .map(|exposure| self.exposure(exposure))
+            .map(|exposure| self.exposure_entry(exposure))
             .collect()
     }
 
-    fn exposure(&self, exposure: &SpecExposure<'_>) -> YamlOutput {
+    fn exposure_entry(&self, exposure: &SpecExposure<'_>) -> YamlOutput {
         let said = |key: &str| exposure.said.get(key).filter(|node| !node.is_null());
         let mut out = vec![("name".to_owned(), YamlOutput::text(exposure.name.text))];
         let mut say = |key: &str, value: YamlOutput| out.push((key.to_owned(), value));
@@ -71,10 +71,10 @@ impl SpecCompilation<'_> {
         }
         // Each item is on a separate line, because YAML would split `ref('m', v=2)` at its comma in a one-line list.
         let uses = self
-            .own_ref()
-            .call()
+            .own_reference()
+            .ref_call()
             .into_iter()
-            .chain(exposure.depends_on.iter().filter_map(From::call));
+            .chain(exposure.depends_on.iter().filter_map(RelationReference::ref_call));
         let mut calls: Vec<YamlOutput> = Vec::new();
         uses.map(YamlOutput::Dbt).for_each(|call| {
             if !calls.contains(&call) {
@@ -82,9 +82,11 @@ impl SpecCompilation<'_> {
             }
         });
         say("depends_on", YamlOutput::List(calls));
-        say("owner", YamlOutput::Map(self.owner(exposure)));
-        let tags = said("tags").map(|tags| list(tags, Language::Text)).unwrap_or_default();
-        let meta = pairs(said("meta"), Language::Text);
+        say("owner", YamlOutput::Map(self.exposure_owner(exposure)));
+        let tags = said("tags")
+            .map(|tags| yaml_list(tags, StringLanguage::Text))
+            .unwrap_or_default();
+        let meta = yaml_pairs(said("meta"), StringLanguage::Text);
         let mut config = Vec::new();
         config.extend((!tags.is_empty()).then(|| ("tags".to_owned(), YamlOutput::List(tags))));
         config.extend((!meta.is_empty()).then(|| ("meta".to_owned(), YamlOutput::Map(meta))));

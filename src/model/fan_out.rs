@@ -33,11 +33,11 @@ pub(super) fn check_fan_out(
     for (join, many) in joins.filter(|(join, _)| join.many) {
         // If there are no unmatched rows, the rows of the join are the rows of the `many` relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
-        check_one(plan, many, unmatched, joined, found);
+        check_many_relation(plan, many, unmatched, joined, found);
     }
 }
 
-fn check_one(
+fn check_many_relation(
     plan: &StepPlan<'_>,
     many: &Relation,
     unmatched: bool,
@@ -62,15 +62,21 @@ fn check_one(
             let whole = combine_origins(args.iter().map(of));
             let span = program.meta(id).span;
             match whole.other {
-                Some(other) => found.push(repeated(program, other, span, many.name(), joined)),
-                None if unmatched && !whole.many && !whole.told => found.push(pairs(span, many)),
+                Some(other) => found.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
+                None if unmatched && !whole.many && !whole.told => found.push(pairs_diagnostic(span, many)),
                 None => {}
             }
         }
     }
 }
 
-fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &JoinedStep<'_>) -> Diagnostic {
+fn repeated_rows_diagnostic(
+    program: &Program,
+    other: IrId,
+    span: Span,
+    many: &str,
+    joined: &JoinedStep<'_>,
+) -> Diagnostic {
     let of = match program.node(other) {
         Ir::Column(column) => program.columns.get(column as usize),
         _ => None,
@@ -94,14 +100,14 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
         span,
         format!("`{relation}.{name}` is counted once for each matching row of `{many}`"),
     )
-    .with_other(program.meta(other).span, format!("a column of `{relation}`"))
+    .with_secondary_label(program.meta(other).span, format!("a column of `{relation}`"))
     .with_help(format!(
         "aggregate `{many}` to one row per row of `{relation}` in a separate step, and join that step \
             instead"
     ))
 }
 
-fn pairs(span: Span, many: &Relation) -> Diagnostic {
+fn pairs_diagnostic(span: Span, many: &Relation) -> Diagnostic {
     let name = many.name();
     let key = many
         .key()

@@ -1,7 +1,7 @@
 //! Formulas of a step as one source text, with a map from positions in this text to positions in the YAML file.
 
 use super::joins::JoinCriterion;
-use super::load::{Definitions, SpannedText, Step};
+use super::load::{SpannedText, Step, StepDefinitions};
 use crate::check::DefinitionRole;
 use crate::lex::LayoutMode;
 use crate::parse::SourcePart;
@@ -41,7 +41,7 @@ impl StepFormulas {
         // If a sheet column is a timeframe, this step computes it under the column's name.
         for column in step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten()) {
             if column.text.contains('[') {
-                let name = formulas.spell(&[(key_name(column.text), *column)]);
+                let name = formulas.add_spelled_formula(&[(key_name(column.text), *column)]);
                 formulas.add_part(
                     *column,
                     source,
@@ -54,16 +54,16 @@ impl StepFormulas {
         }
         for definitions in &step.definitions {
             match definitions {
-                Definitions::Block(text) => {
+                StepDefinitions::Block(text) => {
                     formulas.add_part(*text, source, LayoutMode::File, DefinitionRole::Definitions, None, None);
                 }
-                Definitions::Named {
+                StepDefinitions::Named {
                     name,
                     formula,
                     description,
                     ..
                 } => {
-                    let at = formulas.append(*name, source);
+                    let at = formulas.append_line(*name, source);
                     formulas.add_part(
                         *formula,
                         source,
@@ -94,7 +94,7 @@ impl StepFormulas {
             }
         }
         for (place, spelled) in using {
-            let span = formulas.spell(spelled);
+            let span = formulas.add_spelled_formula(spelled);
             formulas.add(span, LayoutMode::Formula, DefinitionRole::On(*place), None, None);
         }
         if let Some(text) = step.filter {
@@ -131,7 +131,7 @@ impl StepFormulas {
     }
 
     /// Adds a condition on the rows of the model, with the role `Role::Check` or `Role::Rule`.
-    pub fn condition(&mut self, text: SpannedText<'_>, role: DefinitionRole, source: &str) {
+    pub fn add_condition(&mut self, text: SpannedText<'_>, role: DefinitionRole, source: &str) {
         self.add_part(text, source, LayoutMode::Formula, role, None, None);
     }
 
@@ -144,7 +144,7 @@ impl StepFormulas {
         name: Option<Span>,
         description: Option<String>,
     ) {
-        let span = self.append(text, source);
+        let span = self.append_line(text, source);
         self.add(span, mode, role, name, description);
     }
 
@@ -165,7 +165,7 @@ impl StepFormulas {
 
     /// Adds a formula that consists of parts, on its own line. The positions in each part map to the text from which it
     /// was generated.
-    fn spell(&mut self, parts: &[SpelledFormula<'_>]) -> Span {
+    fn add_spelled_formula(&mut self, parts: &[SpelledFormula<'_>]) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
         for (text, of) in parts {
@@ -192,7 +192,7 @@ impl StepFormulas {
     }
 
     /// Adds a text of the spec on its own line and returns its span.
-    fn append(&mut self, text: SpannedText<'_>, source: &str) -> Span {
+    fn append_line(&mut self, text: SpannedText<'_>, source: &str) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
         let whole = text.node.text().unwrap_or_default();
@@ -217,7 +217,7 @@ impl StepFormulas {
     }
 
     /// Converts a span of the combined text to a span of the file.
-    pub fn in_file(&self, span: Span) -> Span {
+    pub fn to_file_span(&self, span: Span) -> Span {
         let at = |offset: u32| self.offsets.get(offset as usize).copied();
         let last = self.offsets.last().map_or(0, |o| o + 1);
         let start = at(span.start).unwrap_or(last);

@@ -1,6 +1,6 @@
 //! Grain (unique key) of the rows of a join.
 
-use super::cardinality::{Conditions, settled_columns};
+use super::cardinality::{JoinConditions, settled_columns};
 use super::join_scope::JoinedStep;
 use super::joins::JoinCriterion;
 use super::load::Step;
@@ -18,7 +18,7 @@ impl JoinedStep<'_> {
                 name: name.clone(),
             })
             .collect();
-        let conditions = Conditions::from_plan(plan);
+        let conditions = JoinConditions::from_plan(plan);
         for (index, join) in step.joins.iter().enumerate() {
             let key = self.keys.get(index).map(Vec::as_slice).unwrap_or_default();
             let single = self.single.get(index).copied().unwrap_or_default();

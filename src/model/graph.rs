@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::load::Spec;
-use crate::dbt::From;
+use crate::dbt::RelationReference;
 use crate::span::Span;
 
 /// Model that a spec reads: the model's lower-case name, and the span of the name in the spec.
@@ -32,11 +32,11 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
         .iter()
         .filter_map(|s| Some(s.name?.text.to_lowercase()))
         .collect();
-    let is_step = |from: &From| matches!(from, From::Table(table) if steps.contains(&table.to_lowercase()));
+    let is_step = |from: &RelationReference| matches!(from, RelationReference::Table(table) if steps.contains(&table.to_lowercase()));
     let own = all.filter(|(from, _)| !is_step(from));
     own.filter_map(|(from, span)| {
         Some(ModelRead {
-            model: from.own_model()?.to_lowercase(),
+            model: from.unversioned_model()?.to_lowercase(),
             span,
         })
     })
@@ -45,7 +45,7 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
 
 /// Specs in dependency order.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct SpecOrder {
     /// Waves of specs. The specs of a wave read only models of earlier waves.
     pub waves: Vec<Vec<usize>>,
     /// Cycles of specs. In each cycle, the specs are in dependency order.
@@ -55,14 +55,14 @@ pub(super) struct Order {
 }
 
 /// Orders specs by dependency. `parents` contains the indexes of the specs that each spec reads.
-pub(super) fn order(parents: &[Vec<usize>]) -> Order {
+pub(super) fn order_specs(parents: &[Vec<usize>]) -> SpecOrder {
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); parents.len()];
     let mut waiting: Vec<usize> = vec![0; parents.len()];
     for (child, read) in parents.iter().enumerate() {
         waiting[child] = read.len();
         read.iter().for_each(|parent| children[*parent].push(child));
     }
-    let mut order = Order::default();
+    let mut order = SpecOrder::default();
     let mut wave: Vec<usize> = (0..parents.len()).filter(|number| waiting[*number] == 0).collect();
     while !wave.is_empty() {
         let mut next = Vec::new();
@@ -99,7 +99,7 @@ pub(super) fn order(parents: &[Vec<usize>]) -> Order {
     let mut circled: Vec<usize> = left.iter().copied().collect();
     circled.sort_unstable();
     for first in circled {
-        if let Some(circle) = circle_from(first, parents, &left) {
+        if let Some(circle) = find_cycle(first, parents, &left) {
             circle.iter().for_each(|number| {
                 left.remove(number);
             });
@@ -113,7 +113,7 @@ pub(super) fn order(parents: &[Vec<usize>]) -> Order {
 }
 
 /// Returns the shortest cycle that contains a spec, starting with that spec. `None` if there is no such cycle.
-fn circle_from(first: usize, parents: &[Vec<usize>], left: &FxHashSet<usize>) -> Option<Vec<usize>> {
+fn find_cycle(first: usize, parents: &[Vec<usize>], left: &FxHashSet<usize>) -> Option<Vec<usize>> {
     if !left.contains(&first) {
         return None;
     }
@@ -140,19 +140,19 @@ fn circle_from(first: usize, parents: &[Vec<usize>], left: &FxHashSet<usize>) ->
 
 #[cfg(test)]
 mod tests {
-    use super::order;
+    use super::order_specs;
 
     #[test]
-    fn each_wave_reads_those_before() {
-        let order = order(&[vec![1, 2], vec![2], vec![], vec![0]]);
+    fn each_wave_reads_earlier_waves() {
+        let order = order_specs(&[vec![1, 2], vec![2], vec![], vec![0]]);
         assert_eq!(order.waves, [vec![2], vec![1], vec![0], vec![3]]);
         assert!(order.circles.is_empty() && order.behind.is_empty());
     }
 
     #[test]
-    fn circles_are_told_from_what_reads_them() {
+    fn cycles_exclude_their_readers() {
         // 0 and 1 read each other, 2 reads 0, 3 reads itself, 4 reads nothing, and 5 is between two cycles.
-        let order = order(&[vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]]);
+        let order = order_specs(&[vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]]);
         assert_eq!(order.waves, [vec![4]]);
         assert_eq!(order.circles, [vec![0, 1], vec![3]]);
         assert_eq!(order.behind, [2, 5]);

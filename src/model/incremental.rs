@@ -6,10 +6,10 @@
 //! rows of any time are reported as errors.
 
 use super::compile::SpecCompilation;
-use super::config::{stated_config, stated_text};
+use super::config::{config_text, config_value};
 use super::load::SpannedText;
-use super::lookback::{is_coarser, nests, seconds};
-use super::time_range::{Length, TimeKey, TimeOrigin, TimeReach, TimeValue};
+use super::lookback::{is_coarser, is_nested, unit_seconds};
+use super::time_range::{TimeKey, TimeLength, TimeOrigin, TimeReach, TimeValue};
 use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::CalendarUnit;
@@ -19,16 +19,16 @@ use crate::yaml::Node;
 
 /// Plan of incremental runs.
 #[derive(Clone, Debug)]
-pub(super) struct Incremental {
+pub(super) struct IncrementalPlan {
     /// Time column.
     pub time: Column,
     /// Name of the origin of the time column in the first step.
     pub of_first: String,
     /// How far before the newest row of the table a run starts to read.
-    pub read: Length,
+    pub read: TimeLength,
     /// How far before the newest row of the table a run starts to write. `None` if a run writes all rows that it
     /// computes from the input.
-    pub given: Option<Length>,
+    pub given: Option<TimeLength>,
     /// Key columns that the spec states.
     pub unique_key: Vec<String>,
     /// Whether the key is unique.
@@ -36,7 +36,7 @@ pub(super) struct Incremental {
 }
 
 /// Origin of a time in the first step, and the units to which the time is truncated. The last truncation comes first.
-struct Traced {
+struct TracedTime {
     base: TimeOrigin,
     name: String,
     units: Vec<CalendarUnit>,
@@ -47,17 +47,17 @@ const STRATEGIES: [&str; 2] = ["merge", "delete+insert"];
 
 impl SpecCompilation<'_> {
     /// Plans incremental runs if the model is incremental, and reports obstacles.
-    pub(super) fn incremental(
+    pub(super) fn plan_incremental(
         &self,
         output: Option<&Relation>,
         grain: &[String],
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Incremental> {
+    ) -> Option<IncrementalPlan> {
         if !self.incremental {
             return None;
         }
         let Some(output) = output else {
-            let place = stated_config(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
+            let place = config_value(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
             let message = "the key of an incremental model must be one of its columns, but no schema lists the \
                 columns of `keep: all`";
             diagnostics.push(
@@ -67,7 +67,7 @@ impl SpecCompilation<'_> {
             return None;
         };
         let before = diagnostics.len();
-        let strategy = self.strategy(diagnostics);
+        let strategy = self.read_strategy(diagnostics);
         self.check_schema_change(diagnostics);
         let (event_time, keys) = self.key_and_time(output, grain, diagnostics)?;
         let time = output.column(event_time.text)?.clone();
@@ -79,8 +79,8 @@ impl SpecCompilation<'_> {
         self.check_settled(&keys, diagnostics);
         let traced = self.traced_time(&time, event_time, diagnostics)?;
         let cut_to = traced.units.first().copied();
-        let lookback = self.lookback(&time, cut_to, diagnostics)?;
-        let (further_out, further_back) = self.looks(&traced, diagnostics)?;
+        let lookback = self.read_lookback(&time, cut_to, diagnostics)?;
+        let (further_out, further_back) = self.extra_ranges(&traced, diagnostics)?;
         if diagnostics
             .get(before..)
             .unwrap_or_default()
@@ -94,10 +94,10 @@ impl SpecCompilation<'_> {
         let read = given.combine(further_back);
         // A run starts at the start of a unit. The run reads only complete units of the other truncations if they nest
         // within that unit.
-        let whole =
-            further_out == Length::default() && traced.units.iter().all(|u| cut_to.is_none_or(|to| nests(*u, to)));
+        let whole = further_out == TimeLength::default()
+            && traced.units.iter().all(|u| cut_to.is_none_or(|to| is_nested(*u, to)));
         let given = (given != read || !whole).then_some(given);
-        Some(Incremental {
+        Some(IncrementalPlan {
             time,
             of_first: traced.name,
             read,
@@ -115,12 +115,12 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<(SpannedText<'s>, Vec<SpannedText<'s>>)> {
         let dbt = &self.spec.dbt;
-        let place = stated_config(dbt, "materialized").map_or(Span::default(), |node| node.span);
+        let place = config_value(dbt, "materialized").map_or(Span::default(), |node| node.span);
         let mut lacks = |what: &str, help: String| {
             let message = format!("an incremental model needs {what}");
             diagnostics.push(Diagnostic::new(Code::IncrementalWithoutKey, place, message).with_help(help));
         };
-        let event_time = stated_config(dbt, "event_time").and_then(text);
+        let event_time = config_value(dbt, "event_time").and_then(scalar_text);
         if event_time.is_none() {
             let is_time = |c: &&Column| c.ty().is_temporal();
             let names = output.columns().iter().filter(is_time).map(Column::name);
@@ -133,9 +133,9 @@ impl SpecCompilation<'_> {
                 format!("add `event_time: {}` to `config`", example.unwrap_or("…")),
             );
         }
-        let keys = stated_config(dbt, "unique_key").map(|node| match node.items() {
-            Some(items) => items.iter().filter_map(text).collect(),
-            None => text(node).into_iter().collect::<Vec<_>>(),
+        let keys = config_value(dbt, "unique_key").map(|node| match node.items() {
+            Some(items) => items.iter().filter_map(scalar_text).collect(),
+            None => scalar_text(node).into_iter().collect::<Vec<_>>(),
         });
         let keys = keys.filter(|keys| !keys.is_empty());
         if keys.is_none() {
@@ -160,11 +160,11 @@ impl SpecCompilation<'_> {
             let message = format!("the model has no column `{}`", name.text);
             let diagnostic = Diagnostic::new(Code::UnknownName, name.node.span, message);
             diagnostics.push(
-                match suggest::nearest(name.text, output.columns().iter().map(Column::name)) {
+                match suggest::nearest_name(name.text, output.columns().iter().map(Column::name)) {
                     _ if name.text.contains(',') => {
                         diagnostic.with_help(format!("write a list: `unique_key: [{}]`", name.text))
                     }
-                    Some(near) => diagnostic.with_help(suggest::similar(near)),
+                    Some(near) => diagnostic.with_help(suggest::similar_name_help(near)),
                     None => diagnostic.with_help("name a column of the last step"),
                 },
             );
@@ -173,10 +173,10 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the incremental strategy, and reports a strategy that the dialect does not support.
-    fn strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
+    fn read_strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
         let dialect = self.compiler.options.dialect;
         let known: Vec<&str> = dialect.facts().incremental_strategies.split(' ').collect();
-        let Some(node) = stated_config(&self.spec.dbt, "incremental_strategy") else {
+        let Some(node) = config_value(&self.spec.dbt, "incremental_strategy") else {
             return known.first().copied();
         };
         let strategy = node.text().unwrap_or_default();
@@ -210,7 +210,7 @@ impl SpecCompilation<'_> {
 
     /// Reports an invalid `on_schema_change`. If the contract is enforced, dbt accepts only some of the values.
     fn check_schema_change(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let Some(node) = stated_config(&self.spec.dbt, "on_schema_change") else {
+        let Some(node) = config_value(&self.spec.dbt, "on_schema_change") else {
             return;
         };
         let word = node.text().unwrap_or_default();
@@ -340,13 +340,18 @@ impl SpecCompilation<'_> {
     }
 
     /// Traces the time column back to the first step.
-    fn traced_time(&self, time: &Column, said: SpannedText<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Traced> {
+    fn traced_time(
+        &self,
+        time: &Column,
+        said: SpannedText<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<TracedTime> {
         let name = time.name();
         let mut refuse = |span: Span, message: String, help: String| {
             let diagnostic = Diagnostic::new(Code::IncrementalTime, span, message).with_help(help);
             diagnostics.push(match span == said.node.span {
                 true => diagnostic,
-                false => diagnostic.with_other(said.node.span, "the time column"),
+                false => diagnostic.with_secondary_label(said.node.span, "the time column"),
             });
         };
         if time.ty() == Type::Unknown {
@@ -362,7 +367,7 @@ impl SpecCompilation<'_> {
             let help = "use a column that contains dates or times".to_owned();
             refuse(
                 said.node.span,
-                format!("`{name}` is {}, not a date or time", time.ty().described()),
+                format!("`{name}` is {}, not a date or time", time.ty().describe()),
                 help,
             );
             return None;
@@ -405,7 +410,7 @@ impl SpecCompilation<'_> {
 
     /// Traces a column of a step back to the first step. If this fails, returns the step in which the column has no
     /// origin.
-    fn trace_name(&self, step: usize, name: &str) -> Result<Traced, (usize, Option<TimeValue>)> {
+    fn trace_name(&self, step: usize, name: &str) -> Result<TracedTime, (usize, Option<TimeValue>)> {
         let mut name = name.to_lowercase();
         let mut units = Vec::new();
         for at in (0..=step).rev() {
@@ -423,7 +428,7 @@ impl SpecCompilation<'_> {
             };
             units.extend(key.unit);
             match (at, key.base) {
-                (0, base) => return Ok(Traced { base, name, units }),
+                (0, base) => return Ok(TracedTime { base, name, units }),
                 (_, TimeOrigin::Column(0, before)) => name = before,
                 _ => return Err((at, times.made.get(&name).cloned())),
             }
@@ -432,9 +437,9 @@ impl SpecCompilation<'_> {
     }
 
     /// Traces a key of a step back to the first step.
-    fn trace_key(&self, step: usize, key: &TimeKey) -> Option<Traced> {
+    fn trace_key(&self, step: usize, key: &TimeKey) -> Option<TracedTime> {
         let mut traced = match (step.checked_sub(1), &key.base) {
-            (None, base) => Traced {
+            (None, base) => TracedTime {
                 base: base.clone(),
                 name: String::new(),
                 units: Vec::new(),
@@ -447,20 +452,20 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns how much further back than requested a run must write, and how much further back than that it must read.
-    fn looks(&self, time: &Traced, diagnostics: &mut Vec<Diagnostic>) -> Option<(Length, Length)> {
+    fn extra_ranges(&self, time: &TracedTime, diagnostics: &mut Vec<Diagnostic>) -> Option<(TimeLength, TimeLength)> {
         let cut_to = time.units.first().copied();
         let is_time = |step: usize, key: &TimeKey| self.trace_key(step, key).filter(|traced| traced.base == time.base);
-        let (mut out, mut back) = (Length::default(), Length::default());
+        let (mut out, mut back) = (TimeLength::default(), TimeLength::default());
         let mut refused: Vec<Span> = Vec::new();
         for (step, times) in self.times.iter().enumerate() {
-            let (mut further_out, mut further_back) = (Length::default(), Length::default());
+            let (mut further_out, mut further_back) = (TimeLength::default(), TimeLength::default());
             for look in &times.looks {
                 let (span, why) = match look {
                     TimeReach::Period { span, key, back, forth } => {
                         if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
-                            further_back = further_back.max(*back);
+                            further_back = further_back.longer(*back);
                             // A row that reads later rows changes when these arrive, so a run must write it again.
-                            further_out = further_out.max(*forth);
+                            further_out = further_out.longer(*forth);
                             continue;
                         }
                         (*span, "it moves along a time other than `event_time`")
@@ -474,11 +479,11 @@ impl SpecCompilation<'_> {
                             // All rows of a window are within one instance of its finest unit, so it is enough to read
                             // one such unit more.
                             let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
-                            let finest = coarse.min_by_key(|unit| unit.map_or(0, seconds));
+                            let finest = coarse.min_by_key(|unit| unit.map_or(0, unit_seconds));
                             if let Some(Some(unit)) = finest {
-                                let length = Length::new(unit, 1);
-                                further_out = further_out.max(length);
-                                further_back = further_back.max(length);
+                                let length = TimeLength::new(unit, 1);
+                                further_out = further_out.longer(length);
+                                further_back = further_back.longer(length);
                             }
                             continue;
                         }
@@ -509,7 +514,7 @@ impl SpecCompilation<'_> {
                 };
                 if !refused.contains(&span) {
                     refused.push(span);
-                    diagnostics.push(unbounded(span, why, time, self));
+                    diagnostics.push(unbounded_diagnostic(span, why, time, self));
                 }
             }
             out = out.combine(further_out);
@@ -519,13 +524,13 @@ impl SpecCompilation<'_> {
     }
 }
 
-fn text(node: &Node) -> Option<SpannedText<'_>> {
+fn scalar_text(node: &Node) -> Option<SpannedText<'_>> {
     node.text()
         .filter(|text| !text.contains(['{', '}']) && !text.is_empty())
         .map(|text| SpannedText { text, node })
 }
 
-fn unbounded(span: Span, why: &str, time: &Traced, run: &SpecCompilation<'_>) -> Diagnostic {
+fn unbounded_diagnostic(span: Span, why: &str, time: &TracedTime, run: &SpecCompilation<'_>) -> Diagnostic {
     let text = span.excerpt(run.source);
     let message = format!(
         "`{text}` is not possible in an incremental model: {why}, but an incremental run reads only new \
@@ -540,5 +545,5 @@ fn unbounded(span: Span, why: &str, time: &Traced, run: &SpecCompilation<'_>) ->
 
 /// Returns whether the spec requests an incremental model.
 pub(super) fn is_incremental(run: &SpecCompilation<'_>) -> bool {
-    stated_text(&run.spec.dbt, "materialized") == Some("incremental")
+    config_text(&run.spec.dbt, "materialized") == Some("incremental")
 }

@@ -2,8 +2,8 @@
 //! back than the run writes, there is another condition after the last select.
 
 use super::compile::SpecCompilation;
-use super::incremental::Incremental;
-use super::time_range::Length;
+use super::incremental::IncrementalPlan;
+use super::time_range::TimeLength;
 use crate::catalog::{self, ParamType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
@@ -21,7 +21,7 @@ impl SpecCompilation<'_> {
     /// Adds the conditions of an incremental run to the model's query.
     pub(super) fn with_late_rows(
         &mut self,
-        incremental: &Incremental,
+        incremental: &IncrementalPlan,
         mut query: Query,
         columns: &[Column],
         work: &mut emit::EmitBuffers,
@@ -46,14 +46,14 @@ impl SpecCompilation<'_> {
             );
             return query;
         };
-        let bound = self.bound(&incremental.time, incremental.read, first.ty, work);
-        select.filter = select.filter.map(|filter| bracketed(&mut work.tree, filter));
+        let bound = self.bound_subquery(&incremental.time, incremental.read, first.ty, work);
+        select.filter = select.filter.map(|filter| bracket_condition(&mut work.tree, filter));
         select.late = Some(LateRows {
             time: first.value,
             bound,
         });
         let Some(given) = incremental.given else { return query };
-        let name = dialect.name_text(&self.names.choose("final"), true);
+        let name = dialect.name_text(&self.names.choose_name("final"), true);
         let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
         let body = std::mem::replace(
             &mut query.body,
@@ -67,12 +67,12 @@ impl SpecCompilation<'_> {
             body,
         });
         query.body.from = Some(SelectSource::Name(name));
-        let time = work.tree.raw_text(&written(&incremental.time));
-        let bound = self.bound(&incremental.time, given, incremental.time.ty(), work);
+        let time = work.tree.add_raw_text(&written(&incremental.time));
+        let bound = self.bound_subquery(&incremental.time, given, incremental.time.ty(), work);
         query.body.late = Some(LateRows { time, bound });
         if self.is_contract_enforced() {
             let item = |column: &Column| Item {
-                expr: work.tree.raw_text(&written(column)),
+                expr: work.tree.add_raw_text(&written(column)),
                 alias: None,
             };
             query.body.items = columns.iter().map(item).collect();
@@ -83,7 +83,7 @@ impl SpecCompilation<'_> {
 
     /// Returns a subquery for the bound: the latest time in the table minus an interval, or the earliest date if the
     /// table is empty.
-    fn bound(&self, time: &Column, back: Length, compared: Type, work: &mut emit::EmitBuffers) -> SqlId {
+    fn bound_subquery(&self, time: &Column, back: TimeLength, compared: Type, work: &mut emit::EmitBuffers) -> SqlId {
         let options = &self.compiler.options;
         let dialect = options.dialect;
         let ty = time.ty();
@@ -99,7 +99,7 @@ impl SpecCompilation<'_> {
             span: Span::default(),
         };
         let newest = program.add(Ir::Null, meta(ty));
-        let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = lengths(back, ty)
+        let steps: Vec<(catalog::OverloadId, Vec<IrId>)> = length_in_units(back, ty)
             .into_iter()
             .filter_map(|(count, unit)| {
                 let whole = format!("{count} {}{}", unit.name(), if count == 1 { "" } else { "s" });
@@ -125,21 +125,23 @@ impl SpecCompilation<'_> {
             })
             .collect();
         let mut emitter = Emitter::new(&program, dialect, &options.limits, work);
-        let name = emitter.tree().field_of(EXISTING_TABLE_ALIAS, &written);
-        let mut value = emitter.tree().call("max", &[name], Span::default());
+        let name = emitter.tree().add_field(EXISTING_TABLE_ALIAS, &written);
+        let mut value = emitter.tree().add_call("max", &[name], Span::default());
         for (overload, args) in steps {
-            emitter.set(newest, value);
+            emitter.set_sql(newest, value);
             args.iter().for_each(|arg| emitter.emit(*arg));
             let args: Vec<IrId> = std::iter::once(newest).chain(args).collect();
-            value = emitter.apply(overload, &args, Span::default());
+            value = emitter.emit_call(overload, &args, Span::default());
         }
         let forms = dialect.forms();
-        let first_day = emitter.tree().text(Span::default(), |out| match ty {
+        let first_day = emitter.tree().add_text(Span::default(), |out| match ty {
             Type::Timestamp => forms.timestamp.push(out, &format!("{FIRST_DAY} 00:00:00")),
             Type::Timestamptz => forms.timestamptz.push(out, &format!("{FIRST_DAY} 00:00:00+00")),
             _ => forms.date.push(out, FIRST_DAY),
         });
-        let bound = emitter.tree().call("coalesce", &[value, first_day], Span::default());
+        let bound = emitter
+            .tree()
+            .add_call("coalesce", &[value, first_day], Span::default());
         if compared == ty || !compared.is_temporal() {
             return bound;
         }
@@ -156,8 +158,8 @@ impl SpecCompilation<'_> {
 
 /// Returns a length as counts of units, with the longest unit first. An instant is shifted by days, because all engines
 /// support this.
-fn lengths(length: Length, ty: Type) -> Vec<(i64, CalendarUnit)> {
-    let Length {
+fn length_in_units(length: TimeLength, ty: Type) -> Vec<(i64, CalendarUnit)> {
+    let TimeLength {
         months,
         mut days,
         mut seconds,
@@ -191,7 +193,7 @@ fn lengths(length: Length, ty: Type) -> Vec<(i64, CalendarUnit)> {
 }
 
 /// Adds brackets to a condition if it needs them as an operand of `and`.
-fn bracketed(tree: &mut SqlTree, filter: SqlId) -> SqlId {
+fn bracket_condition(tree: &mut SqlTree, filter: SqlId) -> SqlId {
     match tree.node(filter) {
         Sql::Binary { op: Op::Or, .. } => tree.add(Sql::Paren(filter), Span::default()),
         _ => filter,

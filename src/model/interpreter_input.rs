@@ -3,16 +3,16 @@
 
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
-use super::load::{self, Keep, SpannedText, Step};
+use super::load::{self, KeptColumns, SpannedText, Step};
 use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};
 use crate::check::{DefinitionRole, Today};
 use crate::compiler::Compiler;
-use crate::dbt::{self, From};
-use crate::interpret::arithmetic::moment;
+use crate::dbt::{self, RelationReference};
+use crate::interpret::arithmetic::parse_moment;
 use crate::interpret::expr::ReferenceExpr;
-use crate::interpret::from_ast::{self, Reading, Unread, fold_case};
+use crate::interpret::from_ast::{self, FormulaContext, UnsupportedFormula, fold_case};
 use crate::interpret::spec as given;
 use crate::interpret::temporal::{self, TemporalKind};
 use crate::interpret::value::Value;
@@ -31,7 +31,7 @@ pub struct Interpreted {
     /// Distinct input relations.
     pub relations: Vec<InputRelation>,
     /// Definitions that the interpreter does not support: the index of the step, the name and the reason.
-    pub unread: Vec<(usize, String, Unread)>,
+    pub unread: Vec<(usize, String, UnsupportedFormula)>,
     /// Names of the spec's examples.
     pub examples: Vec<String>,
     /// Whether the spec has the key `examples`.
@@ -51,7 +51,7 @@ pub struct InputRelation {
 
 /// Source of the current date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Day {
+pub enum CurrentDate {
     /// Date that the spec states.
     Said(i64),
     /// Date that can be set at run time.
@@ -61,18 +61,18 @@ pub enum Day {
 }
 
 /// Returns the source of the current date for a spec.
-pub fn day(source: &str) -> Day {
+pub fn current_date(source: &str) -> CurrentDate {
     let root = yaml::read(source, &mut Vec::new()).ok().flatten();
     let spec = root.as_ref().and_then(|root| load::load(root, source, &mut Vec::new()));
     match spec.and_then(|spec| spec.today) {
-        None => Day::Current,
-        Some(today) if today.is_variable() => Day::Settable,
+        None => CurrentDate::Current,
+        Some(today) if today.is_variable() => CurrentDate::Settable,
         Some(today) => match today.value {
-            Today::Date(iso) => match moment(&iso) {
-                Some(Value::Date(day)) => Day::Said(day),
-                _ => Day::Current,
+            Today::Date(iso) => match parse_moment(&iso) {
+                Some(Value::Date(day)) => CurrentDate::Said(day),
+                _ => CurrentDate::Current,
             },
-            Today::Sql(_) => Day::Current,
+            Today::Sql(_) => CurrentDate::Current,
         },
     }
 }
@@ -82,7 +82,7 @@ pub fn day(source: &str) -> Day {
 /// # Errors
 ///
 /// Returns a description of the unsupported part if the interpreter cannot compute the rows.
-pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
+pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, UnsupportedFormula> {
     let root = yaml::read(source, &mut Vec::new())
         .ok()
         .flatten()
@@ -108,7 +108,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         for join in &step.joins {
             let earlier = join
                 .to
-                .own_model()
+                .unversioned_model()
                 .map(fold_case)
                 .filter(|to| steps.iter().any(|s: &given::ReferenceStep| s.name == *to));
             let to = match earlier {
@@ -117,7 +117,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
             };
             joins.push((join, to));
         }
-        let reading = Reading {
+        let reading = FormulaContext {
             relation: joins.is_empty().then_some(read.as_str()),
             today: Some(today),
             plain_calendar,
@@ -145,7 +145,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         let columns = known.map_or(&[][..], Relation::columns);
         columns
             .iter()
-            .map(|column| (fold_case(column.name()), kind(column.ty())))
+            .map(|column| (fold_case(column.name()), temporal_kind(column.ty())))
             .collect()
     });
     Ok(Interpreted {
@@ -162,7 +162,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
     })
 }
 
-fn kind(ty: Type) -> TemporalKind {
+fn temporal_kind(ty: Type) -> TemporalKind {
     match ty {
         Type::Date => TemporalKind::Date,
         Type::Timestamp | Type::Timestamptz => TemporalKind::Time,
@@ -171,8 +171,12 @@ fn kind(ty: Type) -> TemporalKind {
 }
 
 /// Adds a relation to the list unless it is already there, and returns its name.
-fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>) -> Result<String, Unread> {
-    let import = dbt::import(from, &from.display_name());
+fn relation(
+    compiler: &Compiler,
+    from: &RelationReference,
+    relations: &mut Vec<InputRelation>,
+) -> Result<String, UnsupportedFormula> {
+    let import = dbt::import_cte(from, &from.display_name());
     let input = import
         .split_once("{{")
         .and_then(|(_, rest)| rest.split_once("}}"))
@@ -200,7 +204,7 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>
 }
 
 /// Converts an expression that is a column's name or a timeframe of a column.
-fn entry(expr: ReferenceExpr) -> Result<given::KeptColumn, Unread> {
+fn kept_entry(expr: ReferenceExpr) -> Result<given::KeptColumn, UnsupportedFormula> {
     match expr {
         ReferenceExpr::Name(name) => Ok(given::KeptColumn { name, frame: None }),
         ReferenceExpr::Period(name, frame) => Ok(given::KeptColumn {
@@ -211,7 +215,7 @@ fn entry(expr: ReferenceExpr) -> Result<given::KeptColumn, Unread> {
     }
 }
 
-fn names(texts: &[SpannedText<'_>]) -> Vec<String> {
+fn text_values(texts: &[SpannedText<'_>]) -> Vec<String> {
     texts
         .iter()
         .map(|text| fold_case(text.text.trim_start_matches("${").trim_end_matches('}').trim()))
@@ -222,10 +226,10 @@ fn read_step(
     step: &Step<'_>,
     source: &str,
     compiler: &Compiler,
-    reading: Reading<'_>,
+    reading: FormulaContext<'_>,
     joins: &[(&JoinedRelation<'_>, String)],
-    unread: &mut dyn FnMut(String, Unread),
-) -> Result<given::ReferenceStep, Unread> {
+    unread: &mut dyn FnMut(String, UnsupportedFormula),
+) -> Result<given::ReferenceStep, UnsupportedFormula> {
     let formulas = StepFormulas::new(step, source);
     let (mut ast, mut faults) = (Ast::default(), Vec::new());
     let limits = &compiler.options.limits;
@@ -239,9 +243,9 @@ fn read_step(
     );
     let mut made = given::ReferenceStep {
         keep: match &step.keep {
-            Keep::Nothing => given::ReferenceKeep::Nothing,
-            Keep::All => given::ReferenceKeep::All,
-            Keep::Columns(columns) => given::ReferenceKeep::Some(names(columns)),
+            KeptColumns::Nothing => given::ReferenceKeep::Nothing,
+            KeptColumns::All => given::ReferenceKeep::All,
+            KeptColumns::Columns(columns) => given::ReferenceKeep::Some(text_values(columns)),
         },
         limit: step.limit.and_then(|limit| usize::try_from(limit).ok()),
         partition_by: step.partition_by.as_ref().map(|_| Vec::new()),
@@ -251,7 +255,7 @@ fn read_step(
     for definition in &ast.definitions {
         let part = definition.part as usize;
         let role = formulas.roles.get(part).copied().unwrap_or(DefinitionRole::Definitions);
-        let expr = from_ast::formula(&ast, &formulas.text, definition, reading);
+        let expr = from_ast::convert_formula(&ast, &formulas.text, definition, reading);
         match role {
             DefinitionRole::Definitions => {
                 let name = definition
@@ -264,13 +268,13 @@ fn read_step(
             }
             DefinitionRole::Where => made.filter = Some(expr?),
             DefinitionRole::Having => made.having = Some(expr?),
-            DefinitionRole::GroupBy => made.group_by.push(entry(expr?)?),
+            DefinitionRole::GroupBy => made.group_by.push(kept_entry(expr?)?),
             DefinitionRole::OrderBy => {
                 let descending = formulas.descending.get(part).copied().unwrap_or(false);
-                made.order_by.push((entry(expr?)?, descending));
+                made.order_by.push((kept_entry(expr?)?, descending));
             }
             DefinitionRole::PartitionBy => {
-                let partition = entry(expr?)?;
+                let partition = kept_entry(expr?)?;
                 if partition.frame.is_some() {
                     return Err(format!("the partition by `{partition}`"));
                 }
@@ -288,7 +292,7 @@ fn read_step(
         let by = match (&join.by, condition) {
             (JoinCriterion::On(_), Some(condition)) => given::JoinCondition::On(condition),
             (JoinCriterion::On(_), None) => return Err(format!("how `{to}` is joined")),
-            (JoinCriterion::Using(columns), _) => given::JoinCondition::Using(names(columns)),
+            (JoinCriterion::Using(columns), _) => given::JoinCondition::Using(text_values(columns)),
             (JoinCriterion::Nothing, _) => given::JoinCondition::Nothing,
         };
         let kind = match join.kind {

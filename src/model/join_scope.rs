@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::compile::SpecCompilation;
 use super::formulas::SpelledFormula;
 use super::joins::{JoinCriterion, JoinedRelation};
-use super::load::{Keep, SpannedText, Step};
+use super::load::{KeptColumns, SpannedText, Step};
 use super::sources::SourceTarget;
 use crate::check::{self, MergedColumn, explain_removed_column};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -60,7 +60,7 @@ impl SpecCompilation<'_> {
                         format!("two relations in the step are named `{name}`"),
                     );
                     let diagnostic = match first {
-                        Some(first) => diagnostic.with_other(first, "the first"),
+                        Some(first) => diagnostic.with_secondary_label(first, "the first"),
                         None => diagnostic.with_label("the step already reads a relation with this name"),
                     };
                     diagnostics.push(
@@ -68,7 +68,7 @@ impl SpecCompilation<'_> {
                     );
                 }
                 let table = joined.to.name();
-                match self.sources.target(self.spec, index, &joined.to) {
+                match self.sources.source_target(self.spec, index, &joined.to) {
                     SourceTarget::Step(_) => {}
                     SourceTarget::Later => diagnostics.push(
                         Diagnostic::new(
@@ -105,7 +105,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> JoinedStep<'y> {
         let named = |relation: Option<&Relation>, name: &str| match relation {
-            Some(relation) => relation.clone().renamed(name.to_owned()),
+            Some(relation) => relation.clone().with_name(name.to_owned()),
             None => Relation::unknown(name),
         };
         let mut joined = JoinedStep {
@@ -117,14 +117,14 @@ impl SpecCompilation<'_> {
             owners: step
                 .joins
                 .iter()
-                .flat_map(used)
+                .flat_map(using_names)
                 .map(|name| (name.text.to_ascii_lowercase(), Vec::new()))
                 .collect(),
         };
         joined.note_owner(0);
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
-            let (relation, source, own, key, single) = match self.sources.target(self.spec, place, &join.to) {
+            let (relation, source, own, key, single) = match self.sources.source_target(self.spec, place, &join.to) {
                 SourceTarget::Step(of) => {
                     let facts = self.facts.get(of);
                     let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
@@ -149,10 +149,10 @@ impl SpecCompilation<'_> {
             };
             let mut relation = named(relation, name);
             if matches!(join.kind, JoinKind::Left | JoinKind::Full) {
-                relation.all_nullable();
+                relation.make_all_nullable();
             }
             if join.kind == JoinKind::Full {
-                joined.input.relations.iter_mut().for_each(Relation::all_nullable);
+                joined.input.relations.iter_mut().for_each(Relation::make_all_nullable);
             }
             joined.input.push(
                 relation,
@@ -166,7 +166,7 @@ impl SpecCompilation<'_> {
             joined.keys.push(key);
             joined.single.push(single);
             if let JoinCriterion::Using(names) = &join.by {
-                let spelled = joined.using(join, names, diagnostics);
+                let spelled = joined.merge_using(join, names, diagnostics);
                 if !spelled.is_empty() {
                     joined.using.push((index as u32, spelled));
                 }
@@ -177,7 +177,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns the names in a join's `using`.
-fn used<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
+fn using_names<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
     match &join.by {
         JoinCriterion::Using(names) => names,
         _ => &[],
@@ -199,7 +199,7 @@ impl<'y> JoinedStep<'y> {
     }
 
     /// Returns the condition that `using` stands for, and merges the columns.
-    fn using(
+    fn merge_using(
         &mut self,
         join: &JoinedRelation<'y>,
         names: &[SpannedText<'y>],
@@ -209,12 +209,12 @@ impl<'y> JoinedStep<'y> {
         let at = self.input.relations.len() - 1;
         let text_of = |relation: &Relation, name: &str| format!("${{{}.{name}}}", relation.name());
         for name in names {
-            let Some(left) = self.side_before(at, *name, join, diagnostics) else {
+            let Some(left) = self.earlier_sides(at, *name, join, diagnostics) else {
                 continue;
             };
             let relations = &self.input.relations;
             let Some(right) = relations.get(at) else { continue };
-            if right.position(name.text).is_none() && !right.may_have_more() {
+            if right.position(name.text).is_none() && !right.may_have_more_columns() {
                 diagnostics.push(no_column(right.name(), *name, std::slice::from_ref(right)));
                 continue;
             }
@@ -256,7 +256,7 @@ impl<'y> JoinedStep<'y> {
     }
 
     /// Returns the earlier relations that have a column in `using`. There are several if a full join merged the column.
-    fn side_before(
+    fn earlier_sides(
         &self,
         at: usize,
         name: SpannedText<'_>,
@@ -278,7 +278,7 @@ impl<'y> JoinedStep<'y> {
             (None, [one]) => return Some(vec![*one]),
             (None, []) => {
                 let open: Vec<usize> = (0..at)
-                    .filter(|place| before.get(*place).is_some_and(Relation::may_have_more))
+                    .filter(|place| before.get(*place).is_some_and(Relation::may_have_more_columns))
                     .collect();
                 match open.as_slice() {
                     [] => {
@@ -321,7 +321,7 @@ impl<'y> JoinedStep<'y> {
         diagnostics.push(
             Diagnostic::new(
                 Code::AmbiguousName,
-                span_of(name),
+                name_span(name),
                 format!("`{text}` may be a column of {listed}"),
             )
             .with_help(format!(
@@ -336,28 +336,28 @@ impl<'y> JoinedStep<'y> {
         let relations = &self.input.relations;
         let first = relations.first()?;
         match &step.keep {
-            Keep::Nothing => Some(Vec::new()),
-            Keep::All if first.may_have_more() => None,
-            Keep::All => Some(
+            KeptColumns::Nothing => Some(Vec::new()),
+            KeptColumns::All if first.may_have_more_columns() => None,
+            KeptColumns::All => Some(
                 first
                     .columns()
                     .iter()
                     .map(|column| self.shared_or(0, column.name()))
                     .collect(),
             ),
-            Keep::Columns(names) => {
+            KeptColumns::Columns(names) => {
                 let mut kept: Vec<InputColumn> = Vec::new();
                 let mut seen: FxHashMap<String, Span> = FxHashMap::default();
                 for name in names {
                     let Some(column) = self.kept_column(*name, diagnostics) else {
                         continue;
                     };
-                    if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), span_of(*name)) {
+                    if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), name_span(*name)) {
                         let message = format!("two columns in `keep` are named `{}`", column.name);
                         let other = column.name.clone();
                         diagnostics.push(
-                            Diagnostic::new(Code::DuplicateDefinition, span_of(*name), message)
-                                .with_other(first, "the first")
+                            Diagnostic::new(Code::DuplicateDefinition, name_span(*name), message)
+                                .with_secondary_label(first, "the first")
                                 .with_help(format!(
                                     "define one of them under another name, as in `other_{other} = {}`",
                                     name.text
@@ -407,10 +407,10 @@ impl<'y> JoinedStep<'y> {
             let relation = relations.get(place)?;
             if relation.position(field).is_none() && !relation.is_open() {
                 let help = || "correct the name".to_owned();
-                diagnostics.push(check::no_column(
+                diagnostics.push(check::no_column_diagnostic(
                     relation,
                     field,
-                    span_of(SpannedText { text: field, ..name }),
+                    name_span(SpannedText { text: field, ..name }),
                     help,
                 ));
                 if !relation.is_partial() {
@@ -431,7 +431,7 @@ impl<'y> JoinedStep<'y> {
         }
         let owners: Vec<usize> = (0..relations.len()).filter(has).collect();
         let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(inner));
-        let open = relations.iter().position(Relation::may_have_more);
+        let open = relations.iter().position(Relation::may_have_more_columns);
         match (owners.as_slice(), merged, open) {
             (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {
                 Some(self.shared_or(*merged.relations.first()?, inner))
@@ -443,7 +443,7 @@ impl<'y> JoinedStep<'y> {
             ([], None, Some(open)) => {
                 let relation = relations.get(open).filter(|relation| relation.is_partial());
                 let help = || "correct the name".to_owned();
-                diagnostics.extend(relation.map(|it| check::no_column(it, inner, span_of(name), help)));
+                diagnostics.extend(relation.map(|it| check::no_column_diagnostic(it, inner, name_span(name), help)));
                 Some(InputColumn {
                     of: vec![open],
                     name: inner.to_owned(),
@@ -469,7 +469,7 @@ impl<'y> JoinedStep<'y> {
                 diagnostics.push(
                     Diagnostic::new(
                         Code::AmbiguousName,
-                        span_of(name),
+                        name_span(name),
                         format!("`{inner}` is a column of {listed}"),
                     )
                     .with_help(format!("specify the relation, for example `{first}.{inner}`")),
@@ -485,21 +485,21 @@ fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnost
     let verb = if whose.contains('`') { "have" } else { "has" };
     let diagnostic = Diagnostic::new(
         Code::UnknownName,
-        span_of(name),
+        name_span(name),
         format!("`{whose}` {verb} no column `{text}`"),
     );
-    if let Some(relation) = among.iter().find(|relation| relation.had_once(text)) {
+    if let Some(relation) = among.iter().find(|relation| relation.is_past_column(text)) {
         return explain_removed_column(diagnostic, relation);
     }
     let columns = among.iter().flat_map(Relation::columns).map(Column::name).take(1000);
-    diagnostic.with_help(match suggest::nearest(text, columns) {
-        Some(near) => suggest::similar(near),
+    diagnostic.with_help(match suggest::nearest_name(text, columns) {
+        Some(near) => suggest::similar_name_help(near),
         None => "correct the name".to_owned(),
     })
 }
 
 /// Returns the span of a name in the file. The node's text may contain several names.
-fn span_of(name: SpannedText<'_>) -> Span {
+fn name_span(name: SpannedText<'_>) -> Span {
     let whole = name.node.text().unwrap_or_default();
     let within = (name.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
     match within.filter(|w| *w + name.text.len() <= whole.len()) {

@@ -48,9 +48,9 @@ impl SpecCompilation<'_> {
                 self.compiler.options.dialect.max_bytes(),
             );
             let query = if asked.more {
-                self.rows_that_joining_adds(*place, relation, output, work)
+                self.added_rows_query(*place, relation, output, work)
             } else {
-                self.keys_that_repeat(*place, asked, plan.program, joined, work)
+                self.repeated_keys_query(*place, asked, plan.program, joined, work)
             };
             let model = self.spec.model.text;
             let about = format!("Fails when a row finds several rows of {relation}, which {model} joins as one.");
@@ -60,7 +60,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns a query that selects the values of the join columns that occur in several rows of the joined relation.
-    fn keys_that_repeat(
+    fn repeated_keys_query(
         &self,
         place: usize,
         asked: &CardinalityQuery,
@@ -88,19 +88,19 @@ impl SpecCompilation<'_> {
             ));
         }
         for root in &asked.own {
-            for id in nodes_of(program, *root) {
+            for id in dependency_nodes(program, *root) {
                 emitter.emit(id);
             }
             conditions.push(emitter.emitted_sql(*root));
         }
         let tree = emitter.tree();
-        let star = tree.word("*", Span::default());
-        let count = tree.call("count", &[star], Span::default());
-        let one = tree.text(Span::default(), |out| out.push('1'));
-        let several = tree.binary(Op::Greater, count, one, Span::default());
+        let star = tree.add_word("*", Span::default());
+        let count = tree.add_call("count", &[star], Span::default());
+        let one = tree.add_text(Span::default(), |out| out.push('1'));
+        let several = tree.add_binary(Op::Greater, count, one, Span::default());
         let filter = conditions
             .into_iter()
-            .reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
+            .reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()));
         let mut items: Vec<Item> = keys
             .iter()
             .map(|key| Item {
@@ -124,7 +124,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns a query that selects one row if the join adds rows.
-    fn rows_that_joining_adds(
+    fn added_rows_query(
         &mut self,
         place: usize,
         relation: &str,
@@ -133,9 +133,9 @@ impl SpecCompilation<'_> {
     ) -> Option<Query> {
         let joining = output.ctes.first().map_or(&output.body, |cte| &cte.body);
         let tree = &mut work.tree;
-        let star = tree.word("*", Span::default());
-        let count = tree.call("count", &[star], Span::default());
-        let before = self.names.choose(&format!("before_{relation}"));
+        let star = tree.add_word("*", Span::default());
+        let count = tree.add_call("count", &[star], Span::default());
+        let before = self.names.choose_name(&format!("before_{relation}"));
         let before = self.compiler.options.dialect.name_text(&before, true);
         let counted = |alias: &str| {
             vec![Item {
@@ -152,10 +152,10 @@ impl SpecCompilation<'_> {
         let mut joins = joining.joins.get(..=place)?.to_vec();
         // With a left join, an unmatched row is one row before and after the join.
         joins.last_mut()?.kind = JoinKind::Left;
-        let select = tree.text(Span::default(), |out| {
+        let select = tree.add_text(Span::default(), |out| {
             out.push_str(&format!("(select row_count from {before})"));
         });
-        let more = tree.binary(Op::Greater, count, select, Span::default());
+        let more = tree.add_binary(Op::Greater, count, select, Span::default());
         let body = Select {
             items: counted("joined_rows"),
             from: joining.from.clone(),
@@ -208,7 +208,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns the nodes that a value depends on, directly or through definitions. Operands come first.
-fn nodes_of(program: &Program, root: IrId) -> Vec<IrId> {
+fn dependency_nodes(program: &Program, root: IrId) -> Vec<IrId> {
     let mut seen: FxHashSet<IrId> = FxHashSet::default();
     let mut stack = vec![root];
     while let Some(id) = stack.pop() {

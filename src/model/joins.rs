@@ -1,8 +1,8 @@
 //! Parses the joined relations of a step: `joins: - {to, as, on | using, type, cardinality}`.
 
-use super::keys::{JOIN, Shape};
+use super::keys::{JOIN, KeyShape};
 use super::load::{Loader, SpannedText};
-use crate::dbt::From;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::sql::JoinKind;
@@ -11,7 +11,7 @@ use crate::yaml::Node;
 /// Joined relation or step. An earlier step takes precedence over a table with the same name.
 #[derive(Clone, Debug)]
 pub struct JoinedRelation<'y> {
-    pub to: From,
+    pub to: RelationReference,
     pub to_text: SpannedText<'y>,
     /// Alias that qualifies the relation's columns.
     pub alias: Option<SpannedText<'y>>,
@@ -52,7 +52,7 @@ const TYPES: &[(&str, JoinKind)] = &[
 
 impl<'y> Loader<'y, '_> {
     /// Parses the joins of a step. Invalid joins are reported and skipped. Also returns whether all joins are valid.
-    pub(super) fn joins(&mut self, step: &'y Node) -> (Vec<JoinedRelation<'y>>, bool) {
+    pub(super) fn read_joins(&mut self, step: &'y Node) -> (Vec<JoinedRelation<'y>>, bool) {
         let Some(value) = step.get("joins") else {
             return (Vec::new(), true);
         };
@@ -60,7 +60,7 @@ impl<'y> Loader<'y, '_> {
             return (Vec::new(), true);
         }
         let Some(items) = value.items() else {
-            let found = value.described();
+            let found = value.kind_name();
             self.report(
                 Diagnostic::new(
                     Code::WrongShape,
@@ -71,8 +71,8 @@ impl<'y> Loader<'y, '_> {
             );
             return (Vec::new(), false);
         };
-        let joins: Vec<JoinedRelation<'y>> = items.iter().filter_map(|item| self.joined(item)).collect();
-        let sound = joins.len() == items.len() && joins.iter().all(is_whole);
+        let joins: Vec<JoinedRelation<'y>> = items.iter().filter_map(|item| self.read_join(item)).collect();
+        let sound = joins.len() == items.len() && joins.iter().all(is_complete);
         (joins, sound)
     }
 
@@ -80,14 +80,14 @@ impl<'y> Loader<'y, '_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    fn joined(&mut self, node: &'y Node) -> Option<JoinedRelation<'y>> {
+    fn read_join(&mut self, node: &'y Node) -> Option<JoinedRelation<'y>> {
         if node.pairs().is_none() {
             let relation = node.text().unwrap_or("customers");
             self.report(
                 Diagnostic::new(
                     Code::WrongShape,
                     node.span,
-                    format!("a join must be a mapping, found {}", node.described()),
+                    format!("a join must be a mapping, found {}", node.kind_name()),
                 )
                 .with_help(format!(
                     "write `{{to: {relation}, on: …}}`, or use `using:` with columns that exist on both sides"
@@ -96,44 +96,44 @@ impl<'y> Loader<'y, '_> {
             return None;
         }
         // Tools for YAML 1.1 write the key `on` as `true`.
-        let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on(key));
-        let at_comma = on.and_then(|(_, value)| self.cut_at_comma("on", node, value));
+        let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on_key(key));
+        let at_comma = on.and_then(|(_, value)| self.text_after_comma("on", node, value));
         let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
         for (key, value) in node
             .pairs()
             .unwrap_or_default()
             .iter()
-            .filter(|(key, _)| !is_on(key) && !is_cut(key))
+            .filter(|(key, _)| !is_on_key(key) && !is_cut(key))
         {
             match key.text().map(|name| (name, JOIN.get(name))) {
-                Some((name, Some(known))) if matches!(known.shape, Shape::Text | Shape::Names) => {
+                Some((name, Some(known))) if matches!(known.shape, KeyShape::Text | KeyShape::Names) => {
                     self.check_value(name, &known.shape, value);
                 }
                 Some((_, Some(_))) => {}
-                Some((name, None)) => self.unknown_key(name, key, JOIN.keys.iter()),
-                None => self.unknown_key(key.described(), key, JOIN.keys.iter()),
+                Some((name, None)) => self.report_unknown_key(name, key, JOIN.keys.iter()),
+                None => self.report_unknown_key(key.kind_name(), key, JOIN.keys.iter()),
             }
         }
         let to_text = self.text(node, "to");
         if let (None, Some(what)) = (node.get("to"), JOIN.get("to").and_then(|key| key.required)) {
-            self.missing_key(node, "to", format!("add {what}"));
+            self.report_missing_key(node, "to", format!("add {what}"));
         }
         let to = to_text.and_then(|text| self.parse_relation("to", text));
         let alias = self.text(node, "as");
         if let Some(alias) = alias {
             self.check_name("the name of a joined relation", alias.text, alias.node);
         }
-        let kind = self.word(node, "type", TYPES, JoinKind::Left);
-        let many = self.word(node, "cardinality", &[("one", false), ("many", true)], false);
+        let kind = self.read_word(node, "type", TYPES, JoinKind::Left);
+        let many = self.read_word(node, "cardinality", &[("one", false), ("many", true)], false);
         let on = on
             .filter(|_| at_comma.is_none())
             .and_then(|(_, value)| match value.text() {
                 Some(text) => {
-                    self.check_cut("on", value);
+                    self.check_truncated_text("on", value);
                     Some(SpannedText { text, node: value })
                 }
                 None => {
-                    self.shape("on", "a condition", value);
+                    self.report_shape("on", "a condition", value);
                     None
                 }
             });
@@ -154,7 +154,7 @@ impl<'y> Loader<'y, '_> {
             .pairs()
             .unwrap_or_default()
             .iter()
-            .find(|(key, _)| key.text() == Some("using") || is_on(key));
+            .find(|(key, _)| key.text() == Some("using") || is_on_key(key));
         let by = match (on, using) {
             (Some(_), Some(_)) => {
                 let key = self.key_span(node, "using");
@@ -170,7 +170,7 @@ impl<'y> Loader<'y, '_> {
             }
             (on, using) if kind == JoinKind::Cross => {
                 if let (true, Some((key, _))) = (on.is_some() || using.is_some(), both) {
-                    let key_text = if is_on(key) { "on" } else { "using" };
+                    let key_text = if is_on_key(key) { "on" } else { "using" };
                     self.report(
                         Diagnostic::new(
                             Code::WrongShape,
@@ -186,7 +186,7 @@ impl<'y> Loader<'y, '_> {
             (None, Some(names)) if !names.is_empty() => JoinCriterion::Using(names),
             (None, None | Some(_)) => {
                 // If `on` has no condition, that is already reported.
-                if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on(key)) {
+                if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on_key(key)) {
                     let (message, help) = if has("using") {
                         (
                             format!("`using` of `{name}` is empty"),
@@ -214,7 +214,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Parses a value that must be one of a few words.
-    fn word<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
+    fn read_word<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
         let Some(value) = node.get(key).filter(|value| !value.is_null()) else {
             return default;
         };
@@ -229,16 +229,16 @@ impl<'y> Loader<'y, '_> {
             .join(", ");
         let found = value
             .text()
-            .map_or_else(|| value.described().to_owned(), |text| format!("`{text}`"));
+            .map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
         let help = match (
             text.to_ascii_lowercase().as_str(),
-            suggest::nearest(text, words.iter().map(|(w, _)| *w)),
+            suggest::nearest_name(text, words.iter().map(|(w, _)| *w)),
         ) {
             ("right", _) => {
                 "swap the relations: write this relation in `from`, and join the other one with `type: left`".to_owned()
             }
             ("outer" | "full outer", _) => "write `full`".to_owned(),
-            (_, Some(near)) => suggest::similar(near),
+            (_, Some(near)) => suggest::similar_name_help(near),
             (_, None) => format!("use one of {listed}"),
         };
         self.report(
@@ -254,10 +254,10 @@ impl<'y> Loader<'y, '_> {
 }
 
 /// Returns whether a key is `on`, or `true` as written by a tool for YAML 1.1.
-fn is_on(key: &Node) -> bool {
+fn is_on_key(key: &Node) -> bool {
     key.text() == Some("on") || key.boolean() == Some(true)
 }
 
-fn is_whole(joined: &JoinedRelation<'_>) -> bool {
+fn is_complete(joined: &JoinedRelation<'_>) -> bool {
     joined.kind == JoinKind::Cross || !matches!(joined.by, JoinCriterion::Nothing)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{DEFINITION, JOIN, Key, Keys, LOCAL, MODEL, PROJECT, RULE, STEP, Shape, WEEKDAYS};
+use super::keys::{DEFINITION, JOIN, Key, KeyShape, KeyTable, LOCAL, MODEL, PROJECT, RULE, STEP, WEEKDAYS};
 use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
@@ -10,12 +10,12 @@ use crate::dialect::Dialect;
 /// Returns the JSON Schema (draft 2020-12) of a model spec.
 ///
 /// ```
-/// assert!(formulac_model::json_schema::spec().contains("\"group_by\""));
+/// assert!(formulac_model::json_schema::spec_schema().contains("\"group_by\""));
 /// ```
 #[must_use]
-pub fn spec() -> String {
+pub fn spec_schema() -> String {
     let mut schema = SchemaWriter::default();
-    let mut spec = schema.object(&[&MODEL, &STEP]);
+    let mut spec = schema.object_schema(&[&MODEL, &STEP]);
     let own = STEP.keys.iter().filter(|key| MODEL.get(key.name).is_none());
     let none: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
     // If the spec has `steps`, the keys of a step are not allowed at the top level.
@@ -23,19 +23,19 @@ pub fn spec() -> String {
     if let Value::Array(all) = spec.entry("allOf").or_insert_with(|| json!([])) {
         all.push(beside);
     }
-    schema.document(&MODEL, spec)
+    schema.schema_document(&MODEL, spec)
 }
 
 /// Returns the JSON Schema (draft 2020-12) of the project file, `formulac.yml`.
 ///
 /// ```
-/// assert!(formulac_model::json_schema::project().contains("\"dialect\""));
+/// assert!(formulac_model::json_schema::project_schema().contains("\"dialect\""));
 /// ```
 #[must_use]
-pub fn project() -> String {
+pub fn project_schema() -> String {
     let mut schema = SchemaWriter::default();
-    let project = schema.object(&[&PROJECT]);
-    schema.document(&PROJECT, project)
+    let project = schema.object_schema(&[&PROJECT]);
+    schema.schema_document(&PROJECT, project)
 }
 
 /// Returns the JSON Schema of personal settings, `formulac.local.yml`.
@@ -46,8 +46,8 @@ pub fn project() -> String {
 #[must_use]
 pub fn local_settings_schema() -> String {
     let mut schema = SchemaWriter::default();
-    let local = schema.object(&[&LOCAL]);
-    schema.document(&LOCAL, local)
+    let local = schema.object_schema(&[&LOCAL]);
+    schema.schema_document(&LOCAL, local)
 }
 
 /// Writer for the schemas of mappings. It stores the schemas written so far, by title.
@@ -57,7 +57,7 @@ struct SchemaWriter {
 }
 
 impl SchemaWriter {
-    fn document(self, keys: &Keys, content: Map<String, Value>) -> String {
+    fn schema_document(self, keys: &KeyTable, content: Map<String, Value>) -> String {
         let mut document = Map::new();
         document.insert(
             "$schema".to_owned(),
@@ -73,14 +73,14 @@ impl SchemaWriter {
     }
 
     /// Returns the schema of a mapping that accepts the keys in these tables.
-    fn object(&mut self, tables: &[&'static Keys]) -> Map<String, Value> {
+    fn object_schema(&mut self, tables: &[&'static KeyTable]) -> Map<String, Value> {
         let keys = || tables.iter().flat_map(|table| table.keys);
         let mut properties: Map<String, Value> = Map::new();
         for key in keys() {
             // If a key is in both tables, use the first one. It is the key of the model, and its shape also accepts the
             // value of a step.
             if !properties.contains_key(key.name) {
-                properties.insert(key.name.to_owned(), self.key(key));
+                properties.insert(key.name.to_owned(), self.key_schema(key));
             }
         }
         let required: Vec<&str> = keys()
@@ -100,7 +100,7 @@ impl SchemaWriter {
             object.insert("allOf".to_owned(), Value::Array(doubles));
         }
         if keys().any(|key| key.name == "calculations") {
-            object.insert("if".to_owned(), worksheet());
+            object.insert("if".to_owned(), worksheet_condition());
             let none: Map<String, Value> = NOT_IN_SHEETS
                 .iter()
                 .map(|(key, _)| ((*key).to_owned(), json!({"type": "null"})))
@@ -113,10 +113,10 @@ impl SchemaWriter {
         object
     }
 
-    fn key(&mut self, key: &'static Key) -> Value {
-        let mut schema = self.shape(&key.shape);
+    fn key_schema(&mut self, key: &'static Key) -> Value {
+        let mut schema = self.shape_schema(&key.shape);
         if key.may_be_empty() {
-            schema = or_nothing(schema);
+            schema = nullable_schema(schema);
         }
         let Value::Object(schema) = &mut schema else {
             return schema;
@@ -129,69 +129,69 @@ impl SchemaWriter {
     }
 
     /// Returns a reference to the schema of a mapping, which is below `$defs`.
-    fn reference(&mut self, keys: &'static Keys) -> Value {
+    fn schema_reference(&mut self, keys: &'static KeyTable) -> Value {
         if !self.definitions.contains_key(keys.title) {
             // Reserve the entry first, so that the definitions are in the order of discovery.
             self.definitions.insert(keys.title.to_owned(), Value::Null);
-            let mut object = self.object(&[keys]);
+            let mut object = self.object_schema(&[keys]);
             object.insert("description".to_owned(), json!(keys.doc));
             self.definitions.insert(keys.title.to_owned(), Value::Object(object));
         }
         json!({"$ref": format!("#/$defs/{}", keys.title)})
     }
 
-    fn shape(&mut self, shape: &'static Shape) -> Value {
+    fn shape_schema(&mut self, shape: &'static KeyShape) -> Value {
         let text = || json!({"type": ["string", "number", "boolean"]});
         match shape {
-            Shape::Text | Shape::Formula => text(),
+            KeyShape::Text | KeyShape::Formula => text(),
             // The pattern accepts `_` and the letters and digits of any script. The regular expressions of JSON Schema
             // have no portable class for them.
-            Shape::Name => json!({"type": "string", "pattern": "^[^\\s\\d!-/:-@\\[-^`{-~][^\\s!-/:-@\\[-^`{-~]*$"}),
-            Shape::Choice(words) => json!({"enum": words}),
-            Shape::Dialect => json!({"enum": Dialect::all().map(Dialect::name).collect::<Vec<_>>()}),
-            Shape::Weekday => {
+            KeyShape::Name => json!({"type": "string", "pattern": "^[^\\s\\d!-/:-@\\[-^`{-~][^\\s!-/:-@\\[-^`{-~]*$"}),
+            KeyShape::Choice(words) => json!({"enum": words}),
+            KeyShape::Dialect => json!({"enum": Dialect::all().map(Dialect::name).collect::<Vec<_>>()}),
+            KeyShape::Weekday => {
                 let capital = |day: &str| day.replacen(|_: char| true, &day.to_uppercase()[..1], 1);
                 let capitals = WEEKDAYS.iter().map(|day| capital(day));
                 json!({"enum": WEEKDAYS.iter().map(|day| (*day).to_owned()).chain(capitals).collect::<Vec<_>>()})
             }
-            Shape::Boolean => json!({"type": "boolean"}),
-            Shape::Count(_) => json!({"type": "integer", "minimum": 0}),
-            Shape::Number => json!({"type": "number", "minimum": 0}),
-            Shape::Names | Shape::Texts => {
+            KeyShape::Boolean => json!({"type": "boolean"}),
+            KeyShape::Count(_) => json!({"type": "integer", "minimum": 0}),
+            KeyShape::Number => json!({"type": "number", "minimum": 0}),
+            KeyShape::Names | KeyShape::Texts => {
                 json!({"type": ["string", "number", "boolean", "array"], "items": text()})
             }
-            Shape::Mapping => json!({"type": "object"}),
-            Shape::Keys(keys) => self.reference(keys),
-            Shape::Each(inner) => {
-                let value = self.shape(inner);
-                let value = if matches!(inner, Shape::Keys(_)) {
-                    or_nothing(value)
+            KeyShape::Mapping => json!({"type": "object"}),
+            KeyShape::Keys(keys) => self.schema_reference(keys),
+            KeyShape::Each(inner) => {
+                let value = self.shape_schema(inner);
+                let value = if matches!(inner, KeyShape::Keys(_)) {
+                    nullable_schema(value)
                 } else {
                     value
                 };
                 json!({"type": "object", "additionalProperties": value})
             }
-            Shape::List(inner) => json!({"type": "array", "items": self.shape(inner)}),
-            Shape::Either(one, other) => json!({"anyOf": [self.shape(one), self.shape(other)]}),
-            Shape::DataTest => json!({"anyOf": [
+            KeyShape::List(inner) => json!({"type": "array", "items": self.shape_schema(inner)}),
+            KeyShape::Either(one, other) => json!({"anyOf": [self.shape_schema(one), self.shape_schema(other)]}),
+            KeyShape::DataTest => json!({"anyOf": [
                 {"type": "string"},
                 {"type": "object", "required": ["test_name"]},
                 {"type": "object", "minProperties": 1, "maxProperties": 1,
                  "additionalProperties": {"type": ["object", "null"]}},
             ]}),
-            Shape::Definitions => {
-                let definition = self.reference(&DEFINITION);
+            KeyShape::Definitions => {
+                let definition = self.schema_reference(&DEFINITION);
                 json!({"anyOf": [text(), {"type": "object", "additionalProperties": {"anyOf": [text(), definition]}}]})
             }
-            Shape::Joins => json!({"type": "array", "items": self.reference(&JOIN)}),
-            Shape::Rule => {
-                let rule = self.reference(&RULE);
+            KeyShape::Joins => json!({"type": "array", "items": self.schema_reference(&JOIN)}),
+            KeyShape::Rule => {
+                let rule = self.schema_reference(&RULE);
                 json!({"anyOf": [rule, {
                     "type": "object", "minProperties": 1, "maxProperties": 1,
                     "properties": {"name": false, "check": false}, "additionalProperties": text(),
                 }]})
             }
-            Shape::Lint => {
+            KeyShape::Lint => {
                 let codes = Code::ALL.iter().filter(|code| code.severity() == Severity::Warning);
                 let names: Vec<&str> = codes.flat_map(|code| [code.code(), code.name()]).collect();
                 let states =
@@ -201,13 +201,13 @@ impl SchemaWriter {
                     {"type": "object", "propertyNames": {"enum": names}, "additionalProperties": states},
                 ]})
             }
-            Shape::Steps => json!({"type": "array", "minItems": 1, "items": self.reference(&STEP)}),
+            KeyShape::Steps => json!({"type": "array", "minItems": 1, "items": self.schema_reference(&STEP)}),
         }
     }
 }
 
 /// Returns a schema that matches steps that are worksheets.
-fn worksheet() -> Value {
+fn worksheet_condition() -> Value {
     let said = |key: &&str| match *key {
         "columns" => json!({"required": [key], "properties": {"columns": {"type": ["string", "array"]}}}),
         _ => json!({"required": [key], "not": {"properties": {*key: {"type": "null"}}}}),
@@ -216,7 +216,7 @@ fn worksheet() -> Value {
 }
 
 /// Extends a schema so that it also accepts an empty value.
-fn or_nothing(schema: Value) -> Value {
+fn nullable_schema(schema: Value) -> Value {
     match schema {
         Value::Object(mut schema) if schema.contains_key("type") => {
             if let Some(ty) = schema.get_mut("type") {

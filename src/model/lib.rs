@@ -91,7 +91,7 @@ pub use dbt_names::Declared;
 pub use dbt_tests::{COMBINATION, RANGE};
 pub use environments::{Environment, Placeholder, USER};
 pub use lineage::{ColumnLineage, SourceColumn};
-pub use people::{People, address};
+pub use people::{People, email_address};
 pub use project::Project;
 pub use role::{Right, Rights, Role, UnknownRole};
 pub use semantic::{SemanticModel, SemanticModels};
@@ -144,7 +144,7 @@ pub struct CompiledSpec {
     pub(crate) model_fault: Option<Diagnostic>,
     pub(crate) model_warnings: Vec<Diagnostic>,
     pub(crate) columns: Vec<Column>,
-    pub(crate) reads: Vec<dbt::From>,
+    pub(crate) reads: Vec<dbt::RelationReference>,
     pub(crate) tables: Vec<String>,
     /// Key columns. Empty if the key is unknown or the model has at most one row.
     pub(crate) key: Vec<String>,
@@ -177,7 +177,7 @@ pub struct CompiledSpec {
 #[derive(Clone, Debug)]
 pub struct Model {
     /// Reference to the model in its own tests.
-    pub(crate) own: dbt::From,
+    pub(crate) own: dbt::RelationReference,
     pub(crate) sql: String,
     /// Offset of the query in `sql`, after the header and the configuration.
     pub(crate) body_at: usize,
@@ -428,13 +428,13 @@ impl CompiledSpec {
     /// Returns the relations that the model reads, including joined relations. The relation in `from` comes first.
     ///
     /// ```
-    /// use formulac_dbt::From;
+    /// use formulac_dbt::RelationReference;
     /// let spec = "model: m\nfrom: source('raw', 'orders')\ndefinitions: a = SUM(x)\n";
     /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
-    /// assert_eq!(compiled.reads(), [From::Source { group: "raw".into(), table: "orders".into() }]);
+    /// assert_eq!(compiled.reads(), [RelationReference::Source { group: "raw".into(), table: "orders".into() }]);
     /// ```
     #[must_use]
-    pub fn reads(&self) -> &[dbt::From] {
+    pub fn reads(&self) -> &[dbt::RelationReference] {
         &self.reads
     }
 

@@ -6,7 +6,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::SpecCompilation;
-use super::load::{Keep, Step};
+use super::load::{KeptColumns, Step};
 use super::sources::SourceTarget;
 use crate::check::DefinitionRole;
 use crate::ir::Ir;
@@ -108,7 +108,7 @@ impl Lineage {
 
     /// Records the output columns of the most recent step. `last` means that these are the columns of the model. The
     /// columns of a wide pivot are named after values, so they may depend on any column of the step.
-    pub fn give(&mut self, output: &Relation, last: bool) {
+    pub fn record_outputs(&mut self, output: &Relation, last: bool) {
         let Some(mut given) = self.steps.pop() else { return };
         let mut all: Vec<ColumnPosition> = given.values().copied().collect();
         all.sort_unstable();
@@ -184,7 +184,7 @@ impl Lineage {
 }
 
 /// Returns the name of the column that a definition or key produces, if any. `text` is the source of the formulas.
-pub(super) fn column_given(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<String> {
+pub(super) fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<String> {
     let program = plan.program;
     let definition = program.definitions.get(index)?;
     match (plan.roles.get(index)?, program.node(definition.root)) {
@@ -243,7 +243,7 @@ impl SpecCompilation<'_> {
                     Ir::Column(column) => of.extend(columns.get(column as usize).copied().flatten()),
                     Ir::Definition(used) => of.extend(made.get(&used)),
                     Ir::TabColumn { tab, column } => {
-                        let (tab, column) = program.column_of_sheet(tab, column);
+                        let (tab, column) = program.sheet_column(tab, column);
                         of.extend(self.tab_column(step, input, tab, column));
                     }
                     _ => stack.extend(program.operands(id)),
@@ -254,7 +254,7 @@ impl SpecCompilation<'_> {
         }
         for index in 0..program.definitions.len() {
             let Some(at) = made.get(&(index as u32)) else { continue };
-            let name = column_given(plan, index, text);
+            let name = output_column(plan, index, text);
             given.extend(name.map(|name| (name.to_lowercase(), *at)));
         }
         // Kept columns keep their lineage.
@@ -288,11 +288,11 @@ impl SpecCompilation<'_> {
             .and_then(|joined| joined.position(relation?))
             .and_then(|at| at.checked_sub(1));
         if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
-            return self.column_of(self.sources.target(self.spec, place, &join.to), name);
+            return self.target_column(self.sources.source_target(self.spec, place, &join.to), name);
         }
         match place.checked_sub(1) {
             None => Some(self.lineage.source(self.spec.from.name(), name)),
-            Some(before) => self.column_of(SourceTarget::Step(before), name),
+            Some(before) => self.target_column(SourceTarget::Step(before), name),
         }
     }
 
@@ -300,12 +300,12 @@ impl SpecCompilation<'_> {
         let place = self.lineage.steps.len();
         let column = input.tabs.get(tab as usize)?.columns.get(column as usize)?;
         let keys = step.sheet.as_ref()?.tabs.get(tab as usize)?;
-        self.column_of(self.sources.target(self.spec, place, &keys.model), column.name())
+        self.target_column(self.sources.source_target(self.spec, place, &keys.model), column.name())
     }
 
-    fn column_of(&mut self, target: SourceTarget, name: &str) -> Option<ColumnPosition> {
+    fn target_column(&mut self, target: SourceTarget, name: &str) -> Option<ColumnPosition> {
         match target {
-            SourceTarget::Step(of) => self.column_of_step(of, name),
+            SourceTarget::Step(of) => self.step_column(of, name),
             SourceTarget::Source(of) => {
                 let relation = self.sources.all.get(of)?.from.name().to_owned();
                 Some(self.lineage.source(&relation, name))
@@ -316,7 +316,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the position of a column of an earlier step. If the step passes on all columns of an undeclared
     /// relation, any name may be one of its columns.
-    fn column_of_step(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
+    fn step_column(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut place = of;
         let at = loop {
@@ -324,7 +324,7 @@ impl SpecCompilation<'_> {
                 break *at;
             }
             let step = self.spec.steps.get(place)?;
-            if !matches!(step.keep, Keep::All) || !step.joins.is_empty() {
+            if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() {
                 return None;
             }
             match place.checked_sub(1) {
@@ -345,7 +345,7 @@ impl SpecCompilation<'_> {
         }
         let of = |source: &SourceColumn| {
             let known = options
-                .known_by_name(&source.relation)
+                .find_relation(&source.relation)
                 .and_then(|r| r.column(&source.column));
             known.map(|column| column.tags().to_vec()).unwrap_or_default()
         };
@@ -367,7 +367,7 @@ impl SpecCompilation<'_> {
                 .filter(|tag| !own.contains(tag))
                 .chain(own.iter().cloned())
                 .collect();
-            if all.is_empty() { column } else { column.tagged(all) }
+            if all.is_empty() { column } else { column.with_tags(all) }
         };
         columns.into_iter().map(tagged).collect()
     }
@@ -380,16 +380,16 @@ mod tests {
 
     use crate::Compiler;
 
-    fn schema() -> Schema {
+    fn test_schema() -> Schema {
         let orders = Relation::new("orders")
             .with(Column::new("order_id", Type::Integer).nullable(false))
             .with(Column::new("customer_id", Type::Integer))
-            .with(Column::new("email", Type::Text).tagged(["pii", "contact"]))
+            .with(Column::new("email", Type::Text).with_tags(["pii", "contact"]))
             .with(Column::new("amount", Type::Decimal))
             .with(Column::new("day", Type::Date));
         let customers = Relation::new("customers")
             .with(Column::new("customer_id", Type::Integer))
-            .with(Column::new("name", Type::Text).tagged(["pii"]))
+            .with(Column::new("name", Type::Text).with_tags(["pii"]))
             .with(Column::new("country", Type::Text))
             .primary_key(["customer_id"]);
         Schema::new().with(orders).with(customers)
@@ -397,7 +397,7 @@ mod tests {
 
     /// Returns one line per column, in the form `column: sources / tags`.
     fn lineage_lines(spec: &str) -> Vec<String> {
-        let compiler = Compiler::builder().schema(schema()).inherit(["pii"]).build();
+        let compiler = Compiler::builder().schema(test_schema()).inherit(["pii"]).build();
         let compiled = compiler.compile_spec(spec);
         assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
         let shown = |(lineage, column): (super::ColumnLineage, &Column)| {
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_followed_through_steps_joins_and_windows() {
+    fn lineage_follows_steps_joins_and_windows() {
         let spec = "
 model: m
 from: orders
@@ -460,7 +460,7 @@ steps:
     }
 
     #[test]
-    fn sheets_lookups_totals_and_pivots_are_made_of_what_they_read() {
+    fn sheet_lineage_covers_lookups_totals_and_pivots() {
         let spec = "
 model: m
 from: orders

@@ -26,7 +26,7 @@ impl Project {
             Err(fault) => diagnostics.push(fault),
             Ok(None) => {}
             Ok(Some(root)) if root.pairs().is_none() => {
-                let message = format!("a personal settings file must be a mapping, found {}", root.described());
+                let message = format!("a personal settings file must be a mapping, found {}", root.kind_name());
                 diagnostics
                     .push(Diagnostic::new(Code::WrongShape, root.span, message).with_help("start with `user: ann`"));
             }
@@ -49,16 +49,16 @@ impl Project {
             .iter_mut()
             .find(|environment| environment.name == name)
         {
-            environment.take_over(values, source);
+            environment.apply_overrides(values, source);
             return;
         }
-        let near = suggest::nearest(
+        let near = suggest::nearest_name(
             name,
             self.environments.iter().map(|environment| environment.name.as_str()),
         );
         let help = near.map_or_else(
             || "add it to `environments:` in formulac.yml".to_owned(),
-            suggest::similar,
+            suggest::similar_name_help,
         );
         let message = format!("there is no environment `{name}`");
         diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
-use super::config::{stated_config, stated_text};
+use super::config::{config_text, config_value};
 use super::properties::latest_version;
 use crate::ast::Ast;
 use crate::check::DefinitionRole;
@@ -56,7 +56,7 @@ impl LongNames {
                         first.0
                     ),
                 )
-                .with_other(first.1, "the first")
+                .with_secondary_label(first.1, "the first")
                 .with_help("shorten the names, or make them differ closer to the beginning"),
             );
         } else if !dialect.facts().cuts_long_names {
@@ -126,7 +126,7 @@ impl SpecCompilation<'_> {
             );
         }
         let (name, span) = match (
-            stated_config(dbt, "alias").filter(|_| stated_text(dbt, "alias").is_some()),
+            config_value(dbt, "alias").filter(|_| config_text(dbt, "alias").is_some()),
             latest_version(dbt),
         ) {
             (Some(alias), _) => (alias.text().unwrap_or_default().to_owned(), alias.span),

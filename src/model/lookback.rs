@@ -2,8 +2,8 @@
 //! completely.
 
 use super::compile::SpecCompilation;
-use super::config::stated_config;
-use super::time_range::Length;
+use super::config::config_value;
+use super::time_range::TimeLength;
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarUnit;
@@ -12,17 +12,17 @@ use crate::yaml::Node;
 
 impl SpecCompilation<'_> {
     /// Returns how late a row may be according to the spec, in whole units of the time column's truncation.
-    pub(super) fn lookback(
+    pub(super) fn read_lookback(
         &self,
         time: &Column,
         cut_to: Option<CalendarUnit>,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Length> {
+    ) -> Option<TimeLength> {
         let dbt = &self.spec.dbt;
         let mut refuse = |node: &Node, message: String, help: &str| {
             diagnostics.push(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
         };
-        let unit = match stated_config(dbt, "batch_size").map(|node| (node, node.text().unwrap_or_default())) {
+        let unit = match config_value(dbt, "batch_size").map(|node| (node, node.text().unwrap_or_default())) {
             None => match cut_to {
                 Some(CalendarUnit::Second | CalendarUnit::Minute | CalendarUnit::Hour) => CalendarUnit::Hour,
                 Some(CalendarUnit::Month | CalendarUnit::Quarter) => CalendarUnit::Month,
@@ -39,7 +39,7 @@ impl SpecCompilation<'_> {
                 return None;
             }
         };
-        let count = match stated_config(dbt, "lookback") {
+        let count = match config_value(dbt, "lookback") {
             None => 1,
             Some(node) => {
                 match node
@@ -49,7 +49,7 @@ impl SpecCompilation<'_> {
                 {
                     Some(count) => count,
                     None => {
-                        let message = format!("`lookback` must be an integer of 0 or more, found {}", node.described());
+                        let message = format!("`lookback` must be an integer of 0 or more, found {}", node.kind_name());
                         refuse(
                             node,
                             message,
@@ -60,29 +60,29 @@ impl SpecCompilation<'_> {
                 }
             }
         };
-        let length = Length::new(unit, count);
+        let length = TimeLength::new(unit, count);
         Some(match cut_to {
-            Some(to) => Length::new(to, in_units(length, to)),
+            Some(to) => TimeLength::new(to, to_units(length, to)),
             None => length,
         })
     }
 }
 
 /// Returns the approximate number of seconds in a unit.
-pub(super) fn seconds(unit: CalendarUnit) -> i64 {
-    let (length, months) = unit.length();
+pub(super) fn unit_seconds(unit: CalendarUnit) -> i64 {
+    let (length, months) = unit.unit_length();
     if months { length * 2_592_000 } else { length }
 }
 
 /// Returns whether one unit may extend beyond the other unit. Returns `true` if there is no other unit.
 pub(super) fn is_coarser(unit: CalendarUnit, than: Option<CalendarUnit>) -> bool {
-    than.is_none_or(|than| !nests(unit, than))
+    than.is_none_or(|than| !is_nested(unit, than))
 }
 
 /// Returns whether each instance of one unit is within a single instance of the other unit. For example, each month is
 /// within one year.
-pub(super) fn nests(unit: CalendarUnit, within: CalendarUnit) -> bool {
-    match (unit.length(), within.length()) {
+pub(super) fn is_nested(unit: CalendarUnit, within: CalendarUnit) -> bool {
+    match (unit.unit_length(), within.unit_length()) {
         ((one, true), (other, true)) => other % one == 0,
         ((one, false), (_, true)) => one <= 86_400,
         ((one, false), (other, false)) => other % one == 0,
@@ -91,9 +91,9 @@ pub(super) fn nests(unit: CalendarUnit, within: CalendarUnit) -> bool {
 }
 
 /// Returns the number of whole units that cover a length.
-fn in_units(length: Length, unit: CalendarUnit) -> i64 {
+fn to_units(length: TimeLength, unit: CalendarUnit) -> i64 {
     let up = |a: i64, b: i64| a.saturating_add(b - 1).div_euclid(b);
-    let (each, months) = unit.length();
+    let (each, months) = unit.unit_length();
     if months {
         // No month is shorter than 28 days.
         return up(
@@ -111,27 +111,32 @@ mod tests {
 
     #[test]
     fn lengths_are_whole_units() {
-        assert_eq!(in_units(Length::new(CalendarUnit::Day, 3), CalendarUnit::Month), 1);
-        assert_eq!(in_units(Length::new(CalendarUnit::Day, 29), CalendarUnit::Month), 2);
-        assert_eq!(in_units(Length::new(CalendarUnit::Month, 1), CalendarUnit::Quarter), 1);
-        assert_eq!(in_units(Length::new(CalendarUnit::Month, 2), CalendarUnit::Week), 9);
-        assert_eq!(in_units(Length::new(CalendarUnit::Day, 2), CalendarUnit::Hour), 48);
-        assert_eq!(in_units(Length::new(CalendarUnit::Hour, 25), CalendarUnit::Day), 2);
-        assert_eq!(in_units(Length::default(), CalendarUnit::Month), 0);
+        assert_eq!(to_units(TimeLength::new(CalendarUnit::Day, 3), CalendarUnit::Month), 1);
+        assert_eq!(to_units(TimeLength::new(CalendarUnit::Day, 29), CalendarUnit::Month), 2);
+        assert_eq!(
+            to_units(TimeLength::new(CalendarUnit::Month, 1), CalendarUnit::Quarter),
+            1
+        );
+        assert_eq!(to_units(TimeLength::new(CalendarUnit::Month, 2), CalendarUnit::Week), 9);
+        assert_eq!(to_units(TimeLength::new(CalendarUnit::Day, 2), CalendarUnit::Hour), 48);
+        assert_eq!(to_units(TimeLength::new(CalendarUnit::Hour, 25), CalendarUnit::Day), 2);
+        assert_eq!(to_units(TimeLength::default(), CalendarUnit::Month), 0);
     }
 
     #[test]
-    fn weeks_nest_in_nothing_longer() {
+    fn weeks_nest_in_no_longer_unit() {
         assert!(
-            nests(CalendarUnit::Day, CalendarUnit::Month)
-                && nests(CalendarUnit::Month, CalendarUnit::Quarter)
-                && nests(CalendarUnit::Hour, CalendarUnit::Day)
+            is_nested(CalendarUnit::Day, CalendarUnit::Month)
+                && is_nested(CalendarUnit::Month, CalendarUnit::Quarter)
+                && is_nested(CalendarUnit::Hour, CalendarUnit::Day)
         );
-        assert!(nests(CalendarUnit::Day, CalendarUnit::Week) && nests(CalendarUnit::Month, CalendarUnit::Month));
         assert!(
-            !nests(CalendarUnit::Week, CalendarUnit::Month)
-                && !nests(CalendarUnit::Month, CalendarUnit::Week)
-                && !nests(CalendarUnit::Month, CalendarUnit::Day)
+            is_nested(CalendarUnit::Day, CalendarUnit::Week) && is_nested(CalendarUnit::Month, CalendarUnit::Month)
+        );
+        assert!(
+            !is_nested(CalendarUnit::Week, CalendarUnit::Month)
+                && !is_nested(CalendarUnit::Month, CalendarUnit::Week)
+                && !is_nested(CalendarUnit::Month, CalendarUnit::Day)
         );
     }
 }

@@ -4,13 +4,13 @@
 use super::additivity::StepColumns;
 use crate::Type;
 use crate::catalog::{self, internal};
-use crate::check::{DefinitionRole, moved_key};
+use crate::check::{DefinitionRole, shifted_key};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
-use crate::plan::{StepInput, StepPlan, cut_time, used_definitions};
+use crate::plan::{StepInput, StepPlan, split_truncation, used_definitions};
 
 /// Way in which a value reads other rows by counting.
-enum Counted {
+enum CountedRows {
     /// OFFSET by a number of rows. `sign` is `-` for earlier rows.
     Offset {
         value: IrId,
@@ -58,7 +58,7 @@ pub(super) fn check_gaps(
     let live = used_definitions(plan);
     let key = program.definitions[order].span.text(text).trim();
     let root = program.definitions[order].root;
-    let unit = period_of(program, root, before).map_or_else(|| unit(key), CalendarUnit::name);
+    let unit = key_period(program, root, before).map_or_else(|| key_unit(key), CalendarUnit::name);
     let definitions = program
         .definitions
         .iter()
@@ -66,25 +66,25 @@ pub(super) fn check_gaps(
         .filter(|(d, live)| **live && !d.failed);
     for (definition, _) in definitions {
         let mut ids = (definition.first.0..=definition.root.0).map(IrId);
-        let counted = ids.find_map(|id| counted(program, id).map(|counted| (id, counted)));
-        found.extend(counted.and_then(|(id, counted)| warning(program, id, counted, (key, unit), in_sheet, text)));
+        let counted = ids.find_map(|id| counted_rows(program, id).map(|counted| (id, counted)));
+        found.extend(counted.and_then(|(id, counted)| gap_warning(program, id, counted, (key, unit), in_sheet, text)));
     }
 }
 
-fn warning(
+fn gap_warning(
     program: &Program,
     id: IrId,
-    counted: Counted,
+    counted: CountedRows,
     (key, unit): (&str, &str),
     in_sheet: bool,
     text: &str,
 ) -> Option<Diagnostic> {
     let (message, help) = match counted {
-        Counted::Offset { .. } if in_sheet => (
+        CountedRows::Offset { .. } if in_sheet => (
             format!("this cell is in another row, which belongs to the wrong period if a value of `{key}` is missing"),
             format!("add a row for each {unit} in an earlier step"),
         ),
-        Counted::Offset { value, sign, rows } => {
+        CountedRows::Offset { value, sign, rows } => {
             let of = program.meta(value).span.excerpt(text);
             let Ir::Number(digits) = program.node(rows) else {
                 return None;
@@ -95,7 +95,7 @@ fn warning(
                 format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move along the calendar"),
             )
         }
-        Counted::Range { value, rows } => {
+        CountedRows::Range { value, rows } => {
             let rows = rows.map_or_else(|| "rows".to_owned(), |rows| format!("{rows} rows"));
             let range = value
                 .map(|value| program.meta(value).span.excerpt(text))
@@ -120,11 +120,11 @@ fn warning(
     Some(Diagnostic::new(Code::RowsNotPeriods, program.meta(id).span, message).with_help(help))
 }
 
-fn counted(program: &Program, id: IrId) -> Option<Counted> {
+fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
     let Ir::Window { call, over } = program.node(id) else {
         return None;
     };
-    if let WindowFrame::Rows { from, to } = program.over(over) {
+    if let WindowFrame::Rows { from, to } = program.window_frame(over) {
         let rows = match (from, to) {
             (FrameBound::At(0), FrameBound::At(0)) => return None,
             (FrameBound::At(from), FrameBound::At(to)) => Some(i64::from(to) - i64::from(from) + 1),
@@ -137,18 +137,18 @@ fn counted(program: &Program, id: IrId) -> Option<Counted> {
             Ir::Apply { args, .. } | Ir::Aggregate { args, .. } => program.args(args).first().copied(),
             _ => None,
         };
-        return Some(Counted::Range { value, rows });
+        return Some(CountedRows::Range { value, rows });
     }
     let Ir::Apply { overload, args } = program.node(call) else {
         return None;
     };
-    let sign = match catalog::owner(overload) {
+    let sign = match catalog::overload_owner(overload) {
         internal::LAG => "-",
         internal::LEAD => "",
         _ => return None,
     };
     match program.args(args) {
-        [value, rows] => Some(Counted::Offset {
+        [value, rows] => Some(CountedRows::Offset {
             value: *value,
             sign,
             rows: *rows,
@@ -170,10 +170,10 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
         .zip(&plan.roles)
         .filter(|(d, role)| **role == DefinitionRole::OrderBy && !d.failed);
     let order: Vec<IrId> = ordered.map(|(d, _)| d.root).collect();
-    let Some(key) = moved_key(program, order.into_iter()) else {
+    let Some(key) = shifted_key(program, order.into_iter()) else {
         return;
     };
-    let Some(frame) = period_of(program, key, before) else {
+    let Some(frame) = key_period(program, key, before) else {
         return;
     };
     for definition in program.definitions.iter().filter(|d| !d.failed) {
@@ -193,7 +193,7 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
                 );
                 found.push(
                     Diagnostic::new(Code::PeriodKey, program.meta(id).span, message)
-                        .with_other(key, format!("one value per {frame}"))
+                        .with_secondary_label(key, format!("one value per {frame}"))
                         .with_help(format!("move by \"{frame}\", or group and order by the {unit}")),
                 );
             }
@@ -202,11 +202,11 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
 }
 
 /// Returns the period to which a key is truncated, in this step or the previous one.
-fn period_of(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<CalendarUnit> {
+fn key_period(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<CalendarUnit> {
     let root = program.resolve_names(key);
-    match (program.node(root), cut_time(program, root).1) {
+    match (program.node(root), split_truncation(program, root).1) {
         (_, Some(unit)) => Some(unit),
-        (Ir::Apply { overload, .. }, None) if catalog::owner(overload) == internal::FISCAL_QUARTER => {
+        (Ir::Apply { overload, .. }, None) if catalog::overload_owner(overload) == internal::FISCAL_QUARTER => {
             Some(CalendarUnit::Quarter)
         }
         (Ir::Column(column), None) => {
@@ -219,7 +219,7 @@ fn period_of(program: &Program, key: IrId, before: Option<&StepColumns>) -> Opti
 }
 
 /// Returns the calendar unit in the timeframe or name of a key. `day` if there is none.
-fn unit(key: &str) -> &'static str {
+fn key_unit(key: &str) -> &'static str {
     let key = key.to_ascii_lowercase();
     let named = key.split_once('[').map_or(key.as_str(), |(_, frame)| frame);
     let units = ["day", "week", "month", "quarter", "year"].into_iter();

@@ -1,7 +1,7 @@
 //! Outline of a spec: the positions of the definitions in each step, and the settings that formulas depend on.
 
 use super::formulas::StepFormulas;
-use super::load::{self, Definitions, Spec};
+use super::load::{self, Spec, StepDefinitions};
 use super::write::strip_comments;
 use crate::ast::Ast;
 use crate::calendar::Calendar;
@@ -32,7 +32,7 @@ pub struct StepOutline {
     /// Name of the step, if it has one.
     pub name: Option<String>,
     /// Definitions in the order of the file.
-    pub definitions: Vec<Placed>,
+    pub definitions: Vec<PlacedDefinition>,
     /// Columns in `group_by`.
     pub keys: Vec<String>,
     /// Names for the formulas of a worksheet, if the step is one.
@@ -56,7 +56,7 @@ pub struct SheetOutline {
 
 /// Definition, with its position in the file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Placed {
+pub struct PlacedDefinition {
     /// Name of the definition.
     pub name: String,
     /// Formula without comments.
@@ -74,7 +74,7 @@ pub struct Placed {
 }
 
 /// Returns the outline of a spec, or `None` if the text is not a spec.
-pub fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<SpecOutline> {
+pub fn spec_outline(root: &Node, source: &str, compiler: &Compiler) -> Option<SpecOutline> {
     let spec = load::load(root, source, &mut Vec::new())?;
     let mut outline = SpecOutline {
         steps: Vec::new(),
@@ -84,13 +84,13 @@ pub fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<SpecOut
         fiscal_month_offset: spec.fiscal_month_offset,
         today: spec.today.is_some(),
     };
-    outline.steps = steps(&spec, source, compiler);
+    outline.steps = step_outlines(&spec, source, compiler);
     Some(outline)
 }
 
 impl SpecOutline {
     /// Returns the compiler with the settings of the spec, on which all its formulas depend.
-    pub fn settings(&self, compiler: &Compiler) -> Compiler {
+    pub fn with_spec_settings(&self, compiler: &Compiler) -> Compiler {
         let mut options = (*compiler.options).clone();
         options.timezone = self.timezone.clone().or(options.timezone);
         options.blank_zero |= self.blank_zero;
@@ -102,7 +102,7 @@ impl SpecOutline {
     }
 }
 
-fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline> {
+fn step_outlines(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline> {
     let mut steps = Vec::new();
     for step in &spec.steps {
         let formulas = StepFormulas::new(step, source);
@@ -137,7 +137,7 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             }
             let whole = |span: Span| span.text(&formulas.text);
             let (node, alone, body) = match scalar {
-                Definitions::Block(text) => {
+                StepDefinitions::Block(text) => {
                     let text_of = whole(parsed.span);
                     let Some((head, _)) = text_of.split_once('=') else {
                         continue;
@@ -146,23 +146,23 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
                     (
                         text.node,
                         false,
-                        trimmed(Span::new(start, parsed.span.end), &formulas.text),
+                        trim_span(Span::new(start, parsed.span.end), &formulas.text),
                     )
                 }
-                Definitions::Named { formula, .. } => {
+                StepDefinitions::Named { formula, .. } => {
                     let span = formulas.parts.get(part).map_or(parsed.span, |part| part.span);
-                    (formula.node, true, trimmed(span, &formulas.text))
+                    (formula.node, true, trim_span(span, &formulas.text))
                 }
             };
             let yaml::NodeKind::Scalar { style, .. } = &node.kind else {
                 continue;
             };
             let formula = strip_comments(whole(body));
-            definitions.push(Placed {
+            definitions.push(PlacedDefinition {
                 name: name.text(&formulas.text).trim_matches('"').to_owned(),
                 has_comment: has_comment(whole(body)),
                 formula,
-                at: formulas.in_file(body),
+                at: formulas.to_file_span(body),
                 scalar: node.span,
                 style: *style,
                 alone,
@@ -201,7 +201,7 @@ fn has_comment(formula: &str) -> bool {
         .any(|part| part.contains("//") || part.contains("/*"))
 }
 
-fn trimmed(span: Span, source: &str) -> Span {
+fn trim_span(span: Span, source: &str) -> Span {
     let text = span.text(source);
     let start = span.start + (text.len() - text.trim_start().len()) as u32;
     Span::new(

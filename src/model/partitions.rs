@@ -1,10 +1,10 @@
 //! Lint for partitions in which windows find no other rows.
 
 use super::load::Step;
-use crate::check::{DefinitionRole, moved_key};
+use crate::check::{DefinitionRole, shifted_key};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
-use crate::plan::{StepPlan, cut_time, used_definitions};
+use crate::plan::{StepPlan, split_truncation, used_definitions};
 
 /// Warns once per step about windows that read only their own row because each group is a separate partition. Also
 /// warns about calendar offsets that always lead out of the partition.
@@ -48,7 +48,7 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
         .collect();
     if plan.grouped && !keys.is_empty() && keys.iter().all(|key| is_among(*key, &partition)) {
         let looks = |id: &IrId| match program.node(*id) {
-            Ir::Window { over, .. } => said || !matches!(program.over(over), WindowFrame::Ranked { .. }),
+            Ir::Window { over, .. } => said || !matches!(program.window_frame(over), WindowFrame::Ranked { .. }),
             _ => false,
         };
         if let Some(window) = nodes.iter().copied().find(looks) {
@@ -80,14 +80,14 @@ fn check_frames(
     text: &str,
     found: &mut Vec<Diagnostic>,
 ) {
-    let Some(key) = moved_key(program, order.iter().copied()) else {
+    let Some(key) = shifted_key(program, order.iter().copied()) else {
         return;
     };
-    let Some((moved, _)) = timeframe(program, key) else {
+    let Some((moved, _)) = key_timeframe(program, key) else {
         return;
     };
     let frames = partition.iter().filter_map(|id| {
-        let (column, unit) = timeframe(program, *id)?;
+        let (column, unit) = key_timeframe(program, *id)?;
         Some((*id, unit.filter(|_| column == moved)?))
     });
     let frames: Vec<(IrId, CalendarUnit)> = frames.collect();
@@ -96,7 +96,7 @@ fn check_frames(
             return None;
         };
         let (distance, months) = program.periods[period as usize].distance();
-        let frame = frames.iter().find(|(_, unit)| match (unit.length(), months) {
+        let frame = frames.iter().find(|(_, unit)| match (unit.unit_length(), months) {
             ((length, of_months), _) if of_months == months => distance.abs() >= length,
             // An offset in months always leaves a day or a week. An offset in days may stay within a month, so it is
             // not reported.
@@ -116,7 +116,7 @@ fn check_frames(
         span.excerpt(text)
     );
     let diagnostic = Diagnostic::new(Code::PeriodOutsidePartition, span, message)
-        .with_other(program.meta(frame).span, "the same in all rows of a partition")
+        .with_secondary_label(program.meta(frame).span, "the same in all rows of a partition")
         .with_help(format!(
             "remove `{name}` from `group_by` and `partition_by`, and compute it from `{key}` in a later step"
         ));
@@ -124,8 +124,8 @@ fn check_frames(
 }
 
 /// Returns the column that a key is or truncates, and the unit of the truncation if there is one.
-fn timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
-    let (of, unit) = cut_time(program, id);
+fn key_timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
+    let (of, unit) = split_truncation(program, id);
     match program.node(of) {
         Ir::Column(column) => Some((column, unit)),
         _ => None,

@@ -11,7 +11,7 @@ use super::role::{Rights, Role};
 /// let file = "groups: {data-team: [ann@example.com]}\nroles: {data-team: engineer}\ndefault_role: analyst\n";
 /// let (project, _) = Project::from_text(file);
 /// assert_eq!(project.people().roles("Ann <Ann@example.com>"), [Role::Engineer]);
-/// assert!(!project.people().rights("zoe@example.com").has(Right::Deploy));
+/// assert!(!project.people().rights("zoe@example.com").has_right(Right::Deploy));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct People {
@@ -55,13 +55,13 @@ impl People {
     pub fn rights(&self, who: &str) -> Rights {
         self.roles(who)
             .into_iter()
-            .fold(Rights::default(), |rights, role| rights.and(role.rights()))
+            .fold(Rights::default(), |rights, role| rights.union(role.rights()))
     }
 
     /// Returns whether a person has this name or address, or belongs to the group with this name.
     #[must_use]
     pub fn is_among(&self, who: &str, name: &str) -> bool {
-        let is = |name: &str| address(name).eq_ignore_ascii_case(address(who));
+        let is = |name: &str| email_address(name).eq_ignore_ascii_case(email_address(who));
         // If a group has this name, the name never refers to a person.
         self.group_members(name)
             .map_or_else(|| is(name), |members| members.iter().any(|member| is(member)))
@@ -88,14 +88,14 @@ impl People {
             }
         }
         let mut seen = std::collections::BTreeSet::new();
-        people.retain(|person| seen.insert(address(person).to_ascii_lowercase()));
+        people.retain(|person| seen.insert(email_address(person).to_ascii_lowercase()));
         people
     }
 }
 
 /// Returns the address in `Name <address>`, or the complete text if it has another form.
 #[must_use]
-pub fn address(who: &str) -> &str {
+pub fn email_address(who: &str) -> &str {
     let who = who.trim();
     who.strip_suffix('>')
         .and_then(|who| who.rsplit_once('<'))
@@ -106,7 +106,7 @@ pub fn address(who: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn people() -> People {
+    fn test_people() -> People {
         let group =
             |name: &str, members: &[&str]| (name.to_owned(), members.iter().map(|it| (*it).to_owned()).collect());
         let role = |name: &str, role| (name.to_owned(), role);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_of_persons_groups_and_the_rest() {
+    fn roles_cover_persons_groups_and_others() {
         for (who, expected) in [
             ("a@example.com", &[Role::Engineer][..]),
             ("Bo <b@example.com>", &[Role::Engineer, Role::Admin]),
@@ -136,7 +136,7 @@ mod tests {
             ("<a@example.com> x", &[Role::Analyst]),
             ("", &[Role::Analyst]),
         ] {
-            assert_eq!(people().roles(who), expected, "{who}");
+            assert_eq!(test_people().roles(who), expected, "{who}");
         }
         assert_eq!(People::default().roles("anybody"), [Role::Engineer]);
         let strict = People::new(Vec::new(), vec![("a@b".to_owned(), Role::Admin)], None);
@@ -144,6 +144,9 @@ mod tests {
             (strict.roles("c@d"), strict.rights("c@d")),
             (Vec::new(), Rights::default())
         );
-        assert_eq!(people().with_role(Role::Engineer), ["a@example.com", "b@example.com"]);
+        assert_eq!(
+            test_people().with_role(Role::Engineer),
+            ["a@example.com", "b@example.com"]
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::{EmitBuffers, Emitter};
 use crate::ir::{Ir, IrId, NodeMeta, Program};
-use crate::plan::{KeepColumns, StepInput, StepOutput, key_name, same_along_row, snake_case};
+use crate::plan::{KeepColumns, StepInput, StepOutput, constant_along_row, key_name, snake_case};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, OrderKey, Select, SelectSource, Sql, SqlId, SqlTree};
@@ -20,7 +20,7 @@ use crate::{Level, Type};
 
 /// Cells of a pivoted sheet. There is one row per cell, even if the input has no row for the cell.
 #[derive(Debug)]
-pub(super) struct Cells {
+pub(super) struct PivotCells {
     /// Name of the CTE.
     pub name: String,
     /// Columns of the CTE. `None` if no schema lists the columns of the input.
@@ -34,9 +34,9 @@ pub(super) struct Cells {
     pub place: Option<String>,
 }
 
-impl Cells {
+impl PivotCells {
     /// Returns the input of the step, with the rows replaced by the cells.
-    pub fn input<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
+    pub fn with_cells<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
         StepInput {
             name: &self.name,
             first: false,
@@ -91,7 +91,7 @@ impl SpecCompilation<'_> {
             .map_or(Type::Unknown, Column::ty);
         let mut nodes: Vec<(IrId, String)> = Vec::new();
         for value in written {
-            match value_of(program, value, ty) {
+            match convert_value(program, value, ty) {
                 Some(node) => nodes.push((node, value.text.to_owned())),
                 None => {
                     let message = format!("`{}` is not a {} like the values of `{key}`", value.text, ty.name());
@@ -108,7 +108,7 @@ impl SpecCompilation<'_> {
         let mut values: Vec<PivotValue> = Vec::new();
         for ((node, text), value) in nodes.into_iter().zip(written) {
             emitter.emit(node);
-            let name = part_of_name(&text);
+            let name = to_name_part(&text);
             if values.iter().any(|other| other.name == name) {
                 let message = format!("`{text}` and another value would have the same column names, `…_{name}`");
                 diagnostics.push(unfit(
@@ -134,7 +134,7 @@ impl SpecCompilation<'_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    pub(super) fn cells(
+    pub(super) fn pivot_cells(
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
@@ -142,7 +142,7 @@ impl SpecCompilation<'_> {
         (values, totals): (&[PivotValue], &[SheetTotal]),
         work: &mut EmitBuffers,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Cells> {
+    ) -> Option<PivotCells> {
         let dialect = self.compiler.options.dialect;
         let mut emitter = Emitter::new(program, dialect, &self.compiler.options.limits, work);
         let tree = emitter.tree();
@@ -157,12 +157,12 @@ impl SpecCompilation<'_> {
             return None;
         }
         let known: Vec<String> = match (input.relation, &step.keep) {
-            (Some(relation), super::load::Keep::All) => relation
+            (Some(relation), super::load::KeptColumns::All) => relation
                 .columns()
                 .iter()
                 .map(|column| column.name().to_owned())
                 .collect(),
-            (_, super::load::Keep::Columns(kept)) => kept.iter().map(|name| name.text.to_owned()).collect(),
+            (_, super::load::KeptColumns::Columns(kept)) => kept.iter().map(|name| name.text.to_owned()).collect(),
             _ => Vec::new(),
         };
         let read = program.columns.iter().map(|column| column.name.to_string());
@@ -197,7 +197,7 @@ impl SpecCompilation<'_> {
             items: names
                 .iter()
                 .map(|name| Item {
-                    expr: tree.raw_text(&written.column(name)),
+                    expr: tree.add_raw_text(&written.column(name)),
                     alias: None,
                 })
                 .collect(),
@@ -205,7 +205,7 @@ impl SpecCompilation<'_> {
             ..Select::default()
         };
         let cte = |run: &mut Self, wanted: String, body: Select| {
-            let name = dialect.name_text(&run.names.choose(&wanted), true);
+            let name = dialect.name_text(&run.names.choose_name(&wanted), true);
             run.ctes.push(Cte {
                 name: name.clone(),
                 body,
@@ -215,7 +215,7 @@ impl SpecCompilation<'_> {
         let body = distinct(tree, &rows);
         let of_rows = cte(self, format!("{}_rows", input.name), body);
         let body = match &place {
-            Some(place) => listed(tree, values, &written.column(&keys[0]), &dialect.name_text(place, true)),
+            Some(place) => pivot_value_rows(tree, values, &written.column(&keys[0]), &dialect.name_text(place, true)),
             None => distinct(tree, &keys),
         };
         let of_columns = cte(self, format!("{}_columns", input.name), body);
@@ -229,7 +229,7 @@ impl SpecCompilation<'_> {
         let marker = filled.as_ref().map(|name| dialect.name_text(name, true));
         if let (Some(marker), None) = (&marker, &sure) {
             let items = vec![Item {
-                expr: tree.raw_text("true"),
+                expr: tree.add_raw_text("true"),
                 alias: Some(marker.clone()),
             }];
             let body = Select {
@@ -252,10 +252,10 @@ impl SpecCompilation<'_> {
                 _ => alias,
             };
             let tree = emitter.tree();
-            let mut expr = tree.field_of(side, &column);
+            let mut expr = tree.add_field(side, &column);
             if let Some(total) = totals.iter().find(|total| total.column.eq_ignore_ascii_case(name)) {
                 // A cell without a row also needs the totals of its row and column.
-                let x = tree.call("max", &[expr], Span::default());
+                let x = tree.add_call("max", &[expr], Span::default());
                 let (of, names): (&str, &[String]) = match total.kind {
                     SheetTotalKind::Row => (&of_rows, &rows),
                     SheetTotalKind::Column => (&of_columns, &keys),
@@ -263,9 +263,9 @@ impl SpecCompilation<'_> {
                 };
                 let by: Vec<SqlId> = names
                     .iter()
-                    .map(|name| tree.field_of(of, &written.column(name)))
+                    .map(|name| tree.add_field(of, &written.column(name)))
                     .collect();
-                let partition = tree.slice(&by);
+                let partition = tree.add_slice(&by);
                 let over = Sql::Over {
                     x,
                     partition,
@@ -280,24 +280,24 @@ impl SpecCompilation<'_> {
                 continue;
             }
             if side != alias {
-                let right = tree.field_of(alias, &column);
+                let right = tree.add_field(alias, &column);
                 // The values listed in the spec are never NULL.
                 let nullable = written.is_nullable(name) && !(is_wide && is_of(&keys, name));
-                conditions.push(emitter.same_key(expr, right, nullable));
+                conditions.push(emitter.emit_key_comparison(expr, right, nullable));
             }
             items.push(Item { expr, alias: None });
         }
         let tree = emitter.tree();
         if let Some(place) = &place {
             items.push(Item {
-                expr: tree.field_of(&of_columns, &dialect.name_text(place, true)),
+                expr: tree.add_field(&of_columns, &dialect.name_text(place, true)),
                 alias: None,
             });
         }
         if let Some(marker) = &marker {
             let item = match &sure {
                 Some(key) => {
-                    let x = tree.field_of(alias, &written.column(key));
+                    let x = tree.add_field(alias, &written.column(key));
                     let expr = tree.add(Sql::Postfix { op: "is not null", x }, Span::default());
                     Item {
                         expr,
@@ -305,7 +305,7 @@ impl SpecCompilation<'_> {
                     }
                 }
                 None => Item {
-                    expr: tree.field_of(alias, marker),
+                    expr: tree.add_field(alias, marker),
                     alias: None,
                 },
             };
@@ -313,7 +313,7 @@ impl SpecCompilation<'_> {
         }
         let on = conditions
             .into_iter()
-            .reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
+            .reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()));
         let joins = vec![
             Join {
                 kind: JoinKind::Cross,
@@ -335,7 +335,7 @@ impl SpecCompilation<'_> {
             ..Select::default()
         };
         let wanted = format!("{}_cells", input.name);
-        let name = self.names.choose(&wanted);
+        let name = self.names.choose_name(&wanted);
         self.ctes.push(Cte {
             name: dialect.name_text(&name, true),
             body,
@@ -363,7 +363,7 @@ impl SpecCompilation<'_> {
         let mut kept: Vec<String> = rows.into_iter().chain(keys).chain(known).collect();
         kept.extend(place.iter().chain(&filled).cloned());
         let kept = different(kept);
-        Some(Cells {
+        Some(PivotCells {
             name,
             relation,
             grain,
@@ -405,7 +405,7 @@ impl SpecCompilation<'_> {
             diagnostics
                 .push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help("compute it in an earlier step"));
         }
-        if input.relation.is_none() && matches!(step.keep, super::load::Keep::All) {
+        if input.relation.is_none() && matches!(step.keep, super::load::KeptColumns::All) {
             let message = "the columns of the sheet are not declared";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, at, message)
@@ -418,7 +418,7 @@ impl SpecCompilation<'_> {
     /// that have a row.
     pub(super) fn long_form(
         &mut self,
-        cells: &Cells,
+        cells: &PivotCells,
         input: &StepInput<'_>,
         kept: &KeepColumns<'_>,
         output: &mut StepOutput,
@@ -443,7 +443,7 @@ impl SpecCompilation<'_> {
         for column in columns {
             let text = dialect.name_text(column.name(), !column.is_quoted());
             items.push(Item {
-                expr: tree.raw_text(&text),
+                expr: tree.add_raw_text(&text),
                 alias: None,
             });
             let known = input
@@ -454,12 +454,12 @@ impl SpecCompilation<'_> {
         }
         let mut inner = std::mem::take(&mut output.body);
         let (order_by, limit) = (std::mem::take(&mut inner.order_by), inner.limit.take());
-        let name = dialect.name_text(&self.names.choose(&format!("{}_in_every_cell", input.name)), true);
+        let name = dialect.name_text(&self.names.choose_name(&format!("{}_in_every_cell", input.name)), true);
         output.ctes.push(Cte {
             name: name.clone(),
             body: inner,
         });
-        let filter = Some(tree.raw_text(&dialect.name_text(filled, true)));
+        let filter = Some(tree.add_raw_text(&dialect.name_text(filled, true)));
         output.body = Select {
             items,
             from: Some(SelectSource::Name(name)),
@@ -481,7 +481,7 @@ impl SpecCompilation<'_> {
     pub(super) fn wide_form(
         &mut self,
         step: &Step<'_>,
-        cells: &Cells,
+        cells: &PivotCells,
         values: &[PivotValue],
         kept: &KeepColumns<'_>,
         input: &StepInput<'_>,
@@ -492,7 +492,7 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let dialect = options.dialect;
         let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
-        let same = same_along_row(program, &rows);
+        let same = constant_along_row(program, &rows);
         let same: FxHashMap<String, bool> = program
             .definitions
             .iter()
@@ -569,7 +569,7 @@ impl SpecCompilation<'_> {
                 relation.push(ty.clone());
                 items.push(expr);
             };
-            let plain = emitter.tree().raw_text(&text);
+            let plain = emitter.tree().add_raw_text(&text);
             if is(&rows, &name) {
                 give(
                     &name,
@@ -583,7 +583,7 @@ impl SpecCompilation<'_> {
                 continue;
             }
             if same.get(&name.to_ascii_lowercase()) == Some(&true) {
-                let expr = emitter.largest(node, plain);
+                let expr = emitter.emit_maximum(node, plain);
                 give(
                     &name,
                     Item {
@@ -604,16 +604,16 @@ impl SpecCompilation<'_> {
                     too_long.push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help(help));
                 }
                 let tree = emitter.tree();
-                let of = tree.raw_text(&key);
-                let condition = tree.binary(Op::Equal, of, value.sql, Span::default());
-                let plain = tree.raw_text(&text);
-                let arms = tree.slice(&[condition, plain]);
+                let of = tree.add_raw_text(&key);
+                let condition = tree.add_binary(Op::Equal, of, value.sql, Span::default());
+                let plain = tree.add_raw_text(&text);
+                let arms = tree.add_slice(&[condition, plain]);
                 let chosen = tree.add(Sql::Case { subject: None, arms }, Span::default());
-                let expr = emitter.largest(node, chosen);
+                let expr = emitter.emit_maximum(node, chosen);
                 let about = format!("{} ({}: {})", of_cells(&name), keys.join(", "), value.text);
                 self.descriptions.insert(alias.to_ascii_lowercase(), about);
                 let wide = Column::new(&alias, column.ty())
-                    .sized(column.size())
+                    .with_size(column.size())
                     .quoted(column.is_quoted());
                 let item = Item {
                     expr,
@@ -629,7 +629,7 @@ impl SpecCompilation<'_> {
         };
         let group_by: Vec<SqlId> = rows
             .iter()
-            .map(|name| emitter.tree().raw_text(&written.column(name)))
+            .map(|name| emitter.tree().add_raw_text(&written.column(name)))
             .collect();
         let order_by = if last || step.limit.is_some() {
             let descending = |name: &str| {
@@ -640,9 +640,9 @@ impl SpecCompilation<'_> {
             let said = step.order_by.is_empty();
             let ordered = rows.iter().filter(|_| !said);
             let keys = ordered.map(|name| {
-                let sql = emitter.tree().raw_text(&written.column(name));
+                let sql = emitter.tree().add_raw_text(&written.column(name));
                 OrderKey {
-                    expr: emitter.order_key(sql, descending(name), written.is_nullable(name)),
+                    expr: emitter.emit_order_key(sql, descending(name), written.is_nullable(name)),
                 }
             });
             keys.collect()
@@ -652,7 +652,7 @@ impl SpecCompilation<'_> {
         let mut inner = std::mem::take(&mut output.body);
         inner.order_by.clear();
         inner.limit = None;
-        let name = dialect.name_text(&self.names.choose(&format!("{}_in_every_cell", input.name)), true);
+        let name = dialect.name_text(&self.names.choose_name(&format!("{}_in_every_cell", input.name)), true);
         output.ctes.push(Cte {
             name: name.clone(),
             body: inner,
@@ -671,10 +671,10 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns a select with one row per pivot value, with its number.
-fn listed(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> Select {
+fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> Select {
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {
-        let number = tree.raw_text(&(index + 1).to_string());
+        let number = tree.add_raw_text(&(index + 1).to_string());
         let item = |expr, name: &str| Item {
             expr,
             alias: Some(name.to_owned()),
@@ -692,7 +692,7 @@ fn listed(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> 
 }
 
 /// Converts a pivot value to the type of the key. Returns `None` if this is not possible.
-fn value_of(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<IrId> {
+fn convert_value(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<IrId> {
     let text = value.text;
     let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)
         && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
@@ -732,7 +732,7 @@ fn value_of(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<
 }
 
 /// Converts a value to a part of a column name, for example `Web shop` to `web_shop`.
-fn part_of_name(text: &str) -> String {
+fn to_name_part(text: &str) -> String {
     let name = snake_case(text);
     if name.is_empty() { "blank".to_owned() } else { name }
 }

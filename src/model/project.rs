@@ -5,7 +5,7 @@ use super::keys::PROJECT;
 use super::load::Loader;
 use super::semantic::SemanticModels;
 use super::team;
-use super::today::{fiscal_months, too_many_months, weekday};
+use super::today::{parse_fiscal_months, parse_weekday, too_many_months};
 use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
@@ -57,7 +57,7 @@ impl Project {
                 Diagnostic::new(
                     Code::WrongShape,
                     root.span,
-                    format!("a project file must be a mapping, found {}", root.described()),
+                    format!("a project file must be a mapping, found {}", root.kind_name()),
                 )
                 .with_help("start with `dialect: postgres`"),
             ),
@@ -141,7 +141,7 @@ impl Project {
     }
 
     /// Adds tags that columns inherit.
-    pub fn inherit_too(&mut self, tags: impl IntoIterator<Item = String>) {
+    pub fn add_inherited_tags(&mut self, tags: impl IntoIterator<Item = String>) {
         self.inherit.extend(tags);
     }
 
@@ -204,7 +204,7 @@ impl ProjectReader<'_> {
     fn read(mut self, root: &Node, source: &str) -> Project {
         let text = |key: &str| root.get(key).and_then(Node::text);
         if let Some(lint) = root.get("lint") {
-            self.lint(lint);
+            self.read_lint(lint);
         }
         let months = root.get("fiscal_month_offset");
         if let Some((node, (message, help))) = months.and_then(|node| Some((node, too_many_months(node)?))) {
@@ -230,8 +230,8 @@ impl ProjectReader<'_> {
                 .and_then(SemanticModels::from_node)
                 .unwrap_or_default(),
             inherit: root.get("inherit").map(Node::texts).unwrap_or_default(),
-            week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
-            fiscal_month_offset: months.and_then(fiscal_months),
+            week_start: root.get("week_start").and_then(parse_weekday).unwrap_or_default(),
+            fiscal_month_offset: months.and_then(parse_fiscal_months),
             silenced: self.silenced,
             environments: environments::read(root, source, self.diagnostics),
             people: team::read(root, self.diagnostics),
@@ -240,22 +240,22 @@ impl ProjectReader<'_> {
     }
 
     /// Parses `lint: [W0412]` and `lint: {W0412: off}`, which both turn a warning off.
-    fn lint(&mut self, value: &Node) {
+    fn read_lint(&mut self, value: &Node) {
         if let Some(items) = value.items() {
-            items.iter().for_each(|item| self.silence(item));
+            items.iter().for_each(|item| self.silence_code(item));
         } else if let Some(pairs) = value.pairs() {
             for (key, value) in pairs {
                 match value.text().map(str::to_ascii_lowercase).as_deref() {
-                    Some("off" | "false" | "no" | "ignore" | "allow") => self.silence(key),
+                    Some("off" | "false" | "no" | "ignore" | "allow") => self.silence_code(key),
                     Some("on" | "true" | "yes" | "warn" | "warning") => {}
                     _ => {
-                        let message = format!("a warning is `on` or `off`, found {}", value.described());
+                        let message = format!("a warning is `on` or `off`, found {}", value.kind_name());
                         self.report(Code::WrongShape, value.span, message, "write `off`".to_owned());
                     }
                 }
             }
         } else if !value.is_null() {
-            let message = format!("`lint` must be a list of warnings, found {}", value.described());
+            let message = format!("`lint` must be a list of warnings, found {}", value.kind_name());
             self.report(
                 Code::WrongShape,
                 value.span,
@@ -265,7 +265,7 @@ impl ProjectReader<'_> {
         }
     }
 
-    fn silence(&mut self, node: &Node) {
+    fn silence_code(&mut self, node: &Node) {
         match node.text().and_then(Code::parse) {
             Some(code) if code.severity() == Severity::Warning => self.silenced.push(code),
             Some(code) => {
@@ -280,9 +280,9 @@ impl ProjectReader<'_> {
                         .filter(|c| c.severity() == Severity::Warning)
                         .map(|c| c.code())
                 };
-                let help = match suggest::nearest(name, warnings()) {
+                let help = match suggest::nearest_name(name, warnings()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("use one of the warnings: {}", listed(warnings())),
+                    None => format!("use one of the warnings: {}", list_names(warnings())),
                 };
                 self.report(
                     Code::WrongShape,
@@ -295,7 +295,7 @@ impl ProjectReader<'_> {
     }
 }
 
-fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+fn list_names<'n>(names: impl Iterator<Item = &'n str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -304,7 +304,7 @@ mod tests {
     use super::*;
     use crate::role::Role;
 
-    fn faults(text: &str) -> Vec<(&'static str, u32)> {
+    fn fault_lines(text: &str) -> Vec<(&'static str, u32)> {
         Project::from_text(text)
             .1
             .iter()
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contracts_own_file_is_understood() {
+    fn example_project_file_is_read() {
         let text = "
 dialect: snowflake              # of all committed SQL
 specs: metrics/
@@ -377,7 +377,7 @@ lint: {W0412: off, W0210: on}
     fn every_fault_is_found_in_one_run() {
         let text = "dialekt: x\ndialect: mysql\nweek_start: someday\nblanks: one\ntimezone: []\nlint: [F0301, W9999]\n";
         assert_eq!(
-            faults(text),
+            fault_lines(text),
             [
                 ("F0802", 0),
                 ("F0804", 20),
@@ -388,8 +388,8 @@ lint: {W0412: off, W0210: on}
                 ("F0804", 85)
             ]
         );
-        assert_eq!(faults(""), []);
-        assert_eq!(faults("- a"), [("F0804", 0)]);
-        assert_eq!(faults("a: [")[0].0, "F0801");
+        assert_eq!(fault_lines(""), []);
+        assert_eq!(fault_lines("- a"), [("F0804", 0)]);
+        assert_eq!(fault_lines("a: [")[0].0, "F0801");
     }
 }

@@ -3,10 +3,10 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::SpecCompilation;
-use super::config::beside_sql;
+use super::config::properties_config;
 use super::contract::data_type;
 use super::dbt_tests::ColumnProof;
-use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, Definitions, SpannedText};
+use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, SpannedText, StepDefinitions};
 use crate::dbt::{ColumnDoc, ModelDoc, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
@@ -37,7 +37,7 @@ const CONFIG_OF_A_TEST: &[&str] = &[
 
 /// Language of a node's strings: plain text, or text that dbt renders.
 #[derive(Clone, Copy)]
-pub(super) enum Language {
+pub(super) enum StringLanguage {
     /// Plain text, which dbt must not change.
     Text,
     /// Text for dbt, which renders Jinja in it.
@@ -55,7 +55,7 @@ impl SpecCompilation<'_> {
                     second.span,
                     format!("`{name}` is set both here and in `{inside}`"),
                 )
-                .with_other(first.span, "the first")
+                .with_secondary_label(first.span, "the first")
                 .with_help("remove one of them"),
             );
         };
@@ -100,7 +100,7 @@ impl SpecCompilation<'_> {
 
     /// Reports properties next to formulas whose columns are not in the model, because these properties have no effect.
     pub(super) fn check_column_keys(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
-        let beside = self.beside_formulas();
+        let beside = self.formula_properties();
         let mut lost: Vec<_> = beside
             .iter()
             .filter(|(name, _)| output.column(name).is_none())
@@ -123,9 +123,9 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the lower-case names of columns that a test or an enforced constraint declares NOT NULL.
-    pub(super) fn stated_not_null(&self) -> FxHashSet<String> {
+    pub(super) fn declared_not_null(&self) -> FxHashSet<String> {
         const TEST: &str = "not_null";
-        let holds = |node: Option<&Node>| tests(node).iter().any(|test| holds_always(test, TEST));
+        let holds = |node: Option<&Node>| test_entries(node).iter().any(|test| holds_always(test, TEST));
         let enforced = self.is_contract_enforced();
         let is_constrained = |said: &ColumnKeys<'_>| {
             let constraints = said.constraints.and_then(Node::items).unwrap_or_default();
@@ -135,7 +135,7 @@ impl SpecCompilation<'_> {
             enforced && kinds.into_iter().any(|kind| matches!(kind, "not_null" | "primary_key"))
         };
         let beside = self
-            .beside_formulas()
+            .formula_properties()
             .into_iter()
             .filter(|(_, (_, keys))| holds(keys.data_tests));
         let said = self
@@ -143,26 +143,26 @@ impl SpecCompilation<'_> {
             .columns
             .iter()
             .filter(|said| holds(said.data_tests) || is_constrained(said));
-        let of_model = tests(self.spec.dbt.data_tests)
+        let of_model = test_entries(self.spec.dbt.data_tests)
             .into_iter()
             .filter(|test| holds_always(test, TEST));
         beside
             .map(|(name, _)| name)
             .chain(said.map(|said| said.name.text.to_lowercase()))
-            .chain(of_model.filter_map(|test| column_named(&test, TEST)))
+            .chain(of_model.filter_map(|test| tested_column(&test, TEST)))
             .collect()
     }
 
     /// Returns the properties next to the last formula of each column, by the column's lower-case name.
-    fn beside_formulas(&self) -> FxHashMap<String, (SpannedText<'_>, DefinitionKeys<'_>)> {
+    fn formula_properties(&self) -> FxHashMap<String, (SpannedText<'_>, DefinitionKeys<'_>)> {
         let mut found = FxHashMap::default();
         for step in &self.spec.steps {
             for definitions in &step.definitions {
                 match definitions {
-                    Definitions::Named { name, keys, .. } => {
+                    StepDefinitions::Named { name, keys, .. } => {
                         found.insert(name.text.to_lowercase(), (*name, *keys));
                     }
-                    Definitions::Block(block) => {
+                    StepDefinitions::Block(block) => {
                         let here = |span: Span| block.node.span.start <= span.start && span.end <= block.node.span.end;
                         for definition in self.definitions.iter().filter(|d| here(d.span)) {
                             found.remove(&definition.name.to_lowercase());
@@ -177,10 +177,10 @@ impl SpecCompilation<'_> {
 
     /// Returns the content of the properties file. `grain` contains the key columns. `never_null` contains the columns
     /// in which NULL would lose or duplicate a row.
-    pub(super) fn properties(&self, columns: &[Column], grain: &[String], never_null: &[String]) -> ModelDoc {
+    pub(super) fn model_properties(&self, columns: &[Column], grain: &[String], never_null: &[String]) -> ModelDoc {
         let dbt = &self.spec.dbt;
         let mut data_tests = self.proofs.of_model.clone();
-        let of_model = tests(dbt.data_tests);
+        let of_model = test_entries(dbt.data_tests);
         let said = self
             .spec
             .columns
@@ -195,12 +195,12 @@ impl SpecCompilation<'_> {
         let of_model_columns = |test: &'static str| {
             of_model
                 .iter()
-                .filter_map(move |value| Some((test, column_named(value, test)?)))
+                .filter_map(move |value| Some((test, tested_column(value, test)?)))
         };
         let known = KnownColumn {
             dialect,
             said,
-            beside: self.beside_formulas(),
+            beside: self.formula_properties(),
             of_model: of_model_columns("not_null").chain(of_model_columns("unique")).collect(),
             proofs,
             unique_column: self.proofs.unique_column,
@@ -213,7 +213,7 @@ impl SpecCompilation<'_> {
         data_tests.extend(of_model.iter().cloned());
         let written = |tests: Vec<YamlOutput>| -> Vec<YamlOutput> {
             if self.compiler.specs.flat_tests() {
-                tests.into_iter().map(flat).collect()
+                tests.into_iter().map(flatten_test).collect()
             } else {
                 tests
             }
@@ -229,14 +229,14 @@ impl SpecCompilation<'_> {
         ModelDoc {
             name: self.spec.model.text.to_owned(),
             description: self.spec.description.clone(),
-            latest_version: dbt.latest_version.map(|node| value(node, Language::Dbt)),
-            config: beside_sql(dbt, self.inherited_access()),
+            latest_version: dbt.latest_version.map(|node| yaml_value(node, StringLanguage::Dbt)),
+            config: properties_config(dbt, self.inherited_access()),
             data_tests,
             columns,
-            versions: versions(dbt, self.spec.model.text),
+            versions: versions_yaml(dbt, self.spec.model.text),
             beside: vec![
                 ("unit_tests".to_owned(), self.proofs.unit_tests.clone()),
-                ("exposures".to_owned(), self.exposures()),
+                ("exposures".to_owned(), self.exposure_entries()),
             ],
             semantic: Vec::new(),
         }
@@ -263,9 +263,9 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     let name = column.name().to_lowercase();
     let said = known.said.get(&name).copied();
     let beside = known.beside.get(&name).map(|(_, keys)| *keys).unwrap_or_default();
-    let mut own = tests(beside.data_tests);
+    let mut own = test_entries(beside.data_tests);
     own.extend(
-        tests(said.and_then(|s| s.data_tests))
+        test_entries(said.and_then(|s| s.data_tests))
             .into_iter()
             .filter(|test| !own.contains(test))
             .collect::<Vec<_>>(),
@@ -289,19 +289,19 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     }
     data_tests.extend(own);
     data_tests.extend(proofs.iter().map(|proof| proof.test.clone()));
-    let mut meta = pairs(beside.meta, Language::Text);
-    let of_columns = pairs(said.and_then(|s| s.meta), Language::Text);
+    let mut meta = yaml_pairs(beside.meta, StringLanguage::Text);
+    let of_columns = yaml_pairs(said.and_then(|s| s.meta), StringLanguage::Text);
     // `columns` takes precedence over properties next to a formula.
     let replaced: FxHashSet<&str> = of_columns.iter().map(|(name, _)| name.as_str()).collect();
     meta.retain(|(name, _)| !replaced.contains(name.as_str()));
     meta.extend(of_columns);
     if let Some(omni) = said.and_then(|s| s.omni) {
-        meta.push(("omni".to_owned(), value(omni, Language::Text)));
+        meta.push(("omni".to_owned(), yaml_value(omni, StringLanguage::Text)));
     }
     let mut config = Vec::new();
     let mut tags = said
         .and_then(|s| s.tags)
-        .map(|tags| list(tags, Language::Text))
+        .map(|tags| yaml_list(tags, StringLanguage::Text))
         .unwrap_or_default();
     let inherited = column
         .tags()
@@ -315,7 +315,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     if !meta.is_empty() {
         config.push(("meta".to_owned(), YamlOutput::Map(meta)));
     }
-    let quoted = known.dialect.quotes(column.name(), !column.is_quoted());
+    let quoted = known.dialect.has_quotes_around(column.name(), !column.is_quoted());
     // dbt quotes the name exactly as it is written in the properties file.
     let name = match quoted {
         true => known
@@ -327,9 +327,9 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     ColumnDoc {
         name,
         quoted,
-        description: column.about().unwrap_or_default().to_owned(),
+        description: column.description_text().unwrap_or_default().to_owned(),
         data_type: match said.and_then(|s| s.data_type) {
-            Some(node) => Some(value(node, Language::Dbt)),
+            Some(node) => Some(yaml_value(node, StringLanguage::Dbt)),
             None => known
                 .enforced
                 .then(|| data_type(known.dialect, column))
@@ -338,7 +338,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
         },
         constraints: said
             .and_then(|s| s.constraints)
-            .map(|node| list(node, Language::Dbt))
+            .map(|node| yaml_list(node, StringLanguage::Dbt))
             .unwrap_or_default(),
         config,
         flat: known.flat,
@@ -348,7 +348,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
 }
 
 /// If a test on the model is the test `name`, returns the lower-case name of the column that it names.
-fn column_named(test: &YamlOutput, name: &str) -> Option<String> {
+fn tested_column(test: &YamlOutput, name: &str) -> Option<String> {
     Some(
         test.get(name)?
             .get("arguments")?
@@ -425,10 +425,10 @@ pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
 
 /// Returns the entries of `versions:`. The latest version gets `defined_in`, because dbt would otherwise expect a
 /// suffix in the name of the generated file.
-fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
+fn versions_yaml(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
     let Some(node) = dbt.versions else { return Vec::new() };
     let latest = latest_version(dbt);
-    let mut versions = list(node, Language::Dbt);
+    let mut versions = yaml_list(node, StringLanguage::Dbt);
     for version in &mut versions {
         let is_latest = version.get("v").and_then(YamlOutput::as_text) == latest;
         if let (YamlOutput::Map(pairs), true) = (version, is_latest)
@@ -442,22 +442,22 @@ fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
 
 /// Returns data tests in the format of recent dbt versions, in which arguments and configuration are below separate
 /// keys.
-pub(super) fn tests(node: Option<&Node>) -> Vec<YamlOutput> {
+pub(super) fn test_entries(node: Option<&Node>) -> Vec<YamlOutput> {
     let items = node.and_then(Node::items).unwrap_or_default();
     items.iter().map(data_test).collect()
 }
 
 fn data_test(node: &Node) -> YamlOutput {
     let Some([(name, said)]) = node.pairs() else {
-        return value(node, Language::Dbt);
+        return yaml_value(node, StringLanguage::Dbt);
     };
     let Some(name) = name.text() else {
-        return value(node, Language::Dbt);
+        return yaml_value(node, StringLanguage::Dbt);
     };
     let mut arguments = Vec::new();
     let mut config = Vec::new();
     let mut rest = Vec::new();
-    for (key, said) in pairs(Some(said), Language::Dbt) {
+    for (key, said) in yaml_pairs(Some(said), StringLanguage::Dbt) {
         match (key.as_str(), said) {
             ("arguments", YamlOutput::Map(inner)) => arguments.extend(inner),
             ("config", YamlOutput::Map(inner)) => config.extend(inner),
@@ -478,17 +478,17 @@ fn data_test(node: &Node) -> YamlOutput {
     }
 }
 
-pub(super) fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, YamlOutput)> {
+pub(super) fn yaml_pairs(node: Option<&Node>, language: StringLanguage) -> Vec<(String, YamlOutput)> {
     let pairs = node.and_then(Node::pairs).unwrap_or_default();
     pairs
         .iter()
-        .map(|(key, said)| (key_text(key), value(said, language)))
+        .map(|(key, said)| (key_text(key), yaml_value(said, language)))
         .collect()
 }
 
 /// Converts a data test to the format of dbt before 1.10.5, in which the arguments are at the same level as the
 /// configuration.
-fn flat(test: YamlOutput) -> YamlOutput {
+fn flatten_test(test: YamlOutput) -> YamlOutput {
     let of_test = |said: YamlOutput| match said {
         YamlOutput::Map(pairs) => {
             let pairs = pairs.into_iter().flat_map(|(key, said)| match said {
@@ -508,10 +508,10 @@ fn flat(test: YamlOutput) -> YamlOutput {
 }
 
 /// Returns the items of a list, or a single value as a list of one item.
-pub(super) fn list(node: &Node, language: Language) -> Vec<YamlOutput> {
+pub(super) fn yaml_list(node: &Node, language: StringLanguage) -> Vec<YamlOutput> {
     match node.items() {
-        Some(items) => items.iter().map(|item| value(item, language)).collect(),
-        None => vec![value(node, language)],
+        Some(items) => items.iter().map(|item| yaml_value(item, language)).collect(),
+        None => vec![yaml_value(node, language)],
     }
 }
 
@@ -523,12 +523,15 @@ fn key_text(key: &Node) -> String {
 }
 
 /// Converts a node for the properties file. The YAML parser limits the nesting depth, which limits the recursion.
-pub(super) fn value(node: &Node, language: Language) -> YamlOutput {
+pub(super) fn yaml_value(node: &Node, language: StringLanguage) -> YamlOutput {
     match &node.kind {
-        NodeKind::Sequence(items) => YamlOutput::List(items.iter().map(|item| value(item, language)).collect()),
-        NodeKind::Mapping(pairs) => {
-            YamlOutput::Map(pairs.iter().map(|(k, v)| (key_text(k), value(v, language))).collect())
-        }
+        NodeKind::Sequence(items) => YamlOutput::List(items.iter().map(|item| yaml_value(item, language)).collect()),
+        NodeKind::Mapping(pairs) => YamlOutput::Map(
+            pairs
+                .iter()
+                .map(|(k, v)| (key_text(k), yaml_value(v, language)))
+                .collect(),
+        ),
         NodeKind::Scalar { value: text, style } => {
             let is_jinja = text.contains(['{', '}']);
             let in_one_line = !text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
@@ -538,8 +541,8 @@ pub(super) fn value(node: &Node, language: Language) -> YamlOutput {
                 YamlOutput::Bare(text.clone())
             } else {
                 match language {
-                    Language::Text => YamlOutput::Text(text.clone()),
-                    Language::Dbt => YamlOutput::Dbt(text.clone()),
+                    StringLanguage::Text => YamlOutput::Text(text.clone()),
+                    StringLanguage::Dbt => YamlOutput::Dbt(text.clone()),
                 }
             }
         }

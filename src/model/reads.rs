@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::compile::SpecCompilation;
-use super::load::{Keep, Step};
-use crate::dbt::From;
+use super::load::{KeptColumns, Step};
+use crate::dbt::RelationReference;
 use crate::ir::Program;
 use crate::plan::StepInput;
 use crate::schema::{Column, Relation};
@@ -45,14 +45,15 @@ impl SpecCompilation<'_> {
                     .map(Column::name),
             );
         }
-        if let Keep::Columns(names) = &step.keep {
+        if let KeptColumns::Columns(names) = &step.keep {
             used.add(
                 names
                     .iter()
                     .map(|name| name.text.rsplit('.').next().unwrap_or(name.text).trim_end_matches('}')),
             );
         }
-        let takes_all = matches!(step.keep, Keep::All) || step.sheet.as_ref().is_some_and(|it| it.columns.is_none());
+        let takes_all =
+            matches!(step.keep, KeptColumns::All) || step.sheet.as_ref().is_some_and(|it| it.columns.is_none());
         used.whole |= input.first && takes_all;
     }
 
@@ -90,9 +91,9 @@ impl SpecCompilation<'_> {
             .map(|it| &it.to)
             .chain(spec.comparisons.iter().map(|it| &it.with));
         let options = &self.compiler.options;
-        let of_schema = |from: &From| {
+        let of_schema = |from: &RelationReference| {
             let is_made = from
-                .own_model()
+                .unversioned_model()
                 .is_some_and(|model| options.models.relation(model).is_some());
             options.schema.relation(from.name()).filter(|_| !is_made)
         };
@@ -109,7 +110,7 @@ impl SpecCompilation<'_> {
             let is_known = relations.iter().any(|known| known.name() == relation.name());
             if !is_known {
                 let whole = place == 0 && used.whole;
-                relations.push(relation.restricted((!whole).then_some(&used.names)));
+                relations.push(relation.restrict_columns((!whole).then_some(&used.names)));
             }
         }
         relations

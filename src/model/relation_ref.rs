@@ -2,20 +2,20 @@
 
 use super::checks::is_plain_name;
 use super::load::{Loader, SpannedText};
-use crate::dbt::From;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 
 impl Loader<'_, '_> {
-    pub(super) fn parse_relation(&mut self, key: &str, text: SpannedText<'_>) -> Option<From> {
+    pub(super) fn parse_relation(&mut self, key: &str, text: SpannedText<'_>) -> Option<RelationReference> {
         let trimmed = text.text.trim();
         if trimmed.starts_with("{{") && trimmed.ends_with("}}") {
-            self.jinja(key, text.node, trimmed);
+            self.report_jinja(key, text.node, trimmed);
             return None;
         }
-        if let Some(from) = From::read(trimmed) {
+        if let Some(from) = RelationReference::read(trimmed) {
             return Some(from);
         }
-        let help = match quoted(trimmed) {
+        let help = match quote_arguments(trimmed) {
             Some(corrected) => format!("put the names in quotes: `{key}: {corrected}`"),
             None => {
                 "write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`".to_owned()
@@ -34,7 +34,7 @@ impl Loader<'_, '_> {
 }
 
 /// Adds the missing quotes to `ref(orders)` or `source(raw, events)`.
-fn quoted(text: &str) -> Option<String> {
+fn quote_arguments(text: &str) -> Option<String> {
     let (word, inside) = text.strip_suffix(')')?.split_once('(')?;
     let word = word.trim_end();
     let names: Vec<&str> = inside.split(',').map(str::trim).collect();
@@ -48,10 +48,10 @@ fn quoted(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::dbt::From;
+    use crate::dbt::RelationReference;
     use crate::load::load;
 
-    fn from(text: &str) -> Option<From> {
+    fn from(text: &str) -> Option<RelationReference> {
         let source = format!("model: m\nfrom: {text}\ndefinitions: a = 1\n");
         let node = crate::yaml::read(&source, &mut Vec::new()).unwrap().unwrap();
         let mut diagnostics = Vec::new();
@@ -59,11 +59,11 @@ mod tests {
     }
 
     #[test]
-    fn reads_where_rows_come_from() {
+    fn relation_references_are_parsed() {
         assert_eq!(from("raw.orders").unwrap().name(), "orders");
         assert_eq!(
             from("\"ref('p', 'm', v=2)\""),
-            Some(From::Ref {
+            Some(RelationReference::Ref {
                 package: Some("p".into()),
                 model: "m".into(),
                 version: Some("2".into())

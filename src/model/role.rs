@@ -59,8 +59,8 @@ impl Right {
 /// use formulac_model::{Right, Role};
 ///
 /// let rights = Role::Business.rights();
-/// assert!(rights.has(Right::Approve) && !rights.has(Right::Develop));
-/// assert!(rights.and(Role::Analyst.rights()).has(Right::Develop));
+/// assert!(rights.has_right(Right::Approve) && !rights.has_right(Right::Develop));
+/// assert!(rights.union(Role::Analyst.rights()).has_right(Right::Develop));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rights(u8);
@@ -78,13 +78,13 @@ impl Rights {
 
     /// Returns whether this right is included.
     #[must_use]
-    pub fn has(self, right: Right) -> bool {
+    pub fn has_right(self, right: Right) -> bool {
         self.0 & right.bit() != 0
     }
 
     /// Returns the rights that are in either set.
     #[must_use]
-    pub fn and(self, others: Self) -> Self {
+    pub fn union(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 }

@@ -8,8 +8,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::additivity::{Additivity, ColumnFormula, Lost};
 use super::compile::SpecCompilation;
-use super::config::stated_text;
-use super::properties::{holds_always, tests};
+use super::config::config_text;
+use super::properties::{holds_always, test_entries};
 use crate::dbt::{ModelDoc, YamlOutput, is_long};
 use crate::diag::{Code, Diagnostic};
 use crate::schema::Column;
@@ -96,7 +96,7 @@ struct ModelMetric {
 }
 
 /// Role of a column other than a measure.
-enum Element {
+enum SemanticElement {
     Entity { kind: &'static str, name: String },
     Time { unit: &'static str },
     Categorical,
@@ -120,7 +120,7 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Returns a name that `MetricFlow` accepts in place of a reserved one.
-fn other_name(name: &str) -> Option<String> {
+fn replacement_name(name: &str) -> Option<String> {
     let mut good = String::with_capacity(name.len());
     for c in name.chars().map(|c| c.to_ascii_lowercase()) {
         let c = if c.is_ascii_alphanumeric() { c } else { '_' };
@@ -173,7 +173,7 @@ impl SpecCompilation<'_> {
             form,
             ..SemanticModel::default()
         };
-        if stated_text(&self.spec.dbt, "materialized") == Some("ephemeral") {
+        if config_text(&self.spec.dbt, "materialized") == Some("ephemeral") {
             let reason = "an ephemeral model is not a table that can be queried";
             semantic.left_out = columns
                 .iter()
@@ -181,7 +181,7 @@ impl SpecCompilation<'_> {
                 .collect();
             return Some(semantic);
         }
-        if let Some(other) = other_name(model.text) {
+        if let Some(other) = replacement_name(model.text) {
             let message = format!("`{}` is not a valid name for a semantic model", model.text);
             warnings.push(
                 Diagnostic::new(Code::NotASemanticName, model.node.span, message).with_help(format!(
@@ -190,7 +190,7 @@ impl SpecCompilation<'_> {
             );
             return None;
         }
-        let mut elements: Vec<(&Column, Element)> = Vec::new();
+        let mut elements: Vec<(&Column, SemanticElement)> = Vec::new();
         let mut totals: Vec<(&Column, &Additivity)> = Vec::new();
         let foreign = self.foreign_keys();
         let dimension = Additivity::Dimension { unit: None };
@@ -216,7 +216,9 @@ impl SpecCompilation<'_> {
                 continue;
             }
             match of {
-                Additivity::Dimension { unit } => elements.push((column, element(column, *unit, grain, &foreign))),
+                Additivity::Dimension { unit } => {
+                    elements.push((column, column_element(column, *unit, grain, &foreign)));
+                }
                 total => totals.push((column, total)),
             }
         }
@@ -224,16 +226,16 @@ impl SpecCompilation<'_> {
         let times = || {
             elements
                 .iter()
-                .filter(|(_, element)| matches!(element, Element::Time { .. }))
+                .filter(|(_, element)| matches!(element, SemanticElement::Time { .. }))
         };
         let time = times().find(|(column, _)| is_key(column)).or_else(|| times().next());
         let time = time.map(|(column, _)| column.name().to_owned());
-        let metrics = metrics(model.text, totals, time.is_some(), &mut semantic.left_out);
+        let metrics = build_metrics(model.text, totals, time.is_some(), &mut semantic.left_out);
         semantic.metrics = metrics.iter().map(|metric| metric.name.clone()).collect();
         // Name of an entity for the rows, in case no column is the primary entity.
         let has_primary = elements
             .iter()
-            .any(|(_, e)| matches!(e, Element::Entity { kind: "primary", .. }));
+            .any(|(_, e)| matches!(e, SemanticElement::Entity { kind: "primary", .. }));
         let mut primary = format!("{}_row", model.text);
         while columns
             .iter()
@@ -247,7 +249,7 @@ impl SpecCompilation<'_> {
             .iter()
             .map(|metric| (metric.column.to_lowercase(), metric.name.clone()))
             .collect();
-        let written = Semantics {
+        let written = SemanticWriter {
             elements,
             time,
             primary,
@@ -256,8 +258,8 @@ impl SpecCompilation<'_> {
             columns: names,
         };
         match form {
-            SemanticModels::Latest => written.in_model(doc),
-            _ => written.add_to_doc(model.text, self.own_ref().call(), doc),
+            SemanticModels::Latest => written.add_to_model(doc),
+            _ => written.add_to_doc(model.text, self.own_reference().ref_call(), doc),
         }
         Some(semantic)
     }
@@ -265,8 +267,12 @@ impl SpecCompilation<'_> {
     /// Returns a diagnostic if `MetricFlow` rejects a column's name or if SQL needs quotes for it.
     fn semantic_name_fault(&self, column: &Column) -> Option<Diagnostic> {
         let name = column.name();
-        let is_quoted = self.compiler.options.dialect.quotes(name, !column.is_quoted());
-        let other = other_name(name).or_else(|| is_quoted.then(|| format!("{name}_value")))?;
+        let is_quoted = self
+            .compiler
+            .options
+            .dialect
+            .has_quotes_around(name, !column.is_quoted());
+        let other = replacement_name(name).or_else(|| is_quoted.then(|| format!("{name}_value")))?;
         let span = self
             .definitions
             .iter()
@@ -297,12 +303,15 @@ impl SpecCompilation<'_> {
         const TEST: &str = "relationships";
         let mut found = FxHashMap::default();
         for column in &self.spec.columns {
-            for test in tests(column.data_tests).iter().filter(|test| holds_always(test, TEST)) {
+            for test in test_entries(column.data_tests)
+                .iter()
+                .filter(|test| holds_always(test, TEST))
+            {
                 let arguments = test.get(TEST).and_then(|test| test.get("arguments"));
                 let field = arguments
                     .and_then(|arguments| arguments.get("field"))
                     .and_then(YamlOutput::as_text);
-                if let Some(field) = field.filter(|field| other_name(field).is_none()) {
+                if let Some(field) = field.filter(|field| replacement_name(field).is_none()) {
                     found.insert(column.name.text.to_lowercase(), field.to_owned());
                 }
             }
@@ -311,35 +320,35 @@ impl SpecCompilation<'_> {
     }
 }
 
-fn element(
+fn column_element(
     column: &Column,
     unit: Option<&'static str>,
     grain: &[String],
     foreign: &FxHashMap<String, String>,
-) -> Element {
+) -> SemanticElement {
     let name = column.name();
     if column.ty().is_temporal() {
         // Without a unit, the granularity is a day, because every time spine supports days.
-        return Element::Time {
+        return SemanticElement::Time {
             unit: unit.unwrap_or("day"),
         };
     }
     match (grain, foreign.get(&name.to_lowercase())) {
-        ([key], _) if key.eq_ignore_ascii_case(name) => Element::Entity {
+        ([key], _) if key.eq_ignore_ascii_case(name) => SemanticElement::Entity {
             kind: "primary",
             name: name.to_owned(),
         },
-        (_, Some(field)) => Element::Entity {
+        (_, Some(field)) => SemanticElement::Entity {
             kind: "foreign",
             name: field.clone(),
         },
-        _ => Element::Categorical,
+        _ => SemanticElement::Categorical,
     }
 }
 
 /// Returns the metrics for totals and for formulas over totals. Columns that cannot have a metric are added to
 /// `left_out`.
-fn metrics(
+fn build_metrics(
     model: &str,
     totals: Vec<(&Column, &Additivity)>,
     has_time: bool,
@@ -379,7 +388,10 @@ fn metrics(
     for (column, of) in totals {
         let name = column.name();
         if known.contains(&name.to_lowercase()) {
-            let description = column.about().filter(|about| !is_long(about)).map(str::to_owned);
+            let description = column
+                .description_text()
+                .filter(|about| !is_long(about))
+                .map(str::to_owned);
             metrics.push(ModelMetric {
                 name: metric_name(model, name),
                 column: name.to_owned(),
@@ -408,7 +420,7 @@ fn metric_name(model: &str, column: &str) -> String {
 }
 
 /// Returns a label such as `Monthly recurring revenue`.
-fn label(name: &str) -> String {
+fn to_label(name: &str) -> String {
     let words = name.replace('_', " ");
     let mut chars = words.chars();
     chars
@@ -418,8 +430,8 @@ fn label(name: &str) -> String {
 }
 
 /// Writer for both formats of a semantic model.
-struct Semantics<'s> {
-    elements: Vec<(&'s Column, Element)>,
+struct SemanticWriter<'s> {
+    elements: Vec<(&'s Column, SemanticElement)>,
     /// Default time dimension of the metrics.
     time: Option<String>,
     primary: Option<String>,
@@ -430,11 +442,11 @@ struct Semantics<'s> {
     columns: FxHashSet<String>,
 }
 
-fn pair(key: &str, text: impl Into<String>) -> (String, YamlOutput) {
+fn text_pair(key: &str, text: impl Into<String>) -> (String, YamlOutput) {
     (key.to_owned(), YamlOutput::text(text))
 }
 
-fn aggregate(of: &Additivity) -> Option<&'static str> {
+fn metric_aggregation(of: &Additivity) -> Option<&'static str> {
     match of {
         Additivity::Sum => Some("sum"),
         Additivity::Min => Some("min"),
@@ -443,15 +455,15 @@ fn aggregate(of: &Additivity) -> Option<&'static str> {
     }
 }
 
-impl Semantics<'_> {
-    fn name_of(&self, column: &str) -> String {
+impl SemanticWriter<'_> {
+    fn column_metric_name(&self, column: &str) -> String {
         self.by_column.get(&column.to_lowercase()).cloned().unwrap_or_default()
     }
 
     /// Returns the name of a column's metric in formulas. If a metric has the same name as a column, `MetricFlow` would
     /// read the column, so the metric gets an alias.
     fn name_in_formula(&self, column: &str) -> String {
-        let name = self.name_of(column);
+        let name = self.column_metric_name(column);
         if self.columns.contains(&name) {
             format!("{name}_of_all")
         } else {
@@ -460,39 +472,40 @@ impl Semantics<'_> {
     }
 
     /// Returns the metrics that a formula reads, with their aliases if they have any.
-    fn inputs(&self, columns: &[String]) -> YamlOutput {
+    fn formula_inputs(&self, columns: &[String]) -> YamlOutput {
         let input = |column: &String| {
-            let (name, alias) = (self.name_of(column), self.name_in_formula(column));
-            let alias = (name != alias).then(|| pair("alias", alias));
-            YamlOutput::Map(std::iter::once(pair("name", name)).chain(alias).collect())
+            let (name, alias) = (self.column_metric_name(column), self.name_in_formula(column));
+            let alias = (name != alias).then(|| text_pair("alias", alias));
+            YamlOutput::Map(std::iter::once(text_pair("name", name)).chain(alias).collect())
         };
         YamlOutput::List(columns.iter().map(input).collect())
     }
 
-    fn formula(&self, formula: &ColumnFormula) -> (String, YamlOutput) {
-        pair("expr", formula.sql_with(|column| self.name_in_formula(column)))
+    fn metric_formula(&self, formula: &ColumnFormula) -> (String, YamlOutput) {
+        text_pair("expr", formula.sql_with(|column| self.name_in_formula(column)))
     }
 
     /// Writes the latest format: keys of the model and its columns.
-    fn in_model(&self, doc: &mut ModelDoc) {
-        let by_name: FxHashMap<&str, &(&Column, Element)> = self.elements.iter().map(|of| (of.0.name(), of)).collect();
+    fn add_to_model(&self, doc: &mut ModelDoc) {
+        let by_name: FxHashMap<&str, &(&Column, SemanticElement)> =
+            self.elements.iter().map(|of| (of.0.name(), of)).collect();
         for column in &mut doc.columns {
             column.semantic = match by_name.get(column.name.as_str()) {
-                Some((_, Element::Time { unit })) => {
+                Some((_, SemanticElement::Time { unit })) => {
                     vec![
-                        pair("granularity", *unit),
-                        ("dimension".to_owned(), YamlOutput::Map(vec![pair("type", "time")])),
+                        text_pair("granularity", *unit),
+                        ("dimension".to_owned(), YamlOutput::Map(vec![text_pair("type", "time")])),
                     ]
                 }
-                Some((_, Element::Categorical)) => {
+                Some((_, SemanticElement::Categorical)) => {
                     vec![(
                         "dimension".to_owned(),
-                        YamlOutput::Map(vec![pair("type", "categorical")]),
+                        YamlOutput::Map(vec![text_pair("type", "categorical")]),
                     )]
                 }
-                Some((of, Element::Entity { kind, name })) => {
-                    let mut entity = vec![pair("type", *kind)];
-                    entity.extend((name != of.name()).then(|| pair("name", name)));
+                Some((of, SemanticElement::Entity { kind, name })) => {
+                    let mut entity = vec![text_pair("type", *kind)];
+                    entity.extend((name != of.name()).then(|| text_pair("name", name)));
                     vec![("entity".to_owned(), YamlOutput::Map(entity))]
                 }
                 None => Vec::new(),
@@ -501,27 +514,30 @@ impl Semantics<'_> {
         doc.semantic
             .push(("semantic_model".to_owned(), YamlOutput::Bare("true".to_owned())));
         doc.semantic
-            .extend(self.time.iter().map(|time| pair("agg_time_dimension", time)));
+            .extend(self.time.iter().map(|time| text_pair("agg_time_dimension", time)));
         doc.semantic
-            .extend(self.primary.iter().map(|name| pair("primary_entity", name)));
+            .extend(self.primary.iter().map(|name| text_pair("primary_entity", name)));
         let metric = |metric: &ModelMetric| {
-            let mut out = vec![pair("name", &metric.name), pair("label", label(&metric.name))];
-            out.extend(metric.description.iter().map(|text| pair("description", text)));
+            let mut out = vec![
+                text_pair("name", &metric.name),
+                text_pair("label", to_label(&metric.name)),
+            ];
+            out.extend(metric.description.iter().map(|text| text_pair("description", text)));
             match &metric.of {
                 Additivity::Ratio { numerator, denominator } => out.extend([
-                    pair("type", "ratio"),
-                    pair("numerator", self.name_of(numerator)),
-                    pair("denominator", self.name_of(denominator)),
+                    text_pair("type", "ratio"),
+                    text_pair("numerator", self.column_metric_name(numerator)),
+                    text_pair("denominator", self.column_metric_name(denominator)),
                 ]),
                 Additivity::Formula(formula) => out.extend([
-                    pair("type", "derived"),
-                    self.formula(formula),
-                    ("input_metrics".to_owned(), self.inputs(formula.columns())),
+                    text_pair("type", "derived"),
+                    self.metric_formula(formula),
+                    ("input_metrics".to_owned(), self.formula_inputs(formula.columns())),
                 ]),
                 of => {
-                    out.push(pair("type", "simple"));
-                    out.extend(aggregate(of).map(|agg| pair("agg", agg)));
-                    out.push(pair("expr", &metric.column));
+                    out.push(text_pair("type", "simple"));
+                    out.extend(metric_aggregation(of).map(|agg| text_pair("agg", agg)));
+                    out.push(text_pair("expr", &metric.column));
                 }
             }
             YamlOutput::Map(out)
@@ -534,50 +550,50 @@ impl Semantics<'_> {
 
     /// Writes the legacy format: lists next to the model.
     fn add_to_doc(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
-        let mut out = vec![pair("name", model)];
+        let mut out = vec![text_pair("name", model)];
         out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));
         out.extend(
             doc.description
                 .iter()
                 .filter(|text| !is_long(text))
-                .map(|text| pair("description", text)),
+                .map(|text| text_pair("description", text)),
         );
         out.extend(self.time.iter().map(|time| {
             (
                 "defaults".to_owned(),
-                YamlOutput::Map(vec![pair("agg_time_dimension", time)]),
+                YamlOutput::Map(vec![text_pair("agg_time_dimension", time)]),
             )
         }));
-        out.extend(self.primary.iter().map(|name| pair("primary_entity", name)));
+        out.extend(self.primary.iter().map(|name| text_pair("primary_entity", name)));
         let mut entities = Vec::new();
         let mut dimensions = Vec::new();
         for (column, element) in &self.elements {
             match element {
-                Element::Entity { kind, name } => {
-                    let mut entity = vec![pair("name", name), pair("type", *kind)];
-                    entity.extend((name != column.name()).then(|| pair("expr", column.name())));
+                SemanticElement::Entity { kind, name } => {
+                    let mut entity = vec![text_pair("name", name), text_pair("type", *kind)];
+                    entity.extend((name != column.name()).then(|| text_pair("expr", column.name())));
                     entities.push(YamlOutput::Map(entity));
                 }
-                Element::Time { unit } => dimensions.push(YamlOutput::Map(vec![
-                    pair("name", column.name()),
-                    pair("type", "time"),
+                SemanticElement::Time { unit } => dimensions.push(YamlOutput::Map(vec![
+                    text_pair("name", column.name()),
+                    text_pair("type", "time"),
                     (
                         "type_params".to_owned(),
-                        YamlOutput::Map(vec![pair("time_granularity", *unit)]),
+                        YamlOutput::Map(vec![text_pair("time_granularity", *unit)]),
                     ),
                 ])),
-                Element::Categorical => {
+                SemanticElement::Categorical => {
                     dimensions.push(YamlOutput::Map(vec![
-                        pair("name", column.name()),
-                        pair("type", "categorical"),
+                        text_pair("name", column.name()),
+                        text_pair("type", "categorical"),
                     ]));
                 }
             }
         }
         let measure = |metric: &ModelMetric| {
-            let agg = aggregate(&metric.of)?;
-            let mut measure = vec![pair("name", &metric.name), pair("agg", agg)];
-            measure.extend((metric.name != metric.column).then(|| pair("expr", &metric.column)));
+            let agg = metric_aggregation(&metric.of)?;
+            let mut measure = vec![text_pair("name", &metric.name), text_pair("agg", agg)];
+            measure.extend((metric.name != metric.column).then(|| text_pair("expr", &metric.column)));
             Some(YamlOutput::Map(measure))
         };
         let measures: Vec<YamlOutput> = self.metrics.iter().filter_map(measure).collect();
@@ -591,26 +607,32 @@ impl Semantics<'_> {
         doc.beside
             .push(("semantic_models".to_owned(), vec![YamlOutput::Map(out)]));
         let metric = |metric: &ModelMetric| {
-            let mut out = vec![pair("name", &metric.name), pair("label", label(&metric.name))];
-            out.extend(metric.description.iter().map(|text| pair("description", text)));
+            let mut out = vec![
+                text_pair("name", &metric.name),
+                text_pair("label", to_label(&metric.name)),
+            ];
+            out.extend(metric.description.iter().map(|text| text_pair("description", text)));
             let (kind, params) = match &metric.of {
                 Additivity::Ratio { numerator, denominator } => (
                     "ratio",
                     vec![
-                        pair("numerator", self.name_of(numerator)),
-                        pair("denominator", self.name_of(denominator)),
+                        text_pair("numerator", self.column_metric_name(numerator)),
+                        text_pair("denominator", self.column_metric_name(denominator)),
                     ],
                 ),
                 Additivity::Formula(formula) => (
                     "derived",
                     vec![
-                        self.formula(formula),
-                        ("metrics".to_owned(), self.inputs(formula.columns())),
+                        self.metric_formula(formula),
+                        ("metrics".to_owned(), self.formula_inputs(formula.columns())),
                     ],
                 ),
-                _ => ("simple", vec![pair("measure", &metric.name)]),
+                _ => ("simple", vec![text_pair("measure", &metric.name)]),
             };
-            out.extend([pair("type", kind), ("type_params".to_owned(), YamlOutput::Map(params))]);
+            out.extend([
+                text_pair("type", kind),
+                ("type_params".to_owned(), YamlOutput::Map(params)),
+            ]);
             YamlOutput::Map(out)
         };
         doc.beside
@@ -620,10 +642,10 @@ impl Semantics<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::other_name;
+    use super::replacement_name;
 
     #[test]
-    fn names_of_metricflow() {
+    fn reserved_names_are_replaced() {
         for (name, other) in [
             ("revenue", None),
             ("mrr_2024", None),
@@ -635,7 +657,7 @@ mod tests {
             ("2nd_half", Some("nd_half")),
             ("__", Some("the_value")),
         ] {
-            assert_eq!(other_name(name).as_deref(), other, "{name}");
+            assert_eq!(replacement_name(name).as_deref(), other, "{name}");
         }
     }
 }

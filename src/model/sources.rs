@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::load::{Spec, Step};
-use crate::dbt::{self, From};
+use crate::dbt::{self, RelationReference};
 use crate::dialect::Dialect;
 use crate::plan::CteNames;
 use crate::sql::{self, Query, QueryInput, SelectSource, SqlTree};
@@ -11,7 +11,7 @@ use crate::sql::{self, Query, QueryInput, SelectSource, SqlTree};
 /// Input relation of a spec.
 #[derive(Debug)]
 pub(super) struct ReadSource {
-    pub from: From,
+    pub from: RelationReference,
     /// SQL of the input in a plain query.
     pub table: String,
     /// Name of the CTE that imports the input into a model.
@@ -50,12 +50,12 @@ impl SpecSources {
         sources.add(&spec.from, dialect, names);
         for (index, step) in spec.steps.iter().enumerate() {
             for joined in &step.joins {
-                if step_of(spec, index, &joined.to).is_none() {
+                if named_step(spec, index, &joined.to).is_none() {
                     sources.add(&joined.to, dialect, names);
                 }
             }
             for tab in step.sheet.iter().flat_map(|sheet| &sheet.tabs) {
-                if step_of(spec, index, &tab.model).is_none() {
+                if named_step(spec, index, &tab.model).is_none() {
                     sources.add(&tab.model, dialect, names);
                 }
             }
@@ -64,20 +64,20 @@ impl SpecSources {
     }
 
     /// Resolves the relation that a join or tab in the step at this index names.
-    pub fn target(&self, spec: &Spec<'_>, step: usize, from: &From) -> SourceTarget {
-        match step_of(spec, step, from) {
+    pub fn source_target(&self, spec: &Spec<'_>, step: usize, from: &RelationReference) -> SourceTarget {
+        match named_step(spec, step, from) {
             Some(of) if of < step => SourceTarget::Step(of),
             Some(_) => SourceTarget::Later,
-            None => SourceTarget::Source(self.position(from).unwrap_or_default()),
+            None => SourceTarget::Source(self.source_position(from).unwrap_or_default()),
         }
     }
 
-    fn position(&self, from: &From) -> Option<usize> {
+    fn source_position(&self, from: &RelationReference) -> Option<usize> {
         self.places.get(&key(from)).copied()
     }
 
-    pub(super) fn add(&mut self, from: &From, dialect: Dialect, names: &mut CteNames) {
-        if self.position(from).is_some() {
+    pub(super) fn add(&mut self, from: &RelationReference, dialect: Dialect, names: &mut CteNames) {
+        if self.source_position(from).is_some() {
             return;
         }
         let written = |name: &str| dialect.name_text(name, true);
@@ -90,8 +90,8 @@ impl SpecSources {
         } else {
             from.long_name()
         };
-        let name = names.choose(&wanted);
-        let select = dbt::import(from, &table);
+        let name = names.choose_name(&wanted);
+        let select = dbt::import_cte(from, &table);
         self.places.insert(key(from), self.all.len());
         self.all.push(ReadSource {
             from: from.clone(),
@@ -133,24 +133,26 @@ impl SpecSources {
 impl ReadSource {
     /// Returns whether the input is the same relation as `other`. For example, `orders` is the same model as
     /// `ref('orders')`.
-    pub fn is_relation(&self, other: &From) -> bool {
+    pub fn is_relation(&self, other: &RelationReference) -> bool {
         key(&self.from) == key(other)
     }
 }
 
 /// Returns a text that identifies a relation. For example, it is equal for `orders` and `ref('orders')`.
-fn key(from: &From) -> String {
+fn key(from: &RelationReference) -> String {
     let table = match from {
-        From::Table(table) => table,
+        RelationReference::Table(table) => table,
         _ => "",
     };
-    dbt::import(from, table)
+    dbt::import_cte(from, table)
 }
 
 /// Returns the index of the step that a join or tab names, if it names a step. The step may be an earlier or a later
 /// one.
-fn step_of(spec: &Spec<'_>, step: usize, from: &From) -> Option<usize> {
-    let From::Table(table) = from else { return None };
+fn named_step(spec: &Spec<'_>, step: usize, from: &RelationReference) -> Option<usize> {
+    let RelationReference::Table(table) = from else {
+        return None;
+    };
     let named = |s: &Step<'_>| s.name.is_some_and(|name| name.text.eq_ignore_ascii_case(table));
     // If two steps have the same name, use the nearest earlier step. The duplicate name is reported elsewhere.
     let earlier = spec.steps.iter().take(step).rposition(named);

@@ -4,7 +4,7 @@ use super::compile::SpecCompilation;
 use super::load::{Step, TabKeys};
 use super::sources::SourceTarget;
 use crate::Type;
-use crate::check::{Tab, no_column};
+use crate::check::{Tab, no_column_diagnostic};
 use crate::compiler::order_key;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{TabSource, key_name};
@@ -13,14 +13,17 @@ use crate::sql::SelectSource;
 
 impl SpecCompilation<'_> {
     /// Returns the tabs of the step at this index, and reports errors in them.
-    pub(super) fn tabs(&self, step: &Step<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> Vec<TabSource> {
+    pub(super) fn read_tabs(&self, step: &Step<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> Vec<TabSource> {
         let Some(keys) = &step.sheet else { return Vec::new() };
-        keys.tabs.iter().map(|tab| self.tab(tab, place, diagnostics)).collect()
+        keys.tabs
+            .iter()
+            .map(|tab| self.read_tab(tab, place, diagnostics))
+            .collect()
     }
 
-    fn tab(&self, keys: &TabKeys<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
+    fn read_tab(&self, keys: &TabKeys<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
         let model = keys.model.name();
-        let (relation, key, source, own) = match self.sources.target(self.spec, place, &keys.model) {
+        let (relation, key, source, own) = match self.sources.source_target(self.spec, place, &keys.model) {
             SourceTarget::Step(of) => {
                 let facts = self.facts.get(of);
                 let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
@@ -110,7 +113,9 @@ fn known_column(
     if let Some(column) = relation.column(name) {
         return column.clone();
     }
-    diagnostics.push(no_column(relation, name, span, || "correct the name".to_owned()));
+    diagnostics.push(no_column_diagnostic(relation, name, span, || {
+        "correct the name".to_owned()
+    }));
     Column::new(name, Type::Unknown)
 }
 

@@ -22,11 +22,11 @@ pub(super) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> People {
         let near = if is_group {
             None
         } else {
-            suggest::nearest(name, groups.iter().map(|(group, _)| group.as_str()))
+            suggest::nearest_name(name, groups.iter().map(|(group, _)| group.as_str()))
         };
         if let Some(near) = near.filter(|_| !name.contains('@')) {
             let message = format!("there is no group `{name}`");
-            let help = suggest::similar(near);
+            let help = suggest::similar_name_help(near);
             diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
         }
         roles.push((name.to_owned(), role));

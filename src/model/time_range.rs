@@ -2,30 +2,30 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::cardinality::Conditions;
+use super::cardinality::JoinConditions;
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
-use super::load::{Keep, Step};
+use super::load::{KeptColumns, Step};
 use super::sources::SourceTarget;
 use crate::Level;
-use crate::check::{DefinitionRole, moved_key};
+use crate::check::{DefinitionRole, shifted_key};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
-use crate::plan::{StepInput, StepOutput, StepPlan, cut_time, key_name, used_definitions};
+use crate::plan::{StepInput, StepOutput, StepPlan, key_name, split_truncation, used_definitions};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{JoinKind, SelectSource};
 
 /// Length of time as months, days and seconds. Other units are converted to these, for example years to months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Length {
+pub(super) struct TimeLength {
     pub months: i64,
     pub days: i64,
     pub seconds: i64,
 }
 
-impl Length {
+impl TimeLength {
     pub fn new(unit: CalendarUnit, count: i64) -> Self {
-        let (length, months) = unit.length();
+        let (length, months) = unit.unit_length();
         let length = length.saturating_mul(count);
         match (months, unit.is_shorter_than_day()) {
             (true, _) => Self {
@@ -52,7 +52,7 @@ impl Length {
     }
 
     /// Returns a length that is at least as long as both lengths.
-    pub fn max(self, other: Self) -> Self {
+    pub fn longer(self, other: Self) -> Self {
         Self {
             months: self.months.max(other.months),
             days: self.days.max(other.days),
@@ -95,8 +95,8 @@ pub(super) enum TimeReach {
     Period {
         span: Span,
         key: Option<TimeKey>,
-        back: Length,
-        forth: Length,
+        back: TimeLength,
+        forth: TimeLength,
     },
     /// Rows of an earlier step. `equal` lists the pairs that are equal: a key of this step, and a column of the earlier
     /// step.
@@ -134,7 +134,7 @@ impl SpecCompilation<'_> {
         output: &StepOutput,
         formulas: &StepFormulas,
     ) -> StepTimes {
-        let in_file = |span| formulas.in_file(span);
+        let in_file = |span| formulas.to_file_span(span);
         let times = Times {
             plan,
             input,
@@ -146,7 +146,7 @@ impl SpecCompilation<'_> {
             open: output.open,
             ..StepTimes::default()
         };
-        found.looks = times.looks(step);
+        found.looks = times.time_reaches(step);
         self.note_settled(step, place, &times, output, &mut found);
         self.joined_steps(step, place, &times, &mut found.looks);
         if step.limit.is_some() {
@@ -173,7 +173,7 @@ impl SpecCompilation<'_> {
                 .is_none_or(|step| step.open || step.settled.contains(name))
         };
         let of_column = |(at, name): (usize, String)| match at.checked_sub(1).and_then(|at| step.joins.get(at)) {
-            Some(join) => match self.sources.target(self.spec, place, &join.to) {
+            Some(join) => match self.sources.source_target(self.spec, place, &join.to) {
                 SourceTarget::Step(of) => of_step(of, &name),
                 SourceTarget::Source(_) | SourceTarget::Later => true,
             },
@@ -182,7 +182,7 @@ impl SpecCompilation<'_> {
         let program = times.program();
         let is_settled = |root: IrId| {
             let meta = program.meta(root);
-            meta.level <= Level::Row && !meta.volatile && times.columns_of(root).into_iter().all(of_column)
+            meta.level <= Level::Row && !meta.volatile && times.input_columns(root).into_iter().all(of_column)
         };
         let mut defined = FxHashSet::default();
         for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
@@ -201,7 +201,7 @@ impl SpecCompilation<'_> {
                     span: (times.in_file)(definition.span),
                 });
             }
-            if let Some(name) = times.name_given(index) {
+            if let Some(name) = times.output_column(index) {
                 found.settled.extend(settled.then(|| name.clone()));
                 defined.insert(name);
             }
@@ -219,12 +219,12 @@ impl SpecCompilation<'_> {
     }
 
     fn joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<TimeReach>) {
-        let conditions = Conditions::from_plan(times.plan);
+        let conditions = JoinConditions::from_plan(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
-            if let SourceTarget::Step(of) = self.sources.target(self.spec, place, &join.to) {
+            if let SourceTarget::Step(of) = self.sources.source_target(self.spec, place, &join.to) {
                 let equal = conditions
-                    .at(index)
-                    .map(|root| times.equal(root, index + 1))
+                    .join_condition(index)
+                    .map(|root| times.equal_values(root, index + 1))
                     .unwrap_or_default();
                 looks.push(TimeReach::Joined {
                     span: join.to_text.node.span,
@@ -249,17 +249,17 @@ impl Times<'_> {
         self.plan.program
     }
 
-    fn key(&self, id: IrId) -> TimeKey {
-        let (of, unit) = cut_time(self.program(), id);
+    fn time_key(&self, id: IrId) -> TimeKey {
+        let (of, unit) = split_truncation(self.program(), id);
         TimeKey {
-            base: self.base(of),
+            base: self.time_origin(of),
             unit,
         }
     }
 
-    fn base(&self, of: IrId) -> TimeOrigin {
+    fn time_origin(&self, of: IrId) -> TimeOrigin {
         let program = self.program();
-        if let Some((place, name)) = self.column(of) {
+        if let Some((place, name)) = self.time_column(of) {
             return TimeOrigin::Column(place, name);
         }
         // A value that depends on a single column is identified by its formula.
@@ -278,14 +278,14 @@ impl Times<'_> {
             }
             id = program.resolve_names(*first);
         }
-        match self.column(id) {
+        match self.time_column(id) {
             Some(column) => TimeOrigin::Value(format!("{told} of {column:?}")),
             None => TimeOrigin::Value(format!("{of:?}")),
         }
     }
 
     /// If a value is an input column, returns the index of its relation and its lower-case name.
-    fn column(&self, id: IrId) -> Option<(usize, String)> {
+    fn time_column(&self, id: IrId) -> Option<(usize, String)> {
         let Ir::Column(column) = self.program().node(id) else {
             return None;
         };
@@ -302,7 +302,7 @@ impl Times<'_> {
     }
 
     /// Returns the input columns that a value depends on.
-    fn columns_of(&self, root: IrId) -> Vec<(usize, String)> {
+    fn input_columns(&self, root: IrId) -> Vec<(usize, String)> {
         let program = self.program();
         let (mut columns, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![root]);
         while let Some(id) = stack.pop() {
@@ -311,7 +311,7 @@ impl Times<'_> {
             }
             match program.node(id) {
                 Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
-                Ir::Column(_) => columns.extend(self.column(id)),
+                Ir::Column(_) => columns.extend(self.time_column(id)),
                 _ => stack.extend(program.operands(id)),
             }
         }
@@ -319,7 +319,7 @@ impl Times<'_> {
     }
 
     /// Returns the lower-case name of the column that a definition or key produces, if any.
-    fn name_given(&self, index: usize) -> Option<String> {
+    fn output_column(&self, index: usize) -> Option<String> {
         let program = self.program();
         let definition = program.definitions.get(index)?;
         let name = match (self.plan.roles.get(index)?, program.node(definition.root)) {
@@ -362,9 +362,9 @@ impl Times<'_> {
                 },
             ))
         };
-        if !matches!(step.keep, Keep::Nothing) {
+        if !matches!(step.keep, KeptColumns::Nothing) {
             made.extend(output.relation.columns().iter().filter_map(kept));
-            if let (Keep::Columns(names), Some(joined)) = (&step.keep, self.input.joined) {
+            if let (KeptColumns::Columns(names), Some(joined)) = (&step.keep, self.input.joined) {
                 for name in names {
                     let Some((relation, column)) = name.text.split_once('.') else {
                         continue;
@@ -377,14 +377,16 @@ impl Times<'_> {
             }
         }
         for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
-            let Some(name) = self.name_given(index) else { continue };
+            let Some(name) = self.output_column(index) else {
+                continue;
+            };
             let meta = program.meta(definition.root);
             let of_rows = meta.level <= Level::Row && !meta.volatile;
             let span = (self.in_file)(definition.span);
             made.insert(
                 name,
                 TimeValue {
-                    key: self.key(definition.root),
+                    key: self.time_key(definition.root),
                     of_rows,
                     span,
                 },
@@ -393,7 +395,7 @@ impl Times<'_> {
         made
     }
 
-    fn looks(&self, step: &Step<'_>) -> Vec<TimeReach> {
+    fn time_reaches(&self, step: &Step<'_>) -> Vec<TimeReach> {
         let (program, plan) = (self.program(), self.plan);
         let with_role = |role: DefinitionRole| -> Vec<IrId> {
             let definitions = program.definitions.iter().zip(&plan.roles);
@@ -420,7 +422,7 @@ impl Times<'_> {
                 .collect(),
         };
         let mut looks = Vec::new();
-        let mut lengths: FxHashMap<IrId, (Length, Length)> = FxHashMap::default();
+        let mut lengths: FxHashMap<IrId, (TimeLength, TimeLength)> = FxHashMap::default();
         let live = used_definitions(plan);
         for index in &program.order {
             let Some(definition) = program.definitions.get(*index as usize) else {
@@ -432,7 +434,7 @@ impl Times<'_> {
             for id in (definition.first.0..=definition.root.0).map(IrId) {
                 let span = (self.in_file)(program.meta(id).span);
                 match program.node(id) {
-                    Ir::Window { over, .. } => match program.over(over) {
+                    Ir::Window { over, .. } => match program.window_frame(over) {
                         WindowFrame::Across(_) | WindowFrame::PivotColumns => {}
                         over_rows => {
                             let keys = match over_rows {
@@ -444,13 +446,13 @@ impl Times<'_> {
                                 (WindowFrame::Ahead { .. }, Some((_, parted_by))) => parted_by,
                                 _ => parted_by,
                             };
-                            let keys = keys.iter().chain(parted_by).map(|key| self.key(*key)).collect();
+                            let keys = keys.iter().chain(parted_by).map(|key| self.time_key(*key)).collect();
                             looks.push(TimeReach::Window { span, parted_by: keys });
                         }
                     },
                     Ir::RowLookup { find, .. } => {
                         let tab = program.finds.get(find as usize).and_then(|find| find.tab);
-                        let tab = tab.map(|tab| program.column_of_sheet(tab, 0).0);
+                        let tab = tab.map(|tab| program.sheet_column(tab, 0).0);
                         let why = match tab
                             .and_then(|tab| self.input.tabs.get(tab as usize))
                             .map(|tab| &tab.source)
@@ -465,7 +467,7 @@ impl Times<'_> {
                 }
                 self.note_length(id, &mut lengths);
                 if let (Ir::PeriodLookup { .. }, Some((back, forth))) = (program.node(id), lengths.get(&id)) {
-                    let key = moved_key(program, order.iter().copied()).map(|key| self.key(key));
+                    let key = shifted_key(program, order.iter().copied()).map(|key| self.time_key(key));
                     looks.push(TimeReach::Period {
                         span,
                         key,
@@ -479,9 +481,11 @@ impl Times<'_> {
     }
 
     /// Records how far back and ahead in time a value and its operands read.
-    fn note_length(&self, id: IrId, lengths: &mut FxHashMap<IrId, (Length, Length)>) {
+    fn note_length(&self, id: IrId, lengths: &mut FxHashMap<IrId, (TimeLength, TimeLength)>) {
         let program = self.program();
-        let of = |id: IrId, lengths: &FxHashMap<IrId, (Length, Length)>| lengths.get(&id).copied().unwrap_or_default();
+        let of = |id: IrId, lengths: &FxHashMap<IrId, (TimeLength, TimeLength)>| {
+            lengths.get(&id).copied().unwrap_or_default()
+        };
         let mut own = match program.node(id) {
             Ir::Definition(used) => program
                 .definitions
@@ -491,14 +495,14 @@ impl Times<'_> {
             _ => program
                 .operands(id)
                 .map(|o| of(o, lengths))
-                .fold(Default::default(), |a: (Length, Length), b| {
-                    (a.0.max(b.0), a.1.max(b.1))
+                .fold(Default::default(), |a: (TimeLength, TimeLength), b| {
+                    (a.0.longer(b.0), a.1.longer(b.1))
                 }),
         };
         if let Ir::PeriodLookup { period, .. } = program.node(id)
             && let Some(period) = program.periods.get(period as usize)
         {
-            let length = Length::new(period.unit, period.count.saturating_abs());
+            let length = TimeLength::new(period.unit, period.count.saturating_abs());
             let side = if period.count < 0 { &mut own.0 } else { &mut own.1 };
             *side = side.combine(length);
         }
@@ -509,14 +513,17 @@ impl Times<'_> {
 
     /// Returns whether two keys are the same column, truncated to the same unit.
     fn is_same(&self, one: IrId, other: IrId) -> bool {
-        let ((one, unit), (other, other_unit)) = (cut_time(self.program(), one), cut_time(self.program(), other));
+        let ((one, unit), (other, other_unit)) = (
+            split_truncation(self.program(), one),
+            split_truncation(self.program(), other),
+        );
         let same = self.program().node(one) == self.program().node(other);
         unit == other_unit && same && matches!(self.program().node(one), Ir::Column(_))
     }
 
     /// Returns the pairs that a condition requires to be equal: a value of the step, and a column of the relation
     /// joined at this index.
-    fn equal(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
+    fn equal_values(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
         let program = self.program();
         let equal = crate::catalog::get(crate::catalog::internal::EQUAL);
         let mut found = Vec::new();
@@ -527,10 +534,10 @@ impl Times<'_> {
                 Ir::Apply { overload, args } if equal.overloads.iter().any(|o| o.id == overload) => {
                     let [a, b] = program.args(args) else { continue };
                     for (own, there) in [(*a, *b), (*b, *a)] {
-                        if let (TimeOrigin::Column(at, name), true) = (self.base(there), place > 0)
+                        if let (TimeOrigin::Column(at, name), true) = (self.time_origin(there), place > 0)
                             && at == place
                         {
-                            found.push((self.key(own), name));
+                            found.push((self.time_key(own), name));
                         }
                     }
                 }

@@ -2,7 +2,7 @@
 
 use super::compile::SpecCompilation;
 use super::load::Loader;
-use crate::calendar::{Calendar, Weekday, months};
+use crate::calendar::{Calendar, Weekday, parse_months};
 use crate::check::{Today, is_iso_date};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -11,23 +11,23 @@ use crate::yaml::Node;
 
 /// `today:` of a spec.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct SaidToday {
+pub(super) struct SpecToday {
     pub value: Today,
     /// dbt variable that contains the date.
-    variable: Option<Variable>,
+    variable: Option<DateVariable>,
 }
 
 /// dbt variable. Plain queries use a date instead.
 #[derive(Clone, Debug, PartialEq)]
-struct Variable {
+struct DateVariable {
     name: String,
     /// ISO date used if the variable is not set.
     default: Option<String>,
 }
 
-impl Variable {
+impl DateVariable {
     /// Returns the SQL of the date in a model, with a call of the variable that dbt renders.
-    fn in_model(&self) -> String {
+    fn model_placeholder(&self) -> String {
         let default = self
             .default
             .as_ref()
@@ -37,13 +37,13 @@ impl Variable {
 
     /// Returns the placeholder for the date in the SQL tree. It is as long as the SQL in the model, and its character
     /// does not occur in SQL.
-    fn slot(&self) -> String {
-        "\u{2}".repeat(self.in_model().len())
+    fn placeholder_text(&self) -> String {
+        "\u{2}".repeat(self.model_placeholder().len())
     }
 
     /// Returns the SQL of the date in a plain query: the default of the variable or, if there is none, the current
     /// date.
-    fn in_query(&self, dialect: Dialect) -> String {
+    fn query_date(&self, dialect: Dialect) -> String {
         let formula = self.default.as_ref().map_or("TODAY()".to_owned(), |iso| {
             let parts: Vec<&str> = iso.split('-').map(|part| part.trim_start_matches('0')).collect();
             format!("DATE({})", parts.join(", "))
@@ -57,8 +57,8 @@ impl Variable {
     }
 }
 
-impl SaidToday {
-    fn date(iso: &str) -> Self {
+impl SpecToday {
+    fn from_date(iso: &str) -> Self {
         Self {
             value: Today::Date(iso.to_owned()),
             variable: None,
@@ -77,12 +77,12 @@ impl SaidToday {
     }
 
     fn from_variable(name: &str, default: Option<String>) -> Self {
-        let variable = Variable {
+        let variable = DateVariable {
             name: name.to_owned(),
             default,
         };
         Self {
-            value: Today::Sql(variable.slot()),
+            value: Today::Sql(variable.placeholder_text()),
             variable: Some(variable),
         }
     }
@@ -99,49 +99,55 @@ impl SpecCompilation<'_> {
     }
 
     /// Replaces the placeholder for the date in a plain query.
-    pub(super) fn query_on_its_day(&self, sql: String) -> String {
+    pub(super) fn substitute_date(&self, sql: String) -> String {
         let variable = self.spec.today.as_ref().and_then(|today| today.variable.as_ref());
         let Some(variable) = variable else { return sql };
         let dialect = self.compiler.options.dialect;
-        self.on_its_day(&sql, variable, &variable.in_query(dialect), str::to_owned)
+        self.replace_placeholder(&sql, variable, &variable.query_date(dialect), str::to_owned)
     }
 
     /// Replaces the placeholder for the date in a model with the variable. `protect` converts the rest of the SQL.
-    pub(super) fn model_on_its_day(&self, sql: &str, protect: impl Fn(&str) -> String) -> String {
+    pub(super) fn substitute_variable(&self, sql: &str, protect: impl Fn(&str) -> String) -> String {
         let variable = self.spec.today.as_ref().and_then(|today| today.variable.as_ref());
         let Some(variable) = variable else { return protect(sql) };
-        self.on_its_day(sql, variable, &variable.in_model(), protect)
+        self.replace_placeholder(sql, variable, &variable.model_placeholder(), protect)
     }
 
-    fn on_its_day(&self, sql: &str, variable: &Variable, day: &str, between: impl Fn(&str) -> String) -> String {
+    fn replace_placeholder(
+        &self,
+        sql: &str,
+        variable: &DateVariable,
+        day: &str,
+        between: impl Fn(&str) -> String,
+    ) -> String {
         let escapes = self.compiler.options.dialect.escapes_in_texts();
-        expression::fill_placeholders(sql, &variable.slot(), day, escapes, between)
+        expression::fill_placeholders(sql, &variable.placeholder_text(), day, escapes, between)
     }
 }
 
 impl<'y> Loader<'y, '_> {
-    fn misshapen(&mut self, node: &Node, message: String, help: String) {
+    fn report_invalid_value(&mut self, node: &Node, message: String, help: String) {
         self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
     }
 
     /// Returns the first day of the week. Invalid values are reported with the other invalid shapes.
     pub(super) fn week_start(&self, root: &'y Node) -> Option<Weekday> {
-        root.get("week_start").and_then(weekday)
+        root.get("week_start").and_then(parse_weekday)
     }
 
     pub(super) fn fiscal_month_offset(&mut self, root: &'y Node) -> Option<u8> {
         let node = root.get("fiscal_month_offset")?;
         if let Some((message, help)) = too_many_months(node) {
-            self.misshapen(node, message, help);
+            self.report_invalid_value(node, message, help);
         }
-        fiscal_months(node)
+        parse_fiscal_months(node)
     }
 
     /// Parses the value of `today`: `2024-03-31`, `var('run_date')`, `{var: run_date, default: 2024-03-31}`, or SQL.
-    pub(super) fn today(&mut self, root: &'y Node) -> Option<SaidToday> {
+    pub(super) fn read_today(&mut self, root: &'y Node) -> Option<SpecToday> {
         let node = root.get("today")?;
         if node.pairs().is_some() {
-            return self.variable(node);
+            return self.read_variable(node);
         }
         let text = node.text()?.trim();
         let quoted = |text: &str| {
@@ -158,12 +164,12 @@ impl<'y> Loader<'y, '_> {
             .and_then(|rest| quoted(rest.trim()))
             .unwrap_or_else(|| text.to_owned());
         if is_iso_date(&plain) {
-            return Some(SaidToday::date(&plain));
+            return Some(SpecToday::from_date(&plain));
         }
         let is_day = |c: char| c.is_ascii_digit() || matches!(c, '-' | '/' | '.');
         if plain.starts_with(|c: char| c.is_ascii_digit()) && plain.chars().all(is_day) {
             let message = format!("`today` must be a date, found `{plain}`");
-            self.misshapen(
+            self.report_invalid_value(
                 node,
                 message,
                 "write the year, the month and the day, as in `today: 2024-03-31`".to_owned(),
@@ -178,71 +184,71 @@ impl<'y> Loader<'y, '_> {
         if let Some(arguments) = call.and_then(|t| t.strip_prefix('(')).and_then(|t| t.strip_suffix(')')) {
             if let Some(inside) = braces {
                 let message = "`today` cannot contain Jinja braces".to_owned();
-                self.misshapen(node, message, format!("write `today: {inside}`"));
+                self.report_invalid_value(node, message, format!("write `today: {inside}`"));
                 return None;
             }
             let arguments: Vec<Option<String>> = arguments.split(',').map(|a| quoted(a.trim())).collect();
             return match arguments.as_slice() {
-                [Some(name)] => self.named_variable(name, None, node),
-                [Some(name), Some(default)] => self.named_variable(name, Some(default), node),
+                [Some(name)] => self.read_named_variable(name, None, node),
+                [Some(name), Some(default)] => self.read_named_variable(name, Some(default), node),
                 _ => {
                     let message = format!("`today` must name a dbt variable, found `{text}`");
-                    self.misshapen(node, message, "write `today: var('run_date')`".to_owned());
+                    self.report_invalid_value(node, message, "write `today: var('run_date')`".to_owned());
                     None
                 }
             };
         }
         if let Some(fault) = expression::expression_fault(text) {
             let message = format!("`today` must be one SQL expression, but `{text}` {fault}");
-            self.misshapen(
+            self.report_invalid_value(
                 node,
                 message,
                 "write a date, `today: 2024-03-31`, or `today: var('run_date')`".to_owned(),
             );
             return None;
         }
-        Some(SaidToday {
+        Some(SpecToday {
             value: Today::Sql(format!("cast({text} as date)")),
             variable: None,
         })
     }
 
-    fn variable(&mut self, node: &'y Node) -> Option<SaidToday> {
+    fn read_variable(&mut self, node: &'y Node) -> Option<SpecToday> {
         let name = node.get("var").and_then(Node::text)?;
-        self.named_variable(name, node.get("default").and_then(Node::text), node)
+        self.read_named_variable(name, node.get("default").and_then(Node::text), node)
     }
 
-    fn named_variable(&mut self, name: &str, default: Option<&str>, node: &Node) -> Option<SaidToday> {
+    fn read_named_variable(&mut self, name: &str, default: Option<&str>, node: &Node) -> Option<SpecToday> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if name.is_empty() || !name.chars().all(plain) {
             let message = format!("`{name}` is not a valid name for a dbt variable here");
-            self.misshapen(node, message, "use letters, digits and `_`".to_owned());
+            self.report_invalid_value(node, message, "use letters, digits and `_`".to_owned());
             return None;
         }
         if let Some(text) = default.filter(|text| !is_iso_date(text)) {
             let message = format!("the default of `today` must be a date, found `{text}`");
-            self.misshapen(node, message, "write it in the form `2024-03-31`".to_owned());
+            self.report_invalid_value(node, message, "write it in the form `2024-03-31`".to_owned());
             return None;
         }
-        Some(SaidToday::from_variable(name, default.map(str::to_owned)))
+        Some(SpecToday::from_variable(name, default.map(str::to_owned)))
     }
 }
 
 /// Parses the first day of the week. `None` if it is invalid.
-pub(super) fn weekday(node: &Node) -> Option<Weekday> {
+pub(super) fn parse_weekday(node: &Node) -> Option<Weekday> {
     node.text()?.parse().ok()
 }
 
 /// Parses the number of months from January to the first month of the fiscal year. `None` if it is 12 or more.
-pub(super) fn fiscal_months(node: &Node) -> Option<u8> {
-    months(node.text()?)
+pub(super) fn parse_fiscal_months(node: &Node) -> Option<u8> {
+    parse_months(node.text()?)
 }
 
 /// Returns the message and help for an invalid number of months.
 pub(super) fn too_many_months(node: &Node) -> Option<(String, String)> {
     let text = node
         .text()
-        .filter(|text| text.parse::<u64>().is_ok() && months(text).is_none())?;
+        .filter(|text| text.parse::<u64>().is_ok() && parse_months(text).is_none())?;
     let help = "write the number of months from January to the first month, 0 to 11; for example, 3 if the \
         fiscal year starts in April"
         .to_owned();

@@ -4,10 +4,10 @@
 use super::column_sql::ColumnSql;
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
-use super::load::{Keep, SpannedText, Step};
+use super::load::{KeptColumns, SpannedText, Step};
 use super::worksheet::pivot_keys;
 use crate::Type;
-use crate::check::{SheetTotal, SheetTotalKind, TotalUse, totals_in};
+use crate::check::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::Emitter;
@@ -20,7 +20,7 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
 /// Input of a step. It is kept so that the step can be computed again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ReadBefore {
+pub(super) struct PreviousInput {
     pub index: usize,
     pub name: String,
     pub relation: Option<Relation>,
@@ -29,7 +29,7 @@ pub(super) struct ReadBefore {
 
 /// Input of a sheet, extended with totals.
 #[derive(Debug)]
-pub(super) struct WithTotals {
+pub(super) struct StepWithTotals {
     pub name: String,
     pub relation: Option<Relation>,
     pub totals: Vec<SheetTotal>,
@@ -49,11 +49,11 @@ impl SpecCompilation<'_> {
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
-        before: Option<&ReadBefore>,
+        before: Option<&PreviousInput>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<WithTotals> {
-        let used = self.totals_of(step, memory);
+    ) -> Option<StepWithTotals> {
+        let used = self.find_totals(step, memory);
         let first = used.first()?.span;
         let grouped = before.and_then(|before| Some((before, self.spec.steps.get(before.index)?)));
         let Some((before, prior)) = grouped.filter(|(_, prior)| !prior.group_by.is_empty() && prior.sheet.is_none())
@@ -61,10 +61,10 @@ impl SpecCompilation<'_> {
             let message = "a total recomputes a measure from its rows, but the sheet does not read a grouped step";
             let help = "group in a step before the sheet, for example with `group_by: month` and `definitions: revenue = \
                 SUM(amount)`";
-            diagnostics.push(no_total(first, message).with_help(help));
+            diagnostics.push(total_diagnostic(first, message).with_help(help));
             return None;
         };
-        let faults = faults(step, input, prior, &used);
+        let faults = total_faults(step, input, prior, &used);
         if !faults.is_empty() {
             diagnostics.extend(faults);
             return None;
@@ -84,7 +84,7 @@ impl SpecCompilation<'_> {
             if measures.is_empty() {
                 continue;
             }
-            match self.totals_by(step, input, (before, prior), kind, measures, memory) {
+            match self.compute_totals(step, input, (before, prior), kind, measures, memory) {
                 Ok(added) => {
                     joins.push(added.join);
                     items.extend(added.items);
@@ -94,13 +94,13 @@ impl SpecCompilation<'_> {
                     }
                 }
                 Err(fault) => {
-                    diagnostics.push(fault.at(first));
+                    diagnostics.push(fault.into_diagnostic(first));
                     return None;
                 }
             }
         }
         let sheet = dialect.name_text(input.name, true);
-        let name = self.names.choose(&format!("{}_with_totals", input.name));
+        let name = self.names.choose_name(&format!("{}_with_totals", input.name));
         let body = Select {
             star: true,
             star_of: Some(sheet.clone()),
@@ -113,8 +113,8 @@ impl SpecCompilation<'_> {
             name: dialect.name_text(&name, true),
             body,
         });
-        let relation = relation.map(|relation| relation.renamed(name.clone()));
-        Some(WithTotals { name, relation, totals })
+        let relation = relation.map(|relation| relation.with_name(name.clone()));
+        Some(StepWithTotals { name, relation, totals })
     }
 
     /// Adds a CTE that computes measures again by the keys of a kind of total. The input of the sheet joins this CTE.
@@ -122,15 +122,15 @@ impl SpecCompilation<'_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    fn totals_by(
+    fn compute_totals(
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
-        (before, prior): (&ReadBefore, &Step<'_>),
+        (before, prior): (&PreviousInput, &Step<'_>),
         kind: SheetTotalKind,
         measures: Vec<String>,
         memory: &mut CompileMemory,
-    ) -> Result<TotalColumns, NotByKeys> {
+    ) -> Result<TotalColumns, UngroupedTotal> {
         let pivot = pivot_keys(step);
         let by_key = |key: &SpannedText<'_>| pivot.iter().any(|of| of.eq_ignore_ascii_case(&key_name(key.text)));
         let mut again = prior.clone();
@@ -162,10 +162,10 @@ impl SpecCompilation<'_> {
             ..of
         };
         self.only = Some(measures.clone());
-        let output = self.step(&again, &of, joined.as_ref(), false, memory, &mut unsaid);
+        let output = self.compile_step(&again, &of, joined.as_ref(), false, memory, &mut unsaid);
         self.only = None;
         let Some(output) = output else {
-            return Err(NotByKeys {
+            return Err(UngroupedTotal {
                 measures,
                 fault: unsaid.into_iter().find(Diagnostic::is_error),
             });
@@ -176,7 +176,7 @@ impl SpecCompilation<'_> {
             (_, keys) => format!("{}_by_{}", input.name, keys.join("_and_")),
         };
         let dialect = self.compiler.options.dialect;
-        let cte = dialect.name_text(&self.names.choose(&wanted), true);
+        let cte = dialect.name_text(&self.names.choose_name(&wanted), true);
         let sheet = dialect.name_text(input.name, true);
         let (here, there) = (
             ColumnSql {
@@ -193,16 +193,16 @@ impl SpecCompilation<'_> {
         let same = keys.iter().map(|key| {
             let name = here.column(key);
             let (left, right) = (
-                emitter.tree().field_of(&sheet, &name),
-                emitter.tree().field_of(&cte, &name),
+                emitter.tree().add_field(&sheet, &name),
+                emitter.tree().add_field(&cte, &name),
             );
-            emitter.same_key(left, right, here.is_nullable(key))
+            emitter.emit_key_comparison(left, right, here.is_nullable(key))
         });
         let same: Vec<_> = same.collect();
         let tree = emitter.tree();
         let on = same
             .into_iter()
-            .reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
+            .reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()));
         let (mut items, mut columns) = (Vec::new(), Vec::new());
         for measure in measures {
             let mut name = format!("{measure}_{}", kind.name());
@@ -211,14 +211,14 @@ impl SpecCompilation<'_> {
             }
             let alias = Some(dialect.name_text(&name, true));
             items.push(Item {
-                expr: tree.field_of(&cte, &there.column(&measure)),
+                expr: tree.add_field(&cte, &there.column(&measure)),
                 alias,
             });
             let known = there.known_column(&measure);
             let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty));
             let column = column
                 .nullable(there.is_nullable(&measure))
-                .sized(known.map_or(0, Column::size));
+                .with_size(known.map_or(0, Column::size));
             columns.push((
                 SheetTotal {
                     measure,
@@ -242,7 +242,7 @@ impl SpecCompilation<'_> {
         Ok(TotalColumns { join, items, columns })
     }
 
-    fn totals_of(&self, step: &Step<'_>, memory: &mut CompileMemory) -> Vec<TotalUse> {
+    fn find_totals(&self, step: &Step<'_>, memory: &mut CompileMemory) -> Vec<TotalUse> {
         let Some(sheet) = &step.sheet else { return Vec::new() };
         let formulas = StepFormulas::new(step, self.source);
         if !formulas.text.to_ascii_lowercase().contains("total") {
@@ -265,10 +265,10 @@ impl SpecCompilation<'_> {
             &mut unsaid,
         );
         let known = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
-        let used = totals_in(ast, &formulas.text, &columns);
+        let used = find_totals(ast, &formulas.text, &columns);
         let used = used.into_iter().filter(|total| !known(total.span.text(&formulas.text)));
         used.map(|total| TotalUse {
-            span: formulas.in_file(total.span),
+            span: formulas.to_file_span(total.span),
             ..total
         })
         .collect()
@@ -276,42 +276,42 @@ impl SpecCompilation<'_> {
 }
 
 /// Measures that cannot be computed by fewer keys, and the error that shows this.
-struct NotByKeys {
+struct UngroupedTotal {
     measures: Vec<String>,
     fault: Option<Diagnostic>,
 }
 
-impl NotByKeys {
-    fn at(self, span: Span) -> Diagnostic {
+impl UngroupedTotal {
+    fn into_diagnostic(self, span: Span) -> Diagnostic {
         let measures = self.measures.join("`, `");
         let message = format!("`{measures}` cannot be computed for fewer keys than the previous step has");
         let help = "compute the measure from aggregates only, without the keys that its total ignores";
-        let diagnostic = no_total(span, message).with_help(help);
+        let diagnostic = total_diagnostic(span, message).with_help(help);
         match self.fault {
-            Some(fault) => diagnostic.with_other(fault.span(), fault.message().to_owned()),
+            Some(fault) => diagnostic.with_secondary_label(fault.span(), fault.message().to_owned()),
             None => diagnostic,
         }
     }
 }
 
-fn no_total(span: Span, message: impl Into<String>) -> Diagnostic {
+fn total_diagnostic(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Code::TotalOfNothing, span, message)
 }
 
 /// Returns the errors of a sheet with totals: invalid totals, and parts of the sheet or the previous step that do not
 /// allow totals.
-fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[TotalUse]) -> Vec<Diagnostic> {
+fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[TotalUse]) -> Vec<Diagnostic> {
     let first = used.first().map_or(Span::default(), |total| total.span);
     if prior.having.is_some() || prior.limit.is_some() {
         let message = "a total would include groups that `having` or `limit` excludes from the sheet";
         let help = "filter the sheet in a later step, or filter rows with `where`";
-        return vec![no_total(first, message).with_help(help)];
+        return vec![total_diagnostic(first, message).with_help(help)];
     }
     let has_pivot = !pivot_keys(step).is_empty();
     let fault = |total: &TotalUse| {
         let Some(kind) = total.kind else {
             let help = "write `column_total`, `row_total` or `grand_total`";
-            return Some(no_total(total.span, "there is no such total").with_help(help));
+            return Some(total_diagnostic(total.span, "there is no such total").with_help(help));
         };
         let is_key = prior
             .group_by
@@ -327,17 +327,19 @@ fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[Tota
             );
             let help =
                 "use a column that is an aggregate in the previous step, or write `SUM(C:C)` to sum a calculation";
-            return Some(no_total(total.span, message).with_help(help));
+            return Some(total_diagnostic(total.span, message).with_help(help));
         }
         (kind == SheetTotalKind::Row && !has_pivot).then(|| {
             let message = "a row total aggregates the columns of a pivot, but the sheet has no pivot";
-            no_total(total.span, message).with_help("add `pivot_by`, or write `column_total`")
+            total_diagnostic(total.span, message).with_help("add `pivot_by`, or write `column_total`")
         })
     };
     let mut faults: Vec<Diagnostic> = used.iter().filter_map(fault).collect();
-    if matches!(step.keep, Keep::All) {
+    if matches!(step.keep, KeptColumns::All) {
         let message = "a sheet with totals must list its columns";
-        faults.push(no_total(first, message).with_help("list the columns, for example `columns: [month, revenue]`"));
+        faults.push(
+            total_diagnostic(first, message).with_help("list the columns, for example `columns: [month, revenue]`"),
+        );
     }
     faults
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::formulas::StepFormulas;
-use super::load::{Keep, Step};
+use super::load::{KeptColumns, Step};
 use super::tabs::named_tabs;
 use crate::ast::Ast;
 use crate::check::{DefinitionRole, Pivot, WorksheetGrid};
@@ -16,7 +16,7 @@ use crate::plan::{TabSource, key_name};
 use crate::schema::Relation;
 
 /// Returns the worksheet of a step, or `None` if the step is not a worksheet.
-pub(super) fn sheet_of(
+pub(super) fn worksheet_grid(
     step: &Step<'_>,
     input: Option<&Relation>,
     grain: &[String],
@@ -32,7 +32,7 @@ pub(super) fn sheet_of(
         columns,
         row: keys.row,
         tabs: named_tabs(step, tabs),
-        pivot: pivot_of(step, grain),
+        pivot: sheet_pivot(step, grain),
         totals: Some(Vec::new()),
     })
 }
@@ -44,7 +44,7 @@ pub(super) fn without_calculations<'s, 'y>(
     ast: &Ast,
     formulas: &StepFormulas,
 ) -> Cow<'s, Step<'y>> {
-    let (Some(_), Keep::Columns(kept)) = (&step.sheet, &step.keep) else {
+    let (Some(_), KeptColumns::Columns(kept)) = (&step.sheet, &step.keep) else {
         return Cow::Borrowed(step);
     };
     let of_step = |part: u32| formulas.roles.get(part as usize) == Some(&DefinitionRole::Definitions);
@@ -63,7 +63,7 @@ pub(super) fn without_calculations<'s, 'y>(
         return Cow::Borrowed(step);
     }
     let mut step = step.clone();
-    if let Keep::Columns(kept) = &mut step.keep {
+    if let KeptColumns::Columns(kept) = &mut step.keep {
         kept.retain(|name| !defined.contains(&name.text.to_ascii_lowercase()));
     }
     Cow::Owned(step)
@@ -90,7 +90,7 @@ pub(super) fn check_order(
     let (Some(_), Some(first)) = (&step.sheet, step.order_by.first()) else {
         return;
     };
-    let ordered = |node: Ir| matches!(node, Ir::Window { over, .. } if program.over(over).ordered());
+    let ordered = |node: Ir| matches!(node, Ir::Window { over, .. } if program.window_frame(over).is_ordered());
     if step.partition_by.is_some() || !program.nodes().any(ordered) {
         return;
     }
@@ -145,7 +145,7 @@ pub(super) fn pivot_columns(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     pivot_rows(step, grain).into_iter().chain(pivot_keys(step)).collect()
 }
 
-fn pivot_of(step: &Step<'_>, grain: &[String]) -> Option<Pivot> {
+fn sheet_pivot(step: &Step<'_>, grain: &[String]) -> Option<Pivot> {
     step.sheet.as_ref()?.pivot.as_ref()?;
     Some(Pivot {
         rows_known: !pivot_rows(step, grain).is_empty(),

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
-use super::incremental::Incremental;
+use super::incremental::IncrementalPlan;
 use super::join_tests::SingleMatch;
 use super::load::Step;
 use super::{ColumnLineage, CompiledSpec, Model, ModelTest, SpecDefinition};
@@ -21,7 +21,13 @@ use crate::sql::{self, Query, QueryInput, Select, SqlTree};
 
 impl SpecCompilation<'_> {
     /// Collects the descriptions and formulas of a step for the generated files.
-    pub(super) fn collect(&mut self, step: &Step<'_>, program: &Program, ast: &Ast, formulas: &StepFormulas) {
+    pub(super) fn collect_descriptions(
+        &mut self,
+        step: &Step<'_>,
+        program: &Program,
+        ast: &Ast,
+        formulas: &StepFormulas,
+    ) {
         for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
             let part = parsed.part as usize;
             if formulas.roles.get(part) == Some(&DefinitionRole::GroupBy) {
@@ -62,7 +68,7 @@ impl SpecCompilation<'_> {
                 level: meta.level,
                 nullable: meta.nullable,
                 description: Some(description).filter(|d| !d.is_empty()),
-                span: formulas.in_file(definition.span),
+                span: formulas.to_file_span(definition.span),
             });
         }
     }
@@ -92,7 +98,7 @@ impl SpecCompilation<'_> {
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
             own.or_else(|| {
                 read.iter()
-                    .find_map(|r| r.column(column.name())?.about().map(str::to_owned))
+                    .find_map(|r| r.column(column.name())?.description_text().map(str::to_owned))
             })
             .or_else(|| formulas.get(&key).cloned())
             .or_else(|| made_of.get(&key).cloned())
@@ -138,7 +144,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the inputs of a plain query.
-    fn tables(&self) -> Vec<QueryInput<'_>> {
+    fn query_inputs(&self) -> Vec<QueryInput<'_>> {
         self.sources
             .all
             .iter()
@@ -150,11 +156,11 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the SQL of a query for dbt.
-    fn in_dbt(&self, tree: &SqlTree, query: &Query) -> String {
+    fn dbt_query(&self, tree: &SqlTree, query: &Query) -> String {
         let escapes = self.compiler.options.dialect.escapes_in_texts();
-        let protect = |sql: &str| dbt::incremental(&dbt::escape_jinja(sql), escapes);
+        let protect = |sql: &str| dbt::incremental_sql(&dbt::escape_jinja(sql), escapes);
         self.sources
-            .dbt_sql(tree, query, |sql| self.model_on_its_day(sql, protect))
+            .dbt_sql(tree, query, |sql| self.substitute_variable(sql, protect))
     }
 
     #[allow(
@@ -165,25 +171,26 @@ impl SpecCompilation<'_> {
         &mut self,
         mut body: Select,
         grain: &[String],
-        incremental: Option<Incremental>,
+        incremental: Option<IncrementalPlan>,
         work: &mut emit::EmitBuffers,
         compiled: &mut CompiledSpec,
     ) {
         let options = &self.compiler.options;
         if options.dialect.facts().joined_names_are_ambiguous {
             let selects = self.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut body]);
-            selects.for_each(|select| work.tree.name_relations(select));
+            selects.for_each(|select| work.tree.qualify_sort_keys(select));
         }
         let mut query = Query {
             ctes: self.ctes.clone(),
             body: body.clone(),
         };
         let mut plain = String::new();
-        sql::write_query(&work.tree, &query, &self.tables(), &mut plain);
-        let plain = self.query_on_its_day(plain);
+        sql::write_query(&work.tree, &query, &self.query_inputs(), &mut plain);
+        let plain = self.substitute_date(plain);
         let limit = query.body.limit.take();
-        let config = dbt::config_block(&self.config_atop(&compiled.columns, incremental.as_ref()));
-        let ordered = (!query.body.order_by.is_empty() || !config.is_empty()).then(|| self.in_dbt(&work.tree, &query));
+        let config = dbt::config_block(&self.config_block_settings(&compiled.columns, incremental.as_ref()));
+        let ordered =
+            (!query.body.order_by.is_empty() || !config.is_empty()).then(|| self.dbt_query(&work.tree, &query));
         if limit.is_none() {
             body.order_by.clear();
         }
@@ -193,13 +200,13 @@ impl SpecCompilation<'_> {
             query = self.with_late_rows(incremental, query, columns, work, &mut compiled.diagnostics);
         }
         let has_late_rows = incremental.is_some();
-        query = self.under_contract(query, columns, &mut work.tree);
+        query = self.cast_to_contract(query, columns, &mut work.tree);
         let under_contract = (self.is_contract_enforced() && !has_late_rows).then(|| {
             let mut plain = String::new();
-            sql::write_query(&work.tree, &query, &self.tables(), &mut plain);
-            self.query_on_its_day(plain)
+            sql::write_query(&work.tree, &query, &self.query_inputs(), &mut plain);
+            self.substitute_date(plain)
         });
-        let body = self.in_dbt(&work.tree, &query);
+        let body = self.dbt_query(&work.tree, &query);
         let body_length = body.len();
         let model = config + &body;
         if model.len().max(plain.len()) > options.limits.output {
@@ -215,8 +222,8 @@ impl SpecCompilation<'_> {
         }
         compiled.query = Some(plain);
         let name = self.spec.model;
-        let own = |from: &dbt::From| {
-            from.own_model()
+        let own = |from: &dbt::RelationReference| {
+            from.unversioned_model()
                 .is_some_and(|read| read.eq_ignore_ascii_case(name.text))
         };
         if let Some(place) = self.sources.all.iter().position(|source| own(&source.from)) {
@@ -246,23 +253,23 @@ impl SpecCompilation<'_> {
             never_null.clone_from(&incremental.unique_key);
             never_null.push(incremental.time.name().to_owned());
         }
-        let mut doc = self.properties(&compiled.columns, grain, &never_null);
+        let mut doc = self.model_properties(&compiled.columns, grain, &never_null);
         let (columns, additivity) = (&compiled.columns, &compiled.additivity);
         let semantic = self.report_semantics(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
         let mut docs = dbt::DocsBlocks::from_model(self.spec.model.text);
-        let yml = dbt::properties(doc, &mut docs);
+        let yml = dbt::properties_yml(doc, &mut docs);
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),
-            sql: dbt::sealed_sql(
+            sql: dbt::add_sql_header(
                 &format!(
                     "{}{}{}",
                     dbt::TestConfig {
-                        group: self.group_of_test(None),
+                        group: self.test_group(None),
                         ..dbt::TestConfig::default()
                     }
-                    .call(),
-                    dbt::comment(&test.about),
-                    self.in_dbt(&work.tree, &test.query)
+                    .config_call(),
+                    dbt::sql_comment(&test.about),
+                    self.dbt_query(&work.tree, &test.query)
                 ),
                 &spec_name,
             ),
@@ -272,9 +279,9 @@ impl SpecCompilation<'_> {
             name: test.name.clone(),
             sql: test.text(&spec_name),
         }));
-        let sql = dbt::sealed_sql(&model, &spec_name);
+        let sql = dbt::add_sql_header(&model, &spec_name);
         compiled.model = Some(Model {
-            own: self.own_ref(),
+            own: self.own_reference(),
             body_at: sql.len() - body_length,
             under_contract,
             compared: std::mem::take(&mut self.proofs.compared),
@@ -282,9 +289,9 @@ impl SpecCompilation<'_> {
             ordered,
             limit,
             sql,
-            yml: dbt::sealed_yml(&yml, &spec_name),
-            md: docs.text().map(|text| dbt::sealed_md(&text, &spec_name)),
-            declared: self.declared(docs.names(), semantic.as_ref()),
+            yml: dbt::add_yml_header(&yml, &spec_name),
+            md: docs.text().map(|text| dbt::add_md_header(&text, &spec_name)),
+            declared: self.declared_names(docs.names(), semantic.as_ref()),
             semantic,
         });
     }

@@ -35,7 +35,7 @@ impl<'a> Grants<'a> {
             of_projects,
         };
         for table in tables {
-            match grants.group(table.node) {
+            match grants.user_group(table.node) {
                 Ok(Some(group)) => drop(grants.names.entry(group).or_default()),
                 Ok(None) => {}
                 Err(reason) => gaps.push(MeasureGap {
@@ -52,8 +52,8 @@ impl<'a> Grants<'a> {
     }
 
     /// Returns the group of users who have access to a table. `None` if the table needs no grant.
-    fn group(&self, node: &'a ManifestNode) -> Result<Option<&'a str>, String> {
-        let omni = meta::omni(&node.meta);
+    fn user_group(&self, node: &'a ManifestNode) -> Result<Option<&'a str>, String> {
+        let omni = meta::omni_meta(&node.meta);
         let says = |key: &str| omni.and_then(|omni| omni.get(key));
         if says("required_access_grants").is_some() {
             // The user has explicitly specified other grants.
@@ -76,7 +76,7 @@ impl<'a> Grants<'a> {
 
     /// Returns the name of the grant that a table needs.
     fn name(&self, node: &'a ManifestNode) -> Option<&str> {
-        self.names.get(self.group(node).ok()??).map(String::as_str)
+        self.names.get(self.user_group(node).ok()??).map(String::as_str)
     }
 
     /// Returns the keys of a view or topic that restrict access, unless `meta.omni` sets them explicitly.
@@ -115,6 +115,6 @@ impl<'a> Grants<'a> {
 
 /// Returns whether a table is hidden because it is private and `meta.omni` does not set `hidden`.
 pub(super) fn is_hidden(node: &ManifestNode) -> bool {
-    let says = meta::omni(&node.meta).is_some_and(|omni| omni.get("hidden").is_some());
+    let says = meta::omni_meta(&node.meta).is_some_and(|omni| omni.get("hidden").is_some());
     node.access.as_deref() == Some("private") && !says
 }

@@ -36,7 +36,7 @@ impl ChangeKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum ChangeOf {
+pub enum ChangeSubject {
     /// Model, seed, snapshot or source.
     Model,
     /// Topic.
@@ -57,7 +57,7 @@ pub enum ChangeOf {
     Join,
 }
 
-impl ChangeOf {
+impl ChangeSubject {
     /// Returns the name of the kind of item.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -82,7 +82,7 @@ pub struct PullChange {
     /// View to which the change belongs. For a join, the view with the foreign key.
     pub view: String,
     /// Kind of item that changed.
-    pub of: ChangeOf,
+    pub of: ChangeSubject,
     /// Kind of the change.
     pub kind: ChangeKind,
     /// Name of the column, test, join or grant. `None` if the change concerns the whole view or topic.
@@ -97,7 +97,7 @@ pub struct PullChange {
 }
 
 impl PullChange {
-    fn new(view: &str, of: ChangeOf, kind: ChangeKind) -> Self {
+    fn new(view: &str, of: ChangeSubject, kind: ChangeKind) -> Self {
         Self {
             view: view.to_owned(),
             of,
@@ -108,7 +108,7 @@ impl PullChange {
         }
     }
 
-    fn named(self, name: &str) -> Self {
+    fn with_name(self, name: &str) -> Self {
         Self {
             name: Some(name.to_owned()),
             ..self
@@ -122,9 +122,9 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     // For a topic, `view` is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);
     let whole = if [before, after].into_iter().flatten().any(PullRecord::is_topic) {
-        ChangeOf::Topic
+        ChangeSubject::Topic
     } else {
-        ChangeOf::Model
+        ChangeSubject::Model
     };
     let new = |kind: ChangeKind| vec![PullChange::new(view, whole, kind)];
     let (before, after) = match (before.filter(|it| !it.gone), after.filter(|it| !it.gone)) {
@@ -136,12 +136,12 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     let mut changes = Vec::new();
     let types = |record: &PullRecord| -> BTreeMap<String, Option<String>> { record.columns.iter().cloned().collect() };
     let (old, now) = (types(before), types(after));
-    for (name, kind) in sides(old.keys(), now.keys()) {
-        changes.push(PullChange::new(view, ChangeOf::Column, kind).named(name));
+    for (name, kind) in one_sided_names(old.keys(), now.keys()) {
+        changes.push(PullChange::new(view, ChangeSubject::Column, kind).with_name(name));
     }
     for (name, was) in &old {
         if let Some(is) = now.get(name).filter(|is| *is != was) {
-            let change = PullChange::new(view, ChangeOf::Type, ChangeKind::Changed).named(name);
+            let change = PullChange::new(view, ChangeSubject::Type, ChangeKind::Changed).with_name(name);
             changes.push(PullChange {
                 before: was.clone(),
                 after: is.clone(),
@@ -149,8 +149,8 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
             });
         }
     }
-    for (name, kind) in sides(before.tests.iter(), after.tests.iter()) {
-        changes.push(PullChange::new(view, ChangeOf::Test, kind).named(name));
+    for (name, kind) in one_sided_names(before.tests.iter(), after.tests.iter()) {
+        changes.push(PullChange::new(view, ChangeSubject::Test, kind).with_name(name));
     }
     if before.key != after.key {
         let text = |key: &[String]| (!key.is_empty()).then(|| key.join(", "));
@@ -163,14 +163,14 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
         changes.push(PullChange {
             before: was,
             after: is,
-            ..PullChange::new(view, ChangeOf::Key, kind)
+            ..PullChange::new(view, ChangeSubject::Key, kind)
         });
     }
     if changes.is_empty() && before.view != after.view {
-        let of = if whole == ChangeOf::Topic {
+        let of = if whole == ChangeSubject::Topic {
             whole
         } else {
-            ChangeOf::Text
+            ChangeSubject::Text
         };
         changes.push(PullChange::new(view, of, ChangeKind::Changed));
     }
@@ -200,9 +200,12 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
             .or_else(|| now.get(on))
             .map(String::as_str)
             .unwrap_or_default();
-        PullChange::new(view, ChangeOf::Join, kind).named(on)
+        PullChange::new(view, ChangeSubject::Join, kind).with_name(on)
     };
-    sides(old.keys(), now.keys()).into_iter().map(change).collect()
+    one_sided_names(old.keys(), now.keys())
+        .into_iter()
+        .map(change)
+        .collect()
 }
 
 /// Returns the changes of the access grants.
@@ -223,13 +226,16 @@ pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pu
     let change = |(name, kind): (&String, ChangeKind)| PullChange {
         before: old.get(name).cloned(),
         after: now.get(name).cloned(),
-        ..PullChange::new(super::access::FILE, ChangeOf::Grant, kind).named(name)
+        ..PullChange::new(super::access::FILE, ChangeSubject::Grant, kind).with_name(name)
     };
-    sides(old.keys(), now.keys()).into_iter().map(change).collect()
+    one_sided_names(old.keys(), now.keys())
+        .into_iter()
+        .map(change)
+        .collect()
 }
 
 /// Returns the names that only one of the two sides has, each with the kind of change.
-fn sides<'s>(
+fn one_sided_names<'s>(
     old: impl Iterator<Item = &'s String> + Clone,
     now: impl Iterator<Item = &'s String> + Clone,
 ) -> Vec<(&'s String, ChangeKind)> {

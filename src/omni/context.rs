@@ -16,7 +16,7 @@ const LAYOUT: &[(&str, &str)] = &[
 pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();
-    if let Some(said) = meta::omni(&node.meta)
+    if let Some(said) = meta::omni_meta(&node.meta)
         .and_then(|omni| omni.get("ai_context"))
         .and_then(MetaValue::as_str)
     {
@@ -26,13 +26,17 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
         .materialized()
         .filter(|_| node.resource_type == ResourceType::Model);
     let how = how.map_or_else(String::new, |how| format!(", materialized as {how}"));
-    lines.push(format!("dbt {} {}{how}.", node.resource_type.name(), qualified(node)));
+    lines.push(format!(
+        "dbt {} {}{how}.",
+        node.resource_type.name(),
+        qualified_name(node)
+    ));
     for (key, words) in LAYOUT {
-        if let Some(value) = node.config.get(key).filter(|value| !value.is_nothing()) {
-            lines.push(format!("{}: {}.", capital(words), words_of(value)));
+        if let Some(value) = node.config.get(key).filter(|value| !value.is_empty_value()) {
+            lines.push(format!("{}: {}.", capitalize(words), setting_text(value)));
         }
     }
-    let constraints = constraints(node);
+    let constraints = describe_constraints(node);
     if !constraints.is_empty() {
         let how = if node.enforces_constraints() {
             "Constraints"
@@ -44,7 +48,7 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
     let read: Vec<String> = node
         .depends_on
         .iter()
-        .filter_map(|id| Some(qualified(manifest.node(id)?)))
+        .filter_map(|id| Some(qualified_name(manifest.node(id)?)))
         .collect();
     if !read.is_empty() {
         lines.push(format!("Made of {}.", read.join(", ")));
@@ -69,7 +73,7 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
 }
 
 /// Returns the display name of a node, such as `orders`, or `raw.orders` for a source.
-fn qualified(node: &ManifestNode) -> String {
+fn qualified_name(node: &ManifestNode) -> String {
     match node.source() {
         Some(source) => format!("{}.{}", source.source_name, node.name),
         None => match &node.version {
@@ -79,7 +83,7 @@ fn qualified(node: &ManifestNode) -> String {
     }
 }
 
-fn capital(words: &str) -> String {
+fn capitalize(words: &str) -> String {
     let mut letters = words.chars();
     letters
         .next()
@@ -87,19 +91,19 @@ fn capital(words: &str) -> String {
 }
 
 /// Formats a setting as text. The function is recursive, but the artifact parser limits the nesting depth.
-fn words_of(value: &MetaValue) -> String {
+fn setting_text(value: &MetaValue) -> String {
     match value {
-        MetaValue::List(items) => items.iter().map(words_of).collect::<Vec<_>>().join(", "),
+        MetaValue::List(items) => items.iter().map(setting_text).collect::<Vec<_>>().join(", "),
         MetaValue::Map(fields) => fields
             .iter()
-            .map(|(key, value)| format!("{key} {}", words_of(value)))
+            .map(|(key, value)| format!("{key} {}", setting_text(value)))
             .collect::<Vec<_>>()
             .join(" "),
         scalar => scalar.to_string(),
     }
 }
 
-fn constraints(node: &ManifestNode) -> Vec<String> {
+fn describe_constraints(node: &ManifestNode) -> Vec<String> {
     let word = |kind: ConstraintKind| match kind {
         ConstraintKind::NotNull => "not null",
         ConstraintKind::Unique => "unique",

@@ -6,7 +6,7 @@ use super::table::DbtTable;
 
 /// Replaces the table's columns in an expression with references, as in `${amount} * 2`. `None` if the expression
 /// contains Jinja.
-pub(super) fn in_omni(expr: &str, table: &DbtTable<'_>) -> Option<String> {
+pub(super) fn to_omni_expression(expr: &str, table: &DbtTable<'_>) -> Option<String> {
     let expr = expr.trim();
     if ["{{", "{%", "{#", "${"].iter().any(|marker| expr.contains(marker)) {
         return None;
@@ -14,22 +14,22 @@ pub(super) fn in_omni(expr: &str, table: &DbtTable<'_>) -> Option<String> {
     if let Some(field) = table.field(expr) {
         return Some(format!("${{{}}}", field.name));
     }
-    Some(rewritten(expr, |name| {
+    Some(rewrite_names(expr, |name| {
         Some(format!("${{{}}}", table.field(name)?.name))
     }))
 }
 
 /// Replaces the names in an expression that are keys of `names`.
-pub(super) fn with_names(expr: &str, names: &FxHashMap<&str, &str>) -> String {
-    rewritten(expr, |name| names.get(name).map(|text| (*text).to_owned()))
+pub(super) fn replace_names(expr: &str, names: &FxHashMap<&str, &str>) -> String {
+    rewrite_names(expr, |name| names.get(name).map(|text| (*text).to_owned()))
 }
 
 /// Replaces unquoted and quoted names, except names of functions and parts of qualified names.
-fn rewritten(expr: &str, of: impl Fn(&str) -> Option<String>) -> String {
+fn rewrite_names(expr: &str, of: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(expr.len());
     let mut rest = expr;
     while let Some(first) = rest.chars().next() {
-        let length = token(rest, first);
+        let length = token_length(rest, first);
         let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
         let name = match first {
             '"' | '`' => word.strip_prefix(first).and_then(|word| word.strip_suffix(first)),
@@ -47,7 +47,7 @@ fn rewritten(expr: &str, of: impl Fn(&str) -> Option<String>) -> String {
 }
 
 /// Returns the length of the first token in bytes.
-fn token(text: &str, first: char) -> usize {
+fn token_length(text: &str, first: char) -> usize {
     let ends = |is_in: &dyn Fn(char) -> bool| text.find(|c| !is_in(c)).unwrap_or(text.len());
     match first {
         '\'' | '"' | '`' => {
@@ -74,7 +74,7 @@ pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
 }
 
 /// Converts a comparison with literals to an operator and values of an Omni filter.
-pub(super) fn condition(text: &str) -> Option<(&'static str, Vec<String>)> {
+pub(super) fn parse_condition(text: &str) -> Option<(&'static str, Vec<String>)> {
     let lower = text.to_ascii_lowercase();
     let (operator, rest) = if let Some(rest) = text.strip_prefix("!=").or_else(|| text.strip_prefix("<>")) {
         ("not", rest)
@@ -91,15 +91,18 @@ pub(super) fn condition(text: &str) -> Option<(&'static str, Vec<String>)> {
     let listed = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
     let is_list = lower.starts_with("in") || lower.starts_with("not in");
     let literals = match (listed, is_list) {
-        (Some(listed), true) => split(listed)?,
+        (Some(listed), true) => split_list(listed)?,
         (None, false) => vec![rest],
         _ => return None,
     };
-    Some((operator, literals.into_iter().map(literal).collect::<Option<_>>()?))
+    Some((
+        operator,
+        literals.into_iter().map(parse_literal).collect::<Option<_>>()?,
+    ))
 }
 
 /// Splits a list at its commas, except inside string literals.
-fn split(text: &str) -> Option<Vec<&str>> {
+fn split_list(text: &str) -> Option<Vec<&str>> {
     let mut parts = Vec::new();
     let (mut begin, mut quoted) = (0, false);
     for (at, c) in text.char_indices() {
@@ -113,7 +116,7 @@ fn split(text: &str) -> Option<Vec<&str>> {
     Some(parts)
 }
 
-fn literal(text: &str) -> Option<String> {
+fn parse_literal(text: &str) -> Option<String> {
     if let Some(inside) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
         let single = inside.replace("''", "");
         return (!single.contains('\'')).then(|| inside.replace("''", "'"));
@@ -136,15 +139,15 @@ mod tests {
             ("'open", "'open"),
             ("é + a", "é + ${x}"),
         ] {
-            assert_eq!(with_names(text, &names), expected);
+            assert_eq!(replace_names(text, &names), expected);
         }
     }
 
     #[test]
-    fn filters_on_one_dimension() {
+    fn single_dimension_filters_are_parsed() {
         let read = |text: &'static str| {
             let (name, rest) = split_dimension(text)?;
-            let (operator, values) = condition(rest)?;
+            let (operator, values) = parse_condition(rest)?;
             Some(format!("{name} {operator} {}", values.join("|")))
         };
         for (text, expected) in [

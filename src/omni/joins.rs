@@ -3,10 +3,10 @@
 use rustc_hash::FxHashMap;
 
 use super::keys::is_unique;
-use super::semantic::Semantic;
+use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
-use super::table_tests::{RunTest, Tests};
-use crate::artifacts::{Check, ConstraintKind, Manifest, ManifestNode};
+use super::table_tests::{RunTest, TestsByNode};
+use crate::artifacts::{ConstraintKind, Manifest, ManifestNode, TestCheck};
 use crate::parallel;
 
 /// Source of a join.
@@ -66,12 +66,12 @@ struct FoundJoin<'a> {
 
 /// Returns the joins of all tables, ordered by node id. If several sources define a join of the same two columns,
 /// only the most reliable source is returned.
-pub(super) fn all<'a>(
+pub(super) fn all_joins<'a>(
     tables: &'a [DbtTable<'a>],
     places: &FxHashMap<&str, usize>,
-    semantic: &[Semantic<'a>],
+    semantic: &[TableSemanticModel<'a>],
     manifest: &'a Manifest,
-    tests: &'a Tests<'a>,
+    tests: &'a TestsByNode<'a>,
 ) -> Vec<TableJoin> {
     let mut found = Vec::new();
     for (place, table) in tables.iter().enumerate() {
@@ -101,7 +101,7 @@ pub(super) fn all<'a>(
     }
     joins.sort_by_key(|(place, _)| *place);
     let mut joins: Vec<TableJoin> = joins.into_iter().map(|(_, join)| join).collect();
-    name_apart(&mut joins);
+    set_aliases(&mut joins);
     joins
 }
 
@@ -123,11 +123,11 @@ fn constraint_joins<'a>(
         if constraint.kind != ConstraintKind::ForeignKey {
             continue;
         }
-        let Some(column) = column.or_else(|| only(&constraint.columns)) else {
+        let Some(column) = column.or_else(|| single_column(&constraint.columns)) else {
             continue;
         };
-        let old = constraint.expression.as_deref().and_then(old_reference);
-        let (to, field) = match (&constraint.to, only(&constraint.to_columns), old) {
+        let old = constraint.expression.as_deref().and_then(legacy_reference);
+        let (to, field) = match (&constraint.to, single_column(&constraint.to_columns), old) {
             (Some(to), Some(field), _) => (&**to, field),
             (_, _, Some(old)) => old,
             _ => continue,
@@ -147,13 +147,13 @@ fn constraint_joins<'a>(
 }
 
 /// Parses a foreign key in the format that dbt used before version 1.9: `other_table (id)`.
-fn old_reference(expression: &str) -> Option<(&str, &str)> {
+fn legacy_reference(expression: &str) -> Option<(&str, &str)> {
     let (table, rest) = expression.split_once('(')?;
     let column = rest.trim_end().strip_suffix(')')?.trim();
     (!column.contains(',')).then_some((table.trim().trim_start_matches("references").trim(), column))
 }
 
-fn only(columns: &[std::sync::Arc<str>]) -> Option<&str> {
+fn single_column(columns: &[std::sync::Arc<str>]) -> Option<&str> {
     match columns {
         [one] => Some(one),
         _ => None,
@@ -167,7 +167,7 @@ fn test_joins<'a>(
     found: &mut Vec<FoundJoin<'a>>,
 ) {
     let Some(data) = &test.data else { return };
-    let (Check::Relationships { to: Some(to), field }, Some(column)) = (&data.check, data.column.as_deref()) else {
+    let (TestCheck::Relationships { to: Some(to), field }, Some(column)) = (&data.check, data.column.as_deref()) else {
         return;
     };
     let Some(other) = places.get(to) else { return };
@@ -181,7 +181,7 @@ fn test_joins<'a>(
     let says_nothing = |filter: &str| filter.eq_ignore_ascii_case(&format!("{column} is not null"));
     let filter = said("where").filter(|filter| !says_nothing(filter));
     let only_warns = said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
-    let is_usual = data.proves() || said("where").is_some_and(says_nothing);
+    let is_usual = data.is_conclusive() || said("where").is_some_and(says_nothing);
     let doubt = match (filter, &test.status) {
         (Some(filter), _) => Some(format!(
             "the test `{}` only covers some rows, `where: {filter}`",
@@ -205,10 +205,10 @@ fn test_joins<'a>(
 }
 
 /// Matches entities by name. A foreign entity refers to the primary or unique entity with the same name.
-fn entity_joins<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
+fn entity_joins<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<FoundJoin<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
-    for Semantic { model, table, .. } in semantic {
+    for TableSemanticModel { model, table, .. } in semantic {
         for entity in model
             .entities
             .iter()
@@ -217,7 +217,7 @@ fn entity_joins<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
             keys.entry(&*entity.name).or_default().push((*table, column(entity)));
         }
     }
-    for Semantic { model, table, .. } in semantic {
+    for TableSemanticModel { model, table, .. } in semantic {
         for entity in model.entities.iter().filter(|entity| &*entity.kind == "foreign") {
             for (other, field) in keys
                 .get(&*entity.name)
@@ -237,7 +237,7 @@ fn entity_joins<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
 }
 
 /// Resolves the columns of a join to fields. `None` if a table does not have the column.
-fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>) -> Option<TableJoin> {
+fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &TestsByNode<'_>) -> Option<TableJoin> {
     let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
     let [column, field] = found.columns;
     let unique = |table: &DbtTable<'_>, name: &str| is_unique(table.node, tests.for_node(table.place), name);
@@ -253,14 +253,14 @@ fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>
             format!(
                 "`{}` is not known to be unique in {}, so rows might be repeated",
                 to_field.name,
-                to.view()
+                to.view_name()
             )
         })
     });
     Some(TableJoin {
-        from: from.view(),
+        from: from.view_name(),
         from_field: from.field(column)?.name.clone(),
-        to: to.view(),
+        to: to.view_name(),
         to_field: to_field.name.clone(),
         alias: None,
         cardinality,
@@ -271,7 +271,7 @@ fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>
 
 /// Sets aliases for self-joins and for views that are joined several times. The alias contains the name of the
 /// foreign key column.
-fn name_apart(joins: &mut [TableJoin]) {
+fn set_aliases(joins: &mut [TableJoin]) {
     let mut counts: FxHashMap<(String, String), usize> = FxHashMap::default();
     for join in joins.iter().filter(|join| join.doubt.is_none()) {
         *counts.entry((join.from.clone(), join.to.clone())).or_default() += 1;

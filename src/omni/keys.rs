@@ -1,7 +1,7 @@
 //! Keys of tables.
 
 use super::table_tests::RunTest;
-use crate::artifacts::{Check, ConstraintKind, ManifestNode};
+use crate::artifacts::{ConstraintKind, ManifestNode, TestCheck};
 
 /// Source of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,11 +25,11 @@ pub struct TableKey {
 
 /// Returns the key of a table: its primary key or, if it has none, columns that are unique and not NULL according to
 /// tests.
-pub(super) fn key_of_node(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
-    constraint(node).or_else(|| tested(node, tests))
+pub(super) fn table_key(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
+    constraint_key(node).or_else(|| tested_key(node, tests))
 }
 
-fn constraint(node: &ManifestNode) -> Option<TableKey> {
+fn constraint_key(node: &ManifestNode) -> Option<TableKey> {
     let is_key = |kind: ConstraintKind| kind == ConstraintKind::PrimaryKey;
     let of_table = node
         .constraints
@@ -55,7 +55,7 @@ fn constraint(node: &ManifestNode) -> Option<TableKey> {
     })
 }
 
-fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
+fn tested_key(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     let never_null = |name: &str| is_never_null(node, tests, name);
     let mut single: Vec<&str> = unique_columns(node, tests)
         .into_iter()
@@ -82,9 +82,10 @@ fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
         });
     }
     let together = tests.iter().find_map(|test| match &test.data.as_ref()?.check {
-        Check::UniqueTogether(columns) if columns.iter().all(|name| never_null(name)) && !columns.is_empty() => test
-            .is_reliable()
-            .then(|| columns.iter().map(std::string::ToString::to_string).collect()),
+        TestCheck::UniqueTogether(columns) if columns.iter().all(|name| never_null(name)) && !columns.is_empty() => {
+            test.is_reliable()
+                .then(|| columns.iter().map(std::string::ToString::to_string).collect())
+        }
         _ => None,
     })?;
     Some(TableKey {
@@ -97,7 +98,7 @@ fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
 pub(super) fn is_never_null(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
     let tested = tests
         .iter()
-        .any(|test| says(test, name, &Check::NotNull) && test.is_reliable());
+        .any(|test| is_check_of(test, name, &TestCheck::NotNull) && test.is_reliable());
     let is_constrained = |kind: ConstraintKind| matches!(kind, ConstraintKind::NotNull | ConstraintKind::PrimaryKey);
     tested
         || node
@@ -106,7 +107,7 @@ pub(super) fn is_never_null(node: &ManifestNode, tests: &[RunTest<'_>], name: &s
         || node
             .constraints
             .iter()
-            .any(|it| is_constrained(it.kind) && names(&it.columns, name))
+            .any(|it| is_constrained(it.kind) && has_column_name(&it.columns, name))
 }
 
 /// Returns whether a test or constraint guarantees that the values of a column are unique.
@@ -116,22 +117,22 @@ pub(super) fn is_unique(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) 
         .any(|unique| unique.eq_ignore_ascii_case(name))
         || node
             .column(name)
-            .is_some_and(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)))
+            .is_some_and(|column| column.constraints.iter().any(|it| is_unique_constraint(it.kind)))
         || node
             .constraints
             .iter()
-            .any(|it| is_of_unique(it.kind) && it.columns.len() == 1 && names(&it.columns, name))
+            .any(|it| is_unique_constraint(it.kind) && it.columns.len() == 1 && has_column_name(&it.columns, name))
 }
 
-fn is_of_unique(kind: ConstraintKind) -> bool {
+fn is_unique_constraint(kind: ConstraintKind) -> bool {
     matches!(kind, ConstraintKind::Unique | ConstraintKind::PrimaryKey)
 }
 
-fn names(columns: &[std::sync::Arc<str>], name: &str) -> bool {
+fn has_column_name(columns: &[std::sync::Arc<str>], name: &str) -> bool {
     columns.iter().any(|column| column.eq_ignore_ascii_case(name))
 }
 
-fn says(test: &RunTest<'_>, name: &str, check: &Check<'_>) -> bool {
+fn is_check_of(test: &RunTest<'_>, name: &str, check: &TestCheck<'_>) -> bool {
     let data = test.data.as_ref();
     data.is_some_and(|data| {
         data.check == *check && data.column.as_ref().is_some_and(|of| of.eq_ignore_ascii_case(name))
@@ -143,8 +144,8 @@ fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [RunTest<'_>]) -> Vec<&
     let of_tests = tests.iter().filter_map(|test| {
         let data = test.data.as_ref()?;
         let column = match &data.check {
-            Check::Unique => data.column.as_deref(),
-            Check::UniqueTogether(columns) => match columns.as_slice() {
+            TestCheck::Unique => data.column.as_deref(),
+            TestCheck::UniqueTogether(columns) => match columns.as_slice() {
                 [one] => Some(&**one),
                 _ => None,
             },
@@ -156,6 +157,6 @@ fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [RunTest<'_>]) -> Vec<&
     let constrained = node
         .columns
         .iter()
-        .filter(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)));
+        .filter(|column| column.constraints.iter().any(|it| is_unique_constraint(it.kind)));
     constrained.map(|column| &*column.name).chain(of_tests).collect()
 }

@@ -59,19 +59,19 @@ use formulac_yaml_edit as yaml_edit;
 use crate::artifacts::{Catalog, Manifest, RunResults, SourceResults};
 use crate::dialect::Dialect;
 
-pub use changes::{ChangeKind, ChangeOf, PullChange};
+pub use changes::{ChangeKind, ChangeSubject, PullChange};
 pub use joins::{Cardinality, JoinSource, TableJoin};
 pub use keys::{KeySource, TableKey};
 pub use measures::MeasureGap;
-pub use pull::{OmniFiles, Pull, PulledPlace, Ways};
+pub use pull::{OmniFiles, Pull, PullOptions, PulledPlace};
 pub use pull_state::PullRecord;
-pub use run_trends::{Health, RunTrend, StaleSource};
+pub use run_trends::{RunTrend, StaleSource, TableHealth};
 pub use test_status::TestState;
 pub use topics::Topic;
 pub use view::ViewFile;
 
 use table::DbtTable;
-use table_tests::Tests;
+use table_tests::TestsByNode;
 
 /// Name of the file in the Omni model's folder for data that changes with each run.
 pub const STATUS_FILE: &str = "dbt_status.json";
@@ -106,7 +106,7 @@ impl<'a> Artifacts<'a> {
 /// Options for generating an Omni model.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Wanted {
+pub struct OmniOptions {
     /// Dialect of the warehouse, which determines how names are quoted.
     pub dialect: Dialect,
     /// Whether to omit the test status.
@@ -119,7 +119,7 @@ pub struct Wanted {
     pub access_grants: bool,
 }
 
-impl Wanted {
+impl OmniOptions {
     /// Returns the default options for a dialect.
     #[must_use]
     pub fn from_dialect(dialect: Dialect) -> Self {
@@ -170,7 +170,7 @@ pub struct OmniModel {
     /// Data that changes with each run, as JSON. `None` if there are no results of runs or if the status is omitted.
     pub status: Option<String>,
     /// Health of the tables, based on the results of runs.
-    pub health: Health,
+    pub health: TableHealth,
 }
 
 impl OmniModel {
@@ -191,27 +191,27 @@ impl OmniModel {
     ///
     /// ```
     /// use formulac_dbt::artifacts::{KeptParts, Manifest};
-    /// use formulac_omni::{Artifacts, OmniModel, Wanted};
+    /// use formulac_omni::{Artifacts, OmniModel, OmniOptions};
     /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "schema": "analytics",
     ///     "alias": "orders", "relation_name": "analytics.orders", "columns": {"id": {"name": "id", "description": "Its number."}}}}}"#;
     /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
-    /// let model = OmniModel::new(Artifacts::from_manifest(&manifest), &Wanted::default(), None);
+    /// let model = OmniModel::new(Artifacts::from_manifest(&manifest), &OmniOptions::default(), None);
     /// assert_eq!(model.views[0].path, "analytics/orders.view.yaml");
     /// assert!(model.views[0].text.contains("  id:\n    description: Its number.\n"));
     /// ```
     #[must_use]
-    pub fn new(artifacts: Artifacts<'_>, wanted: &Wanted, before: Option<&str>) -> Self {
-        let before = test_status::Recorded::read(before);
-        let tests = Tests::new(artifacts, &before);
-        let tables = DbtTable::all(artifacts, wanted, &tests);
+    pub fn new(artifacts: Artifacts<'_>, wanted: &OmniOptions, before: Option<&str>) -> Self {
+        let before = test_status::RecordedStatus::read(before);
+        let tests = TestsByNode::new(artifacts, &before);
+        let tables = DbtTable::all_tables(artifacts, wanted, &tests);
         let places = semantic::index_by_relation(&tables);
-        let semantic = semantic::all(artifacts.manifest, &places);
-        let joins = joins::all(&tables, &places, &semantic, artifacts.manifest, &tests);
-        let (measures, mut gaps) = measures::all(&tables, &semantic, artifacts.manifest);
+        let semantic = semantic::all_semantic_models(artifacts.manifest, &places);
+        let joins = joins::all_joins(&tables, &places, &semantic, artifacts.manifest, &tests);
+        let (measures, mut gaps) = measures::all_measures(&tables, &semantic, artifacts.manifest);
         let children = artifacts.manifest.children();
-        let freshness = test_status::freshness(artifacts, &children);
+        let freshness = test_status::node_freshness(artifacts, &children);
         let grants = access::Grants::new(&tables, wanted.access_grants, &mut gaps);
-        let topics = topics::all(&tables, &joins, &grants, wanted.topics, &mut gaps);
+        let topics = topics::all_topics(&tables, &joins, &grants, wanted.topics, &mut gaps);
         let of_table = |place: usize| {
             let (table, measures) = (tables.get(place)?, measures.get(place)?);
             let children = children.get(table.place).map_or(&[][..], Vec::as_slice);
@@ -230,7 +230,7 @@ impl OmniModel {
             .flatten()
             .collect();
         let status = (!wanted.strip_status)
-            .then(|| test_status::file(&tables, artifacts, &tests, &freshness, before))
+            .then(|| test_status::status_file(&tables, artifacts, &tests, &freshness, before))
             .flatten();
         let health = run_trends::run_trends(status.as_ref(), artifacts, &children, &freshness);
         let status = status.and_then(|file| file.text());
@@ -239,7 +239,7 @@ impl OmniModel {
             views,
             topics,
             model: grants.text(),
-            relationships: relationships::text(&joins),
+            relationships: relationships::relationships_text(&joins),
             joins,
             gaps,
             status,

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::expression;
 use super::meta::plain_text;
 use super::names::{UsedOmniNames, to_name};
-use super::semantic::Semantic;
+use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
 use crate::artifacts::{Manifest, ManifestNode, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields};
 use crate::dbt::YamlOutput;
@@ -24,7 +24,7 @@ pub struct MeasureGap {
 
 /// Dimensions and measures that the semantic layer adds to a view.
 #[derive(Debug, Default)]
-pub(super) struct Measures {
+pub(super) struct TableMeasures {
     /// Computed dimensions, each with its name and keys.
     pub dimensions: Vec<(String, Vec<(String, YamlOutput)>)>,
     pub measures: Vec<(String, Vec<(String, YamlOutput)>)>,
@@ -46,10 +46,10 @@ struct Aggregate<'a> {
 
 struct MeasurePass<'a> {
     tables: &'a [DbtTable<'a>],
-    semantic: &'a [Semantic<'a>],
+    semantic: &'a [TableSemanticModel<'a>],
     /// Names that are already used, for each table that gets additional fields.
     taken: FxHashMap<usize, UsedOmniNames>,
-    made: Vec<Measures>,
+    made: Vec<TableMeasures>,
     /// Table and field of each metric and measure, by its name in dbt.
     known: FxHashMap<&'a str, (usize, String)>,
     gaps: Vec<MeasureGap>,
@@ -59,21 +59,21 @@ struct MeasurePass<'a> {
 const DEPTH: usize = 16;
 
 /// Returns the dimensions and measures to add to each table, and the items that have no equivalent.
-pub(super) fn all<'a>(
+pub(super) fn all_measures<'a>(
     tables: &'a [DbtTable<'a>],
-    semantic: &'a [Semantic<'a>],
+    semantic: &'a [TableSemanticModel<'a>],
     manifest: &'a Manifest,
-) -> (Vec<Measures>, Vec<MeasureGap>) {
+) -> (Vec<TableMeasures>, Vec<MeasureGap>) {
     let mut pass = MeasurePass {
         tables,
         semantic,
         taken: FxHashMap::default(),
-        made: tables.iter().map(|_| Measures::default()).collect(),
+        made: tables.iter().map(|_| TableMeasures::default()).collect(),
         known: FxHashMap::default(),
         gaps: Vec::new(),
     };
-    pass.dimensions();
-    let aggregates = pass.aggregates();
+    pass.add_dimensions();
+    let aggregates = pass.find_aggregates();
     let mut waiting: Vec<(&ManifestNode, &Metric)> = manifest
         .with_type(ResourceType::Metric)
         .filter_map(|node| {
@@ -88,20 +88,20 @@ pub(super) fn all<'a>(
     waiting.retain(|(node, metric)| {
         let simple = &*metric.kind == "simple";
         if simple {
-            pass.simple(node, metric, &aggregates);
+            pass.convert_simple(node, metric, &aggregates);
         }
         !simple
     });
     for aggregate in &aggregates {
         if !pass.known.contains_key(aggregate.name) && !pass.gaps.iter().any(|gap| gap.name == aggregate.name) {
-            match pass.keys(aggregate) {
+            match pass.measure_keys(aggregate) {
                 Ok(keys) => pass.add(aggregate.name, aggregate.table, keys),
-                Err(reason) => pass.gap(aggregate.name, reason),
+                Err(reason) => pass.add_gap(aggregate.name, reason),
             }
         }
     }
     for last in (0..DEPTH).rev() {
-        waiting.retain(|(node, metric)| !pass.composed(node, metric, last == 0));
+        waiting.retain(|(node, metric)| !pass.convert_composed(node, metric, last == 0));
         if waiting.is_empty() {
             break;
         }
@@ -110,7 +110,7 @@ pub(super) fn all<'a>(
 }
 
 impl<'a> MeasurePass<'a> {
-    fn gap(&mut self, name: &str, reason: impl Into<String>) {
+    fn add_gap(&mut self, name: &str, reason: impl Into<String>) {
         self.gaps.push(MeasureGap {
             name: name.to_owned(),
             reason: reason.into(),
@@ -118,14 +118,14 @@ impl<'a> MeasurePass<'a> {
     }
 
     fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, YamlOutput)>) {
-        let field = self.free(table, [to_name(name), format!("{}_measure", to_name(name))]);
+        let field = self.reserve_name(table, [to_name(name), format!("{}_measure", to_name(name))]);
         self.known.insert(name, (table, field.clone()));
         let Some(made) = self.made.get_mut(table) else { return };
         made.measures.push((field, keys));
     }
 
     /// Reserves and returns the first of the given names that the table does not use yet.
-    fn free(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
+    fn reserve_name(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
         let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
         let taken = self.taken.entry(table).or_insert_with(|| {
             let mut taken = UsedOmniNames::default();
@@ -135,8 +135,8 @@ impl<'a> MeasurePass<'a> {
         taken.choose(wanted)
     }
 
-    fn dimensions(&mut self) {
-        for &Semantic {
+    fn add_dimensions(&mut self) {
+        for &TableSemanticModel {
             model, table: place, ..
         } in self.semantic
         {
@@ -151,11 +151,11 @@ impl<'a> MeasurePass<'a> {
                 if table.field(expr.trim()).is_some() {
                     continue;
                 }
-                let Some(sql) = expression::in_omni(expr, table) else {
-                    self.gap(&dimension.name, "its `expr` is Jinja, which only dbt evaluates");
+                let Some(sql) = expression::to_omni_expression(expr, table) else {
+                    self.add_gap(&dimension.name, "its `expr` is Jinja, which only dbt evaluates");
                     continue;
                 };
-                let name = self.free(place, [to_name(&dimension.name)]);
+                let name = self.reserve_name(place, [to_name(&dimension.name)]);
                 let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
                 keys.extend(
                     dimension
@@ -163,14 +163,14 @@ impl<'a> MeasurePass<'a> {
                         .as_deref()
                         .map(|label| ("label".to_owned(), plain_text(label))),
                 );
-                keys.extend(about(&dimension.description));
+                keys.extend(description_pair(&dimension.description));
                 self.made[place].dimensions.push((name, keys));
             }
         }
     }
 
-    fn aggregates(&self) -> Vec<Aggregate<'a>> {
-        let of_model = |&Semantic { model, table, .. }: &Semantic<'a>| {
+    fn find_aggregates(&self) -> Vec<Aggregate<'a>> {
+        let of_model = |&TableSemanticModel { model, table, .. }: &TableSemanticModel<'a>| {
             model.measures.iter().map(move |measure| Aggregate {
                 table,
                 name: &measure.name,
@@ -187,7 +187,7 @@ impl<'a> MeasurePass<'a> {
 
     /// Converts a simple metric. The aggregate of the metric is a measure or, in the newer format, part of the metric
     /// itself.
-    fn simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
+    fn convert_simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
         let own = metric
             .type_params
             .get("metric_aggregation_params")
@@ -204,21 +204,23 @@ impl<'a> MeasurePass<'a> {
                     .semantic
                     .iter()
                     .find(|it| [&*it.node.name, &*it.node.unique_id].contains(&model));
-                let Some(table) = named.or_else(|| self.read_by(node)).map(|it| it.table) else {
-                    return self.gap(&node.name, "its semantic model has no table");
+                let Some(table) = named.or_else(|| self.metric_semantic_model(node)).map(|it| it.table) else {
+                    return self.add_gap(&node.name, "its semantic model has no table");
                 };
                 Aggregate {
                     table,
                     name: &node.name,
                     agg: text("agg").unwrap_or_default(),
                     expr: text("expr"),
-                    percentile: params.at(&["agg_params", "percentile"]).and_then(Said::as_f64),
-                    non_additive: params.get("non_additive_dimension").is_some_and(|it| !it.is_nothing()),
+                    percentile: params.get_path(&["agg_params", "percentile"]).and_then(Said::as_f64),
+                    non_additive: params
+                        .get("non_additive_dimension")
+                        .is_some_and(|it| !it.is_empty_value()),
                     label: None,
                     description: "",
                 }
             }
-            (None, None) => return self.gap(&node.name, "its measure is unknown"),
+            (None, None) => return self.add_gap(&node.name, "its measure is unknown"),
         };
         let params = metric.type_params.get("measure").and_then(Said::as_map);
         let said = |key: &str| {
@@ -227,7 +229,7 @@ impl<'a> MeasurePass<'a> {
                 .or_else(|| metric.type_params.get(key))
         };
         if said("fill_nulls_with").is_some() || said("join_to_timespine").and_then(Said::as_bool) == Some(true) {
-            return self.gap(&node.name, "it adds days without rows, which Omni does not do");
+            return self.add_gap(&node.name, "it adds days without rows, which Omni does not do");
         }
         let label = metric.label.as_deref().or(written.label);
         let description = if node.description.is_empty() {
@@ -240,17 +242,17 @@ impl<'a> MeasurePass<'a> {
             description,
             ..written
         };
-        let mut keys = match self.keys(&aggregate) {
+        let mut keys = match self.measure_keys(&aggregate) {
             Ok(keys) => keys,
-            Err(reason) => return self.gap(&node.name, reason),
+            Err(reason) => return self.add_gap(&node.name, reason),
         };
         let inner = params.and_then(|params| params.get("filter")).unwrap_or(&Said::Null);
         let mut filters = Vec::new();
-        for template in templates(inner).chain(templates(&metric.filter)) {
-            match self.filter(template, aggregate.table) {
+        for template in filter_templates(inner).chain(filter_templates(&metric.filter)) {
+            match self.convert_filter(template, aggregate.table) {
                 Some(filter) => filters.push(filter),
                 None => {
-                    return self.gap(
+                    return self.add_gap(
                         &node.name,
                         format!("its filter has no equivalent in a view: {template}"),
                     );
@@ -264,9 +266,10 @@ impl<'a> MeasurePass<'a> {
     }
 
     /// Returns the semantic model on which a metric depends, directly or through its table.
-    fn read_by(&self, node: &ManifestNode) -> Option<&'a Semantic<'a>> {
-        let is_table =
-            |id: &str, it: &Semantic<'_>| self.tables.get(it.table).is_some_and(|at| *at.node.unique_id == *id);
+    fn metric_semantic_model(&self, node: &ManifestNode) -> Option<&'a TableSemanticModel<'a>> {
+        let is_table = |id: &str, it: &TableSemanticModel<'_>| {
+            self.tables.get(it.table).is_some_and(|at| *at.node.unique_id == *id)
+        };
         let reads = |id: &str| {
             self.semantic
                 .iter()
@@ -276,7 +279,7 @@ impl<'a> MeasurePass<'a> {
     }
 
     /// Returns the keys of a measure in the view file.
-    fn keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
+    fn measure_keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
         if aggregate.non_additive {
             return Err("it is not summed over one of its dimensions, which Omni cannot express".to_owned());
         }
@@ -292,7 +295,8 @@ impl<'a> MeasurePass<'a> {
         let counts_rows = matches!(kind, "sum" | "count") && matches!(expr, "1" | "*");
         let mut keys = Vec::new();
         if !counts_rows {
-            let sql = expression::in_omni(expr, table).ok_or("its `expr` is Jinja, which only dbt evaluates")?;
+            let sql =
+                expression::to_omni_expression(expr, table).ok_or("its `expr` is Jinja, which only dbt evaluates")?;
             keys.push(("sql".to_owned(), plain_text(&sql)));
         }
         keys.push((
@@ -307,12 +311,12 @@ impl<'a> MeasurePass<'a> {
             ));
         }
         keys.extend(aggregate.label.map(|label| ("label".to_owned(), plain_text(label))));
-        keys.extend(about(aggregate.description));
+        keys.extend(description_pair(aggregate.description));
         Ok(keys)
     }
 
     /// Converts a filter on a single dimension of the same table.
-    fn filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
+    fn convert_filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
         let (dimension, rest) = expression::split_dimension(template)?;
         let model = self.semantic.iter().find(|it| it.table == table).map(|it| it.model);
         let column = match model.and_then(|model| model.dimensions.iter().find(|it| &*it.name == dimension)) {
@@ -320,7 +324,7 @@ impl<'a> MeasurePass<'a> {
             None => dimension,
         };
         let field = self.tables.get(table)?.field(column)?;
-        let (operator, values) = expression::condition(rest)?;
+        let (operator, values) = expression::parse_condition(rest)?;
         let values = match values.as_slice() {
             [one] => plain_text(one),
             several => YamlOutput::Words(several.iter().map(|value| plain_text(value)).collect()),
@@ -330,7 +334,7 @@ impl<'a> MeasurePass<'a> {
 
     /// Converts a metric that is composed of other metrics. Returns whether the metric is done. In the last pass
     /// (`last`), a missing input becomes a gap.
-    fn composed(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
+    fn convert_composed(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
         let inputs: Vec<&ValueFields> = metric
             .type_params
             .iter()
@@ -345,14 +349,16 @@ impl<'a> MeasurePass<'a> {
         let moved = all.clone().any(|input| {
             ["offset_window", "offset_to_grain"]
                 .iter()
-                .any(|key| input.get(key).is_some_and(|it| !it.is_nothing()))
+                .any(|key| input.get(key).is_some_and(|it| !it.is_empty_value()))
         });
-        let filtered = all
-            .clone()
-            .any(|input| templates(input.get("filter").unwrap_or(&Said::Null)).next().is_some());
+        let filtered = all.clone().any(|input| {
+            filter_templates(input.get("filter").unwrap_or(&Said::Null))
+                .next()
+                .is_some()
+        });
         let reason = match &*metric.kind {
             "ratio" | "derived" if moved => Some("it reads another time, which a measure in Omni cannot do"),
-            "ratio" | "derived" if filtered || templates(&metric.filter).next().is_some() => {
+            "ratio" | "derived" if filtered || filter_templates(&metric.filter).next().is_some() => {
                 Some("it filters its inputs, but a measure in Omni can only filter its own values")
             }
             "ratio" | "derived" => None,
@@ -360,7 +366,7 @@ impl<'a> MeasurePass<'a> {
             _ => Some("Omni has no metric of this type"),
         };
         if let Some(reason) = reason {
-            self.gap(&node.name, reason);
+            self.add_gap(&node.name, reason);
             return true;
         }
         let parts: Vec<(&str, &str)> = match &*metric.kind {
@@ -381,13 +387,13 @@ impl<'a> MeasurePass<'a> {
             parts.iter().map(|(name, _)| self.known.get(name).cloned()).collect();
         let (Some(places), false) = (places, parts.is_empty()) else {
             if last {
-                self.gap(&node.name, "one of its input metrics does not exist in Omni");
+                self.add_gap(&node.name, "one of its input metrics does not exist in Omni");
             }
             return last;
         };
         let (home, _) = places[0];
         let field = |(table, name): &(usize, String)| match self.tables.get(*table) {
-            Some(other) if *table != home => format!("${{{}.{name}}}", other.view()),
+            Some(other) if *table != home => format!("${{{}.{name}}}", other.view_name()),
             _ => format!("${{{name}}}"),
         };
         let fields: Vec<String> = places.iter().map(field).collect();
@@ -404,7 +410,7 @@ impl<'a> MeasurePass<'a> {
                     .map(|(_, alias)| *alias)
                     .zip(fields.iter().map(String::as_str))
                     .collect();
-                expression::with_names(expr, &names)
+                expression::replace_names(expr, &names)
             }
         };
         let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
@@ -414,18 +420,18 @@ impl<'a> MeasurePass<'a> {
                 .as_deref()
                 .map(|label| ("label".to_owned(), plain_text(label))),
         );
-        keys.extend(about(&node.description));
+        keys.extend(description_pair(&node.description));
         self.add(&node.name, home, keys);
         true
     }
 }
 
-fn about(description: &str) -> Option<(String, YamlOutput)> {
+fn description_pair(description: &str) -> Option<(String, YamlOutput)> {
     (!description.trim().is_empty()).then(|| ("description".to_owned(), plain_text(description)))
 }
 
 /// Returns the conditions of a filter in dbt's format.
-fn templates(filter: &Said) -> impl Iterator<Item = &str> {
+fn filter_templates(filter: &Said) -> impl Iterator<Item = &str> {
     let listed = filter
         .as_map()
         .and_then(|it| it.get("where_filters"))

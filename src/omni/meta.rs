@@ -41,29 +41,34 @@ pub(super) const OF_DIMENSIONS: &[&str] = &[
 ];
 
 /// Returns the content of `meta.omni`.
-pub(super) fn omni(meta: &ValueFields) -> Option<&ValueFields> {
+pub(super) fn omni_meta(meta: &ValueFields) -> Option<&ValueFields> {
     meta.get("omni").and_then(Said::as_map)
 }
 
 /// Returns the given keys that are set in `meta.omni`, in the given order.
-pub(super) fn stated_meta(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlOutput)> {
-    let Some(omni) = omni(meta) else { return Vec::new() };
+pub(super) fn meta_pairs(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlOutput)> {
+    let Some(omni) = omni_meta(meta) else { return Vec::new() };
     keys.iter()
-        .filter_map(|key| Some(((*key).to_owned(), value(omni.get(key)?))))
+        .filter_map(|key| Some(((*key).to_owned(), meta_value(omni.get(key)?))))
         .collect()
 }
 
 /// Converts a value for a YAML file. The function is recursive, but the artifact parser limits the nesting depth.
-pub(super) fn value(said: &Said) -> YamlOutput {
+pub(super) fn meta_value(said: &Said) -> YamlOutput {
     match said {
         Said::Null => YamlOutput::Bare("null".to_owned()),
         Said::Bool(_) | Said::Number(_) => YamlOutput::Bare(said.to_string()),
         Said::Text(text) => plain_text(text),
         Said::List(items) if items.iter().all(|item| item.scalar().is_some()) => {
-            YamlOutput::Words(items.iter().map(value).collect())
+            YamlOutput::Words(items.iter().map(meta_value).collect())
         }
-        Said::List(items) => YamlOutput::List(items.iter().map(value).collect()),
-        Said::Map(fields) => YamlOutput::Map(fields.iter().map(|(key, said)| (key.to_owned(), value(said))).collect()),
+        Said::List(items) => YamlOutput::List(items.iter().map(meta_value).collect()),
+        Said::Map(fields) => YamlOutput::Map(
+            fields
+                .iter()
+                .map(|(key, said)| (key.to_owned(), meta_value(said)))
+                .collect(),
+        ),
     }
 }
 

@@ -9,18 +9,18 @@ use super::view::ViewFile;
 use super::{OmniModel, STATUS_FILE};
 use crate::parallel;
 use crate::schema::REMOVED_TAG;
-use crate::yaml_edit::{Edit, MergeKeep, Path, RuleMark, Rules, YamlRefusal, YamlValue, edit, merge};
+use crate::yaml_edit::{Edit, KeptValue, Path, RuleMark, Rules, YamlRefusal, YamlValue, apply_edits, merge};
 
 /// Access to existing files. Paths are relative to the folder of the Omni model, with `/` as the separator.
 pub trait OmniFiles {
     /// Returns the text of a file in the Omni model. `None` if the file does not exist.
-    fn omni(&self, path: &str) -> Option<String>;
+    fn read_omni_file(&self, path: &str) -> Option<String>;
 
     /// Returns the text of the record with this name. `None` if there is no such record.
-    fn record(&self, name: &str) -> Option<String>;
+    fn read_record(&self, name: &str) -> Option<String>;
 
     /// Returns the names of all records.
-    fn records(&self) -> Vec<String>;
+    fn record_names(&self) -> Vec<String>;
 }
 
 /// File that a pull writes or removes.
@@ -36,12 +36,12 @@ pub enum PulledPlace {
 /// Options of a pull.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
-pub struct Ways {
+pub struct PullOptions {
     /// Whether to remove items that no longer exist in dbt. By default, such items are only marked.
     pub prune: bool,
 }
 
-impl Ways {
+impl PullOptions {
     /// Sets whether to remove items that no longer exist in dbt.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
@@ -61,7 +61,7 @@ pub struct Pull {
     /// Changes in dbt since the last pull.
     pub changes: Vec<PullChange>,
     /// Manual edits that differ from dbt's current values and are kept, by file.
-    pub kept: Vec<(String, MergeKeep)>,
+    pub kept: Vec<(String, KeptValue)>,
     /// Files that users removed, so they are not created again. With `prune`, also files that are not removed because
     /// users edited them.
     pub left_out: Vec<String>,
@@ -74,31 +74,31 @@ pub struct Pull {
 impl Pull {
     /// Plans the changes that update the files to the current state of dbt.
     #[must_use]
-    pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: Ways) -> Self {
+    pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: PullOptions) -> Self {
         let mut pull = Self::default();
         let mark = RuleMark::new("formulac: dbt has no such column any more")
             .add_to_list("tags", REMOVED_TAG)
             .set_if_missing("hidden", YamlValue::Bare("true".to_owned()));
         let rules = Rules::new().mark("dimensions.*", mark).prune(ways.prune);
-        let mut recorded: std::collections::BTreeSet<String> = files.records().into_iter().collect();
+        let mut recorded: std::collections::BTreeSet<String> = files.record_names().into_iter().collect();
         let views = model
             .views
             .iter()
-            .map(|view| (view.name.clone(), Generated::View(view)));
+            .map(|view| (view.name.clone(), GeneratedFile::View(view)));
         let topics = model
             .topics
             .iter()
-            .map(|topic| (format!("{}.topic", topic.name), Generated::Topic(topic)));
-        let own: Vec<(String, Generated<'_>)> = views.chain(topics).collect();
+            .map(|topic| (format!("{}.topic", topic.name), GeneratedFile::Topic(topic)));
+        let own: Vec<(String, GeneratedFile<'_>)> = views.chain(topics).collect();
         // Each view and topic has its own files, so they can be processed in parallel. Most files are unchanged.
         let of_one = |number: usize| {
             let (name, generated) = own.get(number)?;
             let mut one = Self::default();
-            one.own(name, generated.facts(), files, &rules, ways);
+            one.plan_own_file(name, generated.pulled_facts(), files, &rules, ways);
             Some(one)
         };
         for one in parallel::map_range(own.len(), of_one).into_iter().flatten() {
-            pull.take(one);
+            pull.merge_plan(one);
         }
         for (name, _) in &own {
             recorded.remove(name);
@@ -106,11 +106,11 @@ impl Pull {
         recorded.remove(RELATIONSHIPS);
         recorded.remove(access::FILE);
         for name in recorded {
-            pull.gone(&name, files, &rules, ways);
+            pull.plan_removal(&name, files, &rules, ways);
         }
-        pull.relationships(model.relationships.as_deref(), files);
-        pull.grants(model.model.as_deref(), files);
-        pull.status(model.status.as_deref(), files);
+        pull.plan_relationships(model.relationships.as_deref(), files);
+        pull.plan_grants(model.model.as_deref(), files);
+        pull.plan_status(model.status.as_deref(), files);
         pull.changes.sort();
         pull
     }
@@ -122,7 +122,7 @@ impl Pull {
     }
 
     /// Merges another plan into this plan.
-    fn take(&mut self, other: Self) {
+    fn merge_plan(&mut self, other: Self) {
         let Self {
             writes,
             removes,
@@ -142,15 +142,22 @@ impl Pull {
     }
 
     /// Plans the update of a view or topic, which has its own file and record.
-    fn own(&mut self, name: &str, facts: PulledFacts<'_>, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
-        let before = files.record(name);
+    fn plan_own_file(
+        &mut self,
+        name: &str,
+        facts: PulledFacts<'_>,
+        files: &impl OmniFiles,
+        rules: &Rules,
+        ways: PullOptions,
+    ) {
+        let before = files.read_record(name);
         let mut text = facts.text();
         // Most views and topics are unchanged and need no further processing.
         let is_same = before.as_deref() == Some(text.as_str());
         if is_same && !ways.prune {
             return;
         }
-        let record = &facts.record();
+        let record = &facts.to_record();
         if let Some(before) = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read) {
             let mut record = record.clone();
             record.keep_vanished(&before, REMOVED_TAG);
@@ -159,7 +166,9 @@ impl Pull {
         if before.as_deref() == Some(text.as_str()) {
             // The first pull with `prune` removes items that earlier pulls marked.
             if ways.prune
-                && let Some(file) = files.omni(&record.path).filter(|file| file.contains(REMOVED_TAG))
+                && let Some(file) = files
+                    .read_omni_file(&record.path)
+                    .filter(|file| file.contains(REMOVED_TAG))
             {
                 self.merge(&record.path, Some(&record.view), &file, &record.view, rules);
             }
@@ -168,20 +177,33 @@ impl Pull {
         let before = before.as_deref().and_then(PullRecord::read);
         self.changes
             .extend(changes::view_changes(name, before.as_ref(), Some(record)));
-        self.bring(&record.path, before.as_ref(), &record.view, files, rules);
+        self.plan_update(&record.path, before.as_ref(), &record.view, files, rules);
         self.writes.push((PulledPlace::Record(name.to_owned()), text));
     }
 
     /// Plans the update of a file to the new generated text.
-    fn bring(&mut self, path: &str, before: Option<&PullRecord>, new: &str, files: &impl OmniFiles, rules: &Rules) {
-        let Some(file) = files.omni(path) else {
+    fn plan_update(
+        &mut self,
+        path: &str,
+        before: Option<&PullRecord>,
+        new: &str,
+        files: &impl OmniFiles,
+        rules: &Rules,
+    ) {
+        let Some(file) = files.read_omni_file(path) else {
             match before {
                 Some(_) => self.left_out.push(path.to_owned()),
                 None => self.writes.push((PulledPlace::Omni(path.to_owned()), new.to_owned())),
             }
             return;
         };
-        self.merge(path, before.map(|it| it.base(new, &file)).as_deref(), &file, new, rules);
+        self.merge(
+            path,
+            before.map(|it| it.merge_base_text(new, &file)).as_deref(),
+            &file,
+            new,
+            rules,
+        );
     }
 
     fn merge(&mut self, path: &str, base: Option<&str>, file: &str, new: &str, rules: &Rules) {
@@ -204,14 +226,14 @@ impl Pull {
     }
 
     /// Plans the removal of a view or topic that no longer exists in dbt.
-    fn gone(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
-        let Some(record) = files.record(name).as_deref().and_then(PullRecord::read) else {
+    fn plan_removal(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, ways: PullOptions) {
+        let Some(record) = files.read_record(name).as_deref().and_then(PullRecord::read) else {
             return;
         };
         if !record.gone {
             self.changes.extend(changes::view_changes(name, Some(&record), None));
         }
-        let file = files.omni(&record.path);
+        let file = files.read_omni_file(&record.path);
         if ways.prune {
             match file {
                 Some(file) if file != record.view => self.left_out.push(record.path.clone()),
@@ -237,8 +259,10 @@ impl Pull {
                 value: YamlValue::text(REMOVED_TAG),
             });
         }
-        let Ok(marked) = edit(&record.view, &edits) else { return };
-        self.bring(&record.path, Some(&record), &marked, files, rules);
+        let Ok(marked) = apply_edits(&record.view, &edits) else {
+            return;
+        };
+        self.plan_update(&record.path, Some(&record), &marked, files, rules);
         self.marked.push((record.path.clone(), String::new()));
         let record = PullRecord {
             gone: true,
@@ -248,22 +272,22 @@ impl Pull {
         self.writes.push((PulledPlace::Record(name.to_owned()), record.text()));
     }
 
-    fn relationships(&mut self, new: Option<&str>, files: &impl OmniFiles) {
+    fn plan_relationships(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         let rules = Rules::new().list("", &["join_from_view", "join_to_view", "on_sql"]);
-        if let Some(before) = self.shared(RELATIONSHIPS, new, "[]\n", files, &rules) {
+        if let Some(before) = self.plan_shared_file(RELATIONSHIPS, new, "[]\n", files, &rules) {
             self.changes.extend(changes::join_changes(before.as_deref(), new));
         }
     }
 
-    fn grants(&mut self, new: Option<&str>, files: &impl OmniFiles) {
-        if let Some(before) = self.shared(access::FILE, new, "{}\n", files, &Rules::new()) {
+    fn plan_grants(&mut self, new: Option<&str>, files: &impl OmniFiles) {
+        if let Some(before) = self.plan_shared_file(access::FILE, new, "{}\n", files, &Rules::new()) {
             self.changes.extend(changes::grant_changes(before.as_deref(), new));
         }
     }
 
     /// Plans the update of a file that exists only once in the model. The record of the file is the last generated
     /// text. If the text has changed, returns the old record.
-    fn shared(
+    fn plan_shared_file(
         &mut self,
         name: &str,
         new: Option<&str>,
@@ -271,12 +295,12 @@ impl Pull {
         files: &impl OmniFiles,
         rules: &Rules,
     ) -> Option<Option<String>> {
-        let before = files.record(name);
+        let before = files.read_record(name);
         if before.as_deref() == new {
             return None;
         }
         let names = [format!("{name}.yaml"), format!("{name}.yml"), name.to_owned()];
-        let found = names.iter().find_map(|name| Some((name, files.omni(name)?)));
+        let found = names.iter().find_map(|name| Some((name, files.read_omni_file(name)?)));
         let text = new.unwrap_or(nothing);
         match (found, &before) {
             (Some((path, file)), before) => self.merge(path, before.as_deref(), &file, text, rules),
@@ -290,8 +314,8 @@ impl Pull {
         Some(before)
     }
 
-    fn status(&mut self, new: Option<&str>, files: &impl OmniFiles) {
-        let before = files.omni(STATUS_FILE);
+    fn plan_status(&mut self, new: Option<&str>, files: &impl OmniFiles) {
+        let before = files.read_omni_file(STATUS_FILE);
         match new {
             Some(new) if before.as_deref() != Some(new) => {
                 self.writes
@@ -305,13 +329,13 @@ impl Pull {
 
 /// View or topic, each of which has its own file and record. View names do not contain `.`, so their records cannot
 /// have the same names as the records of topics.
-enum Generated<'m> {
+enum GeneratedFile<'m> {
     View(&'m ViewFile),
     Topic(&'m Topic),
 }
 
-impl Generated<'_> {
-    fn facts(&self) -> PulledFacts<'_> {
+impl GeneratedFile<'_> {
+    fn pulled_facts(&self) -> PulledFacts<'_> {
         match self {
             Self::View(view) => PulledFacts::from_view(view),
             Self::Topic(topic) => PulledFacts::from_topic(topic),

@@ -42,9 +42,9 @@ impl PullRecord {
     /// Keeps the last generated definitions of columns that are missing in the current text, because the columns may
     /// appear again.
     pub(super) fn keep_vanished(&mut self, before: &Self, mark: &str) {
-        let now = columns(&self.view);
+        let now = parse_columns(&self.view);
         let is_gone = |name: &str| now.iter().all(|(it, _)| it != name);
-        let marked = columns(&before.view)
+        let marked = parse_columns(&before.view)
             .into_iter()
             .map(|(name, fields)| (name, with_tag(fields, mark)));
         let all = marked.chain(before.vanished.iter().cloned());
@@ -53,11 +53,11 @@ impl PullRecord {
 
     /// Returns the base for a three-way merge: the last generated text, with the vanished columns that exist in both
     /// the new text and the file.
-    pub(super) fn base(&self, new: &str, file: &str) -> String {
+    pub(super) fn merge_base_text(&self, new: &str, file: &str) -> String {
         if self.vanished.is_empty() {
             return self.view.clone();
         }
-        let (had, all) = (columns(&self.view), [columns(new), columns(file)]);
+        let (had, all) = (parse_columns(&self.view), [parse_columns(new), parse_columns(file)]);
         let back = self
             .vanished
             .iter()
@@ -80,7 +80,7 @@ impl PullRecord {
                 .map(|(name, fields)| set(dimensions.clone().key(name), fields))
                 .collect()
         };
-        yaml_edit::edit(&self.view, &edits).unwrap_or_else(|_| self.view.clone())
+        yaml_edit::apply_edits(&self.view, &edits).unwrap_or_else(|_| self.view.clone())
     }
 
     /// Returns the text of the record's file.
@@ -133,7 +133,7 @@ impl PullRecord {
             tests: list("tests"),
             key: list("key"),
             view: format!("{}\n", scalar("view")?),
-            vanished: scalar("vanished").as_deref().map(fields).unwrap_or_default(),
+            vanished: scalar("vanished").as_deref().map(parse_fields).unwrap_or_default(),
         })
     }
 }
@@ -192,7 +192,7 @@ impl<'r> PulledFacts<'r> {
     }
 
     /// Converts the data to an owned record.
-    pub fn record(self) -> PullRecord {
+    pub fn to_record(self) -> PullRecord {
         let Self {
             node,
             path,
@@ -253,7 +253,7 @@ impl<'r> PulledFacts<'r> {
                 }
             };
             let edits: Vec<Edit> = self.vanished.iter().map(set).collect();
-            if let Ok(text) = yaml_edit::edit("", &edits) {
+            if let Ok(text) = yaml_edit::apply_edits("", &edits) {
                 write_text(&mut out, "vanished", text.trim_end(), 0);
             }
         }
@@ -262,14 +262,14 @@ impl<'r> PulledFacts<'r> {
 }
 
 /// Returns the columns in the text of a view.
-fn columns(view: &str) -> Vec<(String, Fields)> {
+fn parse_columns(view: &str) -> Vec<(String, Fields)> {
     match yaml_edit::value(view).as_ref().and_then(|root| root.get("dimensions")) {
         Some(Fields::Map(pairs, _)) => pairs.clone(),
         _ => Vec::new(),
     }
 }
 
-fn fields(text: &str) -> Vec<(String, Fields)> {
+fn parse_fields(text: &str) -> Vec<(String, Fields)> {
     match yaml_edit::value(text) {
         Some(Fields::Map(pairs, _)) => pairs,
         _ => Vec::new(),

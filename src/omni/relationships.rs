@@ -13,14 +13,16 @@ pub(super) const END: &str = "# <<< formulac";
 
 /// Returns the text of the file. Certain joins are active, and uncertain joins are comments with their reasons.
 /// `None` if there are no joins.
-pub(super) fn text(joins: &[TableJoin]) -> Option<String> {
+pub(super) fn relationships_text(joins: &[TableJoin]) -> Option<String> {
     if joins.is_empty() {
         return None;
     }
     let (live, doubtful): (Vec<&TableJoin>, Vec<&TableJoin>) = joins.iter().partition(|join| join.doubt.is_none());
     let mut out = String::new();
     if !live.is_empty() {
-        out.push_str(&write_value(&YamlOutput::List(live.into_iter().map(entry).collect())));
+        out.push_str(&write_value(&YamlOutput::List(
+            live.into_iter().map(relationship_entry).collect(),
+        )));
     }
     if !doubtful.is_empty() {
         out.push_str(BEGIN);
@@ -28,7 +30,7 @@ pub(super) fn text(joins: &[TableJoin]) -> Option<String> {
         for join in doubtful {
             let reason = join.doubt.as_deref().unwrap_or_default().replace(char::is_control, " ");
             out.push_str(&format!("# {reason}:\n"));
-            for line in write_value(&YamlOutput::List(vec![entry(join)])).lines() {
+            for line in write_value(&YamlOutput::List(vec![relationship_entry(join)])).lines() {
                 out.push_str(&format!("#   {line}\n"));
             }
         }
@@ -38,7 +40,7 @@ pub(super) fn text(joins: &[TableJoin]) -> Option<String> {
     Some(out)
 }
 
-fn entry(join: &TableJoin) -> YamlOutput {
+fn relationship_entry(join: &TableJoin) -> YamlOutput {
     let text = |text: &str| YamlOutput::Dbt(text.to_owned());
     let to = join.alias.as_deref().unwrap_or(&join.to);
     let kind = match join.cardinality {

@@ -15,7 +15,7 @@ const FEWEST: usize = 3;
 /// Health of a project's tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Health {
+pub struct TableHealth {
     /// Tables whose last run was much slower or faster than earlier runs, by view.
     pub runs: Vec<RunTrend>,
     /// Sources that were stale when dbt last checked them, the worst first.
@@ -70,7 +70,7 @@ pub struct StaleSource {
 
 /// Compares the last run with the median of the earlier runs. `None` if there are too few earlier runs or if the
 /// median is 0.
-pub(super) fn trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
+pub(super) fn run_trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
     let (last, before) = times.split_last().filter(|(_, before)| before.len() >= FEWEST)?;
     let mut seconds: Vec<f64> = before.iter().map(|time| time.seconds).collect();
     seconds.sort_by(f64::total_cmp);
@@ -98,21 +98,25 @@ pub(super) fn run_trends(
     artifacts: Artifacts<'_>,
     children: &[Vec<usize>],
     freshness: &[Option<Freshness>],
-) -> Health {
+) -> TableHealth {
     let views = file.into_iter().flat_map(|file| &file.views);
-    let trends = views.filter_map(|(view, of)| trend(view, of.run.as_ref().map_or(&[], |run| &run.times)));
-    Health {
+    let trends = views.filter_map(|(view, of)| run_trend(view, of.run.as_ref().map_or(&[], |run| &run.times)));
+    TableHealth {
         runs: trends.filter(|trend| trend_name(trend) != "steady").collect(),
-        stale: stale(artifacts, children, freshness),
+        stale: stale_sources(artifacts, children, freshness),
     }
 }
 
-fn stale(artifacts: Artifacts<'_>, children: &[Vec<usize>], freshness: &[Option<Freshness>]) -> Vec<StaleSource> {
+fn stale_sources(
+    artifacts: Artifacts<'_>,
+    children: &[Vec<usize>],
+    freshness: &[Option<Freshness>],
+) -> Vec<StaleSource> {
     let Some(found) = artifacts.freshness else {
         return Vec::new();
     };
     let manifest = artifacts.manifest;
-    let has_table = |node: &&crate::artifacts::ManifestNode| node.resource_type.is_referred();
+    let has_table = |node: &&crate::artifacts::ManifestNode| node.resource_type.is_referenceable();
     let mut reached = std::collections::HashMap::new();
     for (node, fresh) in manifest.nodes.iter().zip(freshness) {
         if let (true, Some(fresh)) = (has_table(&node), fresh) {
@@ -150,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_told_beside_the_median_of_those_before_it() {
+    fn last_run_is_compared_with_the_median_of_earlier_runs() {
         let told = |seconds: &[f64]| {
             let times: Vec<RunTime> = seconds
                 .iter()
@@ -159,7 +163,7 @@ mod tests {
                     seconds: *seconds,
                 })
                 .collect();
-            let trend = trend("v", &times)?;
+            let trend = run_trend("v", &times)?;
             Some(format!("{} {:.1} of {}", trend_name(&trend), trend.ratio(), trend.runs))
         };
         for (seconds, expected) in [

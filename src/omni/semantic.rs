@@ -7,7 +7,7 @@ use crate::artifacts::{DbtSemanticModel, Manifest, ManifestNode, NodeDetail, Res
 
 /// Semantic model with its table.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Semantic<'a> {
+pub(super) struct TableSemanticModel<'a> {
     pub node: &'a ManifestNode,
     pub model: &'a DbtSemanticModel,
     /// Index of the table.
@@ -25,13 +25,16 @@ pub(super) fn index_by_relation<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a st
 
 /// Returns the semantic models that have a table. The table is the first table in the dependencies of the semantic
 /// model.
-pub(super) fn all<'a>(manifest: &'a Manifest, places: &FxHashMap<&str, usize>) -> Vec<Semantic<'a>> {
+pub(super) fn all_semantic_models<'a>(
+    manifest: &'a Manifest,
+    places: &FxHashMap<&str, usize>,
+) -> Vec<TableSemanticModel<'a>> {
     let models = manifest
         .with_type(ResourceType::SemanticModel)
         .filter_map(|node| match &node.detail {
             NodeDetail::SemanticModel(model) => {
                 let table = node.depends_on.iter().find_map(|id| places.get(&**id).copied())?;
-                Some(Semantic { node, model, table })
+                Some(TableSemanticModel { node, model, table })
             }
             _ => None,
         });

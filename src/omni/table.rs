@@ -6,9 +6,9 @@ use rustc_hash::FxHashMap;
 
 use super::keys::{self, TableKey};
 use super::names::{UsedOmniNames, to_name};
-use super::table_tests::Tests;
+use super::table_tests::TestsByNode;
 use super::test_status::{self, TestState};
-use super::{Artifacts, Wanted};
+use super::{Artifacts, OmniOptions};
 use crate::Type;
 use crate::artifacts::{CatalogTable, ManifestNode, NodeColumn, ResourceType};
 use crate::parallel;
@@ -49,7 +49,7 @@ pub(super) struct TableField<'a> {
 
 impl<'a> DbtTable<'a> {
     /// Returns all models, seeds, snapshots and sources that have a table, ordered by id.
-    pub fn all(artifacts: Artifacts<'a>, wanted: &Wanted, tests: &Tests<'a>) -> Vec<Self> {
+    pub fn all_tables(artifacts: Artifacts<'a>, wanted: &OmniOptions, tests: &TestsByNode<'a>) -> Vec<Self> {
         let mut taken = UsedOmniNames::default();
         let nodes = artifacts.manifest.nodes.iter().enumerate();
         let named = nodes.filter(|(_, node)| is_table(node)).map(|(place, node)| {
@@ -85,8 +85,8 @@ impl<'a> DbtTable<'a> {
                 name,
                 catalog,
                 fields: fields(node, catalog, wanted),
-                key: keys::key_of_node(node, of_node),
-                state: test_status::state(of_node),
+                key: keys::table_key(node, of_node),
+                state: test_status::test_state(of_node),
             })
         };
         parallel::map_range(named.len(), of_named)
@@ -96,7 +96,7 @@ impl<'a> DbtTable<'a> {
     }
 
     /// Returns the name by which other views refer to the view.
-    pub fn view(&self) -> String {
+    pub fn view_name(&self) -> String {
         format!("{}__{}", self.folder, self.file)
     }
 
@@ -120,13 +120,13 @@ impl TableField<'_> {
 }
 
 fn is_table(node: &ManifestNode) -> bool {
-    let is_of_kind = node.resource_type.is_referred() || node.resource_type == ResourceType::Source;
+    let is_of_kind = node.resource_type.is_referenceable() || node.resource_type == ResourceType::Source;
     is_of_kind && node.relation_name.as_deref().is_some_and(|name| !name.is_empty())
 }
 
 /// Returns the columns of the table in the warehouse. If the catalog does not contain the table, returns the
 /// documented columns.
-fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted: &Wanted) -> Vec<TableField<'a>> {
+fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted: &OmniOptions) -> Vec<TableField<'a>> {
     let mut taken = UsedOmniNames::default();
     let mut field = |column: &'a str, known: KnownTables<'a>| {
         let KnownTables {
@@ -138,7 +138,7 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
         let name = taken.choose([to_name(column)]);
         // Omni derives the column from the name of the field. If the column has another name or case, `sql` specifies
         // it.
-        let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.folds(column);
+        let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.is_folded(column);
         let sql = is_other.then(|| wanted.dialect.name_text(column, false));
         TableField {
             name,
@@ -197,7 +197,7 @@ struct KnownTables<'a> {
 }
 
 /// Sets `sql` for columns whose names differ only by case.
-fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, wanted: &Wanted) -> Vec<TableField<'a>> {
+fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, wanted: &OmniOptions) -> Vec<TableField<'a>> {
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     for field in &fields {
         *counts.entry(field.column.to_ascii_lowercase()).or_default() += 1;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::Artifacts;
-use super::test_status::Recorded;
+use super::test_status::RecordedStatus;
 use crate::artifacts::{DataTest, LastResult, ManifestNode, ResourceType, Status, last_results};
 
 /// Enabled tests, by the index of the node that they test.
 #[derive(Debug)]
-pub(super) struct Tests<'a> {
+pub(super) struct TestsByNode<'a> {
     of_nodes: FxHashMap<usize, Vec<RunTest<'a>>>,
     pub last: BTreeMap<&'a str, LastResult<'a>>,
 }
@@ -27,8 +27,8 @@ pub(super) struct RunTest<'a> {
     pub status: Option<Status>,
 }
 
-impl<'a> Tests<'a> {
-    pub fn new(artifacts: Artifacts<'a>, before: &Recorded) -> Self {
+impl<'a> TestsByNode<'a> {
+    pub fn new(artifacts: Artifacts<'a>, before: &RecordedStatus) -> Self {
         let manifest = artifacts.manifest;
         let last = last_results(artifacts.runs);
         let mut of_nodes: FxHashMap<usize, Vec<RunTest<'a>>> = FxHashMap::default();
@@ -73,7 +73,7 @@ impl RunTest<'_> {
     /// Returns whether users can rely on the tested condition: a failure would stop dbt, and the last run did not
     /// fail.
     pub fn is_reliable(&self) -> bool {
-        self.data.as_ref().is_some_and(DataTest::proves) && !self.failed_last()
+        self.data.as_ref().is_some_and(DataTest::is_conclusive) && !self.failed_last()
     }
 
     /// Returns whether the last run of the test failed, warned, or stopped with an error.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::Artifacts;
 use super::run_trends;
 use super::table::DbtTable;
-use super::table_tests::{RunTest, Tests};
-use crate::artifacts::{ManifestNode, ResourceType, Status, instant_text};
+use super::table_tests::{RunTest, TestsByNode};
+use crate::artifacts::{ManifestNode, ResourceType, Status, format_instant};
 
 /// Test status of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ impl TestState {
 }
 
 /// Returns the test status of a table.
-pub(super) fn state(tests: &[RunTest<'_>]) -> TestState {
+pub(super) fn test_state(tests: &[RunTest<'_>]) -> TestState {
     let severity = |test: &RunTest<'_>| test.node.config_text("severity").map(str::to_lowercase);
     let strict: Vec<Option<&Status>> = tests
         .iter()
@@ -75,7 +75,7 @@ pub(super) struct Freshness {
 
 /// Returns the freshness of each node, by node index. The freshness of a source applies to all descendants of the
 /// source.
-pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Vec<Option<Freshness>> {
+pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Vec<Option<Freshness>> {
     let manifest = artifacts.manifest;
     let mut all: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
     let Some(found) = artifacts.freshness else { return all };
@@ -95,8 +95,8 @@ pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Ve
             Freshness {
                 status: result.status.name().to_owned(),
                 source: source_name(source),
-                loaded_at: result.max_loaded_at.map(instant_text),
-                checked_at: result.snapshotted_at.map(instant_text),
+                loaded_at: result.max_loaded_at.map(format_instant),
+                checked_at: result.snapshotted_at.map(format_instant),
                 rank: (rank, result.max_loaded_at.map(std::cmp::Reverse)),
             },
         ));
@@ -129,18 +129,18 @@ const TIMES: usize = 20;
 #[serde(default)]
 pub(super) struct StatusFile {
     version: u32,
-    pub views: BTreeMap<String, OfView>,
+    pub views: BTreeMap<String, ViewStatus>,
 }
 
 /// Content of the previous status file.
 #[derive(Debug, Default)]
-pub(super) struct Recorded {
+pub(super) struct RecordedStatus {
     file: StatusFile,
     /// Status of each test, by name.
     statuses: FxHashMap<String, Status>,
 }
 
-impl Recorded {
+impl RecordedStatus {
     /// Parses the previous status file. If the file cannot be parsed, it is treated as missing.
     pub fn read(text: Option<&str>) -> Self {
         let file: StatusFile = text
@@ -165,20 +165,20 @@ impl Recorded {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct OfView {
+pub(super) struct ViewStatus {
     node: String,
     tests_state: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tests: Vec<OfTest>,
+    tests: Vec<TestRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub run: Option<OfRun>,
+    pub run: Option<RunRecord>,
     #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     freshness: Option<Freshness>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct OfTest {
+struct TestRecord {
     test: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<String>,
@@ -191,7 +191,7 @@ struct OfTest {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct OfRun {
+pub(super) struct RunRecord {
     status: String,
     /// Run times, with the newest last.
     pub times: Vec<RunTime>,
@@ -208,12 +208,12 @@ pub(super) struct RunTime {
 
 /// Returns the new status file. Results that are missing in the current runs are copied from the previous status
 /// file.
-pub(super) fn file(
+pub(super) fn status_file(
     tables: &[DbtTable<'_>],
     artifacts: Artifacts<'_>,
-    tests: &Tests<'_>,
+    tests: &TestsByNode<'_>,
     freshness: &[Option<Freshness>],
-    before: Recorded,
+    before: RecordedStatus,
 ) -> Option<StatusFile> {
     let mut before = before.file;
     if artifacts.runs.is_empty() && artifacts.freshness.is_none() && before.views.is_empty() {
@@ -221,13 +221,13 @@ pub(super) fn file(
     }
     let mut views = BTreeMap::new();
     for table in tables {
-        let old = before.views.remove(&table.view()).unwrap_or_default();
-        let mut of_tests: Vec<OfTest> = tests.for_node(table.place).iter().map(test_result).collect();
+        let old = before.views.remove(&table.view_name()).unwrap_or_default();
+        let mut of_tests: Vec<TestRecord> = tests.for_node(table.place).iter().map(test_result).collect();
         for test in of_tests.iter_mut().filter(|test| test.status.is_empty()) {
             // If a test did not run this time, keep its last result.
             match old.tests.iter().find(|old| old.test == test.test && old.at.is_some()) {
                 Some(old) => {
-                    *test = OfTest {
+                    *test = TestRecord {
                         test: old.test.clone(),
                         column: old.column.clone(),
                         status: old.status.clone(),
@@ -245,14 +245,18 @@ pub(super) fn file(
                 .execute
                 .map(|span| span.duration().as_secs_f64())
                 .or(last.result.execution_time);
-            (last.result.status.name().to_owned(), last.at.map(instant_text), seconds)
+            (
+                last.result.status.name().to_owned(),
+                last.at.map(format_instant),
+                seconds,
+            )
         });
         let run = run_result(old.run, now);
         let freshness = freshness.get(table.place).cloned().flatten();
         let node = table.node.unique_id.to_string();
         views.insert(
-            table.view(),
-            OfView {
+            table.view_name(),
+            ViewStatus {
                 node,
                 tests_state: table.state.tag().to_owned(),
                 tests: of_tests,
@@ -273,23 +277,23 @@ impl StatusFile {
     }
 }
 
-fn test_result(test: &RunTest<'_>) -> OfTest {
+fn test_result(test: &RunTest<'_>) -> TestRecord {
     let column = test
         .data
         .as_ref()
         .and_then(|data| data.column.as_ref())
         .map(std::string::ToString::to_string);
     let last = test.last.as_ref();
-    OfTest {
+    TestRecord {
         test: test.node.name.to_string(),
         column,
         status: last.map_or_else(String::new, |last| last.result.status.name().to_owned()),
         failures: last.and_then(|last| last.result.failures),
-        at: last.and_then(|last| last.at).map(instant_text),
+        at: last.and_then(|last| last.at).map(format_instant),
     }
 }
 
-fn run_result(before: Option<OfRun>, now: Option<(String, Option<String>, Option<f64>)>) -> Option<OfRun> {
+fn run_result(before: Option<RunRecord>, now: Option<(String, Option<String>, Option<f64>)>) -> Option<RunRecord> {
     let Some((status, at, seconds)) = now else {
         return before;
     };
@@ -305,6 +309,6 @@ fn run_result(before: Option<OfRun>, now: Option<(String, Option<String>, Option
         let surplus = times.len().saturating_sub(TIMES);
         times.drain(..surplus);
     }
-    let trend = run_trends::trend("", &times).map(|trend| run_trends::trend_name(&trend).to_owned());
-    Some(OfRun { status, times, trend })
+    let trend = run_trends::run_trend("", &times).map(|trend| run_trends::trend_name(&trend).to_owned());
+    Some(RunRecord { status, times, trend })
 }

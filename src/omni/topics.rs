@@ -60,7 +60,7 @@ struct TopicJoin<'j> {
 }
 
 /// Returns the topics of a project. If `of_projects` is true, every visible model with joins gets a topic.
-pub(super) fn all(
+pub(super) fn all_topics(
     tables: &[DbtTable<'_>],
     joins: &[TableJoin],
     grants: &Grants<'_>,
@@ -74,7 +74,11 @@ pub(super) fn all(
     let mut named: BTreeMap<&str, Vec<RequestedTopic<'_>>> = BTreeMap::new();
     let mut unnamed = Vec::new();
     for (base, table) in tables.iter().enumerate() {
-        let Some(asked) = requested_topic(base, table, of_projects && live.contains_key(table.view().as_str())) else {
+        let Some(asked) = requested_topic(
+            base,
+            table,
+            of_projects && live.contains_key(table.view_name().as_str()),
+        ) else {
             continue;
         };
         match asked.name {
@@ -85,13 +89,13 @@ pub(super) fn all(
     let mut taken = UsedOmniNames::default();
     let mut topics = Vec::new();
     for (name, several) in named {
-        let asked = widest(several, name, tables, &live, gaps);
-        topics.extend(asked.and_then(|asked| topic(&asked, tables, &live, grants, &mut taken, gaps)));
+        let asked = widest_topic(several, name, tables, &live, gaps);
+        topics.extend(asked.and_then(|asked| build_topic(&asked, tables, &live, grants, &mut taken, gaps)));
     }
     topics.extend(
         unnamed
             .iter()
-            .filter_map(|asked| topic(asked, tables, &live, grants, &mut taken, gaps)),
+            .filter_map(|asked| build_topic(asked, tables, &live, grants, &mut taken, gaps)),
     );
     topics.sort_by(|one, other| one.path.cmp(&other.path));
     topics
@@ -107,7 +111,7 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
             said,
         })
     };
-    match meta::omni(&table.node.meta).and_then(|omni| omni.get("topic")) {
+    match meta::omni_meta(&table.node.meta).and_then(|omni| omni.get("topic")) {
         Some(Said::Bool(false)) => None,
         Some(Said::Bool(true)) => asked(None, None),
         Some(Said::Text(name)) => asked(Some(name), None),
@@ -125,7 +129,7 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
 
 /// Selects the base of a topic that several tables request: the table from which joins reach most of the other
 /// tables.
-fn widest<'a>(
+fn widest_topic<'a>(
     several: Vec<RequestedTopic<'a>>,
     name: &str,
     tables: &[DbtTable<'_>],
@@ -134,11 +138,11 @@ fn widest<'a>(
 ) -> Option<RequestedTopic<'a>> {
     let views: Vec<String> = several
         .iter()
-        .filter_map(|asked| Some(tables.get(asked.base)?.view()))
+        .filter_map(|asked| Some(tables.get(asked.base)?.view_name()))
         .collect();
     let members: FxHashSet<&str> = views.iter().map(String::as_str).collect();
     let reached = |view: &str| -> FxHashSet<String> {
-        let (joined, _) = joined(view, live);
+        let (joined, _) = reachable_views(view, live);
         joined
             .iter()
             .map(|it| it.name)
@@ -171,7 +175,7 @@ fn widest<'a>(
     several.into_iter().nth(best)
 }
 
-fn topic(
+fn build_topic(
     asked: &RequestedTopic<'_>,
     tables: &[DbtTable<'_>],
     live: &FxHashMap<&str, Vec<&TableJoin>>,
@@ -180,8 +184,8 @@ fn topic(
     gaps: &mut Vec<MeasureGap>,
 ) -> Option<Topic> {
     let table = tables.get(asked.base)?;
-    let view = table.view();
-    let (joined, is_all) = joined(&view, live);
+    let view = table.view_name();
+    let (joined, is_all) = reachable_views(&view, live);
     let short = asked.name.map_or_else(|| to_name(table.name), to_name);
     let name = taken.choose([short.clone(), view.clone()]);
     if !is_all {
@@ -193,8 +197,13 @@ fn topic(
         });
     }
     let mut pairs = vec![("base_view".to_owned(), plain_text(&view))];
-    let said = |key: &str| asked.said.and_then(|said| said.get(key)).filter(|it| !it.is_nothing());
-    let of_view = meta::omni(&table.node.meta)
+    let said = |key: &str| {
+        asked
+            .said
+            .and_then(|said| said.get(key))
+            .filter(|it| !it.is_empty_value())
+    };
+    let of_view = meta::omni_meta(&table.node.meta)
         .and_then(|omni| omni.get("label"))
         .and_then(Said::as_str);
     let label = said("label")
@@ -207,15 +216,15 @@ fn topic(
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
     let keys: Vec<(String, YamlOutput)> = KEYS
         .iter()
-        .filter_map(|key| Some(((*key).to_owned(), meta::value(said(key)?))))
+        .filter_map(|key| Some(((*key).to_owned(), meta::meta_value(said(key)?))))
         .collect();
     // A topic must not be visible to users who cannot see its base view.
-    let of_view = meta::stated_meta(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
+    let of_view = meta::meta_pairs(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
     let of_view = of_view.filter(|(_, value)| *value != YamlOutput::Bare("false".to_owned()));
     let closing = grants.keys(table.node).into_iter().chain(of_view);
     pairs.extend(closing.filter(|(key, _)| !keys.iter().any(|(said, _)| said == key)));
     pairs.extend(keys);
-    pairs.push(("joins".to_owned(), nested(&joined)));
+    pairs.push(("joins".to_owned(), nested_joins(&joined)));
     let path = format!("{name}.topic.yaml");
     Some(Topic {
         path,
@@ -227,7 +236,7 @@ fn topic(
 
 /// Returns the views that joins reach from a view, without duplicates. The view itself comes first, then the nearest
 /// views. The flag is `false` if a limit excluded further views.
-fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
+fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
     let mut all = vec![TopicJoin { name: view, to: None }];
     let mut known = FxHashSet::from_iter([view]);
     let mut waiting = VecDeque::from([(0, 0)]);
@@ -258,7 +267,7 @@ fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec
 
 /// Returns the nested map of joins below the base view. In `joined`, each view comes after the view to which it is
 /// joined.
-fn nested(joined: &[TopicJoin<'_>]) -> YamlOutput {
+fn nested_joins(joined: &[TopicJoin<'_>]) -> YamlOutput {
     let mut below: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
     for (place, it) in joined.iter().enumerate().rev() {
         let mut own = below.get_mut(place).map(std::mem::take).unwrap_or_default();

@@ -2,14 +2,14 @@
 
 use super::access::Grants;
 use super::keys::TableKey;
-use super::measures::Measures;
+use super::measures::TableMeasures;
 use super::meta::{self, plain_text};
 use super::table::{DbtTable, TableField};
-use super::table_tests::Tests;
+use super::table_tests::TestsByNode;
 use super::test_status::TestState;
-use super::{Wanted, context};
+use super::{OmniOptions, context};
 use crate::Type;
-use crate::artifacts::{Check, Manifest, MetaValue as Said};
+use crate::artifacts::{Manifest, MetaValue as Said, TestCheck};
 use crate::dbt::{YamlOutput, write_value};
 
 /// View in an Omni model.
@@ -36,19 +36,19 @@ pub struct ViewFile {
 
 pub(super) fn new<'a>(
     table: &DbtTable<'a>,
-    measures: &Measures,
+    measures: &TableMeasures,
     grants: &Grants<'a>,
     manifest: &Manifest,
     children: &[usize],
-    tests: &Tests<'_>,
-    wanted: &Wanted,
+    tests: &TestsByNode<'_>,
+    wanted: &OmniOptions,
 ) -> ViewFile {
     let node = table.node;
     let mut pairs: Vec<(String, YamlOutput)> = Vec::new();
     let mut add = |key: &str, value: YamlOutput| pairs.push((key.to_owned(), value));
     add("schema", plain_text(table.schema));
     add("table_name", plain_text(table.name));
-    let mut said = meta::stated_meta(&node.meta, meta::OF_VIEWS);
+    let mut said = meta::meta_pairs(&node.meta, meta::OF_VIEWS);
     let label = said
         .iter()
         .position(|(key, _)| key == "label")
@@ -81,13 +81,13 @@ pub(super) fn new<'a>(
             YamlOutput::Words(key.iter().map(|name| plain_text(name)).collect()),
         );
     }
-    let values = |field: &TableField<'_>| accepted(field, table, tests);
+    let values = |field: &TableField<'_>| accepted_values(field, table, tests);
     let own = table.fields.iter().map(|field| {
         let granularity = measures.granularity.get(&field.name).map(String::as_str);
         let is_key = matches!(key.as_slice(), [one] if *one == field.name);
         (
             field.name.clone(),
-            YamlOutput::Map(dimension(field, is_key, granularity, values(field))),
+            YamlOutput::Map(dimension_pairs(field, is_key, granularity, values(field))),
         )
     });
     let computed = measures
@@ -113,7 +113,7 @@ pub(super) fn new<'a>(
     names.sort();
     ViewFile {
         path: format!("{}/{}.view.yaml", table.folder, table.file),
-        name: table.view(),
+        name: table.view_name(),
         node: node.unique_id.to_string(),
         text: write_value(&YamlOutput::Map(pairs)),
         key: table.key.clone(),
@@ -137,7 +137,7 @@ fn key_fields(table: &DbtTable<'_>) -> Vec<String> {
 }
 
 /// Returns the keys of a dimension in the view file.
-fn dimension(
+fn dimension_pairs(
     field: &TableField<'_>,
     is_key: bool,
     granularity: Option<&str>,
@@ -153,7 +153,7 @@ fn dimension(
     }
     let mut said = field
         .documented
-        .map(|column| meta::stated_meta(&column.meta, meta::OF_DIMENSIONS))
+        .map(|column| meta::meta_pairs(&column.meta, meta::OF_DIMENSIONS))
         .unwrap_or_default();
     let mut take = |wanted: &str| {
         said.iter()
@@ -223,12 +223,12 @@ fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'sta
 }
 
 /// Returns the accepted values of a column, if a test on them passes.
-fn accepted(field: &TableField<'_>, table: &DbtTable<'_>, tests: &Tests<'_>) -> Option<Vec<YamlOutput>> {
+fn accepted_values(field: &TableField<'_>, table: &DbtTable<'_>, tests: &TestsByNode<'_>) -> Option<Vec<YamlOutput>> {
     // The most expensive condition comes last, because there are many fields and tests.
     let values = tests.for_node(table.place).iter().find_map(|test| {
         let data = test.data.as_ref()?;
         match data.check {
-            Check::AcceptedValues(values) if data.column.as_ref()?.eq_ignore_ascii_case(field.column) => {
+            TestCheck::AcceptedValues(values) if data.column.as_ref()?.eq_ignore_ascii_case(field.column) => {
                 test.is_reliable().then_some(values)
             }
             _ => None,

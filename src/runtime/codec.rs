@@ -14,12 +14,12 @@ use rustc_hash::{FxHashMap, FxHasher};
 pub const DEPTH: usize = 200;
 
 /// Writes a value as bytes for [`read`], which must be called with the same `shape`.
-pub fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
+pub fn to_bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     let mut writer = CodecWriter::default();
     value.write(&mut writer);
     let mut out = Vec::with_capacity(writer.size + 4 * (writer.texts.len() + writer.numbers.len()) + 64);
-    number(&mut out, fingerprint(shape.as_bytes()));
-    number(&mut out, writer.texts.len() as u64);
+    push_number(&mut out, fingerprint(shape.as_bytes()));
+    push_number(&mut out, writer.texts.len() as u64);
     for text in &writer.texts {
         out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     }
@@ -30,7 +30,7 @@ pub fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
         out.extend_from_slice(&number.to_le_bytes());
     }
     let checksum = fingerprint(&out);
-    number(&mut out, checksum);
+    push_number(&mut out, checksum);
     out
 }
 
@@ -71,7 +71,7 @@ pub fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     reader.numbers.is_empty().then_some(value)
 }
 
-fn number(out: &mut Vec<u8>, number: u64) {
+fn push_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
@@ -94,19 +94,19 @@ pub struct CodecWriter<'m> {
 
 impl<'m> CodecWriter<'m> {
     /// Writes a number.
-    pub fn number(&mut self, number: u32) {
+    pub fn write_number(&mut self, number: u32) {
         self.numbers.push(number);
     }
 
     /// Writes a string; equal strings are stored once.
-    pub fn text(&mut self, text: &'m str) {
+    pub fn write_text(&mut self, text: &'m str) {
         let next = self.texts.len() as u32;
         let place = *self.places.entry(text).or_insert(next);
         if place == next {
             self.texts.push(text);
             self.size += text.len();
         }
-        self.number(place);
+        self.write_number(place);
     }
 }
 
@@ -120,15 +120,15 @@ pub struct CodecReader<'t> {
 
 impl CodecReader<'_> {
     /// Reads a number. Returns `None` if no number is left.
-    pub fn number(&mut self) -> Option<u32> {
+    pub fn read_number(&mut self) -> Option<u32> {
         let (first, rest) = self.numbers.split_first()?;
         self.numbers = rest;
         Some(u32::from_le_bytes(*first))
     }
 
     /// Reads a string. Returns `None` if the number read is not the index of a string.
-    pub fn text(&mut self) -> Option<&Arc<str>> {
-        let place = self.number()?;
+    pub fn read_text(&mut self) -> Option<&Arc<str>> {
+        let place = self.read_number()?;
         self.texts.get(place as usize)
     }
 }
@@ -143,76 +143,76 @@ pub trait Stored: Sized {
 
 impl Stored for u32 {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.number(*self);
+        to.write_number(*self);
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        from.number()
+        from.read_number()
     }
 }
 
 impl Stored for u64 {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.number(*self as u32);
-        to.number((*self >> 32) as u32);
+        to.write_number(*self as u32);
+        to.write_number((*self >> 32) as u32);
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        let (low, high) = (from.number()?, from.number()?);
+        let (low, high) = (from.read_number()?, from.read_number()?);
         Some(Self::from(low) | Self::from(high) << 32)
     }
 }
 
 impl Stored for bool {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.number(u32::from(*self));
+        to.write_number(u32::from(*self));
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        Some(from.number()? == 1)
+        Some(from.read_number()? == 1)
     }
 }
 
 impl Stored for Arc<str> {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.text(self);
+        to.write_text(self);
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        from.text().cloned()
+        from.read_text().cloned()
     }
 }
 
 impl Stored for String {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.text(self);
+        to.write_text(self);
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        from.text().map(std::string::ToString::to_string)
+        from.read_text().map(std::string::ToString::to_string)
     }
 }
 
 impl Stored for Box<str> {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.text(self);
+        to.write_text(self);
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        from.text().map(|text| Self::from(&**text))
+        from.read_text().map(|text| Self::from(&**text))
     }
 }
 
 impl<T: Stored> Stored for Option<T> {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.number(u32::from(self.is_some()));
+        to.write_number(u32::from(self.is_some()));
         if let Some(some) = self {
             some.write(to);
         }
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        match from.number()? {
+        match from.read_number()? {
             0 => Some(None),
             _ => T::read(from).map(Some),
         }
@@ -221,12 +221,12 @@ impl<T: Stored> Stored for Option<T> {
 
 impl<T: Stored> Stored for Vec<T> {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.number(self.len() as u32);
+        to.write_number(self.len() as u32);
         self.iter().for_each(|item| item.write(to));
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        let count = from.number()? as usize;
+        let count = from.read_number()? as usize;
         // Each item needs at least one number, so a larger count is invalid.
         if count > from.numbers.len() {
             return None;
@@ -241,7 +241,7 @@ impl<T: Stored> Stored for Vec<T> {
 
 impl<T: Stored + Ord> Stored for BTreeSet<T> {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.number(self.len() as u32);
+        to.write_number(self.len() as u32);
         self.iter().for_each(|item| item.write(to));
     }
 

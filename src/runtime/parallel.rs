@@ -51,7 +51,7 @@ mod tests {
     use super::map_range;
 
     #[test]
-    fn results_stand_in_the_order_of_the_numbers() {
+    fn results_are_in_index_order() {
         assert_eq!(map_range(1000, |n| n * 2), (0..1000).map(|n| n * 2).collect::<Vec<_>>());
         assert_eq!(map_range(0, |n| n), Vec::<usize>::new());
     }

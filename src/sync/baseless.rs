@@ -3,17 +3,17 @@
 
 use super::hand_edits::HandEditKind;
 use super::{lines, state};
-use crate::dbt::{as_written, noted_hashes, with_header_of};
-use crate::decompile::{self, Clash};
+use crate::dbt::{recorded_hashes, with_header_of, without_added_config};
+use crate::decompile::{self, LayoutClash};
 use crate::dialect::Dialect;
-use crate::yaml_edit::{Edit, Path, Rules, YamlValue, edit, merge};
+use crate::yaml_edit::{Edit, Path, Rules, YamlValue, apply_edits, merge};
 
 /// Merges three texts: the text that formulac wrote last, the text that it generates now, and the text in the file.
 /// Returns `None` if both sides changed the same part.
 pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
     match HandEditKind::new(path, model) {
-        HandEditKind::Properties => properties(model, texts),
+        HandEditKind::Properties => merge_properties(model, texts),
         HandEditKind::Docs => lines::merge(base, ours, found),
         HandEditKind::Model | HandEditKind::Test => decompile::merge(base, ours, found, dialect).or_else(|| {
             let [base, found] = [base, found].map(|text| with_header_of(text, ours));
@@ -24,7 +24,12 @@ pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, text
 }
 
 /// Returns the parts that [`merge_without_base`] cannot merge: parts of a query if there are any, otherwise lines.
-pub(super) fn merge_clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
+pub(super) fn merge_clashes(
+    path: &str,
+    model: &str,
+    dialect: Dialect,
+    [base, ours, found]: [&str; 3],
+) -> Vec<LayoutClash> {
     let of_query = match HandEditKind::new(path, model) {
         HandEditKind::Model | HandEditKind::Test => decompile::layout_clashes(base, ours, found, dialect),
         HandEditKind::Properties | HandEditKind::Docs => Vec::new(),
@@ -36,7 +41,7 @@ pub(super) fn merge_clashes(path: &str, model: &str, dialect: Dialect, [base, ou
     let line = |theirs: &str| 1 + found.find(theirs).map_or(0, |at| found[..at].matches('\n').count());
     let of_lines = lines::conflicts(&base, ours, &found).into_iter();
     of_lines
-        .map(|[base, ours, theirs]| Clash::new("these lines", line(&theirs), [base, ours, theirs]))
+        .map(|[base, ours, theirs]| LayoutClash::new("these lines", line(&theirs), [base, ours, theirs]))
         .collect()
 }
 
@@ -46,26 +51,26 @@ pub(super) fn merge_clashes(path: &str, model: &str, dialect: Dialect, [base, ou
 /// ```
 /// use formulac_catalog::Dialect;
 /// use formulac_model::Compiler;
-/// use formulac_sync::in_layout_of;
+/// use formulac_sync::with_layout_of;
 ///
 /// let made = |formula: &str| {
 ///     let spec = format!("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = {formula}\n  b = MIN(y)\n");
 ///     Compiler::default().compile_spec(&spec).model_sql().unwrap().to_owned()
 /// };
 /// let found = made("MAX(x)").replace("min(y) as b", "MIN(y) AS b -- the first");
-/// let new = in_layout_of("m.sql", &found, &made("MIN(x)"), Dialect::default()).unwrap();
+/// let new = with_layout_of("m.sql", &found, &made("MIN(x)"), Dialect::default()).unwrap();
 /// assert!(new.contains("min(x) as a") && new.contains("MIN(y) AS b -- the first"), "{new}");
-/// assert_eq!(in_layout_of("m.sql", &found.replace("y", "z"), &made("MIN(x)"), Dialect::default()), None);
+/// assert_eq!(with_layout_of("m.sql", &found.replace("y", "z"), &made("MIN(x)"), Dialect::default()), None);
 /// ```
 #[must_use]
-pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Option<String> {
+pub fn with_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Option<String> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let model = name.split_once('.').map_or(name, |(model, _)| model);
-    let text = state::lines(found);
-    let made = state::lines(made);
+    let text = state::normalize_lines(found);
+    let made = state::normalize_lines(made);
     // A formatter may move columns, but must not change anything else.
-    let in_order = || as_written(&decompile::in_order_of(&text, &made, dialect)?);
-    let merged = match as_written(&text).or_else(in_order) {
+    let in_order = || without_added_config(&decompile::with_column_order_of(&text, &made, dialect)?);
+    let merged = match without_added_config(&text).or_else(in_order) {
         Some(was) => merge_without_base(path, model, dialect, [&was, &made, &text])?,
         // Somebody may have made the same edit by hand.
         None if made == text => text,
@@ -80,7 +85,7 @@ pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Op
 
 /// Merges properties by their values. The hashes are taken from the newly generated properties, so they are the same on
 /// all sides.
-fn properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
+fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     let rules = Rules::new()
         .list("models", &["name"])
         .list("models.*.columns", &["name"])
@@ -92,7 +97,7 @@ fn properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
 
 /// Replaces the hashes in a properties file with the hashes recorded in `other`.
 fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
-    noted_hashes(other).into_iter().fold(text.to_owned(), |text, noted| {
+    recorded_hashes(other).into_iter().fold(text.to_owned(), |text, noted| {
         let node = Path::root().key("models").item("name", model);
         let node = match noted.column {
             Some(column) => node.key("columns").item("name", column),
@@ -105,7 +110,7 @@ fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
             let value = below.iter().rev().fold(YamlValue::text(&noted.hash), |value, key| {
                 YamlValue::map([(*key, value)])
             });
-            edit(
+            apply_edits(
                 &text,
                 &[Edit::Set {
                     at,

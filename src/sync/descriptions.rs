@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
 use crate::omni::PullRecord;
 use crate::yaml::{self, Node};
-use crate::yaml_edit::{Edit, Path, YamlValue, edit};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 use super::hand_edits::{HandEdit, Property};
 use super::plan::{Action, ModelPlan, PlannedChange};
@@ -27,7 +27,7 @@ struct OmniDescription {
 /// Actions that follow from the descriptions in Omni.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Described {
+pub struct DescriptionActions {
     /// Changes to the files that describe nodes.
     pub plans: Vec<ModelPlan>,
     /// Edits of models that are generated from specs, as pairs of model and edit.
@@ -68,8 +68,8 @@ pub fn changed_descriptions(
     views: &[PulledView],
     is_spec: impl Fn(&str) -> bool,
     read: impl Fn(&str) -> Option<String>,
-) -> Described {
-    let mut done = Described::default();
+) -> DescriptionActions {
+    let mut done = DescriptionActions::default();
     let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
     // A file may describe many nodes, so all its descriptions are changed together.
     let mut files: BTreeMap<String, DescriptionFile> = BTreeMap::new();
@@ -90,7 +90,7 @@ pub fn changed_descriptions(
         if node.resource_type == ResourceType::Model && &*node.package == project && is_spec(&node.name) {
             done.of_specs.extend(
                 said.into_iter()
-                    .map(|one| (node.name.to_string(), edit_of_spec(view, one))),
+                    .map(|one| (node.name.to_string(), spec_edit(view, one))),
             );
             continue;
         }
@@ -117,11 +117,11 @@ pub fn changed_descriptions(
             files.insert(path.to_owned(), DescriptionFile::new(path, text));
         }
         if let Some(file) = files.get_mut(path) {
-            file.describe(view, node, said, &mut done.refused);
+            file.add_descriptions(view, node, said, &mut done.refused);
         }
     }
     for file in files.into_values() {
-        file.end(&mut done);
+        file.finish(&mut done);
     }
     done
 }
@@ -162,7 +162,7 @@ impl PulledView {
 /// Returns a properties file with this description of a node or of one of its columns. Returns `None` if the file does
 /// not describe the node or cannot be edited.
 #[must_use]
-pub fn described_in_properties(
+pub fn set_description_in_properties(
     node: &DbtNode,
     text: &str,
     column: Option<&str>,
@@ -170,10 +170,10 @@ pub fn described_in_properties(
 ) -> Option<String> {
     let (at, found) = find(node, text)?;
     match (column, description) {
-        (column, Some(after)) => edit(text, &[described_by(&at, &found, column, after)]).ok(),
+        (column, Some(after)) => apply_edits(text, &[description_edit(&at, &found, column, after)]).ok(),
         (None, None) => with_description(text, at, &found, None),
         (Some(column), None) => {
-            let column = column_of(&found, column)?;
+            let column = column_node(&found, column)?;
             let name = column.get("name").and_then(Node::text)?;
             with_description(text, at.key("columns").item("name", name), column, None)
         }
@@ -192,7 +192,7 @@ fn with_description(text: &str, at: Path, found: &Node, description: Option<&str
         None if found.get("description").is_some() => Edit::Remove { at },
         None => return Some(text.to_owned()),
     };
-    edit(text, &[change]).ok()
+    apply_edits(text, &[change]).ok()
 }
 
 /// Returns the descriptions that have changed since the view was pulled.
@@ -228,7 +228,7 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
     all
 }
 
-fn edit_of_spec(view: &PulledView, said: OmniDescription) -> HandEdit {
+fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
     HandEdit {
         // Columns use the names from the spec.
         definition: said.column,
@@ -260,7 +260,7 @@ impl DescriptionFile {
         }
     }
 
-    fn describe(
+    fn add_descriptions(
         &mut self,
         view: &PulledView,
         node: &DbtNode,
@@ -274,7 +274,7 @@ impl DescriptionFile {
             return;
         };
         for one in said {
-            let column = one.column.as_deref().map(|name| column_of(&found, name));
+            let column = one.column.as_deref().map(|name| column_node(&found, name));
             let now = match &column {
                 None => found.get("description"),
                 Some(column) => column.and_then(|column| column.get("description")),
@@ -314,7 +314,7 @@ impl DescriptionFile {
                 continue;
             }
             self.edits
-                .push(described_by(&at, &found, one.column.as_deref(), &one.after));
+                .push(description_edit(&at, &found, one.column.as_deref(), &one.after));
             self.plan.changes.push(PlannedChange {
                 definition: Some(name),
                 property: Property::Description,
@@ -325,12 +325,12 @@ impl DescriptionFile {
         }
     }
 
-    fn end(mut self, done: &mut Described) {
+    fn finish(mut self, done: &mut DescriptionActions) {
         if self.edits.is_empty() && self.plan.conflicts.is_empty() {
             return;
         }
         let path = self.plan.model.clone();
-        match edit(&self.text, &self.edits) {
+        match apply_edits(&self.text, &self.edits) {
             Ok(after) => {
                 self.plan
                     .files
@@ -375,7 +375,7 @@ fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
     Some((at, named(root.get(key)?, &node.name)?))
 }
 
-fn column_of<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
+fn column_node<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
     let bare = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
     let columns = found.get("columns")?.items()?;
     columns.iter().find(|column| {
@@ -387,7 +387,7 @@ fn column_of<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
 }
 
 /// Returns the edit that sets the description of the node or of one of its columns.
-fn described_by(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
+fn description_edit(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
     let value = YamlValue::text(text);
     let after = vec!["name".to_owned()];
     let Some(name) = column else {
@@ -399,7 +399,7 @@ fn described_by(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Ed
     };
     let item = YamlValue::map([("name", YamlValue::text(name)), ("description", value.clone())]);
     match (
-        column_of(found, name)
+        column_node(found, name)
             .and_then(|column| column.get("name"))
             .and_then(Node::text),
         found.get("columns"),

@@ -1,6 +1,6 @@
 //! Results of a model's verification, stored in one file per verified spec. Merge requests quote these results.
 
-use super::state::{branches, lines};
+use super::state::{conflict_branches, normalize_lines};
 use super::transaction::content_hash;
 use crate::dbt::{YamlOutput, write_value};
 use crate::verify::{ColumnCounts, Counts};
@@ -23,7 +23,7 @@ const QUOTED: usize = 3;
 /// let mut evidence = Evidence::new("revenue", "metrics/revenue.yml", "model: revenue\n");
 /// evidence.proofs.push(Proof::default());
 /// assert_eq!(Evidence::versions(&evidence.text()), [evidence.clone()]);
-/// assert!(evidence.is_of("model: revenue\r\n") && !evidence.is_of("model: revenue # changed\n"));
+/// assert!(evidence.is_for_spec("model: revenue\r\n") && !evidence.is_for_spec("model: revenue # changed\n"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -102,7 +102,7 @@ pub struct Proof {
 impl Proof {
     /// Returns a readable name for the relation on the other side of this comparison.
     #[must_use]
-    pub fn other(&self) -> &str {
+    pub fn compared_name(&self) -> &str {
         self.with.as_deref().unwrap_or(FORMULA)
     }
 
@@ -120,7 +120,7 @@ impl Proof {
             return why.clone().unwrap_or_else(|| "not compared".to_owned());
         }
         let counts = &self.counts;
-        let mut parts = vec![match (counts.all(), &self.tolerance) {
+        let mut parts = vec![match (counts.total_rows(), &self.tolerance) {
             (0, _) => "no rows on either side".to_owned(),
             (all, tolerance) => {
                 let rows = if all == 1 { "row" } else { "rows" };
@@ -132,7 +132,7 @@ impl Proof {
             let differ = if counts.differing == 1 { "differs" } else { "differ" };
             parts.push(format!("{} {differ}", counts.differing));
         }
-        for (side, place) in [(self.relation_name(), 0), (self.other(), 1)] {
+        for (side, place) in [(self.relation_name(), 0), (self.compared_name(), 1)] {
             let [only, repeated] = [counts.only, counts.repeated].map(|both| both[place]);
             if only > 0 {
                 parts.push(format!("{only} only in {side}"));
@@ -151,7 +151,7 @@ impl Evidence {
     /// Creates evidence for a spec, without any results.
     #[must_use]
     pub fn new(model: &str, spec: &str, source: &str) -> Self {
-        let content = content_hash(lines(source).as_bytes());
+        let content = content_hash(normalize_lines(source).as_bytes());
         Self {
             model: model.to_owned(),
             spec: spec.to_owned(),
@@ -168,8 +168,8 @@ impl Evidence {
 
     /// Returns `true` if this evidence was collected for exactly these contents of the spec.
     #[must_use]
-    pub fn is_of(&self, source: &str) -> bool {
-        self.content == content_hash(lines(source).as_bytes())
+    pub fn is_for_spec(&self, source: &str) -> bool {
+        self.content == content_hash(normalize_lines(source).as_bytes())
     }
 
     /// Returns the combined verdict of all comparisons. The verdict is "differs" if any comparison differs, otherwise
@@ -187,11 +187,11 @@ impl Evidence {
     /// Describes the compared values for a reviewer: the number of rows that agree, or the worst of the rows that
     /// differ.
     #[must_use]
-    pub fn values(&self) -> String {
+    pub fn describe_values(&self) -> String {
         let worst = self
             .proofs
             .iter()
-            .flat_map(|proof| proof.worst.iter().map(move |row| (proof.other(), row)));
+            .flat_map(|proof| proof.worst.iter().map(move |row| (proof.compared_name(), row)));
         let worst: Vec<String> = worst.map(|(other, row)| format!("{row}, beside {other}")).collect();
         let more = worst.len().saturating_sub(QUOTED);
         let more = if more > 0 {
@@ -201,7 +201,7 @@ impl Evidence {
         };
         match self.verdict() {
             Verdict::Agrees => {
-                let rows = self.proofs.first().map_or(0, |proof| proof.counts.all());
+                let rows = self.proofs.first().map_or(0, |proof| proof.counts.total_rows());
                 format!("no value differs in {rows} {}", if rows == 1 { "row" } else { "rows" })
             }
             _ if !worst.is_empty() => {
@@ -239,9 +239,9 @@ impl Evidence {
     /// Returns `true` if the file has exactly the text that formulac writes for some results. This check does not prove
     /// that a verification produced these results.
     #[must_use]
-    pub fn is_written(path: &str, text: &str) -> bool {
+    pub fn is_as_generated(path: &str, text: &str) -> bool {
         match Self::versions(text).as_slice() {
-            [one] => path == Self::evidence_path(&one.model) && one.text() == lines(text),
+            [one] => path == Self::evidence_path(&one.model) && one.text() == normalize_lines(text),
             _ => false,
         }
     }
@@ -250,7 +250,7 @@ impl Evidence {
     /// merge them. Returns nothing for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
-        match branches(text) {
+        match conflict_branches(text) {
             None => read(text).into_iter().collect(),
             Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
         }
@@ -266,7 +266,10 @@ impl Proof {
         let word = |text: &str| YamlOutput::Dbt(text.to_owned());
         let texts = |all: &[String]| YamlOutput::List(all.iter().map(|text| word(text)).collect());
         let count = |count: u64| YamlOutput::Bare(count.to_string());
-        let mut pairs = vec![("with", word(self.other())), ("verdict", word(self.verdict.name()))];
+        let mut pairs = vec![
+            ("with", word(self.compared_name())),
+            ("verdict", word(self.verdict.name())),
+        ];
         if self.of_formula {
             pairs.push(("of_formula", YamlOutput::Bare("true".to_owned())));
         }
@@ -383,7 +386,7 @@ fn read(text: &str) -> Option<Evidence> {
 mod tests {
     use super::*;
 
-    fn evidence() -> Evidence {
+    fn test_evidence() -> Evidence {
         let mut evidence = Evidence::new("m", "metrics/m.yml", "model: m\n");
         evidence.environment = "development".to_owned();
         evidence.engine = "dbt 1.12.6 on duckdb".to_owned();
@@ -438,8 +441,8 @@ mod tests {
     }
 
     #[test]
-    fn evidence_comes_back() {
-        let evidence = evidence();
+    fn evidence_round_trips() {
+        let evidence = test_evidence();
         assert_eq!(
             Evidence::versions(&evidence.text()),
             std::slice::from_ref(&evidence),
@@ -447,7 +450,7 @@ mod tests {
             evidence.text()
         );
         assert_eq!(Evidence::versions("no evidence"), []);
-        assert!(Evidence::is_written(
+        assert!(Evidence::is_as_generated(
             ".formulac/evidence/m.yml",
             &evidence.text().replace('\n', "\r\n")
         ));
@@ -464,13 +467,13 @@ mod tests {
             (".formulac/evidence/m.yml", "all is well".to_owned()),
         ];
         for (path, text) in by_hand {
-            assert!(!Evidence::is_written(path, &text), "{text}");
+            assert!(!Evidence::is_as_generated(path, &text), "{text}");
         }
     }
 
     #[test]
-    fn what_was_found_is_told() {
-        let told: Vec<String> = evidence().proofs.iter().map(Proof::message).collect();
+    fn findings_are_described() {
+        let told: Vec<String> = test_evidence().proofs.iter().map(Proof::message).collect();
         assert_eq!(
             told,
             [
@@ -482,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_compared_is_no_agreement() {
+    fn empty_comparison_is_not_agreement() {
         let of = |verdicts: &[Verdict]| {
             let proof = |verdict: &Verdict| Proof {
                 verdict: *verdict,

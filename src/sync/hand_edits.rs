@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::properties::{self, About, StatedProperties};
-use super::state::lines;
-use crate::dbt::{have_same_values, is_as_written, tokens::canonical};
-use crate::decompile::{Edits, ItemEdit, RestEdit, in_order_of};
+use super::properties::{self, PropertyTarget, StatedProperties};
+use super::state::normalize_lines;
+use crate::dbt::{have_same_values, is_unmodified, tokens::canonical_text};
+use crate::decompile::{Edits, ItemEdit, RestEdit, with_column_order_of};
 use crate::dialect::Dialect;
 use crate::yaml_edit::YamlValue;
 
@@ -73,7 +73,7 @@ pub struct HandEdit {
 
 impl HandEdit {
     /// Returns `true` if the edit concerns a whole file instead of a named part.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_whole_file(&self) -> bool {
         self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)
     }
 }
@@ -109,14 +109,18 @@ pub(super) fn hand_edits_between(
 ) -> Vec<HandEdit> {
     let mut edits = Vec::new();
     for (path, written) in written {
-        let Some(now) = found.get(path).map(|text| lines(text)).filter(|now| now != written) else {
+        let Some(now) = found
+            .get(path)
+            .map(|text| normalize_lines(text))
+            .filter(|now| now != written)
+        else {
             continue;
         };
         match HandEditKind::new(path, model) {
-            HandEditKind::Model => sql(path, written, &now, dialect, &mut edits),
+            HandEditKind::Model => add_sql_edits(path, written, &now, dialect, &mut edits),
             // Properties and docs blocks are compared together below.
             HandEditKind::Properties | HandEditKind::Docs => {}
-            HandEditKind::Test if canonical(written) == canonical(&now) => {}
+            HandEditKind::Test if canonical_text(written) == canonical_text(&now) => {}
             HandEditKind::Test => edits.push(whole_file_edit(path, written, &now, Property::Tests)),
         }
     }
@@ -124,18 +128,20 @@ pub(super) fn hand_edits_between(
         files
             .iter()
             .find(|(path, _)| HandEditKind::new(path, model) == kind)
-            .map(|(path, text)| (path.clone(), lines(text)))
+            .map(|(path, text)| (path.clone(), normalize_lines(text)))
     };
     let Some((path, yml)) = of_kind(written, HandEditKind::Properties) else {
         return edits;
     };
     let md = of_kind(written, HandEditKind::Docs);
-    let now = found.get(&path).map_or_else(|| yml.clone(), |text| lines(text));
+    let now = found
+        .get(&path)
+        .map_or_else(|| yml.clone(), |text| normalize_lines(text));
     let md_path = md.as_ref().map(|(path, _)| path.clone());
     let md_now = md_path
         .as_ref()
         .and_then(|path| found.get(path))
-        .map(|text| lines(text));
+        .map(|text| normalize_lines(text));
     let md = md.map(|(_, text)| text);
     let md_now = md_now.or_else(|| md.clone());
     if now == yml && md_now == md {
@@ -157,7 +163,7 @@ pub(super) fn hand_edits_between(
             edits.push(whole_file_edit(&path, &yml, &now, Property::Text));
         }
         if let (Some(path), Some(md), Some(now)) = (md_path, md, md_now)
-            && !is_as_written(&now)
+            && !is_unmodified(&now)
             && md != now
         {
             edits.push(whole_file_edit(&path, &md, &now, Property::Text));
@@ -189,8 +195,8 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
 
 /// Adds the edits in a model's SQL: first the edits of columns, then the edits of other parts. Changes in layout,
 /// comments and the order of columns are not edits.
-fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
-    let found = Edits::between(written, now, dialect);
+fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
+    let found = Edits::from_texts(written, now, dialect);
     let begin = edits.len();
     let item = |item: ItemEdit| HandEdit {
         definition: Some(item.column),
@@ -205,8 +211,8 @@ fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<H
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.rest.into_iter().map(rest));
-    let is_written = |now: &str| canonical(written) == canonical(now);
-    let is_moved = || in_order_of(now, written, dialect).is_some_and(|now| is_written(&now));
+    let is_written = |now: &str| canonical_text(written) == canonical_text(now);
+    let is_moved = || with_column_order_of(now, written, dialect).is_some_and(|now| is_written(&now));
     if edits.len() == begin && !is_written(now) && !is_moved() {
         edits.push(whole_file_edit(path, written, now, Property::Text));
     }
@@ -215,11 +221,11 @@ fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<H
 fn properties_between(
     path: &str,
     md: Option<&str>,
-    before: &BTreeMap<About, StatedProperties>,
-    after: &BTreeMap<About, StatedProperties>,
+    before: &BTreeMap<PropertyTarget, StatedProperties>,
+    after: &BTreeMap<PropertyTarget, StatedProperties>,
     edits: &mut Vec<HandEdit>,
 ) {
-    let abouts: std::collections::BTreeSet<&About> = before.keys().chain(after.keys()).collect();
+    let abouts: std::collections::BTreeSet<&PropertyTarget> = before.keys().chain(after.keys()).collect();
     for about in abouts {
         let (was, is) = (before.get(about), after.get(about));
         if was.map(StatedProperties::text) == is.map(StatedProperties::text) {

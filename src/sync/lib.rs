@@ -44,21 +44,24 @@ mod timing;
 mod transaction;
 mod write_back;
 
-pub use baseless::in_layout_of;
-pub use descriptions::{Described, PulledView, changed_descriptions, described_in_properties};
+pub use baseless::with_layout_of;
+pub use descriptions::{DescriptionActions, PulledView, changed_descriptions, set_description_in_properties};
 pub use disk::Disk;
 pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
-pub use log::{LOG, Log, LogEntry, Logged, REFUSED, short_hash};
-pub use merge_request::{MergeRequest, Promised, ToldValues};
+pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
+pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
 pub use plan::{Action, KNOWN, KnownChange, ModelPlan, Plan, PlannedChange, STATES, state_path};
-pub use reconcile::{Conflict, ModelSides, Ours, Reconciled, TextChange, Tools, files, reconcile, reconcile_all};
-pub use resolve::{revert_edit, take_edit, with_formula_in_conflict};
+pub use reconcile::{
+    Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, TextChange, merge_files, reconcile, reconcile_all,
+};
+pub use resolve::{apply_edit_to_spec, revert_edit, with_formula_in_conflict};
 pub use state::PushState;
 pub use timing::Timing;
 pub use transaction::{
-    FileChange, JOURNAL, Journal, LeftTransaction, TransactionFault, content_hash, left_transaction, prepare,
+    FileChange, InterruptedTransaction, JOURNAL, Journal, TransactionFault, content_hash, interrupted_transaction,
+    prepare,
 };
 
 use formulac_catalog::dialect;

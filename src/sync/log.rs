@@ -128,7 +128,7 @@ pub fn short_hash(hash: &str) -> &str {
 /// An entry with its position in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Logged {
+pub struct NumberedEntry {
     /// Number of the entry: one more than the highest number of the entries before it. Entries on two branches may have
     /// the same number.
     pub number: usize,
@@ -145,7 +145,7 @@ pub struct Logged {
 #[non_exhaustive]
 pub struct Log {
     /// Entries sorted by number, then by time. Every entry comes after its parents.
-    pub entries: Vec<Logged>,
+    pub entries: Vec<NumberedEntry>,
     /// Faults, as pairs of file name and description.
     pub faults: Vec<(String, String)>,
 }
@@ -189,10 +189,10 @@ impl Log {
                 ));
             }
         }
-        let numbers = numbers(&found);
+        let numbers = number_entries(&found);
         let logged = found.into_iter().map(|(hash, (file, entry))| {
             let number = numbers.get(&hash).copied().unwrap_or(1);
-            Logged {
+            NumberedEntry {
                 number,
                 hash,
                 file,
@@ -202,7 +202,7 @@ impl Log {
         log.entries = logged.collect();
         number_refusals(&mut log.entries);
         log.entries.sort_by(|one, other| {
-            let key = |it: &Logged| (it.number, it.entry.did == REFUSED);
+            let key = |it: &NumberedEntry| (it.number, it.entry.did == REFUSED);
             (key(one), &one.entry.at, &one.hash).cmp(&(key(other), &other.entry.at, &other.hash))
         });
         log.faults.sort();
@@ -213,7 +213,7 @@ impl Log {
     /// parents of the next entry.
     #[must_use]
     pub fn head_hashes(&self) -> Vec<String> {
-        let changed: Vec<&Logged> = self
+        let changed: Vec<&NumberedEntry> = self
             .entries
             .iter()
             .filter(|logged| logged.entry.did != REFUSED)
@@ -227,8 +227,8 @@ impl Log {
 
     /// Returns the entries that match a number or the first characters of a hash.
     #[must_use]
-    pub fn find_entries(&self, id: &str) -> Vec<&Logged> {
-        let is_meant = |logged: &&Logged| match id.parse::<usize>() {
+    pub fn find_entries(&self, id: &str) -> Vec<&NumberedEntry> {
+        let is_meant = |logged: &&NumberedEntry| match id.parse::<usize>() {
             Ok(number) if id.len() < SHORT => logged.number == number && logged.entry.did != REFUSED,
             _ => id.len() >= 4 && logged.hash.starts_with(id),
         };
@@ -237,7 +237,7 @@ impl Log {
 }
 
 /// Computes the number of each entry in one pass, starting with the entries without parents.
-fn numbers(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usize> {
+fn number_entries(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usize> {
     let mut waits: BTreeMap<&str, usize> = BTreeMap::new();
     let mut follow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (hash, (_, entry)) in found {
@@ -282,11 +282,11 @@ fn numbers(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usi
 }
 
 /// Gives each refusal the highest number of the entries before it, so that the refusal is listed after them.
-fn number_refusals(entries: &mut [Logged]) {
-    let (refused, mut changed): (Vec<&mut Logged>, Vec<&mut Logged>) =
+fn number_refusals(entries: &mut [NumberedEntry]) {
+    let (refused, mut changed): (Vec<&mut NumberedEntry>, Vec<&mut NumberedEntry>) =
         entries.iter_mut().partition(|logged| logged.entry.did == REFUSED);
     // Older entries have no fractions of a second, and `Z` would sort after a fraction.
-    fn at(logged: &Logged) -> &str {
+    fn at(logged: &NumberedEntry) -> &str {
         logged.entry.at.trim_end_matches('Z')
     }
     changed.sort_by(|one, other| at(one).cmp(at(other)));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn branches_merge_and_numbers_rise() {
+    fn numbers_rise_across_merged_branches() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
         let (left, right) = (
             entry("2026-01-02T00:00:00Z", &[&first]),
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_followed_by_nothing() {
+    fn refused_entries_have_no_successors() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
         let refused = LogEntry {
             did: REFUSED.to_owned(),
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn changed_and_missing_entries_are_told() {
+    fn changed_and_missing_entries_are_reported() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
         let second = entry("2026-01-02T00:00:00Z", &[&first]);
         let forged = Log::read([

@@ -7,7 +7,7 @@ use super::hand_edits::{HandEditKind, Property};
 use super::lines::diff;
 use super::plan::{Action, ModelPlan, Plan, PlannedChange, STATES};
 use super::properties;
-use crate::markdown::{block, code, escape_markdown, sentence};
+use crate::markdown::{code_block, escape_markdown, escape_sentence, inline_code};
 use crate::yaml_edit::YamlValue;
 
 /// Maximum number of changes listed per model.
@@ -24,7 +24,7 @@ pub struct MergeRequest {
     /// Checks that did not run, with the reason, for example `values (no connection)`.
     pub not_run: Vec<String>,
     /// Verification results of each created or updated model.
-    pub values: Vec<ToldValues>,
+    pub values: Vec<ReportedValues>,
     /// Impact of the change, as Markdown. `None` if it is not known.
     pub reaches: Option<String>,
     /// Number of approvals that each role must give.
@@ -35,7 +35,7 @@ pub struct MergeRequest {
 
 /// Result of verifying a model's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ToldValues {
+pub struct ReportedValues {
     /// The model.
     pub model: String,
     /// The environment and engine of the verification, for example `development, dbt 1.12.6 on duckdb`. `None` if the
@@ -48,14 +48,14 @@ pub struct ToldValues {
 /// Number of tests in the model files that a push writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Promised {
+pub struct PromisedTests {
     /// Number of data tests, including tests in separate files.
     pub data: usize,
     /// Number of unit tests.
     pub unit: usize,
 }
 
-impl Promised {
+impl PromisedTests {
     /// Counts the tests in a model's files. `files` maps paths to contents.
     #[must_use]
     pub fn new(model: &str, files: &BTreeMap<String, String>) -> Self {
@@ -123,7 +123,7 @@ impl MergeRequest {
                     .for_each(|model| write_model(&mut out, model, model.action.name()));
             }
         }
-        let place = |values: &ToldValues| {
+        let place = |values: &ReportedValues| {
             values
                 .place
                 .as_ref()
@@ -133,10 +133,12 @@ impl MergeRequest {
         match self.values.as_slice() {
             [] => {}
             [one] => {
-                let _ = writeln!(out, "**Values**{}: {}", place(one), sentence(&one.told));
+                let _ = writeln!(out, "**Values**{}: {}", place(one), escape_sentence(&one.told));
             }
             all => {
-                let one = |it: &ToldValues| format!("{}{}: {}", code(&it.model), place(it), sentence(&it.told));
+                let one = |it: &ReportedValues| {
+                    format!("{}{}: {}", inline_code(&it.model), place(it), escape_sentence(&it.told))
+                };
                 let _ = writeln!(
                     out,
                     "**Values**: {}",
@@ -151,7 +153,7 @@ impl MergeRequest {
                 .iter()
                 .cloned()
                 .chain(not_run)
-                .map(|it| sentence(&it))
+                .map(|it| escape_sentence(&it))
                 .collect();
             let _ = writeln!(out, "**Checks**: {}", all.join(" · "));
         }
@@ -172,9 +174,9 @@ impl MergeRequest {
             let _ = write!(out, " **Needs**: {}.", needs.join(", "));
         }
         out.push_str("\n\n");
-        details(&mut out, plan);
+        write_details(&mut out, plan);
         if let Some(undo) = &self.undo {
-            let _ = writeln!(out, "undo: {}", code(undo));
+            let _ = writeln!(out, "undo: {}", inline_code(undo));
         }
         out
     }
@@ -182,7 +184,7 @@ impl MergeRequest {
 
 fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     let _ = writeln!(out, "### {}: {about}\n", escape_markdown(&model.model));
-    let cell = |text: &Option<String>| text.as_deref().map(code).unwrap_or_default();
+    let cell = |text: &Option<String>| text.as_deref().map(inline_code).unwrap_or_default();
     let name = |change: &PlannedChange| {
         let name = change.definition.as_deref().unwrap_or("the model");
         let of = if change.property == Property::Formula {
@@ -225,24 +227,24 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
         let _ = writeln!(
             out,
             "Copied into the spec from {}: {}.\n",
-            code(&edit.file),
+            inline_code(&edit.file),
             edit.property
         );
     }
     for edit in &model.kept {
         let name = edit.definition.as_deref().unwrap_or(&model.model);
-        let at = code(&format!("{}:{}", edit.file, edit.line));
+        let at = inline_code(&format!("{}:{}", edit.file, edit.line));
         let _ = writeln!(
             out,
             "Remains a hand edit, because a spec cannot express it: {} of {} ({at}).\n",
             edit.property,
-            code(name)
+            inline_code(name)
         );
     }
 }
 
 /// Writes the diffs of SQL and of other files in collapsed sections.
-fn details(out: &mut String, plan: &Plan) {
+fn write_details(out: &mut String, plan: &Plan) {
     let files = plan.models.iter().flat_map(|model| &model.files);
     let changed = files.filter(|file| !file.path.starts_with(STATES));
     for (what, is_sql) in [("SQL", true), ("Other files", false)] {
@@ -253,7 +255,7 @@ fn details(out: &mut String, plan: &Plan) {
             let side = |text: &Option<String>| text.as_deref().unwrap_or_default().replace('\r', "");
             let diff = diff(&side(&file.before), &side(&file.after));
             lines += diff.lines().filter(|line| line.starts_with(['+', '-'])).count();
-            let _ = writeln!(body, "{}\n\n{}", code(&file.path), block("diff", &diff));
+            let _ = writeln!(body, "{}\n\n{}", inline_code(&file.path), code_block("diff", &diff));
         }
         if !body.is_empty() {
             let many = if lines == 1 { "" } else { "s" };

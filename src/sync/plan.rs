@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::hand_edits::{HandEdit, HandEditKind, Property};
 use super::properties::{self, StatedProperties};
-use super::reconcile::{Conflict, ModelSides, Ours, Reconciled, TextChange, files};
-use super::state::{PushState, lines};
+use super::reconcile::{Conflict, CurrentSpec, ModelSides, Reconciled, TextChange, merge_files};
+use super::state::{PushState, normalize_lines};
 use crate::CompiledSpec;
-use crate::dbt::are_of_one_text;
+use crate::dbt::is_same_content;
 
 /// Folder of the bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
@@ -158,7 +158,7 @@ impl ModelPlan {
             kept,
             mut conflicts,
         } = reconciled;
-        let (mut changed, more) = files(sides, &kept);
+        let (mut changed, more) = merge_files(sides, &kept);
         // Conflicts between definitions already stop the push. Conflicts between files are reported only if there are
         // no such conflicts.
         if conflicts.is_empty() {
@@ -271,14 +271,14 @@ impl PushState {
     /// Returns a base for a model that was never pushed. Requires that somebody edited the model's files and that the
     /// spec still generates the files as they were before these edits. Returns `None` otherwise.
     #[must_use]
-    pub fn from_written(model: &str, ours: &Ours, found: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn from_written(model: &str, ours: &CurrentSpec, found: &BTreeMap<String, String>) -> Option<Self> {
         let both = || {
             found
                 .iter()
                 .filter_map(|(path, text)| Some((path, text, ours.files.get(path)?)))
         };
-        let is_edited = both().any(|(_, text, ours)| lines(text) != lines(ours));
-        if !is_edited || !both().all(|(_, text, ours)| are_of_one_text(text, ours)) {
+        let is_edited = both().any(|(_, text, ours)| normalize_lines(text) != normalize_lines(ours));
+        if !is_edited || !both().all(|(_, text, ours)| is_same_content(text, ours)) {
             return None;
         }
         Some(Self::from_pushed(model, ours))
@@ -286,14 +286,14 @@ impl PushState {
 
     /// Returns the base that a push of a spec stores.
     #[must_use]
-    pub fn from_pushed(model: &str, ours: &Ours) -> Self {
+    pub fn from_pushed(model: &str, ours: &CurrentSpec) -> Self {
         let mut state = Self::new(model, &ours.spec, &ours.source);
         state.files.clone_from(&ours.files);
         state
     }
 }
 
-impl Ours {
+impl CurrentSpec {
     /// Returns the changes to a model since an earlier version of its spec.
     #[must_use]
     pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<PlannedChange> {

@@ -9,7 +9,7 @@ use crate::yaml_edit::YamlValue;
 
 /// Identifies one property of a model or column.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct About {
+pub(super) struct PropertyTarget {
     /// The column. `None` for the model.
     pub column: Option<String>,
     pub property: Property,
@@ -36,11 +36,11 @@ impl StatedProperties {
 
 /// Reads all properties of a model, and replaces `doc()` calls with the contents of their docs blocks. Returns `None`
 /// if the file has no properties.
-pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, StatedProperties>> {
+pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarget, StatedProperties>> {
     let root = yaml::read(yml, &mut Vec::new()).ok()??;
     let mut reader = PropertiesReader {
         text: yml,
-        docs: md.map(blocks).unwrap_or_default(),
+        docs: md.map(docs_blocks).unwrap_or_default(),
         said: BTreeMap::new(),
     };
     for (key, value) in root.pairs()? {
@@ -48,7 +48,7 @@ pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, Stated
         match (key, value.items()) {
             ("version", _) => {}
             ("models", Some([model])) => reader.model(model),
-            _ => reader.say(None, Property::Text, key, value),
+            _ => reader.record_statement(None, Property::Text, key, value),
         }
     }
     Some(reader.said)
@@ -57,7 +57,7 @@ pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, Stated
 struct PropertiesReader<'t> {
     text: &'t str,
     docs: BTreeMap<String, (String, usize)>,
-    said: BTreeMap<About, StatedProperties>,
+    said: BTreeMap<PropertyTarget, StatedProperties>,
 }
 
 impl PropertiesReader<'_> {
@@ -87,16 +87,16 @@ impl PropertiesReader<'_> {
             "data_tests" | "tests" => {
                 for item in value.items().unwrap_or_default() {
                     let detail = display_value(&value_of(item));
-                    self.say(column, Property::Tests, &detail, item);
+                    self.record_statement(column, Property::Tests, &detail, item);
                 }
             }
             "config" => {
                 for (key, value) in value.pairs().unwrap_or_default() {
-                    self.say(column, Property::Config, key.text().unwrap_or_default(), value);
+                    self.record_statement(column, Property::Config, key.text().unwrap_or_default(), value);
                 }
             }
-            "tags" | "meta" => self.say(column, Property::Config, key, value),
-            _ => self.say(column, Property::Text, key, value),
+            "tags" | "meta" => self.record_statement(column, Property::Config, key, value),
+            _ => self.record_statement(column, Property::Text, key, value),
         }
     }
 
@@ -108,7 +108,7 @@ impl PropertiesReader<'_> {
             .cloned();
         match called {
             Some((text, line)) => {
-                let about = About {
+                let about = PropertyTarget {
                     column: column.map(str::to_owned),
                     property: Property::Description,
                     detail: String::new(),
@@ -122,18 +122,18 @@ impl PropertiesReader<'_> {
                     },
                 );
             }
-            None => self.say(column, Property::Description, "", value),
+            None => self.record_statement(column, Property::Description, "", value),
         }
     }
 
-    fn say(&mut self, column: Option<&str>, property: Property, detail: &str, value: &Node) {
+    fn record_statement(&mut self, column: Option<&str>, property: Property, detail: &str, value: &Node) {
         let read = if detail == "meta" {
             without_hash(value)
         } else {
             Some(value_of(value))
         };
         let Some(read) = read else { return };
-        let about = About {
+        let about = PropertyTarget {
             column: column.map(str::to_owned),
             property,
             detail: detail.to_owned(),
@@ -186,7 +186,7 @@ fn doc_call(text: &str) -> Option<&str> {
 
 /// Returns the docs blocks of a file by name, each with the line number on which its text begins. `raw` blocks, which
 /// protect text from Jinja, are removed.
-fn blocks(md: &str) -> BTreeMap<String, (String, usize)> {
+fn docs_blocks(md: &str) -> BTreeMap<String, (String, usize)> {
     let mut found = BTreeMap::new();
     let mut rest = md;
     while let Some((_, tail)) = rest.split_once("{% docs ") {

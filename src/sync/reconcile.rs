@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, HandEditKind, Property};
 use super::lines::merge as merge_lines;
-use super::properties::{self, About, StatedProperties};
-use super::state::{PushState, lines};
+use super::properties::{self, PropertyTarget, StatedProperties};
+use super::state::{PushState, normalize_lines};
 use super::{baseless, write_back};
-use crate::dbt::{differ_by_path_alone, is_as_written};
-use crate::decompile::{Clash, Decompiler, in_order_of, spec_for_sql, with_formula};
+use crate::dbt::{is_same_except_path, is_unmodified};
+use crate::decompile::{Decompiler, LayoutClash, spec_for_sql, with_column_order_of, with_formula};
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
 /// A spec and the files that it generates now.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Ours {
+pub struct CurrentSpec {
     /// Path of the spec, relative to the project's folder.
     pub spec: String,
     /// Contents of the spec.
@@ -27,7 +27,7 @@ pub struct Ours {
     pub files: BTreeMap<String, String>,
 }
 
-impl Ours {
+impl CurrentSpec {
     /// Creates a spec with its generated files. `models` and `tests` are the folders of models and tests, relative to
     /// the project's folder. Returns `None` if the spec generates no model.
     #[must_use]
@@ -40,11 +40,11 @@ impl Ours {
         let own = [("sql", Some(sql)), ("yml", Some(yml)), ("md", compiled.model_md())];
         let own = own
             .into_iter()
-            .filter_map(|(end, text)| Some((format!("{models}/{name}.{end}"), lines(text?))));
+            .filter_map(|(end, text)| Some((format!("{models}/{name}.{end}"), normalize_lines(text?))));
         let tests = compiled
             .model_tests()
             .iter()
-            .map(|test| (format!("{tests}/{}.sql", test.name()), lines(test.sql())));
+            .map(|test| (format!("{tests}/{}.sql", test.name()), normalize_lines(test.sql())));
         let files = own.chain(tests).collect();
         Some(Self {
             spec: spec.to_owned(),
@@ -73,7 +73,7 @@ pub struct ModelSides<'a> {
     /// Versions of the base. Empty before the first push. Two versions if git could not merge them.
     pub bases: &'a [PushState],
     /// The spec. `None` if it was removed.
-    pub ours: Option<&'a Ours>,
+    pub ours: Option<&'a CurrentSpec>,
     /// The files in the work tree. The keys are paths.
     pub found: &'a BTreeMap<String, String>,
 }
@@ -109,14 +109,14 @@ pub struct Conflict {
     /// The edit of the file. `None` if the conflict concerns a complete file.
     pub edit: Option<HandEdit>,
     /// The parts that both sides changed. Empty if the conflict does not concern a file.
-    pub clashes: Vec<Clash>,
+    pub clashes: Vec<LayoutClash>,
 }
 
 impl Conflict {
     /// Returns `true` if the conflict is between a description in Omni and a description that people wrote in dbt. In
     /// that case a push generated neither file.
     #[must_use]
-    pub fn is_of_omni(&self) -> bool {
+    pub fn is_omni_conflict(&self) -> bool {
         self.property == Property::Description && self.edit.is_none()
     }
 }
@@ -137,7 +137,7 @@ pub struct Reconciled {
 
 /// Tools for converting SQL to formulas and for compiling other versions of a spec.
 #[derive(Clone, Copy, Debug)]
-pub struct Tools<'t> {
+pub struct ReconcileTools<'t> {
     /// The compiler for the spec. Its schema has everything that the spec reads.
     pub compiler: &'t Compiler,
     /// The decompiler, which all models share.
@@ -148,12 +148,12 @@ pub struct Tools<'t> {
     pub moved: &'t BTreeMap<String, String>,
 }
 
-impl Tools<'_> {
+impl ReconcileTools<'_> {
     /// Compiles a version of a spec. `None` if the spec generates no model.
     #[must_use]
-    pub fn compile(&self, spec: &str, text: &str) -> Option<Ours> {
+    pub fn compile(&self, spec: &str, text: &str) -> Option<CurrentSpec> {
         let compiled = self.compiler.compile_spec_at(text, Some(spec));
-        let mut made = Ours::new(spec, text, compiled, self.folders.0, self.folders.1)?;
+        let mut made = CurrentSpec::new(spec, text, compiled, self.folders.0, self.folders.1)?;
         made.files = made
             .files
             .into_iter()
@@ -165,13 +165,14 @@ impl Tools<'_> {
 
 /// Reconciles the current spec with the edits that people made in the files and elsewhere (`more`).
 #[must_use]
-pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> Tools<'t>) -> Reconciled {
+pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> ReconcileTools<'t>) -> Reconciled {
     let mut done = Reconciled::default();
     let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else {
         return done;
     };
     let dialect = ours.compiled.dialect();
-    let mut edits = hand_edits::hand_edits_between(sides.model, &base.files, &edited(sides, &base.files), dialect);
+    let mut edits =
+        hand_edits::hand_edits_between(sides.model, &base.files, &edited_files(sides, &base.files), dialect);
     edits.extend(more);
     if edits.is_empty() {
         return done;
@@ -195,18 +196,22 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         tools,
         base_said,
     };
-    work.respelled(&mut edits, &mut done);
+    work.apply_respellings(&mut edits, &mut done);
     for edit in edits {
-        work.one(edit, &mut done);
+        work.reconcile_edit(edit, &mut done);
     }
     if work.ours.source != ours.source {
         // The spec with the transferred edits may also generate other edits in the file.
-        let left =
-            hand_edits::hand_edits_between(sides.model, &work.ours.files, &edited(sides, &work.ours.files), dialect);
+        let left = hand_edits::hand_edits_between(
+            sides.model,
+            &work.ours.files,
+            &edited_files(sides, &work.ours.files),
+            dialect,
+        );
         let is_left = |edit: &HandEdit| {
             let is_it =
                 |other: &HandEdit| (&other.file, other.line, &other.after) == (&edit.file, edit.line, &edit.after);
-            edit.is_whole() || left.iter().any(is_it)
+            edit.is_whole_file() || left.iter().any(is_it)
         };
         let (kept, made): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
         done.kept = kept;
@@ -217,10 +222,11 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
 }
 
 /// Returns the files that people edited, by path. Files that formulac wrote at any time count as unedited.
-fn edited(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_ours = |path: &String, text: &str| {
-        let is_one_of = |files: &BTreeMap<String, String>| files.get(path).is_some_and(|known| *known == lines(text));
-        is_as_written(text)
+        let is_one_of =
+            |files: &BTreeMap<String, String>| files.get(path).is_some_and(|known| *known == normalize_lines(text));
+        is_unmodified(text)
             || sides.bases.iter().any(|base| is_one_of(&base.files))
             || sides.ours.is_some_and(|ours| is_one_of(&ours.files))
     };
@@ -231,14 +237,14 @@ fn edited(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BTreeMap
             if is_ours(path, now) {
                 written.clone()
             } else {
-                lines(now)
+                normalize_lines(now)
             },
         ))
     });
     found.collect()
 }
 
-fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<About, StatedProperties> {
+fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<PropertyTarget, StatedProperties> {
     let of_kind = |kind: HandEditKind| {
         files
             .iter()
@@ -254,19 +260,19 @@ struct ReconcileWork<'a> {
     sides: ModelSides<'a>,
     base: &'a PushState,
     /// The spec with the edits transferred so far.
-    ours: Ours,
-    tools: Tools<'a>,
+    ours: CurrentSpec,
+    tools: ReconcileTools<'a>,
     /// The base's spec, compiled now. `None` if it is not needed.
-    before: Option<Ours>,
-    base_said: BTreeMap<About, StatedProperties>,
+    before: Option<CurrentSpec>,
+    base_said: BTreeMap<PropertyTarget, StatedProperties>,
 }
 
 impl ReconcileWork<'_> {
-    fn one(&mut self, edit: HandEdit, done: &mut Reconciled) {
+    fn reconcile_edit(&mut self, edit: HandEdit, done: &mut Reconciled) {
         if edit.property == Property::Formula {
-            return self.formula(edit, done);
+            return self.reconcile_formula(edit, done);
         }
-        let (base, ours) = self.values(&edit);
+        let (base, ours) = self.edited_values(&edit);
         if ours == edit.after {
             done.carried.push(edit);
             return;
@@ -275,25 +281,28 @@ impl ReconcileWork<'_> {
         // lines.
         let dialect = self.ours.compiled.dialect();
         let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
-            (Some(base), Some(ours), Some(found)) if edit.is_whole() => {
-                baseless::merge_without_base(&edit.file, self.sides.model, dialect, [base, ours, &lines(found)])
-                    .is_some()
-            }
+            (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => baseless::merge_without_base(
+                &edit.file,
+                self.sides.model,
+                dialect,
+                [base, ours, &normalize_lines(found)],
+            )
+            .is_some(),
             _ => false,
         };
         // If a part of a file has a conflict, the other edits in the file wait until the conflict is resolved.
-        let waits = edit.is_whole() && done.conflicts.iter().any(|conflict| conflict.file == edit.file);
+        let waits = edit.is_whole_file() && done.conflicts.iter().any(|conflict| conflict.file == edit.file);
         if waits {
             done.kept.push(edit);
             return;
         }
         if self.sides.bases.len() != 1 || (ours != base && !goes_beside()) {
-            done.conflicts.push(self.conflict(&edit, base, ours));
+            done.conflicts.push(self.build_conflict(&edit, base, ours));
             return;
         }
-        for source in write_back::candidates(&self.ours.source, &edit) {
+        for source in write_back::spec_candidates(&self.ours.source, &edit) {
             let carried = self.tools.compile(&self.ours.spec, &source);
-            if let Some(carried) = carried.filter(|carried| self.says(carried, &edit)) {
+            if let Some(carried) = carried.filter(|carried| self.has_edited_value(carried, &edit)) {
                 self.ours = carried;
                 done.carried.push(edit);
                 return;
@@ -305,7 +314,7 @@ impl ReconcileWork<'_> {
     /// Transfers edits of the SQL that only replace words, numbers or symbols, by making the same replacements in the
     /// spec. If something else was edited too, or if the spec has changed in the same places, each edit is examined
     /// individually.
-    fn respelled(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+    fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
         let of_model = is_in_model_file(self.sides.model);
         let Some(file) = edits.iter().find(|edit| of_model(edit)).map(|edit| edit.file.clone()) else {
             return;
@@ -313,7 +322,7 @@ impl ReconcileWork<'_> {
         if self.sides.bases.len() != 1 {
             return;
         }
-        let Some(found) = self.sides.found.get(&file).map(|text| lines(text)) else {
+        let Some(found) = self.sides.found.get(&file).map(|text| normalize_lines(text)) else {
             return;
         };
         let base = self.base;
@@ -321,11 +330,11 @@ impl ReconcileWork<'_> {
             return;
         };
         let ours = &self.ours.source;
-        let is_ours = lines(ours) == base.source;
+        let is_ours = normalize_lines(ours) == base.source;
         let text = if is_ours {
             Some(theirs)
         } else {
-            merge_lines(&base.source, &lines(ours), &theirs)
+            merge_lines(&base.source, &normalize_lines(ours), &theirs)
         };
         let Some(text) = text else { return };
         let text = if ours.contains("\r\n") {
@@ -337,7 +346,7 @@ impl ReconcileWork<'_> {
             return;
         };
         // Two changes can merge line by line and still belong to the same formula.
-        if !is_ours && !self.changes_apart(&carried) {
+        if !is_ours && !self.has_separate_changes(&carried) {
             return;
         }
         self.ours = carried;
@@ -348,8 +357,8 @@ impl ReconcileWork<'_> {
 
     /// Returns `true` if the merged spec keeps the current spec's own changes: each formula is either the one in the
     /// current spec, or one that the current spec has not changed since the base.
-    fn changes_apart(&self, carried: &Ours) -> bool {
-        let formulas = |made: &Ours| -> BTreeMap<(Option<String>, String), String> {
+    fn has_separate_changes(&self, carried: &CurrentSpec) -> bool {
+        let formulas = |made: &CurrentSpec| -> BTreeMap<(Option<String>, String), String> {
             let one = |it: &crate::model::SpecDefinition| {
                 (
                     (it.step().map(str::to_owned), it.name().to_owned()),
@@ -367,16 +376,16 @@ impl ReconcileWork<'_> {
     }
 
     /// Reconciles an edited column of the SQL. If a formula gives this SQL, transfers that formula to the spec.
-    fn formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
-        let Some(found) = self.sides.found.get(&edit.file).map(|text| lines(text)) else {
+    fn reconcile_formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
+        let Some(found) = self.sides.found.get(&edit.file).map(|text| normalize_lines(text)) else {
             return;
         };
         let name = edit.definition.clone().unwrap_or_default();
-        let ours = definition(&self.ours, &name, edit.cte.as_deref());
+        let ours = spec_definition(&self.ours, &name, edit.cte.as_deref());
         let base = self
             .before
             .as_ref()
-            .and_then(|before| definition(before, &name, edit.cte.as_deref()));
+            .and_then(|before| spec_definition(before, &name, edit.cte.as_deref()));
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition. The column may be a helper column or a column that is passed
             // through.
@@ -388,11 +397,11 @@ impl ReconcileWork<'_> {
         };
         // The file was generated from the base. Its SQL is converted to a formula with the base's spec, because the
         // current spec may generate a completely different file.
-        let Tools {
+        let ReconcileTools {
             compiler, decompiler, ..
         } = self.tools;
         let spec = Some(self.base.spec.as_str());
-        let formula = decompiler.formula(compiler, &self.base.source, spec, &found, base_step.as_deref(), &name);
+        let formula = decompiler.find_formula(compiler, &self.base.source, spec, &found, base_step.as_deref(), &name);
         let carried = formula.as_ref().map_err(ToString::to_string).and_then(|formula| {
             let text = with_formula(&self.ours.source, step.as_deref(), &name, formula);
             let text = text.map_err(|refusal| refusal.to_string())?;
@@ -402,11 +411,11 @@ impl ReconcileWork<'_> {
         });
         if carried
             .as_ref()
-            .is_ok_and(|carried| bodies(carried) == bodies(&self.ours))
+            .is_ok_and(|carried| sql_bodies(carried) == sql_bodies(&self.ours))
         {
             done.carried.push(edit);
         } else if ours != base || self.sides.bases.len() != 1 {
-            let mut conflict = self.conflict(&edit, Some(base), Some(ours));
+            let mut conflict = self.build_conflict(&edit, Some(base), Some(ours));
             conflict.theirs_formula = formula.ok();
             done.conflicts.push(conflict);
         } else {
@@ -424,12 +433,12 @@ impl ReconcileWork<'_> {
     }
 
     /// Returns the values of the edited property in the base and in the spec, in the format of the file.
-    fn values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
-        if edit.is_whole() {
+    fn edited_values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
+        if edit.is_whole_file() {
             let of = |files: &BTreeMap<String, String>| files.get(&edit.file).cloned();
             return (of(&self.base.files), of(&self.ours.files));
         }
-        let about = about(edit);
+        let about = property_target(edit);
         let now = stated_properties(self.sides.model, &self.ours.files);
         (
             self.base_said.get(&about).map(StatedProperties::text),
@@ -438,8 +447,8 @@ impl ReconcileWork<'_> {
     }
 
     /// Returns `true` if a spec contains the edited value and is otherwise unchanged.
-    fn says(&self, carried: &Ours, edit: &HandEdit) -> bool {
-        let about = about(edit);
+    fn has_edited_value(&self, carried: &CurrentSpec, edit: &HandEdit) -> bool {
+        let about = property_target(edit);
         let (mut before, mut after) = (
             stated_properties(self.sides.model, &self.ours.files),
             stated_properties(self.sides.model, &carried.files),
@@ -450,7 +459,7 @@ impl ReconcileWork<'_> {
             && before
                 .iter()
                 .all(|(about, said)| after.get(about).is_some_and(|now| now.text() == said.text()));
-        let sql = |ours: &Ours| {
+        let sql = |ours: &CurrentSpec| {
             let files = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
             files
                 .map(|(path, text)| (path.clone(), text.clone()))
@@ -459,10 +468,10 @@ impl ReconcileWork<'_> {
         says && same && sql(&self.ours) == sql(carried)
     }
 
-    fn conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
+    fn build_conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
-            (Some(base), Some(ours), Some(found)) if edit.is_whole() => {
+            (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => {
                 baseless::merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
             }
             _ => Vec::new(),
@@ -488,19 +497,19 @@ impl ReconcileWork<'_> {
 
 /// Returns a check for edits of a named or located part of a model's SQL.
 fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
-    move |edit| HandEditKind::new(&edit.file, model) == HandEditKind::Model && !edit.is_whole()
+    move |edit| HandEditKind::new(&edit.file, model) == HandEditKind::Model && !edit.is_whole_file()
 }
 
 /// Returns the SQL that a spec generates, without the headers. The headers contain the formulas as the user spelled
 /// them.
-fn bodies(ours: &Ours) -> Vec<&str> {
+fn sql_bodies(ours: &CurrentSpec) -> Vec<&str> {
     let sql = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
     sql.map(|(_, text)| text.split_once(" #}\n").map_or(text.as_str(), |(_, body)| body))
         .collect()
 }
 
 /// Returns the step and the formula of a definition, with the formula on one line.
-pub(super) fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(Option<String>, String)> {
+pub(super) fn spec_definition(ours: &CurrentSpec, name: &str, cte: Option<&str>) -> Option<(Option<String>, String)> {
     let all = ours
         .compiled
         .definitions()
@@ -516,15 +525,15 @@ pub(super) fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(
 }
 
 /// Returns `true` if the spec's value of a property equals the edited value.
-pub(super) fn equals_spec_value(model: &str, made: &Ours, edit: &HandEdit) -> bool {
+pub(super) fn equals_spec_value(model: &str, made: &CurrentSpec, edit: &HandEdit) -> bool {
     stated_properties(model, &made.files)
-        .get(&about(edit))
+        .get(&property_target(edit))
         .map(StatedProperties::text)
         == edit.after
 }
 
-fn about(edit: &HandEdit) -> About {
-    About {
+fn property_target(edit: &HandEdit) -> PropertyTarget {
+    PropertyTarget {
         column: edit.definition.clone(),
         property: edit.property,
         detail: edit.detail.clone(),
@@ -559,7 +568,7 @@ impl TextChange {
 #[must_use]
 pub fn reconcile_all<'t>(
     models: &[(ModelSides<'_>, Vec<HandEdit>)],
-    tools: impl Fn() -> Tools<'t> + Sync,
+    tools: impl Fn() -> ReconcileTools<'t> + Sync,
 ) -> Vec<Reconciled> {
     let one = |number: usize| {
         let (sides, more) = models.get(number)?;
@@ -571,7 +580,7 @@ pub fn reconcile_all<'t>(
 /// Merges the existing files of a model with the files that its spec generates now. Edits that no spec can express are
 /// kept.
 #[must_use]
-pub fn files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
+pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
     let nothing = BTreeMap::new();
     let ours = sides.ours.map_or(&nothing, |ours| &ours.files);
     let mut paths: Vec<&String> = ours
@@ -584,12 +593,12 @@ pub fn files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<
     for path in paths {
         let base = sides.bases.first().and_then(|base| base.files.get(path));
         let found = sides.found.get(path);
-        match file(sides, path, base, ours.get(path), found, kept) {
-            Ok(after) if after.as_deref().map(lines) != found.map(|text| lines(text)) => {
+        match merge_file(sides, path, base, ours.get(path), found, kept) {
+            Ok(after) if after.as_deref().map(normalize_lines) != found.map(|text| normalize_lines(text)) => {
                 changes.push(TextChange {
                     path: path.clone(),
                     before: found.cloned(),
-                    after: ended_as(after, found),
+                    after: with_line_endings_of(after, found),
                 });
             }
             Ok(_) => {}
@@ -615,20 +624,20 @@ pub fn files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<
 }
 
 /// Returns the new contents of a file, or the parts in conflict.
-fn file(
+fn merge_file(
     sides: ModelSides<'_>,
     path: &str,
     base: Option<&String>,
     ours: Option<&String>,
     found: Option<&String>,
     kept: &[HandEdit],
-) -> Result<Option<String>, Vec<Clash>> {
+) -> Result<Option<String>, Vec<LayoutClash>> {
     let Some(found) = found else { return Ok(ours.cloned()) };
-    let found = lines(found);
+    let found = normalize_lines(found);
     // Nobody edited the file, so its layout and comments also come from formulac.
     if sides.bases.iter().any(|base| base.files.get(path) == Some(&found)) || ours == Some(&found) {
         return Ok(ours.map(|ours| {
-            if differ_by_path_alone(&found, ours) {
+            if is_same_except_path(&found, ours) {
                 found
             } else {
                 ours.clone()
@@ -637,19 +646,19 @@ fn file(
     }
     let is_kept = kept
         .iter()
-        .any(|edit| edit.file == path || docs_and_properties(&edit.file, path));
+        .any(|edit| edit.file == path || is_same_model_files(&edit.file, path));
     let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
     let mut in_order = None;
     let was = match base {
         Some(base) if is_kept => base,
         // The spec contains all edits, so only the layout and the order of columns come from the user.
-        Some(base) => in_order.insert(in_order_of(&found, base, dialect).unwrap_or_else(|| found.clone())),
-        None if is_as_written(&found) => &found,
+        Some(base) => in_order.insert(with_column_order_of(&found, base, dialect).unwrap_or_else(|| found.clone())),
+        None if is_unmodified(&found) => &found,
         // The file was not generated, so a person must have written it.
         None => return Err(Vec::new()),
     };
     let Some(ours) = ours else {
-        return if is_as_written(&found) {
+        return if is_unmodified(&found) {
             Ok(None)
         } else {
             Err(Vec::new())
@@ -668,7 +677,7 @@ fn file(
 
 /// Returns `true` if the two files are a model's properties and docs blocks. A value of the properties may be stored in
 /// a docs block.
-fn docs_and_properties(one: &str, other: &str) -> bool {
+fn is_same_model_files(one: &str, other: &str) -> bool {
     let stem = |path: &str| {
         path.strip_suffix(".md")
             .or_else(|| path.strip_suffix(".yml"))
@@ -678,7 +687,7 @@ fn docs_and_properties(one: &str, other: &str) -> bool {
 }
 
 /// Converts the line endings of a string to those of the existing file.
-fn ended_as(text: Option<String>, found: Option<&String>) -> Option<String> {
+fn with_line_endings_of(text: Option<String>, found: Option<&String>) -> Option<String> {
     let crlf = found.is_some_and(|found| found.contains("\r\n"));
     text.map(|text| if crlf { text.replace('\n', "\r\n") } else { text })
 }

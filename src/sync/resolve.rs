@@ -2,30 +2,30 @@
 //! spec's version.
 
 use super::hand_edits::{HandEdit, HandEditKind, Property};
-use super::reconcile::{Conflict, Ours, Tools};
-use super::state::lines;
+use super::reconcile::{Conflict, CurrentSpec, ReconcileTools};
+use super::state::normalize_lines;
 use super::{reconcile, write_back};
 use crate::decompile::with_formula;
-use crate::yaml_edit::{Edit, Path, YamlValue, edit as edit_yaml};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml};
 
 /// Restores the text that formulac wrote in place of an edit, and returns the file. Returns `None` if that text cannot
 /// be determined.
 #[must_use]
 pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
-    if edit.is_whole() {
+    if edit.is_whole_file() {
         return edit.before.clone();
     }
     let in_yaml = HandEditKind::new(&edit.file, model) == HandEditKind::Properties;
     match edit.property {
         Property::Description | Property::Tests | Property::Config if in_yaml => {
-            edit_yaml(file, &[undone(edit, model)?]).ok()
+            edit_yaml(file, &[undo_edit(edit, model)?]).ok()
         }
         _ => {
             let (before, after) = (
                 edit.before.as_ref()?,
                 edit.after.as_ref().filter(|after| !after.is_empty())?,
             );
-            let text = lines(file);
+            let text = normalize_lines(file);
             let begin: usize = text
                 .split_inclusive('\n')
                 .take(edit.line.saturating_sub(1))
@@ -38,7 +38,7 @@ pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
 }
 
 /// Returns the YAML edit that undoes a hand edit.
-fn undone(edit: &HandEdit, model: &str) -> Option<Edit> {
+fn undo_edit(edit: &HandEdit, model: &str) -> Option<Edit> {
     let node = Path::root().key("models").item("name", model);
     let node = match &edit.definition {
         Some(column) => node.key("columns").item("name", column),
@@ -73,7 +73,12 @@ fn undone(edit: &HandEdit, model: &str) -> Option<Edit> {
 /// Returns the spec with its own version replaced by the file's version. If no spec can express the file's formula,
 /// reverts the spec's own change, so that the edit stays in the file. Returns `None` if neither is possible.
 #[must_use]
-pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>) -> Option<String> {
+pub fn apply_edit_to_spec(
+    conflict: &Conflict,
+    model: &str,
+    ours: &CurrentSpec,
+    tools: ReconcileTools<'_>,
+) -> Option<String> {
     let edit = conflict.edit.as_ref()?;
     if edit.property == Property::Formula {
         let formula = conflict.theirs_formula.as_ref().or(conflict.base.as_ref())?;
@@ -83,17 +88,17 @@ pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>
         let made = tools.compile(&ours.spec, source);
         made.is_some_and(|made| reconcile::equals_spec_value(model, &made, edit))
     };
-    write_back::candidates(&ours.source, edit).into_iter().find(says)
+    write_back::spec_candidates(&ours.source, edit).into_iter().find(says)
 }
 
 /// Returns the spec with another formula for the definition that has the conflict. Returns `None` if the conflict does
 /// not concern a formula.
 #[must_use]
-pub fn with_formula_in_conflict(conflict: &Conflict, ours: &Ours, formula: &str) -> Option<String> {
+pub fn with_formula_in_conflict(conflict: &Conflict, ours: &CurrentSpec, formula: &str) -> Option<String> {
     let name = conflict
         .definition
         .as_deref()
         .filter(|_| conflict.property == Property::Formula)?;
-    let (step, _) = reconcile::definition(ours, name, conflict.step.as_deref())?;
+    let (step, _) = reconcile::spec_definition(ours, name, conflict.step.as_deref())?;
     with_formula(&ours.source, step.as_deref(), name, formula).ok()
 }

@@ -101,7 +101,10 @@ fn snake_case(name: &str) -> String {
 pub fn mask_secrets(vars: &str) -> String {
     let mut out = vars.to_owned();
     // Replace from the end to keep the earlier positions valid.
-    let mut places: Vec<(usize, usize)> = secrets(vars).into_iter().map(|(start, end, _)| (start, end)).collect();
+    let mut places: Vec<(usize, usize)> = find_secrets(vars)
+        .into_iter()
+        .map(|(start, end, _)| (start, end))
+        .collect();
     places.sort_unstable();
     for (start, end) in places.into_iter().rev() {
         if out.is_char_boundary(start) && out.is_char_boundary(end) {
@@ -115,18 +118,20 @@ pub fn mask_secrets(vars: &str) -> String {
 /// received the variables.
 #[must_use]
 pub fn without_secrets(text: &str, vars: &str) -> String {
-    secrets(vars).into_iter().fold(text.to_owned(), |text, (_, _, value)| {
-        // A shorter value could also occur inside a word.
-        if value.len() < 4 {
-            text
-        } else {
-            text.replace(&value, MASK)
-        }
-    })
+    find_secrets(vars)
+        .into_iter()
+        .fold(text.to_owned(), |text, (_, _, value)| {
+            // A shorter value could also occur inside a word.
+            if value.len() < 4 {
+                text
+            } else {
+                text.replace(&value, MASK)
+            }
+        })
 }
 
 /// Returns the values that look secret, as start, end and value.
-fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
+fn find_secrets(vars: &str) -> Vec<(usize, usize, String)> {
     let Ok(Some(root)) = yaml::read(vars, &mut Vec::new()) else {
         return Vec::new();
     };

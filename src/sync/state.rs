@@ -50,12 +50,12 @@ impl PushState {
     /// ```
     /// use formulac_sync::PushState;
     /// for model in ["revenue", "known"] {
-    ///     assert_eq!(PushState::model_of(&PushState::file_name(model)), Some(model));
+    ///     assert_eq!(PushState::state_model(&PushState::file_name(model)), Some(model));
     /// }
-    /// assert_eq!(PushState::model_of("known.yml"), None);
+    /// assert_eq!(PushState::state_model("known.yml"), None);
     /// ```
     #[must_use]
-    pub fn model_of(file_name: &str) -> Option<&str> {
+    pub fn state_model(file_name: &str) -> Option<&str> {
         let stem = file_name.strip_suffix(".yml")?;
         let model = stem.strip_suffix(".model").unwrap_or(stem);
         (!stem.eq_ignore_ascii_case(TAKEN)).then_some(model)
@@ -67,7 +67,7 @@ impl PushState {
         Self {
             model: model.to_owned(),
             spec: spec.to_owned(),
-            source: lines(source),
+            source: normalize_lines(source),
             files: BTreeMap::new(),
         }
     }
@@ -76,7 +76,7 @@ impl PushState {
     #[must_use]
     pub fn text(&self) -> String {
         // The block does not end with a line break, so that git merges it line by line.
-        let block = |text: &str| YamlOutput::Dbt(lines(text).trim_end_matches('\n').to_owned());
+        let block = |text: &str| YamlOutput::Dbt(normalize_lines(text).trim_end_matches('\n').to_owned());
         let files = self
             .files
             .iter()
@@ -96,7 +96,7 @@ impl PushState {
     /// them. Returns nothing for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
-        match branches(text) {
+        match conflict_branches(text) {
             None => read(text).into_iter().collect(),
             Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
         }
@@ -109,18 +109,18 @@ fn read(text: &str) -> Option<PushState> {
     let files = root.get("files").and_then(Node::pairs).unwrap_or_default();
     let files = files
         .iter()
-        .filter_map(|(path, text)| Some((path.text()?.to_owned(), lines(text.text()?))));
+        .filter_map(|(path, text)| Some((path.text()?.to_owned(), normalize_lines(text.text()?))));
     Some(PushState {
         model: scalar("model")?,
         spec: scalar("spec")?,
-        source: lines(&scalar("source")?),
+        source: normalize_lines(&scalar("source")?),
         files: files.collect(),
     })
 }
 
 /// Splits a file with git's conflict markers into the versions of the two branches. Returns `None` if there are no
 /// markers.
-pub(super) fn branches(text: &str) -> Option<[String; 2]> {
+pub(super) fn conflict_branches(text: &str) -> Option<[String; 2]> {
     if !text.lines().any(|line| line.starts_with("<<<<<<< ")) {
         return None;
     }
@@ -147,7 +147,7 @@ pub(super) fn branches(text: &str) -> Option<[String; 2]> {
 }
 
 /// Normalizes the line endings of a string for comparison, and ends it with one line break.
-pub(super) fn lines(text: &str) -> String {
+pub(super) fn normalize_lines(text: &str) -> String {
     let text = text.replace('\r', "");
     format!("{}\n", text.trim_end_matches('\n'))
 }
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_come_back() {
+    fn states_round_trip() {
         let mut state = PushState::new(
             "m",
             "metrics/m.yml",
@@ -169,13 +169,13 @@ mod tests {
             ("tests/t.sql", "\tselect"),
             ("tests/empty.sql", ""),
         ] {
-            state.files.insert(path.to_owned(), lines(text));
+            state.files.insert(path.to_owned(), normalize_lines(text));
         }
         assert_eq!(PushState::versions(&state.text()), [state]);
     }
 
     #[test]
-    fn what_git_could_not_merge_is_both() {
+    fn conflicted_state_has_both_versions() {
         let of = |formula: &str| {
             let mut state = PushState::new(
                 "m",
@@ -184,7 +184,7 @@ mod tests {
             );
             state.files.insert(
                 "m.sql".to_owned(),
-                lines(&format!("select\n    {formula} as a,\n    2 as b")),
+                normalize_lines(&format!("select\n    {formula} as a,\n    2 as b")),
             );
             state
         };

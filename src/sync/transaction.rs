@@ -70,7 +70,7 @@ struct JournalEntry {
 
 /// Change that an earlier run left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeftTransaction {
+pub enum InterruptedTransaction {
     /// No change.
     Nothing,
     /// A change that must be completed.
@@ -85,7 +85,7 @@ pub fn content_hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn file(name: &str) -> String {
+fn journal_path(name: &str) -> String {
     format!("{JOURNAL}/{name}")
 }
 
@@ -102,13 +102,13 @@ const DRAFT: &str = "journal.json.tmp";
 pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Result<Journal, TransactionFault> {
     let mut folders: Vec<String> = Vec::new();
     for change in changes.iter().filter(|change| change.after.is_some()) {
-        for folder in above(&change.path) {
+        for folder in parent_folders(&change.path) {
             if !folders.contains(&folder) && !disk.has_folder(&folder) {
                 folders.push(folder);
             }
         }
     }
-    for folder in above(&file(DRAFT)) {
+    for folder in parent_folders(&journal_path(DRAFT)) {
         if !disk.has_folder(&folder) {
             disk.make_folder(&folder)
                 .map_err(|error| TransactionFault::Io(folder.clone(), error))?;
@@ -120,7 +120,7 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         let like = change.before.as_ref().map(|_| change.path.as_str());
         for (name, bytes) in [("before", &change.before), ("after", &change.after)] {
             if let Some(bytes) = bytes {
-                let path = file(&format!("{name}-{number}"));
+                let path = journal_path(&format!("{name}-{number}"));
                 disk.write(&path, bytes, like)
                     .map_err(|error| TransactionFault::Io(path.clone(), error))?;
             }
@@ -132,12 +132,12 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         });
     }
     let journal = Journal { note, entries, folders };
-    let draft = file(DRAFT);
+    let draft = journal_path(DRAFT);
     disk.write(&draft, journal.text().as_bytes(), None)
         .map_err(|error| TransactionFault::Io(draft.clone(), error))?;
     disk.flush_folder(JOURNAL)
         .map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
-    disk.rename(&draft, &file(FORWARD))
+    disk.rename(&draft, &journal_path(FORWARD))
         .map_err(|error| TransactionFault::Io(draft, error))?;
     // From here on, the change will be completed. It continues even if the journal's name may not have been written to
     // the disk yet.
@@ -150,9 +150,9 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
 /// # Errors
 ///
 /// Returns an error if the journal cannot be read or is invalid.
-pub fn left_transaction(disk: &mut impl Disk) -> Result<LeftTransaction, TransactionFault> {
+pub fn interrupted_transaction(disk: &mut impl Disk) -> Result<InterruptedTransaction, TransactionFault> {
     for (name, to_undo) in [(FORWARD, false), (BACKWARD, true)] {
-        let path = file(name);
+        let path = journal_path(name);
         let Some(bytes) = disk
             .read(&path)
             .map_err(|error| TransactionFault::Io(path.clone(), error))?
@@ -162,13 +162,13 @@ pub fn left_transaction(disk: &mut impl Disk) -> Result<LeftTransaction, Transac
         let text = String::from_utf8_lossy(&bytes);
         let journal = Journal::read(&text).ok_or(TransactionFault::Unreadable(path))?;
         return Ok(if to_undo {
-            LeftTransaction::ToUndo(journal)
+            InterruptedTransaction::ToUndo(journal)
         } else {
-            LeftTransaction::ToFinish(journal)
+            InterruptedTransaction::ToFinish(journal)
         });
     }
     clear(disk)?;
-    Ok(LeftTransaction::Nothing)
+    Ok(InterruptedTransaction::Nothing)
 }
 
 impl Journal {
@@ -185,7 +185,7 @@ impl Journal {
     /// can then undo the change or try again.
     pub fn apply(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         // Check all files before touching the first one.
-        if let Some(entry) = self.rewritten(disk)? {
+        if let Some(entry) = self.rewritten_entry(disk)? {
             return Err(TransactionFault::Foreign(entry.path.clone()));
         }
         for folder in &self.folders {
@@ -194,7 +194,7 @@ impl Journal {
                     .map_err(|error| TransactionFault::Io(folder.clone(), error))?;
             }
         }
-        self.bring(disk, "after", false, |entry| (&entry.before, &entry.after))
+        self.move_files(disk, "after", false, |entry| (&entry.before, &entry.after))
     }
 
     /// Returns `true` if somebody else changed a file, so that it has neither the old nor the new contents.
@@ -203,12 +203,12 @@ impl Journal {
     ///
     /// Returns an error if a file cannot be read.
     pub fn is_rewritten(&self, disk: &mut impl Disk) -> Result<bool, TransactionFault> {
-        Ok(self.rewritten(disk)?.is_some())
+        Ok(self.rewritten_entry(disk)?.is_some())
     }
 
-    fn rewritten(&self, disk: &mut impl Disk) -> Result<Option<&JournalEntry>, TransactionFault> {
+    fn rewritten_entry(&self, disk: &mut impl Disk) -> Result<Option<&JournalEntry>, TransactionFault> {
         for entry in &self.entries {
-            let now = entry.now(disk)?;
+            let now = entry.current_hash(disk)?;
             if now != entry.before && now != entry.after {
                 return Ok(Some(entry));
             }
@@ -223,7 +223,7 @@ impl Journal {
     /// Returns an error if an operation failed. The next run then tries again. If the first operation failed, the next
     /// run completes the change instead.
     pub fn undo(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
-        self.take_back(disk, false)
+        self.restore_files(disk, false)
     }
 
     /// Restores every file, including files that were rewritten after the change was applied.
@@ -232,11 +232,11 @@ impl Journal {
     ///
     /// Returns the same errors as [`Journal::undo`].
     pub fn undo_all(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
-        self.take_back(disk, true)
+        self.restore_files(disk, true)
     }
 
-    fn take_back(&self, disk: &mut impl Disk, all: bool) -> Result<(), TransactionFault> {
-        let (forward, backward) = (file(FORWARD), file(BACKWARD));
+    fn restore_files(&self, disk: &mut impl Disk, all: bool) -> Result<(), TransactionFault> {
+        let (forward, backward) = (journal_path(FORWARD), journal_path(BACKWARD));
         if disk
             .read(&backward)
             .map_err(|error| TransactionFault::Io(backward.clone(), error))?
@@ -245,7 +245,7 @@ impl Journal {
             disk.rename(&forward, &backward)
                 .map_err(|error| TransactionFault::Io(forward, error))?;
         }
-        self.bring(disk, "before", all, |entry| (&entry.after, &entry.before))?;
+        self.move_files(disk, "before", all, |entry| (&entry.after, &entry.before))?;
         for folder in self.folders.iter().rev() {
             // The folder remains if somebody has added a file to it.
             let _ = disk.remove_folder(folder);
@@ -262,7 +262,7 @@ impl Journal {
     /// Returns an error if the journal cannot be removed. The next run then completes the change again, which has no
     /// effect.
     pub fn finish(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
-        let forward = file(FORWARD);
+        let forward = journal_path(FORWARD);
         disk.remove(&forward)
             .map_err(|error| TransactionFault::Io(forward, error))?;
         // The next run discards any remaining files.
@@ -270,7 +270,7 @@ impl Journal {
         Ok(())
     }
 
-    fn bring<'e>(
+    fn move_files<'e>(
         &'e self,
         disk: &mut impl Disk,
         kept: &str,
@@ -281,14 +281,14 @@ impl Journal {
         for (number, entry) in self.entries.iter().enumerate() {
             let (from, to) = way(entry);
             // Check again, because somebody may have changed the file since the first check.
-            let now = entry.now(disk)?;
+            let now = entry.current_hash(disk)?;
             if now == *to || (now != *from && !all) {
                 continue;
             }
             let failed = |error| TransactionFault::Io(entry.path.clone(), error);
             match to {
                 Some(_) => disk
-                    .rename(&file(&format!("{kept}-{number}")), &entry.path)
+                    .rename(&journal_path(&format!("{kept}-{number}")), &entry.path)
                     .map_err(failed)?,
                 None => disk.remove(&entry.path).map_err(failed)?,
             }
@@ -341,7 +341,7 @@ impl Journal {
 }
 
 impl JournalEntry {
-    fn now(&self, disk: &mut impl Disk) -> Result<Option<String>, TransactionFault> {
+    fn current_hash(&self, disk: &mut impl Disk) -> Result<Option<String>, TransactionFault> {
         let bytes = disk
             .read(&self.path)
             .map_err(|error| TransactionFault::Io(self.path.clone(), error))?;
@@ -356,7 +356,7 @@ fn clear(disk: &mut impl Disk) -> Result<(), TransactionFault> {
         move |error| TransactionFault::Io(path, error)
     };
     for name in disk.list(JOURNAL).map_err(failed(JOURNAL))? {
-        let path = file(&name);
+        let path = journal_path(&name);
         disk.remove(&path).map_err(failed(&path))?;
     }
     if disk.has_folder(JOURNAL) {
@@ -366,7 +366,7 @@ fn clear(disk: &mut impl Disk) -> Result<(), TransactionFault> {
 }
 
 /// Returns the folders that contain a path, outer folders first.
-fn above(path: &str) -> Vec<String> {
+fn parent_folders(path: &str) -> Vec<String> {
     path.match_indices('/')
         .filter_map(|(at, _)| path.get(..at))
         .filter(|it| !it.is_empty())
@@ -383,7 +383,7 @@ mod tests {
     /// A disk that fails at one operation. It either fails only once or, as if the process had been killed, also fails
     /// at all later operations.
     #[derive(Clone, Debug, Default)]
-    struct Failing {
+    struct FailingDisk {
         files: BTreeMap<String, Vec<u8>>,
         folders: BTreeSet<String>,
         done: usize,
@@ -391,7 +391,7 @@ mod tests {
         is_kill: bool,
     }
 
-    impl Failing {
+    impl FailingDisk {
         /// Runs at the start of each operation and counts it. Returns an error if this operation must fail.
         fn step(&mut self) -> io::Result<()> {
             self.done += 1;
@@ -414,7 +414,7 @@ mod tests {
         }
     }
 
-    impl Disk for Failing {
+    impl Disk for FailingDisk {
         fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>> {
             self.step()?;
             Ok(self.files.get(path).cloned())
@@ -498,8 +498,8 @@ mod tests {
         }
     }
 
-    fn start() -> (Failing, Vec<FileChange>) {
-        let mut disk = Failing::default();
+    fn start() -> (FailingDisk, Vec<FileChange>) {
+        let mut disk = FailingDisk::default();
         disk.folders.extend(["models", "metrics"].map(str::to_owned));
         for (path, text) in [
             ("models/a.sql", "old a"),
@@ -520,7 +520,7 @@ mod tests {
 
     /// Applies a change together with another step, and undoes the change if anything fails. The change counts as
     /// completed after `committed` is set to `true`.
-    fn run(disk: &mut Failing, changes: &[FileChange], committed: &mut bool) -> Result<(), TransactionFault> {
+    fn run(disk: &mut FailingDisk, changes: &[FileChange], committed: &mut bool) -> Result<(), TransactionFault> {
         let journal = prepare(disk, changes, Value::Null)?;
         let applied = journal.apply(disk);
         if applied.is_ok() && disk.step().is_ok() {
@@ -533,11 +533,11 @@ mod tests {
     }
 
     /// Performs the first steps of the next run.
-    fn next_run(disk: &mut Failing, committed: &mut bool) -> Result<(), TransactionFault> {
-        match left_transaction(disk)? {
-            LeftTransaction::Nothing => Ok(()),
-            LeftTransaction::ToUndo(journal) => journal.undo(disk),
-            LeftTransaction::ToFinish(journal) => {
+    fn next_run(disk: &mut FailingDisk, committed: &mut bool) -> Result<(), TransactionFault> {
+        match interrupted_transaction(disk)? {
+            InterruptedTransaction::Nothing => Ok(()),
+            InterruptedTransaction::ToUndo(journal) => journal.undo(disk),
+            InterruptedTransaction::ToFinish(journal) => {
                 journal.apply(disk)?;
                 *committed = true;
                 journal.finish(disk)
@@ -546,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_fails_once() {
+    fn failed_operations_are_recovered() {
         let (disk, changes) = start();
         let before = disk.project();
         let mut whole = disk.clone();
@@ -560,7 +560,7 @@ mod tests {
         );
         for is_kill in [false, true] {
             for at in 1..=count {
-                let mut disk = Failing {
+                let mut disk = FailingDisk {
                     fails_at: Some(at),
                     is_kill,
                     ..disk.clone()
@@ -577,7 +577,7 @@ mod tests {
                 }
                 // The next run may also be killed at any operation, but the run after that is not killed.
                 for again in [None, Some(1), Some(3), Some(7), Some(12)] {
-                    let mut disk = Failing {
+                    let mut disk = FailingDisk {
                         fails_at: again,
                         is_kill: true,
                         done: 0,
@@ -601,7 +601,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_changed_meanwhile_stays() {
+    fn concurrent_changes_are_kept() {
         let (mut disk, changes) = start();
         disk.files.insert("models/b.sql".to_owned(), b"a person's".to_vec());
         let before = disk.project();

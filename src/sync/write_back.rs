@@ -2,50 +2,53 @@
 
 use super::hand_edits::{HandEdit, Property};
 use super::properties::bare_name;
-use crate::yaml_edit::{Edit, Path, YamlValue, edit};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 /// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check it.
 /// Empty if no spec can express the edit.
-pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
+pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     let (before, after) = &hand.values;
     match (hand.property, after) {
         (Property::Description, Some(YamlValue::Text(text))) => {
-            descriptions(source, hand.definition.as_deref(), bare_name(text))
+            description_candidates(source, hand.definition.as_deref(), bare_name(text))
         }
         (Property::Tests, after) => {
             let Some(column) = &hand.definition else {
                 return Vec::new();
             };
-            let tests = below_column(column, "data_tests");
+            let tests = column_key_path(column, "data_tests");
             let edits = match (before, after) {
-                (None, Some(item)) => added(source, &tests, item),
+                (None, Some(item)) => add_item_edits(source, &tests, item),
                 (Some(YamlValue::Text(item)), None) => vec![Edit::Remove {
-                    at: path(&tests).scalar(item),
+                    at: key_path(&tests).scalar(item),
                 }],
                 _ => return Vec::new(),
             };
-            edits.into_iter().filter_map(|one| edit(source, &[one]).ok()).collect()
+            edits
+                .into_iter()
+                .filter_map(|one| apply_edits(source, &[one]).ok())
+                .collect()
         }
         (Property::Config, after) => {
             let places: Vec<Vec<String>> = match &hand.definition {
-                Some(column) => vec![below_column(column, &hand.detail)],
+                Some(column) => vec![column_key_path(column, &hand.detail)],
                 None => vec![
                     vec![hand.detail.clone()],
                     vec!["config".to_owned(), hand.detail.clone()],
                 ],
             };
             let edits = places.iter().flat_map(|keys| match after {
-                Some(value) => set(source, keys, value),
-                None => vec![Edit::Remove { at: path(keys) }],
+                Some(value) => set_edits(source, keys, value),
+                None => vec![Edit::Remove { at: key_path(keys) }],
             });
-            edits.filter_map(|one| edit(source, &[one]).ok()).collect()
+            edits.filter_map(|one| apply_edits(source, &[one]).ok()).collect()
         }
         _ => Vec::new(),
     }
 }
 
 /// Returns the spec with each possible way to describe a column or the model.
-fn descriptions(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
+fn description_candidates(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
     let value = YamlValue::text(text);
     let Some(column) = column else {
         let at = Path::root().key("description");
@@ -54,21 +57,21 @@ fn descriptions(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
             value,
             after: vec!["model".to_owned()],
         };
-        return edit(source, &[first]).into_iter().collect();
+        return apply_edits(source, &[first]).into_iter().collect();
     };
     // The place of the current description is tried first.
-    let mut texts: Vec<String> = comment_above(source, column, text).into_iter().collect();
-    let keys = below_column(column, "description");
+    let mut texts: Vec<String> = with_comment_above(source, column, text).into_iter().collect();
+    let keys = column_key_path(column, "description");
     texts.extend(
-        set(source, &keys, &value)
+        set_edits(source, &keys, &value)
             .into_iter()
-            .filter_map(|one| edit(source, &[one]).ok()),
+            .filter_map(|one| apply_edits(source, &[one]).ok()),
     );
     let in_definitions = ["definitions".to_owned(), column.to_owned(), "description".to_owned()];
-    texts.extend(edit(
+    texts.extend(apply_edits(
         source,
         &[Edit::Set {
-            at: path(&in_definitions),
+            at: key_path(&in_definitions),
             value,
             after: vec!["formula".to_owned()],
         }],
@@ -78,7 +81,7 @@ fn descriptions(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
 
 /// Returns the spec with a new `///` comment above a definition in its text block, if the definition already has
 /// such a comment.
-fn comment_above(source: &str, name: &str, text: &str) -> Option<String> {
+fn with_comment_above(source: &str, name: &str, text: &str) -> Option<String> {
     let is_definition = |line: &str| {
         let rest = line.trim_start().strip_prefix(name).map(str::trim_start);
         rest.is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=="))
@@ -104,16 +107,16 @@ fn comment_above(source: &str, name: &str, text: &str) -> Option<String> {
     Some([lines.get(..at - above)?.concat(), comment, lines.get(at..)?.concat()].concat())
 }
 
-fn below_column(column: &str, key: &str) -> Vec<String> {
+fn column_key_path(column: &str, key: &str) -> Vec<String> {
     ["columns", column, key].map(str::to_owned).to_vec()
 }
 
-fn path(keys: &[String]) -> Path {
+fn key_path(keys: &[String]) -> Path {
     keys.iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
 /// Returns the edits that set a key: one edit per path whose remaining keys may be missing.
-fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
+fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();
         below
@@ -124,7 +127,7 @@ fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let mut edits: Vec<Edit> = (1..=keys.len())
         .rev()
         .map(|count| Edit::Set {
-            at: path(&keys[..count]),
+            at: key_path(&keys[..count]),
             value: wrapped(count),
             after: Vec::new(),
         })
@@ -132,7 +135,7 @@ fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     // Edits with shorter paths would replace existing values, so they are kept only if the key at that path is missing.
     edits.retain(|one| match one {
         Edit::Set { at, .. } if at.steps().len() < keys.len() => {
-            edit(source, &[Edit::Remove { at: at.clone() }]).is_err()
+            apply_edits(source, &[Edit::Remove { at: at.clone() }]).is_err()
         }
         _ => true,
     });
@@ -140,16 +143,16 @@ fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
 }
 
 /// Returns the edits that add an item to a list, or that create the list if it is missing.
-fn added(source: &str, keys: &[String], item: &YamlValue) -> Vec<Edit> {
+fn add_item_edits(source: &str, keys: &[String], item: &YamlValue) -> Vec<Edit> {
     let mut edits = vec![Edit::Add {
-        to: path(keys),
+        to: key_path(keys),
         value: item.clone(),
     }];
     edits.extend(
-        set(source, keys, &YamlValue::list(vec![item.clone()]))
+        set_edits(source, keys, &YamlValue::list(vec![item.clone()]))
             .into_iter()
             .filter(|one| match one {
-                Edit::Set { at, .. } => edit(source, &[Edit::Remove { at: at.clone() }]).is_err(),
+                Edit::Set { at, .. } => apply_edits(source, &[Edit::Remove { at: at.clone() }]).is_err(),
                 _ => false,
             }),
     );

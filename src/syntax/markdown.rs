@@ -8,13 +8,13 @@ use crate::diag::hidden::escape_hidden;
 /// bar would end a table cell.
 ///
 /// ```
-/// use formulac_syntax::markdown::code;
+/// use formulac_syntax::markdown::inline_code;
 ///
-/// assert_eq!(code("SUM(a)"), "`SUM(a)`");
-/// assert_eq!(code("a | b_c"), r"<code>a \| b_c</code>");
+/// assert_eq!(inline_code("SUM(a)"), "`SUM(a)`");
+/// assert_eq!(inline_code("a | b_c"), r"<code>a \| b_c</code>");
 /// ```
 #[must_use]
-pub fn code(text: &str) -> String {
+pub fn inline_code(text: &str) -> String {
     let text = escape_hidden(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
     if text.contains(['`', '|']) {
         return format!("<code>{}</code>", escape_markdown(&text));
@@ -25,10 +25,10 @@ pub fn code(text: &str) -> String {
 /// Formats a string as a fenced code block whose fence does not occur in the contents.
 ///
 /// ```
-/// assert_eq!(formulac_syntax::markdown::block("sql", "select 1\n"), "```sql\nselect 1\n```\n");
+/// assert_eq!(formulac_syntax::markdown::code_block("sql", "select 1\n"), "```sql\nselect 1\n```\n");
 /// ```
 #[must_use]
-pub fn block(language: &str, text: &str) -> String {
+pub fn code_block(language: &str, text: &str) -> String {
     let text = escape_hidden(text);
     let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
     let end = if text.is_empty() || text.ends_with('\n') {
@@ -46,15 +46,15 @@ fn longest_run(text: &str, of: char) -> usize {
 /// Escapes a sentence from a message. Text in backticks becomes code.
 ///
 /// ```
-/// assert_eq!(formulac_syntax::markdown::sentence("`a_b` reads a_b"), "`a_b` reads a_b");
+/// assert_eq!(formulac_syntax::markdown::escape_sentence("`a_b` reads a_b"), "`a_b` reads a_b");
 /// ```
 #[must_use]
-pub fn sentence(sentence: &str) -> String {
+pub fn escape_sentence(sentence: &str) -> String {
     let mut out = String::new();
     let parts: Vec<&str> = sentence.split('`').collect();
     for (number, part) in parts.iter().enumerate() {
         if number % 2 == 1 && number + 1 < parts.len() && !part.trim().is_empty() {
-            out.push_str(&code(part));
+            out.push_str(&inline_code(part));
         } else {
             out.push_str(&escape_markdown(part));
         }

@@ -32,27 +32,27 @@ pub(super) struct DifferingBlock {
 }
 
 /// Returns the managed blocks of a file. Their markers are comments at the beginning of a line.
-fn blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
+fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
     let source = tree.source;
     let mut found: Vec<YamlBlock<'s>> = Vec::new();
     let mut open: Option<(usize, &'s str)> = None;
     for comment in &tree.comments {
         let text = source.get(comment.clone()).unwrap_or_default();
-        if lines::start(source, comment.start) != comment.start {
+        if lines::line_start(source, comment.start) != comment.start {
             continue;
         }
         if is_opening(text) {
             if open.is_some() {
-                return Err(tree.refusal(comment.start, format!("`{CLOSING}` is missing before this line")));
+                return Err(tree.new_refusal(comment.start, format!("`{CLOSING}` is missing before this line")));
             }
             let name = text.trim_end();
             if found.iter().any(|block| block.name == name) {
-                return Err(tree.refusal(comment.start, format!("`{name}` occurs twice")));
+                return Err(tree.new_refusal(comment.start, format!("`{name}` occurs twice")));
             }
             open = Some((comment.start, name));
         } else if text.starts_with(CLOSING) {
             let Some((start, name)) = open.take() else {
-                return Err(tree.refusal(comment.start, format!("`{OPENING}` is missing above this line")));
+                return Err(tree.new_refusal(comment.start, format!("`{OPENING}` is missing above this line")));
             };
             let inside = source.get(start..comment.end).unwrap_or_default();
             found.push(YamlBlock {
@@ -64,7 +64,7 @@ fn blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
         }
     }
     match open {
-        Some((start, _)) => Err(tree.refusal(start, format!("`{CLOSING}` is missing below this line"))),
+        Some((start, _)) => Err(tree.new_refusal(start, format!("`{CLOSING}` is missing below this line"))),
         None => Ok(found),
     }
 }
@@ -84,9 +84,9 @@ pub(super) fn merge(
         return Ok((file.to_owned(), Vec::new()));
     }
     let tree = read(file)?;
-    let ours = blocks(&tree)?;
-    let old = base.map_or_else(|| Ok(Vec::new()), blocks)?;
-    let fresh = blocks(new)?;
+    let ours = read_blocks(&tree)?;
+    let old = base.map_or_else(|| Ok(Vec::new()), read_blocks)?;
+    let fresh = read_blocks(new)?;
     let mut differing = Vec::new();
     let mut out = String::with_capacity(file.len());
     let mut at = 0;
@@ -100,7 +100,7 @@ pub(super) fn merge(
         if !as_generated {
             let changed = was.map(|was| &was.lines) != is.map(|is| &is.lines);
             if changed {
-                differing.push(differs(block.name, was, Some(block), is));
+                differing.push(differing_block(block.name, was, Some(block), is));
             }
             continue;
         }
@@ -123,20 +123,20 @@ pub(super) fn merge(
     {
         match old.iter().find(|was| was.name == block.name) {
             Some(was) if was.lines == block.lines => {}
-            Some(was) => differing.push(differs(block.name, Some(was), None, Some(block))),
-            None => append(&mut out, &block.lines, line_break),
+            Some(was) => differing.push(differing_block(block.name, Some(was), None, Some(block))),
+            None => append_lines(&mut out, &block.lines, line_break),
         }
     }
     let after = read(&out)?;
     let means = |tree: &YamlTree<'_>| tree.root.map(|root| tree.value(root));
     match (means(&tree), means(&after)) {
-        (Some(before), Some(after)) if before.same(&after) => Ok((out, differing)),
+        (Some(before), Some(after)) if before.is_same_value(&after) => Ok((out, differing)),
         (None, None) => Ok((out, differing)),
-        _ => Err(tree.refusal(0, "the meaning of the managed comments would change")),
+        _ => Err(tree.new_refusal(0, "the meaning of the managed comments would change")),
     }
 }
 
-fn append(out: &mut String, lines: &[&str], line_break: &str) {
+fn append_lines(out: &mut String, lines: &[&str], line_break: &str) {
     if !out.is_empty() {
         if !out.ends_with('\n') {
             out.push_str(line_break);
@@ -147,7 +147,7 @@ fn append(out: &mut String, lines: &[&str], line_break: &str) {
     out.push_str(line_break);
 }
 
-fn differs(
+fn differing_block(
     name: &str,
     base: Option<&YamlBlock<'_>>,
     file: Option<&YamlBlock<'_>>,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::tree::{YamlKind, YamlNodeId, YamlTree, form};
+use super::tree::{YamlKind, YamlNodeId, YamlTree, collection_style};
 use super::value::{CollectionStyle, YamlValue};
 
 /// Added list item or key-value pair.
@@ -50,15 +50,15 @@ impl YamlChanges {
     }
 
     /// Returns the value of the file after the changes.
-    pub fn value(&self, tree: &YamlTree<'_>) -> YamlValue {
+    pub fn changed_value(&self, tree: &YamlTree<'_>) -> YamlValue {
         match (tree.root, &self.whole) {
             (_, Some(value)) => value.clone(),
-            (Some(root), None) => self.value_of(tree, root),
+            (Some(root), None) => self.changed_node_value(tree, root),
             (None, None) => YamlValue::Bare(String::new()),
         }
     }
 
-    fn value_of(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> YamlValue {
+    fn changed_node_value(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> YamlValue {
         if let Some(value) = self.replaced.get(&id) {
             return value.clone();
         }
@@ -71,21 +71,24 @@ impl YamlChanges {
         let added = self.added.get(&id).unwrap_or(&nothing);
         let mut pairs: Vec<(String, YamlValue)> = Vec::new();
         for (number, child) in node.children().iter().enumerate() {
-            pairs.extend(pairs_of(added.get(&number)));
+            pairs.extend(added_pairs(added.get(&number)));
             if !self.removed.contains(&(id, number)) {
-                pairs.push((child.key.clone(), self.value_of(tree, child.value)));
+                pairs.push((child.key.clone(), self.changed_node_value(tree, child.value)));
             }
         }
-        pairs.extend(pairs_of(added.get(&node.children().len())));
+        pairs.extend(added_pairs(added.get(&node.children().len())));
         if node.is_list() {
-            YamlValue::List(pairs.into_iter().map(|(_, value)| value).collect(), form(node.layout()))
+            YamlValue::List(
+                pairs.into_iter().map(|(_, value)| value).collect(),
+                collection_style(node.layout()),
+            )
         } else {
             YamlValue::Map(pairs, CollectionStyle::Block)
         }
     }
 }
 
-fn pairs_of(added: Option<&Vec<AddedNode>>) -> impl Iterator<Item = (String, YamlValue)> + '_ {
+fn added_pairs(added: Option<&Vec<AddedNode>>) -> impl Iterator<Item = (String, YamlValue)> + '_ {
     let each = |added: &AddedNode| (added.key.clone().unwrap_or_default(), added.value.clone());
     added.into_iter().flatten().map(each)
 }

@@ -45,7 +45,7 @@ pub enum Edit {
 /// Returns an error if the file is not valid YAML, or contains several documents or a duplicate key. Also returns an
 /// error if an edit names something that does not exist, if two edits overlap, or if an edit would change a value that
 /// an anchor, an alias or a merge key shares with other parts of the file.
-pub fn edit(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
+pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     let (mark, source) = without_mark(text);
     let tree = read(source)?;
     let mut editor = Editor {
@@ -60,7 +60,7 @@ pub fn edit(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
         editor.apply(edit)?;
     }
     let changes = editor.finish()?;
-    splice::apply(&tree, &changes).map(|edited| format!("{mark}{edited}"))
+    splice::apply_changes(&tree, &changes).map(|edited| format!("{mark}{edited}"))
 }
 
 /// List items, keyed by the values that identify them. `None` if several items have the same values.
@@ -86,40 +86,40 @@ impl<'t> Editor<'t, '_> {
     }
 
     fn set(&mut self, at: &Path, value: &YamlValue, after: &[String]) -> Result<(), YamlRefusal> {
-        self.writable(at, value)?;
+        self.check_writable(at, value)?;
         let Some((last, above)) = at.steps().split_last() else {
             return match self.tree.root {
                 None => {
                     self.changes.whole = Some(value.clone());
                     Ok(())
                 }
-                Some(_) => Err(self.tree.refusal(0, "the complete file would be replaced")),
+                Some(_) => Err(self.tree.new_refusal(0, "the complete file would be replaced")),
             };
         };
         if self.tree.root.is_none() && above.is_empty() {
             return self.first_key(last, value);
         }
         let parent = self.find(above, at)?;
-        match (self.child(parent, last), last) {
+        match (self.find_child(parent, last), last) {
             (Some(number), _) => {
                 let Some(child) = self.children(parent).get(number) else {
                     return Ok(());
                 };
-                if !self.tree.value(child.value).same(value)
+                if !self.tree.value(child.value).is_same_value(value)
                     && self.changes.replaced.insert(child.value, value.clone()).is_some()
                 {
-                    return Err(self.meet(child.start, at));
+                    return Err(self.overlap_refusal(child.start, at));
                 }
                 Ok(())
             }
             (None, PathSegment::Key(key)) => self.new_key(parent, at, key, value, after),
-            (None, _) => Err(self.missing(parent, at)),
+            (None, _) => Err(self.missing_refusal(parent, at)),
         }
     }
 
     fn first_key(&mut self, step: &PathSegment, value: &YamlValue) -> Result<(), YamlRefusal> {
         let PathSegment::Key(key) = step else {
-            return Err(self.tree.refusal(0, "the file is empty"));
+            return Err(self.tree.new_refusal(0, "the file is empty"));
         };
         match self
             .changes
@@ -127,7 +127,7 @@ impl<'t> Editor<'t, '_> {
             .get_or_insert_with(|| YamlValue::map(Vec::<(String, YamlValue)>::new()))
         {
             YamlValue::Map(pairs, _) => pairs.push((key.clone(), value.clone())),
-            _ => return Err(self.tree.refusal(0, "two edits overlap here")),
+            _ => return Err(self.tree.new_refusal(0, "two edits overlap here")),
         }
         Ok(())
     }
@@ -143,7 +143,7 @@ impl<'t> Editor<'t, '_> {
         let tree = self.tree;
         let node = tree.node(parent);
         if !self.new_keys.insert((parent, key.to_owned())) {
-            return Err(self.meet(node.start, at));
+            return Err(self.overlap_refusal(node.start, at));
         }
         if self.is_nothing(parent) {
             self.empty
@@ -153,12 +153,12 @@ impl<'t> Editor<'t, '_> {
             return Ok(());
         }
         if !node.is_map() {
-            return Err(self.missing(parent, at));
+            return Err(self.missing_refusal(parent, at));
         }
-        if tree.merges_in(parent, key) {
-            return Err(tree.refusal(node.start, format!("`{key}` comes from a merge key (`<<`)")));
+        if tree.has_merged_key(parent, key) {
+            return Err(tree.new_refusal(node.start, format!("`{key}` comes from a merge key (`<<`)")));
         }
-        let behind = after.iter().find_map(|key| self.key(parent, key));
+        let behind = after.iter().find_map(|key| self.find_key(parent, key));
         let slot = behind.map_or(node.children().len(), |number| number + 1);
         self.changes.add(
             parent,
@@ -173,11 +173,11 @@ impl<'t> Editor<'t, '_> {
     }
 
     fn add(&mut self, to: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
-        self.writable(to, value)?;
+        self.check_writable(to, value)?;
         if self.tree.root.is_none() && to.steps().is_empty() {
             match self.changes.whole.get_or_insert_with(|| YamlValue::list(Vec::new())) {
                 YamlValue::List(items, _) => items.push(value.clone()),
-                _ => return Err(self.tree.refusal(0, "two edits overlap here")),
+                _ => return Err(self.tree.new_refusal(0, "two edits overlap here")),
             }
             return Ok(());
         }
@@ -189,10 +189,10 @@ impl<'t> Editor<'t, '_> {
         if !self.tree.node(list).is_list() {
             return Err(self
                 .tree
-                .refusal(self.tree.node(list).start, format!("`{to}` is not a list")));
+                .new_refusal(self.tree.node(list).start, format!("`{to}` is not a list")));
         }
         let has = match value.as_text() {
-            Some(text) => self.child(list, &PathSegment::Scalar(text.to_owned())).is_some(),
+            Some(text) => self.find_child(list, &PathSegment::Scalar(text.to_owned())).is_some(),
             None => false,
         };
         if !has {
@@ -212,12 +212,14 @@ impl<'t> Editor<'t, '_> {
 
     fn remove(&mut self, at: &Path) -> Result<(), YamlRefusal> {
         let Some((last, above)) = at.steps().split_last() else {
-            return Err(self.tree.refusal(0, "the complete file would be removed"));
+            return Err(self.tree.new_refusal(0, "the complete file would be removed"));
         };
         let parent = self.find(above, at)?;
-        let number = self.child(parent, last).ok_or_else(|| self.missing(parent, at))?;
+        let number = self
+            .find_child(parent, last)
+            .ok_or_else(|| self.missing_refusal(parent, at))?;
         if !self.changes.removed.insert((parent, number)) {
-            return Err(self.meet(self.tree.node(parent).start, at));
+            return Err(self.overlap_refusal(self.tree.node(parent).start, at));
         }
         Ok(())
     }
@@ -231,7 +233,9 @@ impl<'t> Editor<'t, '_> {
                 YamlValue::map(added.into_iter().map(|(key, value)| (key.unwrap_or_default(), value)))
             };
             if self.changes.replaced.insert(id, value).is_some() {
-                return Err(self.tree.refusal(self.tree.node(id).start, "two edits overlap here"));
+                return Err(self
+                    .tree
+                    .new_refusal(self.tree.node(id).start, "two edits overlap here"));
             }
         }
         let parents = parents(self.tree);
@@ -245,7 +249,9 @@ impl<'t> Editor<'t, '_> {
                 inner = place.0;
             }
             if meets {
-                return Err(self.tree.refusal(self.tree.node(id).start, "two edits overlap here"));
+                return Err(self
+                    .tree
+                    .new_refusal(self.tree.node(id).start, "two edits overlap here"));
             }
         }
         Ok(changes)
@@ -264,27 +270,27 @@ impl<'t> Editor<'t, '_> {
         let mut id = self
             .tree
             .root
-            .ok_or_else(|| self.tree.refusal(0, format!("there is no `{path}`")))?;
+            .ok_or_else(|| self.tree.new_refusal(0, format!("there is no `{path}`")))?;
         for step in steps {
-            let number = self.child(id, step);
+            let number = self.find_child(id, step);
             let child = number.and_then(|number| self.children(id).get(number));
-            id = child.ok_or_else(|| self.missing(id, path))?.value;
+            id = child.ok_or_else(|| self.missing_refusal(id, path))?.value;
         }
         Ok(id)
     }
 
-    fn child(&mut self, id: YamlNodeId, step: &PathSegment) -> Option<usize> {
+    fn find_child(&mut self, id: YamlNodeId, step: &PathSegment) -> Option<usize> {
         match step {
-            PathSegment::Key(key) => self.key(id, key),
-            PathSegment::Scalar(text) => self.item(id, &[], vec![text.trim_end_matches('\n').to_owned()]),
+            PathSegment::Key(key) => self.find_key(id, key),
+            PathSegment::Scalar(text) => self.find_item(id, &[], vec![text.trim_end_matches('\n').to_owned()]),
             PathSegment::Item(keys) => {
                 let (keys, texts): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
-                self.item(id, &keys, texts)
+                self.find_item(id, &keys, texts)
             }
         }
     }
 
-    fn key(&mut self, id: YamlNodeId, key: &str) -> Option<usize> {
+    fn find_key(&mut self, id: YamlNodeId, key: &str) -> Option<usize> {
         let node = self.tree.node(id);
         if !node.is_map() {
             return None;
@@ -299,7 +305,7 @@ impl<'t> Editor<'t, '_> {
         self.keys.entry(id).or_insert_with(read).get(key).copied()
     }
 
-    fn item(&mut self, id: YamlNodeId, keys: &[String], texts: Vec<String>) -> Option<usize> {
+    fn find_item(&mut self, id: YamlNodeId, keys: &[String], texts: Vec<String>) -> Option<usize> {
         let tree = self.tree;
         let node = tree.node(id);
         if !node.is_list() {
@@ -308,7 +314,7 @@ impl<'t> Editor<'t, '_> {
         let read = || {
             let mut items = Items::new();
             for (number, item) in node.children().iter().enumerate() {
-                let Some(texts) = tree.identity(item.value, keys) else {
+                let Some(texts) = tree.item_identity(item.value, keys) else {
                     continue;
                 };
                 items
@@ -326,30 +332,30 @@ impl<'t> Editor<'t, '_> {
             .flatten()
     }
 
-    fn writable(&self, at: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
+    fn check_writable(&self, at: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
         if value.is_deeper_than(NESTING) {
             return Err(self
                 .tree
-                .refusal(0, format!("the value for `{at}` is nested too deeply")));
+                .new_refusal(0, format!("the value for `{at}` is nested too deeply")));
         }
         match value.verbatim() {
             Some(_) => Err(self
                 .tree
-                .refusal(0, format!("the value for `{at}` contains an alias or a tag"))),
+                .new_refusal(0, format!("the value for `{at}` contains an alias or a tag"))),
             None => Ok(()),
         }
     }
 
-    fn missing(&self, id: YamlNodeId, path: &Path) -> YamlRefusal {
+    fn missing_refusal(&self, id: YamlNodeId, path: &Path) -> YamlRefusal {
         let node = self.tree.node(id);
         if matches!(node.kind, YamlKind::Alias(_)) {
-            return self.tree.refusal(node.start, "an alias would be changed");
+            return self.tree.new_refusal(node.start, "an alias would be changed");
         }
         self.tree
-            .refusal(node.start, format!("there is no `{path}`, or more than one"))
+            .new_refusal(node.start, format!("there is no `{path}`, or more than one"))
     }
 
-    fn meet(&self, at: usize, path: &Path) -> YamlRefusal {
-        self.tree.refusal(at, format!("two edits overlap at `{path}`"))
+    fn overlap_refusal(&self, at: usize, path: &Path) -> YamlRefusal {
+        self.tree.new_refusal(at, format!("two edits overlap at `{path}`"))
     }
 }

@@ -1,11 +1,11 @@
 //! Edits YAML files that people write. The comments, order, quotes and line breaks of all other parts are kept.
 //!
-//! [`edit`] sets, adds and removes values. [`merge`] transfers the changes in a generated text to a file that people
+//! [`apply_edits`] sets, adds and removes values. [`merge`] transfers the changes in a generated text to a file that people
 //! have edited in the meantime. Both return the new text, or a [`YamlRefusal`] with a reason. They parse each new text
 //! and compare its values with the expected values, so they never return a text with a different meaning.
 //!
 //! ```
-//! use formulac_yaml_edit::{Edit, Path, YamlValue, edit};
+//! use formulac_yaml_edit::{Edit, Path, YamlValue, apply_edits};
 //!
 //! let file = "models:\n  - name: orders # ours\n    tags: ['a']\n";
 //! let order = Path::root().key("models").item("name", "orders");
@@ -13,7 +13,7 @@
 //!     Edit::Set { at: order.clone().key("description"), value: YamlValue::text("Paid: yes"), after: vec!["name".into()] },
 //!     Edit::Add { to: order.key("tags"), value: YamlValue::text("b") },
 //! ];
-//! let edited = edit(file, &edits)?;
+//! let edited = apply_edits(file, &edits)?;
 //! assert_eq!(edited, "models:\n  - name: orders # ours\n    description: \"Paid: yes\"\n    tags: ['a', b]\n");
 //! # Ok::<(), formulac_yaml_edit::YamlRefusal>(())
 //! ```
@@ -43,8 +43,8 @@ use formulac_syntax::yaml;
 
 use std::fmt;
 
-pub use edit::{Edit, edit};
-pub use merge::{MergeKeep, MergedText, merge};
+pub use edit::{Edit, apply_edits};
+pub use merge::{KeptValue, MergedText, merge};
 pub use path::{Path, PathPattern, PathSegment};
 pub use rules::{RuleMark, Rules};
 pub use value::{CollectionStyle, YamlValue};

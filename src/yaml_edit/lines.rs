@@ -14,7 +14,7 @@ pub(super) fn position(source: &str, at: usize) -> (usize, usize) {
 }
 
 /// Returns the offset of the first byte of the line.
-pub(super) fn start(source: &str, at: usize) -> usize {
+pub(super) fn line_start(source: &str, at: usize) -> usize {
     source
         .get(..at)
         .and_then(|before| before.rfind('\n'))
@@ -22,7 +22,7 @@ pub(super) fn start(source: &str, at: usize) -> usize {
 }
 
 /// Returns the end of the line: the offset of its line break, or the end of the file.
-pub(super) fn end(source: &str, at: usize) -> usize {
+pub(super) fn line_end(source: &str, at: usize) -> usize {
     let rest = source.get(at..).unwrap_or_default();
     match rest.find('\n') {
         Some(length) => {
@@ -38,8 +38,8 @@ pub(super) fn end(source: &str, at: usize) -> usize {
 
 /// Returns the end of the previous line. `None` for the first line.
 pub(super) fn line_above(source: &str, at: usize) -> Option<usize> {
-    let first = start(source, at).checked_sub(1)?;
-    Some(end(source, start(source, first)))
+    let first = line_start(source, at).checked_sub(1)?;
+    Some(line_end(source, line_start(source, first)))
 }
 
 /// Returns the offset of the first byte of the next line, or the end of the file.
@@ -51,14 +51,14 @@ pub(super) fn next(source: &str, at: usize) -> usize {
 }
 
 /// Returns the distance of the byte offset from the beginning of its line.
-pub(super) fn column(source: &str, at: usize) -> usize {
-    at - start(source, at)
+pub(super) fn column_at(source: &str, at: usize) -> usize {
+    at - line_start(source, at)
 }
 
 /// Returns `true` if the line contains only blanks before the byte offset.
 pub(super) fn is_first(source: &str, at: usize) -> bool {
     source
-        .get(start(source, at)..at)
+        .get(line_start(source, at)..at)
         .is_some_and(|before| before.bytes().all(|b| b == b' '))
 }
 
@@ -81,7 +81,7 @@ pub(super) fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
         if !source.get(at..).unwrap_or_default().starts_with('#') {
             return at;
         }
-        at = end(source, at);
+        at = line_end(source, at);
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) fn quoted_end(source: &str, from: usize) -> usize {
 
 /// Returns the offset after the colon of a key that ends at this offset. Returns `None` if the key is explicit (`?
 /// key`) or has no value.
-pub(super) fn colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
+pub(super) fn after_colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
     let rest = source.get(from..)?;
     let at = if in_line {
         from + rest.len() - rest.trim_start_matches([' ', '\t']).len()
@@ -133,7 +133,7 @@ pub(super) fn next_dash(source: &str, from: usize) -> Option<usize> {
 
 /// Returns the offset after the header of a block scalar, such as `|-`.
 pub(super) fn header_end(source: &str, from: usize) -> usize {
-    let line = source.get(from..end(source, from)).unwrap_or_default();
+    let line = source.get(from..line_end(source, from)).unwrap_or_default();
     let header = line
         .find(" #")
         .map_or(line, |comment| line.get(..comment).unwrap_or_default());

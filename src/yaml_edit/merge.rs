@@ -13,7 +13,7 @@ use super::{YamlRefusal, blocks, lines, splice, without_mark};
 
 /// Value that stays as people edited it, although the generated value changed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MergeKeep {
+pub struct KeptValue {
     /// Path of the value. For a block of comments, the first line of the block.
     pub path: Path,
     /// Previously generated value. `None` if it did not exist.
@@ -32,7 +32,7 @@ pub struct MergedText {
     /// `true` if the new contents differ from the old contents.
     pub changed: bool,
     /// Values that stay as people edited them, although their generated values changed.
-    pub kept: Vec<MergeKeep>,
+    pub kept: Vec<KeptValue>,
     /// Paths of added values.
     pub added: Vec<Path>,
     /// Paths of values that changed, or whose mark was removed.
@@ -70,8 +70,8 @@ pub struct MergedText {
 /// ```
 pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result<MergedText, YamlRefusal> {
     let (mark, source) = without_mark(file);
-    let base = base.map(|text| generated(text, "last time")).transpose()?;
-    let new = generated(new, "now")?;
+    let base = base.map(|text| parse_generated(text, "last time")).transpose()?;
+    let new = parse_generated(new, "now")?;
     let tree = read(source)?;
     let mut merger = Merger {
         base: base.as_ref(),
@@ -86,10 +86,10 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
     let Merger {
         changes, mut merged, ..
     } = merger;
-    let text = splice::apply(&tree, &changes)?;
+    let text = splice::apply_changes(&tree, &changes)?;
     let (text, differing) = blocks::merge(base.as_ref(), &text, &new, lines::line_break(source))?;
     let value = |text: Option<String>| text.map(YamlValue::Text);
-    merged.kept.extend(differing.into_iter().map(|block| MergeKeep {
+    merged.kept.extend(differing.into_iter().map(|block| KeptValue {
         path: Path::root().key(block.name),
         base: value(block.base),
         file: value(block.file),
@@ -100,7 +100,7 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
     Ok(merged)
 }
 
-fn generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRefusal> {
+fn parse_generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRefusal> {
     let refusal = |fault: YamlRefusal| YamlRefusal {
         reason: format!("in the version generated {when}, {}", fault.reason),
         ..fault
@@ -111,7 +111,7 @@ fn generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRefusal>
     });
     match shared {
         Some(node) => Err(refusal(
-            tree.refusal(node.start, "there is an anchor, an alias, a tag or a `?` key"),
+            tree.new_refusal(node.start, "there is an anchor, an alias, a tag or a `?` key"),
         )),
         None => Ok(tree),
     }
@@ -157,19 +157,19 @@ enum MergeNames<'r> {
 
 /// Returns the children of a list or mapping by name. Returns `None` if two children have the same name, or if a list
 /// of scalars contains other values.
-fn named<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'_>) -> Option<NamedItem<'t>> {
+fn named_children<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'_>) -> Option<NamedItem<'t>> {
     let mut named = NamedItem::none();
     let Some(id) = id else { return Some(named) };
     for (number, child) in tree.node(id).children().iter().enumerate() {
         let step = match names {
             MergeNames::Keys => Some(PathSegment::Key(child.key.clone())),
             MergeNames::Identity(keys) => tree
-                .identity(child.value, keys)
+                .item_identity(child.value, keys)
                 .map(|texts| PathSegment::Item(keys.iter().cloned().zip(texts).collect())),
             MergeNames::Scalars => {
                 // A number and a string are different values even if they have the same characters.
                 let value = tree.value(child.value);
-                let text = value.lookup().filter(|_| !tree.node(child.value).anchored)?;
+                let text = value.lookup_key().filter(|_| !tree.node(child.value).anchored)?;
                 Some(PathSegment::Scalar(text))
             }
         };
@@ -187,15 +187,15 @@ impl<'t> Merger<'t, '_> {
     fn merge_root(&mut self) {
         let base = self.base.and_then(|tree| tree.root);
         match (self.file.root, self.new.root) {
-            (Some(file), Some(new)) => self.value(base, file, new),
-            (Some(file), None) => drop(self.inside(base, file)),
-            (None, Some(new)) => self.first(base, new),
+            (Some(file), Some(new)) => self.merge_value(base, file, new),
+            (Some(file), None) => drop(self.remove_generated_children(base, file)),
+            (None, Some(new)) => self.fill_empty_file(base, new),
             (None, None) => {}
         }
     }
 
     /// Fills an empty file with the values that are generated for the first time.
-    fn first(&mut self, base: Option<YamlNodeId>, new: YamlNodeId) {
+    fn fill_empty_file(&mut self, base: Option<YamlNodeId>, new: YamlNodeId) {
         let value = self.new.value(new);
         let Some(old) = base else {
             if !value.is_empty() {
@@ -204,9 +204,12 @@ impl<'t> Merger<'t, '_> {
             }
             return;
         };
-        let Some(names) = self.names(self.new, new) else { return };
-        let fresh = named(self.new, Some(new), names);
-        let (Some(old), Some(fresh)) = (self.base.and_then(|tree| named(tree, Some(old), names)), fresh) else {
+        let Some(names) = self.identifying_names(self.new, new) else {
+            return;
+        };
+        let fresh = named_children(self.new, Some(new), names);
+        let (Some(old), Some(fresh)) = (self.base.and_then(|tree| named_children(tree, Some(old), names)), fresh)
+        else {
             return;
         };
         let mut added = Vec::new();
@@ -214,7 +217,7 @@ impl<'t> Merger<'t, '_> {
             let Some(step) = step else { continue };
             self.path.push(display_segment(&step));
             match old.get(&step) {
-                Some((_, was)) => self.deleted(was.value, child.value),
+                Some((_, was)) => self.handle_deleted(was.value, child.value),
                 None => {
                     self.merged.added.push(self.path.clone());
                     added.push((child.key.clone(), self.new.value(child.value)));
@@ -234,7 +237,7 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Returns the names that identify the children of this node. `None` if the node is merged as a single value.
-    fn names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<MergeNames<'t>> {
+    fn identifying_names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<MergeNames<'t>> {
         match &tree.node(id).kind {
             _ if tree.node(id).tagged => None,
             YamlKind::Map { complex, .. } => (!complex).then_some(MergeNames::Keys),
@@ -248,37 +251,37 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Merges a value that exists in both the file and the generated text.
-    fn value(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
+    fn merge_value(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
         let (theirs, ours) = (self.file.node(file), self.new.node(new));
         let is_alike = theirs.is_map() && ours.is_map() || theirs.is_list() && ours.is_list();
-        let names = self.names(self.file, file).filter(|_| is_alike);
+        let names = self.identifying_names(self.file, file).filter(|_| is_alike);
         let is_done = match names {
             None => false,
             Some(MergeNames::Scalars) if self.is_reordered(base, file, new) => false,
-            Some(names) => self.collection(self.like(base, file), file, Some(new), names),
+            Some(names) => self.merge_collection(self.base_of_same_kind(base, file), file, Some(new), names),
         };
         if !is_done {
-            self.leaf(base, file, new);
+            self.merge_leaf(base, file, new);
         }
     }
 
     /// Returns the base node if it is of the same kind as the file's node: a list or a mapping.
-    fn like(&self, base: Option<YamlNodeId>, file: YamlNodeId) -> Option<YamlNodeId> {
+    fn base_of_same_kind(&self, base: Option<YamlNodeId>, file: YamlNodeId) -> Option<YamlNodeId> {
         let (tree, file) = (self.base?, self.file.node(file));
         base.filter(|id| tree.node(*id).is_list() == file.is_list() && tree.node(*id).is_map() == file.is_map())
     }
 
     /// Returns `true` if people did not edit a list of scalars, and only its generated order changed.
     fn is_reordered(&self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) -> bool {
-        let (Some(base), YamlValue::List(theirs, _)) = (self.old(base), self.file.value(file)) else {
+        let (Some(base), YamlValue::List(theirs, _)) = (self.base_value(base), self.file.value(file)) else {
             return false;
         };
         let YamlValue::List(ours, _) = self.new.value(new) else {
             return false;
         };
         let is_same = matches!(&base, YamlValue::List(items, _)
-            if items.len() == theirs.len() && items.iter().zip(&theirs).all(|(a, b)| a.same(b)));
-        let keys = |items: &[YamlValue]| items.iter().filter_map(YamlValue::lookup).collect::<Vec<_>>();
+            if items.len() == theirs.len() && items.iter().zip(&theirs).all(|(a, b)| a.is_same_value(b)));
+        let keys = |items: &[YamlValue]| items.iter().filter_map(YamlValue::lookup_key).collect::<Vec<_>>();
         let (theirs, ours) = (keys(&theirs), keys(&ours));
         let common = |items: &[String], others: &[String]| {
             let others: HashSet<&String> = others.iter().collect();
@@ -291,20 +294,20 @@ impl<'t> Merger<'t, '_> {
         is_same && common(&theirs, &ours) != common(&ours, &theirs)
     }
 
-    fn old(&self, base: Option<YamlNodeId>) -> Option<YamlValue> {
+    fn base_value(&self, base: Option<YamlNodeId>) -> Option<YamlValue> {
         Some(self.base?.value(base?))
     }
 
     /// Merges a node as a single value.
-    fn leaf(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
-        let (old, theirs, ours) = (self.old(base), self.file.value(file), self.new.value(new));
-        if theirs.same(&ours) || old.as_ref().is_some_and(|old| old.same(&ours)) {
+    fn merge_leaf(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
+        let (old, theirs, ours) = (self.base_value(base), self.file.value(file), self.new.value(new));
+        if theirs.is_same_value(&ours) || old.as_ref().is_some_and(|old| old.is_same_value(&ours)) {
             return;
         }
         let is_untouched = match &old {
             Some(old) => {
-                let generated = self.base.zip(base).map(|(tree, id)| inner(tree, id));
-                old.same(&theirs) && !self.is_commented(inner(self.file, file), generated)
+                let generated = self.base.zip(base).map(|(tree, id)| value_range(tree, id));
+                old.is_same_value(&theirs) && !self.is_commented(value_range(self.file, file), generated)
             }
             None => self.file.is_nothing(file),
         };
@@ -312,12 +315,12 @@ impl<'t> Merger<'t, '_> {
             self.changes.replaced.insert(file, ours);
             self.merged.updated.push(self.path.clone());
         } else {
-            self.keep(old, Some(theirs), Some(ours));
+            self.keep_value(old, Some(theirs), Some(ours));
         }
     }
 
-    fn keep(&mut self, base: Option<YamlValue>, file: Option<YamlValue>, new: Option<YamlValue>) {
-        self.merged.kept.push(MergeKeep {
+    fn keep_value(&mut self, base: Option<YamlValue>, file: Option<YamlValue>, new: Option<YamlValue>) {
+        self.merged.kept.push(KeptValue {
             path: self.path.clone(),
             base,
             file,
@@ -326,15 +329,15 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Handles a value that is still generated, although people removed it.
-    fn deleted(&mut self, base: YamlNodeId, new: YamlNodeId) {
-        let (old, ours) = (self.old(Some(base)), self.new.value(new));
-        if old.as_ref().is_some_and(|old| !old.same(&ours)) {
-            self.keep(old, None, Some(ours));
+    fn handle_deleted(&mut self, base: YamlNodeId, new: YamlNodeId) {
+        let (old, ours) = (self.base_value(Some(base)), self.new.value(new));
+        if old.as_ref().is_some_and(|old| !old.is_same_value(&ours)) {
+            self.keep_value(old, None, Some(ours));
         }
     }
 
     /// Merges the children of a list or mapping by name. Returns `false` if the children cannot be identified.
-    fn collection(
+    fn merge_collection(
         &mut self,
         base: Option<YamlNodeId>,
         file: YamlNodeId,
@@ -342,12 +345,14 @@ impl<'t> Merger<'t, '_> {
         names: MergeNames<'_>,
     ) -> bool {
         let old = match (self.base, base) {
-            (Some(tree), Some(id)) => named(tree, Some(id), names),
+            (Some(tree), Some(id)) => named_children(tree, Some(id), names),
             _ => Some(NamedItem::none()),
         };
-        let (Some(old), Some(theirs), Some(ours)) =
-            (old, named(self.file, Some(file), names), named(self.new, new, names))
-        else {
+        let (Some(old), Some(theirs), Some(ours)) = (
+            old,
+            named_children(self.file, Some(file), names),
+            named_children(self.new, new, names),
+        ) else {
             return false;
         };
         if ours.children.iter().any(|(step, _)| step.is_none()) {
@@ -363,16 +368,17 @@ impl<'t> Merger<'t, '_> {
                     before = Some(place);
                     let was_marked = was.is_some_and(|was| self.was_marked(was));
                     if was.is_none() || was_marked {
-                        self.unmark(found.value, child.value, was_marked);
+                        self.unmark_mapping(found.value, child.value, was_marked);
                     }
-                    self.value(was, found.value, child.value);
+                    self.merge_value(was, found.value, child.value);
                 }
-                (None, Some(was)) => self.deleted(was, child.value),
-                (None, None) if self.file.merges_in(file, &child.key) => {
-                    self.keep(None, None, Some(self.new.value(child.value)));
+                (None, Some(was)) => self.handle_deleted(was, child.value),
+                (None, None) if self.file.has_merged_key(file, &child.key) => {
+                    self.keep_value(None, None, Some(self.new.value(child.value)));
                 }
                 (None, None) => {
-                    let slot = before.map_or_else(|| self.slot_above(file, &theirs, &ours, number), |place| place + 1);
+                    let slot =
+                        before.map_or_else(|| self.insert_position(file, &theirs, &ours, number), |place| place + 1);
                     let key = (!child.key.is_empty() || matches!(names, MergeNames::Keys)).then(|| child.key.clone());
                     self.changes.add(
                         file,
@@ -394,8 +400,8 @@ impl<'t> Merger<'t, '_> {
             };
             self.path.push(display_segment(step));
             match base.zip(old.get(step)) {
-                Some((base, (was, _))) => self.vanished((base, was), file, number),
-                None => self.left_over(file, number),
+                Some((base, (was, _))) => self.handle_vanished((base, was), file, number),
+                None => self.keep_unmarked(file, number),
             }
             self.path.pop();
         }
@@ -404,7 +410,7 @@ impl<'t> Merger<'t, '_> {
 
     /// Returns the index for a new child if the file has none of the generated children before it. The child is
     /// inserted before the first existing child that follows it in the generated text.
-    fn slot_above(&self, file: YamlNodeId, theirs: &NamedItem<'_>, ours: &NamedItem<'_>, number: usize) -> usize {
+    fn insert_position(&self, file: YamlNodeId, theirs: &NamedItem<'_>, ours: &NamedItem<'_>, number: usize) -> usize {
         let end = theirs.children.len();
         // Comments at the top of a file describe the whole file.
         if self.file.root == Some(file) {
@@ -416,28 +422,31 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Handles a value that is no longer generated.
-    fn vanished(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
+    fn handle_vanished(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
         let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else {
             return;
         };
         let Some(old) = base.node(was.0).children().get(was.1) else {
             return;
         };
-        let mark = self.rules.mark_of(&self.path);
-        if let Some(mark) = mark.filter(|_| !self.rules.prunes()) {
-            self.mark(mark, old.value, child.value);
+        let mark = self.rules.rule_mark(&self.path);
+        if let Some(mark) = mark.filter(|_| !self.rules.is_pruning()) {
+            self.mark_mapping(mark, old.value, child.value);
             return;
         }
-        if self.rules.marks_inside(&self.path) && self.inside(Some(old.value), child.value) {
+        if self.rules.marks_inside(&self.path) && self.remove_generated_children(Some(old.value), child.value) {
             return;
         }
         let (generated, theirs) = (base.value(old.value), self.file.value(child.value));
-        let is_ours = theirs.same(&generated) || mark.is_some_and(|mark| self.is_marked(mark, child.value));
-        let is_commented = self.is_commented(extent(self.file, file, number), Some(extent(base, was.0, was.1)));
+        let is_ours = theirs.is_same_value(&generated) || mark.is_some_and(|mark| self.is_marked(mark, child.value));
+        let is_commented = self.is_commented(
+            child_range(self.file, file, number),
+            Some(child_range(base, was.0, was.1)),
+        );
         if !is_commented && (is_ours || self.is_part(old.value, child.value)) {
             self.remove(file, number);
-        } else if !self.scalars_gone(old.value, child.value) {
-            self.keep(Some(generated), Some(theirs), None);
+        } else if !self.remove_generated_scalars(old.value, child.value) {
+            self.keep_value(Some(generated), Some(theirs), None);
         }
     }
 
@@ -448,52 +457,55 @@ impl<'t> Merger<'t, '_> {
 
     /// Removes the generated children of a collection but keeps the collection. Returns `false` if the children cannot
     /// be identified.
-    fn inside(&mut self, base: Option<YamlNodeId>, file: YamlNodeId) -> bool {
-        let Some(names) = self.names(self.file, file) else {
+    fn remove_generated_children(&mut self, base: Option<YamlNodeId>, file: YamlNodeId) -> bool {
+        let Some(names) = self.identifying_names(self.file, file) else {
             return false;
         };
-        self.collection(self.like(base, file), file, None, names)
+        self.merge_collection(self.base_of_same_kind(base, file), file, None, names)
     }
 
     /// Returns `true` if both nodes are lists of scalars and the file's list contains only generated items.
     fn is_part(&self, base: YamlNodeId, file: YamlNodeId) -> bool {
-        let (Some(YamlValue::List(old, _)), YamlValue::List(theirs, _)) = (self.old(Some(base)), self.file.value(file))
+        let (Some(YamlValue::List(old, _)), YamlValue::List(theirs, _)) =
+            (self.base_value(Some(base)), self.file.value(file))
         else {
             return false;
         };
-        let old: HashSet<Option<String>> = old.iter().map(YamlValue::lookup).collect();
+        let old: HashSet<Option<String>> = old.iter().map(YamlValue::lookup_key).collect();
         theirs
             .iter()
-            .all(|item| item.is_scalar() && old.contains(&item.lookup()))
+            .all(|item| item.is_scalar() && old.contains(&item.lookup_key()))
     }
 
     /// Removes the generated items from a list of scalars, and keeps the items that people added.
-    fn scalars_gone(&mut self, base: YamlNodeId, file: YamlNodeId) -> bool {
-        let is_scalars = matches!(self.names(self.file, file), Some(MergeNames::Scalars));
-        is_scalars && self.like(Some(base), file).is_some() && self.inside(Some(base), file)
+    fn remove_generated_scalars(&mut self, base: YamlNodeId, file: YamlNodeId) -> bool {
+        let is_scalars = matches!(self.identifying_names(self.file, file), Some(MergeNames::Scalars));
+        is_scalars
+            && self.base_of_same_kind(Some(base), file).is_some()
+            && self.remove_generated_children(Some(base), file)
     }
 
     /// Keeps a value that exists only in the file. If the rules prune, a marked value is removed.
-    fn left_over(&mut self, file: YamlNodeId, number: usize) {
+    fn keep_unmarked(&mut self, file: YamlNodeId, number: usize) {
         let Some(child) = self
             .file
             .node(file)
             .children()
             .get(number)
-            .filter(|_| self.rules.prunes())
+            .filter(|_| self.rules.is_pruning())
         else {
             return;
         };
         let is_marked = self
             .rules
-            .mark_of(&self.path)
+            .rule_mark(&self.path)
             .is_some_and(|mark| self.is_marked(mark, child.value));
         if !is_marked {
             if self.rules.marks_inside(&self.path) {
-                self.inside(None, child.value);
+                self.remove_generated_children(None, child.value);
             }
-        } else if self.is_commented(extent(self.file, file, number), None) {
-            self.keep(None, Some(self.file.value(child.value)), None);
+        } else if self.is_commented(child_range(self.file, file, number), None) {
+            self.keep_value(None, Some(self.file.value(child.value)), None);
         } else {
             self.remove(file, number);
         }
@@ -519,13 +531,15 @@ impl<'t> Merger<'t, '_> {
 
     /// Finds the list item that identifies a marked mapping.
     fn marked_item(&self, file: YamlNodeId, key: &str, item: &YamlValue) -> Option<(usize, YamlNodeId, usize)> {
-        let (place, list) = self.pair(file, key)?;
+        let (place, list) = self.find_pair(file, key)?;
         let items = self.file.node(list).children();
-        let number = items.iter().position(|child| self.file.value(child.value).same(item))?;
+        let number = items
+            .iter()
+            .position(|child| self.file.value(child.value).is_same_value(item))?;
         Some((place, list, number))
     }
 
-    fn pair(&self, file: YamlNodeId, key: &str) -> Option<(usize, YamlNodeId)> {
+    fn find_pair(&self, file: YamlNodeId, key: &str) -> Option<(usize, YamlNodeId)> {
         let node = self.file.node(file);
         let pairs = if node.is_map() { node.children() } else { &[] };
         pairs
@@ -545,31 +559,31 @@ impl<'t> Merger<'t, '_> {
 
     /// Returns `true` if the generated value is already marked.
     fn was_marked(&self, base: YamlNodeId) -> bool {
-        let (Some(mark), Some(base)) = (self.rules.mark_of(&self.path), self.old(Some(base))) else {
+        let (Some(mark), Some(base)) = (self.rules.rule_mark(&self.path), self.base_value(Some(base))) else {
             return false;
         };
         let has = |(key, item): &(String, YamlValue)| match base.get(key) {
-            Some(YamlValue::List(items, _)) => items.iter().any(|it| it.same(item)),
+            Some(YamlValue::List(items, _)) => items.iter().any(|it| it.is_same_value(item)),
             _ => false,
         };
         !mark.items.is_empty() && mark.items.iter().all(has)
     }
 
     /// Marks a mapping that is no longer generated.
-    fn mark(&mut self, mark: &RuleMark, base: YamlNodeId, file: YamlNodeId) {
+    fn mark_mapping(&mut self, mark: &RuleMark, base: YamlNodeId, file: YamlNodeId) {
         if self.is_marked(mark, file) {
             return;
         }
         let node = self.file.node(file);
-        let lists = mark.items.iter().map(|(key, _)| self.pair(file, key));
+        let lists = mark.items.iter().map(|(key, _)| self.find_pair(file, key));
         let is_fit = lists.flatten().all(|(_, id)| self.file.node(id).is_list());
-        if !matches!(self.names(self.file, file), Some(MergeNames::Keys)) || !is_fit {
-            self.keep(self.old(Some(base)), Some(self.file.value(file)), None);
+        if !matches!(self.identifying_names(self.file, file), Some(MergeNames::Keys)) || !is_fit {
+            self.keep_value(self.base_value(Some(base)), Some(self.file.value(file)), None);
             return;
         }
         let end = node.children().len();
         for (key, item) in &mark.items {
-            match self.pair(file, key) {
+            match self.find_pair(file, key) {
                 Some((_, list)) if self.marked_item(file, key, item).is_none() => {
                     let behind = self.file.node(list).children().len();
                     self.changes.add(
@@ -598,7 +612,7 @@ impl<'t> Merger<'t, '_> {
             }
         }
         for (key, value) in &mark.pairs {
-            if self.pair(file, key).is_some() {
+            if self.find_pair(file, key).is_some() {
                 continue;
             }
             let note = (node.layout() == YamlLayout::Block || node.children().is_empty()).then(|| mark.note.clone());
@@ -617,8 +631,12 @@ impl<'t> Merger<'t, '_> {
 
     /// Removes the mark from a mapping that is generated again. List items that are also in the base are removed, like
     /// other values that are no longer generated.
-    fn unmark(&mut self, file: YamlNodeId, new: YamlNodeId, is_in_base: bool) {
-        let Some(mark) = self.rules.mark_of(&self.path).filter(|mark| self.is_marked(mark, file)) else {
+    fn unmark_mapping(&mut self, file: YamlNodeId, new: YamlNodeId, is_in_base: bool) {
+        let Some(mark) = self
+            .rules
+            .rule_mark(&self.path)
+            .filter(|mark| self.is_marked(mark, file))
+        else {
             return;
         };
         let is_new = |key: &str| self.new.value(new).get(key).is_some();
@@ -631,21 +649,21 @@ impl<'t> Merger<'t, '_> {
             removed.push(if is_last { (file, place) } else { (list, number) });
         }
         for (key, value) in &mark.pairs {
-            let Some((place, id)) = self.pair(file, key) else {
+            let Some((place, id)) = self.find_pair(file, key) else {
                 continue;
             };
-            let line = extent(self.file, file, place);
+            let line = child_range(self.file, file, place);
             let is_noted = self.file.comments_in(&line).iter().any(|comment| {
                 let text = self.file.source.get(comment.clone()).unwrap_or_default();
                 text.strip_prefix("# ").is_some_and(|text| text.trim() == mark.note)
             });
             let theirs = self.file.value(id);
-            if theirs.same(value) && is_noted {
+            if theirs.is_same_value(value) && is_noted {
                 removed.push((file, place));
-            } else if theirs.same(value) && !is_new(key) {
+            } else if theirs.is_same_value(value) && !is_new(key) {
                 // People may have set this key themselves.
                 self.path.push(PathSegment::Key(key.clone()));
-                self.keep(None, Some(theirs), None);
+                self.keep_value(None, Some(theirs), None);
                 self.path.pop();
             }
         }
@@ -663,24 +681,24 @@ fn display_segment(step: &PathSegment) -> PathSegment {
 }
 
 /// Returns the range of a value, including the comments that would be removed with it.
-fn inner(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
+fn value_range(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     let node = tree.node(id);
     let is_block = node.layout() == YamlLayout::Block && !node.children().is_empty();
     if is_block {
-        lines::end(tree.source, node.after)..lines::end(tree.source, node.end)
+        lines::line_end(tree.source, node.after)..lines::line_end(tree.source, node.end)
     } else {
         node.start..node.end
     }
 }
 
 /// Returns the range of a child, including the comments that would be removed with it.
-fn extent(tree: &YamlTree<'_>, id: YamlNodeId, number: usize) -> Range<usize> {
+fn child_range(tree: &YamlTree<'_>, id: YamlNodeId, number: usize) -> Range<usize> {
     let node = tree.node(id);
     let children = node.children();
     let end = |child: &Child| tree.node(child.value).end.max(child.after);
     let Some(child) = children.get(number) else { return 0..0 };
     if node.layout() == YamlLayout::Block {
-        return child.start..lines::end(tree.source, end(child));
+        return child.start..lines::line_end(tree.source, end(child));
     }
     if let Some(lines) = own_lines(tree, child) {
         return lines;

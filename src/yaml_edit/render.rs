@@ -3,16 +3,16 @@
 use super::lines;
 use super::tree::{YamlLayout, YamlTree};
 use super::value::{CollectionStyle, YamlValue};
-use crate::yaml::{flow_text, key_text, scalar};
+use crate::yaml::{flow_text, format_scalar, key_text};
 
 /// Formats a value on one line.
-pub(super) fn flow(value: &YamlValue) -> String {
+pub(super) fn format_flow(value: &YamlValue) -> String {
     match value {
         YamlValue::Text(text) => flow_text(text),
         YamlValue::Bare(text) if text.is_empty() => "null".to_owned(),
         YamlValue::Bare(text) | YamlValue::Verbatim(text) => text.clone(),
         YamlValue::List(items, _) => {
-            let items: Vec<String> = items.iter().map(flow).collect();
+            let items: Vec<String> = items.iter().map(format_flow).collect();
             format!("[{}]", items.join(", "))
         }
         YamlValue::Map(pairs, _) => {
@@ -23,7 +23,7 @@ pub(super) fn flow(value: &YamlValue) -> String {
 }
 
 pub(super) fn flow_pair(key: &str, value: &YamlValue) -> String {
-    format!("{}: {}", flow_text(key), flow(value))
+    format!("{}: {}", flow_text(key), format_flow(value))
 }
 
 /// Formatted value after a key or a dash: the rest of the line, and the complete lines below.
@@ -57,8 +57,8 @@ impl RenderStyle {
                 let Some(first) = value.children().first().filter(|_| value.layout() == YamlLayout::Block) else {
                     continue;
                 };
-                let inner = lines::column(tree.source, first.start);
-                let distance = inner.saturating_sub(lines::column(tree.source, pair.start));
+                let inner = lines::column_at(tree.source, first.start);
+                let distance = inner.saturating_sub(lines::column_at(tree.source, pair.start));
                 let counts = if value.is_list() { &mut dashes } else { &mut steps };
                 if let Some(count) = counts.get_mut(distance) {
                     *count += 1;
@@ -83,18 +83,18 @@ impl RenderStyle {
     }
 
     /// Returns the indentation of the lines below a key in this column.
-    pub fn below_key(&self, column: usize, is_list: bool) -> usize {
+    pub fn indent_below_key(&self, column: usize, is_list: bool) -> usize {
         column + if is_list { self.dash } else { self.step }
     }
 
     /// Formats a value that follows a key in this column.
-    pub fn behind_key(&self, value: &YamlValue, column: usize) -> Rendered {
+    pub fn format_after_key(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
             YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
                 let dash = column + self.dash;
                 let lines = items
                     .iter()
-                    .flat_map(|item| self.item(item, dash, " ").into_lines(dash));
+                    .flat_map(|item| self.format_item(item, dash, " ").into_lines(dash));
                 Rendered {
                     head: String::new(),
                     lines: lines.collect(),
@@ -104,23 +104,23 @@ impl RenderStyle {
                 let column = column + self.step;
                 let lines = pairs
                     .iter()
-                    .flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
+                    .flat_map(|(key, value)| self.format_pair(key, value, column).into_lines(column));
                 Rendered {
                     head: String::new(),
                     lines: lines.collect(),
                 }
             }
-            _ => inline(value, column + self.step),
+            _ => format_inline(value, column + self.step),
         }
     }
 
     /// Formats a value that follows a dash, with enough blanks to place the value in this column.
-    pub fn behind_dash(&self, value: &YamlValue, column: usize) -> Rendered {
+    pub fn format_after_dash(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
             YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
                 let mut lines = pairs
                     .iter()
-                    .flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
+                    .flat_map(|(key, value)| self.format_pair(key, value, column).into_lines(column));
                 let head = lines.next().unwrap_or_default().trim_start().to_owned();
                 Rendered {
                     head,
@@ -130,19 +130,19 @@ impl RenderStyle {
             YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
                 let lines = items
                     .iter()
-                    .flat_map(|item| self.item(item, column, " ").into_lines(column));
+                    .flat_map(|item| self.format_item(item, column, " ").into_lines(column));
                 Rendered {
                     head: String::new(),
                     lines: lines.collect(),
                 }
             }
-            _ => inline(value, column),
+            _ => format_inline(value, column),
         }
     }
 
     /// Formats a pair as `key: value`.
-    pub fn pair(&self, key: &str, value: &YamlValue, column: usize) -> Rendered {
-        let rendered = self.behind_key(value, column);
+    pub fn format_pair(&self, key: &str, value: &YamlValue, column: usize) -> Rendered {
+        let rendered = self.format_after_key(value, column);
         Rendered {
             head: join(&format!("{}:", key_text(key)), " ", &rendered.head),
             lines: rendered.lines,
@@ -150,8 +150,8 @@ impl RenderStyle {
     }
 
     /// Formats a list item as `- value`.
-    pub fn item(&self, value: &YamlValue, column: usize, gap: &str) -> Rendered {
-        let rendered = self.behind_dash(value, column + 1 + gap.len());
+    pub fn format_item(&self, value: &YamlValue, column: usize, gap: &str) -> Rendered {
+        let rendered = self.format_after_dash(value, column + 1 + gap.len());
         Rendered {
             head: join("-", gap, &rendered.head),
             lines: rendered.lines,
@@ -175,19 +175,19 @@ fn join(sign: &str, gap: &str, head: &str) -> String {
 }
 
 /// Formats a scalar, or formats a list or mapping on one line. The lines of a block scalar are indented by `indent`.
-fn inline(value: &YamlValue, indent: usize) -> Rendered {
+fn format_inline(value: &YamlValue, indent: usize) -> Rendered {
     let text = match value {
         // A text that consists only of line breaks is written as a scalar in quotes, because a block scalar cannot
         // represent it.
-        YamlValue::Text(text) if text.trim_end_matches('\n').is_empty() => scalar(text, indent),
-        YamlValue::Text(text) => scalar(text.trim_end_matches('\n'), indent),
+        YamlValue::Text(text) if text.trim_end_matches('\n').is_empty() => format_scalar(text, indent),
+        YamlValue::Text(text) => format_scalar(text.trim_end_matches('\n'), indent),
         YamlValue::Bare(text) => text.clone(),
-        _ => flow(value),
+        _ => format_flow(value),
     };
-    split(&text)
+    split_lines(&text)
 }
 
-pub(super) fn split(text: &str) -> Rendered {
+pub(super) fn split_lines(text: &str) -> Rendered {
     let mut lines = text.split('\n').map(str::to_owned);
     Rendered {
         head: lines.next().unwrap_or_default(),

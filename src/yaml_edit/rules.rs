@@ -61,7 +61,7 @@ impl Rules {
             .map(|(_, keys)| keys.as_slice())
     }
 
-    pub(super) fn mark_of(&self, path: &Path) -> Option<&RuleMark> {
+    pub(super) fn rule_mark(&self, path: &Path) -> Option<&RuleMark> {
         self.marks
             .iter()
             .find(|(pattern, _)| pattern.matches(path))
@@ -78,7 +78,7 @@ impl Rules {
         self.marks.iter().any(|(_, mark)| mark.note == text)
     }
 
-    pub(super) fn prunes(&self) -> bool {
+    pub(super) fn is_pruning(&self) -> bool {
         self.prune
     }
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::changes::{AddedNode, YamlChanges, parents};
-use super::render::{RenderStyle, Rendered, flow, flow_pair, split};
+use super::render::{RenderStyle, Rendered, flow_pair, format_flow, split_lines};
 use super::tree::{Child, EditNode, YamlKind, YamlLayout, YamlNodeId, YamlTree};
 use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, blocks, lines};
 use crate::yaml::{self, is_plain};
 
 /// Applies the changes, parses the result again, and checks that it has the expected value and still has every comment.
-pub(super) fn apply(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String, YamlRefusal> {
+pub(super) fn apply_changes(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String, YamlRefusal> {
     if changes.is_empty() {
         return Ok(tree.source.to_owned());
     }
@@ -31,15 +31,15 @@ pub(super) fn apply(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String
     }
     for id in changes.collections() {
         match tree.node(id).layout() {
-            YamlLayout::Block => splicer.block(id),
-            YamlLayout::Flow => splicer.flow(id)?,
+            YamlLayout::Block => splicer.splice_block(id),
+            YamlLayout::Flow => splicer.splice_flow(id)?,
             YamlLayout::Implied => {
-                return Err(tree.refusal(tree.node(id).start, "a pair without braces would be changed"));
+                return Err(tree.new_refusal(tree.node(id).start, "a pair without braces would be changed"));
             }
         }
     }
-    let (text, gone) = write(tree, splicer.splices)?;
-    check(tree, changes, &text, &gone)?;
+    let (text, gone) = write_splices(tree, splicer.splices)?;
+    check_result(tree, changes, &text, &gone)?;
     Ok(text)
 }
 
@@ -50,7 +50,7 @@ struct Splice {
     text: String,
 }
 
-fn write(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range<usize>>), YamlRefusal> {
+fn write_splices(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range<usize>>), YamlRefusal> {
     // At the same offset, insertions come before replacements. Otherwise, splices keep their original order.
     splices.sort_by_key(|splice| (splice.range.start, !splice.range.is_empty()));
     let source = tree.source;
@@ -58,7 +58,7 @@ fn write(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<R
     let mut at = 0;
     for splice in &splices {
         let kept = source.get(at..splice.range.start);
-        let kept = kept.ok_or_else(|| tree.refusal(splice.range.start, "two changes overlap here"))?;
+        let kept = kept.ok_or_else(|| tree.new_refusal(splice.range.start, "two changes overlap here"))?;
         out.push_str(kept);
         out.push_str(&splice.text);
         at = splice.range.end;
@@ -75,7 +75,12 @@ fn write(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<R
 }
 
 /// Parses the new file and compares it with the expected value.
-fn check(tree: &YamlTree<'_>, changes: &YamlChanges, text: &str, gone: &[Range<usize>]) -> Result<(), YamlRefusal> {
+fn check_result(
+    tree: &YamlTree<'_>,
+    changes: &YamlChanges,
+    text: &str,
+    gone: &[Range<usize>],
+) -> Result<(), YamlRefusal> {
     let place = || {
         changes
             .replaced
@@ -84,7 +89,7 @@ fn check(tree: &YamlTree<'_>, changes: &YamlChanges, text: &str, gone: &[Range<u
             .map(|id| tree.node(*id).start)
             .min()
     };
-    let refusal = |why: &str| tree.refusal(place().unwrap_or_default(), why);
+    let refusal = |why: &str| tree.new_refusal(place().unwrap_or_default(), why);
     let after = super::tree::read(text).map_err(|fault| {
         refusal(&format!(
             "the edited file could not be parsed again ({})",
@@ -94,7 +99,7 @@ fn check(tree: &YamlTree<'_>, changes: &YamlChanges, text: &str, gone: &[Range<u
     let found = after
         .root
         .map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
-    if !found.same(&changes.value(tree)) {
+    if !found.is_same_value(&changes.changed_value(tree)) {
         return Err(refusal("the edited file would have another meaning"));
     }
     let is_kept = |comment: &&Range<usize>| {
@@ -109,7 +114,7 @@ fn check(tree: &YamlTree<'_>, changes: &YamlChanges, text: &str, gone: &[Range<u
         let written = tree.source.get(comment.clone()).unwrap_or_default();
         match counts.get_mut(written) {
             Some(count) if *count > 0 => *count -= 1,
-            _ => return Err(tree.refusal(comment.start, "a comment would be lost")),
+            _ => return Err(tree.new_refusal(comment.start, "a comment would be lost")),
         }
     }
     Ok(())
@@ -124,7 +129,7 @@ struct Splicer<'t, 's> {
 }
 
 impl<'t> Splicer<'t, '_> {
-    fn put(&mut self, range: Range<usize>, text: String) {
+    fn add_splice(&mut self, range: Range<usize>, text: String) {
         self.splices.push(Splice { range, text });
     }
 
@@ -144,7 +149,7 @@ impl<'t> Splicer<'t, '_> {
                 .get(next)
                 .filter(|start| **start < range.end.max(range.start + 1))
             {
-                Some(at) => Err(tree.refusal(*at, "a value with an anchor would be changed")),
+                Some(at) => Err(tree.new_refusal(*at, "a value with an anchor would be changed")),
                 None => Ok(()),
             }
         };
@@ -152,10 +157,10 @@ impl<'t> Splicer<'t, '_> {
             let node = tree.node(*id);
             goes(node.start..node.end)?;
             if matches!(node.kind, YamlKind::Alias(_)) {
-                return Err(tree.refusal(node.start, "an alias would be changed"));
+                return Err(tree.new_refusal(node.start, "an alias would be changed"));
             }
             if node.tagged {
-                return Err(tree.refusal(node.start, "a value with a tag would be changed"));
+                return Err(tree.new_refusal(node.start, "a value with a tag would be changed"));
             }
         }
         for (id, number) in &self.changes.removed {
@@ -168,10 +173,12 @@ impl<'t> Splicer<'t, '_> {
             while let Some(id) = above {
                 let node = tree.node(id);
                 if node.anchored {
-                    return Err(tree.refusal(node.start, "a value with an anchor would be changed"));
+                    return Err(tree.new_refusal(node.start, "a value with an anchor would be changed"));
                 }
                 if node.tagged || matches!(node.kind, YamlKind::Map { complex: true, .. } | YamlKind::Alias(_)) {
-                    return Err(tree.refusal(node.start, "a value with a tag, an alias or `?` keys would be changed"));
+                    return Err(
+                        tree.new_refusal(node.start, "a value with a tag, an alias or `?` keys would be changed")
+                    );
                 }
                 above = self.parents.get(&id).map(|(parent, _)| *parent);
             }
@@ -182,23 +189,23 @@ impl<'t> Splicer<'t, '_> {
     /// Replaces a file that was empty or contained only comments.
     fn replace_all(&mut self, value: &YamlValue) {
         let source = self.tree.source;
-        let text = self.at_top(value);
+        let text = self.format_top_value(value);
         let at = source.find("\n...").map_or(source.len(), |at| at + 1);
         let is_broken = at == 0 || source.get(..at).is_some_and(|before| before.ends_with('\n'));
         let before = if is_broken { "" } else { self.style.line_break };
         let text = format!("{before}{text}{}", self.style.line_break);
-        self.put(at..at, text);
+        self.add_splice(at..at, text);
     }
 
     /// Formats a value at the top of the file.
-    fn at_top(&self, value: &YamlValue) -> String {
-        let rendered = self.style.behind_dash(value, 0);
+    fn format_top_value(&self, value: &YamlValue) -> String {
+        let rendered = self.style.format_after_dash(value, 0);
         let first = Some(rendered.head).filter(|head| !head.is_empty());
         let lines: Vec<String> = first.into_iter().chain(rendered.lines).collect();
         lines.join(self.style.line_break)
     }
 
-    fn joined(&self, lines: &[String]) -> String {
+    fn join_lines(&self, lines: &[String]) -> String {
         lines
             .iter()
             .map(|line| format!("{}{line}", self.style.line_break))
@@ -216,7 +223,7 @@ impl<'t> Splicer<'t, '_> {
         let source = self.tree.source;
         if self.in_flow(id) {
             let blank = if node.start == node.end { " " } else { "" };
-            self.put(node.start..node.end, format!("{blank}{}", flow(value)));
+            self.add_splice(node.start..node.end, format!("{blank}{}", format_flow(value)));
             return Ok(());
         }
         let (after, rendered) = match self.child(id) {
@@ -225,21 +232,21 @@ impl<'t> Splicer<'t, '_> {
                     .parents
                     .get(&id)
                     .is_some_and(|(parent, _)| self.tree.node(*parent).is_list());
-                let column = lines::column(source, child.start);
-                let rendered = match self.like_before(node, value) {
+                let column = lines::column_at(source, child.start);
+                let rendered = match self.format_like_previous(node, value) {
                     Some(rendered) => rendered,
-                    None if is_item => self.style.behind_dash(value, column + self.gap(child).len() + 1),
-                    None => self.style.behind_key(value, column),
+                    None if is_item => self.style.format_after_dash(value, column + self.gap(child).len() + 1),
+                    None => self.style.format_after_key(value, column),
                 };
                 (child.after, rendered)
             }
             // At the top level, there is no dash or key, so the value consists only of complete lines.
             None if node.layout() == YamlLayout::Flow && node.children().is_empty() => {
-                let text = self.at_top(value);
-                self.put(node.start..node.end, text);
+                let text = self.format_top_value(value);
+                self.add_splice(node.start..node.end, text);
                 return Ok(());
             }
-            None => return Err(self.tree.refusal(node.start, "the complete file would be replaced")),
+            None => return Err(self.tree.new_refusal(node.start, "the complete file would be replaced")),
         };
         self.put_value(node, after, &rendered);
         Ok(())
@@ -248,16 +255,16 @@ impl<'t> Splicer<'t, '_> {
     /// Inserts a value after its dash or colon. The value starts on the same line and may continue on the lines below.
     fn put_value(&mut self, node: &EditNode, after: usize, rendered: &Rendered) {
         let source = self.tree.source;
-        let tail = self.joined(&rendered.lines);
+        let tail = self.join_lines(&rendered.lines);
         let head = if rendered.head.is_empty() {
             String::new()
         } else {
             format!(" {}", rendered.head)
         };
-        let line = lines::end(source, after);
+        let line = lines::line_end(source, after);
         if node.start > line {
-            self.put(after..after, head);
-            self.put(line..lines::end(source, node.end), tail);
+            self.add_splice(after..after, head);
+            self.add_splice(line..lines::line_end(source, node.end), tail);
             return;
         }
         let from = if head.is_empty() || node.start == node.end {
@@ -271,17 +278,17 @@ impl<'t> Splicer<'t, '_> {
             head
         };
         if from < node.end || !head.is_empty() {
-            self.put(from..node.end.max(from), head);
+            self.add_splice(from..node.end.max(from), head);
         }
-        let end = lines::end(source, node.end);
+        let end = lines::line_end(source, node.end);
         if !tail.is_empty() {
-            self.put(end..end, tail);
+            self.add_splice(end..end, tail);
         }
     }
 
     /// Formats a string with the quotes or the block style of the previous value. If only the previous value needed its
     /// quotes, they are omitted, so that an edited file is identical to a newly written file.
-    fn like_before(&self, node: &EditNode, value: &YamlValue) -> Option<Rendered> {
+    fn format_like_previous(&self, node: &EditNode, value: &YamlValue) -> Option<Rendered> {
         let YamlValue::Text(text) = value else { return None };
         let YamlKind::Scalar { style, value: before } = &node.kind else {
             return None;
@@ -291,9 +298,9 @@ impl<'t> Splicer<'t, '_> {
         let by_choice = is_plain(before);
         match style {
             yaml::YamlStyle::Single if is_line && (by_choice || !is_plain(text)) => {
-                Some(split(&format!("'{}'", text.replace('\'', "''"))))
+                Some(split_lines(&format!("'{}'", text.replace('\'', "''"))))
             }
-            yaml::YamlStyle::Double if is_line && by_choice => Some(split(&format!(
+            yaml::YamlStyle::Double if is_line && by_choice => Some(split_lines(&format!(
                 "\"{}\"",
                 text.replace('\\', "\\\\").replace('"', "\\\"")
             ))),
@@ -312,7 +319,7 @@ impl<'t> Splicer<'t, '_> {
         if !is_fit {
             return None;
         }
-        let header = source.get(node.start..lines::end(source, node.start))?;
+        let header = source.get(node.start..lines::line_end(source, node.start))?;
         // A folded scalar would join several lines into one.
         let sign = if header.starts_with('>') && !text.contains('\n') {
             '>'
@@ -327,7 +334,7 @@ impl<'t> Splicer<'t, '_> {
         } else {
             ""
         };
-        let pad = " ".repeat(lines::column(source, node.content));
+        let pad = " ".repeat(lines::column_at(source, node.content));
         let body = text.lines().map(|line| {
             if line.is_empty() {
                 String::new()
@@ -351,7 +358,7 @@ impl<'t> Splicer<'t, '_> {
 
     /// Returns the children to add to a collection, each group with the index of the remaining child before which it is
     /// inserted.
-    fn added(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
+    fn additions(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
         let Some(added) = self.changes.added.get(&id) else {
             return Vec::new();
         };
@@ -367,10 +374,10 @@ impl<'t> Splicer<'t, '_> {
             .collect()
     }
 
-    fn rendered(&self, added: &AddedNode, column: usize, gap: &str) -> Rendered {
+    fn render_added(&self, added: &AddedNode, column: usize, gap: &str) -> Rendered {
         let mut rendered = match &added.key {
-            Some(key) => self.style.pair(key, &added.value, column),
-            None => self.style.item(&added.value, column, gap),
+            Some(key) => self.style.format_pair(key, &added.value, column),
+            None => self.style.format_item(&added.value, column, gap),
         };
         if let Some(note) = &added.note {
             rendered.head.push_str(&format!("  # {note}"));
@@ -378,19 +385,19 @@ impl<'t> Splicer<'t, '_> {
         rendered
     }
 
-    fn block(&mut self, id: YamlNodeId) {
+    fn splice_block(&mut self, id: YamlNodeId) {
         let node = self.tree.node(id);
         let source = self.tree.source;
         let Some(first) = node.children().first() else { return };
-        let column = lines::column(source, first.start);
+        let column = lines::column_at(source, first.start);
         let gap = self.gap(first);
         let is_top = lines::line_above(source, first.start).is_none();
         let is_inline = !lines::is_first(source, first.start);
-        let added = self.added(id);
+        let added = self.additions(id);
         let stays = |number: usize| !self.changes.removed.contains(&(id, number));
         let first_kept = (0..node.children().len()).find(|number| stays(*number));
         if first_kept.is_none() && (is_inline || added.is_empty()) {
-            self.emptied(id, node, &added, is_inline);
+            self.replace_emptied_block(id, node, &added, is_inline);
             if is_inline {
                 return;
             }
@@ -399,21 +406,22 @@ impl<'t> Splicer<'t, '_> {
         let line_break = self.style.line_break;
         for (slot, added) in added {
             for one in added {
-                let rendered = self.rendered(one, column, &gap);
-                let text = format!("{}{}", rendered.head, self.joined(&rendered.lines));
+                let rendered = self.render_added(one, column, &gap);
+                let text = format!("{}{}", rendered.head, self.join_lines(&rendered.lines));
                 let pad = " ".repeat(column);
                 let blank = if spaced { line_break } else { "" };
                 match slot.checked_sub(1).and_then(|before| node.children().get(before)) {
                     Some(before) => {
-                        let at = self.below(self.tree.node(before.value).end.max(before.after), column);
-                        self.put(at..at, format!("{line_break}{blank}{pad}{text}"));
+                        let at =
+                            self.insertion_offset_below(self.tree.node(before.value).end.max(before.after), column);
+                        self.add_splice(at..at, format!("{line_break}{blank}{pad}{text}"));
                     }
                     None if is_inline => {
-                        self.put(first.start..first.start, format!("{text}{line_break}{blank}{pad}"));
+                        self.add_splice(first.start..first.start, format!("{text}{line_break}{blank}{pad}"));
                     }
-                    None => match lines::line_above(source, self.above(first.start, column)) {
-                        Some(at) => self.put(at..at, format!("{line_break}{pad}{text}{blank}")),
-                        None => self.put(0..0, format!("{pad}{text}{line_break}{blank}")),
+                    None => match lines::line_above(source, self.insertion_offset_above(first.start, column)) {
+                        Some(at) => self.add_splice(at..at, format!("{line_break}{pad}{text}{blank}")),
+                        None => self.add_splice(0..0, format!("{pad}{text}{line_break}{blank}")),
                     },
                 }
             }
@@ -437,7 +445,7 @@ impl<'t> Splicer<'t, '_> {
         is_from_top: bool,
     ) {
         let source = self.tree.source;
-        let end = lines::end(source, self.tree.node(child.value).end.max(child.after));
+        let end = lines::line_end(source, self.tree.node(child.value).end.max(child.after));
         if let Some(kept) = first_kept.filter(|kept| number < *kept)
             && let Some(next) = node.children().get(kept)
         {
@@ -445,10 +453,12 @@ impl<'t> Splicer<'t, '_> {
                 .children()
                 .get(kept - 1)
                 .map_or(end, |last| self.tree.node(last.value).end.max(last.after));
-            let between = source.get(lines::end(source, last)..next.start).unwrap_or_default();
+            let between = source
+                .get(lines::line_end(source, last)..next.start)
+                .unwrap_or_default();
             if between.trim().is_empty() {
                 if number == 0 {
-                    self.put(child.start..next.start, String::new());
+                    self.add_splice(child.start..next.start, String::new());
                 }
                 return;
             }
@@ -458,23 +468,29 @@ impl<'t> Splicer<'t, '_> {
                     .unwrap_or_default()
                     .trim_end_matches(' ')
                     .len();
-                self.put(before..end, String::new());
+                self.add_splice(before..end, String::new());
                 return;
             }
         }
         // The line break before each line is also removed. At the top of the file, the line break after the line is
         // removed instead.
         match lines::line_above(source, child.start).filter(|_| !is_from_top) {
-            Some(at) => self.put(at..end, String::new()),
-            None => self.put(
-                lines::start(source, child.start)..lines::next(source, end),
+            Some(at) => self.add_splice(at..end, String::new()),
+            None => self.add_splice(
+                lines::line_start(source, child.start)..lines::next(source, end),
                 String::new(),
             ),
         }
     }
 
     /// Replaces a block whose children are all removed.
-    fn emptied(&mut self, id: YamlNodeId, node: &EditNode, added: &[(usize, &'t [AddedNode])], is_inline: bool) {
+    fn replace_emptied_block(
+        &mut self,
+        id: YamlNodeId,
+        node: &EditNode,
+        added: &[(usize, &'t [AddedNode])],
+        is_inline: bool,
+    ) {
         let is_list = node.is_list();
         let added = added.iter().flat_map(|(_, added)| added.iter());
         let value = if is_list {
@@ -490,17 +506,17 @@ impl<'t> Splicer<'t, '_> {
         let Some(child) = self.child(id) else {
             let first = node.children().first().map_or(0, |child| child.start);
             match lines::line_above(self.tree.source, first) {
-                Some(at) => self.put(at..at, format!("{}{}", self.style.line_break, flow(&value))),
-                None => self.put(0..0, format!("{}{}", flow(&value), self.style.line_break)),
+                Some(at) => self.add_splice(at..at, format!("{}{}", self.style.line_break, format_flow(&value))),
+                None => self.add_splice(0..0, format!("{}{}", format_flow(&value), self.style.line_break)),
             }
             return;
         };
         if is_inline {
-            let column = lines::column(self.tree.source, child.start) + 1 + self.gap(child).len();
-            let rendered = self.style.behind_dash(&value, column);
+            let column = lines::column_at(self.tree.source, child.start) + 1 + self.gap(child).len();
+            let rendered = self.style.format_after_dash(&value, column);
             self.put_value(node, child.after, &rendered);
         } else {
-            self.put(child.after..child.after, format!(" {}", flow(&value)));
+            self.add_splice(child.after..child.after, format!(" {}", format_flow(&value)));
         }
     }
 
@@ -509,25 +525,27 @@ impl<'t> Splicer<'t, '_> {
         let source = self.tree.source;
         let is_blank = |pair: &[Child]| {
             let [before, next] = pair else { return false };
-            let end = lines::end(source, self.tree.node(before.value).end.max(before.after));
-            let between = source.get(end..lines::start(source, next.start)).unwrap_or_default();
+            let end = lines::line_end(source, self.tree.node(before.value).end.max(before.after));
+            let between = source
+                .get(end..lines::line_start(source, next.start))
+                .unwrap_or_default();
             between.lines().skip(1).any(|line| line.trim().is_empty())
         };
         node.children().len() > 1 && node.children().windows(2).all(is_blank)
     }
 
     /// Returns the offset for new lines below a value, after the comments that belong to the value.
-    fn below(&self, end: usize, indent: usize) -> usize {
+    fn insertion_offset_below(&self, end: usize, indent: usize) -> usize {
         let source = self.tree.source;
-        let mut point = lines::end(source, end);
+        let mut point = lines::line_end(source, end);
         let mut comments: Vec<(usize, usize)> = Vec::new();
         let mut at = lines::next(source, point);
         let mut next_indent = None;
         while at < source.len() {
-            let line = source.get(at..lines::end(source, at)).unwrap_or_default();
+            let line = source.get(at..lines::line_end(source, at)).unwrap_or_default();
             let text = line.trim_start();
             if text.starts_with('#') && !blocks::is_opening(line) {
-                comments.push((line.len() - text.len(), lines::end(source, at)));
+                comments.push((line.len() - text.len(), lines::line_end(source, at)));
             } else if !text.is_empty() {
                 next_indent = Some(line.len() - text.len());
                 break;
@@ -544,11 +562,11 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Returns the offset for new lines above a value, before the comments directly above it.
-    fn above(&self, start: usize, indent: usize) -> usize {
+    fn insertion_offset_above(&self, start: usize, indent: usize) -> usize {
         let source = self.tree.source;
-        let mut at = lines::start(source, start);
+        let mut at = lines::line_start(source, start);
         while at > 0 {
-            let above = lines::start(source, at - 1);
+            let above = lines::line_start(source, at - 1);
             let line = source.get(above..at).unwrap_or_default();
             let text = line.trim_start();
             if !text.starts_with('#') || line.len() - text.len() != indent {
@@ -559,14 +577,14 @@ impl<'t> Splicer<'t, '_> {
         at
     }
 
-    fn flow(&mut self, id: YamlNodeId) -> Result<(), YamlRefusal> {
+    fn splice_flow(&mut self, id: YamlNodeId) -> Result<(), YamlRefusal> {
         let node = self.tree.node(id);
-        let added = self.added(id);
+        let added = self.additions(id);
         let count = node.children().len();
         let stays = |number: usize| !self.changes.removed.contains(&(id, number));
         let kept: Vec<usize> = (0..count).filter(|number| stays(*number)).collect();
         if kept.is_empty() {
-            return self.refill(id, node, &added);
+            return self.refill_brackets(id, node, &added);
         }
         self.add_to_flow(node, &added, &kept)?;
         let last_kept = kept.last().copied().unwrap_or_default();
@@ -582,7 +600,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Replaces the contents of brackets whose children are all removed.
-    fn refill(
+    fn refill_brackets(
         &mut self,
         id: YamlNodeId,
         node: &EditNode,
@@ -595,9 +613,9 @@ impl<'t> Splicer<'t, '_> {
             if let Some(child) = under_key {
                 let column = self
                     .style
-                    .below_key(lines::column(self.tree.source, child.start), node.is_list());
+                    .indent_below_key(lines::column_at(self.tree.source, child.start), node.is_list());
                 let lines = all()
-                    .flat_map(|one| self.rendered(one, column, " ").into_lines(column))
+                    .flat_map(|one| self.render_added(one, column, " ").into_lines(column))
                     .collect();
                 self.put_value(
                     node,
@@ -618,7 +636,7 @@ impl<'t> Splicer<'t, '_> {
         }
         let items: Vec<String> = all().map(in_flow).collect();
         let open = lines::skip_properties(self.tree.source, node.start, node.anchored || node.tagged) + 1;
-        self.put(open..node.end.saturating_sub(1).max(open), items.join(", "));
+        self.add_splice(open..node.end.saturating_sub(1).max(open), items.join(", "));
         Ok(())
     }
 
@@ -629,7 +647,10 @@ impl<'t> Splicer<'t, '_> {
     /// Returns `true` if the rest of the line is empty or a comment.
     fn ends_line(&self, at: usize) -> bool {
         let source = self.tree.source;
-        let rest = source.get(at..lines::end(source, at)).unwrap_or_default().trim_start();
+        let rest = source
+            .get(at..lines::line_end(source, at))
+            .unwrap_or_default()
+            .trim_start();
         rest.is_empty() || rest.starts_with('#')
     }
 
@@ -647,7 +668,7 @@ impl<'t> Splicer<'t, '_> {
                 continue;
             };
             let (start, end, comma) = self.flow_places(child);
-            let pad = " ".repeat(lines::column(source, start));
+            let pad = " ".repeat(lines::column_at(source, start));
             let is_line = lines::is_first(source, start);
             let items: Vec<String> = added.iter().map(in_flow).collect();
             if *slot == 0 {
@@ -656,7 +677,7 @@ impl<'t> Splicer<'t, '_> {
                 } else {
                     ", ".to_owned()
                 };
-                self.put(
+                self.add_splice(
                     start..start,
                     items.iter().map(|item| format!("{item}{between}")).collect(),
                 );
@@ -664,19 +685,19 @@ impl<'t> Splicer<'t, '_> {
             }
             match comma {
                 Some(comma) if is_line && self.ends_line(comma) => {
-                    let at = lines::end(source, comma);
-                    self.put(
+                    let at = lines::line_end(source, comma);
+                    self.add_splice(
                         at..at,
                         items.iter().map(|item| format!("{line_break}{pad}{item},")).collect(),
                     );
                 }
                 None if is_line && self.ends_line(end) => {
-                    self.put(end..end, ",".to_owned());
-                    let at = lines::end(source, end);
+                    self.add_splice(end..end, ",".to_owned());
+                    let at = lines::line_end(source, end);
                     let text: Vec<String> = items.iter().map(|item| format!("{line_break}{pad}{item}")).collect();
-                    self.put(at..at, text.join(","));
+                    self.add_splice(at..at, text.join(","));
                 }
-                _ => self.put(end..end, items.iter().map(|item| format!(", {item}")).collect()),
+                _ => self.add_splice(end..end, items.iter().map(|item| format!(", {item}")).collect()),
             }
         }
         Ok(())
@@ -689,7 +710,7 @@ impl<'t> Splicer<'t, '_> {
         if let Some(own) = own {
             for lines in own {
                 let above = lines::line_above(source, lines.start).unwrap_or(lines.start);
-                self.put(above..lines.end, String::new());
+                self.add_splice(above..lines.end, String::new());
             }
             return;
         }
@@ -701,7 +722,7 @@ impl<'t> Splicer<'t, '_> {
             start_of(run.start).zip(start_of(run.end)).map(|(from, to)| from..to)
         };
         if let Some(range) = range {
-            self.put(range, String::new());
+            self.add_splice(range, String::new());
         }
     }
 }
@@ -721,7 +742,7 @@ fn flow_places(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usiz
 /// Returns the lines of a child between brackets. `None` if these lines contain anything else except a comment.
 pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usize>> {
     let (start, end, comma) = flow_places(tree, child);
-    let line_end = lines::end(tree.source, end);
+    let line_end = lines::line_end(tree.source, end);
     let comma = comma.filter(|comma| *comma <= line_end);
     let rest = tree.source.get(comma.unwrap_or(end)..line_end)?.trim_start();
     let is_alone = lines::is_first(tree.source, start) && (rest.is_empty() || rest.starts_with('#'));
@@ -732,6 +753,6 @@ pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usiz
 fn in_flow(added: &AddedNode) -> String {
     match &added.key {
         Some(key) => flow_pair(key, &added.value),
-        None => flow(&added.value),
+        None => format_flow(&added.value),
     }
 }

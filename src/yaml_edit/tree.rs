@@ -124,12 +124,13 @@ impl YamlTree<'_> {
                 style: YamlStyle::Plain,
             } => YamlValue::plain_scalar(value),
             YamlKind::Scalar { value, .. } => YamlValue::Text(value.clone()),
-            YamlKind::List { items, layout } => {
-                YamlValue::List(items.iter().map(|item| self.value(item.value)).collect(), form(*layout))
-            }
+            YamlKind::List { items, layout } => YamlValue::List(
+                items.iter().map(|item| self.value(item.value)).collect(),
+                collection_style(*layout),
+            ),
             YamlKind::Map { pairs, layout, .. } => {
                 let pairs = pairs.iter().map(|pair| (pair.key.clone(), self.value(pair.value)));
-                YamlValue::Map(pairs.collect(), form(*layout))
+                YamlValue::Map(pairs.collect(), collection_style(*layout))
             }
         }
     }
@@ -147,7 +148,7 @@ impl YamlTree<'_> {
 
     /// Returns the values of these keys, which identify an item of a list. Without keys, returns the value of the item
     /// itself.
-    pub fn identity(&self, id: YamlNodeId, keys: &[String]) -> Option<Vec<String>> {
+    pub fn item_identity(&self, id: YamlNodeId, keys: &[String]) -> Option<Vec<String>> {
         let text = |id: YamlNodeId| self.value(id).as_text().map(str::to_owned);
         let node = self.node(id);
         if keys.is_empty() {
@@ -171,7 +172,7 @@ impl YamlTree<'_> {
     }
 
     /// Returns `true` if a mapping inherits the key through `<<`.
-    pub fn merges_in(&self, id: YamlNodeId, key: &str) -> bool {
+    pub fn has_merged_key(&self, id: YamlNodeId, key: &str) -> bool {
         let mut seen = HashSet::new();
         let mut left = vec![(id, false)];
         while let Some((id, is_merged)) = left.pop() {
@@ -205,12 +206,12 @@ impl YamlTree<'_> {
         self.comments.get(from..to).unwrap_or_default()
     }
 
-    pub fn refusal(&self, at: usize, reason: impl Into<String>) -> YamlRefusal {
+    pub fn new_refusal(&self, at: usize, reason: impl Into<String>) -> YamlRefusal {
         YamlRefusal::at(self.source, at, reason)
     }
 }
 
-pub(super) fn form(layout: YamlLayout) -> CollectionStyle {
+pub(super) fn collection_style(layout: YamlLayout) -> CollectionStyle {
     if layout == YamlLayout::Block {
         CollectionStyle::Block
     } else {
@@ -271,9 +272,12 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     for event in Parser::new_from_str(source) {
         let (event, span) = event.map_err(|fault| {
             let reason = format!("this is not valid YAML: {}", fault.info());
-            YamlRefusal::at(source, places.byte(fault.marker().index()), reason)
+            YamlRefusal::at(source, places.byte_offset(fault.marker().index()), reason)
         })?;
-        let (start, end) = (places.byte(span.start.index()), places.byte(span.end.index()));
+        let (start, end) = (
+            places.byte_offset(span.start.index()),
+            places.byte_offset(span.end.index()),
+        );
         match event {
             Event::DocumentStart(_) => {
                 documents += 1;
@@ -332,7 +336,7 @@ impl<'s> TreeReader<'s> {
             let start = at + found;
             let before = source.get(..start).and_then(|text| text.chars().next_back());
             if before.is_none_or(char::is_whitespace) {
-                at = lines::end(source, start);
+                at = lines::line_end(source, start);
                 self.tree.comments.push(start..at);
             } else {
                 at = start + 1;
@@ -360,7 +364,7 @@ impl<'s> TreeReader<'s> {
             // A block scalar's last character is followed only by blanks.
             ScalarStyle::Literal | ScalarStyle::Folded => (
                 YamlStyle::Block,
-                lines::end(source, span.start + written.trim_end().len()),
+                lines::line_end(source, span.start + written.trim_end().len()),
             ),
         };
         let end = if style == YamlStyle::Block && value.trim_end().is_empty() {
@@ -401,7 +405,7 @@ impl<'s> TreeReader<'s> {
         let behind_key = key_end
             .filter(|_| !is_map && layout == YamlLayout::Block)
             .and_then(|end| {
-                let after = lines::skip_blanks_and_comments(source, lines::colon(source, end, true)?);
+                let after = lines::skip_blanks_and_comments(source, lines::after_colon(source, end, true)?);
                 lines::next_dash(source, lines::skip_properties(source, after, anchor > 0 || tagged))
             });
         let start = behind_key.map_or(start, |dash| dash.min(start));
@@ -483,7 +487,7 @@ impl<'s> TreeReader<'s> {
             return Ok(());
         }
         let (key, start, after) = match open.key.take() {
-            Some((text, start, end)) => match lines::colon(source, end, open.layout == YamlLayout::Block) {
+            Some((text, start, end)) => match lines::after_colon(source, end, open.layout == YamlLayout::Block) {
                 Some(after) => (text, start, after),
                 None => {
                     open.complex = true;

@@ -20,9 +20,9 @@ pub enum CollectionStyle {
 /// ```
 /// use formulac_yaml_edit::YamlValue;
 ///
-/// assert!(YamlValue::text("a\n").same(&YamlValue::text("a")));
-/// assert!(YamlValue::Bare("true".into()).same(&YamlValue::Bare("True".into())));
-/// assert!(!YamlValue::Bare("1.0".into()).same(&YamlValue::text("1.0")));
+/// assert!(YamlValue::text("a\n").is_same_value(&YamlValue::text("a")));
+/// assert!(YamlValue::Bare("true".into()).is_same_value(&YamlValue::Bare("True".into())));
+/// assert!(!YamlValue::Bare("1.0".into()).is_same_value(&YamlValue::text("1.0")));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum YamlValue {
@@ -70,15 +70,19 @@ impl YamlValue {
     /// Returns `true` if both values have the same meaning. Quotes, the order of keys, and line breaks at the end of a
     /// string are ignored. Numbers are compared by their spelling.
     #[must_use]
-    pub fn same(&self, other: &Self) -> bool {
+    pub fn is_same_value(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a.trim_end_matches('\n') == b.trim_end_matches('\n'),
             (Self::Bare(a), Self::Bare(b)) => plain_word(a) == plain_word(b),
             (Self::Verbatim(a), Self::Verbatim(b)) => a == b,
-            (Self::List(a, _), Self::List(b, _)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            (Self::List(a, _), Self::List(b, _)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same_value(b))
+            }
             (Self::Map(a, _), Self::Map(b, _)) => {
                 let theirs: HashMap<&str, &Self> = b.iter().map(|(key, value)| (key.as_str(), value)).collect();
-                a.len() == b.len() && a.iter().all(|(k, v)| theirs.get(k.as_str()).is_some_and(|t| v.same(t)))
+                a.len() == b.len()
+                    && a.iter()
+                        .all(|(k, v)| theirs.get(k.as_str()).is_some_and(|t| v.is_same_value(t)))
             }
             _ => false,
         }
@@ -115,7 +119,7 @@ impl YamlValue {
     }
 
     /// Returns a lookup key for a scalar. Scalars with the same meaning have the same key.
-    pub(super) fn lookup(&self) -> Option<String> {
+    pub(super) fn lookup_key(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(format!("t{}", text.trim_end_matches('\n'))),
             Self::Bare(text) => Some(format!("b{}", plain_word(text))),
@@ -159,6 +163,6 @@ fn plain_word(bare: &str) -> &str {
 /// Formats the value on one line for messages.
 impl fmt::Display for YamlValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&super::render::flow(self))
+        f.write_str(&super::render::format_flow(self))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use formulac::Schema;
-use formulac::artifacts::{Check, LastResult, Manifest, ManifestNode, NodeDetail};
+use formulac::artifacts::{LastResult, Manifest, ManifestNode, NodeDetail, TestCheck};
 
 /// Formats a part as ` name=text`. Returns an empty string if the text is empty.
 fn told(name: &str, text: impl std::fmt::Display) -> String {
@@ -120,12 +120,12 @@ pub fn tests(manifest: &Manifest) -> String {
     for test in manifest.data_tests() {
         let on = test.on.map_or("", |node| &node.unique_id);
         let check = match &test.check {
-            Check::AcceptedValues(values) => format!("one of {}", joined(values.iter().map(ToString::to_string))),
-            Check::Relationships { to, field } => format!("in {} . {field}", to.unwrap_or("?")),
-            Check::UniqueTogether(names) => format!("unique together {}", joined(names)),
+            TestCheck::AcceptedValues(values) => format!("one of {}", joined(values.iter().map(ToString::to_string))),
+            TestCheck::Relationships { to, field } => format!("in {} . {field}", to.unwrap_or("?")),
+            TestCheck::UniqueTogether(names) => format!("unique together {}", joined(names)),
             other => format!("{other:?}"),
         };
-        let proves = if test.proves() { "" } else { "  (proves nothing)" };
+        let proves = if test.is_conclusive() { "" } else { "  (proves nothing)" };
         let _ = writeln!(
             out,
             "{on} . {} : {check}{proves}",

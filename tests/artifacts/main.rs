@@ -246,11 +246,14 @@ fn versioned(kind: &str, version: u32) -> String {
 fn versions_that_are_read() {
     for version in 10..=12 {
         let metadata = manifest(&versioned("manifest", version)).metadata;
-        assert_eq!((metadata.version, metadata.newer()), (Some(version), None));
+        assert_eq!(
+            (metadata.version, metadata.newer_version_notice()),
+            (Some(version), None)
+        );
     }
     let newer = manifest(&versioned("manifest", 13)).metadata;
     let said = "manifest.json has version v13, but v12 is the newest known version: new content is ignored";
-    assert_eq!(newer.newer(), Some(said));
+    assert_eq!(newer.newer_version_notice(), Some(said));
     let error = Manifest::from_text(&versioned("manifest", 9), KeptParts::default()).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use formulac::dbt::{From, RelationName};
+use formulac::dbt::{RelationName, RelationReference};
 use formulac::verify::{Comparison, ComparisonReader, Counts, DifferingRow};
 use formulac::{Compiler, Dialect, Schema};
 use serde_json::{Value as Json, json};
@@ -130,7 +130,7 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
         .build()
         .compile_spec(&case.spec);
     let found = if case.of_formula {
-        compiled.beside_formula()
+        compiled.formula_comparison()
     } else {
         compiled.comparisons().pop()
     };
@@ -138,8 +138,8 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
     if case.sums.is_none() {
         return Ok(found);
     }
-    let [ours, theirs] = ["ours", "theirs"].map(|name| From::Relation(RelationName::read(name).unwrap()));
-    Ok(found.between(ours, theirs))
+    let [ours, theirs] = ["ours", "theirs"].map(|name| RelationReference::Relation(RelationName::read(name).unwrap()));
+    Ok(found.between_relations(ours, theirs))
 }
 
 /// Returns the value of a column in a row of the answer, ignoring the case of the column name.
@@ -175,7 +175,7 @@ fn alike(text: &str) -> String {
 }
 
 fn says(counts: &Counts) -> String {
-    let mut out = vec![format!("{} of {}", counts.agreeing_rows(), counts.all())];
+    let mut out = vec![format!("{} of {}", counts.agreeing_rows(), counts.total_rows())];
     for (what, [ours, theirs]) in [("only", counts.only), ("repeated", counts.repeated)] {
         if (ours, theirs) != (0, 0) {
             out.push(format!("{what} {ours} and {theirs}"));
@@ -255,13 +255,13 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
             return Some(format!("expected the sums {expected:?}\ngot      {got:?}"));
         }
     }
-    if read.agrees() != rows.rows.is_empty() {
+    if read.is_agreement() != rows.rows.is_empty() {
         return Some("rows are shown, and nothing is wrong, or the other way round".to_owned());
     }
     let read = rows
         .rows
         .iter()
-        .map(|row| comparison.row(|name| value(rows, row, name)));
+        .map(|row| comparison.parse_row(|name| value(rows, row, name)));
     let Some(read) = read.collect::<Option<Vec<DifferingRow>>>() else {
         return Some(format!("{:?}", rows.rows));
     };

@@ -16,7 +16,10 @@ fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
         return (Vec::new(), 0);
     };
     let is_silent = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
-    let silent = compiled.columns().iter().filter(|column| is_silent(column.about()));
+    let silent = compiled
+        .columns()
+        .iter()
+        .filter(|column| is_silent(column.description_text()));
     let silent: Vec<String> = silent.map(|column| column.name().to_owned()).collect();
     // Each description also appears in the properties file.
     let written = yml

@@ -132,8 +132,8 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
 
 fn rules(function: &Function) -> String {
     let mut lines = vec![
-        function.level_in_words().to_owned(),
-        function.nulls_in_words().to_owned(),
+        function.describe_level().to_owned(),
+        function.describe_nulls().to_owned(),
     ];
     lines.extend(function.empty.map(|value| format!("{value} over no rows")));
     lines.extend(function.volatile.then(|| "returns a new value at each call".to_owned()));

@@ -35,7 +35,7 @@ fn written(dialect: Dialect) -> String {
 
 /// Returns the only difference, as CTE, column and new SQL.
 fn only(written: &str, found: &str, dialect: Dialect) -> (Option<String>, String, String) {
-    let edits = Edits::between(written, found, dialect);
+    let edits = Edits::from_texts(written, found, dialect);
     assert!(edits.rest.is_empty() && edits.items.len() == 1, "{edits:?}");
     let item = edits.items.into_iter().next().unwrap();
     assert!(
@@ -81,7 +81,7 @@ fn what_means_the_same_is_no_edit() {
             &format!("{{# edited #}}{body}"),
             &body.replace(" as ", " AS "),
         ] {
-            let edits = Edits::between(&sql, found, dialect);
+            let edits = Edits::from_texts(&sql, found, dialect);
             assert!(edits.is_empty(), "{dialect}: {edits:?}");
         }
     }
@@ -92,7 +92,7 @@ fn all_else_is_told() {
     let dialect = Dialect::default();
     let sql = written(dialect);
     let told = |found: &str| -> Vec<String> {
-        let edits = Edits::between(&sql, found, dialect);
+        let edits = Edits::from_texts(&sql, found, dialect);
         assert!(edits.items.is_empty(), "{edits:?}");
         edits.rest.into_iter().map(|rest| rest.what).collect()
     };
@@ -154,16 +154,16 @@ fn an_edit_becomes_a_formula() {
     ] {
         let found = sql.replacen(from, to, 1);
         assert_ne!(found, sql, "{from}");
-        let shown = decompiler.formula(&compiler, SPEC, None, &found, Some(step), definition);
+        let shown = decompiler.find_formula(&compiler, SPEC, None, &found, Some(step), definition);
         assert_eq!(shown.as_deref(), Ok(formula));
         // Another edit elsewhere is not included.
         let other = found.replacen("'trial'", "'test'", 1);
-        let shown = decompiler.formula(&compiler, SPEC, None, &other, Some(step), definition);
+        let shown = decompiler.find_formula(&compiler, SPEC, None, &other, Some(step), definition);
         assert_eq!(shown.as_deref(), Ok(formula));
     }
     let found = sql.replacen("lag(revenue, 3)", "nth_value(revenue, 3)", 1);
     let why = decompiler
-        .formula(&compiler, SPEC, None, &found, Some("growth_calculations"), "prior")
+        .find_formula(&compiler, SPEC, None, &found, Some("growth_calculations"), "prior")
         .unwrap_err();
     assert!(why.reason.contains("nth_value"), "{why}");
 }
@@ -229,10 +229,10 @@ proptest! {
     fn any_text_is_taken(one in ".{0,80}", other in "(select|with|a|as|\\(|\\)|,|from|case|when|end|'|\"|\\{\\{|\\}\\}| |\n|[0-9]|union|--|/\\*){0,60}") {
         for dialect in Dialect::all() {
             for (written, found) in [(&one, &other), (&other, &one), (&other, &other)] {
-                let edits = Edits::between(written, found, dialect);
-                prop_assert_eq!(edits.is_empty(), Edits::between(found, written, dialect).is_empty());
+                let edits = Edits::from_texts(written, found, dialect);
+                prop_assert_eq!(edits.is_empty(), Edits::from_texts(found, written, dialect).is_empty());
             }
-            prop_assert!(Edits::between(&other, &other, dialect).is_empty());
+            prop_assert!(Edits::from_texts(&other, &other, dialect).is_empty());
         }
     }
 
@@ -254,7 +254,7 @@ proptest! {
             2 => format!("{before}{word} {word}{after}"),
             _ => format!("{before}({word}){after}"),
         };
-        prop_assert!(!Edits::between(&body, &found, dialect).is_empty(), "{}", found);
+        prop_assert!(!Edits::from_texts(&body, &found, dialect).is_empty(), "{}", found);
     }
 }
 
@@ -275,8 +275,8 @@ fn deep_and_long_texts_are_taken() {
         "not ".repeat(many),
     ] {
         let found = sql.replacen("lag(revenue, 3)", &edit, 1);
-        let _ = Edits::between(&sql, &found, dialect);
-        let shown = decompiler.formula(&compiler, SPEC, None, &found, Some("growth_calculations"), "prior");
+        let _ = Edits::from_texts(&sql, &found, dialect);
+        let shown = decompiler.find_formula(&compiler, SPEC, None, &found, Some("growth_calculations"), "prior");
         assert!(shown.is_err());
     }
 }

@@ -125,10 +125,10 @@ proptest! {
         let spec = with_formula(base, None, "x", &formula).unwrap();
         let compiled = compiler.compile_spec(&spec);
         let Some(found) = compiled.model_sql() else { return Ok(()) };
-        let shown = DECOMPILER.get_or_init(Decompiler::default).formula(&compiler, base, None, found, None, "x");
+        let shown = DECOMPILER.get_or_init(Decompiler::default).find_formula(&compiler, base, None, found, None, "x");
         if let Ok(shown) = shown {
             let again = compiler.compile_spec(&with_formula(base, None, "x", &shown).unwrap());
-            let edits = Edits::between(again.model_sql().unwrap_or_default(), found, dialect);
+            let edits = Edits::from_texts(again.model_sql().unwrap_or_default(), found, dialect);
             prop_assert!(edits.is_empty(), "{} became {}: {:?}", formula, shown, edits);
         }
     }

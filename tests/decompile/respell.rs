@@ -82,7 +82,7 @@ fn what_is_replaced_in_sql_is_replaced_in_the_spec() {
         assert_eq!(now, wanted, "{name}\n{found}");
         let Some(now) = now else { continue };
         let again = compiler.compile_spec(&now);
-        let edits = Edits::between(again.model_sql().unwrap(), &found, Dialect::default());
+        let edits = Edits::from_texts(again.model_sql().unwrap(), &found, Dialect::default());
         assert!(edits.items.len() < 3, "{name}: {edits:?}");
     }
 }

@@ -62,17 +62,17 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
     let base = OTHERS.iter().find_map(|other| {
         let spec = with_formula(&cell.spec, step, &cell.definition, other).ok()?;
         let written = compiler.compile_spec(&spec).model_sql()?.to_owned();
-        (!Edits::between(&written, found, dialect).is_empty()).then_some(spec)
+        (!Edits::from_texts(&written, found, dialect).is_empty()).then_some(spec)
     })?;
     Some(
-        match decompiler.formula(&compiler, &base, None, found, step, &cell.definition) {
+        match decompiler.find_formula(&compiler, &base, None, found, step, &cell.definition) {
             Ok(formula) => {
                 let back = with_formula(&base, step, &cell.definition, &formula).unwrap();
                 let again = compiler.compile_spec(&back);
                 let again = again
                     .model_sql()
                     .unwrap_or_else(|| panic!("{formula} does not compile"));
-                let edits = Edits::between(again, found, dialect);
+                let edits = Edits::from_texts(again, found, dialect);
                 assert!(
                     edits.is_empty(),
                     "{dialect}: {} became {formula}: {edits:?}",

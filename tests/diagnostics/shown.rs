@@ -67,7 +67,7 @@ fn compile_incremental(keys: &str) -> Vec<Diagnostic> {
 }
 
 fn compile_private(keys: &str) -> Vec<Diagnostic> {
-    let schema = Schema::new().with(orders().accessible(Access::Private, Some("finance")));
+    let schema = Schema::new().with(orders().with_access(Access::Private, Some("finance")));
     let text = format!("model: m\nfrom: orders\ndefinitions: n = COUNT()\n{keys}\n");
     Compiler::builder()
         .schema(schema)
@@ -118,7 +118,7 @@ fn beside_omni(sql: &str) -> Vec<Diagnostic> {
 fn compile_partial(text: &str) -> Vec<Diagnostic> {
     let orders = Relation::new("orders")
         .with(Column::new("id", Type::Integer))
-        .known_in_part();
+        .partially_known();
     Compiler::builder()
         .schema(Schema::new().with(orders))
         .from("orders")

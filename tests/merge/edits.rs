@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use formulac::yaml_edit::{Edit, Path, YamlValue, edit, merge};
+use formulac::yaml_edit::{Edit, Path, YamlValue, apply_edits, merge};
 
 use super::cases::rules;
 
@@ -66,7 +66,7 @@ fn edits_of_one_file_are_made_at_once() {
         },
         set(Path::root().key("version"), YamlValue::Bare("3".into())),
     ];
-    let edited = edit(FILE, &edits).unwrap();
+    let edited = apply_edits(FILE, &edits).unwrap();
     assert_eq!(
         edited,
         "\
@@ -132,7 +132,7 @@ fn what_cannot_be_done_is_refused_with_its_place() {
         ),
         (vec![set(tags(), YamlValue::Verbatim("*x".into()))], (1, 1), "an alias"),
     ] {
-        let refusal = edit(FILE, &edits).unwrap_err();
+        let refusal = apply_edits(FILE, &edits).unwrap_err();
         assert_eq!((refusal.line(), refusal.column()), place, "{refusal}");
         assert!(refusal.reason().contains(reason), "{refusal}");
     }
@@ -147,10 +147,10 @@ fn shared_values_are_refused() {
         (at("b", "x"), "alias"),
         (at("c", "x"), "merge key"),
     ] {
-        let refusal = edit(file, &[set(path, YamlValue::text("z"))]).unwrap_err();
+        let refusal = apply_edits(file, &[set(path, YamlValue::text("z"))]).unwrap_err();
         assert!(refusal.reason().contains(reason), "{refusal}");
     }
-    assert!(edit(file, &[set(at("c", "y"), YamlValue::text("z"))]).is_ok());
+    assert!(apply_edits(file, &[set(at("c", "y"), YamlValue::text("z"))]).is_ok());
 }
 
 #[test]
@@ -165,12 +165,12 @@ fn deep_texts_are_refused_and_overflow_nothing() {
         (0..1_000).map(|level| format!("{}a:\n", " ".repeat(level))).collect(),
     ];
     for text in texts {
-        assert!(edit(&text, &[]).unwrap_err().reason().len() < 200);
+        assert!(apply_edits(&text, &[]).unwrap_err().reason().len() < 200);
         assert!(merge(None, &text, "a: 1\n", &rules()).is_err());
         assert!(merge(None, "a: 1\n", &text, &rules()).is_err());
     }
     let value = (0..100).fold(YamlValue::text("x"), |value, _| YamlValue::list(vec![value]));
-    assert!(edit("a: 1\n", &[set(Path::root().key("a"), value)]).is_err());
+    assert!(apply_edits("a: 1\n", &[set(Path::root().key("a"), value)]).is_err());
 }
 
 fn large(models: usize) -> String {
@@ -214,7 +214,7 @@ fn time_is_linear() {
         let (text, edits) = (large(models), many(models));
         let times = (0..5).map(|_| {
             let start = Instant::now();
-            let edited = edit(&text, &edits).unwrap();
+            let edited = apply_edits(&text, &edits).unwrap();
             assert!(edited.len() > text.len() / 2);
             start.elapsed()
         });
@@ -224,7 +224,7 @@ fn time_is_linear() {
     println!("{} bytes, {} edits: {big:?}", large(200).len(), many(200).len());
     assert!(big < small * 48, "8 times the text: {small:?}, then {big:?}");
     let (text, edits) = (large(200), many(200));
-    let edited = edit(&text, &edits).unwrap();
+    let edited = apply_edits(&text, &edits).unwrap();
     let start = Instant::now();
     let merged = merge(Some(&text), &text, &edited, &rules()).unwrap();
     println!("merged in {:?}", start.elapsed());
@@ -235,7 +235,7 @@ fn time_is_linear() {
 fn quotes_stay_if_somebody_chose_them() {
     let edited = |before: &str, after: &str| {
         let at = Path::root().key("a");
-        edit(&format!("a: {before}\n"), &[set(at, YamlValue::text(after))])
+        apply_edits(&format!("a: {before}\n"), &[set(at, YamlValue::text(after))])
             .unwrap()
             .trim_start_matches("a: ")
             .to_owned()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formulac::yaml_edit::{Edit, MergedText, Path, Rules, YamlValue, edit, merge};
+use formulac::yaml_edit::{Edit, MergedText, Path, Rules, YamlValue, apply_edits, merge};
 use proptest::prelude::*;
 use saphyr::{LoadableYamlNode, Yaml};
 
@@ -306,7 +306,7 @@ fn generated(value: &YamlValue) -> String {
     if matches!(value, YamlValue::Map(pairs, _) if pairs.is_empty()) {
         return "{}\n".to_owned();
     }
-    edit(
+    apply_edits(
         "",
         &[Edit::Set {
             at: Path::root(),
@@ -518,9 +518,9 @@ proptest! {
             Edit::Add { to: Path::root().key("b"), value: YamlValue::map([("name", YamlValue::text("n"))]) },
         ];
         for edit in &edits {
-            let _ = formulac::yaml_edit::edit(&file, std::slice::from_ref(edit));
+            let _ = formulac::yaml_edit::apply_edits(&file, std::slice::from_ref(edit));
         }
-        let _ = formulac::yaml_edit::edit(&file, &edits);
-        let _ = formulac::yaml_edit::edit(&file, &[Edit::Remove { at: Path::root().key("b") }]);
+        let _ = formulac::yaml_edit::apply_edits(&file, &edits);
+        let _ = formulac::yaml_edit::apply_edits(&file, &[Edit::Remove { at: Path::root().key("b") }]);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::RwLock;
 
 use formulac::artifacts::{KeptParts, Manifest};
-use formulac::omni::{Artifacts, OmniFiles, OmniModel, Pull, PulledPlace, Wanted, Ways};
-use formulac::yaml_edit::{Edit, Path, YamlValue, edit};
+use formulac::omni::{Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PulledPlace};
+use formulac::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -122,7 +122,7 @@ impl Project {
         let manifest = Manifest::from_text(&json!({"nodes": nodes}).to_string(), KeptParts::default()).unwrap();
         OmniModel::new(
             Artifacts::from_manifest(&manifest),
-            &Wanted::default().access_grants(self.grants),
+            &OmniOptions::default().access_grants(self.grants),
             None,
         )
     }
@@ -136,15 +136,15 @@ struct Folder {
 }
 
 impl OmniFiles for Folder {
-    fn omni(&self, path: &str) -> Option<String> {
+    fn read_omni_file(&self, path: &str) -> Option<String> {
         self.omni.read().unwrap().get(path).cloned()
     }
 
-    fn record(&self, name: &str) -> Option<String> {
+    fn read_record(&self, name: &str) -> Option<String> {
         self.records.read().unwrap().get(name).cloned()
     }
 
-    fn records(&self) -> Vec<String> {
+    fn record_names(&self) -> Vec<String> {
         self.records.read().unwrap().keys().cloned().collect()
     }
 }
@@ -156,13 +156,13 @@ impl Folder {
             .trim_end_matches(".yaml")
             .trim_end_matches(".view")
             .replace('/', "__");
-        let record = self.record(&name).map(|text| read(&text));
+        let record = self.read_record(&name).map(|text| read(&text));
         let text = record.and_then(|record| record["view"].as_str().map(read));
         text.is_some_and(|root| steps.iter().try_fold(&root, |node, step| node.get(step)).is_some())
     }
 
     fn plan(&self, model: &OmniModel, prune: bool) -> Pull {
-        Pull::plan(model, self, Ways::default().prune(prune))
+        Pull::plan(model, self, PullOptions::default().prune(prune))
     }
 
     fn pull(&self, model: &OmniModel, prune: bool) -> Result<(), TestCaseError> {
@@ -202,7 +202,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         return;
     }
     let path = paths[dice.below(paths.len())].clone();
-    let text = folder.omni(&path).unwrap();
+    let text = folder.read_omni_file(&path).unwrap();
     let is_crlf = text.contains('\r');
     let root = read(&text);
     let is_list = !root.is_object();
@@ -223,7 +223,9 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
             },
             None => Edit::Remove { at },
         };
-        let Ok(edited) = edit(&text, &[change]) else { return };
+        let Ok(edited) = apply_edits(&text, &[change]) else {
+            return;
+        };
         // This edit replaces the earlier edits at the same path, above it and below it.
         left.retain(|it| match it {
             Left::Value(file, other, _) | Left::Nothing(file, other) => {
@@ -359,7 +361,7 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
         }
         folder.pull(&model, prune)?;
         // A file without line breaks does not show which line endings it uses.
-        left.retain(|it| !matches!(it, Left::Crlf(path) if folder.omni(path).is_some_and(|text| !text.contains('\n'))));
+        left.retain(|it| !matches!(it, Left::Crlf(path) if folder.read_omni_file(path).is_some_and(|text| !text.contains('\n'))));
         check(&folder, &left)?;
         // A second plan is empty, because the pull applied the first plan completely.
         let again = folder.plan(&model, false);

@@ -6,7 +6,7 @@ mod mapping;
 use std::fmt::Write as _;
 
 use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults};
-use formulac::omni::{Artifacts, OmniModel, Wanted};
+use formulac::omni::{Artifacts, OmniModel, OmniOptions};
 
 /// Artifacts in a folder.
 struct Left {
@@ -44,7 +44,7 @@ impl Left {
         artifacts.catalog = self.catalog.as_ref();
         artifacts.runs = &self.runs;
         artifacts.freshness = self.freshness.as_ref();
-        OmniModel::new(artifacts, &Wanted::default(), before)
+        OmniModel::new(artifacts, &OmniOptions::default(), before)
     }
 }
 
@@ -111,7 +111,7 @@ fn an_upper_casing_warehouse_gives_the_same() {
         let mut artifacts = Artifacts::from_manifest(&left.manifest);
         artifacts.catalog = left.catalog.as_ref();
         artifacts.runs = &left.runs;
-        let model = OmniModel::new(artifacts, &Wanted::from_dialect(dialect.parse().unwrap()), None);
+        let model = OmniModel::new(artifacts, &OmniOptions::from_dialect(dialect.parse().unwrap()), None);
         shown(&model)
     };
     assert!(catalog.to_string().contains("ORDER_ID") && !catalog.to_string().contains("order_id"));

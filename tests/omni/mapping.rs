@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults};
-use formulac::omni::{Artifacts, OmniModel, Wanted};
+use formulac::omni::{Artifacts, OmniModel, OmniOptions};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
@@ -120,7 +120,7 @@ impl Row<'_> {
         artifacts.freshness = freshness.as_ref();
         let option = |name: &str| self.0["options"][name].as_bool() == Some(true);
         let dialect = manifest.metadata.adapter_type.as_deref().unwrap().parse().unwrap();
-        let wanted = Wanted::from_dialect(dialect)
+        let wanted = OmniOptions::from_dialect(dialect)
             .strip_status(option("strip_status"))
             .topics(option("topics"))
             .access_grants(option("access_grants"));

@@ -24,7 +24,7 @@ use crate::quiet::quietly;
 use crate::random::Random;
 use crate::shrink::smaller;
 use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep};
-use crate::uncertainty::{Noise, with_noise};
+use crate::uncertainty::{NoiseDirection, with_noise};
 use crate::value::Value;
 use crate::written::yaml;
 
@@ -119,7 +119,7 @@ fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<
     if level == Level::Aggregate && spec.steps[0].level(x, None) != crate::expr::ReferenceLevel::Aggregate {
         return None;
     }
-    let values = |noise: Option<Noise>| {
+    let values = |noise: Option<NoiseDirection>| {
         let run = with_noise(noise, || database.interpreted(&spec));
         assert!(
             run.unknown.is_none(),
@@ -133,7 +133,7 @@ fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<
     if oversized || column.iter().any(is_unwieldy) {
         return None;
     }
-    let others = [Noise::One, Noise::Opposite].map(|noise| values(Some(noise)));
+    let others = [NoiseDirection::One, NoiseDirection::Opposite].map(|noise| values(Some(noise)));
     let settled = |at: usize, value: &Value| {
         !doubted
             && others
@@ -167,7 +167,7 @@ fn is_unwieldy(value: &Value) -> bool {
         Value::Text(text) => text.len() > 400,
         Value::Number(n) => !n.is_finite(),
         Value::Date(_) | Value::Time(_) => {
-            let year = crate::calendar::civil(value.seconds().unwrap_or(0).div_euclid(crate::value::DAY)).0;
+            let year = crate::calendar::civil_date(value.seconds().unwrap_or(0).div_euclid(crate::value::DAY)).0;
             !(1..=9999).contains(&year)
         }
         _ => false,

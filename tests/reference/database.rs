@@ -3,7 +3,7 @@
 use formulac::{Column, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
 
-use crate::calendar::days;
+use crate::calendar::day_number;
 use crate::json::AsJson;
 use crate::kind::Kind;
 use crate::random::Random;
@@ -160,7 +160,7 @@ fn orders(seed: u64, random: &mut Random) -> Table {
         1 => 20 + random.below(15),
         _ => 2 + random.below(11),
     };
-    let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
+    let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
     let rows = (0..count)
         .map(|row| {
             let mut values = vec![
@@ -218,7 +218,7 @@ fn customers(seed: u64, random: &mut Random) -> Table {
         } else {
             Value::Int(random.between(-2, 9))
         };
-        let since = Value::Date(days(2022, random.between(1, 12), random.between(1, 28)));
+        let since = Value::Date(day_number(2022, random.between(1, 12), random.between(1, 28)));
         rows.push(vec![Value::Int(id), segment, credit, since]);
     }
     Table {
@@ -269,7 +269,7 @@ fn visits(seed: u64, random: &mut Random) -> Table {
         column(hostile("visited_on", "order"), Type::Date, Kind::Date, true),
         column("score", Type::Integer, Kind::Int, true),
     ];
-    let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
+    let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
     let rows = (0..random.below(7))
         .map(|_| {
             let values = vec![

@@ -1,6 +1,6 @@
 //! Expressions of random specs, each of the requested type.
 
-use crate::calendar::days;
+use crate::calendar::day_number;
 use crate::draw_specs::{Maker, Scope};
 use crate::expr::{ReferenceExpr, ReferenceOp};
 use crate::kind::Kind;
@@ -21,7 +21,7 @@ impl Maker<'_> {
         for _ in 0..8 {
             let x = self.expr(kind, scope, depth);
             let mut names = Vec::new();
-            x.names(&mut names);
+            x.collect_names(&mut names);
             if !names.is_empty() {
                 return x;
             }
@@ -48,12 +48,12 @@ impl Maker<'_> {
             Kind::Int => Value::Int(self.random.between(0, 7)),
             Kind::Exact | Kind::Float => Value::Number(self.random.between(0, 60) as f64 / 4.0),
             Kind::Text => Value::Text((*self.random.pick(&["open", "north", "x", ""])).to_owned()),
-            Kind::Date => Value::Date(days(
+            Kind::Date => Value::Date(day_number(
                 2024,
                 self.random.between(1, 12),
                 self.random.between(1, 29).min(28),
             )),
-            Kind::Time => Value::Time(DAY * days(2024, self.random.between(1, 12), self.random.between(1, 28))),
+            Kind::Time => Value::Time(DAY * day_number(2024, self.random.between(1, 12), self.random.between(1, 28))),
         })
     }
 

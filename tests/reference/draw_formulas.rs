@@ -3,7 +3,7 @@
 use formulac::catalog::Function;
 use formulac::{Level, Type};
 
-use crate::calendar::{Frame, days};
+use crate::calendar::{PeriodFrame, day_number};
 use crate::database::Table;
 use crate::expr::{ReferenceExpr, ReferenceOp, RowPlace, Window, WindowRows};
 use crate::forms::{Choice, Form, Gives, Known, Takes, fits};
@@ -322,7 +322,7 @@ impl Draw<'_> {
         if ty == Type::Date && self.random.percent(8) {
             let of = *self.random.pick(&TEMPORAL);
             let name = self.column(of);
-            return ReferenceExpr::Period(name, *self.random.pick(&Frame::ALL));
+            return ReferenceExpr::Period(name, *self.random.pick(&PeriodFrame::ALL));
         }
         ReferenceExpr::Name(self.column(ty))
     }
@@ -381,7 +381,7 @@ impl Draw<'_> {
             Type::Text => {
                 Value::Text((*random.pick(&["", "a", "o", "é", "日本", "open", "-", " ", "12", "*", "b?c"])).to_owned())
             }
-            _ => Value::Date(days(2024, random.between(1, 12), random.between(1, 28))),
+            _ => Value::Date(day_number(2024, random.between(1, 12), random.between(1, 28))),
         })
     }
 
@@ -424,7 +424,7 @@ impl Draw<'_> {
 
 fn reads_something(x: &ReferenceExpr) -> bool {
     let mut names = Vec::new();
-    x.names(&mut names);
+    x.collect_names(&mut names);
     !names.is_empty()
 }
 

@@ -382,7 +382,7 @@ fn equalities(condition: &ReferenceExpr, relation: &str) -> Vec<String> {
         ReferenceExpr::Binary(ReferenceOp::Equal, a, b) => {
             let of_it = |x: &ReferenceExpr| {
                 let mut names = Vec::new();
-                x.names(&mut names);
+                x.collect_names(&mut names);
                 names
                     .iter()
                     .any(|name| name.split_once('.').is_some_and(|(of, _)| of == relation))

@@ -1,7 +1,7 @@
 //! Generates random specs that are meaningful: every name exists, every type fits, and every order is total if rows
 //! depend on it.
 
-use crate::calendar::Frame;
+use crate::calendar::PeriodFrame;
 use crate::database::Table;
 use crate::draw_expressions::has_times;
 use crate::draw_joins::{Many, Relation};
@@ -215,10 +215,10 @@ impl Maker<'_> {
             if !GROUPED.contains(&kind) || (calendar && !date && is_dated(kind)) {
                 continue;
             }
-            let frame = (is_dated(kind) && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
+            let frame = (is_dated(kind) && self.random.percent(75)).then(|| *self.random.pick(&PeriodFrame::ALL));
             // A period whose neighbor is looked up is usually a month.
             let frame = frame.map(|frame| match date {
-                true => *self.random.pick(&[Frame::Month, Frame::Month, frame]),
+                true => *self.random.pick(&[PeriodFrame::Month, PeriodFrame::Month, frame]),
                 false => frame,
             });
             let entry = KeptColumn {
@@ -244,7 +244,10 @@ impl Maker<'_> {
         // A definition that uses only keys has one value per group.
         for (name, kind) in &self.kinds {
             let mut names = Vec::new();
-            self.step.definition(name).into_iter().for_each(|x| x.names(&mut names));
+            self.step
+                .definition(name)
+                .into_iter()
+                .for_each(|x| x.collect_names(&mut names));
             let is_key = |name: &String| self.step.group_by.iter().any(|e| e.frame.is_none() && e.name == *name);
             if !is_key(name) && !names.contains(name) && names.iter().all(is_key) {
                 leaves.push((ReferenceExpr::name(name), *kind));
@@ -456,6 +459,6 @@ impl Maker<'_> {
 
 fn reads(x: &ReferenceExpr, name: &str) -> bool {
     let mut names = Vec::new();
-    x.names(&mut names);
+    x.collect_names(&mut names);
     names.iter().any(|n| n == name)
 }

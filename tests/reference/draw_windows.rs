@@ -1,6 +1,6 @@
 //! Windows of random specs whose rows are in a total order.
 
-use crate::calendar::{Frame, ReferenceUnit};
+use crate::calendar::{PeriodFrame, ReferenceUnit};
 use crate::draw_joins::Many;
 use crate::draw_specs::{COMPARED, GROUPED, Maker, Scope};
 use crate::expr::{ReferenceExpr, ReferenceLevel, ReferenceOp, RowPlace, Window, WindowRows};
@@ -92,7 +92,7 @@ impl Maker<'_> {
                     .as_ref()
                     .and_then(|entry| entry.frame)
                     .filter(|_| self.random.percent(80));
-                let unit = frame.map_or_else(|| *self.random.pick(&ReferenceUnit::ALL), Frame::unit);
+                let unit = frame.map_or_else(|| *self.random.pick(&ReferenceUnit::ALL), PeriodFrame::unit);
                 Some((
                     ReferenceExpr::Window(Window::Period(Box::new(inner.clone()), shift, unit)),
                     kind,

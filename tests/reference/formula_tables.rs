@@ -3,7 +3,7 @@
 
 use formulac::Type;
 
-use crate::calendar::days;
+use crate::calendar::day_number;
 use crate::database::{Database, Table, TableColumn};
 use crate::kind::Kind;
 use crate::random::Random;
@@ -152,12 +152,12 @@ fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Ve
 /// Generates a date. Ends of months, leap days and turns of the year are more frequent than by chance.
 fn date(year: i64, random: &mut Random) -> i64 {
     match random.below(8) {
-        0 => days(2024, 2, 29),
-        1 => days(year, random.between(2, 12), 1) - 1,
-        2 => days(year, 12, 31),
-        3 => days(year, 1, random.between(1, 3)),
-        4 => days(year, random.between(1, 12), 1),
-        _ => days(year, random.between(1, 12), 1) + random.between(0, 30),
+        0 => day_number(2024, 2, 29),
+        1 => day_number(year, random.between(2, 12), 1) - 1,
+        2 => day_number(year, 12, 31),
+        3 => day_number(year, 1, random.between(1, 3)),
+        4 => day_number(year, random.between(1, 12), 1),
+        _ => day_number(year, random.between(1, 12), 1) + random.between(0, 30),
     }
 }
 

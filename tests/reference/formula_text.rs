@@ -1,20 +1,20 @@
 //! Parses a formula with the grammar crate and evaluates it over a row with the interpreter.
 
 use formulac::Type;
-use formulac::interpret::from_ast::{self, Reading, Unread, fold_case};
+use formulac::interpret::from_ast::{self, FormulaContext, UnsupportedFormula, fold_case};
 use formulac::interpret::temporal::{TemporalKind, settle_formula};
-use formulac::interpret::walk::{Sees, ValueRow, row_value};
+use formulac::interpret::walk::{NamePrecedence, ValueRow, row_value};
 use formulac::parse::ParsedSource;
 use serde_json::Value as Json;
 
-use crate::arithmetic::moment;
+use crate::arithmetic::parse_moment;
 use crate::expr::{ReferenceExpr, ReferenceOp};
 use crate::spec::ReferenceStep;
 use crate::uncertainty::with_noise;
 use crate::value::Value;
 
 /// Parses a cell in the notation of the case files.
-pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
+pub fn cell(ty: Type, json: &Json) -> Result<Value, UnsupportedFormula> {
     let text = || {
         json.as_str()
             .map(str::to_owned)
@@ -40,7 +40,7 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
         (Type::Text, _) => Value::Text(text()?),
         // Test sessions use UTC.
         (Type::Date | Type::Timestamp | Type::Timestamptz, _) => {
-            moment(text()?.trim_end_matches("+00:00")).ok_or("a fraction of a second")?
+            parse_moment(text()?.trim_end_matches("+00:00")).ok_or("a fraction of a second")?
         }
         _ => return Err(format!("a column of type {ty}")),
     })
@@ -48,15 +48,15 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
 
 /// Returns the value of a formula over a row. The values of the row must be in the order of the columns, and the parsed
 /// source must have exactly one definition.
-pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -> Result<Value, Unread> {
+pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -> Result<Value, UnsupportedFormula> {
     let [definition] = parsed.ast().definitions.as_slice() else {
         return Err("not one sound formula".to_owned());
     };
-    let reading = Reading {
+    let reading = FormulaContext {
         plain_calendar: true,
-        ..Reading::default()
+        ..FormulaContext::default()
     };
-    let mut formula = from_ast::formula(parsed.ast(), parsed.source(), definition, reading)?;
+    let mut formula = from_ast::convert_formula(parsed.ast(), parsed.source(), definition, reading)?;
     let kind = |ty: Type| match ty {
         Type::Date => TemporalKind::Date,
         Type::Timestamp | Type::Timestamptz => TemporalKind::Time,
@@ -78,7 +78,7 @@ pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -
         .zip(row.iter().cloned())
         .collect();
     let run = with_noise(None, || {
-        row_value(&ReferenceStep::default(), &formula, &row, Sees::ColumnsFirst)
+        row_value(&ReferenceStep::default(), &formula, &row, NamePrecedence::ColumnsFirst)
     });
     let of_texts = |x: &ReferenceExpr| matches!(x, ReferenceExpr::Call("T", args) if !matches!(&args[..], [ReferenceExpr::Name(name)] if is_of(name, Type::Text)));
     if run.doubted && has(&formula, &of_texts) {

@@ -8,7 +8,7 @@ use formulac::parse::parse;
 use crate::case::{Case, Expected, read_file};
 use crate::compare::same;
 use crate::files;
-use formulac::interpret::from_ast::Unread;
+use formulac::interpret::from_ast::UnsupportedFormula;
 
 use crate::formula_text::{cell, value};
 use crate::json::AsJson;
@@ -19,7 +19,7 @@ const CASES: usize = 1210;
 
 #[test]
 fn the_interpreter_gives_what_the_cases_say() {
-    let mut unread: BTreeMap<Unread, Vec<String>> = BTreeMap::new();
+    let mut unread: BTreeMap<UnsupportedFormula, Vec<String>> = BTreeMap::new();
     let mut faults = Vec::new();
     let (mut cases, mut values) = (0, 0);
     for path in files::below("cases") {
@@ -58,7 +58,7 @@ fn the_interpreter_gives_what_the_cases_say() {
 }
 
 /// Returns one entry per row. The entry is an error if the interpreter gives a different result.
-fn answers(case: &Case) -> Result<Vec<Option<String>>, Unread> {
+fn answers(case: &Case) -> Result<Vec<Option<String>>, UnsupportedFormula> {
     let expected = match &case.expected {
         Expected::Rows(values) if case.order_by.is_empty() => values,
         Expected::Rows(_) => return Err("a window".to_owned()),
@@ -74,7 +74,7 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, Unread> {
             .iter()
             .zip(row)
             .map(|((_, ty), json)| cell(*ty, json))
-            .collect::<Result<_, Unread>>()?;
+            .collect::<Result<_, UnsupportedFormula>>()?;
         if expected.is_string()
             && columns
                 .iter()

@@ -15,7 +15,7 @@ impl AsJson for Value {
             Self::Bool(b) => json!(b),
             Self::Int(i) => json!(i),
             Self::Number(n) => json!(n),
-            Self::Decimal(exact) => json!(exact.number()),
+            Self::Decimal(exact) => json!(exact.to_f64()),
             Self::Text(t) => json!(t),
             Self::Date(_) | Self::Time(_) => json!(self.text()),
         }

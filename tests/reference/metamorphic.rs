@@ -267,7 +267,7 @@ pub fn with_named_part(x: &ReferenceExpr, random: &mut Random) -> Option<(Refere
 
 fn reads_a_column(x: &ReferenceExpr) -> bool {
     let mut names = Vec::new();
-    x.names(&mut names);
+    x.collect_names(&mut names);
     !names.is_empty()
 }
 

@@ -122,7 +122,7 @@ impl<'a> Grid<'a> {
             Expr::Nth { largest, range, nth } => {
                 let mut cells = self.cells(range, here);
                 cells.retain(|cell| !cell.is_null());
-                cells.sort_by(|a, b| a.order(b, *largest));
+                cells.sort_by(|a, b| a.sort_order(b, *largest));
                 usize::try_from(nth - 1)
                     .ok()
                     .and_then(|at| cells.get(at).cloned())

@@ -134,7 +134,7 @@ fn keys(rows: &[&Vec<Value>], by: &[(usize, bool)]) -> Vec<Vec<Value>> {
             .iter()
             .zip(b)
             .zip(by)
-            .map(|((a, b), (_, descending))| a.order(b, *descending));
+            .map(|((a, b), (_, descending))| a.sort_order(b, *descending));
         values.fold(Ordering::Equal, Ordering::then)
     });
     keys.dedup();

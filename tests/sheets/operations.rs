@@ -41,9 +41,9 @@ pub fn binary(op: Op, a: &Value, b: &Value) -> Value {
 }
 
 pub fn call(name: &str, args: &[Value]) -> Value {
-    let truths = || args.iter().map(Value::truth);
+    let truths = || args.iter().map(Value::as_condition);
     match (name, args) {
-        ("IF", [condition, then, rest @ ..]) => match condition.truth() {
+        ("IF", [condition, then, rest @ ..]) => match condition.as_condition() {
             Some(true) => then.clone(),
             _ => rest.first().cloned().unwrap_or(Value::Null),
         },
@@ -55,7 +55,7 @@ pub fn call(name: &str, args: &[Value]) -> Value {
             }
         }
         ("ISBLANK", [value]) => Value::Bool(value.is_null()),
-        ("NOT", [value]) => value.truth().map_or(Value::Null, |truth| Value::Bool(!truth)),
+        ("NOT", [value]) => value.as_condition().map_or(Value::Null, |truth| Value::Bool(!truth)),
         ("AND", _) if truths().any(|t| t == Some(false)) => Value::Bool(false),
         ("OR", _) if truths().any(|t| t == Some(true)) => Value::Bool(true),
         ("AND" | "OR", _) if truths().any(|t| t.is_none()) => Value::Null,
@@ -93,7 +93,7 @@ pub fn aggregated(aggregate: Aggregate, cells: &[Value]) -> Value {
         Aggregate::Average => Value::Number(numbers().sum::<f64>() / count),
         Aggregate::Min | Aggregate::Max => {
             let mut ordered = there.clone();
-            ordered.sort_by(|a, b| a.order(b, aggregate == Aggregate::Max));
+            ordered.sort_by(|a, b| a.sort_order(b, aggregate == Aggregate::Max));
             ordered[0].clone()
         }
         Aggregate::Median => {

@@ -2,7 +2,7 @@
 
 use formulac::Type;
 
-use crate::calendar::days;
+use crate::calendar::day_number;
 use crate::random::Random;
 use crate::table::{Kind, REGIONS, Table, TableColumn};
 use crate::value::Value;
@@ -57,7 +57,7 @@ impl Table {
                     None
                 }
             })
-            .chain([days(2024, 1, 31)])
+            .chain([day_number(2024, 1, 31)])
             .collect();
         let mut rows: Vec<Vec<Value>> = (0..random.below(9))
             .map(|row| {
@@ -115,7 +115,7 @@ impl Table {
             |name| !key_known || (!apart.contains(&name) && !seed.is_multiple_of(7)),
             true,
         );
-        let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
+        let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
         let periods: Vec<Value> = (0..random.between(0, 5))
             .map(|at| match kind {
                 Kind::Date => Value::Date(first + at * 31),

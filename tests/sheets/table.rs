@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use formulac::{Column, Relation, Type};
 use serde_json::{Value as Json, json};
 
-use crate::calendar::days;
+use crate::calendar::day_number;
 use crate::json::AsJson;
 use crate::random::Random;
 use crate::value::Value;
@@ -78,7 +78,7 @@ impl Table {
             1 => 15 + random.below(10),
             _ => 2 + random.below(9),
         };
-        let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
+        let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
         let mut rows: Vec<Vec<Value>> = (0..count)
             .map(|row| {
                 let mut values = vec![
@@ -136,7 +136,9 @@ impl Table {
     pub fn sorted(&self, order: &[(usize, bool)]) -> Vec<&Vec<Value>> {
         let mut sorted: Vec<&Vec<Value>> = self.rows.iter().collect();
         sorted.sort_by(|a, b| {
-            let by = order.iter().map(|(at, descending)| a[*at].order(&b[*at], *descending));
+            let by = order
+                .iter()
+                .map(|(at, descending)| a[*at].sort_order(&b[*at], *descending));
             by.fold(Ordering::Equal, Ordering::then)
         });
         sorted

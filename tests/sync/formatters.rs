@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::hand_edits::{CHANGES, MODEL};
 use crate::world::{SPEC, SQL, World, YML, compiler, ours};
-use formulac::sync::in_layout_of;
+use formulac::sync::with_layout_of;
 
 const RULES: [(&str, &str); 6] = [
     ("as it comes", ""),
@@ -86,7 +86,7 @@ fn formatted_files_take_the_next_change_of_the_spec() {
             // `generate` has no base but gives the same result, unless a removed column makes the position of another
             // column unknown.
             let made = ours(&compiler, world.spec()).unwrap();
-            let generated = in_layout_of(SQL, &text, &made.files[SQL], "duckdb".parse().unwrap());
+            let generated = with_layout_of(SQL, &text, &made.files[SQL], "duckdb".parse().unwrap());
             assert!(generated.is_some() || to.is_empty(), "{name}: {from}");
             assert!(
                 generated.is_none_or(|generated| generated == after.text(SQL)),
@@ -128,7 +128,7 @@ fn comments_of_parts_that_are_gone_stay() {
         .replacen("as share\n", "as share /* two\n    lines */\n", 1)
         .replacen("select\n    g,\n    a,", "select\n    g, -- the group\n    a,", 1);
     assert_eq!(found.lines().count(), before.lines().count() + 2, "{found}");
-    let merged = in_layout_of("m.sql", &found, &after, formulac::Dialect::default()).unwrap();
+    let merged = with_layout_of("m.sql", &found, &after, formulac::Dialect::default()).unwrap();
     let comments = [
         "-- without refunds\n",
         "-- see FIN-12\n",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::Compiler;
 use formulac::sync::{Property, merge_lines};
-use formulac::yaml_edit::{Edit, Path, YamlValue, edit};
+use formulac::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 use proptest::prelude::*;
 
 use crate::world::{SPEC, SQL, World, YML, compiler, ours};
@@ -146,7 +146,7 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
         }
     }
     if !edits.is_empty() {
-        world.set(YML, edit(world.text(YML), &edits).unwrap());
+        world.set(YML, apply_edits(world.text(YML), &edits).unwrap());
     }
     if let Some(at) = hand.yml_comment {
         let lines: Vec<&str> = world.text(YML).lines().collect();

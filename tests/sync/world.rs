@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use formulac::decompile::Decompiler;
-use formulac::sync::{ModelPlan, ModelSides, Ours, Plan, PushState, STATES, TextChange, Tools, reconcile};
+use formulac::sync::{
+    CurrentSpec, ModelPlan, ModelSides, Plan, PushState, ReconcileTools, STATES, TextChange, reconcile,
+};
 use formulac::{CompiledSpec, Compiler};
 
 pub const SPEC: &str = "metrics/m.yml";
@@ -25,8 +27,8 @@ pub fn compiled(compiler: &Compiler, spec: &str) -> CompiledSpec {
     compiler.compile_spec_at(spec, Some(SPEC))
 }
 
-pub fn ours(compiler: &Compiler, spec: &str) -> Option<Ours> {
-    Ours::new(SPEC, spec, compiled(compiler, spec), "models", "tests")
+pub fn ours(compiler: &Compiler, spec: &str) -> Option<CurrentSpec> {
+    CurrentSpec::new(SPEC, spec, compiled(compiler, spec), "models", "tests")
 }
 
 /// Returns the decompiler, which all tests share so that its caches are filled only once.
@@ -71,7 +73,7 @@ impl World {
             found: &self.files,
         };
         let moved = BTreeMap::new();
-        let tools = Tools {
+        let tools = ReconcileTools {
             compiler,
             decompiler: decompiler(),
             folders: ("models", "tests"),

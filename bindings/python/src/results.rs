@@ -115,7 +115,7 @@ impl CompiledSpec {
             name: it.name().to_owned(),
             r#type: it.ty().to_string(),
             nullable: it.is_nullable(),
-            description: text(it.about()),
+            description: text(it.description_text()),
         };
         Self {
             name: from.name().unwrap_or_default().to_owned(),

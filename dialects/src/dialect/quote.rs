@@ -35,7 +35,7 @@ const ESCAPED: [bool; 256] = {
     escaped
 };
 
-/// `Dialect::bare_in` has one bit for each dialect.
+/// `Dialect::bare_dialects` has one bit for each dialect.
 const _: () = assert!(crate::tables::DIALECTS.len() <= u32::BITS as usize);
 
 impl Dialect {
@@ -92,7 +92,7 @@ impl Dialect {
     }
 
     /// Returns `true` if the dialect writes the name in quotes.
-    pub fn quotes(self, name: &str, unquoted_in_source: bool) -> bool {
+    pub fn has_quotes_around(self, name: &str, unquoted_in_source: bool) -> bool {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         !self.is_plain(name, kinds, unquoted_in_source)
     }
@@ -147,13 +147,13 @@ impl Dialect {
     #[inline]
     fn is_plain(self, name: &str, kinds: u8, unquoted_in_source: bool) -> bool {
         let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
-        let other_case = if unquoted_in_source { 0 } else { self.other_case() };
+        let other_case = if unquoted_in_source { 0 } else { self.folded_kind() };
         begins && kinds & (QUOTES | other_case) == 0 && !self.is_reserved(name)
     }
 
     /// Returns the kind of letters that the dialect folds to the other case in an unquoted name.
     #[inline]
-    fn other_case(self) -> u8 {
+    fn folded_kind(self) -> u8 {
         match self.0.fold {
             Fold::Keep => 0,
             Fold::Lower => CAPITAL,
@@ -162,13 +162,13 @@ impl Dialect {
     }
 
     /// Returns `true` if the name would refer to a different name without quotes, because the dialect folds its case.
-    pub fn folds(self, name: &str) -> bool {
-        name.bytes().any(|b| NAME[b as usize] & self.other_case() != 0)
+    pub fn is_folded(self, name: &str) -> bool {
+        name.bytes().any(|b| NAME[b as usize] & self.folded_kind() != 0)
     }
 
     /// Returns one bit for each dialect that accepts the name without quotes, if the case of the name has no meaning.
     /// [`Self::is_bare`] also considers the case.
-    pub fn bare_in(name: &str) -> u32 {
+    pub fn bare_dialects(name: &str) -> u32 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         let is_bare = |dialect: &Self| kinds & CAPITAL == 0 && dialect.is_plain(name, kinds, true);
         Self::all()
@@ -176,7 +176,7 @@ impl Dialect {
             .fold(0, |bits, dialect| bits | 1_u32 << dialect.0.index)
     }
 
-    /// Returns `true` if the dialect accepts the name without quotes. `bits` is the result of `bare_in`, and `cased`
+    /// Returns `true` if the dialect accepts the name without quotes. `bits` is the result of `bare_dialects`, and `cased`
     /// specifies whether the case of the name has a meaning.
     #[inline]
     pub fn is_bare(self, bits: u32, cased: bool) -> bool {

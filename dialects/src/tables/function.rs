@@ -191,7 +191,7 @@ impl Function {
     }
 
     /// Returns `true` if an aggregate with this number of arguments combines several values of one row.
-    pub fn goes_across(&self, count: usize) -> bool {
+    pub fn is_row_combination(&self, count: usize) -> bool {
         match self.lower {
             // The first two arguments of `TEXTJOIN` are the delimiter and `ignore_empty`.
             Some(Lowering::TextJoin) => count > 3,
@@ -201,7 +201,7 @@ impl Function {
 
     /// Describes the level at which the value is computed.
     #[must_use]
-    pub fn level_in_words(&self) -> &'static str {
+    pub fn describe_level(&self) -> &'static str {
         match self.level {
             Level::Aggregate => "one value per group",
             Level::Window => "one value per row, computed from several rows",
@@ -212,7 +212,7 @@ impl Function {
 
     /// Describes when the value is NULL.
     #[must_use]
-    pub fn nulls_in_words(&self) -> &'static str {
+    pub fn describe_nulls(&self) -> &'static str {
         let aggregates = self.level == Level::Aggregate;
         match self.nulls {
             Nulls::Any if aggregates && self.empty.is_none() => "skips NULLs; NULL if there are no rows",

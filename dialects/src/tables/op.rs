@@ -29,7 +29,7 @@ macro_rules! operators {
             }
 
             /// Returns the equivalent comparison with exchanged operands, such as `>` for `<`.
-            pub fn flipped(self) -> Option<Self> {
+            pub fn swapped(self) -> Option<Self> {
                 match self {
                     Self::Equal | Self::NotEqual | Self::Distinct | Self::NotDistinct => Some(self),
                     Self::Less => Some(Self::Greater),

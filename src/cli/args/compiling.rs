@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use formulac::Dialect;
 
 use super::dbt::{DbtArgs, Selection};
-use super::settings::{Settings, TargetOptions, dialects};
+use super::settings::{Settings, TargetOptions, dialect_parser};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -25,7 +25,7 @@ pub struct InitArgs {
     #[arg(long)]
     pub example: bool,
     /// SQL dialect [default: that of the dbt adapter]
-    #[arg(long, value_name = "DIALECT", value_parser = dialects(), conflicts_with = "example")]
+    #[arg(long, value_name = "DIALECT", value_parser = dialect_parser(), conflicts_with = "example")]
     pub dialect: Option<Dialect>,
     /// Show the files without writing them
     #[arg(long)]
@@ -176,7 +176,7 @@ pub struct CheckArgs {
     pub fix: bool,
     /// Also exit with status 1 for these diagnostics
     #[arg(long, value_name = "WHAT")]
-    pub deny: Option<Deny>,
+    pub deny: Option<DenyLevel>,
     #[command(flatten)]
     pub selection: Selection,
     #[command(flatten)]
@@ -188,7 +188,7 @@ pub struct CheckArgs {
 
 /// Values of `--deny`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Deny {
+pub enum DenyLevel {
     /// Warnings
     Warnings,
 }
@@ -224,7 +224,7 @@ pub struct FunctionsArgs {
     #[arg(long, value_name = "TEXT", conflicts_with = "name")]
     pub search: Option<String>,
     /// SQL dialect to show [default: all]
-    #[arg(long, value_name = "DIALECT", value_parser = dialects())]
+    #[arg(long, value_name = "DIALECT", value_parser = dialect_parser())]
     pub dialect: Option<Dialect>,
     /// Print one JSON object
     #[arg(long)]
@@ -249,12 +249,12 @@ pub struct DoctorArgs {
 #[command(after_long_help = "Examples:\n  formulac schema fetch\n  formulac schema spec\n  formulac schema json plan")]
 pub struct SchemaArgs {
     #[command(subcommand)]
-    pub of: SchemaOf,
+    pub of: SchemaSubject,
 }
 
 /// Subcommands of `schema`.
 #[derive(Clone, Debug, Subcommand)]
-pub enum SchemaOf {
+pub enum SchemaSubject {
     /// Print the JSON Schema of a model spec
     #[command(after_long_help = "Examples:\n  formulac schema spec > formulac-spec.schema.json")]
     Spec,

@@ -74,14 +74,14 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub engine: EngineArgs,
     /// Largest allowed difference between two numbers, unless `compare:` sets one [default: 1e-9 of a float, else 0]
-    #[arg(long, value_name = "T", value_parser = not_negative)]
+    #[arg(long, value_name = "T", value_parser = parse_non_negative)]
     pub tolerance: Option<String>,
     /// Maximum number of differing rows to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub limit: u32,
     /// Time limit for a formula's query and for the build of a model [default: `budget` in the spec's `meta:
     /// {formulac: …}`]
-    #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_non_negative)]
     pub budget: Option<String>,
     /// Do not update `.formulac/evidence/`
     #[arg(long)]
@@ -95,7 +95,7 @@ pub struct VerifyArgs {
 }
 
 /// Accepts a non-negative number in SQL notation.
-fn not_negative(text: &str) -> Result<String, String> {
+fn parse_non_negative(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text.len() <= 30;
     match text.parse::<f64>() {
         Ok(number) if is_plain && number.is_finite() && text.starts_with(|c: char| c.is_ascii_digit()) => {

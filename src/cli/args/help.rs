@@ -37,11 +37,11 @@ pub fn parse() -> Result<(Cli, bool), clap::Error> {
 /// Returns the command-line parser, with the commands grouped in its help.
 pub fn command() -> clap::Command {
     let command = Cli::command();
-    let template = template(&command);
+    let template = help_template(&command);
     command.help_template(template)
 }
 
-fn template(command: &clap::Command) -> StyledStr {
+fn help_template(command: &clap::Command) -> StyledStr {
     let styles = Styles::styled();
     let (header, literal) = (styles.get_header(), styles.get_literal());
     let mut text = String::from("{about-with-newline}\n{usage-heading} {usage}\n");

@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use compiling::{
     CheckArgs, CompileArgs, DoctorArgs, ExplainArgs, FunctionsArgs, GenerateArgs, InitArgs, ModelArgs, QueryArgs,
-    SchemaArgs, SchemaFetchArgs, SchemaOf,
+    SchemaArgs, SchemaFetchArgs, SchemaSubject,
 };
 pub use dbt::{DbtArgs, Selection};
 pub use engine::{EngineArgs, PreviewArgs, VerifyArgs};
@@ -24,7 +24,7 @@ pub use help::{command, parse};
 pub use impact::{FailOn, GraphFormat, ImpactArgs, LineageArgs};
 pub use settings::{ContextName, Settings, TargetOptions};
 pub use sync::{
-    AdoptArgs, LogArgs, PlanArgs, PromoteArgs, PullArgs, PushArgs, ResolveArgs, RollbackArgs, Side, StatusArgs,
+    AdoptArgs, ConflictSide, LogArgs, PlanArgs, PromoteArgs, PullArgs, PushArgs, ResolveArgs, RollbackArgs, StatusArgs,
 };
 pub use team::{
     AuthorizeArgs, ChangeArgs, ChangeCommand, EnvArgs, EnvCommand, EnvDiffArgs, EnvNameArgs, EnvUseArgs, ProposeArgs,
@@ -41,7 +41,7 @@ pub use team::{
 )]
 pub struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalOptions,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -58,7 +58,7 @@ fn version() -> &'static str {
 /// Options that every command accepts.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub struct GlobalOptions {
     /// Show errors only
     #[arg(long, global = true, hide_short_help = true)]
     pub quiet: bool,
@@ -74,7 +74,7 @@ pub struct Global {
         default_value = "auto",
         hide_default_value = true
     )]
-    pub color: When,
+    pub color: ColorMode,
     /// Never prompt; exit with status 2 if an answer is needed
     #[arg(long, global = true, hide_short_help = true)]
     pub no_input: bool,
@@ -96,12 +96,12 @@ pub struct Global {
         default_value = "human",
         hide_default_value = true
     )]
-    pub output_format: Format,
+    pub output_format: DiagnosticFormat,
 }
 
 /// Setting that controls when messages are colored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum When {
+pub enum ColorMode {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
@@ -112,7 +112,7 @@ pub enum When {
 
 /// Format of diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum DiagnosticFormat {
     /// Text with the source line and help
     Human,
     /// One line per diagnostic, ending with the help

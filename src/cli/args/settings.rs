@@ -10,7 +10,7 @@ use formulac::{Context, Dialect};
 #[derive(Debug, Default, Args)]
 pub struct TargetOptions {
     /// SQL dialect [default: the project's, else postgres]
-    #[arg(long, value_name = "DIALECT", value_parser = dialects())]
+    #[arg(long, value_name = "DIALECT", value_parser = dialect_parser())]
     pub dialect: Option<Dialect>,
     /// Schema file, dbt manifest or properties file, or folder of Omni views
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
@@ -48,7 +48,7 @@ pub struct Settings {
     pub timezone: Option<String>,
     /// Treat blanks as zero in `+ - *` and numerators
     #[arg(long, value_name = "HOW")]
-    pub blanks: Option<Blanks>,
+    pub blanks: Option<BlankHandling>,
 }
 
 /// Values of `--context`.
@@ -74,11 +74,11 @@ impl From<ContextName> for Context {
 
 /// Values of `--blanks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Blanks {
+pub enum BlankHandling {
     /// Blanks count as zero, as in Omni's engine
     Zero,
 }
 
-pub(super) fn dialects() -> impl TypedValueParser<Value = Dialect> {
+pub(super) fn dialect_parser() -> impl TypedValueParser<Value = Dialect> {
     PossibleValuesParser::new(Dialect::all().map(Dialect::name)).try_map(|name| name.parse::<Dialect>())
 }

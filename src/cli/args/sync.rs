@@ -153,7 +153,7 @@ pub struct ResolveArgs {
 
 /// Side of a conflict to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum ConflictSide {
     Ours,
     Theirs,
     Edit,
@@ -162,12 +162,12 @@ pub enum Side {
 
 impl ResolveArgs {
     /// Returns the chosen side. The parser of the command line requires exactly one side.
-    pub fn side(&self) -> Side {
+    pub fn chosen_side(&self) -> ConflictSide {
         match (self.theirs, self.edit, self.base) {
-            (true, ..) => Side::Theirs,
-            (_, true, _) => Side::Edit,
-            (.., true) => Side::Base,
-            _ => Side::Ours,
+            (true, ..) => ConflictSide::Theirs,
+            (_, true, _) => ConflictSide::Edit,
+            (.., true) => ConflictSide::Base,
+            _ => ConflictSide::Ours,
         }
     }
 }

@@ -4,18 +4,20 @@
 use std::fmt::Write as _;
 use std::path::{Component, Path};
 
-use formulac::dbt::is_layout_of;
+use formulac::dbt::is_same_except_layout;
 use formulac::sync::Evidence;
-use formulac::team::{DifferingContent, NotAllowed, approved_for_others, approvers, codeowners, not_allowed};
+use formulac::team::{
+    DifferingContent, ForbiddenChange, approved_for_others, codeowners, forbidden_changes, spec_approvers,
+};
 use serde_json::{Value, json};
 
 use crate::cli::args::AuthorizeArgs;
-use crate::cli::atomic_write::{Planned, Present, write_all};
-use crate::cli::bounds::Bounds;
-use crate::cli::commands::change::{self, UnderWay};
+use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
+use crate::cli::bounds::WritableFolders;
+use crate::cli::commands::change::{self, BranchDifferences};
 use crate::cli::commands::sync::{self, Repository};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::plurals::count;
+use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
@@ -27,16 +29,16 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         write_owners(session, &place, &repository, path)?;
     }
     let Some(base) = &args.base else { return Ok(Exit::Done) };
-    let under_way = UnderWay::new(&place, &repository, base, session.global.env.as_deref())?;
-    let (changes, faults) = change::read(&place);
-    let refused = not_allowed(&under_way.project, under_way.environment.as_ref(), &under_way.commits);
+    let under_way = BranchDifferences::new(&place, &repository, base, session.global.env.as_deref())?;
+    let (changes, faults) = change::read_changes(&place);
+    let refused = forbidden_changes(&under_way.project, under_way.environment.as_ref(), &under_way.commits);
     let standing = under_way.state_of_changes(&changes);
-    let by_hand = by_hand(session, &place, &repository, &under_way)?;
+    let by_hand = hand_edited_files(session, &place, &repository, &under_way)?;
     let mut notes: Vec<String> = approved_for_others(&under_way.commits)
         .into_iter()
         .map(|(commit, by)| format!("the approval of {by} was committed by {}", commit.committer))
         .collect();
-    notes.extend(under_way.altered_by_facts());
+    notes.extend(under_way.facts_change_note());
     let lacks = if under_way.needs_approval() {
         standing.lacks.clone()
     } else {
@@ -44,16 +46,17 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     };
     let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
     if args.json {
-        let one = |it: &NotAllowed| json!({"commit": it.commit, "author": it.author, "path": it.path, "why": it.why});
+        let one =
+            |it: &ForbiddenChange| json!({"commit": it.commit, "author": it.author, "path": it.path, "why": it.why});
         let refused: Vec<Value> = refused.iter().map(one).collect();
-        session.json(&json!({
+        session.print_json(&json!({
             "allowed": is_allowed,
             "environment": under_way.environment.as_ref().map(|it| it.name.as_str()),
             "commits": under_way.commits.len(),
             "not_allowed": refused,
             "generated_by_hand": by_hand.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(),
             "notes": notes,
-            "approvals": change::show::standing_object(&standing),
+            "approvals": change::show::state_json(&standing),
         }))?;
     } else {
         let mut text = String::new();
@@ -66,7 +69,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
                 it.why
             );
         }
-        for ByHand { path, why } in &by_hand {
+        for HandEditedFile { path, why } in &by_hand {
             let _ = writeln!(text, "not allowed: {path}: {why}");
         }
         for by in &standing.rejected {
@@ -89,7 +92,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
             .as_ref()
             .map(|it| format!(" into {}", it.name))
             .unwrap_or_default();
-        let commits = count(under_way.commits.len(), "commit", "commits");
+        let commits = format_count(under_way.commits.len(), "commit", "commits");
         let verdict = if is_allowed {
             "may be merged"
         } else {
@@ -106,22 +109,22 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
 }
 
 /// A generated file whose content differs from formulac's output, and the reason.
-struct ByHand {
+struct HandEditedFile {
     path: String,
     why: &'static str,
 }
 
 /// Returns files whose content differs from formulac's output, although formulac generates them and they therefore need
 /// no approval.
-fn by_hand(
+fn hand_edited_files(
     session: &Session,
     place: &Workspace,
     repository: &Repository,
-    under_way: &UnderWay,
-) -> Result<Vec<ByHand>, Failure> {
+    under_way: &BranchDifferences,
+) -> Result<Vec<HandEditedFile>, Failure> {
     let is_generated =
         |it: &DifferingContent| it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/");
-    let is_made = |it: &&DifferingContent| is_generated(it) || it.state_of().is_some() || it.is_known();
+    let is_made = |it: &&DifferingContent| is_generated(it) || it.state_model().is_some() || it.is_known();
     let made_by_specs: Vec<&DifferingContent> = under_way.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();
     if !made_by_specs.is_empty() {
@@ -136,11 +139,11 @@ fn by_hand(
         let mut made = sync::generated_files(session, place)?;
         for file in made_by_specs {
             let made_text = made.remove(&file.path);
-            let made = made_text.clone().map(|text| Planned {
+            let made = made_text.clone().map(|text| PlannedFile {
                 path: place.root.join(&file.path),
                 text,
             });
-            let present = made.as_ref().map(Planned::read_present).transpose()?;
+            let present = made.as_ref().map(PlannedFile::read_current_content).transpose()?;
             // The state of a deleted model is missing both from the generated files and from the branch.
             let is_gone = made.is_none() && file.now.is_none();
             let why = match is_generated(file) {
@@ -153,9 +156,9 @@ fn by_hand(
                     .text
                     .as_deref()
                     .zip(made_text.as_deref())
-                    .is_some_and(|(found, made)| is_layout_of(found, made));
-            if !is_gone && !is_layout && present != Some(Present::Same) {
-                by_hand.push(ByHand {
+                    .is_some_and(|(found, made)| is_same_except_layout(found, made));
+            if !is_gone && !is_layout && present != Some(CurrentContent::Same) {
+                by_hand.push(HandEditedFile {
                     path: file.path.clone(),
                     why,
                 });
@@ -166,10 +169,10 @@ fn by_hand(
     let forged = evidence.filter(|it| {
         !it.text
             .as_deref()
-            .is_some_and(|text| Evidence::is_written(&it.path, text))
+            .is_some_and(|text| Evidence::is_as_generated(&it.path, text))
     });
     let why = "it does not have the form that `formulac verify` writes";
-    by_hand.extend(forged.map(|it| ByHand {
+    by_hand.extend(forged.map(|it| HandEditedFile {
         path: it.path.clone(),
         why,
     }));
@@ -183,29 +186,29 @@ fn write_owners(session: &Session, place: &Workspace, repository: &Repository, p
                 .with_help("use `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`, which forges read"),
         );
     }
-    let prefix = repository.prefix()?;
+    let prefix = repository.project_prefix()?;
     let specs = place.specs().unwrap_or_default();
     let named = specs.iter().filter_map(|path| {
-        let names = approvers(&read_text(path).ok()?);
+        let names = spec_approvers(&read_text(path).ok()?);
         (!names.is_empty()).then(|| (place.relative_path(path), names))
     });
     let named: Vec<(String, Vec<String>)> = named.collect();
-    let whole = repository.top()?.join(path);
+    let whole = repository.top_folder()?.join(path);
     let before = read_text(&whole).unwrap_or_default();
-    let (models, tests) = place.folders();
+    let (models, tests) = place.output_folders();
     let folders = [place.specs_folder(), models, tests, place.omni_folder()];
     let after = codeowners(&before, place.project.people(), &format!("/{prefix}"), &folders, &named);
     if before == after {
-        session.note(&format!("{} is up to date", path.display()));
+        session.report_action(&format!("{} is up to date", path.display()));
         return Ok(());
     }
     write_all(
-        &Bounds::from_project(&repository.top()?)?,
-        &[Planned {
+        &WritableFolders::from_project(&repository.top_folder()?)?,
+        &[PlannedFile {
             path: whole,
             text: after,
         }],
     )?;
-    session.note(&format!("wrote {}", path.display()));
+    session.report_action(&format!("wrote {}", path.display()));
     Ok(())
 }

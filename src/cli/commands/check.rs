@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use formulac::{Compiler, Project};
 
 use crate::cli::args::CheckArgs;
-use crate::cli::atomic_write::{Planned, write_all};
-use crate::cli::bounds::Bounds;
+use crate::cli::atomic_write::{PlannedFile, write_all};
+use crate::cli::bounds::WritableFolders;
 use crate::cli::commands::compile;
 use crate::cli::commands::promote;
 use crate::cli::commands::pull;
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{Knowledge, note_undecided};
+use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::project;
 use crate::cli::safe_fixes;
-use crate::cli::session::{Session, Stream, reports};
+use crate::cli::session::{Session, Stream, to_reports};
 use crate::cli::source::SourceText;
 use crate::cli::spec;
 use crate::cli::spec::Spec;
@@ -33,14 +33,14 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
             "`--fix` changes files, and standard input is not a file",
         ));
     }
-    let (found, fixed) = match setup(session, args) {
+    let (found, fixed) = match check_inputs(session, args) {
         Ok(setup) => {
             let (mut found, fixed) = setup.check(session, args)?;
             if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.is_set_up()) {
-                beside_omni(place, &setup.files, &mut found);
+                warn_of_omni_duplicates(place, &setup.files, &mut found);
                 if args.files.is_empty() {
-                    folders(place, &mut found)?;
-                    place.warn_of_folders(session, None);
+                    check_folders(place, &mut found)?;
+                    place.warn_of_unsearched_folders(session, None);
                 }
             }
             (found, fixed)
@@ -48,23 +48,23 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) => (found, Vec::new()),
         Err(failure) => return Err(failure),
     };
-    write_all(&bounds(session, args)?, &fixed)?;
-    let reports = reports(&found);
+    write_all(&writable_folders(session, args)?, &fixed)?;
+    let reports = to_reports(&found);
     if args.json {
-        session.json(&render::json(&reports))?;
+        session.print_json(&render::to_json(&reports))?;
     } else {
-        session.print_styled(&session.diagnostics(&reports, Stream::Data))?;
+        session.print_styled(&session.format_diagnostics(&reports, Stream::Data))?;
     }
     for file in &fixed {
-        session.note(&format!("fixed {}", file.path.display()));
+        session.report_action(&format!("fixed {}", file.path.display()));
     }
-    summary(session, &found);
+    print_summary(session, &found);
     let is_denied = args.deny.is_some() && found.iter().any(|found| !found.diagnostics.is_empty());
-    Ok(Exit::from_all(&found).max_severity(if is_denied { Exit::Faulty } else { Exit::Done }))
+    Ok(Exit::from_failures(&found).most_severe(if is_denied { Exit::Faulty } else { Exit::Done }))
 }
 
 /// Adds diagnostics for folders in the project file that dbt would not search for generated files.
-fn folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failure> {
+fn check_folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failure> {
     match place.check_folders() {
         Err(Failure::Found(faults)) => found.extend(faults),
         other => other?,
@@ -73,21 +73,27 @@ fn folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failur
 }
 
 /// Returns the bounds for fixes: the project and the named files.
-fn bounds(session: &Session, args: &CheckArgs) -> Result<Bounds, Failure> {
-    let root = project::folder(session.global.project_dir.as_deref())?;
-    let bounds = root.map_or_else(|| Ok(Bounds::deny_all()), |root| Bounds::from_project(&root))?;
-    Ok(args.files.iter().fold(bounds, |bounds, file| bounds.and_named(file)))
+fn writable_folders(session: &Session, args: &CheckArgs) -> Result<WritableFolders, Failure> {
+    let root = project::project_folder(session.global.project_dir.as_deref())?;
+    let bounds = root.map_or_else(
+        || Ok(WritableFolders::deny_all()),
+        |root| WritableFolders::from_project(&root),
+    )?;
+    Ok(args
+        .files
+        .iter()
+        .fold(bounds, |bounds, file| bounds.with_named_file(file)))
 }
 
 /// Files to check, and the facts about the project that are needed to check them.
-struct Setup {
-    knowledge: Knowledge,
+struct CheckInputs {
+    knowledge: CommandKnowledge,
     files: Vec<PathBuf>,
 }
 
-impl Setup {
-    fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FailureKind>, Vec<Planned>), Failure> {
-        let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::file(path)).collect();
+impl CheckInputs {
+    fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FailureKind>, Vec<PlannedFile>), Failure> {
+        let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::from_file(path)).collect();
         let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
         let done = self.check_with(session, args, &compiler, sources.clone())?;
         let misses_names = done
@@ -103,18 +109,21 @@ impl Setup {
         if had.is_empty() {
             return Ok(done);
         }
-        let compiler = args.settings.apply_to(self.knowledge.builder_with_former(had))?.build();
+        let compiler = args
+            .settings
+            .apply_to(self.knowledge.builder_with_past_columns(had))?
+            .build();
         self.check_with(session, args, &compiler, sources)
     }
 }
 
 /// Returns the facts about the project, and the files to check: the named files, otherwise the project's specs.
-fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
-    let knowledge = Knowledge::new(session, &args.settings.target)?;
+fn check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs, Failure> {
+    let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
     let files = match &knowledge.place {
-        _ if !args.files.is_empty() => Generation::specs_named(session, &args.settings.target, &args.files)?,
+        _ if !args.files.is_empty() => Generation::find_named_specs(session, &args.settings.target, &args.files)?,
         Some(_) if !args.selection.is_everything() => {
-            Generation::chosen_specs(session, &args.settings.target, &args.selection)?
+            Generation::selected_specs(session, &args.settings.target, &args.selection)?
         }
         Some(place) if place.is_set_up() => place.specs()?,
         _ => {
@@ -128,11 +137,11 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     if let Some(place) = &knowledge.place {
         place.warn_of_contradictions(session, knowledge.dialect)?;
     }
-    Ok(Setup { knowledge, files })
+    Ok(CheckInputs { knowledge, files })
 }
 
 /// Warns about definitions that exist both in a spec and in the project's Omni model.
-fn beside_omni(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) {
+fn warn_of_omni_duplicates(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) {
     let Workspace { project, root, .. } = place;
     let texts: Vec<(String, String)> = found
         .iter()
@@ -158,14 +167,14 @@ fn beside_omni(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) 
     }
 }
 
-impl Setup {
+impl CheckInputs {
     fn check_with(
         &self,
         session: &Session,
         args: &CheckArgs,
         compiler: &Compiler,
         sources: Vec<SourceText>,
-    ) -> Result<(Vec<FailureKind>, Vec<Planned>), Failure> {
+    ) -> Result<(Vec<FailureKind>, Vec<PlannedFile>), Failure> {
         let mut found = Vec::new();
         let mut fixed = Vec::new();
         // Fix no file if one of them cannot be read.
@@ -183,14 +192,14 @@ impl Setup {
         let specs = kinds
             .iter()
             .zip(&sources)
-            .zip(self.knowledge.paths(&self.files))
+            .zip(self.knowledge.project_paths(&self.files))
             .filter(|(it, _)| is_spec(it));
         let specs: Vec<(SourceText, Option<String>)> =
             specs.map(|((_, source), path)| (source.clone(), path)).collect();
         let compiled = self.knowledge.compile_specs(compiler, specs)?;
-        note_undecided(session, compiled.iter().flat_map(Spec::undecided_types));
+        report_undecided_types(session, compiled.iter().flat_map(Spec::undecided_types));
         let knowing = if fix {
-            self.knowledge.with_models(compiler)?
+            self.knowledge.with_project_models(compiler)?
         } else {
             compiler.clone()
         };
@@ -211,13 +220,13 @@ impl Setup {
             };
             let mut it = match of_spec {
                 Some(mut spec) => {
-                    spec.take_model_faults();
+                    spec.add_model_faults();
                     spec.found
                 }
                 None => diagnose(of_formulas.as_ref().unwrap_or(compiler), kind, source),
             };
             if fix && apply_fixes(of_formulas.as_ref().unwrap_or(&knowing), kind, &mut it) {
-                fixed.push(Planned {
+                fixed.push(PlannedFile {
                     path: path.clone(),
                     text: it.text.clone(),
                 });
@@ -232,7 +241,7 @@ impl Setup {
 fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) -> bool {
     let mut changed = false;
     for _ in 0..ROUNDS {
-        let (text, count) = safe_fixes::apply(&found.text, &found.diagnostics);
+        let (text, count) = safe_fixes::apply_safe_fixes(&found.text, &found.diagnostics);
         if count == 0 {
             break;
         }
@@ -245,7 +254,7 @@ fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) ->
                 fault: None,
             },
         );
-        if weight(&after.diagnostics) >= weight(&found.diagnostics) {
+        if error_counts(&after.diagnostics) >= error_counts(&found.diagnostics) {
             break;
         }
         *found = after;
@@ -255,7 +264,7 @@ fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) ->
 }
 
 /// Returns the number of errors followed by the number of all diagnostics, so that errors are compared first.
-fn weight(diagnostics: &[Diagnostic]) -> (usize, usize) {
+fn error_counts(diagnostics: &[Diagnostic]) -> (usize, usize) {
     (diagnostics.iter().filter(|d| d.is_error()).count(), diagnostics.len())
 }
 
@@ -308,12 +317,12 @@ fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> Failure
     }
 }
 
-fn summary(session: &Session, found: &[FailureKind]) {
+fn print_summary(session: &Session, found: &[FailureKind]) {
     let all = found.iter().flat_map(|f| &f.diagnostics);
     let (errors, count) = all.fold((0, 0), |(e, n), d| (e + usize::from(d.is_error()), n + 1));
     let of = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let files = of(found.len(), "file");
-    session.note(&match (errors, count - errors) {
+    session.report_action(&match (errors, count - errors) {
         (0, 0) => format!("{files} checked: no problems found"),
         (e, 0) => format!("{files} checked: {}", of(e, "error")),
         (0, w) => format!("{files} checked: {}", of(w, "warning")),

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::args::CompileArgs;
 use crate::cli::exit::{Exit, Failure, FailureKind};
-use crate::cli::knowledge::{FormulaSettings, Knowledge};
-use crate::cli::session::{Session, reports};
+use crate::cli::knowledge::{CommandKnowledge, FormulaSettings};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
@@ -39,42 +39,46 @@ impl CompileOutcome {
 }
 
 pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
-    let source = read(args)?;
-    let formulas = match formulas(session, args, &source) {
+    let source = read_source(args)?;
+    let formulas = match formula_settings(session, args, &source) {
         Err(Failure::Found(found)) if args.json => {
             let dialect = args.settings.target.dialect.unwrap_or_default();
-            session.json(&object(dialect, &[], &render::filed_objects(&reports(&found))))?;
-            return Ok(Exit::from_all(&found));
+            session.print_json(&definitions_json(
+                dialect,
+                &[],
+                &render::reports_json(&to_reports(&found)),
+            ))?;
+            return Ok(Exit::from_failures(&found));
         }
         formulas => formulas?,
     };
     let dialect = formulas.compiler.dialect();
     let outcome = compile_some(&formulas.compiler, source);
-    formulas.note_undecided(session, &outcome);
+    formulas.report_undecided_types(session, &outcome);
     if args.json {
-        session.json(&object(
+        session.print_json(&definitions_json(
             dialect,
             outcome.definitions(),
-            &render::objects(&outcome.found.report()),
+            &render::report_json(&outcome.found.report()),
         ))?;
     } else {
-        session.data(&lines(dialect, outcome.definitions()))?;
+        session.print_data(&sql_lines(dialect, outcome.definitions()))?;
         session.report(std::slice::from_ref(&outcome.found));
     }
     Ok(Exit::from_diagnostics(&outcome.found.diagnostics))
 }
 
-fn formulas(session: &Session, args: &CompileArgs, source: &SourceText) -> Result<FormulaSettings, Failure> {
+fn formula_settings(session: &Session, args: &CompileArgs, source: &SourceText) -> Result<FormulaSettings, Failure> {
     let settings = &args.settings;
-    Knowledge::new(session, &settings.target)?.formula_compiler(session, settings, &source.text)
+    CommandKnowledge::new(session, &settings.target)?.formula_compiler(session, settings, &source.text)
 }
 
-fn read(args: &CompileArgs) -> Result<SourceText, Failure> {
+fn read_source(args: &CompileArgs) -> Result<SourceText, Failure> {
     match (&args.file, &args.formula) {
-        (Some(file), _) => Ok(SourceText::file(file)),
+        (Some(file), _) => Ok(SourceText::from_file(file)),
         (None, Some(formula)) => {
             crate::cli::usage::refuse_option(formula)?;
-            Ok(SourceText::argument(formula))
+            Ok(SourceText::from_argument(formula))
         }
         (None, None) => Err(Failure::new(Exit::Usage, "no formula is specified")),
     }
@@ -111,7 +115,7 @@ pub fn compile_some(compiler: &Compiler, source: SourceText) -> CompileOutcome {
 }
 
 /// Returns the SQL of a bare formula, or one select-list item per definition.
-fn lines(dialect: Dialect, definitions: &[Definition]) -> String {
+fn sql_lines(dialect: Dialect, definitions: &[Definition]) -> String {
     let mut out = String::new();
     for definition in definitions {
         out.push_str(definition.sql());
@@ -125,16 +129,16 @@ fn lines(dialect: Dialect, definitions: &[Definition]) -> String {
 }
 
 /// Returns the JSON object that `--json` prints.
-fn object(dialect: Dialect, definitions: &[Definition], diagnostics: &[Value]) -> Value {
+fn definitions_json(dialect: Dialect, definitions: &[Definition], diagnostics: &[Value]) -> Value {
     json!({
         "dialect": dialect.name(),
-        "definitions": definitions.iter().map(definition_object).collect::<Vec<_>>(),
+        "definitions": definitions.iter().map(definition_json).collect::<Vec<_>>(),
         "diagnostics": diagnostics,
     })
 }
 
 /// Returns a definition as JSON.
-pub fn definition_object(definition: &Definition) -> Value {
+pub fn definition_json(definition: &Definition) -> Value {
     let mut assumed = Map::new();
     for column in definition.columns() {
         let Some(ty) = column.assumed() else { continue };

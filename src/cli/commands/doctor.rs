@@ -11,11 +11,11 @@ use crate::cli::dbt_project::DbtProject;
 use crate::cli::dbt_run;
 use crate::cli::engine::{DUCKDB, PSQL};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::folder::or_here;
-use crate::cli::git::{GIT, git};
-use crate::cli::health::{HealthPart, OPTIONAL, show};
+use crate::cli::folder::or_current_folder;
+use crate::cli::git::{GIT, run_git_in};
+use crate::cli::health::{HealthPart, OPTIONAL, print_health};
 use crate::cli::program::ExternalProgram;
-use crate::cli::progress::Waiting;
+use crate::cli::progress::WaitIndicator;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -25,11 +25,11 @@ const LOWEST: [(&str, &str); 3] = [("dbt", "1.8"), ("DuckDB", "1.4"), ("git", "2
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let place = Workspace::find_or_dbt(session)?;
-    let mut parts = vec![well("formulac", env!("CARGO_PKG_VERSION").to_owned())];
+    let mut parts = vec![healthy_part("formulac", env!("CARGO_PKG_VERSION").to_owned())];
     let mut exit = Exit::Done;
     let mut add = |mut part: HealthPart, fault: Exit| {
         if !part.found.is_empty() {
-            exit = exit.max_severity(fault);
+            exit = exit.most_severe(fault);
             part.is_optional = fault == Exit::Done;
         }
         parts.push(part);
@@ -39,18 +39,22 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         .as_ref()
         .and_then(|place| place.dialect(&TargetOptions::default()).ok());
     // Some versions of dbt take seconds to print their version.
-    let found = Waiting::new(session).show_during("asking dbt for its version", || dbt(dbt_project, dialect));
+    let found =
+        WaitIndicator::new(session).show_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
     add(found, Exit::Failed);
     add(
-        optional(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"),
+        check_optional_program(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"),
         Exit::Failed,
     );
-    add(optional(&PSQL, "psql", "`preview --engine postgres`"), Exit::Done);
     add(
-        repository(place.as_ref().map(|place| place.root.as_path())),
+        check_optional_program(&PSQL, "psql", "`preview --engine postgres`"),
+        Exit::Done,
+    );
+    add(
+        check_repository(place.as_ref().map(|place| place.root.as_path())),
         Exit::Failed,
     );
-    add(project(place.as_ref()), Exit::Done);
+    add(check_project(place.as_ref()), Exit::Done);
     if let Some(place) = place.as_ref().filter(|place| place.is_set_up()) {
         for part in status::of_specs(session, place, &Selection::default())? {
             let fault = if part.fix.starts_with("formulac check") {
@@ -62,18 +66,18 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         }
     }
     if let (Some(place), Some(dbt)) = (&place, dbt_project) {
-        add(artifacts(place, dbt)?, Exit::Done);
+        add(check_artifacts(place, dbt)?, Exit::Done);
     }
-    let shown = show(session, args.json, &parts)?;
+    let shown = print_health(session, args.json, &parts)?;
     if !args.json && parts.iter().any(|part| part.is_optional) {
-        session.data(&format!(
+        session.print_data(&format!(
             "{OPTIONAL} marks what is optional or not done yet; `doctor` does not fail because of it\n"
         ))?;
     }
-    Ok(shown.max_severity(exit))
+    Ok(shown.most_severe(exit))
 }
 
-fn well(name: &'static str, well: String) -> HealthPart {
+fn healthy_part(name: &'static str, well: String) -> HealthPart {
     HealthPart {
         name,
         well,
@@ -82,7 +86,7 @@ fn well(name: &'static str, well: String) -> HealthPart {
 }
 
 /// Returns the report line for a missing program that only some users need.
-fn not_needed(name: &'static str, well: String) -> HealthPart {
+fn unneeded_part(name: &'static str, well: String) -> HealthPart {
     HealthPart {
         name,
         well,
@@ -91,7 +95,7 @@ fn not_needed(name: &'static str, well: String) -> HealthPart {
     }
 }
 
-fn wrong(name: &'static str, found: String, fix: impl Into<String>) -> HealthPart {
+fn unhealthy_part(name: &'static str, found: String, fix: impl Into<String>) -> HealthPart {
     HealthPart {
         name,
         found: vec![found],
@@ -101,13 +105,13 @@ fn wrong(name: &'static str, found: String, fix: impl Into<String>) -> HealthPar
 }
 
 /// Checks dbt and its adapter for the warehouse. Both are optional without a dbt project.
-fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
+fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
     let adapter = dialect.map(Dialect::name);
     let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
-    let Ok(versions) = dbt_run::versions() else {
+    let Ok(versions) = dbt_run::read_versions() else {
         return match project {
-            Some(_) => wrong("dbt", "there is no program `dbt`".to_owned(), install),
-            None => not_needed("dbt", "not installed; only needed in a dbt project".to_owned()),
+            Some(_) => unhealthy_part("dbt", "there is no program `dbt`".to_owned(), install),
+            None => unneeded_part("dbt", "not installed; only needed in a dbt project".to_owned()),
         };
     };
     let adapters = versions
@@ -115,8 +119,8 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
         .iter()
         .map(|(name, version)| format!("{name} {version}"));
     let adapters = adapters.collect::<Vec<_>>().join(", ");
-    if let Some(found) = too_old("dbt", &versions.dbt) {
-        return wrong("dbt", found, "pip install --upgrade dbt-core");
+    if let Some(found) = outdated_version_message("dbt", &versions.dbt) {
+        return unhealthy_part("dbt", found, "pip install --upgrade dbt-core");
     }
     if let Some(missing) = adapter.filter(|it| project.is_some() && versions.adapters.iter().all(|(own, _)| own != it))
     {
@@ -125,7 +129,7 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
         } else {
             adapters
         };
-        return wrong(
+        return unhealthy_part(
             "dbt",
             format!("it has no adapter for {missing}; installed: {has}"),
             install,
@@ -136,7 +140,7 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
     } else {
         &versions.dbt
     };
-    well(
+    healthy_part(
         "dbt",
         if adapters.is_empty() {
             version.to_owned()
@@ -147,31 +151,33 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
 }
 
 /// Checks a program that only some commands run. A missing program is not an error, but an outdated program is.
-fn optional(program: &ExternalProgram, name: &'static str, needed_by: &str) -> HealthPart {
+fn check_optional_program(program: &ExternalProgram, name: &'static str, needed_by: &str) -> HealthPart {
     match program.version() {
-        None => not_needed(
+        None => unneeded_part(
             name,
             format!("not installed; only needed for {needed_by}: {}", program.install),
         ),
-        Some(version) => match too_old(name, &version) {
-            Some(found) => wrong(name, found, program.install),
-            None => well(name, version),
+        Some(version) => match outdated_version_message(name, &version) {
+            Some(found) => unhealthy_part(name, found, program.install),
+            None => healthy_part(name, version),
         },
     }
 }
 
-fn repository(root: Option<&Path>) -> HealthPart {
+fn check_repository(root: Option<&Path>) -> HealthPart {
     let Some(version) = GIT.version() else {
-        return wrong("git", "there is no program `git`".to_owned(), GIT.install);
+        return unhealthy_part("git", "there is no program `git`".to_owned(), GIT.install);
     };
-    if let Some(found) = too_old("git", &version) {
-        return wrong("git", found, GIT.install);
+    if let Some(found) = outdated_version_message("git", &version) {
+        return unhealthy_part("git", found, GIT.install);
     }
-    let Some(root) = root else { return well("git", version) };
-    let root = or_here(root);
-    let answers = |args: &[&str]| git(root, args, "").is_ok_and(|output| output.succeeded);
+    let Some(root) = root else {
+        return healthy_part("git", version);
+    };
+    let root = or_current_folder(root);
+    let answers = |args: &[&str]| run_git_in(root, args, "").is_ok_and(|output| output.succeeded);
     if !answers(&["rev-parse", "--git-dir"]) {
-        return wrong(
+        return unhealthy_part(
             "git",
             "the project is not in a repository, so `push` cannot commit".to_owned(),
             "git init",
@@ -179,25 +185,25 @@ fn repository(root: Option<&Path>) -> HealthPart {
     }
     if !answers(&["config", "user.email"]) {
         let found = "git has no user, so `push` cannot commit".to_owned();
-        return wrong("git", found, "git config user.email you@example.com");
+        return unhealthy_part("git", found, "git config user.email you@example.com");
     }
-    well("git", version)
+    healthy_part("git", version)
 }
 
-fn project(place: Option<&Workspace>) -> HealthPart {
+fn check_project(place: Option<&Workspace>) -> HealthPart {
     let fix = "formulac init";
     match place {
-        None => wrong(
+        None => unhealthy_part(
             "project",
             "there is no dbt_project.yml or formulac.yml here or in a parent folder".to_owned(),
             fix,
         ),
-        Some(place) if !place.is_set_up() => wrong("project", "there is no formulac.yml yet".to_owned(), fix),
+        Some(place) if !place.is_set_up() => unhealthy_part("project", "there is no formulac.yml yet".to_owned(), fix),
         Some(place) => {
-            let root = or_here(&place.root);
+            let root = or_current_folder(&place.root);
             match place.dialect(&TargetOptions::default()) {
-                Ok(dialect) => well("project", format!("{}, SQL for {}", root.display(), dialect.name())),
-                Err(_) => wrong(
+                Ok(dialect) => healthy_part("project", format!("{}, SQL for {}", root.display(), dialect.name())),
+                Err(_) => unhealthy_part(
                     "project",
                     "its dialect is unknown".to_owned(),
                     "set `dialect: duckdb` in formulac.yml, or the dialect of your warehouse",
@@ -208,21 +214,25 @@ fn project(place: Option<&Workspace>) -> HealthPart {
 }
 
 /// Checks the artifacts in which dbt describes its models and columns.
-fn artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Failure> {
+fn check_artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Failure> {
     let name = "dbt artifacts";
     if place.artifacts()?.is_none() {
         let found = format!("there is no {}", dbt.manifest_path().display());
-        return Ok(wrong(name, found, "dbt build, then dbt docs generate"));
+        return Ok(unhealthy_part(name, found, "dbt build, then dbt docs generate"));
     }
     if !place.has_catalog()? {
         let found = "no catalog: only columns in properties files are known".to_owned();
-        return Ok(wrong(name, found, "dbt docs generate, or formulac schema fetch"));
+        return Ok(unhealthy_part(
+            name,
+            found,
+            "dbt docs generate, or formulac schema fetch",
+        ));
     }
-    Ok(well(name, dbt.target().display().to_string()))
+    Ok(healthy_part(name, dbt.target_folder().display().to_string()))
 }
 
 /// Returns a message if a version is lower than the minimum version. Versions in other formats count as new enough.
-fn too_old(name: &str, version: &str) -> Option<String> {
+fn outdated_version_message(name: &str, version: &str) -> Option<String> {
     let (_, lowest) = LOWEST.iter().find(|(of, _)| *of == name)?;
     let numbers = |text: &str| -> Option<Vec<u32>> { text.split('.').take(2).map(|part| part.parse().ok()).collect() };
     let is_lower = numbers(version)? < numbers(lowest)?;
@@ -245,7 +255,11 @@ mod tests {
             ("git", "nothing", false),
             ("psql", "9.1", false),
         ] {
-            assert_eq!(too_old(name, version).is_some(), old, "{name} {version}");
+            assert_eq!(
+                outdated_version_message(name, version).is_some(),
+                old,
+                "{name} {version}"
+            );
         }
     }
 

@@ -8,11 +8,11 @@ use formulac::{Compiler, Definition, Dialect, Type};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::ExplainArgs;
-use crate::cli::commands::compile::{CompileOutcome, compile, compile_some, definition_object};
+use crate::cli::commands::compile::{CompileOutcome, compile, compile_some, definition_json};
 use crate::cli::diagnostic_page::{self, wrap_text};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::formula_parts::{self, FormulaPart};
-use crate::cli::knowledge::Knowledge;
+use crate::cli::knowledge::CommandKnowledge;
 use crate::cli::project;
 use crate::cli::sentence::{self, Sentence};
 use crate::cli::session::Session;
@@ -20,10 +20,10 @@ use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 use formulac::diag::Code;
 use formulac::diag::render;
-use formulac::diag::suggest::nearest;
+use formulac::diag::suggest::nearest_name;
 
 /// Result of compiling the complete source for one dialect.
-struct InDialect {
+struct DialectSql {
     dialect: Dialect,
     outcome: CompileOutcome,
 }
@@ -34,7 +34,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
             return explain_code(session, code, args.json);
         }
         if looks_like_code(word) {
-            let near = nearest(word, Code::ALL.iter().map(|c| c.code()));
+            let near = nearest_name(word, Code::ALL.iter().map(|c| c.code()));
             let help = near.map_or_else(
                 || "use a code that a diagnostic shows".to_owned(),
                 |c| format!("did you mean `{c}`?"),
@@ -69,7 +69,7 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let compiler = Compiler::default();
     let is_model = |source: &SourceText| compiler.compile_spec(&source.text).name() == Some(&*shown);
     if place.sources()?.iter().any(|(source, _)| is_model(source)) {
-        session.note(&format!(
+        session.report_action(&format!(
             "note: `{shown}` is also a model: `formulac query {shown}` shows its SQL"
         ));
     }
@@ -85,17 +85,17 @@ fn looks_like_code(word: &str) -> bool {
 
 fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Failure> {
     if as_json {
-        session.json(&diagnostic_page::object(code))?;
+        session.print_json(&diagnostic_page::page_json(code))?;
     } else {
-        session.data(&diagnostic_page::text(code))?;
+        session.print_data(&diagnostic_page::page_text(code))?;
     }
     Ok(Exit::Done)
 }
 
 fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let settings = &args.settings;
-    let source = SourceText::argument(&args.subject);
-    let knowledge = Knowledge::new(session, &settings.target)?;
+    let source = SourceText::from_argument(&args.subject);
+    let knowledge = CommandKnowledge::new(session, &settings.target)?;
     let main = knowledge.dialect;
     let chosen = settings.target.dialect;
     let formulas = knowledge.formula_compiler(session, settings, &source.text)?;
@@ -112,19 +112,25 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
             fault: None,
         };
         let compiler = compiler.in_dialect(dialect);
-        others.push(InDialect {
+        others.push(DialectSql {
             dialect,
             outcome: compile(&compiler, copy),
         });
     }
-    formulas.note_undecided(session, &outcome);
-    let main = InDialect { dialect: main, outcome };
+    formulas.report_undecided_types(session, &outcome);
+    let main = DialectSql { dialect: main, outcome };
     if args.json {
-        session.json(&object(&main, &others, &parts, &sentences))?;
+        session.print_json(&explanation_json(&main, &others, &parts, &sentences))?;
     } else {
         // For a formula with errors, an explanation would be a guess.
         if Exit::from_diagnostics(&main.outcome.found.diagnostics) == Exit::Done {
-            session.data(&text(&main, &others, &parts, &sentences, session.global.verbose))?;
+            session.print_data(&format_explanation(
+                &main,
+                &others,
+                &parts,
+                &sentences,
+                session.global.verbose,
+            ))?;
         }
         session.report(std::slice::from_ref(&main.outcome.found));
     }
@@ -133,9 +139,9 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
 
 /// Formats the explanation: the sentences, then the type, level and SQL of each definition, then the tree. The
 /// tokens are included only with `--verbose`.
-fn text(
-    main: &InDialect,
-    others: &[InDialect],
+fn format_explanation(
+    main: &DialectSql,
+    others: &[DialectSql],
     parts: &[FormulaPart],
     sentences: &[Sentence],
     verbose: bool,
@@ -167,7 +173,7 @@ fn text(
             .map(|c| match c.assumed() {
                 None => c.path(),
                 Some(Type::Unknown) => format!("{} (of unknown type)", c.path()),
-                Some(ty) => format!("{} (assumed to be {})", c.path(), ty.described()),
+                Some(ty) => format!("{} (assumed to be {})", c.path(), ty.describe()),
             })
             .collect();
         if !columns.is_empty() {
@@ -186,7 +192,7 @@ fn text(
                 out,
                 "  {:<9}  {}",
                 it.dialect.name(),
-                it.sql_of(definition).unwrap_or_else(why)
+                it.definition_sql(definition).unwrap_or_else(why)
             );
         }
     }
@@ -231,9 +237,9 @@ fn text(
     out.trim_start_matches('\n').to_owned()
 }
 
-impl InDialect {
+impl DialectSql {
     /// Returns the SQL of the same definition in this dialect, if it compiles in this dialect.
-    fn sql_of(&self, definition: &Definition) -> Option<&str> {
+    fn definition_sql(&self, definition: &Definition) -> Option<&str> {
         self.outcome
             .definitions()
             .iter()
@@ -242,14 +248,14 @@ impl InDialect {
     }
 }
 
-fn object(main: &InDialect, others: &[InDialect], parts: &[FormulaPart], sentences: &[Sentence]) -> Value {
+fn explanation_json(main: &DialectSql, others: &[DialectSql], parts: &[FormulaPart], sentences: &[Sentence]) -> Value {
     let source = &main.outcome.found.text;
     let definition = |definition: &Definition| {
         let all = std::iter::once(main).chain(others);
         let sql: Map<String, Value> = all
-            .map(|it| (it.dialect.name().to_owned(), json!(it.sql_of(definition))))
+            .map(|it| (it.dialect.name().to_owned(), json!(it.definition_sql(definition))))
             .collect();
-        let mut value = definition_object(definition);
+        let mut value = definition_json(definition);
         value["sql"] = Value::Object(sql);
         let sentence = sentences.iter().find(|sentence| sentence.span == definition.span());
         value["summary"] = json!(sentence.map(|sentence| &sentence.text));
@@ -259,12 +265,12 @@ fn object(main: &InDialect, others: &[InDialect], parts: &[FormulaPart], sentenc
     json!({
         "dialect": main.dialect.name(),
         "summary": summary.join(" "),
-        "tokens": formula_parts::token_words(source).iter().map(|w| formula_parts::word_object(w, source)).collect::<Vec<_>>(),
-        "tree": parts.iter().map(formula_parts::part_object).collect::<Vec<_>>(),
+        "tokens": formula_parts::token_words(source).iter().map(|w| formula_parts::token_json(w, source)).collect::<Vec<_>>(),
+        "tree": parts.iter().map(formula_parts::part_json).collect::<Vec<_>>(),
         "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),
         "cells": main.outcome.cell_descriptions().iter().map(|(span, words)| {
             json!({"text": span.text(source), "span": span, "means": words})
         }).collect::<Vec<_>>(),
-        "diagnostics": render::objects(&main.outcome.found.report()),
+        "diagnostics": render::report_json(&main.outcome.found.report()),
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::args::FunctionsArgs;
 use crate::cli::diagnostic_page::wrap_text;
 use crate::cli::exit::{Exit, Failure, FailureKind};
-use crate::cli::session::{Session, reports};
+use crate::cli::session::{Session, to_reports};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -22,17 +22,17 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     let found = match &args.name {
         Some(name) => match catalog::lookup(name) {
             Some(function) => vec![function],
-            None => return unknown(session, args, name),
+            None => return report_unknown(session, args, name),
         },
-        None => searched(args.search.as_deref()),
+        None => search_functions(args.search.as_deref()),
     };
     if args.json {
-        let functions: Vec<Value> = found.iter().map(|f| object(f, args.dialect)).collect();
-        session.json(&json!({"functions": functions}))?;
+        let functions: Vec<Value> = found.iter().map(|f| function_json(f, args.dialect)).collect();
+        session.print_json(&json!({"functions": functions}))?;
     } else if args.name.is_some() {
-        session.data(&found.iter().map(|f| entry(f, args.dialect)).collect::<String>())?;
+        session.print_data(&found.iter().map(|f| format_entry(f, args.dialect)).collect::<String>())?;
     } else {
-        session.data(&list(&found))?;
+        session.print_data(&format_list(&found))?;
     }
     if found.is_empty() {
         let text = args.search.as_deref().unwrap_or_default();
@@ -46,7 +46,7 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
 
 /// Reports an unknown function in the same way as in a formula that calls it, including help that suggests a
 /// replacement.
-fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
+fn report_unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
     let place = Span::new(0, name.len() as u32);
     let faults = Compiler::default().check(&format!("={name}(x)"));
     let help = faults
@@ -64,11 +64,11 @@ fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, 
     if !args.json {
         return Err(Failure::Found(found));
     }
-    session.json(&json!({"functions": [], "diagnostics": render::filed_objects(&reports(&found))}))?;
-    Ok(Exit::from_all(&found))
+    session.print_json(&json!({"functions": [], "diagnostics": render::reports_json(&to_reports(&found))}))?;
+    Ok(Exit::from_failures(&found))
 }
 
-fn searched(text: Option<&str>) -> Vec<&'static Function> {
+fn search_functions(text: Option<&str>) -> Vec<&'static Function> {
     let text = text.unwrap_or_default().to_lowercase();
     let has = |part: &str| part.to_lowercase().contains(&text);
     catalog::functions()
@@ -77,7 +77,7 @@ fn searched(text: Option<&str>) -> Vec<&'static Function> {
 }
 
 /// Lists functions by category, one line per function.
-fn list(functions: &[&Function]) -> String {
+fn format_list(functions: &[&Function]) -> String {
     let mut groups: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
     for function in functions {
         groups.entry(function.category).or_default().push(function);
@@ -93,7 +93,7 @@ fn list(functions: &[&Function]) -> String {
     out
 }
 
-fn entry(function: &Function, dialect: Option<Dialect>) -> String {
+fn format_entry(function: &Function, dialect: Option<Dialect>) -> String {
     let mut out = format!("{}\n\n", function.signature());
     for line in wrap_text(function.summary, 80) {
         let _ = writeln!(out, "{line}");
@@ -126,7 +126,7 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     section("Warning (W0419)", said(function.caution));
     section("Notes", said(function.notes));
     let (call, level) = example_call(function);
-    let sql = sql(function, &call, level, dialect);
+    let sql = example_sql(function, &call, level, dialect);
     let mut reasons = sql.iter().filter_map(|(_, sql)| sql.as_ref().err());
     match reasons
         .next()
@@ -157,8 +157,8 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
         function.unverified.map_or(Vec::new(), |reason| wrap_text(reason, 78)),
     );
     let mut facts = vec![
-        format!("{}, {}", function.category, function.level_in_words()),
-        function.nulls_in_words().to_owned(),
+        format!("{}, {}", function.category, function.describe_level()),
+        function.describe_nulls().to_owned(),
     ];
     if !function.aliases.is_empty() {
         facts.push(format!("also {}", function.aliases.join(", ")));
@@ -172,9 +172,9 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     out
 }
 
-fn object(function: &Function, dialect: Option<Dialect>) -> Value {
+fn function_json(function: &Function, dialect: Option<Dialect>) -> Value {
     let (call, level) = example_call(function);
-    let sql: Map<String, Value> = sql(function, &call, level, dialect)
+    let sql: Map<String, Value> = example_sql(function, &call, level, dialect)
         .into_iter()
         .map(|(dialect, sql)| (dialect.name().to_owned(), json!(sql.ok())))
         .collect();
@@ -197,7 +197,7 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
         "most_arguments": most,
         "arguments": args,
         "level": function.level.name(),
-        "nulls": function.nulls_in_words(),
+        "nulls": function.describe_nulls(),
         "volatile": function.volatile,
         "examples": function.examples,
         "notes": function.notes,
@@ -254,7 +254,7 @@ fn example_call(function: &Function) -> (String, Context) {
     let contexts = [Context::Row, Context::Measure];
     let compiles = |call: &str, context: Context| {
         Dialect::all().any(|dialect| {
-            compiler(function, dialect, context)
+            example_compiler(function, dialect, context)
                 .compile(&format!("={call}"))
                 .into_result()
                 .is_ok()
@@ -266,7 +266,7 @@ fn example_call(function: &Function) -> (String, Context) {
         .unwrap_or_else(|| (example.unwrap_or_else(|| function.signature()), Context::Measure))
 }
 
-fn compiler(function: &Function, dialect: Dialect, context: Context) -> Compiler {
+fn example_compiler(function: &Function, dialect: Dialect, context: Context) -> Compiler {
     let builder = Compiler::builder().dialect(dialect).context(context);
     // A window function requires an order of the rows.
     let builder = if function.level == Level::Window {
@@ -277,7 +277,7 @@ fn compiler(function: &Function, dialect: Dialect, context: Context) -> Compiler
     builder.build()
 }
 
-fn sql(
+fn example_sql(
     function: &Function,
     call: &str,
     context: Context,
@@ -285,7 +285,7 @@ fn sql(
 ) -> Vec<(Dialect, Result<String, String>)> {
     let dialects = Dialect::all().filter(|d| chosen.is_none_or(|c| c == *d));
     let compile = |dialect: Dialect| {
-        let compiled = compiler(function, dialect, context).compile(&format!("={call}"));
+        let compiled = example_compiler(function, dialect, context).compile(&format!("={call}"));
         let why = || compiled.diagnostics().first().map_or("", |d| d.message()).to_owned();
         compiled
             .definitions()

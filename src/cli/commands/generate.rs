@@ -7,16 +7,16 @@ use formulac::diag::render;
 use formulac::sync::Action;
 use serde_json::{Value, json};
 
-use crate::cli::apply::Delivery;
+use crate::cli::apply::PendingFileChanges;
 use crate::cli::args::{GenerateArgs, Selection};
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{First, KNOWN, note_undecided};
+use crate::cli::knowledge::{FactPrecedence, KNOWN, report_undecided_types};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::progress;
 use crate::cli::selection::SelectedModels;
-use crate::cli::session::{Session, reports};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::validate;
 use crate::cli::workspace::Workspace;
 
@@ -29,45 +29,49 @@ const NO_METRICS: usize = 5;
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
-    let bounds = place.bounds()?;
+    let bounds = place.writable_folders()?;
     place.check_folders()?;
-    place.warn_of_folders(session, None);
+    place.warn_of_unsearched_folders(session, None);
     let artifacts = place.artifacts()?;
     if let Some(artifacts) = artifacts {
         artifacts.report_age(session, place.dbt.as_ref());
     }
     let dialect = place.dialect(&args.target)?;
     // `--check` compares the files with the committed facts and updates nothing.
-    let first = if args.check { First::Committed } else { First::Artifacts };
+    let first = if args.check {
+        FactPrecedence::Committed
+    } else {
+        FactPrecedence::Artifacts
+    };
     let compiler = place.compiler_with(session, &args.target, dialect, first)?;
-    let sources = models::sources(&place.specs()?, Some(&place.root));
-    let bar = progress::bar(session, sources.len(), "compiling");
+    let sources = models::read_sources(&place.specs()?, Some(&place.root));
+    let bar = progress::start_bar(session, sources.len(), "compiling");
     let mut made = Generation::new(&place, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
-    let chosen = made.choose(session, &args.selection)?;
-    let left_out = made.left_out();
+    let chosen = made.select_models(session, &args.selection)?;
+    let left_out = made.omission_reasons();
     // Omit the diagnostics of specs that are neither selected nor read by a selected model.
     for (found, told) in made.found.iter_mut().zip(&chosen.specs) {
         if !told {
             found.diagnostics.clear();
         }
     }
-    let mut exit = Exit::from_all(&made.found);
+    let mut exit = Exit::from_failures(&made.found);
     let goes_on = exit == Exit::Done || args.keep_going;
-    note_undecided(session, made.undecided_types());
+    report_undecided_types(session, made.undecided_types());
     let mut renewed = Vec::new();
     let mut delivery = if goes_on {
         let is_made = |at: usize| chosen.models[at] && left_out[at].is_none();
         let everything = args.selection.is_everything() && chosen.specs.iter().all(|told| *told);
-        let mut delivery = made.delivery(is_made, everything)?;
-        leave_kept_edits(session, &place, &mut delivery)?;
+        let mut delivery = made.plan_file_changes(is_made, everything)?;
+        skip_kept_edits(session, &place, &mut delivery)?;
         delivery
     } else {
-        Delivery::default()
+        PendingFileChanges::default()
     };
     if goes_on
         && !args.check
-        && let Some((known, changes)) = made.planned_known()?
+        && let Some((known, changes)) = made.plan_known_file()?
     {
         renewed = changes;
         delivery.add(known)?;
@@ -77,7 +81,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     } = made;
     let mut notes = Vec::new();
     if args.check {
-        exit = exit.max_severity(delivery.report(session));
+        exit = exit.most_severe(delivery.report(session));
     } else if goes_on {
         found.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
@@ -89,7 +93,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
             };
             if refused.is_empty() {
                 notes = known_changes(&renewed);
-                notes.extend(summary(&delivery));
+                notes.extend(change_summary(&delivery));
             } else {
                 changed.undo();
                 found.extend(refused);
@@ -98,7 +102,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         } else {
             notes.push("no file is written".to_owned());
         }
-        exit = Exit::from_all(&found);
+        exit = Exit::from_failures(&found);
     } else {
         let count = found
             .iter()
@@ -115,20 +119,20 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         .filter(|(model, _)| chosen.specs[model.spec] && goes_on);
     notes.extend(told.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
     if goes_on {
-        notes.extend(no_metrics(&models, &chosen));
+        notes.extend(missing_metric_notes(&models, &chosen));
     }
     if args.json {
         models.retain(|model| chosen.specs[model.spec]);
-        session.json(&data(dialect, &models, &delivery, &found))?;
+        session.print_json(&result_json(dialect, &models, &delivery, &found))?;
     } else {
         session.report_grouped(&found);
     }
-    notes.iter().for_each(|note| session.note(note));
+    notes.iter().for_each(|note| session.report_action(note));
     Ok(exit)
 }
 
 /// Skips files that a push would leave unchanged because they contain hand edits that no spec can express.
-fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Delivery) -> Result<(), Failure> {
+fn skip_kept_edits(session: &Session, place: &Workspace, delivery: &mut PendingFileChanges) -> Result<(), Failure> {
     if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
         return Ok(());
     }
@@ -151,10 +155,12 @@ fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Deliver
 
 /// Lists the columns that are not part of dbt's semantic layer: the first few by name, then the number of
 /// remaining columns.
-fn no_metrics(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> {
+fn missing_metric_notes(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> {
     let of_chosen = models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
     let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
-    let mut notes: Vec<String> = built.flat_map(|(model, built)| built.left_out(&model.name)).collect();
+    let mut notes: Vec<String> = built
+        .flat_map(|(model, built)| built.semantic_omissions(&model.name))
+        .collect();
     let more = notes.len().saturating_sub(NO_METRICS);
     notes.truncate(NO_METRICS);
     if more > 0 {
@@ -182,7 +188,7 @@ pub fn known_changes(changes: &[String]) -> Vec<String> {
 }
 
 /// Lists the written and removed files: the first few by name, then the number of remaining files.
-fn summary(delivery: &Delivery) -> Vec<String> {
+fn change_summary(delivery: &PendingFileChanges) -> Vec<String> {
     let mut notes = delivery.notes();
     if delivery.is_empty() {
         return notes;
@@ -202,7 +208,12 @@ fn summary(delivery: &Delivery) -> Vec<String> {
     notes
 }
 
-fn data(dialect: Dialect, models: &[CompiledModel], delivery: &Delivery, found: &[FailureKind]) -> Value {
+fn result_json(
+    dialect: Dialect,
+    models: &[CompiledModel],
+    delivery: &PendingFileChanges,
+    found: &[FailureKind],
+) -> Value {
     let mut files: Vec<(&Path, &str)> = delivery.created.iter().map(|file| (&*file.path, "created")).collect();
     files.extend(delivery.updated.iter().map(|file| (&*file.path, "updated")));
     files.extend(delivery.unchanged.iter().map(|path| (&**path, "unchanged")));
@@ -213,7 +224,7 @@ fn data(dialect: Dialect, models: &[CompiledModel], delivery: &Delivery, found: 
         let mut object = json!({"name": model.name, "spec": model.path});
         let built = model.built.as_ref().filter(|built| built.semantic.is_some());
         if let (Some(built), Value::Object(fields)) = (built, &mut object) {
-            fields.insert("semantic_model".to_owned(), built.semantics());
+            fields.insert("semantic_model".to_owned(), built.semantics_json());
         }
         object
     };
@@ -221,6 +232,6 @@ fn data(dialect: Dialect, models: &[CompiledModel], delivery: &Delivery, found: 
         "dialect": dialect.name(),
         "models": models.iter().map(model).collect::<Vec<_>>(),
         "files": files.iter().map(file).collect::<Vec<_>>(),
-        "diagnostics": render::filed_objects(&reports(found)),
+        "diagnostics": render::reports_json(&to_reports(found)),
     })
 }

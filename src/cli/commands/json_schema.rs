@@ -2,19 +2,19 @@
 
 use formulac::json_schema;
 
-use crate::cli::args::{SchemaArgs, SchemaOf};
+use crate::cli::args::{SchemaArgs, SchemaSubject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
 use crate::cli::schema_fetch;
 use crate::cli::session::Session;
 
 pub fn run(session: &Session, args: &SchemaArgs) -> Result<Exit, Failure> {
-    session.data(&match &args.of {
-        SchemaOf::Spec => json_schema::spec(),
-        SchemaOf::Project => json_schema::project(),
-        SchemaOf::Local => json_schema::local_settings_schema(),
-        SchemaOf::Fetch(args) => return schema_fetch::run(session, args),
-        SchemaOf::Json(args) => json::schema(&args.command.join(" "))?,
+    session.print_data(&match &args.of {
+        SchemaSubject::Spec => json_schema::spec_schema(),
+        SchemaSubject::Project => json_schema::project_schema(),
+        SchemaSubject::Local => json_schema::local_settings_schema(),
+        SchemaSubject::Fetch(args) => return schema_fetch::run(session, args),
+        SchemaSubject::Json(args) => json::command_schema(&args.command.join(" "))?,
     })?;
     Ok(Exit::Done)
 }

@@ -18,12 +18,12 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
     let (root, up, down, notes) = graph.graph_around(&target, depth, !args.down, !args.up);
     known.cache_lineage(&graph);
-    let name = graph.display(&target);
+    let name = graph.display_target(&target);
     let format = if args.json { "json" } else { args.format.as_str() };
     let text = match format {
         "json" => {
             let pictures: Vec<_> = [&up, &down].into_iter().flatten().collect();
-            json::text(&show::lineage_json(&name, &root, &pictures, &notes))
+            json::to_text(&show::lineage_json(&name, &root, &pictures, &notes))
         }
         "tree" => show::lineage_tree(&name, up.as_ref(), down.as_ref(), &root, &notes),
         other => {
@@ -34,9 +34,9 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
                 all.nodes.push(show::DrawnNode::new(root.clone(), name, "changed"));
             }
             all.edges.extend(below.edges);
-            if other == "dot" { all.dot() } else { all.mermaid() }
+            if other == "dot" { all.to_dot() } else { all.to_mermaid() }
         }
     };
-    session.data(&text)?;
+    session.print_data(&text)?;
     Ok(Exit::Done)
 }

@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 
 use crate::cli::apply;
 use crate::cli::args::ModelArgs;
-use crate::cli::atomic_write::Planned;
-use crate::cli::bounds::{Bounds, absolute_path};
+use crate::cli::atomic_write::PlannedFile;
+use crate::cli::bounds::{WritableFolders, absolute_path};
 use crate::cli::dbt_folders;
 use crate::cli::dbt_project;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{Knowledge, note_undecided};
-use crate::cli::models::{self, Built, CompiledModel};
+use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
+use crate::cli::models::{self, CompiledModel, ModelFiles};
 use crate::cli::moved_files::MovedFile;
 use crate::cli::orphans;
 use crate::cli::project;
-use crate::cli::session::{Session, reports};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
 use crate::cli::spec::Spec;
 use crate::cli::time_spine;
-use crate::cli::unit_tests::Drafted;
+use crate::cli::unit_tests::UnitTestDraft;
 use crate::cli::workspace::Workspace;
 
 #[allow(
@@ -32,27 +32,27 @@ use crate::cli::workspace::Workspace;
     reason = "one list of cases; to be divided when a case is added"
 )]
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
-    let bounds = bounds(session, args)?;
+    let bounds = writable_folders(session, args)?;
     if let Some(folder) = &args.out {
-        bounds.locate(folder)?;
-        bounds.locate(&tests_folder(session, folder)?)?;
+        bounds.resolve_path(folder)?;
+        bounds.resolve_path(&tests_folder(session, folder)?)?;
     }
     let mut drafts = Vec::new();
     let specs = match args.selection.is_everything() {
-        true => Generation::specs_named(session, &args.target, &args.specs)?,
-        false => Generation::chosen_specs(session, &args.target, &args.selection)?,
+        true => Generation::find_named_specs(session, &args.target, &args.specs)?,
+        false => Generation::selected_specs(session, &args.target, &args.selection)?,
     };
-    let (dialect, models, mut found) = match compiler(session, args) {
+    let (dialect, models, mut found) = match model_compiler(session, args) {
         Ok((knowledge, compiler, lacks_spine)) => {
-            let mut sources = knowledge.sources(&specs);
+            let mut sources = knowledge.read_sources(&specs);
             if args.unit_tests {
-                drafts = draft(&compiler, &specs, &mut sources, args.out.is_some());
+                drafts = draft_unit_tests(&compiler, &specs, &mut sources, args.out.is_some());
             }
             let specs = knowledge.compile_specs(&compiler, sources.clone())?;
-            note_undecided(session, specs.iter().flat_map(Spec::undecided_types));
-            let (models, mut found) = models::of_specs(specs, &sources);
+            report_undecided_types(session, specs.iter().flat_map(Spec::undecided_types));
+            let (models, mut found) = models::models_from_specs(specs, &sources);
             if lacks_spine {
-                time_spine::warn(&models, &mut found);
+                time_spine::warn_if_missing(&models, &mut found);
             }
             (compiler.dialect(), models, found)
         }
@@ -61,24 +61,24 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     };
     // If a user moved a file out of the project's models folder, the file is updated at its new path.
     let place = Workspace::find_any(session)?.filter(|place| {
-        let models = absolute_path(&place.root.join(place.folders().0));
+        let models = absolute_path(&place.root.join(place.output_folders().0));
         args.out.as_ref().is_some_and(|out| absolute_path(out) == models)
     });
     let mut notes = Vec::new();
     let drafted = |model: &CompiledModel| drafts.get(model.spec).and_then(Option::as_ref);
-    let mut exit = Exit::from_all(&found);
+    let mut exit = Exit::from_failures(&found);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
             let tests = tests_folder(session, folder)?;
             let moved = place.as_ref().map(|place| (place, MovedFile::find(place, &models)));
-            let in_place = |file: Planned| match &moved {
+            let in_place = |file: PlannedFile| match &moved {
                 Some((place, moved)) => {
                     let inside = place.relative_path(&file.path);
                     let path = moved.current_path(&inside);
                     if path == inside {
                         file
                     } else {
-                        Planned {
+                        PlannedFile {
                             path: place.root.join(path),
                             ..file
                         }
@@ -88,11 +88,11 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             };
             let files = models
                 .iter()
-                .flat_map(|model| model.files(folder, &tests))
+                .flat_map(|model| model.planned_files(folder, &tests))
                 .map(in_place);
-            let files: Vec<Planned> = files.collect();
-            let left = left_over(folder, &tests, &models, &files);
-            let mut delivery = apply::compare(files, left, dialect)?;
+            let files: Vec<PlannedFile> = files.collect();
+            let left = leftover_files(folder, &tests, &models, &files);
+            let mut delivery = apply::compare_with_files(files, left, dialect)?;
             // A spec with a draft is written verbatim, because it is the analyst's own file.
             delivery
                 .updated
@@ -101,7 +101,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
                 exit = delivery.report(session);
             } else {
                 found.extend(delivery.conflicts());
-                exit = Exit::from_all(&found);
+                exit = Exit::from_failures(&found);
                 if exit == Exit::Done {
                     delivery.write(&bounds)?;
                     notes = delivery.notes();
@@ -109,59 +109,62 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             }
         }
         if exit != Exit::Done && !args.check {
-            notes.push(nothing_written(&found));
+            notes.push(nothing_written_note(&found));
         }
     }
     if args.json {
-        session.json(&json!({
+        session.print_json(&json!({
             "dialect": dialect.name(),
-            "models": models::built_models(&models).map(|(model, built)| object(model, built, drafted(model))).collect::<Vec<Value>>(),
-            "diagnostics": render::filed_objects(&reports(&found)),
+            "models": models::built_models(&models).map(|(model, built)| model_json(model, built, drafted(model))).collect::<Vec<Value>>(),
+            "diagnostics": render::reports_json(&to_reports(&found)),
         }))?;
     } else {
         if args.out.is_none() {
-            session.data(&text(&models, drafted))?;
+            session.print_data(&format_models(&models, drafted))?;
         }
         session.report(&found);
     }
     for drafted in models.iter().filter_map(drafted) {
         drafted
-            .note(args.out.is_some())
+            .explain_missing_draft(args.out.is_some())
             .iter()
             .for_each(|note| session.warn(note));
     }
     if !args.json {
         models::built_models(&models)
-            .flat_map(|(m, built)| built.left_out(&m.name))
-            .for_each(|note| session.note(&note));
+            .flat_map(|(m, built)| built.semantic_omissions(&m.name))
+            .for_each(|note| session.report_action(&note));
     }
     for note in notes {
-        session.note(&note);
+        session.report_action(&note);
     }
     Ok(exit)
 }
 
 /// Allows writes of files to the project and the named folder, and of drafts to the named specs.
-fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
+fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolders, Failure> {
     let given = session.global.project_dir.as_deref();
     let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
-    let root = project::folder(given)?.or_else(of_dbt);
-    let bounds = root.map_or_else(|| Ok(Bounds::deny_all()), |root| Bounds::from_project(&root))?;
+    let root = project::project_folder(given)?.or_else(of_dbt);
+    let bounds = root.map_or_else(
+        || Ok(WritableFolders::deny_all()),
+        |root| WritableFolders::from_project(&root),
+    )?;
     Ok(args
         .out
         .iter()
         .chain(&args.specs)
-        .fold(bounds, |bounds, path| bounds.and_named(path)))
+        .fold(bounds, |bounds, path| bounds.with_named_file(path)))
 }
 
 /// Returns the facts about the project, the compiler, and whether the dbt project lacks a time spine.
-fn compiler(session: &Session, args: &ModelArgs) -> Result<(Knowledge, Compiler, bool), Failure> {
-    let knowledge = Knowledge::new(session, &args.target)?;
+fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandKnowledge, Compiler, bool), Failure> {
+    let knowledge = CommandKnowledge::new(session, &args.target)?;
     let place = knowledge.place.as_ref();
     let manifest = place.and_then(|place| place.manifest().ok().flatten());
     let lacks_spine = manifest.is_some_and(time_spine::is_missing);
     if let (Some(dbt), Some(out)) = (place.and_then(|place| place.dbt.as_ref()), &args.out) {
-        dbt_folders::check_named(dbt, out)?;
+        dbt_folders::check_named_folder(dbt, out)?;
     }
     let contracts = match place.and_then(|place| place.dbt.as_ref()) {
         Some(dbt) => enforces_contracts(session, dbt, args.out.as_deref())?,
@@ -180,7 +183,7 @@ fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -
     Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 
-fn nothing_written(found: &[FailureKind]) -> String {
+fn nothing_written_note(found: &[FailureKind]) -> String {
     let count = |exit: Exit| {
         found
             .iter()
@@ -197,17 +200,17 @@ fn nothing_written(found: &[FailureKind]) -> String {
 }
 
 /// Drafts unit tests for specs, and replaces the source of each spec with the version that includes its draft.
-fn draft(
+fn draft_unit_tests(
     compiler: &Compiler,
     paths: &[PathBuf],
     sources: &mut [(SourceText, Option<String>)],
     writes: bool,
-) -> Vec<Option<Drafted>> {
+) -> Vec<Option<UnitTestDraft>> {
     let with_draft = |(path, (source, _)): (&PathBuf, &mut (SourceText, Option<String>))| {
         let drafted = source
             .fault
             .is_none()
-            .then(|| Drafted::new(compiler, source, path, writes))?;
+            .then(|| UnitTestDraft::new(compiler, source, path, writes))?;
         if let Some(text) = drafted.with_draft.clone() {
             source.text = text;
         }
@@ -218,11 +221,14 @@ fn draft(
 
 /// Formats the files of all models. Each file follows a comment that contains its name, in the comment syntax of
 /// the file.
-fn text<'d>(models: &[CompiledModel], drafted: impl Fn(&CompiledModel) -> Option<&'d Drafted>) -> String {
-    let part = |(model, built): (&CompiledModel, &Built)| {
+fn format_models<'d>(
+    models: &[CompiledModel],
+    drafted: impl Fn(&CompiledModel) -> Option<&'d UnitTestDraft>,
+) -> String {
+    let part = |(model, built): (&CompiledModel, &ModelFiles)| {
         let tests = built.tests.iter().map(|(name, sql)| format!("\n-- {name}.sql\n{sql}"));
         let tests: String = tests.collect();
-        let drafted = drafted(model).and_then(Drafted::text);
+        let drafted = drafted(model).and_then(UnitTestDraft::text);
         let drafted = drafted.map_or_else(String::new, |text| format!("\n{text}"));
         let docs = built
             .md
@@ -237,7 +243,7 @@ fn text<'d>(models: &[CompiledModel], drafted: impl Fn(&CompiledModel) -> Option
     models::built_models(models).map(part).collect::<Vec<_>>().join("\n")
 }
 
-fn object(model: &CompiledModel, built: &Built, drafted: Option<&Drafted>) -> Value {
+fn model_json(model: &CompiledModel, built: &ModelFiles, drafted: Option<&UnitTestDraft>) -> Value {
     let tests = built.tests.iter().map(|(name, sql)| json!({"name": name, "sql": sql}));
     let mut object =
         json!({"name": model.name, "sql": built.sql, "yml": built.yml, "tests": tests.collect::<Vec<_>>()});
@@ -249,7 +255,7 @@ fn object(model: &CompiledModel, built: &Built, drafted: Option<&Drafted>) -> Va
         built
             .semantic
             .iter()
-            .map(|_| ("semantic_model".to_owned(), built.semantics())),
+            .map(|_| ("semantic_model".to_owned(), built.semantics_json())),
     );
     fields.extend(drafted.map(|drafted| {
         (
@@ -261,11 +267,11 @@ fn object(model: &CompiledModel, built: &Built, drafted: Option<&Drafted>) -> Va
 }
 
 /// Returns the tests and docs that the specs generated earlier but no longer generate.
-fn left_over(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[Planned]) -> Vec<PathBuf> {
+fn leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[PlannedFile]) -> Vec<PathBuf> {
     let made = |path: &Path| files.iter().any(|planned| planned.path == path);
-    let left = |(model, built): (&CompiledModel, &Built)| {
-        let mut left = orphans::tests(tests, &model.name, &built.path, made);
-        left.extend(orphans::docs(folder, &model.name, &built.path).filter(|path| !made(path)));
+    let left = |(model, built): (&CompiledModel, &ModelFiles)| {
+        let mut left = orphans::orphaned_tests(tests, &model.name, &built.path, made);
+        left.extend(orphans::orphaned_docs(folder, &model.name, &built.path).filter(|path| !made(path)));
         left
     };
     models::built_models(models).flat_map(left).collect()

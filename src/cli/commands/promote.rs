@@ -4,41 +4,41 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::diag::{Code, Diagnostic, render};
-use formulac::promote::{PromoteGap, Promotion, Repoint, Request, TargetModel, promote, repoint};
+use formulac::promote::{PromoteGap, Promotion, RepointTarget, Request, TargetModel, promote, repoint};
 use formulac::span::Span;
 use formulac::{Project, SpecText};
 use serde_json::{Value, json};
 
 use crate::cli::args::PromoteArgs;
-use crate::cli::atomic_write::{Planned, write_all};
-use crate::cli::bounds::Bounds;
+use crate::cli::atomic_write::{PlannedFile, write_all};
+use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::folder;
-use crate::cli::folder::or_here;
-use crate::cli::knowledge::Knowledge;
+use crate::cli::folder::or_current_folder;
+use crate::cli::knowledge::CommandKnowledge;
 use crate::cli::project;
-use crate::cli::session::{Session, reports};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
-    let knowledge = Knowledge::new(session, &args.target)?;
+    let knowledge = CommandKnowledge::new(session, &args.target)?;
     let (file, fields) = find_file(&knowledge, &args.file)?;
     let fields: Vec<String> = fields.into_iter().chain(args.fields.iter().cloned()).collect();
     let files = omni_files(&knowledge, &file)?;
     let path = display_path(&file);
     if args.repoint {
-        back(session, args, &knowledge, &files, &path, &fields)
+        replace_omni_field(session, args, &knowledge, &files, &path, &fields)
     } else {
-        forth(session, args, &knowledge, &files, &path, fields)
+        promote_to_spec(session, args, &knowledge, &files, &path, fields)
     }
 }
 
 /// Promotes Omni fields to a spec.
-fn forth(
+fn promote_to_spec(
     session: &Session,
     args: &PromoteArgs,
-    knowledge: &Knowledge,
+    knowledge: &CommandKnowledge,
     files: &[(String, String)],
     path: &str,
     fields: Vec<String>,
@@ -53,7 +53,7 @@ fn forth(
         .filter(|name| !name.is_empty())
         .collect();
     request.name.clone_from(&args.name);
-    request.sources = sources(knowledge)?;
+    request.sources = source_tables(knowledge)?;
     let promotion = match promote(files, &request, &compiler) {
         Ok(promotion) => promotion,
         Err((number, fault)) => {
@@ -66,10 +66,11 @@ fn forth(
             return report_lines(session, args, None, None, &found, &[]);
         }
     };
-    let folder = args
-        .out
-        .clone()
-        .or_else(|| knowledge.set_up().map(|place| place.root.join(place.specs_folder())));
+    let folder = args.out.clone().or_else(|| {
+        knowledge
+            .configured_workspace()
+            .map(|place| place.root.join(place.specs_folder()))
+    });
     let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
     let named = target
         .as_deref()
@@ -79,20 +80,20 @@ fn forth(
         text: promotion.spec.clone(),
         diagnostics: promotion.diagnostics.clone(),
     }];
-    found.extend(gaps(files, &promotion.gaps));
+    found.extend(gap_failures(files, &promotion.gaps));
     let mut notes = promotion.notes.clone();
-    let mut exit = Exit::from_all(&found);
+    let mut exit = Exit::from_failures(&found);
     match &target {
         _ if args.dry_run => {}
         Some(target) if exit == Exit::Done => {
             if target.exists() {
                 found.push(file_exists_failure(target));
-                exit = Exit::from_all(&found);
+                exit = Exit::from_failures(&found);
             } else {
-                let bounds = bounds(knowledge, args.out.as_deref())?;
+                let bounds = writable_folders(knowledge, args.out.as_deref())?;
                 write_all(
                     &bounds,
-                    &[Planned {
+                    &[PlannedFile {
                         path: target.clone(),
                         text: promotion.spec.clone(),
                     }],
@@ -125,27 +126,30 @@ fn report_lines(
     notes: &[String],
 ) -> Result<Exit, Failure> {
     if args.json {
-        let mut data = made.map_or_else(|| json!({"model": null}), |(promotion, _)| data(promotion));
+        let mut data = made.map_or_else(|| json!({"model": null}), |(promotion, _)| promotion_json(promotion));
         if let Value::Object(fields) = &mut data {
             fields.insert("path".to_owned(), json!(target.map(display_path)));
             fields.insert("notes".to_owned(), json!(notes));
-            fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(found))));
+            fields.insert(
+                "diagnostics".to_owned(),
+                json!(render::reports_json(&to_reports(found))),
+            );
         }
-        session.json(&data)?;
+        session.print_json(&data)?;
     } else {
         if let Some((promotion, true)) = made {
-            session.data(&promotion.spec)?;
+            session.print_data(&promotion.spec)?;
         }
         session.report(found);
-        notes.iter().for_each(|note| session.note(note));
+        notes.iter().for_each(|note| session.report_action(note));
         if let Some((promotion, _)) = made {
-            session.note(&summary(promotion));
+            session.report_action(&promotion_summary(promotion));
         }
     }
-    Ok(Exit::from_all(found))
+    Ok(Exit::from_failures(found))
 }
 
-fn data(promotion: &Promotion) -> Value {
+fn promotion_json(promotion: &Promotion) -> Value {
     let carried = promotion.carried.iter();
     let carried: Vec<Value> = carried
         .map(|carried| json!({"field": carried.field, "column": carried.column, "formula": carried.formula}))
@@ -165,7 +169,7 @@ fn data(promotion: &Promotion) -> Value {
     })
 }
 
-fn summary(promotion: &Promotion) -> String {
+fn promotion_summary(promotion: &Promotion) -> String {
     let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
     let open = promotion.gaps.iter().filter(|gap| !gap.is_carried).count();
     let mut parts = vec![count(promotion.carried.len(), "definition", "definitions")];
@@ -183,7 +187,7 @@ fn summary(promotion: &Promotion) -> String {
 }
 
 /// Converts gaps to warnings at their positions in Omni's files.
-fn gaps(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
+fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
     let mut found: Vec<FailureKind> = Vec::new();
     for gap in gaps {
         let text = files
@@ -241,10 +245,10 @@ fn file_exists_failure(path: &Path) -> FailureKind {
 }
 
 /// Replaces an Omni field with the model's column.
-fn back(
+fn replace_omni_field(
     session: &Session,
     args: &PromoteArgs,
-    knowledge: &Knowledge,
+    knowledge: &CommandKnowledge,
     files: &[(String, String)],
     path: &str,
     fields: &[String],
@@ -254,7 +258,7 @@ fn back(
             Failure::new(Exit::Usage, "`--repoint` changes one field at a time").with_help("run it once per field")
         );
     };
-    let Some(place) = knowledge.set_up() else {
+    let Some(place) = knowledge.configured_workspace() else {
         return Err(Failure::new(
             Exit::Usage,
             "`--repoint` needs the project's specs, but there is no formulac.yml",
@@ -262,7 +266,7 @@ fn back(
         .with_help("run `formulac init` in the dbt project first"));
     };
     let specs = read_specs(&place.root.join(place.specs_folder()))?;
-    let what = Repoint::new(path, fields.first().map(String::as_str));
+    let what = RepointTarget::new(path, fields.first().map(String::as_str));
     let changed = (|| {
         let model = TargetModel::find(&specs, files, &what)?;
         let manifest = place
@@ -313,34 +317,34 @@ fn back(
         if !args.dry_run {
             let path = PathBuf::from(&repointed.file);
             write_all(
-                &bounds(knowledge, Some(&path))?,
-                &[Planned {
+                &writable_folders(knowledge, Some(&path))?,
+                &[PlannedFile {
                     path,
                     text: repointed.text.clone(),
                 }],
             )?;
             notes.push(format!("changed {}: {}", repointed.file, repointed.what));
         } else if !args.json {
-            session.data(&repointed.text)?;
+            session.print_data(&repointed.text)?;
         }
     }
     if args.json {
-        let of = |repointed: &formulac::promote::Repointed| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
-        session.json(&json!({
+        let of = |repointed: &formulac::promote::RepointedFile| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
+        session.print_json(&json!({
             "repointed": repointed.as_ref().map(of),
-            "diagnostics": render::filed_objects(&reports(&found)),
+            "diagnostics": render::reports_json(&to_reports(&found)),
         }))?;
     } else {
         session.report(&found);
-        notes.iter().for_each(|note| session.note(note));
+        notes.iter().for_each(|note| session.report_action(note));
     }
-    Ok(Exit::from_all(&found))
+    Ok(Exit::from_failures(&found))
 }
 
 /// Returns the contents of the project's specs, each with its path.
 fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
     let paths = if folder.is_dir() {
-        project::specs(folder)?
+        project::find_specs(folder)?
     } else {
         Vec::new()
     };
@@ -350,7 +354,7 @@ fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
 fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        let source = SourceText::file(path);
+        let source = SourceText::from_file(path);
         if source.fault.is_some() {
             return Err(Failure::from_source(source));
         }
@@ -365,20 +369,22 @@ fn display_path(path: &Path) -> String {
 }
 
 /// Allows writing to the project, Omni's folder, and the path that the user named.
-fn bounds(knowledge: &Knowledge, named: Option<&Path>) -> Result<Bounds, Failure> {
+fn writable_folders(knowledge: &CommandKnowledge, named: Option<&Path>) -> Result<WritableFolders, Failure> {
     let bounds = knowledge
-        .set_up()
-        .map_or_else(|| Ok(Bounds::deny_all()), Workspace::bounds)?;
-    Ok(named.into_iter().fold(bounds, Bounds::and_named))
+        .configured_workspace()
+        .map_or_else(|| Ok(WritableFolders::deny_all()), Workspace::writable_folders)?;
+    Ok(named.into_iter().fold(bounds, WritableFolders::with_named_file))
 }
 
-fn omni_folder(knowledge: &Knowledge) -> Option<PathBuf> {
-    knowledge.set_up().map(|place| place.root.join(place.omni_folder()))
+fn omni_folder(knowledge: &CommandKnowledge) -> Option<PathBuf> {
+    knowledge
+        .configured_workspace()
+        .map(|place| place.root.join(place.omni_folder()))
 }
 
 /// Splits an argument into the file and the fields after it. Paths are relative to the working directory or to
 /// the folder of the Omni model.
-fn find_file(knowledge: &Knowledge, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
+fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
     let find = |name: &str| {
         let here = PathBuf::from(name);
         let there = omni_folder(knowledge).map(|omni| omni.join(name));
@@ -396,19 +402,19 @@ fn find_file(knowledge: &Knowledge, argument: &str) -> Result<(PathBuf, Vec<Stri
         }
     }
     let file = argument.split_once(':').map_or(argument, |(file, _)| file);
-    Err(Failure::from_source(SourceText::file(Path::new(file))))
+    Err(Failure::from_source(SourceText::from_file(Path::new(file))))
 }
 
 /// Returns every file of the Omni model: the files in the project's Omni folder, or otherwise those in the folder
 /// of the given file.
-fn omni_files(knowledge: &Knowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
+fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
     let own = fs::canonicalize(file).ok();
     let of_project = omni_folder(knowledge).filter(|omni| {
         let omni = fs::canonicalize(omni).ok();
         matches!((&own, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
     });
     let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
-    let folder = or_here(&folder).to_owned();
+    let folder = or_current_folder(&folder).to_owned();
     let mut paths = omni_paths(&folder);
     // The named file keeps the path that the user passed.
     paths.retain(|path| fs::canonicalize(path).ok() != own);
@@ -417,7 +423,7 @@ fn omni_files(knowledge: &Knowledge, file: &Path) -> Result<Vec<(String, String)
 }
 
 /// Returns the dbt sources, except sources that have the same name as a model.
-fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failure> {
+fn source_tables(knowledge: &CommandKnowledge) -> Result<Vec<(String, String, String)>, Failure> {
     let Some(place) = &knowledge.place else {
         return Ok(Vec::new());
     };
@@ -428,7 +434,7 @@ fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failu
         manifest
             .nodes
             .iter()
-            .any(|node| node.resource_type.is_referred() && node.name.eq_ignore_ascii_case(name))
+            .any(|node| node.resource_type.is_referenceable() && node.name.eq_ignore_ascii_case(name))
     };
     let sources = manifest.with_type(formulac::artifacts::ResourceType::Source);
     let sources = sources.filter(|node| !is_model(&node.name)).filter_map(|node| {
@@ -454,7 +460,7 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
                 .iter()
                 .any(|end| name.ends_with(end))
     };
-    folder::files(folder, is_omni)
+    folder::find_files(folder, is_omni)
 }
 
 /// Reports definitions that exist in both a spec and the project's Omni model, each with the index of the spec.
@@ -463,7 +469,7 @@ pub fn defined_twice(project: &Project, root: &Path, specs: &[(String, String)])
     // An unreadable Omni file is not an error of the specs.
     let files = omni_paths(&omni)
         .into_iter()
-        .map(|path| SourceText::file(&path))
+        .map(|path| SourceText::from_file(&path))
         .filter(|source| source.fault.is_none());
     let files: Vec<(String, String)> = files
         .map(|source| (display_path(Path::new(&source.name)), source.text))

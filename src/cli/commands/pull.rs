@@ -8,23 +8,25 @@ use std::time::{Duration, SystemTime};
 use formulac::Project;
 use formulac::artifacts::KeptParts;
 use formulac::diag::{Code, Diagnostic, render};
-use formulac::omni::{Artifacts, OmniFiles, OmniModel, Pull, PullRecord, PulledPlace, STATUS_FILE, Wanted, Ways};
+use formulac::omni::{
+    Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PullRecord, PulledPlace, STATUS_FILE,
+};
 use formulac::span::Span;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::args::PullArgs;
-use crate::cli::artifacts::{self, Beside};
-use crate::cli::atomic_write::{Planned, change_all};
-use crate::cli::bounds::Bounds;
+use crate::cli::artifacts::{self, RunArtifacts};
+use crate::cli::atomic_write::{PlannedFile, change_all};
+use crate::cli::bounds::WritableFolders;
 use crate::cli::commands::pull_report;
-use crate::cli::commands::pull_report::Done;
+use crate::cli::commands::pull_report::WriteState;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::folder;
 use crate::cli::last_run;
 use crate::cli::project;
-use crate::cli::session::{Session, reports};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_text;
 
 /// Folder of the records of the last pull, relative to the project's folder.
@@ -35,7 +37,7 @@ const WATCH: Duration = Duration::from_millis(500);
 const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
 
 /// Folders that a pull reads and writes.
-struct Folders {
+struct PullContext {
     /// Folder of the project.
     root: PathBuf,
     dbt: DbtProject,
@@ -56,8 +58,8 @@ struct PullFolders {
 }
 
 pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
-    let folders = Folders::find(session, args.target_path.as_deref())?;
-    let exit = once(session, args, &folders)?;
+    let folders = PullContext::find(session, args.target_path.as_deref())?;
+    let exit = pull_once(session, args, &folders)?;
     if args.watch {
         watch(session, args, &folders)
     } else {
@@ -66,17 +68,17 @@ pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
 }
 
 /// Pulls whenever an artifact changes, until interrupted.
-fn watch(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
-    let mut seen = folders.times();
+fn watch(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<Exit, Failure> {
+    let mut seen = folders.modification_times();
     loop {
         thread::sleep(WATCH);
-        let now = folders.times();
+        let now = folders.modification_times();
         if now == seen {
             continue;
         }
         seen = now;
         // dbt may still be writing, so a file that is unreadable now may be readable next time.
-        match once(session, args, folders) {
+        match pull_once(session, args, folders) {
             Ok(_) => {}
             Err(Failure::Found(found)) => session.report(&found),
             Err(failure) => return Err(failure),
@@ -84,7 +86,7 @@ fn watch(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, 
     }
 }
 
-fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
+fn pull_once(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<Exit, Failure> {
     let (exit, read) = pull(session, args, folders)?;
     if !args.watch {
         // The process ends here, so the operating system releases all memory at once.
@@ -94,59 +96,66 @@ fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, F
 }
 
 /// The files that a pull read, and the pull that was computed from them.
-type ReadFolder = (artifacts::TargetFolder, Beside, OmniModel, Pull);
+type ReadFolder = (artifacts::TargetFolder, RunArtifacts, OmniModel, Pull);
 
-fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, ReadFolder), Failure> {
+fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Exit, ReadFolder), Failure> {
     let Some((read, beside)) = folders.read()? else {
         let path = folders.target.join(ARTIFACTS[0]);
         return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
     read.report_age(session, Some(&folders.dbt));
-    let (model, pull) = planned(&read, &beside, folders, args.strip_status, args.prune)?;
+    let (model, pull) = plan_pull(&read, &beside, folders, args.strip_status, args.prune)?;
     let found: Vec<FailureKind> = pull
         .refused
         .iter()
-        .map(|(file, refusal)| refused(&folders.places.omni, file, refusal))
+        .map(|(file, refusal)| yaml_failure(&folders.places.omni, file, refusal))
         .collect();
-    let mut exit = Exit::from_all(&found);
+    let mut exit = Exit::from_failures(&found);
     let writes_nothing = args.check || args.dry_run;
     if exit == Exit::Done && !writes_nothing {
         folders.places.write(&pull)?;
     }
     if args.check && !pull.is_empty() {
-        exit = exit.max_severity(Exit::Faulty);
+        exit = exit.most_severe(Exit::Faulty);
     }
     if args.json {
-        let mut data = pull_report::data(&model, &pull, Timestamp::now());
+        let mut data = pull_report::report_json(&model, &pull, Timestamp::now());
         if let Value::Object(fields) = &mut data {
-            fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&found))));
+            fields.insert(
+                "diagnostics".to_owned(),
+                json!(render::reports_json(&to_reports(&found))),
+            );
         }
-        session.json(&data)?;
+        session.print_json(&data)?;
         return Ok((exit, (read, beside, model, pull)));
     }
     let report = if args.markdown {
-        pull_report::markdown
+        pull_report::report_markdown
     } else {
-        pull_report::table
+        pull_report::report_table
     };
     session.print_escaped(&report(&model, &pull, Timestamp::now()))?;
     session.report(&found);
-    for note in pull_report::notes(&model, &pull, read.catalog()?.is_some()) {
-        session.note(&note);
+    for note in pull_report::report_notes(&model, &pull, read.catalog()?.is_some()) {
+        session.report_action(&note);
     }
     if found.is_empty() {
-        let done = if writes_nothing { Done::NotYet } else { Done::Already };
-        session.note(&pull_report::summary(&pull, done));
+        let done = if writes_nothing {
+            WriteState::NotYet
+        } else {
+            WriteState::Already
+        };
+        session.report_action(&pull_report::pull_summary(&pull, done));
     }
     Ok((exit, (read, beside, model, pull)))
 }
 
 /// Computes the changes that a pull would make.
-fn planned(
+fn plan_pull(
     read: &artifacts::TargetFolder,
-    beside: &Beside,
-    folders: &Folders,
+    beside: &RunArtifacts,
+    folders: &PullContext,
     strip_status: bool,
     prune: bool,
 ) -> Result<(OmniModel, Pull), Failure> {
@@ -161,17 +170,21 @@ fn planned(
         .as_deref()
         .and_then(|name| name.parse().ok())
         .unwrap_or_default();
-    let wanted = Wanted::from_dialect(dialect)
+    let wanted = OmniOptions::from_dialect(dialect)
         .strip_status(strip_status)
         .topics(folders.topics)
         .access_grants(folders.access_grants);
-    let model = OmniModel::new(artifacts, &wanted, folders.places.omni(STATUS_FILE).as_deref());
-    let pull = Pull::plan(&model, &folders.places, Ways::default().prune(prune));
+    let model = OmniModel::new(
+        artifacts,
+        &wanted,
+        folders.places.read_omni_file(STATUS_FILE).as_deref(),
+    );
+    let pull = Pull::plan(&model, &folders.places, PullOptions::default().prune(prune));
     Ok((model, pull))
 }
 
 /// Changes that a pull would make to the Omni model.
-pub struct Pending {
+pub struct PendingPull {
     pub pull: Pull,
     /// Whether there was an earlier pull.
     pub was_pulled: bool,
@@ -182,10 +195,10 @@ pub struct Pending {
 pub fn pending_pull(
     session: &Session,
     read: &artifacts::TargetFolder,
-    beside: &Beside,
-) -> Result<Option<Pending>, Failure> {
-    let folders = Folders::find(session, None)?;
-    let was_pulled = !folders.places.records().is_empty();
+    beside: &RunArtifacts,
+) -> Result<Option<PendingPull>, Failure> {
+    let folders = PullContext::find(session, None)?;
+    let was_pulled = !folders.places.record_names().is_empty();
     let has_omni = was_pulled
         || folders.places.omni.is_dir()
         || folders
@@ -196,13 +209,13 @@ pub fn pending_pull(
     if !has_omni {
         return Ok(None);
     }
-    let (_, pull) = planned(read, beside, &folders, false, false)?;
-    Ok(Some(Pending { pull, was_pulled }))
+    let (_, pull) = plan_pull(read, beside, &folders, false, false)?;
+    Ok(Some(PendingPull { pull, was_pulled }))
 }
 
 /// Returns the records of views and topics from the last pull of the project in a folder.
 pub fn pull_records(root: &Path) -> impl Iterator<Item = PullRecord> {
-    let files = folder::files(&root.join(RECORDS), |path| {
+    let files = folder::find_files(&root.join(RECORDS), |path| {
         path.extension().is_some_and(|end| end == "yml")
     });
     files
@@ -228,7 +241,7 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     named.collect()
 }
 
-fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefusal) -> FailureKind {
+fn yaml_failure(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefusal) -> FailureKind {
     let path = omni.join(file);
     let text = read_text(&path).unwrap_or_default();
     let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
@@ -243,7 +256,7 @@ fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefusal) 
     }
 }
 
-impl Folders {
+impl PullContext {
     fn find(session: &Session, target: Option<&Path>) -> Result<Self, Failure> {
         let given = session.global.project_dir.as_deref();
         let (project, root) = match project::read_with_place(given)? {
@@ -268,7 +281,7 @@ impl Folders {
             .unwrap_or(project::OMNI);
         let target = match target {
             Some(target) => target.to_owned(),
-            None => dbt.target(),
+            None => dbt.target_folder(),
         };
         let (topics, access_grants) = project
             .as_ref()
@@ -291,24 +304,26 @@ impl Folders {
     }
 
     /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are none.
-    fn read(&self) -> Result<Option<(artifacts::TargetFolder, Beside)>, Failure> {
+    fn read(&self) -> Result<Option<(artifacts::TargetFolder, RunArtifacts)>, Failure> {
         let path = self.target.join(ARTIFACTS[0]);
         let (read, beside) = thread::scope(|scope| {
             // If no thread can be started, these files are read afterwards.
             let target = &self.target;
-            let beside = thread::Builder::new().spawn_scoped(scope, || Beside::read(target)).ok();
-            let read = artifacts::TargetFolder::read_kept(path, KeptParts::default(), &self.root);
+            let beside = thread::Builder::new()
+                .spawn_scoped(scope, || RunArtifacts::read(target))
+                .ok();
+            let read = artifacts::TargetFolder::read_cached_parts(path, KeptParts::default(), &self.root);
             (read, beside.and_then(|thread| thread.join().ok()))
         });
         let Some(read) = read.map_err(|found| Failure::Found(vec![found]))? else {
             return Ok(None);
         };
-        let beside = beside.unwrap_or_else(|| Beside::read(&self.target))?;
+        let beside = beside.unwrap_or_else(|| RunArtifacts::read(&self.target))?;
         last_run::save_last_run(&self.root, &self.target, &beside);
         Ok(Some((read, beside)))
     }
 
-    fn times(&self) -> [Option<SystemTime>; 4] {
+    fn modification_times(&self) -> [Option<SystemTime>; 4] {
         ARTIFACTS.map(|name| {
             fs::metadata(self.target.join(name))
                 .and_then(|data| data.modified())
@@ -318,7 +333,7 @@ impl Folders {
 }
 
 impl PullFolders {
-    fn path(&self, place: &PulledPlace) -> Option<PathBuf> {
+    fn place_path(&self, place: &PulledPlace) -> Option<PathBuf> {
         match place {
             PulledPlace::Omni(path) => Some(self.omni.join(path)),
             PulledPlace::Record(name) => Some(self.records.join(format!("{name}.yml"))),
@@ -329,32 +344,32 @@ impl PullFolders {
     /// Writes all files, or none of them.
     fn write(&self, pull: &Pull) -> Result<(), Failure> {
         let planned = pull.writes.iter().filter_map(|(place, text)| {
-            Some(Planned {
-                path: self.path(place)?,
+            Some(PlannedFile {
+                path: self.place_path(place)?,
                 text: text.clone(),
             })
         });
-        let planned: Vec<Planned> = planned.collect();
+        let planned: Vec<PlannedFile> = planned.collect();
         let bounds = match &self.project {
-            Some(project) => crate::cli::workspace::bounds_with_omni(project, &self.root)?,
-            None => Bounds::from_project(&self.root)?,
+            Some(project) => crate::cli::workspace::writable_folders_with_omni(project, &self.root)?,
+            None => WritableFolders::from_project(&self.root)?,
         };
-        let removed: Vec<PathBuf> = pull.removes.iter().filter_map(|place| self.path(place)).collect();
+        let removed: Vec<PathBuf> = pull.removes.iter().filter_map(|place| self.place_path(place)).collect();
         change_all(&bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
     }
 }
 
 impl OmniFiles for PullFolders {
-    fn omni(&self, path: &str) -> Option<String> {
+    fn read_omni_file(&self, path: &str) -> Option<String> {
         read_text(self.omni.join(path)).ok()
     }
 
-    fn record(&self, name: &str) -> Option<String> {
+    fn read_record(&self, name: &str) -> Option<String> {
         read_text(self.records.join(format!("{name}.yml"))).ok()
     }
 
-    fn records(&self) -> Vec<String> {
-        let files = folder::files(&self.records, |path| path.extension().is_some_and(|end| end == "yml"));
+    fn record_names(&self) -> Vec<String> {
+        let files = folder::find_files(&self.records, |path| path.extension().is_some_and(|end| end == "yml"));
         files
             .iter()
             .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))

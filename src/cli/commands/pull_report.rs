@@ -5,18 +5,18 @@ use std::time::SystemTime;
 use formulac::artifacts::Status;
 use formulac::markdown::escape_markdown;
 use formulac::omni::{ChangeKind, OmniModel, Pull, PullChange, PulledPlace, RunTrend, StaleSource};
-use formulac::yaml_edit::MergeKeep;
+use formulac::yaml_edit::KeptValue;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::artifacts::format_age;
-use crate::cli::plurals::count;
+use crate::cli::plurals::format_count;
 
 /// Maximum number of names in a list. The other names are only counted.
 const NAMED: usize = 10;
 
 /// Returns the changes and the state of the tables as one JSON object.
-pub fn data(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
+pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     let (keys, joins) = model.unseen_constraints();
     let written = |places: &mut dyn Iterator<Item = &PulledPlace>| -> Vec<String> {
         places
@@ -41,19 +41,19 @@ pub fn data(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
         "left_out": pull.left_out,
         "marked": pull.marked.iter().map(|(file, place)| json!({"file": file, "place": place})).collect::<Vec<_>>(),
         "unseen_by_omni": {"keys": keys, "joins": joins},
-        "runs": model.health.runs.iter().map(run_object).collect::<Vec<_>>(),
-        "stale": model.health.stale.iter().map(|source| stale_object(source, now)).collect::<Vec<_>>(),
+        "runs": model.health.runs.iter().map(run_json).collect::<Vec<_>>(),
+        "stale": model.health.stale.iter().map(|source| stale_json(source, now)).collect::<Vec<_>>(),
         "gaps": model.gaps.iter().map(|gap| json!({"name": gap.name, "reason": gap.reason})).collect::<Vec<_>>(),
     })
 }
 
-fn run_object(run: &RunTrend) -> Value {
+fn run_json(run: &RunTrend) -> Value {
     let trend = if run.is_slower() { "slower" } else { "faster" };
     let ratio = (run.ratio() * 100.0).round() / 100.0;
     json!({"view": run.view, "trend": trend, "seconds": run.seconds, "median": run.median, "runs": run.runs, "ratio": ratio})
 }
 
-fn stale_object(source: &StaleSource, now: Timestamp) -> Value {
+fn stale_json(source: &StaleSource, now: Timestamp) -> Value {
     let time = |time: Option<SystemTime>| Timestamp::try_from(time?).ok();
     let loaded = time(source.loaded_at);
     let age = loaded.map(|at| now.as_second().saturating_sub(at.as_second()).max(0));
@@ -69,8 +69,8 @@ fn stale_object(source: &StaleSource, now: Timestamp) -> Value {
 }
 
 /// Returns the changes and the state of the tables as lines with columns; empty if there is nothing to report.
-pub fn table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
-    let rows = rows(model, pull, now);
+pub fn report_table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
+    let rows = report_rows(model, pull, now);
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
     let (first, second) = (width(0), width(1));
     rows.iter()
@@ -79,28 +79,28 @@ pub fn table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
 }
 
 /// Returns the rows of the report: the kind of change, its subject, and details.
-fn rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3]> {
-    let changes = pull.changes.iter().map(row);
-    let runs = model.health.runs.iter().filter(|run| run.is_slower()).map(slower);
+fn report_rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3]> {
+    let changes = pull.changes.iter().map(change_row);
+    let runs = model.health.runs.iter().filter(|run| run.is_slower()).map(slower_row);
     changes
         .chain(runs)
-        .chain(model.health.stale.iter().map(|source| stale(source, now)))
+        .chain(model.health.stale.iter().map(|source| stale_row(source, now)))
         .collect()
 }
 
-fn slower(run: &RunTrend) -> [String; 3] {
+fn slower_row(run: &RunTrend) -> [String; 3] {
     let what = format!(
         "took {:.1}x its median of the last {}: {} s, {} s before",
         run.ratio(),
-        count(run.runs, "run", "runs"),
-        rounded(run.seconds),
-        rounded(run.median)
+        format_count(run.runs, "run", "runs"),
+        round_seconds(run.seconds),
+        round_seconds(run.median)
     );
     ["slower run".to_owned(), run.view.clone(), what]
 }
 
 /// Rounds seconds to a precision that is useful in a report.
-fn rounded(seconds: f64) -> f64 {
+fn round_seconds(seconds: f64) -> f64 {
     if seconds < 10.0 {
         (seconds * 100.0).round() / 100.0
     } else {
@@ -108,7 +108,7 @@ fn rounded(seconds: f64) -> f64 {
     }
 }
 
-fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
+fn stale_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
     let loaded = source.loaded_at.and_then(|time| Timestamp::try_from(time).ok());
     let loaded = loaded.map_or_else(
         || "its age is unknown".to_owned(),
@@ -116,12 +116,12 @@ fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
     );
     let read_by = match source.readers.as_slice() {
         [] => "no model reads it".to_owned(),
-        readers => format!("read by {}", listed(readers)),
+        readers => format!("read by {}", list_names(readers)),
     };
     let reached = source.reached.saturating_sub(source.readers.len());
     let further = match reached {
         0 => String::new(),
-        more => format!(", and {} built from these", count(more, "table", "tables")),
+        more => format!(", and {} built from these", format_count(more, "table", "tables")),
     };
     let kind = if source.status == Status::Warn.name() {
         "late source"
@@ -135,7 +135,7 @@ fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
     ]
 }
 
-fn listed(names: &[String]) -> String {
+fn list_names(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED);
     let more = if more > 0 {
         format!(" and {more} more")
@@ -148,12 +148,12 @@ fn listed(names: &[String]) -> String {
     )
 }
 
-fn row(change: &PullChange) -> [String; 3] {
+fn change_row(change: &PullChange) -> [String; 3] {
     let kind = format!("{} {}", change.kind.name(), change.of.name());
-    [kind, change.view.clone(), detail(change)]
+    [kind, change.view.clone(), change_detail(change)]
 }
 
-fn detail(change: &PullChange) -> String {
+fn change_detail(change: &PullChange) -> String {
     let name = change.name.clone().unwrap_or_default();
     let arrow = match (&change.before, &change.after) {
         (None, None) => return name,
@@ -170,8 +170,8 @@ fn detail(change: &PullChange) -> String {
 }
 
 /// Returns the report as a Markdown table.
-pub fn markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
-    let rows = rows(model, pull, now);
+pub fn report_markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
+    let rows = report_rows(model, pull, now);
     if rows.is_empty() {
         return "Nothing changed in dbt since the last pull.\n".to_owned();
     }
@@ -183,7 +183,7 @@ pub fn markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
 }
 
 /// Returns notes that are printed in addition to the changes.
-pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
+pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut listed = |what: &str, lines: Vec<String>| {
         let more = lines.len().saturating_sub(NAMED);
@@ -226,8 +226,8 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
             "{} and {} that Omni cannot find without formulac",
-            count(keys, "key", "keys"),
-            count(joins, "join", "joins")
+            format_count(keys, "key", "keys"),
+            format_count(joins, "join", "joins")
         ));
     }
     if !has_catalog {
@@ -239,7 +239,7 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     notes
 }
 
-fn kept_line((file, kept): &(String, MergeKeep)) -> String {
+fn kept_line((file, kept): &(String, KeptValue)) -> String {
     format!(
         "{file}: `{}` keeps your value {}; dbt has {} now",
         kept.path,
@@ -262,17 +262,17 @@ fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
 
 /// Whether the files were written, or are only planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
+pub enum WriteState {
     Already,
     NotYet,
 }
 
 /// Returns the number of files written and removed.
-pub fn summary(pull: &Pull, done: Done) -> String {
+pub fn pull_summary(pull: &Pull, done: WriteState) -> String {
     let is_omni = |place: &&PulledPlace| matches!(place, PulledPlace::Omni(_));
     let written = pull.writes.iter().map(|(place, _)| place).filter(is_omni).count();
     let removed = pull.removes.iter().filter(is_omni).count();
-    let (wrote, took) = if done == Done::Already {
+    let (wrote, took) = if done == WriteState::Already {
         ("wrote", "removed")
     } else {
         ("would write", "would remove")
@@ -281,7 +281,7 @@ pub fn summary(pull: &Pull, done: Done) -> String {
         .into_iter()
         .filter(|(_, number)| *number > 0);
     let parts: Vec<String> = parts
-        .map(|(done, number)| format!("{done} {}", count(number, "file", "files")))
+        .map(|(done, number)| format!("{done} {}", format_count(number, "file", "files")))
         .collect();
     if parts.is_empty() {
         "everything is up to date".to_owned()

@@ -6,13 +6,13 @@ use serde_json::json;
 use crate::cli::args::QueryArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{Knowledge, note_undecided};
-use crate::cli::session::{Session, reports};
+use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::spec::Spec;
 use formulac::diag::render;
 
 pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
-    let (dialect, spec, found) = match compiled(session, args) {
+    let (dialect, spec, found) = match compile_query(session, args) {
         Ok((dialect, mut spec)) => {
             let found = vec![std::mem::take(&mut spec.found)];
             (dialect, spec, found)
@@ -20,32 +20,32 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Spec::default(), found),
         Err(failure) => return Err(failure),
     };
-    note_undecided(session, spec.undecided_types());
+    report_undecided_types(session, spec.undecided_types());
     let Spec { name, query, .. } = spec;
     if args.json {
-        session.json(&json!({
+        session.print_json(&json!({
             "dialect": dialect.name(),
             "name": name,
             "sql": query,
-            "diagnostics": render::filed_objects(&reports(&found)),
+            "diagnostics": render::reports_json(&to_reports(&found)),
         }))?;
     } else {
-        session.data(query.as_deref().unwrap_or_default())?;
+        session.print_data(query.as_deref().unwrap_or_default())?;
         session.report(&found);
     }
-    Ok(Exit::from_all(&found))
+    Ok(Exit::from_failures(&found))
 }
 
-fn compiled(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {
-    let file = Generation::one_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
-    let knowledge = Knowledge::new(session, &args.target)?;
-    let sources = knowledge.sources(&[file]);
+fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {
+    let file = Generation::single_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
+    let knowledge = CommandKnowledge::new(session, &args.target)?;
+    let sources = knowledge.read_sources(&[file]);
     let mut spec = knowledge
         .compile_specs(&knowledge.compiler(), sources)?
         .pop()
         .unwrap_or_default();
     if knowledge.place.is_some() {
-        spec.take_model_warnings();
+        spec.add_model_warnings();
     }
     Ok((knowledge.dialect, spec))
 }

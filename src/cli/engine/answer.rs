@@ -34,7 +34,7 @@ impl Answer {
         for row in &mut self.rows {
             for (value, column) in row.iter_mut().zip(&self.columns) {
                 if let (Some(text), true) = (value, column.ty.is_temporal()) {
-                    blank_before_time(text);
+                    put_space_before_time(text);
                 }
             }
         }
@@ -51,7 +51,7 @@ impl Answer {
     }
 
     /// Returns the columns as JSON.
-    pub fn columns_object(&self) -> Vec<Value> {
+    pub fn columns_json(&self) -> Vec<Value> {
         self.columns
             .iter()
             .map(|column| json!({"name": column.name, "type": column.ty.name()}))
@@ -59,11 +59,11 @@ impl Answer {
     }
 
     /// Returns the rows as JSON, each as a list of values.
-    pub fn rows_object(&self) -> Vec<Value> {
+    pub fn rows_json(&self) -> Vec<Value> {
         let row = |row: &Vec<Option<String>>| {
             row.iter()
                 .zip(&self.columns)
-                .map(|(text, column)| value(text.as_deref(), column.ty))
+                .map(|(text, column)| value_json(text.as_deref(), column.ty))
                 .collect()
         };
         self.rows.iter().map(row).collect()
@@ -82,7 +82,7 @@ impl Answer {
 }
 
 /// Replaces the `T` in `2024-01-31T10:00:00` with a space, because formulac's language writes `2024-01-31 10:00:00`.
-fn blank_before_time(text: &mut String) {
+fn put_space_before_time(text: &mut String) {
     if text.as_bytes().get(10) == Some(&b'T') {
         text.replace_range(10..11, " ");
     }
@@ -91,7 +91,7 @@ fn blank_before_time(text: &mut String) {
 /// Converts a value to JSON. Booleans, integers and floats become JSON booleans and numbers. A decimal becomes a
 /// string, because a JSON number would be parsed as a float. Values that JSON cannot represent also become strings: an
 /// integer of more than 64 bits, NaN and infinities.
-fn value(text: Option<&str>, ty: Type) -> Value {
+fn value_json(text: Option<&str>, ty: Type) -> Value {
     let Some(text) = text else { return Value::Null };
     let exact = match ty {
         Type::Boolean => match text {
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_keep_what_they_are() {
+    fn values_keep_their_types() {
         for (text, ty, expected) in [
             (None, Type::Integer, Value::Null),
             (Some("true"), Type::Boolean, json!(true)),
@@ -127,12 +127,12 @@ mod tests {
             (Some("12"), Type::Text, json!("12")),
             (Some(""), Type::Text, json!("")),
         ] {
-            assert_eq!(value(text, ty), expected);
+            assert_eq!(value_json(text, ty), expected);
         }
     }
 
     #[test]
-    fn a_row_too_many_says_that_there_are_more() {
+    fn an_extra_row_marks_the_result_as_truncated() {
         let column = AnswerColumn {
             name: "t".to_owned(),
             ty: Type::Timestamp,

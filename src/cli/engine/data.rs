@@ -32,7 +32,7 @@ pub struct DataFile {
 }
 
 /// Returns the data files in a folder, sorted by name. Files in other formats are ignored.
-pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
+pub fn find_data_files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
     let unreadable = |path: &Path, error: &std::io::Error| Failure::from_source(SourceText::read_failure(path, error));
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut paths = Vec::new();
@@ -48,10 +48,10 @@ pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
     paths.sort();
     let mut files: Vec<DataFile> = Vec::new();
     for path in paths {
-        let Some(kind) = kind(&path).map_err(|error| unreadable(&path, &error))? else {
+        let Some(kind) = detect_format(&path).map_err(|error| unreadable(&path, &error))? else {
             continue;
         };
-        let file = file(&path, kind)?;
+        let file = inspect_file(&path, kind)?;
         if let Some(other) = files
             .iter()
             .find(|other| other.relation.eq_ignore_ascii_case(&file.relation))
@@ -72,9 +72,9 @@ pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
     Ok(files)
 }
 
-fn file(path: &Path, kind: DataFormat) -> Result<DataFile, Failure> {
+fn inspect_file(path: &Path, kind: DataFormat) -> Result<DataFile, Failure> {
     let shown = path.to_string_lossy().into_owned();
-    let whole: PathBuf = std::path::absolute(path).map_err(|error| Failure::io("read", &shown, &error))?;
+    let whole: PathBuf = std::path::absolute(path).map_err(|error| Failure::io_failure("read", &shown, &error))?;
     match (path.file_stem().and_then(|stem| stem.to_str()), whole.to_str()) {
         (Some(stem), Some(whole)) if !stem.contains('\0') => Ok(DataFile {
             relation: stem.to_owned(),
@@ -90,11 +90,11 @@ fn file(path: &Path, kind: DataFormat) -> Result<DataFile, Failure> {
     }
 }
 
-fn kind(path: &Path) -> std::io::Result<Option<DataFormat>> {
+fn detect_format(path: &Path) -> std::io::Result<Option<DataFormat>> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     Ok(match extension.as_deref() {
         Some("csv") => Some(DataFormat::Csv {
-            delimiter: delimiter(path)?,
+            delimiter: detect_delimiter(path)?,
         }),
         Some("tsv") => Some(DataFormat::Csv { delimiter: '\t' }),
         Some("parquet") => Some(DataFormat::Parquet),
@@ -105,7 +105,7 @@ fn kind(path: &Path) -> std::io::Result<Option<DataFormat>> {
 
 /// Returns the delimiter in the header of a file. The engine must not guess the delimiter, because it would read a file
 /// with a malformed row as a file with a single column.
-fn delimiter(path: &Path) -> std::io::Result<char> {
+fn detect_delimiter(path: &Path) -> std::io::Result<char> {
     let header = header_line(path)?;
     let count = |delimiter: char| header.chars().filter(|c| *c == delimiter).count();
     // If several delimiters are equally frequent, the last one wins.
@@ -127,7 +127,7 @@ fn header_line(path: &Path) -> std::io::Result<String> {
 }
 
 /// Returns the column names of a CSV file.
-pub fn header(path: &Path, delimiter: char) -> std::io::Result<Vec<String>> {
+pub fn header_columns(path: &Path, delimiter: char) -> std::io::Result<Vec<String>> {
     let line = header_line(path)?;
     let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
     let mut characters = line.chars().peekable();

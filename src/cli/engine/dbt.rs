@@ -2,19 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::From as Read;
+use formulac::dbt::RelationReference as Read;
 use formulac::{Column as Known, Dialect, Project, Type};
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, AnswerColumn};
-use super::fault::{self, Sent};
-use super::{EngineRequest, Presence};
+use super::fault::{self, SentSql};
+use super::{EngineRequest, RelationPresence};
 use crate::cli::args::DbtArgs;
 use crate::cli::dbt_project::DbtProject;
-use crate::cli::dbt_run::{DbtCall, Ran};
+use crate::cli::dbt_run::{DbtCall, DbtCallResult};
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::progress::Waiting;
+use crate::cli::progress::WaitIndicator;
 
 /// Help if the warehouse does not have a relation that the model reads.
 const MISSING: &str = "build its inputs with `dbt build`, or read files with `--data DIR`";
@@ -31,7 +31,7 @@ pub struct DbtRun {
     pub args: DbtArgs,
     /// Folder with the artifacts of the environment whose relations are read if this environment has not built them.
     pub deferred: Option<PathBuf>,
-    pub waiting: Waiting,
+    pub waiting: WaitIndicator,
 }
 
 impl DbtRun {
@@ -44,14 +44,14 @@ impl DbtRun {
             .or(project.dialect());
         match said {
             Some(dialect) => Ok(dialect),
-            None => self.project.dialect(self.target()).map_err(|why| {
+            None => self.project.dialect(self.target_name()).map_err(|why| {
                 Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"))
                     .with_help("write `dialect:` in formulac.yml")
             }),
         }
     }
 
-    fn target(&self) -> Option<&str> {
+    fn target_name(&self) -> Option<&str> {
         let of_environment = || self.environment.as_ref()?.connection.as_deref();
         self.args.target.as_deref().or_else(of_environment)
     }
@@ -59,7 +59,13 @@ impl DbtRun {
 
 /// Calls `dbt show` in this environment. The call writes no artifacts, because the existing artifacts describe
 /// the last build.
-fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str, what: &str) -> Result<Ran, Failure> {
+fn call_dbt_show(
+    run: &DbtRun,
+    deferred: Option<&Path>,
+    limit: u64,
+    sql: &str,
+    what: &str,
+) -> Result<DbtCallResult, Failure> {
     let limit = limit.to_string();
     let words = ["--no-write-json", "show", "--output", "json", "--limit", &limit];
     let mut call = DbtCall::new(&run.project.folder, &words, run.environment.as_ref(), &run.args);
@@ -74,34 +80,34 @@ fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str, what: &str
 
 /// Runs a query in dbt's syntax. dbt adds the limit. dbt does not report types, so the types are those of the declared
 /// columns.
-pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
+pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(asked.limit) + 1;
     let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
-    let timed = asked.timed.map(|timed| formulac::dbt::seconds_told(timed, asked.sql));
-    let output = call(
+    let timed = asked.timed.map(|timed| formulac::dbt::duration_query(timed, asked.sql));
+    let output = call_dbt_show(
         run,
         run.deferred.as_deref(),
         most,
         timed.as_deref().unwrap_or(asked.sql),
         asked.what,
     )?;
-    let event = |name: &str| output.event(name);
+    let event = |name: &str| output.find_event(name);
     let preview = event("ShowNode").and_then(|data| data["preview"].as_str());
     let rows = preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(text).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
-        let sent = Sent {
+        let sent = SentSql {
             sql: asked.sql,
             before: "",
             missing: MISSING,
         };
         return Err(fault::from_sql("dbt", &output.message(), sent));
     };
-    let (engine, version) = engine(&output);
+    let (engine, version) = engine_with_version(&output);
     let answer = Answer {
         engine,
         version,
         columns: columns(&rows, asked.columns),
-        rows: rows.iter().map(|row| row.values().map(value).collect()).collect(),
+        rows: rows.iter().map(|row| row.values().map(value_text).collect()).collect(),
         more: false,
         seconds: output.messages().next().and_then(|told| told.as_f64()),
     };
@@ -109,9 +115,9 @@ pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
 }
 
 /// Returns the name of the engine with its version, and the version alone.
-fn engine(output: &Ran) -> (String, String) {
+fn engine_with_version(output: &DbtCallResult) -> (String, String) {
     let text = |event: &str, key: &str| {
-        let text = output.event(event).and_then(|data| data[key].as_str());
+        let text = output.find_event(event).and_then(|data| data[key].as_str());
         text.unwrap_or_default().trim_start_matches('=').to_owned()
     };
     let version = text("MainReportVersion", "version");
@@ -123,7 +129,7 @@ fn engine(output: &Ran) -> (String, String) {
 
 /// Runs queries. Several queries share one call, because each call takes seconds to start. A failing query ends the
 /// call, so all queries of that call are then run one by one.
-pub fn show_all(
+pub fn run_queries(
     all: &[EngineRequest<'_>],
     run: &DbtRun,
     done: &impl Fn(),
@@ -145,7 +151,7 @@ pub fn show_all(
         };
         match together {
             Some(together) => answers.extend(together.into_iter().map(Ok)),
-            None => answers.extend(group.iter().map(|asked| show(*asked, run))),
+            None => answers.extend(group.iter().map(|asked| run_query(*asked, run))),
         }
         group.iter().for_each(|_| done());
     }
@@ -164,19 +170,19 @@ fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<
         .zip(group)
         .map(|(sql, asked)| (sql.as_str(), asked.timed))
         .collect();
-    let output = call(
+    let output = call_dbt_show(
         run,
         run.deferred.as_deref(),
         1,
-        &formulac::dbt::answers_told(&queries),
+        &formulac::dbt::answers_query(&queries),
         what,
     )?;
-    let (engine, version) = engine(&output);
+    let (engine, version) = engine_with_version(&output);
     let answer = |(told, asked): (Value, &EngineRequest<'_>)| {
         let texts = |value: &Value| {
             value
                 .as_array()
-                .map(|all| all.iter().map(self::value).collect::<Vec<_>>())
+                .map(|all| all.iter().map(self::value_text).collect::<Vec<_>>())
         };
         let names = texts(told.get(1)?)?.into_iter().flatten();
         let answer = Answer {
@@ -202,16 +208,19 @@ fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<
 }
 
 /// Checks whether each relation exists.
-pub fn relation_presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
-    Ok(looked_for(relations, run, run.deferred.as_deref())?
+pub fn relation_presences(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
+    Ok(look_up_relations(relations, run, run.deferred.as_deref())?
         .into_iter()
-        .map(presence)
+        .map(relation_presence)
         .collect())
 }
 
 /// Checks whether this environment itself has built each relation.
-pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
-    Ok(looked_for(relations, run, None)?.into_iter().map(presence).collect())
+pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
+    Ok(look_up_relations(relations, run, None)?
+        .into_iter()
+        .map(relation_presence)
+        .collect())
 }
 
 /// dbt's information about a relation: the names and types of its columns, `None` if it is missing, or the reason
@@ -220,15 +229,19 @@ pub type RelationLookup = Result<Option<Vec<(String, String)>>, String>;
 
 /// Returns the columns of each relation, with the types as the warehouse names them. If the call for all relations
 /// fails, dbt is called once per relation.
-pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<RelationLookup>, Failure> {
+pub fn look_up_relations(
+    relations: &[Read],
+    run: &DbtRun,
+    deferred: Option<&Path>,
+) -> Result<Vec<RelationLookup>, Failure> {
     let Some((first, others)) = relations.split_first() else {
         return Ok(Vec::new());
     };
-    let output = call(
+    let output = call_dbt_show(
         run,
         deferred,
         1,
-        &formulac::dbt::relations_told(relations),
+        &formulac::dbt::relations_query(relations),
         "the columns of tables",
     )?;
     let told: Vec<RelationLookup> = output
@@ -240,7 +253,7 @@ pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> 
         return Ok(told);
     }
     if !others.is_empty() {
-        let one = |relation| Ok(looked_for(std::slice::from_ref(relation), run, deferred)?.pop());
+        let one = |relation| Ok(look_up_relations(std::slice::from_ref(relation), run, deferred)?.pop());
         let each: Vec<Option<RelationLookup>> = relations.iter().map(one).collect::<Result<_, Failure>>()?;
         return Ok(each.into_iter().flatten().collect());
     }
@@ -274,13 +287,13 @@ fn parse_columns(told: &Value) -> Option<Option<Vec<(String, String)>>> {
         .map(Some)
 }
 
-fn presence(looked: RelationLookup) -> Presence {
+fn relation_presence(looked: RelationLookup) -> RelationPresence {
     match looked {
-        Ok(None) => Presence::Missing,
-        Err(why) => Presence::Unknown(why),
+        Ok(None) => RelationPresence::Missing,
+        Err(why) => RelationPresence::Unknown(why),
         Ok(Some(columns)) => {
             let known = |(name, ty): (String, String)| Known::new(name, ty.parse().unwrap_or_default());
-            Presence::There(columns.into_iter().map(known).collect())
+            RelationPresence::There(columns.into_iter().map(known).collect())
         }
     }
 }
@@ -310,7 +323,7 @@ fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<AnswerColumn> {
         .collect()
 }
 
-fn value(value: &Value) -> Option<String> {
+fn value_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),

@@ -9,7 +9,7 @@ const WIDEST: u64 = 18;
 
 /// Returns a query with one row that describes the columns read as floats. `rows` is a table expression in which each
 /// value is text.
-pub fn question(columns: &[&str], rows: &str, dialect: Dialect) -> String {
+pub fn decimal_query(columns: &[&str], rows: &str, dialect: Dialect) -> String {
     let asked = columns.iter().enumerate().map(|(number, name)| {
         let name = dialect.name_text(name, false);
         format!(
@@ -22,7 +22,7 @@ pub fn question(columns: &[&str], rows: &str, dialect: Dialect) -> String {
 }
 
 /// Returns the columns that are decimals, with their types.
-pub fn types(columns: &[&str], answer: &Map<String, Value>) -> Vec<(String, String)> {
+pub fn decimal_types(columns: &[&str], answer: &Map<String, Value>) -> Vec<(String, String)> {
     let decimal = |(number, name): (usize, &&str)| {
         let count = |what: &str| answer.get(&format!("{what}_{number}"))?.as_u64();
         let plain = answer.get(&format!("plain_{number}"))?.as_bool()?;
@@ -37,17 +37,17 @@ pub fn types(columns: &[&str], answer: &Map<String, Value>) -> Vec<(String, Stri
 mod tests {
     use serde_json::json;
 
-    use super::types;
+    use super::decimal_types;
 
     #[test]
-    fn decimals_are_those_that_fit() {
+    fn fitting_columns_are_decimals() {
         let answer = json!({
             "plain_0": true, "before_0": 3, "behind_0": 2,
             "plain_1": false, "before_1": 1, "behind_1": 1,
             "plain_2": true, "before_2": 10, "behind_2": 9,
             "plain_3": false, "before_3": null, "behind_3": null,
         });
-        let found = types(&["price", "e", "wide", "empty"], answer.as_object().unwrap());
+        let found = decimal_types(&["price", "e", "wide", "empty"], answer.as_object().unwrap());
         assert_eq!(found, [("price".to_owned(), "decimal(18, 2)".to_owned())]);
     }
 }

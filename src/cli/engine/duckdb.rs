@@ -10,7 +10,7 @@ use super::EngineRequest;
 use super::answer::{Answer, AnswerColumn};
 use super::data::{self, DataFile, DataFormat};
 use super::decimals;
-use super::fault::{self, Sent};
+use super::fault::{self, SentSql};
 use crate::cli::exit::Failure;
 use crate::cli::program::{ExternalProgram, ProgramOutput};
 
@@ -29,12 +29,12 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     let dialect = dialect();
     let script: String = files
         .iter()
-        .map(|file| format!("describe {};\n", select(file, None, dialect)))
+        .map(|file| format!("describe {};\n", file_query(file, None, dialect)))
         .collect();
     let output = run(&script)?;
-    let answers = answers(&output);
+    let answers = parse_answers(&output);
     if let Some(file) = files.get(answers.len()).filter(|_| !output.succeeded) {
-        return Err(unreadable(file, output, dialect));
+        return Err(unreadable_file_failure(file, output, dialect));
     }
     find_decimals(files, &answers, dialect)?;
     let mut relations = Map::new();
@@ -45,7 +45,7 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
                 .find(|(column, _)| column == name)
                 .map(|(_, ty)| ty.as_str())
         };
-        let columns: Map<String, Value> = described(&rows)
+        let columns: Map<String, Value> = described_columns(&rows)
             .map(|(name, ty)| (name.to_owned(), json!({"type": decimal(name).unwrap_or(ty)})))
             .collect();
         relations.insert(file.relation.clone(), json!({"columns": columns}));
@@ -58,16 +58,18 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
     let mut asked: Vec<(&mut DataFile, Vec<&str>)> = Vec::new();
     let mut script = String::new();
     for (file, rows) in files.iter_mut().zip(answers) {
-        let floats = described(rows).filter(|(_, ty)| *ty == "DOUBLE").map(|(name, _)| name);
+        let floats = described_columns(rows)
+            .filter(|(_, ty)| *ty == "DOUBLE")
+            .map(|(name, _)| name);
         let (DataFormat::Csv { delimiter }, floats) = (file.kind, floats.collect::<Vec<_>>()) else {
             continue;
         };
         if !floats.is_empty() {
             let (path, form) = (
-                dialect.text_literal(&unglobbed(&file.path)),
-                csv_form(delimiter, dialect),
+                dialect.text_literal(&escape_wildcards(&file.path)),
+                csv_reader_call(delimiter, dialect),
             );
-            script.push_str(&decimals::question(
+            script.push_str(&decimals::decimal_query(
                 &floats,
                 &format!("read_csv({path}, {form}, all_varchar = true)"),
                 dialect,
@@ -79,10 +81,10 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
         return Ok(());
     }
     // If a query cannot be answered, the columns remain floats.
-    for ((file, floats), rows) in asked.into_iter().zip(self::answers(&run(&script)?)) {
+    for ((file, floats), rows) in asked.into_iter().zip(self::parse_answers(&run(&script)?)) {
         file.types = rows
             .first()
-            .map(|row| decimals::types(&floats, row))
+            .map(|row| decimals::decimal_types(&floats, row))
             .unwrap_or_default();
     }
     Ok(())
@@ -93,14 +95,14 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     let (dialect, sql) = (dialect(), asked.sql);
     let mut script = String::new();
     for file in files {
-        let view = view(file);
-        let rows = select(file, typed, dialect);
+        let view = view_name(file);
+        let rows = file_query(file, typed, dialect);
         // Run one query per file, because the number of answers then identifies a file that cannot be read.
         script.push_str(&format!(
             "create view {view} as {rows};\nselect version() as version;\n"
         ));
     }
-    script.push_str(&aliases(files, asked.tables, dialect));
+    script.push_str(&alias_views(files, asked.tables, dialect));
     // The rows keep their order, and each value is printed in full.
     let [describe, rows] = ["describe ", "select columns(*)::varchar from (\n"];
     let end = format!(") limit {}", u64::from(asked.limit) + 1);
@@ -111,9 +113,9 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
         script.push_str(&format!("{now}{timed};\n{now}"));
     }
     let output = run(&script)?;
-    let answers = answers(&output);
+    let answers = parse_answers(&output);
     if let Some(file) = files.get(answers.len()) {
-        return Err(unreadable(file, output, dialect));
+        return Err(unreadable_file_failure(file, output, dialect));
     }
     let (versions, answers) = answers.split_at_checked(files.len()).unwrap_or_default();
     let [columns, rows, timed @ ..] = answers else {
@@ -121,7 +123,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
         return Err(fault::from_sql(
             ENGINE,
             &output.err,
-            Sent {
+            SentSql {
                 sql,
                 before,
                 missing: MISSING,
@@ -134,9 +136,9 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
         .and_then(|row| row["version"].as_str())
         .unwrap_or_default();
     let version = version.trim_start_matches('v');
-    let columns = described(columns).map(|(name, ty)| AnswerColumn {
+    let columns = described_columns(columns).map(|(name, ty)| AnswerColumn {
         name: name.to_owned(),
-        ty: type_of(ty),
+        ty: parse_type(ty),
     });
     let answer = Answer {
         engine: format!("{ENGINE} {version}"),
@@ -147,18 +149,18 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
             .map(|row| row.values().map(|value| value.as_str().map(str::to_owned)).collect())
             .collect(),
         more: false,
-        seconds: seconds(timed),
+        seconds: elapsed_seconds(timed),
     };
     Ok(answer.with_limit(asked.limit))
 }
 
 /// Returns the name of a file's view, in SQL syntax.
-pub fn view(file: &DataFile) -> String {
+pub fn view_name(file: &DataFile) -> String {
     dialect().name_text(&file.relation, false)
 }
 
 /// Returns the time between the first and the last of three answers, in seconds.
-fn seconds(answers: &[Vec<Map<String, Value>>]) -> Option<f64> {
+fn elapsed_seconds(answers: &[Vec<Map<String, Value>>]) -> Option<f64> {
     let [began, _, ended] = answers else { return None };
     let at = |rows: &[Map<String, Value>]| rows.first()?.get("microseconds")?.as_i64();
     Some((at(ended)? - at(began)?) as f64 / 1e6)
@@ -168,7 +170,7 @@ fn dialect() -> Dialect {
     "duckdb".parse().unwrap_or_default()
 }
 
-fn type_of(text: &str) -> Type {
+fn parse_type(text: &str) -> Type {
     text.parse().unwrap_or(Type::Unknown)
 }
 
@@ -180,13 +182,13 @@ fn run(script: &str) -> Result<ProgramOutput, Failure> {
 }
 
 /// Returns the name and type of each column in the answer to `describe`.
-fn described(rows: &[Map<String, Value>]) -> impl Iterator<Item = (&str, &str)> {
+fn described_columns(rows: &[Map<String, Value>]) -> impl Iterator<Item = (&str, &str)> {
     rows.iter()
         .filter_map(|row| Some((row.get("column_name")?.as_str()?, row.get("column_type")?.as_str()?)))
 }
 
 /// Returns the rows of each statement that returns rows.
-fn answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
+fn parse_answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
     serde_json::Deserializer::from_str(&output.out)
         .into_iter()
         .map_while(Result::ok)
@@ -194,8 +196,8 @@ fn answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
 }
 
 /// Returns a query for the rows of a file.
-fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
-    let path = dialect.text_literal(&unglobbed(&file.path));
+fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
+    let path = dialect.text_literal(&escape_wildcards(&file.path));
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let columns = relation.map_or(&[][..], |relation| relation.columns());
     let known = columns
@@ -215,7 +217,7 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
         DataFormat::Csv { delimiter } => {
             // DuckDB rejects types for columns that are missing from the file, although the spec may not read these
             // columns.
-            let header = data::header(Path::new(&file.path), delimiter).ok();
+            let header = data::header_columns(Path::new(&file.path), delimiter).ok();
             let is_there = |name: &str| {
                 header
                     .as_ref()
@@ -229,49 +231,53 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
             } else {
                 format!(", types = {{{}}}", pairs.join(", "))
             };
-            let form = csv_form(delimiter, dialect);
+            let form = csv_reader_call(delimiter, dialect);
             // Infer types from the whole file, so that no later value fails to match the type.
             format!("select * from read_csv({path}, {form}, sample_size = -1{types})")
         }
-        DataFormat::Parquet => format!("select *{} from read_parquet({path})", replaced(types, dialect)),
+        DataFormat::Parquet => format!("select *{} from read_parquet({path})", replace_clause(types, dialect)),
         DataFormat::Json => format!(
             "select *{} from read_json({path}, sample_size = -1)",
-            replaced(types, dialect)
+            replace_clause(types, dialect)
         ),
     }
 }
 
 /// Returns CSV options that DuckDB must not guess. With guessed options, DuckDB treats malformed rows as text before
 /// the header and skips them.
-fn csv_form(delimiter: char, dialect: Dialect) -> String {
+fn csv_reader_call(delimiter: char, dialect: Dialect) -> String {
     let delimiter = dialect.text_literal(&delimiter.to_string());
     format!("header = true, delim = {delimiter}, quote = '\"', escape = '\"', comment = '', skip = 0")
 }
 
 /// Returns the reason why a file cannot be read. DuckDB does not report the malformed line of a CSV file if it infers
 /// the format, so the file is read again with all options set.
-fn unreadable(file: &DataFile, output: ProgramOutput, dialect: Dialect) -> Failure {
+fn unreadable_file_failure(file: &DataFile, output: ProgramOutput, dialect: Dialect) -> Failure {
     let broken = match file.kind {
-        DataFormat::Csv { delimiter } => data::header(Path::new(&file.path), delimiter).ok().and_then(|names| {
-            let columns = names
-                .iter()
-                .map(|name| format!("{}: 'varchar'", dialect.text_literal(name)));
-            let columns = columns.collect::<Vec<_>>().join(", ");
-            let (path, form) = (
-                dialect.text_literal(&unglobbed(&file.path)),
-                csv_form(delimiter, dialect),
-            );
-            let read = format!("read_csv({path}, {form}, auto_detect = false, columns = {{{columns}}})");
-            run(&format!("select count(*) from {read};\n"))
+        DataFormat::Csv { delimiter } => {
+            data::header_columns(Path::new(&file.path), delimiter)
                 .ok()
-                .filter(|again| !again.succeeded)
-        }),
+                .and_then(|names| {
+                    let columns = names
+                        .iter()
+                        .map(|name| format!("{}: 'varchar'", dialect.text_literal(name)));
+                    let columns = columns.collect::<Vec<_>>().join(", ");
+                    let (path, form) = (
+                        dialect.text_literal(&escape_wildcards(&file.path)),
+                        csv_reader_call(delimiter, dialect),
+                    );
+                    let read = format!("read_csv({path}, {form}, auto_detect = false, columns = {{{columns}}})");
+                    run(&format!("select count(*) from {read};\n"))
+                        .ok()
+                        .filter(|again| !again.succeeded)
+                })
+        }
         DataFormat::Parquet | DataFormat::Json => None,
     };
     fault::from_file(ENGINE, &broken.unwrap_or(output).err, &file.shown)
 }
 
-fn replaced<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialect) -> String {
+fn replace_clause<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialect) -> String {
     let casts = types.map(|(name, ty)| {
         let name = dialect.name_text(name, true);
         format!("cast({name} as {ty}) as {name}")
@@ -285,7 +291,7 @@ fn replaced<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialec
 }
 
 /// Escapes the glob characters in a path.
-fn unglobbed(path: &str) -> String {
+fn escape_wildcards(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for c in path.chars() {
         match c {
@@ -298,7 +304,7 @@ fn unglobbed(path: &str) -> String {
 
 /// Returns the SQL that creates aliases, so that `raw.orders` also reads the file `orders`, unless a file is named
 /// `raw.orders`.
-fn aliases(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
+fn alias_views(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
     let mut script = String::new();
     for table in tables {
         let parts: Vec<&str> = table.split('.').collect();
@@ -309,10 +315,10 @@ fn aliases(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
             continue;
         };
         match names.as_slice() {
-            [schema, name] => script.push_str(&alias(schema, name, file, dialect)),
+            [schema, name] => script.push_str(&alias_view(schema, name, file, dialect)),
             [database, schema, name] => {
                 script.push_str(&format!("attach if not exists ':memory:' as {database};\n"));
-                script.push_str(&alias(&format!("{database}.{schema}"), name, file, dialect));
+                script.push_str(&alias_view(&format!("{database}.{schema}"), name, file, dialect));
             }
             _ => {}
         }
@@ -320,7 +326,7 @@ fn aliases(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
     script
 }
 
-fn alias(schema: &str, name: &str, file: &DataFile, dialect: Dialect) -> String {
+fn alias_view(schema: &str, name: &str, file: &DataFile, dialect: Dialect) -> String {
     let view = dialect.name_text(&file.relation, false);
     format!(
         "create schema if not exists {schema};\ncreate or replace view {schema}.{name} as select * from memory.main.{view};\n"

@@ -9,7 +9,7 @@ const LONGEST: usize = 1000;
 
 /// SQL that was sent to the engine, and the prefix before it.
 #[derive(Clone, Copy, Debug)]
-pub struct Sent<'s> {
+pub struct SentSql<'s> {
     pub sql: &'s str,
     pub before: &'s str,
     /// Help if the SQL names a table that does not exist.
@@ -18,9 +18,9 @@ pub struct Sent<'s> {
 
 /// Returns the failure of an engine that ran this SQL: the first paragraph of its message, at the position that
 /// the message names.
-pub fn from_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
-    let span = span_of_message(message, sent);
-    let mut diagnostic = diagnostic(engine, message, span.unwrap_or_default());
+pub fn from_sql(engine: &str, message: &str, sent: SentSql<'_>) -> Failure {
+    let span = message_span(message, sent);
+    let mut diagnostic = engine_diagnostic(engine, message, span.unwrap_or_default());
     if diagnostic.help().is_none() && names_no_table(message) {
         diagnostic = diagnostic.with_help(sent.missing);
     }
@@ -42,7 +42,7 @@ pub fn from_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
 
 /// Returns the failure of an engine that read this file.
 pub fn from_file(engine: &str, message: &str, file: &str) -> Failure {
-    let diagnostics = vec![diagnostic(engine, message, Span::default())];
+    let diagnostics = vec![engine_diagnostic(engine, message, Span::default())];
     Failure::Found(vec![FailureKind {
         file: file.to_owned(),
         text: String::new(),
@@ -50,7 +50,7 @@ pub fn from_file(engine: &str, message: &str, file: &str) -> Failure {
     }])
 }
 
-fn diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
+fn engine_diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
     let said = first_paragraph(message);
     let said = if said.is_empty() {
         "it reports no reason".to_owned()
@@ -58,7 +58,7 @@ fn diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
         said
     };
     let diagnostic = Diagnostic::new(Code::EngineFailed, span, format!("{engine} failed: {said}"));
-    match hint(message) {
+    match message_hint(message) {
         Some(hint) => diagnostic.with_help(hint),
         None => diagnostic,
     }
@@ -86,7 +86,7 @@ fn is_end(line: &str) -> bool {
     line.is_empty() || line.starts_with("Possible ") || is_place(line) || is_hint(line)
 }
 
-fn hint(message: &str) -> Option<String> {
+fn message_hint(message: &str) -> Option<String> {
     let hints = message.lines().map(str::trim).filter(|line| is_hint(line));
     let hints: Vec<&str> = hints.filter_map(|line| Some(line.split_once(':')?.1.trim())).collect();
     (!hints.is_empty()).then(|| hints.join("; "))
@@ -117,7 +117,7 @@ fn line_number(line: &str) -> Option<(usize, &str)> {
 }
 
 /// Returns the position that a message points to. The engine truncates a long line on both sides.
-fn span_of_message(message: &str, sent: Sent<'_>) -> Option<Span> {
+fn message_span(message: &str, sent: SentSql<'_>) -> Option<Span> {
     let mut lines = message.lines().map(str::trim_start).skip_while(|line| !is_place(line));
     let shown = lines.next()?;
     let caret_line = message.lines().skip_while(|line| !is_place(line.trim_start())).nth(1)?;
@@ -161,9 +161,9 @@ mod tests {
     use super::*;
 
     fn quoted_name(message: &str, before: &str, sql: &str) -> Option<String> {
-        span_of_message(
+        message_span(
             message,
-            Sent {
+            SentSql {
                 sql,
                 before,
                 missing: "",
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_word_that_an_engine_points_to() {
+    fn position_in_engine_message_is_found() {
         let sql = "select id,\n  amout as \"é\", broken\nfrom t";
         let duckdb = "Binder Error: no!\n\nLINE 2:   amout as \"é\", broken\n          ^\n";
         assert_eq!(quoted_name(duckdb, "describe ", sql).as_deref(), Some("amout"));
@@ -195,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_paragraph_is_enough() {
+    fn only_first_paragraph_is_reported() {
         let message = "\npsql:<stdin>:4: ERROR:  relation \"t\" does not exist\nLINE 1: select\n  ^\nHINT:  Make it.\n";
         assert_eq!(first_paragraph(message), "relation \"t\" does not exist");
-        assert_eq!(hint(message).as_deref(), Some("Make it."));
+        assert_eq!(message_hint(message).as_deref(), Some("Make it."));
         assert_eq!(first_paragraph("IO Error: a\nb\n\nLINE 1: c"), "IO Error: a\nb");
         assert!(first_paragraph(&"é".repeat(3000)).len() < 2100);
     }

@@ -8,7 +8,7 @@ mod duckdb;
 mod fault;
 mod postgres;
 
-use formulac::dbt::From as Read;
+use formulac::dbt::RelationReference as Read;
 use formulac::{Column as Known, Dialect, Project, Schema};
 
 use super::args::EngineArgs;
@@ -16,7 +16,7 @@ use super::dbt_project;
 use super::environment;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
-use super::progress::Waiting;
+use super::progress::WaitIndicator;
 use super::project as project_file;
 use super::session::Session;
 pub use answer::{Answer, AnswerColumn};
@@ -48,7 +48,7 @@ pub struct EngineRequest<'q> {
 
 /// Result of looking up a relation.
 #[derive(Debug)]
-pub enum Presence {
+pub enum RelationPresence {
     /// The relation exists, with these columns.
     There(Vec<Known>),
     Missing,
@@ -67,12 +67,12 @@ pub enum Engine {
 impl Engine {
     /// Returns the engine that the arguments name, otherwise DuckDB if there are data files, otherwise the project's
     /// dbt.
-    pub fn choose(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
+    pub fn select_engine(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
         let global = &session.global;
         let data = args.data.as_deref();
         match (args.engine.as_deref(), data) {
-            (Some("duckdb") | None, Some(folder)) => Ok(Self::Duckdb(data::files(folder)?)),
-            (Some("duckdb"), None) => Err(no_data("this DuckDB has no tables")),
+            (Some("duckdb") | None, Some(folder)) => Ok(Self::Duckdb(data::find_data_files(folder)?)),
+            (Some("duckdb"), None) => Err(no_data_failure("this DuckDB has no tables")),
             (Some("postgres" | "postgresql"), _) => Self::postgres(Server::from_environment(), args),
             (Some(url), _) if Server::is_url(url) => Self::postgres(Server::from_url(url), args),
             (Some("dbt"), Some(_)) => {
@@ -83,11 +83,11 @@ impl Engine {
                 Some(mut found) => {
                     found.profiles_dir.clone_from(&args.dbt.profiles_dir);
                     let environment = environment::selected_environment(global, project)?;
-                    let target = found.target();
-                    let root = project_file::folder(global.project_dir.as_deref())?.unwrap_or_default();
-                    let of = |it: &Environment| environment::deferred(project, &root, &target, it);
+                    let target = found.target_folder();
+                    let root = project_file::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
+                    let of = |it: &Environment| environment::deferred_artifacts(project, &root, &target, it);
                     let deferred = environment.as_ref().and_then(of);
-                    let (args, waiting) = (args.dbt.clone(), Waiting::new(session));
+                    let (args, waiting) = (args.dbt.clone(), WaitIndicator::new(session));
                     Ok(Self::Dbt(Box::new(DbtRun {
                         environment,
                         project: found,
@@ -100,15 +100,20 @@ impl Engine {
                     .with_help(
                         "run it in the folder with `dbt_project.yml`, or name that folder with `--project-dir`",
                     )),
-                None => Err(no_data("there is no data and no dbt project")),
+                None => Err(no_data_failure("there is no data and no dbt project")),
             },
-            (Some(name), _) => Err(unknown(name)),
+            (Some(name), _) => Err(unknown_engine(name)),
         }
     }
 
     fn postgres(server: Server, args: &EngineArgs) -> Result<Self, Failure> {
-        let files = args.data.as_deref().map(data::files).transpose()?.unwrap_or_default();
-        postgres::accept(&files, args.schema.is_some())?;
+        let files = args
+            .data
+            .as_deref()
+            .map(data::find_data_files)
+            .transpose()?
+            .unwrap_or_default();
+        postgres::check_files(&files, args.schema.is_some())?;
         Ok(Self::Postgres(server, files))
     }
 
@@ -176,7 +181,7 @@ impl Engine {
         match self {
             Self::Duckdb(files) => duckdb::query(asked, files, typed),
             Self::Postgres(server, files) => postgres::query(asked, server, files, typed),
-            Self::Dbt(run) => dbt::show(asked, run),
+            Self::Dbt(run) => dbt::run_query(asked, run),
         }
     }
 
@@ -188,7 +193,7 @@ impl Engine {
         done: impl Fn(),
     ) -> Result<Vec<Result<Answer, Failure>>, Failure> {
         if let Self::Dbt(run) = self {
-            return dbt::show_all(all, run, &done);
+            return dbt::run_queries(all, run, &done);
         }
         let one = |asked: &EngineRequest<'_>| {
             let answer = self.answer(*asked, typed);
@@ -199,7 +204,11 @@ impl Engine {
     }
 
     /// Looks up each relation and its columns.
-    pub fn relation_presences(&self, relations: &[Read], typed: Option<&Schema>) -> Result<Vec<Presence>, Failure> {
+    pub fn relation_presences(
+        &self,
+        relations: &[Read],
+        typed: Option<&Schema>,
+    ) -> Result<Vec<RelationPresence>, Failure> {
         match self {
             Self::Dbt(run) => dbt::relation_presences(relations, run),
             Self::Duckdb(files) => {
@@ -209,8 +218,8 @@ impl Engine {
                         .find(|file| file.relation.eq_ignore_ascii_case(read.name()))
                 };
                 let one = |read: &Read| match file(read) {
-                    None => Ok(Presence::Missing),
-                    Some(file) => self.presence(&duckdb::view(file), typed),
+                    None => Ok(RelationPresence::Missing),
+                    Some(file) => self.presence(&duckdb::view_name(file), typed),
                 };
                 relations.iter().map(one).collect()
             }
@@ -222,16 +231,16 @@ impl Engine {
     }
 
     /// Returns the columns of each relation, with the types as the warehouse names them. Only dbt supports this.
-    pub fn looked_for(&self, relations: &[Read]) -> Result<Vec<RelationLookup>, Failure> {
+    pub fn look_up_relations(&self, relations: &[Read]) -> Result<Vec<RelationLookup>, Failure> {
         match self {
-            Self::Dbt(run) => dbt::looked_for(relations, run, run.deferred.as_deref()),
+            Self::Dbt(run) => dbt::look_up_relations(relations, run, run.deferred.as_deref()),
             _ => Ok(Vec::new()),
         }
     }
 
     /// Looks up whether each relation is built in this environment, even if queries read the relation from another
     /// environment. Returns `None` if queries read no other environment.
-    pub fn built_relations(&self, relations: &[Read]) -> Result<Option<Vec<Presence>>, Failure> {
+    pub fn built_relations(&self, relations: &[Read]) -> Result<Option<Vec<RelationPresence>>, Failure> {
         match self {
             Self::Dbt(run) if run.deferred.is_some() => dbt::built_relations(relations, run).map(Some),
             _ => Ok(None),
@@ -240,7 +249,7 @@ impl Engine {
 
     /// Looks up one relation with a query for zero rows, because the answer contains the columns. `name` is written
     /// as in SQL.
-    fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<Presence, Failure> {
+    fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<RelationPresence, Failure> {
         let sql = format!("select * from {name}\n");
         let asked = EngineRequest {
             sql: &sql,
@@ -254,7 +263,7 @@ impl Engine {
         match self.answer(asked, typed) {
             Ok(answer) => {
                 let known = |column: AnswerColumn| Known::new(column.name, column.ty);
-                Ok(Presence::There(answer.columns.into_iter().map(known).collect()))
+                Ok(RelationPresence::There(answer.columns.into_iter().map(known).collect()))
             }
             Err(Failure::Found(found)) => {
                 let mut said = found
@@ -263,9 +272,9 @@ impl Engine {
                     .map(|it| it.message().to_owned());
                 let said = said.next().unwrap_or_default();
                 Ok(if fault::names_no_table(&said) {
-                    Presence::Missing
+                    RelationPresence::Missing
                 } else {
-                    Presence::Unknown(said)
+                    RelationPresence::Unknown(said)
                 })
             }
             Err(failure) => Err(failure),
@@ -273,16 +282,16 @@ impl Engine {
     }
 }
 
-fn no_data(text: &str) -> Failure {
+fn no_data_failure(text: &str) -> Failure {
     Failure::new(Exit::Usage, text).with_help("name a folder of CSV, Parquet or JSON files with `--data`")
 }
 
-fn unknown(name: &str) -> Failure {
-    let name = postgres::hidden_password(name);
-    let near = suggest::nearest(&name, ["dbt", "duckdb", "postgres"]);
+fn unknown_engine(name: &str) -> Failure {
+    let name = postgres::mask_password(name);
+    let near = suggest::nearest_name(&name, ["dbt", "duckdb", "postgres"]);
     let help = near.map_or_else(
         || "write dbt, duckdb, postgres or a `postgres://` URL".to_owned(),
-        suggest::similar,
+        suggest::similar_name_help,
     );
     Failure::new(Exit::Usage, format!("there is no engine `{name}`")).with_help(help)
 }

@@ -9,7 +9,7 @@ use formulac::{Dialect, Schema, Type};
 use super::EngineRequest;
 use super::answer::{Answer, AnswerColumn};
 use super::data::{self, DataFile, DataFormat};
-use super::fault::{self, Sent};
+use super::fault::{self, SentSql};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::program::{ExternalProgram, ProgramOutput};
 
@@ -57,7 +57,7 @@ impl Server {
         let (address, password) = without_password(url);
         Self {
             address: Some(address),
-            password: password.map(|text| decoded(&text)),
+            password: password.map(|text| percent_decode(&text)),
         }
     }
 
@@ -114,7 +114,7 @@ fn without_password(url: &str) -> (String, Option<String>) {
 }
 
 /// Hides the password in a string that may be a URL.
-pub fn hidden_password(text: &str) -> String {
+pub fn mask_password(text: &str) -> String {
     let (address, password) = without_password(text);
     match (password, address.split_once("://")) {
         (Some(_), Some((scheme, rest))) => format!("{scheme}://***@{}", rest.rsplit('@').next().unwrap_or_default()),
@@ -123,7 +123,7 @@ pub fn hidden_password(text: &str) -> String {
 }
 
 /// Decodes percent-encoding, such as `%40` for `@`.
-fn decoded(text: &str) -> String {
+fn percent_decode(text: &str) -> String {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
@@ -140,7 +140,7 @@ fn decoded(text: &str) -> String {
 
 /// Returns an error if a file cannot be loaded into the server. Only CSV files can be loaded, and a schema must specify
 /// their types.
-pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
+pub fn check_files(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
     let refused = |text: String, help: &str| Err(Failure::new(Exit::Usage, text).with_help(help));
     for file in files {
         if !matches!(file.kind, DataFormat::Csv { .. }) {
@@ -175,7 +175,7 @@ pub fn query(
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
     for file in files {
-        script.push_str(&load(file, typed)?);
+        script.push_str(&load_statements(file, typed)?);
         script.push_str("select 'loaded', '';\n");
     }
     let rows = "select (select json_agg(value order by place) \
@@ -214,7 +214,7 @@ pub fn query(
                 return Err(fault::from_sql(
                     ENGINE,
                     &output.err,
-                    Sent {
+                    SentSql {
                         sql,
                         before: "",
                         missing: MISSING,
@@ -240,7 +240,7 @@ pub fn query(
         return Err(fault::from_sql(
             ENGINE,
             &output.err,
-            Sent {
+            SentSql {
                 sql,
                 before,
                 missing: MISSING,
@@ -261,13 +261,13 @@ pub fn query(
 }
 
 /// Returns the SQL that creates a temporary table with the file's rows.
-fn load(file: &DataFile, typed: Option<&Schema>) -> Result<String, Failure> {
+fn load_statements(file: &DataFile, typed: Option<&Schema>) -> Result<String, Failure> {
     let dialect = Dialect::default();
     let DataFormat::Csv { delimiter } = file.kind else {
         return Ok(String::new());
     };
-    let names = data::header(Path::new(&file.path), delimiter);
-    let names = names.map_err(|error| Failure::io("read", &file.shown, &error))?;
+    let names = data::header_columns(Path::new(&file.path), delimiter);
+    let names = names.map_err(|error| Failure::io_failure("read", &file.shown, &error))?;
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let column = |name: &String| {
         let ty = relation
@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_taken_out_of_a_url() {
+    fn password_is_removed_from_url() {
         for (url, address, password) in [
             ("postgres://host/db", "postgres://host/db", None),
             (
@@ -315,9 +315,9 @@ mod tests {
             assert!(!format!("{server:?}").contains("p@ss"));
         }
         assert_eq!(
-            hidden_password("postgress://me:secret@host/db"),
+            mask_password("postgress://me:secret@host/db"),
             "postgress://***@host/db"
         );
-        assert_eq!(hidden_password("duckdbb"), "duckdbb");
+        assert_eq!(mask_password("duckdbb"), "duckdbb");
     }
 }

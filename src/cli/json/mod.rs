@@ -19,13 +19,13 @@ const VERSION: u32 = 1;
 
 /// Object that a command prints as JSON, with the version before the other keys.
 #[derive(Serialize)]
-pub struct Versioned<'v, T: Serialize> {
+pub struct VersionedJson<'v, T: Serialize> {
     version: u32,
     #[serde(flatten)]
     object: &'v T,
 }
 
-impl<'v, T: Serialize> Versioned<'v, T> {
+impl<'v, T: Serialize> VersionedJson<'v, T> {
     pub fn from_object(object: &'v T) -> Self {
         Self {
             version: VERSION,
@@ -35,24 +35,24 @@ impl<'v, T: Serialize> Versioned<'v, T> {
 }
 
 /// Serializes the object of a command.
-pub fn text(object: &impl Serialize) -> String {
-    render::json_text(&Versioned::from_object(object))
+pub fn to_text(object: &impl Serialize) -> String {
+    render::json_text(&VersionedJson::from_object(object))
 }
 
 /// Returns the JSON Schema of a command's `--json` output.
-pub fn schema(command: &str) -> Result<String, Failure> {
+pub fn command_schema(command: &str) -> Result<String, Failure> {
     let shapes: Map<String, Value> = serde_json::from_str(SHAPES).unwrap_or_default();
     let Some(shape) = shapes.get(command).filter(|_| !command.starts_with('#')) else {
         let commands = shapes.keys().map(String::as_str).filter(|name| !name.starts_with('#'));
-        let near = suggest::nearest(command, commands.clone()).map(suggest::similar);
+        let near = suggest::nearest_name(command, commands.clone()).map(suggest::similar_name_help);
         let help = near.unwrap_or_else(|| format!("the commands are {}", commands.collect::<Vec<_>>().join(", ")));
         return Err(Failure::new(Exit::Usage, format!("no command `{command}` prints JSON")).with_help(help));
     };
-    let mut expansion = Expansion {
+    let mut expansion = SchemaExpansion {
         shapes: &shapes,
         used: BTreeSet::new(),
     };
-    let mut object = expansion.object(shape);
+    let mut object = expansion.object_schema(shape);
     let version = json!({"const": VERSION, "description": "Version of this JSON format. New keys do not change it."});
     if let Some(keys) = object["properties"].as_object_mut() {
         keys.shift_insert(0, "version".to_owned(), version);
@@ -69,7 +69,7 @@ pub fn schema(command: &str) -> Result<String, Failure> {
         .copied()
     {
         let shape = shapes.get(&format!("#{name}")).unwrap_or(&Value::Null);
-        let definition = expansion.object(shape);
+        let definition = expansion.object_schema(shape);
         defined.insert(name.to_owned(), definition);
     }
     let mut schema = json!({
@@ -86,32 +86,32 @@ pub fn schema(command: &str) -> Result<String, Failure> {
 }
 
 /// Converter of shapes to JSON Schema.
-struct Expansion<'s> {
+struct SchemaExpansion<'s> {
     shapes: &'s Map<String, Value>,
     /// Shared shapes that are referenced.
     used: BTreeSet<&'s str>,
 }
 
-impl<'s> Expansion<'s> {
+impl<'s> SchemaExpansion<'s> {
     /// Returns the JSON Schema of an object with these keys, or of a shared shape.
-    fn object(&mut self, shape: &'s Value) -> Value {
+    fn object_schema(&mut self, shape: &'s Value) -> Value {
         let mut schema = Map::from_iter([("type".to_owned(), json!("object"))]);
         let (mut properties, mut required) = (Map::new(), Vec::new());
-        let mut waiting: Vec<(&String, &Value)> = self.keys(shape);
+        let mut waiting: Vec<(&String, &Value)> = self.key_schemas(shape);
         waiting.reverse();
         while let Some((key, value)) = waiting.pop() {
             match key.as_str() {
-                "..." => waiting.extend(self.keys(value).into_iter().rev()),
+                "..." => waiting.extend(self.key_schemas(value).into_iter().rev()),
                 "*" => {
                     let of = value.as_str().unwrap_or_default();
-                    schema.insert("additionalProperties".to_owned(), self.typed(of, None));
+                    schema.insert("additionalProperties".to_owned(), self.type_schema(of, None));
                 }
                 key => {
                     let name = key.trim_end_matches('?');
                     if name == key {
                         required.push(json!(name));
                     }
-                    properties.insert(name.to_owned(), self.property(value));
+                    properties.insert(name.to_owned(), self.property_schema(value));
                 }
             }
         }
@@ -123,13 +123,13 @@ impl<'s> Expansion<'s> {
     }
 
     /// Returns the keys of a shape, or of the shared shape that it names.
-    fn keys(&self, shape: &'s Value) -> Vec<(&'s String, &'s Value)> {
+    fn key_schemas(&self, shape: &'s Value) -> Vec<(&'s String, &'s Value)> {
         let shape = shape.as_str().and_then(|name| self.shapes.get(name)).unwrap_or(shape);
         shape.as_object().into_iter().flatten().collect()
     }
 
-    fn property(&mut self, value: &'s Value) -> Value {
-        let mut schema = self.typed(value[0].as_str().unwrap_or_default(), value.get(2));
+    fn property_schema(&mut self, value: &'s Value) -> Value {
+        let mut schema = self.type_schema(value[0].as_str().unwrap_or_default(), value.get(2));
         if let Some(fields) = schema.as_object_mut() {
             fields.shift_insert(0, "description".to_owned(), value[1].clone());
         }
@@ -138,7 +138,7 @@ impl<'s> Expansion<'s> {
 
     /// Returns the JSON Schema of a type such as `string|null`, of a shared shape such as `#shape`, or of an object or
     /// array with its contents.
-    fn typed(&mut self, types: &'s str, inner: Option<&'s Value>) -> Value {
+    fn type_schema(&mut self, types: &'s str, inner: Option<&'s Value>) -> Value {
         let mut names: Vec<&str> = types.split('|').collect();
         if let Some(name) = names.first().and_then(|first| first.strip_prefix('#')) {
             self.used.insert(name);
@@ -156,13 +156,13 @@ impl<'s> Expansion<'s> {
                 schema.insert("enum".to_owned(), values.iter().cloned().chain(null).collect());
             }
             Some(Value::String(of)) => {
-                schema.insert("items".to_owned(), self.typed(of, None));
+                schema.insert("items".to_owned(), self.type_schema(of, None));
             }
             Some(of) if names.contains(&"array") => {
-                schema.insert("items".to_owned(), self.object(of));
+                schema.insert("items".to_owned(), self.object_schema(of));
             }
             Some(of) => {
-                if let Value::Object(object) = self.object(of) {
+                if let Value::Object(object) = self.object_schema(of) {
                     schema.extend(object);
                 }
             }
@@ -199,7 +199,7 @@ mod tests {
         names.sort();
         assert_eq!(described, names.iter().collect::<Vec<_>>());
         for name in names {
-            let schema: Value = serde_json::from_str(&schema(&name).unwrap()).unwrap();
+            let schema: Value = serde_json::from_str(&command_schema(&name).unwrap()).unwrap();
             assert_eq!(schema["properties"]["version"]["const"], VERSION, "{name}");
         }
     }

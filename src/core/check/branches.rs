@@ -1,7 +1,7 @@
 //! Conditional and logical functions: IF, IFS, SWITCH, COALESCE, AND, OR, NOT.
 
 use super::convert::ConversionTarget;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
@@ -19,9 +19,9 @@ const OPPOSITES: [(FunctionId, FunctionId); 6] = [
     (internal::GREATER_EQUAL, internal::LESS),
 ];
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Returns whether two nodes read the same column or definition, or are both `TODAY()`.
-    pub(super) fn same_value(&self, a: IrId, b: IrId) -> bool {
+    pub(super) fn is_same_value(&self, a: IrId, b: IrId) -> bool {
         match (self.program.node(a), self.program.node(b)) {
             (
                 Ir::Apply { overload, args },
@@ -40,39 +40,39 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_if(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(mut values) = self.values(args) else {
-            return self.error(span);
+        let Some(mut values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
-        let condition = self.condition(values[0]);
+        let condition = self.convert_to_condition(values[0]);
         if self.is_error(condition) {
             return condition;
         }
         // `IF(ISBLANK(x), d, x)` is the spreadsheet form of `COALESCE(x, d)`.
         if let (Ir::IsNull { x, negated }, [_, a, b]) = (self.program.node(condition), values.as_slice()) {
             let (kept, other) = if negated { (*a, *b) } else { (*b, *a) };
-            if self.same_value(x, kept) {
+            if self.is_same_value(x, kept) {
                 values.clear();
                 values.extend([kept, other]);
-                return self.coalesce(values, span, "IF");
+                return self.build_coalesce(values, span, "IF");
             }
             // `IF(ISBLANK(x), 1/0, y)` returns `y` if `x` is not NULL, and NULL otherwise.
             if !negated && self.is_null(*a) {
                 let meta = self.program.meta(condition);
                 let there = self.program.add(Ir::IsNull { x, negated: true }, meta);
                 self.program.folded = true;
-                let node = self.case(&[there], &mut values[2..], span, "IF");
-                self.give_back(values);
+                let node = self.build_case(&[there], &mut values[2..], span, "IF");
+                self.return_list(values);
                 return node;
             }
         }
-        let node = self.case(&[condition], &mut values[1..], span, "IF");
-        self.give_back(values);
+        let node = self.build_case(&[condition], &mut values[1..], span, "IF");
+        self.return_list(values);
         node
     }
 
     pub(super) fn lower_ifs(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         if let ([first @ .., last], 1) = (values.as_slice(), values.len() % 2) {
             let ty = |id: &IrId| self.program.meta(*id).ty;
@@ -84,14 +84,14 @@ impl Lower<'_> {
                         .with_label("a condition without a value")
                         .with_help("add the missing value: `IFS(condition, value, condition, value)`"),
                 );
-                return self.error(span);
+                return self.add_error(span);
             }
         }
-        let (mut conditions, mut branches) = (self.list(), self.list());
+        let (mut conditions, mut branches) = (self.take_list(), self.take_list());
         for pair in values.chunks(2) {
             match pair {
                 [condition, branch] => {
-                    let condition = self.condition(*condition);
+                    let condition = self.convert_to_condition(*condition);
                     if self.is_error(condition) {
                         return condition;
                     }
@@ -109,30 +109,30 @@ impl Lower<'_> {
             }
         }
         if conditions.is_empty() {
-            return self.only_branch(branches[0]);
+            return self.single_branch(branches[0]);
         }
-        let node = self.case(&conditions, &mut branches, span, "IFS");
+        let node = self.build_case(&conditions, &mut branches, span, "IFS");
         [values, conditions, branches]
             .into_iter()
-            .for_each(|list| self.give_back(list));
+            .for_each(|list| self.return_list(list));
         node
     }
 
     /// Builds a CASE: one branch per condition, and an optional default branch.
-    pub(super) fn case(&mut self, conditions: &[IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
-        let mut values = self.operands(branches, span);
+    pub(super) fn build_case(&mut self, conditions: &[IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
+        let mut values = self.summarize_operands(branches, span);
         let ty = match self.common_type_unconverted(branches, &values) {
             Some(ty) => ty,
             None => {
                 let Some(ty) = self.unify_values(branches, ConversionTarget::Branches(shown), false) else {
-                    return self.error(span);
+                    return self.add_error(span);
                 };
-                values = self.operands(branches, span);
+                values = self.summarize_operands(branches, span);
                 ty
             }
         };
-        if values.error() {
-            return self.error(span);
+        if values.has_error() {
+            return self.add_error(span);
         }
         let has_else = branches.len() > conditions.len();
         let nullable = !has_else || values.meta.nullable;
@@ -148,13 +148,13 @@ impl Lower<'_> {
         }
         let ty = if ty == Type::Point { Type::Float } else { ty };
         let Some(meta) = self.combine_meta(arms, span, ty, nullable) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         if values.has_decimal_literal() {
             self.points_as(branches, ty);
         }
         // If all branches are NULL (`1/0`), the result is NULL for every condition.
-        let nothing = values.only_nulls();
+        let nothing = values.are_all_null();
         self.program.folded |= nothing;
         self.program.add(if nothing { Ir::Null } else { Ir::Case(arms) }, meta)
     }
@@ -172,16 +172,16 @@ impl Lower<'_> {
     }
 
     /// Returns a branch that is always taken, with the type that the branch would have in a CASE.
-    pub(super) fn only_branch(&mut self, branch: IrId) -> IrId {
+    pub(super) fn single_branch(&mut self, branch: IrId) -> IrId {
         self.points_as(&[branch], Type::Float);
         branch
     }
 
     pub(super) fn lower_switch(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
-        let (mut cases, mut branches) = (self.list(), self.list());
+        let (mut cases, mut branches) = (self.take_list(), self.take_list());
         cases.push(values[0]);
         for pair in values[1..].chunks(2) {
             match pair {
@@ -197,31 +197,31 @@ impl Lower<'_> {
             // NULL is not equal to any value.
             self.program.folded = true;
             return match branches.len() >= cases.len() {
-                true => self.only_branch(branches[branches.len() - 1]),
-                false => self.null(Type::Unknown, span),
+                true => self.single_branch(branches[branches.len() - 1]),
+                false => self.add_null(Type::Unknown, span),
             };
         }
-        let node = self.switch(&mut cases, &mut branches, span, "SWITCH");
+        let node = self.build_switch(&mut cases, &mut branches, span, "SWITCH");
         [values, cases, branches]
             .into_iter()
-            .for_each(|list| self.give_back(list));
+            .for_each(|list| self.return_list(list));
         node
     }
 
     /// Builds a SWITCH. `cases` contains the subject and the values to compare with the subject. `branches` contains
     /// one result per value and an optional default.
-    pub(super) fn switch(&mut self, cases: &mut [IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
+    pub(super) fn build_switch(&mut self, cases: &mut [IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
         if self
             .unify_values(cases, ConversionTarget::Values(shown), true)
             .is_none()
         {
-            return self.error(span);
+            return self.add_error(span);
         }
         let Some(ty) = self.unify_values(branches, ConversionTarget::Branches(shown), false) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         if cases.iter().chain(branches.iter()).any(|v| self.is_error(*v)) {
-            return self.error(span);
+            return self.add_error(span);
         }
         let ty = if ty == Type::Point { Type::Float } else { ty };
         self.points_as(branches, ty);
@@ -236,7 +236,7 @@ impl Lower<'_> {
             self.program.extend_args(&mut all, *branch);
         }
         let Some(meta) = self.combine_meta(all, span, ty, nullable) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         let arms = PoolRange {
             first: all.first + 1,
@@ -246,18 +246,18 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_coalesce(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
-        self.coalesce(values, span, function.name)
+        self.build_coalesce(values, span, function.name)
     }
 
-    pub(super) fn coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
+    pub(super) fn build_coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
         let Some(ty) = self.unify_values(&mut values, ConversionTarget::Values(shown), false) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         if values.iter().any(|v| self.is_error(*v)) {
-            return self.error(span);
+            return self.add_error(span);
         }
         // Arguments after an argument that is never NULL have no effect. Keep them only if the level of the call
         // depends on them, because the level determines which expressions become columns.
@@ -272,49 +272,49 @@ impl Lower<'_> {
         let ty = if ty == Type::Point { Type::Float } else { ty };
         self.points_as(&values, ty);
         match values.as_slice() {
-            [] => return self.null(ty, span),
+            [] => return self.add_null(ty, span),
             [one] => return *one,
             _ => {}
         }
         let nullable = values.iter().all(|v| self.program.meta(*v).nullable);
         let args = self.program.add_args(&values);
-        self.give_back(values);
+        self.return_list(values);
         let Some(meta) = self.combine_meta(args, span, ty, nullable) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         self.program.add(Ir::Coalesce(args), meta)
     }
 
     pub(super) fn lower_logic(&mut self, args: &[ExprId], span: Span, and: bool) -> IrId {
-        let Some(mut conditions) = self.values(args) else {
-            return self.error(span);
+        let Some(mut conditions) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         for condition in &mut conditions {
-            *condition = self.condition(*condition);
+            *condition = self.convert_to_condition(*condition);
             if self.is_error(*condition) {
                 return *condition;
             }
         }
-        let node = self.all_or_any(&conditions, span, and);
-        self.give_back(conditions);
+        let node = self.build_and_or(&conditions, span, and);
+        self.return_list(conditions);
         node
     }
 
-    pub(super) fn all_or_any(&mut self, conditions: &[IrId], span: Span, and: bool) -> IrId {
+    pub(super) fn build_and_or(&mut self, conditions: &[IrId], span: Span, and: bool) -> IrId {
         if let [one] = conditions {
             return *one;
         }
         let nullable = conditions.iter().any(|c| self.program.meta(*c).nullable);
         let args = self.program.add_args(conditions);
         let Some(meta) = self.combine_meta(args, span, Type::Boolean, nullable) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         self.program.add(if and { Ir::And(args) } else { Ir::Or(args) }, meta)
     }
 
     pub(super) fn lower_not(&mut self, arg: ExprId, span: Span) -> IrId {
-        let value = self.value(arg);
-        let condition = self.condition(value);
+        let value = self.lower_value(arg);
+        let condition = self.convert_to_condition(value);
         let meta = NodeMeta {
             span,
             ..self.program.meta(condition)

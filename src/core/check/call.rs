@@ -1,7 +1,7 @@
 //! Lowering of function calls: the number of arguments, the overload, and the type and nullability of the result.
 
 use super::Context;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::operands::Operands;
 use super::overload::ChosenOverload;
 use super::ranges;
@@ -12,26 +12,26 @@ use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     #[inline(never)]
-    pub(super) fn call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
+    pub(super) fn lower_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
         let function = catalog::get(id);
         let call = self.without_blank_range(function, call);
         if !self.check_count(function, call, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         if !function.caution.is_empty() {
-            self.caution(function, span);
+            self.warn_of_difference(function, span);
         }
-        if let Some(today) = self.stated_today(id, span) {
+        if let Some(today) = self.replace_today(id, span) {
             return today;
         }
         let marks = function.lower == Some(Lowering::Distinct);
-        if function.level == Level::Aggregate && !marks && ranges::takes_range(self.ast, self.names, call) {
-            return self.range_call(id, call, span);
+        if function.level == Level::Aggregate && !marks && ranges::has_range_argument(self.ast, self.names, call) {
+            return self.lower_range_call(id, call, span);
         }
         if function.level == Level::Aggregate && !marks && self.scope.context == Context::Worksheet {
-            return self.aggregate_of_cells(function, call, span);
+            return self.aggregate_row_cells(function, call, span);
         }
         if let Some(lowering) = function.lower {
             return self.lower_special(lowering, function, call, span);
@@ -40,13 +40,13 @@ impl Lower<'_> {
         if function.level == Level::Aggregate && exprs.len() == 1 {
             return self.aggregate_call(id, exprs[0], span);
         }
-        let mut args = self.list();
+        let mut args = self.take_list();
         for expr in exprs {
-            args.push(self.value(*expr));
+            args.push(self.lower_value(*expr));
         }
         if function.level == Level::Aggregate && function.across.is_none() {
-            let node = self.aggregate(id, &args, false, span);
-            self.give_back(args);
+            let node = self.add_aggregate(id, &args, false, span);
+            self.return_list(args);
             return node;
         }
         let id = function
@@ -54,7 +54,7 @@ impl Lower<'_> {
             .filter(|_| function.level == Level::Aggregate)
             .unwrap_or(id);
         let node = self.apply_checked(id, &args, span, function.name);
-        self.give_back(args);
+        self.return_list(args);
         node
     }
 
@@ -75,7 +75,7 @@ impl Lower<'_> {
 
     /// Warns that the function has a different meaning in spreadsheets.
     #[cold]
-    fn caution(&mut self, function: &Function, span: Span) {
+    fn warn_of_difference(&mut self, function: &Function, span: Span) {
         let (what, instead) = function.caution.split_once(": ").unwrap_or((function.caution, ""));
         self.report(Diagnostic::new(Code::NotAsInSheets, span, what).with_help(instead));
     }
@@ -84,11 +84,11 @@ impl Lower<'_> {
     fn check_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let count = call.count as usize;
         let right = count >= function.least && function.most.is_none_or(|m| count <= m);
-        right || self.wrong_count(function, call, span)
+        right || self.report_wrong_count(function, call, span)
     }
 
     #[cold]
-    fn wrong_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
+    fn report_wrong_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let (least, most) = function.arity();
         let count = call.count as usize;
         // After an unclosed parenthesis, the missing arguments may be in the text that the parser skipped.
@@ -96,10 +96,10 @@ impl Lower<'_> {
             return false;
         }
         let wanted = match most {
-            Some(most) if most == least => plural(least),
-            Some(most) if most == least + 1 => format!("{least} or {}", plural(most)),
-            Some(most) => format!("{least} to {}", plural(most)),
-            None => format!("at least {}", plural(least)),
+            Some(most) if most == least => plural_suffix(least),
+            Some(most) if most == least + 1 => format!("{least} or {}", plural_suffix(most)),
+            Some(most) => format!("{least} to {}", plural_suffix(most)),
+            None => format!("at least {}", plural_suffix(least)),
         };
         let found = if count == 0 {
             "none".to_owned()
@@ -130,22 +130,22 @@ impl Lower<'_> {
         let lowered = self.lowered_node(expr);
         if let Ir::Distinct(inner) = self.program.node(lowered) {
             if [internal::SUM, internal::AVERAGE].contains(&id) {
-                return self.aggregate(id, &[inner], true, span);
+                return self.add_aggregate(id, &[inner], true, span);
             }
             if Self::is_internal(function, internal::COUNTUNIQUE) {
-                return self.aggregate(id, &[inner], false, span);
+                return self.add_aggregate(id, &[inner], false, span);
             }
         }
-        let x = self.value(expr);
-        self.aggregate(id, &[x], false, span)
+        let x = self.lower_value(expr);
+        self.add_aggregate(id, &[x], false, span)
     }
 
     /// Adds an aggregate node and checks that its arguments are at row level.
-    pub(super) fn aggregate(&mut self, id: FunctionId, args: &[IrId], distinct: bool, span: Span) -> IrId {
+    pub(super) fn add_aggregate(&mut self, id: FunctionId, args: &[IrId], distinct: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         for arg in args {
             if self.is_error(*arg) {
-                return self.error(span);
+                return self.add_error(span);
             }
             let meta = self.program.meta(*arg);
             if meta.level >= Level::Aggregate {
@@ -154,11 +154,11 @@ impl Lower<'_> {
             self.settle_point(*arg);
         }
         if self.is_too_late(Level::Aggregate, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
-        let operands = self.operands(args, span);
-        let Some(ChosenOverload { args, choice, .. }) = self.choose(id, args, &operands, function.name) else {
-            return self.error(span);
+        let operands = self.summarize_operands(args, span);
+        let Some(ChosenOverload { args, choice, .. }) = self.choose_overload(id, args, &operands, function.name) else {
+            return self.add_error(span);
         };
         let nullable = match function.empty {
             // In SQL, the sum over no rows is NULL. The emitter replaces that NULL with the value in `empty`.
@@ -170,10 +170,10 @@ impl Lower<'_> {
             level: Level::Aggregate,
             volatile: operands.meta.volatile,
             columnless: !operands.meta.reads_columns(),
-            ..Self::constant(choice.ty, span)
+            ..Self::constant_meta(choice.ty, span)
         };
         // The alternative form must be added before the aggregate, because it may replace the aggregate.
-        let other = self.other_aggregate(function, args, meta);
+        let other = self.rewrite_aggregate(function, args, meta);
         let aggregate = self.program.add(
             Ir::Aggregate {
                 overload: choice.overload,
@@ -200,7 +200,7 @@ impl Lower<'_> {
                 ),
             )
             .with_label("expects one value per row")
-            .with_other(inner.span, "already one value per group")
+            .with_secondary_label(inner.span, "already one value per group")
             .with_help(
                 "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in the \
                 next step",
@@ -211,22 +211,22 @@ impl Lower<'_> {
                 span,
                 format!("`{}` cannot aggregate `{text}`, which reads other rows", function.name),
             )
-            .with_other(inner.span, "computed after grouping")
+            .with_secondary_label(inner.span, "computed after grouping")
             .with_help("define it in this step, and aggregate it in the next step")
         };
         self.report(diagnostic);
-        self.error(span)
+        self.add_error(span)
     }
 
     /// Adds a call of an internal function with arguments that are known to match its signature.
-    pub(super) fn apply(&mut self, id: FunctionId, args: &[IrId], span: Span) -> IrId {
+    pub(super) fn add_call(&mut self, id: FunctionId, args: &[IrId], span: Span) -> IrId {
         let name = catalog::get(id).name;
         self.apply_checked(id, args, span, name)
     }
 
     /// Adds a call of a scalar function and reports arguments that match no overload.
     pub(super) fn apply_checked(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> IrId {
-        let operands = self.operands(args, span);
+        let operands = self.summarize_operands(args, span);
         self.apply_to(id, args, operands, shown)
     }
 
@@ -234,19 +234,19 @@ impl Lower<'_> {
     #[inline(always)]
     pub(super) fn apply_to(&mut self, id: FunctionId, args: &[IrId], mut operands: Operands, shown: &str) -> IrId {
         let span = operands.meta.span;
-        if operands.error() {
-            return self.error(span);
+        if operands.has_error() {
+            return self.add_error(span);
         }
         let given = args;
-        let Some(ChosenOverload { args, choice, as_given }) = self.choose(id, args, &operands, shown) else {
-            return self.error(span);
+        let Some(ChosenOverload { args, choice, as_given }) = self.choose_overload(id, args, &operands, shown) else {
+            return self.add_error(span);
         };
         if !as_given {
-            operands = self.operands(self.program.args(args), span);
+            operands = self.summarize_operands(self.program.args(args), span);
         }
         // If the function returns NULL for a NULL argument, replace the call with NULL, because some engines reject an
         // untyped NULL as an argument.
-        if operands.null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
+        if operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
             self.program.folded = true;
             // Keep the level of the operands, because the level determines which expressions become columns.
             return self.program.add(
@@ -265,16 +265,16 @@ impl Lower<'_> {
             Nulls::All => operands.all_null,
             Nulls::Skipped => true,
         };
-        let keeps_time = operands.some(Type::Time as u32) && self.keeps_time(id, given);
+        let keeps_time = operands.has_kind(Type::Time as u32) && self.keeps_time(id, given);
         let ty = if keeps_time { Type::Time } else { choice.ty };
         let mut meta = NodeMeta {
             ty,
             nullable,
             ..operands.meta
         };
-        if self.is_mixed(&meta) {
-            self.mixed_levels(args);
-            return self.error(span);
+        if self.has_mixed_levels(&meta) {
+            self.report_mixed_levels(args);
+            return self.add_error(span);
         }
         if choice.volatile {
             meta.volatile = true;
@@ -310,12 +310,12 @@ impl Lower<'_> {
             !function
                 .overloads
                 .iter()
-                .any(|o| Self::param(o, *index).is_some_and(|p| self.fit_one(p.ty, **arg).is_some()))
+                .any(|o| Self::overload_param(o, *index).is_some_and(|p| self.rank_argument(p.ty, **arg).is_some()))
         });
         let is_operator = function.internal;
         let Some((index, arg)) = wrong else {
             // Each argument is valid alone, but their combination isn't, for example `+` with two dates.
-            let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.described()).collect();
+            let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
             let help = match shown {
                 "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),
                 "-" => "subtract a number of days or a date from a date, or subtract two numbers".to_owned(),
@@ -336,7 +336,7 @@ impl Lower<'_> {
         let takes_date = function
             .overloads
             .iter()
-            .filter_map(|o| Self::param(o, index))
+            .filter_map(|o| Self::overload_param(o, index))
             .any(|param| match param.ty {
                 ParamType::Is(ty) => ty.is_temporal(),
                 ParamType::Temporal | ParamType::Any | ParamType::Same => true,
@@ -350,11 +350,11 @@ impl Lower<'_> {
         }
         let mut wanted: Vec<&str> = Vec::new();
         for overload in function.overloads {
-            if let Some(param) = Self::param(overload, index) {
+            if let Some(param) = Self::overload_param(overload, index) {
                 let name = match param.ty {
                     ParamType::Is(ty) if ty.is_number() => "a number",
                     ParamType::Number | ParamType::Literal(..) | ParamType::Positive => "a number",
-                    ParamType::Is(ty) => ty.described(),
+                    ParamType::Is(ty) => ty.describe(),
                     ParamType::Temporal => "a date",
                     ParamType::Any | ParamType::Same => continue,
                 };
@@ -386,7 +386,7 @@ impl Lower<'_> {
                 Some(function)
             } {
                 Some(called) => {
-                    let param = called.overloads.iter().find_map(|o| Self::param(o, index));
+                    let param = called.overloads.iter().find_map(|o| Self::overload_param(o, index));
                     let param = param.filter(|_| !is_operator).map(|param| param.name);
                     let wanted = wanted.join(" or ");
                     match param {
@@ -397,7 +397,7 @@ impl Lower<'_> {
                 None => format!("use {} here", wanted.join(" or ")),
             },
         };
-        let is = meta.ty.described();
+        let is = meta.ty.describe();
         let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {
             (_, true) => format!("`{shown}` needs a number, but `{text}` is {is}"),
             (Some(rule), _) => format!("{rule}, but `{text}` is {is}"),
@@ -410,7 +410,7 @@ impl Lower<'_> {
     }
 }
 
-fn plural(count: usize) -> String {
+fn plural_suffix(count: usize) -> String {
     match count {
         0 => "no argument".to_owned(),
         1 => "1 argument".to_owned(),

@@ -14,7 +14,7 @@ pub(super) fn has_case(text: &str) -> bool {
 }
 
 /// Builds the warning for a criterion like `"=open"`, which looks like `=` but ignores case.
-pub(super) fn equals_in_criterion(range: &str, value: &str, span: Span) -> Diagnostic {
+pub(super) fn criterion_equality_warning(range: &str, value: &str, span: Span) -> Diagnostic {
     Diagnostic::new(
         Code::CriterionIgnoresCase,
         span,
@@ -35,7 +35,7 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
     let mut criteria: FxHashMap<(NamedText, String), Option<Span>> = FxHashMap::default();
     for (range, value, span) in &program.criteria {
         let value = program.text(*value);
-        if let (Some(of), true) = (named(program, *range), has_case(value)) {
+        if let (Some(of), true) = (named_text(program, *range), has_case(value)) {
             criteria.entry((of, value.to_lowercase())).or_insert(Some(*span));
         }
     }
@@ -45,8 +45,8 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
     for (index, node) in program.nodes().enumerate() {
         let Ir::Apply { overload, args } = node else { continue };
         let [a, b] = program.args(args) else { continue };
-        let is_equal = catalog::owner(overload) == internal::EQUAL;
-        if !is_equal && catalog::owner(overload) != internal::NOT_EQUAL {
+        let is_equal = catalog::overload_owner(overload) == internal::EQUAL;
+        if !is_equal && catalog::overload_owner(overload) != internal::NOT_EQUAL {
             continue;
         }
         let (range, value) = match (program.node(*a), program.node(*b)) {
@@ -54,7 +54,7 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
             (Ir::Text(text), _) => (*b, text),
             _ => continue,
         };
-        let Some(of) = named(program, range) else { continue };
+        let Some(of) = named_text(program, range) else { continue };
         let Some(criterion) = criteria.get_mut(&(of, program.text(value).to_lowercase())) else {
             continue;
         };
@@ -71,7 +71,7 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
                     span.excerpt(source)
                 ),
             )
-            .with_other(other, "ignores case")
+            .with_secondary_label(other, "ignores case")
             .with_help(format!(
                 "to ignore case here as well, write `LOWER({name}) {sign} \"{small}\"`; to match case in the \
                     criterion, replace the column and its criterion by the condition `{name} = {text}`"
@@ -86,7 +86,7 @@ enum NamedText {
     Definition(u32),
 }
 
-fn named(program: &Program, id: IrId) -> Option<NamedText> {
+fn named_text(program: &Program, id: IrId) -> Option<NamedText> {
     match program.node(id) {
         Ir::Column(column) => Some(NamedText::Column(column)),
         Ir::Definition(used) => Some(NamedText::Definition(used)),

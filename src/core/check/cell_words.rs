@@ -1,23 +1,23 @@
 //! Descriptions of cells and ranges of cells in English: `B0` is "revenue of the row before, by month".
 
 use super::DefinitionRole;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::names::NameTarget;
 use super::sheet::{CellRange, SheetRow};
 use crate::span::Span;
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Records the description of a cell, a range or a call for the explanation of a formula. Does nothing for specs,
     /// because their formulas are not explained.
-    pub(super) fn explain(&mut self, span: Span, words: impl FnOnce(&Self) -> String) {
+    pub(super) fn record_description(&mut self, span: Span, words: impl FnOnce(&Self) -> String) {
         if !self.scope.strata {
             let words = words(self);
             self.program.meanings.push((span, words));
         }
     }
 
-    pub(super) fn cell_in_words(&self, of: NameTarget, row: SheetRow) -> String {
-        let (name, order) = (self.name_of_target(of), self.by_order());
+    pub(super) fn describe_cell(&self, of: NameTarget, row: SheetRow) -> String {
+        let (name, order) = (self.target_name(of), self.sort_order_words());
         match row {
             SheetRow::Unspecified | SheetRow::At(0) => format!("{name} of this row"),
             SheetRow::At(-1) => format!("{name} of the row before{order}"),
@@ -29,28 +29,32 @@ impl Lower<'_> {
         }
     }
 
-    pub(super) fn range_in_words(&self, range: &CellRange) -> String {
+    pub(super) fn describe_range(&self, range: &CellRange) -> String {
         let names = match range.of.as_slice() {
-            [one] => self.name_of_target(*one).to_owned(),
-            [first, .., last] => format!("{} to {}", self.name_of_target(*first), self.name_of_target(*last)),
+            [one] => self.target_name(*one).to_owned(),
+            [first, .., last] => format!("{} to {}", self.target_name(*first), self.target_name(*last)),
             [] => String::new(),
         };
         let (from, to) = (range.from, range.to);
         let rows = match (from, to) {
             (SheetRow::Unspecified, SheetRow::Unspecified) => "all rows".to_owned(),
-            (SheetRow::At(a), SheetRow::At(b)) => rows_in_words(a.min(b), a.max(b)),
+            (SheetRow::At(a), SheetRow::At(b)) => describe_rows(a.min(b), a.max(b)),
             (SheetRow::Fixed(a), SheetRow::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
-            (from, to) => format!("the rows from {} to {}", end(from, true), end(to, false)),
+            (from, to) => format!(
+                "the rows from {} to {}",
+                row_end_words(from, true),
+                row_end_words(to, false)
+            ),
         };
         let order = if (from, to) == (SheetRow::Unspecified, SheetRow::Unspecified) {
             ""
         } else {
-            self.by_order()
+            self.sort_order_words()
         };
         format!("{names} of {rows}{order}")
     }
 
-    fn name_of_target(&self, of: NameTarget) -> &str {
+    fn target_name(&self, of: NameTarget) -> &str {
         match of {
             NameTarget::Column(column) => &self.program.columns[column as usize].name,
             NameTarget::Definition(definition) => self.program.definitions[definition as usize]
@@ -63,7 +67,7 @@ impl Lower<'_> {
 
     /// Returns the sort order as text, such as `, by month`. Empty if the sheet has no sort order. The missing order is
     /// reported elsewhere.
-    fn by_order(&self) -> &str {
+    fn sort_order_words(&self) -> &str {
         self.order_in_words.get_or_init(|| {
             let keys = self
                 .ast
@@ -81,7 +85,7 @@ impl Lower<'_> {
 }
 
 /// Describes the rows between two distances from the current row.
-fn rows_in_words(from: i64, to: i64) -> String {
+fn describe_rows(from: i64, to: i64) -> String {
     let (before, after) = (from.unsigned_abs(), to.unsigned_abs());
     match (from, to) {
         (0, 0) => "this row".to_owned(),
@@ -93,7 +97,7 @@ fn rows_in_words(from: i64, to: i64) -> String {
     }
 }
 
-fn end(row: SheetRow, first: bool) -> String {
+fn row_end_words(row: SheetRow, first: bool) -> String {
     match row {
         SheetRow::Unspecified => if first { "the first" } else { "the last" }.to_owned(),
         SheetRow::Fixed(1) => "the first".to_owned(),
@@ -108,10 +112,10 @@ fn end(row: SheetRow, first: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rows_in_words;
+    use super::describe_rows;
 
     #[test]
-    fn rows_are_described() {
+    fn row_ranges_are_described() {
         for (from, to, words) in [
             (0, 4, "this row and the 4 after it"),
             (-2, 0, "this row and the 2 before it"),
@@ -119,7 +123,7 @@ mod tests {
             (-3, -1, "the rows 3 to 1 rows before this row"),
             (1, 2, "the rows 1 to 2 rows after this row"),
         ] {
-            assert_eq!(rows_in_words(from, to), words);
+            assert_eq!(describe_rows(from, to), words);
         }
     }
 }

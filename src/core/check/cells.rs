@@ -1,7 +1,7 @@
 //! Lowering of cells and ranges of cells to values of other rows: LAG, LEAD, the value of a fixed row, and window
 //! frames.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::names::NameTarget;
 use super::sheet::{CellRange, SheetRow};
 use super::sheet_columns::{SheetColumns, column_letters};
@@ -23,7 +23,7 @@ pub(super) struct RangeRows {
 }
 
 impl RangeRows {
-    pub fn all(over: WindowFrame) -> Self {
+    pub fn all_rows(over: WindowFrame) -> Self {
         Self { over, only: None }
     }
 }
@@ -44,31 +44,31 @@ pub(super) struct FixedEndCase {
     pub before: RangeRows,
 }
 
-impl Lower<'_> {
-    fn target_of(&mut self, of: NameTarget, span: Span) -> IrId {
+impl Lowerer<'_> {
+    fn lower_target(&mut self, of: NameTarget, span: Span) -> IrId {
         match of {
-            NameTarget::Column(column) => self.column(column, span),
-            NameTarget::Definition(definition) => self.definition(definition, span),
-            _ => self.error(span),
+            NameTarget::Column(column) => self.lower_column(column, span),
+            NameTarget::Definition(definition) => self.lower_definition_use(definition, span),
+            _ => self.add_error(span),
         }
     }
 
     /// Returns a placeholder for the arguments of a range or of OFFSET, which aren't values themselves.
     pub(super) fn lower_range_part(&mut self, span: Span) -> IrId {
         self.program.folded = true;
-        self.null(Type::Unknown, span)
+        self.add_null(Type::Unknown, span)
     }
 
     /// Lowers a cell to its value.
-    pub(super) fn cell(&mut self, cell: u32, span: Span) -> IrId {
+    pub(super) fn lower_cell(&mut self, cell: u32, span: Span) -> IrId {
         let Some(cell) = self.names.cells.get(cell as usize).copied() else {
-            return self.error(span);
+            return self.add_error(span);
         };
-        let value = self.target_of(cell.of, span);
+        let value = self.lower_target(cell.of, span);
         if self.is_error(value) {
             return value;
         }
-        self.explain(span, |pass| pass.cell_in_words(cell.of, cell.row));
+        self.record_description(span, |pass| pass.describe_cell(cell.of, cell.row));
         match cell.row {
             SheetRow::Unspecified | SheetRow::At(0) => value,
             SheetRow::At(rows) => match i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN) {
@@ -77,25 +77,25 @@ impl Lower<'_> {
                     self.shifted_row(value, rows, &shown, span)
                 }
                 // The offset exceeds the length of any sheet.
-                None => self.null(self.program.meta(value).ty, span),
+                None => self.add_null(self.program.meta(value).ty, span),
             },
-            SheetRow::Fixed(row) => self.cell_of_row(value, row, span),
+            SheetRow::Fixed(row) => self.value_in_row(value, row, span),
         }
     }
 
     /// Returns the value in a fixed row of the sheet. The value is the same for all rows.
-    pub(super) fn cell_of_row(&mut self, value: IrId, row: i64, span: Span) -> IrId {
+    pub(super) fn value_in_row(&mut self, value: IrId, row: i64, span: Span) -> IrId {
         let shown = self.source_text(span);
         if !self.check_window_allowed(&shown, Some(value), span) || !self.has_order(&shown, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         self.settle_point(value);
         let nullable = self.program.meta(value).nullable;
         if row == 1 {
-            return self.row_of(internal::FIRST_VALUE, &[value], WindowFrame::Ordered, nullable, span);
+            return self.window_call(internal::FIRST_VALUE, &[value], WindowFrame::Ordered, nullable, span);
         }
         if row > MOST_NTH {
-            let here = self.row_compared(internal::EQUAL, row, span);
+            let here = self.compare_row_number(internal::EQUAL, row, span);
             let chosen = self.filter_rows(value, Some(here), span);
             return self.window_aggregate(
                 internal::MAX,
@@ -105,38 +105,38 @@ impl Lower<'_> {
                 span,
             );
         }
-        let number = self.integer(&row.to_string(), span);
+        let number = self.add_integer(&row.to_string(), span);
         let over = WindowFrame::Rows {
             from: FrameBound::First,
             to: FrameBound::Last,
         };
-        self.row_of(internal::NTH_VALUE, &[value, number], over, true, span)
+        self.window_call(internal::NTH_VALUE, &[value, number], over, true, span)
     }
 
     /// Lowers a range of cells to one marker per column, which an aggregate consumes.
-    pub(super) fn range_of_cells(&mut self, range: u32, span: Span) -> IrId {
+    pub(super) fn lower_cell_range(&mut self, range: u32, span: Span) -> IrId {
         let Some(range) = self.names.cell_ranges.get(range as usize) else {
-            return self.error(span);
+            return self.add_error(span);
         };
-        self.explain(span, |pass| pass.range_in_words(range));
+        self.record_description(span, |pass| pass.describe_range(range));
         let CellRange { of, from, to } = range;
         let (from, to) = (*from, *to);
         let Some((rows, turning)) = self.resolve_range_rows(from, to, span) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         self.markers = true;
-        let mut columns = self.list();
+        let mut columns = self.take_list();
         for of in of {
-            let x = self.target_of(*of, span);
+            let x = self.lower_target(*of, span);
             if self.is_error(x) {
-                self.give_back(columns);
-                return self.error(span);
+                self.return_list(columns);
+                return self.add_error(span);
             }
             let meta = NodeMeta {
                 span,
                 ..self.program.meta(x)
             };
-            let over = self.program.add_over(rows.over, &[]);
+            let over = self.program.add_window(rows.over, &[]);
             let range = self.program.add(Ir::Range { x, over }, meta);
             if rows.only.is_some() || turning.is_some() {
                 self.some_rows.insert(
@@ -150,20 +150,20 @@ impl Lower<'_> {
             }
             columns.push(range);
         }
-        self.side_by_side(columns, span)
+        self.combine_columns(columns, span)
     }
 
     /// Returns the marker of a single column, or a node that combines the markers of several columns.
-    pub(super) fn side_by_side(&mut self, columns: Vec<IrId>, span: Span) -> IrId {
+    pub(super) fn combine_columns(&mut self, columns: Vec<IrId>, span: Span) -> IrId {
         let node = match *columns.as_slice() {
             [one] => one,
             [first, ..] => {
                 let meta = self.program.meta(first);
                 self.add_all(Ir::Ranges, &columns, meta)
             }
-            [] => self.error(span),
+            [] => self.add_error(span),
         };
-        self.give_back(columns);
+        self.return_list(columns);
         node
     }
 
@@ -175,7 +175,7 @@ impl Lower<'_> {
         to: SheetRow,
         span: Span,
     ) -> Option<(RangeRows, Option<FixedEndCase>)> {
-        let whole = (RangeRows::all(WindowFrame::Partition), None);
+        let whole = (RangeRows::all_rows(WindowFrame::Partition), None);
         // `C1:C` extends to the last row, and `C:C1` starts at the first row.
         let open = |row: SheetRow, end: SheetRow, last: bool| match (row, end) {
             (SheetRow::Unspecified, SheetRow::Unspecified) => None,
@@ -197,7 +197,7 @@ impl Lower<'_> {
             return None;
         }
         let at = |row: i64| FrameBound::At(row.clamp(-i64::from(i32::MAX), i64::from(i32::MAX)) as i32);
-        let rows = |from: FrameBound, to: FrameBound| RangeRows::all(WindowFrame::Rows { from, to });
+        let rows = |from: FrameBound, to: FrameBound| RangeRows::all_rows(WindowFrame::Rows { from, to });
         Some(match (a, b) {
             (RangeEdge::At(a), RangeEdge::At(b)) => (rows(at(a.min(b)), at(a.max(b))), None),
             (RangeEdge::First, RangeEdge::At(row)) | (RangeEdge::At(row), RangeEdge::First) => {
@@ -209,9 +209,9 @@ impl Lower<'_> {
             (RangeEdge::Fixed(row), RangeEdge::At(on)) | (RangeEdge::At(on), RangeEdge::Fixed(row)) => {
                 // At and after the fixed row, the range ends at the relative row. Before the fixed row, the range
                 // starts at the relative row.
-                let reached = self.row_compared(internal::GREATER_EQUAL, row.saturating_sub(on), span);
-                let behind = self.row_compared(internal::GREATER_EQUAL, row, span);
-                let before = self.row_compared(internal::LESS_EQUAL, row, span);
+                let reached = self.compare_row_number(internal::GREATER_EQUAL, row.saturating_sub(on), span);
+                let behind = self.compare_row_number(internal::GREATER_EQUAL, row, span);
+                let before = self.compare_row_number(internal::LESS_EQUAL, row, span);
                 let first = RangeRows {
                     only: Some(behind),
                     ..rows(FrameBound::First, at(on))
@@ -223,9 +223,9 @@ impl Lower<'_> {
                 (first, Some(FixedEndCase { reached, before }))
             }
             (RangeEdge::Fixed(a), RangeEdge::Fixed(b)) => {
-                let first = self.row_compared(internal::GREATER_EQUAL, a.min(b), span);
-                let last = self.row_compared(internal::LESS_EQUAL, a.max(b), span);
-                let only = self.all_or_any(&[first, last], span, true);
+                let first = self.compare_row_number(internal::GREATER_EQUAL, a.min(b), span);
+                let last = self.compare_row_number(internal::LESS_EQUAL, a.max(b), span);
+                let only = self.build_and_or(&[first, last], span, true);
                 (
                     RangeRows {
                         over: WindowFrame::Partition,
@@ -235,7 +235,7 @@ impl Lower<'_> {
                 )
             }
             (RangeEdge::Fixed(row), RangeEdge::First) | (RangeEdge::First, RangeEdge::Fixed(row)) => {
-                let only = self.row_compared(internal::LESS_EQUAL, row, span);
+                let only = self.compare_row_number(internal::LESS_EQUAL, row, span);
                 (
                     RangeRows {
                         over: WindowFrame::Partition,
@@ -245,7 +245,7 @@ impl Lower<'_> {
                 )
             }
             (RangeEdge::Fixed(row), RangeEdge::Last) | (RangeEdge::Last, RangeEdge::Fixed(row)) => {
-                let only = self.row_compared(internal::GREATER_EQUAL, row, span);
+                let only = self.compare_row_number(internal::GREATER_EQUAL, row, span);
                 (
                     RangeRows {
                         over: WindowFrame::Partition,
@@ -255,7 +255,7 @@ impl Lower<'_> {
                 )
             }
             (RangeEdge::First, RangeEdge::First) => {
-                let only = self.row_compared(internal::LESS_EQUAL, 1, span);
+                let only = self.compare_row_number(internal::LESS_EQUAL, 1, span);
                 (
                     RangeRows {
                         over: WindowFrame::Partition,
@@ -269,28 +269,28 @@ impl Lower<'_> {
     }
 
     /// Builds a comparison of the current row number with a constant.
-    fn row_compared(&mut self, comparison: FunctionId, row: i64, span: Span) -> IrId {
-        let here = self.row_of(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span);
-        let row = self.integer(&row.to_string(), span);
-        self.apply(comparison, &[here, row], span)
+    fn compare_row_number(&mut self, comparison: FunctionId, row: i64, span: Span) -> IrId {
+        let here = self.window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span);
+        let row = self.add_integer(&row.to_string(), span);
+        self.add_call(comparison, &[here, row], span)
     }
 
     /// Lowers an aggregate without a range in a worksheet. Such a call aggregates cells of the current row.
-    pub(super) fn aggregate_of_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
+    pub(super) fn aggregate_row_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
         let exprs = self.ast.arguments(call);
-        let Some(across) = Self::across_cells(function).filter(|_| !exprs.is_empty()) else {
+        let Some(across) = Self::across_function(function).filter(|_| !exprs.is_empty()) else {
             let message = format!(
                 "`{}` needs a range of cells that specifies the rows to aggregate",
                 function.name
             );
-            let column = self.first_column_by_letter();
+            let column = self.first_column_letter_help();
             self.report(Diagnostic::new(Code::BadRange, span, message).with_help(format!(
                 "write a range, such as `{column}:{column}` for the complete column"
             )));
-            return self.error(span);
+            return self.add_error(span);
         };
-        let Some(values) = self.values(exprs) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(exprs) else {
+            return self.add_error(span);
         };
         if let [one] = exprs {
             let target = self.names.targets.get(one.index()).copied();
@@ -299,16 +299,16 @@ impl Lower<'_> {
                 _ => matches!(self.ast.expr(*one), Expr::Timeframe { .. }),
             };
             if one_cell {
-                self.warn_of_one_cell(function, *one, span);
+                self.warn_of_single_cell(function, *one, span);
             }
         }
         let node = self.apply_checked(across, &values, span, function.name);
-        self.give_back(values);
+        self.return_list(values);
         node
     }
 
     /// Returns the function that computes the same result across several cells of one row.
-    pub(super) fn across_cells(function: &Function) -> Option<FunctionId> {
+    pub(super) fn across_function(function: &Function) -> Option<FunctionId> {
         match function.lower {
             Some(Lowering::Count) => function.across.or(Some(internal::ROW_COUNT)),
             _ => function.across,
@@ -316,7 +316,7 @@ impl Lower<'_> {
     }
 
     #[cold]
-    fn warn_of_one_cell(&mut self, function: &Function, arg: crate::ast::ExprId, span: Span) {
+    fn warn_of_single_cell(&mut self, function: &Function, arg: crate::ast::ExprId, span: Span) {
         let text = self.source_text(self.ast.span(arg));
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let column = match self.names.targets.get(arg.index()) {
@@ -339,7 +339,7 @@ impl Lower<'_> {
         );
     }
 
-    fn first_column_by_letter(&self) -> String {
+    fn first_column_letter_help(&self) -> String {
         let columns = self.scope.sheet.map_or(0, |sheet| sheet.columns.len());
         column_letters(columns.saturating_sub(1))
     }

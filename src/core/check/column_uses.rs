@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::MergedColumn;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::names::{NameTarget, Resolver};
 use super::symbols::ColumnLookup;
-use super::unresolved_names::means_something_else;
+use super::unresolved_names::is_unlikely_column;
 use crate::Type;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::ColumnUse;
@@ -26,10 +26,10 @@ impl Resolver<'_> {
             .find_map(|(r, relation)| Some((r, relation.position(name)?)))
     }
 
-    pub(super) fn column(&mut self, name: HashedName<'_>) -> ColumnLookup {
+    pub(super) fn resolve_column(&mut self, name: HashedName<'_>) -> ColumnLookup {
         let scope = self.scope;
         if let Some(merged) = scope.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.name)) {
-            return self.merged_column(merged, name);
+            return self.resolve_merged_column(merged, name);
         }
         let mut found = None;
         for (r, relation) in self.scope.relations.iter().enumerate() {
@@ -42,14 +42,14 @@ impl Resolver<'_> {
         }
         match found {
             Some((r, position)) => ColumnLookup::Column(self.use_column(r, position)),
-            None if self.scope.open && !means_something_else(name.name) => {
+            None if self.scope.open && !is_unlikely_column(name.name) => {
                 // If there is only one open relation, an unknown column belongs to it. If there are several, the
                 // database resolves the name.
                 let mut open = scope.relations.iter().filter(|r| r.is_open());
                 ColumnLookup::Column(match (open.next(), open.next()) {
-                    (Some(relation), None) => self.open_column(Some(relation.name()), name.name),
+                    (Some(relation), None) => self.use_unlisted_column(Some(relation.name()), name.name),
                     // Use a single column for all uses of the name, because a cell can refer to the same column.
-                    _ if scope.sheet.is_some() => self.open_column(None, name.name),
+                    _ if scope.sheet.is_some() => self.use_unlisted_column(None, name.name),
                     _ => {
                         self.columns.push(self.unknown_column(None, name.name, false));
                         self.columns.len() as u32 - 1
@@ -71,14 +71,14 @@ impl Resolver<'_> {
             *slot = (self.tables.text, self.columns.len() as u32);
             let column = &relation.columns()[position];
             let ty = match column.ty() {
-                Type::Unknown => self.scope.given_type(column.name()),
+                Type::Unknown => self.scope.user_type(column.name()),
                 ty => ty,
             };
             self.columns.push(ColumnUse {
                 relation: Some(relation.shared_name()),
                 name: column.shared_name(),
                 quoted: column.is_quoted(),
-                bare: column.bare(),
+                bare: column.bare_dialects(),
                 ty,
                 nullable: column.is_nullable(),
                 size: column.size(),
@@ -93,14 +93,14 @@ impl Resolver<'_> {
 
     /// Resolves a column. If the scope doesn't choose a relation, all columns must belong to the same relation.
     #[inline]
-    pub(super) fn one_relation(&mut self, column: u32, span: Span) -> NameTarget {
+    pub(super) fn resolve_in_one_relation(&mut self, column: u32, span: Span) -> NameTarget {
         if self.scope.relations.len() > 1 && !self.scope.chosen {
-            return self.same_relation(column, span);
+            return self.resolve_in_same_relation(column, span);
         }
         NameTarget::Column(column)
     }
 
-    fn same_relation(&mut self, column: u32, span: Span) -> NameTarget {
+    fn resolve_in_same_relation(&mut self, column: u32, span: Span) -> NameTarget {
         if let Some(relation) = &self.columns[column as usize].relation {
             match &self.settled {
                 None => self.settled = Some(relation.clone()),
@@ -125,7 +125,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves a column that both sides of a join have.
-    fn merged_column(&mut self, merged: &MergedColumn, name: HashedName<'_>) -> ColumnLookup {
+    fn resolve_merged_column(&mut self, merged: &MergedColumn, name: HashedName<'_>) -> ColumnLookup {
         let scope = self.scope;
         let owns = |(r, relation): (usize, &Relation)| {
             relation.position(name).is_some() && merged.relations.binary_search(&r).is_err()
@@ -140,7 +140,7 @@ impl Resolver<'_> {
             };
             of.push(match known.position(name) {
                 Some(position) => self.use_column(*relation, position),
-                None => self.open_column(Some(known.name()), name.name),
+                None => self.use_unlisted_column(Some(known.name()), name.name),
             });
         }
         match of.as_slice() {
@@ -152,7 +152,7 @@ impl Resolver<'_> {
                     let other = &self.columns[*other as usize];
                     column.nullable &= other.nullable;
                     column.size = column.size.max(other.size);
-                    column.ty = Lower::common_type(column.ty, other.ty).unwrap_or(Type::Other);
+                    column.ty = Lowerer::common_type(column.ty, other.ty).unwrap_or(Type::Other);
                 }
                 column.merged = of;
                 self.columns.push(column);
@@ -175,7 +175,7 @@ impl Resolver<'_> {
                 || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
     }
 
-    pub(super) fn open_column(&mut self, relation: Option<&str>, name: &str) -> u32 {
+    pub(super) fn use_unlisted_column(&mut self, relation: Option<&str>, name: &str) -> u32 {
         let key = (relation.map(str::to_ascii_lowercase), name.to_ascii_lowercase());
         let next = self.columns.len() as u32;
         let index = *self.tables.used_open.entry(key).or_insert(next);
@@ -188,7 +188,7 @@ impl Resolver<'_> {
 
     /// Returns the use of a column that no schema lists.
     fn unknown_column(&self, relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
-        let ty = self.scope.given_type(name);
+        let ty = self.scope.user_type(name);
         ColumnUse {
             relation: relation.map(Arc::from),
             name: Arc::from(name),

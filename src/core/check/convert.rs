@@ -1,6 +1,6 @@
 //! Implicit conversions. Only safe conversions are supported. Each conversion is inserted into the IR as a call.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::operands::Operands;
 use crate::Type;
 use crate::catalog::{self, FunctionId, internal};
@@ -17,7 +17,7 @@ pub(super) enum ConversionTarget<'n> {
     Branches(&'n str),
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Returns the value of a text literal.
     pub(super) fn literal_text(&self, id: IrId) -> Option<&str> {
         match self.program.node(id) {
@@ -45,13 +45,13 @@ impl Lower<'_> {
     }
 
     /// Converts a node to a condition: a number becomes `<> 0`. Reports types that can't be conditions.
-    pub(super) fn condition(&mut self, id: IrId) -> IrId {
+    pub(super) fn convert_to_condition(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         match meta.ty {
             Type::Boolean | Type::Unknown => id,
             ty if ty.is_number() => {
-                let zero = self.integer("0", meta.span);
-                self.apply(internal::NOT_EQUAL, &[id, zero], meta.span)
+                let zero = self.add_integer("0", meta.span);
+                self.add_call(internal::NOT_EQUAL, &[id, zero], meta.span)
             }
             ty => {
                 let text = self.source_text(meta.span);
@@ -64,17 +64,17 @@ impl Lower<'_> {
                     Diagnostic::new(
                         Code::TypeMismatch,
                         meta.span,
-                        format!("expected a condition, found `{text}`, which is {}", ty.described()),
+                        format!("expected a condition, found `{text}`, which is {}", ty.describe()),
                     )
                     .with_help(help),
                 );
-                self.error(meta.span)
+                self.add_error(meta.span)
             }
         }
     }
 
     /// Converts a node to text. Numbers, booleans and dates are formatted as the reference of the functions specifies.
-    pub(super) fn text_of(&mut self, id: IrId) -> IrId {
+    pub(super) fn convert_to_text(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
             (_, Ir::Error) | (Type::Text, _) => id,
@@ -85,18 +85,20 @@ impl Lower<'_> {
                 let node = Ir::Text(slice);
                 self.program.add(node, crate::ir::NodeMeta { ty: Type::Text, ..meta })
             }
-            _ => self.apply(internal::TO_TEXT, &[id], meta.span),
+            _ => self.add_call(internal::TO_TEXT, &[id], meta.span),
         }
     }
 
     /// Converts an instant to wall-clock time, and warns if no time zone is set, because the result then depends on
     /// the session.
-    pub(super) fn wall_clock(&mut self, id: IrId) -> IrId {
+    pub(super) fn convert_to_wall_clock(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         if let Some(zone) = self.scope.timezone {
             let text = self.program.add_text(zone);
-            let zone = self.program.add(Ir::Text(text), Self::constant(Type::Text, meta.span));
-            return self.apply(internal::TO_WALL_CLOCK, &[id, zone], meta.span);
+            let zone = self
+                .program
+                .add(Ir::Text(text), Self::constant_meta(Type::Text, meta.span));
+            return self.add_call(internal::TO_WALL_CLOCK, &[id, zone], meta.span);
         }
         let text = self.source_text(meta.span);
         self.report(
@@ -107,7 +109,7 @@ impl Lower<'_> {
             )
             .with_help("set `timezone:` in the spec or project, for example `timezone: Europe/Berlin`"),
         );
-        self.apply(internal::TO_TIMESTAMP, &[id], meta.span)
+        self.add_call(internal::TO_TIMESTAMP, &[id], meta.span)
     }
 
     /// Converts a text literal to a date or timestamp, because it is compared or combined with one. Reports invalid
@@ -119,14 +121,16 @@ impl Lower<'_> {
         };
         let text = self.program.text(slice);
         if super::dates::is_iso_date(text) {
-            return self.program.add(Ir::Date(slice), Self::constant(Type::Date, meta.span));
+            return self
+                .program
+                .add(Ir::Date(slice), Self::constant_meta(Type::Date, meta.span));
         }
-        let moment = super::dates::iso_moment(text);
+        let moment = super::dates::parse_iso_moment(text);
         if let Some(moment) = moment.as_ref().filter(|_| timed) {
             let slice = self.program.add_text(moment);
             return self
                 .program
-                .add(Ir::Date(slice), Self::constant(Type::Timestamp, meta.span));
+                .add(Ir::Date(slice), Self::constant_meta(Type::Timestamp, meta.span));
         }
         let (message, help) = match moment {
             Some(moment) => (
@@ -147,7 +151,7 @@ impl Lower<'_> {
             ),
         };
         self.report(Diagnostic::new(Code::BadDateText, meta.span, message).with_help(help));
-        self.error(meta.span)
+        self.add_error(meta.span)
     }
 
     /// Returns whether at least one of the values has a time of day. `None` if no value is a date or timestamp.
@@ -166,8 +170,8 @@ impl Lower<'_> {
         match (meta.ty, wanted) {
             (from, to) if from == to => id,
             (Type::Unknown, _) if !text => id,
-            (ty, Type::Boolean) if ty.is_number() => self.condition(id),
-            (Type::Integer, Type::Text) => self.text_of(id),
+            (ty, Type::Boolean) if ty.is_number() => self.convert_to_condition(id),
+            (Type::Integer, Type::Text) => self.convert_to_text(id),
             (Type::Text, Type::Date) if text => self.date_literal(id, false),
             (Type::Text, Type::Timestamp) if text => {
                 let date = self.date_literal(id, true);
@@ -176,12 +180,12 @@ impl Lower<'_> {
             (Type::Date, Type::Timestamp) => match self.program.node(id) {
                 Ir::Date(slice) => self
                     .program
-                    .add(Ir::Date(slice), Self::constant(Type::Timestamp, meta.span)),
+                    .add(Ir::Date(slice), Self::constant_meta(Type::Timestamp, meta.span)),
                 _ => self.call_internal(internal::TO_TIMESTAMP, id),
             },
-            (Type::Timestamptz, Type::Timestamp) => self.wall_clock(id),
+            (Type::Timestamptz, Type::Timestamp) => self.convert_to_wall_clock(id),
             (Type::Timestamptz, Type::Date) => {
-                let clock = self.wall_clock(id);
+                let clock = self.convert_to_wall_clock(id);
                 self.call_internal(internal::TO_DATE, clock)
             }
             (Type::Timestamp, Type::Date) => self.call_internal(internal::TO_DATE, id),
@@ -196,7 +200,7 @@ impl Lower<'_> {
         if matches!(self.program.node(id), Ir::Error) {
             return id;
         }
-        self.apply(function, &[id], self.program.meta(id).span)
+        self.add_call(function, &[id], self.program.meta(id).span)
     }
 
     /// Returns the common type of two types. `None` if there is none.
@@ -251,7 +255,7 @@ impl Lower<'_> {
                 Some(both) => shared = both,
                 None => {
                     let other = first.unwrap_or(*id);
-                    self.mismatch(other, *id, what);
+                    self.report_mismatch(other, *id, what);
                     return None;
                 }
             }
@@ -274,7 +278,7 @@ impl Lower<'_> {
     }
 
     #[cold]
-    fn mismatch(&mut self, first: IrId, second: IrId, what: ConversionTarget<'_>) {
+    fn report_mismatch(&mut self, first: IrId, second: IrId, what: ConversionTarget<'_>) {
         let is_if = matches!(what, ConversionTarget::Branches("IF"));
         let what = match what {
             ConversionTarget::Values(shown) if shown.starts_with(|c: char| c.is_alphabetic()) => {
@@ -321,18 +325,20 @@ impl Lower<'_> {
             }
             _ => "convert one side to the type of the other".to_owned(),
         };
-        let fix = self.requoted(first, second).or_else(|| self.requoted(second, first));
+        let fix = self
+            .requote_fix(first, second)
+            .or_else(|| self.requote_fix(second, first));
         let diagnostic = Diagnostic::new(
             Code::TypeMismatch,
             b.span,
             format!(
                 "{what}: `{left}` is {}, `{right}` is {}",
-                a.ty.described(),
-                b.ty.described()
+                a.ty.describe(),
+                b.ty.describe()
             ),
         )
-        .with_other(a.span, a.ty.described())
-        .with_label(b.ty.described())
+        .with_secondary_label(a.span, a.ty.describe())
+        .with_label(b.ty.describe())
         .with_help(help);
         self.report(match fix {
             Some((span, text)) => diagnostic.with_fix(span, text),
@@ -342,7 +348,7 @@ impl Lower<'_> {
 
     /// Returns a fix that quotes or unquotes a literal to match the type of the other operand, such as a quoted number
     /// next to a number or an integer next to a string. `None` if the type of the text operand is only assumed.
-    fn requoted(&self, literal: IrId, other: IrId) -> Option<(Span, String)> {
+    fn requote_fix(&self, literal: IrId, other: IrId) -> Option<(Span, String)> {
         let (ty, span) = (self.program.meta(other).ty, self.program.meta(literal).span);
         let assumed = matches!(self.program.node(other), Ir::Column(column)
             if self.program.columns.get(column as usize).is_none_or(|c| c.assumed));

@@ -7,9 +7,9 @@
 
 use super::case_insensitive_text;
 use super::cells::RangeRows;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::running_criteria::ComparedRow;
-use super::wildcards::{WildcardChar, characters};
+use super::wildcards::{WildcardChar, wildcard_chars};
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
@@ -24,7 +24,7 @@ pub(super) struct Criterion<'t> {
     pub value: &'t str,
 }
 
-pub(super) fn criterion(text: &str) -> Criterion<'_> {
+pub(super) fn parse_criterion(text: &str) -> Criterion<'_> {
     let operators = [
         ("<>", BinaryOp::NotEqual),
         ("<=", BinaryOp::LessEqual),
@@ -52,14 +52,14 @@ pub(super) fn is_number(text: &str) -> bool {
 
 /// Returns the column type that a criterion text requires. `None` if the text allows any type.
 pub(super) fn value_type(text: &str) -> Option<Type> {
-    let value = criterion(text).value;
+    let value = parse_criterion(text).value;
     if value.is_empty() {
         None
     } else if is_number(value) {
         Some(Type::Number)
     } else if super::dates::is_iso_date(value.trim()) {
         Some(Type::Date)
-    } else if super::dates::iso_moment(value.trim()).is_some() {
+    } else if super::dates::parse_iso_moment(value.trim()).is_some() {
         Some(Type::Timestamp)
     } else if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
         Some(Type::Boolean)
@@ -70,10 +70,10 @@ pub(super) fn value_type(text: &str) -> Option<Type> {
 
 /// Converts a string with wildcards (`*`, `?`, `~`) to a LIKE pattern. The pattern is `None` if the string contains no
 /// wildcards. Also returns the plain text, and whether the pattern needs an escape character.
-fn pattern(text: &str) -> (Option<String>, String, bool) {
+fn like_pattern(text: &str) -> (Option<String>, String, bool) {
     let (mut like, mut plain) = (String::new(), String::new());
     let (mut wild, mut escaped) = (false, false);
-    for character in characters(text) {
+    for character in wildcard_chars(text) {
         wild |= !matches!(character, WildcardChar::Plain(_));
         match character {
             WildcardChar::Any => like.push('%'),
@@ -107,7 +107,7 @@ enum RowCriterion {
     Invalid,
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn lower_conditional(
         &mut self,
         lowering: Lowering,
@@ -115,11 +115,11 @@ impl Lower<'_> {
         args: &[ExprId],
         span: Span,
     ) -> IrId {
-        let Some(lowered) = self.values(args) else {
-            return self.error(span);
+        let Some(lowered) = self.lower_values(args) else {
+            return self.add_error(span);
         };
-        let node = self.conditional(lowering, function, args, &lowered, None, span);
-        self.give_back(lowered);
+        let node = self.build_conditional(lowering, function, args, &lowered, None, span);
+        self.return_list(lowered);
         node
     }
 
@@ -129,7 +129,7 @@ impl Lower<'_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    pub(super) fn conditional(
+    pub(super) fn build_conditional(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
@@ -147,30 +147,30 @@ impl Lower<'_> {
         };
         let split = match lowering {
             Lowering::CountIf if lowered.len() == 1 => {
-                let condition = self.condition(lowered[0]);
-                Some((None, self.list_of(condition)))
+                let condition = self.convert_to_condition(lowered[0]);
+                Some((None, self.list_with(condition)))
             }
             Lowering::CountIf | Lowering::CountIfs => self
-                .pairs(function, args, lowered, &mut of_rows, span)
+                .lower_pairs(function, args, lowered, &mut of_rows, span)
                 .map(|c| (None, c)),
             Lowering::SumIf | Lowering::AverageIf if lowered.len() == 2 && boolean(self, 0) => {
-                Some((Some(lowered[1]), self.list_of(lowered[0])))
+                Some((Some(lowered[1]), self.list_with(lowered[0])))
             }
             Lowering::SumIf | Lowering::AverageIf => {
                 let value = lowered.get(2).copied().unwrap_or(lowered[0]);
-                self.pairs(function, &args[..2], &lowered[..2], &mut of_rows, span)
+                self.lower_pairs(function, &args[..2], &lowered[..2], &mut of_rows, span)
                     .map(|c| (Some(value), c))
             }
             _ => self
-                .pairs(function, &args[1..], &lowered[1..], &mut of_rows, span)
+                .lower_pairs(function, &args[1..], &lowered[1..], &mut of_rows, span)
                 .map(|c| (Some(lowered[0]), c)),
         };
         self.check_order(lowering, function, args, lowered, span);
         let Some((value, conditions)) = split else {
-            return self.error(span);
+            return self.add_error(span);
         };
         if conditions.iter().any(|c| self.is_error(*c)) {
-            return self.error(span);
+            return self.add_error(span);
         }
         // A condition at aggregate level could only be evaluated after grouping.
         let late = |c: &&IrId| rows.is_none() && self.program.meta(**c).level >= Level::Aggregate;
@@ -189,10 +189,10 @@ impl Lower<'_> {
                         function.name
                     ),
                 )
-                .with_other(meta.span, "already one value per group")
+                .with_secondary_label(meta.span, "already one value per group")
                 .with_help("compute it in an earlier step with `group_by`, and test it in the next step"),
             );
-            return self.error(span);
+            return self.add_error(span);
         }
         let mut conditions = conditions;
         conditions.extend(rows.and_then(|rows| rows.only));
@@ -205,14 +205,14 @@ impl Lower<'_> {
             conditions.extend(nullable.into_iter().map(|x| self.build_not_null(x, span)));
         }
         if let (Some(rows), false) = (rows, by.is_empty())
-            && !rows.over.holds_when_parted()
+            && !rows.over.is_valid_in_partitions()
         {
             return self.report_moving_range(function, span);
         }
         if compared.is_some() && rows.is_some_and(|rows| rows.over != WindowFrame::Partition) {
             return self.report_partial_comparison(function, span);
         }
-        let mut same_rows: Vec<IrId> = by.iter().map(|same| self.text_without_case(*same, span)).collect();
+        let mut same_rows: Vec<IrId> = by.iter().map(|same| self.convert_to_lowercase(*same, span)).collect();
         let Some(compared) = compared else {
             let over = rows.map(|rows| rows.over);
             return self.aggregate_chosen(
@@ -229,7 +229,7 @@ impl Lower<'_> {
             self.count_ahead(compared, &same_rows, function, span)
         } else {
             let Some((over, key)) = self.window_ahead(compared, function, span) else {
-                return self.error(span);
+                return self.add_error(span);
             };
             let counted = by.first().copied().unwrap_or(compared.key);
             if compared.includes_equal && self.program.meta(key).nullable && !(counts && conditions.is_empty()) {
@@ -260,8 +260,8 @@ impl Lower<'_> {
     ) -> IrId {
         // Without conditions, aggregate all rows of the window, because `same_rows` and the frame already select the
         // rows.
-        let condition = (!conditions.is_empty()).then(|| self.all_or_any(&conditions, span, true));
-        self.give_back(conditions);
+        let condition = (!conditions.is_empty()).then(|| self.build_and_or(&conditions, span, true));
+        self.return_list(conditions);
         let aggregate: FunctionId = match lowering {
             Lowering::SumIf | Lowering::SumIfs => internal::SUM,
             Lowering::AverageIf | Lowering::AverageIfs => internal::AVERAGE,
@@ -272,19 +272,21 @@ impl Lower<'_> {
                     let (id, x) = match (condition, counted) {
                         (Some(condition), _) => (internal::COUNT_IF, condition),
                         (None, Some(x)) => (internal::COUNTA, x),
-                        (None, None) => return self.error(span),
+                        (None, None) => return self.add_error(span),
                     };
-                    return self.parted_aggregate(id, &[x], over, same_rows, function, span);
+                    return self.partitioned_aggregate(id, &[x], over, same_rows, function, span);
                 }
                 None => {
                     let Some(condition) = condition else {
-                        return self.error(span);
+                        return self.add_error(span);
                     };
-                    return self.aggregate(internal::COUNT_IF, &[condition], false, span);
+                    return self.add_aggregate(internal::COUNT_IF, &[condition], false, span);
                 }
             },
         };
-        let Some(value) = value else { return self.error(span) };
+        let Some(value) = value else {
+            return self.add_error(span);
+        };
         let meta = self.program.meta(value);
         if rows.is_none() && meta.level >= Level::Aggregate {
             return self.report_nested_aggregate(function, meta, span);
@@ -298,7 +300,7 @@ impl Lower<'_> {
                     format!(
                         "`{}` expects numbers, found `{text}`, which is {}",
                         function.name,
-                        meta.ty.described()
+                        meta.ty.describe()
                     ),
                 )
                 .with_help(format!(
@@ -307,17 +309,17 @@ impl Lower<'_> {
                     function.name
                 )),
             );
-            return self.error(span);
+            return self.add_error(span);
         }
         self.settle_point(value);
         let Some(condition) = condition else {
-            let Some(over) = rows else { return self.error(span) };
-            return self.parted_aggregate(aggregate, &[value], over, same_rows, function, span);
+            let Some(over) = rows else { return self.add_error(span) };
+            return self.partitioned_aggregate(aggregate, &[value], over, same_rows, function, span);
         };
         let ty = self.program.meta(value).ty;
         let arms = self.program.add_args(&[condition, value]);
         let Some(case) = self.combine_meta(arms, span, ty, true) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         let empty = self.is_null(value);
         self.program.folded |= empty;
@@ -327,14 +329,14 @@ impl Lower<'_> {
             } else {
                 self.program.add(Ir::Case(arms), case)
             };
-            return self.aggregate(aggregate, &[case], false, span);
+            return self.add_aggregate(aggregate, &[case], false, span);
         };
         // If the window always contains a row and the value is never NULL, excluded rows can add 0 instead of NULL.
         let adds = aggregate == internal::SUM && over.includes_current_row() && !self.program.meta(value).nullable;
         let case = match (empty, adds) {
             (true, _) => value,
             (false, true) => {
-                let zero = self.integer("0", span);
+                let zero = self.add_integer("0", span);
                 let meta = NodeMeta {
                     nullable: false,
                     ..case
@@ -343,7 +345,7 @@ impl Lower<'_> {
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
         };
-        self.parted_aggregate(aggregate, &[case], over, same_rows, function, span)
+        self.partitioned_aggregate(aggregate, &[case], over, same_rows, function, span)
     }
 
     /// Reports a criterion on the current row's value in a range that moves with the row. Such a criterion would need a
@@ -356,7 +358,7 @@ impl Lower<'_> {
         );
         let help = "search the complete column, `B:B`, or the rows up to this one, `B$1:B1`";
         self.report(Diagnostic::new(Code::BadCriterion, span, message).with_help(help));
-        self.error(span)
+        self.add_error(span)
     }
 
     pub(super) fn build_not_null(&mut self, x: IrId, span: Span) -> IrId {
@@ -371,16 +373,16 @@ impl Lower<'_> {
 
     /// Converts a string to lower case, so that strings that differ only in case become equal. Returns other values
     /// unchanged.
-    fn text_without_case(&mut self, value: IrId, span: Span) -> IrId {
+    fn convert_to_lowercase(&mut self, value: IrId, span: Span) -> IrId {
         if self.program.meta(value).ty == Type::Text {
-            self.apply(internal::LOWER, &[value], span)
+            self.add_call(internal::LOWER, &[value], span)
         } else {
             value
         }
     }
 
     /// Returns whether a value is the same in all rows of the sheet.
-    fn is_of_all_rows(&self, value: IrId) -> bool {
+    fn is_same_in_all_rows(&self, value: IrId) -> bool {
         let mut open = vec![value];
         while let Some(id) = open.pop() {
             match self.program.node(id) {
@@ -389,10 +391,10 @@ impl Lower<'_> {
                 Ir::Definition(used) => open.push(self.program.definitions[used as usize].root),
                 Ir::Window { call, over } => {
                     let function = match self.program.node(call) {
-                        Ir::Apply { overload, .. } => crate::catalog::owner(overload),
+                        Ir::Apply { overload, .. } => crate::catalog::overload_owner(overload),
                         _ => return false,
                     };
-                    let whole = match self.program.over(over) {
+                    let whole = match self.program.window_frame(over) {
                         WindowFrame::Partition => self.program.partition_keys(over).is_empty(),
                         WindowFrame::Rows {
                             from: FrameBound::First,
@@ -411,7 +413,7 @@ impl Lower<'_> {
     }
 
     /// Lowers pairs of a column and its criterion to conditions.
-    fn pairs(
+    fn lower_pairs(
         &mut self,
         function: &'static Function,
         exprs: &[ExprId],
@@ -431,16 +433,16 @@ impl Lower<'_> {
             );
             return None;
         }
-        let mut conditions = self.list();
+        let mut conditions = self.take_list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
             if self.is_blank(exprs[1]) {
                 let help = "write `\"\"` for values that are NULL or empty, or write `0`";
                 let at = self.program.meta(pair[0]).span;
-                conditions.push(self.bad_criterion(at, "the criterion after it is empty", help));
+                conditions.push(self.report_criterion(at, "the criterion after it is empty", help));
                 continue;
             }
             if let Some(of_this_row) = of_this_row
-                && let Some(of_row) = self.criterion_of_row(pair[0], pair[1], exprs[1])
+                && let Some(of_row) = self.row_criterion(pair[0], pair[1], exprs[1])
             {
                 match of_row {
                     RowCriterion::Same => of_this_row.same.push(pair[0]),
@@ -451,17 +453,17 @@ impl Lower<'_> {
                         let help = "use only one comparison with this row's value; for rows between two limits, subtract the \
                             result for the lower limit from the result for the upper limit";
                         let at = self.program.meta(pair[1]).span;
-                        conditions.push(self.bad_criterion(
+                        conditions.push(self.report_criterion(
                             at,
                             "another criterion already compares with this row's value",
                             help,
                         ));
                     }
-                    RowCriterion::Invalid => conditions.push(self.error(span)),
+                    RowCriterion::Invalid => conditions.push(self.add_error(span)),
                 }
                 continue;
             }
-            let condition = self.criterion(pair[0], pair[1], exprs[1]);
+            let condition = self.build_criterion(pair[0], pair[1], exprs[1]);
             conditions.push(condition);
         }
         Some(conditions)
@@ -470,10 +472,10 @@ impl Lower<'_> {
     /// Returns the kind of a criterion over a range that depends on the current row's value. If the criterion is the
     /// value itself, it selects the rows with the same value. If it is a comparison, it selects the rows before the
     /// current row in sort order. `None` for other criteria.
-    fn criterion_of_row(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
+    fn row_criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
         let meta = self.program.meta(value);
-        let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_of_all_rows(id);
-        if self.same_value(range, value) {
+        let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_same_in_all_rows(id);
+        if self.is_same_value(range, value) {
             return Some(RowCriterion::Same);
         }
         let is_condition = meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Column(_));
@@ -485,7 +487,7 @@ impl Lower<'_> {
             if fixed(self, right) {
                 return None;
             }
-            if self.same_value(range, right) {
+            if self.is_same_value(range, right) {
                 // The concatenated text doesn't appear in the SQL.
                 self.program.folded = true;
                 if op == BinaryOp::Equal {
@@ -504,22 +506,22 @@ impl Lower<'_> {
                         "compare a number or a date instead, for example a sort number for each text",
                     ),
                 };
-                self.bad_criterion(meta.span, why, help);
+                self.report_criterion(meta.span, why, help);
                 return Some(RowCriterion::Invalid);
             }
         }
         let column = self.source_text(self.program.meta(range).span);
         let help = format!("compare with this row's value of `{column}`, or join the value in an earlier step");
-        self.bad_criterion(meta.span, "each row would search for a different value", &help);
+        self.report_criterion(meta.span, "each row would search for a different value", &help);
         Some(RowCriterion::Invalid)
     }
 
-    fn criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> IrId {
+    fn build_criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> IrId {
         let (range_meta, meta) = (self.program.meta(range), self.program.meta(value));
         let span = meta.span;
         if let Ir::Text(slice) = self.program.node(value) {
             let text = self.program.text(slice);
-            let Criterion { op, value } = criterion(text);
+            let Criterion { op, value } = parse_criterion(text);
             let spelled = text.starts_with('=');
             let cased = range_meta.ty == Type::Text
                 && value_type(text) == Some(Type::Text)
@@ -530,7 +532,7 @@ impl Lower<'_> {
                 count,
             };
             if cased && spelled {
-                let diagnostic = case_insensitive_text::equals_in_criterion(
+                let diagnostic = case_insensitive_text::criterion_equality_warning(
                     &self.source_text(range_meta.span),
                     self.program.text(value),
                     span,
@@ -543,7 +545,7 @@ impl Lower<'_> {
         }
         if meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Bool(_)) {
             if range_meta.ty == Type::Boolean && !matches!(self.program.node(range), Ir::Column(_)) {
-                return self.bad_criterion(
+                return self.report_criterion(
                     span,
                     "it is a second, separate condition",
                     "combine the conditions: `COUNTIF(AND(a, b))`",
@@ -554,13 +556,13 @@ impl Lower<'_> {
         // In `">" & x`, the operator is a literal and the value is an expression.
         if let Some((op, right)) = self.operator_and_value(expr) {
             let right = self.lowered_node(right);
-            return self.compare(range, op, right, span);
+            return self.compare_range(range, op, right, span);
         }
         if let Expr::Binary {
             op: BinaryOp::Concat, ..
         } = self.ast.expr(expr)
         {
-            return self.bad_criterion(
+            return self.report_criterion(
                 span,
                 "its text is only known when the query runs",
                 "write a criterion such as `\">\" & x`, or a condition",
@@ -572,17 +574,17 @@ impl Lower<'_> {
                 Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. }
             )
         {
-            return self.bad_criterion(
+            return self.report_criterion(
                 span,
                 "its text is only known when the query runs",
                 "write a condition instead, for example `x = LOWER(y)`",
             );
         }
-        self.compare(range, BinaryOp::Equal, value, span)
+        self.compare_range(range, BinaryOp::Equal, value, span)
     }
 
     #[cold]
-    fn bad_criterion(&mut self, span: Span, what: &str, help: &str) -> IrId {
+    fn report_criterion(&mut self, span: Span, what: &str, help: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(
@@ -592,16 +594,16 @@ impl Lower<'_> {
             )
             .with_help(help),
         );
-        self.error(span)
+        self.add_error(span)
     }
 
     /// Builds a comparison with a value that isn't a criterion text.
-    fn compare(&mut self, range: IrId, op: BinaryOp, value: IrId, span: Span) -> IrId {
+    fn compare_range(&mut self, range: IrId, op: BinaryOp, value: IrId, span: Span) -> IrId {
         let (a, b) = (self.program.meta(range).ty, self.program.meta(value).ty);
         if a == Type::Text && b == Type::Text && op == BinaryOp::Equal {
             return self.apply_checked(internal::EQUAL_IGNORE_CASE_COMPUTED, &[range, value], span, "criterion");
         }
-        let compared = self.comparison(op, range, value, span);
+        let compared = self.add_comparison(op, range, value, span);
         if op == BinaryOp::NotEqual {
             self.or_null(range, compared, span)
         } else {
@@ -609,7 +611,7 @@ impl Lower<'_> {
         }
     }
 
-    fn comparison(&mut self, op: BinaryOp, a: IrId, b: IrId, span: Span) -> IrId {
+    fn add_comparison(&mut self, op: BinaryOp, a: IrId, b: IrId, span: Span) -> IrId {
         let function = match op {
             BinaryOp::NotEqual => internal::NOT_EQUAL,
             BinaryOp::Less => internal::LESS,
@@ -637,7 +639,7 @@ impl Lower<'_> {
             },
             meta,
         );
-        self.all_or_any(&[condition, null], span, false)
+        self.build_and_or(&[condition, null], span, false)
     }
 
     /// Builds a comparison with the part of a criterion text after its operator.
@@ -645,12 +647,12 @@ impl Lower<'_> {
         let meta = self.program.meta(range);
         let not = op == BinaryOp::NotEqual;
         if value.count == 0 && matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
-            return self.blank(range, not, span);
+            return self.build_blank_test(range, not, span);
         }
         if matches!(meta.ty, Type::Text | Type::Unknown | Type::Other) {
             return self.match_text(range, op, value, span);
         }
-        let constant = Self::constant(Type::Text, span);
+        let constant = Self::constant_meta(Type::Text, span);
         let value = self.program.text(value).to_owned();
         let trimmed = value.trim();
         let value_id = match meta.ty {
@@ -683,18 +685,18 @@ impl Lower<'_> {
                     Diagnostic::new(
                         Code::TypeMismatch,
                         span,
-                        format!("the criterion `{text}` is never true: `{column}` is {}", ty.described()),
+                        format!("the criterion `{text}` is never true: `{column}` is {}", ty.describe()),
                     )
-                    .with_other(meta.span, ty.described())
+                    .with_secondary_label(meta.span, ty.describe())
                     .with_help("use a value of the column's type; an operator may precede it, as in `\">5\"`"),
                 );
-                return self.error(span);
+                return self.add_error(span);
             }
         };
         if self.is_error(value_id) {
             return value_id;
         }
-        let compared = self.comparison(op, range, value_id, span);
+        let compared = self.add_comparison(op, range, value_id, span);
         if not {
             self.or_null(range, compared, span)
         } else {
@@ -704,7 +706,7 @@ impl Lower<'_> {
 
     /// Builds a test for NULL or empty text. Numbers and dates are only tested for NULL, because they can't be empty
     /// text.
-    pub(super) fn blank(&mut self, range: IrId, not: bool, span: Span) -> IrId {
+    pub(super) fn build_blank_test(&mut self, range: IrId, not: bool, span: Span) -> IrId {
         let meta = self.program.meta(range);
         let boolean = crate::ir::NodeMeta {
             ty: Type::Boolean,
@@ -716,9 +718,9 @@ impl Lower<'_> {
             return self.program.add(Ir::IsNull { x: range, negated: not }, boolean);
         }
         let empty = self.program.add_text("");
-        let empty = self.program.add(Ir::Text(empty), Self::constant(Type::Text, span));
+        let empty = self.program.add(Ir::Text(empty), Self::constant_meta(Type::Text, span));
         let op = if not { BinaryOp::NotEqual } else { BinaryOp::Equal };
-        let compared = self.comparison(op, range, empty, span);
+        let compared = self.add_comparison(op, range, empty, span);
         if not {
             compared
         } else {
@@ -740,7 +742,7 @@ impl Lower<'_> {
         if ascii {
             text
         } else {
-            self.apply(internal::LOWER, &[text], constant.span)
+            self.add_call(internal::LOWER, &[text], constant.span)
         }
     }
 
@@ -751,13 +753,13 @@ impl Lower<'_> {
 
     /// Builds a case-insensitive comparison of strings, with wildcards if the criterion contains them.
     fn match_text(&mut self, range: IrId, op: BinaryOp, mut value: PoolRange, span: Span) -> IrId {
-        let constant = Self::constant(Type::Text, span);
+        let constant = Self::constant_meta(Type::Text, span);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
         let (mut like, mut escaped) = (None, false);
         let text = self.program.text(value);
         if text.bytes().any(|b| matches!(b, b'*' | b'?' | b'~')) {
             let plain;
-            (like, plain, escaped) = pattern(text);
+            (like, plain, escaped) = like_pattern(text);
             value = self.program.add_text(&plain);
         }
         if let (Some(like), true) = (like, equality) {
@@ -768,7 +770,7 @@ impl Lower<'_> {
             } else {
                 internal::LIKE_IGNORE_CASE
             };
-            let matched = self.apply(function, &[range, text], span);
+            let matched = self.add_call(function, &[range, text], span);
             if op == BinaryOp::Equal {
                 return matched;
             }
@@ -778,15 +780,15 @@ impl Lower<'_> {
         }
         let text = self.lowered_text(value, constant);
         match op {
-            BinaryOp::Equal => self.apply(internal::EQUAL_IGNORE_CASE, &[range, text], span),
+            BinaryOp::Equal => self.add_call(internal::EQUAL_IGNORE_CASE, &[range, text], span),
             BinaryOp::NotEqual => {
                 let lower = self.apply_checked(internal::LOWER, &[range], span, "criterion");
-                let compared = self.comparison(BinaryOp::NotEqual, lower, text, span);
+                let compared = self.add_comparison(BinaryOp::NotEqual, lower, text, span);
                 self.or_null(range, compared, span)
             }
             op => {
                 let lower = self.apply_checked(internal::LOWER, &[range], span, "criterion");
-                self.comparison(op, lower, text, span)
+                self.add_comparison(op, lower, text, span)
             }
         }
     }
@@ -797,7 +799,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_criteria_apart() {
+    fn criteria_are_parsed() {
         for (text, op, value) in [
             (">5", BinaryOp::Greater, "5"),
             ("<>x", BinaryOp::NotEqual, "x"),
@@ -806,15 +808,15 @@ mod tests {
             ("open", BinaryOp::Equal, "open"),
             ("=>", BinaryOp::Equal, ">"),
         ] {
-            assert_eq!(criterion(text), Criterion { op, value });
+            assert_eq!(parse_criterion(text), Criterion { op, value });
         }
     }
 
     #[test]
     fn wildcards_become_patterns() {
-        assert_eq!(pattern("o*n?"), (Some("o%n_".into()), "on".into(), false));
-        assert_eq!(pattern("100%*"), (Some("100\\%%".into()), "100%".into(), true));
-        assert_eq!(pattern("what~?"), (None, "what?".into(), false));
-        assert_eq!(pattern("~"), (None, "~".into(), false));
+        assert_eq!(like_pattern("o*n?"), (Some("o%n_".into()), "on".into(), false));
+        assert_eq!(like_pattern("100%*"), (Some("100\\%%".into()), "100%".into(), true));
+        assert_eq!(like_pattern("what~?"), (None, "what?".into(), false));
+        assert_eq!(like_pattern("~"), (None, "~".into(), false));
     }
 }

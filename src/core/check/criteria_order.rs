@@ -1,7 +1,7 @@
 //! Lints for the argument order of conditional aggregates: SUMIF arguments in the order of SUMIFS, and criteria in the
 //! position of the column that they test.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::ast::ExprId;
 use crate::catalog::{Function, Lowering};
 use crate::diag::{Code, Diagnostic};
@@ -12,7 +12,7 @@ use crate::{Level, Type};
 /// Maximum number of nodes of a condition to inspect.
 const NODES: usize = 200;
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Warns about arguments of a conditional aggregate that are in the wrong position.
     pub(super) fn check_order(
         &mut self,
@@ -99,7 +99,7 @@ impl Lower<'_> {
                 Ir::Bool(_) | Ir::Column(_) | Ir::Definition(_)
             )
             && matches!(self.program.node(range), Ir::Column(_) | Ir::Definition(_))
-            && !self.reads(criterion, range)
+            && !self.refers_to(criterion, range)
         {
             let (range, criterion) = (self.source_text(of.span), self.source_text(asked.span));
             self.report(
@@ -123,7 +123,7 @@ impl Lower<'_> {
     }
 
     /// Returns whether a condition refers to a name. Also true if the condition has too many nodes to inspect.
-    fn reads(&self, condition: IrId, name: IrId) -> bool {
+    fn refers_to(&self, condition: IrId, name: IrId) -> bool {
         let wanted = self.program.node(self.program.resolve_names(name));
         let mut waiting = vec![condition];
         for _ in 0..NODES {

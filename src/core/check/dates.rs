@@ -21,7 +21,7 @@ pub fn is_iso_date(text: &str) -> bool {
 
 /// Converts an ISO date and time, such as `2024-02-29 12:30`, to the SQL form `2024-02-29 12:30:00`. Accepts strings
 /// with or without seconds, and `T` as separator.
-pub fn iso_moment(text: &str) -> Option<String> {
+pub fn parse_iso_moment(text: &str) -> Option<String> {
     let (date, time) = text.split_once([' ', 'T'])?;
     let parts: Vec<&str> = time.split(':').collect();
     let below = |part: &str, limit: u8| {
@@ -54,7 +54,7 @@ fn month_length(year: i64, month: i64) -> i64 {
 
 /// Computes `DATE(year, month, day)` like a spreadsheet: parts that are out of range roll over. `None` if the result
 /// is outside the years 1 to 9999.
-pub(super) fn roll(year: i64, month: i64, day: i64) -> Option<String> {
+pub(super) fn normalize_date(year: i64, month: i64, day: i64) -> Option<String> {
     let months = year.checked_mul(12)?.checked_add(month)?.checked_sub(1)?;
     let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
     if !(-100_000..=100_000).contains(&year) {
@@ -64,11 +64,11 @@ pub(super) fn roll(year: i64, month: i64, day: i64) -> Option<String> {
     let (y, m, d) = civil_from_days(days);
     (1..=9999)
         .contains(&y)
-        .then(|| iso([y / 1000, y / 100, y / 10, y, m / 10, m, d / 10, d]))
+        .then(|| format_iso([y / 1000, y / 100, y / 10, y, m / 10, m, d / 10, d]))
 }
 
 /// Formats a date as `YYYY-MM-DD`. Only the last digit of each number is used.
-fn iso(numbers: [i64; 8]) -> String {
+fn format_iso(numbers: [i64; 8]) -> String {
     let mut text = String::with_capacity(10);
     for (at, number) in numbers.into_iter().enumerate() {
         if matches!(at, 4 | 6) {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rolls_over_like_a_sheet() {
+    fn dates_roll_over_like_a_spreadsheet() {
         for (parts, expected) in [
             ((2024, 1, 31), Some("2024-01-31")),
             ((2024, 13, 1), Some("2025-01-01")),
@@ -119,12 +119,16 @@ mod tests {
             ((i64::MAX, 1, 1), None),
             ((2024, 1, i64::MAX), None),
         ] {
-            assert_eq!(roll(parts.0, parts.1, parts.2).as_deref(), expected, "{parts:?}");
+            assert_eq!(
+                normalize_date(parts.0, parts.1, parts.2).as_deref(),
+                expected,
+                "{parts:?}"
+            );
         }
     }
 
     #[test]
-    fn knows_days_that_there_were() {
+    fn only_existing_dates_are_valid() {
         assert!(is_iso_date("2024-02-29") && is_iso_date("0001-01-01"));
         assert!(
             !is_iso_date("2023-02-29")
@@ -135,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_moments() {
+    fn iso_moments_are_parsed() {
         for (text, expected) in [
             ("2024-02-29 12:30", Some("2024-02-29 12:30:00")),
             ("2024-02-29T23:59:59", Some("2024-02-29 23:59:59")),
@@ -145,7 +149,7 @@ mod tests {
             ("2024-02-29", None),
             ("2024-02-29 12:30:00.5", None),
         ] {
-            assert_eq!(iso_moment(text).as_deref(), expected, "{text}");
+            assert_eq!(parse_iso_moment(text).as_deref(), expected, "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::names::{NameResolver, NameTarget};
 use super::overload::ChosenOverload;
 use crate::ast::{Expr, ExprId};
@@ -57,21 +57,22 @@ fn function_named(name: &str) -> Option<FunctionId> {
     catalog::find(name).or_else(|| catalog::find_internal(name))
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn lower_defined(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
-        let operands = self.operands(&values, span);
-        let chosen = catalog::id_of(function).and_then(|id| self.choose(id, &values, &operands, function.name));
+        let operands = self.summarize_operands(&values, span);
+        let chosen =
+            catalog::id_of(function).and_then(|id| self.choose_overload(id, &values, &operands, function.name));
         let Some(ChosenOverload { args, choice, .. }) = chosen else {
-            return self.error(span);
+            return self.add_error(span);
         };
-        if self.is_mixed(&operands.meta) {
-            self.mixed_levels(args);
-            return self.error(span);
+        if self.has_mixed_levels(&operands.meta) {
+            self.report_mixed_levels(args);
+            return self.add_error(span);
         }
-        if operands.null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
+        if operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
             self.program.folded = true;
             let meta = NodeMeta {
                 ty: choice.ty,
@@ -80,11 +81,11 @@ impl Lower<'_> {
             };
             return self.program.add(Ir::Null, meta);
         }
-        self.give_back(values);
+        self.return_list(values);
         let values = self.program.args(args).to_vec();
         match DEFINITIONS.get(&choice.overload) {
             Some(definition) => self.lower_definition(definition, values, function, span),
-            None => self.error(span),
+            None => self.add_error(span),
         }
     }
 
@@ -102,10 +103,13 @@ impl Lower<'_> {
         let ast = parsed.ast();
         let caller = self.enter_definition(ast, parsed.source(), names, arguments);
         for (id, target) in ast.ids().zip(&names.targets) {
-            let lowered = self.node(&ast.expr(id), *target, ast.span(id));
+            let lowered = self.lower_node(&ast.expr(id), *target, ast.span(id));
             self.set_lowered(id, lowered);
         }
-        let root = ast.definitions.first().map(|definition| self.lowered_node(definition.body));
+        let root = ast
+            .definitions
+            .first()
+            .map(|definition| self.lowered_node(definition.body));
         self.leave_definition(caller);
         for index in first..self.program.len() {
             self.program.meta_mut(IrId(index as u32)).span = span;
@@ -115,7 +119,7 @@ impl Lower<'_> {
             let message = format!("`{}` cannot be computed here: {}", function.name, error.message());
             self.report(Diagnostic::new(Code::TypeMismatch, span, message));
         }
-        root.unwrap_or_else(|| self.error(span))
+        root.unwrap_or_else(|| self.add_error(span))
     }
 }
 

@@ -112,7 +112,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
 const CONVERSION: &str = "remove the conversion, because safe conversions are automatic, or use `x & \"\"` for text, \
     `VALUE(x)` for a number or `DATEVALUE(x)` for a date";
 
-pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
+pub(super) fn foreign_function_diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
     let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == name)?;
     Some(
         Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`"))
@@ -127,7 +127,7 @@ pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn not_in_the_catalogue() {
+    fn foreign_functions_are_not_in_the_catalogue() {
         for (name, _) in super::OTHER_TOOLS {
             assert!(crate::catalog::lookup(name).is_none(), "{name} is built");
         }

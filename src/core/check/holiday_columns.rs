@@ -4,7 +4,7 @@
 //! number by subtracting the number of holidays up to the start. Working day number q comes after the holidays that
 //! have fewer than q working days before them.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::ast::ExprId;
 use crate::catalog::{Function, internal};
 use crate::diag::{Code, Diagnostic};
@@ -12,9 +12,9 @@ use crate::ir::{Holidays, Ir, IrId, KeyMatching, LookupSpec, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Returns whether a value is a column of another tab.
-    pub(super) fn is_of_tab(&self, id: IrId) -> bool {
+    pub(super) fn is_tab_column(&self, id: IrId) -> bool {
         let first = match self.program.node(id) {
             Ir::Ranges(columns) => self
                 .program
@@ -27,7 +27,7 @@ impl Lower<'_> {
     }
 
     /// Lowers a call whose holidays are in a column of a tab.
-    pub(super) fn lower_workdays_of_tab(
+    pub(super) fn lower_workdays_with_tab(
         &mut self,
         function: &'static Function,
         args: &[ExprId],
@@ -45,20 +45,20 @@ impl Lower<'_> {
             return None;
         };
         let of = self.ast.span(column);
-        let (tab, column) = self.column_of_tab(column, function)?;
+        let (tab, column) = self.resolve_tab_column(column, function)?;
         if self.is_error(plain) || self.is_null(plain) {
             return Some(plain);
         }
         self.program.folded = true;
-        let holidays = self.holidays_of(function, tab, column, of)?;
+        let holidays = self.holidays_index(function, tab, column, of)?;
         match Self::is_internal(function, internal::NETWORKDAYS) {
-            true => self.networkdays_of_tab(function, holidays, plain, [start, other], span),
-            false => self.workday_of_tab(function, holidays, plain, [start, other], span),
+            true => self.networkdays_with_tab(function, holidays, plain, [start, other], span),
+            false => self.workday_with_tab(function, holidays, plain, [start, other], span),
         }
     }
 
     /// Returns the index of the holidays in a column. Calls with the same column share an entry.
-    fn holidays_of(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
+    fn holidays_index(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
         let known = self
             .program
             .holidays
@@ -73,11 +73,11 @@ impl Lower<'_> {
         if self.is_error(weekday) {
             return None;
         }
-        let friday = self.integer("5", span);
-        let on_weekday = self.apply(internal::LESS_EQUAL, &[weekday, friday], span);
+        let friday = self.add_integer("5", span);
+        let on_weekday = self.add_call(internal::LESS_EQUAL, &[weekday, friday], span);
         let place = self.program.holidays.len() as u32;
         let day = self.holiday_column(place, Holidays::DAY, span);
-        let weekdays = self.apply(internal::WEEKDAY_COUNT, &[day], span);
+        let weekdays = self.add_call(internal::WEEKDAY_COUNT, &[day], span);
         self.program.holidays.push(Holidays {
             tab,
             column,
@@ -99,7 +99,7 @@ impl Lower<'_> {
         };
         let meta = NodeMeta {
             level: Level::Row,
-            ..Self::constant(ty, span)
+            ..Self::constant_meta(ty, span)
         };
         self.program.add(
             Ir::TabColumn {
@@ -136,7 +136,7 @@ impl Lower<'_> {
             nullable: true,
             level: Level::Window,
             volatile,
-            ..Self::constant(Type::Integer, span)
+            ..Self::constant_meta(Type::Integer, span)
         };
         let tab = Some(Holidays::TABS + holidays);
         self.program.finds.push(LookupSpec {
@@ -147,13 +147,13 @@ impl Lower<'_> {
         });
         let find = self.program.finds.len() as u32 - 1;
         let count = self.add_all(|args| Ir::RowLookup { args, find }, &args, meta);
-        let none = self.integer("0", span);
-        let mut counts = self.list_of(count);
+        let none = self.add_integer("0", span);
+        let mut counts = self.list_with(count);
         counts.push(none);
-        Some(self.coalesce(counts, span, function.name))
+        Some(self.build_coalesce(counts, span, function.name))
     }
 
-    fn networkdays_of_tab(
+    fn networkdays_with_tab(
         &mut self,
         function: &'static Function,
         holidays: u32,
@@ -164,16 +164,16 @@ impl Lower<'_> {
         let [start, end] = dates.map(|date| self.convert_to(date, Type::Date));
         let in_order = self.apply_checked(internal::LESS_EQUAL, &[start, end], span, function.name);
         let day = self.holiday_column(holidays, Holidays::DAY, span);
-        let test = self.apply(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
+        let test = self.add_call(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
         let between = self.holidays_with(function, holidays, [day, test], &[start, end], span)?;
-        let one = self.integer("1", span);
-        let back = self.apply(internal::NEGATE, &[one], span);
-        let sign = self.case(&[in_order], &mut [one, back], span, function.name);
-        let left_out = self.apply(internal::MULTIPLY, &[sign, between], span);
-        Some(self.apply(internal::SUBTRACT, &[plain, left_out], span))
+        let one = self.add_integer("1", span);
+        let back = self.add_call(internal::NEGATE, &[one], span);
+        let sign = self.build_case(&[in_order], &mut [one, back], span, function.name);
+        let left_out = self.add_call(internal::MULTIPLY, &[sign, between], span);
+        Some(self.add_call(internal::SUBTRACT, &[plain, left_out], span))
     }
 
-    fn workday_of_tab(
+    fn workday_with_tab(
         &mut self,
         function: &'static Function,
         holidays: u32,
@@ -186,36 +186,39 @@ impl Lower<'_> {
             _ => self.apply_checked(internal::TO_INTEGER, &[days], span, function.name),
         };
         let start = self.convert_to(start, Type::Date);
-        let [one, zero] = ["1", "0"].map(|number| self.integer(number, span));
+        let [one, zero] = ["1", "0"].map(|number| self.add_integer(number, span));
         // Count forward from the start, or backward from the day before it.
-        let day_before = self.apply(internal::SUBTRACT, &[start, one], span);
+        let day_before = self.add_call(internal::SUBTRACT, &[start, one], span);
         let literal = self.literal_integer(days);
         let (from, further) = match literal {
             Some(0) => return Some(plain),
             Some(1..) => (start, None),
             Some(_) => (day_before, Some(one)),
             None => {
-                let later = self.apply(internal::GREATER, &[days, zero], span);
-                let from = self.case(&[later], &mut [start, day_before], span, function.name);
-                (from, Some(self.case(&[later], &mut [zero, one], span, function.name)))
+                let later = self.add_call(internal::GREATER, &[days, zero], span);
+                let from = self.build_case(&[later], &mut [start, day_before], span, function.name);
+                (
+                    from,
+                    Some(self.build_case(&[later], &mut [zero, one], span, function.name)),
+                )
             }
         };
-        let weekdays = self.apply(internal::WEEKDAY_COUNT, &[from], span);
+        let weekdays = self.add_call(internal::WEEKDAY_COUNT, &[from], span);
         let [day, before] =
             [Holidays::DAY, Holidays::WORKING_DAYS].map(|column| self.holiday_column(holidays, column, span));
-        let is_passed = self.apply(internal::LESS_EQUAL, &[day, from], span);
+        let is_passed = self.add_call(internal::LESS_EQUAL, &[day, from], span);
         let passed = self.holidays_with(function, holidays, [day, is_passed], &[from], span)?;
-        let working_days = self.apply(internal::SUBTRACT, &[weekdays, passed], span);
-        let target = self.apply(internal::ADD, &[working_days, days], span);
-        let target = further.map_or(target, |further| self.apply(internal::ADD, &[target, further], span));
-        let comes_before = self.apply(internal::LESS, &[before, target], span);
+        let working_days = self.add_call(internal::SUBTRACT, &[weekdays, passed], span);
+        let target = self.add_call(internal::ADD, &[working_days, days], span);
+        let target = further.map_or(target, |further| self.add_call(internal::ADD, &[target, further], span));
+        let comes_before = self.add_call(internal::LESS, &[before, target], span);
         let on_the_way = self.holidays_with(function, holidays, [before, comes_before], &[target], span)?;
-        let place = self.apply(internal::ADD, &[target, on_the_way], span);
-        let reached = self.apply(internal::WEEKDAY_AT, &[place], span);
+        let place = self.add_call(internal::ADD, &[target, on_the_way], span);
+        let reached = self.add_call(internal::WEEKDAY_AT, &[place], span);
         if literal.is_some() {
             return Some(reached);
         }
-        let stays = self.apply(internal::EQUAL, &[days, zero], span);
-        Some(self.case(&[stays], &mut [start, reached], span, function.name))
+        let stays = self.add_call(internal::EQUAL, &[days, zero], span);
+        Some(self.build_case(&[stays], &mut [start, reached], span, function.name))
     }
 }

@@ -6,7 +6,7 @@
 //! shifted by one day.
 
 use super::dates::days_since_monday;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, internal};
@@ -22,12 +22,12 @@ struct Holiday {
 }
 
 /// Counter for the ranks of the holidays, starting at 1.
-struct Ranks {
+struct RankCounter {
     last: i64,
     rank: i64,
 }
 
-impl Ranks {
+impl RankCounter {
     fn new(holidays: &[Holiday]) -> Self {
         Self {
             last: holidays.len() as i64,
@@ -43,12 +43,14 @@ impl Ranks {
     }
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn lower_workdays(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
         let (dates, rest) = args.split_at(args.len().min(2));
-        let of_tab = rest.iter().any(|holiday| self.is_of_tab(self.lowered_node(*holiday)));
-        let Some(values) = self.values(if of_tab { dates } else { args }) else {
-            return self.error(span);
+        let of_tab = rest
+            .iter()
+            .any(|holiday| self.is_tab_column(self.lowered_node(*holiday)));
+        let Some(values) = self.lower_values(if of_tab { dates } else { args }) else {
+            return self.add_error(span);
         };
         let counts = Self::is_internal(function, internal::NETWORKDAYS);
         let of_weekdays = if counts {
@@ -59,14 +61,14 @@ impl Lower<'_> {
         let plain = self.apply_checked(of_weekdays, &values[..2], span, function.name);
         let (start, other) = (values[0], values[1]);
         if of_tab {
-            self.give_back(values);
-            let value = self.lower_workdays_of_tab(function, args, plain, [start, other], span);
-            return value.unwrap_or_else(|| self.error(span));
+            self.return_list(values);
+            let value = self.lower_workdays_with_tab(function, args, plain, [start, other], span);
+            return value.unwrap_or_else(|| self.add_error(span));
         }
-        let holidays = self.holidays(function, &values[2..]);
-        self.give_back(values);
+        let holidays = self.collect_holidays(function, &values[2..]);
+        self.return_list(values);
         let Some(holidays) = holidays.filter(|_| !self.is_error(plain)) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         match holidays.is_empty() || self.is_null(plain) {
             true => plain,
@@ -79,14 +81,14 @@ impl Lower<'_> {
                         function.name,
                     )
                 };
-                self.changed(internal::SUBTRACT, plain, &holidays, span, within)
+                self.add_holiday_terms(internal::SUBTRACT, plain, &holidays, span, within)
             }
-            false => self.workday(function, start, other, plain, &holidays, span),
+            false => self.build_workday(function, start, other, plain, &holidays, span),
         }
     }
 
     /// Collects the distinct holidays on weekdays in ascending order. Reports invalid holidays and returns `None`.
-    fn holidays(&mut self, function: &'static Function, values: &[IrId]) -> Option<Vec<Holiday>> {
+    fn collect_holidays(&mut self, function: &'static Function, values: &[IrId]) -> Option<Vec<Holiday>> {
         let mut holidays = Vec::new();
         let mut failed = false;
         for value in values
@@ -114,7 +116,7 @@ impl Lower<'_> {
                 Some(_) => {}
                 None => {
                     let example = format!("{}(…, …, \"2024-12-25\", \"2024-12-26\")", function.name);
-                    self.constant_expected(value, function.name, "holidays", &example);
+                    self.report_non_constant(value, function.name, "holidays", &example);
                     failed = true;
                 }
             }
@@ -125,7 +127,7 @@ impl Lower<'_> {
     }
 
     /// Changes a number of days by one term per holiday. `change` is the function that adds or subtracts the term.
-    fn changed(
+    fn add_holiday_terms(
         &mut self,
         change: FunctionId,
         days: IrId,
@@ -135,11 +137,11 @@ impl Lower<'_> {
     ) -> IrId {
         holidays.iter().fold(days, |days, holiday| {
             let term = term(self, holiday);
-            self.apply(change, &[days, term], span)
+            self.add_call(change, &[days, term], span)
         })
     }
 
-    fn workday(
+    fn build_workday(
         &mut self,
         function: &'static Function,
         start: IrId,
@@ -155,34 +157,41 @@ impl Lower<'_> {
         if let Some(literal) = self.literal_integer(days) {
             return match literal {
                 0 => plain,
-                _ => self.workday_towards(literal > 0, start, days, holidays, span),
+                _ => self.build_directed_workday(literal > 0, start, days, holidays, span),
             };
         }
-        let zero = self.integer("0", span);
+        let zero = self.add_integer("0", span);
         let [is_later, is_earlier, is_start] = [internal::GREATER, internal::LESS, internal::EQUAL]
             .map(|compare| self.apply_checked(compare, &[days, zero], span, function.name));
         let [later, earlier] =
-            [internal::WEEKDAY_COUNT, internal::WEEKDAY_COUNT_FROM].map(|count| self.apply(count, &[start], span));
-        let from = self.case(&[is_later, is_earlier], &mut [later, earlier], span, function.name);
-        let target = self.apply(internal::ADD, &[from, days], span);
-        let target = self.changed(internal::ADD, target, holidays, span, |pass, holiday| {
-            pass.apply(internal::HOLIDAY_PASSED, &[start, days, holiday.date], span)
+            [internal::WEEKDAY_COUNT, internal::WEEKDAY_COUNT_FROM].map(|count| self.add_call(count, &[start], span));
+        let from = self.build_case(&[is_later, is_earlier], &mut [later, earlier], span, function.name);
+        let target = self.add_call(internal::ADD, &[from, days], span);
+        let target = self.add_holiday_terms(internal::ADD, target, holidays, span, |pass, holiday| {
+            pass.add_call(internal::HOLIDAY_PASSED, &[start, days, holiday.date], span)
         });
-        let mut ranks = Ranks::new(holidays);
-        let place = self.changed(internal::ADD, target, holidays, span, |pass, holiday| {
+        let mut ranks = RankCounter::new(holidays);
+        let place = self.add_holiday_terms(internal::ADD, target, holidays, span, |pass, holiday| {
             let [later, earlier] = ranks
                 .next(holiday)
-                .map(|number| pass.integer(&number.to_string(), span));
-            pass.apply(internal::COUNT_PASSED, &[target, days, later, earlier], span)
+                .map(|number| pass.add_integer(&number.to_string(), span));
+            pass.add_call(internal::COUNT_PASSED, &[target, days, later, earlier], span)
         });
-        let reached = self.apply(internal::WEEKDAY_AT, &[place], span);
+        let reached = self.add_call(internal::WEEKDAY_AT, &[place], span);
         let start = self.convert_to(start, Type::Date);
-        self.case(&[is_start], &mut [start, reached], span, function.name)
+        self.build_case(&[is_start], &mut [start, reached], span, function.name)
     }
 
     /// Returns the date that is the given number of working days after the start if `later` is set, otherwise before
     /// the start.
-    fn workday_towards(&mut self, later: bool, start: IrId, days: IrId, holidays: &[Holiday], span: Span) -> IrId {
+    fn build_directed_workday(
+        &mut self,
+        later: bool,
+        start: IrId,
+        days: IrId,
+        holidays: &[Holiday],
+        span: Span,
+    ) -> IrId {
         // If the start is on a weekend, counting forward starts at the previous Friday, and counting backward starts at
         // the next Monday.
         let (counted, passed, is_passed, out, back) = match later {
@@ -201,18 +210,18 @@ impl Lower<'_> {
                 internal::SUBTRACT,
             ),
         };
-        let from = self.apply(counted, &[start], span);
-        let target = self.apply(internal::ADD, &[from, days], span);
-        let target = self.changed(out, target, holidays, span, |pass, h| {
-            pass.apply(passed, &[start, h.date], span)
+        let from = self.add_call(counted, &[start], span);
+        let target = self.add_call(internal::ADD, &[from, days], span);
+        let target = self.add_holiday_terms(out, target, holidays, span, |pass, h| {
+            pass.add_call(passed, &[start, h.date], span)
         });
-        let mut ranks = Ranks::new(holidays);
-        let place = self.changed(back, target, holidays, span, |pass, holiday| {
+        let mut ranks = RankCounter::new(holidays);
+        let place = self.add_holiday_terms(back, target, holidays, span, |pass, holiday| {
             let [later_number, earlier_number] = ranks.next(holiday);
             let number = if later { later_number } else { earlier_number };
-            let number = pass.integer(&number.to_string(), span);
-            pass.apply(is_passed, &[target, number], span)
+            let number = pass.add_integer(&number.to_string(), span);
+            pass.add_call(is_passed, &[target, number], span)
         });
-        self.apply(internal::WEEKDAY_AT, &[place], span)
+        self.add_call(internal::WEEKDAY_AT, &[place], span)
     }
 }

@@ -53,9 +53,9 @@ pub(super) struct InferBuffers {
 }
 
 impl InferBuffers {
-    fn resolved(&mut self, term: InferTerm) -> InferTerm {
+    fn resolve_term(&mut self, term: InferTerm) -> InferTerm {
         let InferTerm::Var(var) = term else { return term };
-        let root = self.root(var);
+        let root = self.find_root(var);
         match self.vars[root as usize] {
             InferState::Bound(bound, _) => bound,
             _ => InferTerm::Var(root),
@@ -63,7 +63,7 @@ impl InferBuffers {
     }
 
     /// Finds the representative of a variable, with path halving so that chains remain short.
-    fn root(&mut self, mut var: u32) -> u32 {
+    fn find_root(&mut self, mut var: u32) -> u32 {
         while let InferState::Same(other) = self.vars[var as usize] {
             if let InferState::Same(next) = self.vars[other as usize] {
                 self.vars[var as usize] = InferState::Same(next);
@@ -73,8 +73,8 @@ impl InferBuffers {
         var
     }
 
-    fn solution(&mut self, var: u32) -> Option<Type> {
-        match self.resolved(InferTerm::Var(var)) {
+    fn solved_type(&mut self, var: u32) -> Option<Type> {
+        match self.resolve_term(InferTerm::Var(var)) {
             InferTerm::Type(ty) => Some(ty),
             InferTerm::Temporal => Some(Type::Date),
             _ => None,
@@ -84,8 +84,8 @@ impl InferBuffers {
     /// Returns the type of an empty argument: the type that its parameter or the other values require. If all types are
     /// possible, the type is unknown if the argument must have the type of an untyped column. Otherwise, the argument
     /// is a number.
-    fn blank(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
-        match self.resolved(self.terms[id.index()]) {
+    fn blank_type(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
+        match self.resolve_term(self.terms[id.index()]) {
             InferTerm::Type(ty) => ty,
             InferTerm::Temporal => Type::Date,
             InferTerm::Var(var) if of_columns.contains(&var) => Type::Unknown,
@@ -117,7 +117,7 @@ impl InferBuffers {
     }
 }
 
-pub(super) struct Infer<'a> {
+pub(super) struct TypeInference<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
     names: &'a NameResolver,
@@ -140,14 +140,14 @@ pub(super) fn infer(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     work.reset(ast, program.columns.len());
-    let mut pass = Infer {
+    let mut pass = TypeInference {
         ast,
         source,
         names,
         columns: &program.columns,
         scope,
         broken: false,
-        looked_up: looked_up(ast, names),
+        looked_up: lookup_arguments(ast, names),
         work,
     };
     for index in &program.order {
@@ -155,26 +155,26 @@ pub(super) fn infer(
         pass.broken = definition.broken;
         for node in definition.first.0..definition.body.0 + 1 {
             let id = ExprId(node);
-            let term = pass.node(id);
+            let term = pass.infer_node(id);
             pass.work.terms[id.index()] = term;
         }
         pass.work.results[*index as usize] = pass.work.terms[definition.body.index()];
     }
-    pass.settle_sums();
+    pass.resolve_sums();
     if let Some(wanted) = pass.work.calendar {
-        pass.order_by_calendar(wanted);
+        pass.bind_calendar_key(wanted);
     }
     for (at, column) in program.columns.iter_mut().enumerate().filter(|(_, c)| c.assumed) {
-        if let Some(ty) = work.solution(at as u32) {
+        if let Some(ty) = work.solved_type(at as u32) {
             column.ty = ty;
         }
     }
     if ast.blanks {
         let of_columns: FxHashSet<u32> = (0..program.columns.len() as u32)
-            .map(|column| work.root(column))
+            .map(|column| work.find_root(column))
             .collect();
         for id in ast.ids().filter(|id| ast.expr(*id) == Expr::Blank) {
-            names.targets[id.index()] = NameTarget::Blank(work.blank(id, &of_columns));
+            names.targets[id.index()] = NameTarget::Blank(work.blank_type(id, &of_columns));
         }
     }
     for (first, second, was, is) in work.conflicts.drain(..) {
@@ -193,7 +193,7 @@ pub(super) fn infer(
 }
 
 /// Returns the arguments of all lookup calls.
-fn looked_up(ast: &Ast, names: &NameResolver) -> FxHashSet<ExprId> {
+fn lookup_arguments(ast: &Ast, names: &NameResolver) -> FxHashSet<ExprId> {
     if names.cell_ranges.is_empty() {
         return FxHashSet::default();
     }
@@ -211,17 +211,17 @@ fn looked_up(ast: &Ast, names: &NameResolver) -> FxHashSet<ExprId> {
         .collect()
 }
 
-impl Infer<'_> {
-    fn node(&mut self, id: ExprId) -> InferTerm {
+impl TypeInference<'_> {
+    fn infer_node(&mut self, id: ExprId) -> InferTerm {
         match (self.ast.expr(id), self.names.targets[id.index()]) {
             (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
-                let named = self.named(of);
+                let named = self.target_term(of);
                 let in_braces = matches!(expr, Expr::Model);
                 match in_braces
                     .then(|| reference(self.source, self.ast.span(id)).timeframe)
                     .flatten()
                 {
-                    Some(frame) => self.timeframe(named, frame.text(self.source), id),
+                    Some(frame) => self.infer_timeframe(named, frame.text(self.source), id),
                     None => named,
                 }
             }
@@ -229,26 +229,26 @@ impl Infer<'_> {
                 .names
                 .cells
                 .get(cell as usize)
-                .map_or(InferTerm::Any, |c| self.named(c.of)),
-            (_, NameTarget::CellRange(range)) => self.cells(range, id),
-            (_, NameTarget::TabRange(range)) => self.tab(range),
+                .map_or(InferTerm::Any, |c| self.target_term(c.of)),
+            (_, NameTarget::CellRange(range)) => self.cell_range_type(range, id),
+            (_, NameTarget::TabRange(range)) => self.tab_type(range),
             (_, NameTarget::PartOfCells | NameTarget::LetName) => InferTerm::Any,
             (_, NameTarget::LetValue(value)) => self.work.terms[value as usize],
             (_, NameTarget::Bool(_)) | (Expr::Bool(_), _) => InferTerm::Type(Type::Boolean),
             (Expr::Number, _) => InferTerm::Type(Type::Number),
-            (Expr::Blank, _) => self.fresh(),
+            (Expr::Blank, _) => self.fresh_variable(),
             (Expr::Text, _) => InferTerm::Type(Type::Text),
             (Expr::Timeframe { base, frame }, _) => {
                 let name = self.ast.names[frame as usize].text(self.source);
-                self.timeframe(self.work.terms[base.index()], name, base)
+                self.infer_timeframe(self.work.terms[base.index()], name, base)
             }
             (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => {
-                self.require(operand, InferTerm::Type(Type::Number))
+                self.require_type(operand, InferTerm::Type(Type::Number))
             }
-            (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, id),
+            (Expr::Binary { op, left, right }, _) => self.infer_binary(op, left, right, id),
             (Expr::Call(call), NameTarget::Function(function) | NameTarget::RangeEnd(function)) => {
                 let call = self.ast.call(call);
-                self.call(catalog::get(function), call)
+                self.infer_call(catalog::get(function), call)
             }
             // Both ends of the range have the same type.
             (Expr::Range { from, to }, _) => self.unify_types(from, to),
@@ -257,7 +257,7 @@ impl Infer<'_> {
     }
 
     /// Returns the type of the first column in a range of another tab.
-    fn tab(&self, range: u32) -> InferTerm {
+    fn tab_type(&self, range: u32) -> InferTerm {
         let tabs = self.scope.sheet.map_or(&[][..], |sheet| sheet.tabs.as_slice());
         let column = self
             .names
@@ -272,11 +272,11 @@ impl Infer<'_> {
 
     /// Infers the type of a range of cells, whose columns have the same type. In a lookup, the type is that of the
     /// first column only.
-    fn cells(&mut self, range: u32, at: ExprId) -> InferTerm {
+    fn cell_range_type(&mut self, range: u32, at: ExprId) -> InferTerm {
         let names = self.names;
         if self.looked_up.contains(&at) {
             let first = names.cell_ranges.get(range as usize).and_then(|range| range.of.first());
-            return first.map_or(InferTerm::Any, |first| self.named(*first));
+            return first.map_or(InferTerm::Any, |first| self.target_term(*first));
         }
         let Some((first, rest)) = names
             .cell_ranges
@@ -285,28 +285,28 @@ impl Infer<'_> {
         else {
             return InferTerm::Any;
         };
-        let term = self.named(*first);
+        let term = self.target_term(*first);
         for of in rest {
-            let other = self.named(*of);
-            match (self.work.resolved(term), self.work.resolved(other)) {
-                (known, var @ InferTerm::Var(_)) => self.bind(var, known, at),
-                (var, known) => self.bind(var, known, at),
+            let other = self.target_term(*of);
+            match (self.work.resolve_term(term), self.work.resolve_term(other)) {
+                (known, var @ InferTerm::Var(_)) => self.bind_type(var, known, at),
+                (var, known) => self.bind_type(var, known, at),
             }
         }
         term
     }
 
-    pub(super) fn term(&mut self, id: ExprId) -> InferTerm {
-        self.work.resolved(self.work.terms[id.index()])
+    pub(super) fn node_term(&mut self, id: ExprId) -> InferTerm {
+        self.work.resolve_term(self.work.terms[id.index()])
     }
 
-    fn fresh(&mut self) -> InferTerm {
+    fn fresh_variable(&mut self) -> InferTerm {
         self.work.vars.push(InferState::Unknown);
         InferTerm::Var(self.work.vars.len() as u32 - 1)
     }
 
     /// Returns the term of the column or definition that a name refers to.
-    fn named(&self, target: NameTarget) -> InferTerm {
+    fn target_term(&self, target: NameTarget) -> InferTerm {
         match target {
             NameTarget::Column(column) => match &self.columns[column as usize] {
                 used if used.assumed => InferTerm::Var(column),
@@ -318,11 +318,11 @@ impl Infer<'_> {
     }
 
     /// Infers the type of a timeframe, and binds the type of its base.
-    fn timeframe(&mut self, of: InferTerm, name: &str, at: ExprId) -> InferTerm {
+    fn infer_timeframe(&mut self, of: InferTerm, name: &str, at: ExprId) -> InferTerm {
         // These timeframes require a timestamp, because a date has no hours and needs no conversion to a date.
         let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
         let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
-        self.bind(
+        self.bind_type(
             of,
             if timed {
                 InferTerm::Type(Type::Timestamp)
@@ -331,23 +331,23 @@ impl Infer<'_> {
             },
             at,
         );
-        timeframe(name)
+        timeframe_term(name)
     }
 
-    pub(super) fn require(&mut self, id: ExprId, wanted: InferTerm) -> InferTerm {
-        self.bind(self.work.terms[id.index()], wanted, id);
-        self.term(id)
+    pub(super) fn require_type(&mut self, id: ExprId, wanted: InferTerm) -> InferTerm {
+        self.bind_type(self.work.terms[id.index()], wanted, id);
+        self.node_term(id)
     }
 
-    fn bind(&mut self, term: InferTerm, wanted: InferTerm, at: ExprId) {
+    fn bind_type(&mut self, term: InferTerm, wanted: InferTerm, at: ExprId) {
         let InferTerm::Var(var) = term else { return };
         if wanted == InferTerm::Any {
             return;
         }
-        let root = self.work.root(var);
+        let root = self.work.find_root(var);
         match (self.work.vars[root as usize], wanted) {
             (InferState::Unknown, InferTerm::Var(other)) => {
-                let other = self.work.root(other);
+                let other = self.work.find_root(other);
                 if other != root {
                     self.work.vars[root as usize] = InferState::Same(other);
                 }
@@ -368,14 +368,14 @@ impl Infer<'_> {
 
     /// Unifies the types of two values that are compared, or that are branches of the same IF.
     pub(super) fn unify_types(&mut self, left: ExprId, right: ExprId) -> InferTerm {
-        let (a, b) = (self.term(left), self.term(right));
+        let (a, b) = (self.node_term(left), self.node_term(right));
         match (a, b) {
-            (InferTerm::Var(_), InferTerm::Var(_)) => self.bind(a, b, left),
-            (InferTerm::Var(_), known) => self.evidence(a, known, right, left),
-            (known, InferTerm::Var(_)) => self.evidence(b, known, left, right),
+            (InferTerm::Var(_), InferTerm::Var(_)) => self.bind_type(a, b, left),
+            (InferTerm::Var(_), known) => self.bind_evidence(a, known, right, left),
+            (known, InferTerm::Var(_)) => self.bind_evidence(b, known, left, right),
             _ => {}
         }
-        let (a, b) = (self.term(left), self.term(right));
+        let (a, b) = (self.node_term(left), self.node_term(right));
         if matches!(a, InferTerm::Any | InferTerm::Var(_)) {
             b
         } else {
@@ -385,32 +385,32 @@ impl Infer<'_> {
 
     /// Binds a variable to the type of another value that must have the same type. A string that looks like a date is
     /// only weak evidence for text.
-    fn evidence(&mut self, var: InferTerm, known: InferTerm, from: ExprId, to: ExprId) {
+    fn bind_evidence(&mut self, var: InferTerm, known: InferTerm, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from)
-            .is_some_and(|t| super::dates::is_iso_date(&t) || super::dates::iso_moment(&t).is_some());
+            .is_some_and(|t| super::dates::is_iso_date(&t) || super::dates::parse_iso_moment(&t).is_some());
         match (var, known) {
             (InferTerm::Var(v), InferTerm::Type(Type::Text)) if iso => self.work.weak.push((v, Type::Text, to)),
-            _ => self.bind(var, known, to),
+            _ => self.bind_type(var, known, to),
         }
     }
 
-    pub(super) fn condition(&mut self, id: ExprId) {
-        if let InferTerm::Var(var) = self.term(id) {
+    pub(super) fn infer_condition(&mut self, id: ExprId) {
+        if let InferTerm::Var(var) = self.node_term(id) {
             self.work.weak.push((var, Type::Boolean, id));
         }
     }
 
-    fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
+    fn infer_binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
         match op {
-            BinaryOp::Add | BinaryOp::Subtract => self.sum(op, left, right, at),
+            BinaryOp::Add | BinaryOp::Subtract => self.infer_sum(op, left, right, at),
             // `1/0` is NULL in formulas and matches every type.
             BinaryOp::Divide if self.is_zero(right) && matches!(self.ast.expr(left), Expr::Number) => {
-                self.require(left, InferTerm::Type(Type::Number));
+                self.require_type(left, InferTerm::Type(Type::Number));
                 InferTerm::Any
             }
             BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Power => {
-                self.require(left, InferTerm::Type(Type::Number));
-                self.require(right, InferTerm::Type(Type::Number));
+                self.require_type(left, InferTerm::Type(Type::Number));
+                self.require_type(right, InferTerm::Type(Type::Number));
                 InferTerm::Type(Type::Number)
             }
             BinaryOp::Concat => InferTerm::Type(Type::Text),
@@ -436,9 +436,9 @@ impl Infer<'_> {
 
     /// Infers the type of a sum or difference. Because a date plus a number of days is a date, `x + 1` only implies
     /// that the result has the type of `x`.
-    fn sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
+    fn infer_sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
         let number = InferTerm::Type(Type::Number);
-        let (a, b) = (self.term(left), self.term(right));
+        let (a, b) = (self.node_term(left), self.node_term(right));
         let is_number = |t: InferTerm| matches!(t, InferTerm::Type(ty) if ty.is_number());
         let is_date =
             |t: InferTerm| matches!(t, InferTerm::Temporal) || matches!(t, InferTerm::Type(ty) if ty.is_temporal());
@@ -451,21 +451,21 @@ impl Infer<'_> {
                 self.work.weak.push((var, Type::Number, right));
                 b
             }
-            (a, InferTerm::Var(_)) if is_number(a) => self.require(right, number),
+            (a, InferTerm::Var(_)) if is_number(a) => self.require_type(right, number),
             (a, InferTerm::Var(_)) if is_date(a) && op == BinaryOp::Add => {
-                self.require(right, number);
+                self.require_type(right, number);
                 a
             }
             (InferTerm::Var(_), b) if is_date(b) && op == BinaryOp::Add => {
-                self.require(left, number);
+                self.require_type(left, number);
                 b
             }
             (InferTerm::Var(_), b) if is_date(b) => {
-                self.require(left, InferTerm::Temporal);
+                self.require_type(left, InferTerm::Temporal);
                 number
             }
             (InferTerm::Var(_), _) | (_, InferTerm::Var(_)) => {
-                let result = self.fresh();
+                let result = self.fresh_variable();
                 self.work.waiting.push((a, b, result, at));
                 result
             }
@@ -478,43 +478,43 @@ impl Infer<'_> {
 
     /// Binds the first sort key of unknown type to the wanted type if no sort key is known to be a date. Functions that
     /// shift a sort key by a calendar period require such a key.
-    fn order_by_calendar(&mut self, wanted: InferTerm) {
+    fn bind_calendar_key(&mut self, wanted: InferTerm) {
         let ast = self.ast;
         let keys = ast
             .definitions
             .iter()
             .filter(|d| self.scope.role(d.part) == DefinitionRole::OrderBy)
             .map(|d| d.body);
-        let keys: Vec<(ExprId, InferTerm)> = keys.map(|body| (body, self.term(body))).collect();
+        let keys: Vec<(ExprId, InferTerm)> = keys.map(|body| (body, self.node_term(body))).collect();
         let is_date = |term: &InferTerm| {
             matches!(term, InferTerm::Temporal) || matches!(term, InferTerm::Type(ty) if ty.is_temporal())
         };
         if !keys.iter().any(|(_, term)| is_date(term))
             && let Some((body, _)) = keys.iter().find(|(_, term)| matches!(term, InferTerm::Var(_)))
         {
-            self.require(*body, wanted);
+            self.require_type(*body, wanted);
         }
     }
 
-    fn settle_sums(&mut self) {
+    fn resolve_sums(&mut self) {
         let number = InferTerm::Type(Type::Number);
         for index in 0..self.work.waiting.len() {
             let (a, b, result, at) = self.work.waiting[index];
-            let (a, b) = (self.work.resolved(a), self.work.resolved(b));
+            let (a, b) = (self.work.resolve_term(a), self.work.resolve_term(b));
             let date = [a, b]
                 .into_iter()
                 .find(|t| matches!(t, InferTerm::Temporal) || matches!(t, InferTerm::Type(ty) if ty.is_temporal()));
             for side in [a, b] {
                 if matches!(side, InferTerm::Var(_)) {
-                    self.bind(side, number, at);
+                    self.bind_type(side, number, at);
                 }
             }
-            self.bind(result, date.unwrap_or(number), at);
+            self.bind_type(result, date.unwrap_or(number), at);
         }
         for index in 0..self.work.weak.len() {
             let (var, ty, at) = self.work.weak[index];
-            if matches!(self.work.resolved(InferTerm::Var(var)), InferTerm::Var(_)) {
-                self.bind(InferTerm::Var(var), InferTerm::Type(ty), at);
+            if matches!(self.work.resolve_term(InferTerm::Var(var)), InferTerm::Var(_)) {
+                self.bind_type(InferTerm::Var(var), InferTerm::Type(ty), at);
             }
         }
     }
@@ -545,7 +545,7 @@ pub(super) fn combine_terms(a: InferTerm, b: InferTerm) -> Option<InferTerm> {
     }
 }
 
-fn timeframe(name: &str) -> InferTerm {
+fn timeframe_term(name: &str) -> InferTerm {
     let lower = name.to_ascii_lowercase();
     match lower.as_str() {
         "hour" | "minute" | "second" | "millisecond" => InferTerm::Type(Type::Timestamp),
@@ -568,7 +568,7 @@ fn report(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let word = |term: InferTerm| match term {
-        InferTerm::Type(ty) => ty.described(),
+        InferTerm::Type(ty) => ty.describe(),
         InferTerm::Temporal => "a date",
         _ => "something else",
     };
@@ -579,7 +579,7 @@ fn report(
             second,
             format!("`{text}` is used as {} here but as {} before", word(is), word(was)),
         )
-        .with_other(first, format!("used as {}", word(was)))
+        .with_secondary_label(first, format!("used as {}", word(was)))
         .with_help("declare its type in a schema (`--schema`), or change one of the two uses"),
     );
     let at = ast.definitions.partition_point(|d| d.span.start <= second.start);

@@ -1,24 +1,24 @@
 //! Type inference for calls: the types of their arguments and of their result.
 
-use super::infer::{Infer, InferTerm, combine_terms};
+use super::infer::{InferTerm, TypeInference, combine_terms};
 use super::names::text_value;
 use crate::Type;
 use crate::ast::{BinaryOp, Call, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering, ParamType, ResultType};
 
-impl Infer<'_> {
-    pub(super) fn call(&mut self, function: &Function, call: Call) -> InferTerm {
+impl TypeInference<'_> {
+    pub(super) fn infer_call(&mut self, function: &Function, call: Call) -> InferTerm {
         let ast = self.ast;
         let args = ast.arguments(call);
         match function.lower {
-            Some(Lowering::Let) => args.last().map_or(InferTerm::Any, |a| self.term(*a)),
-            Some(Lowering::Ifs) => self.pairs(args, |pass, condition, _| pass.condition(condition)),
+            Some(Lowering::Let) => args.last().map_or(InferTerm::Any, |a| self.node_term(*a)),
+            Some(Lowering::Ifs) => self.infer_pairs(args, |pass, condition, _| pass.infer_condition(condition)),
             Some(Lowering::Switch) => {
                 let Some((subject, rest)) = args.split_first() else {
                     return InferTerm::Any;
                 };
                 let subject = *subject;
-                self.pairs(rest, |pass, case, _| {
+                self.infer_pairs(rest, |pass, case, _| {
                     pass.unify_types(subject, case);
                 })
             }
@@ -31,14 +31,14 @@ impl Infer<'_> {
                 | Lowering::MaxIfs
                 | Lowering::CountIf
                 | Lowering::CountIfs,
-            ) => self.conditional(function, args),
+            ) => self.infer_conditional(function, args),
             Some(Lowering::And | Lowering::Or | Lowering::Xor | Lowering::Not) => {
-                args.iter().for_each(|a| self.condition(*a));
+                args.iter().for_each(|a| self.infer_condition(*a));
                 InferTerm::Type(Type::Boolean)
             }
             Some(Lowering::PeriodOffset) => {
                 let unit = args.get(2).and_then(|unit| text_value(self.ast, self.source, *unit));
-                let timed = unit.is_some_and(|unit| super::period::is_of_clock(&unit));
+                let timed = unit.is_some_and(|unit| super::period::is_time_unit(&unit));
                 let before = self.work.calendar.filter(|wanted| *wanted != InferTerm::Temporal);
                 let wanted = if timed {
                     InferTerm::Type(Type::Timestamp)
@@ -46,13 +46,13 @@ impl Infer<'_> {
                     InferTerm::Temporal
                 };
                 self.work.calendar = Some(before.unwrap_or(wanted));
-                self.signature(function, args)
+                self.infer_signature(function, args)
             }
             Some(Lowering::Text) => {
                 let mask = args.get(1).and_then(|mask| text_value(self.ast, self.source, *mask));
-                let of_dates = mask.as_deref().is_some_and(super::mask::is_of_dates);
+                let of_dates = mask.as_deref().is_some_and(super::mask::is_date_mask);
                 if let [value, mask] = args {
-                    self.require(
+                    self.require_type(
                         *value,
                         if of_dates {
                             InferTerm::Temporal
@@ -60,7 +60,7 @@ impl Infer<'_> {
                             InferTerm::Type(Type::Number)
                         },
                     );
-                    self.require(*mask, InferTerm::Type(Type::Text));
+                    self.require_type(*mask, InferTerm::Type(Type::Text));
                 }
                 InferTerm::Type(Type::Text)
             }
@@ -70,7 +70,7 @@ impl Infer<'_> {
                 }
                 match args {
                     [_, _, result, missing, ..] => self.unify_types(*result, *missing),
-                    [_, _, result] => self.term(*result),
+                    [_, _, result] => self.node_term(*result),
                     _ => InferTerm::Any,
                 }
             }
@@ -86,19 +86,19 @@ impl Infer<'_> {
             }
             Some(Lowering::Index) => match args {
                 [range, row] => {
-                    self.require(*row, InferTerm::Type(Type::Number));
-                    self.term(*range)
+                    self.require_type(*row, InferTerm::Type(Type::Number));
+                    self.node_term(*range)
                 }
                 _ => InferTerm::Any,
             },
-            Some(Lowering::Distinct) => args.first().map_or(InferTerm::Any, |a| self.term(*a)),
-            _ => self.signature(function, args),
+            Some(Lowering::Distinct) => args.first().map_or(InferTerm::Any, |a| self.node_term(*a)),
+            _ => self.infer_signature(function, args),
         }
     }
 
     /// Infers types for arguments that alternate between tests and values. If the number of arguments is odd, the last
     /// argument is the default value.
-    fn pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> InferTerm {
+    fn infer_pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> InferTerm {
         let mut value: Option<ExprId> = None;
         let mut result = InferTerm::Any;
         for (i, pair) in args.chunks(2).enumerate() {
@@ -112,7 +112,7 @@ impl Infer<'_> {
             };
             result = match value {
                 Some(first) => self.unify_types(first, branch),
-                None => self.term(branch),
+                None => self.node_term(branch),
             };
             value.get_or_insert(branch);
         }
@@ -121,7 +121,7 @@ impl Infer<'_> {
 
     /// Infers types for SUMIF and similar functions: the summed values are numbers, and a criterion has the type of
     /// its range.
-    fn conditional(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
+    fn infer_conditional(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
         let number = InferTerm::Type(Type::Number);
         let numeric = !matches!(function.lower, Some(Lowering::MinIfs | Lowering::MaxIfs));
         let mut rest = args;
@@ -129,22 +129,22 @@ impl Infer<'_> {
             Some(Lowering::SumIfs | Lowering::AverageIfs | Lowering::MinIfs | Lowering::MaxIfs) => {
                 if let Some((value, more)) = args.split_first() {
                     if numeric {
-                        self.require(*value, number);
+                        self.require_type(*value, number);
                     }
                     rest = more;
                 }
             }
             Some(Lowering::SumIf | Lowering::AverageIf) => match args {
                 [condition, value] if self.is_condition(*condition) => {
-                    self.require(*value, number);
-                    self.condition(*condition);
+                    self.require_type(*value, number);
+                    self.infer_condition(*condition);
                     return number;
                 }
                 [range, _] => {
-                    self.require(*range, number);
+                    self.require_type(*range, number);
                 }
                 [_, _, value] => {
-                    self.require(*value, number);
+                    self.require_type(*value, number);
                     rest = &args[..2];
                 }
                 _ => {}
@@ -152,14 +152,14 @@ impl Infer<'_> {
             _ => {}
         }
         if let [condition] = rest {
-            self.condition(*condition);
+            self.infer_condition(*condition);
         }
         for pair in rest.chunks(2) {
             if let [range, criterion] = pair {
                 match text_value(self.ast, self.source, *criterion) {
                     Some(text) => {
                         if let Some(ty) = super::criteria::value_type(&text) {
-                            self.require(*range, InferTerm::Type(ty));
+                            self.require_type(*range, InferTerm::Type(ty));
                         }
                     }
                     None if self.is_condition(*criterion) => {}
@@ -177,17 +177,17 @@ impl Infer<'_> {
             }
         }
         match (function.lower, args.first()) {
-            (Some(Lowering::MinIfs | Lowering::MaxIfs), Some(value)) => self.term(*value),
+            (Some(Lowering::MinIfs | Lowering::MaxIfs), Some(value)) => self.node_term(*value),
             _ => number,
         }
     }
 
     fn is_condition(&mut self, id: ExprId) -> bool {
-        self.term(id) == InferTerm::Type(Type::Boolean)
+        self.node_term(id) == InferTerm::Type(Type::Boolean)
     }
 
     /// Binds each argument to the type on which all overloads agree, and returns the type of the result.
-    fn signature(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
+    fn infer_signature(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
         let mut same: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
         // If a function accepts several values of a row, the values have the same type only if the signature requires
@@ -236,13 +236,13 @@ impl Infer<'_> {
                 .iter()
                 .all(|o| o.result == ResultType::Is(Type::Text));
             if wanted == Some(InferTerm::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
-                self.require(*arg, InferTerm::Type(Type::Text));
+                self.require_type(*arg, InferTerm::Type(Type::Text));
             }
             if let (Some(wanted), true) = (wanted, agreed) {
                 if wanted == InferTerm::Type(Type::Boolean) {
-                    self.condition(*arg);
+                    self.infer_condition(*arg);
                 } else {
-                    self.require(*arg, wanted);
+                    self.require_type(*arg, wanted);
                 }
             }
             if is_same || (across_same && wanted == Some(InferTerm::Any)) {
@@ -258,8 +258,8 @@ impl Infer<'_> {
         match overload.result {
             ResultType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
             ResultType::Is(ty) => InferTerm::Type(ty),
-            ResultType::Param(i) => args.get(i as usize).map_or(InferTerm::Any, |a| self.term(*a)),
-            ResultType::Same => same.map_or(InferTerm::Any, |s| self.term(s)),
+            ResultType::Param(i) => args.get(i as usize).map_or(InferTerm::Any, |a| self.node_term(*a)),
+            ResultType::Same => same.map_or(InferTerm::Any, |s| self.node_term(s)),
             ResultType::Lowered => InferTerm::Any,
         }
     }

@@ -1,6 +1,6 @@
 //! Lowering of functions that SQL templates can't express: conditions, conditional aggregates and window functions.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::ast::{Call, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
@@ -27,7 +27,7 @@ const YEARFRAC_BASES: [FunctionId; 5] = [
     internal::YEARFRAC_4,
 ];
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn lower_special(
         &mut self,
         lowering: Lowering,
@@ -39,8 +39,8 @@ impl Lower<'_> {
         let args = ast.arguments(call);
         match lowering {
             Lowering::Let => match args.last() {
-                Some(expression) => self.value(*expression),
-                None => self.error(span),
+                Some(expression) => self.lower_value(*expression),
+                None => self.add_error(span),
             },
             Lowering::Define => self.lower_defined(function, args, span),
             Lowering::If => self.lower_if(args, span),
@@ -97,16 +97,16 @@ impl Lower<'_> {
     }
 
     /// Returns the values of all arguments in a list from the pool. `None` if an argument has an error.
-    pub(super) fn values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
-        let mut values = self.list();
+    pub(super) fn lower_values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
+        let mut values = self.take_list();
         let mut error = false;
         for arg in args {
-            let value = self.value(*arg);
+            let value = self.lower_value(*arg);
             error |= self.is_error(value);
             values.push(value);
         }
         if error {
-            self.give_back(values);
+            self.return_list(values);
             return None;
         }
         Some(values)
@@ -114,17 +114,17 @@ impl Lower<'_> {
 
     /// Lowers SUMPRODUCT, which multiplies the values of each row and sums the products.
     fn lower_sum_product(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
-        let product = self.product_of(function, &values, span);
-        self.give_back(values);
-        self.aggregate(internal::SUM, &[product], false, span)
+        let product = self.build_product(function, &values, span);
+        self.return_list(values);
+        self.add_aggregate(internal::SUM, &[product], false, span)
     }
 
-    pub(super) fn product_of(&mut self, function: &'static Function, values: &[IrId], span: Span) -> IrId {
+    pub(super) fn build_product(&mut self, function: &'static Function, values: &[IrId], span: Span) -> IrId {
         let Some((first, rest)) = values.split_first() else {
-            return self.error(span);
+            return self.add_error(span);
         };
         let times =
             |pass: &mut Self, a: IrId, b: &IrId| pass.apply_checked(internal::MULTIPLY, &[a, *b], span, function.name);
@@ -132,7 +132,7 @@ impl Lower<'_> {
     }
 
     fn lower_is_blank(&mut self, arg: ExprId, span: Span) -> IrId {
-        let x = self.value(arg);
+        let x = self.lower_value(arg);
         if self.is_error(x) {
             return x;
         }
@@ -154,17 +154,17 @@ impl Lower<'_> {
             if args.is_empty() {
                 return self.count_rows(span);
             }
-            let Some(values) = self.values(args) else {
-                return self.error(span);
+            let Some(values) = self.lower_values(args) else {
+                return self.add_error(span);
             };
             let across = function.across.unwrap_or(internal::ROW_COUNT);
             let node = self.apply_checked(across, &values, span, function.name);
-            self.give_back(values);
+            self.return_list(values);
             return node;
         };
         let lowered = self.lowered_node(*arg);
         if let Ir::Distinct(inner) = self.program.node(lowered) {
-            return self.aggregate(internal::COUNTUNIQUE, &[inner], false, span);
+            return self.add_aggregate(internal::COUNTUNIQUE, &[inner], false, span);
         }
         let meta = self.program.meta(lowered);
         if meta.level == Level::Const && !meta.nullable && !self.is_error(lowered) {
@@ -182,17 +182,17 @@ impl Lower<'_> {
                 .with_help(format!("use `COUNTIF({text})` to count only the rows where it is TRUE")),
             );
         }
-        self.aggregate(internal::COUNTA, &[lowered], false, span)
+        self.add_aggregate(internal::COUNTA, &[lowered], false, span)
     }
 
     fn count_rows(&mut self, span: Span) -> IrId {
         if self.is_too_late(Level::Aggregate, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         let meta = NodeMeta {
             level: Level::Aggregate,
             columnless: true,
-            ..Self::constant(Type::Integer, span)
+            ..Self::constant_meta(Type::Integer, span)
         };
         self.program.add(Ir::CountRows, meta)
     }
@@ -200,7 +200,7 @@ impl Lower<'_> {
     fn lower_distinct(&mut self, arg: ExprId, span: Span) -> IrId {
         let x = match self.program.node(self.lowered_node(arg)) {
             Ir::Range { .. } | Ir::Ranges(_) => self.lowered_node(arg),
-            _ => self.value(arg),
+            _ => self.lower_value(arg),
         };
         if self.is_error(x) {
             return x;
@@ -214,30 +214,30 @@ impl Lower<'_> {
     }
 
     fn lower_concat(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let mut joined: Option<IrId> = None;
         for value in &values {
-            let text = self.text_of(*value);
+            let text = self.convert_to_text(*value);
             joined = Some(match joined {
                 None => text,
                 Some(left) => self.apply_checked(internal::CONCAT, &[left, text], span, "CONCAT"),
             });
         }
-        self.give_back(values);
+        self.return_list(values);
         match joined {
             Some(one) if args.len() == 1 && self.program.meta(one).nullable => {
-                self.apply(internal::OR_EMPTY, &[one], span)
+                self.add_call(internal::OR_EMPTY, &[one], span)
             }
             Some(id) => id,
-            None => self.error(span),
+            None => self.add_error(span),
         }
     }
 
     fn lower_datedif(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let unit = self.literal_text(values[2]);
         let known = DATEDIF_UNITS
@@ -263,7 +263,7 @@ impl Lower<'_> {
                     )
                     .with_help(help),
                 );
-                return self.error(span);
+                return self.add_error(span);
             }
         };
         let of_months =
@@ -274,20 +274,20 @@ impl Lower<'_> {
             function
         };
         let node = self.apply_checked(function, &values[..2], span, "DATEDIF");
-        self.give_back(values);
+        self.return_list(values);
         node
     }
 
     fn lower_year_frac(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let (start, end) = (values[0], values[1]);
         let basis = match values.get(2) {
             Some(basis) if self.program.meta(*basis).level > Level::Const => {
-                let basis = self.whole_number(*basis, span);
-                self.give_back(values);
-                return self.year_frac_by(basis, start, end, span);
+                let basis = self.truncate_to_integer(*basis, span);
+                self.return_list(values);
+                return self.lower_year_frac_switch(basis, start, end, span);
             }
             Some(basis) => self
                 .literal_integer(*basis)
@@ -308,21 +308,21 @@ impl Lower<'_> {
                         for years of 365 days, or 4 for 30/360 (Europe)",
                 ),
             );
-            return self.error(span);
+            return self.add_error(span);
         };
-        self.give_back(values);
+        self.return_list(values);
         self.year_frac(function, start, end, span)
     }
 
     /// Lowers YEARFRAC with a basis that isn't constant, as a SWITCH with one branch per basis.
-    fn year_frac_by(&mut self, basis: IrId, start: IrId, end: IrId, span: Span) -> IrId {
-        let (mut cases, mut branches) = (self.list_of(basis), self.list());
+    fn lower_year_frac_switch(&mut self, basis: IrId, start: IrId, end: IrId, span: Span) -> IrId {
+        let (mut cases, mut branches) = (self.list_with(basis), self.take_list());
         for (place, function) in YEARFRAC_BASES.into_iter().enumerate() {
-            cases.push(self.integer(&place.to_string(), span));
+            cases.push(self.add_integer(&place.to_string(), span));
             branches.push(self.year_frac(function, start, end, span));
         }
-        let node = self.switch(&mut cases, &mut branches, span, "YEARFRAC");
-        [cases, branches].into_iter().for_each(|list| self.give_back(list));
+        let node = self.build_switch(&mut cases, &mut branches, span, "YEARFRAC");
+        [cases, branches].into_iter().for_each(|list| self.return_list(list));
         node
     }
 
@@ -337,8 +337,8 @@ impl Lower<'_> {
     }
 
     fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let part = |index: usize| self.literal_integer(*values.get(index)?);
         let (Some(year), Some(month), Some(day)) = (part(0), part(1), part(2)) else {
@@ -348,13 +348,13 @@ impl Lower<'_> {
             }
             return self.apply_checked(internal::DATE_FROM_PARTS, &values, span, "DATE");
         };
-        self.give_back(values);
-        match super::dates::roll(year, month, day) {
+        self.return_list(values);
+        match super::dates::normalize_date(year, month, day) {
             Some(iso) => {
                 let text = self.program.add_text(&iso);
-                self.program.add(Ir::Date(text), Self::constant(Type::Date, span))
+                self.program.add(Ir::Date(text), Self::constant_meta(Type::Date, span))
             }
-            None => self.null(Type::Date, span),
+            None => self.add_null(Type::Date, span),
         }
     }
 
@@ -362,7 +362,7 @@ impl Lower<'_> {
     /// month or year.
     fn first_day(&self, parts: &[IrId]) -> Option<(FunctionId, IrId)> {
         let of = |id: IrId, function: FunctionId| match self.program.node(id) {
-            Ir::Apply { overload, args } if catalog::owner(overload) == function => {
+            Ir::Apply { overload, args } if catalog::overload_owner(overload) == function => {
                 self.program.args(args).first().copied()
             }
             _ => None,
@@ -373,7 +373,7 @@ impl Lower<'_> {
             return None;
         }
         match of(month, internal::MONTH) {
-            Some(other) if self.same_value(date, other) => Some((internal::TRUNC_MONTH, date)),
+            Some(other) if self.is_same_value(date, other) => Some((internal::TRUNC_MONTH, date)),
             None if self.literal_integer(month) == Some(1) => Some((internal::TRUNC_YEAR, date)),
             _ => None,
         }

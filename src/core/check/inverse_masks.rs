@@ -34,8 +34,8 @@ const PARTS: [(DatePart, &str); 19] = [
 
 /// Returns the date masks that may compile to the given SQL format.
 pub fn date_masks_from_sql(spelled: &str) -> Vec<String> {
-    type Spell = fn(&DatePart, &mut String);
-    let all: [Spell; 3] = [DatePart::strftime, DatePart::to_char, |part, out| {
+    type DatePartWriter = fn(&DatePart, &mut String);
+    let all: [DatePartWriter; 3] = [DatePart::write_strftime, DatePart::to_char, |part, out| {
         part.plain_to_char(out);
     }];
     let mut found: Vec<String> = all
@@ -104,17 +104,17 @@ pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
     let text = text
         .strip_prefix("\\1")
         .map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
-    let mut found = vec![affix(&text, true), affix(&text, false)];
+    let mut found = vec![affix_mask(&text, true), affix_mask(&text, false)];
     found.dedup();
     found
 }
 
 /// Returns the notation of a literal text inside a date mask.
 pub fn mask_literal_from_sql(text: &str) -> String {
-    affix(text, false)
+    affix_mask(text, false)
 }
 
-fn affix(text: &str, has_percents: bool) -> String {
+fn affix_mask(text: &str, has_percents: bool) -> String {
     let mut mask = String::new();
     push_affix(&mut mask, text, has_percents);
     mask
@@ -132,7 +132,7 @@ pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
 pub fn is_digit_pattern(text: &str) -> bool {
     let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
     matches!(text, SIGN | SIGN_AND_ZERO)
-        || digits_in_groups(text).is_some()
+        || digit_group_sizes(text).is_some()
         || optional.is_some_and(|text| text.starts_with("0{1,"))
 }
 
@@ -152,10 +152,10 @@ pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
                 };
                 let own = [
                     mask.to_char(),
-                    mask.printf(false),
-                    mask.printf(true),
-                    mask.braces(false),
-                    mask.braces(true),
+                    mask.to_printf(false),
+                    mask.to_printf(true),
+                    mask.to_python_format(false),
+                    mask.to_python_format(true),
                 ];
                 if own.iter().any(|own| spelled.contains(&own.as_str())) {
                     if zeros > 1 && decimals == 0 {
@@ -170,7 +170,7 @@ pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
 }
 
 /// Returns the group sizes in the regular expression of a code. For example, returns `[3]` for `([0-9]{3})$`.
-fn digits_in_groups(pattern: &str) -> Option<Vec<usize>> {
+fn digit_group_sizes(pattern: &str) -> Option<Vec<usize>> {
     let groups = pattern
         .strip_suffix('$')
         .filter(|groups| !groups.is_empty())?
@@ -194,7 +194,7 @@ fn code_masks(zeros: u32, spelled: &[&str]) -> Vec<String> {
         }
         (first > 0 && rest.is_empty()).then_some(mask)
     };
-    let patterns: Vec<Vec<usize>> = spelled.iter().filter_map(|text| digits_in_groups(text)).collect();
+    let patterns: Vec<Vec<usize>> = spelled.iter().filter_map(|text| digit_group_sizes(text)).collect();
     patterns
         .iter()
         .flat_map(|sizes| spelled.iter().map(|new| (sizes.as_slice(), *new)))
@@ -336,14 +336,14 @@ pub fn replacement_from_sql(spelled: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mask::number;
-    use super::super::mask::tests::both_notations;
+    use super::super::mask::parse_number_mask;
+    use super::super::mask::tests::date_notations;
     use super::super::regex::{self, RegexPattern};
-    use super::super::wildcards::wildcards;
+    use super::super::wildcards::wildcards_to_regex;
     use super::*;
 
     #[test]
-    fn spellings_are_read_back() {
+    fn sql_formats_convert_back_to_masks() {
         for mask in [
             "yyyy-mm-dd",
             "dddd, d mmmm \"of\" yyyy",
@@ -352,28 +352,28 @@ mod tests {
             "d\\\"\\\\m",
             "\"100%\" yy",
         ] {
-            let (strftime, to_char) = both_notations(mask);
+            let (strftime, to_char) = date_notations(mask);
             assert!(
                 date_masks_from_sql(&strftime)
                     .iter()
-                    .any(|back| both_notations(back) == both_notations(mask)),
+                    .any(|back| date_notations(back) == date_notations(mask)),
                 "{mask}: {strftime}"
             );
             assert!(
                 date_masks_from_sql(&to_char)
                     .iter()
-                    .any(|back| both_notations(back) == both_notations(mask)),
+                    .any(|back| date_notations(back) == date_notations(mask)),
                 "{mask}: {to_char}"
             );
         }
         for mask in ["0", "#,##0.00", "#", "00000", "0.0#", "#.##", "#,###.000"] {
-            let read = number(mask).unwrap();
-            for spelled in [read.to_char(), read.printf(false), read.braces(false)] {
+            let read = parse_number_mask(mask).unwrap();
+            for spelled in [read.to_char(), read.to_printf(false), read.to_python_format(false)] {
                 let optional = read.optional_decimals().unwrap_or_default();
                 let found =
                     digit_masks_from_sql(&[&spelled, &optional, if read.zeros == 0 { SIGN_AND_ZERO } else { SIGN }]);
                 assert!(
-                    found.iter().any(|back| number(back).unwrap() == read),
+                    found.iter().any(|back| parse_number_mask(back).unwrap() == read),
                     "{mask}: {spelled} {found:?}"
                 );
             }
@@ -382,7 +382,7 @@ mod tests {
         assert_eq!(affix_masks_from_sql(" Mio %"), ["\" Mio %\""]);
         assert_eq!(affix_masks_from_sql(" %"), [" %", "\" %\""]);
         for mask in ["0.0#", "#.##", "#,##0.000####"] {
-            let optional = number(mask).unwrap().optional_decimals().unwrap();
+            let optional = parse_number_mask(mask).unwrap().optional_decimals().unwrap();
             assert!(is_digit_pattern(&optional), "{mask}: {optional}");
         }
         assert_eq!(date_part_mask_from_sql(&["HH12", "^0"]).as_deref(), Some("h"));
@@ -391,9 +391,9 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_read_back() {
+    fn like_patterns_convert_back() {
         for text in ["a*b?", "(1.5~**", "~~?~?"] {
-            let RegexPattern { re2, ere, are, .. } = wildcards(text).unwrap();
+            let RegexPattern { re2, ere, are, .. } = wildcards_to_regex(text).unwrap();
             for pattern in [re2, ere, are] {
                 assert_eq!(wildcards_from_regex(&pattern).as_deref(), Some(text), "{pattern}");
             }
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn regular_expressions_are_read_back() {
+    fn regular_expressions_convert_back() {
         for text in [r"(\w+), (\w+)", r"(?i)^a.c[^\d]\s$", r"@(\w+)\.(?:com|org)"] {
             let read = regex::read(text).unwrap();
             for spelled in [&read.re2, &read.ere, &read.are] {
@@ -412,7 +412,7 @@ mod tests {
                 assert!(regexes_from_sql(spelled).iter().any(is_it), "{text}: {spelled}");
             }
         }
-        let (plain, _) = regex::replacement("$2 \\x $1", &[1, 2]).unwrap();
+        let (plain, _) = regex::replacement_to_sql("$2 \\x $1", &[1, 2]).unwrap();
         assert_eq!(replacement_from_sql(&plain), "$2 \\x $1");
         assert_eq!(with_one_group(r"(a|\()([(]b)"), [r"(a|\()(?:[(]b)", r"(?:a|\()([(]b)"]);
     }

@@ -58,9 +58,13 @@ pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut [NameTarget], diagn
             if let Some(first) = arguments.iter().step_by(2).take(pair).find(|other| is_same(other)) {
                 targets[id.index()] = NameTarget::Error;
                 diagnostics.push(
-                    Diagnostic::new(Code::DuplicateDefinition, ast.span(*name), format!("`{text}` is defined twice"))
-                        .with_other(ast.span(*first), "first defined here")
-                        .with_help("rename one of them; names that differ only by case are the same"),
+                    Diagnostic::new(
+                        Code::DuplicateDefinition,
+                        ast.span(*name),
+                        format!("`{text}` is defined twice"),
+                    )
+                    .with_secondary_label(ast.span(*first), "first defined here")
+                    .with_help("rename one of them; names that differ only by case are the same"),
                 );
             }
             targets[name.index()] = NameTarget::LetName;
@@ -68,7 +72,8 @@ pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut [NameTarget], diagn
             for place in value.index() + 1..id.index() {
                 let used = ExprId(place as u32);
                 let is_declared = arguments.iter().step_by(2).any(|declared| *declared == used);
-                if targets[place] == NameTarget::None && ast.expr(used) == Expr::Name && is_same(&used) && !is_declared {
+                if targets[place] == NameTarget::None && ast.expr(used) == Expr::Name && is_same(&used) && !is_declared
+                {
                     targets[place] = NameTarget::LetValue(value.0);
                 }
             }

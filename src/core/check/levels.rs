@@ -1,25 +1,25 @@
 //! Evaluation levels: combines the levels of operands, and checks the levels that each role allows.
 
 use super::DefinitionRole;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;
 use crate::{Level, Type};
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Combines the metadata of operands, including their level. Reports operands that mix a value per row with a
     /// value per group.
     pub(super) fn combine_meta(&mut self, args: PoolRange, span: Span, ty: Type, nullable: bool) -> Option<NodeMeta> {
         let mut meta = NodeMeta {
             nullable,
-            ..Self::constant(ty, span)
+            ..Self::constant_meta(ty, span)
         };
         for id in self.program.args(args) {
             meta.merge_operand(&self.program.entry(*id).1);
         }
-        if self.is_mixed(&meta) {
-            self.mixed_levels(args);
+        if self.has_mixed_levels(&meta) {
+            self.report_mixed_levels(args);
             return None;
         }
         Some(meta)
@@ -27,12 +27,12 @@ impl Lower<'_> {
 
     /// Returns whether a value combines values per row with values per group.
     #[inline]
-    pub(super) fn is_mixed(&self, meta: &NodeMeta) -> bool {
+    pub(super) fn has_mixed_levels(&self, meta: &NodeMeta) -> bool {
         meta.level >= Level::Aggregate && self.grouped && !meta.reads_only_keys
     }
 
     #[cold]
-    pub(super) fn mixed_levels(&mut self, args: PoolRange) {
+    pub(super) fn report_mixed_levels(&mut self, args: PoolRange) {
         let args = &self.program.args(args).to_vec();
         let find = |aggregate: bool| {
             args.iter().map(|a| self.program.meta(*a)).find(|m| {
@@ -70,7 +70,7 @@ impl Lower<'_> {
                 format!("{what} `{shown}` cannot be mixed with row-level column `{row_text}`"),
             )
             .with_label("one value per row")
-            .with_other(group.span, "one value per group")
+            .with_secondary_label(group.span, "one value per group")
             .with_help(format!("aggregate it, as in {wrap}, or add it to `group_by`")),
         );
     }
@@ -103,15 +103,15 @@ impl Lower<'_> {
             self.role.forbids_windows(),
             self.scope.forbids_aggregates(self.role),
         ) {
-            (Level::Window, Some(_), _) => self.late_window(span),
-            (Level::Aggregate, _, Some(_)) => self.late_aggregate(span),
+            (Level::Window, Some(_), _) => self.report_late_window(span),
+            (Level::Aggregate, _, Some(_)) => self.report_late_aggregate(span),
             _ => return false,
         }
         true
     }
 
     #[cold]
-    fn late_aggregate(&mut self, span: Span) {
+    fn report_late_aggregate(&mut self, span: Span) {
         self.failed = true;
         let Some(place) = self.no_aggregates.take() else { return };
         let help = match self.role {
@@ -135,7 +135,7 @@ impl Lower<'_> {
     }
 
     #[cold]
-    fn late_window(&mut self, span: Span) {
+    fn report_late_window(&mut self, span: Span) {
         self.failed = true;
         let Some(place) = self.no_windows.take() else { return };
         let text = self.source_text(span);
@@ -181,7 +181,7 @@ impl Lower<'_> {
                     "define it, for example as `sort_key = {text}`, and use that name in `order_by`"
                 )),
             );
-            return self.error(meta.span);
+            return self.add_error(meta.span);
         }
         // Without a spec, the grouping keys may be incomplete.
         let sorts = self.grouped && self.scope.strata;
@@ -204,7 +204,7 @@ impl Lower<'_> {
                 .with_label("one value per row")
                 .with_help(help),
             );
-            return self.error(meta.span);
+            return self.add_error(meta.span);
         }
         if matches!(
             self.role,
@@ -214,7 +214,7 @@ impl Lower<'_> {
                 | DefinitionRole::Rule
                 | DefinitionRole::Check
         ) {
-            return self.condition(root);
+            return self.convert_to_condition(root);
         }
         self.settle_point(root);
         root

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::regex::{self, RegexPattern};
-use super::wildcards::{wildcards, without_tildes};
+use super::wildcards::{unescape_tildes, wildcards_to_regex};
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
@@ -17,17 +17,17 @@ const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, 
                         `\\` before a special character that is meant literally, and `(?i)` at the beginning to \
                         ignore case";
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn text_literal(&mut self, text: &str, span: Span) -> IrId {
         let slice = self.program.add_text(text);
-        self.program.add(Ir::Text(slice), Self::constant(Type::Text, span))
+        self.program.add(Ir::Text(slice), Self::constant_meta(Type::Text, span))
     }
 
     /// Lowers NUMBERVALUE: removes the group separators, replaces the decimal separator with a point, and parses the
     /// number.
     pub(super) fn lower_number_value(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let separator = |pass: &mut Self, index: usize, default: &str| match values.get(index) {
             Some(value) => *value,
@@ -41,7 +41,7 @@ impl Lower<'_> {
         if self.literal_text(point).is_none_or(str::is_empty) {
             point = self.apply_checked(internal::PRESENT_TEXT, &[point], span, "NUMBERVALUE");
         }
-        let mut text = self.grouped_before(values[0], point, group, span);
+        let mut text = self.reject_misplaced_separator(values[0], point, group, span);
         for (old, new) in [(group, ""), (point, ".")] {
             let same = self.literal_text(old).is_some_and(|old| old == new || old.is_empty());
             if !same {
@@ -49,7 +49,7 @@ impl Lower<'_> {
                 text = self.apply_checked(internal::SUBSTITUTE, &[text, old, new], span, "NUMBERVALUE");
             }
         }
-        self.give_back(values);
+        self.return_list(values);
         if self.is_error(text) {
             return text;
         }
@@ -59,7 +59,7 @@ impl Lower<'_> {
     /// Returns the text, or NULL if a group separator follows the decimal separator or if the text contains a `.` that
     /// is not a separator. For example, `1.234,5` isn't a number if the comma is the group separator, and `1.5` isn't a
     /// number if the comma is the decimal separator and the space is the group separator.
-    fn grouped_before(&mut self, text: IrId, point: IrId, group: IrId, span: Span) -> IrId {
+    fn reject_misplaced_separator(&mut self, text: IrId, point: IrId, group: IrId, span: Span) -> IrId {
         let single = |id: IrId| self.literal_text(id).filter(|text| text.chars().count() == 1);
         let (Some(sign), Some(apart)) = (single(point), single(group)) else {
             return self.apply_checked(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
@@ -87,11 +87,11 @@ impl Lower<'_> {
 
     /// Lowers DATEVALUE. A literal that is an ISO date becomes a date literal.
     pub(super) fn lower_date_value(&mut self, arg: ExprId, span: Span) -> IrId {
-        let text = self.value(arg);
+        let text = self.lower_value(arg);
         // Unlike other text functions, DATEVALUE rejects integers, because digits alone aren't a date.
         if self.program.meta(text).ty == Type::Integer {
             self.report_overload_mismatch(catalog::get(internal::DATE_VALUE), &[text], span, "DATEVALUE");
-            return self.error(span);
+            return self.add_error(span);
         }
         let is_date = self
             .literal_text(text)
@@ -105,21 +105,21 @@ impl Lower<'_> {
         }
         let is_date = self.literal_text(text).is_some_and(super::dates::is_iso_date);
         if let (Ir::Text(slice), true) = (self.program.node(text), is_date) {
-            return self.program.add(Ir::Date(slice), Self::constant(Type::Date, span));
+            return self.program.add(Ir::Date(slice), Self::constant_meta(Type::Date, span));
         }
         self.apply_checked(internal::DATE_VALUE, &[text], span, "DATEVALUE")
     }
 
     /// Lowers SEARCH, which ignores case. A literal search text may contain wildcards.
     pub(super) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(mut values) = self.values(args) else {
-            return self.error(span);
+        let Some(mut values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         values[0] = self.convert_to(values[0], Type::Text);
         let needle = values[0];
         let wild = self
             .literal_text(needle)
-            .and_then(|text| wildcards(text.trim_end_matches('*')));
+            .and_then(|text| wildcards_to_regex(text.trim_end_matches('*')));
         let ends_wild = self
             .literal_text(needle)
             .is_some_and(|text| text.ends_with('*') && !text.ends_with("~*"));
@@ -134,71 +134,76 @@ impl Lower<'_> {
                 Ir::Text(slice) => {
                     let text = self.program.text(slice);
                     let text = if ends_wild { text.trim_end_matches('*') } else { text };
-                    let plain = without_tildes(text);
+                    let plain = unescape_tildes(text);
                     let slice = self.program.add_text(&plain);
-                    let constant = Self::constant(Type::Text, self.program.meta(needle).span);
+                    let constant = Self::constant_meta(Type::Text, self.program.meta(needle).span);
                     self.lowered_text(slice, constant)
                 }
                 _ => self.apply_checked(internal::LOWER, &[needle], span, "SEARCH"),
             };
             values[1] = self.apply_checked(internal::LOWER, &[values[1]], span, "SEARCH");
             if values.iter().any(|value| self.is_error(*value)) {
-                return self.error(span);
+                return self.add_error(span);
             }
             self.apply_checked(internal::FIND, &values, span, "SEARCH")
         };
-        self.give_back(values);
+        self.return_list(values);
         node
     }
 
     /// Lowers TEXTJOIN. A single value is joined over the rows of a group. Several values are joined within each row.
     pub(super) fn lower_text_join(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let &[delimiter, ignores, ref joined @ ..] = values.as_slice() else {
-            return self.error(span);
+            return self.add_error(span);
         };
         let ignores_empty = match self.program.node(ignores) {
             // An empty argument means TRUE, as in spreadsheets.
             Ir::Bool(ignores) => ignores || self.is_blank(args[1]),
-            _ => return self.constant_expected(ignores, function.name, "ignore_empty", "TEXTJOIN(\", \", TRUE, x)"),
+            _ => return self.report_non_constant(ignores, function.name, "ignore_empty", "TEXTJOIN(\", \", TRUE, x)"),
         };
-        let mut texts = self.list();
+        let mut texts = self.take_list();
         for value in joined {
-            let text = self.text_of(*value);
+            let text = self.convert_to_text(*value);
             if self.is_error(text) {
                 return text;
             }
             texts.push(match ignores_empty {
-                true => self.apply(internal::PRESENT_TEXT, &[text], span),
-                false if self.program.meta(text).nullable => self.apply(internal::OR_EMPTY, &[text], span),
+                true => self.add_call(internal::PRESENT_TEXT, &[text], span),
+                false if self.program.meta(text).nullable => self.add_call(internal::OR_EMPTY, &[text], span),
                 false => text,
             });
         }
         let node = match *texts.as_slice() {
             [one] => {
                 if self.program.meta(delimiter).level > Level::Const {
-                    return self.constant_expected(delimiter, function.name, "delimiter", "TEXTJOIN(\", \", TRUE, x)");
+                    return self.report_non_constant(
+                        delimiter,
+                        function.name,
+                        "delimiter",
+                        "TEXTJOIN(\", \", TRUE, x)",
+                    );
                 }
-                self.aggregate(internal::STRING_AGG, &[one, delimiter], false, span)
+                self.add_aggregate(internal::STRING_AGG, &[one, delimiter], false, span)
             }
             _ => {
                 texts.insert(0, delimiter);
                 self.apply_checked(internal::TEXT_LIST, &texts, span, function.name)
             }
         };
-        self.give_back(texts);
-        self.give_back(values);
+        self.return_list(texts);
+        self.return_list(values);
         node
     }
 
     pub(super) fn lower_regex(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
-        let Some(pattern) = self.pattern(values[1], function.name) else {
-            return self.error(span);
+        let Some(pattern) = self.portable_pattern(values[1], function.name) else {
+            return self.add_error(span);
         };
         let at = self.program.meta(values[1]).span;
         let spell = |pass: &mut Self, texts: &[&str]| -> Vec<IrId> {
@@ -217,8 +222,8 @@ impl Lower<'_> {
         let by_case = |plain: FunctionId, ignoring: FunctionId| if *ignore_case { ignoring } else { plain };
         let (entry, given) = match values.get(2) {
             Some(new) => {
-                let Some(news) = self.new_text(*new, &pattern, function.name) else {
-                    return self.error(span);
+                let Some(news) = self.replacement_text(*new, &pattern, function.name) else {
+                    return self.add_error(span);
                 };
                 let mut given = spell(self, &[re2, ere, are]);
                 given.extend(news);
@@ -235,7 +240,7 @@ impl Lower<'_> {
                 Some(group) => {
                     let flags = if *ignore_case { "ie" } else { "e" };
                     let mut given = spell(self, &[re2_first, ere, are, flags]);
-                    given.push(self.integer(&group.to_string(), at));
+                    given.push(self.add_integer(&group.to_string(), at));
                     (internal::REGEX_EXTRACT_GROUP, given)
                 }
                 None => {
@@ -247,14 +252,14 @@ impl Lower<'_> {
                 }
             },
         };
-        self.give_back(values);
+        self.return_list(values);
         self.apply_checked(entry, &given, span, function.name)
     }
 
     /// Returns a pattern with the same meaning in all engines. Reports rejected patterns and returns `None`.
-    fn pattern(&mut self, id: IrId, function: &'static str) -> Option<RegexPattern> {
+    fn portable_pattern(&mut self, id: IrId, function: &'static str) -> Option<RegexPattern> {
         let Some(text) = self.literal_text(id) else {
-            self.constant_expected(id, function, "pattern", &format!("{function}(x, \"[0-9]+\"…)"));
+            self.report_non_constant(id, function, "pattern", &format!("{function}(x, \"[0-9]+\"…)"));
             return None;
         };
         let length = text.len();
@@ -287,30 +292,30 @@ impl Lower<'_> {
             }
         };
         let (at, why) = fault?;
-        self.bad_pattern(id, at, &why, function);
+        self.report_pattern(id, at, &why, function);
         None
     }
 
     /// Returns the replacement text for SQL in two forms: with the group numbers of the formula, and with the group
     /// numbers for engines in which all groups capture.
-    fn new_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
+    fn replacement_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {
             // A replacement text that isn't a literal is inserted literally.
             let plain = self.apply_checked(internal::REGEX_REPLACEMENT, &[new], span, function);
             return (!self.is_error(plain)).then_some([plain, plain]);
         };
-        match regex::replacement(text, &pattern.groups) {
+        match regex::replacement_to_sql(text, &pattern.groups) {
             Ok((plain, renumbered)) => Some([self.text_literal(&plain, span), self.text_literal(&renumbered, span)]),
             Err(refused) => {
-                self.bad_pattern(new, refused.at, &refused.why, function);
+                self.report_pattern(new, refused.at, &refused.why, function);
                 None
             }
         }
     }
 
     #[cold]
-    fn bad_pattern(&mut self, id: IrId, at: Range<usize>, why: &str, function: &str) {
+    fn report_pattern(&mut self, id: IrId, at: Range<usize>, why: &str, function: &str) {
         let span = self.span_within(id, at);
         let text = self.source_text(span);
         self.report(

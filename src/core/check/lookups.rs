@@ -2,7 +2,7 @@
 //!
 //! Each lookup becomes an [`Ir::RowLookup`]. The planner translates it to a join that never duplicates rows.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::tabs::TabRange;
 use crate::ast::ExprId;
 use crate::catalog::{Function, Lowering, internal};
@@ -29,21 +29,21 @@ struct RowSearch {
     matching: KeyMatching,
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Lowers columns of another tab to one marker per column, which a lookup consumes.
-    pub(super) fn columns_of_tab(&mut self, range: u32, span: Span) -> IrId {
+    pub(super) fn lower_tab_columns(&mut self, range: u32, span: Span) -> IrId {
         let Some(TabRange { tab, first, last }) = self.names.tab_ranges.get(range as usize).copied() else {
-            return self.error(span);
+            return self.add_error(span);
         };
         self.markers = true;
-        let mut columns = self.list();
+        let mut columns = self.take_list();
         for column in first..=last {
             let x = self.lower_tab_column(tab, column, span);
-            let over = self.program.add_over(WindowFrame::Partition, &[]);
+            let over = self.program.add_window(WindowFrame::Partition, &[]);
             let meta = self.program.meta(x);
             columns.push(self.program.add(Ir::Range { x, over }, meta));
         }
-        self.side_by_side(columns, span)
+        self.combine_columns(columns, span)
     }
 
     pub(super) fn lower_tab_column(&mut self, tab: u32, column: u32, span: Span) -> IrId {
@@ -55,14 +55,14 @@ impl Lower<'_> {
         let meta = NodeMeta {
             nullable,
             level: Level::Row,
-            ..Self::constant(ty, span)
+            ..Self::constant_meta(ty, span)
         };
         self.program.add(Ir::TabColumn { tab, column }, meta)
     }
 
     /// Reports a reference to another tab outside of a lookup.
     #[cold]
-    pub(super) fn tab_not_looked_up(&mut self, shown: Option<&str>, span: Span) -> IrId {
+    pub(super) fn report_tab_outside_lookup(&mut self, shown: Option<&str>, span: Span) -> IrId {
         let text = self.source_text(span);
         let message = match shown {
             Some(function) => format!("`{function}` cannot read `{text}`, because only lookups can read another tab"),
@@ -71,7 +71,7 @@ impl Lower<'_> {
         let help = "look up one row of the tab, as in `XLOOKUP(A1, 'Tab'!A:A, 'Tab'!B:B)`, or use the tab's rows in \
             a separate model";
         self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(help));
-        self.error(span)
+        self.add_error(span)
     }
 
     pub(super) fn lower_lookup(
@@ -83,7 +83,7 @@ impl Lower<'_> {
     ) -> IrId {
         // Errors inside the arguments are already reported.
         if args.iter().any(|arg| self.is_error(self.lowered_node(*arg))) {
-            return self.error(span);
+            return self.add_error(span);
         }
         if self.scope.sheet.is_none() {
             let message = format!("`{}` looks up rows of a sheet, so it needs a worksheet", function.name);
@@ -92,7 +92,7 @@ impl Lower<'_> {
                     "turn a step into a worksheet by listing its `columns`, or join the relation with `joins`",
                 ),
             );
-            return self.error(span);
+            return self.add_error(span);
         }
         if !self.scope.strata {
             let message = format!(
@@ -103,7 +103,7 @@ impl Lower<'_> {
                 Diagnostic::new(Code::NeedsQuery, span, message)
                     .with_help("write a spec and compile it with `formulac query`"),
             );
-            return self.error(span);
+            return self.add_error(span);
         }
         self.program.folded = true;
         let node = match lowering {
@@ -112,23 +112,23 @@ impl Lower<'_> {
             Lowering::Index => self.lower_index(args, function, span),
             _ => self.lower_match(args, function, span),
         };
-        node.unwrap_or_else(|| self.error(span))
+        node.unwrap_or_else(|| self.add_error(span))
     }
 
     fn lower_vlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
         let [key, range, column, ..] = *args else { return None };
-        let columns = self.whole_columns(range, function);
+        let columns = self.resolve_columns(range, function);
         let gives = columns
             .as_ref()
             .and_then(|columns| self.resolve_column_number(columns, column, function));
         let matching = match args.get(3) {
-            Some(sorted) => self.sorted(*sorted, function),
+            Some(sorted) => self.sorted_match_mode(*sorted, function),
             None => Some(KeyMatching::Exact),
         };
-        let value = self.value(key);
+        let value = self.lower_value(key);
         let (columns, gives, matching) = (columns?, gives?, matching?);
         let by = columns.of.first().copied();
-        self.find(
+        self.build_find(
             RowSearch {
                 tab: columns.tab,
                 value,
@@ -143,10 +143,10 @@ impl Lower<'_> {
 
     fn lower_xlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
         let [key, lookup, result, ..] = *args else { return None };
-        let lookup = self.one_column(lookup, function);
-        let result = self.one_column(result, function);
+        let lookup = self.resolve_single_column(lookup, function);
+        let result = self.resolve_single_column(result, function);
         let matching = match args.get(4) {
-            Some(mode) => self.mode(
+            Some(mode) => self.match_mode(
                 *mode,
                 function,
                 &[
@@ -158,7 +158,7 @@ impl Lower<'_> {
             ),
             None => Some(KeyMatching::Exact),
         };
-        let value = self.value(key);
+        let value = self.lower_value(key);
         let (lookup, result) = (lookup?, result?);
         if lookup.tab != result.tab {
             let [a, b] = [&lookup, &result].map(|columns| self.source_text(columns.span));
@@ -168,7 +168,7 @@ impl Lower<'_> {
             );
             self.report(
                 Diagnostic::new(Code::NotWholeColumns, result.span, message)
-                    .with_other(lookup.span, "another sheet")
+                    .with_secondary_label(lookup.span, "another sheet")
                     .with_help("use two columns of the same tab"),
             );
             return None;
@@ -180,34 +180,34 @@ impl Lower<'_> {
             matching: matching?,
         };
         let gives = result.of.first().copied()?;
-        let found = self.find(sought, Some(gives), function, span)?;
+        let found = self.build_find(sought, Some(gives), function, span)?;
         // An empty argument counts as missing, as in spreadsheets.
         let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
-        let Some(missing) = missing.map(|missing| self.value(*missing)) else {
+        let Some(missing) = missing.map(|missing| self.lower_value(*missing)) else {
             return Some(found);
         };
         if self.is_error(missing) || !matches!(self.program.node(found), Ir::RowLookup { .. }) {
             return Some(if self.is_error(missing) { missing } else { found });
         }
         if !self.program.meta(gives).nullable {
-            let mut values = self.list_of(found);
+            let mut values = self.list_with(found);
             values.push(missing);
-            return Some(self.coalesce(values, span, function.name));
+            return Some(self.build_coalesce(values, span, function.name));
         }
         // The returned value can be NULL even if a row was found, so test the key column instead.
-        let key = self.find(sought, sought.by, function, span)?;
+        let key = self.build_find(sought, sought.by, function, span)?;
         let meta = NodeMeta {
             ty: Type::Boolean,
             nullable: false,
             ..self.program.meta(key)
         };
         let there = self.program.add(Ir::IsNull { x: key, negated: true }, meta);
-        Some(self.case(&[there], &mut [found, missing], span, function.name))
+        Some(self.build_case(&[there], &mut [found, missing], span, function.name))
     }
 
     fn lower_index(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
         let [range, row, ..] = *args else { return None };
-        let columns = self.whole_columns(range, function)?;
+        let columns = self.resolve_columns(range, function)?;
         let gives = match args.get(2) {
             Some(column) => self.resolve_column_number(&columns, *column, function)?,
             None => self.require_single_column(&columns, function)?,
@@ -223,7 +223,7 @@ impl Lower<'_> {
             && tab == columns.tab
             && let [value, by] = *self.program.args(args)
         {
-            return self.find(
+            return self.build_find(
                 RowSearch {
                     tab,
                     value,
@@ -235,7 +235,7 @@ impl Lower<'_> {
                 span,
             );
         }
-        let row = self.value(row);
+        let row = self.lower_value(row);
         let meta = self.program.meta(row);
         match self.literal_integer(row) {
             Some(0) => {
@@ -251,15 +251,15 @@ impl Lower<'_> {
                 );
                 return None;
             }
-            Some(..0) => return Some(self.null(self.program.meta(gives).ty, span)),
-            Some(row) if columns.tab.is_none() => return Some(self.cell_of_row(gives, row, span)),
+            Some(..0) => return Some(self.add_null(self.program.meta(gives).ty, span)),
+            Some(row) if columns.tab.is_none() => return Some(self.value_in_row(gives, row, span)),
             _ => {}
         }
         let value = match meta.ty {
             Type::Integer | Type::Unknown => row,
             _ => self.apply_checked(internal::INT, &[row], meta.span, function.name),
         };
-        self.find(
+        self.build_find(
             RowSearch {
                 tab: columns.tab,
                 value,
@@ -274,9 +274,9 @@ impl Lower<'_> {
 
     fn lower_match(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
         let [key, range, ..] = *args else { return None };
-        let columns = self.one_column(range, function);
+        let columns = self.resolve_single_column(range, function);
         let matching = match args.get(2) {
-            Some(mode) => self.mode(
+            Some(mode) => self.match_mode(
                 *mode,
                 function,
                 &[
@@ -287,7 +287,7 @@ impl Lower<'_> {
             ),
             None => Some(KeyMatching::Exact),
         };
-        let value = self.value(key);
+        let value = self.lower_value(key);
         let columns = columns?;
         let sought = RowSearch {
             tab: columns.tab,
@@ -295,12 +295,12 @@ impl Lower<'_> {
             by: columns.of.first().copied(),
             matching: matching?,
         };
-        self.find(sought, None, function, span)
+        self.build_find(sought, None, function, span)
     }
 
     /// Resolves a range with a single column to its tab and column.
-    pub(super) fn column_of_tab(&mut self, expr: ExprId, function: &Function) -> Option<(u32, u32)> {
-        let columns = self.one_column(expr, function)?;
+    pub(super) fn resolve_tab_column(&mut self, expr: ExprId, function: &Function) -> Option<(u32, u32)> {
+        let columns = self.resolve_single_column(expr, function)?;
         let [x] = *columns.of.as_slice() else { return None };
         match self.program.node(x) {
             Ir::TabColumn { tab, column } => Some((tab, column)),
@@ -309,7 +309,7 @@ impl Lower<'_> {
     }
 
     /// Resolves a range to its columns. Reports ranges that don't contain all rows.
-    fn whole_columns(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
+    fn resolve_columns(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
         let id = self.lowered_node(expr);
         let span = self.ast.span(expr);
         let ranges: Vec<IrId> = match self.program.node(id) {
@@ -327,7 +327,7 @@ impl Lower<'_> {
             let Ir::Range { x, over } = self.program.node(range) else {
                 continue;
             };
-            whole &= self.program.over(over) == WindowFrame::Partition && !self.some_rows.contains_key(&range);
+            whole &= self.program.window_frame(over) == WindowFrame::Partition && !self.some_rows.contains_key(&range);
             if let Ir::TabColumn { tab, .. } = self.program.node(x) {
                 columns.tab = Some(tab);
             }
@@ -345,8 +345,8 @@ impl Lower<'_> {
         Some(columns)
     }
 
-    fn one_column(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
-        let columns = self.whole_columns(expr, function)?;
+    fn resolve_single_column(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
+        let columns = self.resolve_columns(expr, function)?;
         self.require_single_column(&columns, function)?;
         Some(columns)
     }
@@ -375,14 +375,14 @@ impl Lower<'_> {
 
     /// Returns the column of a range at the position of a constant, counted from 1.
     fn resolve_column_number(&mut self, columns: &LookupColumns, expr: ExprId, function: &Function) -> Option<IrId> {
-        let id = self.value(expr);
+        let id = self.lower_value(expr);
         let Some(number) = self.literal_integer(id) else {
             let example = if function.lower == Some(Lowering::Index) {
                 "INDEX(A:C, 3, 2)"
             } else {
                 "VLOOKUP(A1, D:F, 2)"
             };
-            self.constant_expected(id, function.name, "column", example);
+            self.report_non_constant(id, function.name, "column", example);
             return None;
         };
         let place = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
@@ -401,7 +401,7 @@ impl Lower<'_> {
                     span,
                     format!("`{text}` {has}, so it has no column {number}"),
                 )
-                .with_other(columns.span, "columns are counted from 1")
+                .with_secondary_label(columns.span, "columns are counted from 1")
                 .with_help(match count {
                     1 => "write 1, or use a range with more columns".to_owned(),
                     _ => format!("write a number from 1 to {count}, or use a range with more columns"),
@@ -412,21 +412,21 @@ impl Lower<'_> {
     }
 
     /// Resolves the fourth argument of VLOOKUP to a match mode.
-    fn sorted(&mut self, expr: ExprId, function: &Function) -> Option<KeyMatching> {
-        let id = self.value(expr);
+    fn sorted_match_mode(&mut self, expr: ExprId, function: &Function) -> Option<KeyMatching> {
+        let id = self.lower_value(expr);
         match (self.program.node(id), self.literal_integer(id)) {
             (Ir::Bool(false), _) | (_, Some(0)) => Some(KeyMatching::Exact),
             (Ir::Bool(true), _) | (_, Some(_)) => Some(KeyMatching::Below),
             _ => {
-                self.constant_expected(id, function.name, "sorted", "VLOOKUP(A1, D:F, 2, FALSE)");
+                self.report_non_constant(id, function.name, "sorted", "VLOOKUP(A1, D:F, 2, FALSE)");
                 None
             }
         }
     }
 
     /// Resolves the number of a match mode.
-    fn mode(&mut self, expr: ExprId, function: &Function, modes: &[(i64, KeyMatching)]) -> Option<KeyMatching> {
-        let id = self.value(expr);
+    fn match_mode(&mut self, expr: ExprId, function: &Function, modes: &[(i64, KeyMatching)]) -> Option<KeyMatching> {
+        let id = self.lower_value(expr);
         let number = self.literal_integer(id);
         if let Some((_, matching)) = modes.iter().find(|(mode, _)| Some(*mode) == number) {
             return Some(*matching);
@@ -450,7 +450,7 @@ impl Lower<'_> {
     }
 
     /// Builds the lookup of a row. The lookup returns a value of the row, or the row number if `gives` is `None`.
-    fn find(
+    fn build_find(
         &mut self,
         sought: RowSearch,
         gives: Option<IrId>,
@@ -474,14 +474,14 @@ impl Lower<'_> {
         self.settle_point(value);
         let ty = gives.map_or(Type::Integer, |gives| self.program.meta(gives).ty);
         if self.is_null(value) {
-            return Some(self.null(ty, span));
+            return Some(self.add_null(ty, span));
         }
         let key = match by {
             Some(by) => by,
             None => {
                 let meta = NodeMeta {
                     level: Level::Row,
-                    ..Self::constant(Type::Integer, span)
+                    ..Self::constant_meta(Type::Integer, span)
                 };
                 self.program.add(
                     Ir::TabColumn {
@@ -492,14 +492,14 @@ impl Lower<'_> {
                 )
             }
         };
-        let test = self.test(value, key, matching, function)?;
+        let test = self.build_key_test(value, key, matching, function)?;
         let args: Vec<IrId> = [value, key].into_iter().chain(gives).collect();
         let volatile = self.program.meta(value).volatile;
         let meta = NodeMeta {
             nullable: true,
             level: Level::Window,
             volatile,
-            ..Self::constant(ty, span)
+            ..Self::constant_meta(ty, span)
         };
         self.program.finds.push(LookupSpec {
             tab,
@@ -519,16 +519,16 @@ impl Lower<'_> {
     }
 
     /// Builds the condition that a key matches the sought value.
-    fn test(&mut self, value: IrId, key: IrId, matching: KeyMatching, function: &Function) -> Option<IrId> {
+    fn build_key_test(&mut self, value: IrId, key: IrId, matching: KeyMatching, function: &Function) -> Option<IrId> {
         let (a, b) = (self.program.meta(value), self.program.meta(key));
         let span = a.span;
         if matching == KeyMatching::Pattern {
             let Ir::Text(text) = self.program.node(value) else {
-                self.constant_expected(value, function.name, "key", "XLOOKUP(\"north*\", A:A, B:B, 0, 2)");
+                self.report_non_constant(value, function.name, "key", "XLOOKUP(\"north*\", A:A, B:B, 0, 2)");
                 return None;
             };
             if !matches!(b.ty, Type::Text | Type::Unknown | Type::Other) {
-                self.not_alike(a, b, function);
+                self.report_type_mismatch(a, b, function);
                 return None;
             }
             return Some(self.matches_text(key, text, span));
@@ -539,7 +539,7 @@ impl Lower<'_> {
             || (b.ty.is_temporal() && matches!(self.program.node(value), Ir::Text(_)))
             || a.ty == b.ty;
         if known(a.ty) && known(b.ty) && !alike {
-            self.not_alike(a, b, function);
+            self.report_type_mismatch(a, b, function);
             return None;
         }
         let (entry, pair) = match matching {
@@ -554,13 +554,13 @@ impl Lower<'_> {
     }
 
     #[cold]
-    fn not_alike(&mut self, value: NodeMeta, key: NodeMeta, function: &Function) {
+    fn report_type_mismatch(&mut self, value: NodeMeta, key: NodeMeta, function: &Function) {
         let [text, among] = [value.span, key.span].map(|span| self.source_text(span));
         let message = format!(
             "`{}` searches for `{text}`, which is {}, but `{among}` is {}",
             function.name,
-            value.ty.described(),
-            key.ty.described(),
+            value.ty.describe(),
+            key.ty.describe(),
         );
         let help = match (value.ty, key.ty) {
             (ty, Type::Text) if ty.is_number() => format!("convert it to text: `{text} & \"\"`"),
@@ -569,7 +569,7 @@ impl Lower<'_> {
         };
         self.report(
             Diagnostic::new(Code::TypeMismatch, value.span, message)
-                .with_other(key.span, "searched here")
+                .with_secondary_label(key.span, "searched here")
                 .with_help(help),
         );
     }
@@ -616,6 +616,6 @@ impl Lower<'_> {
         if let Some(function) = self.uncounted.get(&number).copied() {
             self.check_row_order(tab, function, span);
         }
-        self.error(span)
+        self.add_error(span)
     }
 }

@@ -66,7 +66,7 @@ pub(super) struct Caller<'a> {
     arguments: Vec<IrId>,
 }
 
-pub(super) struct Lower<'a> {
+pub(super) struct Lowerer<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
     pub scope: &'a CheckScope<'a>,
@@ -129,7 +129,7 @@ pub(super) fn lower(
             folded: false,
         }));
     let order = std::mem::take(&mut program.order);
-    let mut pass = Lower {
+    let mut pass = Lowerer {
         ast,
         source,
         scope,
@@ -162,7 +162,7 @@ pub(super) fn lower(
         let at = definition.first.index();
         let targets = names.targets.get(at..).unwrap_or_default();
         for (index, ((expr, span), target)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
-            let lowered = pass.node(expr, *target, *span);
+            let lowered = pass.lower_node(expr, *target, *span);
             pass.work.lowered[at + index] = lowered;
         }
         let root = pass.finish(pass.lowered_node(definition.body));
@@ -213,7 +213,7 @@ fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
     columns
 }
 
-impl<'a> Lower<'a> {
+impl<'a> Lowerer<'a> {
     /// Starts lowering another tree. [`Self::leave_definition`] returns to the tree of the caller.
     pub(super) fn enter_definition(
         &mut self,
@@ -240,7 +240,7 @@ impl<'a> Lower<'a> {
     }
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.failed |= diagnostic.is_error();
         self.diagnostics.push(diagnostic);
@@ -251,7 +251,7 @@ impl Lower<'_> {
     }
 
     #[inline]
-    pub(super) fn constant(ty: Type, span: Span) -> NodeMeta {
+    pub(super) fn constant_meta(ty: Type, span: Span) -> NodeMeta {
         NodeMeta {
             ty,
             nullable: false,
@@ -263,30 +263,31 @@ impl Lower<'_> {
         }
     }
 
-    pub(super) fn error(&mut self, span: Span) -> IrId {
+    pub(super) fn add_error(&mut self, span: Span) -> IrId {
         self.failed = true;
         self.program.add(
             Ir::Error,
             NodeMeta {
                 nullable: true,
-                ..Self::constant(Type::Unknown, span)
+                ..Self::constant_meta(Type::Unknown, span)
             },
         )
     }
 
-    pub(super) fn null(&mut self, ty: Type, span: Span) -> IrId {
+    pub(super) fn add_null(&mut self, ty: Type, span: Span) -> IrId {
         self.program.add(
             Ir::Null,
             NodeMeta {
                 nullable: true,
-                ..Self::constant(ty, span)
+                ..Self::constant_meta(ty, span)
             },
         )
     }
 
-    pub(super) fn integer(&mut self, digits: &str, span: Span) -> IrId {
+    pub(super) fn add_integer(&mut self, digits: &str, span: Span) -> IrId {
         let text = self.program.add_text(digits);
-        self.program.add(Ir::Number(text), Self::constant(Type::Integer, span))
+        self.program
+            .add(Ir::Number(text), Self::constant_meta(Type::Integer, span))
     }
 
     #[inline]
@@ -294,22 +295,22 @@ impl Lower<'_> {
         matches!(self.program.node(id), Ir::Error)
     }
 
-    pub(super) fn choices(&mut self) -> &mut OverloadCache {
+    pub(super) fn overload_cache(&mut self) -> &mut OverloadCache {
         &mut self.work.choices
     }
 
-    /// Returns an empty list from the pool. [`Self::give_back`] returns it to the pool.
-    pub(super) fn list(&mut self) -> Vec<IrId> {
+    /// Returns an empty list from the pool. [`Self::return_list`] returns it to the pool.
+    pub(super) fn take_list(&mut self) -> Vec<IrId> {
         self.work.spare.pop().unwrap_or_default()
     }
 
-    pub(super) fn list_of(&mut self, id: IrId) -> Vec<IrId> {
-        let mut list = self.list();
+    pub(super) fn list_with(&mut self, id: IrId) -> Vec<IrId> {
+        let mut list = self.take_list();
         list.push(id);
         list
     }
 
-    pub(super) fn give_back(&mut self, mut list: Vec<IrId>) {
+    pub(super) fn return_list(&mut self, mut list: Vec<IrId>) {
         list.clear();
         self.work.spare.push(list);
     }
@@ -324,71 +325,72 @@ impl Lower<'_> {
     }
 
     #[inline]
-    pub(super) fn node(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
+    pub(super) fn lower_node(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
         match (target, expr) {
-            (NameTarget::None, _) => self.unnamed(expr, span),
+            (NameTarget::None, _) => self.lower_unnamed(expr, span),
             (NameTarget::Column(_) | NameTarget::Definition(_), Expr::Model) => {
                 let node = match target {
-                    NameTarget::Definition(index) => self.definition(index, span),
-                    NameTarget::Column(column) => self.column(column, span),
-                    _ => self.error(span),
+                    NameTarget::Definition(index) => self.lower_definition_use(index, span),
+                    NameTarget::Column(column) => self.lower_column(column, span),
+                    _ => self.add_error(span),
                 };
                 match reference(self.source, span).timeframe {
-                    Some(frame) => self.timeframe(node, frame, span),
+                    Some(frame) => self.lower_timeframe(node, frame, span),
                     None => node,
                 }
             }
-            (NameTarget::Column(column), _) => self.column(column, span),
-            (NameTarget::Definition(index), _) => self.definition(index, span),
+            (NameTarget::Column(column), _) => self.lower_column(column, span),
+            (NameTarget::Definition(index), _) => self.lower_definition_use(index, span),
             (NameTarget::Function(function), Expr::Call(call)) => {
                 let call = self.ast.call(*call);
-                self.call(function, call, span)
+                self.lower_call(function, call, span)
             }
-            (NameTarget::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(*call), span),
-            (NameTarget::LetName, _) => self.null(Type::Unknown, span),
+            (NameTarget::RangeEnd(_), Expr::Call(call)) => self.lower_range_end(self.ast.call(*call), span),
+            (NameTarget::LetName, _) => self.add_null(Type::Unknown, span),
             (NameTarget::LetValue(value), _) => self.lowered_node(ExprId(value)),
             (NameTarget::Argument(index), _) => match self.arguments.get(index as usize) {
                 Some(argument) => *argument,
-                None => self.error(span),
+                None => self.add_error(span),
             },
-            (NameTarget::Cell(cell), _) => self.cell(cell, span),
-            (NameTarget::CellRange(range), _) => self.range_of_cells(range, span),
-            (NameTarget::TabRange(range), _) => self.columns_of_tab(range, span),
+            (NameTarget::Cell(cell), _) => self.lower_cell(cell, span),
+            (NameTarget::CellRange(range), _) => self.lower_cell_range(range, span),
+            (NameTarget::TabRange(range), _) => self.lower_tab_columns(range, span),
             (NameTarget::PartOfCells, _) => self.lower_range_part(span),
-            (NameTarget::Bool(value), _) => self.boolean(value, span),
+            (NameTarget::Bool(value), _) => self.add_boolean(value, span),
             (NameTarget::Blank(ty), _) => self.blank_argument(ty, span),
-            (NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => self.error(span),
+            (NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => self.add_error(span),
         }
     }
 
     /// Lowers an expression that is neither a name nor a function call. Not inlined, so that the loop over the nodes
     /// remains fast for columns.
     #[inline(never)]
-    fn unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
+    fn lower_unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
         match *expr {
-            Expr::Binary { op, left, right } => self.binary(op, left, right, span),
-            Expr::Number => self.number(span),
+            Expr::Binary { op, left, right } => self.lower_binary(op, left, right, span),
+            Expr::Number => self.lower_number(span),
             Expr::Text => {
                 let source = self.source;
                 let text = unquote(span.text(source));
-                self.text(&text, span)
+                self.add_text_literal(&text, span)
             }
-            Expr::Bool(value) => self.boolean(value, span),
+            Expr::Bool(value) => self.add_boolean(value, span),
             Expr::Sign { sign, operand } => self.lower_sign(sign, operand, span),
-            Expr::Percent(operand) => self.percent(operand, span),
+            Expr::Percent(operand) => self.lower_percent(operand, span),
             Expr::Timeframe { base, frame } => {
-                let base = self.value(base);
-                self.timeframe(base, self.ast.names[frame as usize], span)
+                let base = self.lower_value(base);
+                self.lower_timeframe(base, self.ast.names[frame as usize], span)
             }
-            Expr::Cell => self.needs_worksheet(span, "cell references need a worksheet"),
-            Expr::Tab { .. } => self.needs_worksheet(span, "references to other tabs need a worksheet"),
-            Expr::Range { from, to } => self.range(from, to, span),
-            Expr::Error | Expr::Blank | Expr::Name | Expr::Field | Expr::Model | Expr::Call(_) => self.error(span),
+            Expr::Cell => self.report_missing_worksheet(span, "cell references need a worksheet"),
+            Expr::Tab { .. } => self.report_missing_worksheet(span, "references to other tabs need a worksheet"),
+            Expr::Range { from, to } => self.lower_range(from, to, span),
+            Expr::Error | Expr::Blank | Expr::Name | Expr::Field | Expr::Model | Expr::Call(_) => self.add_error(span),
         }
     }
 
-    fn boolean(&mut self, value: bool, span: Span) -> IrId {
-        self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
+    fn add_boolean(&mut self, value: bool, span: Span) -> IrId {
+        self.program
+            .add(Ir::Bool(value), Self::constant_meta(Type::Boolean, span))
     }
 
     /// Returns the value of an empty argument: 0, empty text or FALSE, depending on the type. The value of an empty
@@ -396,10 +398,10 @@ impl Lower<'_> {
     #[cold]
     fn blank_argument(&mut self, ty: Type, span: Span) -> IrId {
         match ty {
-            Type::Text => self.text("", span),
-            Type::Boolean => self.boolean(false, span),
-            ty if ty.is_number() => self.integer("0", span),
-            ty if ty.is_temporal() => self.null(ty, span),
+            Type::Text => self.add_text_literal("", span),
+            Type::Boolean => self.add_boolean(false, span),
+            ty if ty.is_number() => self.add_integer("0", span),
+            ty if ty.is_temporal() => self.add_null(ty, span),
             _ => {
                 let message = "the value of an empty argument depends on its type (0, empty text or FALSE), but the type is \
                         unknown here";
@@ -408,12 +410,12 @@ impl Lower<'_> {
                         "write `0` or `\"\"` instead, or declare the types of the other columns in a schema",
                     ),
                 );
-                self.error(span)
+                self.add_error(span)
             }
         }
     }
 
-    pub(super) fn needs_worksheet(&mut self, span: Span, what: &str) -> IrId {
+    pub(super) fn report_missing_worksheet(&mut self, span: Span, what: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(Code::NeedsWorksheet, span, format!("{what}; found `{text}`")).with_help(
@@ -421,10 +423,10 @@ impl Lower<'_> {
                     `calculations`)",
             ),
         );
-        self.error(span)
+        self.add_error(span)
     }
 
-    pub(super) fn column(&mut self, column: u32, span: Span) -> IrId {
+    pub(super) fn lower_column(&mut self, column: u32, span: Span) -> IrId {
         let used = &self.program.columns[column as usize];
         let meta = NodeMeta {
             ty: used.ty,
@@ -438,16 +440,16 @@ impl Lower<'_> {
         self.program.add(Ir::Column(column), meta)
     }
 
-    pub(super) fn definition(&mut self, index: u32, span: Span) -> IrId {
+    pub(super) fn lower_definition_use(&mut self, index: u32, span: Span) -> IrId {
         let used = &self.program.definitions[index as usize];
         // A circular definition isn't lowered, and its error is already reported.
         if used.failed {
-            return self.error(span);
+            return self.add_error(span);
         }
         let root = used.root;
         let meta = self.program.meta(root);
         if self.is_too_late(meta.level, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         // If a definition is NULL (`1/0`), every use of it becomes a NULL literal.
         if self.is_null(root) {
@@ -465,7 +467,7 @@ impl Lower<'_> {
         )
     }
 
-    fn timeframe(&mut self, base: IrId, frame: Span, span: Span) -> IrId {
+    fn lower_timeframe(&mut self, base: IrId, frame: Span, span: Span) -> IrId {
         if self.is_error(base) {
             return base;
         }
@@ -475,24 +477,24 @@ impl Lower<'_> {
             Ok(None) => return base,
             Err(diagnostic) => {
                 self.report(diagnostic);
-                return self.error(span);
+                return self.add_error(span);
             }
         };
-        let mut args = self.list_of(base);
+        let mut args = self.list_with(base);
         match found.shift {
             CalendarShift::None => {}
             CalendarShift::Week(days) => {
-                args.push(self.integer(&days.to_string(), span));
+                args.push(self.add_integer(&days.to_string(), span));
                 let first = self.program.add_text(self.scope.calendar.week_start.name());
-                args.push(self.program.add(Ir::Text(first), Self::constant(Type::Text, span)));
+                args.push(self.program.add(Ir::Text(first), Self::constant_meta(Type::Text, span)));
             }
-            CalendarShift::Days(days) => args.push(self.integer(&days.to_string(), span)),
+            CalendarShift::Days(days) => args.push(self.add_integer(&days.to_string(), span)),
             CalendarShift::Months(months) => {
                 args.extend(self.period_distance(u64::from(months), CalendarUnit::Month, span));
             }
         }
         let id = self.apply_checked(found.function, &args, span, name);
-        self.give_back(args);
+        self.return_list(args);
         let of = match self.program.node(base) {
             Ir::Column(column) => NameTarget::Column(column),
             Ir::Definition(definition) => NameTarget::Definition(definition),
@@ -510,7 +512,7 @@ impl Lower<'_> {
     /// Returns the IR node of an expression that must be a value. Reports markers (`DISTINCT` and ranges), which only
     /// some functions accept.
     #[inline]
-    pub(super) fn value(&mut self, id: ExprId) -> IrId {
+    pub(super) fn lower_value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered_node(id);
         if self.markers && self.is_marker(lowered) {
             let error = self.report_misplaced_marker(lowered, self.ast.span(id));
@@ -532,13 +534,13 @@ impl Lower<'_> {
     #[cold]
     pub(super) fn report_misplaced_marker(&mut self, marker: IrId, span: Span) -> IrId {
         match self.program.node(marker) {
-            Ir::Range { .. } | Ir::Ranges(_) => self.misplaced_range(marker, span),
+            Ir::Range { .. } | Ir::Ranges(_) => self.report_misplaced_range(marker, span),
             Ir::RowLookup { .. } => self.report_row_number_without_order(marker, span),
-            _ => self.misplaced_distinct(span),
+            _ => self.report_misplaced_distinct(span),
         }
     }
 
-    fn misplaced_distinct(&mut self, span: Span) -> IrId {
+    fn report_misplaced_distinct(&mut self, span: Span) -> IrId {
         self.report(
             Diagnostic::new(
                 Code::MisplacedDistinct,
@@ -547,7 +549,7 @@ impl Lower<'_> {
             )
             .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
         );
-        self.error(span)
+        self.add_error(span)
     }
 
     /// Converts a decimal literal to a float if no other operand determines its type.

@@ -77,13 +77,13 @@ pub(super) enum DatePart {
 
 /// Reason why a mask is rejected, with the position of the error.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct RefusedMask {
+pub(super) struct MaskError {
     pub at: Range<usize>,
     pub why: String,
 }
 
-fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, RefusedMask> {
-    Err(RefusedMask { at, why: why.into() })
+fn mask_error<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, MaskError> {
+    Err(MaskError { at, why: why.into() })
 }
 
 /// Returns whether a character can be literal text without quotes.
@@ -93,7 +93,7 @@ pub(super) fn is_bare(c: char) -> bool {
 
 /// Returns the text that a bracketed part produces: an empty string for a color, or the currency symbol for a currency
 /// such as `[$€-407]`. `None` for conditions and elapsed times.
-fn bracketed(inner: &str) -> Option<String> {
+fn bracket_text(inner: &str) -> Option<String> {
     const COLOURS: [&str; 8] = ["black", "blue", "cyan", "green", "magenta", "red", "white", "yellow"];
     if let Some(currency) = inner.strip_prefix('$') {
         return Some(currency.split_once('-').map_or(currency, |(sign, _)| sign).to_owned());
@@ -107,40 +107,40 @@ fn bracketed(inner: &str) -> Option<String> {
 
 /// Parses literal text: text in quotes, a character after a backslash, a bracketed part, or a space such as `_)`.
 /// Returns the text and its end. `None` if there is no literal at this position.
-fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>> {
+fn parse_quoted(mask: &str, at: usize) -> Option<Result<(String, usize), MaskError>> {
     let rest = mask.get(at..)?;
     if let Some(rest) = rest.strip_prefix('"') {
         return Some(match rest.split_once('"') {
             Some((inner, _)) => Ok((inner.to_owned(), at + inner.len() + 2)),
-            None => refused(at..at + 1, "this quote is not closed"),
+            None => mask_error(at..at + 1, "this quote is not closed"),
         });
     }
     if let Some((inner, _)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return bracketed(inner).map(|shown| Ok((shown, at + inner.len() + 2)));
+        return bracket_text(inner).map(|shown| Ok((shown, at + inner.len() + 2)));
     }
     if let Some(rest) = rest.strip_prefix('_') {
         return Some(match rest.chars().next() {
             // In a cell, `_` produces a space with the width of the next character. In a string, it produces a single
             // space.
             Some(c) => Ok((" ".to_owned(), at + 1 + c.len_utf8())),
-            None => refused(at..at + 1, "`_` must be followed by a character, as in `_)`"),
+            None => mask_error(at..at + 1, "`_` must be followed by a character, as in `_)`"),
         });
     }
     let rest = rest.strip_prefix('\\')?;
     Some(match rest.chars().next() {
         Some(c) => Ok((c.to_string(), at + 1 + c.len_utf8())),
-        None => refused(at..at + 1, "a backslash must be followed by a literal character"),
+        None => mask_error(at..at + 1, "a backslash must be followed by a literal character"),
     })
 }
 
 /// Returns whether a mask is a date mask: it contains date letters outside of quotes and isn't a mask for elapsed time.
-pub(super) fn is_of_dates(mask: &str) -> bool {
+pub(super) fn is_date_mask(mask: &str) -> bool {
     if find_elapsed(mask).is_some() {
         return false;
     }
     let mut at = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
-        at = match quoted(mask, at) {
+        at = match parse_quoted(mask, at) {
             Some(Ok((_, next))) => next,
             Some(Err(_)) => return false,
             // Conditions are rejected elsewhere, so skip their letters.
@@ -164,7 +164,7 @@ pub(super) fn find_elapsed(mask: &str) -> Option<Range<usize>> {
             .strip_prefix('[')
             .and_then(|rest| rest.split_once(']'))
             .map(|(inner, _)| inner);
-        at = match (quoted(mask, at), inner) {
+        at = match (parse_quoted(mask, at), inner) {
             (Some(text), _) => text.ok()?.1,
             (None, Some(inner)) if !inner.is_empty() && inner.bytes().all(|b| b"hmsHMS".contains(&b)) => {
                 return Some(at..at + inner.len() + 2);
@@ -189,12 +189,12 @@ pub(super) enum ElapsedPart {
 }
 
 /// Parses an elapsed time such as `[h]:mm:ss`: the first unit in brackets, then smaller units.
-pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> {
+pub(super) fn parse_elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, MaskError> {
     let mut parts: Vec<ElapsedPart> = Vec::new();
     let (mut at, mut before) = (0, None);
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let rest = mask.get(at..).unwrap_or_default();
-        if let Some(text) = quoted(mask, at) {
+        if let Some(text) = parse_quoted(mask, at) {
             let (text, next) = text?;
             parts.push(ElapsedPart::Literal(text));
             at = next;
@@ -220,9 +220,9 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
                 at += c.len_utf8();
                 continue;
             }
-            '0' | '#' => return refused(at..at + 1, "fractions of seconds are not supported"),
+            '0' | '#' => return mask_error(at..at + 1, "fractions of seconds are not supported"),
             _ => {
-                return refused(
+                return mask_error(
                     at..at + c.len_utf8(),
                     "an elapsed time consists of hours, minutes and seconds, for example `[h]:mm:ss`",
                 );
@@ -230,7 +230,7 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
         };
         let is_known = inner.is_none_or(|inner| inner.len() == count) && count <= 2;
         if !is_known || inner.is_some() != before.is_none() || before.is_some_and(|before| before <= seconds) {
-            return refused(
+            return mask_error(
                 at..end,
                 "only the first and largest unit may be in brackets, for example `[h]:mm:ss` or `[mm]:ss`",
             );
@@ -247,11 +247,11 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
 
 /// Splits a mask into its sections for positive numbers, negative numbers, zero and strings. Returns each section with
 /// its start.
-pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
+pub(super) fn split_sections(mask: &str) -> Result<Vec<(usize, &str)>, MaskError> {
     let mut ends = Vec::new();
     let mut at = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
-        at = match quoted(mask, at) {
+        at = match parse_quoted(mask, at) {
             Some(text) => text?.1,
             None => {
                 if c == ';' {
@@ -263,7 +263,7 @@ pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
     }
     if let Some(fifth) = ends.get(3) {
         let why = "a mask has at most four forms: for positive numbers, negative numbers, 0 and text";
-        return refused(*fifth..fifth + 1, why);
+        return mask_error(*fifth..fifth + 1, why);
     }
     ends.push(mask.len());
     let mut first = 0;
@@ -279,7 +279,7 @@ pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
 pub(super) fn literal_section(section: &str) -> Option<String> {
     let (mut out, mut at) = (String::new(), 0);
     while let Some(c) = section.get(at..).and_then(|rest| rest.chars().next()) {
-        match quoted(section, at) {
+        match parse_quoted(section, at) {
             Some(text) => {
                 let (text, next) = text.ok()?;
                 out.push_str(&text);
@@ -311,7 +311,7 @@ enum MaskPlace {
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
+pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
     let mut out = NumberMask::default();
     let (mut place, mut at, mut digits, mut commas, mut point) = (MaskPlace::Before, 0, 0u32, 0u32, false);
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
@@ -324,7 +324,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
             at += if general { GENERAL.len() } else { c.len_utf8() };
             continue;
         }
-        let literal = match quoted(mask, at) {
+        let literal = match parse_quoted(mask, at) {
             Some(text) => {
                 let (text, next) = text?;
                 at = next;
@@ -341,13 +341,13 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
                         continue;
                     }
                     '0' | '#' | '.' if place == MaskPlace::After => {
-                        return refused(here, "write the digits without other characters between them");
+                        return mask_error(here, "write the digits without other characters between them");
                     }
                     '0' | '#' if place == MaskPlace::Decimals => {
                         out.decimals += 1;
                         out.decimal_zeros = if c == '0' { out.decimals } else { out.decimal_zeros };
                         if out.decimals > MOST_DECIMALS {
-                            return refused(here, format!("use at most {MOST_DECIMALS} digits after the point"));
+                            return mask_error(here, format!("use at most {MOST_DECIMALS} digits after the point"));
                         }
                         continue;
                     }
@@ -358,7 +358,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
                         digits += 1;
                         out.zeros += u32::from(c == '0' || out.zeros > 0);
                         if out.zeros > MOST_ZEROS {
-                            return refused(here, format!("use at most {MOST_ZEROS} zeros before the point"));
+                            return mask_error(here, format!("use at most {MOST_ZEROS} zeros before the point"));
                         }
                         continue;
                     }
@@ -376,20 +376,20 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
                     }
                     c if is_bare(c) => c.to_string(),
                     'E' | 'e' if matches!(place, MaskPlace::Whole | MaskPlace::Decimals) => {
-                        let (exponent, end) = exponent(mask, here)?;
+                        let (exponent, end) = parse_exponent(mask, here)?;
                         (out.exponent, at, place) = (Some(exponent), end, MaskPlace::After);
                         continue;
                     }
-                    '[' => return refused(here, "conditions are not supported; write `IF(x > 5, TEXT(x, …), …)`"),
-                    '?' => return refused(here, "write digits as `0` or `#`; fractions are not supported"),
+                    '[' => return mask_error(here, "conditions are not supported; write `IF(x > 5, TEXT(x, …), …)`"),
+                    '?' => return mask_error(here, "write digits as `0` or `#`; fractions are not supported"),
                     '*' => {
-                        return refused(
+                        return mask_error(
                             here,
                             "the result has no width to fill; remove `*` and the character after it",
                         );
                     }
-                    c if c.is_alphabetic() => return refused(here, "put letters in quotes"),
-                    _ => return refused(here, "this character is not part of a number mask; put it in quotes"),
+                    c if c.is_alphabetic() => return mask_error(here, "put letters in quotes"),
+                    _ => return mask_error(here, "this character is not part of a number mask; put it in quotes"),
                 }
             }
         };
@@ -403,10 +403,10 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
     }
     out.thousands = commas;
     if digits == 0 && out.decimals == 0 {
-        return refused(0..mask.len(), "it has no digit placeholder, `0` or `#`");
+        return mask_error(0..mask.len(), "it has no digit placeholder, `0` or `#`");
     }
     if out.grouped && out.zeros > 1 {
-        return refused(
+        return mask_error(
             0..mask.len(),
             "leading zeros cannot be combined with thousands separators",
         );
@@ -415,21 +415,21 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
     if out.exponent.is_some() && (!is_scientific || out.percents > 0 || out.decimals > MOST_DECIMALS_OF_POWER) {
         let why =
             "a number with an exponent has one digit before the point and at most 8 after it, for example `0.00E+0`";
-        return refused(0..mask.len(), why);
+        return mask_error(0..mask.len(), why);
     }
     let is_code = out.zeros == digits && !point && !out.grouped && out.thousands == 0 && out.percents == 0;
     if !out.breaks.is_empty() && (!is_code || out.breaks.len() > 9) {
         let why = "characters between digits are allowed only in codes of zeros such as `000-000`; `#,##0` separates thousands";
-        return refused(0..mask.len(), why);
+        return mask_error(0..mask.len(), why);
     }
     if out.percents > 2 || out.thousands > 4 {
-        return refused(0..mask.len(), "it moves the decimal point too far");
+        return mask_error(0..mask.len(), "it moves the decimal point too far");
     }
     Ok(out)
 }
 
 /// Parses an exponent such as `E+0` or `E-00`. Returns the exponent and its end.
-fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), RefusedMask> {
+fn parse_exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), MaskError> {
     let rest = mask.get(at.end..).unwrap_or_default();
     let digits = rest.bytes().skip(1).take_while(|digit| *digit == b'0').count();
     let end = at.end + 1 + digits;
@@ -441,11 +441,11 @@ fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), RefusedMa
             },
             end,
         )),
-        _ => refused(at, "write the exponent as `E+0` or `E+00`"),
+        _ => mask_error(at, "write the exponent as `E+0` or `E+00`"),
     }
 }
 
-pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
+pub(super) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, MaskError> {
     /// Part of the mask whose letters `m` and `h` are not resolved yet.
     enum MaskRun {
         Letters(char, usize, Range<usize>),
@@ -456,7 +456,7 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
     let mut at = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let rest = mask.get(at..).unwrap_or_default();
-        if let Some(text) = quoted(mask, at) {
+        if let Some(text) = parse_quoted(mask, at) {
             let (text, next) = text?;
             runs.push(MaskRun::Literal(text));
             at = next;
@@ -473,14 +473,14 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
         } else {
             let here = at..at + c.len_utf8();
             return match c {
-                '0' | '#' => refused(
+                '0' | '#' => mask_error(
                     here,
                     "digit placeholders are for numbers; fractions of seconds are not supported",
                 ),
-                '[' => refused(here, "conditions are not supported; write `IF(…)`"),
-                'q' | 'Q' => refused(here, "write the quarter as `\"Q\" & QUARTER(date)`"),
-                c if c.is_alphabetic() => refused(here, "put letters that are not part of a date in quotes"),
-                _ => refused(here, "this character is not part of a date mask; put it in quotes"),
+                '[' => mask_error(here, "conditions are not supported; write `IF(…)`"),
+                'q' | 'Q' => mask_error(here, "write the quarter as `\"Q\" & QUARTER(date)`"),
+                c if c.is_alphabetic() => mask_error(here, "put letters that are not part of a date in quotes"),
+                _ => mask_error(here, "this character is not part of a date mask; put it in quotes"),
             };
         }
     }
@@ -522,13 +522,13 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
                 ('h', 2) => DatePart::Hour2,
                 ('s', 2) => DatePart::Second2,
                 ('s', 1) => DatePart::Second,
-                _ => return refused(at.clone(), "no date part has so many letters"),
+                _ => return mask_error(at.clone(), "no date part has so many letters"),
             },
         };
         parts.push(part);
     }
     if parts.iter().all(|part| matches!(part, DatePart::Literal(_))) {
-        return refused(0..mask.len(), "it has no date part");
+        return mask_error(0..mask.len(), "it has no date part");
     }
     Ok(parts)
 }
@@ -552,7 +552,7 @@ impl NumberMask {
 
     /// Returns the padding width for leading zeros as in `printf`, such as `05`. Empty if the mask has no leading
     /// zeros.
-    fn padded(&self) -> String {
+    fn padded_width(&self) -> String {
         let behind = if self.decimals > 0 { self.decimals + 1 } else { 0 };
         if self.zeros > 1 {
             format!("0{}", self.zeros + behind)
@@ -562,9 +562,9 @@ impl NumberMask {
     }
 
     /// Returns the format for C's printf, with `'` for thousands separators: `%'.2f`, or `%'d` for integers.
-    pub fn printf(&self, whole: bool) -> String {
+    pub fn to_printf(&self, whole: bool) -> String {
         let group = if self.grouped { "'" } else { "" };
-        let padded = self.padded();
+        let padded = self.padded_width();
         if whole {
             format!("%{group}{padded}d")
         } else {
@@ -573,9 +573,9 @@ impl NumberMask {
     }
 
     /// Returns the format for Python's `format`: `{:,.2f}`, or `{:,d}` for integers.
-    pub fn braces(&self, whole: bool) -> String {
+    pub fn to_python_format(&self, whole: bool) -> String {
         let group = if self.grouped { "," } else { "" };
-        let padded = self.padded();
+        let padded = self.padded_width();
         if whole {
             format!("{{:{padded}{group}d}}")
         } else {
@@ -585,7 +585,7 @@ impl NumberMask {
 
     /// Returns a regular expression for the last digits of a code, and a replacement that inserts the separators. For
     /// `0000-000`, these are `([0-9]{3})$` and `-\1`.
-    pub fn code(&self) -> Option<(String, String)> {
+    pub fn code_pattern(&self) -> Option<(String, String)> {
         let ends = self.breaks.iter().skip(1).map(|(end, _)| *end).chain([self.zeros]);
         let (mut pattern, mut new) = (String::new(), String::new());
         for (group, ((start, between), end)) in self.breaks.iter().zip(ends).enumerate() {
@@ -605,7 +605,7 @@ impl NumberMask {
 
 impl DatePart {
     /// Returns whether the part belongs to the time of day.
-    pub fn is_of_clock(&self) -> bool {
+    pub fn is_time_part(&self) -> bool {
         use DatePart::{AmPm, Hour, Hour2, Minute, Minute2, Second, Second2, Twelve, Twelve2};
         matches!(
             self,
@@ -614,7 +614,7 @@ impl DatePart {
     }
 
     /// Appends the part in the notation of C's strftime.
-    pub fn strftime(&self, out: &mut String) {
+    pub fn write_strftime(&self, out: &mut String) {
         out.push_str(match self {
             Self::Year4 => "%Y",
             Self::Year2 => "%y",
@@ -708,17 +708,17 @@ pub(super) mod tests {
     use super::*;
 
     /// Returns a date mask in the notations of strftime and `TO_CHAR`.
-    pub fn both_notations(mask: &str) -> (String, String) {
+    pub fn date_notations(mask: &str) -> (String, String) {
         let (mut strftime, mut to_char) = (String::new(), String::new());
-        for part in date(mask).unwrap() {
-            part.strftime(&mut strftime);
+        for part in parse_date_mask(mask).unwrap() {
+            part.write_strftime(&mut strftime);
             part.to_char(&mut to_char);
         }
         (strftime, to_char)
     }
 
     #[test]
-    fn numbers() {
+    fn number_masks_are_parsed() {
         for (mask, to_char, printf, braces) in [
             ("0", "FM999999999999999990", "%.0f", "{:.0f}"),
             ("#,##0.00", "FM999,999,999,999,999,990.00", "%'.2f", "{:,.2f}"),
@@ -726,12 +726,12 @@ pub(super) mod tests {
             ("00000", "FM999999999999900000", "%05.0f", "{:05.0f}"),
             ("000.0", "FM999999999999999000.0", "%05.1f", "{:05.1f}"),
         ] {
-            let read = number(mask).unwrap();
-            let spelled = (read.to_char(), read.printf(false), read.braces(false));
+            let read = parse_number_mask(mask).unwrap();
+            let spelled = (read.to_char(), read.to_printf(false), read.to_python_format(false));
             assert_eq!(spelled, (to_char.into(), printf.into(), braces.into()), "{mask}");
         }
-        assert_eq!(number("0.0 0").unwrap_err().at, 4..5);
-        let read = number("-#,,.0\" Mio\"%").unwrap();
+        assert_eq!(parse_number_mask("0.0 0").unwrap_err().at, 4..5);
+        let read = parse_number_mask("-#,,.0\" Mio\"%").unwrap();
         assert_eq!(
             (
                 read.prefix.as_str(),
@@ -744,14 +744,18 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn optional_digits() {
+    fn optional_digits_are_parsed() {
         for (mask, pattern) in [("0.00", None), ("0.0#", Some("0{1,1}$")), ("#.##", Some("\\.?0{1,2}$"))] {
-            assert_eq!(number(mask).unwrap().optional_decimals().as_deref(), pattern, "{mask}");
+            assert_eq!(
+                parse_number_mask(mask).unwrap().optional_decimals().as_deref(),
+                pattern,
+                "{mask}"
+            );
         }
     }
 
     #[test]
-    fn dates() {
+    fn date_masks_are_parsed() {
         for (mask, strftime, to_char) in [
             ("YYYY-MM-DD", "%Y-%m-%d", "YYYY-MM-DD"),
             ("mmmm d, yyyy", "%B %-d, %Y", "FMMonth FMDD, YYYY"),
@@ -761,12 +765,12 @@ pub(super) mod tests {
             ("m/d/yy h:mm", "%-m/%-d/%y %-H:%M", "FMMM/FMDD/YY FMHH24:MI"),
             ("dddd\"%\"", "%A%%", "FMDay\"%\""),
         ] {
-            assert_eq!(both_notations(mask), (strftime.into(), to_char.into()), "{mask}");
+            assert_eq!(date_notations(mask), (strftime.into(), to_char.into()), "{mask}");
         }
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unknown_masks_are_refused() {
         for mask in [
             "",
             "abc",
@@ -789,11 +793,11 @@ pub(super) mod tests {
             "?0",
             "0%%%",
         ] {
-            assert!(number(mask).is_err(), "{mask}");
+            assert!(parse_number_mask(mask).is_err(), "{mask}");
         }
         for mask in ["mmmmm", "yyyyy", "q", "[h]", "sss", "ss.000", "T", "\"d", "-"] {
-            assert!(date(mask).is_err(), "{mask}");
+            assert!(parse_date_mask(mask).is_err(), "{mask}");
         }
-        assert!(is_of_dates("\\T yy") && !is_of_dates("\"dm\"0"));
+        assert!(is_date_mask("\\T yy") && !is_date_mask("\"dm\"0"));
     }
 }

@@ -57,14 +57,14 @@ mod windows;
 
 pub use dates::is_iso_date;
 
-pub use lint::values_of;
-pub use period::moved_key;
+pub use lint::possible_values;
+pub use period::shifted_key;
 pub use sheet::{Pivot, WorksheetGrid};
 pub use tabs::Tab;
-pub use timeframe::names as timeframes;
+pub use timeframe::timeframe_names as timeframes;
 pub use today::Today;
-pub use totals::{SheetTotal, SheetTotalKind, TotalUse, totals_in};
-pub use unresolved_names::{explain_removed_column, no_column};
+pub use totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
+pub use unresolved_names::{explain_removed_column, no_column_diagnostic};
 
 use crate::Type;
 use crate::ast::Ast;
@@ -179,7 +179,7 @@ pub struct CheckScope<'a> {
 
 impl CheckScope<'_> {
     /// Returns the type that the user specified for a column of unknown type.
-    fn given_type(&self, name: &str) -> Type {
+    fn user_type(&self, name: &str) -> Type {
         let given = self
             .given_types
             .iter()
@@ -235,7 +235,7 @@ pub fn check(
         lower,
     } = buffers;
     names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
-    order::order(ast, source, names, &mut program.order, diagnostics);
+    order::order_definitions(ast, source, names, &mut program.order, diagnostics);
     if ast.blanks || program.columns.iter().any(|c| c.assumed) {
         infer::infer(ast, source, scope, names, program, infer, diagnostics);
     }

@@ -8,7 +8,7 @@ use super::sheet::{CellRange, SheetCell};
 use super::sheet_columns::SheetColumns;
 use super::symbols::{ColumnLookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
-use super::unresolved_names::{CANDIDATES, SEARCHES, columns_of, list_names, no_column};
+use super::unresolved_names::{CANDIDATES, SEARCHES, describe_columns, list_names, no_column_diagnostic};
 use super::{CheckScope, Context, DefinitionRole, let_names, ranges};
 use crate::Level;
 use crate::Type;
@@ -152,15 +152,15 @@ pub(super) fn resolve(
     for (index, definition) in ast.definitions.iter().enumerate() {
         names.failed.push(definition.broken);
         let Some(span) = definition.name else { continue };
-        let at = tables.symbols.entry(span.text(source).into(), span, source);
-        let symbol = tables.symbols.at(at);
+        let at = tables.symbols.find_or_insert(span.text(source).into(), span, source);
+        let symbol = tables.symbols.symbol_mut(at);
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
             let other = ast.definitions[first as usize].name.unwrap_or_default();
             let name = span.text(source);
             diagnostics.push(
                 Diagnostic::new(Code::DuplicateDefinition, span, format!("`{name}` is defined twice"))
-                    .with_other(other, "first defined here")
+                    .with_secondary_label(other, "first defined here")
                     .with_help("rename one of them; names that differ only in case are treated as the same name"),
             );
         } else {
@@ -178,7 +178,7 @@ pub(super) fn resolve(
         columns,
         settled: None,
         key_columns: Vec::new(),
-        twins: scope.relations.iter().any(Relation::has_twins),
+        twins: scope.relations.iter().any(Relation::has_duplicate_names),
         searches: SEARCHES,
         missing: vec![false; letters.len()],
         letters,
@@ -208,19 +208,19 @@ pub(super) fn resolve(
                 {
                     continue;
                 }
-                Expr::Name => resolver.name(id, *span, own, role, definition),
-                Expr::Field | Expr::Model => resolver.field(id, own, role, definition),
-                Expr::Cell => match resolver.cell(*span, own) {
+                Expr::Name => resolver.resolve_name(id, *span, own, role, definition),
+                Expr::Field | Expr::Model => resolver.resolve_field(id, own, role, definition),
+                Expr::Cell => match resolver.resolve_cell(*span, own) {
                     Some(target) => target,
                     None => continue,
                 },
                 Expr::Call(call) => {
                     let call = ast.call(call);
-                    let target = resolver.function(call.name);
+                    let target = resolver.resolve_function(call.name);
                     let counts = may_aggregate && !ast.ranges && !names.aggregates;
                     if let (NameTarget::Function(function), true) = (target, counts) {
                         let function = catalog::get(function);
-                        let across = function.goes_across(call.count as usize);
+                        let across = function.is_row_combination(call.count as usize);
                         names.aggregates = function.level == Level::Aggregate && !across;
                     }
                     target
@@ -248,13 +248,13 @@ pub(super) fn resolve(
         }
     }
     if scope.sheet.is_some() {
-        resolver.settle_cells(names);
+        resolver.resolve_cells(names);
         if ast.ranges {
-            resolver.settle_tabs(names);
+            resolver.resolve_tabs(names);
         }
     }
     if ast.ranges || !names.cell_ranges.is_empty() || scope.sheet.is_some_and(|sheet| sheet.pivot.is_some()) {
-        ranges::settle_ranges(ast, scope, names);
+        ranges::resolve_ranges(ast, scope, names);
     }
 }
 
@@ -310,7 +310,7 @@ fn key(ast: &Ast, body: ExprId, targets: &[NameTarget], source: &str) -> Option<
 
 impl Resolver<'_> {
     #[inline]
-    fn name(
+    fn resolve_name(
         &mut self,
         id: ExprId,
         span: Span,
@@ -319,11 +319,11 @@ impl Resolver<'_> {
         definition: &Definition,
     ) -> NameTarget {
         if self.scope.sheet.is_some()
-            && let Some(cell) = self.cell(span, own)
+            && let Some(cell) = self.resolve_cell(span, own)
         {
             return cell;
         }
-        self.name_at(span, own, role).unwrap_or_else(|| {
+        self.resolve_name_at(span, own, role).unwrap_or_else(|| {
             let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(span.text(self.source)));
             self.report_missing_name(id, span, is_own, definition)
         })
@@ -331,16 +331,18 @@ impl Resolver<'_> {
 
     /// Resolves a name. Returns `None` if the name is unknown.
     #[inline(always)]
-    fn name_at(&mut self, span: Span, own: Option<&str>, role: DefinitionRole) -> Option<NameTarget> {
+    fn resolve_name_at(&mut self, span: Span, own: Option<&str>, role: DefinitionRole) -> Option<NameTarget> {
         let name = HashedName::from(span.text(self.source));
-        let place = self.tables.symbols.entry(name, span, self.source);
-        let symbol = *self.tables.symbols.at(place);
+        let place = self.tables.symbols.find_or_insert(name, span, self.source);
+        let symbol = *self.tables.symbols.symbol_mut(place);
         match symbol {
             Symbol {
                 definition: None,
                 column: ColumnLookup::Column(column),
                 ..
-            } if !self.twins && !self.is_unsettled(column, name.name, own) => Some(self.one_relation(column, span)),
+            } if !self.twins && !self.is_unsettled(column, name.name, own) => {
+                Some(self.resolve_in_one_relation(column, span))
+            }
             _ => self.look_up(name, (place, symbol), span, own, role),
         }
     }
@@ -372,34 +374,40 @@ impl Resolver<'_> {
             known.column
         };
         if lookup == ColumnLookup::NotLookedUp {
-            lookup = self.column(name);
-            self.tables.symbols.at(place).column = lookup;
+            lookup = self.resolve_column(name);
+            self.tables.symbols.symbol_mut(place).column = lookup;
         }
         match lookup {
             ColumnLookup::Column(column) if self.is_unsettled(column, text, own) => {
-                Some(self.report_column_of_several(text, span))
+                Some(self.report_ambiguous_column(text, span))
             }
-            ColumnLookup::Column(column) => Some(self.one_relation(column, span)),
-            ColumnLookup::Ambiguous => Some(match self.key_called(text, role) {
+            ColumnLookup::Column(column) => Some(self.resolve_in_one_relation(column, span)),
+            ColumnLookup::Ambiguous => Some(match self.grouping_key_named(text, role) {
                 Some(column) => NameTarget::Column(column),
-                None => self.ambiguous(text, span),
+                None => self.report_ambiguous(text, span),
             }),
             ColumnLookup::Missing | ColumnLookup::NotLookedUp => None,
         }
     }
 
     /// Returns the grouping column with the given name, if the role applies to groups.
-    fn key_called(&self, text: &str, role: DefinitionRole) -> Option<u32> {
+    fn grouping_key_named(&self, text: &str, role: DefinitionRole) -> Option<u32> {
         let of_groups = role == DefinitionRole::Having || role.orders_groups();
         let is = |column: &u32| self.columns[*column as usize].name.eq_ignore_ascii_case(text);
         self.key_columns.iter().copied().find(is).filter(|_| of_groups)
     }
 
-    fn field(&mut self, id: ExprId, own: Option<&str>, role: DefinitionRole, definition: &Definition) -> NameTarget {
+    fn resolve_field(
+        &mut self,
+        id: ExprId,
+        own: Option<&str>,
+        role: DefinitionRole,
+        definition: &Definition,
+    ) -> NameTarget {
         let span = self.ast.span(id);
         let parts = reference(self.source, span);
         if let (Some(total), Some(_)) = (parts.total, self.scope.sheet) {
-            return self.total_of_field(parts.field, total, span);
+            return self.resolve_field_total(parts.field, total, span);
         }
         if let Some(total) = parts.total {
             self.diagnostics.push(
@@ -420,9 +428,9 @@ impl Resolver<'_> {
                 && self.find_column(text.into()).is_none()
                 && self.tables.symbols.find(text.into(), self.source).is_none()
             {
-                return NameTarget::Column(self.open_column(None, text));
+                return NameTarget::Column(self.use_unlisted_column(None, text));
             }
-            return self.name_at(parts.field, own, role).unwrap_or_else(|| {
+            return self.resolve_name_at(parts.field, own, role).unwrap_or_else(|| {
                 let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(text));
                 self.report_missing_name(id, parts.field, is_own, definition)
             });
@@ -435,7 +443,7 @@ impl Resolver<'_> {
             .position(|r| r.name().eq_ignore_ascii_case(view_text))
         else {
             if self.scope.open && self.scope.relations.is_empty() {
-                return NameTarget::Column(self.open_column(Some(view_text), text));
+                return NameTarget::Column(self.use_unlisted_column(Some(view_text), text));
             }
             let mut known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
             known.dedup();
@@ -444,8 +452,8 @@ impl Resolver<'_> {
                 view,
                 format!("there is no relation `{view_text}` here"),
             );
-            diagnostic = match self.nearest(view_text, known.iter().copied().take(CANDIDATES)) {
-                Some(near) => diagnostic.with_help(suggest::similar(near)),
+            diagnostic = match self.nearest_name(view_text, known.iter().copied().take(CANDIDATES)) {
+                Some(near) => diagnostic.with_help(suggest::similar_name_help(near)),
                 None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
                     let frame = text.to_ascii_lowercase();
                     diagnostic.with_help(format!(
@@ -460,18 +468,18 @@ impl Resolver<'_> {
         match self.scope.relations[relation].position(text) {
             Some(position) => {
                 let column = self.use_column(relation, position);
-                self.one_relation(column, span)
+                self.resolve_in_one_relation(column, span)
             }
             None if self.scope.relations[relation].is_open() => {
                 let scope = self.scope;
-                NameTarget::Column(self.open_column(Some(scope.relations[relation].name()), text))
+                NameTarget::Column(self.use_unlisted_column(Some(scope.relations[relation].name()), text))
             }
             None => {
                 let scope = self.scope;
                 let relation = &scope.relations[relation];
-                let diagnostic = no_column(relation, text, parts.field, || columns_of(relation));
+                let diagnostic = no_column_diagnostic(relation, text, parts.field, || describe_columns(relation));
                 if !diagnostic.is_error() {
-                    return NameTarget::Column(self.take_for_column(relation, text, parts.field));
+                    return NameTarget::Column(self.use_possible_column(relation, text, parts.field));
                 }
                 self.diagnostics.push(diagnostic);
                 NameTarget::Error
@@ -479,12 +487,12 @@ impl Resolver<'_> {
         }
     }
 
-    fn function(&mut self, span: Span) -> NameTarget {
+    fn resolve_function(&mut self, span: Span) -> NameTarget {
         let text = span.text(self.source);
         if let Some(function) = catalog::find(text) {
             return NameTarget::Function(function);
         }
-        self.no_function(text, span)
+        self.report_no_function(text, span)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Summary of a call's arguments, computed in one pass.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::Type;
 use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
@@ -40,26 +40,26 @@ pub(super) struct Operands {
 impl Operands {
     /// Returns whether at least one argument has the given kind.
     #[inline]
-    pub fn some(&self, kind: u32) -> bool {
+    pub fn has_kind(&self, kind: u32) -> bool {
         self.kinds & (1 << kind) != 0
     }
 
     /// Returns whether at least one argument has an error.
     #[inline]
-    pub fn error(&self) -> bool {
-        self.some(kind::ERROR)
+    pub fn has_error(&self) -> bool {
+        self.has_kind(kind::ERROR)
     }
 
     /// Returns whether at least one argument is a literal NULL.
     #[inline]
-    pub fn null(&self) -> bool {
-        self.some(kind::NULL)
+    pub fn has_null(&self) -> bool {
+        self.has_kind(kind::NULL)
     }
 
     /// Returns whether at least one argument is a decimal literal.
     #[inline]
     pub fn has_decimal_literal(&self) -> bool {
-        self.some(kind::POINT)
+        self.has_kind(kind::POINT)
     }
 
     /// Returns whether the type of each argument is independent of the other arguments, because none of the arguments
@@ -72,22 +72,22 @@ impl Operands {
 
     /// Returns whether all arguments are literal NULLs.
     #[inline]
-    pub fn only_nulls(&self) -> bool {
+    pub fn are_all_null(&self) -> bool {
         self.kinds & !(1 << kind::NULL) == 0
     }
 
     /// Returns whether all arguments are text values.
     #[inline]
-    pub fn texts(&self) -> bool {
+    pub fn are_all_texts(&self) -> bool {
         self.kinds & !(1 << kind::TEXT | 1 << Type::Text as u32) == 0
     }
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Summarizes the arguments of a call.
     #[inline]
-    pub(super) fn operands(&self, args: &[IrId], span: Span) -> Operands {
-        let meta = Self::constant(Type::Unknown, span);
+    pub(super) fn summarize_operands(&self, args: &[IrId], span: Span) -> Operands {
+        let meta = Self::constant_meta(Type::Unknown, span);
         let mut all = Operands {
             meta,
             all_null: true,

@@ -1,6 +1,6 @@
 //! Lowers literals and operators.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
@@ -8,19 +8,19 @@ use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
-impl Lower<'_> {
-    pub(super) fn text(&mut self, value: &str, span: Span) -> IrId {
+impl Lowerer<'_> {
+    pub(super) fn add_text_literal(&mut self, value: &str, span: Span) -> IrId {
         let text = self.program.add_text(value);
-        self.program.add(Ir::Text(text), Self::constant(Type::Text, span))
+        self.program.add(Ir::Text(text), Self::constant_meta(Type::Text, span))
     }
 
     /// Lowers a number literal to its SQL digits and its default type.
-    pub(super) fn number(&mut self, span: Span) -> IrId {
+    pub(super) fn lower_number(&mut self, span: Span) -> IrId {
         let source = self.source;
         let text = span.text(source);
         let plain = text.bytes().all(|b| b.is_ascii_digit());
         if plain && text.len() < 19 && (text.len() == 1 || !text.starts_with('0')) {
-            return self.integer(text, span);
+            return self.add_integer(text, span);
         }
         let ty = match (plain, text.parse::<i64>()) {
             (true, Ok(_)) => Type::Integer,
@@ -36,7 +36,7 @@ impl Lower<'_> {
                 )
                 .with_help("use a number below 1.8e308 with at most 60 digits"),
             );
-            return self.error(span);
+            return self.add_error(span);
         }
         let as_it_is = match text.as_bytes() {
             [b'0', next, ..] => *next == b'.',
@@ -45,7 +45,7 @@ impl Lower<'_> {
         };
         if as_it_is && !text.ends_with('.') && !text.bytes().any(|b| matches!(b, b'e' | b'E')) {
             let slice = self.program.add_text(text);
-            return self.program.add(Ir::Number(slice), Self::constant(ty, span));
+            return self.program.add(Ir::Number(slice), Self::constant_meta(ty, span));
         }
         let mut digits = text.trim_start_matches('0').to_owned();
         if digits.is_empty() || !digits.starts_with(|c: char| c.is_ascii_digit()) {
@@ -57,11 +57,11 @@ impl Lower<'_> {
             .replace(".E", "e")
             .replace('E', "e");
         let slice = self.program.add_text(&digits);
-        self.program.add(Ir::Number(slice), Self::constant(ty, span))
+        self.program.add(Ir::Number(slice), Self::constant_meta(ty, span))
     }
 
     pub(super) fn lower_sign(&mut self, sign: Sign, operand: ExprId, span: Span) -> IrId {
-        let x = self.value(operand);
+        let x = self.lower_value(operand);
         let meta = self.program.meta(x);
         if self.is_error(x) {
             return x;
@@ -88,32 +88,34 @@ impl Lower<'_> {
             .any(|o| o.id == overload)
     }
 
-    pub(super) fn percent(&mut self, operand: ExprId, span: Span) -> IrId {
-        let x = self.value(operand);
+    pub(super) fn lower_percent(&mut self, operand: ExprId, span: Span) -> IrId {
+        let x = self.lower_value(operand);
         if let Ir::Number(slice) = self.program.node(x)
-            && let Some(text) = hundredth(self.program.text(slice))
+            && let Some(text) = divide_by_100(self.program.text(slice))
         {
             let slice = self.program.add_text(&text);
-            return self.program.add(Ir::Number(slice), Self::constant(Type::Point, span));
+            return self
+                .program
+                .add(Ir::Number(slice), Self::constant_meta(Type::Point, span));
         }
         self.apply_checked(internal::PERCENT, &[x], span, "%")
     }
 
-    pub(super) fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
-        let (mut a, mut b) = (self.value(left), self.value(right));
-        let mut operands = self.operands(&[a, b], span);
-        if operands.error() || (self.broken && op.is_comparison() && is_comparison(self.ast, left)) {
-            return self.error(span);
+    pub(super) fn lower_binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
+        let (mut a, mut b) = (self.lower_value(left), self.lower_value(right));
+        let mut operands = self.summarize_operands(&[a, b], span);
+        if operands.has_error() || (self.broken && op.is_comparison() && is_comparison(self.ast, left)) {
+            return self.add_error(span);
         }
-        if op == BinaryOp::Concat && !operands.texts() {
-            a = self.text_of(a);
-            b = self.text_of(b);
-            operands = self.operands(&[a, b], span);
+        if op == BinaryOp::Concat && !operands.are_all_texts() {
+            a = self.convert_to_text(a);
+            b = self.convert_to_text(b);
+            operands = self.summarize_operands(&[a, b], span);
         }
         if op == BinaryOp::Divide && self.is_zero(b) && self.program.meta(a).level == Level::Const {
             // `1/0` is the documented way to write a NULL of any type. Dividing a column by zero results in a numeric
             // NULL.
-            return self.null(Type::Float, span);
+            return self.add_null(Type::Float, span);
         }
         if self.scope.blank_zero {
             match op {
@@ -124,30 +126,30 @@ impl Lower<'_> {
                 BinaryOp::Divide => a = self.blank_as_zero(a),
                 _ => {}
             }
-            operands = self.operands(&[a, b], span);
+            operands = self.summarize_operands(&[a, b], span);
         }
         if operands.meta.level == Level::Const
-            && let Some(value) = self.past_32_bits(op, a, b)
+            && let Some(value) = self.result_past_32_bits(op, a, b)
         {
             self.program.folded = true;
-            return self.integer(&value.to_string(), span);
+            return self.add_integer(&value.to_string(), span);
         }
-        let sum = matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.some(Type::Time as u32);
-        if sum && operands.some(Type::Date as u32) {
+        let sum = matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.has_kind(Type::Time as u32);
+        if sum && operands.has_kind(Type::Date as u32) {
             // The date becomes a timestamp at midnight before the time is added or subtracted.
-            a = self.timestamp_of_date(a);
-            b = self.timestamp_of_date(b);
-            operands = self.operands(&[a, b], span);
+            a = self.date_to_timestamp(a);
+            b = self.date_to_timestamp(b);
+            operands = self.summarize_operands(&[a, b], span);
         }
-        if matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.some(Type::Date as u32) {
-            [a, b].iter().for_each(|days| self.warn_of_fraction(*days));
+        if matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.has_kind(Type::Date as u32) {
+            [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
         }
-        self.apply_to(function_of(op), &[a, b], operands, op.symbol())
+        self.apply_to(operator_function(op), &[a, b], operands, op.symbol())
     }
 
     /// Warns if a fraction of a day is added to a date, because a date has no time of day. Such a fraction is a literal
     /// with decimals or a multiple of a time of day.
-    fn warn_of_fraction(&mut self, days: IrId) {
+    fn warn_of_day_fraction(&mut self, days: IrId) {
         let meta = self.program.meta(days);
         let is_made_of_time = || {
             self.program
@@ -184,7 +186,7 @@ impl Lower<'_> {
         is_kept && args.iter().all(|arg| self.program.meta(*arg).ty == Type::Time)
     }
 
-    fn timestamp_of_date(&mut self, id: IrId) -> IrId {
+    fn date_to_timestamp(&mut self, id: IrId) -> IrId {
         if self.program.meta(id).ty == Type::Date {
             self.convert_to(id, Type::Timestamp)
         } else {
@@ -194,9 +196,9 @@ impl Lower<'_> {
 
     /// Computes constant integer arithmetic if the result exceeds 32 bits. SQL engines treat short literals as 32-bit
     /// integers, so `60 * 60 * 24 * 1000 * 30` would overflow.
-    fn past_32_bits(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
+    fn result_past_32_bits(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
         let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
-        let value = computed(op, a, b)?;
+        let value = compute_integer(op, a, b)?;
         i32::try_from(value).is_err().then_some(value)
     }
 
@@ -207,11 +209,11 @@ impl Lower<'_> {
             return self.literal_integer(id);
         };
         let [a, b] = *self.program.args(args) else { return None };
-        let function = catalog::owner(overload);
+        let function = catalog::overload_owner(overload);
         let mut folded = [BinaryOp::Add, BinaryOp::Subtract, BinaryOp::Multiply].into_iter();
-        let op = folded.find(|op| function_of(*op) == function)?;
+        let op = folded.find(|op| operator_function(*op) == function)?;
         let depth = depth.checked_sub(1)?;
-        computed(op, self.constant_integer(a, depth)?, self.constant_integer(b, depth)?)
+        compute_integer(op, self.constant_integer(a, depth)?, self.constant_integer(b, depth)?)
     }
 
     pub(super) fn is_zero(&self, id: IrId) -> bool {
@@ -224,7 +226,7 @@ impl Lower<'_> {
         if !meta.nullable || !meta.ty.is_number() {
             return id;
         }
-        let zero = self.integer("0", meta.span);
+        let zero = self.add_integer("0", meta.span);
         let args = self.program.add_args(&[id, zero]);
         self.program.add(
             Ir::Coalesce(args),
@@ -237,7 +239,7 @@ impl Lower<'_> {
 }
 
 /// Returns the catalog function of an operator.
-fn function_of(op: BinaryOp) -> FunctionId {
+fn operator_function(op: BinaryOp) -> FunctionId {
     match op {
         BinaryOp::Equal => internal::EQUAL,
         BinaryOp::NotEqual => internal::NOT_EQUAL,
@@ -259,7 +261,7 @@ pub(super) fn is_comparison(ast: &Ast, id: ExprId) -> bool {
     matches!(ast.expr(id), Expr::Binary { op, .. } if op.is_comparison())
 }
 
-fn computed(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
+fn compute_integer(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
     match op {
         BinaryOp::Add => a.checked_add(b),
         BinaryOp::Subtract => a.checked_sub(b),
@@ -269,7 +271,7 @@ fn computed(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
 }
 
 /// Divides a number literal by 100 by shifting its decimal point. `None` for literals with an exponent.
-fn hundredth(text: &str) -> Option<String> {
+fn divide_by_100(text: &str) -> Option<String> {
     if text.contains('e') {
         return None;
     }
@@ -288,7 +290,7 @@ fn hundredth(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn hundredths() {
+    fn numbers_are_divided_by_100() {
         for (text, expected) in [
             ("50", "0.5"),
             ("5", "0.05"),
@@ -298,7 +300,7 @@ mod tests {
             ("1234", "12.34"),
             ("0", "0.0"),
         ] {
-            assert_eq!(super::hundredth(text).as_deref(), Some(expected));
+            assert_eq!(super::divide_by_100(text).as_deref(), Some(expected));
         }
     }
 }

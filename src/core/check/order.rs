@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 
 /// Computes an order in which every definition comes after the definitions that it uses, except in circular
 /// definitions.
-pub(super) fn order(
+pub(super) fn order_definitions(
     ast: &Ast,
     source: &str,
     names: &mut NameResolver,
@@ -75,7 +75,7 @@ pub(super) fn order(
                     found[*member as usize] = DONE;
                 }
                 if open.len() - from > 1 {
-                    report(ast, source, &open[from..], names, &starts, diagnostics);
+                    report_cycle(ast, source, &open[from..], names, &starts, diagnostics);
                 }
                 open.truncate(from);
             }
@@ -86,7 +86,7 @@ pub(super) fn order(
 /// Reports a group of definitions that depend on each other as a single error, which shows the shortest cycle
 /// through the first definition.
 #[cold]
-fn report(
+fn report_cycle(
     ast: &Ast,
     source: &str,
     members: &[u32],

@@ -1,13 +1,13 @@
 //! Lowering of LARGE, SMALL, PERCENTILE and QUARTILE, which return the value at a given position in sort order.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::ir::{Ir, IrId, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn lower_ordered(
         &mut self,
         lowering: Lowering,
@@ -15,11 +15,11 @@ impl Lower<'_> {
         args: &[ExprId],
         span: Span,
     ) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let node = self.lower_order_statistic(lowering, function, &values, None, span);
-        self.give_back(values);
+        self.return_list(values);
         node
     }
 
@@ -33,15 +33,15 @@ impl Lower<'_> {
         rows: Option<WindowFrame>,
         span: Span,
     ) -> IrId {
-        let [x, at] = *values else { return self.error(span) };
-        let (at, is_null) = (self.root_of(at), self.is_null(at));
+        let [x, at] = *values else { return self.add_error(span) };
+        let (at, is_null) = (self.resolve_root(at), self.is_null(at));
         let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
             let meta = self.program.meta(values[1]);
             let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
             if lowering == Lowering::Nth && rows.is_none() && self.scope.strata && is_key {
                 return self
                     .nth_by_key(function, x, values[1], span)
-                    .unwrap_or_else(|| self.error(span));
+                    .unwrap_or_else(|| self.add_error(span));
             }
             let param = function.overloads[0].params.get(1).map_or("", |p| p.name);
             let of = self.source_text(self.program.meta(x).span);
@@ -55,14 +55,14 @@ impl Lower<'_> {
                 let nth = self.source_text(self.program.meta(values[1]).span);
                 ways.push_str(&format!(", or add `{nth}` to `group_by`"));
             }
-            return self.constant_expected_or(values[1], function.name, param, ways);
+            return self.report_non_constant_with_help(values[1], function.name, param, ways);
         };
         let own = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
         let (id, digits) = match lowering {
-            Lowering::Nth => (own, at_most(number.trunc(), 1.0, f64::from(i32::MAX))),
-            Lowering::Quartile => (internal::PERCENTILE, at_most(number.trunc() / 4.0, 0.0, 1.0)),
-            Lowering::PercentileWithin => (own, at_most(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON)),
-            _ => (own, at_most(number, 0.0, 1.0)),
+            Lowering::Nth => (own, format_bounded(number.trunc(), 1.0, f64::from(i32::MAX))),
+            Lowering::Quartile => (internal::PERCENTILE, format_bounded(number.trunc() / 4.0, 0.0, 1.0)),
+            Lowering::PercentileWithin => (own, format_bounded(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON)),
+            _ => (own, format_bounded(number, 0.0, 1.0)),
         };
         // An out-of-range number is an error in a spreadsheet. Build the call anyway, so that errors in its other
         // arguments are reported.
@@ -71,14 +71,14 @@ impl Lower<'_> {
         // Use the integer type so that the digits are emitted unchanged, even if the number is a fraction.
         let place = self
             .program
-            .add(Ir::Number(digits), Self::constant(Type::Integer, span));
+            .add(Ir::Number(digits), Self::constant_meta(Type::Integer, span));
         let node = self.ordered_call(id, &[x, place], function, rows, span);
         if !outside || self.is_error(node) {
             return node;
         }
         self.program.folded = true;
         let ty = self.program.meta(node).ty;
-        let null = self.null(ty, span);
+        let null = self.add_null(ty, span);
         self.ordered_call(internal::MAX, &[null], function, rows, span)
     }
 
@@ -89,7 +89,7 @@ impl Lower<'_> {
             _ => self.apply_checked(internal::TO_INTEGER, &[nth], span, function.name),
         };
         let id = catalog::find(function.name)?;
-        let aggregate = self.aggregate(id, &[x, nth], false, span);
+        let aggregate = self.add_aggregate(id, &[x, nth], false, span);
         if self.is_error(aggregate) {
             return Some(aggregate);
         }
@@ -107,12 +107,12 @@ impl Lower<'_> {
     ) -> IrId {
         match rows {
             Some(over) => self.window_aggregate(id, values, over, function, span),
-            None => self.aggregate(id, values, false, span),
+            None => self.add_aggregate(id, values, false, span),
         }
     }
 
     /// Follows references to definitions and returns the expression to which they resolve.
-    fn root_of(&self, mut id: IrId) -> IrId {
+    fn resolve_root(&self, mut id: IrId) -> IrId {
         while let Ir::Definition(used) = self.program.node(id) {
             id = self.program.definitions[used as usize].root;
         }
@@ -128,7 +128,7 @@ impl Lower<'_> {
         let Ir::Apply { overload, args } = self.program.node(id) else {
             return literal(id);
         };
-        match (catalog::owner(overload), self.program.args(args)) {
+        match (catalog::overload_owner(overload), self.program.args(args)) {
             (internal::PERCENT, [x]) => Some(literal(*x)? / 100.0),
             (internal::DIVIDE, [a, b]) => Some(literal(*a)? / literal(*b)?),
             _ => self.constant_integer(id, 8).map(|number| number as f64),
@@ -137,6 +137,6 @@ impl Lower<'_> {
 }
 
 /// Formats a number. Returns `None` if the number is outside of the given range.
-fn at_most(number: f64, least: f64, most: f64) -> Option<String> {
+fn format_bounded(number: f64, least: f64, most: f64) -> Option<String> {
     (least..=most).contains(&number).then(|| number.to_string())
 }

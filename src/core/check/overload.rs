@@ -2,7 +2,7 @@
 //! its parameters.
 
 use super::convert::ConversionTarget;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::operands::{Operands, kind};
 use crate::Type;
 use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
@@ -47,37 +47,37 @@ pub(super) struct OverloadCache {
 impl OverloadCache {
     const PLACES: usize = 1024;
 
-    fn slot(call: u64) -> usize {
+    fn cache_slot(call: u64) -> usize {
         (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::PLACES.ilog2())) as usize
     }
 
     #[inline]
     fn find(&self, call: u64) -> Option<OverloadChoice> {
-        let (known, choice) = self.known.get(Self::slot(call))?;
+        let (known, choice) = self.known.get(Self::cache_slot(call))?;
         (*known == call).then_some(*choice)
     }
 
-    fn note(&mut self, call: u64, choice: OverloadChoice) {
+    fn store_choice(&mut self, call: u64, choice: OverloadChoice) {
         if self.known.is_empty() {
             // `u64::MAX` isn't the key of any call.
             self.known.resize(Self::PLACES, (u64::MAX, choice));
         }
-        self.known[Self::slot(call)] = (call, choice);
+        self.known[Self::cache_slot(call)] = (call, choice);
     }
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Chooses the overload for the arguments. Reports an error and returns `None` if no overload matches.
     #[inline(always)]
-    pub(super) fn choose(
+    pub(super) fn choose_overload(
         &mut self,
         id: FunctionId,
         args: &[IrId],
         operands: &Operands,
         shown: &str,
     ) -> Option<ChosenOverload> {
-        let call = Self::call_of(id, args, operands);
-        match call.and_then(|call| self.choices().find(call)) {
+        let call = Self::encode_call(id, args, operands);
+        match call.and_then(|call| self.overload_cache().find(call)) {
             Some(choice) => Some(self.use_cached_choice(choice, args, operands)),
             None => self.search_and_cache(id, args, operands, call, shown),
         }
@@ -114,7 +114,7 @@ impl Lower<'_> {
     ) -> Option<ChosenOverload> {
         let function = catalog::get(id);
         let call = call.and_then(|call| self.overload_cache_key(call, function, args, operands));
-        if let Some(choice) = call.and_then(|call| self.choices().find(call)) {
+        if let Some(choice) = call.and_then(|call| self.overload_cache().find(call)) {
             return Some(self.use_cached_choice(choice, args, operands));
         }
         let has_point = operands.has_decimal_literal();
@@ -122,7 +122,7 @@ impl Lower<'_> {
             .iter()
             .copied()
             .find(|a| has_point && self.program.meta(*a).ty == Type::Point);
-        let Some((index, taken)) = self.search(function, args, shown) else {
+        let Some((index, taken)) = self.search_overloads(function, args, shown) else {
             self.report_overload_mismatch(function, args, operands.meta.span, shown);
             return None;
         };
@@ -140,16 +140,16 @@ impl Lower<'_> {
         };
         let as_given = taken == args;
         if let Some(call) = call.filter(|_| as_given) {
-            self.choices().note(call, choice);
+            self.overload_cache().store_choice(call, choice);
         }
         let args = self.program.add_args(&taken);
-        self.give_back(taken);
+        self.return_list(taken);
         Some(ChosenOverload { args, choice, as_given })
     }
 
     /// Encodes the function and the kinds of its arguments as a cache key. `None` for more than two arguments.
     #[inline]
-    fn call_of(id: FunctionId, args: &[IrId], operands: &Operands) -> Option<u64> {
+    fn encode_call(id: FunctionId, args: &[IrId], operands: &Operands) -> Option<u64> {
         let digits = match args {
             [] => kind::NO_ARGUMENT * kind::COUNT + kind::NO_ARGUMENT,
             [_] => operands.digits * kind::COUNT + kind::NO_ARGUMENT,
@@ -165,15 +165,15 @@ impl Lower<'_> {
         // In the following cases, the kinds of the arguments don't determine the overload. A text literal may be a
         // date, unless all arguments are text values. NULL literals, and expressions that have the type of a decimal
         // literal, have no definite type. The sign of a decimal literal matters if a parameter is `positive`.
-        if operands.null()
+        if operands.has_null()
             || (operands.has_decimal_literal() && function.narrow_literals)
-            || operands.some(Type::Point as u32)
-            || (operands.some(kind::LONG_INTEGER) && function.literals)
-            || (operands.some(kind::TEXT) && (function.literal_dates || !operands.texts()))
+            || operands.has_kind(Type::Point as u32)
+            || (operands.has_kind(kind::LONG_INTEGER) && function.literals)
+            || (operands.has_kind(kind::TEXT) && (function.literal_dates || !operands.are_all_texts()))
         {
             return None;
         }
-        if !(operands.some(kind::SHORT_INTEGER) && function.narrow_literals) {
+        if !(operands.has_kind(kind::SHORT_INTEGER) && function.narrow_literals) {
             return Some(call);
         }
         let mut values = args.iter().filter_map(|a| self.literal_integer(*a));
@@ -187,13 +187,13 @@ impl Lower<'_> {
     /// Returns the index of the best match and the converted arguments. The arguments are `None` if a conversion
     /// reported an error.
     #[allow(clippy::type_complexity, reason = "two ways to fail, of which one is reported")]
-    fn search(
+    fn search_overloads(
         &mut self,
         function: &'static Function,
         args: &[IrId],
         shown: &str,
     ) -> Option<(usize, Option<Vec<IrId>>)> {
-        let mut list = self.list();
+        let mut list = self.take_list();
         list.extend_from_slice(args);
         self.settle_points(function, &mut list);
         let loose = list.iter().any(|a| self.program.meta(*a).ty == Type::Number);
@@ -207,7 +207,9 @@ impl Lower<'_> {
             if !loose && best.is_some_and(|(before, _)| before <= least) {
                 continue;
             }
-            let Some(fit) = self.fit(overload, &list) else { continue };
+            let Some(fit) = self.rank_overload(overload, &list) else {
+                continue;
+            };
             let rank = match (fit, overload.literal) {
                 (EXACT, true) => 0,
                 (EXACT, false) => 2,
@@ -240,7 +242,11 @@ impl Lower<'_> {
             .map(|a| self.program.meta(*a).ty)
             .filter(|t| *t != Type::Point)
             .collect();
-        let ty = if compares || others.iter().any(|t| matches!(t.in_sql(), Type::Float | Type::Number)) {
+        let ty = if compares
+            || others
+                .iter()
+                .any(|t| matches!(t.sql_type(), Type::Float | Type::Number))
+        {
             return;
         } else if others.contains(&Type::Decimal) {
             Type::Decimal
@@ -268,7 +274,7 @@ impl Lower<'_> {
         matches!(self.program.node(id), Ir::Null)
     }
 
-    pub(super) fn param(overload: &Overload, index: usize) -> Option<&Param> {
+    pub(super) fn overload_param(overload: &Overload, index: usize) -> Option<&Param> {
         match overload.params.get(index) {
             Some(param) => Some(param),
             None if overload.repeated => overload.params.last(),
@@ -277,14 +283,14 @@ impl Lower<'_> {
     }
 
     /// Ranks how well the arguments match an overload. The result is the rank of the worst match.
-    fn fit(&self, overload: &Overload, args: &[IrId]) -> Option<u8> {
+    fn rank_overload(&self, overload: &Overload, args: &[IrId]) -> Option<u8> {
         if args.len() < overload.needed || (args.len() > overload.params.len() && !overload.repeated) {
             return None;
         }
         let mut worst = EXACT;
         for (index, arg) in args.iter().enumerate() {
-            let param = Self::param(overload, index)?;
-            worst = worst.max(self.fit_one(param.ty, *arg)?);
+            let param = Self::overload_param(overload, index)?;
+            worst = worst.max(self.rank_argument(param.ty, *arg)?);
         }
         // The default of a literal parameter must be in the parameter's range.
         for param in overload.params.get(args.len()..).unwrap_or_default() {
@@ -295,8 +301,8 @@ impl Lower<'_> {
         Some(worst)
     }
 
-    pub(super) fn fit_one(&self, param: ParamType, arg: IrId) -> Option<u8> {
-        let ty = self.program.meta(arg).ty.in_sql();
+    pub(super) fn rank_argument(&self, param: ParamType, arg: IrId) -> Option<u8> {
+        let ty = self.program.meta(arg).ty.sql_type();
         use Type::{Boolean, Date, Decimal, Float, Integer, Number, Point, Text, Timestamp, Timestamptz, Unknown};
         match param {
             ParamType::Any | ParamType::Same => Some(EXACT),
@@ -343,7 +349,7 @@ impl Lower<'_> {
     ) -> Option<Vec<IrId>> {
         let mut same = 0;
         for (index, arg) in args.iter_mut().enumerate() {
-            let Some(param) = Self::param(overload, index) else {
+            let Some(param) = Self::overload_param(overload, index) else {
                 break;
             };
             match param.ty {
@@ -370,8 +376,9 @@ impl Lower<'_> {
             }
         }
         if same > 1 {
-            let is_same = |index: &usize| Self::param(overload, *index).is_some_and(|p| p.ty == ParamType::Same);
-            let mut shared = self.list();
+            let is_same =
+                |index: &usize| Self::overload_param(overload, *index).is_some_and(|p| p.ty == ParamType::Same);
+            let mut shared = self.take_list();
             shared.extend((0..args.len()).filter(is_same).map(|i| args[i]));
             let compare = overload.result == ResultType::Is(Type::Boolean);
             self.unify_values(&mut shared, ConversionTarget::Values(shown), compare)?;
@@ -381,11 +388,11 @@ impl Lower<'_> {
             for (index, id) in (0..args.len()).filter(is_same).zip(&shared) {
                 args[index] = *id;
             }
-            self.give_back(shared);
+            self.return_list(shared);
         }
         for param in overload.params.get(args.len()..).unwrap_or_default() {
             if let Some(default) = param.default {
-                let id = self.integer(default, Span::default());
+                let id = self.add_integer(default, Span::default());
                 args.push(id);
             }
         }
@@ -416,7 +423,7 @@ impl Lower<'_> {
             ResultType::Same | ResultType::Lowered => args
                 .iter()
                 .enumerate()
-                .filter(|(i, _)| matches!(Self::param(overload, *i).map(|p| p.ty), Some(ParamType::Same)))
+                .filter(|(i, _)| matches!(Self::overload_param(overload, *i).map(|p| p.ty), Some(ParamType::Same)))
                 .filter(|(_, a)| args.len() == 1 || !self.is_null(**a))
                 .map(|(_, a)| self.program.meta(*a).ty)
                 .fold(Type::Unknown, |a, b| Self::common_type(a, b).unwrap_or(a)),

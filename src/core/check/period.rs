@@ -1,6 +1,6 @@
 //! Lowering of PERIODOFFSET, which returns the value in another calendar period.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::{CheckScope, DefinitionRole};
 use crate::ast::{Ast, ExprId};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -12,56 +12,56 @@ use crate::{Level, Type};
 const YEARS: i64 = 9_998;
 const SECONDS_OF_YEAR: i64 = 366 * 86_400;
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn lower_period_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let (value, count, unit) = (values[0], values[1], values[2]);
-        self.give_back(values);
+        self.return_list(values);
         let counted = self.literal_integer(count);
         let Some(count) = counted else {
-            return self.constant_expected(count, "PERIODOFFSET", "count", "PERIODOFFSET(x, -1, \"month\")");
+            return self.report_non_constant(count, "PERIODOFFSET", "count", "PERIODOFFSET(x, -1, \"month\")");
         };
-        let Some(unit) = self.unit(unit) else {
-            return self.error(span);
+        let Some(unit) = self.resolve_unit(unit) else {
+            return self.add_error(span);
         };
         if count == 0 {
             return value;
         }
         let meta = self.program.meta(value);
         if !self.check_window_allowed("PERIODOFFSET", Some(value), span) || !self.has_order("PERIODOFFSET", span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         self.settle_point(value);
         let ty = if meta.ty == Type::Point { Type::Float } else { meta.ty };
-        let (length, months) = unit.length();
+        let (length, months) = unit.unit_length();
         let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };
         if count.unsigned_abs().saturating_mul(length.unsigned_abs()) > most.unsigned_abs() {
             // The offset exceeds the range of the calendar, so no such row exists.
-            return self.null(ty, span);
+            return self.add_null(ty, span);
         }
-        let period = self.period(count, unit, span);
+        let period = self.add_period(count, unit, span);
         let meta = NodeMeta {
             nullable: true,
             level: Level::Window,
             volatile: meta.volatile,
-            ..Self::constant(ty, span)
+            ..Self::constant_meta(ty, span)
         };
         self.program.add(Ir::PeriodLookup { value, period }, meta)
     }
 
     /// Resolves a calendar unit from its singular or plural name.
-    fn unit(&mut self, id: IrId) -> Option<CalendarUnit> {
+    fn resolve_unit(&mut self, id: IrId) -> Option<CalendarUnit> {
         let span = self.program.meta(id).span;
         let Some(text) = self.literal_text(id).map(str::to_ascii_lowercase) else {
-            self.constant_expected(id, "PERIODOFFSET", "unit", "PERIODOFFSET(x, -1, \"month\")");
+            self.report_non_constant(id, "PERIODOFFSET", "unit", "PERIODOFFSET(x, -1, \"month\")");
             return None;
         };
-        if let Some(unit) = named(&text) {
+        if let Some(unit) = unit_named(&text) {
             return Some(unit);
         }
-        let singular = singular(&text);
+        let singular = singular_unit(&text);
         let letter = match singular {
             "d" => Some("day"),
             "m" => Some("month"),
@@ -71,7 +71,7 @@ impl Lower<'_> {
             "h" => Some("hour"),
             _ => None,
         };
-        let near = letter.or_else(|| suggest::nearest(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
+        let near = letter.or_else(|| suggest::nearest_name(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
         let shown = self.source_text(span);
         let diagnostic = Diagnostic::new(
             Code::UnknownUnit,
@@ -87,7 +87,7 @@ impl Lower<'_> {
 
     /// Adds a calendar offset with the arguments that SQL templates need. Quarters are converted to months, which every
     /// engine supports.
-    fn period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
+    fn add_period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
         let (written, each) = if unit == CalendarUnit::Quarter {
             (CalendarUnit::Month, 3)
         } else {
@@ -104,33 +104,33 @@ impl Lower<'_> {
         let many = count.to_string();
         let plural = if count == 1 { "" } else { "s" };
         let whole = format!("{many} {}{plural}", unit.name());
-        let many = self.integer(&many, span);
+        let many = self.add_integer(&many, span);
         let [word, whole] = [unit.name(), whole.as_str()].map(|text| {
             let text = self.program.add_text(text);
-            self.program.add(Ir::Text(text), Self::constant(Type::Text, span))
+            self.program.add(Ir::Text(text), Self::constant_meta(Type::Text, span))
         });
         [many, word, whole]
     }
 }
 
-fn singular(name: &str) -> &str {
+fn singular_unit(name: &str) -> &str {
     name.trim().strip_suffix('s').unwrap_or(name.trim())
 }
 
-fn named(text: &str) -> Option<CalendarUnit> {
+fn unit_named(text: &str) -> Option<CalendarUnit> {
     CalendarUnit::ALL
         .into_iter()
-        .find(|unit| unit.name().eq_ignore_ascii_case(singular(text)))
+        .find(|unit| unit.name().eq_ignore_ascii_case(singular_unit(text)))
 }
 
 /// Returns whether a string is the name of a unit that is shorter than a day.
-pub(super) fn is_of_clock(text: &str) -> bool {
-    named(text).is_some_and(CalendarUnit::is_shorter_than_day)
+pub(super) fn is_time_unit(text: &str) -> bool {
+    unit_named(text).is_some_and(CalendarUnit::is_shorter_than_day)
 }
 
 /// Returns the sort key that period lookups shift: the first key that is a date or a time. If there is no such
 /// key, returns the first key of unknown type.
-pub fn moved_key(program: &Program, order: impl Iterator<Item = IrId> + Clone) -> Option<IrId> {
+pub fn shifted_key(program: &Program, order: impl Iterator<Item = IrId> + Clone) -> Option<IrId> {
     let is = |wanted: fn(Type) -> bool| order.clone().find(|id| wanted(program.meta(*id).ty));
     is(Type::is_temporal).or_else(|| is(|ty| ty == Type::Unknown))
 }
@@ -156,7 +156,7 @@ pub(super) fn check_periods(
         // The sort key has an error, or the missing sort key is already reported.
         return;
     }
-    let key = moved_key(program, order.iter().copied());
+    let key = shifted_key(program, order.iter().copied());
     for index in std::mem::take(&mut program.order) {
         program.order.push(index);
         let definition = &program.definitions[index as usize];
@@ -169,7 +169,7 @@ pub(super) fn check_periods(
                 Ir::PeriodLookup { period, .. } => {
                     let span = program.meta(IrId(at)).span;
                     let unit = program.periods[period as usize].unit;
-                    let fault = fault(program, key, &order, unit, span, source);
+                    let fault = period_fault(program, key, &order, unit, span, source);
                     failed |= fault.is_some();
                     diagnostics.extend(fault);
                 }
@@ -182,7 +182,7 @@ pub(super) fn check_periods(
     }
 }
 
-fn fault(
+fn period_fault(
     program: &Program,
     key: Option<IrId>,
     order: &[IrId],
@@ -192,7 +192,7 @@ fn fault(
 ) -> Option<Diagnostic> {
     let report = |at: IrId, message: String| {
         let meta = program.meta(at);
-        Diagnostic::new(Code::PeriodKey, span, message).with_other(meta.span, meta.ty.described())
+        Diagnostic::new(Code::PeriodKey, span, message).with_secondary_label(meta.span, meta.ty.describe())
     };
     let Some(key) = key else {
         let first = *order.first()?;

@@ -1,6 +1,6 @@
 //! Functions that access the columns of a pivoted worksheet: PIVOT, PIVOTINDEX, PIVOTOFFSET, PIVOTROW.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::ast::ExprId;
 use crate::catalog::{Function, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
@@ -10,7 +10,7 @@ use crate::span::Span;
 /// Maximum number of columns in a PIVOTOFFSET range that spans several rows.
 const WIDEST: i64 = 100;
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn lower_pivot(
         &mut self,
         lowering: Lowering,
@@ -20,17 +20,17 @@ impl Lower<'_> {
     ) -> IrId {
         let across = lowering != Lowering::PivotIndex;
         if !self.has_pivot(function.name, span) || (across && !self.has_pivot_rows(function.name, span)) {
-            return self.error(span);
+            return self.add_error(span);
         }
         match lowering {
             Lowering::PivotIndex => self.pivot_index(function, span),
             Lowering::PivotRow => self.pivot_row(args, function, span),
-            Lowering::Pivot => self.pivot(args, function, span),
+            Lowering::Pivot => self.lower_pivot_at(args, function, span),
             _ => self.pivot_offset(args, function, span),
         }
     }
 
-    fn words_of(&self, value: IrId) -> String {
+    fn value_words(&self, value: IrId) -> String {
         self.source_text(self.program.meta(value).span)
     }
 
@@ -66,18 +66,18 @@ impl Lower<'_> {
 
     fn pivot_index(&mut self, function: &Function, span: Span) -> IrId {
         if !self.check_window_allowed(function.name, None, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
-        self.row_of(internal::PLACE, &[], WindowFrame::PivotColumns, false, span)
+        self.window_call(internal::PLACE, &[], WindowFrame::PivotColumns, false, span)
     }
 
     /// Lowers `PIVOTROW(x)` to a range, which an aggregate consumes.
     fn pivot_row(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
-        let Some(value) = self.cell_of_pivot(args, function) else {
-            return self.error(span);
+        let Some(value) = self.pivot_cell(args, function) else {
+            return self.add_error(span);
         };
-        self.explain(span, |pass| {
-            format!("{} in all columns of this row", pass.words_of(value))
+        self.record_description(span, |pass| {
+            format!("{} in all columns of this row", pass.value_words(value))
         });
         self.pivot_range(value, WindowFrame::Across(CellFrame::All), span)
     }
@@ -88,12 +88,12 @@ impl Lower<'_> {
             span,
             ..self.program.meta(x)
         };
-        let over = self.program.add_over(over, &[]);
+        let over = self.program.add_window(over, &[]);
         self.program.add(Ir::Range { x, over }, meta)
     }
 
     /// Returns the first argument, which must be a single cell.
-    fn cell_of_pivot(&mut self, args: &[ExprId], function: &Function) -> Option<IrId> {
+    fn pivot_cell(&mut self, args: &[ExprId], function: &Function) -> Option<IrId> {
         let first = *args.first()?;
         let lowered = self.lowered_node(first);
         if matches!(self.program.node(lowered), Ir::Range { .. } | Ir::Ranges(_)) {
@@ -107,26 +107,28 @@ impl Lower<'_> {
             );
             return None;
         }
-        let value = self.value(first);
+        let value = self.lower_value(first);
         (!self.is_error(value)).then_some(value)
     }
 
     /// Lowers `PIVOT(x, n)` to the value in the n-th pivot column of the current row.
-    fn pivot(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
-        let Some(value) = self.cell_of_pivot(args, function) else {
-            return self.error(span);
+    fn lower_pivot_at(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
+        let Some(value) = self.pivot_cell(args, function) else {
+            return self.add_error(span);
         };
-        let [_, number] = *args else { return self.error(span) };
-        let number = self.value(number);
+        let [_, number] = *args else {
+            return self.add_error(span);
+        };
+        let number = self.lower_value(number);
         let Some(n) = self.literal_integer(number) else {
-            return self.constant_expected(number, function.name, "column", "PIVOT(x, 1)");
+            return self.report_non_constant(number, function.name, "column", "PIVOT(x, 1)");
         };
         let index = self.pivot_index(function, span);
-        let digits = self.integer(&n.to_string(), span);
-        let here = self.apply(internal::EQUAL, &[index, digits], span);
+        let digits = self.add_integer(&n.to_string(), span);
+        let here = self.add_call(internal::EQUAL, &[index, digits], span);
         let chosen = self.filter_rows(value, Some(here), span);
-        self.explain(span, |pass| {
-            format!("{} in column {n} of this row", pass.words_of(value))
+        self.record_description(span, |pass| {
+            format!("{} in column {n} of this row", pass.value_words(value))
         });
         self.window_aggregate(
             internal::MAX,
@@ -143,12 +145,12 @@ impl Lower<'_> {
             return value;
         }
         if !self.check_window_allowed(function.name, Some(value), span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         self.settle_point(value);
-        let count = self.integer(&columns.unsigned_abs().to_string(), span);
+        let count = self.add_integer(&columns.unsigned_abs().to_string(), span);
         let entry = if columns < 0 { internal::LAG } else { internal::LEAD };
-        self.row_of(
+        self.window_call(
             entry,
             &[value, count],
             WindowFrame::Across(CellFrame::Ordered),
@@ -159,8 +161,8 @@ impl Lower<'_> {
 
     /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the call specifies the size of a range.
     fn pivot_offset(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
-        let Some(value) = self.cell_of_pivot(args, function) else {
-            return self.error(span);
+        let Some(value) = self.pivot_cell(args, function) else {
+            return self.add_error(span);
         };
         let mut numbers = [0, 0, 1, 1];
         for ((number, arg), name) in
@@ -169,13 +171,13 @@ impl Lower<'_> {
                 .zip(args.iter().skip(1))
                 .zip(["rows", "columns", "num_rows", "num_columns"])
         {
-            let id = self.value(*arg);
+            let id = self.lower_value(*arg);
             match self
                 .literal_integer(id)
                 .filter(|n| i32::try_from(*n).is_ok_and(|n| n != i32::MIN))
             {
                 Some(n) => *number = n,
-                None => return self.constant_expected(id, function.name, name, "PIVOTOFFSET(x, -1, 0)"),
+                None => return self.report_non_constant(id, function.name, name, "PIVOTOFFSET(x, -1, 0)"),
             }
         }
         let [rows, columns, height, width] = numbers;
@@ -190,12 +192,12 @@ impl Lower<'_> {
                 Diagnostic::new(Code::NoSuchCell, span, message)
                     .with_help("write 1 or more, or omit the height and the width"),
             );
-            return self.error(span);
+            return self.add_error(span);
         };
         let whole = |n: i64| i32::try_from(n).unwrap_or(if n < 0 { -i32::MAX } else { i32::MAX });
         let [top, bottom, left, right] = [top, bottom, left, right].map(whole);
-        self.explain(span, |pass| {
-            let x = pass.words_of(value);
+        self.record_description(span, |pass| {
+            let x = pass.value_words(value);
             format!("{x}, rows {top} to {bottom} and columns {left} to {right} from this cell")
         });
         if args.len() <= 3 {
@@ -207,7 +209,7 @@ impl Lower<'_> {
             };
         }
         if !self.has_order(function.name, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         let rows = WindowFrame::Rows {
             from: FrameBound::At(top),
@@ -228,13 +230,13 @@ impl Lower<'_> {
         if i64::from(right) - i64::from(left) >= WIDEST {
             let message = format!("a range of several rows can have at most {WIDEST} columns");
             self.report(Diagnostic::new(Code::NoSuchCell, span, message).with_help("use one row, or fewer columns"));
-            return self.error(span);
+            return self.add_error(span);
         }
-        let mut each = self.list();
+        let mut each = self.take_list();
         for column in left..=right {
             let beside = self.value_at_distance(value, column, function, span);
             each.push(self.pivot_range(beside, rows, span));
         }
-        self.side_by_side(each, span)
+        self.combine_columns(each, span)
     }
 }

@@ -1,7 +1,7 @@
 //! Aggregates over ranges of names, such as `SUM(FIRST(x):x)`, which become window functions.
 
 use super::cells::{FixedEndCase, PartialRange, RangeRows};
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::names::NameTarget;
 use super::overload::ChosenOverload;
 use super::ranges::{self, RangeEnd, RangeEndKind};
@@ -23,19 +23,19 @@ struct RangeAggregate {
     has_different_rows: bool,
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Lowers a call such as `FIRST(x)` at an end of a range to the name in its argument. The range itself determines
     /// the row.
-    pub(super) fn range_end(&mut self, call: Call, span: Span) -> IrId {
+    pub(super) fn lower_range_end(&mut self, call: Call, span: Span) -> IrId {
         // The node of the row offset isn't part of the value.
         self.program.folded = true;
         match self.ast.arguments(call).first() {
-            Some(name) => self.value(*name),
-            None => self.error(span),
+            Some(name) => self.lower_value(*name),
+            None => self.add_error(span),
         }
     }
 
-    pub(super) fn range(&mut self, from: ExprId, to: ExprId, span: Span) -> IrId {
+    pub(super) fn lower_range(&mut self, from: ExprId, to: ExprId, span: Span) -> IrId {
         let is_cell = |id: ExprId| {
             let unknown = self.names.targets[id.index()] == NameTarget::Error;
             match self.ast.expr(id) {
@@ -51,33 +51,33 @@ impl Lower<'_> {
                 format!("`{text}` is not a range, because the rows of a sheet are numbered from 1 and `-` subtracts");
             let help = "write the formula for a later row, for example `B1:B3` with `row: 3`, or use `OFFSET(B1, -2, 0, \
                 3, 1)`";
-            return self.bad_range(span, &message, help);
+            return self.report_range(span, &message, help);
         }
         if is_cell(from) || is_cell(to) {
             if self.scope.sheet.is_some() {
                 // Errors in the ends of the range are already reported.
-                return self.error(span);
+                return self.add_error(span);
             }
-            return self.needs_worksheet(span, "cell ranges need a worksheet");
+            return self.report_missing_worksheet(span, "cell ranges need a worksheet");
         }
         if [from, to].iter().any(|end| self.is_error(self.lowered_node(*end))) {
-            return self.error(span);
+            return self.add_error(span);
         }
-        let ends = [from, to].map(|end| ranges::end_of(self.ast, self.names, end));
+        let ends = [from, to].map(|end| ranges::parse_range_end(self.ast, self.names, end));
         let [Some(first), Some(last)] = ends else {
             let text = self.source_text(span);
             let message =
                 format!("`{text}` is not a range: each end must be a name, or FIRST, LAST or OFFSET of a name");
-            return self.bad_range(
+            return self.report_range(
                 span,
                 &message,
                 "define the value under a name, and use that name: `FIRST(name):name`",
             );
         };
-        if !ranges::same_name(self.ast, self.source, self.names, first.name, last.name) {
+        if !ranges::is_same_name(self.ast, self.source, self.names, first.name, last.name) {
             let [a, b] = [first.name, last.name].map(|name| self.source_text(self.ast.span(name)));
             let message = format!("both ends of a range must have the same name, found `{a}` and `{b}`");
-            return self.bad_range(
+            return self.report_range(
                 span,
                 &message,
                 &format!("write `{a}:{a}` for all rows, or `FIRST({a}):{a}` for the rows up to this one"),
@@ -89,10 +89,10 @@ impl Lower<'_> {
         } else {
             let text = self.source_text(span);
             if !self.has_order(&text, span) {
-                return self.error(span);
+                return self.add_error(span);
             }
-            let (Some(a), Some(b)) = (self.end_place(first), self.end_place(last)) else {
-                return self.error(span);
+            let (Some(a), Some(b)) = (self.end_bound(first), self.end_bound(last)) else {
+                return self.add_error(span);
             };
             match (a.min(b), a.max(b)) {
                 (FrameBound::First, FrameBound::Last) => WindowFrame::Partition,
@@ -100,7 +100,7 @@ impl Lower<'_> {
                     let end = if from == FrameBound::First { "FIRST" } else { "LAST" };
                     let name = self.source_text(self.ast.span(first.name));
                     let message = format!("`{text}` covers only one row");
-                    return self.bad_range(
+                    return self.report_range(
                         span,
                         &message,
                         &format!("write only `{end}({name})`, without the surrounding function"),
@@ -117,26 +117,26 @@ impl Lower<'_> {
             span,
             ..self.program.meta(x)
         };
-        let over = self.program.add_over(over, &[]);
+        let over = self.program.add_window(over, &[]);
         self.program.add(Ir::Range { x, over }, meta)
     }
 
-    fn end_place(&mut self, end: RangeEnd) -> Option<FrameBound> {
+    fn end_bound(&mut self, end: RangeEnd) -> Option<FrameBound> {
         match end.at {
             RangeEndKind::Bare => Some(FrameBound::At(0)),
             RangeEndKind::Place(place) => Some(place),
-            RangeEndKind::Offset { rows } => self.rows(self.lowered_node(rows)).map(FrameBound::At),
+            RangeEndKind::Offset { rows } => self.constant_row_offset(self.lowered_node(rows)).map(FrameBound::At),
         }
     }
 
-    fn bad_range(&mut self, span: Span, message: &str, help: &str) -> IrId {
+    fn report_range(&mut self, span: Span, message: &str, help: &str) -> IrId {
         self.report(Diagnostic::new(Code::BadRange, span, message).with_help(help));
-        self.error(span)
+        self.add_error(span)
     }
 
     /// Reports a range in a place that requires a single value.
     #[cold]
-    pub(super) fn misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
+    pub(super) fn report_misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
         let first = match self.program.node(marker) {
             Ir::Ranges(columns) => self
                 .program
@@ -148,12 +148,12 @@ impl Lower<'_> {
         if let Some(Ir::Range { x, .. }) = first
             && let Ir::TabColumn { .. } = self.program.node(x)
         {
-            return self.tab_not_looked_up(None, span);
+            return self.report_tab_outside_lookup(None, span);
         }
         let text = self.source_text(span);
         let name = text.split(':').next_back().unwrap_or_default().to_owned();
         let message = format!("`{text}` is a range of rows, which only an aggregate function accepts");
-        self.bad_range(
+        self.report_range(
             span,
             &message,
             &format!(
@@ -164,20 +164,25 @@ impl Lower<'_> {
     }
 
     /// Lowers an aggregate over ranges, which is computed for each row.
-    pub(super) fn range_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
+    pub(super) fn lower_range_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
         let Some(mut taken) = self.range_arguments(id, call) else {
-            return self.error(span);
+            return self.add_error(span);
         };
-        if taken.ranges.iter().flatten().all(|(range, _)| self.is_this_row(*range)) {
-            return self.cells_of_this_row(id, taken, span);
+        if taken
+            .ranges
+            .iter()
+            .flatten()
+            .all(|(range, _)| self.is_current_row(*range))
+        {
+            return self.lower_current_row_cells(id, taken, span);
         }
         let mut ranges = taken.ranges.iter().flatten().map(|(range, _)| *range);
         let first = ranges.next();
-        taken.has_different_rows = first.is_some_and(|first| ranges.any(|range| !self.same_rows(first, range)));
+        taken.has_different_rows = first.is_some_and(|first| ranges.any(|range| !self.has_same_rows(first, range)));
         let node = self.aggregate_ranges(id, &taken, false, span);
         let node = match first
             .filter(|_| !taken.has_different_rows)
-            .and_then(|first| self.turning(first))
+            .and_then(|first| self.fixed_end_case(first))
         {
             Some(turning) if !self.is_error(node) => {
                 let before = self.aggregate_ranges(id, &taken, true, span);
@@ -185,53 +190,53 @@ impl Lower<'_> {
             }
             _ => node,
         };
-        self.give_back(taken.values);
+        self.return_list(taken.values);
         node
     }
 
-    fn is_this_row(&self, range: IrId) -> bool {
+    fn is_current_row(&self, range: IrId) -> bool {
         let here = WindowFrame::Rows {
             from: FrameBound::At(0),
             to: FrameBound::At(0),
         };
-        let (rows, is_turning) = (self.rows_of(range, false), self.turning(range).is_some());
+        let (rows, is_turning) = (self.range_rows(range, false), self.fixed_end_case(range).is_some());
         rows.over == here && rows.only.is_none() && !is_turning
     }
 
     /// Lowers calls such as `SUM(A1:C1)`. The range of cells in the current row is equivalent to `A1, B1, C1`.
-    fn cells_of_this_row(&mut self, id: FunctionId, taken: RangeAggregate, span: Span) -> IrId {
+    fn lower_current_row_cells(&mut self, id: FunctionId, taken: RangeAggregate, span: Span) -> IrId {
         let function = catalog::get(id);
-        let across = Self::across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
+        let across = Self::across_function(function).filter(|_| !taken.distinct && taken.values.len() > 1);
         let node = match across {
             Some(across) => self.apply_checked(across, &taken.values, span, function.name),
-            None if id == internal::COUNTBLANK => self.blanks_side_by_side(&taken.values, span),
+            None if id == internal::COUNTBLANK => self.count_blanks_in_row(&taken.values, span),
             None => {
                 let at = taken.ranges.iter().flatten().next().map_or(span, |(_, at)| *at);
                 let shown = self.source_text(at);
                 if self.has_order(&shown, at) {
                     self.aggregate_ranges(id, &taken, false, span)
                 } else {
-                    self.error(span)
+                    self.add_error(span)
                 }
             }
         };
-        self.give_back(taken.values);
+        self.return_list(taken.values);
         node
     }
 
     /// Builds the number of blanks among several values of the current row.
-    fn blanks_side_by_side(&mut self, values: &[IrId], span: Span) -> IrId {
-        let mut each = self.list();
+    fn count_blanks_in_row(&mut self, values: &[IrId], span: Span) -> IrId {
+        let mut each = self.take_list();
         for value in values {
-            let blank = self.blank(*value, false, span);
-            let mut counts = [self.integer("1", span), self.integer("0", span)];
-            each.push(self.case(&[blank], &mut counts, span, "COUNTBLANK"));
+            let blank = self.build_blank_test(*value, false, span);
+            let mut counts = [self.add_integer("1", span), self.add_integer("0", span)];
+            each.push(self.build_case(&[blank], &mut counts, span, "COUNTBLANK"));
         }
         let node = match *each.as_slice() {
             [one] => one,
             _ => self.apply_checked(internal::ROW_SUM, &each, span, "COUNTBLANK"),
         };
-        self.give_back(each);
+        self.return_list(each);
         node
     }
 
@@ -252,7 +257,7 @@ impl Lower<'_> {
     fn range_arguments(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregate> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
-        let (values, ranges) = (self.list(), Vec::with_capacity(args.len()));
+        let (values, ranges) = (self.take_list(), Vec::with_capacity(args.len()));
         let mut taken = RangeAggregate {
             call,
             values,
@@ -278,11 +283,11 @@ impl Lower<'_> {
                 }
                 Ir::Ranges(_) => {
                     failed = true;
-                    self.several_columns(function, *arg);
+                    self.report_several_columns(function, *arg);
                     continue;
                 }
                 _ => {
-                    let value = self.value(*arg);
+                    let value = self.lower_value(*arg);
                     failed |= self.is_error(value);
                     taken.values.push(value);
                     taken.ranges.push(None);
@@ -296,11 +301,11 @@ impl Lower<'_> {
                 };
                 if matches!(self.program.node(x), Ir::TabColumn { .. }) {
                     failed = true;
-                    self.tab_not_looked_up(Some(function.name), self.ast.span(*arg));
+                    self.report_tab_outside_lookup(Some(function.name), self.ast.span(*arg));
                     break;
                 }
                 match found {
-                    Some((other, at)) if !alone && !self.same_rows(other, range) => {
+                    Some((other, at)) if !alone && !self.has_same_rows(other, range) => {
                         failed = true;
                         self.report_different_rows(function, at, *arg);
                     }
@@ -311,7 +316,7 @@ impl Lower<'_> {
             }
         }
         if failed || found.is_none() {
-            self.give_back(taken.values);
+            self.return_list(taken.values);
             return None;
         }
         Some(taken)
@@ -319,7 +324,7 @@ impl Lower<'_> {
 
     /// Returns the rows of a range. If the range has a fixed end, `before` specifies whether to return the rows for
     /// cells before the fixed row.
-    fn rows_of(&self, range: IrId, before: bool) -> RangeRows {
+    fn range_rows(&self, range: IrId, before: bool) -> RangeRows {
         match (self.some_rows.get(&range), self.program.node(range)) {
             (
                 Some(PartialRange {
@@ -328,34 +333,34 @@ impl Lower<'_> {
                 _,
             ) if before => turning.before,
             (Some(some), _) => some.rows,
-            (None, Ir::Range { over, .. }) => RangeRows::all(self.program.over(over)),
-            _ => RangeRows::all(WindowFrame::Partition),
+            (None, Ir::Range { over, .. }) => RangeRows::all_rows(self.program.window_frame(over)),
+            _ => RangeRows::all_rows(WindowFrame::Partition),
         }
     }
 
-    fn turning(&self, range: IrId) -> Option<FixedEndCase> {
+    fn fixed_end_case(&self, range: IrId) -> Option<FixedEndCase> {
         self.some_rows.get(&range).and_then(|some| some.turning)
     }
 
-    fn same_rows(&self, a: IrId, b: IrId) -> bool {
+    fn has_same_rows(&self, a: IrId, b: IrId) -> bool {
         let written = |range: IrId| self.some_rows.get(&range).map(|some| some.written);
-        self.rows_of(a, false).over == self.rows_of(b, false).over && written(a) == written(b)
+        self.range_rows(a, false).over == self.range_rows(b, false).over && written(a) == written(b)
     }
 
     fn aggregate_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         let Some((first, _)) = taken.ranges.iter().flatten().next() else {
-            return self.error(span);
+            return self.add_error(span);
         };
-        let rows = self.rows_of(*first, before);
+        let rows = self.range_rows(*first, before);
         let (distinct, args) = (taken.distinct, self.ast.arguments(taken.call));
         if taken.values.len() > 1 && id == internal::COUNTBLANK {
-            return self.blanks_of_each(taken, before, span);
+            return self.count_blanks_per_column(taken, before, span);
         }
         if taken.values.len() > 1 && function.across.is_some() {
-            return self.several_ranges(id, taken, before, span);
+            return self.aggregate_several_ranges(id, taken, before, span);
         }
-        let mut values = self.list();
+        let mut values = self.take_list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
             // Conditional functions and COUNTBLANK apply the row filter themselves.
             let told = function.lower.is_some_and(Lowering::is_conditional) || id == internal::COUNTBLANK;
@@ -369,12 +374,12 @@ impl Lower<'_> {
                     Diagnostic::new(Code::MisplacedDistinct, span, message)
                         .with_help("group by the value in an earlier step, so that it has one row per value"),
                 );
-                self.error(span)
+                self.add_error(span)
             }
             None if id == internal::COUNTBLANK && rows.only.is_some() => {
-                let blank = values.first().map(|x| self.blank(*x, false, span));
+                let blank = values.first().map(|x| self.build_blank_test(*x, false, span));
                 let only: Vec<IrId> = rows.only.into_iter().chain(blank).collect();
-                let counted = self.all_or_any(&only, span, true);
+                let counted = self.build_and_or(&only, span, true);
                 self.window_aggregate(internal::COUNT_IF, &[counted], rows.over, function, span)
             }
             None | Some(Lowering::Count) => {
@@ -386,7 +391,7 @@ impl Lower<'_> {
                 self.window_aggregate(id, &values, rows.over, function, span)
             }
             Some(Lowering::SumProduct) => {
-                let product = self.product_of(function, &values, span);
+                let product = self.build_product(function, &values, span);
                 self.window_aggregate(internal::SUM, &[product], rows.over, function, span)
             }
             Some(lowering) if lowering.is_ordered() => {
@@ -394,21 +399,21 @@ impl Lower<'_> {
             }
             Some(Lowering::TextJoin) => {
                 let message = format!("`{}` joins the rows of a group, not the rows of a range", function.name);
-                self.bad_range(
+                self.report_range(
                     span,
                     &message,
                     "join the text in a step with `group_by`, and use the result in the next step",
                 )
             }
-            Some(lowering) => self.conditional(lowering, function, args, &values, Some(rows), span),
+            Some(lowering) => self.build_conditional(lowering, function, args, &values, Some(rows), span),
         };
-        self.give_back(values);
+        self.return_list(values);
         node
     }
 
     /// Combines the results of several ranges: adds sums and counts, or takes the minimum of minimums or the maximum of
     /// maximums. Arguments that aren't ranges are values of the current row.
-    fn several_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
+    fn aggregate_several_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         let all_ranges = taken.ranges.iter().all(Option::is_some);
         let (entry, across) = match id {
@@ -419,13 +424,14 @@ impl Lower<'_> {
                 (internal::COUNTA, internal::ROW_SUM)
             }
             internal::AVERAGE if !taken.distinct && all_ranges => {
-                let sum = self.each_range(internal::SUM, internal::ROW_SUM, function, taken, before, span);
-                let count = self.each_range(internal::COUNTA, internal::ROW_SUM, function, taken, before, span);
+                let sum = self.aggregate_each_range(internal::SUM, internal::ROW_SUM, function, taken, before, span);
+                let count =
+                    self.aggregate_each_range(internal::COUNTA, internal::ROW_SUM, function, taken, before, span);
                 return self.apply_checked(internal::DIVIDE, &[sum, count], span, function.name);
             }
             _ if self.ast.arguments(taken.call).len() == 1 => {
-                self.several_columns(function, self.ast.arguments(taken.call)[0]);
-                return self.error(span);
+                self.report_several_columns(function, self.ast.arguments(taken.call)[0]);
+                return self.add_error(span);
             }
             _ => {
                 let name = function.name;
@@ -437,15 +443,15 @@ impl Lower<'_> {
                     "call it once for each range, as in `{name}(a:a)`, or combine the values in a definition first, \
                     such as `c = a + b`"
                 );
-                return self.bad_range(span, &message, &help);
+                return self.report_range(span, &message, &help);
             }
         };
-        self.each_range(entry, across, function, taken, before, span)
+        self.aggregate_each_range(entry, across, function, taken, before, span)
     }
 
     /// Builds the sum of the numbers of blanks in several columns.
-    fn blanks_of_each(&mut self, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
-        let mut each = self.list();
+    fn count_blanks_per_column(&mut self, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
+        let mut each = self.take_list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
             let (values, ranges) = (vec![*value], vec![*range]);
             let one = RangeAggregate {
@@ -459,15 +465,15 @@ impl Lower<'_> {
         }
         let failed = each.iter().any(|id| self.is_error(*id));
         let node = if failed {
-            self.error(span)
+            self.add_error(span)
         } else {
-            self.apply(internal::ROW_SUM, &each, span)
+            self.add_call(internal::ROW_SUM, &each, span)
         };
-        self.give_back(each);
+        self.return_list(each);
         node
     }
 
-    fn each_range(
+    fn aggregate_each_range(
         &mut self,
         entry: FunctionId,
         across: FunctionId,
@@ -476,18 +482,18 @@ impl Lower<'_> {
         before: bool,
         span: Span,
     ) -> IrId {
-        let mut each = self.list();
+        let mut each = self.take_list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
             each.push(match range {
                 Some((range, at)) => {
                     let of = |pass: &mut Self, before: bool| {
-                        let rows = pass.rows_of(*range, before);
+                        let rows = pass.range_rows(*range, before);
                         let value = pass.filter_rows(*value, rows.only, *at);
                         pass.window_aggregate(entry, &[value], rows.over, function, *at)
                     };
                     let node = of(self, before);
                     match self
-                        .turning(*range)
+                        .fixed_end_case(*range)
                         .filter(|_| taken.has_different_rows && !self.is_error(node))
                     {
                         Some(turning) => {
@@ -502,15 +508,15 @@ impl Lower<'_> {
         }
         let failed = each.iter().any(|id| self.is_error(*id));
         let node = if failed {
-            self.error(span)
+            self.add_error(span)
         } else {
             self.apply_checked(across, &each, span, function.name)
         };
-        self.give_back(each);
+        self.return_list(each);
         node
     }
 
-    fn several_columns(&mut self, function: &Function, arg: ExprId) {
+    fn report_several_columns(&mut self, function: &Function, arg: ExprId) {
         let span = self.ast.span(arg);
         let text = self.source_text(span);
         let message = format!("`{}` needs one column, but `{text}` has several", function.name);
@@ -529,7 +535,7 @@ impl Lower<'_> {
         );
         self.report(
             Diagnostic::new(Code::BadRange, self.ast.span(second), message)
-                .with_other(self.ast.span(first), "different rows")
+                .with_secondary_label(self.ast.span(first), "different rows")
                 .with_help("use the same first and last row in both ranges"),
         );
     }
@@ -544,11 +550,11 @@ impl Lower<'_> {
         shown: &Function,
         span: Span,
     ) -> IrId {
-        self.parted_aggregate(id, values, over, &[], shown, span)
+        self.partitioned_aggregate(id, values, over, &[], shown, span)
     }
 
     /// Builds an aggregate over a window, restricted to rows with the same values in `by`.
-    pub(super) fn parted_aggregate(
+    pub(super) fn partitioned_aggregate(
         &mut self,
         id: FunctionId,
         values: &[IrId],
@@ -559,10 +565,10 @@ impl Lower<'_> {
     ) -> IrId {
         let function = catalog::get(id);
         let Some(x) = values.first().copied() else {
-            return self.error(span);
+            return self.add_error(span);
         };
         if self.is_error(x) || !self.check_window_allowed(shown.name, Some(x), span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         values.iter().for_each(|value| self.settle_point(*value));
         let counts = function.nulls == Nulls::Never;
@@ -571,17 +577,17 @@ impl Lower<'_> {
         } else {
             function.framed
         };
-        let operands = self.operands(values, span);
-        let chosen = self.choose(entry.unwrap_or(id), values, &operands, shown.name);
+        let operands = self.summarize_operands(values, span);
+        let chosen = self.choose_overload(entry.unwrap_or(id), values, &operands, shown.name);
         let Some(ChosenOverload { args, choice, .. }) = chosen else {
-            return self.error(span);
+            return self.add_error(span);
         };
         if self.is_null(x) {
             // An aggregate over NULLs returns the same result as an aggregate over no rows.
             self.program.folded = true;
             return match function.empty {
-                Some(digits) => self.number_of(digits, choice.ty, span),
-                None => self.null(choice.ty, span),
+                Some(digits) => self.add_number(digits, choice.ty, span),
+                None => self.add_null(choice.ty, span),
             };
         }
         let of = operands.meta;
@@ -590,12 +596,12 @@ impl Lower<'_> {
             nullable,
             level: Level::Window,
             volatile: of.volatile,
-            ..Self::constant(choice.ty, span)
+            ..Self::constant_meta(choice.ty, span)
         };
         // The alternative form must be added before the window, because it may replace the window.
         let other = match over {
-            WindowFrame::Partition if by.is_empty() => self.other_window(id, values, meta),
-            WindowFrame::Rows { .. } => self.other_framed(id, values, over, by, meta),
+            WindowFrame::Partition if by.is_empty() => self.rewrite_window(id, values, meta),
+            WindowFrame::Rows { .. } => self.rewrite_framed(id, values, over, by, meta),
             _ => None,
         };
         let call = self.program.add(
@@ -605,11 +611,11 @@ impl Lower<'_> {
             },
             meta,
         );
-        let window = self.over_parted(call, over, by, meta);
+        let window = self.add_partitioned_window(call, over, by, meta);
         self.program.other_forms.extend(other.map(|other| (window, other)));
         match function.empty.filter(|_| nullable) {
             Some(digits) => {
-                let empty = self.number_of(digits, Type::Integer, span);
+                let empty = self.add_number(digits, Type::Integer, span);
                 self.add_all(
                     Ir::Coalesce,
                     &[window, empty],

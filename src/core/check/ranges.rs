@@ -85,7 +85,7 @@ pub(super) fn reads_as_cell(text: &str) -> bool {
 /// Resolves the ends of ranges and finds the calls that consume them, after name resolution.
 ///
 /// An aggregate over a range is a window function, so it doesn't group rows.
-pub(super) fn settle_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
+pub(super) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     names.holds_range.clear();
     names.holds_range.resize(ast.len(), false);
     for definition in &ast.definitions {
@@ -101,7 +101,7 @@ pub(super) fn settle_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameR
                 (Expr::Range { from, to }, _) => {
                     for end in [from, to] {
                         if let (NameTarget::Function(function), Some(_)) =
-                            (names.targets[end.index()], end_of(ast, names, end))
+                            (names.targets[end.index()], parse_range_end(ast, names, end))
                         {
                             names.targets[end.index()] = NameTarget::RangeEnd(function);
                         }
@@ -111,7 +111,7 @@ pub(super) fn settle_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameR
                 (Expr::Call(call), NameTarget::Function(function)) => {
                     let function = catalog::get(function);
                     let marker = function.lower == Some(Lowering::Distinct);
-                    let across = function.goes_across(ast.call(call).count as usize);
+                    let across = function.is_row_combination(ast.call(call).count as usize);
                     let aggregates = function.level == Level::Aggregate;
                     names.aggregates |= may_aggregate && aggregates && !across && !below;
                     below && (marker || !aggregates)
@@ -132,7 +132,7 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
 }
 
 /// Parses an end of a range of names. `None` if the expression can't be an end.
-pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<RangeEnd> {
+pub(super) fn parse_range_end(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<RangeEnd> {
     let is_name = |id: ExprId| {
         matches!(
             names.targets[id.index()],
@@ -161,7 +161,7 @@ pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<Rang
 }
 
 /// Returns whether both ends of a range refer to the same column or definition with the same timeframe.
-pub(super) fn same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId, b: ExprId) -> bool {
+pub(super) fn is_same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId, b: ExprId) -> bool {
     let parts = |id: ExprId| match ast.expr(id) {
         Expr::Timeframe { base, frame } => (
             names.targets[base.index()],
@@ -183,6 +183,6 @@ pub(super) fn same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId
 }
 
 /// Returns whether at least one argument of a call contains a range.
-pub(super) fn takes_range(ast: &Ast, names: &NameResolver, call: Call) -> bool {
+pub(super) fn has_range_argument(ast: &Ast, names: &NameResolver, call: Call) -> bool {
     !names.holds_range.is_empty() && ast.arguments(call).iter().any(|a| names.holds_range[a.index()])
 }

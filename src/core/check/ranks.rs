@@ -1,6 +1,6 @@
 //! RANK and PERCENTRANK: the rank of a value among other values.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::overload::ChosenOverload;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, Lowering, internal};
@@ -9,41 +9,41 @@ use crate::ir::{CellFrame, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Lowers `RANK(x)` and `RANK(x, x:x, direction)`: the rank of the current row's value among all non-NULL values.
     pub(super) fn lower_rank(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
         let Some((first, mut rest)) = args.split_first() else {
-            return self.error(span);
+            return self.add_error(span);
         };
-        let value = self.value(*first);
+        let value = self.lower_value(*first);
         if let Some((range, more)) = rest.split_first() {
             let is_direction = more.is_empty() && self.is_direction(*range);
             if !is_direction {
-                if !self.check_all_of(*range, value, function) {
-                    return self.error(span);
+                if !self.check_full_range(*range, value, function) {
+                    return self.add_error(span);
                 }
                 rest = more;
             }
         }
         let mut descending = true;
         if let Some(direction) = rest.first() {
-            let id = self.value(*direction);
+            let id = self.lower_value(*direction);
             let set = match (self.program.node(id), self.literal_integer(id)) {
-                (Ir::Error, _) => return self.error(span),
+                (Ir::Error, _) => return self.add_error(span),
                 (Ir::Bool(value), _) => value,
                 (_, Some(number)) => number != 0,
                 _ if function.lower == Some(Lowering::OmniRank) => {
-                    return self.constant_expected(id, function.name, "in_row_direction", "OMNI_RANK(x, x:x, 0)");
+                    return self.report_non_constant(id, function.name, "in_row_direction", "OMNI_RANK(x, x:x, 0)");
                 }
-                _ => return self.constant_expected(id, function.name, "direction", "RANK(x, x:x, 1)"),
+                _ => return self.report_non_constant(id, function.name, "direction", "RANK(x, x:x, 1)"),
             };
             if set && function.lower == Some(Lowering::OmniRank) && self.scope.sheet.is_some_and(|s| s.pivot.is_some())
             {
                 if !self.has_pivot_rows(function.name, span) {
-                    return self.error(span);
+                    return self.add_error(span);
                 }
                 let over = WindowFrame::Across(CellFrame::Ranked { descending });
-                return self.ranked(internal::RANK_OF, value, over, function, span);
+                return self.build_rank(internal::RANK_OF, value, over, function, span);
             }
             if set && function.lower == Some(Lowering::OmniRank) {
                 let at = self.program.meta(id).span;
@@ -55,11 +55,11 @@ impl Lower<'_> {
                     )
                     .with_help(format!("remove the second argument: `{}(x)` ranks rows", function.name)),
                 );
-                return self.error(span);
+                return self.add_error(span);
             }
             descending = !set;
         }
-        self.ranked(
+        self.build_rank(
             internal::RANK_OF,
             value,
             WindowFrame::Ranked {
@@ -82,24 +82,24 @@ impl Lower<'_> {
         let (range, value) = match args {
             [range, value] => (Some(*range), *value),
             [one] => (None, *one),
-            _ => return self.error(span),
+            _ => return self.add_error(span),
         };
         // `PERCENTRANK(x:x)` is equivalent to `PERCENTRANK(x)`.
         let id = match self.program.node(self.lowered_node(value)) {
             Ir::Range { x, .. } if range.is_none() => {
-                if !self.check_all_of(value, x, function) {
-                    return self.error(span);
+                if !self.check_full_range(value, x, function) {
+                    return self.add_error(span);
                 }
                 x
             }
-            _ => self.value(value),
+            _ => self.lower_value(value),
         };
         if let Some(range) = range
-            && !self.check_all_of(range, id, function)
+            && !self.check_full_range(range, id, function)
         {
-            return self.error(span);
+            return self.add_error(span);
         }
-        self.ranked(
+        self.build_rank(
             internal::PERCENT_RANK_OF,
             id,
             WindowFrame::Ranked {
@@ -114,17 +114,17 @@ impl Lower<'_> {
 
     /// Checks that an argument is the range `x:x` for the given value `x`. A column name without `:` refers to the
     /// entire column, as in criteria.
-    fn check_all_of(&mut self, range: ExprId, value: IrId, function: &Function) -> bool {
+    fn check_full_range(&mut self, range: ExprId, value: IrId, function: &Function) -> bool {
         let id = self.lowered_node(range);
         if self.is_error(id) || self.is_error(value) {
             self.failed = true;
             return false;
         }
         let (of, whole) = match self.program.node(id) {
-            Ir::Range { x, over } => (x, self.program.over(over) == WindowFrame::Partition),
+            Ir::Range { x, over } => (x, self.program.window_frame(over) == WindowFrame::Partition),
             _ => (id, self.program.meta(id).level != Level::Const),
         };
-        let all = whole && self.same_value(of, value);
+        let all = whole && self.is_same_value(of, value);
         self.program.folded |= all;
         if !all {
             let (text, of) = (
@@ -144,14 +144,22 @@ impl Lower<'_> {
         all
     }
 
-    fn ranked(&mut self, entry: FunctionId, value: IrId, over: WindowFrame, function: &Function, span: Span) -> IrId {
+    fn build_rank(
+        &mut self,
+        entry: FunctionId,
+        value: IrId,
+        over: WindowFrame,
+        function: &Function,
+        span: Span,
+    ) -> IrId {
         if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         self.settle_point(value);
-        let operands = self.operands(&[value], span);
-        let Some(ChosenOverload { args, choice, .. }) = self.choose(entry, &[value], &operands, function.name) else {
-            return self.error(span);
+        let operands = self.summarize_operands(&[value], span);
+        let Some(ChosenOverload { args, choice, .. }) = self.choose_overload(entry, &[value], &operands, function.name)
+        else {
+            return self.add_error(span);
         };
         let of = self.program.meta(value);
         if of.is_constant() {
@@ -159,16 +167,16 @@ impl Lower<'_> {
             self.program.folded = true;
             let first = if entry == internal::RANK_OF { "1" } else { "0" };
             return if self.is_null(value) {
-                self.null(choice.ty, span)
+                self.add_null(choice.ty, span)
             } else {
-                self.number_of(first, choice.ty, span)
+                self.add_number(first, choice.ty, span)
             };
         }
         let ty = choice.ty;
         let meta = NodeMeta {
             level: Level::Window,
             volatile: of.volatile,
-            ..Self::constant(ty, span)
+            ..Self::constant_meta(ty, span)
         };
         let call = self.program.add(
             Ir::Apply {

@@ -40,7 +40,7 @@ pub(super) struct RegexPattern {
 
 /// Reason why a pattern is rejected, with the position of the error.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct RefusedRegex {
+pub(super) struct RegexError {
     pub at: Range<usize>,
     pub why: String,
 }
@@ -105,7 +105,7 @@ struct RegexReader<'p> {
     opened: u32,
 }
 
-pub(super) fn read(text: &str) -> Result<RegexPattern, RefusedRegex> {
+pub(super) fn read(text: &str) -> Result<RegexPattern, RegexError> {
     let whole = GroupFrame {
         at: 0,
         first_group: 0,
@@ -122,12 +122,12 @@ pub(super) fn read(text: &str) -> Result<RegexPattern, RefusedRegex> {
         optional: Vec::new(),
         opened: 0,
     };
-    reader.all()?;
+    reader.parse_all()?;
     Ok(reader.out)
 }
 
-fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, RefusedRegex> {
-    Err(RefusedRegex { at, why: why.into() })
+fn regex_error<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, RegexError> {
+    Err(RegexError { at, why: why.into() })
 }
 
 impl RegexReader<'_> {
@@ -165,9 +165,9 @@ impl RegexReader<'_> {
         self.out.are.push_str(are);
     }
 
-    fn all(&mut self) -> Result<(), RefusedRegex> {
+    fn parse_all(&mut self) -> Result<(), RegexError> {
         if self.text.chars().count() > MOST_CHARACTERS {
-            return refused(
+            return regex_error(
                 0..self.text.len(),
                 format!("it has more than {MOST_CHARACTERS} characters"),
             );
@@ -179,34 +179,34 @@ impl RegexReader<'_> {
             self.out.are.push_str("(?i)");
         }
         if self.at == self.text.len() {
-            return refused(0..self.text.len(), "it is empty");
+            return regex_error(0..self.text.len(), "it is empty");
         }
         while let Some(c) = self.next() {
             let at = self.at - c.len_utf8();
             match c {
-                '*' => self.repeat(at, 0, None, "*")?,
-                '+' => self.repeat(at, 1, None, "+")?,
-                '?' => self.repeat(at, 0, Some(1), "?")?,
-                '{' if self.peek().is_some_and(|c| c.is_ascii_digit()) => self.counted(at)?,
-                '|' => self.alternative(),
-                '(' => self.open(at)?,
-                ')' => self.close(at)?,
-                '[' => self.class(at)?,
-                '\\' => self.escape(at)?,
+                '*' => self.write_repetition(at, 0, None, "*")?,
+                '+' => self.write_repetition(at, 1, None, "+")?,
+                '?' => self.write_repetition(at, 0, Some(1), "?")?,
+                '{' if self.peek().is_some_and(|c| c.is_ascii_digit()) => self.parse_repetition_count(at)?,
+                '|' => self.start_alternative(),
+                '(' => self.open_group(at)?,
+                ')' => self.close_group(at)?,
+                '[' => self.parse_class(at)?,
+                '\\' => self.parse_escape(at)?,
                 '.' => {
                     self.write_each(".", ".", "[^\\n]");
-                    self.put(None);
+                    self.push_literal(None);
                 }
                 '^' | '$' => {
                     self.write(c.encode_utf8(&mut [0; 4]));
-                    self.anchor();
+                    self.write_anchor();
                 }
                 c => self.literal(at, c)?,
             }
         }
         if self.frames.len() > 1 {
             let at = self.frames.last().map_or(0, |frame| frame.at);
-            return refused(at..at + 1, "this bracket is not closed");
+            return regex_error(at..at + 1, "this bracket is not closed");
         }
         let whole = self.finish();
         self.out.matches_empty = whole.is_some_and(|piece| piece.least == 0);
@@ -214,19 +214,19 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    fn literal(&mut self, at: usize, c: char) -> Result<(), RefusedRegex> {
-        self.character(at, c, SPECIAL)?;
-        self.put(Some(c));
+    fn literal(&mut self, at: usize, c: char) -> Result<(), RegexError> {
+        self.write_character(at, c, SPECIAL)?;
+        self.push_literal(Some(c));
         Ok(())
     }
 
     /// Writes a literal character. Escapes the character if it occurs in `special`.
-    fn character(&mut self, at: usize, c: char, special: &str) -> Result<(), RefusedRegex> {
+    fn write_character(&mut self, at: usize, c: char, special: &str) -> Result<(), RegexError> {
         match c {
             '\n' => self.write("\\n"),
             '\r' => self.write("\\r"),
             '\t' => self.write("\\t"),
-            c if c.is_control() => return refused(at..self.at, "control characters are not allowed"),
+            c if c.is_control() => return regex_error(at..self.at, "control characters are not allowed"),
             c => {
                 if special.contains(c) {
                     self.write("\\");
@@ -237,7 +237,7 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    fn put(&mut self, literal: Option<char>) {
+    fn push_literal(&mut self, literal: Option<char>) {
         let groups = self.optional.len()..self.optional.len();
         self.add(RegexPiece {
             least: 1,
@@ -249,7 +249,7 @@ impl RegexReader<'_> {
         });
     }
 
-    fn anchor(&mut self) {
+    fn write_anchor(&mut self) {
         let groups = self.optional.len()..self.optional.len();
         self.add(RegexPiece {
             length: Some(0),
@@ -283,7 +283,7 @@ impl RegexReader<'_> {
         }
     }
 
-    fn alternative(&mut self) {
+    fn start_alternative(&mut self) {
         self.settle_piece();
         self.write("|");
         if let Some(frame) = self.frames.last_mut() {
@@ -323,7 +323,7 @@ impl RegexReader<'_> {
         })
     }
 
-    fn open(&mut self, at: usize) -> Result<(), RefusedRegex> {
+    fn open_group(&mut self, at: usize) -> Result<(), RegexError> {
         self.settle_piece();
         let first_group = self.optional.len();
         self.opened += 1;
@@ -337,7 +337,7 @@ impl RegexReader<'_> {
                 rest if rest.starts_with("(?i") => "`(?i)` after the beginning",
                 _ => "this kind of group",
             };
-            return refused(at..at + 2, format!("not every warehouse supports {what}"));
+            return regex_error(at..at + 2, format!("not every warehouse supports {what}"));
         } else {
             let first = self.optional.is_empty();
             self.write("(");
@@ -358,9 +358,9 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    fn close(&mut self, at: usize) -> Result<(), RefusedRegex> {
+    fn close_group(&mut self, at: usize) -> Result<(), RegexError> {
         if self.frames.len() < 2 {
-            return refused(at..at + 1, "there is no open bracket here");
+            return regex_error(at..at + 1, "there is no open bracket here");
         }
         self.write(")");
         let piece = self.finish();
@@ -368,19 +368,19 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    fn repeat(&mut self, at: usize, least: u32, most: Option<u32>, written: &str) -> Result<(), RefusedRegex> {
+    fn write_repetition(&mut self, at: usize, least: u32, most: Option<u32>, written: &str) -> Result<(), RegexError> {
         let Some(piece) = self.piece.as_mut() else {
-            return refused(
+            return regex_error(
                 at..self.at,
                 format!("`{written}` has nothing to repeat; write `\\{written}` for the character itself"),
             );
         };
         if piece.repeated {
             let why = "not every warehouse supports a quantifier after a quantifier, such as a lazy one";
-            return refused(at..self.at, why);
+            return regex_error(at..self.at, why);
         }
         if piece.anchor {
-            return refused(at..self.at, format!("`{written}` has nothing to repeat"));
+            return regex_error(at..self.at, format!("`{written}` has nothing to repeat"));
         }
         let counted = if written.starts_with('{') {
             most.unwrap_or(least).max(1)
@@ -389,7 +389,7 @@ impl RegexReader<'_> {
         };
         piece.repeats = piece.repeats.max(1).saturating_mul(counted);
         if piece.repeats > MOST_REPEATS {
-            return refused(at..self.at, format!("more than {MOST_REPEATS} repetitions"));
+            return regex_error(at..self.at, format!("more than {MOST_REPEATS} repetitions"));
         }
         piece.length = match (piece.length, most) {
             (Some(length), Some(most)) if most == least => length.checked_mul(least),
@@ -408,14 +408,14 @@ impl RegexReader<'_> {
     }
 
     /// Parses `{2}`, `{2,}` or `{2,5}`, after the opening brace.
-    fn counted(&mut self, at: usize) -> Result<(), RefusedRegex> {
+    fn parse_repetition_count(&mut self, at: usize) -> Result<(), RegexError> {
         let Some(inner) = self
             .text
             .get(self.at..)
             .and_then(|rest| rest.split_once('}'))
             .map(|(inner, _)| inner)
         else {
-            return refused(
+            return regex_error(
                 at..at + 1,
                 "this bracket is not closed; write `\\{` for the character itself",
             );
@@ -431,7 +431,7 @@ impl RegexReader<'_> {
                 .map(|(a, b)| (a, Some(b))),
         };
         let Some((least, most)) = bounds else {
-            return refused(
+            return regex_error(
                 at..self.at,
                 format!(
                     "write a repetition in the form `{{2}}`, `{{2,}}` or `{{2,5}}`, with at most {MOST_REPEATS} \
@@ -439,12 +439,12 @@ impl RegexReader<'_> {
                 ),
             );
         };
-        self.repeat(at, least, most, &format!("{{{inner}}}"))
+        self.write_repetition(at, least, most, &format!("{{{inner}}}"))
     }
 
-    fn escape(&mut self, at: usize) -> Result<(), RefusedRegex> {
+    fn parse_escape(&mut self, at: usize) -> Result<(), RegexError> {
         let Some(c) = self.next() else {
-            return refused(at..self.at, "it ends with a backslash");
+            return regex_error(at..self.at, "it ends with a backslash");
         };
         match c {
             'd' | 'w' | 's' | 'D' | 'W' | 'S' => {
@@ -452,19 +452,19 @@ impl RegexReader<'_> {
                 let not = if c.is_ascii_uppercase() { "^" } else { "" };
                 let spelled = format!("[{not}{inner}]");
                 self.write_each(&format!("\\{c}"), &spelled, &spelled);
-                self.put(None);
+                self.push_literal(None);
                 Ok(())
             }
             'n' => self.literal(at, '\n'),
             'r' => self.literal(at, '\r'),
             't' => self.literal(at, '\t'),
             c if c.is_ascii_punctuation() => self.literal(at, c),
-            _ => refused(at..self.at, not_known(c)),
+            _ => regex_error(at..self.at, not_known(c)),
         }
     }
 
     /// Parses a character class such as `[a-z]`, after the opening bracket.
-    fn class(&mut self, at: usize) -> Result<(), RefusedRegex> {
+    fn parse_class(&mut self, at: usize) -> Result<(), RegexError> {
         self.write("[");
         if self.eat("^") {
             self.write("^");
@@ -474,7 +474,7 @@ impl RegexReader<'_> {
         loop {
             let here = self.at;
             let Some(c) = self.next() else {
-                return refused(
+                return regex_error(
                     at..at + 1,
                     "this bracket is not closed; write `\\[` for the character itself",
                 );
@@ -483,7 +483,7 @@ impl RegexReader<'_> {
                 ']' if here > start => break,
                 '[' if matches!(self.peek(), Some(':' | '.' | '=')) => {
                     let why = "named classes such as `[:alpha:]` include different letters on different warehouses; write `A-Za-z`";
-                    return refused(here..self.at + 1, why);
+                    return regex_error(here..self.at + 1, why);
                 }
                 '-' if from.is_some() && !matches!(self.peek(), Some(']') | None) => {
                     self.write("-");
@@ -496,9 +496,9 @@ impl RegexReader<'_> {
                         high => high,
                     };
                     let Some(high) = high.filter(|high| low.is_some_and(|low| low <= *high)) else {
-                        return refused(here..self.at, "the end of a character range must come after its start");
+                        return regex_error(here..self.at, "the end of a character range must come after its start");
                     };
-                    self.member(to, high)?;
+                    self.write_class_member(to, high)?;
                 }
                 '\\' => match self.next() {
                     Some(c @ ('d' | 'w' | 's')) => {
@@ -510,26 +510,26 @@ impl RegexReader<'_> {
                         from = None;
                     }
                     Some(c) if c.is_ascii_punctuation() => {
-                        self.member(here, c)?;
+                        self.write_class_member(here, c)?;
                         from = Some(c);
                     }
-                    Some(c) => return refused(here..self.at, not_known(c)),
-                    None => return refused(here..self.at, "it ends with a backslash"),
+                    Some(c) => return regex_error(here..self.at, not_known(c)),
+                    None => return regex_error(here..self.at, "it ends with a backslash"),
                 },
                 c => {
-                    self.member(here, c)?;
+                    self.write_class_member(here, c)?;
                     from = Some(c);
                 }
             }
         }
         self.write("]");
-        self.put(None);
+        self.push_literal(None);
         Ok(())
     }
 
     /// Writes a character of a character class.
-    fn member(&mut self, at: usize, c: char) -> Result<(), RefusedRegex> {
-        self.character(at, c, "\\]^-[")
+    fn write_class_member(&mut self, at: usize, c: char) -> Result<(), RegexError> {
+        self.write_character(at, c, "\\]^-[")
     }
 }
 
@@ -566,7 +566,7 @@ fn prefers_otherwise(first: &Alternative, later: &Alternative) -> bool {
 
 /// Converts a replacement string to SQL: `$1` becomes `\1`. The second result contains the group numbers for
 /// engines in which all groups capture. Returns an error if a group doesn't exist.
-pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String), RefusedRegex> {
+pub(super) fn replacement_to_sql(text: &str, groups: &[u32]) -> Result<(String, String), RegexError> {
     let (mut plain, mut renumbered) = (String::new(), String::new());
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -582,14 +582,14 @@ pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String)
                         0 => "there is no group 0; put the complete pattern in brackets, and write `$1`".to_owned(),
                         _ => format!("the pattern has no group {number}"),
                     };
-                    return refused(at..at + 2, why);
+                    return regex_error(at..at + 2, why);
                 };
                 chars.next();
                 plain.push_str(&format!("\\{number}"));
                 renumbered.push_str(&format!("\\{group}"));
             }
             ('\\', Some(number)) => {
-                return refused(at..at + 2, format!("write a group as `${number}`"));
+                return regex_error(at..at + 2, format!("write a group as `${number}`"));
             }
             ('\\', None) => {
                 plain.push_str("\\\\");

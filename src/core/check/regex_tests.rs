@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn each_engine_has_its_spelling() {
+fn each_engine_has_its_syntax() {
     for (text, re2, ere, are) in [
         (r"a.b", "a.b", "a.b", r"a[^\n]b"),
         (r"\d+", r"\d+", "[0-9]+", "[0-9]+"),
@@ -28,7 +28,7 @@ fn each_engine_has_its_spelling() {
 }
 
 #[test]
-fn what_engines_read_differently_is_refused() {
+fn ambiguous_patterns_are_refused() {
     for text in [
         "",
         "(?i)",
@@ -62,7 +62,7 @@ fn what_engines_read_differently_is_refused() {
 }
 
 #[test]
-fn what_matters_to_some_functions_is_told() {
+fn pattern_properties_are_reported() {
     for (text, ambiguous, empty, optional) in [
         ("abc", false, false, false),
         ("a*", false, true, false),
@@ -88,13 +88,13 @@ fn what_matters_to_some_functions_is_told() {
 }
 
 #[test]
-fn replacements() {
+fn replacements_are_converted() {
     assert_eq!(
-        replacement(r"$2-$1\", &[1, 3]).unwrap(),
+        replacement_to_sql(r"$2-$1\", &[1, 3]).unwrap(),
         (r"\2-\1\\".into(), r"\3-\1\\".into())
     );
-    assert_eq!(replacement("$ $a", &[]).unwrap().0, "$ $a");
+    assert_eq!(replacement_to_sql("$ $a", &[]).unwrap().0, "$ $a");
     for text in ["$1", "$0", r"\1"] {
-        assert!(replacement(text, &[]).is_err(), "{text}");
+        assert!(replacement_to_sql(text, &[]).is_err(), "{text}");
     }
 }

@@ -2,7 +2,7 @@
 //! function with a single value per group, or an aggregate of values that depend on each row's position in its group.
 //! The planner computes these values in separate strata.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::overload::ChosenOverload;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::ir::{GroupRole, Ir, IrId, NodeMeta, WindowFrame};
@@ -28,10 +28,10 @@ struct KnownAggregate {
     repeats: Option<IrId>,
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Builds the alternative form of an aggregate for dialects that don't support the aggregate. `None` if the
     /// aggregate has no alternative form.
-    pub(super) fn other_aggregate(
+    pub(super) fn rewrite_aggregate(
         &mut self,
         function: &'static Function,
         args: crate::ir::PoolRange,
@@ -54,28 +54,29 @@ impl Lower<'_> {
             let overload = catalog::get(window).overloads[0].id;
             let call = self.add_all(|args| Ir::Apply { overload, args }, &args, row);
             let value = self.group_window(&[call], GroupRole::Value, row);
-            return self.gathered(internal::MAX, value, meta);
+            return self.aggregate_list(internal::MAX, value, meta);
         }
         let entry = catalog::get(function.rows?);
-        let row = self.row_of_many(function, entry, &args, AggregateRows::OfGroup, meta.span)?;
-        self.gathered(entry.gathered?, row, meta)
+        let row = self.single_row_value(function, entry, &args, AggregateRows::OfGroup, meta.span)?;
+        self.aggregate_list(entry.gathered?, row, meta)
     }
 
     /// Builds the alternative form of an aggregate over an entire partition, for dialects that don't support the call.
     /// The form consists of other window functions.
-    pub(super) fn other_window(&mut self, id: FunctionId, args: &[IrId], meta: NodeMeta) -> Option<IrId> {
+    pub(super) fn rewrite_window(&mut self, id: FunctionId, args: &[IrId], meta: NodeMeta) -> Option<IrId> {
         let function = catalog::get(id);
         if !self.scope.strata || (function.rows.is_none() && id != internal::COUNTUNIQUE) {
             return None;
         }
         self.program.folded = true;
         if id == internal::COUNTUNIQUE {
-            return self.places_of_values(*args.first()?, meta);
+            return self.count_distinct_ranks(*args.first()?, meta);
         }
         let entry = catalog::get(function.rows?);
-        let row = self.row_of_many(function, entry, args, AggregateRows::OfPartition, meta.span)?;
-        let operands = self.operands(&[row], meta.span);
-        let ChosenOverload { args, choice, .. } = self.choose(entry.gathered?, &[row], &operands, function.name)?;
+        let row = self.single_row_value(function, entry, args, AggregateRows::OfPartition, meta.span)?;
+        let operands = self.summarize_operands(&[row], meta.span);
+        let ChosenOverload { args, choice, .. } =
+            self.choose_overload(entry.gathered?, &[row], &operands, function.name)?;
         let call = self.program.add(
             Ir::Apply {
                 overload: choice.overload,
@@ -88,7 +89,7 @@ impl Lower<'_> {
 
     /// Builds the alternative form of an aggregate over a window frame, for dialects that don't support the call. The
     /// form aggregates a list of the frame's values.
-    pub(super) fn other_framed(
+    pub(super) fn rewrite_framed(
         &mut self,
         id: FunctionId,
         args: &[IrId],
@@ -104,16 +105,16 @@ impl Lower<'_> {
             nullable: true,
             ..meta
         };
-        let call = self.call_of_row(internal::LISTED, *value, of_values);
-        let values = self.over_parted(call, over, by, of_values);
+        let call = self.row_call(internal::LISTED, *value, of_values);
+        let values = self.add_partitioned_window(call, over, by, of_values);
         let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
         let overload = catalog::get(entry).overloads.first()?.id;
         Some(self.add_all(|args| Ir::Apply { overload, args }, &args, meta))
     }
 
-    fn gathered(&mut self, aggregate: FunctionId, row: IrId, meta: NodeMeta) -> Option<IrId> {
-        let operands = self.operands(&[row], meta.span);
-        let ChosenOverload { args, choice, .. } = self.choose(aggregate, &[row], &operands, "")?;
+    fn aggregate_list(&mut self, aggregate: FunctionId, row: IrId, meta: NodeMeta) -> Option<IrId> {
+        let operands = self.summarize_operands(&[row], meta.span);
+        let ChosenOverload { args, choice, .. } = self.choose_overload(aggregate, &[row], &operands, "")?;
         Some(self.program.add(
             Ir::Aggregate {
                 overload: choice.overload,
@@ -126,7 +127,7 @@ impl Lower<'_> {
 
     /// Builds the value of a single row as a call of `entry`. Each parameter of `entry` is either a parameter of the
     /// function or a named property of the row.
-    fn row_of_many(
+    fn single_row_value(
         &mut self,
         function: &Function,
         entry: &'static Function,
@@ -142,23 +143,23 @@ impl Lower<'_> {
             span,
             repeats: None,
         };
-        let mut taken = self.list();
+        let mut taken = self.take_list();
         for param in entry.overloads.first()?.params {
             let given = own.iter().position(|p| p.name == param.name);
             let arg = match given {
                 Some(at) => *args.get(at)?,
-                None => self.known_of_row(param.name, &mut known)?,
+                None => self.row_property(param.name, &mut known)?,
             };
             taken.push(arg);
         }
         let id = catalog::id_of(entry)?;
-        let row = self.apply(id, &taken, span);
-        self.give_back(taken);
+        let row = self.add_call(id, &taken, span);
+        self.return_list(taken);
         Some(row)
     }
 
     /// Builds the window function for a named property of a row.
-    fn known_of_row(&mut self, name: &str, known: &mut KnownAggregate) -> Option<IrId> {
+    fn row_property(&mut self, name: &str, known: &mut KnownAggregate) -> Option<IrId> {
         let KnownAggregate {
             value: x, rows, span, ..
         } = *known;
@@ -171,16 +172,16 @@ impl Lower<'_> {
         let meta = NodeMeta {
             level,
             reads_only_keys: keyed,
-            ..Self::constant(Type::Integer, span)
+            ..Self::constant_meta(Type::Integer, span)
         };
         let descending = name == "place_down";
         match (name, rows) {
             ("place" | "place_down", AggregateRows::OfGroup) => {
-                let call = self.call_of_row(internal::ROW_NUMBER, x, meta);
+                let call = self.row_call(internal::ROW_NUMBER, x, meta);
                 Some(self.group_window(&[call], GroupRole::Place { descending }, meta))
             }
             ("place" | "place_down", AggregateRows::OfPartition) => {
-                let call = self.call_of_row(internal::ROW_NUMBER, x, meta);
+                let call = self.row_call(internal::ROW_NUMBER, x, meta);
                 Some(self.push_window(
                     call,
                     WindowFrame::Ranked {
@@ -192,39 +193,39 @@ impl Lower<'_> {
                 ))
             }
             ("count", AggregateRows::OfGroup) => {
-                let call = self.call_of_row(internal::COUNTA, x, meta);
+                let call = self.row_call(internal::COUNTA, x, meta);
                 Some(self.group_window(&[call], GroupRole::Count, meta))
             }
             ("count", AggregateRows::OfPartition) => {
-                let call = self.call_of_row(internal::COUNTA, x, meta);
+                let call = self.row_call(internal::COUNTA, x, meta);
                 Some(self.push_window(call, WindowFrame::Partition, meta))
             }
             ("repeats", AggregateRows::OfGroup) => {
-                let call = self.call_of_row(internal::COUNTA, x, meta);
-                let same = self.apply(internal::SAME_VALUE, &[x], span);
+                let call = self.row_call(internal::COUNTA, x, meta);
+                let same = self.add_call(internal::SAME_VALUE, &[x], span);
                 known.repeats = Some(self.group_window(&[call, same], GroupRole::Occurrences, meta));
                 known.repeats
             }
             ("repeats", AggregateRows::OfPartition) => {
-                let call = self.call_of_row(internal::COUNTA, x, meta);
+                let call = self.row_call(internal::COUNTA, x, meta);
                 known.repeats = Some(self.push_window(call, WindowFrame::SameValue, meta));
                 known.repeats
             }
             ("most", AggregateRows::OfPartition) => {
-                let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
-                let call = self.call_of_row(internal::MAX, repeats, meta);
+                let repeats = known.repeats.or_else(|| self.row_property("repeats", known))?;
+                let call = self.row_call(internal::MAX, repeats, meta);
                 Some(self.push_window(call, WindowFrame::Partition, meta))
             }
             ("most", AggregateRows::OfGroup) => {
-                let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
-                let call = self.call_of_row(internal::MAX, repeats, meta);
+                let repeats = known.repeats.or_else(|| self.row_property("repeats", known))?;
+                let call = self.row_call(internal::MAX, repeats, meta);
                 Some(self.group_window(&[call], GroupRole::MaxOccurrences, meta))
             }
             _ => None,
         }
     }
 
-    pub(super) fn call_of_row(&mut self, entry: FunctionId, x: IrId, meta: NodeMeta) -> IrId {
+    pub(super) fn row_call(&mut self, entry: FunctionId, x: IrId, meta: NodeMeta) -> IrId {
         let overload = catalog::get(entry).overloads[0].id;
         self.add_all(|args| Ir::Apply { overload, args }, &[x], meta)
     }
@@ -234,14 +235,14 @@ impl Lower<'_> {
     }
 
     /// Builds the number of distinct values as the largest `DENSE_RANK`.
-    fn places_of_values(&mut self, x: IrId, meta: NodeMeta) -> Option<IrId> {
+    fn count_distinct_ranks(&mut self, x: IrId, meta: NodeMeta) -> Option<IrId> {
         let there = self.program.meta(x).nullable;
         let number = NodeMeta {
             ty: Type::Integer,
             nullable: false,
             ..meta
         };
-        let call = self.call_of_row(internal::DENSE_RANK, x, number);
+        let call = self.row_call(internal::DENSE_RANK, x, number);
         let mut place = self.push_window(
             call,
             WindowFrame::Ranked {
@@ -270,12 +271,12 @@ impl Lower<'_> {
             nullable: there,
             ..number
         };
-        let call = self.call_of_row(internal::MAX, place, most);
+        let call = self.row_call(internal::MAX, place, most);
         let most = self.push_window(call, WindowFrame::Partition, most);
         if !there {
             return Some(most);
         }
-        let none = self.integer("0", meta.span);
+        let none = self.add_integer("0", meta.span);
         Some(self.add_all(Ir::Coalesce, &[most, none], number))
     }
 }

@@ -1,8 +1,8 @@
 //! Criteria that compare other rows with the value of the current row, such as `COUNTIF(C:C, ">" & C1)`. If the rows
 //! are sorted by that value, the criterion selects the rows before the current row.
 
-use super::criteria::criterion;
-use super::lower::Lower;
+use super::criteria::parse_criterion;
+use super::lower::Lowerer;
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, internal};
 use crate::diag::{Code, Diagnostic};
@@ -22,7 +22,7 @@ pub(super) struct ComparedRow {
     pub includes_equal: bool,
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Splits a criterion like `">" & x` into its operator and the expression after it.
     pub(super) fn operator_and_value(&self, expr: ExprId) -> Option<(BinaryOp, ExprId)> {
         let Expr::Binary {
@@ -35,7 +35,7 @@ impl Lower<'_> {
         };
         let symbol =
             matches!(self.ast.expr(left), Expr::Text).then(|| unquote(self.ast.span(left).text(self.source)))?;
-        let op = Some(criterion(&symbol))
+        let op = Some(parse_criterion(&symbol))
             .filter(|criterion| criterion.value.is_empty())?
             .op;
         Some((op, right))
@@ -70,18 +70,18 @@ impl Lower<'_> {
     ) -> IrId {
         let ComparedRow { key, descending, .. } = compared;
         if !self.check_window_allowed(function.name, Some(key), span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         let meta = Self::row_meta(self.program.meta(key), span);
-        let call = self.call_of_row(internal::RANK_OF, key, meta);
+        let call = self.row_call(internal::RANK_OF, key, meta);
         let over = WindowFrame::Ranked {
             descending,
             apart: false,
             within: true,
         };
-        let rank = self.over_parted(call, over, same, meta);
-        let one = self.integer("1", span);
-        self.apply(internal::SUBTRACT, &[rank, one], span)
+        let rank = self.add_partitioned_window(call, over, same, meta);
+        let one = self.add_integer("1", span);
+        self.add_call(internal::SUBTRACT, &[rank, one], span)
     }
 
     /// Returns the window frame with the selected rows, and its sort key.
@@ -101,7 +101,7 @@ impl Lower<'_> {
         }
         // To exclude rows with an equal value, the frame must be ordered by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
-        let call = self.call_of_row(internal::DENSE_RANK, key, meta);
+        let call = self.row_call(internal::DENSE_RANK, key, meta);
         let place = self.push_window(
             call,
             WindowFrame::Ranked {
@@ -143,7 +143,7 @@ impl Lower<'_> {
         let meta = self.program.meta(node);
         match empty {
             Some(digits) => {
-                let empty = self.number_of(digits, Type::Integer, span);
+                let empty = self.add_number(digits, Type::Integer, span);
                 self.add_all(
                     Ir::Case,
                     &[there, node, empty],
@@ -167,6 +167,6 @@ impl Lower<'_> {
         );
         let help = "compare with the complete column, as in `C:C`, or join the step to itself on that comparison";
         self.report(Diagnostic::new(Code::BadCriterion, span, message).with_help(help));
-        self.error(span)
+        self.add_error(span)
     }
 }

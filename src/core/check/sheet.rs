@@ -5,7 +5,7 @@
 //! calculations: `C1`, `B$1:B1`, `C:C`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
-use super::sheet_columns::{column_letters, column_of};
+use super::sheet_columns::{column_index, column_letters};
 use super::symbols::ColumnLookup;
 use super::unresolved_names::{CANDIDATES, list_names};
 use crate::ast::{Ast, Call, Expr, ExprId, Sign};
@@ -49,7 +49,7 @@ pub(super) enum SheetRow {
 
 impl SheetRow {
     /// Returns the row at an offset from this row.
-    fn moved(self, rows: i64) -> Self {
+    fn offset_by(self, rows: i64) -> Self {
         match self {
             Self::Unspecified => Self::At(rows),
             Self::At(row) => Self::At(row.saturating_add(rows)),
@@ -101,7 +101,7 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let rest = rest.unwrap_or(text);
     let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (name, rest) = rest.split_at_checked(letters).filter(|_| (1..=3).contains(&letters))?;
-    let column = column_of(name);
+    let column = column_index(name);
     if rest.is_empty() {
         // A column letter without a row number must be uppercase, because `c` is a name.
         let capitals = name.len() <= 2 && name.bytes().all(|b| b.is_ascii_uppercase());
@@ -119,18 +119,18 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
 
 impl Resolver<'_> {
     /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if the source at `span` isn't a cell.
-    pub(super) fn cell(&mut self, span: Span, own: Option<&str>) -> Option<NameTarget> {
+    pub(super) fn resolve_cell(&mut self, span: Span, own: Option<&str>) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
         let Some(written) = parse_cell(text) else {
-            return self.total_by_letter(span);
+            return self.resolve_letter_total(span);
         };
         let is_name = !text.contains('$');
         match self.known_name(text).filter(|_| is_name) {
             // If the scope accepts any name as a column, a column that the sheet lists takes precedence over a cell
             // with the same name.
             Some(KnownRow::Column) if self.scope.open && self.scope.relations.is_empty() => {
-                return Some(NameTarget::Column(self.open_column(None, text)));
+                return Some(NameTarget::Column(self.use_unlisted_column(None, text)));
             }
             Some(_) => return None,
             None => {}
@@ -140,11 +140,11 @@ impl Resolver<'_> {
             if is_name && written.row.is_none() && self.scope.open {
                 return None;
             }
-            return Some(self.outside(written.column, span));
+            return Some(self.report_outside(written.column, span));
         }
         let row = match written.row {
             None => SheetRow::Unspecified,
-            Some((0, true)) => return Some(self.row_zero(span)),
+            Some((0, true)) => return Some(self.report_row_zero(span)),
             Some((number, true)) => SheetRow::Fixed(number),
             Some((number, false)) => SheetRow::At(number - sheet.row),
         };
@@ -192,14 +192,16 @@ impl Resolver<'_> {
         {
             return NameTarget::Definition(definition);
         }
-        match self.column(name.into()) {
+        match self.resolve_column(name.into()) {
             ColumnLookup::Column(column) => NameTarget::Column(column),
             // If the scope accepts any name as a column, resolve the name to a column, because the sheet lists it.
-            _ if self.scope.open && self.scope.relations.is_empty() => NameTarget::Column(self.open_column(None, name)),
+            _ if self.scope.open && self.scope.relations.is_empty() => {
+                NameTarget::Column(self.use_unlisted_column(None, name))
+            }
             _ if self.scope.relations.iter().any(Relation::is_partial) => {
                 let scope = self.scope;
                 match scope.relations.iter().find(|relation| relation.is_partial()) {
-                    Some(relation) => NameTarget::Column(self.take_for_column(relation, name, span)),
+                    Some(relation) => NameTarget::Column(self.use_possible_column(relation, name, span)),
                     None => NameTarget::Error,
                 }
             }
@@ -234,7 +236,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    fn outside(&mut self, column: usize, span: Span) -> NameTarget {
+    fn report_outside(&mut self, column: usize, span: Span) -> NameTarget {
         let count = self.letters.len();
         let message = match count {
             0 => "the sheet's columns are not declared, so they have no letters".to_owned(),
@@ -253,7 +255,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    fn row_zero(&mut self, span: Span) -> NameTarget {
+    fn report_row_zero(&mut self, span: Span) -> NameTarget {
         let text = span.text(self.source);
         self.diagnostics.push(
             Diagnostic::new(
@@ -267,7 +269,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves cell ranges and calls of OFFSET on a cell, after all cells are resolved.
-    pub(super) fn settle_cells(&mut self, names: &mut NameResolver) {
+    pub(super) fn resolve_cells(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in (0u32..).zip(&ast.definitions) {
             let own = definition.name.map(|n| n.text(self.source));
@@ -279,7 +281,7 @@ impl Resolver<'_> {
                             continue;
                         };
                         let (a, b) = (self.cells[a as usize], self.cells[b as usize]);
-                        let target = self.rectangle(a, b, ast.span(ExprId(at as u32)), own);
+                        let target = self.build_range(a, b, ast.span(ExprId(at as u32)), own);
                         [from, to]
                             .into_iter()
                             .for_each(|end| names.targets[end.index()] = NameTarget::PartOfCells);
@@ -288,7 +290,7 @@ impl Resolver<'_> {
                     (Expr::Call(call), NameTarget::Function(function)) => {
                         let call = ast.call(call);
                         let target = match catalog::get(function).lower {
-                            Some(Lowering::Offset) => self.offset_of_cell(call, names, own),
+                            Some(Lowering::Offset) => self.resolve_offset(call, names, own),
                             Some(lowering) if lowering.is_conditional() => {
                                 self.compares_first_cell(call, names);
                                 None
@@ -373,7 +375,7 @@ impl Resolver<'_> {
     }
 
     /// Builds the range between two cells. The cells can be any two opposite corners of the range.
-    fn rectangle(&mut self, a: SheetCell, b: SheetCell, span: Span, own: Option<&str>) -> NameTarget {
+    fn build_range(&mut self, a: SheetCell, b: SheetCell, span: Span, own: Option<&str>) -> NameTarget {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
         self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
         if self.in_ranges > MOST_COLUMNS {
@@ -419,13 +421,16 @@ impl Resolver<'_> {
     }
 
     /// Resolves `OFFSET(C1, rows, columns, height, width)` to a cell or a range.
-    fn offset_of_cell(&mut self, call: Call, names: &mut NameResolver, own: Option<&str>) -> Option<NameTarget> {
+    fn resolve_offset(&mut self, call: Call, names: &mut NameResolver, own: Option<&str>) -> Option<NameTarget> {
         let args = self.ast.arguments(call);
         let of = *args.first()?;
         if !(3..=5).contains(&args.len()) {
             return None;
         }
-        let number = |at: usize| args.get(at).map_or(Some(1), |arg| literal(self.ast, self.source, *arg));
+        let number = |at: usize| {
+            args.get(at)
+                .map_or(Some(1), |arg| integer_literal(self.ast, self.source, *arg))
+        };
         if args.len() > 3
             && let Some(at) = (1..args.len()).find(|at| number(*at).is_none())
         {
@@ -469,7 +474,7 @@ impl Resolver<'_> {
             return Some(NameTarget::Error);
         };
         if last >= self.letters.len() {
-            return Some(self.outside(last, span));
+            return Some(self.report_outside(last, span));
         }
         let mut corner = |column: usize, by: i64| {
             let of = if column == cell.column {
@@ -480,7 +485,7 @@ impl Resolver<'_> {
             SheetCell {
                 column,
                 of,
-                row: cell.row.moved(rows.saturating_add(by)),
+                row: cell.row.offset_by(rows.saturating_add(by)),
             }
         };
         let (a, b) = (corner(first, top), corner(last, bottom));
@@ -491,12 +496,12 @@ impl Resolver<'_> {
             self.cells.push(a);
             return Some(NameTarget::Cell(self.cells.len() as u32 - 1));
         }
-        Some(self.rectangle(a, b, span, own))
+        Some(self.build_range(a, b, span, own))
     }
 }
 
 /// Returns the value of an integer literal, with an optional sign.
-fn literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
+fn integer_literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
     let mut id = id;
     let mut negative = false;
     for _ in 0..CANDIDATES {
@@ -520,7 +525,7 @@ mod tests {
     use super::{WrittenCell, parse_cell};
 
     #[test]
-    fn cells_as_they_are_written() {
+    fn cells_are_parsed() {
         for (text, column, row) in [
             ("A1", 0, Some((1, false))),
             ("c0", 2, Some((0, false))),

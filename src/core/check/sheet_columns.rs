@@ -5,7 +5,7 @@ use crate::ast::Ast;
 use crate::symbol_table::{HashedName, NameIndex};
 
 /// Converts column letters to an index: 0 for `A`, 26 for `AA`.
-pub(super) fn column_of(letters: &str) -> usize {
+pub(super) fn column_index(letters: &str) -> usize {
     let place = |b: u8| usize::from(b.to_ascii_uppercase().saturating_sub(b'A')) + 1;
     letters
         .bytes()
@@ -60,7 +60,7 @@ impl<'a> SheetColumns<'a> {
 
     fn add(&mut self, name: &'a str) {
         self.index
-            .add(name.into(), self.names.len(), |place| bytes_at(&self.names, place));
+            .add(name.into(), self.names.len(), |place| name_bytes(&self.names, place));
         self.names.push(name);
     }
 
@@ -79,20 +79,20 @@ impl<'a> SheetColumns<'a> {
 
     /// Returns the index of the first column with the given name.
     pub fn position(&self, name: HashedName<'_>) -> Option<usize> {
-        self.index.find(name, |place| bytes_at(&self.names, place))
+        self.index.find(name, |place| name_bytes(&self.names, place))
     }
 }
 
-fn bytes_at<'n>(names: &[&'n str], place: usize) -> &'n [u8] {
+fn name_bytes<'n>(names: &[&'n str], place: usize) -> &'n [u8] {
     names.get(place).map_or(&[], |name| name.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{column_letters, column_of};
+    use super::{column_index, column_letters};
 
     #[test]
-    fn columns_by_letter() {
+    fn letters_convert_to_columns() {
         for (column, text) in [
             (0, "A"),
             (25, "Z"),
@@ -103,8 +103,8 @@ mod tests {
             (702, "AAA"),
         ] {
             assert_eq!(column_letters(column), text);
-            assert_eq!(column_of(text), column);
-            assert_eq!(column_of(&text.to_ascii_lowercase()), column);
+            assert_eq!(column_index(text), column);
+            assert_eq!(column_index(&text.to_ascii_lowercase()), column);
         }
     }
 }

@@ -42,13 +42,13 @@ impl Symbols {
             .map(|i| &self.all[i])
     }
 
-    pub fn at(&mut self, place: usize) -> &mut Symbol {
+    pub fn symbol_mut(&mut self, place: usize) -> &mut Symbol {
         &mut self.all[place]
     }
 
     /// Returns the index of the symbol with the given name. Adds a symbol with the given span if the name is new.
     #[inline]
-    pub fn entry(&mut self, name: HashedName<'_>, span: Span, source: &str) -> usize {
+    pub fn find_or_insert(&mut self, name: HashedName<'_>, span: Span, source: &str) -> usize {
         let all = &self.all;
         let place = self.index.add(name, all.len(), |i| all[i].name.bytes(source));
         if place == self.all.len() {

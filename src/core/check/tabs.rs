@@ -52,7 +52,7 @@ fn is_tab(ast: &Ast, id: ExprId) -> bool {
 
 impl Resolver<'_> {
     /// Resolves references to columns of other tabs, after all other names are resolved.
-    pub(super) fn settle_tabs(&mut self, names: &mut NameResolver) {
+    pub(super) fn resolve_tabs(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in ast.definitions.iter().enumerate() {
             for at in definition.first.index()..definition.body.index() + 1 {
@@ -108,7 +108,7 @@ impl Resolver<'_> {
             }
             _ => to,
         };
-        let place = self.tab_called(tab, base, span)?;
+        let place = self.tab_index(tab, base, span)?;
         let first = self.tab_column(place, base)?;
         let last = match to {
             Some(to) => self.tab_column(place, to)?,
@@ -122,7 +122,7 @@ impl Resolver<'_> {
     }
 
     /// Returns the index of the tab with the given name. Reports an unknown tab.
-    fn tab_called(&mut self, tab: u32, base: ExprId, span: Span) -> Option<usize> {
+    fn tab_index(&mut self, tab: u32, base: ExprId, span: Span) -> Option<usize> {
         let name_span = *self.ast.names.get(tab as usize)?;
         let text = name_span.text(self.source).trim_end_matches('!').trim();
         let name = text.trim_matches('\'').replace("''", "'");
@@ -142,8 +142,8 @@ impl Resolver<'_> {
             return None;
         }
         let known: Vec<&str> = tabs.iter().map(|tab| tab.name.as_str()).collect();
-        let help = match (suggest::nearest(&name, known.iter().copied()), known.as_slice()) {
-            (Some(near), _) => suggest::similar(near),
+        let help = match (suggest::nearest_name(&name, known.iter().copied()), known.as_slice()) {
+            (Some(near), _) => suggest::similar_name_help(near),
             (None, []) => {
                 let end = self.ast.span(base).text(self.source);
                 format!(
@@ -212,8 +212,8 @@ impl Resolver<'_> {
             }
             None => (
                 format!("the tab `{}` has no column `{text}`", tab.name),
-                match suggest::nearest(bare, names.iter().copied()) {
-                    Some(near) => suggest::similar(near),
+                match suggest::nearest_name(bare, names.iter().copied()) {
+                    Some(near) => suggest::similar_name_help(near),
                     None if names.is_empty() => "list the tab's columns under `tabs`".to_owned(),
                     None => format!(
                         "its columns are, in order, {}",

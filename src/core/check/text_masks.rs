@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::mask::{self, DatePart, ElapsedPart, Exponent, NumberMask};
 use crate::Type;
 use crate::ast::ExprId;
@@ -19,60 +19,60 @@ enum MaskSign {
     Left,
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn lower_text(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let (value, mask) = (values[0], values[1]);
-        self.give_back(values);
+        self.return_list(values);
         let Some(text) = self.literal_text(mask).map(str::to_owned) else {
-            return self.constant_expected(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");
+            return self.report_non_constant(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");
         };
         if mask::find_elapsed(&text).is_some() {
             let Some(value) = self.convert_for_mask(value, false) else {
-                return self.error(span);
+                return self.add_error(span);
             };
-            return match mask::elapsed_time(&text) {
-                Ok(parts) => self.elapsed_text(value, &parts, span),
-                Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
+            return match mask::parse_elapsed_time(&text) {
+                Ok(parts) => self.format_elapsed(value, &parts, span),
+                Err(refused) => self.report_mask(mask, refused.at, &refused.why),
             };
         }
-        if let Some(shown) = self.text_as_it_is(value, &text, span) {
+        if let Some(shown) = self.unformatted_text(value, &text, span) {
             return shown;
         }
-        let of_dates = mask::is_of_dates(&text);
+        let of_dates = mask::is_date_mask(&text);
         let Some(value) = self.convert_for_mask(value, of_dates) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         if of_dates {
-            match mask::date(&text) {
-                Ok(parts) => self.date_text(value, &parts, span),
-                Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
+            match mask::parse_date_mask(&text) {
+                Ok(parts) => self.format_date(value, &parts, span),
+                Err(refused) => self.report_mask(mask, refused.at, &refused.why),
             }
         } else {
-            match mask::sections(&text) {
-                Ok(sections) if sections.len() > 1 => self.text_by_sign(value, mask, &sections, span),
-                Ok(_) => match mask::number(&text) {
-                    Ok(number) => self.number_text(value, &number, MaskSign::Written, span),
-                    Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
+            match mask::split_sections(&text) {
+                Ok(sections) if sections.len() > 1 => self.format_by_sign(value, mask, &sections, span),
+                Ok(_) => match mask::parse_number_mask(&text) {
+                    Ok(number) => self.format_number(value, &number, MaskSign::Written, span),
+                    Err(refused) => self.report_mask(mask, refused.at, &refused.why),
                 },
-                Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
+                Err(refused) => self.report_mask(mask, refused.at, &refused.why),
             }
         }
     }
 
     /// Formats a text value with the fourth section of a mask, or with its only section. `None` if the value isn't
     /// text, or if the section doesn't contain `@` or `General`.
-    fn text_as_it_is(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
+    fn unformatted_text(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
         if self.program.meta(value).ty != Type::Text {
             return None;
         }
-        let sections = mask::sections(mask).ok()?;
+        let sections = mask::split_sections(mask).ok()?;
         let ([(_, section)] | [_, _, _, (_, section)]) = sections.as_slice() else {
             return None;
         };
-        let form = mask::number(section).ok().filter(|form| form.general)?;
+        let form = mask::parse_number_mask(section).ok().filter(|form| form.general)?;
         let mut text = value;
         if !form.prefix.is_empty() {
             let prefix = self.text_literal(&form.prefix, span);
@@ -91,11 +91,11 @@ impl Lower<'_> {
 
     /// Formats a number with the mask section for its sign. The first section is for positive numbers, the second is
     /// for negative numbers and includes the sign, and an optional third section is for 0.
-    fn text_by_sign(&mut self, value: IrId, mask: IrId, sections: &[(usize, &str)], span: Span) -> IrId {
-        let mut texts = self.list();
+    fn format_by_sign(&mut self, value: IrId, mask: IrId, sections: &[(usize, &str)], span: Span) -> IrId {
+        let mut texts = self.take_list();
         // The fourth section is for text values.
         for (place, (from, section)) in sections.iter().take(3).enumerate() {
-            let text = match (mask::literal_section(section), mask::number(section)) {
+            let text = match (mask::literal_section(section), mask::parse_number_mask(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
                 (None, Ok(number)) => {
                     let shown = if place == 1 {
@@ -103,10 +103,10 @@ impl Lower<'_> {
                     } else {
                         value
                     };
-                    self.number_text(shown, &number, MaskSign::Left, span)
+                    self.format_number(shown, &number, MaskSign::Left, span)
                 }
                 (None, Err(refused)) => {
-                    self.bad_mask(mask, from + refused.at.start..from + refused.at.end, &refused.why)
+                    self.report_mask(mask, from + refused.at.start..from + refused.at.end, &refused.why)
                 }
             };
             texts.push(text);
@@ -116,9 +116,9 @@ impl Lower<'_> {
             [above, below, zero] => {
                 self.apply_checked(internal::TEXT_BY_SIGN, &[value, above, below, zero], span, "TEXT")
             }
-            _ => self.error(span),
+            _ => self.add_error(span),
         };
-        self.give_back(texts);
+        self.return_list(texts);
         node
     }
 
@@ -130,7 +130,9 @@ impl Lower<'_> {
             // Add the time of day to a fixed date, because date masks format timestamps.
             Type::Time if of_dates => {
                 let day = self.program.add_text("1899-12-30");
-                let day = self.program.add(Ir::Date(day), Self::constant(Type::Date, meta.span));
+                let day = self
+                    .program
+                    .add(Ir::Date(day), Self::constant_meta(Type::Date, meta.span));
                 let midnight = self.convert_to(day, Type::Timestamp);
                 Some(self.apply_checked(internal::ADD, &[midnight, value], meta.span, "TEXT"))
             }
@@ -160,7 +162,7 @@ impl Lower<'_> {
                         meta.span,
                         format!(
                             "this mask of `TEXT` formats {wanted}, but `{text}` is {}",
-                            ty.described()
+                            ty.describe()
                         ),
                     )
                     .with_help(help),
@@ -170,7 +172,7 @@ impl Lower<'_> {
         }
     }
 
-    fn bad_mask(&mut self, id: IrId, at: Range<usize>, why: &str) -> IrId {
+    fn report_mask(&mut self, id: IrId, at: Range<usize>, why: &str) -> IrId {
         let span = self.span_within(id, at);
         let text = self.source_text(span);
         self.report(
@@ -185,21 +187,21 @@ impl Lower<'_> {
                     `[h]:mm:ss`. Put other text in quotes",
             ),
         );
-        self.error(span)
+        self.add_error(span)
     }
 
     /// Formats a number. Rounds the number first, so that halves round away from zero and zero has no sign, and then
     /// formats the digits and adds the prefix and suffix of the mask.
-    fn number_text(&mut self, value: IrId, mask: &NumberMask, sign: MaskSign, span: Span) -> IrId {
+    fn format_number(&mut self, value: IrId, mask: &NumberMask, sign: MaskSign, span: Span) -> IrId {
         if let Some(exponent) = mask.exponent {
-            return self.scientific_text(value, mask, exponent, sign, span);
+            return self.format_scientific(value, mask, exponent, sign, span);
         }
         let places = i64::from(mask.decimals) + 2 * i64::from(mask.percents) - 3 * i64::from(mask.thousands);
         let whole = self.program.meta(value).ty == Type::Integer && mask.percents == 0 && mask.thousands == 0;
         let is_text = mask.general || (whole && mask.decimals == 0 && !mask.grouped && mask.zeros == 1);
         let mut number = value;
         if !whole && !mask.general {
-            let places = self.integer(&places.to_string(), span);
+            let places = self.add_integer(&places.to_string(), span);
             number = self.apply_checked(internal::ROUND, &[value, places], span, "TEXT");
         }
         let rounded = number;
@@ -213,16 +215,16 @@ impl Lower<'_> {
             (internal::DIVIDE, 3 * mask.thousands),
         ] {
             if zeros > 0 {
-                let by = self.integer(&format!("1{}", "0".repeat(zeros as usize)), span);
+                let by = self.add_integer(&format!("1{}", "0".repeat(zeros as usize)), span);
                 number = self.apply_checked(entry, &[number, by], span, "TEXT");
             }
         }
         let mut text = if is_text {
-            self.text_of(number)
+            self.convert_to_text(number)
         } else {
             let whole = whole && mask.decimals == 0;
             let mut given = vec![number];
-            let spelled = [mask.printf(whole), mask.to_char(), mask.braces(whole)];
+            let spelled = [mask.to_printf(whole), mask.to_char(), mask.to_python_format(whole)];
             given.extend(spelled.iter().map(|text| self.text_literal(text, span)));
             let entry = if whole {
                 internal::WHOLE_TEXT
@@ -232,10 +234,10 @@ impl Lower<'_> {
             self.apply_checked(entry, &given, span, "TEXT")
         };
         if let Some(pattern) = mask.optional_decimals() {
-            text = self.replaced_in(text, &pattern, "", span);
+            text = self.replace_match(text, &pattern, "", span);
         }
-        if let Some((pattern, new)) = mask.code() {
-            text = self.replaced_in(text, &pattern, &new, span);
+        if let Some((pattern, new)) = mask.code_pattern() {
+            text = self.replace_match(text, &pattern, &new, span);
         }
         if padded {
             let mut around = self.apply_checked(internal::SIGN_TEXT, &[rounded], span, "TEXT");
@@ -257,13 +259,13 @@ impl Lower<'_> {
                 mask::SIGN
             };
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
-            text = self.replaced_in(text, pattern, &new, span);
+            text = self.replace_match(text, pattern, &new, span);
         }
         self.with_suffix(text, mask, span)
     }
 
     /// Formats a number with one digit before the decimal point and a power of ten after the digits.
-    fn scientific_text(
+    fn format_scientific(
         &mut self,
         value: IrId,
         mask: &NumberMask,
@@ -279,7 +281,9 @@ impl Lower<'_> {
             decimals => format!("9.{}5", "9".repeat(decimals as usize)),
         };
         let limit = self.program.add_text(&limit);
-        let limit = self.program.add(Ir::Number(limit), Self::constant(Type::Decimal, span));
+        let limit = self
+            .program
+            .add(Ir::Number(limit), Self::constant_meta(Type::Decimal, span));
         let power = apply(self, internal::POWER_OF_TEN, &[value, limit]);
         let power = apply(self, internal::OR_ZERO, &[power]);
         let digits = apply(self, internal::OVER_POWER_OF_TEN, &[value, power]);
@@ -288,13 +292,13 @@ impl Lower<'_> {
             exponent: None,
             ..mask.clone()
         };
-        let digits = self.number_text(digits, &digits_mask, sign, span);
+        let digits = self.format_number(digits, &digits_mask, sign, span);
         let power_mask = NumberMask {
             zeros: exponent.digits,
             ..NumberMask::default()
         };
         let size = apply(self, internal::ABS, &[power]);
-        let size = self.number_text(size, &power_mask, MaskSign::Left, span);
+        let size = self.format_number(size, &power_mask, MaskSign::Left, span);
         let sign = apply(
             self,
             if exponent.signed {
@@ -311,11 +315,11 @@ impl Lower<'_> {
 
     /// Formats a number of days as hours, minutes and seconds. Rounds to seconds, then truncates to the smallest unit,
     /// like spreadsheets.
-    fn elapsed_text(&mut self, days: IrId, parts: &[ElapsedPart], span: Span) -> IrId {
-        let a_day = self.integer("86400", span);
+    fn format_elapsed(&mut self, days: IrId, parts: &[ElapsedPart], span: Span) -> IrId {
+        let a_day = self.add_integer("86400", span);
         let mut signed = self.apply_checked(internal::MULTIPLY, &[days, a_day], span, "TEXT");
         if self.program.meta(signed).ty != Type::Integer {
-            let places = self.integer("0", span);
+            let places = self.add_integer("0", span);
             signed = self.apply_checked(internal::ROUND, &[signed, places], span, "TEXT");
             signed = self.apply_checked(internal::INT, &[signed], span, "TEXT");
         }
@@ -331,18 +335,18 @@ impl Lower<'_> {
                 } => {
                     let mut units = seconds;
                     if *unit > 1 {
-                        let size = self.integer(&unit.to_string(), span);
+                        let size = self.add_integer(&unit.to_string(), span);
                         units = self.apply_checked(internal::QUOTIENT, &[seconds, size], span, "TEXT");
                     }
                     if let Some(within) = within {
-                        let most = self.integer(&(within / unit).to_string(), span);
+                        let most = self.add_integer(&(within / unit).to_string(), span);
                         units = self.apply_checked(internal::REMAINDER, &[units, most], span, "TEXT");
                     }
                     let mask = NumberMask {
                         zeros: *digits,
                         ..NumberMask::default()
                     };
-                    self.number_text(units, &mask, MaskSign::Left, span)
+                    self.format_number(units, &mask, MaskSign::Left, span)
                 }
             };
             text = self.apply_checked(internal::TEXT_JOINED, &[text, part], span, "TEXT");
@@ -351,15 +355,15 @@ impl Lower<'_> {
     }
 
     /// Replaces the only match of a pattern in a string.
-    fn replaced_in(&mut self, text: IrId, pattern: &str, new: &str, span: Span) -> IrId {
+    fn replace_match(&mut self, text: IrId, pattern: &str, new: &str, span: Span) -> IrId {
         let (pattern, new) = (self.text_literal(pattern, span), self.text_literal(new, span));
         self.apply_checked(internal::TEXT_REPLACED, &[text, pattern, new], span, "TEXT")
     }
 
     /// Formats a date. Engines that support all parts of the mask use a single format string. For other engines, the
     /// SQL concatenates the parts.
-    fn date_text(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
-        let timed = parts.iter().any(DatePart::is_of_clock);
+    fn format_date(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
+        let timed = parts.iter().any(DatePart::is_time_part);
         let is_instant = self.program.meta(value).ty == Type::Timestamptz;
         let value = if timed || is_instant {
             self.convert_to(value, Type::Timestamp)
@@ -371,7 +375,7 @@ impl Lower<'_> {
         }
         let (mut strftime, mut to_char, mut plain) = (String::new(), String::new(), Some(String::new()));
         for part in parts {
-            part.strftime(&mut strftime);
+            part.write_strftime(&mut strftime);
             part.to_char(&mut to_char);
             plain = plain.and_then(|mut plain| part.plain_to_char(&mut plain).map(|()| plain));
         }
@@ -382,7 +386,7 @@ impl Lower<'_> {
                 self.apply_checked(internal::DATE_TEXT, &[value, strftime, to_char, plain], span, "TEXT")
             }
             None => {
-                let joined = self.date_in_parts(value, parts, span);
+                let joined = self.format_date_parts(value, parts, span);
                 self.apply_checked(
                     internal::DATE_TEXT_IN_PARTS,
                     &[value, strftime, to_char, joined],
@@ -395,8 +399,8 @@ impl Lower<'_> {
 
     /// Formats consecutive parts that a plain `TO_CHAR` supports in a single call, formats all other parts separately,
     /// and concatenates the results.
-    fn date_in_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
-        let mut texts = self.list();
+    fn format_date_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
+        let mut texts = self.take_list();
         let mut run: Vec<&DatePart> = Vec::new();
         for part in parts {
             if part.plain_to_char(&mut String::new()).is_some() {
@@ -416,7 +420,7 @@ impl Lower<'_> {
                 DatePart::Twelve => {
                     let hour = self.text_literal("HH12", span);
                     let hour = self.apply_checked(internal::PLAIN_DATE_TEXT, &[value, hour], span, "TEXT");
-                    texts.push(self.replaced_in(hour, mask::ZERO, "", span));
+                    texts.push(self.replace_match(hour, mask::ZERO, "", span));
                     continue;
                 }
                 DatePart::Month => internal::MONTH_NUM,
@@ -426,7 +430,7 @@ impl Lower<'_> {
                 _ => internal::HOUR_OF_DAY,
             };
             let number = self.apply_checked(number, &[value], span, "TEXT");
-            texts.push(self.text_of(number));
+            texts.push(self.convert_to_text(number));
         }
         self.plain_run(value, &mut run, &mut texts, span);
         let mut joined: Option<IrId> = None;
@@ -436,7 +440,7 @@ impl Lower<'_> {
                 Some(left) => self.apply_checked(internal::TEXT_JOINED, &[left, *text], span, "TEXT"),
             });
         }
-        self.give_back(texts);
+        self.return_list(texts);
         joined.unwrap_or(value)
     }
 

@@ -37,7 +37,7 @@ const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
 ];
 
 /// Returns the names of all timeframes.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub fn timeframe_names() -> impl Iterator<Item = &'static str> {
     TIMEFRAMES.iter().map(|(name, _)| *name)
 }
 
@@ -68,11 +68,11 @@ pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<
                 starts in January",
             ));
         }
-        return Ok(function.map(|function| shifted(name, function, calendar)));
+        return Ok(function.map(|function| shifted_timeframe(name, function, calendar)));
     }
     let diagnostic = Diagnostic::new(Code::UnknownTimeframe, span, format!("there is no timeframe `{name}`"));
-    Err(match suggest::nearest(name, TIMEFRAMES.iter().map(|(n, _)| *n)) {
-        Some(near) => diagnostic.with_help(suggest::similar(near)),
+    Err(match suggest::nearest_name(name, TIMEFRAMES.iter().map(|(n, _)| *n)) {
+        Some(near) => diagnostic.with_help(suggest::similar_name_help(near)),
         None => {
             diagnostic.with_help("use `date`, `week`, `month`, `quarter`, `year`, `hour` or a part such as `month_num`")
         }
@@ -88,7 +88,7 @@ pub(super) fn split_timeframe_name(name: &str) -> impl Iterator<Item = (&str, &'
     })
 }
 
-fn shifted(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
+fn shifted_timeframe(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
     let (function, shift) = match (
         name,
         calendar.week_shift(),

@@ -1,6 +1,6 @@
 //! The current date: the `today:` of a spec, the date in the time zone of `timezone:`, or the date of the session.
 
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::Type;
 use crate::catalog::{FunctionId, internal};
 use crate::ir::{Ir, IrId};
@@ -15,18 +15,18 @@ pub enum Today {
     Sql(String),
 }
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Replaces `TODAY()` with the date that the spec sets, and `NOW()` with midnight of that date. If the spec doesn't
     /// set the current date, computes `TODAY()` in the time zone of the spec or project. `None` if neither the date nor
     /// the time zone is set.
-    pub(super) fn stated_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
+    pub(super) fn replace_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {
             return None;
         }
         let Some(today) = self.scope.today else {
             self.scope.timezone.filter(|_| !midnight)?;
-            let now = self.apply(internal::NOW, &[], span);
+            let now = self.add_call(internal::NOW, &[], span);
             return Some(self.convert_to(now, Type::Date));
         };
         let (node, text) = match today {
@@ -34,7 +34,7 @@ impl Lower<'_> {
             Today::Sql(sql) => (Ir::Today as fn(_) -> Ir, sql),
         };
         let text = self.program.add_text(text);
-        let date = self.program.add(node(text), Self::constant(Type::Date, span));
+        let date = self.program.add(node(text), Self::constant_meta(Type::Date, span));
         Some(if midnight {
             self.convert_to(date, Type::Timestamp)
         } else {

@@ -2,7 +2,7 @@
 
 use super::names::{NameTarget, Resolver};
 use super::sheet::{SheetCell, SheetRow};
-use super::sheet_columns::column_of;
+use super::sheet_columns::column_index;
 use super::symbols::ColumnLookup;
 use crate::ast::{Ast, Expr};
 use crate::diag::{Code, Diagnostic};
@@ -55,7 +55,7 @@ pub struct TotalUse {
 }
 
 /// Parses a total such as `B_TOTAL` into the column index, the optional row number and the kind.
-fn by_letter(text: &str) -> Option<(usize, Option<i64>, SheetTotalKind)> {
+fn parse_total(text: &str) -> Option<(usize, Option<i64>, SheetTotalKind)> {
     let (cell, rest) = text.split_once('_')?;
     let kind = match SheetTotalKind::from_name(rest) {
         None if rest.eq_ignore_ascii_case("total") => SheetTotalKind::Column,
@@ -68,11 +68,11 @@ fn by_letter(text: &str) -> Option<(usize, Option<i64>, SheetTotalKind)> {
         digits if digits.len() <= 7 && digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
         _ => return None,
     };
-    Some((column_of(name), row, kind))
+    Some((column_index(name), row, kind))
 }
 
 /// Returns the totals to which the formulas of a sheet refer. `columns` contains the columns of the sheet.
-pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
+pub fn find_totals(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
     let of = |id| {
         let span = ast.span(id);
         match ast.expr(id) {
@@ -86,7 +86,7 @@ pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
                 })
             }
             Expr::Name => {
-                let (column, _, kind) = by_letter(span.text(source))?;
+                let (column, _, kind) = parse_total(span.text(source))?;
                 Some(TotalUse {
                     measure: columns.get(column)?.clone(),
                     kind: Some(kind),
@@ -101,15 +101,15 @@ pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
 
 impl Resolver<'_> {
     /// Resolves a total such as `B_TOTAL`. `None` if the name isn't a total.
-    pub(super) fn total_by_letter(&mut self, span: Span) -> Option<NameTarget> {
+    pub(super) fn resolve_letter_total(&mut self, span: Span) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
-        let (column, row, kind) = by_letter(text)?;
+        let (column, row, kind) = parse_total(text)?;
         if self.known_name(text).is_some() {
             return None;
         }
         let measure = sheet.columns.get(column)?.clone();
-        let of = self.total(&measure, Some(kind), span);
+        let of = self.resolve_total(&measure, Some(kind), span);
         let row = row.map_or(SheetRow::Unspecified, |row| SheetRow::At(row - sheet.row));
         if of == NameTarget::Error {
             return Some(of);
@@ -119,13 +119,13 @@ impl Resolver<'_> {
     }
 
     /// Resolves a total such as `${revenue:column_total}`.
-    pub(super) fn total_of_field(&mut self, field: Span, total: Span, span: Span) -> NameTarget {
+    pub(super) fn resolve_field_total(&mut self, field: Span, total: Span, span: Span) -> NameTarget {
         let kind = SheetTotalKind::from_name(total.text(self.source));
         let measure = field.text(self.source).to_owned();
-        self.total(&measure, kind, span)
+        self.resolve_total(&measure, kind, span)
     }
 
-    fn total(&mut self, measure: &str, kind: Option<SheetTotalKind>, span: Span) -> NameTarget {
+    fn resolve_total(&mut self, measure: &str, kind: Option<SheetTotalKind>, span: Span) -> NameTarget {
         let Some(sheet) = self.scope.sheet else {
             return NameTarget::Error;
         };
@@ -145,7 +145,7 @@ impl Resolver<'_> {
         let Some(column) = found.map(|total| total.column.clone()) else {
             return NameTarget::Error;
         };
-        match self.column(column.as_str().into()) {
+        match self.resolve_column(column.as_str().into()) {
             ColumnLookup::Column(column) => NameTarget::Column(column),
             _ => NameTarget::Error,
         }
@@ -154,10 +154,10 @@ impl Resolver<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SheetTotalKind, by_letter};
+    use super::{SheetTotalKind, parse_total};
 
     #[test]
-    fn totals_by_letter() {
+    fn letter_totals_are_parsed() {
         for (text, found) in [
             ("B_TOTAL", Some((1, None, SheetTotalKind::Column))),
             ("B2_ROW_TOTAL", Some((1, Some(2), SheetTotalKind::Row))),
@@ -166,7 +166,7 @@ mod tests {
             ("SUM_TOTAL", None),
             ("B_TOTALS", None),
         ] {
-            assert_eq!(by_letter(text), found, "{text}");
+            assert_eq!(parse_total(text), found, "{text}");
         }
     }
 }

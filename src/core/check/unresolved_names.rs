@@ -17,12 +17,16 @@ pub(super) const SEARCHES: u32 = 50;
 
 impl Resolver<'_> {
     /// Returns the candidate that is most similar to a name.
-    pub(super) fn nearest<'c>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    pub(super) fn nearest_name<'c>(
+        &mut self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Option<&'c str> {
         self.searches = self.searches.checked_sub(1)?;
-        suggest::nearest(word, candidates)
+        suggest::nearest_name(word, candidates)
     }
 
-    pub(super) fn ambiguous(&mut self, text: &str, span: Span) -> NameTarget {
+    pub(super) fn report_ambiguous(&mut self, text: &str, span: Span) -> NameTarget {
         let owners: Vec<&str> = self
             .scope
             .relations
@@ -53,7 +57,7 @@ impl Resolver<'_> {
 
     /// Reports a column that may belong to several relations because no schema lists their columns.
     #[cold]
-    pub(super) fn report_column_of_several(&mut self, text: &str, span: Span) -> NameTarget {
+    pub(super) fn report_ambiguous_column(&mut self, text: &str, span: Span) -> NameTarget {
         let open: Vec<&str> = self
             .scope
             .relations
@@ -61,7 +65,7 @@ impl Resolver<'_> {
             .filter(|r| r.is_open())
             .map(Relation::name)
             .collect();
-        self.diagnostics.push(may_be_of(text, span, &open));
+        self.diagnostics.push(ambiguous_column_diagnostic(text, span, &open));
         NameTarget::Error
     }
 
@@ -80,7 +84,7 @@ impl Resolver<'_> {
         let text = span.text(self.source);
         // A name in `${…}` is always a column.
         let bare = self.ast.expr(id) == Expr::Name;
-        if let Some(value) = boolean(text).filter(|_| bare) {
+        if let Some(value) = parse_boolean(text).filter(|_| bare) {
             let upper = text.to_ascii_uppercase();
             self.diagnostics.push(
                 Diagnostic::new(
@@ -180,7 +184,12 @@ impl Resolver<'_> {
             self.diagnostics.push(diagnostic.with_help(help));
             return NameTarget::Error;
         }
-        if let Some(relation) = self.scope.relations.iter().find(|relation| relation.had_once(text)) {
+        if let Some(relation) = self
+            .scope
+            .relations
+            .iter()
+            .find(|relation| relation.is_past_column(text))
+        {
             self.diagnostics.push(explain_removed_column(diagnostic, relation));
             return NameTarget::Error;
         }
@@ -202,11 +211,11 @@ impl Resolver<'_> {
         let others = definitions
             .chain(columns)
             .filter(|name| !name.eq_ignore_ascii_case(text));
-        let help = match self.nearest(text, others.clone()) {
+        let help = match self.nearest_name(text, others.clone()) {
             Some(near) => {
                 let is_name = near.chars().all(|c| c.is_alphanumeric() || c == '_');
-                let diagnostic = diagnostic.with_help(suggest::similar(near));
-                let is_sure = is_name && suggest::is_only(text, near, others);
+                let diagnostic = diagnostic.with_help(suggest::similar_name_help(near));
+                let is_sure = is_name && suggest::is_unique_match(text, near, others);
                 self.diagnostics.push(if is_sure {
                     diagnostic.with_fix(span, near)
                 } else {
@@ -218,7 +227,7 @@ impl Resolver<'_> {
                 let names = scope
                     .relations
                     .first()
-                    .map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
+                    .map_or_else(|| "define it, or correct the name".to_owned(), describe_columns);
                 // In `status = open`, the user may have forgotten the quotes around a text literal.
                 if bare && self.is_compared(id, definition) {
                     format!("write `\"{text}\"` if you mean text; {names}")
@@ -255,28 +264,28 @@ impl Resolver<'_> {
         let others = definitions
             .chain(columns)
             .filter(|name| !name.eq_ignore_ascii_case(text));
-        if suggest::nearest_within(text, SLIP, others).is_some() {
+        if suggest::nearest_name_within(text, SLIP, others).is_some() {
             return None;
         }
         match partial.as_slice() {
             [] => None,
-            [relation] => Some(NameTarget::Column(self.take_for_column(relation, text, span))),
+            [relation] => Some(NameTarget::Column(self.use_possible_column(relation, text, span))),
             several => {
                 let names: Vec<&str> = several.iter().map(|relation| relation.name()).collect();
-                self.diagnostics.push(may_be_of(text, span, &names));
+                self.diagnostics.push(ambiguous_column_diagnostic(text, span, &names));
                 Some(NameTarget::Error)
             }
         }
     }
 
     /// Returns the index of the use of a column that a relation may have but doesn't list. Warns about the first use.
-    pub(super) fn take_for_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
+    pub(super) fn use_possible_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
-        let column = self.open_column(Some(relation.name()), text);
+        let column = self.use_unlisted_column(Some(relation.name()), text);
         if let Some(new) = self.columns.get_mut(before) {
             // SQL generation treats the column as a known column of the relation, so its name needs no qualifier.
             new.unknown = false;
-            self.diagnostics.push(unlisted(relation, text, span));
+            self.diagnostics.push(unlisted_column_diagnostic(relation, text, span));
         }
         column
     }
@@ -308,30 +317,31 @@ impl Resolver<'_> {
     }
 
     #[cold]
-    pub(super) fn no_function(&mut self, text: &str, span: Span) -> NameTarget {
-        let diagnostic = super::foreign_functions::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
-            let known = self
-                .tables
-                .symbols
-                .find(text.into(), self.source)
-                .is_some_and(|s| s.definition.is_some());
-            if known || self.find_column(text.into()).is_some() {
-                return Diagnostic::new(
-                    Code::UnknownFunction,
-                    span,
-                    format!("`{text}` is a name, not a function"),
-                )
-                .with_help("put an operator before the bracket, such as `*` to multiply");
-            }
-            let near = self.nearest(text, catalog::names());
-            let help = near.map_or_else(
-                || "`formulac functions` lists all functions".to_owned(),
-                suggest::similar,
-            );
-            Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
-                .with_label("not in the function catalogue")
-                .with_help(help)
-        });
+    pub(super) fn report_no_function(&mut self, text: &str, span: Span) -> NameTarget {
+        let diagnostic = super::foreign_functions::foreign_function_diagnostic(&text.to_ascii_uppercase(), span)
+            .unwrap_or_else(|| {
+                let known = self
+                    .tables
+                    .symbols
+                    .find(text.into(), self.source)
+                    .is_some_and(|s| s.definition.is_some());
+                if known || self.find_column(text.into()).is_some() {
+                    return Diagnostic::new(
+                        Code::UnknownFunction,
+                        span,
+                        format!("`{text}` is a name, not a function"),
+                    )
+                    .with_help("put an operator before the bracket, such as `*` to multiply");
+                }
+                let near = self.nearest_name(text, catalog::names());
+                let help = near.map_or_else(
+                    || "`formulac functions` lists all functions".to_owned(),
+                    suggest::similar_name_help,
+                );
+                Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
+                    .with_label("not in the function catalogue")
+                    .with_help(help)
+            });
         self.diagnostics.push(diagnostic);
         NameTarget::Error
     }
@@ -342,22 +352,22 @@ const SLIP: usize = 2;
 
 /// Returns the diagnostic for a column that a relation doesn't list. The diagnostic is a warning if only some
 /// columns of the relation are known and none of them has a similar name; otherwise it is an error.
-pub fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
+pub fn no_column_diagnostic(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
     let message = format!("`{}` has no column `{name}`", relation.name());
     let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
-    if relation.had_once(name) {
+    if relation.is_past_column(name) {
         return explain_removed_column(diagnostic, relation);
     }
     let columns = || relation.columns().iter().map(Column::name).take(CANDIDATES);
-    if relation.is_partial() && suggest::nearest_within(name, SLIP, columns()).is_none() {
-        return unlisted(relation, name, span);
+    if relation.is_partial() && suggest::nearest_name_within(name, SLIP, columns()).is_none() {
+        return unlisted_column_diagnostic(relation, name, span);
     }
-    diagnostic.with_help(suggest::nearest(name, columns()).map_or_else(help, suggest::similar))
+    diagnostic.with_help(suggest::nearest_name(name, columns()).map_or_else(help, suggest::similar_name_help))
 }
 
 /// Returns the diagnostic for a name that may be a column of several relations because not all of their columns are
 /// known.
-fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
+fn ambiguous_column_diagnostic(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
     let first = relations.first().copied().unwrap_or_default();
     Diagnostic::new(
         Code::AmbiguousName,
@@ -370,7 +380,7 @@ fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
     ))
 }
 
-fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
+fn unlisted_column_diagnostic(relation: &Relation, name: &str, span: Span) -> Diagnostic {
     let message = format!("`{name}` is not among the known columns of `{}`", relation.name());
     Diagnostic::new(Code::UnlistedColumn, span, message).with_label("assumed to be a column").with_help(
         "run `dbt docs generate` (dbt 2: `dbt build --write-catalog`) or `formulac schema fetch` so that all columns are known",
@@ -388,7 +398,7 @@ pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Di
 }
 
 /// Describes a relation by listing its first columns.
-pub(super) fn columns_of(relation: &Relation) -> String {
+pub(super) fn describe_columns(relation: &Relation) -> String {
     let names: Vec<&str> = relation
         .columns()
         .iter()
@@ -403,8 +413,8 @@ pub(super) fn columns_of(relation: &Relation) -> String {
 }
 
 /// Returns whether a name probably isn't a column, even if any name may be a column.
-pub(super) fn means_something_else(name: &str) -> bool {
-    if looks_like_cell(name) || boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
+pub(super) fn is_unlikely_column(name: &str) -> bool {
+    if looks_like_cell(name) || parse_boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
         return true;
     }
     // In `SUM + 1`, the user means the function. Only uppercase names of aggregates and logic functions are recognized,
@@ -415,7 +425,7 @@ pub(super) fn means_something_else(name: &str) -> bool {
             .is_some_and(|f| f.level == Level::Aggregate || f.category == "logic")
 }
 
-fn boolean(text: &str) -> Option<bool> {
+fn parse_boolean(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {
         Some(true)
     } else if text.eq_ignore_ascii_case("false") {

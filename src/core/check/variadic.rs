@@ -1,7 +1,7 @@
 //! Lowering of functions to nested calls or to a simpler function: XOR, CHOOSE, GCD, LCM.
 
 use super::convert::ConversionTarget;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, internal};
@@ -9,17 +9,17 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     /// Lowers XOR to a chain of `<>`, which is true if an odd number of conditions is true.
     pub(super) fn lower_xor(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(mut conditions) = self.values(args) else {
-            return self.error(span);
+        let Some(mut conditions) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         for condition in &mut conditions {
-            *condition = self.condition(*condition);
+            *condition = self.convert_to_condition(*condition);
         }
         let node = self.fold_pairs(internal::NOT_EQUAL, &conditions, span, "XOR");
-        self.give_back(conditions);
+        self.return_list(conditions);
         node
     }
 
@@ -31,14 +31,14 @@ impl Lower<'_> {
         span: Span,
         function: &'static Function,
     ) -> IrId {
-        let Some(mut values) = self.values(args) else {
-            return self.error(span);
+        let Some(mut values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         for value in &mut values {
             *value = self.apply_checked(internal::NOT_NEGATIVE, &[*value], span, function.name);
         }
         let node = self.fold_pairs(pair, &values, span, function.name);
-        self.give_back(values);
+        self.return_list(values);
         node
     }
 
@@ -50,16 +50,16 @@ impl Lower<'_> {
                 self.apply_checked(pair, &[left, right], span, shown)
             })
         });
-        folded.unwrap_or_else(|| self.error(span))
+        folded.unwrap_or_else(|| self.add_error(span))
     }
 
     /// Lowers `CHOOSE(n, a, b)` to `SWITCH(n, 1, a, 2, b)`. A literal `n` selects the value at compile time.
     pub(super) fn lower_choose(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
         let Some((index, choices)) = values.split_first().filter(|(_, choices)| !choices.is_empty()) else {
-            return self.error(span);
+            return self.add_error(span);
         };
         if let Some(place) = self.literal_integer(*index) {
             let chosen = usize::try_from(place)
@@ -79,43 +79,45 @@ impl Lower<'_> {
                 };
                 self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));
                 // A CASE that is never true returns NULL with the type of the values.
-                let never = self.program.add(Ir::Bool(false), Self::constant(Type::Boolean, span));
+                let never = self
+                    .program
+                    .add(Ir::Bool(false), Self::constant_meta(Type::Boolean, span));
                 let mut branches = choices.to_vec();
                 if self
                     .unify_values(&mut branches, ConversionTarget::Values("CHOOSE"), false)
                     .is_none()
                 {
-                    return self.error(span);
+                    return self.add_error(span);
                 }
-                return self.case(&[never], &mut branches[..1], span, "CHOOSE");
+                return self.build_case(&[never], &mut branches[..1], span, "CHOOSE");
             };
-            return self.only_branch(*chosen);
+            return self.single_branch(*chosen);
         }
-        let index = self.whole_number(*index, span);
+        let index = self.truncate_to_integer(*index, span);
         if self.is_null(index) || self.is_error(index) {
             return if self.is_error(index) {
                 index
             } else {
-                self.null(Type::Unknown, span)
+                self.add_null(Type::Unknown, span)
             };
         }
-        let mut cases = self.list();
+        let mut cases = self.take_list();
         cases.push(index);
         for place in 1..=choices.len() {
-            let place = self.integer(&place.to_string(), span);
+            let place = self.add_integer(&place.to_string(), span);
             cases.push(place);
         }
-        let mut branches = self.list();
+        let mut branches = self.take_list();
         branches.extend_from_slice(choices);
-        let node = self.switch(&mut cases, &mut branches, span, "CHOOSE");
+        let node = self.build_switch(&mut cases, &mut branches, span, "CHOOSE");
         [values, cases, branches]
             .into_iter()
-            .for_each(|list| self.give_back(list));
+            .for_each(|list| self.return_list(list));
         node
     }
 
     /// Truncates a number to an integer.
-    pub(super) fn whole_number(&mut self, id: IrId, span: Span) -> IrId {
+    pub(super) fn truncate_to_integer(&mut self, id: IrId, span: Span) -> IrId {
         match self.program.meta(id).ty {
             Type::Integer | Type::Unknown => id,
             _ if matches!(self.program.node(id), Ir::Error | Ir::Null) => id,

@@ -12,7 +12,7 @@ pub(super) enum WildcardChar {
     Plain(char),
 }
 
-pub(super) fn characters(text: &str) -> impl Iterator<Item = WildcardChar> {
+pub(super) fn wildcard_chars(text: &str) -> impl Iterator<Item = WildcardChar> {
     let mut chars = text.chars().peekable();
     std::iter::from_fn(move || {
         Some(match chars.next()? {
@@ -25,7 +25,7 @@ pub(super) fn characters(text: &str) -> impl Iterator<Item = WildcardChar> {
 }
 
 /// Converts a string with spreadsheet wildcards to a regular expression. `None` if the string contains no wildcards.
-pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
+pub(super) fn wildcards_to_regex(text: &str) -> Option<RegexPattern> {
     let mut pattern = RegexPattern {
         re2: "(?is)".into(),
         are: "(?i)".into(),
@@ -34,7 +34,7 @@ pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
     };
     let mut body = String::new();
     let mut wild = false;
-    for character in characters(text) {
+    for character in wildcard_chars(text) {
         wild |= !matches!(character, WildcardChar::Plain(_));
         match character {
             WildcardChar::Any => body.push_str(".*"),
@@ -54,13 +54,13 @@ pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
 }
 
 /// Removes the escape character `~` before `*`, `?` and `~`.
-pub(super) fn without_tildes(text: &str) -> String {
+pub(super) fn unescape_tildes(text: &str) -> String {
     let plain = |character| match character {
         WildcardChar::Any => '*',
         WildcardChar::One => '?',
         WildcardChar::Plain(c) => c,
     };
-    characters(text).map(plain).collect()
+    wildcard_chars(text).map(plain).collect()
 }
 
 #[cfg(test)]
@@ -68,9 +68,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tildes_make_plain_characters() {
-        assert_eq!(wildcards("a*b?").unwrap().ere, "a.*b.");
-        assert_eq!(wildcards("1.5~*"), None);
-        assert_eq!(without_tildes("1~*~~~a"), "1*~~a");
+    fn tildes_escape_wildcards() {
+        assert_eq!(wildcards_to_regex("a*b?").unwrap().ere, "a.*b.");
+        assert_eq!(wildcards_to_regex("1.5~*"), None);
+        assert_eq!(unescape_tildes("1~*~~~a"), "1*~~a");
     }
 }

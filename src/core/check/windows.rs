@@ -1,7 +1,7 @@
 //! Lowering of the window functions OFFSET, FIRST, LAST and ROW, and checks of whether a window function is allowed.
 
 use super::DefinitionRole;
-use super::lower::Lower;
+use super::lower::Lowerer;
 use super::names::{NameTarget, SymbolKey};
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
@@ -10,13 +10,13 @@ use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
-impl Lower<'_> {
+impl Lowerer<'_> {
     pub(super) fn lower_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else {
-            return self.error(span);
+        let Some(values) = self.lower_values(args) else {
+            return self.add_error(span);
         };
-        let Some(rows) = self.rows(values[1]) else {
-            return self.error(span);
+        let Some(rows) = self.constant_row_offset(values[1]) else {
+            return self.add_error(span);
         };
         if let Some(columns) = values.get(2)
             && self.literal_integer(*columns) != Some(0)
@@ -26,10 +26,10 @@ impl Lower<'_> {
                 Diagnostic::new(Code::NeedsWorksheet, at, "OFFSET to another column needs a worksheet")
                     .with_help("use that column's name, as in `OFFSET(other, -1)`"),
             );
-            return self.error(span);
+            return self.add_error(span);
         }
         let value = values[0];
-        self.give_back(values);
+        self.return_list(values);
         self.shifted_row(value, rows, "OFFSET", span)
     }
 
@@ -39,18 +39,18 @@ impl Lower<'_> {
             return value;
         }
         if !self.check_window_allowed(shown, Some(value), span) || !self.has_order(shown, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         self.settle_point(value);
-        let count = self.integer(&rows.unsigned_abs().to_string(), span);
+        let count = self.add_integer(&rows.unsigned_abs().to_string(), span);
         let function = if rows < 0 { internal::LAG } else { internal::LEAD };
-        self.row_of(function, &[value, count], WindowFrame::Ordered, true, span)
+        self.window_call(function, &[value, count], WindowFrame::Ordered, true, span)
     }
 
     /// Returns the row offset of OFFSET, which must be a constant. Reports other expressions.
-    pub(super) fn rows(&mut self, id: IrId) -> Option<i32> {
+    pub(super) fn constant_row_offset(&mut self, id: IrId) -> Option<i32> {
         let Some(rows) = self.literal_integer(id) else {
-            self.constant_expected(id, "OFFSET", "rows", "OFFSET(x, -1)");
+            self.report_non_constant(id, "OFFSET", "rows", "OFFSET(x, -1)");
             return None;
         };
         // No engine or spreadsheet supports larger numbers.
@@ -69,12 +69,18 @@ impl Lower<'_> {
         rows
     }
 
-    pub(super) fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
-        self.constant_expected_or(id, function, param, format!("write a constant, as in `{example}`"))
+    pub(super) fn report_non_constant(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
+        self.report_non_constant_with_help(id, function, param, format!("write a constant, as in `{example}`"))
     }
 
     /// Reports that a parameter must be a constant. `help` suggests other solutions.
-    pub(super) fn constant_expected_or(&mut self, id: IrId, function: &str, param: &str, help: String) -> IrId {
+    pub(super) fn report_non_constant_with_help(
+        &mut self,
+        id: IrId,
+        function: &str,
+        param: &str,
+        help: String,
+    ) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
         self.report(
@@ -85,17 +91,17 @@ impl Lower<'_> {
             )
             .with_help(help),
         );
-        self.error(span)
+        self.add_error(span)
     }
 
     /// Lowers FIRST and LAST: the value in the first or last row of the partition, even if it is NULL.
     pub(super) fn lower_end(&mut self, arg: ExprId, function: &Function, place: FrameBound, span: Span) -> IrId {
-        let value = self.value(arg);
+        let value = self.lower_value(arg);
         if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         if !self.has_order(function.name, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
         self.settle_point(value);
         let meta = self.program.meta(value);
@@ -113,19 +119,19 @@ impl Lower<'_> {
             ),
             _ => (internal::FIRST_VALUE, WindowFrame::Ordered),
         };
-        self.row_of(entry, &[value], over, meta.nullable, span)
+        self.window_call(entry, &[value], over, meta.nullable, span)
     }
 
     pub(super) fn lower_row(&mut self, function: &Function, span: Span) -> IrId {
         if !self.check_window_allowed(function.name, None, span) || !self.has_order(function.name, span) {
-            return self.error(span);
+            return self.add_error(span);
         }
-        self.row_of(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span)
+        self.window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span)
     }
 
     /// Builds a call of a window function with a single overload. The type of the result is the type of the first
     /// argument, or integer if there are no arguments.
-    pub(super) fn row_of(
+    pub(super) fn window_call(
         &mut self,
         entry: FunctionId,
         args: &[IrId],
@@ -145,35 +151,41 @@ impl Lower<'_> {
             if self.is_null(*value) {
                 // The result is NULL in every row.
                 self.program.folded = true;
-                return self.null(ty, span);
+                return self.add_null(ty, span);
             }
             if ty == Type::Text && of.is_some_and(|meta| meta.level == Level::Const) {
-                *value = self.apply(internal::TEXT_OF_WINDOW, &[*value], span);
+                *value = self.add_call(internal::TEXT_OF_WINDOW, &[*value], span);
             }
         }
         let meta = NodeMeta {
             nullable,
             level: Level::Window,
             volatile,
-            ..Self::constant(ty, span)
+            ..Self::constant_meta(ty, span)
         };
         let call = self.add_all(|args| Ir::Apply { overload, args }, &args, meta);
         self.push_window(call, over, meta)
     }
 
     pub(super) fn push_window(&mut self, call: IrId, over: WindowFrame, meta: NodeMeta) -> IrId {
-        self.over_parted(call, over, &[], meta)
+        self.add_partitioned_window(call, over, &[], meta)
     }
 
     /// Adds a window node, partitioned by the values in `by`.
-    pub(super) fn over_parted(&mut self, call: IrId, over: WindowFrame, by: &[IrId], meta: NodeMeta) -> IrId {
-        let over = self.program.add_over(over, by);
+    pub(super) fn add_partitioned_window(
+        &mut self,
+        call: IrId,
+        over: WindowFrame,
+        by: &[IrId],
+        meta: NodeMeta,
+    ) -> IrId {
+        let over = self.program.add_window(over, by);
         self.program.add(Ir::Window { call, over }, meta)
     }
 
-    pub(super) fn number_of(&mut self, digits: &str, ty: Type, span: Span) -> IrId {
+    pub(super) fn add_number(&mut self, digits: &str, ty: Type, span: Span) -> IrId {
         let text = self.program.add_text(digits);
-        self.program.add(Ir::Number(text), Self::constant(ty, span))
+        self.program.add(Ir::Number(text), Self::constant_meta(ty, span))
     }
 
     /// Returns whether a window function is allowed here and can use the given value. Reports an error otherwise.
@@ -220,7 +232,7 @@ impl Lower<'_> {
         let help = if in_rule {
             "define it as a column of the model, and use that column here".to_owned()
         } else if self.scope.strata {
-            match self.key_to_order_by() {
+            match self.suggest_sort_key() {
                 Some(key) => format!("add `order_by: {key}` to the step"),
                 None => "add `order_by:` to the step, for example `order_by: month`".to_owned(),
             }
@@ -233,7 +245,7 @@ impl Lower<'_> {
     }
 
     /// Suggests a sort key: the first grouping key that is a date, or the only grouping key.
-    fn key_to_order_by(&self) -> Option<String> {
+    fn suggest_sort_key(&self) -> Option<String> {
         let target = |target: NameTarget| match target {
             NameTarget::Column(column) => {
                 let column = &self.program.columns[column as usize];

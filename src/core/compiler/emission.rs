@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::compiled::{Definition, DefinitionReads, ReadColumn};
 use super::{Compiler, order_key};
-use crate::check::{DefinitionRole, moved_key};
+use crate::check::{DefinitionRole, shifted_key};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::{Emitter, ShiftedDate};
 use crate::ir::Program;
@@ -37,7 +37,7 @@ impl Compiler {
             .from
             .as_deref()
             .filter(|_| options.dialect.facts().relation_shadows_column);
-        self.windows(program, ast, roles, text, &mut emitter);
+        self.emit_window_keys(program, ast, roles, text, &mut emitter);
         for index in &program.order {
             let at = *index as usize;
             let definition = &program.definitions[at];
@@ -46,7 +46,7 @@ impl Compiler {
                 continue;
             }
             let mark = emitter.checkpoint();
-            let Some(root) = emitter.definition(*index) else {
+            let Some(root) = emitter.definition_sql(*index) else {
                 continue;
             };
             let meta = program.meta(definition.root);
@@ -67,7 +67,7 @@ impl Compiler {
                 continue;
             }
             budget -= width;
-            if let Some((span, repeated)) = emitter.repetition() {
+            if let Some((span, repeated)) = emitter.largest_repetition() {
                 let part = repeated.excerpt(text);
                 diagnostics.push(
                     Diagnostic::new(
@@ -80,9 +80,9 @@ impl Compiler {
             }
             let mut sql = String::with_capacity(width);
             let mappings = if options.map_spans {
-                sql::flat_mapped(emitter.tree(), root, &mut sql)
+                sql::write_flat_mapped(emitter.tree(), root, &mut sql)
             } else {
-                sql::flat(emitter.tree(), root, print, &mut sql);
+                sql::write_flat(emitter.tree(), root, print, &mut sql);
                 Vec::new()
             };
             if !definition.used {
@@ -118,7 +118,7 @@ impl Compiler {
 
     /// Emits the sort keys and partition keys of windows. As in a step of a spec, the grouping keys that aren't sort
     /// keys become the partition keys, unless partition keys are specified.
-    fn windows(
+    fn emit_window_keys(
         &self,
         program: &Program,
         ast: &crate::ast::Ast,
@@ -147,7 +147,7 @@ impl Compiler {
                 name.eq_ignore_ascii_case(order_key(key).0)
             };
             let partition_key = |emitter: &mut Emitter<'_>| {
-                let sql = emitter.definition(index as u32)?;
+                let sql = emitter.definition_sql(index as u32)?;
                 Some(emitter.partition_key(program.definitions[index].root, sql))
             };
             match role {
@@ -162,9 +162,9 @@ impl Compiler {
                     partition.extend(partition_key(emitter));
                 }
                 Some(DefinitionRole::OrderBy) => {
-                    if let Some(sql) = emitter.definition(index as u32) {
+                    if let Some(sql) = emitter.definition_sql(index as u32) {
                         let nullable = program.meta(program.definitions[index].root).nullable;
-                        let key = emitter.order_key(sql, descending, nullable);
+                        let key = emitter.emit_order_key(sql, descending, nullable);
                         emitter.windows.order.push(key);
                     }
                 }
@@ -173,14 +173,14 @@ impl Compiler {
         }
         emitter.windows.partition = partition;
         if !program.periods.is_empty() {
-            emitter.windows.moved = self.moved(program, ast, roles, text, emitter);
+            emitter.windows.moved = self.emit_period_keys(program, ast, roles, text, emitter);
         }
     }
 
     /// Returns the keys for period lookups: the first date among the sort keys, and the partition keys. `None` unless
     /// these keys include all grouping keys or, without grouping keys, the key of the relation. Otherwise, a period
     /// could contain several rows.
-    fn moved(
+    fn emit_period_keys(
         &self,
         program: &Program,
         ast: &crate::ast::Ast,
@@ -194,7 +194,7 @@ impl Compiler {
                 definitions.filter(move |(_, (d, made))| roles.get(d.part as usize) == Some(&wanted) && !made.failed);
             of.map(|(index, (d, made))| (index as u32, made.root, d.span.text(text).trim()))
         };
-        let root = moved_key(program, with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root))?;
+        let root = shifted_key(program, with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root))?;
         let (index, _, name) = with_role(DefinitionRole::OrderBy).find(|(_, of, _)| *of == root)?;
         let name = order_key(name).0;
         let groups: Vec<(u32, &str)> = with_role(DefinitionRole::GroupBy)
@@ -230,10 +230,10 @@ impl Compiler {
         }
         let mut partition = Vec::with_capacity(equal.len());
         for (index, _) in equal {
-            let sql = emitter.definition(index)?;
+            let sql = emitter.definition_sql(index)?;
             partition.push(emitter.partition_key(program.definitions[index as usize].root, sql));
         }
-        let key = emitter.definition(index)?;
+        let key = emitter.definition_sql(index)?;
         Some(ShiftedDate {
             partition,
             key,

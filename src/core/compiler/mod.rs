@@ -7,7 +7,7 @@ mod undecided;
 use std::sync::Arc;
 
 pub use compiled::{Compiled, Definition, ReadColumn};
-pub use undecided::{UndecidedType, path};
+pub use undecided::{UndecidedType, column_path};
 
 use crate::calendar::{Calendar, Weekday};
 use crate::check::{self, CheckScope, Context, DefinitionRole, WorksheetGrid};
@@ -77,7 +77,7 @@ pub struct CompilerOptions {
 
 impl CompilerOptions {
     /// Returns the relation with the given name, from the models of other specs or from the schema.
-    pub fn known_by_name(&self, name: &str) -> Option<&Relation> {
+    pub fn find_relation(&self, name: &str) -> Option<&Relation> {
         self.models.relation(name).or_else(|| self.schema.relation(name))
     }
 
@@ -281,8 +281,8 @@ impl Compiler {
         let CompileMemory { parse, ast, .. } = &mut *memory;
         parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
         memory.free_parse_buffers();
-        let mut scope = self.scope(roles, &mut diagnostics);
-        let sheet = self.sheet(scope.relations);
+        let mut scope = self.check_scope(roles, &mut diagnostics);
+        let sheet = self.worksheet_grid(scope.relations);
         scope.sheet = sheet.as_ref();
         let CompileMemory {
             ast, check, program, ..
@@ -296,7 +296,7 @@ impl Compiler {
         }
         if !diagnostics.is_empty() {
             drop_failed(&mut definitions, &diagnostics, source);
-            place_options(&mut diagnostics, source, text);
+            place_option_diagnostics(&mut diagnostics, source, text);
             remove_silenced(&mut diagnostics, source, &options.silenced);
             diag::sort(&mut diagnostics);
         }
@@ -310,7 +310,7 @@ impl Compiler {
     }
 
     /// Returns the worksheet that contains the formulas. `None` in contexts other than a worksheet.
-    fn sheet(&self, relations: &[Relation]) -> Option<WorksheetGrid> {
+    fn worksheet_grid(&self, relations: &[Relation]) -> Option<WorksheetGrid> {
         let options = &*self.options;
         if options.context != Context::Worksheet {
             return None;
@@ -384,7 +384,7 @@ impl Compiler {
 
     /// Returns whether any relation is known, from the schema or from another spec.
     #[must_use]
-    pub fn knows_relations(&self) -> bool {
+    pub fn has_relations(&self) -> bool {
         !self.options.schema.is_empty() || !self.options.models.is_empty()
     }
 
@@ -406,13 +406,13 @@ impl Compiler {
         found
     }
 
-    fn scope<'a>(&'a self, roles: &'a [DefinitionRole], diagnostics: &mut Vec<Diagnostic>) -> CheckScope<'a> {
+    fn check_scope<'a>(&'a self, roles: &'a [DefinitionRole], diagnostics: &mut Vec<Diagnostic>) -> CheckScope<'a> {
         let options = &*self.options;
-        let known = options.from.as_deref().and_then(|from| options.known_by_name(from));
+        let known = options.from.as_deref().and_then(|from| options.find_relation(from));
         let chosen = known.filter(|relation| !relation.is_open());
-        if let (Some(from), None, false) = (&options.from, known, options.schema.lists_some()) {
-            let near = diag::suggest::nearest(from, options.schema.relations().iter().map(Relation::name));
-            let help = near.map_or_else(|| options.help_with_missing("--from"), diag::suggest::similar);
+        if let (Some(from), None, false) = (&options.from, known, options.schema.is_partial_list()) {
+            let near = diag::suggest::nearest_name(from, options.schema.relations().iter().map(Relation::name));
+            let help = near.map_or_else(|| options.help_with_missing("--from"), diag::suggest::similar_name_help);
             diagnostics.push(
                 Diagnostic::new(
                     Code::UnknownRelation,
@@ -502,7 +502,7 @@ fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], so
 }
 
 /// Sets the position of errors in options to the end of the source, because options are not part of the source.
-fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
+fn place_option_diagnostics(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     if text.len() == source.len() {
         return;
     }

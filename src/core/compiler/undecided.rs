@@ -62,7 +62,7 @@ impl Compiler {
         let mut found = Vec::new();
         let mut seen = FxHashSet::default();
         for (path, name, assumed) in columns.filter(|(path, ..)| seen.insert(path.clone())).take(TRIED) {
-            let other = others(assumed).iter().copied().find(|other| {
+            let other = alternative_types(assumed).iter().copied().find(|other| {
                 options.given_types = vec![(name.to_ascii_lowercase(), *other)];
                 differs(&Self {
                     options: Arc::new(options.clone()),
@@ -81,7 +81,7 @@ impl Compiler {
 
 /// Returns the name of a column, prefixed with its relation if the relation is known.
 #[must_use]
-pub fn path(column: &ColumnUse) -> String {
+pub fn column_path(column: &ColumnUse) -> String {
     match &column.relation {
         Some(relation) => format!("{relation}.{}", column.name),
         None => column.name.to_string(),
@@ -90,7 +90,7 @@ pub fn path(column: &ColumnUse) -> String {
 
 /// Returns the alternative types to test for a column with an inferred type. For a number of unknown type, the
 /// SQL is correct for every numeric type.
-fn others(assumed: Type) -> &'static [Type] {
+fn alternative_types(assumed: Type) -> &'static [Type] {
     match assumed {
         Type::Date => &[Type::Timestamp],
         Type::Timestamp | Type::Timestamptz => &[Type::Date],

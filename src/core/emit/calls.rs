@@ -10,7 +10,7 @@ use crate::span::Span;
 use crate::sql::{Sql, SqlId};
 
 impl Emitter<'_> {
-    pub(super) fn aggregate(
+    pub(super) fn emit_aggregate(
         &mut self,
         id: IrId,
         overload: catalog::OverloadId,
@@ -18,7 +18,7 @@ impl Emitter<'_> {
         distinct: bool,
         span: Span,
     ) -> SqlId {
-        let function = catalog::owner(overload);
+        let function = catalog::overload_owner(overload);
         let program = self.program;
         for arg in args {
             // Cast a bare NULL, because a NULL without a type can't be aggregated.
@@ -35,46 +35,46 @@ impl Emitter<'_> {
         if function == internal::COUNTA
             && !distinct
             && self.dialect.facts().count_if
-            && let Some((condition, value)) = self.conditional(args[0])
+            && let Some((condition, value)) = self.if_without_else(args[0])
             && !program.meta(value).nullable
         {
             let overload = catalog::get(internal::COUNT_IF).overloads[0].id;
-            return self.call(overload, &[condition], false, span);
+            return self.emit_overload_call(overload, &[condition], false, span);
         }
         let empty = catalog::get(function)
             .empty
             .filter(|_| catalog::get(function).nulls != catalog::Nulls::Never);
         let Some(empty) = empty else {
-            return self.call(overload, args, distinct, span);
+            return self.emit_overload_call(overload, args, distinct, span);
         };
         // In formulas, the sum of no values is 0 instead of NULL. With grouping keys, every group has at least one row,
         // so the default may not be needed.
         if self.grouped_by_keys {
             if !program.meta(args[0]).nullable {
-                return self.call(overload, args, distinct, span);
+                return self.emit_overload_call(overload, args, distinct, span);
             }
-            if let (Some((condition, value)), false) = (self.conditional(args[0]), distinct)
+            if let (Some((condition, value)), false) = (self.if_without_else(args[0]), distinct)
                 && !program.meta(value).nullable
             {
-                let zero = self.work.tree.text(span, |out| out.push_str(empty));
+                let zero = self.work.tree.add_text(span, |out| out.push_str(empty));
                 let (condition, value) = (self.work.sql[condition.index()], self.work.sql[value.index()]);
-                let arms = self.work.tree.slice(&[condition, value, zero]);
+                let arms = self.work.tree.add_slice(&[condition, value, zero]);
                 let case = self.work.tree.add(Sql::Case { subject: None, arms }, span);
                 self.work.sql[args[0].index()] = case;
-                return self.call(overload, args, distinct, span);
+                return self.emit_overload_call(overload, args, distinct, span);
             }
         }
-        let sum = self.call(overload, args, distinct, span);
+        let sum = self.emit_overload_call(overload, args, distinct, span);
         let empty = self
             .work
             .tree
-            .text(self.program.meta(id).span, |out| out.push_str(empty));
-        self.work.tree.call("coalesce", &[sum, empty], span)
+            .add_text(self.program.meta(id).span, |out| out.push_str(empty));
+        self.work.tree.add_call("coalesce", &[sum, empty], span)
     }
 
     /// Returns the condition and the value of an IF without an else. Follows references to definitions, unless the
     /// definition is a column in this SELECT.
-    fn conditional(&self, id: IrId) -> Option<(IrId, IrId)> {
+    fn if_without_else(&self, id: IrId) -> Option<(IrId, IrId)> {
         let mut of = id;
         while let Ir::Definition(used) = self.program.node(of) {
             of = self.program.definitions[used as usize].root;
@@ -92,7 +92,7 @@ impl Emitter<'_> {
     }
 
     /// Emits the maximum of a column. The column must contain the values of the node.
-    pub fn largest(&mut self, id: IrId, column: SqlId) -> SqlId {
+    pub fn emit_maximum(&mut self, id: IrId, column: SqlId) -> SqlId {
         let ty = self.program.meta(id).ty;
         let overloads = catalog::get(internal::MAX).overloads;
         let own = overloads
@@ -101,19 +101,19 @@ impl Emitter<'_> {
         let Some(overload) = own.or(overloads.first()) else {
             return column;
         };
-        self.set(id, column);
-        self.apply(overload.id, &[id], self.program.meta(id).span)
+        self.set_sql(id, column);
+        self.emit_call(overload.id, &[id], self.program.meta(id).span)
     }
 
     /// Emits `count(*)`.
-    pub fn count_rows(&mut self) -> SqlId {
-        let star = self.work.tree.word("*", Span::default());
-        self.work.tree.call("count", &[star], Span::default())
+    pub fn emit_row_count(&mut self) -> SqlId {
+        let star = self.work.tree.add_word("*", Span::default());
+        self.work.tree.add_call("count", &[star], Span::default())
     }
 
     /// Emits a call of a function or operator. About half of the calls are operators, which have a fast path.
     #[inline(always)]
-    pub fn apply(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
+    pub fn emit_call(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         if let Cell::Template(Template {
             shape: Shape::Operator(op),
             ..
@@ -122,42 +122,48 @@ impl Emitter<'_> {
             && self.work.repeated.is_empty()
         {
             if self.program.meta(*left).ty == Type::Integer {
-                self.widen(overload, args);
+                self.widen_operand(overload, args);
             }
             let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
-            return self.work.tree.binary(*op, left, right, span);
+            return self.work.tree.add_binary(*op, left, right, span);
         }
-        self.call(overload, args, false, span)
+        self.emit_overload_call(overload, args, false, span)
     }
 
-    fn call(&mut self, overload: catalog::OverloadId, args: &[IrId], distinct: bool, span: Span) -> SqlId {
+    fn emit_overload_call(
+        &mut self,
+        overload: catalog::OverloadId,
+        args: &[IrId],
+        distinct: bool,
+        span: Span,
+    ) -> SqlId {
         let Cell::Template(template) = self.dialect.cell(overload) else {
-            return self.unavailable(overload, span);
+            return self.report_unavailable(overload, span);
         };
         if template.subquery && self.is_barred_subquery(args) {
-            return self.pairwise(overload, args, span);
+            return self.emit_pairwise(overload, args, span);
         }
-        self.widen(overload, args);
+        self.widen_operand(overload, args);
         if template.alike {
-            self.make_alike(args);
+            self.cast_to_same_scale(args);
         }
         let id = self.instantiate(template, args, distinct, span);
         if template.repeats || !self.work.repeated.is_empty() {
             self.count_repetition(template.uses, args, span);
-            self.note_growth(id, template.uses, args);
+            self.record_growth(id, template.uses, args);
         }
         id
     }
 
     /// Reports that the dialect has no template for an overload.
     #[cold]
-    fn unavailable(&mut self, overload: catalog::OverloadId, span: Span) -> SqlId {
-        let owner = catalog::owner(overload);
+    fn report_unavailable(&mut self, overload: catalog::OverloadId, span: Span) -> SqlId {
+        let owner = catalog::overload_owner(overload);
         let function = catalog::get(owner);
         self.report(match self.dialect.cell(overload) {
             Cell::Unsupported(reason) => {
                 let over = if function.internal { " over a range of rows" } else { "" };
-                let message = match catalog::shown(owner) {
+                let message = match catalog::display_name(owner) {
                     Some(name) => format!("`{name}`{over} is not available in dialect `{}`", self.dialect),
                     None => format!("this operation is not available in dialect `{}`", self.dialect),
                 };
@@ -181,8 +187,8 @@ impl Emitter<'_> {
     }
 
     /// Combines the arguments from left to right, with the template for two arguments.
-    fn pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
-        let function = catalog::get(catalog::owner(overload));
+    fn emit_pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
+        let function = catalog::get(catalog::overload_owner(overload));
         let two = function
             .overloads
             .iter()
@@ -208,9 +214,9 @@ impl Emitter<'_> {
         for right in &args[1..] {
             // Temporarily store the intermediate result as the SQL of the first argument.
             let own = std::mem::replace(&mut self.work.sql[left.index()], joined);
-            let grown = self.repeated_of(joined) * 2 + u64::from(self.work.tree.width(joined));
+            let grown = self.repeated_bytes(joined) * 2 + u64::from(self.work.tree.width(joined));
             joined = self.instantiate(template, &[left, *right], false, span);
-            self.note_repeated(joined, grown);
+            self.record_repeated(joined, grown);
             self.work.sql[left.index()] = own;
             left = args[0];
         }

@@ -10,7 +10,7 @@ mod template;
 mod windows;
 
 pub use period::ShiftedDate;
-pub use windows::Windows;
+pub use windows::WindowKeys;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -109,7 +109,7 @@ pub struct Emitter<'p> {
     /// Relation that a standalone expression reads. Set in dialects in which the name of a relation hides a column of
     /// the same name.
     pub only_relation: Option<&'p str>,
-    pub windows: Windows,
+    pub windows: WindowKeys,
     /// Nodes that are emitted as columns of the current relation.
     read: FxHashSet<IrId>,
     work: &'p mut EmitBuffers,
@@ -152,7 +152,7 @@ impl<'p> Emitter<'p> {
             shadowed: false,
             only_relation: None,
             read: FxHashSet::default(),
-            windows: Windows::default(),
+            windows: WindowKeys::default(),
             work,
             warned: None,
             diagnostics: Vec::new(),
@@ -166,7 +166,7 @@ impl<'p> Emitter<'p> {
 
     /// Emits a definition and returns its expression. The definitions that it uses must be emitted first because they
     /// are inlined. If the dialect cannot express the definition, reports an error and returns `None`.
-    pub fn definition(&mut self, index: u32) -> Option<SqlId> {
+    pub fn definition_sql(&mut self, index: u32) -> Option<SqlId> {
         let program = self.program;
         let definition = &program.definitions[index as usize];
         let (first, root) = (definition.first, definition.root);
@@ -178,12 +178,12 @@ impl<'p> Emitter<'p> {
         }
         for (id, entry) in program.entries(first, root) {
             if definition.folded && !self.work.needed[id.index()] {
-                self.note_folded(id);
+                self.record_folded(id);
                 continue;
             }
-            self.node(id, entry);
+            self.emit_node(id, entry);
             if !self.work.repeated.is_empty() && self.sum_operand_repetition(id) > self.limits.repetition as u64 {
-                self.too_large(id);
+                self.report_too_large(id);
                 break;
             }
         }
@@ -191,7 +191,7 @@ impl<'p> Emitter<'p> {
             return None;
         }
         self.end_reads(index);
-        let root_sql = self.emit_alone(root);
+        let root_sql = self.emit_root(root);
         self.work.roots[index as usize] = Some(root_sql);
         Some(root_sql)
     }
@@ -199,7 +199,7 @@ impl<'p> Emitter<'p> {
     /// Returns a checkpoint of the tree.
     pub fn checkpoint(&self) -> SpanMark {
         SpanMark {
-            tree: self.work.tree.mark(),
+            tree: self.work.tree.checkpoint(),
             known: self.work.known.len(),
         }
     }
@@ -207,7 +207,7 @@ impl<'p> Emitter<'p> {
     /// Removes the nodes that were added after a checkpoint. None of the remaining nodes may depend on them.
     pub fn roll_back(&mut self, mark: SpanMark) {
         let work = &mut *self.work;
-        work.tree.cut(mark.tree);
+        work.tree.truncate_to(mark.tree);
         work.repeated.truncate(work.tree.len());
         for column in work.known.drain(mark.known..) {
             work.columns[column as usize].name = None;
@@ -238,11 +238,11 @@ impl<'p> Emitter<'p> {
     /// Returns a placeholder for a node that cannot be expressed in SQL, and marks the definition as failed.
     pub fn null_placeholder(&mut self, span: Span) -> SqlId {
         self.failed = true;
-        self.work.tree.word("null", span)
+        self.work.tree.add_word("null", span)
     }
 
     /// Returns the SQL of a definition's root. Casts a bare NULL if the dialect cannot infer its type.
-    pub fn emit_alone(&mut self, root: IrId) -> SqlId {
+    pub fn emit_root(&mut self, root: IrId) -> SqlId {
         let sql = self.work.sql[root.index()];
         let meta = self.program.meta(root);
         if matches!(self.program.node(root), Ir::Null) && self.dialect.facts().typed_null && meta.ty != Type::Unknown {
@@ -262,18 +262,18 @@ impl<'p> Emitter<'p> {
     /// Emits one node. Its operands must be emitted first.
     // Inlined because inlining makes the loop over a definition's nodes much faster and there are only two callers.
     #[inline(always)]
-    fn node(&mut self, id: IrId, (node, meta): &(Ir, NodeMeta)) {
+    fn emit_node(&mut self, id: IrId, (node, meta): &(Ir, NodeMeta)) {
         let program = self.program;
         let span = meta.span;
         let sql = match *node {
             Ir::Error => self.null_placeholder(span),
-            Ir::Null => self.work.tree.word("null", span),
-            Ir::Bool(value) => self.work.tree.word(if value { "true" } else { "false" }, span),
-            Ir::Number(slice) => self.number(program.text(slice), meta.ty, span),
+            Ir::Null => self.work.tree.add_word("null", span),
+            Ir::Bool(value) => self.work.tree.add_word(if value { "true" } else { "false" }, span),
+            Ir::Number(slice) => self.emit_number(program.text(slice), meta.ty, span),
             Ir::Text(slice) => {
                 let dialect = self.dialect;
                 let value = program.text(slice);
-                self.work.tree.text(span, |out| dialect.push_text(out, value))
+                self.work.tree.add_text(span, |out| dialect.push_text(out, value))
             }
             Ir::Date(slice) => {
                 let forms = self.dialect.forms();
@@ -283,25 +283,25 @@ impl<'p> Emitter<'p> {
                     &forms.date
                 };
                 let value = program.text(slice);
-                self.work.tree.text(span, |out| form.push(out, value))
+                self.work.tree.add_text(span, |out| form.push(out, value))
             }
-            Ir::Today(slice) => self.work.tree.text(span, |out| out.push_str(program.text(slice))),
+            Ir::Today(slice) => self.work.tree.add_text(span, |out| out.push_str(program.text(slice))),
             Ir::Column(column) => self.column(column, span),
-            Ir::Definition(index) => self.reference(index, span),
-            Ir::Apply { overload, args } => self.apply(overload, program.args(args), span),
+            Ir::Definition(index) => self.inline_definition(index, span),
+            Ir::Apply { overload, args } => self.emit_call(overload, program.args(args), span),
             Ir::Case(arms) => {
-                self.make_branches_alike(arms);
-                let arms = self.operands(program.args(arms));
+                self.cast_branches_to_same_scale(arms);
+                let arms = self.emit_operands(program.args(arms));
                 self.work.tree.add(Sql::Case { subject: None, arms }, span)
             }
             Ir::Switch { subject, arms } => {
-                self.make_branches_alike(arms);
-                let arms = self.operands(program.args(arms));
+                self.cast_branches_to_same_scale(arms);
+                let arms = self.emit_operands(program.args(arms));
                 let subject = Some(self.work.sql[subject.index()]);
                 self.work.tree.add(Sql::Case { subject, arms }, span)
             }
-            Ir::And(args) => self.chain(Op::And, program.args(args), span),
-            Ir::Or(args) => self.chain(Op::Or, program.args(args), span),
+            Ir::And(args) => self.emit_chain(Op::And, program.args(args), span),
+            Ir::Or(args) => self.emit_chain(Op::Or, program.args(args), span),
             Ir::Not(x) => {
                 let x = self.work.sql[x.index()];
                 self.work.tree.add(Sql::Not(x), span)
@@ -312,23 +312,27 @@ impl<'p> Emitter<'p> {
                 self.work.tree.add(Sql::Postfix { op, x }, span)
             }
             Ir::Coalesce(args) => {
-                self.make_alike(program.args(args));
-                let args = self.operands(program.args(args));
+                self.cast_to_same_scale(program.args(args));
+                let args = self.emit_operands(program.args(args));
                 self.work.tree.add(Sql::Call { name: "coalesce", args }, span)
             }
             Ir::CountRows => {
-                let star = self.work.tree.word("*", span);
-                self.work.tree.call("count", &[star], span)
+                let star = self.work.tree.add_word("*", span);
+                self.work.tree.add_call("count", &[star], span)
             }
             Ir::Aggregate {
                 overload,
                 args,
                 distinct,
-            } => self.aggregate(id, overload, program.args(args), distinct, span),
-            Ir::Window { call, over } => self.window(call, program.over(over), program.partition_keys(over), span),
+            } => self.emit_aggregate(id, overload, program.args(args), distinct, span),
+            Ir::Window { call, over } => {
+                self.emit_window(call, program.window_frame(over), program.partition_keys(over), span)
+            }
             Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
             // In a select, the planner joins the other row and sets the SQL of this node.
-            Ir::PeriodLookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
+            Ir::PeriodLookup { value, period } => {
+                self.emit_period_value(value, self.program.periods[period as usize], *meta)
+            }
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
             // The planner sets the SQL of these nodes when it joins the row that the lookup finds.
             Ir::Ranges(_) | Ir::RowLookup { .. } | Ir::TabColumn { .. } => self.null_placeholder(span),
@@ -336,23 +340,23 @@ impl<'p> Emitter<'p> {
         self.work.sql[id.index()] = sql;
     }
 
-    fn operands(&mut self, args: &[IrId]) -> SqlSlice {
+    fn emit_operands(&mut self, args: &[IrId]) -> SqlSlice {
         let sql = &self.work.sql;
-        self.work.tree.list(args.iter().map(|a| sql[a.index()]))
+        self.work.tree.add_list(args.iter().map(|a| sql[a.index()]))
     }
 
-    fn chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
+    fn emit_chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
         let Some((first, rest)) = args.split_first() else {
-            return self.work.tree.word("true", span);
+            return self.work.tree.add_word("true", span);
         };
         rest.iter().fold(self.work.sql[first.index()], |left, right| {
             let right = self.work.sql[right.index()];
-            self.work.tree.binary(op, left, right, span)
+            self.work.tree.add_binary(op, left, right, span)
         })
     }
 
     /// Emits a number literal of the required type.
-    fn number(&mut self, digits: &str, ty: Type, span: Span) -> SqlId {
+    fn emit_number(&mut self, digits: &str, ty: Type, span: Span) -> SqlId {
         let forms = self.dialect.forms();
         let form = match ty {
             Type::Decimal => &forms.decimal,
@@ -363,12 +367,12 @@ impl<'p> Emitter<'p> {
         let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
         self.work
             .tree
-            .text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
+            .add_text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
     }
 
     #[inline(always)]
     fn column(&mut self, index: u32, span: Span) -> SqlId {
-        match (self.note_read(index), self.qualifier) {
+        match (self.record_read(index), self.qualifier) {
             // Reuse the written name, but add a new node because its span differs.
             (Some(id), None) => self.work.tree.copy_node(id, span),
             _ => self.new_column(index, span),
@@ -380,11 +384,11 @@ impl<'p> Emitter<'p> {
         let column = &self.program.columns[index as usize];
         if self.joined && !column.merged.is_empty() {
             let parts: Vec<SqlId> = column.merged.iter().map(|part| self.column(*part, span)).collect();
-            return self.work.tree.call("coalesce", &parts, span);
+            return self.work.tree.add_call("coalesce", &parts, span);
         }
         let dialect = self.dialect;
         let renamed = self.renamed.get(&index).filter(|_| self.passed_on);
-        let name = self.work.tree.text(span, |out| match renamed {
+        let name = self.work.tree.add_text(span, |out| match renamed {
             Some(name) => dialect.push_name(out, name, true),
             None if dialect.is_bare(column.bare, column.quoted) => out.push_str(&column.name),
             None => dialect.push_name(out, &column.name, !column.quoted),
@@ -395,7 +399,7 @@ impl<'p> Emitter<'p> {
         let id = match &column.relation {
             // No schema contains the relation, so write its name as in the source.
             Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
-                let qualifier = self.name(relation, span);
+                let qualifier = self.emit_name(relation, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
             // The unqualified name would refer to the entire row.
@@ -403,7 +407,7 @@ impl<'p> Emitter<'p> {
                 .only_relation
                 .is_some_and(|relation| relation.eq_ignore_ascii_case(&column.name)) =>
             {
-                let qualifier = self.name(&column.name, span);
+                let qualifier = self.emit_name(&column.name, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
             _ => name,
@@ -418,7 +422,7 @@ impl<'p> Emitter<'p> {
         self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {
             (self.joined, self.passed_on) = (joined, passed_on);
-            self.forget_names();
+            self.clear_names();
         }
     }
 
@@ -426,11 +430,11 @@ impl<'p> Emitter<'p> {
     pub fn clear_renamed_columns(&mut self) {
         if !self.renamed.is_empty() {
             self.renamed.clear();
-            self.forget_names();
+            self.clear_names();
         }
     }
 
-    fn forget_names(&mut self) {
+    fn clear_names(&mut self) {
         let work = &mut *self.work;
         work.known
             .drain(..)
@@ -443,13 +447,13 @@ impl<'p> Emitter<'p> {
     }
 
     /// Emits a column that is qualified with its relation. Used in selects that read several relations.
-    pub fn field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
+    pub fn emit_field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
         let span = Span::default();
-        let qualifier = self.name(relation, span);
+        let qualifier = self.emit_name(relation, span);
         let name = self
             .work
             .tree
-            .text(span, |out| self.dialect.push_name(out, name, !quoted));
+            .add_text(span, |out| self.dialect.push_name(out, name, !quoted));
         self.work.tree.add(Sql::Field { qualifier, name }, span)
     }
 
@@ -459,7 +463,7 @@ impl<'p> Emitter<'p> {
         if let Ir::Definition(used) = self.program.node(id) {
             self.work.sql[id.index()] = self.work.sql[self.program.definitions[used as usize].root.index()];
         } else {
-            self.node(id, self.program.entry(id));
+            self.emit_node(id, self.program.entry(id));
             if !self.work.repeated.is_empty() {
                 self.sum_operand_repetition(id);
             }
@@ -467,7 +471,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Sets the SQL of a node.
-    pub fn set(&mut self, id: IrId, sql: SqlId) {
+    pub fn set_sql(&mut self, id: IrId, sql: SqlId) {
         self.work.sql[id.index()] = sql;
     }
 
@@ -477,7 +481,7 @@ impl<'p> Emitter<'p> {
         let name = self
             .work
             .tree
-            .text(Span::default(), |out| dialect.push_name(out, name, !quoted));
+            .add_text(Span::default(), |out| dialect.push_name(out, name, !quoted));
         self.qualify_if_shadowed(name, Span::default())
     }
 
@@ -496,7 +500,9 @@ impl<'p> Emitter<'p> {
     /// Emits the unqualified name of a column that this step computes.
     pub fn generated_name(&mut self, name: &str, span: Span) -> SqlId {
         let (dialect, cased) = (self.dialect, self.cased.contains(name));
-        self.work.tree.text(span, |out| dialect.push_name(out, name, !cased))
+        self.work
+            .tree
+            .add_text(span, |out| dialect.push_name(out, name, !cased))
     }
 
     /// Returns the unqualified name of a column that this step computes, as written in SQL.
@@ -518,8 +524,8 @@ impl<'p> Emitter<'p> {
     }
 
     /// Inlines the expression of another definition.
-    fn reference(&mut self, index: u32, span: Span) -> SqlId {
-        self.note_reads_of(index);
+    fn inline_definition(&mut self, index: u32, span: Span) -> SqlId {
+        self.record_definition_reads(index);
         match self.work.roots[index as usize] {
             Some(root) => root,
             // The definition could not be emitted. Its error is already reported.
@@ -528,13 +534,13 @@ impl<'p> Emitter<'p> {
     }
 
     /// Emits an identifier that the spec or formula defines.
-    pub fn name(&mut self, name: &str, span: Span) -> SqlId {
+    pub fn emit_name(&mut self, name: &str, span: Span) -> SqlId {
         let dialect = self.dialect;
-        self.work.tree.text(span, |out| dialect.push_name(out, name, true))
+        self.work.tree.add_text(span, |out| dialect.push_name(out, name, true))
     }
 
     /// Emits a comparison of two join keys. If they are nullable, two NULLs are equal.
-    pub fn same_key(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
+    pub fn emit_key_comparison(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
         let overload = catalog::get(if nullable { internal::SAME_KEY } else { internal::EQUAL }).overloads[0].id;
         let Cell::Template(template) = self.dialect.cell(overload) else {
             return self.null_placeholder(Span::default());
@@ -550,18 +556,18 @@ impl<'p> Emitter<'p> {
 
     /// Wraps a constant in an aggregate expression, so that it is a value of the group: `case when count(*) >= 0 then 1
     /// end`.
-    pub fn group_constant(&mut self, constant: SqlId) -> SqlId {
+    pub fn emit_group_constant(&mut self, constant: SqlId) -> SqlId {
         let tree = &mut self.work.tree;
         let span = tree.meta(constant).span;
-        let star = tree.word("*", span);
-        let (rows, zero) = (tree.call("count", &[star], span), tree.word("0", span));
-        let always = tree.binary(Op::GreaterEqual, rows, zero, span);
-        let arms = tree.slice(&[always, constant]);
+        let star = tree.add_word("*", span);
+        let (rows, zero) = (tree.add_call("count", &[star], span), tree.add_word("0", span));
+        let always = tree.add_binary(Op::GreaterEqual, rows, zero, span);
+        let arms = tree.add_slice(&[always, constant]);
         tree.add(Sql::Case { subject: None, arms }, span)
     }
 
     /// Emits an `order by` key, with NULLs last in either direction.
-    pub fn order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
+    pub fn emit_order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
         let facts = self.dialect.facts();
         let default = if descending {
             facts.nulls_sort_descending
@@ -571,15 +577,15 @@ impl<'p> Emitter<'p> {
         let span = self.work.tree.meta(key).span;
         let mut parts = vec![key];
         if descending {
-            parts.push(self.work.tree.word("desc", span));
+            parts.push(self.work.tree.add_word("desc", span));
         }
         if nullable && default != "last" {
-            parts.push(self.work.tree.word("nulls last", span));
+            parts.push(self.work.tree.add_word("nulls last", span));
         }
         if parts.len() == 1 {
             return key;
         }
-        let parts = self.work.tree.slice(&parts);
+        let parts = self.work.tree.add_slice(&parts);
         self.work.tree.add(Sql::Spaced(parts), span)
     }
 }
@@ -614,7 +620,7 @@ fn without_exponent(number: &str) -> Option<String> {
 }
 
 /// Returns the dialect's template for a call or an aggregate. `None` if there is none.
-fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
+fn find_template(dialect: Dialect, node: Ir) -> Option<&'static Template> {
     match node {
         Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match dialect.cell(overload) {
             Cell::Template(template) => Some(template),
@@ -627,7 +633,7 @@ fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn exponents_are_written_out() {
+    fn exponents_are_expanded() {
         for (number, expected) in [
             ("1e3", Some("1000.0")),
             ("1e-3", Some("0.001")),

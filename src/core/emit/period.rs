@@ -19,7 +19,7 @@ pub struct ShiftedDate {
 }
 
 impl Emitter<'_> {
-    pub(super) fn in_period(&mut self, value: IrId, period: CalendarOffset, meta: NodeMeta) -> SqlId {
+    pub(super) fn emit_period_value(&mut self, value: IrId, period: CalendarOffset, meta: NodeMeta) -> SqlId {
         let span = meta.span;
         let overload = catalog::get(internal::PERIOD_FRAME).overloads[0].id;
         let framed = matches!(self.dialect.cell(overload), Cell::Template(_));
@@ -34,22 +34,22 @@ impl Emitter<'_> {
         };
         let words = self.program.args(period.words);
         words.iter().for_each(|word| self.emit(*word));
-        let distance = self.apply(overload, words, span);
+        let distance = self.emit_call(overload, words, span);
         let side = if period.count < 0 { "preceding" } else { "following" };
         let tree = &mut self.work.tree;
         let parts = [
-            tree.word("range between", span),
+            tree.add_word("range between", span),
             distance,
-            tree.word(side, span),
-            tree.word("and", span),
+            tree.add_word(side, span),
+            tree.add_word("and", span),
         ];
         let parts = [parts[0], parts[1], parts[2], parts[3], distance, parts[2]];
-        let parts = tree.slice(&parts);
+        let parts = tree.add_slice(&parts);
         let rows = Some(tree.add(Sql::Spaced(parts), span));
         let first = catalog::get(internal::FIRST_VALUE).overloads[0].id;
-        let x = self.apply(first, &[value], span);
+        let x = self.emit_call(first, &[value], span);
         let tree = &mut self.work.tree;
-        let (partition, order) = (tree.slice(&moved.partition), tree.slice(&[moved.key]));
+        let (partition, order) = (tree.add_slice(&moved.partition), tree.add_slice(&[moved.key]));
         let window = tree.add(
             Sql::Over {
                 x,
@@ -70,7 +70,7 @@ impl Emitter<'_> {
             },
             span,
         );
-        let arms = tree.slice(&[there, window]);
+        let arms = tree.add_slice(&[there, window]);
         tree.add(Sql::Case { subject: None, arms }, span)
     }
 }

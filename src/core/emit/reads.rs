@@ -55,7 +55,7 @@ impl Emitter<'_> {
 
     /// Records that a column is read. Returns the column's name if it is already in the tree.
     #[inline]
-    pub(super) fn note_read(&mut self, column: u32) -> Option<SqlId> {
+    pub(super) fn record_read(&mut self, column: u32) -> Option<SqlId> {
         let reads = &mut self.work.reads;
         let known = &mut self.work.columns[column as usize];
         let name = known.name;
@@ -65,18 +65,18 @@ impl Emitter<'_> {
         name
     }
 
-    pub(super) fn note_reads_of(&mut self, definition: u32) {
+    pub(super) fn record_definition_reads(&mut self, definition: u32) {
         let (first, end) = self.work.reads.places[definition as usize];
         for at in first..end {
-            self.note_read(self.work.reads.kept[at as usize]);
+            self.record_read(self.work.reads.kept[at as usize]);
         }
     }
 
     /// Records the columns that a folded node reads. They count as read because they occur in the source.
-    pub(super) fn note_folded(&mut self, id: IrId) {
+    pub(super) fn record_folded(&mut self, id: IrId) {
         match self.program.node(id) {
-            Ir::Column(column) => _ = self.note_read(column),
-            Ir::Definition(used) => self.note_reads_of(used),
+            Ir::Column(column) => _ = self.record_read(column),
+            Ir::Definition(used) => self.record_definition_reads(used),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use crate::span::Span;
 use crate::sql::{Sql, SqlId};
 
 impl Emitter<'_> {
-    pub(super) fn too_large(&mut self, id: IrId) {
+    pub(super) fn report_too_large(&mut self, id: IrId) {
         let span = self.program.meta(id).span;
         self.report(
             Diagnostic::new(
@@ -27,15 +27,15 @@ impl Emitter<'_> {
 
     /// Returns the spans of the first call that repeats an argument, and of that argument, in the most recently emitted
     /// definition.
-    pub fn repetition(&self) -> Option<(Span, Span)> {
+    pub fn largest_repetition(&self) -> Option<(Span, Span)> {
         self.warned
     }
 
-    pub(super) fn repeated_of(&self, id: SqlId) -> u64 {
+    pub(super) fn repeated_bytes(&self, id: SqlId) -> u64 {
         self.work.repeated.get(id.0 as usize).copied().unwrap_or(0)
     }
 
-    pub(super) fn note_repeated(&mut self, id: SqlId, bytes: u64) {
+    pub(super) fn record_repeated(&mut self, id: SqlId, bytes: u64) {
         if bytes == 0 {
             return;
         }
@@ -59,23 +59,23 @@ impl Emitter<'_> {
 
     /// Returns the number of repeated bytes in an emitted node. The number is at least the sum over its operands.
     pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
-        let of = |id: IrId| self.repeated_of(self.work.sql[id.index()]);
+        let of = |id: IrId| self.repeated_bytes(self.work.sql[id.index()]);
         let grown = self
             .program
             .operands(id)
             .fold(0u64, |sum, operand| sum.saturating_add(of(operand)));
         let sql = self.work.sql[id.index()];
-        self.note_repeated(sql, grown);
-        self.repeated_of(sql)
+        self.record_repeated(sql, grown);
+        self.repeated_bytes(sql)
     }
 
     /// Records the repeated bytes of a call: the bytes that the call repeats itself, and the repeated bytes in its
     /// arguments.
-    pub(super) fn note_growth(&mut self, id: SqlId, uses: &[u8], args: &[IrId]) {
+    pub(super) fn record_growth(&mut self, id: SqlId, uses: &[u8], args: &[IrId]) {
         let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
             let uses = u64::from(uses.get(i).copied().unwrap_or(1));
             let width = u64::from(self.work.tree.width(self.work.sql[arg.index()]));
-            let own = self.repeated_of(self.work.sql[arg.index()]);
+            let own = self.repeated_bytes(self.work.sql[arg.index()]);
             let extra = if self.is_simple(*arg) {
                 0
             } else {
@@ -84,7 +84,7 @@ impl Emitter<'_> {
             sum.saturating_add(extra)
                 .saturating_add(uses.max(1).saturating_mul(own))
         });
-        self.note_repeated(id, grown);
+        self.record_repeated(id, grown);
     }
 
     pub(super) fn count_repetition(&mut self, uses: &[u8], args: &[IrId], span: Span) {

@@ -5,7 +5,7 @@
 //! For these engines, operands are widened, but only if their values may require it, so that `end - start + 1` remains
 //! unchanged.
 
-use super::{Emitter, template_of};
+use super::{Emitter, find_template};
 use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, internal};
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, PoolRange, Program};
@@ -17,35 +17,35 @@ const MAX_NARROW: u32 = i32::MAX as u32;
 
 /// Computes the sizes of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow
 /// those that they use.
-fn fill(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>, last: IrId) {
+fn fill_sizes(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>, last: IrId) {
     let facts = dialect.facts();
     for at in sizes.len()..last.index() + 1 {
         let id = IrId(at as u32);
         let size = match program.meta(id).ty {
-            Type::Integer if facts.narrow_integers => integer(program, dialect, sizes, id),
-            Type::Decimal if !facts.wide_decimal.is_empty() => decimal(program, dialect, sizes, id),
+            Type::Integer if facts.narrow_integers => integer_size(program, dialect, sizes, id),
+            Type::Decimal if !facts.wide_decimal.is_empty() => decimal_size(program, dialect, sizes, id),
             _ => 0,
         };
         sizes.push(size);
     }
 }
 
-fn most(dialect: Dialect, node: Ir) -> u32 {
-    template_of(dialect, node).map_or(0, |template| template.most)
+fn max_size(dialect: Dialect, node: Ir) -> u32 {
+    find_template(dialect, node).map_or(0, |template| template.most)
 }
 
-fn decimal(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
+fn decimal_size(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
     let node = program.node(id);
     let wide = |id: IrId| program.meta(id).ty == Type::Decimal && sizes.get(id.index()) == Some(&ALL_DIGITS);
     let all = match node {
         Ir::Column(column) => program.columns[column as usize].size == ALL_DIGITS,
         Ir::Definition(used) => wide(program.definitions[used as usize].root),
-        _ => most(dialect, node) == ALL_DIGITS || program.operands(id).any(wide),
+        _ => max_size(dialect, node) == ALL_DIGITS || program.operands(id).any(wide),
     };
     if all { ALL_DIGITS } else { 0 }
 }
 
-fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
+fn integer_size(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
     let node = program.node(id);
     let size = |id: &IrId| sizes.get(id.index()).copied().unwrap_or(0);
     // Returns the largest size of several nodes, or 0 if at least one node is not narrow.
@@ -73,17 +73,17 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
         // Inside a window, an aggregate is an `Apply` node.
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } if catalog::is_aggregate(overload) => {
-            match catalog::owner(overload) {
+            match catalog::overload_owner(overload) {
                 internal::MIN | internal::MAX => largest(&mut program.args(args).iter().copied()),
                 _ => 0,
             }
         }
         Ir::Apply { overload, args } => {
-            let known = most(dialect, node);
+            let known = max_size(dialect, node);
             if known > 0 {
                 return known;
             }
-            let (function, args) = (catalog::owner(overload), program.args(args));
+            let (function, args) = (catalog::overload_owner(overload), program.args(args));
             match (args, catalog::overload(overload).map(|o| (o.result, o.params))) {
                 ([left, right], _) if is_arithmetic(function) => match (size(left), size(right)) {
                     (0, _) | (_, 0) => 0,
@@ -132,15 +132,15 @@ impl Emitter<'_> {
 
     /// Returns the sizes of the nodes up to `last`.
     fn sizes(&mut self, last: IrId) -> &[u32] {
-        fill(self.program, self.dialect, &mut self.work.sizes, last);
+        fill_sizes(self.program, self.dialect, &mut self.work.sizes, last);
         &self.work.sizes
     }
 
     /// Widens an operand of an arithmetic operation if the engine would compute the operation in 32 bits and the result
     /// may not fit. Must be called before the operation is emitted.
     #[inline]
-    pub(super) fn widen(&mut self, overload: OverloadId, args: &[IrId]) {
-        let function = catalog::owner(overload);
+    pub(super) fn widen_operand(&mut self, overload: OverloadId, args: &[IrId]) {
+        let function = catalog::overload_owner(overload);
         let function = if function == internal::ROW_SUM {
             internal::ADD
         } else {
@@ -173,14 +173,14 @@ impl Emitter<'_> {
             // A sum of more than two operands is computed from left to right, so widen the first operand.
             let widened = if args.len() == 2 { first } else { args.first() };
             if let Some(id) = widened {
-                self.cast(*id, Type::Integer);
+                self.emit_cast(*id, Type::Integer);
             }
         }
     }
 
     /// Casts values to the same scale if the engine combines them into one decimal and the widest value would leave
     /// no digits for the scale of the others.
-    pub(super) fn make_alike(&mut self, ids: &[IrId]) {
+    pub(super) fn cast_to_same_scale(&mut self, ids: &[IrId]) {
         let wide_decimal = self.dialect.facts().wide_decimal;
         let decimal = |id: &IrId| self.program.meta(*id).ty == Type::Decimal;
         let known = |id: &IrId| !matches!(self.program.node(*id), Ir::Null | Ir::Number(_));
@@ -207,17 +207,17 @@ impl Emitter<'_> {
         }
     }
 
-    /// Casts the branches of a CASE to the same scale, as `make_alike` does.
-    pub(super) fn make_branches_alike(&mut self, arms: PoolRange) {
+    /// Casts the branches of a CASE to the same scale, as `cast_to_same_scale` does.
+    pub(super) fn cast_branches_to_same_scale(&mut self, arms: PoolRange) {
         let program = self.program;
         if !self.dialect.facts().wide_decimal.is_empty() && program.branches(arms).any(|id| self.size(id) == ALL_DIGITS)
         {
             let values: Vec<IrId> = self.program.branches(arms).collect();
-            self.make_alike(&values);
+            self.cast_to_same_scale(&values);
         }
     }
 
-    fn cast(&mut self, id: IrId, ty: Type) {
+    fn emit_cast(&mut self, id: IrId, ty: Type) {
         let x = self.work.sql[id.index()];
         let ty = self.dialect.type_name(ty);
         let span = self.program.meta(id).span;

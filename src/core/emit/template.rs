@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashSet;
 
-use super::{Emitter, template_of};
+use super::{Emitter, find_template};
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::op::Op;
 use crate::dialect::part::{Mode, Part, TypeName};
@@ -42,7 +42,7 @@ pub(super) struct WindowSpec {
 
 impl WindowSpec {
     /// Applies the window to a call.
-    pub fn fill(self, x: SqlId) -> Sql {
+    pub fn apply_window(self, x: SqlId) -> Sql {
         let Self {
             partition,
             order,
@@ -76,23 +76,23 @@ impl Emitter<'_> {
         match (template.shape, args) {
             (Shape::Operator(op), [left, right]) if !distinct => {
                 let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
-                self.work.tree.binary(op, left, right, span)
+                self.work.tree.add_binary(op, left, right, span)
             }
             (Shape::Call(name), _) if !distinct && args.len() == template.uses.len() => {
-                let args = self.operands(args);
+                let args = self.emit_operands(args);
                 self.work.tree.add(Sql::Call { name, args }, span)
             }
             (Shape::Call(name), [x]) if template.uses.len() == 1 => {
-                let x = self.distinct(self.work.sql[x.index()], span);
-                self.work.tree.call(name, &[x], span)
+                let x = self.emit_distinct(self.work.sql[x.index()], span);
+                self.work.tree.add_call(name, &[x], span)
             }
             _ => self.fill_parts(template, args, distinct, span),
         }
     }
 
-    fn distinct(&mut self, x: SqlId, span: Span) -> SqlId {
-        let word = self.word("distinct", span);
-        let both = self.work.tree.slice(&[word, x]);
+    fn emit_distinct(&mut self, x: SqlId, span: Span) -> SqlId {
+        let word = self.emit_word("distinct", span);
+        let both = self.work.tree.add_slice(&[word, x]);
         self.work.tree.add(Sql::Spaced(both), span)
     }
 
@@ -111,34 +111,34 @@ impl Emitter<'_> {
             let id = match *part {
                 Part::Arg { index, mode } => match args.get(index as usize) {
                     Some(arg) if distinct && index == 0 => {
-                        let arg = self.argument(*arg, mode, span);
-                        self.distinct(arg, span)
+                        let arg = self.emit_argument(*arg, mode, span);
+                        self.emit_distinct(arg, span)
                     }
-                    Some(arg) => self.argument(*arg, mode, span),
-                    None => self.word("null", span),
+                    Some(arg) => self.emit_argument(*arg, mode, span),
+                    None => self.emit_word("null", span),
                 },
                 Part::ArgList { index, mode } => {
                     let at = self.work.template.locals.len();
                     let first = self.work.template.spread_ids.len();
                     for arg in args.get(index as usize..).unwrap_or_default() {
-                        let id = self.argument(*arg, mode, span);
+                        let id = self.emit_argument(*arg, mode, span);
                         self.work.template.spread_ids.push(id);
                     }
                     let all = first..self.work.template.spread_ids.len();
                     self.work.template.spread.push((at, all));
                     let first = self.work.template.spread_ids.get(first).copied();
-                    first.unwrap_or_else(|| self.word("null", span))
+                    first.unwrap_or_else(|| self.emit_word("null", span))
                 }
                 Part::ArgJoin { index, mode, op } => {
                     let mut joined: Option<SqlId> = None;
                     for arg in args.get(index as usize..).unwrap_or_default() {
-                        let right = self.argument(*arg, mode, span);
+                        let right = self.emit_argument(*arg, mode, span);
                         joined = Some(match joined {
                             None => right,
-                            Some(left) => self.work.tree.binary(op, left, right, span),
+                            Some(left) => self.work.tree.add_binary(op, left, right, span),
                         });
                     }
-                    joined.unwrap_or_else(|| self.word("null", span))
+                    joined.unwrap_or_else(|| self.emit_word("null", span))
                 }
                 Part::Ordered {
                     parts,
@@ -150,7 +150,7 @@ impl Emitter<'_> {
                         .get(by as usize)
                         .is_some_and(|by| self.program.meta(*by).level == Level::Const);
                     let left_out = if is_same { first as usize..until as usize } else { 0..0 };
-                    self.side_by_side(parts, left_out, base, span)
+                    self.write_adjacent_parts(parts, left_out, base, span)
                 }
                 _ => self.fill_part(part, base, spread, span),
             };
@@ -163,7 +163,7 @@ impl Emitter<'_> {
         if let Some(outer) = outer {
             self.work.template.names = outer;
         }
-        root.unwrap_or_else(|| self.word("null", span))
+        root.unwrap_or_else(|| self.emit_word("null", span))
     }
 
     /// Collects the names in the arguments that could be confused with aliases of templates. Returns the names that
@@ -195,25 +195,25 @@ impl Emitter<'_> {
     }
 
     /// Writes the parts of a call's argument next to each other, except for the parts in `left_out`.
-    fn side_by_side(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
+    fn write_adjacent_parts(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
         let kept = parts.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
         let kept: Vec<SqlId> = kept.map(|(_, part)| locals[base + *part as usize]).collect();
         match *kept {
             [one] => one,
             _ => {
-                let kept = self.work.tree.slice(&kept);
+                let kept = self.work.tree.add_slice(&kept);
                 self.work.tree.add(Sql::Spaced(kept), span)
             }
         }
     }
 
-    fn word(&mut self, word: &'static str, span: Span) -> SqlId {
-        self.work.tree.word(word, span)
+    fn emit_word(&mut self, word: &'static str, span: Span) -> SqlId {
+        self.work.tree.add_word(word, span)
     }
 
     /// Adds the nodes of the given parts to the tree as a list.
-    fn list(&mut self, items: &[u16], base: usize, spread: usize) -> SqlSlice {
+    fn emit_list(&mut self, items: &[u16], base: usize, spread: usize) -> SqlSlice {
         let TemplateBuffers {
             locals,
             spread: several,
@@ -223,9 +223,9 @@ impl Emitter<'_> {
         let several = several.get(spread..).unwrap_or_default();
         let tree = &mut self.work.tree;
         if several.is_empty() {
-            return tree.list(items.iter().map(|item| locals[base + *item as usize]));
+            return tree.add_list(items.iter().map(|item| locals[base + *item as usize]));
         }
-        tree.list(items.iter().flat_map(|item| {
+        tree.add_list(items.iter().flat_map(|item| {
             let at = base + *item as usize;
             match several.iter().find(|(index, _)| *index == at) {
                 Some((_, ids)) => &spread_ids[ids.clone()],
@@ -248,37 +248,37 @@ impl Emitter<'_> {
                 while names.contains(&alias) {
                     alias.push('_');
                 }
-                tree.text(span, |out| out.push_str(&alias))
+                tree.add_text(span, |out| out.push_str(&alias))
             }
-            Part::Word(word) => tree.word(word, span),
-            Part::Number(digits) => tree.text(span, |out| out.push_str(digits)),
+            Part::Word(word) => tree.add_word(word, span),
+            Part::Number(digits) => tree.add_text(span, |out| out.push_str(digits)),
             Part::Text(value) => {
                 let dialect = self.dialect;
-                tree.text(span, |out| dialect.push_text(out, value))
+                tree.add_text(span, |out| dialect.push_text(out, value))
             }
             Part::Call { name, args } => {
-                let args = self.list(args, base, spread);
+                let args = self.emit_list(args, base, spread);
                 match name {
                     "nullif" => {
-                        if let Some(same) = self.pointless_nullif(args) {
+                        if let Some(same) = self.redundant_nullif(args) {
                             return same;
                         }
-                        self.without_coalesce(args, 0);
+                        self.remove_coalesce(args, 0);
                     }
-                    "safe_divide" => self.without_coalesce(args, 1),
+                    "safe_divide" => self.remove_coalesce(args, 1),
                     _ => {}
                 }
                 self.work.tree.add(Sql::Call { name, args }, span)
             }
             Part::Binary { op, left, right } => {
                 let (left, right) = (at(left), at(right));
-                if let Some(sum) = self.sum_of_literals(op, left, right) {
-                    return self.work.tree.text(span, |out| out.push_str(&sum.to_string()));
+                if let Some(sum) = self.add_literals(op, left, right) {
+                    return self.work.tree.add_text(span, |out| out.push_str(&sum.to_string()));
                 }
-                if let Some(interval) = self.counted_interval(op, left, right, span) {
+                if let Some(interval) = self.merge_interval_count(op, left, right, span) {
                     return interval;
                 }
-                let (op, right) = self.without_sign(op, right, span);
+                let (op, right) = self.remove_negative_sign(op, right, span);
                 self.work.tree.add(Sql::Binary { op, left, right }, span)
             }
             Part::Not(x) => tree.add(Sql::Not(at(x)), span),
@@ -286,7 +286,7 @@ impl Emitter<'_> {
             Part::Postfix { op, x } => tree.add(Sql::Postfix { op, x: at(x) }, span),
             Part::In { x, negated, args } => {
                 let x = at(x);
-                let args = self.list(args, base, spread);
+                let args = self.emit_list(args, base, spread);
                 self.work.tree.add(Sql::In { x, negated, args }, span)
             }
             Part::Between { x, low, high } => tree.add(
@@ -298,7 +298,7 @@ impl Emitter<'_> {
                 span,
             ),
             Part::Case(arms) => {
-                let arms = self.list(arms, base, spread);
+                let arms = self.emit_list(arms, base, spread);
                 self.work.tree.add(Sql::Case { subject: None, arms }, span)
             }
             Part::Cast { name, x, ty } => {
@@ -309,16 +309,16 @@ impl Emitter<'_> {
                 tree.add(Sql::Cast { name, x: at(x), ty }, span)
             }
             Part::Spaced(parts) => {
-                let parts = self.list(parts, base, spread);
+                let parts = self.emit_list(parts, base, spread);
                 self.work.tree.add(Sql::Spaced(parts), span)
             }
             Part::Paren(x) => tree.add(Sql::Paren(at(x)), span),
             Part::List(items) => {
-                let items = self.list(items, base, spread);
+                let items = self.emit_list(items, base, spread);
                 self.work.tree.add(Sql::List(items), span)
             }
             Part::Bracket(items) => {
-                let items = self.list(items, base, spread);
+                let items = self.emit_list(items, base, spread);
                 self.work.tree.add(Sql::Bracket(items), span)
             }
             Part::Subscript { x, index } => tree.add(
@@ -330,11 +330,11 @@ impl Emitter<'_> {
             ),
             // Emit the call without a window until its window is known.
             Part::Over(x) => match self.work.template.window {
-                Some(window) => tree.add(window.fill(at(x)), span),
+                Some(window) => tree.add(window.apply_window(at(x)), span),
                 None => at(x),
             },
             Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } | Part::Ordered { .. } => {
-                tree.word("null", span)
+                tree.add_word("null", span)
             }
         }
     }
@@ -342,7 +342,7 @@ impl Emitter<'_> {
     /// Replaces `nullif(coalesce(x, 0), 0)` with `nullif(x, 0)`. Simplifies the divisor of a safe division in the same
     /// way, because the result is NULL for both 0 and NULL. `at` is the index of the argument for which 0 and NULL are
     /// equivalent.
-    fn without_coalesce(&mut self, args: SqlSlice, at: u32) {
+    fn remove_coalesce(&mut self, args: SqlSlice, at: u32) {
         let tree = &mut self.work.tree;
         if let Some(x) = tree.args(args).get(at as usize)
             && let Sql::Call {
@@ -361,7 +361,7 @@ impl Emitter<'_> {
     }
 
     /// Computes a sum or difference of two literals, such as `{start} - 1` in a template if the start is a literal.
-    fn sum_of_literals(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
+    fn add_literals(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
         let number = |id: SqlId| match *self.work.tree.node(id) {
             Sql::Text { first, len } => self.work.tree.str(first, len).parse::<u64>().ok(),
             _ => None,
@@ -374,7 +374,7 @@ impl Emitter<'_> {
     }
 
     /// Replaces `x + -3` with `x - 3` if the right operand is a literal.
-    fn without_sign(&mut self, op: Op, right: SqlId, span: Span) -> (Op, SqlId) {
+    fn remove_negative_sign(&mut self, op: Op, right: SqlId, span: Span) -> (Op, SqlId) {
         let opposite = match op {
             Op::Add => Op::Subtract,
             Op::Subtract => Op::Add,
@@ -400,7 +400,7 @@ impl Emitter<'_> {
     }
 
     /// Replaces `3 * interval '1 month'` with `interval '3 months'` if the count is a literal.
-    fn counted_interval(&mut self, op: Op, count: SqlId, interval: SqlId, span: Span) -> Option<SqlId> {
+    fn merge_interval_count(&mut self, op: Op, count: SqlId, interval: SqlId, span: Span) -> Option<SqlId> {
         let tree = &self.work.tree;
         let (Op::Multiply, Sql::Text { first, len }, Sql::Spaced(parts)) =
             (op, *tree.node(count), *tree.node(interval))
@@ -418,12 +418,12 @@ impl Emitter<'_> {
             .bytes()
             .all(|b| b.is_ascii_lowercase())
             .then(|| format!("interval '{count} {unit}{plural}'"))?;
-        Some(self.work.tree.text(span, |out| out.push_str(&written)))
+        Some(self.work.tree.add_text(span, |out| out.push_str(&written)))
     }
 
     /// Returns the `x` of `nullif(x, 0)` if `x` is a literal other than 0, such as 12, or a product of such literals,
     /// such as `60 * 60`.
-    fn pointless_nullif(&self, args: SqlSlice) -> Option<SqlId> {
+    fn redundant_nullif(&self, args: SqlSlice) -> Option<SqlId> {
         let tree = &self.work.tree;
         let [x, zero] = tree.args(args) else { return None };
         let not_zero = |id: SqlId| {
@@ -456,14 +456,14 @@ impl Emitter<'_> {
 
     /// Returns the SQL of an argument, converted as the template's placeholder requires.
     #[inline]
-    fn argument(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
+    fn emit_argument(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
         match mode {
             Mode::Plain => self.work.sql[arg.index()],
-            _ => self.converted(arg, mode, span),
+            _ => self.emit_converted(arg, mode, span),
         }
     }
 
-    fn converted(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
+    fn emit_converted(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
         let sql = self.work.sql[arg.index()];
         let meta = self.program.meta(arg);
         match mode {
@@ -486,16 +486,16 @@ impl Emitter<'_> {
                                 span,
                             )
                         }
-                        None => self.convert(function, arg, meta, span),
+                        None => self.emit_conversion(function, arg, meta, span),
                     },
-                    _ => self.convert(function, arg, meta, span),
+                    _ => self.emit_conversion(function, arg, meta, span),
                 }
             }
             Mode::Or(_) if !meta.nullable => sql,
             Mode::Word => match self.program.node(arg) {
                 Ir::Text(slice) if self.program.text(slice).bytes().all(|b| b.is_ascii_alphabetic()) => {
                     let program = self.program;
-                    self.work.tree.text(span, |out| out.push_str(program.text(slice)))
+                    self.work.tree.add_text(span, |out| out.push_str(program.text(slice)))
                 }
                 _ => sql,
             },
@@ -504,7 +504,7 @@ impl Emitter<'_> {
                     let digits = self.program.text(digits).trim_start_matches('-').parse().unwrap_or(0);
                     let tenths = mode == Mode::Tenths && digits > 0;
                     let zeros = |out: &mut String, count: u8| (0..count).for_each(|_| out.push('0'));
-                    self.work.tree.text(span, |out| {
+                    self.work.tree.add_text(span, |out| {
                         if tenths {
                             out.push_str("0.");
                             zeros(out, digits - 1);
@@ -519,12 +519,12 @@ impl Emitter<'_> {
             },
             Mode::Scale => match self.program.node(arg) {
                 Ir::Number(digits) => {
-                    let scale = scale(self.program.text(digits));
-                    self.work.tree.text(span, |out| out.push_str(&scale.to_string()))
+                    let scale = decimal_places(self.program.text(digits));
+                    self.work.tree.add_text(span, |out| out.push_str(&scale.to_string()))
                 }
                 _ => sql,
             },
-            Mode::Or(function) | Mode::Call(function) => self.convert(FunctionId(function), arg, meta, span),
+            Mode::Or(function) | Mode::Call(function) => self.emit_conversion(FunctionId(function), arg, meta, span),
         }
     }
 
@@ -538,13 +538,13 @@ impl Emitter<'_> {
         while let Some(id) = open.pop() {
             left -= 1;
             let id = self.unwrap_window(self.program.resolve_names(id));
-            let said = template_of(self.dialect, self.program.node(id)).and_then(|template| template.gives);
+            let said = find_template(self.dialect, self.program.node(id)).and_then(|template| template.gives);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
             match (said, self.program.node(id)) {
                 (Some(Type::Decimal), _) => given = given.or(Some(Type::Decimal)),
                 (Some(_), _) => return said.filter(|_| left == 31),
                 _ if exact => {}
-                (None, Ir::Apply { overload, args }) if EXACT.contains(&catalog::owner(overload)) => {
+                (None, Ir::Apply { overload, args }) if EXACT.contains(&catalog::overload_owner(overload)) => {
                     open.extend(self.program.args(args));
                 }
                 (None, Ir::Coalesce(args)) => open.extend(self.program.args(args)),
@@ -561,14 +561,14 @@ impl Emitter<'_> {
     }
 
     /// Emits a call of an internal function with one argument.
-    fn convert(&mut self, function: FunctionId, arg: IrId, meta: NodeMeta, span: Span) -> SqlId {
+    fn emit_conversion(&mut self, function: FunctionId, arg: IrId, meta: NodeMeta, span: Span) -> SqlId {
         let literal = match self.program.node(arg) {
             Ir::Number(slice) if meta.ty == Type::Integer => self.program.text(slice).parse::<i64>().ok(),
             _ => None,
         };
         let fits = |ty: ParamType| match ty {
             ParamType::Literal(low, high) => literal.is_some_and(|n| (low..=high).contains(&n)),
-            ParamType::Is(ty) => ty == meta.ty.in_sql() || (meta.ty == Type::Point && ty == Type::Float),
+            ParamType::Is(ty) => ty == meta.ty.sql_type() || (meta.ty == Type::Point && ty == Type::Float),
             ParamType::Number => meta.ty.is_number(),
             ParamType::Positive => false,
             ParamType::Temporal => meta.ty.is_temporal(),
@@ -611,7 +611,7 @@ pub(super) fn is_like_alias(name: &str) -> bool {
 }
 
 /// Returns the number of digits after the decimal point: 2 for `0.25`, 3 for `1e-3`.
-fn scale(digits: &str) -> i64 {
+fn decimal_places(digits: &str) -> i64 {
     let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let behind = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
     (behind as i64 - exponent.parse().unwrap_or(0)).max(0)

@@ -14,7 +14,7 @@ use crate::sql::{Sql, SqlId, SqlSlice};
 
 /// Keys of the windows in a select.
 #[derive(Clone, Debug, Default)]
-pub struct Windows {
+pub struct WindowKeys {
     /// Partition keys of windows in the step's order, including the default partition keys.
     pub partition: Vec<SqlId>,
     /// Partition keys that the spec specifies, without the default partition keys. Rankings use these keys unless they
@@ -36,14 +36,14 @@ impl Emitter<'_> {
     /// Returns a partition key in a form that the dialect accepts for the key's type.
     pub fn partition_key(&mut self, id: IrId, written: SqlId) -> SqlId {
         let meta = self.program.meta(id);
-        if meta.ty.in_sql() != Type::Float {
+        if meta.ty.sql_type() != Type::Float {
             return written;
         }
-        self.set(id, written);
-        self.apply(catalog::get(internal::PARTITION_KEY).overloads[0].id, &[id], meta.span)
+        self.set_sql(id, written);
+        self.emit_call(catalog::get(internal::PARTITION_KEY).overloads[0].id, &[id], meta.span)
     }
 
-    pub(super) fn window(&mut self, call: IrId, over: WindowFrame, parted_by: &[IrId], span: Span) -> SqlId {
+    pub(super) fn emit_window(&mut self, call: IrId, over: WindowFrame, parted_by: &[IrId], span: Span) -> SqlId {
         let x = self.work.sql[call.index()];
         let window = match over {
             WindowFrame::Ranked {
@@ -56,15 +56,15 @@ impl Emitter<'_> {
                 } else {
                     &self.windows.own_partition
                 };
-                let partition = self.parted(partition.clone(), parted_by);
-                return self.ranked(x, call, partition, (descending, apart), span);
+                let partition = self.add_partition_keys(partition.clone(), parted_by);
+                return self.emit_ranked_window(x, call, partition, (descending, apart), span);
             }
             WindowFrame::Across(CellFrame::Ranked { descending }) => {
-                return self.ranked(x, call, self.windows.pivot_rows.clone(), (descending, false), span);
+                return self.emit_ranked_window(x, call, self.windows.pivot_rows.clone(), (descending, false), span);
             }
             WindowFrame::Across(across) => self.cell_window(across, span),
             WindowFrame::PivotColumns => {
-                let order = self.work.tree.slice(&self.windows.pivot_order);
+                let order = self.work.tree.add_slice(&self.windows.pivot_order);
                 WindowSpec {
                     partition: SqlSlice::default(),
                     order,
@@ -79,11 +79,11 @@ impl Emitter<'_> {
         {
             self.work.template.window = Some(window);
             let args = self.program.args(args);
-            let x = self.apply(overload, args, span);
+            let x = self.emit_call(overload, args, span);
             self.work.template.window = None;
             return x;
         }
-        self.work.tree.add(window.fill(x), span)
+        self.work.tree.add(window.apply_window(x), span)
     }
 
     /// Returns a window over rows. If the window uses the step's order, its rows are sorted by that order.
@@ -92,37 +92,37 @@ impl Emitter<'_> {
             (WindowFrame::Ahead { descending, .. }, Some((key, parted_by))) => (parted_by, Some((*key, descending))),
             _ => (parted_by, None),
         };
-        let mut divided_by = self.parted(self.windows.partition.clone(), parted_by);
+        let mut divided_by = self.add_partition_keys(self.windows.partition.clone(), parted_by);
         if over == WindowFrame::SameValue
             && let Some(value) = self.program.operands(call).next()
         {
             let key = self.work.sql[value.index()];
             divided_by.push(self.partition_key(value, key));
-            self.set(value, key);
+            self.set_sql(value, key);
         }
-        let partition = self.work.tree.slice(&divided_by);
+        let partition = self.work.tree.add_slice(&divided_by);
         let order = match ahead {
             // Rows without a value do not affect the result, so the position of NULLs does not matter.
             Some((key, descending)) => {
-                let key = self.order_key(self.work.sql[key.index()], descending, false);
-                self.work.tree.slice(&[key])
+                let key = self.emit_order_key(self.work.sql[key.index()], descending, false);
+                self.work.tree.add_slice(&[key])
             }
-            None if over.is_over_rows() => self.work.tree.slice(&self.windows.order),
+            None if over.is_over_rows() => self.work.tree.add_slice(&self.windows.order),
             None => SqlSlice::default(),
         };
         let rows = match over {
             WindowFrame::Ahead { own: false, .. } => {
                 let rows = "range between unbounded preceding and 1 preceding";
-                Some(self.work.tree.text(span, |out| out.push_str(rows)))
+                Some(self.work.tree.add_text(span, |out| out.push_str(rows)))
             }
             // The default frame in SQL is a `range` frame, which includes all rows with an equal key, so write the
             // `rows` frame.
-            WindowFrame::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
+            WindowFrame::Rows { from, to } => Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
             // Up to the current row, a `rows` frame and a `range` frame have the same first value.
             _ if self.is_first_value(call) && self.is_range_refused(order) => Some(
                 self.work
                     .tree
-                    .text(span, |out| push_rows(out, FrameBound::First, FrameBound::At(0))),
+                    .add_text(span, |out| push_rows(out, FrameBound::First, FrameBound::At(0))),
             ),
             _ => None,
         };
@@ -139,7 +139,7 @@ impl Emitter<'_> {
     }
 
     /// Appends keys to a partition.
-    fn parted(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
+    fn add_partition_keys(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
         for by in parted_by {
             let key = self.work.sql[by.index()];
             partition.push(self.partition_key(*by, key));
@@ -151,13 +151,13 @@ impl Emitter<'_> {
     fn cell_window(&mut self, across: CellFrame, span: Span) -> WindowSpec {
         let order = match across {
             CellFrame::All | CellFrame::Ranked { .. } => SqlSlice::default(),
-            CellFrame::Ordered | CellFrame::Cells { .. } => self.work.tree.slice(&self.windows.pivot_order),
+            CellFrame::Ordered | CellFrame::Cells { .. } => self.work.tree.add_slice(&self.windows.pivot_order),
         };
         let rows = match across {
-            CellFrame::Cells { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
+            CellFrame::Cells { from, to } => Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
             _ => None,
         };
-        let partition = self.work.tree.slice(&self.windows.pivot_rows);
+        let partition = self.work.tree.add_slice(&self.windows.pivot_rows);
         WindowSpec {
             partition,
             order,
@@ -192,10 +192,10 @@ impl Emitter<'_> {
         let mut order = SqlSlice::default();
         if let (GroupRole::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
             let key = self.work.sql[value.index()];
-            let key = self.order_key(key, descending, self.program.meta(value).nullable);
-            order = self.work.tree.slice(&[key]);
+            let key = self.emit_order_key(key, descending, self.program.meta(value).nullable);
+            order = self.work.tree.add_slice(&[key]);
         }
-        let partition = self.work.tree.slice(&partition);
+        let partition = self.work.tree.add_slice(&partition);
         self.work.tree.add(
             Sql::Over {
                 x,
@@ -208,7 +208,7 @@ impl Emitter<'_> {
     }
 
     /// Emits a window that is sorted by the call's argument.
-    fn ranked(
+    fn emit_ranked_window(
         &mut self,
         x: SqlId,
         call: IrId,
@@ -229,9 +229,9 @@ impl Emitter<'_> {
             partition.push(self.work.tree.add(Sql::Postfix { op: "is null", x: key }, span));
         }
         // If `apart` is set, NULLs are in a separate partition, so their position does not matter.
-        let key = self.order_key(key, descending, nullable && !apart);
-        let partition = self.work.tree.slice(&partition);
-        let order = self.work.tree.slice(&[key]);
+        let key = self.emit_order_key(key, descending, nullable && !apart);
+        let partition = self.work.tree.add_slice(&partition);
+        let order = self.work.tree.add_slice(&[key]);
         self.work.tree.add(
             Sql::Over {
                 x,
@@ -254,12 +254,12 @@ impl Emitter<'_> {
 
 fn push_rows(out: &mut String, from: FrameBound, to: FrameBound) {
     out.push_str("rows between ");
-    push_place(out, from);
+    push_bound(out, from);
     out.push_str(" and ");
-    push_place(out, to);
+    push_bound(out, to);
 }
 
-fn push_place(out: &mut String, place: FrameBound) {
+fn push_bound(out: &mut String, place: FrameBound) {
     match place {
         FrameBound::First => out.push_str("unbounded preceding"),
         FrameBound::Last => out.push_str("unbounded following"),
@@ -278,7 +278,7 @@ mod tests {
     use crate::ir::FrameBound;
 
     #[test]
-    fn rows_in_words() {
+    fn frames_are_written() {
         for (from, to, words) in [
             (
                 FrameBound::First,

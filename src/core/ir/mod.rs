@@ -186,7 +186,7 @@ pub enum CellFrame {
 
 impl WindowFrame {
     /// Returns whether the window depends on the step's order.
-    pub fn ordered(self) -> bool {
+    pub fn is_ordered(self) -> bool {
         matches!(
             self,
             Self::Ordered | Self::Rows { .. } | Self::Across(_) | Self::PivotColumns
@@ -226,7 +226,7 @@ impl WindowFrame {
 
     /// Returns whether the window can still be used if the rows are additionally partitioned by a value. This requires
     /// that each bound of the window is the current row or an end of the partition.
-    pub fn holds_when_parted(self) -> bool {
+    pub fn is_valid_in_partitions(self) -> bool {
         use FrameBound::{At, First, Last};
         match self {
             Self::Rows { from, to } | Self::Across(CellFrame::Cells { from, to }) => {
@@ -412,7 +412,7 @@ impl CalendarUnit {
 
     /// Returns the unit's length in seconds, or in months if the number of seconds varies. The flag is `true` for
     /// months.
-    pub fn length(self) -> (i64, bool) {
+    pub fn unit_length(self) -> (i64, bool) {
         match self {
             Self::Second => (1, false),
             Self::Minute => (60, false),
@@ -429,7 +429,7 @@ impl CalendarUnit {
 impl CalendarOffset {
     /// Returns the offset in seconds or in months, so that one quarter and three months are equal.
     pub fn distance(self) -> (i64, bool) {
-        let (length, months) = self.unit.length();
+        let (length, months) = self.unit.unit_length();
         (self.count.saturating_mul(length), months)
     }
 }
@@ -627,13 +627,13 @@ impl Program {
         }
     }
 
-    pub fn add_over(&mut self, over: WindowFrame, parted_by: &[IrId]) -> WindowFrameId {
+    pub fn add_window(&mut self, over: WindowFrame, parted_by: &[IrId]) -> WindowFrameId {
         let by = self.add_args(parted_by);
         self.overs.push((over, by));
         WindowFrameId(self.overs.len() as u32 - 1)
     }
 
-    pub fn over(&self, id: WindowFrameId) -> WindowFrame {
+    pub fn window_frame(&self, id: WindowFrameId) -> WindowFrame {
         self.overs
             .get(id.0 as usize)
             .map_or(WindowFrame::Partition, |(over, _)| *over)
@@ -701,13 +701,15 @@ impl Program {
                 Ir::Date(iso) => return self.text(iso).ends_with("-01"),
                 Ir::Window { call, .. } => call,
                 Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
-                    let owner = catalog::owner(overload);
+                    let owner = catalog::overload_owner(overload);
                     if [internal::TRUNC_MONTH, internal::TRUNC_QUARTER, internal::TRUNC_YEAR].contains(&owner) {
                         return true;
                     }
                     match self.args(args) {
                         [of, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.resolve_names(*of),
-                        [end, one] if owner == internal::ADD => return self.is_month_end(*end) && self.is_one(*one),
+                        [end, one] if owner == internal::ADD => {
+                            return self.is_month_end(*end) && self.is_literal_one(*one);
+                        }
                         _ => return false,
                     }
                 }
@@ -718,12 +720,12 @@ impl Program {
 
     fn is_month_end(&self, date: IrId) -> bool {
         match self.node(self.resolve_names(date)) {
-            Ir::Apply { overload, .. } => catalog::get(catalog::owner(overload)).name == "EOMONTH",
+            Ir::Apply { overload, .. } => catalog::get(catalog::overload_owner(overload)).name == "EOMONTH",
             _ => false,
         }
     }
 
-    fn is_one(&self, id: IrId) -> bool {
+    fn is_literal_one(&self, id: IrId) -> bool {
         matches!(self.node(id), Ir::Number(text) if self.meta(id).ty == Type::Integer && self.text(text) == "1")
     }
 
@@ -744,7 +746,7 @@ impl Program {
 
     /// Returns the tab of the sheet and the column from which a tab's column originates. Only the columns of holiday
     /// tabs originate from another tab.
-    pub fn column_of_sheet(&self, tab: u32, column: u32) -> (u32, u32) {
+    pub fn sheet_column(&self, tab: u32, column: u32) -> (u32, u32) {
         let holidays = tab
             .checked_sub(Holidays::TABS)
             .and_then(|place| self.holidays.get(place as usize));

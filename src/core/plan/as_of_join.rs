@@ -1,6 +1,6 @@
 //! Lookup of the row whose key is nearest to the sought value: the CTEs that choose that row.
 
-use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SearchedRows, as_part_of_name};
+use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SearchedRows, to_name_part};
 use super::planner::Planner;
 use crate::ir::KeyMatching;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
@@ -8,7 +8,7 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 impl Planner<'_> {
     /// Returns the rows that a lookup of the nearest key searches. The rows are numbered if a lookup with the same join
     /// returns a row number.
-    pub(super) fn candidates_of(
+    pub(super) fn candidate_rows(
         &mut self,
         found: &mut FoundRow,
         parts: LookupParts,
@@ -23,7 +23,7 @@ impl Planner<'_> {
         if !counts {
             return (self.searched_rows(parts.find.tab, stage, from), false);
         }
-        let numbered = self.numbered(parts, stage, from, ctes);
+        let numbered = self.number_rows(parts, stage, from, ctes);
         found.position = numbered.position;
         let source = SelectSource::Name(self.quoted_name(&numbered.name));
         (
@@ -37,7 +37,7 @@ impl Planner<'_> {
     }
 
     /// Returns sort keys in whose order the row to choose comes first.
-    pub(super) fn nearest(
+    pub(super) fn nearest_sort_keys(
         &mut self,
         parts: LookupParts,
         key: SqlId,
@@ -47,24 +47,24 @@ impl Planner<'_> {
     ) -> Vec<SqlId> {
         let mut order = Vec::new();
         match parts.find.matching {
-            KeyMatching::Below => order.push(self.emitter.order_key(key, true, false)),
-            KeyMatching::Above => order.push(self.emitter.order_key(key, false, false)),
+            KeyMatching::Below => order.push(self.emitter.emit_order_key(key, true, false)),
+            KeyMatching::Above => order.push(self.emitter.emit_order_key(key, false, false)),
             KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => {}
         }
         match counted {
             Some(position) => order.push(match qualifier {
-                Some(name) => self.emitter.field(name, position, false),
+                Some(name) => self.emitter.emit_field(name, position, false),
                 None => self.emitter.emit_column_by_name(position, false),
             }),
             None if !order.is_empty() && self.is_unique(parts, stage) => {}
             None => {
-                let rest = self.order_of(parts, stage, qualifier, !order.is_empty());
+                let rest = self.search_order(parts, stage, qualifier, !order.is_empty());
                 order.extend(rest);
                 let by = self
                     .searched_column(parts.by, stage)
                     .map(|(name, _)| name)
                     .unwrap_or_default();
-                self.warn_of_several_matches(parts, &by);
+                self.warn_of_multiple_matches(parts, &by);
             }
         }
         order
@@ -75,7 +75,7 @@ impl Planner<'_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    pub(super) fn chosen_rows(
+    pub(super) fn add_chosen_row_ctes(
         &mut self,
         found: &mut FoundRow,
         parts: LookupParts,
@@ -83,11 +83,11 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let Some(here) = self.column_of(parts.sought, stage) else {
+        let Some(here) = self.input_column_name(parts.sought, stage) else {
             return;
         };
         let alike = self.lookups_sharing_cte(parts, true);
-        let (among, counted) = self.candidates_of(found, parts, stage, from, ctes);
+        let (among, counted) = self.candidate_rows(found, parts, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
         let mut alias = among.name.clone();
         let own = alias.eq_ignore_ascii_case(from);
@@ -98,19 +98,19 @@ impl Planner<'_> {
             true => self.free_name(&format!("{}_sought", here.0), &columns, parts.find.tab),
             false => here.0.clone(),
         };
-        let place = self.free_name(&format!("{}_row", as_part_of_name(&there)), &columns, parts.find.tab);
-        let sought = self.emitter.field(from, &here.0, here.1);
+        let place = self.free_name(&format!("{}_row", to_name_part(&there)), &columns, parts.find.tab);
+        let sought = self.emitter.emit_field(from, &here.0, here.1);
         let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
-        let key = self.emitter.field(&alias, &by, quoted);
-        self.emitter.set(parts.sought, sought);
-        self.emitter.set(parts.by, key);
+        let key = self.emitter.emit_field(&alias, &by, quoted);
+        self.emitter.set_sql(parts.sought, sought);
+        self.emitter.set_sql(parts.by, key);
         let test = self.emit_condition(parts.find.test, &[parts.sought, parts.by]);
-        let part = self.same_part(parts.find.tab, stage, from, &alias);
-        let on = self.and(part, test);
+        let part = self.emit_partition_condition(parts.find.tab, stage, from, &alias);
+        let on = self.combine_conditions(part, test);
         let written_alias = self.quoted_name(&alias);
         let on = self.emitter.tree().put_joined_column_last(on, &written_alias);
         let position = found.position.clone();
-        let order = self.nearest(parts, key, stage, counted.then_some(position.as_str()), Some(&alias));
+        let order = self.nearest_sort_keys(parts, key, stage, counted.then_some(position.as_str()), Some(&alias));
         let renamed = (there != here.0).then(|| self.quoted_name(&there));
         let mut items = vec![Item {
             expr: sought,
@@ -118,19 +118,19 @@ impl Planner<'_> {
         }];
         for (column, _) in &columns {
             items.push(Item {
-                expr: self.emitter.field(&alias, &column.0, column.1),
+                expr: self.emitter.emit_field(&alias, &column.0, column.1),
                 alias: None,
             });
         }
         if counted {
             items.push(Item {
-                expr: self.emitter.field(&alias, &position, false),
+                expr: self.emitter.emit_field(&alias, &position, false),
                 alias: None,
             });
         }
         let mut partition = vec![self.emitter.partition_key(parts.sought, sought)];
         for ((name, quoted), id) in self.partition_columns(parts.find.tab, stage) {
-            let written = self.emitter.field(&alias, &name, quoted);
+            let written = self.emitter.emit_field(&alias, &name, quoted);
             partition.push(self.emitter.partition_key(id, written));
         }
         let expr = self.row_number(&partition, &order);
@@ -147,7 +147,7 @@ impl Planner<'_> {
         };
         let body = Select {
             items,
-            from: Some(self.source(stage, from)),
+            from: Some(self.select_source(stage, from)),
             joins: vec![join],
             ..Select::default()
         };
@@ -158,7 +158,7 @@ impl Planner<'_> {
         };
         let candidates = self
             .cte_names
-            .choose(&format!("{origin}_{side}_{}", as_part_of_name(&here.0)));
+            .choose_name(&format!("{origin}_{side}_{}", to_name_part(&here.0)));
         ctes.push(Cte {
             name: self.quoted_name(&candidates),
             body,
@@ -180,10 +180,10 @@ impl Planner<'_> {
                 alias: None,
             });
         }
-        let filter = Some(self.is_first(&place));
+        let filter = Some(self.emit_first_row_test(&place));
         let name = self
             .cte_names
-            .choose(&format!("{origin}_for_{}", as_part_of_name(&here.0)));
+            .choose_name(&format!("{origin}_for_{}", to_name_part(&here.0)));
         let from = Some(SelectSource::Name(self.quoted_name(&candidates)));
         ctes.push(Cte {
             name: self.quoted_name(&name),
@@ -200,7 +200,7 @@ impl Planner<'_> {
     }
 
     /// Adds the CTEs that choose the row with the nearest key if the sought value is the same for all rows.
-    pub(super) fn one_of_ordered(
+    pub(super) fn add_single_nearest_ctes(
         &mut self,
         found: &mut FoundRow,
         parts: LookupParts,
@@ -209,7 +209,7 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let alike = self.lookups_sharing_cte(parts, true);
-        let (among, counted) = self.candidates_of(found, parts, stage, from, ctes);
+        let (among, counted) = self.candidate_rows(found, parts, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
         let position = found.position.clone();
         let alone = if counted {
@@ -217,17 +217,17 @@ impl Planner<'_> {
         } else {
             self.set_single_qualifier(parts.find.tab, stage, from)
         };
-        let test = self.test_here(parts, stage, &position);
+        let test = self.emit_key_condition(parts, stage, &position);
         let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
         let key = self.emitter.emit_column_by_name(&by, quoted);
-        let order = self.nearest(
+        let order = self.nearest_sort_keys(
             parts,
             key,
             stage,
             counted.then_some(position.as_str()),
             alone.as_deref(),
         );
-        let place = self.free_name(&format!("{}_row", as_part_of_name(&by)), &columns, parts.find.tab);
+        let place = self.free_name(&format!("{}_row", to_name_part(&by)), &columns, parts.find.tab);
         let mut items = Vec::new();
         for (column, _) in &columns {
             items.push(Item {
@@ -241,7 +241,7 @@ impl Planner<'_> {
                 alias: None,
             });
         }
-        let parted = self.parted_by(parts.find.tab, stage);
+        let parted = self.search_partition(parts.find.tab, stage);
         let expr = self.row_number(&parted, &order);
         items.push(Item {
             expr,
@@ -255,7 +255,7 @@ impl Planner<'_> {
         };
         let name = self
             .cte_names
-            .choose(&format!("{origin}_{side}_{}", self.name_sought(parts.sought)));
+            .choose_name(&format!("{origin}_{side}_{}", self.sought_name(parts.sought)));
         let body = Select {
             items,
             from: Some(among.source),
@@ -268,7 +268,7 @@ impl Planner<'_> {
         });
         self.reset_qualifier();
         let source = SelectSource::Name(self.quoted_name(&name));
-        let filter = self.is_first(&place);
+        let filter = self.emit_first_row_test(&place);
         self.add_single_row_cte(found, parts, &alike, source, filter, stage, from, ctes);
     }
 }

@@ -3,10 +3,10 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::materialization::Cuts;
+use super::materialization::MaterializedValues;
 use super::names::UsedNames;
-use super::strata::read_by_having;
-use super::value_numbering::numbers;
+use super::strata::used_by_having;
+use super::value_numbering::number_values;
 use crate::check::DefinitionRole;
 use crate::ir::IrId;
 
@@ -43,37 +43,40 @@ impl<'s> SharedArguments<'s> {
         }
     }
 
-    fn values(&mut self) -> &mut SharedValues {
+    fn shared_values(&mut self) -> &mut SharedValues {
         let Self { step, live, .. } = *self;
         self.values.get_or_insert_with(|| {
             let program = step.program;
-            let numbers = numbers(step, live, |_, _| {});
+            let numbers = number_values(step, live, |_, _| {});
             let mut places = vec![0; program.definitions.len()];
             let mut definitions = FxHashMap::default();
             for (place, index) in program.order.iter().enumerate() {
                 let index = *index as usize;
                 places[index] = place;
-                let column = step.is(index, DefinitionRole::Definitions) && step.outputs[index] && !step.keys[index];
+                let column =
+                    step.has_role(index, DefinitionRole::Definitions) && step.outputs[index] && !step.keys[index];
                 if live[index] && column && !program.definitions[index].failed {
-                    definitions.entry(numbers[step.root(index).index()]).or_insert(index);
+                    definitions
+                        .entry(numbers[step.definition_root(index).index()])
+                        .or_insert(index);
                 }
             }
             SharedValues {
                 numbers,
                 definitions,
                 places,
-                tested: read_by_having(step),
+                tested: used_by_having(step),
                 columns: FxHashMap::default(),
             }
         })
     }
 
     /// Cuts an argument of the definition `of`: assigns it to a new column, or to the column of an equal value.
-    pub fn cut_argument(
+    pub fn materialize_argument(
         &mut self,
         arg: IrId,
         of: usize,
-        cuts: &mut Cuts,
+        cuts: &mut MaterializedValues,
         taken: &mut UsedNames,
         name: impl FnOnce(&mut UsedNames) -> String,
     ) {
@@ -83,7 +86,7 @@ impl<'s> SharedArguments<'s> {
             cuts.insert(arg, name(taken));
             return;
         }
-        let values = self.values();
+        let values = self.shared_values();
         let number = values.numbers[arg.index()];
         // Values that `having` tests are computed first, regardless of the order of definitions.
         let tested = values.tested[of];
@@ -93,14 +96,14 @@ impl<'s> SharedArguments<'s> {
         }
         let place = |index: usize| values.places[index];
         let same = values.definitions.get(&number).copied().filter(|index| {
-            let root = step.root(*index);
+            let root = step.definition_root(*index);
             rows[root.index()] == rows[arg.index()]
                 && values.tested[*index] == tested
                 && (place(*index) < place(of) || !cuts.contains(root))
         });
         let column = match same {
             Some(index) => {
-                let root = step.root(index);
+                let root = step.definition_root(index);
                 let (first, other) = if place(index) < place(of) {
                     (root, arg)
                 } else {
@@ -108,7 +111,7 @@ impl<'s> SharedArguments<'s> {
                 };
                 let first = cuts.representative(first);
                 if !cuts.contains(first) {
-                    let name = taken.output(program.definitions[index].name.as_deref().unwrap_or_default());
+                    let name = taken.output_name(program.definitions[index].name.as_deref().unwrap_or_default());
                     cuts.insert(first, name);
                 }
                 cuts.reuse_value(other, first);

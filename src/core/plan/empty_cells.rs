@@ -2,7 +2,7 @@
 //! values are constant along a row.
 
 use super::StepPlan;
-use super::liveness::{live_definitions, needed};
+use super::liveness::{live_definitions, needed_nodes};
 use crate::Level;
 use crate::catalog::{self, Nulls, internal};
 use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
@@ -17,9 +17,9 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
         .iter()
         .zip(&live)
         .filter(|(d, live)| **live && !d.failed);
-    let mut nodes = definitions.flat_map(|(d, _)| needed(program, d.first, d.root));
+    let mut nodes = definitions.flat_map(|(d, _)| needed_nodes(program, d.first, d.root));
     nodes.any(|id| match program.node(id) {
-        Ir::Window { call, over } => counts_cells(program, call, program.over(over), keys),
+        Ir::Window { call, over } => counts_cells(program, call, program.window_frame(over), keys),
         Ir::PeriodLookup { value, .. } => !is_empty(program, value, keys),
         // A lookup in the sheet's own rows also searches the rows of empty cells.
         Ir::RowLookup { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
@@ -31,7 +31,7 @@ fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String
     let Ir::Apply { overload, .. } = program.node(call) else {
         return true;
     };
-    let id = catalog::owner(overload);
+    let id = catalog::overload_owner(overload);
     // COUNTBLANK is the only aggregate that counts empty cells.
     let skips = catalog::get(id).level == Level::Aggregate && id != internal::COUNTBLANK;
     let skips_empty = || {
@@ -74,7 +74,7 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
         Ir::Apply { overload, args } => {
             let nulls = catalog::overload(overload)
                 .and_then(|o| o.nulls)
-                .unwrap_or(catalog::get(catalog::owner(overload)).nulls);
+                .unwrap_or(catalog::get(catalog::overload_owner(overload)).nulls);
             nulls == Nulls::Any && program.args(args).iter().any(|id| operand(*id))
         }
         Ir::Case(arms) => program.args(arms).chunks(2).all(|arm| match *arm {
@@ -101,7 +101,7 @@ fn is_not_met(program: &Program, condition: IrId, keys: &[String]) -> bool {
 
 /// Returns, for each definition, whether its value is the same in all columns of a row. `rows` contains the keys
 /// that identify the rows.
-pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
+pub fn constant_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
     let mut same = vec![false; program.definitions.len()];
     for index in &program.order {
         let definition = &program.definitions[*index as usize];
@@ -125,7 +125,7 @@ pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
                     .iter()
                     .any(|row| row.eq_ignore_ascii_case(&program.columns[column as usize].name)),
                 Ir::Definition(used) => same[used as usize],
-                Ir::Window { over, .. } => match program.over(over) {
+                Ir::Window { over, .. } => match program.window_frame(over) {
                     WindowFrame::Across(CellFrame::All) => true,
                     // A window along the row is limited by the ends of the row, so its value can differ from cell to
                     // cell.

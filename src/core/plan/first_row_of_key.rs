@@ -14,7 +14,7 @@ use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 impl Planner<'_> {
     /// Returns the sort keys of the searched rows, qualified with `qualifier`. If `behind_key` is set, excludes the
     /// compared key, because the caller already sorts by it.
-    pub(super) fn order_of(
+    pub(super) fn search_order(
         &mut self,
         parts: LookupParts,
         stage: u32,
@@ -26,11 +26,11 @@ impl Planner<'_> {
             if self.roles.order.is_empty() {
                 self.needs_order(parts, stage);
             }
-            let name = qualifier.map(|name| self.emitter.name(name, Span::default()));
+            let name = qualifier.map(|name| self.emitter.emit_name(name, Span::default()));
             let saved = std::mem::replace(&mut self.emitter.qualifier, name);
             let shadowed = std::mem::replace(&mut self.emitter.shadowed, qualifier.is_some());
             self.in_windows = true;
-            self.windows(stage);
+            self.set_window_keys(stage);
             self.in_windows = false;
             self.emitter.qualifier = saved;
             self.emitter.shadowed = shadowed;
@@ -54,10 +54,10 @@ impl Planner<'_> {
         }
         for (column, descending) in keys {
             let key = match qualifier {
-                Some(name) => self.emitter.field(name, column.name(), column.is_quoted()),
+                Some(name) => self.emitter.emit_field(name, column.name(), column.is_quoted()),
                 None => self.emitter.emit_column_by_name(column.name(), column.is_quoted()),
             };
-            order.push(self.emitter.order_key(key, descending, column.is_nullable()));
+            order.push(self.emitter.emit_order_key(key, descending, column.is_nullable()));
         }
         if order.is_empty() && parts.find.matching == KeyMatching::Exact {
             order.extend(by.map(|by| self.emitter.emit_column_by_name(&by, false)));
@@ -80,10 +80,10 @@ impl Planner<'_> {
 
     pub(super) fn row_number(&mut self, partition: &[SqlId], order: &[SqlId]) -> SqlId {
         let tree = self.emitter.tree();
-        let x = tree.call("row_number", &[], Span::default());
+        let x = tree.add_call("row_number", &[], Span::default());
         let mut order = order.to_vec();
         tree.write_directions(&mut order);
-        let (partition, order) = (tree.slice(partition), tree.slice(&order));
+        let (partition, order) = (tree.add_slice(partition), tree.add_slice(&order));
         tree.add(
             Sql::Over {
                 x,
@@ -119,10 +119,16 @@ impl Planner<'_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    pub(super) fn numbered(&mut self, parts: LookupParts, stage: u32, from: &str, ctes: &mut Vec<Cte>) -> NumberedRows {
+    pub(super) fn number_rows(
+        &mut self,
+        parts: LookupParts,
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) -> NumberedRows {
         let by_number = parts.find.by_number;
         let exact = parts.find.matching == KeyMatching::Exact;
-        let key = (!by_number).then(|| self.finds.number(parts.by));
+        let key = (!by_number).then(|| self.finds.sought_number(parts.by));
         // The rows of another tab are the same in all strata. The sheet's own rows come from the previous stratum, so
         // they differ between strata.
         let rows = match parts.find.tab {
@@ -146,16 +152,16 @@ impl Planner<'_> {
             .searched_column(parts.by, stage)
             .map(|(name, _)| name)
             .unwrap_or_default();
-        let shown_key = self.name_of_key(parts, stage);
+        let shown_key = self.key_name(parts, stage);
         let place = (!unique).then(|| self.free_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
         let position = self.free_name("position", &columns, parts.find.tab);
         let alone = self.set_single_qualifier(parts.find.tab, stage, from);
-        let order = self.order_of(parts, stage, alone.as_deref(), false);
+        let order = self.search_order(parts, stage, alone.as_deref(), false);
         let mut select = Select {
             from: Some(among.source.clone()),
             ..Select::default()
         };
-        let parted = self.parted_by(parts.find.tab, stage);
+        let parted = self.search_partition(parts.find.tab, stage);
         let mut partition = parted.clone();
         for (column, id) in &columns {
             let expr = self.emitter.emit_column_by_name(&column.0, column.1);
@@ -182,7 +188,7 @@ impl Planner<'_> {
             Some(_) if exact && !unique => format!("{}_numbered_by_{shown_key}", among.name),
             _ => format!("{}_numbered", among.name),
         };
-        let name = self.cte_names.choose(&wanted);
+        let name = self.cte_names.choose_name(&wanted);
         ctes.push(Cte {
             name: self.quoted_name(&name),
             body: select,
@@ -206,8 +212,8 @@ impl Planner<'_> {
                     alias: None,
                 });
             }
-            let filter = self.is_first(place);
-            let first = self.cte_names.choose(&format!("{}_by_{shown_key}", among.name));
+            let filter = self.emit_first_row_test(place);
+            let first = self.cte_names.choose_name(&format!("{}_by_{shown_key}", among.name));
             let from = Some(SelectSource::Name(self.quoted_name(&name)));
             let body = Select {
                 items,
@@ -222,7 +228,7 @@ impl Planner<'_> {
             first
         });
         if place.is_some() {
-            self.warn_of_several_matches(parts, &key_name);
+            self.warn_of_multiple_matches(parts, &key_name);
         }
         let made = NumberedRows {
             name,
@@ -237,7 +243,7 @@ impl Planner<'_> {
     }
 
     /// Returns the partition keys of the searched rows, for a select that reads only these rows.
-    pub(super) fn parted_by(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
+    pub(super) fn search_partition(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
         let mut partition = Vec::new();
         for ((name, quoted), id) in self.partition_columns(tab, stage) {
             let written = self.emitter.emit_column_by_name(&name, quoted);
@@ -247,13 +253,13 @@ impl Planner<'_> {
     }
 
     /// Emits `place = 1`.
-    pub(super) fn is_first(&mut self, place: &str) -> SqlId {
+    pub(super) fn emit_first_row_test(&mut self, place: &str) -> SqlId {
         let place = self.emitter.emit_column_by_name(place, false);
-        let one = self.emitter.tree().text(Span::default(), |out| out.push('1'));
-        self.emitter.tree().binary(Op::Equal, place, one, Span::default())
+        let one = self.emitter.tree().add_text(Span::default(), |out| out.push('1'));
+        self.emitter.tree().add_binary(Op::Equal, place, one, Span::default())
     }
 
-    pub(super) fn warn_of_several_matches(&mut self, parts: LookupParts, key: &str) {
+    pub(super) fn warn_of_multiple_matches(&mut self, parts: LookupParts, key: &str) {
         let Some(tab) = self.tab(parts.find.tab).filter(|tab| !tab.ordered) else {
             return;
         };
@@ -273,7 +279,7 @@ impl Planner<'_> {
 
     /// Adds the CTEs that look up a constant key once for all rows. The looked-up values are NULL if no row has that
     /// key.
-    pub(super) fn one_row(
+    pub(super) fn look_up_constant_key(
         &mut self,
         found: &mut FoundRow,
         parts: LookupParts,
@@ -288,15 +294,15 @@ impl Planner<'_> {
             self.set_single_qualifier(parts.find.tab, stage, from);
             (self.searched_rows(parts.find.tab, stage, from).source, None)
         } else {
-            let numbered = self.numbered(parts, stage, from, ctes);
+            let numbered = self.number_rows(parts, stage, from, ctes);
             found.position = numbered.position;
             (SelectSource::Name(self.quoted_name(&numbered.name)), numbered.place)
         };
-        let test = self.test_here(parts, stage, &found.position);
+        let test = self.emit_key_condition(parts, stage, &found.position);
         let filter = match place {
             Some(place) => {
-                let first = self.is_first(&place);
-                self.emitter.tree().binary(Op::And, test, first, Span::default())
+                let first = self.emit_first_row_test(&place);
+                self.emitter.tree().add_binary(Op::And, test, first, Span::default())
             }
             None => test,
         };
@@ -304,13 +310,13 @@ impl Planner<'_> {
     }
 
     /// Emits the condition on the key for a select that reads only the searched rows.
-    pub(super) fn test_here(&mut self, parts: LookupParts, stage: u32, position: &str) -> SqlId {
+    pub(super) fn emit_key_condition(&mut self, parts: LookupParts, stage: u32, position: &str) -> SqlId {
         let (name, quoted) = match parts.find.by_number {
             true => (position.to_owned(), false),
             false => self.searched_column(parts.by, stage).unwrap_or_default(),
         };
         let key = self.emitter.emit_column_by_name(&name, quoted);
-        self.emitter.set(parts.by, key);
+        self.emitter.set_sql(parts.by, key);
         self.emit_condition(parts.find.test, &[parts.by])
     }
 
@@ -354,7 +360,7 @@ impl Planner<'_> {
             if !read.contains(&column.0.to_ascii_lowercase()) {
                 continue;
             }
-            let expr = self.emitter.largest(id, written);
+            let expr = self.emitter.emit_maximum(id, written);
             select.items.push(Item {
                 expr,
                 alias: Some(self.alias_text(&column)),
@@ -365,7 +371,7 @@ impl Planner<'_> {
             let written = self.emitter.emit_column_by_name(&position, false);
             select.items.push(match parted.is_empty() {
                 true => {
-                    let expr = self.emitter.tree().call("max", &[written], Span::default());
+                    let expr = self.emitter.tree().add_call("max", &[written], Span::default());
                     Item {
                         expr,
                         alias: Some(self.quoted_name(&position)),
@@ -380,7 +386,7 @@ impl Planner<'_> {
         let among = self.searched_rows(parts.find.tab, stage, from);
         let name = self
             .cte_names
-            .choose(&format!("{}_for_{}", among.name, self.name_sought(parts.sought)));
+            .choose_name(&format!("{}_for_{}", among.name, self.sought_name(parts.sought)));
         let written = self.quoted_name(&name);
         ctes.push(Cte {
             name: written.clone(),

@@ -22,13 +22,13 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
             return None;
         };
         // If a call contains several ranges, each range is named separately.
-        let function =
-            catalog::shown(catalog::owner(overload)).filter(|_| text.contains(':') && !text.ends_with(')'))?;
-        name_of_range(&format!("{function}({text})"))
+        let function = catalog::display_name(catalog::overload_owner(overload))
+            .filter(|_| text.contains(':') && !text.ends_with(')'))?;
+        name_from_range(&format!("{function}({text})"))
     };
     cell_name(program, id, text)
-        .or_else(|| name_of_offset(text))
-        .or_else(|| name_of_range(text))
+        .or_else(|| name_from_offset(text))
+        .or_else(|| name_from_range(text))
         .or_else(of_range)
         .or_else(|| call_name(program, id, text))
 }
@@ -38,10 +38,10 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
 fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (overload, args) = match program.node(id) {
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } => (overload, args),
-        Ir::IsNull { .. } | Ir::Not(_) => return name_of_expression(text),
+        Ir::IsNull { .. } | Ir::Not(_) => return name_from_expression(text),
         _ => return None,
     };
-    let function = catalog::get(catalog::owner(overload));
+    let function = catalog::get(catalog::overload_owner(overload));
     let called = text.split_once('(').map_or("", |(called, _)| called.trim());
     let is_own = catalog::lookup(called).is_some_and(|found| {
         let base = found
@@ -52,14 +52,14 @@ fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
         found.name == function.name || base == function.name
     });
     let named = |text: &str| match program.node(id) {
-        Ir::Aggregate { .. } => name_of_aggregate(text).or_else(|| name_of_expression(text)),
-        _ => name_of_expression(text),
+        Ir::Aggregate { .. } => name_from_aggregate(text).or_else(|| name_from_expression(text)),
+        _ => name_from_expression(text),
     };
     if !function.internal && is_own {
         return named(text);
     }
     if function.internal && (called.is_empty() || called.contains(OPERATORS)) {
-        return name_of_expression(text).filter(|_| text.contains(OPERATORS));
+        return name_from_expression(text).filter(|_| text.contains(OPERATORS));
     }
     let [of] = program.args(args) else { return None };
     named(&format!(
@@ -73,7 +73,7 @@ const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
 
 /// Returns a name for an argument that is computed in a separate column. The name is derived from the argument's
 /// formula or, if that is not possible, from the call that uses the argument.
-pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: NamedCall<'_>) -> String {
+pub(super) fn argument_name(program: &Program, id: IrId, source: &str, call: NamedCall<'_>) -> String {
     let NamedCall {
         function,
         param,
@@ -102,7 +102,7 @@ pub(super) struct NamedCall<'c> {
 
 /// Returns a name for a value whose formula is too long for a name. The name is derived from the value's function and
 /// the definition that reads the value.
-pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String {
+pub(super) fn function_based_name(program: &Program, id: IrId, of: &str) -> String {
     let call = match program.node(id) {
         Ir::Window { call, .. } => program.node(call),
         node => node,
@@ -110,7 +110,7 @@ pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String 
     let (Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. }) = call else {
         return format!("value_for_{of}");
     };
-    let function = catalog::shown(catalog::owner(overload)).map(snake_case);
+    let function = catalog::display_name(catalog::overload_owner(overload)).map(snake_case);
     format!("{}_for_{of}", function.as_deref().unwrap_or("value"))
 }
 
@@ -118,19 +118,19 @@ pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String 
 /// column's name.
 fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (call, over) = match program.node(id) {
-        Ir::Window { call, over } => (call, program.over(over)),
+        Ir::Window { call, over } => (call, program.window_frame(over)),
         _ => return None,
     };
     let Ir::Apply { overload, args } = program.node(call) else {
         return None;
     };
     let args = program.args(args);
-    let function = catalog::owner(overload);
+    let function = catalog::overload_owner(overload);
     if function == internal::PLACE {
         return Some("pivot_index".to_owned());
     }
     if let WindowFrame::Across(across) = over {
-        return across_row(program, function, args, across);
+        return across_row_name(program, function, args, across);
     }
     if function == internal::ROW_NUMBER {
         return (!text.contains('(')).then(|| "row_number".to_owned());
@@ -179,7 +179,7 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
         (internal::LAST_VALUE, ..) => format!("last_{name}"),
         (internal::NTH_VALUE, Some(row), _) => format!("{name}_in_row_{row}"),
         _ => {
-            let function = name_of_text(catalog::shown(function)?)?;
+            let function = name_from_text(catalog::display_name(function)?)?;
             match over {
                 WindowFrame::Rows {
                     from: FrameBound::First,
@@ -196,7 +196,7 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
 
 /// Returns a name for a value that reads only some rows of a column, such as `revenue_from_row_3` or
 /// `revenue_in_rows_2_to_5`.
-pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
+pub(super) fn row_range_name(program: &Program, id: IrId) -> Option<String> {
     let Ir::Case(arms) = program.node(id) else { return None };
     let [only, value] = program.args(arms) else { return None };
     let name = column_name_not_in_text(program, *value, "")?;
@@ -214,8 +214,8 @@ pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
         let Ir::Number(digits) = program.node(*number) else {
             return None;
         };
-        let counts = catalog::owner(counted) == internal::ROW_NUMBER;
-        counts.then(|| (catalog::owner(overload), program.text(digits)))
+        let counts = catalog::overload_owner(counted) == internal::ROW_NUMBER;
+        counts.then(|| (catalog::overload_owner(overload), program.text(digits)))
     };
     let bounds: Vec<_> = match program.node(*only) {
         Ir::And(all) => program.args(all).iter().filter_map(|id| bound(*id)).collect(),
@@ -233,7 +233,7 @@ pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
 
 /// Returns a name for a cell in another column of a pivot, such as `revenue_to_the_left`, or for all cells in a
 /// row, such as `row_sum_revenue`.
-fn across_row(
+fn across_row_name(
     program: &Program,
     function: crate::catalog::FunctionId,
     args: &[IrId],
@@ -250,7 +250,7 @@ fn across_row(
         (internal::LAG, Some(columns)) => format!("{name}_{columns}_to_the_left"),
         (internal::LEAD, Some(columns)) => format!("{name}_{columns}_to_the_right"),
         _ => {
-            let function = name_of_text(catalog::shown(function)?)?;
+            let function = name_from_text(catalog::display_name(function)?)?;
             let part = if across == CellFrame::All { "row" } else { "beside" };
             format!("{part}_{function}_{name}")
         }
@@ -270,11 +270,11 @@ fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option
         _ => return None,
     };
     let said = !text.is_empty() && text.to_lowercase().contains(&name.to_lowercase());
-    name_of_text(&name).filter(|_| !said)
+    name_from_text(&name).filter(|_| !said)
 }
 
 /// Converts source text to a name: `SUM(amount)` becomes `sum_amount`. `None` if the source is too long for a name.
-fn name_of_text(text: &str) -> Option<String> {
+fn name_from_text(text: &str) -> Option<String> {
     if text.len() > LONGEST_TEXT {
         return None;
     }
@@ -315,7 +315,7 @@ fn operators_in_words(text: &str) -> (String, usize) {
 
 /// Converts an expression to a name: `revenue / orders` becomes `revenue_per_orders`. `None` for an expression
 /// with several operators.
-fn name_of_expression(text: &str) -> Option<String> {
+fn name_from_expression(text: &str) -> Option<String> {
     if text.len() > LONGEST_TEXT {
         return None;
     }
@@ -323,20 +323,20 @@ fn name_of_expression(text: &str) -> Option<String> {
     if operators > 1 {
         None
     } else {
-        name_of_text(&words).filter(|name| !reads_as_counted(name))
+        name_from_text(&words).filter(|name| !has_counter_suffix(name))
     }
 }
 
 /// Returns whether a name ends with a number. Such a name looks like a counter: readers would take `amount_2` for the
 /// second of several columns.
-fn reads_as_counted(name: &str) -> bool {
+fn has_counter_suffix(name: &str) -> bool {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with('_')
 }
 
 /// Converts an aggregate to a name: `SUM(amount)` becomes `total_amount`, `COUNT(order_id)` becomes
 /// `order_count`, and `MINIFS(price, region, "EU")` becomes `min_price_if_region_eu`. If the conditions are too
 /// long, the name ends in `_with_conditions`.
-fn name_of_aggregate(text: &str) -> Option<String> {
+fn name_from_aggregate(text: &str) -> Option<String> {
     const LONGEST: usize = 48;
     let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
     let function = function.trim().to_ascii_lowercase();
@@ -360,7 +360,7 @@ fn name_of_aggregate(text: &str) -> Option<String> {
     let name = if value.is_empty() {
         String::new()
     } else {
-        name_of_expression(value)?
+        name_from_expression(value)?
     };
     let name = match base {
         "sum" => format!("total_{name}"),
@@ -376,7 +376,7 @@ fn name_of_aggregate(text: &str) -> Option<String> {
     };
     let full = format!("{name}_if_{}", snake_case(&operators_in_words(condition).0));
     let short = || Some(format!("{name}_with_conditions")).filter(|name| name.len() <= LONGEST);
-    if full.len() <= LONGEST && !reads_as_counted(&full) {
+    if full.len() <= LONGEST && !has_counter_suffix(&full) {
         Some(full)
     } else {
         short()
@@ -385,14 +385,14 @@ fn name_of_aggregate(text: &str) -> Option<String> {
 
 /// Converts an OFFSET to a name: `OFFSET(revenue, -1)` becomes `previous_revenue`, and `OFFSET(revenue, 3)`
 /// becomes `revenue_3_rows_after`.
-fn name_of_offset(text: &str) -> Option<String> {
+fn name_from_offset(text: &str) -> Option<String> {
     let inside = text
         .strip_suffix(')')?
         .split_once('(')
         .filter(|(f, _)| f.trim().eq_ignore_ascii_case("offset"))?
         .1;
     let (value, rows) = inside.rsplit_once(',')?;
-    let value = name_of_text(value.trim()).filter(|_| !value.contains('('))?;
+    let value = name_from_text(value.trim()).filter(|_| !value.contains('('))?;
     let rows: i64 = rows.trim().parse().ok()?;
     Some(match rows {
         -1 => format!("previous_{value}"),
@@ -407,67 +407,70 @@ fn name_of_offset(text: &str) -> Option<String> {
 
 /// Converts a range to a name: `SUM(revenue:revenue)` becomes `sum_of_all_revenue`, and
 /// `AVERAGE(FIRST(revenue):revenue)` becomes `running_average_revenue`.
-fn name_of_range(text: &str) -> Option<String> {
+fn name_from_range(text: &str) -> Option<String> {
     let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
     let (from, to) = inside.split_once(':').filter(|(_, to)| !to.contains(','))?;
-    let (function, from, to) = (name_of_text(function)?, from.trim(), to.trim());
+    let (function, from, to) = (name_from_text(function)?, from.trim(), to.trim());
     let is_name = |end: &str| !end.contains(['(', '[', ':']);
     let of = |end: &str, word: &str| {
         let (called, name) = end.strip_suffix(')')?.split_once('(')?;
         called.trim().eq_ignore_ascii_case(word).then(|| name.trim().to_owned())
     };
     if from.eq_ignore_ascii_case(to) && is_name(from) {
-        return Some(format!("{function}_of_all_{}", name_of_text(from)?));
+        return Some(format!("{function}_of_all_{}", name_from_text(from)?));
     }
     if is_name(to) && of(from, "first").is_some() {
-        return Some(format!("running_{function}_{}", name_of_text(to)?));
+        return Some(format!("running_{function}_{}", name_from_text(to)?));
     }
     if is_name(to) && of(from, "offset").is_some() {
-        return Some(format!("moving_{function}_{}", name_of_text(to)?));
+        return Some(format!("moving_{function}_{}", name_from_text(to)?));
     }
     None
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{name_of_aggregate, name_of_expression, name_of_offset, name_of_range, name_of_text};
+    use super::{name_from_aggregate, name_from_expression, name_from_offset, name_from_range, name_from_text};
 
     #[test]
-    fn ranges_are_called_by_what_they_hold() {
+    fn range_names_describe_their_rows() {
         assert_eq!(
-            name_of_range("SUM(revenue:revenue)").as_deref(),
+            name_from_range("SUM(revenue:revenue)").as_deref(),
             Some("sum_of_all_revenue")
         );
         assert_eq!(
-            name_of_range("SUM(FIRST(revenue):revenue)").as_deref(),
+            name_from_range("SUM(FIRST(revenue):revenue)").as_deref(),
             Some("running_sum_revenue")
         );
         assert_eq!(
-            name_of_range("AVERAGE(OFFSET(a, -2):a)").as_deref(),
+            name_from_range("AVERAGE(OFFSET(a, -2):a)").as_deref(),
             Some("moving_average_a")
         );
-        assert_eq!(name_of_range("SUMIFS(a:a, b:b, \"x\")"), None);
-        assert_eq!(name_of_range("SUM(a)"), None);
+        assert_eq!(name_from_range("SUMIFS(a:a, b:b, \"x\")"), None);
+        assert_eq!(name_from_range("SUM(a)"), None);
     }
 
     #[test]
-    fn rows_are_called_by_where_they_stand() {
+    fn row_names_describe_their_position() {
         assert_eq!(
-            name_of_offset("OFFSET(revenue, -1)").as_deref(),
+            name_from_offset("OFFSET(revenue, -1)").as_deref(),
             Some("previous_revenue")
         );
-        assert_eq!(name_of_offset("offset( revenue ,1)").as_deref(), Some("next_revenue"));
+        assert_eq!(name_from_offset("offset( revenue ,1)").as_deref(), Some("next_revenue"));
         assert_eq!(
-            name_of_offset("OFFSET(revenue, -12)").as_deref(),
+            name_from_offset("OFFSET(revenue, -12)").as_deref(),
             Some("revenue_12_rows_before")
         );
-        assert_eq!(name_of_offset("OFFSET(a / b, 2)").as_deref(), Some("a_b_2_rows_after"));
-        assert_eq!(name_of_offset("OFFSET(MAX(a), 2)"), None);
-        assert_eq!(name_of_offset("SUM(a)"), None);
+        assert_eq!(
+            name_from_offset("OFFSET(a / b, 2)").as_deref(),
+            Some("a_b_2_rows_after")
+        );
+        assert_eq!(name_from_offset("OFFSET(MAX(a), 2)"), None);
+        assert_eq!(name_from_offset("SUM(a)"), None);
     }
 
     #[test]
-    fn aggregates_are_called_by_their_value_and_condition() {
+    fn aggregate_names_describe_value_and_condition() {
         for (text, name) in [
             ("SUM(amount)", Some("total_amount")),
             ("COUNT(order_id)", Some("order_count")),
@@ -485,18 +488,21 @@ mod tests {
             ),
             ("SUM(a * b / c)", None),
         ] {
-            assert_eq!(name_of_aggregate(text).as_deref(), name, "{text}");
+            assert_eq!(name_from_aggregate(text).as_deref(), name, "{text}");
         }
     }
 
     #[test]
-    fn names_say_what_is_computed() {
+    fn names_describe_the_computation() {
         assert_eq!(
-            name_of_expression("revenue / orders").as_deref(),
+            name_from_expression("revenue / orders").as_deref(),
             Some("revenue_per_orders")
         );
-        assert_eq!(name_of_expression("(a - b) / b").as_deref(), None);
-        assert_eq!(name_of_text("YEAR(MAX(day))").as_deref(), Some("year_max_day"));
-        assert_eq!(name_of_text("AND(a_rather_long_name, another_rather_long_name)"), None);
+        assert_eq!(name_from_expression("(a - b) / b").as_deref(), None);
+        assert_eq!(name_from_text("YEAR(MAX(day))").as_deref(), Some("year_max_day"));
+        assert_eq!(
+            name_from_text("AND(a_rather_long_name, another_rather_long_name)"),
+            None
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! CTEs for NETWORKDAYS and WORKDAY: the distinct holidays in a column, and the number of holidays between two days.
 
-use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SpelledKey, as_part_of_name};
+use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SpelledKey, to_name_part};
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
 use crate::Type;
@@ -11,7 +11,7 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
 /// Returns the holiday columns of a step as tabs.
-pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
+pub(super) fn holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
     let tab = |holidays: &Holidays| {
         let of = input.tabs.get(holidays.tab as usize);
         let column = of.and_then(|tab| tab.columns.get(holidays.column as usize));
@@ -42,7 +42,7 @@ pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
 
 impl Planner<'_> {
     /// Adds the CTEs with the holidays that a lookup searches, unless these CTEs already exist.
-    pub(super) fn make_holidays(&mut self, found: &FoundRow, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+    pub(super) fn add_holiday_ctes(&mut self, found: &FoundRow, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
         let Some(place) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else {
             return;
@@ -67,7 +67,7 @@ impl Planner<'_> {
         self.set_single_qualifier(Some(holidays.tab), stage, from);
         let (name, quoted) = self.searched_column(holidays.column_node, stage).unwrap_or_default();
         let given = self.emitter.emit_column_by_name(&name, quoted);
-        self.emitter.set(holidays.column_node, given);
+        self.emitter.set_sql(holidays.column_node, given);
         let date = self.emit_condition(holidays.date, &[holidays.column_node]);
         let filter = Some(self.emit_condition(holidays.on_weekday, &[holidays.column_node]));
         let alias = self.alias_text(&(name, quoted));
@@ -82,7 +82,7 @@ impl Planner<'_> {
             filter,
             ..Select::default()
         };
-        let on_weekdays = self.cte_names.choose(&format!("{}_on_weekdays", among.name));
+        let on_weekdays = self.cte_names.choose_name(&format!("{}_on_weekdays", among.name));
         ctes.push(Cte {
             name: self.quoted_name(&on_weekdays),
             body,
@@ -92,17 +92,17 @@ impl Planner<'_> {
         let mut name = on_weekdays;
         if self
             .finds
-            .looks_by(program, place + Holidays::TABS, Holidays::WORKING_DAYS)
+            .has_searched_column(program, place + Holidays::TABS, Holidays::WORKING_DAYS)
         {
             let from = Some(SelectSource::Name(self.quoted_name(&name)));
             let written = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
             let number = self.row_number(&[], &[written]);
-            self.emitter.set(holidays.day, written);
+            self.emitter.set_sql(holidays.day, written);
             let weekdays = self.emit_condition(holidays.weekdays, &[holidays.day]);
             let before = self
                 .emitter
                 .tree()
-                .binary(Op::Subtract, weekdays, number, Span::default());
+                .add_binary(Op::Subtract, weekdays, number, Span::default());
             let alias = Some(self.quoted_name(working_days.name()));
             let items = vec![
                 Item {
@@ -111,7 +111,7 @@ impl Planner<'_> {
                 },
                 Item { expr: before, alias },
             ];
-            name = self.cte_names.choose(&format!("{}_numbered", among.name));
+            name = self.cte_names.choose_name(&format!("{}_numbered", among.name));
             ctes.push(Cte {
                 name: self.quoted_name(&name),
                 body: Select {
@@ -129,7 +129,7 @@ impl Planner<'_> {
     }
 
     /// Adds CTEs that count, for each sought value, the rows that meet the condition.
-    pub(super) fn counted_rows(
+    pub(super) fn add_count_ctes(
         &mut self,
         found: &mut FoundRow,
         parts: LookupParts,
@@ -139,24 +139,27 @@ impl Planner<'_> {
     ) {
         let tab = parts.find.tab;
         let among = self.searched_rows(tab, stage, from);
-        let sought: Vec<IrId> = sought_by_row(parts, self.step.program).collect();
+        let sought: Vec<IrId> = row_dependent_sought_values(parts, self.step.program).collect();
         let mut values: Vec<SpelledKey> = Vec::new();
-        for here in sought.iter().filter_map(|sought| self.column_of(*sought, stage)) {
+        for here in sought
+            .iter()
+            .filter_map(|sought| self.input_column_name(*sought, stage))
+        {
             if !values.contains(&here) {
                 values.push(here);
             }
         }
-        let names: Vec<String> = values.iter().map(|(name, _)| as_part_of_name(name)).collect();
+        let names: Vec<String> = values.iter().map(|(name, _)| to_name_part(name)).collect();
         let shown = names.join("_and_");
         // Many rows contain the same dates, so count the holidays only once per date.
-        let dates = self.cte_names.choose(&format!("distinct_{shown}"));
+        let dates = self.cte_names.choose_name(&format!("distinct_{shown}"));
         let mut select = Select::default();
         for sought in &sought {
-            let Some(here) = self.column_of(*sought, stage) else {
+            let Some(here) = self.input_column_name(*sought, stage) else {
                 continue;
             };
-            let written = self.emitter.field(&dates, &here.0, here.1);
-            self.emitter.set(*sought, written);
+            let written = self.emitter.emit_field(&dates, &here.0, here.1);
+            self.emitter.set_sql(*sought, written);
             if select.items.len() < values.len() {
                 select.items.push(Item {
                     expr: written,
@@ -168,9 +171,9 @@ impl Planner<'_> {
         let key = self.searched_column(parts.by, stage).unwrap_or_default();
         let key = match values.is_empty() {
             true => self.emitter.emit_column_by_name(&key.0, key.1),
-            false => self.emitter.field(&among.name, &key.0, key.1),
+            false => self.emitter.emit_field(&among.name, &key.0, key.1),
         };
-        self.emitter.set(parts.by, key);
+        self.emitter.set_sql(parts.by, key);
         let known = [sought, vec![parts.by]].concat();
         let on = self.emit_condition(parts.find.test, &known);
         found.position = "holidays".to_owned();
@@ -180,13 +183,13 @@ impl Planner<'_> {
         {
             found.position.push_str("_counted");
         }
-        let expr = self.emitter.count_rows();
+        let expr = self.emitter.emit_row_count();
         select.items.push(Item {
             expr,
             alias: Some(self.quoted_name(&found.position)),
         });
         let of = self
-            .searched_rows(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from)
+            .searched_rows(tab.map(|tab| self.step.program.sheet_column(tab, 0).0), stage, from)
             .name;
         let name = if values.is_empty() {
             (select.from, select.filter) = (Some(among.source), Some(on));
@@ -202,7 +205,7 @@ impl Planner<'_> {
             let body = Select {
                 distinct: true,
                 items,
-                from: Some(self.source(stage, from)),
+                from: Some(self.select_source(stage, from)),
                 ..Select::default()
             };
             ctes.push(Cte {
@@ -219,7 +222,7 @@ impl Planner<'_> {
             found.how = LookupJoinKind::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
             format!("{of}_for_{shown}")
         };
-        let name = self.cte_names.choose(&name);
+        let name = self.cte_names.choose_name(&name);
         ctes.push(Cte {
             name: self.quoted_name(&name),
             body: select,
@@ -230,7 +233,7 @@ impl Planner<'_> {
 }
 
 /// Returns the sought values that can be different in each row.
-fn sought_by_row(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
+fn row_dependent_sought_values(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
     [Some(parts.sought), parts.second_sought]
         .into_iter()
         .flatten()

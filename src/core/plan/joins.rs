@@ -12,14 +12,14 @@ use crate::sql::{Item, Join, SqlId};
 
 /// Columns that the joining select passes on to later strata, in addition to the values that it computes.
 #[derive(Default)]
-pub(super) struct PassedOn {
+pub(super) struct PassedOnColumns {
     /// Columns, each with its name in later strata.
     columns: Vec<(InputColumn, String)>,
     /// Indices into `columns`, by the column's relations and its lowercase name.
     places: FxHashMap<(Vec<usize>, String), usize>,
 }
 
-impl PassedOn {
+impl PassedOnColumns {
     pub fn first_name(&self) -> Option<&str> {
         self.columns.first().map(|(_, name)| name.as_str())
     }
@@ -56,12 +56,12 @@ impl JoinedInput {
 
 impl Planner<'_> {
     /// Returns the joined input. `None` if this stratum does not read several relations.
-    pub(super) fn joins_in(&self, stage: u32) -> Option<&JoinedInput> {
+    pub(super) fn joined_input(&self, stage: u32) -> Option<&JoinedInput> {
         self.input.joined.filter(|_| stage == 0)
     }
 
     /// Returns the column of the joined input that corresponds to a column of the program.
-    pub(super) fn input_of(&self, joined: &JoinedInput, column: u32) -> InputColumn {
+    pub(super) fn input_column(&self, joined: &JoinedInput, column: u32) -> InputColumn {
         let columns = &self.step.program.columns;
         let place = |column: u32| {
             let relation = columns.get(column as usize)?.relation.as_deref()?;
@@ -80,12 +80,12 @@ impl Planner<'_> {
     }
 
     /// Returns the joins of the first select. Definitions that a join condition reads are inlined into the condition.
-    pub(super) fn joins(&mut self, joined: &JoinedInput) -> Vec<Join> {
+    pub(super) fn emit_joins(&mut self, joined: &JoinedInput) -> Vec<Join> {
         let mut joins = Vec::with_capacity(joined.joins.len());
         for (place, join) in joined.joins.iter().enumerate() {
             let on = self.roles.on.get(&(place as u32)).copied();
             let on = on.map(|root| {
-                self.emit(&[root], 0);
+                self.emit_nodes(&[root], 0);
                 self.emitter.emitted_sql(root)
             });
             let name = joined.relations.get(place + 1).map(Relation::name).unwrap_or_default();
@@ -103,7 +103,7 @@ impl Planner<'_> {
     }
 
     /// Emits a column of the input in the form in which this stratum refers to it.
-    pub(super) fn written_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
+    pub(super) fn emit_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
         let Some(joined) = self.input.joined.filter(|_| stage == 0) else {
             let (name, quoted) = self.input_name(column);
             return self.emitter.emit_column_by_name(&name, quoted);
@@ -116,12 +116,12 @@ impl Planner<'_> {
             // Use the relation's own spelling, if it is known.
             let known = relation.column(&column.name);
             let (name, quoted) = known.map_or((column.name.as_str(), false), |c| (c.name(), c.is_quoted()));
-            parts.push(self.emitter.field(relation.name(), name, quoted));
+            parts.push(self.emitter.emit_field(relation.name(), name, quoted));
         }
         match parts.as_slice() {
-            [] => self.emitter.name(&column.name, Span::default()),
+            [] => self.emitter.emit_name(&column.name, Span::default()),
             [one] => *one,
-            _ => self.emitter.tree().call("coalesce", &parts, Span::default()),
+            _ => self.emitter.tree().add_call("coalesce", &parts, Span::default()),
         }
     }
 
@@ -178,7 +178,7 @@ impl Planner<'_> {
     }
 
     /// Determines the columns of a joined input that later strata read, and the names of these columns.
-    pub(super) fn pass_on(&mut self, taken: &mut UsedNames) {
+    pub(super) fn choose_passed_on_columns(&mut self, taken: &mut UsedNames) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
             return;
         };
@@ -191,11 +191,11 @@ impl Planner<'_> {
         if ordered && !self.step.grouped {
             columns.extend(self.input.joined_grain.iter().map(|column| (None, column.clone())));
         }
-        let mut used: Vec<u32> = self.read_later();
+        let mut used: Vec<u32> = self.columns_read_later();
         used.sort_unstable();
         columns.extend(
             used.into_iter()
-                .map(|column| (Some(column), self.input_of(joined, column))),
+                .map(|column| (Some(column), self.input_column(joined, column))),
         );
         let mut names: FxHashSet<String> = FxHashSet::default();
         let mut renamed: FxHashMap<u32, String> = FxHashMap::default();
@@ -228,10 +228,10 @@ impl Planner<'_> {
 
     /// Returns the name of the output that consists only of the given column of the joined input. `None` if there is no
     /// such output.
-    pub(super) fn output_of_input(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
+    pub(super) fn input_output_name(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {
-            Ir::Column(used) => self.input_of(joined, used).is(column),
+            Ir::Column(used) => self.input_column(joined, used).is_same_column(column),
             _ => false,
         };
         if let Some(output) = self.outputs.iter().find(|output| is_it(output.root)) {
@@ -240,7 +240,8 @@ impl Planner<'_> {
         match &self.spec.keep {
             KeepColumns::Joined(kept) => {
                 let outputs = self.output_names();
-                let is_kept = |k: &&InputColumn| k.is(column) && !outputs.contains(&k.name.to_ascii_lowercase());
+                let is_kept =
+                    |k: &&InputColumn| k.is_same_column(column) && !outputs.contains(&k.name.to_ascii_lowercase());
                 kept.iter().find(is_kept).map(|k| k.name.clone())
             }
             KeepColumns::All => (column.of == [0]).then(|| column.name.clone()),
@@ -249,18 +250,18 @@ impl Planner<'_> {
     }
 
     /// Returns the name of the output that a sort key refers to. `None` if the key is not an output.
-    pub(super) fn output_of(&self, key: IrId) -> Option<String> {
+    pub(super) fn order_key_output(&self, key: IrId) -> Option<String> {
         let program = self.step.program;
         match (program.node(key), self.input.joined) {
-            (Ir::Column(column), Some(joined)) => self.output_of_input(joined, &self.input_of(joined, column)),
-            _ => Some(self.name_of(key)).filter(|name| !name.is_empty()),
+            (Ir::Column(column), Some(joined)) => self.input_output_name(joined, &self.input_column(joined, column)),
+            _ => Some(self.order_key_name(key)).filter(|name| !name.is_empty()),
         }
     }
 
     /// Returns the column of a joined input that a key refers to.
-    pub(super) fn key_of_input(&self, key: IrId) -> Option<InputColumn> {
+    pub(super) fn key_input_column(&self, key: IrId) -> Option<InputColumn> {
         match (self.step.program.node(key), self.input.joined) {
-            (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
+            (Ir::Column(column), Some(joined)) => Some(self.input_column(joined, column)),
             _ => None,
         }
     }
@@ -270,7 +271,7 @@ impl Planner<'_> {
         let columns = self.passed_on.columns.clone();
         let mut items = Vec::with_capacity(columns.len());
         for (column, _) in columns {
-            let expr = self.written_input(&column, 0);
+            let expr = self.emit_input(&column, 0);
             let (spelled, quoted) = self.input_name(&column);
             let alias = self.emitter.dialect.name_text(&spelled, !quoted);
             let own = self.is_written(expr, &alias);
@@ -283,14 +284,14 @@ impl Planner<'_> {
     }
 
     /// Returns the columns of the program that are read by strata after the first.
-    fn read_later(&self) -> Vec<u32> {
+    fn columns_read_later(&self) -> Vec<u32> {
         let program = self.step.program;
         let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::PeriodLookup { .. });
         let mut read: FxHashSet<u32> = FxHashSet::default();
         for stage in 1..=self.last_stage() {
             let mut stack: Vec<IrId> = self.requested_columns(stage).into_iter().map(|(_, id)| id).collect();
-            stack.extend(self.conditions(stage));
-            if self.computed_in(stack.as_slice(), stage).any(looks_at_rows) {
+            stack.extend(self.stratum_conditions(stage));
+            if self.computed_nodes(stack.as_slice(), stage).any(looks_at_rows) {
                 stack.extend(
                     self.roles
                         .order
@@ -305,13 +306,13 @@ impl Planner<'_> {
                         .order
                         .iter()
                         .map(|(id, _)| *id)
-                        .filter(|id| self.output_of(*id).is_none()),
+                        .filter(|id| self.order_key_output(*id).is_none()),
                 );
             }
-            for node in self.computed_in(stack, stage) {
+            for node in self.computed_nodes(stack, stage) {
                 // The looked-up value is read from the other row.
                 let node = match node {
-                    Ir::PeriodLookup { value, .. } if self.column_in(value, stage).is_none() => {
+                    Ir::PeriodLookup { value, .. } if self.stratum_column(value, stage).is_none() => {
                         program.node(program.resolve_names(value))
                     }
                     node => node,

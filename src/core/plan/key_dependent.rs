@@ -12,7 +12,7 @@ impl Planner<'_> {
     /// does not change the groups.
     pub(super) fn key_dependents(&self, roots: &[IrId], keys: &[IrId], stage: u32) -> Vec<IrId> {
         let program = self.step.program;
-        let meant = |id: IrId| self.canonical(id);
+        let meant = |id: IrId| self.canonical_node(id);
         let keys: FxHashSet<IrId> = keys.iter().copied().map(meant).collect();
         let mut found: Vec<IrId> = Vec::new();
         let mut seen: FxHashSet<IrId> = FxHashSet::default();
@@ -26,7 +26,7 @@ impl Planner<'_> {
             if !seen.insert(id) || keys.contains(&id) || self.aliases.contains_key(&id) {
                 continue;
             }
-            if self.column_in(id, stage).is_some() {
+            if self.stratum_column(id, stage).is_some() {
                 found.push(id);
                 continue;
             }

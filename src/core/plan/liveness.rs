@@ -30,7 +30,7 @@ pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
 }
 
 /// Returns the nodes of a definition that its value depends on, in node order.
-pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
+pub(super) fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     let base = first.index();
     let mut wanted = vec![false; root.index() - base + 1];
     wanted[root.index() - base] = true;
@@ -106,7 +106,7 @@ fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(DefinitionRole) -> boo
         if !live[*index as usize] || definition.failed {
             continue;
         }
-        for node in needed(program, definition.first, definition.root) {
+        for node in needed_nodes(program, definition.first, definition.root) {
             if let Ir::Definition(used) = program.node(node) {
                 live[used as usize] = true;
             }

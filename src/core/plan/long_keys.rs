@@ -1,7 +1,7 @@
 //! Grouping keys that are computed in a separate select, so that GROUP BY can refer to them by name.
 
-use super::materialization::Cuts;
-use super::time_columns::cut_time;
+use super::materialization::MaterializedValues;
+use super::time_columns::split_truncation;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 
@@ -10,8 +10,8 @@ use crate::ir::{Ir, IrId, Program};
 const MAX_REPEATED_OPERATIONS: usize = 2;
 
 /// Returns whether a key is too long to be repeated in both the select list and GROUP BY.
-pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &Cuts, key: IrId) -> bool {
-    let mut open = vec![cut_time(program, key).0];
+pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedValues, key: IrId) -> bool {
+    let mut open = vec![split_truncation(program, key).0];
     let mut count = 0;
     while let Some(id) = open.pop() {
         if cuts.contains(id) && id != key {

@@ -7,7 +7,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::liveness::needed;
+use super::liveness::needed_nodes;
 use super::names::snake_case;
 use super::planner::Planner;
 use super::step::TabSource;
@@ -105,7 +105,7 @@ impl KeyLookups {
         if program.finds.is_empty() {
             return Self::default();
         }
-        let numbers = super::value_numbering::numbers(step, live, |_, _| ());
+        let numbers = super::value_numbering::number_values(step, live, |_, _| ());
         let mut finds = Self {
             alike: FxHashMap::default(),
             numbers,
@@ -114,7 +114,7 @@ impl KeyLookups {
         for index in program.order.iter().map(|index| *index as usize) {
             let definition = &program.definitions[index];
             if live[index] && !definition.failed {
-                let nodes = needed(program, definition.first, definition.root);
+                let nodes = needed_nodes(program, definition.first, definition.root);
                 for (id, parts) in nodes
                     .into_iter()
                     .filter_map(|id| Some((id, LookupParts::new(program, id)?)))
@@ -142,17 +142,17 @@ impl KeyLookups {
             ..
         }: LookupParts,
     ) -> LookupJoinKey {
-        let sought = Some((self.number(sought), also.map(|also| self.number(also))));
+        let sought = Some((self.sought_number(sought), also.map(|also| self.sought_number(also))));
         LookupJoinKey {
             tab: find.tab,
-            by: self.number(by),
+            by: self.sought_number(by),
             matching: find.matching,
             sought,
         }
     }
 
     /// Returns whether a lookup searches this column of a tab.
-    pub fn looks_by(&self, program: &Program, tab: u32, column: u32) -> bool {
+    pub fn has_searched_column(&self, program: &Program, tab: u32, column: u32) -> bool {
         let by = self
             .alike
             .values()
@@ -163,7 +163,7 @@ impl KeyLookups {
             .any(|by| by == Ir::TabColumn { tab, column })
     }
 
-    pub fn number(&self, id: IrId) -> u32 {
+    pub fn sought_number(&self, id: IrId) -> u32 {
         self.numbers.get(id.index()).copied().unwrap_or_default()
     }
 }
@@ -244,7 +244,7 @@ impl Planner<'_> {
             Some(gives) if parts.find.matching != KeyMatching::Count => self.searched_column(gives, stage)?,
             _ => (found.position.clone(), false),
         };
-        Some(self.emitter.field(&found.alias, &name, quoted))
+        Some(self.emitter.emit_field(&found.alias, &name, quoted))
     }
 
     /// Returns the column of the searched rows that a node refers to.
@@ -254,7 +254,7 @@ impl Planner<'_> {
                 let column = self.tab(Some(tab))?.columns.get(column as usize)?;
                 Some((column.name().to_owned(), column.is_quoted()))
             }
-            _ => self.column_of(id, stage),
+            _ => self.input_column_name(id, stage),
         }
     }
 
@@ -276,16 +276,16 @@ impl Planner<'_> {
         );
         let LookupParts { find, sought, .. } = parts;
         match (find.matching, self.step.program.meta(sought).is_constant()) {
-            (KeyMatching::Count, _) => self.counted_rows(found, parts, stage, from, ctes),
-            (KeyMatching::Exact, false) => self.by_key(found, parts, stage, from, ctes),
-            (KeyMatching::Exact, true) => self.one_row(found, parts, stage, from, ctes),
-            (_, false) => self.chosen_rows(found, parts, stage, from, ctes),
-            (_, true) => self.one_of_ordered(found, parts, stage, from, ctes),
+            (KeyMatching::Count, _) => self.add_count_ctes(found, parts, stage, from, ctes),
+            (KeyMatching::Exact, false) => self.join_by_key(found, parts, stage, from, ctes),
+            (KeyMatching::Exact, true) => self.look_up_constant_key(found, parts, stage, from, ctes),
+            (_, false) => self.add_chosen_row_ctes(found, parts, stage, from, ctes),
+            (_, true) => self.add_single_nearest_ctes(found, parts, stage, from, ctes),
         }
         // Relations in the same select must have different names.
         if found.alias.eq_ignore_ascii_case(from) || taken.contains(&found.alias.to_ascii_lowercase()) {
-            let wanted = format!("{}_for_{}", found.alias, self.name_sought(sought));
-            found.alias = self.cte_names.choose(&wanted);
+            let wanted = format!("{}_for_{}", found.alias, self.sought_name(sought));
+            found.alias = self.cte_names.choose_name(&wanted);
             found.renamed = true;
         }
         (self.emitter.qualifier, self.emitter.shadowed) = saved;
@@ -299,29 +299,29 @@ impl Planner<'_> {
             LookupJoinKind::ByKey => {
                 self.emit_current_row_value(sought, stage);
                 let written = self.written_node(sought, stage);
-                self.emitter.set(sought, written);
+                self.emitter.set_sql(sought, written);
                 let (name, quoted) = match find.by_number {
                     true => (found.position.clone(), false),
                     false => self.searched_column(by, stage)?,
                 };
-                let key = self.emitter.field(&found.alias, &name, quoted);
-                self.emitter.set(by, key);
+                let key = self.emitter.emit_field(&found.alias, &name, quoted);
+                self.emitter.set_sql(by, key);
                 Some(self.emit_condition(find.test, &[sought, by]))
             }
             LookupJoinKind::ByValues(values) => {
                 let mut on = None;
                 for (here, there) in values {
-                    let left = self.emitter.field(from, &here.0, here.1);
-                    let right = self.emitter.field(&found.alias, &there.0, there.1);
-                    let equal = self.emitter.tree().binary(Op::Equal, left, right, Span::default());
-                    on = Some(self.and(on, equal));
+                    let left = self.emitter.emit_field(from, &here.0, here.1);
+                    let right = self.emitter.emit_field(&found.alias, &there.0, there.1);
+                    let equal = self.emitter.tree().add_binary(Op::Equal, left, right, Span::default());
+                    on = Some(self.combine_conditions(on, equal));
                 }
                 on
             }
         };
-        let part = self.same_part(find.tab, stage, from, &found.alias);
+        let part = self.emit_partition_condition(find.tab, stage, from, &found.alias);
         let on = match on {
-            Some(on) => Some(self.and(part, on)),
+            Some(on) => Some(self.combine_conditions(part, on)),
             None => part,
         };
         let alias = found.renamed.then(|| self.quoted_name(&found.alias));
@@ -356,7 +356,7 @@ impl Planner<'_> {
     }
 
     /// Returns the sought value in a form that can be part of a CTE name.
-    pub(super) fn name_sought(&self, sought: IrId) -> String {
+    pub(super) fn sought_name(&self, sought: IrId) -> String {
         let program = self.step.program;
         let meant = program.resolve_names(sought);
         let name = match (program.node(sought), program.node(meant)) {
@@ -368,7 +368,7 @@ impl Planner<'_> {
             (_, Ir::Column(column)) => program.columns[column as usize].name.to_string(),
             _ => program.meta(sought).span.text(self.spec.source).to_owned(),
         };
-        let name = as_part_of_name(&name);
+        let name = to_name_part(&name);
         if !name.ends_with(|c: char| c.is_ascii_digit()) {
             return name;
         }
@@ -379,13 +379,13 @@ impl Planner<'_> {
             .iter()
             .find(|d| d.first <= sought && sought <= d.root);
         asks.and_then(|d| d.name.as_deref())
-            .map_or_else(|| "key".to_owned(), as_part_of_name)
+            .map_or_else(|| "key".to_owned(), to_name_part)
     }
 
     /// Returns the key's name in a form that can be part of a CTE name.
-    pub(super) fn name_of_key(&self, parts: LookupParts, stage: u32) -> String {
+    pub(super) fn key_name(&self, parts: LookupParts, stage: u32) -> String {
         self.searched_column(parts.by, stage)
-            .map_or_else(String::new, |(name, _)| as_part_of_name(&name))
+            .map_or_else(String::new, |(name, _)| to_name_part(&name))
     }
 
     pub(super) fn tab(&self, tab: Option<u32>) -> Option<&TabSource> {
@@ -405,7 +405,7 @@ impl Planner<'_> {
             },
             None => SearchedRows {
                 name: from.to_owned(),
-                source: self.source(stage, from),
+                source: self.select_source(stage, from),
                 renamed: false,
             },
         }
@@ -426,7 +426,9 @@ impl Planner<'_> {
             None => self.has_column(from, stage).then(|| from.to_owned()),
         };
         let name = name.filter(|_| shadows);
-        self.emitter.qualifier = name.as_deref().map(|name| self.emitter.name(name, Span::default()));
+        self.emitter.qualifier = name
+            .as_deref()
+            .map(|name| self.emitter.emit_name(name, Span::default()));
         self.emitter.shadowed = name.is_some();
         name
     }
@@ -464,26 +466,38 @@ impl Planner<'_> {
     /// in the partition of the current row. Other tabs are not partitioned.
     pub(super) fn partition_columns(&self, tab: Option<u32>, stage: u32) -> Vec<(SpelledKey, IrId)> {
         let keys = self.roles.partition.iter().filter(|_| tab.is_none());
-        keys.filter_map(|id| Some((self.column_of(*id, stage)?, *id))).collect()
+        keys.filter_map(|id| Some((self.input_column_name(*id, stage)?, *id)))
+            .collect()
     }
 
     /// Emits the condition that the found row and the current row belong to the same partition.
-    pub(super) fn same_part(&mut self, tab: Option<u32>, stage: u32, from: &str, alias: &str) -> Option<SqlId> {
+    pub(super) fn emit_partition_condition(
+        &mut self,
+        tab: Option<u32>,
+        stage: u32,
+        from: &str,
+        alias: &str,
+    ) -> Option<SqlId> {
         let mut both = None;
         for ((name, quoted), id) in self.partition_columns(tab, stage) {
             let (left, right) = (
-                self.emitter.field(from, &name, quoted),
-                self.emitter.field(alias, &name, quoted),
+                self.emitter.emit_field(from, &name, quoted),
+                self.emitter.emit_field(alias, &name, quoted),
             );
-            let same = self.emitter.same_key(left, right, self.step.program.meta(id).nullable);
-            both = Some(self.and(both, same));
+            let same = self
+                .emitter
+                .emit_key_comparison(left, right, self.step.program.meta(id).nullable);
+            both = Some(self.combine_conditions(both, same));
         }
         both
     }
 
-    pub(super) fn and(&mut self, before: Option<SqlId>, condition: SqlId) -> SqlId {
+    pub(super) fn combine_conditions(&mut self, before: Option<SqlId>, condition: SqlId) -> SqlId {
         match before {
-            Some(before) => self.emitter.tree().binary(Op::And, before, condition, Span::default()),
+            Some(before) => self
+                .emitter
+                .tree()
+                .add_binary(Op::And, before, condition, Span::default()),
             None => condition,
         }
     }
@@ -533,7 +547,7 @@ impl Planner<'_> {
 
     /// Determines the rows for a join on the compared key or the row number: the searched rows if their key is unique,
     /// otherwise a CTE.
-    pub(super) fn by_key(
+    pub(super) fn join_by_key(
         &mut self,
         found: &mut FoundRow,
         parts: LookupParts,
@@ -553,13 +567,13 @@ impl Planner<'_> {
             (found.alias, found.renamed) = match parts.find.tab {
                 Some(_) => (among.name, among.renamed),
                 None => {
-                    let key = self.name_of_key(parts, stage);
+                    let key = self.key_name(parts, stage);
                     (format!("{}_by_{key}", among.name), true)
                 }
             };
             return;
         }
-        let numbered = self.numbered(parts, stage, from, ctes);
+        let numbered = self.number_rows(parts, stage, from, ctes);
         let name = numbered.first.unwrap_or(numbered.name);
         found.source = Some(SelectSource::Name(self.quoted_name(&name)));
         found.alias = name;
@@ -568,7 +582,7 @@ impl Planner<'_> {
 }
 
 /// Converts a value or a name to a form that can be part of a CTE name.
-pub(super) fn as_part_of_name(text: &str) -> String {
+pub(super) fn to_name_part(text: &str) -> String {
     let name: String = snake_case(text).chars().take(32).collect();
     if name.is_empty() {
         "key".to_owned()
@@ -579,17 +593,17 @@ pub(super) fn as_part_of_name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::as_part_of_name;
+    use super::to_name_part;
 
     #[test]
-    fn what_is_sought_is_a_part_of_names() {
+    fn sought_values_become_name_parts() {
         for (text, name) in [
             ("\"EU\"", "eu"),
             ("2", "2"),
             ("Net Revenue", "net_revenue"),
             ("\"*\"", "key"),
         ] {
-            assert_eq!(as_part_of_name(text), name);
+            assert_eq!(to_name_part(text), name);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::planner::Planner;
 use super::step::InputColumn;
 use crate::Type;
 use crate::catalog::{self, ParamType, internal};
-use crate::check::moved_key;
+use crate::check::shifted_key;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::ir::{CalendarOffset, Ir, IrId};
@@ -45,7 +45,7 @@ enum SharedJoinKey {
 }
 
 impl PeriodJoin {
-    fn same(&self) -> SharedJoinKey {
+    fn shared_join_key(&self) -> SharedJoinKey {
         match self {
             Self::Period { period, .. } => SharedJoinKey::Distance(period.distance()),
             Self::Key(found) => SharedJoinKey::Rows(found.same),
@@ -71,7 +71,7 @@ impl Lookups {
     }
 
     /// Returns the join from which a lookup reads its value.
-    fn joined_for(&self, id: IrId) -> Option<&PeriodJoin> {
+    fn period_join(&self, id: IrId) -> Option<&PeriodJoin> {
         let at = self.found.binary_search_by_key(&id, |(node, _)| *node).ok()?;
         self.joined.get(self.found[at].1)
     }
@@ -88,21 +88,21 @@ struct IdentifyingColumn {
 
 impl Planner<'_> {
     /// Returns the lookups that the given roots need in this stratum.
-    pub(super) fn lookups_of(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
+    pub(super) fn find_lookups(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
         let mut lookups = Lookups::default();
         if !self.step.has_lookups() && self.step.program.finds.is_empty() {
             return lookups;
         }
         let program = self.step.program;
         let mut places: FxHashMap<SharedJoinKey, usize> = FxHashMap::default();
-        for id in self.written_in(roots, stage) {
-            if self.column_in(id, stage).is_some() {
+        for id in self.nodes_in_order(roots, stage) {
+            if self.stratum_column(id, stage).is_some() {
                 continue;
             }
             let joined = match program.node(id) {
                 Ir::PeriodLookup { period, .. } => {
                     let period = program.periods[period as usize];
-                    let mut alias = alias(period);
+                    let mut alias = period_alias(period);
                     let named = |alias: &str| {
                         [from, self.spec.name]
                             .iter()
@@ -117,7 +117,7 @@ impl Planner<'_> {
                 _ => self.new_lookup_join(id).map(|found| PeriodJoin::Key(Box::new(found))),
             };
             let Some(joined) = joined else { continue };
-            let at = *places.entry(joined.same()).or_insert(lookups.joined.len());
+            let at = *places.entry(joined.shared_join_key()).or_insert(lookups.joined.len());
             if at == lookups.joined.len() {
                 lookups.joined.push(joined);
             }
@@ -127,29 +127,29 @@ impl Planner<'_> {
     }
 
     /// Emits the value that a lookup reads from another row.
-    pub(super) fn look_up(&mut self, id: IrId, stage: u32) {
+    pub(super) fn add_lookup(&mut self, id: IrId, stage: u32) {
         let value = match self.step.program.node(id) {
             Ir::PeriodLookup { value, .. } => value,
             _ => id,
         };
-        let sql = match self.lookups.joined_for(id) {
+        let sql = match self.lookups.period_join(id) {
             Some(PeriodJoin::Key(found)) => {
                 let found = found.clone();
                 self.emit_found_value(id, &found, stage)
             }
             Some(PeriodJoin::Period { alias, .. }) => {
                 let alias = alias.clone();
-                self.column_of(value, stage)
-                    .map(|(name, quoted)| self.emitter.field(&alias, &name, quoted))
+                self.input_column_name(value, stage)
+                    .map(|(name, quoted)| self.emitter.emit_field(&alias, &name, quoted))
             }
             None => None,
         };
-        let sql = sql.unwrap_or_else(|| self.no_column(id, value));
-        self.emitter.set(id, sql);
+        let sql = sql.unwrap_or_else(|| self.report_no_column(id, value));
+        self.emitter.set_sql(id, sql);
     }
 
     /// Adds the CTEs for the joins of lookups by key.
-    pub(super) fn make_found_rows(&mut self, stage: u32, from: &str) {
+    pub(super) fn add_lookup_ctes(&mut self, stage: u32, from: &str) {
         let mut ctes = Vec::new();
         let mut taken: FxHashSet<String> = self
             .lookups
@@ -162,7 +162,7 @@ impl Planner<'_> {
                 continue;
             };
             let mut found = found.clone();
-            self.make_holidays(&found, stage, from, &mut ctes);
+            self.add_holiday_ctes(&found, stage, from, &mut ctes);
             self.resolve_lookup_join(&mut found, stage, from, &taken, &mut ctes);
             taken.insert(found.alias().to_ascii_lowercase());
             if let Some(joined) = self.lookups.joined.get_mut(at) {
@@ -174,7 +174,7 @@ impl Planner<'_> {
 
     /// Reports an internal error: the looked-up value must be a column but is not.
     #[cold]
-    fn no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
+    fn report_no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
         let program = self.step.program;
         let text = program.meta(of).span.text(self.spec.source);
         let span = program.meta(lookup).span;
@@ -184,10 +184,10 @@ impl Planner<'_> {
     }
 
     /// Returns the joins for the lookups of this stratum.
-    pub(super) fn joins_of_lookups(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
+    pub(super) fn lookup_joins(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let is_period = |joined: &PeriodJoin| matches!(joined, PeriodJoin::Period { .. });
         let mut joins = match self.lookups.joined.iter().any(is_period) {
-            true => self.joins_to_periods(stage, from, source),
+            true => self.period_joins(stage, from, source),
             false => Vec::new(),
         };
         for at in 0..self.lookups.joined.len() {
@@ -200,10 +200,10 @@ impl Planner<'_> {
         joins
     }
 
-    fn joins_to_periods(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
+    fn period_joins(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
-        let Some(id) = moved_key(program, order.iter().map(|(id, _)| *id)) else {
+        let Some(id) = shifted_key(program, order.iter().map(|(id, _)| *id)) else {
             return Vec::new();
         };
         let key = self.row_key(id, stage);
@@ -223,16 +223,16 @@ impl Planner<'_> {
             for told in &compared {
                 let left = match told.computed {
                     Some(id) => self.emit_current_row_value(id, stage),
-                    None => self.emitter.field(from, &told.name, told.quoted),
+                    None => self.emitter.emit_field(from, &told.name, told.quoted),
                 };
                 let right = self.emit_other_row_value(told, &alias, unique, stage);
-                conditions.push(self.emitter.same_key(left, right, told.nullable));
+                conditions.push(self.emitter.emit_key_comparison(left, right, told.nullable));
             }
             self.emit_current_row_value(id, stage);
-            let moved = self.moved(id, period);
+            let moved = self.emit_shifted_key(id, period);
             let found = self.emit_other_row_value(&key, &alias, unique, stage);
-            conditions.push(self.emitter.tree().binary(Op::Equal, moved, found, Span::default()));
-            let all = |a, b| self.emitter.tree().binary(Op::And, a, b, Span::default());
+            conditions.push(self.emitter.tree().add_binary(Op::Equal, moved, found, Span::default()));
+            let all = |a, b| self.emitter.tree().add_binary(Op::And, a, b, Span::default());
             let on = conditions.into_iter().reduce(all);
             let alias = Some(self.quoted_name(&alias));
             joins.push(Join {
@@ -248,7 +248,7 @@ impl Planner<'_> {
     fn row_key(&self, id: IrId, stage: u32) -> IdentifyingColumn {
         let program = self.step.program;
         let nullable = program.meta(id).nullable;
-        match (self.column_of(id, stage), program.node(id)) {
+        match (self.input_column_name(id, stage), program.node(id)) {
             (Some((name, quoted)), _) => IdentifyingColumn {
                 name,
                 quoted,
@@ -282,16 +282,16 @@ impl Planner<'_> {
 
     /// Emits a value of the current row.
     pub(super) fn emit_current_row_value(&mut self, id: IrId, stage: u32) -> SqlId {
-        self.emit(&[id], stage);
+        self.emit_nodes(&[id], stage);
         self.written_node(id, stage)
     }
 
     /// Emits an identifying value of the other row.
     fn emit_other_row_value(&mut self, told: &IdentifyingColumn, alias: &str, unique: bool, stage: u32) -> SqlId {
         let Some(id) = told.computed.filter(|_| unique) else {
-            return self.emitter.field(alias, &told.name, told.quoted);
+            return self.emitter.emit_field(alias, &told.name, told.quoted);
         };
-        let alias = self.emitter.name(alias, Span::default());
+        let alias = self.emitter.emit_name(alias, Span::default());
         let own = self.emitter.qualifier.replace(alias);
         let there = self.emit_current_row_value(id, stage);
         self.emitter.qualifier = own;
@@ -301,14 +301,14 @@ impl Planner<'_> {
     }
 
     /// Returns the column of this stratum's input that a node refers to, and whether it must be quoted.
-    pub(super) fn column_of(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
-        if let Some(name) = self.column_in(id, stage) {
+    pub(super) fn input_column_name(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
+        if let Some(name) = self.stratum_column(id, stage) {
             return Some((name.to_owned(), self.emitter.cased.contains(name)));
         }
         let program = self.step.program;
         match program.node(program.resolve_names(id)) {
             Ir::Column(column) => match self.input.joined {
-                Some(joined) => Some(self.input_name(&self.input_of(joined, column))),
+                Some(joined) => Some(self.input_name(&self.input_column(joined, column))),
                 None => {
                     let column = &program.columns[column as usize];
                     Some((column.name.to_string(), column.quoted))
@@ -319,7 +319,7 @@ impl Planner<'_> {
     }
 
     /// Emits the key of the current row, shifted by a period.
-    fn moved(&mut self, key: IrId, period: CalendarOffset) -> SqlId {
+    fn emit_shifted_key(&mut self, key: IrId, period: CalendarOffset) -> SqlId {
         let program = self.step.program;
         let function = if period.count < 0 {
             internal::EARLIER
@@ -339,7 +339,7 @@ impl Planner<'_> {
         let words = program.args(period.words);
         words.iter().for_each(|word| self.emitter.emit(*word));
         let args: Vec<IrId> = std::iter::once(key).chain(words.iter().copied()).collect();
-        self.emitter.apply(overload.id, &args, program.meta(key).span)
+        self.emitter.emit_call(overload.id, &args, program.meta(key).span)
     }
 
     /// Returns the values that are compared in addition to the key, and whether these values and the key together
@@ -359,10 +359,13 @@ impl Planner<'_> {
         // Columns that identify the rows. Each tuple contains the column's name and whether the column is quoted,
         // nullable, and the key.
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
-            let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
+            let key_column = self
+                .input_column_name(key, stage)
+                .map(|(name, _)| name)
+                .unwrap_or_default();
             let of = |o: &StepColumn| {
                 let own = || (o.name.clone(), self.emitter.cased.contains(&o.name));
-                let (name, quoted) = self.column_of(o.root, stage).unwrap_or_else(own);
+                let (name, quoted) = self.input_column_name(o.root, stage).unwrap_or_else(own);
                 let is_key = name.eq_ignore_ascii_case(&key_column);
                 (name, quoted, program.meta(o.root).nullable, is_key)
             };
@@ -370,7 +373,7 @@ impl Planner<'_> {
         } else {
             // If a definition computes a column, it is not a column of the grain, even if both have the same name.
             let key_column = match (program.node(program.resolve_names(key)), self.input.joined) {
-                (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
+                (Ir::Column(column), Some(joined)) => Some(self.input_column(joined, column)),
                 (Ir::Column(column), None) => {
                     let name = program.columns[column as usize].name.to_string();
                     Some(InputColumn { of: vec![0], name })
@@ -383,7 +386,7 @@ impl Planner<'_> {
                     name,
                     quoted,
                     self.input_is_nullable(g),
-                    key_column.as_ref().is_some_and(|key| key.is(g)),
+                    key_column.as_ref().is_some_and(|key| key.is_same_column(g)),
                 )
             };
             self.input_grain().iter().map(of).collect()
@@ -393,7 +396,7 @@ impl Planner<'_> {
             .roles
             .order
             .iter()
-            .filter_map(|(id, _)| self.column_of(*id, stage))
+            .filter_map(|(id, _)| self.input_column_name(*id, stage))
             .map(|(name, _)| name)
             .collect();
         for (name, quoted, nullable, is_key) in &told_apart {
@@ -433,15 +436,15 @@ impl Planner<'_> {
             .found
             .first()
             .map_or(Span::default(), |(id, _)| program.meta(*id).span);
-        self.warn_of_several(first, &key.name, compared);
+        self.warn_of_several_rows(first, &key.name, compared);
         let qualifier = std::mem::take(&mut self.emitter.qualifier);
         let shadows = self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage);
         let shadowed = std::mem::replace(&mut self.emitter.shadowed, shadows);
         if shadows {
-            self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
+            self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
         }
         let mut select = Select {
-            from: Some(self.source(stage, from)),
+            from: Some(self.select_source(stage, from)),
             ..Select::default()
         };
         let mut taken = FxHashSet::default();
@@ -457,7 +460,7 @@ impl Planner<'_> {
             select.group_by.push(match shadows {
                 true => {
                     let name = self.emitter.dialect.name_text(&told.name, !told.quoted);
-                    self.emitter.tree().raw_text(&name)
+                    self.emitter.tree().add_raw_text(&name)
                 }
                 false => expr,
             });
@@ -466,21 +469,21 @@ impl Planner<'_> {
             let Ir::PeriodLookup { value, .. } = program.node(self.lookups.found[at].0) else {
                 continue;
             };
-            let Some((name, quoted)) = self.column_of(value, stage) else {
+            let Some((name, quoted)) = self.input_column_name(value, stage) else {
                 continue;
             };
             if taken.insert(name.to_lowercase()) {
                 let column = self.emitter.emit_column_by_name(&name, quoted);
-                let expr = self.emitter.largest(value, column);
+                let expr = self.emitter.emit_maximum(value, column);
                 select.items.push(Item {
                     expr,
                     alias: Some(self.emitter.dialect.name_text(&name, !quoted)),
                 });
             }
         }
-        let count = self.emitter.count_rows();
-        let one = self.emitter.tree().text(Span::default(), |out| out.push('1'));
-        select.having = Some(self.emitter.tree().binary(Op::Equal, count, one, Span::default()));
+        let count = self.emitter.emit_row_count();
+        let one = self.emitter.tree().add_text(Span::default(), |out| out.push('1'));
+        select.having = Some(self.emitter.tree().add_binary(Op::Equal, count, one, Span::default()));
         self.emitter.qualifier = qualifier;
         self.emitter.shadowed = shadowed;
         // Emit the values again, because other values share their operands and need a qualifier.
@@ -493,7 +496,7 @@ impl Planner<'_> {
             [one, two] => format!("{from}_by_{one}_and_{two}"),
             _ => format!("{from}_by_{}_and_more", key.name),
         };
-        let name = self.cte_names.choose(&name);
+        let name = self.cte_names.choose_name(&name);
         let written = self.quoted_name(&name);
         self.lookups.sources.push(Cte {
             name: written.clone(),
@@ -502,7 +505,7 @@ impl Planner<'_> {
         SelectSource::Name(written)
     }
 
-    fn warn_of_several(&mut self, span: Span, key: &str, compared: &[IdentifyingColumn]) {
+    fn warn_of_several_rows(&mut self, span: Span, key: &str, compared: &[IdentifyingColumn]) {
         let mut names = vec![format!("`{key}`")];
         names.extend(compared.iter().map(|c| format!("`{}`", c.name)));
         let message = format!(
@@ -536,7 +539,7 @@ impl Planner<'_> {
 }
 
 /// Returns the alias of the other row: `prior_quarter`, `next_month`, `three_months_before`, `before_18_months`.
-fn alias(period: CalendarOffset) -> String {
+fn period_alias(period: CalendarOffset) -> String {
     const NUMBERS: [&str; 11] = [
         "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     ];
@@ -558,11 +561,11 @@ fn alias(period: CalendarOffset) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::alias;
+    use super::period_alias;
     use crate::ir::{CalendarOffset, CalendarUnit, PoolRange};
 
     #[test]
-    fn other_rows_are_called_by_when_they_are() {
+    fn aliases_describe_the_period() {
         for (count, unit, name) in [
             (-1, CalendarUnit::Quarter, "prior_quarter"),
             (1, CalendarUnit::Month, "next_month"),
@@ -573,7 +576,7 @@ mod tests {
             (i64::MIN, CalendarUnit::Day, "before_9223372036854775808_days"),
         ] {
             assert_eq!(
-                alias(CalendarOffset {
+                period_alias(CalendarOffset {
                     count,
                     unit,
                     words: PoolRange::default()

@@ -4,8 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::common_subexpressions::SharedArguments;
-use super::formula_names::{NamedCall, name_by_function, name_from_formula, name_of_argument, name_of_some_rows};
-use super::liveness::{Liveness, is_trivial, needed};
+use super::formula_names::{NamedCall, argument_name, function_based_name, name_from_formula, row_range_name};
+use super::liveness::{Liveness, is_trivial, needed_nodes};
 use super::long_keys::is_long;
 use super::lookup_by_key::sought_values;
 use super::names::UsedNames;
@@ -19,7 +19,7 @@ use crate::ir::{GroupRole, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Progr
 
 /// Values that are cut: each is computed once, as a named column.
 #[derive(Debug, Default)]
-pub(super) struct Cuts {
+pub(super) struct MaterializedValues {
     names: FxHashMap<IrId, String>,
     /// Nodes that are not computed because an equal node is computed instead, with that node.
     same: FxHashMap<IrId, IrId>,
@@ -28,7 +28,7 @@ pub(super) struct Cuts {
     helpers: FxHashMap<usize, IrId>,
 }
 
-impl Cuts {
+impl MaterializedValues {
     /// Returns the node that is computed for the given node: the node itself or an equal node.
     pub fn representative(&self, id: IrId) -> IrId {
         self.same.get(&id).copied().unwrap_or(id)
@@ -56,12 +56,12 @@ impl Cuts {
     }
 
     /// Returns the node of a definition over grouping keys that is a column of the groups.
-    pub fn helper(&self, definition: usize) -> Option<IrId> {
+    pub fn helper_node(&self, definition: usize) -> Option<IrId> {
         self.helpers.get(&definition).map(|id| self.representative(*id))
     }
 
     /// Returns the cut nodes, in node order.
-    pub fn sorted(&self) -> Vec<IrId> {
+    pub fn sorted_nodes(&self) -> Vec<IrId> {
         let mut ids: Vec<IrId> = self.names.keys().copied().collect();
         ids.sort_unstable();
         ids
@@ -77,7 +77,7 @@ struct ReadCounts {
     groups: u32,
 }
 
-pub(super) fn cuts(
+pub(super) fn materialize_values(
     step: &StepPlan<'_>,
     reach: &Liveness,
     dialect: Dialect,
@@ -85,7 +85,7 @@ pub(super) fn cuts(
     aliases: &FxHashMap<IrId, String>,
     taken: &mut UsedNames,
     found_are_columns: bool,
-) -> Cuts {
+) -> MaterializedValues {
     let program = step.program;
     let Liveness { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
@@ -95,12 +95,13 @@ pub(super) fn cuts(
         let definition = &program.definitions[index];
         // The `order by` clause of a query refers to its keys by column name. Only windows use the expressions of the
         // keys.
-        let only_names = step.is(index, DefinitionRole::GroupBy) || step.only_names(index, windows, ordered);
+        let only_names =
+            step.has_role(index, DefinitionRole::GroupBy) || step.is_unused_window_key(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
         }
         let own = reads[index];
-        for node in needed(program, definition.first, definition.root) {
+        for node in needed_nodes(program, definition.first, definition.root) {
             if let Ir::Definition(used) = program.node(node) {
                 let reads = &mut reads[used as usize];
                 if step.is_helper(index) {
@@ -115,13 +116,13 @@ pub(super) fn cuts(
             }
         }
     }
-    let mut cuts = Cuts::default();
-    share_equals(step, live, source, taken, &mut cuts);
+    let mut cuts = MaterializedValues::default();
+    share_equal_values(step, live, source, taken, &mut cuts);
     for index in 0..program.definitions.len() {
-        let root = step.root(index);
+        let root = step.definition_root(index);
         let is_column = found_are_columns && matches!(program.node(root), Ir::RowLookup { .. });
         let simple = is_column || is_trivial(program, root);
-        if !step.is(index, DefinitionRole::Definitions) || !live[index] || simple || cuts.contains(root) {
+        if !step.has_role(index, DefinitionRole::Definitions) || !live[index] || simple || cuts.contains(root) {
             continue;
         }
         let ReadCounts { rows, groups } = reads[index];
@@ -145,7 +146,7 @@ pub(super) fn cuts(
         if cut {
             let name = program.definitions[index].name.clone().unwrap_or_default();
             let column = if step.outputs[index] {
-                taken.output(&name)
+                taken.output_name(&name)
             } else {
                 taken.column(&name, &name)
             };
@@ -162,7 +163,7 @@ pub(super) fn cuts(
                 .as_deref()
                 .unwrap_or_else(|| role_name(step.roles[index]))
                 .to_owned();
-            let inner = DefinitionCuts {
+            let inner = DefinitionMaterializer {
                 program,
                 dialect,
                 source,
@@ -170,7 +171,7 @@ pub(super) fn cuts(
                 grouped: step.grouped,
                 aliases,
             };
-            inner.cut(index, taken, &mut cuts, &mut shared);
+            inner.materialize_value(index, taken, &mut cuts, &mut shared);
             // Both sides of a lookup's comparison must be columns.
             let compared = step.has_lookups()
                 && matches!(step.roles[index], DefinitionRole::OrderBy | DefinitionRole::PartitionBy);
@@ -195,11 +196,17 @@ fn role_name(role: DefinitionRole) -> &'static str {
 
 /// Cuts repeated aggregates and windows, so that they are computed only once. If one of the equal nodes is the root of
 /// a definition, the column has the definition's name. Otherwise, the name of the column is derived from the formula.
-fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut UsedNames, cuts: &mut Cuts) {
+fn share_equal_values(
+    step: &StepPlan<'_>,
+    live: &[bool],
+    source: &str,
+    taken: &mut UsedNames,
+    cuts: &mut MaterializedValues,
+) {
     let program = step.program;
     let roots: FxHashMap<IrId, usize> = (0..program.definitions.len())
         .filter(|i| step.outputs[*i])
-        .map(|i| (step.root(i), i))
+        .map(|i| (step.definition_root(i), i))
         .collect();
     for equal in equal_values(step, live) {
         // If two definitions have the same formula, the SQL contains a separate line for each.
@@ -212,11 +219,11 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Us
             continue;
         }
         let name = match named.and_then(|id| roots.get(&id)) {
-            Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
+            Some(index) => taken.output_name(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(equal[0]).span.text(source);
                 let wanted = name_from_formula(program, equal[0], source)
-                    .unwrap_or_else(|| name_by_function(program, equal[0], owner_of(program, equal[0])));
+                    .unwrap_or_else(|| function_based_name(program, equal[0], owner_name(program, equal[0])));
                 taken.column(&wanted, text)
             }
         };
@@ -228,7 +235,7 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Us
 }
 
 /// Returns the name of the definition that contains a node.
-fn owner_of(program: &Program, id: IrId) -> &str {
+fn owner_name(program: &Program, id: IrId) -> &str {
     let inside = |definition: &&IrDefinition| definition.first <= id && id <= definition.root;
     program
         .definitions
@@ -240,10 +247,10 @@ fn owner_of(program: &Program, id: IrId) -> &str {
 
 /// Cuts the aggregates in values that can only be computed after the grouping stratum, so that the grouping stratum
 /// computes the aggregates.
-pub(super) fn cut_late_aggregates(
+pub(super) fn materialize_late_aggregates(
     step: &StepPlan<'_>,
     reach: &Liveness,
-    cuts: &mut Cuts,
+    cuts: &mut MaterializedValues,
     main: u32,
     stage_of: &dyn Fn(IrId) -> u32,
     source: &str,
@@ -257,8 +264,10 @@ pub(super) fn cut_late_aggregates(
     // `count(*)` is short, so the SQL repeats it unless a later stratum needs it. In that case, all occurrences share
     // one column.
     let counted = (0..program.definitions.len())
-        .filter(|i| step.outputs[*i] && step.is(*i, DefinitionRole::Definitions) && !program.definitions[*i].failed)
-        .find(|i| matches!(program.node(step.root(*i)), Ir::CountRows));
+        .filter(|i| {
+            step.outputs[*i] && step.has_role(*i, DefinitionRole::Definitions) && !program.definitions[*i].failed
+        })
+        .find(|i| matches!(program.node(step.definition_root(*i)), Ir::CountRows));
     let mut row_count: Option<IrId> = None;
     for (index, definition) in program.definitions.iter().enumerate() {
         if !live[index] || definition.failed || rows[definition.root.index()] {
@@ -268,7 +277,7 @@ pub(super) fn cut_late_aggregates(
         // Stratum in which each node is written: the stratum of the enclosing value, unless the node is already a
         // column there.
         let mut written = vec![0u32; definition.root.index() - base + 1];
-        let nodes = needed(program, definition.first, definition.root);
+        let nodes = needed_nodes(program, definition.first, definition.root);
         for id in nodes.iter().rev() {
             let own = written[id.index() - base].max(stage_of(*id));
             written[id.index() - base] = own;
@@ -284,9 +293,9 @@ pub(super) fn cut_late_aggregates(
             if aggregate && written[id.index() - base] > main && !cuts.contains(id) {
                 let is_count = matches!(program.node(id), Ir::CountRows);
                 if let (Some(counted), true, None) = (counted, is_count, row_count) {
-                    let root = step.root(counted);
+                    let root = step.definition_root(counted);
                     if !cuts.contains(root) {
-                        let name = taken.output(program.definitions[counted].name.as_deref().unwrap_or_default());
+                        let name = taken.output_name(program.definitions[counted].name.as_deref().unwrap_or_default());
                         cuts.insert(root, name);
                     }
                     row_count = Some(root);
@@ -298,7 +307,7 @@ pub(super) fn cut_late_aggregates(
                 let text = program.meta(id).span.text(source);
                 let owner = definition.name.as_deref().unwrap_or("group");
                 let wanted =
-                    name_from_formula(program, id, source).unwrap_or_else(|| name_by_function(program, id, owner));
+                    name_from_formula(program, id, source).unwrap_or_else(|| function_based_name(program, id, owner));
                 let name = taken.column(&wanted, text);
                 cuts.insert(id, name);
                 if is_count {
@@ -310,7 +319,7 @@ pub(super) fn cut_late_aggregates(
 }
 
 /// Context for cutting nodes inside one definition.
-struct DefinitionCuts<'i> {
+struct DefinitionMaterializer<'i> {
     program: &'i Program,
     dialect: Dialect,
     source: &'i str,
@@ -321,7 +330,7 @@ struct DefinitionCuts<'i> {
     aliases: &'i FxHashMap<IrId, String>,
 }
 
-impl DefinitionCuts<'_> {
+impl DefinitionMaterializer<'_> {
     fn name(&self, what: &str, id: IrId, taken: &mut UsedNames) -> String {
         taken.column(
             &format!("{}_{what}", self.owner),
@@ -330,7 +339,7 @@ impl DefinitionCuts<'_> {
     }
 
     /// Returns a name for a value, derived from its formula or, if that is not possible, from its purpose.
-    fn name_of(&self, id: IrId, what: &str, taken: &mut UsedNames) -> String {
+    fn value_name(&self, id: IrId, what: &str, taken: &mut UsedNames) -> String {
         let wanted =
             name_from_formula(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
         taken.column(&wanted, self.program.meta(id).span.text(self.source))
@@ -338,17 +347,23 @@ impl DefinitionCuts<'_> {
 
     /// Cuts long values that are used several times, arguments that a template repeats, windows over the rows of a
     /// group, and windows inside windows.
-    fn cut(&self, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut SharedArguments<'_>) {
+    fn materialize_value(
+        &self,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut MaterializedValues,
+        shared: &mut SharedArguments<'_>,
+    ) {
         let program = self.program;
         let definition = &program.definitions[of];
-        let nodes = needed(program, definition.first, definition.root);
+        let nodes = needed_nodes(program, definition.first, definition.root);
         let mut uses: FxHashMap<IrId, u32> = FxHashMap::default();
         for operand in nodes.iter().flat_map(|node| program.operands(*node)) {
             *uses.entry(operand).or_default() += 1;
         }
         for node in nodes {
             if uses.get(&node).is_some_and(|uses| *uses > 1) {
-                self.cut_repeated(node, of, taken, cuts, shared);
+                self.materialize_repeated(node, of, taken, cuts, shared);
             }
             match program.node(node) {
                 Ir::Apply { overload, args } => {
@@ -362,14 +377,15 @@ impl DefinitionCuts<'_> {
                         continue;
                     }
                     let params = catalog::overload(overload).map_or(&[][..], |o| o.params);
-                    let function = Some(catalog::get(catalog::owner(overload))).filter(|function| !function.internal);
+                    let function =
+                        Some(catalog::get(catalog::overload_owner(overload))).filter(|function| !function.internal);
                     let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
                     for (place, ((arg, uses), param)) in uses {
                         // A constant that is computed per row is not available after grouping.
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
                         let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
                         if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
-                            shared.cut_argument(*arg, of, cuts, taken, |taken| {
+                            shared.materialize_argument(*arg, of, cuts, taken, |taken| {
                                 let function = function.map(|function| function.name);
                                 let call = NamedCall {
                                     function,
@@ -377,7 +393,7 @@ impl DefinitionCuts<'_> {
                                     is_first: place == 0,
                                     of: self.owner,
                                 };
-                                let name = name_of_argument(program, *arg, self.source, call);
+                                let name = argument_name(program, *arg, self.source, call);
                                 taken.column(&name, program.meta(*arg).span.text(self.source))
                             });
                         }
@@ -391,9 +407,11 @@ impl DefinitionCuts<'_> {
                     // If the window sorts or counts a value, an earlier stratum must compute that value.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
-                        shared.cut_argument(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
+                        shared.materialize_argument(value, of, cuts, taken, |taken| {
+                            self.value_name(value, "value", taken)
+                        });
                     }
-                    shared.cut_argument(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
+                    shared.materialize_argument(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
                 }
                 Ir::Window { call, over } => {
                     // A partition key that reads other rows must be a column.
@@ -408,24 +426,26 @@ impl DefinitionCuts<'_> {
                     if meta.level != Level::Window {
                         // The SQL contains a ranked value twice because it also tests the value for NULL. It also
                         // contains a value twice if it counts the duplicates of that value.
-                        let over = program.over(over);
+                        let over = program.window_frame(over);
                         let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
                         if asked && !column && !cuts.contains(value) {
-                            shared.cut_argument(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
+                            shared.materialize_argument(value, of, cuts, taken, |taken| {
+                                self.value_name(value, "value", taken)
+                            });
                         }
                         continue;
                     }
                     // An earlier stratum must compute the inner window.
                     self.finish(value, of, taken, cuts, shared);
                 }
-                Ir::RowLookup { args, find } => self.cut_find(args, find, of, taken, cuts, shared),
+                Ir::RowLookup { args, find } => self.materialize_find(args, find, of, taken, cuts, shared),
                 // A looked-up value must be a column of the other row, so a helper over grouping keys becomes a column
                 // of the groups.
                 Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
-                    match self.helper_of_keys(value, shared.step) {
+                    match self.key_helper(value, shared.step) {
                         Some((helper, name)) => {
-                            shared.cut_argument(value, of, cuts, taken, |taken| taken.column(name, name));
+                            shared.materialize_argument(value, of, cuts, taken, |taken| taken.column(name, name));
                             cuts.helpers.insert(helper, value);
                         }
                         None => self.finish(value, of, taken, cuts, shared),
@@ -437,32 +457,32 @@ impl DefinitionCuts<'_> {
     }
 
     /// Cuts a value that several parts of a formula use, unless it is short or constant.
-    fn cut_repeated(
+    fn materialize_repeated(
         &self,
         node: IrId,
         of: usize,
         taken: &mut UsedNames,
-        cuts: &mut Cuts,
+        cuts: &mut MaterializedValues,
         shared: &mut SharedArguments<'_>,
     ) {
         let program = self.program;
         let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
         let is_short = program.meta(node).level == Level::Const || !is_long(program, self.dialect, cuts, node);
         if is_computed && !is_short && !self.aliases.contains_key(&node) && !cuts.contains(node) {
-            shared.cut_argument(node, of, cuts, taken, |taken| self.name_of(node, "value", taken));
+            shared.materialize_argument(node, of, cuts, taken, |taken| self.value_name(node, "value", taken));
         }
     }
 
     /// Cuts the compared key, the returned value and the sheet's partition keys, so that they are columns of the
     /// searched rows. If the lookup chooses the nearest key, also cuts the sought value, so that it is a column of the
     /// current row.
-    fn cut_find(
+    fn materialize_find(
         &self,
         args: PoolRange,
         find: u32,
         of: usize,
         taken: &mut UsedNames,
-        cuts: &mut Cuts,
+        cuts: &mut MaterializedValues,
         shared: &mut SharedArguments<'_>,
     ) {
         let program = self.program;
@@ -472,9 +492,9 @@ impl DefinitionCuts<'_> {
         let found = program.args(args).iter().skip(1).take(2);
         let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::TabColumn { .. });
         let step = shared.step;
-        let parts =
-            (0..step.roles.len()).filter(|index| find.tab.is_none() && step.is(*index, DefinitionRole::PartitionBy));
-        let parts: Vec<IrId> = parts.map(|index| step.root(index)).collect();
+        let parts = (0..step.roles.len())
+            .filter(|index| find.tab.is_none() && step.has_role(*index, DefinitionRole::PartitionBy));
+        let parts: Vec<IrId> = parts.map(|index| step.definition_root(index)).collect();
         for id in found.chain(&parts).filter(|id| !is_column(**id)) {
             self.finish(*id, of, taken, cuts, shared);
         }
@@ -487,8 +507,8 @@ impl DefinitionCuts<'_> {
             if let Ir::Definition(_) = program.node(sought) {
                 self.finish(sought, of, taken, cuts, shared);
             } else {
-                shared.cut_argument(sought, of, cuts, taken, |taken| {
-                    self.name_of(sought, "lookup_key", taken)
+                shared.materialize_argument(sought, of, cuts, taken, |taken| {
+                    self.value_name(sought, "lookup_key", taken)
                 });
             }
         }
@@ -501,7 +521,7 @@ impl DefinitionCuts<'_> {
         node: IrId,
         of: usize,
         taken: &mut UsedNames,
-        cuts: &mut Cuts,
+        cuts: &mut MaterializedValues,
         shared: &mut SharedArguments<'_>,
     ) {
         let program = self.program;
@@ -513,13 +533,20 @@ impl DefinitionCuts<'_> {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.finish(arg, of, taken, cuts, shared);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {
-                shared.cut_argument(arg, of, cuts, taken, |taken| self.name_of(arg, "value", taken));
+                shared.materialize_argument(arg, of, cuts, taken, |taken| self.value_name(arg, "value", taken));
             }
         }
     }
 
     /// Cuts a value. If a definition consists of the value, the column has the definition's name.
-    fn finish(&self, value: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut SharedArguments<'_>) {
+    fn finish(
+        &self,
+        value: IrId,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut MaterializedValues,
+        shared: &mut SharedArguments<'_>,
+    ) {
         let (program, step) = (self.program, shared.step);
         let mut named = None;
         // If a definition's formula is only the name of another definition, use the name of that other definition.
@@ -532,16 +559,16 @@ impl DefinitionCuts<'_> {
         }
         let named = named.and_then(|of: usize| Some((program.definitions[of].name.as_deref()?, step.outputs[of])));
         match named {
-            Some((name, true)) => cuts.insert(finished, taken.output(name)),
+            Some((name, true)) => cuts.insert(finished, taken.output_name(name)),
             Some((name, false)) => cuts.insert(finished, taken.column(name, name)),
-            None => shared.cut_argument(finished, of, cuts, taken, |taken| {
-                match name_of_some_rows(program, value) {
+            None => shared.materialize_argument(finished, of, cuts, taken, |taken| {
+                match row_range_name(program, value) {
                     Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
-                    None => match self.kind(finished) {
+                    None => match self.window_suffix(finished) {
                         Some(kind) => self.name(kind, value, taken),
                         None => {
                             let wanted = name_from_formula(program, value, self.source)
-                                .unwrap_or_else(|| name_by_function(program, finished, self.owner));
+                                .unwrap_or_else(|| function_based_name(program, finished, self.owner));
                             taken.column(&wanted, program.meta(value).span.text(self.source))
                         }
                     },
@@ -552,9 +579,9 @@ impl DefinitionCuts<'_> {
 
     /// Returns the column suffix of a window that counts equal values or ranks values. `None` for a window that
     /// returns a value.
-    fn kind(&self, value: IrId) -> Option<&'static str> {
+    fn window_suffix(&self, value: IrId) -> Option<&'static str> {
         match self.program.node(value) {
-            Ir::Window { over, .. } => match self.program.over(over) {
+            Ir::Window { over, .. } => match self.program.window_frame(over) {
                 WindowFrame::SameValue => Some(GroupRole::Occurrences.name()),
                 WindowFrame::Ranked { descending, .. } => Some(GroupRole::Place { descending }.name()),
                 _ => None,
@@ -565,7 +592,7 @@ impl DefinitionCuts<'_> {
 
     /// Returns the helper that a value refers to, with its name. A helper is a row-level definition of a grouped step
     /// that is not an output.
-    fn helper_of_keys(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
+    fn key_helper(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
         let Ir::Definition(used) = self.program.node(value) else {
             return None;
         };

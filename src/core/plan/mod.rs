@@ -31,7 +31,7 @@ mod time_columns;
 mod value_numbering;
 mod walk;
 
-pub use empty_cells::{needs_every_cell, same_along_row};
+pub use empty_cells::{constant_along_row, needs_every_cell};
 pub use liveness::used_definitions;
 pub use names::snake_case;
 pub use names::{CteNames, truncate_name as cut_name};
@@ -40,7 +40,7 @@ pub use planner::plan_step;
 pub use step::{
     InputColumn, JoinInput, JoinedInput, KeepColumns, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,
 };
-pub use time_columns::{TimeColumn, cut_time};
+pub use time_columns::{TimeColumn, split_truncation};
 
 use crate::Level;
 use crate::check::DefinitionRole;
@@ -61,16 +61,16 @@ pub struct StepPlan<'p> {
 }
 
 /// Replaces aggregates and windows that the dialect does not support with equivalent expressions.
-pub fn use_other_forms(program: &mut Program, dialect: Dialect) {
+pub fn rewrite_unsupported(program: &mut Program, dialect: Dialect) {
     for (id, other) in std::mem::take(&mut program.other_forms) {
-        if is_lacking(program, id, dialect) && !is_lacking(program, other, dialect) {
+        if is_unsupported(program, id, dialect) && !is_unsupported(program, other, dialect) {
             program.replace(id, program.node(other));
         }
     }
 }
 
 /// Returns whether the dialect does not support a call.
-fn is_lacking(program: &Program, id: IrId, dialect: Dialect) -> bool {
+fn is_unsupported(program: &Program, id: IrId, dialect: Dialect) -> bool {
     let call = match program.node(id) {
         Ir::Window { call, .. } => program.node(call),
         call => call,
@@ -82,13 +82,13 @@ fn is_lacking(program: &Program, id: IrId, dialect: Dialect) -> bool {
 }
 
 impl StepPlan<'_> {
-    fn root(&self, definition: usize) -> IrId {
+    fn definition_root(&self, definition: usize) -> IrId {
         self.program.definitions[definition].root
     }
 
     /// Returns whether at least one value reads other rows.
     fn has_windows(&self) -> bool {
-        self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+        self.has_lookups() || self.has_own_row_lookups() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
     }
 
     /// Returns whether at least one value is looked up in another period.
@@ -98,19 +98,19 @@ impl StepPlan<'_> {
 
     /// Returns whether at least one lookup by key or row number searches the sheet itself. If several rows match, such
     /// a lookup returns the first row in the sheet's order.
-    fn finds_own_rows(&self) -> bool {
+    fn has_own_row_lookups(&self) -> bool {
         self.program.finds.iter().any(|find| find.tab.is_none())
     }
 
     /// Returns whether at least one value reads other rows in the step's order.
     fn has_ordered_windows(&self) -> bool {
-        let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered());
-        self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(ordered)
+        let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.window_frame(over).is_ordered());
+        self.has_lookups() || self.has_own_row_lookups() || self.program.nodes().any(ordered)
     }
 
     /// Returns whether the definition is a sort or partition key that the SQL only refers to by name, because no window
     /// uses its expression.
-    fn only_names(&self, definition: usize, windows: bool, ordered: bool) -> bool {
+    fn is_unused_window_key(&self, definition: usize, windows: bool, ordered: bool) -> bool {
         match self.roles[definition] {
             DefinitionRole::OrderBy => !ordered,
             DefinitionRole::PartitionBy => !windows,
@@ -119,7 +119,7 @@ impl StepPlan<'_> {
     }
 
     fn level(&self, definition: usize) -> Level {
-        self.program.meta(self.root(definition)).level
+        self.program.meta(self.definition_root(definition)).level
     }
 
     /// Returns whether a definition is a helper: a row-level definition of a grouped step that is neither a key nor an
@@ -128,11 +128,11 @@ impl StepPlan<'_> {
         let column = self.keys[definition] || self.outputs[definition];
         self.grouped
             && !column
-            && self.is(definition, DefinitionRole::Definitions)
+            && self.has_role(definition, DefinitionRole::Definitions)
             && self.level(definition) <= Level::Row
     }
 
-    fn is(&self, definition: usize, role: DefinitionRole) -> bool {
+    fn has_role(&self, definition: usize, role: DefinitionRole) -> bool {
         self.roles[definition] == role
     }
 }

@@ -91,14 +91,14 @@ impl UsedNames {
         self.of_groups.insert(name.to_lowercase());
     }
 
-    fn take(&mut self, name: &str) -> bool {
+    fn reserve_if_free(&mut self, name: &str) -> bool {
         let name = name.to_lowercase();
         !self.outputs.contains(&name) && self.columns.insert(name)
     }
 
     /// Returns the name under which an output column is computed: its own name, unless an input column with the same
     /// name is still present.
-    pub fn output(&mut self, name: &str) -> String {
+    pub fn output_name(&mut self, name: &str) -> String {
         let key = name.to_lowercase();
         if self.columns.contains(&key) && !self.of_groups.contains(&key) {
             self.column(&format!("{name}_defined"), name)
@@ -111,7 +111,7 @@ impl UsedNames {
     /// formula text.
     pub fn column(&mut self, wanted: &str, formula: &str) -> String {
         let fits = self.most == 0 || wanted.len() <= self.most;
-        if fits && self.take(wanted) {
+        if fits && self.reserve_if_free(wanted) {
             return wanted.to_owned();
         }
         let mut text = formula.to_owned();
@@ -123,7 +123,7 @@ impl UsedNames {
                 self.most.saturating_sub(mark.len() + 1).max(1)
             };
             let name = format!("{}_{mark}", truncate_name(wanted, room));
-            if self.take(&name) {
+            if self.reserve_if_free(&name) {
                 return name;
             }
             text.push(' ');
@@ -168,19 +168,19 @@ impl CteNames {
 
     /// Returns the wanted name, or a similar name if the wanted name is in use. The step's own name is reserved for the
     /// step.
-    pub(super) fn choose_for(&mut self, step: &str, wanted: &str) -> String {
+    pub(super) fn choose_step_name(&mut self, step: &str, wanted: &str) -> String {
         if wanted == step {
             wanted.to_owned()
         } else {
-            self.choose(wanted)
+            self.choose_name(wanted)
         }
     }
 
     /// Returns the wanted name, or a similar name if the wanted name is in use.
-    pub fn choose(&mut self, wanted: &str) -> String {
+    pub fn choose_name(&mut self, wanted: &str) -> String {
         let mut wanted = wanted.to_owned();
         loop {
-            let name = fitting(&wanted, self.most);
+            let name = fit_length(&wanted, self.most);
             if self.names.insert(name.to_lowercase()) {
                 return name;
             }
@@ -190,7 +190,7 @@ impl CteNames {
 }
 
 /// Returns the name. If the name is too long, returns its beginning with a hash of the entire name.
-fn fitting(name: &str, most: usize) -> String {
+fn fit_length(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
     }

@@ -9,13 +9,13 @@ use crate::sql::{NamedWindow, OrderKey, SqlId};
 impl Planner<'_> {
     /// Sets the sort and partition keys of this stratum's windows. Columns of the grain that are not among these keys
     /// break ties.
-    pub(super) fn windows(&mut self, stage: u32) {
-        self.emitter.windows = crate::emit::Windows::default();
+    pub(super) fn set_window_keys(&mut self, stage: u32) {
+        self.emitter.windows = crate::emit::WindowKeys::default();
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
         let own_partition = partition.clone();
         let roots = || order.iter().map(|(id, _)| *id).chain(partition.iter().copied());
-        let used: Vec<String> = roots().map(|id| self.name_of(id)).collect();
-        let columns: Vec<InputColumn> = roots().filter_map(|id| self.key_of_input(id)).collect();
+        let used: Vec<String> = roots().map(|id| self.order_key_name(id)).collect();
+        let columns: Vec<InputColumn> = roots().filter_map(|id| self.key_input_column(id)).collect();
         let grain: Vec<(InputColumn, Option<IrId>)> = if self.step.grouped {
             let keys = self.outputs.iter().filter(|o| o.key);
             keys.map(|o| {
@@ -33,7 +33,7 @@ impl Planner<'_> {
         };
         // Compare entire columns if relations are joined, because joined relations can have columns with the same name.
         let is_used = |(g, root): &(InputColumn, Option<IrId>)| match root {
-            None if self.input.joined.is_some() => columns.iter().any(|c| c.is(g)),
+            None if self.input.joined.is_some() => columns.iter().any(|c| c.is_same_column(g)),
             _ => used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),
         };
         // Without sort keys, there is no default partition and there are no ties to break.
@@ -58,18 +58,18 @@ impl Planner<'_> {
                 None => plain.push(column),
             }
         }
-        self.emit(&roots, stage);
-        let partition = self.distinct(partition.into_iter());
+        self.emit_nodes(&roots, stage);
+        let partition = self.distinct_nodes(partition.into_iter());
         let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.partition_key(*id, stage)).collect();
         let partition: Vec<SqlId> = partition.iter().map(|id| self.partition_key(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
         for (id, descending) in order {
-            keys.push(self.key_in_order(id, descending, stage));
+            keys.push(self.emit_sort_key(id, descending, stage));
         }
         for column in plain {
-            keys.push(self.column_in_order(&column, stage).1);
+            keys.push(self.emit_sort_column(&column, stage).1);
         }
-        let mut windows = crate::emit::Windows {
+        let mut windows = crate::emit::WindowKeys {
             partition,
             own_partition,
             order: keys,
@@ -94,14 +94,16 @@ impl Planner<'_> {
             let Ir::Window { over, .. } = program.node(**id) else {
                 return false;
             };
-            let plain = program.over(over).is_over_rows() && program.partition_keys(over).is_empty();
-            plain && self.column_in(**id, stage).is_none()
+            let plain = program.window_frame(over).is_over_rows() && program.partition_keys(over).is_empty();
+            plain && self.stratum_column(**id, stage).is_none()
         };
         if wanted.iter().filter(through).take(2).count() < 2 {
             return;
         }
         let names = |ids: &mut dyn Iterator<Item = IrId>| -> Vec<String> {
-            ids.map(|id| self.name_of(id)).filter(|name| !name.is_empty()).collect()
+            ids.map(|id| self.order_key_name(id))
+                .filter(|name| !name.is_empty())
+                .collect()
         };
         let order = names(&mut self.roles.order.iter().map(|(id, _)| *id)).join("_and_");
         let partition = names(&mut self.roles.partition.iter().copied()).join("_and_");
@@ -116,24 +118,24 @@ impl Planner<'_> {
         } else {
             "in_order".to_owned()
         };
-        self.emitter.windows.name = Some(self.emitter.tree().raw_text(&name));
+        self.emitter.windows.name = Some(self.emitter.tree().add_raw_text(&name));
         let windows = &self.emitter.windows;
         let (partition, order) = (windows.partition.clone(), windows.order.clone());
         self.named_window = Some(NamedWindow { name, partition, order });
     }
 
     /// Emits a sort key.
-    pub(super) fn key_in_order(&mut self, id: IrId, descending: bool, stage: u32) -> SqlId {
+    pub(super) fn emit_sort_key(&mut self, id: IrId, descending: bool, stage: u32) -> SqlId {
         let key = self.written_node(id, stage);
         let nullable = self.program().meta(id).nullable;
-        self.emitter.order_key(key, descending, nullable)
+        self.emitter.emit_order_key(key, descending, nullable)
     }
 
     /// Emits a column of the input twice: unchanged and as a sort key.
-    pub(super) fn column_in_order(&mut self, column: &InputColumn, stage: u32) -> (SqlId, SqlId) {
-        let written = self.written_input(column, stage);
+    pub(super) fn emit_sort_column(&mut self, column: &InputColumn, stage: u32) -> (SqlId, SqlId) {
+        let written = self.emit_input(column, stage);
         let nullable = self.input_is_nullable(column);
-        (written, self.emitter.order_key(written, false, nullable))
+        (written, self.emitter.emit_order_key(written, false, nullable))
     }
 
     /// Emits a partition key of windows.
@@ -144,7 +146,7 @@ impl Planner<'_> {
 
     /// Returns the column name of a key. Empty if the SQL contains the key's expression instead of a name, for example
     /// because the key is not a column of the step.
-    pub(super) fn name_of(&self, root: IrId) -> String {
+    pub(super) fn order_key_name(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
             Ir::Definition(used) if !self.step.outputs[used as usize] => String::new(),
@@ -159,7 +161,7 @@ impl Planner<'_> {
     }
 
     /// Resolves a helper whose formula is only the name of another column.
-    fn behind_helpers(&self, root: IrId) -> IrId {
+    fn resolve_helpers(&self, root: IrId) -> IrId {
         self.program()
             .resolve_names_until(root, |_, definition| self.step.outputs[definition])
     }
@@ -180,7 +182,7 @@ impl Planner<'_> {
         match kept {
             Some(column) => {
                 let written = self.kept_name(&column);
-                self.emitter.tree().raw_text(&written)
+                self.emitter.tree().add_raw_text(&written)
             }
             None => self.emitter.generated_name(name, Span::default()),
         }
@@ -193,7 +195,7 @@ impl Planner<'_> {
             .roles
             .order
             .iter()
-            .map(|(id, down)| (self.behind_helpers(*id), *down))
+            .map(|(id, down)| (self.resolve_helpers(*id), *down))
             .collect();
         if order.is_empty() {
             return Vec::new();
@@ -201,22 +203,22 @@ impl Planner<'_> {
         let unnamed = order
             .iter()
             .map(|(id, _)| *id)
-            .filter(|id| self.output_of(*id).is_none());
+            .filter(|id| self.order_key_output(*id).is_none());
         let unnamed: Vec<IrId> = unnamed.collect();
         let last = self.last_stage();
-        if !unnamed.is_empty() && self.emitter.qualifier.is_none() && self.joins_in(last).is_none() {
+        if !unnamed.is_empty() && self.emitter.qualifier.is_none() && self.joined_input(last).is_none() {
             // Engines differ in whether a name inside an expression refers to the output or to the input column.
             let outputs: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
-            self.emitter.qualifier = self.qualifier(&unnamed, last, from, &outputs);
+            self.emitter.qualifier = self.grouping_qualifier(&unnamed, last, from, &outputs);
         }
-        self.emit(&unnamed, last);
+        self.emit_nodes(&unnamed, last);
         let key = |(id, descending): &(IrId, bool)| {
-            let name = self.output_of(*id);
+            let name = self.order_key_output(*id);
             let written = if name.is_none() { Some(*id) } else { None };
             let named = |name| InputColumn { of: Vec::new(), name };
             let column = match name {
                 Some(name) => named(name),
-                None => self.key_of_input(*id).unwrap_or_else(|| named(String::new())),
+                None => self.key_input_column(*id).unwrap_or_else(|| named(String::new())),
             };
             (column, written, *descending, program.meta(*id).nullable)
         };
@@ -240,13 +242,13 @@ impl Planner<'_> {
             let put_out = self
                 .input
                 .joined
-                .and_then(|joined| self.output_of_input(joined, &column));
+                .and_then(|joined| self.input_output_name(joined, &column));
             let column = match put_out {
                 Some(name) => InputColumn { of: Vec::new(), name },
                 None => column,
             };
             let same = |k: &InputColumn| match self.input.joined {
-                Some(_) => k.is(&column),
+                Some(_) => k.is_same_column(&column),
                 None => k.name.eq_ignore_ascii_case(&column.name),
             };
             if !keys.iter().any(|(k, ..)| same(k)) {
@@ -274,9 +276,9 @@ impl Planner<'_> {
                     None if is_output && (column.of.is_empty() || self.input.joined.is_none()) => {
                         self.output_name(&column.name)
                     }
-                    None => self.written_input(&column, last),
+                    None => self.emit_input(&column, last),
                 };
-                self.emitter.order_key(sql, descending, nullable)
+                self.emitter.emit_order_key(sql, descending, nullable)
             })
             .collect();
         self.emitter.tree().write_directions(&mut keys);

@@ -18,12 +18,12 @@ pub(super) struct StepColumn {
 }
 
 /// Returns the output columns of a step, in source order with the keys first.
-pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColumn> {
+pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColumn> {
     let program = step.program;
     let mut outputs: Vec<StepColumn> = Vec::new();
     let mut names = rustc_hash::FxHashSet::default();
     for (index, definition) in program.definitions.iter().enumerate() {
-        if !step.is(index, DefinitionRole::GroupBy) || definition.failed {
+        if !step.has_role(index, DefinitionRole::GroupBy) || definition.failed {
             continue;
         }
         let (name, root, target) = match program.node(definition.root) {
@@ -31,7 +31,7 @@ pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColum
                 let used = used as usize;
                 (
                     program.definitions[used].name.as_deref().unwrap_or_default().to_owned(),
-                    step.root(used),
+                    step.definition_root(used),
                     Some(used),
                 )
             }
@@ -48,7 +48,10 @@ pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColum
         }
     }
     for (index, definition) in program.definitions.iter().enumerate() {
-        if step.is(index, DefinitionRole::Definitions) && step.outputs[index] && !step.keys[index] && !definition.failed
+        if step.has_role(index, DefinitionRole::Definitions)
+            && step.outputs[index]
+            && !step.keys[index]
+            && !definition.failed
         {
             let name = definition.name.as_deref().unwrap_or_default().to_owned();
             outputs.push(StepColumn {
@@ -76,7 +79,7 @@ pub fn key_name(text: &str) -> String {
 }
 
 /// Returns the other nodes that repeat the timeframe of a key, each with the key's name.
-pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> FxHashMap<IrId, String> {
+pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> FxHashMap<IrId, String> {
     let program = step.program;
     // A timeframe applies to a column or definition, or to the wall-clock time of an instant.
     let applied = |id: IrId| match program.node(id) {

@@ -2,18 +2,21 @@
 
 use super::planner::Planner;
 use super::step::{InputColumn, PivotOrder};
-use crate::emit::Windows;
+use crate::emit::WindowKeys;
 use crate::ir::IrId;
 
 impl Planner<'_> {
     /// Sets the keys of the windows in a pivoted worksheet. The sort keys and the other columns of the grain, except
     /// for the pivot's keys, identify the rows. The pivot's keys order the columns, ascending unless `order_by`
     /// specifies otherwise.
-    pub(super) fn pivot_windows(&mut self, windows: &mut Windows, stage: u32) {
+    pub(super) fn pivot_windows(&mut self, windows: &mut WindowKeys, stage: u32) {
         let keys = self.roles.partition.clone();
-        let names: Vec<String> = keys.iter().map(|id| self.name_of(*id).to_ascii_lowercase()).collect();
+        let names: Vec<String> = keys
+            .iter()
+            .map(|id| self.order_key_name(*id).to_ascii_lowercase())
+            .collect();
         let is_key = |planner: &Self, id: IrId| {
-            let name = planner.name_of(id).to_ascii_lowercase();
+            let name = planner.order_key_name(id).to_ascii_lowercase();
             names.iter().position(|key| !name.is_empty() && *key == name)
         };
         let mut order: Vec<(IrId, bool)> = Vec::new();
@@ -30,7 +33,7 @@ impl Planner<'_> {
         }
         let used: Vec<String> = order
             .iter()
-            .map(|(id, _)| self.name_of(*id).to_ascii_lowercase())
+            .map(|(id, _)| self.order_key_name(*id).to_ascii_lowercase())
             .collect();
         let is_used = |column: &InputColumn| {
             let name = column.name.to_ascii_lowercase();
@@ -41,15 +44,15 @@ impl Planner<'_> {
             .into_iter()
             .filter(|column| !is_used(column))
             .collect();
-        let by: Vec<IrId> = self.distinct(order.iter().map(|(id, _)| *id));
-        self.emit(&by, stage);
+        let by: Vec<IrId> = self.distinct_nodes(order.iter().map(|(id, _)| *id));
+        self.emit_nodes(&by, stage);
         windows.pivot_rows = by.iter().map(|id| self.partition_key(*id, stage)).collect();
         windows.order.clear();
         for (id, descending) in order {
-            windows.order.push(self.key_in_order(id, descending, stage));
+            windows.order.push(self.emit_sort_key(id, descending, stage));
         }
         for column in rest {
-            let (written, key) = self.column_in_order(&column, stage);
+            let (written, key) = self.emit_sort_column(&column, stage);
             windows.pivot_rows.push(written);
             windows.order.push(key);
         }
@@ -58,7 +61,7 @@ impl Planner<'_> {
             return;
         }
         for (id, descending) in keys.into_iter().zip(directions) {
-            windows.pivot_order.push(self.key_in_order(id, descending, stage));
+            windows.pivot_order.push(self.emit_sort_key(id, descending, stage));
         }
     }
 }

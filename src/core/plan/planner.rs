@@ -4,13 +4,13 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::holidays;
-use super::joins::PassedOn;
+use super::joins::PassedOnColumns;
 use super::liveness::Liveness;
 use super::lookup_by_key::KeyLookups;
 use super::lookup_by_period::Lookups;
-use super::materialization::{self, Cuts};
+use super::materialization::{self, MaterializedValues};
 use super::names::{CteNames, UsedNames};
-use super::outputs::{StepColumn, aliases, outputs};
+use super::outputs::{StepColumn, step_outputs, timeframe_aliases};
 use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
 use super::strata::{self, Strata};
 use super::time_columns::TimeColumn;
@@ -28,7 +28,7 @@ pub(super) struct Planner<'p> {
     pub spec: &'p StepSpec<'p>,
     pub input: &'p StepInput<'p>,
     pub emitter: Emitter<'p>,
-    pub cuts: Cuts,
+    pub cuts: MaterializedValues,
     pub stages: Strata,
     pub outputs: Vec<StepColumn>,
     /// Nodes that repeat a grouping key, with the key's column.
@@ -41,7 +41,7 @@ pub(super) struct Planner<'p> {
     pub cut_in: Vec<Vec<IrId>>,
     pub roles: RoleRoots,
     /// Columns of a joined input that later strata read.
-    pub passed_on: PassedOn,
+    pub passed_on: PassedOnColumns,
     /// Whether the planner is currently emitting the keys of the windows.
     pub in_windows: bool,
     /// Window that several values of this stratum use.
@@ -96,7 +96,7 @@ pub fn plan_step<'p>(
             kept.iter().for_each(|c| taken.reserve(&c.name));
         }
     }
-    let outputs = outputs(step, spec);
+    let outputs = step_outputs(step, spec);
     for output in &outputs {
         taken.reserve_name(&output.name);
         // After grouping, only the step's own columns are available.
@@ -104,11 +104,12 @@ pub fn plan_step<'p>(
             taken.promise_groups(&output.name);
         }
     }
-    let aliases = aliases(step, &outputs);
+    let aliases = timeframe_aliases(step, &outputs);
     let reach = Liveness::from_step(step);
     let plan = |taken: &mut UsedNames, found_are_columns: bool| {
-        let cuts = materialization::cuts(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
-        let stages = strata::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
+        let cuts =
+            materialization::materialize_values(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
+        let stages = strata::assign_strata(step, &reach, &cuts, &aliases, input.joined.is_some());
         (cuts, stages)
     };
     // In a single select, a looked-up value is a column of a joined relation, so it needs no cut, even if several
@@ -127,7 +128,7 @@ pub fn plan_step<'p>(
         }
         None => plan(&mut taken, false),
     };
-    materialization::cut_late_aggregates(
+    materialization::materialize_late_aggregates(
         step,
         &reach,
         &mut cuts,
@@ -173,21 +174,21 @@ pub fn plan_step<'p>(
         columns: FxHashMap::default(),
         row_columns: FxHashMap::default(),
         cut_in: Vec::new(),
-        roles: roles(step, spec),
-        passed_on: PassedOn::default(),
+        roles: role_roots(step, spec),
+        passed_on: PassedOnColumns::default(),
         in_windows: false,
         named_window: None,
         lookups: Lookups::default(),
         finds: KeyLookups::new(step, &reach.live),
-        holidays: holidays::tabs(program, input),
+        holidays: holidays::holiday_tabs(program, input),
         times: Vec::new(),
         cte_names,
         in_the_way: None,
     };
-    planner.note_columns();
-    planner.pass_on(&mut taken);
-    let (ctes, body, first_select) = planner.selects();
-    let (relation, open, grain) = planner.result();
+    planner.record_columns();
+    planner.choose_passed_on_columns(&mut taken);
+    let (ctes, body, first_select) = planner.build_selects();
+    let (relation, open, grain) = planner.output_relation();
     let single = spec.limit == Some(1) || (step.grouped && !planner.outputs.iter().any(|o| o.key));
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
     let in_the_way = planner.in_the_way.take();
@@ -206,7 +207,7 @@ pub fn plan_step<'p>(
     }
 }
 
-fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> RoleRoots {
+fn role_roots(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> RoleRoots {
     let mut roles = RoleRoots::default();
     for (index, definition) in step.program.definitions.iter().enumerate() {
         if definition.failed {
@@ -235,9 +236,9 @@ impl Planner<'_> {
     }
 
     /// Records the nodes that are columns, each with its name and the stratum that computes it.
-    fn note_columns(&mut self) {
+    fn record_columns(&mut self) {
         self.cut_in = vec![Vec::new(); self.stages.last as usize + 1];
-        for id in self.cuts.sorted() {
+        for id in self.cuts.sorted_nodes() {
             let stage = self.stages.stratum_of(id);
             let name = self.cuts.name(id).unwrap_or_default().to_owned();
             let before = self.step.grouped && stage < self.stages.main;
@@ -264,7 +265,7 @@ impl Planner<'_> {
             // All outputs of the grouping select are columns. In later strata, only cut outputs are columns.
             let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
-                let root = self.canonical(output.root);
+                let root = self.canonical_node(output.root);
                 self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
             }
         }
@@ -272,28 +273,28 @@ impl Planner<'_> {
 
     /// Returns the node that is computed for the given node. Follows references to definitions, and chooses the same
     /// node for all equal nodes.
-    pub(super) fn canonical(&self, id: IrId) -> IrId {
+    pub(super) fn canonical_node(&self, id: IrId) -> IrId {
         self.cuts.representative(self.program().resolve_names(id))
     }
 
     /// Returns the helper over grouping keys that a node refers to. `None` if the groups have no column for a helper.
-    fn helper(&self, id: IrId) -> Option<IrId> {
+    fn key_helper_node(&self, id: IrId) -> Option<IrId> {
         if !self.cuts.has_helpers() {
             return None;
         }
         let mut helper = None;
         self.program().resolve_names_until(id, |_, definition| {
-            helper = self.cuts.helper(definition);
+            helper = self.cuts.helper_node(definition);
             helper.is_some()
         });
         helper
     }
 
     /// Returns the name of the column from which this stratum reads a node. `None` if this stratum computes the node.
-    pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
+    pub(super) fn stratum_column(&self, id: IrId, stage: u32) -> Option<&str> {
         let made = |(made, _): &&(u32, String)| *made < stage;
-        let of_helper = || self.columns.get(&self.helper(id)?).filter(made);
-        let id = self.canonical(id);
+        let of_helper = || self.columns.get(&self.key_helper_node(id)?).filter(made);
+        let id = self.canonical_node(id);
         let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
         let column = self
             .columns
@@ -321,7 +322,7 @@ impl Planner<'_> {
     }
 
     /// Returns the columns that the next step can read, whether there may be unlisted columns, and the grain.
-    fn result(&mut self) -> (Relation, bool, Vec<String>) {
+    fn output_relation(&mut self) -> (Relation, bool, Vec<String>) {
         let program = self.step.program;
         let mut relation = Relation::new(self.spec.name);
         let mut open = false;
@@ -337,7 +338,7 @@ impl Planner<'_> {
                         .for_each(|c| relation.push(c.clone()));
                     if input.is_partial() {
                         open = true;
-                        relation = relation.known_in_part();
+                        relation = relation.partially_known();
                     }
                 }
                 (KeepColumns::All, None) => open = true,
@@ -365,13 +366,13 @@ impl Planner<'_> {
             let month_start = program.is_month_start(output.root);
             let column = Column::new(&output.name, meta.ty)
                 .nullable(nullable)
-                .sized(size)
+                .with_size(size)
                 .quoted(quoted);
             relation.push(column.month_start(month_start));
         }
         if !self.spec.first.is_empty() {
             let mut columns = relation.columns().to_vec();
-            columns.sort_by_key(|column| self.spec.place_of(column.name()));
+            columns.sort_by_key(|column| self.spec.leading_position(column.name()));
             relation = Relation::new(self.spec.name);
             columns.into_iter().for_each(|column| relation.push(column));
         }
@@ -382,7 +383,7 @@ impl Planner<'_> {
                 .input
                 .joined_grain
                 .iter()
-                .map(|g| self.output_of_input(joined, g))
+                .map(|g| self.input_output_name(joined, g))
                 .collect();
             names.unwrap_or_default()
         } else {

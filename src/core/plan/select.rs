@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::joins::PassedOn;
+use super::joins::PassedOnColumns;
 use super::outputs::StepColumn;
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
@@ -14,16 +14,16 @@ use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 impl Planner<'_> {
     /// Returns the CTEs, the last select, and the index of the first stratum's CTE. The index is `None` if the first
     /// stratum is the last select.
-    pub(super) fn selects(&mut self) -> (Vec<Cte>, Select, Option<usize>) {
+    pub(super) fn build_selects(&mut self) -> (Vec<Cte>, Select, Option<usize>) {
         let last = self.stages.last;
         let mut ctes = Vec::new();
         let mut from = self.input.name.to_owned();
         let mut first = None;
         for stage in 0..last {
-            let (select, first_new) = self.stratum(stage, &from);
+            let (select, first_new) = self.build_stratum(stage, &from);
             ctes.append(&mut self.lookups.sources);
             let wanted = self.stratum_name(stage, first_new.as_deref());
-            let name = self.cte_names.choose_for(self.spec.name, &wanted);
+            let name = self.cte_names.choose_step_name(self.spec.name, &wanted);
             from.clone_from(&name);
             first = first.or(Some(ctes.len()));
             ctes.push(Cte {
@@ -31,7 +31,7 @@ impl Planner<'_> {
                 body: select,
             });
         }
-        let body = self.last(&from);
+        let body = self.build_last_select(&from);
         ctes.append(&mut self.lookups.sources);
         (ctes, body, first)
     }
@@ -73,14 +73,14 @@ impl Planner<'_> {
                 let here = output.key || self.stages.stratum_of(output.root) == stage;
                 // If two keys are equal, later selects read only one of them.
                 let is = if output.key {
-                    self.canonical(output.root)
+                    self.canonical_node(output.root)
                 } else {
                     self.cuts.representative(output.root)
                 };
                 if here && seen.insert(is) {
                     let name = self
                         .columns
-                        .get(&self.canonical(output.root))
+                        .get(&self.canonical_node(output.root))
                         .map_or(&output.name, |(_, name)| name);
                     wanted.push((name.clone(), output.root));
                 }
@@ -100,7 +100,7 @@ impl Planner<'_> {
     }
 
     /// Returns the conditions that a stratum tests.
-    pub(super) fn conditions(&self, stage: u32) -> impl Iterator<Item = IrId> {
+    pub(super) fn stratum_conditions(&self, stage: u32) -> impl Iterator<Item = IrId> {
         let filter = self.roles.filter.filter(|_| stage == self.stages.filter);
         filter
             .into_iter()
@@ -108,15 +108,15 @@ impl Planner<'_> {
     }
 
     /// Returns the grouping select, or a select that passes on all input columns and adds columns.
-    fn stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
+    fn build_stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
         let grouping = self.step.grouped && stage == self.stages.main;
         let wanted = self.requested_columns(stage);
         let first_new = wanted.first().map(|(name, _)| name.clone());
-        let mut select = self.select(stage, from, &wanted);
+        let mut select = self.build_select(stage, from, &wanted);
         select.star = !grouping;
         // If several relations are joined, pass on only the columns that later strata read, because two relations can
         // have columns with the same name.
-        if self.joins_in(stage).is_some() && !grouping {
+        if self.joined_input(stage).is_some() && !grouping {
             let mut items = self.passed_on_items();
             items.append(&mut select.items);
             select.items = items;
@@ -126,11 +126,11 @@ impl Planner<'_> {
     }
 
     /// Returns the select with the step's columns, in their order.
-    fn last(&mut self, from: &str) -> Select {
+    fn build_last_select(&mut self, from: &str) -> Select {
         let stage = self.stages.last;
         let grouping = self.step.grouped && stage == self.stages.main;
         let wanted = self.requested_columns(stage);
-        let mut select = self.select(stage, from, &wanted);
+        let mut select = self.build_select(stage, from, &wanted);
         let mut kept: Vec<Item> = Vec::new();
         let mut kept_names: Vec<String> = Vec::new();
         if !grouping {
@@ -138,7 +138,7 @@ impl Planner<'_> {
             let shadowed = |name: &str| outputs.contains(&name.to_ascii_lowercase());
             if let KeepColumns::Joined(columns) = &self.spec.keep {
                 for column in columns.iter().filter(|c| !shadowed(&c.name)) {
-                    let expr = self.written_input(column, stage);
+                    let expr = self.emit_input(column, stage);
                     let alias = self.kept_name(column);
                     let own = self.is_written(expr, &alias);
                     kept.push(Item {
@@ -163,7 +163,7 @@ impl Planner<'_> {
                             of: Vec::new(),
                             name: name.clone(),
                         });
-                        let written = self.emitter.tree().raw_text(&written);
+                        let written = self.emitter.tree().add_raw_text(&written);
                         let expr = self.emitter.qualify_if_shadowed(written, Span::default());
                         kept.push(Item { expr, alias: None });
                         kept_names.push(name);
@@ -182,7 +182,7 @@ impl Planner<'_> {
             kept_names.extend(wanted.iter().map(|(name, _)| name.clone()));
             let mut named: Vec<(usize, Item)> = kept_names
                 .iter()
-                .map(|name| self.spec.place_of(name))
+                .map(|name| self.spec.leading_position(name))
                 .zip(std::mem::take(&mut select.items))
                 .collect();
             named.sort_by_key(|(place, _)| *place);
@@ -218,7 +218,7 @@ impl Planner<'_> {
     }
 
     /// Returns a select of the given expressions, with the filters and grouping keys of its stratum.
-    fn select(&mut self, stage: u32, from: &str, wanted: &[(String, IrId)]) -> Select {
+    fn build_select(&mut self, stage: u32, from: &str, wanted: &[(String, IrId)]) -> Select {
         let grouping = self.step.grouped && stage == self.stages.main;
         let filters: Vec<IrId> = self
             .roles
@@ -244,44 +244,44 @@ impl Planner<'_> {
         if self.step.grouped && stage > self.stages.main {
             // After grouping, only the keys remain of the columns that the first select passed on. They have their
             // output names.
-            self.passed_on = PassedOn::default();
+            self.passed_on = PassedOnColumns::default();
             self.emitter.clear_renamed_columns();
         }
         // Columns of several relations are qualified with their relations.
         self.emitter.set_input_kind(joined.is_some(), stage > 0);
         self.emitter.qualifier = if grouping && joined.is_none() {
-            self.qualifier(&told_apart, stage, from, wanted)
+            self.grouping_qualifier(&told_apart, stage, from, wanted)
         } else {
             None
         };
         let shadows = self.emitter.dialect.facts().relation_shadows_column && joined.is_none();
-        self.lookups = self.lookups_of(&roots, stage, from);
-        self.make_found_rows(stage, from);
+        self.lookups = self.find_lookups(&roots, stage, from);
+        self.add_lookup_ctes(stage, from);
         // If two relations are read, each column is qualified with its relation.
         self.emitter.shadowed = !self.lookups.is_empty() || (shadows && self.has_column(from, stage));
         if self.emitter.shadowed {
-            self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
+            self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
         }
         self.named_window = None;
-        self.emit(&roots, stage);
+        self.emit_nodes(&roots, stage);
         let mut select = Select {
             window: self.named_window.take(),
             ..Select::default()
         };
-        let source = self.source(stage, from);
+        let source = self.select_source(stage, from);
         if !self.lookups.is_empty() {
             select.star_of = Some(self.quoted_name(from));
-            select.joins = self.joins_of_lookups(stage, from, &source);
+            select.joins = self.lookup_joins(stage, from, &source);
         }
         select.from = Some(source);
         if let Some(joined) = joined {
-            select.joins = self.joins(joined);
+            select.joins = self.emit_joins(joined);
             select.star_of = Some(self.quoted_name(self.input.name));
         }
         for (name, id) in wanted {
-            let made = self.column_in(*id, stage).is_none();
+            let made = self.stratum_column(*id, stage).is_none();
             let expr = if made {
-                self.emitter.emit_alone(*id)
+                self.emitter.emit_root(*id)
             } else {
                 self.written_node(*id, stage)
             };
@@ -289,7 +289,7 @@ impl Planner<'_> {
             select.items.push(Item { expr, alias });
         }
         if grouping && keys.is_empty() {
-            self.keep_one_row(wanted, stage, &mut select);
+            self.ensure_one_row(wanted, stage, &mut select);
         }
         // Groups are filtered by HAVING in the grouping select, and by WHERE on their columns in a later stratum.
         let before: Vec<IrId> = if grouping {
@@ -300,26 +300,26 @@ impl Planner<'_> {
         let conditions: Vec<SqlId> = before.iter().map(|id| self.written_node(*id, stage)).collect();
         select.filter = conditions
             .into_iter()
-            .reduce(|a, b| self.emitter.tree().binary(Op::And, a, b, Span::default()));
+            .reduce(|a, b| self.emitter.tree().add_binary(Op::And, a, b, Span::default()));
         select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();
         select.having = tested
             .first()
             .filter(|_| grouping)
             .map(|id| self.written_node(*id, stage));
         if stage == 0 && self.spec.times {
-            self.times = self.times();
+            self.times = self.find_time_columns();
         }
         select
     }
 
     /// Ensures that a grouped select without keys returns one row, even if its SQL contains no aggregates.
-    fn keep_one_row(&mut self, wanted: &[(String, IrId)], stage: u32, select: &mut Select) {
+    fn ensure_one_row(&mut self, wanted: &[(String, IrId)], stage: u32, select: &mut Select) {
         let roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
         let is_aggregate = |node: Ir| matches!(node, Ir::Aggregate { .. } | Ir::CountRows);
-        if !self.computed_in_sql(roots, stage).any(is_aggregate)
+        if !self.computed_sql_nodes(roots, stage).any(is_aggregate)
             && let Some(item) = select.items.first_mut()
         {
-            item.expr = self.emitter.group_constant(item.expr);
+            item.expr = self.emitter.emit_group_constant(item.expr);
         }
     }
 
@@ -337,12 +337,12 @@ impl Planner<'_> {
             _ => expr,
         };
         let mut text = String::new();
-        crate::sql::flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
+        crate::sql::write_flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
         text == name
     }
 
     /// Returns the source that a stratum reads.
-    pub(super) fn source(&self, stage: u32, from: &str) -> SelectSource {
+    pub(super) fn select_source(&self, stage: u32, from: &str) -> SelectSource {
         if stage == 0 && self.input.first {
             SelectSource::Input(0)
         } else {
@@ -352,7 +352,7 @@ impl Planner<'_> {
 
     /// Returns the relation that must qualify columns. `None` unless GROUP BY or HAVING reads a column with the same
     /// name as an output of the same select, because engines differ in how they resolve such a name.
-    pub(super) fn qualifier(
+    pub(super) fn grouping_qualifier(
         &mut self,
         read: &[IrId],
         stage: u32,
@@ -369,8 +369,8 @@ impl Planner<'_> {
             let output = outputs.get(&program.columns[column as usize].name.to_ascii_lowercase());
             output.is_some_and(|root| program.node(*root) != Ir::Column(column))
         };
-        let clash = self.computed_in(read, stage).any(clashes);
-        clash.then(|| self.emitter.name(from, Span::default()))
+        let clash = self.computed_nodes(read, stage).any(clashes);
+        clash.then(|| self.emitter.emit_name(from, Span::default()))
     }
 
     /// Returns whether this stratum returns its rows in the step's order.
@@ -380,17 +380,17 @@ impl Planner<'_> {
 
     /// Returns the grouping keys of the step.
     fn group_keys(&self) -> Vec<IrId> {
-        self.distinct(self.outputs.iter().filter(|o| o.key).map(|o| o.root))
+        self.distinct_nodes(self.outputs.iter().filter(|o| o.key).map(|o| o.root))
     }
 
     /// Removes nodes that are equal to an earlier node.
-    pub(super) fn distinct(&self, ids: impl Iterator<Item = IrId>) -> Vec<IrId> {
+    pub(super) fn distinct_nodes(&self, ids: impl Iterator<Item = IrId>) -> Vec<IrId> {
         let mut seen = rustc_hash::FxHashSet::default();
-        ids.filter(|id| seen.insert(self.canonical(*id))).collect()
+        ids.filter(|id| seen.insert(self.canonical_node(*id))).collect()
     }
 
     pub(super) fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
-        match self.column_in(id, stage).map(str::to_owned) {
+        match self.stratum_column(id, stage).map(str::to_owned) {
             Some(name) => self.emitter.column_name(&name, self.step.program.meta(id).span),
             None => self.emitter.emitted_sql(id),
         }
@@ -398,31 +398,31 @@ impl Planner<'_> {
 
     /// Emits all nodes that the roots need in this stratum, in order. Nodes that an earlier stratum computes are
     /// emitted as columns.
-    pub(super) fn emit(&mut self, roots: &[IrId], stage: u32) {
+    pub(super) fn emit_nodes(&mut self, roots: &[IrId], stage: u32) {
         let program = self.step.program;
-        let wanted = self.written_in(roots, stage);
+        let wanted = self.nodes_in_order(roots, stage);
         let is = |kind: fn(Ir) -> bool| {
             wanted
                 .iter()
-                .any(|id| kind(program.node(*id)) && self.column_in(*id, stage).is_none())
+                .any(|id| kind(program.node(*id)) && self.stratum_column(*id, stage).is_none())
         };
         let windows = is(|node| matches!(node, Ir::Window { .. }));
         let groups = is(|node| matches!(node, Ir::GroupWindow { .. }));
         if windows && !self.in_windows {
             self.in_windows = true;
-            self.windows(stage);
+            self.set_window_keys(stage);
             self.in_windows = false;
             self.name_window(&wanted, stage);
         }
         if groups {
             let keys = self.group_keys();
-            self.emit(&keys, stage);
+            self.emit_nodes(&keys, stage);
             self.emitter.windows.groups = keys.iter().map(|id| self.partition_key(*id, stage)).collect();
         }
         for id in wanted {
-            match (self.column_in(id, stage).map(str::to_owned), program.node(id)) {
+            match (self.stratum_column(id, stage).map(str::to_owned), program.node(id)) {
                 (Some(name), _) => self.emitter.set_column(id, &name),
-                (None, Ir::PeriodLookup { .. } | Ir::RowLookup { .. }) => self.look_up(id, stage),
+                (None, Ir::PeriodLookup { .. } | Ir::RowLookup { .. }) => self.add_lookup(id, stage),
                 (None, _) => self.emitter.emit(id),
             }
         }

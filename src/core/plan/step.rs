@@ -97,7 +97,7 @@ pub struct InputColumn {
 }
 
 impl InputColumn {
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn is_same_column(&self, other: &Self) -> bool {
         self.of == other.of && self.name.eq_ignore_ascii_case(&other.name)
     }
 }
@@ -129,7 +129,7 @@ pub struct StepSpec<'a> {
 impl StepSpec<'_> {
     /// Returns the position of a column among the columns that come first in the output, or `usize::MAX` for other
     /// columns.
-    pub fn place_of(&self, name: &str) -> usize {
+    pub fn leading_position(&self, name: &str) -> usize {
         self.first
             .get(&name.to_ascii_lowercase())
             .copied()

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::liveness::{Liveness, is_trivial, needed};
-use super::materialization::Cuts;
+use super::liveness::{Liveness, is_trivial, needed_nodes};
+use super::materialization::MaterializedValues;
 use crate::Level;
 use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId, Program};
@@ -33,16 +33,16 @@ impl Strata {
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-pub(super) fn stages(
+pub(super) fn assign_strata(
     step: &StepPlan<'_>,
     reach: &Liveness,
-    cuts: &Cuts,
+    cuts: &MaterializedValues,
     aliases: &FxHashMap<IrId, String>,
     joined: bool,
 ) -> Strata {
     let program = step.program;
     let Liveness { rows, live } = reach;
-    let tested_by = read_by_having(step);
+    let tested_by = used_by_having(step);
     let mut stage = vec![0u32; program.len()];
     let after = |stage: &[u32], id: IrId| stage[cuts.representative(id).index()] + u32::from(cuts.contains(id));
     // Returns the earliest stratum in which a node's operands are available. For a definition, this is the stratum of
@@ -58,7 +58,7 @@ pub(super) fn stages(
         let index = *index as usize;
         let definition = &program.definitions[index];
         if live[index] && !definition.failed {
-            nodes.extend(needed(program, definition.first, definition.root));
+            nodes.extend(needed_nodes(program, definition.first, definition.root));
         }
     }
     // Assign row-level values first: filters, keys, helpers and arguments of aggregates.
@@ -77,7 +77,7 @@ pub(super) fn stages(
         }
         match step.roles[index] {
             DefinitionRole::Where => filter = filter.max(stage[definition.root.index()]),
-            DefinitionRole::GroupBy => main = main.max(need_of_key(step, cuts, &stage, index)),
+            DefinitionRole::GroupBy => main = main.max(key_stratum(step, cuts, &stage, index)),
             _ if step.keys[index] => main = main.max(after(&stage, definition.root)),
             _ => {}
         }
@@ -102,7 +102,7 @@ pub(super) fn stages(
     // Constants become columns in the grouping select or later.
     if step.grouped {
         for index in 0..program.definitions.len() {
-            let root = step.root(index);
+            let root = step.definition_root(index);
             if step.outputs[index] && !step.keys[index] && rows[root.index()] {
                 stage[root.index()] = main;
             }
@@ -116,13 +116,13 @@ pub(super) fn stages(
         _ => aliases.contains_key(&root),
     };
     let names_only = |index: usize| {
-        let by_name = named(step.root(index)) || !step.is(index, DefinitionRole::OrderBy);
-        by_name && step.only_names(index, windows, ordered_windows)
+        let by_name = named(step.definition_root(index)) || !step.has_role(index, DefinitionRole::OrderBy);
+        by_name && step.is_unused_window_key(index, windows, ordered_windows)
     };
     // Assign the values that `having` tests first, because windows depend on them. Then assign the keys, because
     // lookups read them.
-    let keys = if step.has_lookups() || step.finds_own_rows() {
-        read_by(step, DefinitionRole::orders_groups)
+    let keys = if step.has_lookups() || step.has_own_row_lookups() {
+        used_by_role(step, DefinitionRole::orders_groups)
     } else {
         Vec::new()
     };
@@ -138,7 +138,7 @@ pub(super) fn stages(
             let definition = &program.definitions[index];
             if live[index] && !definition.failed && turn(index) == now && !names_only(index) {
                 each_of.extend(
-                    needed(program, definition.first, definition.root)
+                    needed_nodes(program, definition.first, definition.root)
                         .into_iter()
                         .map(|id| (id, index)),
                 );
@@ -149,11 +149,11 @@ pub(super) fn stages(
     let mut last = main;
     let mut having = main;
     // Windows sort and partition by the keys.
-    let computed = |index: usize| !is_bare(program, cuts, step.root(index));
-    let key = |index: usize| step.is(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
+    let computed = |index: usize| !is_bare(program, cuts, step.definition_root(index));
+    let key = |index: usize| step.has_role(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
     let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
     let ordered = if by_name { main + 1 } else { main };
-    let of_keys = helpers_of_keys(step, cuts, aliases);
+    let of_keys = key_reading_helpers(step, cuts, aliases);
     // Joined relations are a single relation from the second stratum on.
     let filtered = joined || step.roles.contains(&DefinitionRole::Where);
     // First stratum in which the keys are columns.
@@ -194,7 +194,7 @@ pub(super) fn stages(
                 let keyed = *keyed.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.roles[*i].orders_groups());
                     roots
-                        .map(|i| after(&stage, program.resolve_names(step.root(i))))
+                        .map(|i| after(&stage, program.resolve_names(step.definition_root(i))))
                         .max()
                         .unwrap_or(0)
                 });
@@ -208,9 +208,10 @@ pub(super) fn stages(
             // A lookup in the sheet itself searches the filtered rows.
             Ir::RowLookup { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
                 let parted = *parted.get_or_insert_with(|| {
-                    let roots = (0..program.definitions.len()).filter(|i| step.is(*i, DefinitionRole::PartitionBy));
+                    let roots =
+                        (0..program.definitions.len()).filter(|i| step.has_role(*i, DefinitionRole::PartitionBy));
                     roots
-                        .map(|i| after(&stage, program.resolve_names(step.root(i))))
+                        .map(|i| after(&stage, program.resolve_names(step.definition_root(i))))
                         .max()
                         .unwrap_or(0)
                 });
@@ -224,7 +225,7 @@ pub(super) fn stages(
             _ => own,
         };
         stage[id.index()] = own.max(main);
-        if step.is(of, DefinitionRole::Having) && id == program.definitions[of].root {
+        if step.has_role(of, DefinitionRole::Having) && id == program.definitions[of].root {
             having = stage[id.index()];
         }
         last = last.max(own);
@@ -241,7 +242,7 @@ pub(super) fn stages(
 
 /// Returns, for each definition, whether it is a helper that reads a key which the grouping stratum computes.
 /// Group-level expressions can only read such a helper from the next stratum on. Empty if the step does not group rows.
-fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, String>) -> Vec<bool> {
+fn key_reading_helpers(step: &StepPlan<'_>, cuts: &MaterializedValues, aliases: &FxHashMap<IrId, String>) -> Vec<bool> {
     let program = step.program;
     if !step.grouped {
         return Vec::new();
@@ -260,7 +261,7 @@ fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, S
             Ir::Definition(used) => of_keys[used as usize],
             _ => aliases.contains_key(&id),
         };
-        of_keys[index] = needed(program, definition.first, definition.root)
+        of_keys[index] = needed_nodes(program, definition.first, definition.root)
             .into_iter()
             .any(computed_key);
     }
@@ -268,7 +269,7 @@ fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, S
 }
 
 /// Returns whether the SQL of a key is a column name, which every engine recognizes even inside an expression.
-fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
+fn is_bare(program: &Program, cuts: &MaterializedValues, root: IrId) -> bool {
     // Resolve a helper that is not a column to its value.
     let root = program.resolve_names_until(root, |name, _| cuts.contains(name));
     if cuts.contains(root) {
@@ -279,18 +280,18 @@ fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
 }
 
 /// Returns, for each definition, whether it is the `having` condition or is read by that condition.
-pub(super) fn read_by_having(step: &StepPlan<'_>) -> Vec<bool> {
-    read_by(step, |role| role == DefinitionRole::Having)
+pub(super) fn used_by_having(step: &StepPlan<'_>) -> Vec<bool> {
+    used_by_role(step, |role| role == DefinitionRole::Having)
 }
 
 /// Returns, for each definition, whether it has a matching role or is read by a definition with a matching role.
-fn read_by(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
+fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
     let program = step.program;
     let mut read: Vec<bool> = step.roles.iter().map(|own| role(*own)).collect();
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
         if read[*index as usize] && !definition.failed {
-            for node in needed(program, definition.first, definition.root) {
+            for node in needed_nodes(program, definition.first, definition.root) {
                 if let Ir::Definition(used) = program.node(node) {
                     read[used as usize] = true;
                 }
@@ -300,8 +301,8 @@ fn read_by(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Vec<bo
     read
 }
 
-fn need_of_key(step: &StepPlan<'_>, cuts: &Cuts, stage: &[u32], index: usize) -> u32 {
-    let root = step.root(index);
+fn key_stratum(step: &StepPlan<'_>, cuts: &MaterializedValues, stage: &[u32], index: usize) -> u32 {
+    let root = step.definition_root(index);
     match step.program.node(root) {
         Ir::Definition(used) => {
             let root = step.program.definitions[used as usize].root;

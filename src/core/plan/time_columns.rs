@@ -19,12 +19,12 @@ pub struct TimeColumn {
 
 /// Returns the operand of a truncated time, and the calendar unit of the truncation. For other nodes, returns the node
 /// without a unit.
-pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
+pub fn split_truncation(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
     let id = program.resolve_names(id);
     let Ir::Apply { overload, args } = program.node(id) else {
         return (id, None);
     };
-    let unit = match catalog::owner(overload) {
+    let unit = match catalog::overload_owner(overload) {
         internal::TRUNC_SECOND => CalendarUnit::Second,
         internal::TRUNC_MINUTE => CalendarUnit::Minute,
         internal::TRUNC_HOUR => CalendarUnit::Hour,
@@ -48,15 +48,15 @@ fn may_be_time(ty: Type) -> bool {
 
 impl Planner<'_> {
     /// Returns the time columns of the step, with values that its first select can test.
-    pub(super) fn times(&mut self) -> Vec<TimeColumn> {
+    pub(super) fn find_time_columns(&mut self) -> Vec<TimeColumn> {
         let program = self.step.program;
         let mut times = Vec::new();
         let roots: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
         for (name, root) in roots {
-            let (of, _) = cut_time(program, root);
+            let (of, _) = split_truncation(program, root);
             let meta = program.meta(of);
             if may_be_time(program.meta(root).ty) && meta.level <= Level::Row && !meta.volatile {
-                self.emit(&[of], 0);
+                self.emit_nodes(&[of], 0);
                 times.push(TimeColumn {
                     name,
                     value: self.written_node(of, 0),
@@ -98,7 +98,7 @@ impl Planner<'_> {
         let outputs = self.output_names();
         for (column, ty) in kept {
             if may_be_time(ty) && !outputs.contains(&column.name.to_ascii_lowercase()) {
-                let value = self.written_input(&column, 0);
+                let value = self.emit_input(&column, 0);
                 times.push(TimeColumn {
                     name: column.name,
                     value,

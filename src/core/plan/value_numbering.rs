@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::liveness::needed;
+use super::liveness::needed_nodes;
 use crate::ir::{Ir, IrId, Program};
 
 /// Returns the nodes of each aggregate and window that occurs more than once in live definitions. The node that is
@@ -15,7 +15,7 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
         return Vec::new();
     }
     let mut classes: FxHashMap<u32, Vec<IrId>> = FxHashMap::default();
-    numbers(step, live, |id, number| {
+    number_values(step, live, |id, number| {
         if counts(&program.node(id)) && !program.meta(id).volatile {
             classes.entry(number).or_default().push(id);
         }
@@ -29,7 +29,7 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
 }
 
 /// Returns a number for each node. Equal expressions in live definitions have the same number.
-pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(IrId, u32)) -> Vec<u32> {
+pub(super) fn number_values(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(IrId, u32)) -> Vec<u32> {
     let program = step.program;
     let mut numbering = ValueNumbering {
         program,
@@ -39,8 +39,8 @@ pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(I
     for index in &program.order {
         let definition = &program.definitions[*index as usize];
         if live[*index as usize] && !definition.failed {
-            for id in needed(program, definition.first, definition.root) {
-                each(id, numbering.number(id));
+            for id in needed_nodes(program, definition.first, definition.root) {
+                each(id, numbering.number_node(id));
             }
         }
     }
@@ -64,7 +64,7 @@ struct ValueKey {
 }
 
 impl ValueNumbering<'_> {
-    fn number(&mut self, id: IrId) -> u32 {
+    fn number_node(&mut self, id: IrId) -> u32 {
         let program = self.program;
         let mut text = String::new();
         let (kind, payload) = match program.node(id) {
@@ -94,7 +94,7 @@ impl ValueNumbering<'_> {
             Ir::Aggregate { overload, distinct, .. } => (13, u64::from(overload.0) << 1 | u64::from(distinct)),
             Ir::CountRows => (14, 0),
             Ir::Window { over, .. } => {
-                text = format!("{:?}", program.over(over));
+                text = format!("{:?}", program.window_frame(over));
                 (15, 0)
             }
             Ir::GroupWindow { role, .. } => {
@@ -108,7 +108,7 @@ impl ValueNumbering<'_> {
                 (20, (distance as u64) << 1 | u64::from(months))
             }
             Ir::Range { over, .. } => {
-                text = format!("{:?}", program.over(over));
+                text = format!("{:?}", program.window_frame(over));
                 (18, 0)
             }
             Ir::Ranges(_) => (21, 0),

@@ -20,7 +20,7 @@ pub(super) struct StepWalk<'w, 'p> {
 }
 
 impl<'p> Planner<'p> {
-    pub(super) fn walk(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> StepWalk<'_, 'p> {
+    pub(super) fn start_walk(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> StepWalk<'_, 'p> {
         StepWalk {
             planner: self,
             stage,
@@ -31,22 +31,22 @@ impl<'p> Planner<'p> {
     }
 
     /// Returns the visited nodes in the order of computation.
-    pub(super) fn written_in(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
-        let mut written: Vec<IrId> = self.walk(roots, stage).map(|(id, _)| id).collect();
+    pub(super) fn nodes_in_order(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
+        let mut written: Vec<IrId> = self.start_walk(roots, stage).map(|(id, _)| id).collect();
         written.sort_unstable();
         written
     }
 
     /// Returns the visited nodes that the stratum computes.
-    pub(super) fn computed_in(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
-        self.walk(roots, stage).filter_map(|(_, computed)| computed)
+    pub(super) fn computed_nodes(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
+        self.start_walk(roots, stage).filter_map(|(_, computed)| computed)
     }
 
     /// Returns the nodes that the stratum computes, excluding arguments that do not appear in the SQL of their call.
-    pub(super) fn computed_in_sql(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
+    pub(super) fn computed_sql_nodes(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
         let walk = StepWalk {
             only_in_sql: true,
-            ..self.walk(roots, stage)
+            ..self.start_walk(roots, stage)
         };
         walk.filter_map(|(_, computed)| computed)
     }
@@ -62,7 +62,7 @@ impl Iterator for StepWalk<'_, '_> {
             if !self.seen.insert(id) {
                 continue;
             }
-            if self.planner.column_in(id, self.stage).is_some() {
+            if self.planner.stratum_column(id, self.stage).is_some() {
                 return Some((id, None));
             }
             let node = program.node(id);

@@ -51,11 +51,11 @@ impl RelationFacts {
         let key = self.primary_key();
         let mut relation = match (self.partial, self.columns.is_empty()) {
             (false, _) => Relation::new(self.name),
-            (true, false) => Relation::new(self.name).known_in_part(),
+            (true, false) => Relation::new(self.name).partially_known(),
             (true, true) => Relation::unknown(self.name),
         };
         if let Some(access) = self.access {
-            relation = relation.accessible(access, self.group.as_deref());
+            relation = relation.with_access(access, self.group.as_deref());
         }
         for facts in self.columns {
             let written = facts.data_type.unwrap_or_default();
@@ -69,7 +69,7 @@ impl RelationFacts {
                 .nullable(!facts.not_null)
                 .quoted(facts.quoted)
                 .declared(&written);
-            let column = column.values(values).tagged(facts.tags);
+            let column = column.values(values).with_tags(facts.tags);
             relation.push(match facts.description {
                 Some(text) => column.description(text),
                 None => column,
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_the_dialects() {
+    fn types_depend_on_dialect() {
         let of = |text: &str, dialect: &str| warehouse_type(text, dialect.parse().unwrap());
         assert_eq!(of("TIMESTAMP", "bigquery"), Type::Timestamptz);
         assert_eq!(of("DATETIME", "bigquery"), Type::Timestamp);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn enums_say_their_values() {
+    fn enum_values_are_parsed() {
         assert_eq!(enum_values("ENUM('Open', 'it''s paid')"), ["Open", "it's paid"]);
         assert_eq!(enum_values("enum('a','b')"), ["a", "b"]);
         assert!(
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn case_matters_where_the_warehouse_keeps_it() {
+    fn column_case_follows_the_warehouse() {
         let cased = |name: &str, dialect: &str| is_cased(name, dialect.parse().unwrap());
         assert!(!cased("CUSTOMER_ID", "snowflake"));
         assert!(cased("netRevenue", "snowflake"));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_what_is_proven() {
+    fn key_requires_proof() {
         let column = |name: &str, not_null: bool, unique: bool| ColumnFacts {
             name: name.to_owned(),
             not_null,

@@ -13,7 +13,7 @@
 use super::read::{named_pairs, wrong_shape};
 use super::{Access, Column, Relation, Schema};
 use crate::Type;
-use crate::diag::suggest::{nearest, similar};
+use crate::diag::suggest::{nearest_name, similar_name_help};
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
@@ -73,14 +73,14 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
             },
             "complete" => match value.boolean() {
                 Some(true) => {}
-                Some(false) => relation = relation.known_in_part(),
+                Some(false) => relation = relation.partially_known(),
                 None => faults.push(wrong_shape(value, "`complete`", "true or false")),
             },
             _ => faults.push(unknown_key(key, word, RELATION_KEYS)),
         }
     }
     if let Some(access) = access {
-        relation = relation.accessible(access, group);
+        relation = relation.with_access(access, group);
     }
     match primary_key {
         Some(node) => {
@@ -98,7 +98,7 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
             column
         } else {
             column
-                .with_type(type_of(node, faults))
+                .with_type(parse_type(node, faults))
                 .declared(node.text().unwrap_or_default())
         };
     }
@@ -106,7 +106,7 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
         match word {
             "type" => {
                 column = column
-                    .with_type(type_of(value, faults))
+                    .with_type(parse_type(value, faults))
                     .declared(value.text().unwrap_or_default());
             }
             "nullable" => match value.boolean() {
@@ -118,12 +118,12 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
                 None if value.is_null() => {}
                 None => faults.push(wrong_shape(value, "`description`", "a string")),
             },
-            "values" => match values(value) {
+            "values" => match column_values(value) {
                 Some(values) => column = column.values(values),
                 None => faults.push(wrong_shape(value, "`values`", "a list of strings")),
             },
-            "tags" => match values(value) {
-                Some(tags) => column = column.tagged(tags),
+            "tags" => match column_values(value) {
+                Some(tags) => column = column.with_tags(tags),
                 None => faults.push(wrong_shape(value, "`tags`", "a list of strings")),
             },
             "quoted" => match value.boolean() {
@@ -137,7 +137,7 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
 }
 
 /// Returns all values that the column can have.
-fn values(node: &Node) -> Option<Vec<String>> {
+fn column_values(node: &Node) -> Option<Vec<String>> {
     node.items()?
         .iter()
         .map(|item| item.text().map(str::to_owned))
@@ -145,9 +145,9 @@ fn values(node: &Node) -> Option<Vec<String>> {
 }
 
 /// Parses the name of a formulac type, or a common name of that type in a warehouse.
-fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
+fn parse_type(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
     let Some(text) = node.text() else {
-        let message = format!("expected a type, found {}", node.described());
+        let message = format!("expected a type, found {}", node.kind_name());
         faults
             .push(Diagnostic::new(Code::UnknownType, node.span, message).with_help("write a type, such as `integer`"));
         return Type::Unknown;
@@ -155,8 +155,8 @@ fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
     let base = text.split('(').next().unwrap_or_default().trim().to_ascii_lowercase();
     match text.parse() {
         Ok(Type::Other) if base != "other" => {
-            let help = match nearest(&base, TYPES.iter().copied()) {
-                Some(near) => similar(near),
+            let help = match nearest_name(&base, TYPES.iter().copied()) {
+                Some(near) => similar_name_help(near),
                 None => format!("write a type that formulas only pass through as `other({text})`"),
             };
             faults
@@ -179,8 +179,8 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
         };
         if relation.column(name).is_none() {
             let message = format!("`{}` has no column `{name}`", relation.name());
-            let near = nearest(name, relation.columns().iter().map(Column::name));
-            let help = near.map_or_else(|| "list it under `columns`".to_owned(), similar);
+            let near = nearest_name(name, relation.columns().iter().map(Column::name));
+            let help = near.map_or_else(|| "list it under `columns`".to_owned(), similar_name_help);
             faults.push(Diagnostic::new(Code::UnknownName, item.span, message).with_help(help));
             continue;
         }
@@ -190,8 +190,8 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
 }
 
 fn unknown_key(key: &Node, name: &str, known: &[&str]) -> Diagnostic {
-    let help = match nearest(name, known.iter().copied()) {
-        Some(near) => similar(near),
+    let help = match nearest_name(name, known.iter().copied()) {
+        Some(near) => similar_name_help(near),
         None => format!(
             "the valid keys are {}",
             known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")
@@ -207,7 +207,7 @@ mod tests {
     use crate::schema::Schema;
 
     /// Formats each error as `code text: message (help)`, in which `text` is the source text at the error's span.
-    fn faults(text: &str) -> Vec<String> {
+    fn format_faults(text: &str) -> Vec<String> {
         let (_, faults) = Schema::from_text(text, Dialect::default());
         let shown = |d: &crate::Diagnostic| {
             format!(
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_example_of_the_contract() {
+    fn example_schema_is_read() {
         let text = "
 relations:
   subscriptions:
@@ -242,7 +242,10 @@ relations:
         let column = |name: &str| relation.column(name).unwrap();
         assert!(!column("id").is_nullable());
         assert_eq!(relation.key(), ["id"]);
-        assert_eq!(column("subscription_amount").about(), Some("Amount per billing period"));
+        assert_eq!(
+            column("subscription_amount").description_text(),
+            Some("Amount per billing period")
+        );
         assert!(!column("subscription_amount").is_nullable());
         assert!(column("net revenue").is_quoted());
         assert_eq!(column("Net Revenue").ty(), Type::Decimal);
@@ -258,9 +261,9 @@ relations:
     }
 
     #[test]
-    fn every_fault_is_said_at_its_place() {
+    fn every_fault_has_its_span() {
         assert_eq!(
-            faults(
+            format_faults(
                 "relations:\n  o:\n    colums: {}\n    columns:\n      id: intger\n      x: {typ: text, nullable: 1, values: Open}\n    primary_key: [idd]\n"
             ),
             [
@@ -273,46 +276,46 @@ relations:
             ]
         );
         assert_eq!(
-            faults("relations: {orders: {columns: {id: []}}}"),
+            format_faults("relations: {orders: {columns: {id: []}}}"),
             ["F0821 []: expected a type, found a list (write a type, such as `integer`)"]
         );
         assert_eq!(
-            faults("relations: {o: {columns: {g: geography}}}"),
+            format_faults("relations: {o: {columns: {g: geography}}}"),
             [
                 "F0821 geography: unknown type `geography` (write a type that formulas only pass through as `other(geography)`)"
             ]
         );
         assert_eq!(
-            faults("relations: [a]"),
+            format_faults("relations: [a]"),
             ["F0804 [a]: `relations`: expected a mapping, found a list ()"]
         );
         let double = "F0801 A: the relation `A` is listed twice; names that differ only in case are the same ()";
-        assert_eq!(faults("relations: {a: {}, A: {}}"), [double]);
+        assert_eq!(format_faults("relations: {a: {}, A: {}}"), [double]);
     }
 
     #[test]
-    fn what_is_no_schema_is_refused() {
+    fn other_files_are_refused() {
         let help = "write `relations:` with tables and their columns, or use dbt's manifest.json";
         assert_eq!(
-            faults(""),
+            format_faults(""),
             [format!("F0820 : not a schema: the file is empty ({help})")]
         );
         assert_eq!(
-            faults("just text"),
+            format_faults("just text"),
             [format!(
                 "F0820 just text: not a schema: expected `relations:`, found a string ({help})"
             )]
         );
         assert_eq!(
-            faults("tables: []"),
+            format_faults("tables: []"),
             [format!(
                 "F0820 tables: not a schema: the file has no key of a schema ({help})"
             )]
         );
         assert_eq!(
-            faults("relation: {}"),
+            format_faults("relation: {}"),
             ["F0820 relation: not a schema: the file has no key of a schema (did you mean `relations`?)"]
         );
-        assert!(faults("a: [").iter().all(|f| f.starts_with("F0801")));
+        assert!(format_faults("a: [").iter().all(|f| f.starts_with("F0801")));
     }
 }

@@ -6,7 +6,7 @@ use crate::Type;
 impl Schema {
     /// Marks the schema as incomplete: relations that it does not list may exist.
     #[must_use]
-    pub fn listing_some(mut self) -> Self {
+    pub fn as_partial_list(mut self) -> Self {
         self.partial = true;
         self
     }
@@ -14,18 +14,22 @@ impl Schema {
     /// Returns the relations and columns of `self`, completed with the properties that `other` specifies for them.
     /// Used, for example, for data files that a project describes.
     #[must_use]
-    pub fn described_by(self, other: &Self) -> Self {
+    pub fn with_properties_of(self, other: &Self) -> Self {
         let described = |relation: &Relation| {
             let Some(known) = other.relation(relation.name()) else {
                 return relation.clone();
             };
             let columns = relation.columns().iter().map(|shown| match known.column(shown.name()) {
-                Some(column) => column.or(shown),
+                Some(column) => column.merged_with(shown),
                 None => shown.clone(),
             });
             let relation = columns.fold(Relation::new(relation.name()), Relation::with);
             let has_key = known.key().iter().all(|key| relation.column(key).is_some());
-            if has_key { relation.keyed(known.key()) } else { relation }
+            if has_key {
+                relation.with_key(known.key())
+            } else {
+                relation
+            }
         };
         self.relations.iter().map(described).fold(Self::new(), Self::with)
     }
@@ -40,7 +44,9 @@ impl Schema {
             ..Self::default()
         };
         for relation in other.relations {
-            let whole = self.relation(relation.name()).filter(|whole| !whole.may_have_more());
+            let whole = self
+                .relation(relation.name())
+                .filter(|whole| !whole.may_have_more_columns());
             schema.push(whole.cloned().unwrap_or(relation));
         }
         schema
@@ -48,14 +54,14 @@ impl Schema {
 
     /// Merges two schemas. The properties in `self` take precedence, and `other` provides missing properties.
     #[must_use]
-    pub fn or(self, other: &Self) -> Self {
+    pub fn merged_with(self, other: &Self) -> Self {
         let mut schema = Self {
             partial: self.partial && other.partial,
             ..Self::default()
         };
         for relation in &self.relations {
             schema.push(match other.relation(relation.name()) {
-                Some(other) => relation.or(other),
+                Some(other) => relation.merged_with(other),
                 None => relation.clone(),
             });
         }
@@ -74,18 +80,18 @@ impl Relation {
     /// Merges two relations. The properties in `self` take precedence, and `other` provides missing properties. If all
     /// columns of one relation are known, its columns come first.
     #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
+    pub fn merged_with(&self, other: &Self) -> Self {
         let mut merged = Self::new(self.name());
         let of_both = |column: &Column| {
             let (own, others) = (self.column(column.name()), other.column(column.name()));
             match (own, others) {
-                (Some(own), Some(others)) => Some(own.or(others)),
+                (Some(own), Some(others)) => Some(own.merged_with(others)),
                 (Some(own), None) => Some(own.clone()),
                 // If all columns of `self` are known, `other` can't add columns.
-                (None, others) => others.filter(|_| self.may_have_more()).cloned(),
+                (None, others) => others.filter(|_| self.may_have_more_columns()).cloned(),
             }
         };
-        let (first, second) = if self.may_have_more() {
+        let (first, second) = if self.may_have_more_columns() {
             (other, self)
         } else {
             (self, other)
@@ -95,7 +101,7 @@ impl Relation {
                 of_both(column).into_iter().for_each(|column| merged.push(column));
             }
         }
-        (merged.partial, merged.open) = (self.may_have_more() && other.may_have_more(), false);
+        (merged.partial, merged.open) = (self.may_have_more_columns() && other.may_have_more_columns(), false);
         merged.open = merged.partial && merged.columns().is_empty();
         merged.primary_key.clone_from(&self.primary_key);
         (merged.access, merged.group) = (self.access, self.group.clone());
@@ -110,7 +116,7 @@ impl Relation {
     /// Returns a copy of the relation with only the names and types of its columns, without information from tests and
     /// properties files.
     #[must_use]
-    pub fn types_alone(&self) -> Self {
+    pub fn with_types_only(&self) -> Self {
         let columns = self.columns().iter().map(|column| Column {
             nullable: true,
             description: None,
@@ -129,7 +135,7 @@ impl Relation {
 impl Column {
     /// Merges two columns. Returns `self`, with the type of `other` if the type of `self` is unknown.
     #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
+    pub fn merged_with(&self, other: &Self) -> Self {
         if self.ty != Type::Unknown {
             return self.clone();
         }

@@ -51,7 +51,7 @@ impl Column {
     #[must_use]
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
-        let bare = Dialect::bare_in(&name);
+        let bare = Dialect::bare_dialects(&name);
         let (digits, scale, made, description, values, tags) = (None, None, ColumnProvenance::Other, None, None, None);
         let (nullable, quoted, size, month_start) = (true, false, 0, false);
         Self {
@@ -86,7 +86,7 @@ impl Column {
     }
 
     #[must_use]
-    pub fn sized(mut self, size: u32) -> Self {
+    pub fn with_size(mut self, size: u32) -> Self {
         self.size = size;
         self
     }
@@ -101,7 +101,7 @@ impl Column {
         self.digits = digits.filter(|_| self.ty == Type::Decimal);
         self.scale = number().filter(|_| self.ty == Type::Decimal);
         let wide = self.ty == Type::Decimal && digits.is_some_and(|d| d > 28);
-        if wide { self.sized(crate::ALL_DIGITS) } else { self }
+        if wide { self.with_size(crate::ALL_DIGITS) } else { self }
     }
 
     pub fn size(&self) -> u32 {
@@ -167,7 +167,7 @@ impl Column {
     /// Sets tags, which correspond to dbt's tags on columns. `Builder::inherit` specifies which of these tags a derived
     /// column keeps.
     #[must_use]
-    pub fn tagged<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+    pub fn with_tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
         self.tags = (!tags.is_empty()).then(|| tags.into());
         self
@@ -195,7 +195,7 @@ impl Column {
         Arc::clone(&self.name)
     }
 
-    pub fn bare(&self) -> u32 {
+    pub fn bare_dialects(&self) -> u32 {
         self.bare
     }
 
@@ -219,7 +219,7 @@ impl Column {
 
     /// Returns the description.
     #[must_use]
-    pub fn about(&self) -> Option<&str> {
+    pub fn description_text(&self) -> Option<&str> {
         self.description.as_deref()
     }
 }
@@ -313,7 +313,7 @@ impl Relation {
     }
 
     #[must_use]
-    pub fn renamed(mut self, name: String) -> Self {
+    pub fn with_name(mut self, name: String) -> Self {
         self.name = Arc::from(name);
         self
     }
@@ -335,12 +335,12 @@ impl Relation {
     ///
     /// ```
     /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
-    /// let orders = Relation::new("orders").with(Column::new("id", Type::Integer)).known_in_part();
+    /// let orders = Relation::new("orders").with(Column::new("id", Type::Integer)).partially_known();
     /// let compiler = Compiler::builder().schema(Schema::new().with(orders)).from("orders").build();
     /// assert_eq!(compiler.check("SUM(amount)")[0].code(), "W0316");
     /// ```
     #[must_use]
-    pub fn known_in_part(mut self) -> Self {
+    pub fn partially_known(mut self) -> Self {
         self.partial = true;
         self
     }
@@ -352,12 +352,12 @@ impl Relation {
     }
 
     /// Returns whether the relation may have unlisted columns.
-    pub fn may_have_more(&self) -> bool {
+    pub fn may_have_more_columns(&self) -> bool {
         self.open || self.partial
     }
 
     /// Makes all columns nullable, because an outer join returns NULL for rows without a match.
-    pub fn all_nullable(&mut self) {
+    pub fn make_all_nullable(&mut self) {
         Arc::make_mut(&mut self.columns)
             .list
             .iter_mut()
@@ -365,14 +365,14 @@ impl Relation {
     }
 
     /// Records the origin of a column.
-    pub fn note_made(&mut self, name: &str, made: ColumnProvenance) {
+    pub fn record_provenance(&mut self, name: &str, made: ColumnProvenance) {
         if let Some(column) = self.column_mut(name) {
             column.made = made;
         }
     }
 
     /// Clears the `month_start` flag of all columns.
-    pub fn forget_month_starts(&mut self) {
+    pub fn clear_month_starts(&mut self) {
         Arc::make_mut(&mut self.columns)
             .list
             .iter_mut()
@@ -380,7 +380,7 @@ impl Relation {
     }
 
     /// Records the values that a column can have.
-    pub fn note_values(&mut self, name: &str, values: Vec<String>) {
+    pub fn record_values(&mut self, name: &str, values: Vec<String>) {
         if let Some(column) = self.column_mut(name) {
             column.values = Some(values.into());
         }
@@ -422,7 +422,7 @@ impl Relation {
 
     /// Sets the columns that identify the rows. Unlike the columns of a primary key, they may be NULL.
     #[must_use]
-    pub fn keyed(mut self, columns: &[String]) -> Self {
+    pub fn with_key(mut self, columns: &[String]) -> Self {
         self.primary_key = columns.to_vec();
         self
     }
@@ -430,7 +430,7 @@ impl Relation {
     /// Returns a copy of the relation that contains only the named columns and the key, or all columns if `names` is
     /// `None`.
     #[must_use]
-    pub fn restricted(&self, names: Option<&std::collections::BTreeSet<String>>) -> Self {
+    pub fn restrict_columns(&self, names: Option<&std::collections::BTreeSet<String>>) -> Self {
         let Some(names) = names else { return self.clone() };
         let is_key = |column: &Column| {
             self.primary_key
@@ -439,7 +439,7 @@ impl Relation {
         };
         let is_read = |column: &&Column| names.contains(&column.name().to_ascii_lowercase()) || is_key(column);
         let columns = self.columns().iter().filter(is_read).cloned();
-        let mut relation = columns.fold(Self::new(self.name()), Self::with).known_in_part();
+        let mut relation = columns.fold(Self::new(self.name()), Self::with).partially_known();
         relation.primary_key.clone_from(&self.primary_key);
         (relation.access, relation.group) = (self.access, self.group.clone());
         relation
@@ -449,12 +449,12 @@ impl Relation {
     ///
     /// ```
     /// use formulac_core::{Access, Compiler, Relation, Schema};
-    /// let staff = Relation::new("staff").accessible(Access::Private, Some("people"));
+    /// let staff = Relation::new("staff").with_access(Access::Private, Some("people"));
     /// let compiler = Compiler::builder().schema(Schema::new().with(staff)).build();
     /// assert_eq!(compiler.schema().relations()[0].name(), "staff");
     /// ```
     #[must_use]
-    pub fn accessible(mut self, access: Access, group: Option<&str>) -> Self {
+    pub fn with_access(mut self, access: Access, group: Option<&str>) -> Self {
         self.access = Some(access);
         self.group = group.map(Arc::from);
         self
@@ -465,18 +465,18 @@ impl Relation {
     ///
     /// ```
     /// use formulac_core::{Compiler, Relation, Schema};
-    /// let orders = Relation::new("orders").had(["discount"]);
+    /// let orders = Relation::new("orders").with_past_columns(["discount"]);
     /// let found = Compiler::builder().schema(Schema::new().with(orders)).build().check("SUM(orders.discount)");
     /// assert_eq!((found[0].code(), found[0].span().start), ("F0302", 11));
     /// assert_eq!(found[0].label(), Some("it existed at an earlier pull but was removed"));
     /// ```
     #[must_use]
-    pub fn had<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
-        self.note_gone(columns.into_iter().map(Into::into));
+    pub fn with_past_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.record_removed(columns.into_iter().map(Into::into));
         self
     }
 
-    fn note_gone(&mut self, columns: impl Iterator<Item = String>) {
+    fn record_removed(&mut self, columns: impl Iterator<Item = String>) {
         let gone: Vec<Arc<str>> = columns
             .filter(|name| self.position(name.as_str()).is_none())
             .map(Arc::from)
@@ -485,7 +485,7 @@ impl Relation {
     }
 
     /// Returns whether the relation had a column with this name in the past, ignoring case.
-    pub fn had_once(&self, name: &str) -> bool {
+    pub fn is_past_column(&self, name: &str) -> bool {
         self.former_columns.iter().any(|gone| gone.eq_ignore_ascii_case(name))
     }
 
@@ -550,7 +550,7 @@ impl Relation {
     }
 
     /// Returns whether some column names differ only in case.
-    pub fn has_twins(&self) -> bool {
+    pub fn has_duplicate_names(&self) -> bool {
         !self.columns.twins.is_empty()
     }
 }
@@ -591,14 +591,14 @@ impl Schema {
         self.relations.push(relation);
     }
 
-    /// Adds columns that a relation had in the past, if the schema contains the relation: see [`Relation::had`].
+    /// Adds columns that a relation had in the past, if the schema contains the relation: see [`Relation::with_past_columns`].
     #[must_use]
-    pub fn had<S: Into<String>>(mut self, relation: &str, columns: impl IntoIterator<Item = S>) -> Self {
+    pub fn with_past_columns<S: Into<String>>(mut self, relation: &str, columns: impl IntoIterator<Item = S>) -> Self {
         let place = self
             .by_name
             .find(relation.into(), |i| self.relations[i].name().as_bytes());
         if let Some(relation) = place.and_then(|place| self.relations.get_mut(place)) {
-            relation.note_gone(columns.into_iter().map(Into::into));
+            relation.record_removed(columns.into_iter().map(Into::into));
         }
         self
     }
@@ -618,7 +618,7 @@ impl Schema {
     }
 
     /// Returns whether relations that are not listed may exist.
-    pub fn lists_some(&self) -> bool {
+    pub fn is_partial_list(&self) -> bool {
         self.partial || self.relations.is_empty()
     }
 

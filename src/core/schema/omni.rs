@@ -33,7 +33,7 @@ pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagn
                 key.push(name.to_owned());
             }
             let column = Column::new(name, Type::Unknown).quoted(node.is_quoted());
-            let column = column.tagged(tags);
+            let column = column.with_tags(tags);
             relation.push(match dimension.get("description").and_then(Node::text) {
                 Some(text) => column.description(text),
                 None => column,
@@ -45,7 +45,7 @@ pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagn
             .and_then(Node::text)
             .map_or_else(|| name.clone(), |s| format!("{s}__{name}"))
     };
-    schema.add(relation.primary_key(key).had(gone), longer);
+    schema.add(relation.primary_key(key).with_past_columns(gone), longer);
 }
 
 /// Returns the name of a view from the path of its file. For example, `analytics/orders.view.yaml` contains the view
@@ -94,13 +94,13 @@ measures:
         let columns: Vec<&str> = view.columns().iter().map(super::super::Column::name).collect();
         assert_eq!(columns, ["order_id", "amount", "ordered_at"]);
         assert_eq!(view.key(), ["order_id"]);
-        assert!(view.had_once("Discount") && !view.had_once("gone"));
+        assert!(view.is_past_column("Discount") && !view.is_past_column("gone"));
         assert_eq!(view.column("amount").unwrap().ty(), Type::Unknown);
-        assert_eq!(view.column("amount").unwrap().about(), Some("What was paid"));
+        assert_eq!(view.column("amount").unwrap().description_text(), Some("What was paid"));
     }
 
     #[test]
-    fn a_fault_names_its_file_by_number() {
+    fn faults_have_their_file_index() {
         let files = [("a.view", "dimensions: {x: {}}"), ("b.view", "dimensions: [x]")];
         let (schema, faults) = Schema::from_texts(&files, Dialect::default());
         assert_eq!(schema.relations().len(), 2);

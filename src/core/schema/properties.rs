@@ -30,7 +30,7 @@ pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &
 }
 
 fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> {
-    let name = named(node, faults)?;
+    let name = node_name(node, faults)?;
     let mut facts = RelationFacts {
         name: name.to_owned(),
         ..RelationFacts::default()
@@ -45,7 +45,9 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
     facts.group = said("group").map(str::to_owned);
     let enforced = enforces_constraints(node);
     for column in list(node, "columns", faults) {
-        let Some(name) = named(column, faults) else { continue };
+        let Some(name) = node_name(column, faults) else {
+            continue;
+        };
         let text = |key: &str| column.get(key).and_then(Node::text).map(str::to_owned);
         let mut it = ColumnFacts {
             name: name.to_owned(),
@@ -63,7 +65,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
         for test in tests(column).filter(DbtTest::holds_always) {
             it.not_null |= test.name == "not_null";
             it.unique |= test.name == "unique";
-            if let Some(values) = test.argument("values").filter(|_| test.name == "accepted_values") {
+            if let Some(values) = test.test_argument("values").filter(|_| test.name == "accepted_values") {
                 let items = values.items().unwrap_or_default();
                 it.values = items
                     .iter()
@@ -82,7 +84,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
     }
     for test in tests(node).filter(|t| t.name.ends_with("unique_combination_of_columns") && t.holds_always()) {
         let columns = test
-            .argument("combination_of_columns")
+            .test_argument("combination_of_columns")
             .and_then(Node::items)
             .unwrap_or_default();
         facts
@@ -92,7 +94,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
     Some(facts)
 }
 
-fn named<'n>(node: &'n Node, faults: &mut Vec<Diagnostic>) -> Option<&'n str> {
+fn node_name<'n>(node: &'n Node, faults: &mut Vec<Diagnostic>) -> Option<&'n str> {
     let name = node.get("name").and_then(Node::text);
     if name.is_none() {
         faults.push(wrong_shape(node, "a dbt entry", "a mapping with a `name`"));
@@ -165,7 +167,7 @@ impl DbtTest<'_> {
             && setting("enabled") != Some("false")
     }
 
-    fn argument(&self, key: &str) -> Option<&Node> {
+    fn test_argument(&self, key: &str) -> Option<&Node> {
         let settings = self.settings?;
         settings.get("arguments").and_then(|a| a.get(key)).or(settings.get(key))
     }
@@ -178,7 +180,7 @@ mod tests {
     use crate::schema::Schema;
 
     #[test]
-    fn columns_types_tests_and_keys() {
+    fn properties_files_are_read() {
         let text = "
 version: 2
 seeds:
@@ -220,7 +222,7 @@ sources:
     }
 
     #[test]
-    fn faults_have_places() {
+    fn faults_have_spans() {
         let text = "models:\n  - columns: []\n  - name: a\n    columns: {b: c}\nseeds: x\n";
         let (_, faults) = Schema::from_text(text, Dialect::default());
         let places: Vec<&str> = faults.iter().map(|d| d.span().text(text).trim()).collect();

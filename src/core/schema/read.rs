@@ -1,7 +1,7 @@
 //! Parser for schema files of all supported kinds. The content of a file determines its kind.
 
 use super::{Relation, Schema, file, omni, properties};
-use crate::diag::suggest::{nearest, similar};
+use crate::diag::suggest::{nearest_name, similar_name_help};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::span::Span;
@@ -75,7 +75,7 @@ impl Schema {
     /// Adds a relation under its own name. If that name is in use, the relation gets the longer name.
     pub fn add(&mut self, relation: Relation, longer: impl FnOnce() -> String) {
         let relation = if self.relation(relation.name()).is_some() {
-            relation.renamed(longer())
+            relation.with_name(longer())
         } else {
             relation
         };
@@ -97,21 +97,21 @@ fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faul
     } else if ["dimensions", "measures", "table_name"].into_iter().any(has) {
         omni::read(name, &root, schema, faults);
     } else {
-        faults.push(unknown(&root));
+        faults.push(unknown_format(&root));
     }
 }
 
-fn unknown(root: &Node) -> Diagnostic {
+fn unknown_format(root: &Node) -> Diagnostic {
     let Some(pairs) = root.pairs() else {
         return not_a_schema(
             root.span,
-            &format!("expected `relations:`, found {}", root.described()),
+            &format!("expected `relations:`, found {}", root.kind_name()),
             None,
         );
     };
     let near = pairs
         .iter()
-        .find_map(|(key, _)| Some((key.span, nearest(key.text()?, KEYS.iter().copied())?)));
+        .find_map(|(key, _)| Some((key.span, nearest_name(key.text()?, KEYS.iter().copied())?)));
     match near {
         Some((span, key)) => not_a_schema(span, "the file has no key of a schema", Some(key)),
         None => not_a_schema(
@@ -125,7 +125,7 @@ fn unknown(root: &Node) -> Diagnostic {
 /// Returns the error for a file that has none of the supported formats.
 pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
-        Some(key) => similar(key),
+        Some(key) => similar_name_help(key),
         None => "write `relations:` with tables and their columns, or use dbt's manifest.json".to_owned(),
     };
     Diagnostic::new(Code::NotASchema, span, format!("not a schema: {what}")).with_help(help)
@@ -133,7 +133,7 @@ pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
 
 /// Returns the error for a node that does not have the expected shape.
 pub fn wrong_shape(node: &Node, what: &str, expected: &str) -> Diagnostic {
-    let message = format!("{what}: expected {expected}, found {}", node.described());
+    let message = format!("{what}: expected {expected}, found {}", node.kind_name());
     Diagnostic::new(Code::WrongShape, node.span, message)
 }
 

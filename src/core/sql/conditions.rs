@@ -30,14 +30,14 @@ impl SqlTree {
                 Sql::Spaced(parts) if self.ends_with_nulls(parts) => self.args(parts).to_vec(),
                 _ => vec![*key],
             };
-            parts.insert(1, self.word("asc", span));
-            let parts = self.slice(&parts);
+            parts.insert(1, self.add_word("asc", span));
+            let parts = self.add_slice(&parts);
             *key = self.add(Sql::Spaced(parts), span);
         }
     }
 
     /// Qualifies each key of `order by` that is a qualified column of the select without an alias.
-    pub fn name_relations(&mut self, select: &mut Select) {
+    pub fn qualify_sort_keys(&mut self, select: &mut Select) {
         if select.joins.is_empty() {
             return;
         }
@@ -67,7 +67,7 @@ impl SqlTree {
             key.expr = match parts.as_slice() {
                 [one] => *one,
                 parts => {
-                    let parts = self.slice(parts);
+                    let parts = self.add_slice(parts);
                     self.add(Sql::Spaced(parts), Span::default())
                 }
             };
@@ -99,18 +99,18 @@ impl SqlTree {
         let mut turned = false;
         for part in &mut parts {
             if let Sql::Binary { op, left, right } = *self.node(*part)
-                && let Some(op) = op.flipped()
+                && let Some(op) = op.swapped()
                 && self.is_field_of(left, joined) == Some(true)
                 && self.is_field_of(right, joined) == Some(false)
             {
-                *part = self.binary(op, right, left, Span::default());
+                *part = self.add_binary(op, right, left, Span::default());
                 turned = true;
             }
         }
         let all = |tree: &mut Self, parts: Vec<SqlId>| {
             parts
                 .into_iter()
-                .reduce(|a, b| tree.binary(Op::And, a, b, Span::default()))
+                .reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()))
         };
         if turned { all(self, parts).unwrap_or(on) } else { on }
     }

@@ -28,18 +28,18 @@ pub enum FlatStep {
 }
 
 /// Appends an expression on one line. The stack must be empty and is empty again afterwards.
-pub fn flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut String) {
+pub fn write_flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut String) {
     RecursivePrinter {
         tree,
         stack,
         out,
         depth: 0,
     }
-    .node(root, false);
+    .write_node(root, false);
 }
 
 /// Appends an expression on one line, and returns the position of every node.
-pub fn flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping> {
+pub fn write_flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping> {
     let mut mappings = Vec::new();
     StackPrinter {
         tree,
@@ -56,9 +56,9 @@ pub fn flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping
 
 /// Receives the pieces of a node from left to right.
 trait PieceSink {
-    fn str(&mut self, text: &str);
-    fn word(&mut self, word: &'static str);
-    fn node(&mut self, id: SqlId, bracketed: bool);
+    fn write_str(&mut self, text: &str);
+    fn write_word(&mut self, word: &'static str);
+    fn write_node(&mut self, id: SqlId, bracketed: bool);
 }
 
 /// Printer that recurses up to a limited depth. [`StackPrinter`] prints the nodes below that depth.
@@ -72,38 +72,38 @@ struct RecursivePrinter<'t> {
 const SHALLOW: u32 = 40;
 
 impl PieceSink for RecursivePrinter<'_> {
-    fn str(&mut self, text: &str) {
+    fn write_str(&mut self, text: &str) {
         self.out.push_str(text);
     }
 
-    fn word(&mut self, word: &'static str) {
+    fn write_word(&mut self, word: &'static str) {
         self.out.push_str(word);
     }
 
     #[inline(always)]
-    fn node(&mut self, id: SqlId, bracketed: bool) {
+    fn write_node(&mut self, id: SqlId, bracketed: bool) {
         // More than half of all nodes are names and literals, which are printed without a call.
         match *self.tree.node(id) {
-            _ if bracketed => self.in_brackets(id),
+            _ if bracketed => self.write_bracketed(id),
             Sql::Text { first, len } => self.out.push_str(self.tree.str(first, len)),
-            _ => self.inner(id),
+            _ => self.write_inner(id),
         }
     }
 }
 
 impl RecursivePrinter<'_> {
     #[inline(never)]
-    fn in_brackets(&mut self, id: SqlId) {
+    fn write_bracketed(&mut self, id: SqlId) {
         self.out.push('(');
-        self.inner(id);
+        self.write_inner(id);
         self.out.push(')');
     }
 
     #[inline(never)]
-    fn inner(&mut self, id: SqlId) {
+    fn write_inner(&mut self, id: SqlId) {
         if self.depth < SHALLOW {
             self.depth += 1;
-            pieces(self.tree, id, self);
+            write_pieces(self.tree, id, self);
             self.depth -= 1;
         } else {
             StackPrinter {
@@ -146,7 +146,7 @@ impl StackPrinter<'_> {
                 }
                 let base = self.stack.len();
                 self.next = None;
-                pieces(self.tree, id, self);
+                write_pieces(self.tree, id, self);
                 if let Some(pieces) = self.stack.get_mut(base..) {
                     pieces.reverse();
                 }
@@ -175,11 +175,11 @@ impl StackPrinter<'_> {
 impl PieceSink for StackPrinter<'_> {
     /// Prints a string directly. Only nodes that consist of a single text call this method, so no earlier piece is on
     /// the stack.
-    fn str(&mut self, text: &str) {
+    fn write_str(&mut self, text: &str) {
         self.out.push_str(text);
     }
 
-    fn word(&mut self, word: &'static str) {
+    fn write_word(&mut self, word: &'static str) {
         if self.next.is_none() {
             self.out.push_str(word);
         } else {
@@ -187,7 +187,7 @@ impl PieceSink for StackPrinter<'_> {
         }
     }
 
-    fn node(&mut self, id: SqlId, bracketed: bool) {
+    fn write_node(&mut self, id: SqlId, bracketed: bool) {
         if self.next.is_none() {
             self.next = Some((id, bracketed));
         } else {
@@ -196,12 +196,12 @@ impl PieceSink for StackPrinter<'_> {
     }
 }
 
-fn list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl PieceSink) {
+fn write_list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl PieceSink) {
     for (i, id) in tree.args(slice).iter().enumerate() {
         if i > 0 {
-            sink.word(gap);
+            sink.write_word(gap);
         }
-        sink.node(*id, false);
+        sink.write_node(*id, false);
     }
 }
 
@@ -211,61 +211,61 @@ fn list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl Piec
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-fn pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
+fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);
-    let bracketed = |place: u8| meta.brackets.at(place);
-    let plain = |sink: &mut S, id: SqlId| sink.node(id, false);
+    let bracketed = |place: u8| meta.brackets.is_set(place);
+    let plain = |sink: &mut S, id: SqlId| sink.write_node(id, false);
     match *node {
-        Sql::Word(word) => sink.word(word),
-        Sql::Text { first, len } => sink.str(tree.str(first, len)),
+        Sql::Word(word) => sink.write_word(word),
+        Sql::Text { first, len } => sink.write_str(tree.str(first, len)),
         Sql::Field { qualifier, name } => {
             plain(sink, qualifier);
-            sink.word(".");
+            sink.write_word(".");
             plain(sink, name);
         }
         Sql::Call { name, args } => {
-            sink.word(name);
-            sink.word("(");
-            list(tree, args, ", ", sink);
-            sink.word(")");
+            sink.write_word(name);
+            sink.write_word("(");
+            write_list(tree, args, ", ", sink);
+            sink.write_word(")");
         }
         Sql::Binary { op, left, right } => {
-            sink.node(left, bracketed(0));
-            sink.word(op.spaced_symbol());
-            sink.node(right, bracketed(1));
+            sink.write_node(left, bracketed(0));
+            sink.write_word(op.spaced_symbol());
+            sink.write_node(right, bracketed(1));
         }
         Sql::Not(x) => {
-            sink.word("not ");
-            sink.node(x, bracketed(0));
+            sink.write_word("not ");
+            sink.write_node(x, bracketed(0));
         }
         Sql::Negative(x) => {
-            sink.word("-");
-            sink.node(x, bracketed(0));
+            sink.write_word("-");
+            sink.write_node(x, bracketed(0));
         }
         Sql::Postfix { op, x } => {
-            sink.node(x, bracketed(0));
+            sink.write_node(x, bracketed(0));
             if !op.starts_with('.') {
-                sink.word(" ");
+                sink.write_word(" ");
             }
-            sink.word(op);
+            sink.write_word(op);
         }
         Sql::In { x, negated, args } => {
-            sink.node(x, bracketed(0));
-            sink.word(if negated { " not in (" } else { " in (" });
-            list(tree, args, ", ", sink);
-            sink.word(")");
+            sink.write_node(x, bracketed(0));
+            sink.write_word(if negated { " not in (" } else { " in (" });
+            write_list(tree, args, ", ", sink);
+            sink.write_word(")");
         }
         Sql::Between { x, low, high } => {
-            sink.node(x, bracketed(0));
-            sink.word(" between ");
-            sink.node(low, bracketed(1));
-            sink.word(" and ");
-            sink.node(high, bracketed(2));
+            sink.write_node(x, bracketed(0));
+            sink.write_word(" between ");
+            sink.write_node(low, bracketed(1));
+            sink.write_word(" and ");
+            sink.write_node(high, bracketed(2));
         }
         Sql::Case { subject, arms } => {
-            sink.word("case");
+            sink.write_word("case");
             if let Some(subject) = subject {
-                sink.word(" ");
+                sink.write_word(" ");
                 plain(sink, subject);
             }
             let mut rest = Some(arms);
@@ -274,55 +274,55 @@ fn pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
                 for pair in tree.args(arms).chunks(2) {
                     match pair {
                         [test, value] => {
-                            sink.word(" when ");
+                            sink.write_word(" when ");
                             plain(sink, *test);
-                            sink.word(" then ");
+                            sink.write_word(" then ");
                             plain(sink, *value);
                         }
                         [value] if rest.is_none() => {
-                            sink.word(" else ");
+                            sink.write_word(" else ");
                             plain(sink, *value);
                         }
                         _ => {}
                     }
                 }
             }
-            sink.word(" end");
+            sink.write_word(" end");
         }
         Sql::Cast { name, x, ty } => {
-            sink.word(name);
-            sink.word("(");
+            sink.write_word(name);
+            sink.write_word("(");
             plain(sink, x);
-            sink.word(" as ");
-            sink.word(ty);
-            sink.word(")");
+            sink.write_word(" as ");
+            sink.write_word(ty);
+            sink.write_word(")");
         }
-        Sql::Spaced(args) => list(tree, args, " ", sink),
-        Sql::List(args) => list(tree, args, ", ", sink),
+        Sql::Spaced(args) => write_list(tree, args, " ", sink),
+        Sql::List(args) => write_list(tree, args, ", ", sink),
         Sql::Paren(x) => {
-            sink.word("(");
+            sink.write_word("(");
             plain(sink, x);
-            sink.word(")");
+            sink.write_word(")");
         }
         Sql::Bracket(args) => {
-            sink.word("[");
-            list(tree, args, ", ", sink);
-            sink.word("]");
+            sink.write_word("[");
+            write_list(tree, args, ", ", sink);
+            sink.write_word("]");
         }
         Sql::Subscript { x, index } => {
-            sink.node(x, bracketed(0));
-            sink.word("[");
+            sink.write_node(x, bracketed(0));
+            sink.write_word("[");
             plain(sink, index);
-            sink.word("]");
+            sink.write_word("]");
         }
         Sql::OverNamed { x, name, rows } => {
             plain(sink, x);
-            sink.word(if rows.is_some() { " over (" } else { " over " });
+            sink.write_word(if rows.is_some() { " over (" } else { " over " });
             plain(sink, name);
             if let Some(rows) = rows {
-                sink.word(" ");
+                sink.write_word(" ");
                 plain(sink, rows);
-                sink.word(")");
+                sink.write_word(")");
             }
         }
         Sql::Over {
@@ -332,20 +332,20 @@ fn pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
             rows,
         } => {
             plain(sink, x);
-            sink.word(" over (");
+            sink.write_word(" over (");
             if partition.count > 0 {
-                sink.word("partition by ");
-                list(tree, partition, ", ", sink);
+                sink.write_word("partition by ");
+                write_list(tree, partition, ", ", sink);
             }
             if order.count > 0 {
-                sink.word(if partition.count > 0 { " order by " } else { "order by " });
-                list(tree, order, ", ", sink);
+                sink.write_word(if partition.count > 0 { " order by " } else { "order by " });
+                write_list(tree, order, ", ", sink);
             }
             if let Some(rows) = rows {
-                sink.word(" ");
+                sink.write_word(" ");
                 plain(sink, rows);
             }
-            sink.word(")");
+            sink.write_word(")");
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) enum OperandSide {
 }
 
 /// Returns the minimum strengths of the left and right operand of a binary operator.
-fn operands(op: Op) -> (u8, u8) {
+fn operand_strengths(op: Op) -> (u8, u8) {
     match op.strength() {
         // `a and b or c` is correct without parentheses, but parentheses make it clearer.
         OR => (NOT, NOT),
@@ -42,8 +42,8 @@ fn operands(op: Op) -> (u8, u8) {
 /// precedence of the two operators.
 pub(super) fn needs_brackets(side: OperandSide, child: &Sql, strength: u8) -> bool {
     let (parent, least) = match side {
-        OperandSide::Left(op) => (Some(op), operands(op).0),
-        OperandSide::Right(op) => (Some(op), operands(op).1),
+        OperandSide::Left(op) => (Some(op), operand_strengths(op).0),
+        OperandSide::Right(op) => (Some(op), operand_strengths(op).1),
         OperandSide::Of(least) => (None, least),
     };
     if strength < least {

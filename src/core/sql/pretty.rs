@@ -33,7 +33,7 @@ enum LayoutStep {
 
 /// Appends an expression and breaks it into lines that fit. `indent` is the indent of the current line, and `after` is
 /// the width of the text that the caller prints next.
-pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mut String) {
+pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mut String) {
     let mut line_start = out.rfind('\n').map_or(0, |i| i + 1);
     let mut stack = vec![LayoutStep::Broken {
         id: root,
@@ -50,12 +50,12 @@ pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mu
                 line_start = out.len();
                 out.extend(std::iter::repeat_n(' ', indent));
             }
-            LayoutStep::Flat(id) => flat::flat(tree, id, &mut flat_stack, out),
+            LayoutStep::Flat(id) => flat::write_flat(tree, id, &mut flat_stack, out),
             LayoutStep::Leading { id, bracketed, indent } => {
                 let fits = out.len() - line_start + tree.width(id) as usize <= WIDTH;
-                match window_of(tree, id).filter(|_| !bracketed && !fits) {
+                match multiline_window(tree, id).filter(|_| !bracketed && !fits) {
                     Some(x) => {
-                        over(tree, id, indent + INDENT, &mut stack);
+                        write_over(tree, id, indent + INDENT, &mut stack);
                         stack.extend([
                             LayoutStep::Line(indent + INDENT),
                             LayoutStep::Broken {
@@ -87,7 +87,7 @@ pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mu
                     stack.push(LayoutStep::Str(")"));
                 }
                 if fits {
-                    flat::flat(tree, id, &mut flat_stack, out);
+                    flat::write_flat(tree, id, &mut flat_stack, out);
                 } else if bracketed {
                     stack.push(LayoutStep::Line(indent));
                     stack.push(LayoutStep::Broken {
@@ -98,7 +98,7 @@ pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mu
                     });
                     stack.push(LayoutStep::Line(indent + INDENT));
                 } else {
-                    broken_node(tree, id, indent, after, &mut stack, out);
+                    write_broken(tree, id, indent, after, &mut stack, out);
                 }
             }
         }
@@ -106,7 +106,7 @@ pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mu
 }
 
 /// Prints one item per line, at `indent`.
-fn lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
+fn write_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
     for (i, id) in tree.args(slice).iter().enumerate().rev() {
         let last = i + 1 == slice.count as usize;
         if !last {
@@ -126,9 +126,9 @@ fn lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutS
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &mut Vec<LayoutStep>, out: &mut String) {
+fn write_broken(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &mut Vec<LayoutStep>, out: &mut String) {
     let (node, meta) = tree.entry(id);
-    let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.at(place));
+    let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.is_set(place));
     let inner = indent + INDENT;
     let at = |id: SqlId, bracketed: bool, indent: usize, after: usize| LayoutStep::Broken {
         id,
@@ -146,7 +146,7 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
             out.push_str(name);
             out.push('(');
             stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
-            lines(tree, args, inner, stack);
+            write_lines(tree, args, inner, stack);
         }
         Sql::Binary { op, .. } => {
             // Break a chain of operators with the same strength at each operator.
@@ -156,8 +156,8 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
                 let (node, meta) = tree.entry(part);
                 match *node {
                     Sql::Binary { op: this, left, right } if !bracketed && this.strength() == op.strength() => {
-                        open.push((before, left, meta.brackets.at(0)));
-                        open.push((Some(this), right, meta.brackets.at(1)));
+                        open.push((before, left, meta.brackets.is_set(0)));
+                        open.push((Some(this), right, meta.brackets.is_set(1)));
                     }
                     _ => {
                         match before {
@@ -205,7 +205,7 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
         }
         Sql::In { x, negated, args } => {
             stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
-            lines(tree, args, inner, stack);
+            write_lines(tree, args, inner, stack);
             let word = if negated { " not in (" } else { " in (" };
             stack.extend([LayoutStep::Str(word), at(x, first, indent, word.len())]);
         }
@@ -225,9 +225,9 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
                 let last = index + 1 == chain.len();
                 for pair in tree.args(*arms).chunks(2).rev() {
                     match pair {
-                        [test, value] => arm(tree, *test, *value, inner, stack),
+                        [test, value] => write_arm(tree, *test, *value, inner, stack),
                         [value] if last => {
-                            branch(tree, "else", *value, inner, stack);
+                            write_branch(tree, "else", *value, inner, stack);
                             stack.push(LayoutStep::Line(inner));
                         }
                         _ => {}
@@ -283,7 +283,7 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
         Sql::Bracket(args) => {
             out.push('[');
             stack.extend([LayoutStep::Str("]"), LayoutStep::Line(indent)]);
-            lines(tree, args, inner, stack);
+            write_lines(tree, args, inner, stack);
         }
         Sql::Subscript { x, index } => {
             stack.extend([
@@ -309,14 +309,14 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
             ]);
         }
         Sql::OverNamed { x, .. } | Sql::Over { x, .. } => {
-            over(tree, id, indent, stack);
+            write_over(tree, id, indent, stack);
             stack.extend([LayoutStep::Str(" "), at(x, false, indent, 7)]);
         }
     }
 }
 
 /// Returns the call of a window with an inline definition in parentheses. `None` for other nodes.
-fn window_of(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
+fn multiline_window(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
     match *tree.node(id) {
         Sql::OverNamed { x, rows: Some(_), .. } => Some(x),
         Sql::Over {
@@ -330,7 +330,7 @@ fn window_of(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
 }
 
 /// Prints `over (…)` on several lines, with the closing parenthesis at `indent`.
-fn over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+fn write_over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let inner = indent + INDENT;
     stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
     match *tree.node(id) {
@@ -359,7 +359,7 @@ fn over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
                         stack.push(LayoutStep::Str(if i > 0 { ", " } else { " " }));
                     }
                 } else {
-                    lines(tree, slice, inner + INDENT, stack);
+                    write_lines(tree, slice, inner + INDENT, stack);
                 }
                 stack.extend([LayoutStep::Str(word), LayoutStep::Line(inner)]);
             }
@@ -371,7 +371,7 @@ fn over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
 
 /// Prints a value after `then` or `else`. A broken chain of operators begins on the next line, so that its operators
 /// are aligned.
-fn branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+fn write_branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let is_chain = matches!(tree.node(value), Sql::Binary { .. });
     let below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
     if below {
@@ -397,7 +397,7 @@ fn branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack
 }
 
 /// Prints `when test then value` on one line, on two lines, or with the test below `when`.
-fn arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let (test_width, value_width) = (tree.width(test) as usize, tree.width(value) as usize);
     let inner = indent + INDENT;
     let node = |id: SqlId, indent: usize| LayoutStep::Broken {
@@ -415,7 +415,7 @@ fn arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec
             LayoutStep::Line(indent),
         ]);
     } else if indent + 5 + test_width <= WIDTH {
-        branch(tree, "then", value, inner, stack);
+        write_branch(tree, "then", value, inner, stack);
         stack.extend([
             LayoutStep::Line(inner),
             node(test, indent),
@@ -423,7 +423,7 @@ fn arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec
             LayoutStep::Line(indent),
         ]);
     } else {
-        branch(tree, "then", value, inner, stack);
+        write_branch(tree, "then", value, inner, stack);
         stack.extend([
             LayoutStep::Line(inner),
             node(test, inner),

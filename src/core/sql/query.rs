@@ -1,6 +1,6 @@
 //! Queries: CTEs and selects, formatted according to dbt's style guide.
 
-use super::pretty::{WIDTH, pretty};
+use super::pretty::{WIDTH, write_pretty};
 use super::tree::{SqlId, SqlTree};
 
 /// SQL query: its CTEs and the final select.
@@ -154,7 +154,7 @@ pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], out
     write_select(tree, &query.body, inputs, 0, out);
 }
 
-fn line(out: &mut String, indent: usize) {
+fn start_line(out: &mut String, indent: usize) {
     out.extend(std::iter::repeat_n(' ', indent));
 }
 
@@ -163,7 +163,7 @@ fn line(out: &mut String, indent: usize) {
     reason = "one list of cases; to be divided when a case is added"
 )]
 fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut String) {
-    line(out, indent);
+    start_line(out, indent);
     out.push_str(if select.distinct { "select distinct" } else { "select" });
     let star = |out: &mut String| {
         if let Some(relation) = &select.star_of {
@@ -180,13 +180,13 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
             out.push_str(" from ");
             write_source(from, inputs, out);
             out.push('\n');
-            conditions(tree, select, indent, out);
+            write_conditions(tree, select, indent, out);
             return;
         }
     }
     if select.star && !select.items.is_empty() {
         out.push('\n');
-        line(out, indent + 4);
+        start_line(out, indent + 4);
         star(out);
         out.push(',');
     }
@@ -196,16 +196,16 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
             out.push(' ');
         } else {
             out.push('\n');
-            line(out, indent + 4);
+            start_line(out, indent + 4);
         }
         let last = i + 1 == select.items.len();
         let after = item.alias.as_ref().map_or(0, |a| a.len() + 4) + usize::from(!last);
-        pretty(tree, item.expr, indent + 4, after, out);
+        write_pretty(tree, item.expr, indent + 4, after, out);
         if let Some(alias) = &item.alias {
             let begin = out.rfind('\n').map_or(0, |at| at + 1);
             if out.len() - begin + after > WIDTH {
                 out.push('\n');
-                line(out, indent + 8);
+                start_line(out, indent + 8);
             } else {
                 out.push(' ');
             }
@@ -218,13 +218,13 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
     }
     out.push('\n');
     if let Some(from) = &select.from {
-        line(out, indent);
+        start_line(out, indent);
         out.push_str("from ");
         write_source(from, inputs, out);
         out.push('\n');
     }
     for join in &select.joins {
-        line(out, indent);
+        start_line(out, indent);
         out.push_str(join.kind.keyword());
         write_source(&join.source, inputs, out);
         if let Some(alias) = &join.alias {
@@ -233,16 +233,16 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
         }
         out.push('\n');
         if let Some(on) = join.on {
-            clause(tree, "on", on, indent + 4, out);
+            write_clause(tree, "on", on, indent + 4, out);
         }
     }
-    conditions(tree, select, indent, out);
-    keys(tree, "group by", &select.group_by, indent, out);
+    write_conditions(tree, select, indent, out);
+    write_keys(tree, "group by", &select.group_by, indent, out);
     if let Some(having) = select.having {
-        clause(tree, "having", having, indent, out);
+        write_clause(tree, "having", having, indent, out);
     }
     if let Some(window) = &select.window {
-        line(out, indent);
+        start_line(out, indent);
         out.push_str(&format!("window {} as (", window.name));
         let list = |keys: &[SqlId]| keys.iter().map(|key| tree.width(*key) as usize + 2).sum::<usize>();
         let width = list(&window.partition) + list(&window.order) + window.name.len() + 36;
@@ -252,7 +252,7 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
                 let mut texts: Vec<String> = Vec::new();
                 for key in keys {
                     let mut text = String::new();
-                    pretty(tree, *key, 0, 0, &mut text);
+                    write_pretty(tree, *key, 0, 0, &mut text);
                     texts.push(text);
                 }
                 words.extend((!texts.is_empty()).then(|| format!("{word} {}", texts.join(", "))));
@@ -260,20 +260,20 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
             out.push_str(&words.join(" "));
         } else {
             out.push('\n');
-            keys(tree, "partition by", &window.partition, indent + 4, out);
-            keys(tree, "order by", &window.order, indent + 4, out);
-            line(out, indent);
+            write_keys(tree, "partition by", &window.partition, indent + 4, out);
+            write_keys(tree, "order by", &window.order, indent + 4, out);
+            start_line(out, indent);
         }
         out.push_str(")\n");
     }
     let order: Vec<SqlId> = select.order_by.iter().map(|k| k.expr).collect();
-    keys(tree, "order by", &order, indent, out);
+    write_keys(tree, "order by", &order, indent, out);
     if let Some(limit) = select.limit {
-        line(out, indent);
+        start_line(out, indent);
         out.push_str(&format!("limit {limit}\n"));
     }
     for further in &select.unions {
-        line(out, indent);
+        start_line(out, indent);
         out.push_str("union all\n");
         write_select(tree, further, inputs, indent, out);
     }
@@ -288,15 +288,15 @@ fn is_one_line(tree: &SqlTree, select: &Select, indent: usize) -> bool {
 }
 
 /// Prints `where`, with the condition for incremental runs in the usual dbt form.
-fn conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut String) {
+fn write_conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut String) {
     let Some(late) = &select.late else {
         if let Some(filter) = select.filter {
-            clause(tree, "where", filter, indent, out);
+            write_clause(tree, "where", filter, indent, out);
         }
         return;
     };
     let mut put = |indent: usize, text: &str| {
-        line(out, indent);
+        start_line(out, indent);
         out.push_str(text);
         out.push('\n');
     };
@@ -304,34 +304,34 @@ fn conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut String) 
         None => {
             put(indent, IF_INCREMENTAL);
             put(indent + 4, "where");
-            line(out, indent + 8);
+            start_line(out, indent + 8);
             indent
         }
         Some(filter) => {
             put(indent, "where");
-            line(out, indent + 4);
-            pretty(tree, filter, indent + 4, 0, out);
+            start_line(out, indent + 4);
+            write_pretty(tree, filter, indent + 4, 0, out);
             out.push('\n');
-            line(out, indent + 4);
+            start_line(out, indent + 4);
             out.push_str(IF_INCREMENTAL);
             out.push('\n');
-            line(out, indent + 8);
+            start_line(out, indent + 8);
             out.push_str("and ");
             indent + 4
         }
     };
-    pretty(tree, late.time, indent + 8, 5, out);
+    write_pretty(tree, late.time, indent + 8, 5, out);
     out.push_str(" >= (\n");
-    line(out, indent + 12);
+    start_line(out, indent + 12);
     out.push_str("select\n");
-    line(out, indent + 16);
-    pretty(tree, late.bound, indent + 16, 13, out);
+    start_line(out, indent + 16);
+    write_pretty(tree, late.bound, indent + 16, 13, out);
     out.push_str(" as late_from\n");
-    line(out, indent + 12);
+    start_line(out, indent + 12);
     out.push_str(&format!("from {THIS} as {EXISTING_TABLE_ALIAS}\n"));
-    line(out, indent + 8);
+    start_line(out, indent + 8);
     out.push_str(")\n");
-    line(out, begin);
+    start_line(out, begin);
     out.push_str(END_IF);
     out.push('\n');
 }
@@ -353,26 +353,26 @@ fn write_source(source: &SelectSource, inputs: &[QueryInput<'_>], out: &mut Stri
 }
 
 /// Prints a condition after its keyword, or below the keyword if the condition is too long.
-fn clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut String) {
-    line(out, indent);
+fn write_clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut String) {
+    start_line(out, indent);
     out.push_str(word);
     if indent + word.len() + 1 + tree.width(expr) as usize <= WIDTH {
         out.push(' ');
-        pretty(tree, expr, indent, 0, out);
+        write_pretty(tree, expr, indent, 0, out);
     } else {
         out.push('\n');
-        line(out, indent + 4);
-        pretty(tree, expr, indent + 4, 0, out);
+        start_line(out, indent + 4);
+        write_pretty(tree, expr, indent + 4, 0, out);
     }
     out.push('\n');
 }
 
 /// Prints keys after their keyword on the same line, or below the keyword with one key per line.
-fn keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut String) {
+fn write_keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut String) {
     if keys.is_empty() {
         return;
     }
-    line(out, indent);
+    start_line(out, indent);
     out.push_str(word);
     let width: usize = keys.iter().map(|k| tree.width(*k) as usize + 2).sum();
     let short = indent + word.len() + width <= WIDTH;
@@ -381,9 +381,9 @@ fn keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut Str
             out.push(' ');
         } else {
             out.push('\n');
-            line(out, indent + 4);
+            start_line(out, indent + 4);
         }
-        pretty(tree, *key, if short { indent } else { indent + 4 }, 1, out);
+        write_pretty(tree, *key, if short { indent } else { indent + 4 }, 1, out);
         if i + 1 < keys.len() {
             out.push(',');
         }

@@ -96,7 +96,7 @@ pub struct Brackets(u8);
 
 impl Brackets {
     #[inline]
-    pub fn at(self, place: u8) -> bool {
+    pub fn is_set(self, place: u8) -> bool {
         self.0 >> place & 1 != 0
     }
 }
@@ -154,7 +154,7 @@ impl SqlTree {
     }
 
     #[inline(always)]
-    pub fn slice(&mut self, ids: &[SqlId]) -> SqlSlice {
+    pub fn add_slice(&mut self, ids: &[SqlId]) -> SqlSlice {
         let first = self.args.len() as u32;
         self.args.extend_from_slice(ids);
         SqlSlice {
@@ -164,7 +164,7 @@ impl SqlTree {
     }
 
     #[inline]
-    pub fn list(&mut self, ids: impl Iterator<Item = SqlId>) -> SqlSlice {
+    pub fn add_list(&mut self, ids: impl Iterator<Item = SqlId>) -> SqlSlice {
         let first = self.args.len() as u32;
         self.args.extend(ids);
         SqlSlice {
@@ -190,12 +190,12 @@ impl SqlTree {
     }
 
     /// Returns the number of nodes, operands and bytes of text, as a checkpoint.
-    pub fn mark(&self) -> (usize, usize, usize) {
+    pub fn checkpoint(&self) -> (usize, usize, usize) {
         (self.nodes.len(), self.args.len(), self.text.len())
     }
 
     /// Removes everything that was added after a checkpoint.
-    pub fn cut(&mut self, (nodes, args, text): (usize, usize, usize)) {
+    pub fn truncate_to(&mut self, (nodes, args, text): (usize, usize, usize)) {
         self.nodes.truncate(nodes);
         self.args.truncate(args);
         self.text.truncate(text);
@@ -207,7 +207,7 @@ impl SqlTree {
     }
 
     /// Returns whether a node is a comparison such as `a >= b` or `a is null`, which needs no parentheses after `not`.
-    pub fn compares(&self, id: SqlId) -> bool {
+    pub fn is_comparison(&self, id: SqlId) -> bool {
         self.meta(id).strength == precedence::COMPARE
     }
 
@@ -225,7 +225,7 @@ impl SqlTree {
 
     /// Adds a node with the text that `write` appends. A text that begins with a minus sign has the precedence of a
     /// negation.
-    pub fn text(&mut self, span: Span, write: impl FnOnce(&mut String)) -> SqlId {
+    pub fn add_text(&mut self, span: Span, write: impl FnOnce(&mut String)) -> SqlId {
         let first = self.text.len() as u32;
         write(&mut self.text);
         let len = self.text.len() as u32 - first;
@@ -233,36 +233,36 @@ impl SqlTree {
     }
 
     /// Adds a string unchanged, without a position in a formula.
-    pub fn raw_text(&mut self, text: &str) -> SqlId {
-        self.text(Span::default(), |out| out.push_str(text))
+    pub fn add_raw_text(&mut self, text: &str) -> SqlId {
+        self.add_text(Span::default(), |out| out.push_str(text))
     }
 
     /// Adds a qualified column. The names of the relation and the column must be in their SQL form.
-    pub fn field_of(&mut self, relation: &str, column: &str) -> SqlId {
-        let (qualifier, name) = (self.raw_text(relation), self.raw_text(column));
+    pub fn add_field(&mut self, relation: &str, column: &str) -> SqlId {
+        let (qualifier, name) = (self.add_raw_text(relation), self.add_raw_text(column));
         self.add(Sql::Field { qualifier, name }, Span::default())
     }
 
     #[inline]
-    pub fn word(&mut self, word: &'static str, span: Span) -> SqlId {
+    pub fn add_word(&mut self, word: &'static str, span: Span) -> SqlId {
         self.add(Sql::Word(word), span)
     }
 
     #[inline(always)]
-    pub fn call(&mut self, name: &'static str, args: &[SqlId], span: Span) -> SqlId {
-        let args = self.slice(args);
+    pub fn add_call(&mut self, name: &'static str, args: &[SqlId], span: Span) -> SqlId {
+        let args = self.add_slice(args);
         self.add(Sql::Call { name, args }, span)
     }
 
     #[inline]
-    pub fn binary(&mut self, op: Op, left: SqlId, right: SqlId, span: Span) -> SqlId {
+    pub fn add_binary(&mut self, op: Op, left: SqlId, right: SqlId, span: Span) -> SqlId {
         self.add(Sql::Binary { op, left, right }, span)
     }
 
     // Callers pass a node of a known kind, so inlining removes most of `measure`.
     #[inline(always)]
     pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
-        let (width, strength, brackets) = self.measure(&node);
+        let (width, strength, brackets) = self.measure_node(&node);
         self.push(
             node,
             SqlMeta {
@@ -293,10 +293,11 @@ impl SqlTree {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    fn measure(&self, node: &Sql) -> (u32, u8, Brackets) {
+    fn measure_node(&self, node: &Sql) -> (u32, u8, Brackets) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
         let mut brackets = Brackets::default();
-        let mut operand = |place: u8, id: SqlId, side: OperandSide| self.operand(id, side, place, &mut brackets);
+        let mut operand =
+            |place: u8, id: SqlId, side: OperandSide| self.measure_operand(id, side, place, &mut brackets);
         let list = |slice: SqlSlice, gap: u32| {
             let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
             self.args(slice)
@@ -411,7 +412,7 @@ impl SqlTree {
 
     /// Returns the width of an operand, and records whether it needs parentheses.
     #[inline(always)]
-    fn operand(&self, id: SqlId, side: OperandSide, place: u8, brackets: &mut Brackets) -> u32 {
+    fn measure_operand(&self, id: SqlId, side: OperandSide, place: u8, brackets: &mut Brackets) -> u32 {
         let (node, meta) = self.entry(id);
         // Names, literals and calls never need parentheses.
         if meta.strength >= precedence::ATOM || !precedence::needs_brackets(side, node, meta.strength) {

@@ -8,7 +8,7 @@ use serde::de::MapAccess;
 
 use super::error::ArtifactError;
 use super::intern::Interner;
-use super::lenient::{Entries, Json, LenientPart, LenientText};
+use super::lenient::{Json, LenientEntries, LenientPart, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::value::MetaValue;
 
@@ -121,8 +121,8 @@ impl CatalogTable {
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawTable<'a> {
     metadata: LenientPart<RawCatalogRelation<'a>>,
-    columns: Entries<'a, LenientPart<RawCatalogColumn<'a>>>,
-    stats: Entries<'a, LenientPart<RawStat<'a>>>,
+    columns: LenientEntries<'a, LenientPart<RawCatalogColumn<'a>>>,
+    stats: LenientEntries<'a, LenientPart<RawStat<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -163,7 +163,7 @@ impl<'de> Sections<'de> for Catalog {
     ) -> Result<bool, A::Error> {
         match name {
             "nodes" | "sources" => {
-                let raw: Entries<'de, LenientPart<RawTable<'de>>> = map.next_value()?;
+                let raw: LenientEntries<'de, LenientPart<RawTable<'de>>> = map.next_value()?;
                 self.tables
                     .extend(raw.0.into_iter().map(|(id, raw)| raw.0.table(&id, interner)));
             }
@@ -184,7 +184,7 @@ impl RawTable<'_> {
         // The sort is stable, so columns without a number come first, in the order of the file.
         columns.sort_by_key(|(_, column)| column.0.index.as_str().and_then(|text| text.parse::<i64>().ok()));
         let columns = columns.into_iter().map(|(key, LenientPart(raw))| CatalogColumn {
-            name: interner.text(raw.name.as_str().unwrap_or(&key)),
+            name: interner.intern_str(raw.name.as_str().unwrap_or(&key)),
             data_type: interner.intern_text(&raw.r#type),
             comment: interner.intern_text(&raw.comment),
         });
@@ -195,17 +195,17 @@ impl RawTable<'_> {
             .into_iter()
             .filter(|(key, _)| key != "has_stats")
             .map(|(key, LenientPart(raw))| Stat {
-                id: interner.text(raw.id.as_str().unwrap_or(&key)),
-                label: interner.or_empty(&raw.label),
-                value: interner.value(raw.value),
+                id: interner.intern_str(raw.id.as_str().unwrap_or(&key)),
+                label: interner.intern_or_empty(&raw.label),
+                value: interner.intern_value(raw.value),
             });
         let stats = stats.collect();
         CatalogTable {
-            unique_id: interner.text(id),
-            kind: interner.or_empty(&metadata.r#type),
+            unique_id: interner.intern_str(id),
+            kind: interner.intern_or_empty(&metadata.r#type),
             database: interner.intern_text(&metadata.database),
-            schema: interner.or_empty(&metadata.schema),
-            name: interner.or_empty(&metadata.name),
+            schema: interner.intern_or_empty(&metadata.schema),
+            name: interner.intern_or_empty(&metadata.name),
             comment: interner.intern_text(&metadata.comment),
             columns,
             stats,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::lenient::LenientText;
-use super::manifest::{Manifest, kind_of_section};
+use super::manifest::{Manifest, section_resource_type};
 use super::node::ResourceType;
 use crate::codec;
 
@@ -17,7 +17,7 @@ const SHORT: usize = 16;
 
 /// Text of a manifest, split into pieces.
 #[derive(Debug)]
-pub(super) struct Pieces<'t> {
+pub(super) struct ManifestPieces<'t> {
     /// Entries of the sections that contain nodes, in file order.
     pub nodes: Vec<ManifestChunk<'t>>,
     /// JSON text of a manifest with all other sections.
@@ -31,18 +31,18 @@ pub(super) struct ManifestChunk<'t> {
     pub kind: ResourceType,
     pub id: Cow<'t, str>,
     pub text: &'t str,
-    pub print: Print,
+    pub print: PieceFingerprint,
 }
 
 /// Fingerprint of a piece's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Print {
+pub(super) struct PieceFingerprint {
     pub(super) hash: u64,
     /// Length of the text in bytes; 0 if the text is unknown.
     pub(super) length: u32,
 }
 
-impl Print {
+impl PieceFingerprint {
     fn new(kind: ResourceType, text: &str) -> Self {
         let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
         // A piece longer than `u32::MAX` bytes never counts as unchanged, so it is parsed each time.
@@ -53,7 +53,7 @@ impl Print {
     }
 
     /// Returns whether both fingerprints belong to the same text. Returns `false` if a text is unknown.
-    pub fn is(self, other: Self) -> bool {
+    pub fn is_equal(self, other: Self) -> bool {
         self == other && self.length > 0
     }
 }
@@ -64,18 +64,18 @@ impl Print {
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest, ManifestOutline};
 /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"}}}"#;
-/// let (before, _) = Manifest::updated(text, KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+/// let (before, _) = Manifest::from_text_and_earlier(text, KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
 /// let outline = ManifestOutline::from_stored(&before.outline().to_stored()).unwrap();
-/// let (after, read) = Manifest::updated(text, KeptParts::default(), &outline, || Some(before)).unwrap();
+/// let (after, read) = Manifest::from_text_and_earlier(text, KeptParts::default(), &outline, || Some(before)).unwrap();
 /// assert_eq!((after.nodes.len(), read.read()), (1, 0));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ManifestOutline {
-    pub(super) prints: FxHashMap<Arc<str>, Print>,
+    pub(super) prints: FxHashMap<Arc<str>, PieceFingerprint>,
 }
 
 impl ManifestOutline {
-    fn print(&self, id: &str) -> Print {
+    fn node_fingerprint(&self, id: &str) -> PieceFingerprint {
         self.prints.get(id).copied().unwrap_or_default()
     }
 }
@@ -94,7 +94,7 @@ impl Manifest {
     }
 }
 
-impl<'t> Pieces<'t> {
+impl<'t> ManifestPieces<'t> {
     /// Splits a manifest into pieces. Returns `None` if the text is not a mapping of mappings, because the JSON parser
     /// then reports a better error. The content of the pieces is not checked, so the JSON parser must also parse the
     /// pieces. Nodes whose fingerprint is in the outline are skipped without scanning their content.
@@ -102,34 +102,37 @@ impl<'t> Pieces<'t> {
         let mut walk = TextWalk { text, at: 0 };
         let mut nodes = Vec::new();
         let mut rest = String::from("{");
-        walk.entries(&mut |walk, key, name| {
+        walk.read_entries(&mut |walk, key, name| {
             if rest.len() > 1 {
                 rest.push(',');
             }
             rest.push_str(key);
             rest.push(':');
-            let Some(kind) = kind_of_section(&name).filter(|_| walk.next() == Some(b'{')) else {
-                rest.push_str(walk.value()?);
+            let Some(kind) = section_resource_type(&name).filter(|_| walk.next() == Some(b'{')) else {
+                rest.push_str(walk.read_value()?);
                 return Some(());
             };
             rest.push_str("{}");
-            walk.entries(&mut |walk, _, id| {
-                let known = outline.print(&id);
-                let (text, print) = match walk.ahead(known.length).filter(|text| Print::new(kind, text).is(known)) {
+            walk.read_entries(&mut |walk, _, id| {
+                let known = outline.node_fingerprint(&id);
+                let (text, print) = match walk
+                    .peek_bytes(known.length)
+                    .filter(|text| PieceFingerprint::new(kind, text).is_equal(known))
+                {
                     Some(text) => {
                         walk.at += text.len();
                         (text, known)
                     }
                     None => {
-                        let text = walk.value()?;
-                        (text, Print::new(kind, text))
+                        let text = walk.read_value()?;
+                        (text, PieceFingerprint::new(kind, text))
                     }
                 };
                 nodes.push(ManifestChunk { kind, id, text, print });
                 Some(())
             })
         })?;
-        walk.blank();
+        walk.skip_whitespace();
         rest.push('}');
         walk.next().is_none().then_some(Self { nodes, rest })
     }
@@ -137,7 +140,7 @@ impl<'t> Pieces<'t> {
 
 /// Callback for an entry of a mapping. The callback receives the key both as written and unescaped, and must move past
 /// the value.
-type OfEntry<'f, 't> = dyn FnMut(&mut TextWalk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
+type EntryVisitor<'f, 't> = dyn FnMut(&mut TextWalk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
 
 /// Position in a JSON text.
 struct TextWalk<'t> {
@@ -150,57 +153,57 @@ impl<'t> TextWalk<'t> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn blank(&mut self) {
+    fn skip_whitespace(&mut self) {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.next() {
             self.at += 1;
         }
     }
 
     /// Skips whitespace, and moves past the next character if it is `sign`. Returns whether it is.
-    fn takes(&mut self, sign: u8) -> bool {
-        self.blank();
+    fn skip_char(&mut self, sign: u8) -> bool {
+        self.skip_whitespace();
         let is_here = self.next() == Some(sign);
         self.at += usize::from(is_here);
         is_here
     }
 
     /// Moves past a mapping and calls `each` for each of its entries.
-    fn entries(&mut self, each: &mut OfEntry<'_, 't>) -> Option<()> {
-        if !self.takes(b'{') {
+    fn read_entries(&mut self, each: &mut EntryVisitor<'_, 't>) -> Option<()> {
+        if !self.skip_char(b'{') {
             return None;
         }
-        if self.takes(b'}') {
+        if self.skip_char(b'}') {
             return Some(());
         }
         loop {
-            self.blank();
+            self.skip_whitespace();
             let start = self.at;
-            self.string()?;
+            self.skip_string()?;
             let key = self.text.get(start..self.at)?;
             let name: LenientText<'t> = serde_json::from_str(key).ok()?;
-            if !self.takes(b':') {
+            if !self.skip_char(b':') {
                 return None;
             }
-            self.blank();
+            self.skip_whitespace();
             each(self, key, name.0?)?;
-            if !self.takes(b',') {
-                return self.takes(b'}').then_some(());
+            if !self.skip_char(b',') {
+                return self.skip_char(b'}').then_some(());
             }
         }
     }
 
     /// Returns the next `length` bytes without moving past them.
-    fn ahead(&self, length: u32) -> Option<&'t str> {
+    fn peek_bytes(&self, length: u32) -> Option<&'t str> {
         self.text.get(self.at..self.at.checked_add(length as usize)?)
     }
 
     /// Moves past a value and returns its text. The end of the value is found only by brackets and quotes.
-    fn value(&mut self) -> Option<&'t str> {
+    fn read_value(&mut self) -> Option<&'t str> {
         let start = self.at;
         let mut depth = 0_usize;
         loop {
             match self.next()? {
-                b'"' => self.string()?,
+                b'"' => self.skip_string()?,
                 b'{' | b'[' => {
                     depth += 1;
                     self.at += 1;
@@ -225,7 +228,7 @@ impl<'t> TextWalk<'t> {
     }
 
     /// Moves past a quoted string.
-    fn string(&mut self) -> Option<()> {
+    fn skip_string(&mut self) -> Option<()> {
         if self.next() != Some(b'"') {
             return None;
         }
@@ -247,10 +250,10 @@ impl<'t> TextWalk<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ManifestOutline, Pieces};
+    use super::{ManifestOutline, ManifestPieces};
 
-    fn string_value(text: &str) -> Option<String> {
-        let pieces = Pieces::new(text, &ManifestOutline::default())?;
+    fn parse_string(text: &str) -> Option<String> {
+        let pieces = ManifestPieces::new(text, &ManifestOutline::default())?;
         let nodes: Vec<String> = pieces
             .nodes
             .iter()
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_end_where_brackets_and_quotes_say_so() {
+    fn pieces_end_at_their_brackets() {
         for (text, expected) in [
             ("{}", Some(" | {}")),
             (
@@ -291,7 +294,7 @@ mod tests {
             (r#"{"nodes": {"a" 1}}"#, None),
             (r#"{"nodes": {"a": }}}"#, None),
         ] {
-            assert_eq!(string_value(text).as_deref(), expected, "{text}");
+            assert_eq!(parse_string(text).as_deref(), expected, "{text}");
         }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::chunks::{ManifestOutline, Print};
-use super::freshness::{Criteria, Threshold};
+use super::chunks::{ManifestOutline, PieceFingerprint};
+use super::freshness::{AgeThreshold, FreshnessCriteria};
 use super::manifest::{KeptParts, Manifest};
 use super::manifest_diff::NodeDifference;
 use super::metadata::Metadata;
@@ -22,7 +22,7 @@ impl Manifest {
     /// Serializes the manifest in the format that [`from_stored`](Self::from_stored) reads.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
-        codec::bytes(self, SHAPE)
+        codec::to_bytes(self, SHAPE)
     }
 
     /// Deserializes a manifest; `None` if the bytes are truncated, damaged or from another build.
@@ -38,7 +38,7 @@ impl Manifest {
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut manifest: Self = codec::read(bytes, SHAPE)?;
-        manifest.find_places();
+        manifest.index_nodes();
         Some(manifest)
     }
 }
@@ -47,7 +47,7 @@ impl NodeDifference {
     /// Serializes the difference in the format that [`from_stored`](Self::from_stored) reads.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
-        codec::bytes(self, SHAPE)
+        codec::to_bytes(self, SHAPE)
     }
 
     /// Deserializes a difference; `None` if the bytes are truncated, damaged or from another build.
@@ -61,16 +61,16 @@ impl ManifestOutline {
     /// Serializes the outline in the format that [`from_stored`](Self::from_stored) reads.
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
-        let mut lines: Vec<(Arc<str>, Print)> =
+        let mut lines: Vec<(Arc<str>, PieceFingerprint)> =
             self.prints.iter().map(|(id, print)| (Arc::clone(id), *print)).collect();
         lines.sort_by(|(one, _), (other, _)| one.cmp(other));
-        codec::bytes(&lines, SHAPE)
+        codec::to_bytes(&lines, SHAPE)
     }
 
     /// Deserializes an outline; `None` if the bytes are truncated, damaged or from another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
-        let lines: Vec<(Arc<str>, Print)> = codec::read(bytes, SHAPE)?;
+        let lines: Vec<(Arc<str>, PieceFingerprint)> = codec::read(bytes, SHAPE)?;
         Some(Self {
             prints: lines.into_iter().collect(),
         })
@@ -79,7 +79,7 @@ impl ManifestOutline {
 
 structs! {
     NodeDifference { left, manifest }
-    Print { hash, length }
+    PieceFingerprint { hash, length }
     KeptParts { raw_code, compiled_code, only_names }
     Metadata { version, dbt_version, generated_at, invocation_id, project_name, adapter_type, newer }
     ManifestNode {
@@ -92,8 +92,8 @@ structs! {
     Constraint { kind, name, expression, columns, to, to_columns }
     TestNode { name, namespace, kwargs, attached_node, column_name }
     SourceNode { source_name, source_description, loader, loaded_at_field, freshness }
-    Criteria { warn_after, error_after, filter }
-    Threshold { count, period }
+    FreshnessCriteria { warn_after, error_after, filter }
+    AgeThreshold { count, period }
     Exposure { kind, label, maturity, url, owner }
     Owner { name, email }
     Metric { label, kind, type_params, filter, time_granularity }
@@ -152,17 +152,17 @@ impl Stored for Manifest {
 
 impl Stored for ResourceType {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.text(self.name());
+        to.write_text(self.name());
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        from.text().map(|name| Self::from_name(name))
+        from.read_text().map(|name| Self::from_name(name))
     }
 }
 
 impl Stored for ConstraintKind {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.number(match self {
+        to.write_number(match self {
             Self::Custom => 0,
             Self::NotNull => 1,
             Self::Unique => 2,
@@ -173,7 +173,7 @@ impl Stored for ConstraintKind {
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        Some(match from.number()? {
+        Some(match from.read_number()? {
             0 => Self::Custom,
             1 => Self::NotNull,
             2 => Self::Unique,
@@ -192,9 +192,9 @@ macro_rules! variants {
         impl Stored for $name {
             fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
                 match self {
-                    $(Self::$plain => to.number($nothing),)*
+                    $(Self::$plain => to.write_number($nothing),)*
                     $(Self::$variant(it) => {
-                        to.number($number);
+                        to.write_number($number);
                         it.write(to);
                     })*
                 }
@@ -205,7 +205,7 @@ macro_rules! variants {
                 if from.depth > DEPTH {
                     return None;
                 }
-                let found = match from.number()? {
+                let found = match from.read_number()? {
                     $($nothing => Self::$plain,)*
                     $($number => Self::$variant(Stored::read(from)?),)*
                     _ => return None,
@@ -234,13 +234,13 @@ impl Stored for Ref {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         match self {
             Self::Model { name, package, version } => {
-                to.number(0);
+                to.write_number(0);
                 name.write(to);
                 package.write(to);
                 version.write(to);
             }
             Self::Source { source, table } => {
-                to.number(1);
+                to.write_number(1);
                 source.write(to);
                 table.write(to);
             }
@@ -248,7 +248,7 @@ impl Stored for Ref {
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        Some(match from.number()? {
+        Some(match from.read_number()? {
             0 => Self::Model {
                 name: Stored::read(from)?,
                 package: Stored::read(from)?,

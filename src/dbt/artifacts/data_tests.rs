@@ -17,13 +17,13 @@ pub struct DataTest<'m> {
     /// Tested column, without quotes.
     pub column: Option<Cow<'m, str>>,
     /// Condition that the test checks.
-    pub check: Check<'m>,
+    pub check: TestCheck<'m>,
 }
 
 /// Condition that a data test checks.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Check<'m> {
+pub enum TestCheck<'m> {
     /// The column is never NULL.
     NotNull,
     /// The values of the column are unique.
@@ -60,7 +60,7 @@ impl Manifest {
                 node,
                 on: None,
                 column: None,
-                check: Check::Singular,
+                check: TestCheck::Singular,
             });
         };
         // Tests of sources have no attached node. The argument `model` names the source instead.
@@ -73,12 +73,12 @@ impl Manifest {
         Some(DataTest {
             node,
             on: Some(on),
-            column: column.map(unquoted),
-            check: self.check(node, test, name),
+            column: column.map(unquote_column),
+            check: self.parse_check(node, test, name),
         })
     }
 
-    fn check<'m>(&'m self, node: &'m ManifestNode, test: &'m TestNode, name: &'m str) -> Check<'m> {
+    fn parse_check<'m>(&'m self, node: &'m ManifestNode, test: &'m TestNode, name: &'m str) -> TestCheck<'m> {
         let listed = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_list);
         let text = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_str);
         let to = || {
@@ -87,12 +87,12 @@ impl Manifest {
                 .map(|to| &*to.unique_id)
         };
         match (name, text("field")) {
-            ("not_null", _) => Check::NotNull,
-            ("unique", _) => Check::Unique,
-            ("accepted_values", _) => listed("values").map_or(Check::Other(name), Check::AcceptedValues),
-            ("relationships", Some(field)) => Check::Relationships {
+            ("not_null", _) => TestCheck::NotNull,
+            ("unique", _) => TestCheck::Unique,
+            ("accepted_values", _) => listed("values").map_or(TestCheck::Other(name), TestCheck::AcceptedValues),
+            ("relationships", Some(field)) => TestCheck::Relationships {
                 to: to(),
-                field: unquoted(field),
+                field: unquote_column(field),
             },
             // This is a test of the package `dbt_utils`, or a copy with the same name.
             ("unique_combination_of_columns", _) => {
@@ -100,9 +100,9 @@ impl Manifest {
                     .unwrap_or_default()
                     .iter()
                     .filter_map(MetaValue::scalar);
-                Check::UniqueTogether(names.map(unquoted).collect())
+                TestCheck::UniqueTogether(names.map(unquote_column).collect())
             }
-            _ => Check::Other(name),
+            _ => TestCheck::Other(name),
         }
     }
 }
@@ -111,7 +111,7 @@ impl DataTest<'_> {
     /// Returns whether the condition is true for all rows if the test passes. This requires that the test is enabled,
     /// has severity `error` and the default thresholds, and has no `where`.
     #[must_use]
-    pub fn proves(&self) -> bool {
+    pub fn is_conclusive(&self) -> bool {
         let said = |key: &str| self.node.config_text(key).map(str::trim);
         let is_usual = |key: &str, usual: &[&str]| said(key).is_none_or(|value| usual.contains(&value));
         said("where").is_none_or(str::is_empty)
@@ -123,7 +123,7 @@ impl DataTest<'_> {
 }
 
 /// Removes the quotes of any dialect from a column name and unescapes doubled quotes inside it.
-pub(super) fn unquoted(name: &str) -> Cow<'_, str> {
+pub(super) fn unquote_column(name: &str) -> Cow<'_, str> {
     let name = name.trim();
     for (open, close) in [('"', '"'), ('`', '`'), ('[', ']')] {
         let inside = name.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
@@ -140,7 +140,7 @@ pub(super) fn unquoted(name: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::unquoted;
+    use super::unquote_column;
 
     #[test]
     fn quotes_of_every_dialect() {
@@ -154,7 +154,7 @@ mod tests {
             ("\"\"", "\"\""),
             ("\"a", "\"a"),
         ] {
-            assert_eq!(unquoted(name), expected, "{name}");
+            assert_eq!(unquote_column(name), expected, "{name}");
         }
     }
 }

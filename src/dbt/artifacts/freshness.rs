@@ -10,11 +10,11 @@ use super::run_results::Status;
 /// Freshness criteria of a source, and a filter for the rows to which they apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Criteria {
+pub struct FreshnessCriteria {
     /// Age above which a source gets a warning.
-    pub warn_after: Option<Threshold>,
+    pub warn_after: Option<AgeThreshold>,
     /// Age above which a source gets an error.
-    pub error_after: Option<Threshold>,
+    pub error_after: Option<AgeThreshold>,
     /// SQL condition that selects the rows to check.
     pub filter: Option<Arc<str>>,
 }
@@ -22,14 +22,14 @@ pub struct Criteria {
 /// Maximum age, such as `12 hour`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Threshold {
+pub struct AgeThreshold {
     /// Number of periods.
     pub count: u32,
     /// Unit of time: `minute`, `hour` or `day`.
     pub period: Arc<str>,
 }
 
-impl Threshold {
+impl AgeThreshold {
     /// Returns the duration of the threshold; `None` if the unit is unknown.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
@@ -43,14 +43,14 @@ impl Threshold {
     }
 }
 
-impl Criteria {
+impl FreshnessCriteria {
     /// Returns the status for the age of the newest row: pass, warn or error.
     #[must_use]
     pub fn status(&self, age: Duration) -> Status {
-        let is_past = |threshold: &Option<Threshold>| {
+        let is_past = |threshold: &Option<AgeThreshold>| {
             threshold
                 .as_ref()
-                .and_then(Threshold::duration)
+                .and_then(AgeThreshold::duration)
                 .is_some_and(|longest| age > longest)
         };
         match () {
@@ -68,18 +68,18 @@ impl Criteria {
 
     pub(super) fn read(mut json: Json<'_>, interner: &mut Interner) -> Self {
         let mut threshold = |key: &str| {
-            let mut of = json.take(key);
-            let count = of.take("count").into_text().as_str()?.parse().ok()?;
-            Some(Threshold {
+            let mut of = json.take_key(key);
+            let count = of.take_key("count").into_text().as_str()?.parse().ok()?;
+            Some(AgeThreshold {
                 count,
-                period: interner.intern_text(&of.take("period").into_text())?,
+                period: interner.intern_text(&of.take_key("period").into_text())?,
             })
         };
         let (warn_after, error_after) = (threshold("warn_after"), threshold("error_after"));
         Self {
             warn_after,
             error_after,
-            filter: interner.intern_text(&json.take("filter").into_text()),
+            filter: interner.intern_text(&json.take_key("filter").into_text()),
         }
     }
 }

@@ -21,25 +21,25 @@ pub struct GraphNode {
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};
-/// use formulac_dbt::artifacts::graph;
+/// use formulac_dbt::artifacts::graph_nodes;
 /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"},
 ///     "model.shop.revenue": {"name": "revenue", "depends_on": {"nodes": ["model.shop.orders"]}}}}"#;
-/// let nodes = graph(&Manifest::from_text(text, KeptParts::default()).unwrap());
+/// let nodes = graph_nodes(&Manifest::from_text(text, KeptParts::default()).unwrap());
 /// assert_eq!((nodes[1].node.name.as_str(), nodes[1].node.parents.as_slice()), ("revenue", &[0][..]));
 /// ```
 #[must_use]
-pub fn graph(manifest: &Manifest) -> Vec<GraphNode> {
+pub fn graph_nodes(manifest: &Manifest) -> Vec<GraphNode> {
     let enabled = manifest.nodes.iter().map(|node| (node, false));
     let disabled = manifest.disabled.iter().map(|node| (node, true));
     let node = |(node, disabled): (&ManifestNode, bool)| GraphNode {
         unique_id: node.unique_id.to_string(),
-        node: selected(manifest, node),
+        node: selectable_node(manifest, node),
         disabled,
     };
     enabled.chain(disabled).map(node).collect()
 }
 
-fn selected(manifest: &Manifest, node: &ManifestNode) -> selection::SelectableNode {
+fn selectable_node(manifest: &Manifest, node: &ManifestNode) -> selection::SelectableNode {
     let owned = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
     let said = [("access", &node.access), ("group", &node.group)];
     let said = said
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_with_what_they_read() {
+    fn nodes_have_their_parents() {
         let text = r#"{"metadata": {"project_name": "shop", "generated_at": "2026-11-20T10:00:00Z"},
             "nodes": {"model.shop.b": {"name": "b", "resource_type": "model", "fqn": ["shop", "b"], "access": "private",
                 "original_file_path": "models\\b.sql", "patch_path": "shop://models/b.yml", "tags": null,
@@ -78,7 +78,7 @@ mod tests {
                 "depends_on": {"nodes": ["source.shop.raw.a", "model.gone.x"]}}},
             "sources": {"source.shop.raw.a": {"name": "a", "fqn": ["shop", "raw", "a"]}},
             "disabled": {"model.shop.c": [{"name": "c"}]}}"#;
-        let nodes = graph(&Manifest::from_text(text, KeptParts::default()).unwrap());
+        let nodes = graph_nodes(&Manifest::from_text(text, KeptParts::default()).unwrap());
         let ids: Vec<_> = nodes
             .iter()
             .map(|n| (n.unique_id.as_str(), n.node.kind.as_str(), n.disabled))

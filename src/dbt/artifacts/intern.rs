@@ -15,7 +15,7 @@ pub(super) struct Interner {
 }
 
 impl Interner {
-    pub fn text(&mut self, text: &str) -> Arc<str> {
+    pub fn intern_str(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.seen.get(text) {
             return Arc::clone(known);
         }
@@ -25,52 +25,52 @@ impl Interner {
     }
 
     /// Interns a text. A missing text becomes empty.
-    pub fn or_empty(&mut self, text: &LenientText<'_>) -> Arc<str> {
-        self.text(text.as_str().unwrap_or_default())
+    pub fn intern_or_empty(&mut self, text: &LenientText<'_>) -> Arc<str> {
+        self.intern_str(text.as_str().unwrap_or_default())
     }
 
     /// Interns a text. Returns `None` if the text is empty or missing.
     pub fn intern_text(&mut self, text: &LenientText<'_>) -> Option<Arc<str>> {
         text.as_str()
             .filter(|text| !text.is_empty())
-            .map(|text| self.text(text))
+            .map(|text| self.intern_str(text))
     }
 
     pub fn intern_texts(&mut self, words: &LenientTexts<'_>) -> Vec<Arc<str>> {
-        words.0.iter().map(|word| self.text(word)).collect()
+        words.0.iter().map(|word| self.intern_str(word)).collect()
     }
 
     /// Interns all texts in a JSON value. The JSON parser limits the nesting depth, which limits the recursion.
-    pub fn value(&mut self, json: Json<'_>) -> MetaValue {
+    pub fn intern_value(&mut self, json: Json<'_>) -> MetaValue {
         match json {
             Json::Null => MetaValue::Null,
             Json::Bool(it) => MetaValue::Bool(it),
-            Json::Number(text) => MetaValue::Number(self.text(&text)),
-            Json::Text(text) => MetaValue::Text(self.text(&text)),
+            Json::Number(text) => MetaValue::Number(self.intern_str(&text)),
+            Json::Text(text) => MetaValue::Text(self.intern_str(&text)),
             Json::List(items) => {
                 let mut kept = Vec::with_capacity(items.len());
-                kept.extend(items.into_iter().map(|item| self.value(item)));
+                kept.extend(items.into_iter().map(|item| self.intern_value(item)));
                 MetaValue::List(kept)
             }
-            Json::Map(fields) => MetaValue::Map(self.map(fields)),
+            Json::Map(fields) => MetaValue::Map(self.intern_map(fields)),
         }
     }
 
     /// Interns the fields of a mapping. Other values have no fields.
-    pub fn fields(&mut self, json: Json<'_>) -> ValueFields {
+    pub fn intern_fields(&mut self, json: Json<'_>) -> ValueFields {
         match json {
-            Json::Map(fields) => self.map(fields),
+            Json::Map(fields) => self.intern_map(fields),
             _ => ValueFields::default(),
         }
     }
 
-    fn map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> ValueFields {
+    fn intern_map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> ValueFields {
         // Don't `collect` in place: it would keep the larger allocation of the source vector.
         let mut kept = Vec::with_capacity(fields.len());
         kept.extend(
             fields
                 .into_iter()
-                .map(|(key, value)| (self.text(&key), self.value(value))),
+                .map(|(key, value)| (self.intern_str(&key), self.intern_value(value))),
         );
         ValueFields::new(kept)
     }

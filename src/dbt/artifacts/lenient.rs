@@ -29,7 +29,7 @@ pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 
 /// `true`, `false`, or neither.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Flag(pub Option<bool>);
+pub(super) struct LenientFlag(pub Option<bool>);
 
 /// Mapping that is deserialized as `T`. A value of another shape becomes the default of `T`.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ pub(super) struct LenientList<T>(pub Vec<T>);
 
 /// Mapping with its entries in file order. `null` is an empty mapping, and any other value is an error.
 #[derive(Debug)]
-pub(super) struct Entries<'a, T>(pub Vec<(Cow<'a, str>, T)>);
+pub(super) struct LenientEntries<'a, T>(pub Vec<(Cow<'a, str>, T)>);
 
 impl<T> Default for LenientList<T> {
     fn default() -> Self {
@@ -49,7 +49,7 @@ impl<T> Default for LenientList<T> {
     }
 }
 
-impl<T> Default for Entries<'_, T> {
+impl<T> Default for LenientEntries<'_, T> {
     fn default() -> Self {
         Self(Vec::new())
     }
@@ -69,14 +69,14 @@ pub(super) enum Json<'a> {
 
 impl<'a> Json<'a> {
     /// Removes a key from a mapping and returns its value.
-    pub fn take(&mut self, key: &str) -> Json<'a> {
+    pub fn take_key(&mut self, key: &str) -> Json<'a> {
         let Self::Map(fields) = self else { return Self::Null };
         let found = fields.iter_mut().rev().find(|(name, _)| name == key);
         found.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
     }
 
     /// Removes nulls, empty lists and empty mappings from a mapping, because most settings are empty.
-    pub fn pruned(mut self) -> Self {
+    pub fn without_empty_values(mut self) -> Self {
         if let Self::Map(fields) = &mut self {
             fields.retain(|(_, value)| match value {
                 Self::Null => false,
@@ -121,9 +121,9 @@ macro_rules! any {
     };
 }
 
-struct AnyText<'a>(PhantomData<&'a ()>);
+struct LenientTextVisitor<'a>(PhantomData<&'a ()>);
 
-any! { AnyText, LenientText<'a>,
+any! { LenientTextVisitor, LenientText<'a>,
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<LenientText<'a>, E> {
         Ok(LenientText(Some(Cow::Borrowed(text))))
     }
@@ -165,20 +165,20 @@ any! { AnyText, LenientText<'a>,
 
 impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(AnyText(PhantomData))
+        from.deserialize_any(LenientTextVisitor(PhantomData))
     }
 }
 
-impl<'de> Deserialize<'de> for Flag {
+impl<'de> Deserialize<'de> for LenientFlag {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = LenientText::deserialize(from)?;
         Ok(Self(text.as_str().and_then(|text| text.parse().ok())))
     }
 }
 
-struct AnyJson<'a>(PhantomData<&'a ()>);
+struct JsonVisitor<'a>(PhantomData<&'a ()>);
 
-any! { AnyJson, Json<'a>,
+any! { JsonVisitor, Json<'a>,
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'a>, E> {
         Ok(Json::Text(Cow::Borrowed(text)))
     }
@@ -226,7 +226,7 @@ any! { AnyJson, Json<'a>,
 
 impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(AnyJson(PhantomData))
+        from.deserialize_any(JsonVisitor(PhantomData))
     }
 }
 
@@ -236,9 +236,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for LenientTexts<'a> {
     }
 }
 
-struct AnyPart<T>(PhantomData<T>);
+struct LenientPartVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for AnyPart<T> {
+impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for LenientPartVisitor<T> {
     type Value = LenientPart<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -281,7 +281,7 @@ impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for AnyPart<T> {
 
 impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for LenientPart<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(AnyPart(PhantomData))
+        from.deserialize_any(LenientPartVisitor(PhantomData))
     }
 }
 
@@ -291,30 +291,30 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientList<T> {
     }
 }
 
-struct AnyEntries<'a, T>(PhantomData<(&'a (), T)>);
+struct LenientEntriesVisitor<'a, T>(PhantomData<(&'a (), T)>);
 
-impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for AnyEntries<'a, T> {
-    type Value = Entries<'a, T>;
+impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for LenientEntriesVisitor<'a, T> {
+    type Value = LenientEntries<'a, T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map")
     }
 
-    fn visit_unit<E>(self) -> Result<Entries<'a, T>, E> {
-        Ok(Entries::default())
+    fn visit_unit<E>(self) -> Result<LenientEntries<'a, T>, E> {
+        Ok(LenientEntries::default())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'a, T>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LenientEntries<'a, T>, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<LenientText<'a>>()? {
             entries.push((key.0.unwrap_or_default(), map.next_value()?));
         }
-        Ok(Entries(entries))
+        Ok(LenientEntries(entries))
     }
 }
 
-impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Entries<'a, T> {
+impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for LenientEntries<'a, T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(AnyEntries(PhantomData))
+        from.deserialize_any(LenientEntriesVisitor(PhantomData))
     }
 }

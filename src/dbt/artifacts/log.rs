@@ -23,7 +23,7 @@ const WORDS: [(&str, Status); 9] = [
 
 /// Log entries of one command.
 #[derive(Default)]
-struct Section {
+struct LogSection {
     results: RunResults,
     is_here: bool,
     /// Last status that each thread reported.
@@ -37,14 +37,14 @@ impl RunResults {
     #[must_use]
     pub fn from_log(log: &str, is_here: impl Fn(Option<&str>) -> bool) -> Option<Self> {
         let mut last = None;
-        let mut section = Section::default();
+        let mut section = LogSection::default();
         for line in log.lines() {
             let json: Option<Value> = line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten();
             let text = |key: &str| json.as_ref().and_then(|json| json["info"][key].as_str());
             let found = text("thread").zip(text("msg")).or_else(|| thread_and_message(line));
             let Some((thread, message)) = found else { continue };
             if message.starts_with("Running with dbt=") {
-                section = Section::default();
+                section = LogSection::default();
             } else if message.starts_with("running dbt with arguments") {
                 section.is_here = is_here(target_path(message));
             } else if let Some(command) = message.strip_prefix("Command `") {
@@ -54,7 +54,7 @@ impl RunResults {
                     .and_then(|command| command.split(' ').next_back());
                 section.results.which = command.map(str::to_owned);
                 let ended = std::mem::take(&mut section);
-                if ended.is_here && ended.results.is_of_run() {
+                if ended.is_here && ended.results.is_run_command() {
                     last = Some(ended.results);
                 }
             } else if let Some(node) = message.strip_prefix("Finished running node ") {
@@ -66,7 +66,7 @@ impl RunResults {
                         ..RunResult::default()
                     });
                 }
-            } else if let Some(status) = status(message) {
+            } else if let Some(status) = log_status(message) {
                 section.statuses.insert(thread.to_owned(), status);
             }
         }
@@ -87,7 +87,7 @@ fn target_path(message: &str) -> Option<&str> {
     value.split('\'').next().filter(|path| *path != "None")
 }
 
-fn status(message: &str) -> Option<Status> {
+fn log_status(message: &str) -> Option<Status> {
     let mut words = message.split(' ');
     words.next()?.parse::<u32>().ok()?;
     words.next().filter(|word| *word == "of")?;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::chunks::{ManifestChunk, ManifestOutline, Pieces};
+use super::chunks::{ManifestChunk, ManifestOutline, ManifestPieces};
 use super::error::ArtifactError;
 use super::intern::Interner;
-use super::lenient::{Entries, LenientPart, LenientText};
+use super::lenient::{LenientEntries, LenientPart, LenientText};
 use super::manifest_diff::ManifestChanges;
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::node::{DbtGroup, DocBlock, ManifestNode, ResourceType};
@@ -65,7 +65,7 @@ impl KeptParts {
 
     /// Keeps only the names of columns.
     #[must_use]
-    pub fn only_names_of_columns(mut self) -> Self {
+    pub fn with_column_names_only(mut self) -> Self {
         self.only_names = true;
         self
     }
@@ -95,7 +95,7 @@ pub struct Manifest {
 
 impl Manifest {
     /// Parses a manifest of version 10 to 12. If the version is newer, only the parts whose format is unchanged are
-    /// read: see [`Metadata::newer`].
+    /// read: see [`Metadata::newer_version_notice`].
     ///
     /// # Errors
     ///
@@ -103,9 +103,9 @@ impl Manifest {
     /// whose shape no version uses.
     pub fn from_text(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
         if text.len() < LARGE {
-            Self::in_a_row(text, keep)
+            Self::parse_sequentially(text, keep)
         } else {
-            Self::updated(text, keep, &ManifestOutline::default(), || None).map(|it| it.0)
+            Self::from_text_and_earlier(text, keep, &ManifestOutline::default(), || None).map(|it| it.0)
         }
     }
 
@@ -123,13 +123,13 @@ impl Manifest {
     /// let text = |name: &str| {
     ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
     /// };
-    /// let (before, read) = Manifest::updated(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+    /// let (before, read) = Manifest::from_text_and_earlier(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
     /// assert_eq!(read.read(), 2);
     /// let outline = before.outline();
-    /// let (after, read) = Manifest::updated(&text("new name"), KeptParts::default(), &outline, || Some(before)).unwrap();
+    /// let (after, read) = Manifest::from_text_and_earlier(&text("new name"), KeptParts::default(), &outline, || Some(before)).unwrap();
     /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read.read()), ("new name", 1));
     /// ```
-    pub fn updated(
+    pub fn from_text_and_earlier(
         text: &str,
         keep: KeptParts,
         outline: &ManifestOutline,
@@ -139,18 +139,18 @@ impl Manifest {
             keep,
             ..Self::default()
         };
-        let pieces = Pieces::new(text, outline);
+        let pieces = ManifestPieces::new(text, outline);
         let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
         if let Some(done) = pieces.and_then(|pieces| before.read_pieces(&pieces)) {
             return Ok(done);
         }
         // Parse the whole text again, so that the positions in errors refer to the whole text.
-        let manifest = Self::in_a_row(text, keep)?;
+        let manifest = Self::parse_sequentially(text, keep)?;
         let read = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
         Ok((manifest, ManifestChanges { read, left: Vec::new() }))
     }
 
-    fn in_a_row(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
+    fn parse_sequentially(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
         let mut reader = ManifestReader {
             keep,
             manifest: Self {
@@ -170,20 +170,20 @@ impl Manifest {
             .groups
             .sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
         manifest.docs.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
-        manifest.find_places();
+        manifest.index_nodes();
         Ok(manifest)
     }
 
     /// Builds a manifest from its pieces and lists the parsed nodes. Returns `None` if a piece is invalid.
-    fn read_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, ManifestChanges)> {
+    fn read_pieces(mut self, pieces: &ManifestPieces<'_>) -> Option<(Self, ManifestChanges)> {
         enum ManifestPart {
             Rest(Option<Box<Manifest>>),
-            Nodes(Option<Vec<OfPiece>>),
+            Nodes(Option<Vec<PieceContent>>),
         }
         let (keep, all) = (self.keep, &pieces.nodes);
         let part = |number: usize| {
             let Some(number) = number.checked_sub(1) else {
-                return ManifestPart::Rest(Self::in_a_row(&pieces.rest, keep).ok().map(Box::new));
+                return ManifestPart::Rest(Self::parse_sequentially(&pieces.rest, keep).ok().map(Box::new));
             };
             let mut interner = Interner::default();
             let some = all.iter().skip(number * TOGETHER).take(TOGETHER);
@@ -198,8 +198,8 @@ impl Manifest {
                 ManifestPart::Nodes(read) => {
                     for of_piece in read? {
                         match of_piece {
-                            OfPiece::Known(place) => *is_kept.get_mut(place)? = true,
-                            OfPiece::Read(nodes) => new.extend(nodes),
+                            PieceContent::Known(place) => *is_kept.get_mut(place)? = true,
+                            PieceContent::Read(nodes) => new.extend(nodes),
                         }
                     }
                 }
@@ -231,17 +231,20 @@ impl Manifest {
             // Nodes are large, so the sort moves each node only once.
             self.nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
         }
-        self.find_places();
+        self.index_nodes();
         self
     }
 
     /// Returns the node of the earlier manifest if the text of the piece is unchanged. Otherwise parses the nodes in
     /// the piece.
-    fn read_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<OfPiece> {
+    fn read_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<PieceContent> {
         if let Some(place) = self.index_of(&piece.id)
-            && self.nodes.get(place).is_some_and(|node| node.print.is(piece.print))
+            && self
+                .nodes
+                .get(place)
+                .is_some_and(|node| node.print.is_equal(piece.print))
         {
-            return Some(OfPiece::Known(place));
+            return Some(PieceContent::Known(place));
         }
         let mut nodes = Vec::new();
         let mut json = serde_json::Deserializer::from_str(piece.text);
@@ -256,10 +259,10 @@ impl Manifest {
         if let [node] = nodes.as_mut_slice() {
             node.print = piece.print;
         }
-        Some(OfPiece::Read(nodes))
+        Some(PieceContent::Read(nodes))
     }
 
-    pub(super) fn find_places(&mut self) {
+    pub(super) fn index_nodes(&mut self) {
         let places = self.nodes.iter().enumerate();
         self.places = places
             .map(|(place, node)| (Arc::clone(&node.unique_id), place))
@@ -374,9 +377,9 @@ impl<'de> Sections<'de> for ManifestReader {
     ) -> Result<bool, A::Error> {
         let keep = self.keep;
         let manifest = &mut self.manifest;
-        if let Some(kind) = kind_of_section(name) {
+        if let Some(kind) = section_resource_type(name) {
             let into = &mut manifest.nodes;
-            map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| {
+            map.next_value_seed(NodeVisitor(|id: &str, raw: RawNode<'de>| {
                 into.push(raw.node(id, kind, keep, interner));
             }))?;
             return Ok(true);
@@ -384,23 +387,27 @@ impl<'de> Sections<'de> for ManifestReader {
         match name {
             "disabled" => {
                 let into = &mut manifest.disabled;
-                map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| {
+                map.next_value_seed(NodeVisitor(|id: &str, raw: RawNode<'de>| {
                     into.push(raw.node(id, ResourceType::Other, keep, interner));
                 }))?;
             }
             "groups" => {
-                let raw: Entries<'de, LenientPart<RawGroup<'de>>> = map.next_value()?;
+                let raw: LenientEntries<'de, LenientPart<RawGroup<'de>>> = map.next_value()?;
                 manifest.groups = raw.0.into_iter().map(|(id, raw)| raw.0.group(&id, interner)).collect();
             }
             "docs" => {
-                let raw: Entries<'de, LenientPart<RawDoc<'de>>> = map.next_value()?;
+                let raw: LenientEntries<'de, LenientPart<RawDoc<'de>>> = map.next_value()?;
                 manifest.docs = raw.0.into_iter().map(|(id, raw)| raw.0.block(&id, interner)).collect();
             }
             "macros" => {
-                let raw: Entries<'de, LenientPart<RawMacro<'de>>> = map.next_value()?;
-                let mut macros: Vec<_> = raw.0.into_iter().map(|(id, raw)| (interner.text(&id), raw.0)).collect();
+                let raw: LenientEntries<'de, LenientPart<RawMacro<'de>>> = map.next_value()?;
+                let mut macros: Vec<_> = raw
+                    .0
+                    .into_iter()
+                    .map(|(id, raw)| (interner.intern_str(&id), raw.0))
+                    .collect();
                 macros.sort_by(|(one, _), (other, _)| one.cmp(other));
-                manifest.macro_uses = macros.iter().map(|(_, raw)| raw.uses(interner)).collect();
+                manifest.macro_uses = macros.iter().map(|(_, raw)| raw.macros_called(interner)).collect();
                 manifest.macros = macros.into_iter().map(|(id, _)| id).collect();
             }
             _ => return Ok(false),
@@ -411,7 +418,7 @@ impl<'de> Sections<'de> for ManifestReader {
 
 /// Returns the default resource type of a section's nodes. `None` if the section does not contain nodes. Nodes in the
 /// section `nodes` specify their type, but nodes in sections for a single type may omit it.
-pub(super) fn kind_of_section(name: &str) -> Option<ResourceType> {
+pub(super) fn section_resource_type(name: &str) -> Option<ResourceType> {
     Some(match name {
         "nodes" => ResourceType::Other,
         "sources" => ResourceType::Source,
@@ -426,7 +433,7 @@ pub(super) fn kind_of_section(name: &str) -> Option<ResourceType> {
 }
 
 /// Result of reading a piece of a manifest.
-enum OfPiece {
+enum PieceContent {
     /// Unchanged node at this index of the earlier manifest.
     Known(usize),
     /// Parsed nodes, usually one.
@@ -435,9 +442,9 @@ enum OfPiece {
 
 /// Visitor that calls a function with each node of a section as soon as the node is parsed, so that no section is in
 /// memory twice. The value of an id is a node or, in the section `disabled`, a list of nodes.
-struct Each<F>(F);
+struct NodeVisitor<F>(F);
 
-impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for Each<F> {
+impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for NodeVisitor<F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -445,7 +452,7 @@ impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for Each<F> {
     }
 }
 
-impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for Each<F> {
+impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for NodeVisitor<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

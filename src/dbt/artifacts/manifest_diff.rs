@@ -23,11 +23,11 @@ pub struct ManifestChanges {
 /// let text = |name: &str| {
 ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
 /// };
-/// let (before, _) = Manifest::updated(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
+/// let (before, _) = Manifest::from_text_and_earlier(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
 /// let earlier = before.clone();
-/// let (after, changes) = Manifest::updated(&text("c"), KeptParts::default(), &before.outline(), || Some(before)).unwrap();
+/// let (after, changes) = Manifest::from_text_and_earlier(&text("c"), KeptParts::default(), &before.outline(), || Some(before)).unwrap();
 /// let difference = NodeDifference::from_stored(&after.difference(&changes).to_stored()).unwrap();
-/// assert_eq!(&*earlier.with(difference).node("model.shop.b").unwrap().name, "c");
+/// assert_eq!(&*earlier.with_difference(difference).node("model.shop.b").unwrap().name, "c");
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct NodeDifference {
@@ -80,7 +80,7 @@ impl Manifest {
 
     /// Applies the difference to the earlier manifest and returns the later manifest.
     #[must_use]
-    pub fn with(self, difference: NodeDifference) -> Self {
+    pub fn with_difference(self, difference: NodeDifference) -> Self {
         let NodeDifference { left, manifest } = difference;
         let left: FxHashSet<Arc<str>> = left.into_iter().collect();
         let mut nodes = self.nodes;
@@ -98,7 +98,7 @@ mod tests {
 
     use serde_json::{Map, Value, json};
 
-    use super::super::chunks::{ManifestOutline, Print};
+    use super::super::chunks::{ManifestOutline, PieceFingerprint};
     use super::super::manifest::KeptParts;
     use super::Manifest;
 
@@ -112,22 +112,25 @@ mod tests {
     ];
 
     /// Serializes a manifest, so that tests can compare manifests.
-    fn all(mut manifest: Manifest) -> Vec<u8> {
-        manifest.nodes.iter_mut().for_each(|node| node.print = Print::default());
+    fn serialize_manifest(mut manifest: Manifest) -> Vec<u8> {
+        manifest
+            .nodes
+            .iter_mut()
+            .for_each(|node| node.print = PieceFingerprint::default());
         manifest.to_stored()
     }
 
-    fn fixtures() -> Vec<String> {
+    fn manifest_fixtures() -> Vec<String> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/artifacts");
         let read = |name: &str| fs::read_to_string(format!("{folder}/{name}/manifest.json")).unwrap();
         ["dbt_1_10", "dbt_1_12", "kinds"].map(read).to_vec()
     }
 
     /// Deterministic generator of pseudo-random numbers.
-    struct Dice(u64);
+    struct TestRandom(u64);
 
-    impl Dice {
-        fn below(&mut self, count: usize) -> usize {
+    impl TestRandom {
+        fn random_below(&mut self, count: usize) -> usize {
             self.0 = self
                 .0
                 .wrapping_mul(6_364_136_223_846_793_005)
@@ -137,18 +140,18 @@ mod tests {
     }
 
     /// Makes a random change to a section: edits, removes, adds or moves an entry, or gives it an unknown shape.
-    fn change(root: &mut Map<String, Value>, dice: &mut Dice) {
-        let Some(Value::Object(section)) = root.get_mut(SECTIONS[dice.below(SECTIONS.len())]) else {
+    fn mutate_section(root: &mut Map<String, Value>, dice: &mut TestRandom) {
+        let Some(Value::Object(section)) = root.get_mut(SECTIONS[dice.random_below(SECTIONS.len())]) else {
             return;
         };
-        let Some(id) = section.keys().nth(dice.below(section.len())).cloned() else {
+        let Some(id) = section.keys().nth(dice.random_below(section.len())).cloned() else {
             return;
         };
-        match dice.below(7) {
+        match dice.random_below(7) {
             0 => drop(section.shift_remove(&id)),
             1 => {
                 let node = section[&id].clone();
-                section.insert(format!("{id}_{}", dice.below(1_000)), node);
+                section.insert(format!("{id}_{}", dice.random_below(1_000)), node);
             }
             2 => {
                 let node = section.shift_remove(&id).unwrap_or_default();
@@ -156,12 +159,12 @@ mod tests {
             }
             3 if section[&id].is_object() => section[&id] = Value::Null,
             4 if section[&id].is_object() => section[&id] = json!([section[&id]]),
-            5 => root["metadata"]["generated_at"] = json!(dice.below(1_000).to_string()),
+            5 => root["metadata"]["generated_at"] = json!(dice.random_below(1_000).to_string()),
             _ => {
                 if let Some(node) = section[&id].as_object_mut() {
                     node.insert(
                         "description".to_owned(),
-                        json!(format!("\"new\" {{ é {}", dice.below(1_000))),
+                        json!(format!("\"new\" {{ é {}", dice.random_below(1_000))),
                     );
                 }
             }
@@ -171,16 +174,18 @@ mod tests {
     /// An updated manifest equals the same manifest parsed from scratch, regardless of the nodes that the update
     /// reuses. The same is true if only the difference was stored.
     #[test]
-    fn a_later_manifest_is_as_if_it_were_read_by_itself() {
+    fn updated_manifest_equals_full_parse() {
         let keep = KeptParts::default().compiled_code();
-        let (mut dice, mut taken) = (Dice(7), 0);
-        for text in fixtures() {
+        let (mut dice, mut taken) = (TestRandom(7), 0);
+        for text in manifest_fixtures() {
             let nothing = ManifestOutline::default();
-            let (mut before, _) = Manifest::updated(&text, keep, &nothing, || None).unwrap();
-            assert!(all(before.clone()) == all(Manifest::from_text(&text, keep).unwrap()));
+            let (mut before, _) = Manifest::from_text_and_earlier(&text, keep, &nothing, || None).unwrap();
+            assert!(
+                serialize_manifest(before.clone()) == serialize_manifest(Manifest::from_text(&text, keep).unwrap())
+            );
             let mut root: Map<String, Value> = serde_json::from_str(&text).unwrap();
             for round in 0..60 {
-                (0..dice.below(4)).for_each(|_| change(&mut root, &mut dice));
+                (0..dice.random_below(4)).for_each(|_| mutate_section(&mut root, &mut dice));
                 let text = match round % 2 {
                     0 => serde_json::to_string(&root).unwrap(),
                     _ => serde_json::to_string_pretty(&root).unwrap(),
@@ -194,12 +199,13 @@ mod tests {
                         ..Manifest::default()
                     }
                 };
-                let outline = [before.outline(), ManifestOutline::default()][dice.below(2)].clone();
-                let (after, changes) = Manifest::updated(&text, keep, &outline, || Some(earlier.clone())).unwrap();
-                let expected = all(Manifest::from_text(&text, keep).unwrap());
-                assert!(all(after.clone()) == expected, "{round}");
+                let outline = [before.outline(), ManifestOutline::default()][dice.random_below(2)].clone();
+                let (after, changes) =
+                    Manifest::from_text_and_earlier(&text, keep, &outline, || Some(earlier.clone())).unwrap();
+                let expected = serialize_manifest(Manifest::from_text(&text, keep).unwrap());
+                assert!(serialize_manifest(after.clone()) == expected, "{round}");
                 assert!(
-                    all(earlier.with(after.difference(&changes))) == expected,
+                    serialize_manifest(earlier.with_difference(after.difference(&changes))) == expected,
                     "{round}, by what differs"
                 );
                 if round % 2 == 0 {
@@ -213,10 +219,11 @@ mod tests {
 
     /// A truncated or damaged text gives the same error with and without an earlier manifest.
     #[test]
-    fn what_is_wrong_is_said_as_ever() {
+    fn errors_equal_those_of_full_parse() {
         let keep = KeptParts::default();
-        for text in fixtures() {
-            let (before, _) = Manifest::updated(&text, keep, &ManifestOutline::default(), || None).unwrap();
+        for text in manifest_fixtures() {
+            let (before, _) =
+                Manifest::from_text_and_earlier(&text, keep, &ManifestOutline::default(), || None).unwrap();
             let ends = (0..text.len())
                 .step_by(text.len() / 40)
                 .filter(|at| text.is_char_boundary(*at));
@@ -226,11 +233,12 @@ mod tests {
                 damaged.next();
                 for text in [start.to_owned(), format!("{start}\u{1}{}", damaged.as_str())] {
                     let told = Manifest::from_text(&text, keep)
-                        .map(all)
+                        .map(serialize_manifest)
                         .map_err(|error| error.to_string());
-                    let after = Manifest::updated(&text, keep, &before.outline(), || Some(before.clone()));
+                    let after =
+                        Manifest::from_text_and_earlier(&text, keep, &before.outline(), || Some(before.clone()));
                     let after = after
-                        .map(|(manifest, _)| all(manifest))
+                        .map(|(manifest, _)| serialize_manifest(manifest))
                         .map_err(|error| error.to_string());
                     assert!(after == told, "{at}");
                 }

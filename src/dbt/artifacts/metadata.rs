@@ -94,13 +94,13 @@ impl Metadata {
     /// Returns the time at which the artifact was written.
     #[must_use]
     pub fn generated_at(&self) -> Option<SystemTime> {
-        time::instant(self.generated_at.as_deref()?)
+        time::parse_instant(self.generated_at.as_deref()?)
     }
 
     /// Returns a message if the version is newer than the newest supported version. The parts whose format is unchanged
     /// are still read.
     #[must_use]
-    pub fn newer(&self) -> Option<&str> {
+    pub fn newer_version_notice(&self) -> Option<&str> {
         self.newer.as_deref()
     }
 }
@@ -117,7 +117,7 @@ pub(super) struct RawMetadata<'a> {
 }
 
 impl RawMetadata<'_> {
-    fn checked(self, kind: ArtifactKind) -> Result<Metadata, ArtifactFault> {
+    fn check_version(self, kind: ArtifactKind) -> Result<Metadata, ArtifactFault> {
         // Example: `https://schemas.getdbt.com/dbt/manifest/v12.json`
         let schema = self.dbt_schema_version.as_str().unwrap_or_default();
         let mut parts = schema.trim_end_matches(".json").rsplit('/');
@@ -167,7 +167,7 @@ pub(super) fn read<'de, S: Sections<'de>>(
     kind: ArtifactKind,
     sections: &mut S,
 ) -> Result<Metadata, ArtifactError> {
-    let mut visitor = Top {
+    let mut visitor = TopLevelVisitor {
         kind,
         sections,
         interner: Interner::default(),
@@ -185,7 +185,7 @@ pub(super) fn read<'de, S: Sections<'de>>(
     }
 }
 
-struct Top<'s, S> {
+struct TopLevelVisitor<'s, S> {
     kind: ArtifactKind,
     sections: &'s mut S,
     interner: Interner,
@@ -196,7 +196,7 @@ struct Top<'s, S> {
     known: bool,
 }
 
-impl<'de, S: Sections<'de>> Visitor<'de> for &mut Top<'_, S> {
+impl<'de, S: Sections<'de>> Visitor<'de> for &mut TopLevelVisitor<'_, S> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -208,7 +208,7 @@ impl<'de, S: Sections<'de>> Visitor<'de> for &mut Top<'_, S> {
             let key = key.as_str().unwrap_or_default();
             if key == "metadata" {
                 let raw: Option<RawMetadata<'de>> = map.next_value()?;
-                match raw.unwrap_or_default().checked(self.kind) {
+                match raw.unwrap_or_default().check_version(self.kind) {
                     Ok(metadata) => self.metadata = Some(metadata),
                     Err(fault) => {
                         self.fault = Some(fault);

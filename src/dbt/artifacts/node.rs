@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::chunks::Print;
-use super::freshness::Criteria;
+use super::chunks::PieceFingerprint;
+use super::freshness::FreshnessCriteria;
 use super::references::Ref;
 use super::semantic::{DbtSemanticModel, Metric};
 use super::value::{MetaValue, ValueFields};
@@ -92,7 +92,7 @@ impl ResourceType {
 
     /// Returns whether `ref` can refer to nodes of this type: models, seeds and snapshots, which share one namespace.
     #[must_use]
-    pub fn is_referred(self) -> bool {
+    pub fn is_referenceable(self) -> bool {
         matches!(self, Self::Model | Self::Seed | Self::Snapshot)
     }
 }
@@ -173,7 +173,7 @@ pub struct ManifestNode {
     /// Properties that only nodes of this resource type have.
     pub detail: NodeDetail,
     /// Fingerprint of the node's JSON text.
-    pub(super) print: Print,
+    pub(super) print: PieceFingerprint,
 }
 
 impl ManifestNode {
@@ -381,7 +381,7 @@ pub struct SourceNode {
     /// Column with the time at which a row was loaded.
     pub loaded_at_field: Option<Arc<str>>,
     /// Freshness criteria of the source.
-    pub freshness: Criteria,
+    pub freshness: FreshnessCriteria,
 }
 
 /// Owner of an exposure or a group.

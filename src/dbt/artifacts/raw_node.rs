@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::chunks::Print;
-use super::freshness::Criteria;
+use super::chunks::PieceFingerprint;
+use super::freshness::FreshnessCriteria;
 use super::intern::Interner;
-use super::lenient::{Entries, Flag, Json, LenientList, LenientPart, LenientText, LenientTexts};
+use super::lenient::{Json, LenientEntries, LenientFlag, LenientList, LenientPart, LenientText, LenientTexts};
 use super::manifest::KeptParts;
 use super::node::{
     Constraint, ConstraintKind, DbtGroup, DocBlock, Exposure, FunctionNode, ManifestNode, NodeColumn, NodeDetail,
@@ -36,7 +36,7 @@ pub(super) struct RawNode<'a> {
     relation_name: LenientText<'a>,
     description: LenientText<'a>,
     doc_blocks: LenientTexts<'a>,
-    columns: Entries<'a, LenientPart<RawColumn<'a>>>,
+    columns: LenientEntries<'a, LenientPart<RawColumn<'a>>>,
     tags: LenientTexts<'a>,
     meta: Json<'a>,
     config: Json<'a>,
@@ -95,7 +95,7 @@ struct RawColumn<'a> {
     name: LenientText<'a>,
     description: LenientText<'a>,
     data_type: LenientText<'a>,
-    quote: Flag,
+    quote: LenientFlag,
     granularity: LenientText<'a>,
     tags: LenientTexts<'a>,
     meta: Json<'a>,
@@ -118,7 +118,7 @@ struct RawConstraint<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawContract {
-    enforced: Flag,
+    enforced: LenientFlag,
 }
 
 #[derive(Default, Deserialize)]
@@ -177,7 +177,7 @@ struct RawElement<'a> {
     agg_time_dimension: LenientText<'a>,
     agg_params: Json<'a>,
     non_additive_dimension: Json<'a>,
-    create_metric: Flag,
+    create_metric: LenientFlag,
 }
 
 #[derive(Default, Deserialize)]
@@ -206,13 +206,13 @@ pub(super) struct RawMacro<'a> {
 
 impl RawMacro<'_> {
     /// Returns the ids of the macros that the macro calls.
-    pub fn uses(&self, interner: &mut Interner) -> Vec<Arc<str>> {
+    pub fn macros_called(&self, interner: &mut Interner) -> Vec<Arc<str>> {
         interner.intern_texts(&self.depends_on.0.macros)
     }
 }
 
 /// Returns the code, if it is kept and not empty.
-fn code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
+fn kept_code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
     let text: LenientText<'_> = raw
         .filter(|_| keep)
         .and_then(|raw| serde_json::from_str(raw.get()).ok())?;
@@ -220,12 +220,12 @@ fn code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
 }
 
 /// Returns a path with `/` as the separator. dbt on Windows writes `\`.
-fn path(text: &LenientText<'_>, interner: &mut Interner) -> Arc<str> {
+fn normalize_path(text: &LenientText<'_>, interner: &mut Interner) -> Arc<str> {
     let text = text.as_str().unwrap_or_default();
     if text.contains('\\') {
         Arc::from(text.replace('\\', "/"))
     } else {
-        interner.text(text)
+        interner.intern_str(text)
     }
 }
 
@@ -245,29 +245,29 @@ impl<'a> RawNode<'a> {
             said => said,
         };
         let meta = meta(&mut self.config, std::mem::take(&mut self.meta), interner);
-        let of_config = |key: &str, config: &mut Json<'a>| config.take(key).into_text();
-        let access = either(of_config("access", &mut self.config), &self.access);
-        let group = either(of_config("group", &mut self.config), &self.group);
+        let of_config = |key: &str, config: &mut Json<'a>| config.take_key(key).into_text();
+        let access = first_present(of_config("access", &mut self.config), &self.access);
+        let group = first_present(of_config("group", &mut self.config), &self.group);
         let tags = tags(&mut self.config, std::mem::take(&mut self.tags), interner);
         let contract = self.contract.0.enforced.0;
         let (patch_package, patch_path) = match self.patch_path.as_str().filter(|text| !text.is_empty()) {
             // Example: `shop://models/orders.yml`
             Some(text) => match text.split_once("://") {
                 Some((package, rest)) => (
-                    Some(interner.text(package)),
-                    Some(interner.text(&rest.replace('\\', "/"))),
+                    Some(interner.intern_str(package)),
+                    Some(interner.intern_str(&rest.replace('\\', "/"))),
                 ),
-                None => (None, Some(interner.text(&text.replace('\\', "/")))),
+                None => (None, Some(interner.intern_str(&text.replace('\\', "/")))),
             },
             None => (None, None),
         };
-        let detail = self.detail(resource_type, interner);
-        let config = interner.fields(std::mem::take(&mut self.config).pruned());
+        let detail = self.node_detail(resource_type, interner);
+        let config = interner.intern_fields(std::mem::take(&mut self.config).without_empty_values());
         // Don't `collect` in place: it would keep the larger allocation of the source vector.
         let mut columns = Vec::with_capacity(self.columns.0.len());
         columns.extend(self.columns.0.into_iter().map(|(key, column)| {
             if keep.only_names {
-                column.0.named(&key, interner)
+                column.0.into_named_column(&key, interner)
             } else {
                 column.0.column(&key, interner)
             }
@@ -278,16 +278,16 @@ impl<'a> RawNode<'a> {
             &self.identifier
         };
         let checksum = match &mut self.checksum {
-            named @ Json::Map(_) => named.take("checksum").into_text(),
+            named @ Json::Map(_) => named.take_key("checksum").into_text(),
             plain => std::mem::take(plain).into_text(),
         };
         ManifestNode {
-            unique_id: interner.text(id),
-            name: interner.or_empty(&self.name),
+            unique_id: interner.intern_str(id),
+            name: interner.intern_or_empty(&self.name),
             resource_type,
-            package: interner.or_empty(&self.package_name),
-            path: path(&self.path, interner),
-            original_file_path: path(&self.original_file_path, interner),
+            package: interner.intern_or_empty(&self.package_name),
+            path: normalize_path(&self.path, interner),
+            original_file_path: normalize_path(&self.original_file_path, interner),
             patch_path,
             patch_package,
             fqn: interner.intern_texts(&self.fqn),
@@ -295,7 +295,7 @@ impl<'a> RawNode<'a> {
             schema: interner.intern_text(&self.schema),
             alias: interner.intern_text(alias),
             relation_name: interner.intern_text(&self.relation_name),
-            description: interner.or_empty(&self.description),
+            description: interner.intern_or_empty(&self.description),
             doc_blocks: interner.intern_texts(&self.doc_blocks),
             columns,
             tags,
@@ -312,34 +312,34 @@ impl<'a> RawNode<'a> {
             contract_enforced: contract == Some(true),
             checksum: checksum.as_str().map(Arc::from),
             // If dbt has not compiled the model, use the raw code instead of the compiled code.
-            raw_code: code(
+            raw_code: kept_code(
                 self.raw_code,
                 keep.raw_code || (keep.compiled_code && self.compiled_code.is_none()),
             ),
-            compiled_code: code(self.compiled_code, keep.compiled_code),
+            compiled_code: kept_code(self.compiled_code, keep.compiled_code),
             depends_on: interner.intern_texts(&self.depends_on.0.nodes),
             macros: interner.intern_texts(&self.depends_on.0.macros),
             refs: refs(&self.refs, &self.sources, interner),
             detail,
-            print: Print::default(),
+            print: PieceFingerprint::default(),
         }
     }
 
-    fn detail(&mut self, resource_type: ResourceType, interner: &mut Interner) -> NodeDetail {
+    fn node_detail(&mut self, resource_type: ResourceType, interner: &mut Interner) -> NodeDetail {
         match resource_type {
             ResourceType::Test => NodeDetail::Test(Box::new(TestNode {
                 name: interner.intern_text(&self.test_metadata.0.name),
                 namespace: interner.intern_text(&self.test_metadata.0.namespace),
-                kwargs: kwargs(std::mem::take(&mut self.test_metadata.0.kwargs), interner),
+                kwargs: test_arguments(std::mem::take(&mut self.test_metadata.0.kwargs), interner),
                 attached_node: interner.intern_text(&self.attached_node),
                 column_name: interner.intern_text(&self.column_name),
             })),
             ResourceType::Source => NodeDetail::Source(Box::new(SourceNode {
-                source_name: interner.or_empty(&self.source_name),
-                source_description: interner.or_empty(&self.source_description),
+                source_name: interner.intern_or_empty(&self.source_name),
+                source_description: interner.intern_or_empty(&self.source_description),
                 loader: interner.intern_text(&self.loader),
                 loaded_at_field: interner.intern_text(&self.loaded_at_field),
-                freshness: Criteria::read(std::mem::take(&mut self.freshness), interner),
+                freshness: FreshnessCriteria::read(std::mem::take(&mut self.freshness), interner),
             })),
             ResourceType::Exposure => NodeDetail::Exposure(Box::new(Exposure {
                 kind: interner.intern_text(&self.r#type),
@@ -350,19 +350,19 @@ impl<'a> RawNode<'a> {
             })),
             ResourceType::Metric => NodeDetail::Metric(Box::new(Metric {
                 label: interner.intern_text(&self.label),
-                kind: interner.or_empty(&self.r#type),
-                type_params: interner.fields(std::mem::take(&mut self.type_params).pruned()),
-                filter: interner.value(std::mem::take(&mut self.filter)),
+                kind: interner.intern_or_empty(&self.r#type),
+                type_params: interner.intern_fields(std::mem::take(&mut self.type_params).without_empty_values()),
+                filter: interner.intern_value(std::mem::take(&mut self.filter)),
                 time_granularity: interner.intern_text(&self.time_granularity),
             })),
             ResourceType::SemanticModel => NodeDetail::SemanticModel(Box::new(self.semantic_model(interner))),
             ResourceType::SavedQuery => NodeDetail::SavedQuery(Box::new(SavedQuery {
                 label: interner.intern_text(&self.label),
-                metrics: interner.intern_texts(&self.query_params.take("metrics").into_words()),
-                group_by: interner.intern_texts(&self.query_params.take("group_by").into_words()),
+                metrics: interner.intern_texts(&self.query_params.take_key("metrics").into_words()),
+                group_by: interner.intern_texts(&self.query_params.take_key("group_by").into_words()),
             })),
             ResourceType::UnitTest => NodeDetail::UnitTest(Box::new(UnitTest {
-                model: interner.or_empty(&self.model),
+                model: interner.intern_or_empty(&self.model),
             })),
             ResourceType::Function => NodeDetail::Function(Box::new(self.function(interner))),
             _ => NodeDetail::None,
@@ -374,34 +374,34 @@ impl<'a> RawNode<'a> {
             std::mem::take(&mut list.0).into_iter().map(|part| part.0)
         };
         let entity = |it: RawElement<'_>, interner: &mut Interner| Entity {
-            name: interner.or_empty(&it.name),
-            kind: interner.or_empty(&it.r#type),
-            description: interner.or_empty(&it.description),
+            name: interner.intern_or_empty(&it.name),
+            kind: interner.intern_or_empty(&it.r#type),
+            description: interner.intern_or_empty(&it.description),
             label: interner.intern_text(&it.label),
             expr: interner.intern_text(&it.expr),
         };
         let dimension = |mut it: RawElement<'_>, interner: &mut Interner| Dimension {
-            name: interner.or_empty(&it.name),
-            kind: interner.or_empty(&it.r#type),
-            description: interner.or_empty(&it.description),
+            name: interner.intern_or_empty(&it.name),
+            kind: interner.intern_or_empty(&it.r#type),
+            description: interner.intern_or_empty(&it.description),
             label: interner.intern_text(&it.label),
             expr: interner.intern_text(&it.expr),
-            granularity: interner.intern_text(&it.type_params.take("time_granularity").into_text()),
+            granularity: interner.intern_text(&it.type_params.take_key("time_granularity").into_text()),
         };
         let measure = |it: RawElement<'_>, interner: &mut Interner| Measure {
-            name: interner.or_empty(&it.name),
-            agg: interner.or_empty(&it.agg),
-            description: interner.or_empty(&it.description),
+            name: interner.intern_or_empty(&it.name),
+            agg: interner.intern_or_empty(&it.agg),
+            description: interner.intern_or_empty(&it.description),
             label: interner.intern_text(&it.label),
             expr: interner.intern_text(&it.expr),
             agg_time_dimension: interner.intern_text(&it.agg_time_dimension),
-            agg_params: interner.fields(it.agg_params.pruned()),
-            non_additive_dimension: interner.fields(it.non_additive_dimension.pruned()),
+            agg_params: interner.intern_fields(it.agg_params.without_empty_values()),
+            non_additive_dimension: interner.intern_fields(it.non_additive_dimension.without_empty_values()),
             create_metric: it.create_metric.0 == Some(true),
         };
         DbtSemanticModel {
             label: interner.intern_text(&self.label),
-            model: interner.or_empty(&self.model),
+            model: interner.intern_or_empty(&self.model),
             relation_name: interner.intern_text(&self.node_relation.0.relation_name),
             agg_time_dimension: interner.intern_text(&self.defaults.0.agg_time_dimension),
             primary_entity: interner.intern_text(&self.primary_entity),
@@ -417,29 +417,29 @@ impl<'a> RawNode<'a> {
             _ => Vec::new(),
         };
         let argument = |mut it: Json<'_>| {
-            let name = interner.or_empty(&it.take("name").into_text());
-            (name, interner.intern_text(&it.take("data_type").into_text()))
+            let name = interner.intern_or_empty(&it.take_key("name").into_text());
+            (name, interner.intern_text(&it.take_key("data_type").into_text()))
         };
         let arguments = arguments.into_iter().map(argument).collect();
         FunctionNode {
             arguments,
-            returns: interner.intern_text(&self.returns.take("data_type").into_text()),
+            returns: interner.intern_text(&self.returns.take_key("data_type").into_text()),
         }
     }
 }
 
 impl RawColumn<'_> {
-    fn named(self, key: &str, interner: &mut Interner) -> NodeColumn {
+    fn into_named_column(self, key: &str, interner: &mut Interner) -> NodeColumn {
         NodeColumn {
-            name: interner.text(self.name.as_str().unwrap_or(key)),
+            name: interner.intern_str(self.name.as_str().unwrap_or(key)),
             ..NodeColumn::default()
         }
     }
 
     fn column(mut self, key: &str, interner: &mut Interner) -> NodeColumn {
         NodeColumn {
-            name: interner.text(self.name.as_str().unwrap_or(key)),
-            description: interner.or_empty(&self.description),
+            name: interner.intern_str(self.name.as_str().unwrap_or(key)),
+            description: interner.intern_or_empty(&self.description),
             data_type: interner.intern_text(&self.data_type),
             meta: meta(&mut self.config, self.meta, interner),
             tags: tags(&mut self.config, self.tags, interner),
@@ -453,9 +453,9 @@ impl RawColumn<'_> {
 
 /// Returns the meta of the configuration, or the node's own meta if the configuration has none.
 fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> ValueFields {
-    let configured = interner.fields(config.take("meta"));
+    let configured = interner.intern_fields(config.take_key("meta"));
     if configured.is_empty() {
-        interner.fields(own)
+        interner.intern_fields(own)
     } else {
         configured
     }
@@ -463,7 +463,7 @@ fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> Va
 
 /// Returns the tags of a node. dbt writes them in the configuration, in the node itself, or in both.
 fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
-    let mut all = config.take("tags").into_words();
+    let mut all = config.take_key("tags").into_words();
     all.0.extend(own.0);
     let mut distinct: Vec<Arc<str>> = Vec::with_capacity(all.0.len());
     for tag in interner.intern_texts(&all) {
@@ -474,7 +474,7 @@ fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interne
     distinct
 }
 
-fn either<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> LenientText<'a> {
+fn first_present<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> LenientText<'a> {
     if first.as_str().is_some() {
         first
     } else {
@@ -483,7 +483,7 @@ fn either<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> LenientText<'
 }
 
 /// Returns the arguments of a test. Arguments below `arguments` are moved to the top level.
-fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
+fn test_arguments(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
     let is_map = |value: &Json<'_>| matches!(value, Json::Map(_));
     if let Json::Map(outer) = &mut json
         && let Some(at) = outer
@@ -493,7 +493,7 @@ fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
     {
         outer.extend(inner);
     }
-    interner.fields(json)
+    interner.intern_fields(json)
 }
 
 fn constraints(raw: &LenientList<LenientPart<RawConstraint<'_>>>, interner: &mut Interner) -> Vec<Constraint> {
@@ -516,7 +516,7 @@ fn refs(
     let mut refs = Vec::with_capacity(models.0.len() + sources.0.len());
     for LenientPart(raw) in &models.0 {
         refs.push(Ref::Model {
-            name: interner.or_empty(&raw.name),
+            name: interner.intern_or_empty(&raw.name),
             package: interner.intern_text(&raw.package),
             version: interner.intern_text(&raw.version),
         });
@@ -524,8 +524,8 @@ fn refs(
     for words in &sources.0 {
         if let [source, table] = words.0.as_slice() {
             refs.push(Ref::Source {
-                source: interner.text(source),
-                table: interner.text(table),
+                source: interner.intern_str(source),
+                table: interner.intern_str(table),
             });
         }
     }
@@ -544,10 +544,10 @@ impl RawOwner<'_> {
 impl RawGroup<'_> {
     pub fn group(&self, id: &str, interner: &mut Interner) -> DbtGroup {
         DbtGroup {
-            unique_id: interner.text(id),
-            name: interner.or_empty(&self.name),
-            package: interner.or_empty(&self.package_name),
-            description: interner.or_empty(&self.description),
+            unique_id: interner.intern_str(id),
+            name: interner.intern_or_empty(&self.name),
+            package: interner.intern_or_empty(&self.package_name),
+            description: interner.intern_or_empty(&self.description),
             owner: self.owner.0.owner(interner),
         }
     }
@@ -556,10 +556,10 @@ impl RawGroup<'_> {
 impl RawDoc<'_> {
     pub fn block(&self, id: &str, interner: &mut Interner) -> DocBlock {
         DocBlock {
-            unique_id: interner.text(id),
-            name: interner.or_empty(&self.name),
-            package: interner.or_empty(&self.package_name),
-            original_file_path: path(&self.original_file_path, interner),
+            unique_id: interner.intern_str(id),
+            name: interner.intern_or_empty(&self.name),
+            package: interner.intern_or_empty(&self.package_name),
+            original_file_path: normalize_path(&self.original_file_path, interner),
             text: Arc::from(self.block_contents.as_str().unwrap_or_default()),
         }
     }

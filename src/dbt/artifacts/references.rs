@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::From;
+use crate::RelationReference;
 
 use super::manifest::Manifest;
 use super::node::{ManifestNode, ResourceType};
@@ -46,21 +46,21 @@ impl Manifest {
     #[must_use]
     pub fn resolve_reference(&self, node: &ManifestNode, text: &str) -> Option<&ManifestNode> {
         let read = || node.depends_on.iter().filter_map(|id| self.node(id));
-        let Some(call) = call(text).and_then(From::read) else {
+        let Some(call) = find_call(text).and_then(RelationReference::read) else {
             return read().find(|other| other.relation_name.as_deref() == Some(text.trim()));
         };
         match &call {
-            From::Source { group, table } => read().find(|other| {
+            RelationReference::Source { group, table } => read().find(|other| {
                 let source = other.source().map(|source| &*source.source_name);
                 source == Some(group.as_str()) && *other.name == **table
             }),
-            From::Ref {
+            RelationReference::Ref {
                 package,
                 model,
                 version,
             } => {
                 let is_meant = |other: &&ManifestNode| {
-                    other.resource_type.is_referred()
+                    other.resource_type.is_referenceable()
                         && *other.name == **model
                         && package.as_deref().is_none_or(|package| package == &*other.package)
                         && match version.as_deref() {
@@ -72,7 +72,7 @@ impl Manifest {
                 let own = read().find(|other| is_meant(other) && other.package == node.package);
                 own.or_else(|| read().find(is_meant))
             }
-            From::Table(_) | From::Relation(_) => None,
+            RelationReference::Table(_) | RelationReference::Relation(_) => None,
         }
     }
 
@@ -85,7 +85,7 @@ impl Manifest {
 }
 
 /// Returns the text of the `ref` or `source` call in a string.
-fn call(text: &str) -> Option<&str> {
+fn find_call(text: &str) -> Option<&str> {
     let starts = ["ref(", "source("].into_iter().filter_map(|word| {
         let is_word = |at: &usize| {
             !text
@@ -131,7 +131,7 @@ mod tests {
             ("ref('a'", None),
             ("\"shop\".\"main\".\"a\"", None),
         ] {
-            assert_eq!(call(text), expected, "{text}");
+            assert_eq!(find_call(text), expected, "{text}");
         }
     }
 }

@@ -161,7 +161,7 @@ impl RunResults {
     /// Returns whether the command ran nodes instead of only compiling them. If the file does not name a command, the
     /// function returns `true`.
     #[must_use]
-    pub fn is_of_run(&self) -> bool {
+    pub fn is_run_command(&self) -> bool {
         self.which.as_deref().is_none_or(|which| RUNS.contains(&which))
     }
 }
@@ -195,7 +195,7 @@ pub struct LastResult<'r> {
 #[must_use]
 pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
     let mut last: BTreeMap<&str, LastResult<'_>> = BTreeMap::new();
-    for run in runs.iter().filter(|run| run.is_of_run()) {
+    for run in runs.iter().filter(|run| run.is_run_command()) {
         let written = run.metadata.generated_at();
         for result in &run.results {
             let at = result
@@ -255,7 +255,7 @@ impl<'de> Sections<'de> for RunResults {
                 return Ok(true);
             }
             "elapsed_time" => {
-                self.elapsed_time = number(&map.next_value()?);
+                self.elapsed_time = parse_number(&map.next_value()?);
                 return Ok(true);
             }
             "results" => {}
@@ -268,13 +268,13 @@ impl<'de> Sections<'de> for RunResults {
 }
 
 /// Parses a finite number. Returns `None` for `NaN`, which an artifact may contain as a string.
-fn number(text: &LenientText<'_>) -> Option<f64> {
+fn parse_number(text: &LenientText<'_>) -> Option<f64> {
     text.as_str()?.parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
 impl RawTiming<'_> {
     fn span(&self) -> Option<TimeSpan> {
-        let at = |text: &LenientText<'_>| time::instant(text.as_str()?);
+        let at = |text: &LenientText<'_>| time::parse_instant(text.as_str()?);
         Some(TimeSpan {
             started_at: at(&self.started_at)?,
             completed_at: at(&self.completed_at)?,
@@ -294,18 +294,18 @@ impl RawResult<'_> {
         };
         let figures = figures.into_iter().filter_map(|(name, value)| match value {
             Json::Number(text) => Some(AdapterNumber {
-                name: interner.text(&name),
+                name: interner.intern_str(&name),
                 value: text.parse().ok()?,
             }),
             _ => None,
         });
         let adapter_response = figures.collect();
         RunResult {
-            unique_id: interner.or_empty(&self.unique_id),
+            unique_id: interner.intern_or_empty(&self.unique_id),
             status: Status::from_name(self.status.as_str().unwrap_or_default()),
             failures: self.failures.as_str().and_then(|text| text.parse().ok()),
             message: interner.intern_text(&self.message),
-            execution_time: number(&self.execution_time),
+            execution_time: parse_number(&self.execution_time),
             compile: timing("compile"),
             execute: timing("execute"),
             adapter_response,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::MapAccess;
 
 use super::error::ArtifactError;
-use super::freshness::Criteria;
+use super::freshness::FreshnessCriteria;
 use super::intern::Interner;
 use super::lenient::{Json, LenientList, LenientPart, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
@@ -39,7 +39,7 @@ pub struct SourceResult {
     /// Time of the check.
     pub snapshotted_at: Option<SystemTime>,
     /// Freshness criteria of the source.
-    pub criteria: Criteria,
+    pub criteria: FreshnessCriteria,
     /// Reason why dbt could not determine the age.
     pub error: Option<Arc<str>>,
 }
@@ -112,11 +112,11 @@ impl<'de> Sections<'de> for SourceResults {
         }
         let raw: LenientList<LenientPart<RawFreshness<'de>>> = map.next_value()?;
         let result = |LenientPart(raw): LenientPart<RawFreshness<'_>>| SourceResult {
-            unique_id: interner.or_empty(&raw.unique_id),
+            unique_id: interner.intern_or_empty(&raw.unique_id),
             status: Status::from_name(raw.status.as_str().unwrap_or_default()),
-            max_loaded_at: raw.max_loaded_at.as_str().and_then(time::instant),
-            snapshotted_at: raw.snapshotted_at.as_str().and_then(time::instant),
-            criteria: Criteria::read(raw.criteria, interner),
+            max_loaded_at: raw.max_loaded_at.as_str().and_then(time::parse_instant),
+            snapshotted_at: raw.snapshotted_at.as_str().and_then(time::parse_instant),
+            criteria: FreshnessCriteria::read(raw.criteria, interner),
             error: interner.intern_text(&raw.error),
         };
         self.results = raw.0.into_iter().map(result).collect();

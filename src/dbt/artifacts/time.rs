@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 /// Parses a timestamp such as `2026-11-20T10:00:00.000000Z`. A timestamp without a time zone is in UTC. Old versions of
 /// dbt write such timestamps.
-pub(super) fn instant(text: &str) -> Option<SystemTime> {
+pub(super) fn parse_instant(text: &str) -> Option<SystemTime> {
     let zoned = text.parse::<Timestamp>().ok();
     let plain = || {
         TimeZone::UTC
@@ -20,7 +20,7 @@ pub(super) fn instant(text: &str) -> Option<SystemTime> {
 }
 
 /// Formats a timestamp for files: `2026-11-20T10:00:00Z`, in UTC and whole seconds.
-pub fn instant_text(time: SystemTime) -> String {
+pub fn format_instant(time: SystemTime) -> String {
     let second = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
     Timestamp::try_from(time).map_or_else(|_| String::new(), |time| second(time).to_string())
 }
@@ -30,16 +30,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zones_are_minded_and_nonsense_is_none() {
+    fn time_zones_are_applied_and_invalid_times_are_none() {
         let at = |text: &str| {
-            let since = instant(text)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+            let since = parse_instant(text)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
             Some((since.as_secs(), since.subsec_micros()))
         };
         assert_eq!(at("1970-01-02T00:00:00.000001Z"), Some((86_400, 1)));
         assert_eq!(at("1970-01-02T01:00:00+01:00"), Some((86_400, 0)));
         assert_eq!(at("1970-01-02T00:00:00"), Some((86_400, 0)));
         assert_eq!(
-            instant("2026-11-20T10:00:00.5Z").map(instant_text).as_deref(),
+            parse_instant("2026-11-20T10:00:00.5Z").map(format_instant).as_deref(),
             Some("2026-11-20T10:00:00Z")
         );
         for text in ["", "yesterday", "2024-13-01T00:00:00Z", "9999999-01-01T00:00:00Z"] {

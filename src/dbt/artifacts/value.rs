@@ -88,7 +88,7 @@ impl MetaValue {
 
     /// Returns whether the value is null or empty.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_empty_value(&self) -> bool {
         match self {
             Self::Null => true,
             Self::List(items) => items.is_empty(),
@@ -132,7 +132,7 @@ impl Serialize for MetaValue {
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};
 /// let text = r#"{"nodes": {"model.shop.orders": {"config": {"meta": {"omni": {"label": "Orders"}}}}}}"#;
 /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
-/// let label = manifest.nodes[0].meta.at(&["omni", "label"]).and_then(|label| label.as_str());
+/// let label = manifest.nodes[0].meta.get_path(&["omni", "label"]).and_then(|label| label.as_str());
 /// assert_eq!(label, Some("Orders"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl ValueFields {
 
     /// Returns the value at a path of nested keys.
     #[must_use]
-    pub fn at(&self, keys: &[&str]) -> Option<&MetaValue> {
+    pub fn get_path(&self, keys: &[&str]) -> Option<&MetaValue> {
         let (last, above) = keys.split_last()?;
         above
             .iter()

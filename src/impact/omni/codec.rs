@@ -18,7 +18,7 @@ impl OmniFields {
     /// ```
     #[must_use]
     pub fn to_stored(&self) -> Vec<u8> {
-        codec::bytes(self, SHAPE)
+        codec::to_bytes(self, SHAPE)
     }
 
     /// Reads data in the format of `to_stored`. `None` if the data is truncated, damaged or from another build of
@@ -26,7 +26,7 @@ impl OmniFields {
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut fields: Self = codec::read(bytes, SHAPE)?;
-        fields.index();
+        fields.build_index();
         fields.index_users();
         Some(fields)
     }
@@ -56,11 +56,11 @@ impl Stored for OmniFields {
 
 impl Stored for OmniNodeKind {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        to.text(self.name());
+        to.write_text(self.name());
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        Some(match &**from.text()? {
+        Some(match &**from.read_text()? {
             "column" => Self::Column,
             "dimension" => Self::Dimension,
             "measure" => Self::Measure,

@@ -44,13 +44,17 @@ pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &N
     for (number, (name, node)) in order.iter().enumerate().rev() {
         let own = node.pairs().unwrap_or_default().iter();
         let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| NOT_INHERITED.contains(&key)));
-        merge(&mut pairs, own, 0);
+        merge_nodes(&mut pairs, own, 0);
         // If a parent has no key for its table, its table has the name of the parent, not of the child.
         let is_table = ["table_name", "sql", "query", "base_view"]
             .iter()
             .all(|key| node.get(key).is_none());
         if is_table && number > 0 && !is_template(node) {
-            merge(&mut pairs, [&(scalar("table_name"), scalar(name))].into_iter(), 0);
+            merge_nodes(
+                &mut pairs,
+                [&(scalar_node("table_name"), scalar_node(name))].into_iter(),
+                0,
+            );
         }
     }
     MergedFile {
@@ -67,7 +71,7 @@ pub(super) fn is_template(node: &Node) -> bool {
     node.get("template").and_then(Node::boolean) == Some(true)
 }
 
-fn scalar(text: &str) -> Node {
+fn scalar_node(text: &str) -> Node {
     Node {
         kind: NodeKind::Scalar {
             value: text.to_owned(),
@@ -78,7 +82,7 @@ fn scalar(text: &str) -> Node {
 }
 
 /// Merges values by key. Fields are merged by name and then by key, so the recursion is at most two levels deep.
-fn merge<'n>(known: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n (Node, Node)>, level: usize) {
+fn merge_nodes<'n>(known: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n (Node, Node)>, level: usize) {
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     for (place, (key, _)) in known.iter().enumerate() {
         places.insert(key.text().unwrap_or_default().to_owned(), place);
@@ -92,7 +96,7 @@ fn merge<'n>(known: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n (Node,
         };
         let is_merged = if level == 0 { FIELDS.contains(&name) } else { level == 1 };
         match (&mut before.kind, value.pairs()) {
-            (NodeKind::Mapping(before), Some(new)) if is_merged => merge(before, new.iter(), level + 1),
+            (NodeKind::Mapping(before), Some(new)) if is_merged => merge_nodes(before, new.iter(), level + 1),
             _ => *before = value.clone(),
         }
     }

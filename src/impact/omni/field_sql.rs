@@ -15,11 +15,11 @@ pub(super) struct FieldSql {
 
 impl FieldSql {
     pub fn read(sql: &str, dialect: Option<Dialect>) -> Self {
-        let fields: BTreeSet<String> = references(sql).collect();
+        let fields: BTreeSet<String> = field_references(sql).collect();
         let plain = replace_field_references(sql, |_| "1".to_owned());
         let (columns, is_guessed) = match lineage::columns_of_expression(&plain, dialect) {
             Some(columns) => (columns.into_iter().collect(), false),
-            None => (identifiers(&plain), true),
+            None => (find_identifiers(&plain), true),
         };
         Self {
             columns,
@@ -30,11 +30,11 @@ impl FieldSql {
 }
 
 /// Returns the names of the fields in `${…}`, in lower case and without timeframes.
-pub(super) fn references(sql: &str) -> impl Iterator<Item = String> + '_ {
+pub(super) fn field_references(sql: &str) -> impl Iterator<Item = String> + '_ {
     sql.split("${")
         .skip(1)
         .filter_map(|rest| rest.split_once('}'))
-        .map(|(name, _)| without_timeframe(name).to_lowercase())
+        .map(|(name, _)| remove_timeframe(name).to_lowercase())
 }
 
 /// Returns the names of the fields in `${…}`, and each `view.field` without `${…}`, which occurs in join conditions.
@@ -44,7 +44,7 @@ pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
     let bare = plain
         .split(|c| !is_part(c))
         .filter(|word| word.contains('.') && !word.starts_with(|c: char| c.is_numeric()));
-    references(sql).chain(bare.map(str::to_lowercase)).collect()
+    field_references(sql).chain(bare.map(str::to_lowercase)).collect()
 }
 
 /// Replaces each `${…}` in SQL with the result of `with`.
@@ -55,7 +55,7 @@ pub(super) fn replace_field_references(sql: &str, mut with: impl FnMut(&str) -> 
         match part.split_once('}') {
             Some((name, rest)) => {
                 out.push(' ');
-                out.push_str(&with(without_timeframe(name)));
+                out.push_str(&with(remove_timeframe(name)));
                 out.push(' ');
                 out.push_str(rest);
             }
@@ -65,7 +65,7 @@ pub(super) fn replace_field_references(sql: &str, mut with: impl FnMut(&str) -> 
     out
 }
 
-pub(super) fn identifiers(sql: &str) -> BTreeSet<String> {
+pub(super) fn find_identifiers(sql: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     sql.split(|c| !is_word(c))
         .filter(|word| !word.is_empty())
@@ -74,6 +74,6 @@ pub(super) fn identifiers(sql: &str) -> BTreeSet<String> {
 }
 
 /// Removes the timeframe from the name of a field. For example, `created_at[month]` becomes `created_at`.
-pub(super) fn without_timeframe(name: &str) -> &str {
+pub(super) fn remove_timeframe(name: &str) -> &str {
     name.split_once('[').map_or(name, |(name, _)| name).trim()
 }

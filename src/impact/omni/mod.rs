@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use self::extends::{MergedFile, is_template, merge_extended};
 use self::users::FieldUser;
-use self::view::{read_view, table};
+use self::view::{read_view, view_table};
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::parallel;
@@ -153,7 +153,7 @@ impl OmniFields {
             );
         }
         model.read(&roots, dialect);
-        model.index();
+        model.build_index();
         model.index_users();
         (model, faults)
     }
@@ -167,7 +167,7 @@ impl OmniFields {
     fn read(&mut self, roots: &[(&str, Node)], dialect: Option<Dialect>) {
         let (mut views, mut topics) = (FxHashMap::default(), FxHashMap::default());
         for (file, root) in roots {
-            match kind(file, root) {
+            match field_kind(file, root) {
                 Some(OmniFieldKind::View) => drop(views.insert(omni_view_name(file).to_lowercase(), root)),
                 Some(OmniFieldKind::Topic) => drop(topics.insert(topic_name(file).to_lowercase(), root)),
                 None => {}
@@ -185,7 +185,7 @@ impl OmniFields {
         };
         let mut read = Vec::new();
         for (file, root) in roots {
-            match kind(file, root) {
+            match field_kind(file, root) {
                 Some(OmniFieldKind::View) if !is_template(root) => {
                     let name = omni_view_name(file);
                     let view = whole(&name, root, &views);
@@ -194,34 +194,34 @@ impl OmniFields {
                 Some(OmniFieldKind::Topic) if !is_template(root) => {
                     let name = topic_name(file);
                     let topic = whole(name, root, &topics);
-                    self.users.push(users::topic(name, file, &topic.root));
-                    self.joins(file, &topic.root);
+                    self.users.push(users::read_topic(name, file, &topic.root));
+                    self.read_joins(file, &topic.root);
                 }
                 Some(_) => {}
-                None => self.joins(file, root),
+                None => self.read_joins(file, root),
             }
         }
         let tables = read
             .iter()
-            .map(|(name, _, view)| (name.to_lowercase(), table(name, &view.root)))
+            .map(|(name, _, view)| (name.to_lowercase(), view_table(name, &view.root)))
             .collect();
         for (name, file, view) in &read {
             self.views.push(read_view(name, file, view, &tables, dialect));
-            self.joins(file, &view.root);
+            self.read_joins(file, &view.root);
         }
     }
 
-    fn joins(&mut self, file: &str, root: &Node) {
+    fn read_joins(&mut self, file: &str, root: &Node) {
         let joins = root.items().or_else(|| root.get("relationships")?.items());
         self.users.extend(
             joins
                 .unwrap_or_default()
                 .iter()
-                .filter_map(|join| users::join(file, join)),
+                .filter_map(|join| users::read_join(file, join)),
         );
     }
 
-    fn index(&mut self) {
+    fn build_index(&mut self) {
         for (at, view) in self.views.iter().enumerate() {
             for (number, field) in view.fields.iter().enumerate() {
                 let tables: BTreeSet<&String> = field.columns.iter().map(|(table, _)| &table.name).collect();
@@ -280,9 +280,9 @@ impl OmniFields {
             if column.is_none() && !is_whole && !(rows && of().next().is_some()) {
                 continue;
             }
-            if seen.insert(full(view, field)) {
+            if seen.insert(qualified_name(view, field)) {
                 let by = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
-                found.push(reached(view, field, by, column.cloned(), false));
+                found.push(affected_field(view, field, by, column.cloned(), false));
             }
         }
         // Also add fields of any view that read the fields found so far.
@@ -294,8 +294,8 @@ impl OmniFields {
             next += 1;
             for at in self.by_field.get(&name.to_lowercase()).into_iter().flatten() {
                 let Some((view, field)) = self.field(*at) else { continue };
-                if seen.insert(full(view, field)) {
-                    found.push(reached(view, field, name.clone(), column.clone(), true));
+                if seen.insert(qualified_name(view, field)) {
+                    found.push(affected_field(view, field, name.clone(), column.clone(), true));
                 }
             }
         }
@@ -304,7 +304,7 @@ impl OmniFields {
 
     /// Returns the topics and joins that use these fields, without duplicates: kind, name, file, and the first field
     /// that is used.
-    pub(super) fn users(&self, fields: &[AffectedField]) -> Vec<(OmniNodeKind, String, String, String)> {
+    pub(super) fn field_users(&self, fields: &[AffectedField]) -> Vec<(OmniNodeKind, String, String, String)> {
         // The first field that each topic or join uses.
         let mut found: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, field) in fields.iter().enumerate() {
@@ -336,7 +336,7 @@ fn topic_name(file: &str) -> &str {
     name.strip_suffix(".topic").unwrap_or(name)
 }
 
-fn kind(file: &str, root: &Node) -> Option<OmniFieldKind> {
+fn field_kind(file: &str, root: &Node) -> Option<OmniFieldKind> {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
     let has = |key: &str| root.get(key).is_some();
     if root.items().is_some() {
@@ -350,11 +350,17 @@ fn kind(file: &str, root: &Node) -> Option<OmniFieldKind> {
     }
 }
 
-fn full(view: &OmniView, field: &OmniField) -> String {
+fn qualified_name(view: &OmniView, field: &OmniField) -> String {
     format!("{}.{}", view.name, field.name).to_lowercase()
 }
 
-fn reached(view: &OmniView, field: &OmniField, by: String, column: Option<String>, by_field: bool) -> AffectedField {
+fn affected_field(
+    view: &OmniView,
+    field: &OmniField,
+    by: String,
+    column: Option<String>,
+    by_field: bool,
+) -> AffectedField {
     AffectedField {
         by_field,
         in_sql: by_field || field.has_sql,

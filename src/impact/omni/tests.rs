@@ -46,7 +46,7 @@ fn fields_that_read_a_column() {
     );
     assert!(reached[1].whole.is_some());
     let users: Vec<String> = model
-        .users(&reached)
+        .field_users(&reached)
         .into_iter()
         .map(|(kind, name, ..)| format!("{kind} {name}"))
         .collect();
@@ -62,7 +62,7 @@ fn fields_that_read_a_column() {
     );
 }
 
-fn model(files: &[(&str, &str)]) -> OmniFields {
+fn test_model(files: &[(&str, &str)]) -> OmniFields {
     let files: Vec<_> = files
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
@@ -73,7 +73,7 @@ fn model(files: &[(&str, &str)]) -> OmniFields {
 }
 
 /// Returns the fields that a change of the table `t` affects. If `column` is `None`, the rows of the table change.
-fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
+fn affected_fields(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let columns = column.map(str::to_owned).into_iter().collect();
     let reached = model.reached_fields(Some("s"), "t", &columns, column.is_none());
     let mut shown: Vec<String> = reached
@@ -82,7 +82,7 @@ fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
         .collect();
     shown.extend(
         model
-            .users(&reached)
+            .field_users(&reached)
             .into_iter()
             .map(|(kind, name, ..)| format!("{kind} {name}")),
     );
@@ -99,7 +99,7 @@ type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>, &'c [&'c st
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-fn what_is_reached_through_other_files() {
+fn fields_of_other_files_are_reached() {
     let cases: &[Case<'_>] = &[
         (
             "a child has its parent's table and fields, and its own values win",
@@ -254,6 +254,6 @@ fn what_is_reached_through_other_files() {
         ),
     ];
     for (what, files, column, expected) in cases {
-        assert_eq!(touched(&model(files), *column), *expected, "{what}");
+        assert_eq!(affected_fields(&test_model(files), *column), *expected, "{what}");
     }
 }

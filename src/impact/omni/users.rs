@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::OmniNodeKind;
-use super::field_sql::{named_fields, references, without_timeframe};
+use super::field_sql::{field_references, named_fields, remove_timeframe};
 use crate::yaml::Node;
 
 /// Topic or join that uses views and fields.
@@ -19,7 +19,7 @@ pub(super) struct FieldUser {
 }
 
 /// Reads a relationship. `None` if the relationship does not name both views.
-pub(super) fn join(file: &str, join: &Node) -> Option<FieldUser> {
+pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
     let text = |key: &str| join.get(key).and_then(Node::text);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
     let said = ["on_sql", "where_sql"].into_iter().filter_map(text);
@@ -42,7 +42,7 @@ pub(super) fn join(file: &str, join: &Node) -> Option<FieldUser> {
     })
 }
 
-pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
+pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
     let base = root
         .get("base_view")
         .and_then(Node::text)
@@ -72,7 +72,7 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
         "always_having_filters",
         "access_filters",
     ] {
-        fields.extend(root.get(key).map(keys).unwrap_or_default());
+        fields.extend(root.get(key).map(mapping_keys).unwrap_or_default());
     }
     // The topic may override fields of views.
     for (view, own) in root.get("views").and_then(Node::pairs).unwrap_or_default() {
@@ -82,14 +82,14 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
             .flat_map(|key| own.get(key).and_then(Node::pairs).unwrap_or_default())
         {
             let sql = field.get("sql").and_then(Node::text).unwrap_or_default();
-            fields.extend(references(sql).map(|field| qualify_field(&view, field)));
+            fields.extend(field_references(sql).map(|field| qualify_field(&view, field)));
         }
     }
     for (_, sample) in root.get("sample_queries").and_then(Node::pairs).unwrap_or_default() {
-        fields.extend(query(sample.get("query").unwrap_or(sample)));
+        fields.extend(query_fields(sample.get("query").unwrap_or(sample)));
     }
     for sample in root.get("sample_queries").and_then(Node::items).unwrap_or_default() {
-        fields.extend(query(sample.get("query").unwrap_or(sample)));
+        fields.extend(query_fields(sample.get("query").unwrap_or(sample)));
     }
     // If the topic has a list of fields, it shows only these fields of the views.
     let listed = root.get("fields").map(Node::texts).unwrap_or_default();
@@ -97,7 +97,7 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
     if !is_whole {
         views.clear();
         let named = listed.iter().filter(|field| !field.starts_with('-'));
-        fields.extend(named.map(|field| without_timeframe(field).to_lowercase()));
+        fields.extend(named.map(|field| remove_timeframe(field).to_lowercase()));
     }
     let fields = fields.into_iter().map(|field| qualify_field(&base, field)).collect();
     FieldUser {
@@ -119,21 +119,21 @@ fn qualify_field(view: &str, field: String) -> String {
 
 /// Returns the fields that a query names: its columns, pivots, filters and sort keys, and the fields that its
 /// calculations read.
-pub(super) fn query(query: &Node) -> BTreeSet<String> {
+pub(super) fn query_fields(query: &Node) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for key in ["fields", "filters", "sorts", "pivots"] {
-        found.extend(query.get(key).map(keys).unwrap_or_default());
+        found.extend(query.get(key).map(mapping_keys).unwrap_or_default());
     }
     for (_, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
         let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
-        found.extend(sql.map(references).into_iter().flatten());
+        found.extend(sql.map(field_references).into_iter().flatten());
     }
     found
 }
 
 /// Returns the field names in a node: the keys of a mapping, the items of a list, or the `field` keys in a list of
 /// mappings.
-fn keys(node: &Node) -> BTreeSet<String> {
+fn mapping_keys(node: &Node) -> BTreeSet<String> {
     let of_map = node
         .pairs()
         .unwrap_or_default()
@@ -148,6 +148,6 @@ fn keys(node: &Node) -> BTreeSet<String> {
     };
     let of_list = node.items().unwrap_or_default().iter().filter_map(of_item);
     let all = of_map.chain(of_list).chain(node.text());
-    all.map(|name| without_timeframe(name.trim_start_matches('-')).to_lowercase())
+    all.map(|name| remove_timeframe(name.trim_start_matches('-')).to_lowercase())
         .collect()
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 use super::extends::MergedFile;
-use super::field_sql::{FieldSql, references, without_timeframe};
+use super::field_sql::{FieldSql, field_references, remove_timeframe};
 use super::{OmniField, OmniNodeKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
 /// Returns the table of a view. `None` if the view is defined by SQL or a saved query.
-pub(super) fn table(name: &str, root: &Node) -> Option<OmniTable> {
+pub(super) fn view_table(name: &str, root: &Node) -> Option<OmniTable> {
     if root.get("sql").is_some() || root.get("query").is_some() {
         return None;
     }
@@ -38,10 +38,10 @@ pub(super) fn read_view(
         file: file.to_owned(),
         fields: Vec::new(),
     };
-    let own = table(name, root);
+    let own = view_table(name, root);
     // The columns of a query view come from fields of other views, and the filters of the query determine its rows.
     if let Some(query) = root.get("query") {
-        let rows: BTreeSet<String> = users::query(query)
+        let rows: BTreeSet<String> = users::query_fields(query)
             .into_iter()
             .filter(|field| field.contains('.'))
             .collect();
@@ -52,7 +52,7 @@ pub(super) fn read_view(
         let filters: BTreeSet<String> = filters
             .iter()
             .filter_map(|(key, _)| key.text())
-            .map(|name| without_timeframe(name).to_lowercase())
+            .map(|name| remove_timeframe(name).to_lowercase())
             .collect();
         let mut column = |name: &str, mut fields: BTreeSet<String>, whole: Option<String>| {
             fields.extend(filters.iter().cloned());
@@ -66,14 +66,14 @@ pub(super) fn read_view(
         };
         for (of, name) in query.get("fields").and_then(Node::pairs).unwrap_or_default() {
             if let (Some(of), Some(name)) = (of.text(), name.text()) {
-                column(name, BTreeSet::from([without_timeframe(of).to_lowercase()]), None);
+                column(name, BTreeSet::from([remove_timeframe(of).to_lowercase()]), None);
             }
         }
         for (name, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
             let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
             let name = name.text().unwrap_or_default();
             match sql.filter(|sql| sql.contains("${")) {
-                Some(sql) => column(name, references(sql).collect(), None),
+                Some(sql) => column(name, field_references(sql).collect(), None),
                 None => {
                     let why = "its formula refers to cells, which may be any column of its query".to_owned();
                     column(name, rows.clone(), Some(why));
@@ -177,7 +177,7 @@ fn read_field(
         filters
             .iter()
             .filter_map(|(name, _)| name.text())
-            .map(|name| without_timeframe(name).to_lowercase()),
+            .map(|name| remove_timeframe(name).to_lowercase()),
     );
     // If a field refers to itself, it reads the column with its name.
     if fields.remove(&name.to_lowercase()) {

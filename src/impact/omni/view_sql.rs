@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::field_sql::{identifiers, replace_field_references};
+use super::field_sql::{find_identifiers, replace_field_references};
 use super::view::ViewTables;
 use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
@@ -30,19 +30,19 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
         None => placeholder_name(name),
     });
     match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelations::default()) {
-        Ok(lineage) => columns(view, &lineage, tables, named),
+        Ok(lineage) => set_view_columns(view, &lineage, tables, named),
         Err(why) => {
             // Let each field depend on all columns of every table that the SQL may name.
             let why = format!("the SQL of its view is analyzed as a whole only: {why}");
-            let tables = identifiers(&plain)
+            let tables = find_identifiers(&plain)
                 .into_iter()
-                .filter_map(|word| table(&[word], tables));
+                .filter_map(|word| relation_table(&[word], tables));
             let read = ViewRead {
                 columns: tables.map(|table| (table, None)).collect(),
                 fields: named,
             };
             for field in &mut view.fields {
-                add(field, &read);
+                add_to_field(field, &read);
                 field.whole.get_or_insert_with(|| why.clone());
             }
         }
@@ -50,9 +50,9 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
 }
 
 /// Returns the table to which a relation name refers. `None` for a view that has no table.
-fn table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
+fn relation_table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
     let last = parts.last()?;
-    match view_of(last) {
+    match placeholder_view(last) {
         Some(view) => tables.get(view).cloned().flatten(),
         None => {
             let schema = parts.len().checked_sub(2).and_then(|at| parts.get(at)).cloned();
@@ -64,9 +64,9 @@ fn table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
     }
 }
 
-fn read(of: &ColumnSource, tables: &ViewTables, into: &mut ViewRead) {
-    let view = of.relation.last().and_then(|last| view_of(last));
-    match (table(&of.relation, tables), view) {
+fn read_source(of: &ColumnSource, tables: &ViewTables, into: &mut ViewRead) {
+    let view = of.relation.last().and_then(|last| placeholder_view(last));
+    match (relation_table(&of.relation, tables), view) {
         (Some(table), _) => drop(into.columns.insert((table, Some(of.column.clone())))),
         // A column of another view that is defined by SQL is a field of that view.
         (None, Some(view)) => drop(into.fields.insert(format!("{view}.{}", of.column))),
@@ -74,7 +74,7 @@ fn read(of: &ColumnSource, tables: &ViewTables, into: &mut ViewRead) {
     }
 }
 
-fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named: BTreeSet<String>) {
+fn set_view_columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named: BTreeSet<String>) {
     let own = view.name.to_lowercase();
     // Output columns of the SQL, and columns that the fields of the view read.
     let mut names: BTreeSet<String> = lineage.names().map(str::to_lowercase).collect();
@@ -95,12 +95,12 @@ fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named
         columns: BTreeSet::new(),
         fields: named,
     };
-    lineage.rows().iter().for_each(|of| read(of, tables, &mut rows));
+    lineage.rows().iter().for_each(|of| read_source(of, tables, &mut rows));
     rows.columns.extend(
         lineage
             .relations()
             .iter()
-            .filter_map(|parts| Some((table(parts, tables)?, None))),
+            .filter_map(|parts| Some((relation_table(parts, tables)?, None))),
     );
     let gap = lineage.gaps().first();
     let places: FxHashMap<String, usize> = view
@@ -113,7 +113,7 @@ fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named
         let Some(column) = lineage.column(&name) else { continue };
         let mut made = ViewRead::default();
         for of in column.made_of.iter().chain(&column.windowed_by) {
-            read(of, tables, &mut made);
+            read_source(of, tables, &mut made);
         }
         // A field with its own SQL may have the same name as a column but read other columns, so add the columns to
         // the field.
@@ -127,17 +127,17 @@ fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named
             view.fields.len() - 1
         });
         if let Some(field) = view.fields.get_mut(place) {
-            add(field, &made);
+            add_to_field(field, &made);
             field.whole = field.whole.take().or_else(|| gap.cloned());
         }
     }
     for field in &mut view.fields {
-        add(field, &rows);
+        add_to_field(field, &rows);
         field.fields.remove(&format!("{own}.{}", field.name.to_lowercase()));
     }
 }
 
-fn add(field: &mut OmniField, read: &ViewRead) {
+fn add_to_field(field: &mut OmniField, read: &ViewRead) {
     field.columns.extend(read.columns.iter().cloned());
     field.fields.extend(read.fields.iter().cloned());
 }
@@ -149,6 +149,6 @@ fn placeholder_name(view: &str) -> String {
     format!("{STAND_IN}{}", view.to_lowercase())
 }
 
-fn view_of(table: &str) -> Option<&str> {
+fn placeholder_view(table: &str) -> Option<&str> {
     table.strip_prefix(STAND_IN)
 }

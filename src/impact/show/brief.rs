@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::markdown::{code, escape_markdown};
-use crate::{Effect, Grade, Impact};
+use crate::markdown::{escape_markdown, inline_code};
+use crate::{ChangeGrade, Effect, Impact};
 
 /// Maximum number of names that are listed per kind.
 const MAX_LISTED: usize = 8;
@@ -13,14 +13,14 @@ const MAX_LISTED: usize = 8;
 /// then models, then the number of tests.
 #[must_use]
 pub fn format_brief(impact: &Impact) -> String {
-    let mut by_grade: BTreeMap<Grade, Vec<&Effect>> = BTreeMap::new();
+    let mut by_grade: BTreeMap<ChangeGrade, Vec<&Effect>> = BTreeMap::new();
     for effect in &impact.effects {
         by_grade.entry(effect.grade).or_default().push(effect);
     }
     let said: Vec<String> = by_grade
         .iter()
         .rev()
-        .map(|(grade, effects)| format!("{}: {}", grade.name(), kinds(effects)))
+        .map(|(grade, effects)| format!("{}: {}", grade.name(), format_kinds(effects)))
         .collect();
     if said.is_empty() {
         "nothing known here".to_owned()
@@ -30,7 +30,7 @@ pub fn format_brief(impact: &Impact) -> String {
 }
 
 /// Returns the sort rank of a kind. Kinds that users see directly come first.
-fn rank(kind: &str) -> usize {
+fn sort_rank(kind: &str) -> usize {
     match kind {
         "exposure" => 0,
         kind if kind.starts_with("omni ") => 1,
@@ -39,11 +39,11 @@ fn rank(kind: &str) -> usize {
     }
 }
 
-fn kinds(effects: &[&Effect]) -> String {
+fn format_kinds(effects: &[&Effect]) -> String {
     let mut by_kind: BTreeMap<(usize, &str), Vec<&Effect>> = BTreeMap::new();
     for effect in effects {
         by_kind
-            .entry((rank(&effect.kind), &effect.kind))
+            .entry((sort_rank(&effect.kind), &effect.kind))
             .or_default()
             .push(effect);
     }
@@ -64,7 +64,7 @@ fn kinds(effects: &[&Effect]) -> String {
                 out,
                 "{}{}{owner}",
                 if number == 0 { "" } else { ", " },
-                code(&effect.name)
+                inline_code(&effect.name)
             );
         }
         if effects.len() > MAX_LISTED {

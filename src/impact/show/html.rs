@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::picture::{DrawnNode, GraphDrawing, class, from_impact};
-use crate::{Effect, Grade, Graph, Impact};
+use super::picture::{DrawnNode, GraphDrawing, from_impact, grade_class};
+use crate::{ChangeGrade, Effect, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -35,7 +35,7 @@ pub struct HtmlDetail {
 
 /// Returns the details of the nodes with these ids.
 #[must_use]
-pub fn details(
+pub fn node_details(
     graph: &Graph<'_>,
     ids: &BTreeSet<String>,
     status: &BTreeMap<String, String>,
@@ -85,8 +85,8 @@ pub fn details(
 /// Returns the HTML page. `said` contains additional lines below the summary sentence, such as the base revision of
 /// the comparison.
 #[must_use]
-pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
-    let picture = around(impact, graph);
+pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
+    let picture = surrounding_graph(impact, graph);
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     // With this policy the page cannot load anything, even if a name contains a URL.
@@ -94,39 +94,43 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     let _ = writeln!(
         out,
         "<title>{} – formulac impact</title>\n<style>\n{STYLE}</style>\n</head>\n<body>",
-        text(&subject(impact))
+        escape_text(&page_title(impact))
     );
-    let _ = writeln!(out, "<header>\n<p class=\"said\">{}</p>", text(&origin(graph)));
+    let _ = writeln!(
+        out,
+        "<header>\n<p class=\"said\">{}</p>",
+        escape_text(&page_origin(graph))
+    );
     let _ = writeln!(
         out,
         "<h1 class=\"{}\">{}</h1>",
-        class(impact.worst_grade()),
-        text(&impact.sentence())
+        grade_class(impact.worst_grade()),
+        escape_text(&impact.summary_sentence())
     );
     for line in said {
-        let _ = writeln!(out, "<p class=\"said\">{}</p>", sentence(line));
+        let _ = writeln!(out, "<p class=\"said\">{}</p>", escape_sentence(line));
     }
     out.push_str("<ul class=\"changes\">\n");
     for changed in &impact.changed {
         let reason = changed.reason.as_ref().map(|reason| {
             format!(
                 " <span class=\"grade {}\">{}</span> {}",
-                class(changed.grade),
+                grade_class(changed.grade),
                 changed.grade.name(),
-                sentence(reason)
+                escape_sentence(reason)
             )
         });
         let _ = writeln!(
             out,
             "<li><code>{}</code>: {}{}</li>",
-            text(&changed.name),
-            text(&changed.what),
+            escape_text(&changed.name),
+            escape_text(&changed.what),
             reason.unwrap_or_default()
         );
     }
     out.push_str("</ul>\n</header>\n<main>\n");
-    table(impact, &mut out);
-    notes(impact, &mut out);
+    write_effects_table(impact, &mut out);
+    write_notes(impact, &mut out);
     out.push_str("<section aria-labelledby=\"graph-title\">\n<h2 id=\"graph-title\">Graph</h2>\n");
     out.push_str(
         "<p class=\"said\">The changed nodes are blue. Their inputs are on the left, everything that they \
@@ -135,7 +139,7 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     out.push_str("<div class=\"work\">\n<nav aria-label=\"Nodes of the graph\"><ol id=\"list\">\n");
     let drawn = picture.nodes.len().min(MAX_NODES);
     for (number, dot) in picture.nodes.iter().take(drawn).enumerate() {
-        let label: Vec<String> = dot.label.lines().map(text).collect();
+        let label: Vec<String> = dot.label.lines().map(escape_text).collect();
         let _ = writeln!(
             out,
             "<li><button type=\"button\" data-node=\"{number}\" class=\"{}\">{}</button></li>",
@@ -144,7 +148,7 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
         );
     }
     out.push_str("</ol>\n");
-    unaffected(impact, &mut out);
+    write_unaffected(impact, &mut out);
     out.push_str("</nav>\n<div id=\"graph\" class=\"graph\"></div>\n<aside id=\"detail\" aria-live=\"polite\" tabindex=\"-1\"><p>Nothing is selected.</p></aside>\n</div>\n");
     if drawn < picture.nodes.len() {
         let _ = writeln!(
@@ -154,13 +158,13 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
         );
     }
     out.push_str("</section>\n</main>\n");
-    data(impact, &picture, graph, status, drawn, &mut out);
+    write_script_data(impact, &picture, graph, status, drawn, &mut out);
     let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
 }
 
 /// Returns the title: the name of the change, or the name of the first change and the number of other changes.
-fn subject(impact: &Impact) -> String {
+fn page_title(impact: &Impact) -> String {
     match impact.changed.as_slice() {
         [] => "No change".to_owned(),
         [one] => format!("Impact of {}", one.name),
@@ -169,7 +173,7 @@ fn subject(impact: &Impact) -> String {
 }
 
 /// Returns the origin of the page: the name of the tool, the project, and the time of the manifest.
-fn origin(graph: &Graph<'_>) -> String {
+fn page_origin(graph: &Graph<'_>) -> String {
     let metadata = &graph.sources.manifest.metadata;
     let project = metadata
         .project_name
@@ -185,7 +189,7 @@ fn origin(graph: &Graph<'_>) -> String {
 
 /// Returns the graph of the impact and the nodes that the changed nodes read, so that the changed nodes appear in the
 /// middle.
-fn around(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
+fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut picture = from_impact(impact);
     let mut known: BTreeSet<String> = picture.nodes.iter().map(|dot| dot.id.clone()).collect();
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
@@ -214,7 +218,7 @@ fn around(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     picture
 }
 
-fn table(impact: &Impact, out: &mut String) {
+fn write_effects_table(impact: &Impact, out: &mut String) {
     out.push_str(
         "<section aria-labelledby=\"table-title\">\n<h2 id=\"table-title\">Affected, most severe first</h2>\n",
     );
@@ -227,24 +231,24 @@ fn table(impact: &Impact, out: &mut String) {
         let steps: Vec<String> = effect
             .path
             .iter()
-            .map(|step| format!("<code>{}</code>", text(step)))
+            .map(|step| format!("<code>{}</code>", escape_text(step)))
             .collect();
-        let said = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), text);
+        let said = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), escape_text);
         let whole = effect
             .whole
             .as_ref()
-            .map(|why| format!("<br><small>known per model only: {}</small>", sentence(why)));
+            .map(|why| format!("<br><small>known per model only: {}</small>", escape_sentence(why)));
         let gap = effect
             .gaps
             .first()
-            .map(|gap| format!("<br><small>possibly overstated: {}</small>", sentence(gap)));
+            .map(|gap| format!("<br><small>possibly overstated: {}</small>", escape_sentence(gap)));
         let columns = match effect.columns.as_slice() {
             [] => String::new(),
             columns => {
                 let shown: Vec<String> = columns
                     .iter()
                     .take(6)
-                    .map(|column| format!("<code>{}</code>", text(column)))
+                    .map(|column| format!("<code>{}</code>", escape_text(column)))
                     .collect();
                 let more = columns.len().saturating_sub(6);
                 let more = if more > 0 {
@@ -258,23 +262,23 @@ fn table(impact: &Impact, out: &mut String) {
         let _ = writeln!(
             out,
             "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td data-label=\"How it is reached\">{}</td><td data-label=\"Grade\"><span class=\"grade {grade}\">{}</span> {}{}{}</td><td data-label=\"Owner\">{}</td><td data-label=\"Last status\">{}</td></tr>",
-            text(&effect.name),
-            text(&effect.kind),
+            escape_text(&effect.name),
+            escape_text(&effect.kind),
             steps.join(" → "),
             effect.grade.name(),
-            sentence(&effect.reason),
+            escape_sentence(&effect.reason),
             whole.unwrap_or_default(),
             gap.unwrap_or_default(),
             said(&effect.owner),
             said(&effect.status),
-            grade = class(effect.grade),
+            grade = grade_class(effect.grade),
         );
     }
     out.push_str("</tbody>\n</table></div>\n</section>\n");
 }
 
 /// Writes the section about models whose lineage is known only for the whole model.
-fn notes(impact: &Impact, out: &mut String) {
+fn write_notes(impact: &Impact, out: &mut String) {
     let is_model = |kind: &str| matches!(kind, "model" | "snapshot");
     let whole: Vec<_> = impact
         .effects
@@ -296,14 +300,19 @@ fn notes(impact: &Impact, out: &mut String) {
             whole.len()
         );
         for (name, why) in whole {
-            let _ = writeln!(out, "<li><code>{}</code>: {}</li>", text(name), sentence(why));
+            let _ = writeln!(
+                out,
+                "<li><code>{}</code>: {}</li>",
+                escape_text(name),
+                escape_sentence(why)
+            );
         }
         out.push_str("</ul>\n");
     }
     out.push_str("</section>\n");
 }
 
-fn unaffected(impact: &Impact, out: &mut String) {
+fn write_unaffected(impact: &Impact, out: &mut String) {
     if impact.unaffected.is_empty() {
         return;
     }
@@ -313,13 +322,13 @@ fn unaffected(impact: &Impact, out: &mut String) {
         impact.unaffected.len()
     );
     for (_, name) in impact.unaffected.iter().take(MAX_NODES) {
-        let _ = writeln!(out, "<li>{}</li>", text(name));
+        let _ = writeln!(out, "<li>{}</li>", escape_text(name));
     }
     out.push_str("</ul></details>\n");
 }
 
 /// Writes the data for the script.
-fn data(
+fn write_script_data(
     impact: &Impact,
     picture: &GraphDrawing,
     graph: &Graph<'_>,
@@ -328,7 +337,7 @@ fn data(
     out: &mut String,
 ) {
     let ids: BTreeSet<String> = picture.nodes.iter().take(drawn).map(|dot| dot.id.clone()).collect();
-    let details = details(graph, &ids, status);
+    let details = node_details(graph, &ids, status);
     let numbers: BTreeMap<&str, usize> = picture
         .nodes
         .iter()
@@ -348,7 +357,7 @@ fn data(
         json!({
             "label": dot.label,
             "class": dot.class,
-            "grade": grade.map(Grade::name),
+            "grade": grade.map(ChangeGrade::name),
             "reason": effect.map(|effect| effect.reason.clone()),
             "path": effect.map(|effect| effect.path.iter().map(|step| &**step).collect::<Vec<_>>()),
             "file": effect.and_then(|effect| effect.file.clone()),
@@ -369,7 +378,7 @@ fn data(
 }
 
 /// Escapes text for HTML.
-fn text(text: &str) -> String {
+fn escape_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -388,14 +397,14 @@ fn text(text: &str) -> String {
 }
 
 /// Escapes a sentence for HTML. Text between backticks becomes a `<code>` element.
-fn sentence(of: &str) -> String {
+fn escape_sentence(of: &str) -> String {
     let parts: Vec<&str> = of.split('`').collect();
     let mut out = String::new();
     for (number, part) in parts.iter().enumerate() {
         if number % 2 == 1 && number + 1 < parts.len() {
-            let _ = write!(out, "<code>{}</code>", text(part));
+            let _ = write!(out, "<code>{}</code>", escape_text(part));
         } else {
-            out.push_str(&text(part));
+            out.push_str(&escape_text(part));
         }
     }
     out

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::picture::{GraphDrawing, class};
+use super::picture::{GraphDrawing, grade_class};
 use crate::{Impact, RevisionDifference};
 
 /// JSON form of the report. The struct borrows the strings, because they may be long.
@@ -11,15 +11,15 @@ use crate::{Impact, RevisionDifference};
 struct JsonReport<'i> {
     summary: String,
     worst: &'static str,
-    differences: Vec<OfDifference<'i>>,
-    changed: Vec<OfChanged<'i>>,
-    effects: Vec<OfEffect<'i>>,
-    unaffected: Vec<Unaffected<'i>>,
+    differences: Vec<DifferenceJson<'i>>,
+    changed: Vec<ChangedNodeJson<'i>>,
+    effects: Vec<EffectJson<'i>>,
+    unaffected: Vec<UnaffectedJson<'i>>,
     edges: Vec<Way<'i>>,
 }
 
 #[derive(Serialize)]
-struct OfDifference<'i> {
+struct DifferenceJson<'i> {
     name: &'i str,
     what: &'i str,
     before: &'i str,
@@ -28,7 +28,7 @@ struct OfDifference<'i> {
 }
 
 #[derive(Serialize)]
-struct OfChanged<'i> {
+struct ChangedNodeJson<'i> {
     name: &'i str,
     id: &'i str,
     what: &'i str,
@@ -37,7 +37,7 @@ struct OfChanged<'i> {
 }
 
 #[derive(Serialize)]
-struct OfEffect<'i> {
+struct EffectJson<'i> {
     name: &'i str,
     id: &'i str,
     kind: &'i str,
@@ -55,7 +55,7 @@ struct OfEffect<'i> {
 }
 
 #[derive(Serialize)]
-struct Unaffected<'i> {
+struct UnaffectedJson<'i> {
     id: &'i str,
     name: &'i str,
 }
@@ -68,15 +68,15 @@ struct Way<'i> {
 
 /// Returns the report as JSON.
 #[must_use]
-pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> impl Serialize + 'i {
-    let changed = impact.changed.iter().map(|changed| OfChanged {
+pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> impl Serialize + 'i {
+    let changed = impact.changed.iter().map(|changed| ChangedNodeJson {
         name: &changed.name,
         id: &changed.id,
         what: &changed.what,
-        grade: class(changed.grade),
+        grade: grade_class(changed.grade),
         reason: changed.reason.as_deref(),
     });
-    let effects = impact.effects.iter().map(|effect| OfEffect {
+    let effects = impact.effects.iter().map(|effect| EffectJson {
         name: &effect.name,
         id: &effect.id,
         kind: &effect.kind,
@@ -84,7 +84,7 @@ pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> 
         columns: &effect.columns,
         path: effect.path.iter().map(|step| &**step).collect(),
         via: effect.via.as_deref(),
-        grade: class(effect.grade),
+        grade: grade_class(effect.grade),
         reason: &effect.reason,
         why_model_level: effect.whole.as_deref(),
         gaps: &effect.gaps,
@@ -92,7 +92,7 @@ pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> 
         status: effect.status.as_deref(),
         file: effect.file.as_deref(),
     });
-    let differences = differences.iter().map(|it| OfDifference {
+    let differences = differences.iter().map(|it| DifferenceJson {
         name: &it.name,
         what: it.what,
         before: &it.before,
@@ -100,15 +100,15 @@ pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> 
         why_model_level: it.whole.as_deref(),
     });
     JsonReport {
-        summary: impact.sentence(),
-        worst: class(impact.worst_grade()),
+        summary: impact.summary_sentence(),
+        worst: grade_class(impact.worst_grade()),
         differences: differences.collect(),
         changed: changed.collect(),
         effects: effects.collect(),
         unaffected: impact
             .unaffected
             .iter()
-            .map(|(id, name)| Unaffected { id, name })
+            .map(|(id, name)| UnaffectedJson { id, name })
             .collect(),
         edges: impact
             .edges
@@ -123,7 +123,7 @@ pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> 
 
 /// Returns a graph as JSON.
 #[must_use]
-pub fn lineage(name: &str, root: &str, pictures: &[&GraphDrawing], notes: &[String]) -> Value {
+pub fn lineage_json(name: &str, root: &str, pictures: &[&GraphDrawing], notes: &[String]) -> Value {
     let mut nodes: Vec<Value> = Vec::new();
     let mut edges: Vec<Value> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();

@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 
 use super::picture::from_impact;
 use crate::Impact;
-use crate::markdown::{code, sentence as text};
+use crate::markdown::{escape_sentence as text, inline_code};
 
 /// Maximum number of nodes for which a graph is included, because a larger graph would not be readable.
 const MAX_NODES: usize = 40;
 
 /// Returns the report as Markdown.
 #[must_use]
-pub fn markdown(impact: &Impact) -> String {
-    let mut out = format!("### {}\n\n", text(&impact.sentence()));
+pub fn impact_markdown(impact: &Impact) -> String {
+    let mut out = format!("### {}\n\n", text(&impact.summary_sentence()));
     for changed in &impact.changed {
         let reason = changed
             .reason
@@ -21,7 +21,7 @@ pub fn markdown(impact: &Impact) -> String {
         let _ = writeln!(
             out,
             "- {}: {}{}",
-            code(&changed.name),
+            inline_code(&changed.name),
             changed.what,
             reason.unwrap_or_default()
         );
@@ -30,7 +30,7 @@ pub fn markdown(impact: &Impact) -> String {
         out.push_str("\n| what | reached by | grade | owner | last status |\n|---|---|---|---|---|\n");
     }
     for effect in &impact.effects {
-        let path: Vec<String> = effect.path.iter().map(|step| code(step)).collect();
+        let path: Vec<String> = effect.path.iter().map(|step| inline_code(step)).collect();
         let mut reason = format!("**{}**: {}", effect.grade.name(), text(&effect.reason));
         if let Some(why) = &effect.whole {
             let _ = write!(reason, "; known per model: {}", text(why));
@@ -39,7 +39,7 @@ pub fn markdown(impact: &Impact) -> String {
         let _ = writeln!(
             out,
             "| {} ({}) | {} | {reason} | {} | {} |",
-            code(&effect.name),
+            inline_code(&effect.name),
             text(&effect.kind),
             path.join(" → "),
             said(&effect.owner),
@@ -51,7 +51,7 @@ pub fn markdown(impact: &Impact) -> String {
     }
     let picture = from_impact(impact);
     if !picture.edges.is_empty() && picture.nodes.len() <= MAX_NODES {
-        let _ = write!(out, "\n```mermaid\n{}```\n", picture.mermaid());
+        let _ = write!(out, "\n```mermaid\n{}```\n", picture.to_mermaid());
     }
     out
 }

@@ -9,8 +9,8 @@ mod picture;
 mod tree;
 
 pub use brief::format_brief;
-pub use html::{HtmlDetail, details, page};
-pub use json::{impact as json, lineage as lineage_json};
-pub use markdown::markdown;
+pub use html::{HtmlDetail, html_page, node_details};
+pub use json::{impact_json as json, lineage_json};
+pub use markdown::impact_markdown;
 pub use picture::{DrawnNode, GraphDrawing, from_impact};
-pub use tree::{impact as tree, lineage as lineage_tree};
+pub use tree::{impact_tree as tree, lineage_tree};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::diag::render::is_hidden;
-use crate::{Grade, Impact};
+use crate::{ChangeGrade, Impact};
 
 /// Node of a drawing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
         DrawnNode::new(
             effect.id.clone(),
             format!("{}\n{}", effect.name, effect.kind),
-            class(effect.grade),
+            grade_class(effect.grade),
         )
     });
     let dots: Vec<DrawnNode> = changed.chain(reached).collect();
@@ -64,11 +64,11 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
     GraphDrawing { nodes: dots, edges }
 }
 
-pub(super) fn class(grade: Grade) -> &'static str {
+pub(super) fn grade_class(grade: ChangeGrade) -> &'static str {
     match grade {
-        Grade::Breaking => "breaking",
-        Grade::Changing => "changing",
-        Grade::Harmless => "harmless",
+        ChangeGrade::Breaking => "breaking",
+        ChangeGrade::Changing => "changing",
+        ChangeGrade::Harmless => "harmless",
     }
 }
 
@@ -80,7 +80,7 @@ const STYLES: [(&str, &str, &str); 4] = [
 ];
 
 impl GraphDrawing {
-    fn numbers(&self) -> BTreeMap<&str, usize> {
+    fn node_numbers(&self) -> BTreeMap<&str, usize> {
         self.nodes
             .iter()
             .enumerate()
@@ -90,11 +90,11 @@ impl GraphDrawing {
 
     /// Returns the graph as a flowchart in Mermaid syntax.
     #[must_use]
-    pub fn mermaid(&self) -> String {
-        let numbers = self.numbers();
+    pub fn to_mermaid(&self) -> String {
+        let numbers = self.node_numbers();
         let mut out = "flowchart LR\n".to_owned();
         for (number, dot) in self.nodes.iter().enumerate() {
-            let lines: Vec<String> = dot.label.lines().map(mermaid_text).collect();
+            let lines: Vec<String> = dot.label.lines().map(escape_mermaid).collect();
             let class = if dot.class.is_empty() {
                 String::new()
             } else {
@@ -117,11 +117,11 @@ impl GraphDrawing {
 
     /// Returns the graph in Graphviz's DOT format.
     #[must_use]
-    pub fn dot(&self) -> String {
-        let numbers = self.numbers();
+    pub fn to_dot(&self) -> String {
+        let numbers = self.node_numbers();
         let mut out = "digraph {\n    rankdir=LR;\n    node [shape=box, style=filled, fillcolor=white];\n".to_owned();
         for (number, dot) in self.nodes.iter().enumerate() {
-            let lines: Vec<String> = dot.label.lines().map(dot_text).collect();
+            let lines: Vec<String> = dot.label.lines().map(escape_dot).collect();
             let style = STYLES.iter().find(|(class, ..)| *class == dot.class);
             let style = style
                 .map(|(_, fill, line)| format!(", fillcolor=\"{fill}\", color=\"{line}\""))
@@ -139,7 +139,7 @@ impl GraphDrawing {
 
 /// Escapes text for a Mermaid label. Each character with a special meaning in Mermaid or in the resulting HTML is
 /// replaced with a character code.
-fn mermaid_text(text: &str) -> String {
+fn escape_mermaid(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | ',' | '-' | '→') {
@@ -154,7 +154,7 @@ fn mermaid_text(text: &str) -> String {
 }
 
 /// Escapes text for a quoted DOT label.
-fn dot_text(text: &str) -> String {
+fn escape_dot(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 
 use super::picture::GraphDrawing;
 use crate::diag::render::escape_hidden;
-use crate::{Grade, Impact};
+use crate::{ChangeGrade, Impact};
 
 /// Returns the report: the summary sentence, then each affected node below the node that affects it.
 #[must_use]
-pub fn impact(impact: &Impact) -> String {
-    let mut out = format!("{}\n", impact.sentence());
+pub fn impact_tree(impact: &Impact) -> String {
+    let mut out = format!("{}\n", impact.summary_sentence());
     let mut children: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let known: BTreeSet<&str> = impact.effects.iter().map(|effect| effect.id.as_str()).collect();
     for (at, effect) in impact.effects.iter().enumerate() {
@@ -34,14 +34,14 @@ pub fn impact(impact: &Impact) -> String {
         }
         let is_last = impact.changed.iter().rfind(|other| other.id == changed.id) == Some(changed);
         if is_last {
-            below(impact, &children, &changed.id, &mut out);
+            write_children(impact, &children, &changed.id, &mut out);
         }
     }
     // Also list effects whose previous node is not shown.
     for (via, places) in &children {
         if !roots.contains(via) && !known.contains(via) {
             for at in places {
-                line(impact, *at, "", &mut out);
+                write_line(impact, *at, "", &mut out);
             }
         }
     }
@@ -67,7 +67,7 @@ pub fn impact(impact: &Impact) -> String {
     }
 }
 
-fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out: &mut String) {
+fn write_children(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out: &mut String) {
     let mut seen = BTreeSet::new();
     // Effect, prefix of its line, and whether the effect is the last of its siblings.
     let mut stack: Vec<(usize, String, bool)> = Vec::new();
@@ -84,7 +84,7 @@ fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out
         }
         let Some(effect) = impact.effects.get(at) else { continue };
         let branch = if is_last { "└─ " } else { "├─ " };
-        line(impact, at, &format!("{before}{branch}"), out);
+        write_line(impact, at, &format!("{before}{branch}"), out);
         // Limit the indentation, so that a long chain still fits into the terminal.
         let deeper = if before.chars().count() > 60 {
             before.clone()
@@ -95,12 +95,12 @@ fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out
     }
 }
 
-fn line(impact: &Impact, at: usize, before: &str, out: &mut String) {
+fn write_line(impact: &Impact, at: usize, before: &str, out: &mut String) {
     let Some(effect) = impact.effects.get(at) else { return };
     let sign = match effect.grade {
-        Grade::Breaking => "breaking",
-        Grade::Changing => "changing",
-        Grade::Harmless => "harmless",
+        ChangeGrade::Breaking => "breaking",
+        ChangeGrade::Changing => "changing",
+        ChangeGrade::Harmless => "harmless",
     };
     let _ = write!(
         out,
@@ -127,7 +127,7 @@ fn line(impact: &Impact, at: usize, before: &str, out: &mut String) {
 
 /// Returns the lineage of a node: the upstream nodes, then the downstream nodes.
 #[must_use]
-pub fn lineage(
+pub fn lineage_tree(
     name: &str,
     up: Option<&GraphDrawing>,
     down: Option<&GraphDrawing>,

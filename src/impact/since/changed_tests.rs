@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{FileText, FoundChange, code, jinja, yaml_text};
-use crate::propagate::Grade;
+use crate::propagate::ChangeGrade;
 use crate::yaml::Node;
 
 /// Keys of a test entry that do not determine what the test checks.
@@ -69,24 +69,24 @@ impl<'n> TestedValue<'n> {
             let Some(key) = key.text() else { continue };
             match (key, value.pairs()) {
                 ("config", Some(below)) => test.settings.extend(below.iter().filter_map(display_pair)),
-                ("arguments", Some(below)) => below.iter().for_each(|(key, value)| test.argument(key, value)),
+                ("arguments", Some(below)) => below.iter().for_each(|(key, value)| test.read_argument(key, value)),
                 _ if SETTINGS.contains(&key) => {
                     test.settings.insert(key.to_owned(), yaml_text::display_node(value));
                 }
                 ("name" | "test_name", _) => {}
-                _ => test.argument_of(key, value),
+                _ => test.read_argument_of(key, value),
             }
         }
         Some(test)
     }
 
-    fn argument(&mut self, key: &Node, value: &Node) {
+    fn read_argument(&mut self, key: &Node, value: &Node) {
         if let Some(key) = key.text() {
-            self.argument_of(key, value);
+            self.read_argument_of(key, value);
         }
     }
 
-    fn argument_of(&mut self, key: &str, value: &Node) {
+    fn read_argument_of(&mut self, key: &str, value: &Node) {
         if key == "values" {
             self.values = value.texts();
             self.values.sort();
@@ -95,7 +95,7 @@ impl<'n> TestedValue<'n> {
         }
     }
 
-    fn setting(&self, key: &str) -> &str {
+    fn setting_or_default(&self, key: &str) -> &str {
         let usual = match key {
             "severity" => "error",
             "enabled" => "true",
@@ -105,7 +105,7 @@ impl<'n> TestedValue<'n> {
     }
 
     /// Compares two states of a test. `None` if the states have no relevant difference.
-    fn compared(&self, now: &Self) -> Option<TestVerdict> {
+    fn compare_states(&self, now: &Self) -> Option<TestVerdict> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {
             verdicts.push(TestVerdict::Other);
@@ -118,7 +118,10 @@ impl<'n> TestedValue<'n> {
                 () => TestVerdict::Other,
             });
         }
-        let change = |key: &str| (self.setting(key) != now.setting(key)).then(|| (self.setting(key), now.setting(key)));
+        let change = |key: &str| {
+            (self.setting_or_default(key) != now.setting_or_default(key))
+                .then(|| (self.setting_or_default(key), now.setting_or_default(key)))
+        };
         verdicts.extend(change("severity").map(|(_, is)| {
             if is.eq_ignore_ascii_case("warn") {
                 TestVerdict::Looser
@@ -172,7 +175,7 @@ fn display_pair((key, value): &(Node, Node)) -> Option<(String, String)> {
 }
 
 /// Returns the tests of a table or column.
-fn listed(node: Option<&Node>) -> Vec<TestedValue<'_>> {
+fn list_tests(node: Option<&Node>) -> Vec<TestedValue<'_>> {
     let lists = ["data_tests", "tests"]
         .into_iter()
         .filter_map(|key| node?.get(key)?.items());
@@ -181,15 +184,24 @@ fn listed(node: Option<&Node>) -> Vec<TestedValue<'_>> {
 
 impl FoundChange<'_, '_> {
     /// Compares the tests of a table and of its columns.
-    pub(super) fn tests_of(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
-        self.compare_tests(place, name, listed(old), listed(new));
-        let (was, is) = (yaml_text::named(old, "columns"), yaml_text::named(new, "columns"));
+    pub(super) fn compare_table_tests(
+        &mut self,
+        place: Option<usize>,
+        name: &str,
+        old: Option<&Node>,
+        new: Option<&Node>,
+    ) {
+        self.compare_tests(place, name, list_tests(old), list_tests(new));
+        let (was, is) = (
+            yaml_text::named_items(old, "columns"),
+            yaml_text::named_items(new, "columns"),
+        );
         let columns: std::collections::BTreeSet<&str> = was.iter().chain(&is).map(|(name, _)| *name).collect();
         for column in columns {
             let of = |columns: &[(&str, &'_ Node)]| columns.iter().position(|(name, _)| *name == column);
             let old = of(&was).and_then(|at| was.get(at)).map(|(_, node)| *node);
             let new = of(&is).and_then(|at| is.get(at)).map(|(_, node)| *node);
-            self.compare_tests(place, &format!("{name}.{column}"), listed(old), listed(new));
+            self.compare_tests(place, &format!("{name}.{column}"), list_tests(old), list_tests(new));
         }
     }
 
@@ -210,22 +222,24 @@ impl FoundChange<'_, '_> {
         for now in left {
             let Some(at) = old.iter().position(|was| was.name == now.name) else {
                 self.report_change(name, "test added", "", &now.message());
-                self.test_note(place, name, &format!("the test `{}` is added", now.name), None);
+                self.add_test_note(place, name, &format!("the test `{}` is added", now.name), None);
                 continue;
             };
             let was = old.remove(at);
-            let Some(verdict) = was.compared(&now) else { continue };
+            let Some(verdict) = was.compare_states(&now) else {
+                continue;
+            };
             let (what, word) = match verdict {
                 TestVerdict::Looser => ("test looser", "checks less"),
                 TestVerdict::Stricter => ("test stricter", "checks more"),
                 TestVerdict::Other => ("test changed", "checks something else"),
             };
             self.report_change(name, what, &was.message(), &now.message());
-            self.test_note(place, name, &format!("the test `{}` {word}", now.name), Some(verdict));
+            self.add_test_note(place, name, &format!("the test `{}` {word}", now.name), Some(verdict));
         }
         for gone in old {
             self.report_change(name, "test removed", &gone.message(), "");
-            self.test_note(
+            self.add_test_note(
                 place,
                 name,
                 &format!("the test `{}` is removed", gone.name),
@@ -234,22 +248,22 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    fn test_note(&mut self, place: Option<usize>, name: &str, what: &str, verdict: Option<TestVerdict>) {
+    fn add_test_note(&mut self, place: Option<usize>, name: &str, what: &str, verdict: Option<TestVerdict>) {
         let (grade, reason) = match verdict {
-            Some(TestVerdict::Looser) => (Grade::Changing, "rows that it found pass from now on"),
-            Some(TestVerdict::Other) => (Grade::Changing, "rows that it found may pass from now on"),
-            Some(TestVerdict::Stricter) | None => (Grade::Harmless, "it may find rows that passed before"),
+            Some(TestVerdict::Looser) => (ChangeGrade::Changing, "rows that it found pass from now on"),
+            Some(TestVerdict::Other) => (ChangeGrade::Changing, "rows that it found may pass from now on"),
+            Some(TestVerdict::Stricter) | None => (ChangeGrade::Harmless, "it may find rows that passed before"),
         };
         if let Some(place) = place {
-            self.note(place, name, what.to_owned(), grade, reason);
+            self.add_note(place, name, what.to_owned(), grade, reason);
         }
     }
 
     /// Compares a test file, which contains a singular test or generic tests.
-    pub(super) fn singular_test(&mut self, file: &FileText) {
+    pub(super) fn compare_singular_test(&mut self, file: &FileText) {
         let (before, now) = file.texts();
-        if !jinja::blocks(before).is_empty() || !jinja::blocks(now).is_empty() {
-            return self.macros(file);
+        if !jinja::parse_blocks(before).is_empty() || !jinja::parse_blocks(now).is_empty() {
+            return self.compare_macros(file);
         }
         let name = file.name();
         if before.split_whitespace().eq(now.split_whitespace()) {
@@ -262,14 +276,14 @@ impl FoundChange<'_, '_> {
         };
         self.report_change(name, what, "", "");
         // Read the tested models from the SQL, because the test may no longer exist in dbt's manifest.
-        let mut models = code::refs(before);
-        models.extend(code::refs(now));
+        let mut models = code::model_refs(before);
+        models.extend(code::model_refs(now));
         models.sort();
         models.dedup();
         let mut is_told = false;
         for model in models {
             if let Some(place) = self.index_of(&model) {
-                self.test_note(Some(place), &model, &format!("the test `{name}` {said}"), verdict);
+                self.add_test_note(Some(place), &model, &format!("the test `{name}` {said}"), verdict);
                 is_told = true;
             }
         }
@@ -283,15 +297,18 @@ impl FoundChange<'_, '_> {
 mod tests {
     use super::*;
 
-    fn verdict(old: &str, new: &str) -> Option<TestVerdict> {
-        let (old, new) = (yaml_text::root(Some(old)).unwrap(), yaml_text::root(Some(new)).unwrap());
+    fn compare_yaml(old: &str, new: &str) -> Option<TestVerdict> {
+        let (old, new) = (
+            yaml_text::parse_root(Some(old)).unwrap(),
+            yaml_text::parse_root(Some(new)).unwrap(),
+        );
         TestedValue::read(&old)
             .unwrap()
-            .compared(&TestedValue::read(&new).unwrap())
+            .compare_states(&TestedValue::read(&new).unwrap())
     }
 
     #[test]
-    fn what_becomes_of_a_test() {
+    fn test_changes_have_verdicts() {
         use TestVerdict::{Looser, Other, Stricter};
         for (old, new, expected) in [
             ("not_null", "not_null: {}", None),
@@ -337,7 +354,7 @@ mod tests {
                 Some(Other),
             ),
         ] {
-            assert_eq!(verdict(old, new), expected, "{old} → {new}");
+            assert_eq!(compare_yaml(old, new), expected, "{old} → {new}");
         }
     }
 }

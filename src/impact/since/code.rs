@@ -1,11 +1,11 @@
 //! Compares code at two revisions. Specs are compared by the SQL to which they compile, models and snapshots by their
 //! own SQL.
 
-use super::{RevisionDifference, difference};
+use super::{RevisionDifference, new_difference};
 use crate::graph::{Graph, SpecModel};
 use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
 use crate::propagate::ChangeStart;
-use crate::raw_code::sql_of;
+use crate::raw_code::model_sql;
 
 /// Compares two states of a spec by what their SQL computes. A formula that is rewritten without changing its meaning
 /// is not a change.
@@ -23,13 +23,13 @@ pub(super) fn compare_specs(
         };
         let shown = format!("{name}.{}", definition.name());
         match old.compiled.definitions().iter().find(same) {
-            None => found.push(difference(&shown, "added", "", definition.formula())),
+            None => found.push(new_difference(&shown, "added", "", definition.formula())),
             Some(was) if was.formula() != definition.formula() => {
-                found.push(difference(&shown, "formula", was.formula(), definition.formula()));
+                found.push(new_difference(&shown, "formula", was.formula(), definition.formula()));
             }
             Some(was) if was.description() != definition.description() => {
                 let said = |d: &crate::model::SpecDefinition| d.description().unwrap_or_default().to_owned();
-                found.push(difference(&shown, "description", &said(was), &said(definition)));
+                found.push(new_difference(&shown, "description", &said(was), &said(definition)));
             }
             Some(_) => {}
         }
@@ -38,7 +38,7 @@ pub(super) fn compare_specs(
         let is_same =
             |d: &crate::model::SpecDefinition| d.name().eq_ignore_ascii_case(was.name()) && d.step() == was.step();
         if !new.compiled.definitions().iter().any(is_same) {
-            found.push(difference(
+            found.push(new_difference(
                 &format!("{name}.{}", was.name()),
                 "removed",
                 was.formula(),
@@ -57,13 +57,13 @@ pub(super) fn compare_specs(
                 start.columns.insert(column.name().to_lowercase(), ColumnChange::Gone);
                 let shown = format!("{name}.{}", column.name());
                 if !found.iter().any(|d| d.name == shown) {
-                    found.push(difference(&shown, "removed", "", ""));
+                    found.push(new_difference(&shown, "removed", "", ""));
                 }
             }
             Some(now) if now.ty() != column.ty() => {
                 start.columns.insert(column.name().to_lowercase(), ColumnChange::Type);
                 let shown = format!("{name}.{}", column.name());
-                found.push(difference(
+                found.push(new_difference(
                     &shown,
                     "type",
                     &column.ty().to_string(),
@@ -78,7 +78,7 @@ pub(super) fn compare_specs(
             if old.compiled.model_yml() != new.compiled.model_yml()
                 && !found.iter().any(|d| d.name.starts_with(name.as_str()))
             {
-                found.push(difference(name, "description", "", ""));
+                found.push(new_difference(name, "description", "", ""));
             }
         }
         (Some(was), Some(now)) => compare_sql(graph, name, was, now, start, found),
@@ -87,7 +87,7 @@ pub(super) fn compare_specs(
             let whole = Some("one of its states has errors".to_owned());
             found.push(RevisionDifference {
                 whole,
-                ..difference(name, "sql", "", "")
+                ..new_difference(name, "sql", "", "")
             });
         }
     }
@@ -122,7 +122,7 @@ fn compare_sql(
             start.redefined = true;
             found.push(RevisionDifference {
                 whole: Some(why.to_string()),
-                ..difference(name, "sql", "", "")
+                ..new_difference(name, "sql", "", "")
             });
             return;
         }
@@ -160,10 +160,10 @@ fn compare_lineages(
     if old_rows != new_rows {
         is_layout = false;
         start.rows = true;
-        found.push(difference(name, "rows", "", ""));
+        found.push(new_difference(name, "rows", "", ""));
     }
     if is_layout && added == 0 {
-        found.push(difference(name, "layout", "", ""));
+        found.push(new_difference(name, "layout", "", ""));
     }
     start.redefined |= !is_layout;
 }
@@ -178,13 +178,13 @@ pub(super) fn compare_models(
     found: &mut Vec<RevisionDifference>,
 ) {
     let names = |call: &str| {
-        let name = crate::dbt::From::read(call).map_or("this".to_owned(), |from| from.name().to_owned());
+        let name = crate::dbt::RelationReference::read(call).map_or("this".to_owned(), |from| from.name().to_owned());
         Some(name.replace(|c: char| !c.is_alphanumeric() && c != '_', "_"))
     };
-    match (sql_of(old, names), sql_of(new, names)) {
+    match (model_sql(old, names), model_sql(new, names)) {
         (Ok(was), Ok(now)) => {
             if !found.iter().any(|d| d.name == name) {
-                found.push(difference(name, "sql", "", ""));
+                found.push(new_difference(name, "sql", "", ""));
             }
             compare_sql(graph, name, &was, &now, start, found);
         }
@@ -194,18 +194,18 @@ pub(super) fn compare_models(
             let whole = Some(format!("only dbt can evaluate its Jinja: {jinja}"));
             found.push(RevisionDifference {
                 whole,
-                ..difference(name, "sql", "", "")
+                ..new_difference(name, "sql", "", "")
             });
         }
     }
 }
 
 /// Returns the names of the models that a file reads with `ref`.
-pub(super) fn refs(text: &str) -> Vec<String> {
+pub(super) fn model_refs(text: &str) -> Vec<String> {
     let calls = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
-    let reads = calls.filter_map(|(call, _)| crate::dbt::From::read(call.trim().trim_matches('-').trim()));
+    let reads = calls.filter_map(|(call, _)| crate::dbt::RelationReference::read(call.trim().trim_matches('-').trim()));
     reads
-        .filter(|from| matches!(from, crate::dbt::From::Ref { .. }))
+        .filter(|from| matches!(from, crate::dbt::RelationReference::Ref { .. }))
         .map(|from| from.name().to_owned())
         .collect()
 }

@@ -15,7 +15,7 @@ pub(super) struct JinjaBlock<'t> {
 const KINDS: [&str; 4] = ["macro", "test", "snapshot", "materialization"];
 
 /// Returns the Jinja blocks of a file, in order.
-pub(super) fn blocks(text: &str) -> Vec<JinjaBlock<'_>> {
+pub(super) fn parse_blocks(text: &str) -> Vec<JinjaBlock<'_>> {
     let mut found = Vec::new();
     let mut open: Option<(&str, &str, usize, usize)> = None;
     let mut at = 0;
@@ -56,7 +56,7 @@ pub(super) fn blocks(text: &str) -> Vec<JinjaBlock<'_>> {
 
 /// Returns the blocks that differ in more than whitespace: the name of each block, and its content before and after
 /// the change.
-pub(super) fn changed<'t>(
+pub(super) fn changed_blocks<'t>(
     before: &[JinjaBlock<'t>],
     now: &[JinjaBlock<'t>],
 ) -> Vec<(String, Option<&'t str>, Option<&'t str>)> {
@@ -114,11 +114,11 @@ impl ConfigChange {
 }
 
 pub(super) fn config_changes(before: &str, now: &str) -> Vec<ConfigChange> {
-    changes(&config(before), &config(now))
+    changed_keys(&config_arguments(before), &config_arguments(now))
 }
 
 /// Returns the keys whose values differ, sorted by key.
-pub(super) fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<ConfigChange> {
+pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -> Vec<ConfigChange> {
     let of = |config: &[(String, String)], key: &str| {
         config
             .iter()
@@ -138,7 +138,7 @@ pub(super) fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec
 }
 
 /// Returns the arguments of `{{ config(…) }}`, without whitespace outside strings.
-fn config(text: &str) -> Vec<(String, String)> {
+fn config_arguments(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for part in text.split("{{").skip(1) {
         let inside = part.trim_start_matches('-').trim_start();
@@ -159,7 +159,7 @@ fn config(text: &str) -> Vec<(String, String)> {
                 (None, ')') if depth == 0 => break,
                 (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
                 (None, ',') if depth == 0 => {
-                    found.extend(named(&std::mem::take(&mut argument)));
+                    found.extend(split_named_argument(&std::mem::take(&mut argument)));
                     continue;
                 }
                 (None, c) if c.is_whitespace() => continue,
@@ -167,12 +167,12 @@ fn config(text: &str) -> Vec<(String, String)> {
             }
             argument.push(c);
         }
-        found.extend(named(&argument));
+        found.extend(split_named_argument(&argument));
     }
     found
 }
 
-fn named(argument: &str) -> Option<(String, String)> {
+fn split_named_argument(argument: &str) -> Option<(String, String)> {
     argument
         .split_once('=')
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -183,21 +183,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_and_what_differs_in_them() {
+    fn changed_blocks_are_found() {
         let old = "{# c #}{% macro cents(a) %}{{ a }}{% if x %}1{% endif %}{% endmacro %}\n{%- test odd(m) -%}select 1{%- endtest -%}";
-        let names: Vec<_> = blocks(old).iter().map(|block| (block.kind, block.name)).collect();
+        let names: Vec<_> = parse_blocks(old).iter().map(|block| (block.kind, block.name)).collect();
         assert_eq!(names, [("macro", "cents"), ("test", "odd")]);
         let new = "{% macro cents(a, b) %}{{ a }}{% if x %}1{% endif %}{% endmacro %}{% macro more() %}{% endmacro %}";
-        let (before, now) = (blocks(old), blocks(new));
-        let names: Vec<_> = changed(&before, &now).into_iter().map(|(name, ..)| name).collect();
+        let (before, now) = (parse_blocks(old), parse_blocks(new));
+        let names: Vec<_> = changed_blocks(&before, &now)
+            .into_iter()
+            .map(|(name, ..)| name)
+            .collect();
         assert_eq!(names, ["cents", "odd", "more"]);
         for broken in ["{% macro", "{% macro a %}", "{%", "{% endmacro %}", "{%%}"] {
-            assert_eq!(blocks(broken), []);
+            assert_eq!(parse_blocks(broken), []);
         }
     }
 
     #[test]
-    fn keys_of_config() {
+    fn config_keys_are_compared() {
         let old = "{{ config(materialized='table', unique_key=['a, b', 'c'], tags = ['x']) }}select 1";
         let new = "{{ config(materialized = 'table', unique_key=['a', 'c'], tags=['y']) }}select 1";
         let found = config_changes(old, new);

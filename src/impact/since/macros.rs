@@ -2,7 +2,7 @@
 
 use super::{FileText, FoundChange, jinja};
 use crate::artifacts::ResourceType;
-use crate::propagate::Grade;
+use crate::propagate::ChangeGrade;
 
 /// Macros that dbt calls implicitly. The manifest does not list them as dependencies of nodes.
 const CALLED_BY_DBT: [&str; 6] = [
@@ -17,10 +17,10 @@ const CALLED_BY_DBT: [&str; 6] = [
 impl FoundChange<'_, '_> {
     /// Compares a file of macros. If a macro changed, the SQL of all nodes that use it, directly or through other
     /// macros, may change.
-    pub(super) fn macros(&mut self, file: &FileText) {
+    pub(super) fn compare_macros(&mut self, file: &FileText) {
         let (before, now) = file.texts();
-        let (old, new) = (jinja::blocks(before), jinja::blocks(now));
-        let changed = jinja::changed(&old, &new);
+        let (old, new) = (jinja::parse_blocks(before), jinja::parse_blocks(now));
+        let changed = jinja::changed_blocks(&old, &new);
         if changed.is_empty() && before != now {
             // Only comments or other text outside macros changed.
             self.report_change(&file.path, "layout", "", "");
@@ -60,7 +60,7 @@ impl FoundChange<'_, '_> {
             } else {
                 name
             };
-            let count = self.users_of(&name);
+            let count = self.mark_macro_users(&name);
             match count {
                 0 if what != "added" => self.report_whole(&name, what, "nothing in dbt's manifest uses it"),
                 _ => self.report_change(&name, what, "", ""),
@@ -69,7 +69,7 @@ impl FoundChange<'_, '_> {
     }
 
     /// Marks all nodes that use a macro of the project as changed, and returns the number of these nodes.
-    pub(super) fn users_of(&mut self, name: &str) -> usize {
+    pub(super) fn mark_macro_users(&mut self, name: &str) -> usize {
         let manifest = self.graph.sources.manifest;
         let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
         let id = format!("macro.{project}.{name}");
@@ -83,17 +83,17 @@ impl FoundChange<'_, '_> {
             count += 1;
             if node.resource_type == ResourceType::Test {
                 let what = format!("its macro `{own}` changes");
-                self.note(place, &node.name, what, Grade::Changing, "its result may change");
+                self.add_note(place, &node.name, what, ChangeGrade::Changing, "its result may change");
             } else {
-                self.may_differ(place, format!("it uses the macro `{own}`, which changes"));
+                self.mark_possible_change(place, format!("it uses the macro `{own}`, which changes"));
             }
         }
         count
     }
 
     /// Marks a node as changed, because its rows may differ.
-    pub(super) fn may_differ(&mut self, place: usize, why: String) {
-        let start = self.start(place);
+    pub(super) fn mark_possible_change(&mut self, place: usize, why: String) {
+        let start = self.change_start_mut(place);
         start.rows = true;
         start.redefined = true;
         start.why.get_or_insert(why);

@@ -14,7 +14,7 @@ mod yaml_text;
 use std::collections::BTreeMap;
 
 use super::graph::{Graph, SpecModel};
-use super::propagate::{ChangeNote, ChangeStart, Grade};
+use super::propagate::{ChangeGrade, ChangeNote, ChangeStart};
 use crate::lineage;
 
 /// Kind of file in a dbt project.
@@ -106,8 +106,11 @@ pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeSta
             starts: BTreeMap::new(),
             differences: Vec::new(),
         };
-        found.specs(&before.specs);
-        before.files.iter().for_each(|file| found.file(file, &before.macros));
+        found.compare_spec_models(&before.specs);
+        before
+            .files
+            .iter()
+            .for_each(|file| found.compare_file(file, &before.macros));
         let is_something = |start: &ChangeStart| {
             start.rows || start.is_removed || !start.columns.is_empty() || !start.notes.is_empty()
         };
@@ -127,7 +130,7 @@ struct FoundChange<'g, 'a> {
 }
 
 impl FoundChange<'_, '_> {
-    fn specs(&mut self, before: &[SpecModel]) {
+    fn compare_spec_models(&mut self, before: &[SpecModel]) {
         let now = self.graph.sources.specs;
         for spec in now {
             let Some(place) = self.index_of(&spec.name) else {
@@ -139,7 +142,9 @@ impl FoundChange<'_, '_> {
             });
             match before.iter().find(|old| old.name.eq_ignore_ascii_case(&spec.name)) {
                 Some(old) => code::compare_specs(self.graph, old, spec, start, &mut self.differences),
-                None => self.differences.push(difference(&spec.name, "added", "", &spec.path)),
+                None => self
+                    .differences
+                    .push(new_difference(&spec.name, "added", "", &spec.path)),
             }
         }
         for old in before
@@ -148,20 +153,20 @@ impl FoundChange<'_, '_> {
         {
             self.report_change(&old.name, "removed", &old.path, "");
             if let Some(place) = self.index_of(&old.name) {
-                self.start(place).is_removed = true;
+                self.change_start_mut(place).is_removed = true;
             }
         }
     }
 
-    fn file(&mut self, file: &FileText, macros: &[String]) {
+    fn compare_file(&mut self, file: &FileText, macros: &[String]) {
         match file.kind {
-            FileKind::Model => self.code(file.name(), file.before.as_deref(), file.now.as_deref()),
-            FileKind::Snapshot => self.snapshots(file),
-            FileKind::Seed => self.seed(file),
-            FileKind::Macro => self.macros(file),
-            FileKind::Test => self.singular_test(file),
-            FileKind::Properties => self.properties(file),
-            FileKind::Project => self.project(file, macros),
+            FileKind::Model => self.compare_code(file.name(), file.before.as_deref(), file.now.as_deref()),
+            FileKind::Snapshot => self.compare_snapshots(file),
+            FileKind::Seed => self.compare_seed(file),
+            FileKind::Macro => self.compare_macros(file),
+            FileKind::Test => self.compare_singular_test(file),
+            FileKind::Properties => self.compare_properties(file),
+            FileKind::Project => self.compare_project(file, macros),
             FileKind::Other => {
                 let why = "its effect is unknown: run `dbt compile` with both states";
                 self.report_whole(&file.path, "file", why);
@@ -170,7 +175,7 @@ impl FoundChange<'_, '_> {
     }
 
     /// Compares the code of a model or a snapshot.
-    fn code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
+    fn compare_code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
         let place = self.index_of(name);
         let mut start = ChangeStart::default();
         match (before, now) {
@@ -192,7 +197,7 @@ impl FoundChange<'_, '_> {
             }
         }
         let Some(place) = place else { return };
-        let own = self.start(place);
+        let own = self.change_start_mut(place);
         own.rows |= start.rows;
         own.is_removed |= start.is_removed;
         own.redefined |= start.redefined;
@@ -205,18 +210,18 @@ impl FoundChange<'_, '_> {
 
     /// Compares a file of snapshots block by block. If the file has no snapshot blocks, the whole file is compared
     /// under its own name.
-    fn snapshots(&mut self, file: &FileText) {
+    fn compare_snapshots(&mut self, file: &FileText) {
         let (before, now) = file.texts();
-        let (old, new) = (jinja::blocks(before), jinja::blocks(now));
+        let (old, new) = (jinja::parse_blocks(before), jinja::parse_blocks(now));
         if old.is_empty() && new.is_empty() {
-            return self.code(file.name(), file.before.as_deref(), file.now.as_deref());
+            return self.compare_code(file.name(), file.before.as_deref(), file.now.as_deref());
         }
-        for (name, before, now) in jinja::changed(&old, &new) {
-            self.code(&name, before, now);
+        for (name, before, now) in jinja::changed_blocks(&old, &new) {
+            self.compare_code(&name, before, now);
         }
     }
 
-    fn start(&mut self, place: usize) -> &mut ChangeStart {
+    fn change_start_mut(&mut self, place: usize) -> &mut ChangeStart {
         self.starts.entry(place).or_insert_with(|| ChangeStart {
             place,
             ..ChangeStart::default()
@@ -224,37 +229,37 @@ impl FoundChange<'_, '_> {
     }
 
     /// Adds a note to a node about a change that does not affect its values.
-    fn note(&mut self, place: usize, name: &str, what: String, grade: Grade, reason: &str) {
+    fn add_note(&mut self, place: usize, name: &str, what: String, grade: ChangeGrade, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),
             what,
             grade,
             reason: reason.to_owned(),
         };
-        self.start(place).notes.push(note);
+        self.change_start_mut(place).notes.push(note);
     }
 
     fn report_change(&mut self, name: &str, what: &'static str, before: &str, now: &str) {
-        self.differences.push(difference(name, what, before, now));
+        self.differences.push(new_difference(name, what, before, now));
     }
 
     fn report_whole(&mut self, name: &str, what: &'static str, why: &str) {
         self.differences.push(RevisionDifference {
             whole: Some(why.to_owned()),
-            ..difference(name, what, "", "")
+            ..new_difference(name, what, "", "")
         });
     }
 
     /// Returns the model, seed or snapshot with this name.
     fn index_of(&self, name: &str) -> Option<usize> {
         self.graph.parts.iter().position(|part| {
-            part.kind().is_referred()
+            part.kind().is_referenceable()
                 && (part.name().eq_ignore_ascii_case(name) || part.spec.is_some_and(|spec| spec.name == name))
         })
     }
 }
 
-fn difference(name: &str, what: &'static str, before: &str, now: &str) -> RevisionDifference {
+fn new_difference(name: &str, what: &'static str, before: &str, now: &str) -> RevisionDifference {
     RevisionDifference {
         name: name.to_owned(),
         what,

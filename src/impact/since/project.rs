@@ -7,10 +7,10 @@ use super::{FileText, FoundChange, jinja, yaml_text};
 use crate::yaml::Node;
 
 impl FoundChange<'_, '_> {
-    pub(super) fn project(&mut self, file: &FileText, macros: &[String]) {
+    pub(super) fn compare_project(&mut self, file: &FileText, macros: &[String]) {
         let (old, new) = (
-            yaml_text::root(file.before.as_deref()),
-            yaml_text::root(file.now.as_deref()),
+            yaml_text::parse_root(file.before.as_deref()),
+            yaml_text::parse_root(file.now.as_deref()),
         );
         let keys: BTreeSet<&str> = [&old, &new]
             .into_iter()
@@ -27,7 +27,7 @@ impl FoundChange<'_, '_> {
                 continue;
             }
             if key == "vars" {
-                self.variables(old.as_ref(), new.as_ref(), macros);
+                self.compare_variables(old.as_ref(), new.as_ref(), macros);
                 continue;
             }
             let why = "only dbt knows its effect: run `dbt compile` with both states";
@@ -35,7 +35,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    fn variables(&mut self, old: Option<&Node>, new: Option<&Node>, macros: &[String]) {
+    fn compare_variables(&mut self, old: Option<&Node>, new: Option<&Node>, macros: &[String]) {
         let project = self
             .graph
             .sources
@@ -44,7 +44,7 @@ impl FoundChange<'_, '_> {
             .project_name
             .clone()
             .unwrap_or_default();
-        let (was, is) = (variables(old, &project), variables(new, &project));
+        let (was, is) = (project_variables(old, &project), project_variables(new, &project));
         let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
         for name in names {
             let (before, now) = (was.get(name), is.get(name));
@@ -58,16 +58,16 @@ impl FoundChange<'_, '_> {
                 if part
                     .node
                     .and_then(|node| node.raw_code.as_deref())
-                    .is_some_and(|code| uses_variable(code, name))
+                    .is_some_and(|code| is_variable_used(code, name))
                 {
                     count += 1;
-                    self.may_differ(place, format!("it reads the variable `{name}`, which changes"));
+                    self.mark_possible_change(place, format!("it reads the variable `{name}`, which changes"));
                 }
             }
             let blocks = macros
                 .iter()
-                .flat_map(|text| jinja::blocks(text))
-                .filter(|block| uses_variable(block.text, name));
+                .flat_map(|text| jinja::parse_blocks(text))
+                .filter(|block| is_variable_used(block.text, name));
             let blocks: BTreeSet<String> = blocks
                 .map(|block| {
                     if block.kind == "test" {
@@ -78,7 +78,7 @@ impl FoundChange<'_, '_> {
                 })
                 .collect();
             for of_macro in blocks {
-                count += self.users_of(&of_macro);
+                count += self.mark_macro_users(&of_macro);
             }
             if count == 0 {
                 let why = "no code of this project reads it; packages and YAML files are not searched";
@@ -89,7 +89,7 @@ impl FoundChange<'_, '_> {
 }
 
 /// Returns the variables of a project. Variables below the project's name take precedence over global variables.
-fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
+fn project_variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
     let vars = root
         .and_then(|root| root.get("vars"))
         .and_then(Node::pairs)
@@ -114,7 +114,7 @@ fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
 }
 
 /// Returns whether code uses a variable, as in `var('name')`.
-fn uses_variable(code: &str, name: &str) -> bool {
+fn is_variable_used(code: &str, name: &str) -> bool {
     code.match_indices("var").any(|(at, _)| {
         let rest = code.get(at + 3..).unwrap_or_default().trim_start();
         let argument = rest.strip_prefix('(').map(str::trim_start).unwrap_or_default();
@@ -132,21 +132,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_for_a_variable() {
+    fn variable_users_are_found() {
         for (code, expected) in [
             ("{{ var('days') }}", true),
             ("{{ var( \"days\", 30) }}", true),
             ("{{ var('days_back') }} variant days", false),
             ("var(days)", false),
         ] {
-            assert_eq!(uses_variable(code, "days"), expected, "{code}");
+            assert_eq!(is_variable_used(code, "days"), expected, "{code}");
         }
     }
 
     #[test]
-    fn own_variables_go_first() {
-        let root = yaml_text::root(Some("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n"));
-        let found = variables(root.as_ref(), "shop");
+    fn own_variables_take_precedence() {
+        let root = yaml_text::parse_root(Some("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n"));
+        let found = project_variables(root.as_ref(), "shop");
         assert_eq!(found.get("days").map(String::as_str), Some("2"));
     }
 }

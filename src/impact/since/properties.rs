@@ -4,7 +4,7 @@
 use super::{FileText, FoundChange, jinja, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::lineage::ColumnChange;
-use crate::propagate::Grade;
+use crate::propagate::ChangeGrade;
 use crate::yaml::Node;
 
 /// Lists whose items describe tables.
@@ -24,10 +24,10 @@ const OTHER_LISTS: [(&str, &str, bool); 9] = [
 ];
 
 impl FoundChange<'_, '_> {
-    pub(super) fn properties(&mut self, file: &FileText) {
+    pub(super) fn compare_properties(&mut self, file: &FileText) {
         let (old, new) = (
-            yaml_text::root(file.before.as_deref()),
-            yaml_text::root(file.now.as_deref()),
+            yaml_text::parse_root(file.before.as_deref()),
+            yaml_text::parse_root(file.now.as_deref()),
         );
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {
@@ -37,10 +37,10 @@ impl FoundChange<'_, '_> {
         let (old, new) = (old.as_ref(), new.as_ref());
         let before = self.differences.len();
         for list in TABLES {
-            let (was, is) = (yaml_text::named(old, list), yaml_text::named(new, list));
+            let (was, is) = (yaml_text::named_items(old, list), yaml_text::named_items(new, list));
             for (name, now) in &is {
                 let before = was.iter().find(|(other, _)| other == name).map(|(_, node)| *node);
-                self.table(name, before, Some(now));
+                self.compare_table(name, before, Some(now));
             }
             // If the table is now described in another file, the comparison of that file reports the changes of the
             // table.
@@ -48,22 +48,22 @@ impl FoundChange<'_, '_> {
                 .iter()
                 .filter(|(name, _)| !is.iter().any(|(other, _)| other == name))
             {
-                self.table(name, Some(before), None);
+                self.compare_table(name, Some(before), None);
             }
         }
-        self.sources(old, new);
+        self.compare_sources(old, new);
         for (list, what, is_computed) in OTHER_LISTS {
-            self.others(list, what, is_computed, old, new);
+            self.compare_named_items(list, what, is_computed, old, new);
         }
         if self.differences.len() == before && file.before.as_deref() != file.now.as_deref() {
             self.report_change(&file.path, "layout", "", "");
         }
     }
 
-    fn table(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
+    fn compare_table(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let place = self.index_of(name);
-        self.described(name, old, new);
-        let (was, is) = (contract(old), contract(new));
+        self.compare_descriptions(name, old, new);
+        let (was, is) = (is_contract_enforced(old), is_contract_enforced(new));
         if was != is {
             let word = |enforced: bool| if enforced { "enforced" } else { "none" };
             self.report_change(name, "contract", word(was), word(is));
@@ -71,27 +71,30 @@ impl FoundChange<'_, '_> {
                 let (what, grade, reason) = if is {
                     (
                         "a contract is enforced",
-                        Grade::Harmless,
+                        ChangeGrade::Harmless,
                         "it fails if its SQL returns something else",
                     )
                 } else {
                     (
                         "its contract is removed",
-                        Grade::Changing,
+                        ChangeGrade::Changing,
                         "names and types are no longer guaranteed",
                     )
                 };
-                self.note(place, name, what.to_owned(), grade, reason);
+                self.add_note(place, name, what.to_owned(), grade, reason);
             }
         }
-        self.configuration(place, name, old, new);
-        self.constraints(place, name, old, new);
-        let (was, is) = (yaml_text::named(old, "columns"), yaml_text::named(new, "columns"));
+        self.compare_configuration(place, name, old, new);
+        self.compare_constraints(place, name, old, new);
+        let (was, is) = (
+            yaml_text::named_items(old, "columns"),
+            yaml_text::named_items(new, "columns"),
+        );
         for (column, now) in &is {
             let before = was.iter().find(|(other, _)| other == column).map(|(_, node)| *node);
             let shown = format!("{name}.{column}");
-            self.described(&shown, before, Some(now));
-            self.constraints(place, &shown, before, Some(now));
+            self.compare_descriptions(&shown, before, Some(now));
+            self.compare_constraints(place, &shown, before, Some(now));
             let (old_type, new_type) = (
                 yaml_text::value_text(before, "data_type"),
                 yaml_text::value_text(Some(now), "data_type"),
@@ -99,8 +102,10 @@ impl FoundChange<'_, '_> {
             if before.is_some() && old_type != new_type {
                 self.report_change(&shown, "type", &old_type, &new_type);
                 // A documented type has no effect, unless an enforced contract sets it as the type of the column.
-                if let Some(place) = place.filter(|_| contract(new) && !old_type.is_empty() && !new_type.is_empty()) {
-                    self.start(place)
+                if let Some(place) =
+                    place.filter(|_| is_contract_enforced(new) && !old_type.is_empty() && !new_type.is_empty())
+                {
+                    self.change_start_mut(place)
                         .columns
                         .insert(column.to_lowercase(), ColumnChange::Type);
                 }
@@ -112,12 +117,12 @@ impl FoundChange<'_, '_> {
         {
             let shown = format!("{name}.{column}");
             self.report_change(&shown, "description", "described", "");
-            self.constraints(place, &shown, Some(before), None);
+            self.compare_constraints(place, &shown, Some(before), None);
         }
-        self.tests_of(place, name, old, new);
+        self.compare_table_tests(place, name, old, new);
     }
 
-    fn described(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
+    fn compare_descriptions(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let (was, is) = (
             yaml_text::value_text(old, "description"),
             yaml_text::value_text(new, "description"),
@@ -128,7 +133,7 @@ impl FoundChange<'_, '_> {
     }
 
     /// Compares the configuration in YAML, except the contract.
-    fn configuration(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
+    fn compare_configuration(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let config = |node: Option<&Node>| {
             let pairs = node
                 .and_then(|node| node.get("config"))
@@ -141,16 +146,16 @@ impl FoundChange<'_, '_> {
                 .filter(|(key, _)| key != "contract")
                 .collect::<Vec<_>>()
         };
-        for change in jinja::changes(&config(old), &config(new)) {
+        for change in jinja::changed_keys(&config(old), &config(new)) {
             self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
             if let Some(place) = place.filter(|_| change.affects_rows()) {
-                self.may_differ(place, format!("its configuration `{}` changes", change.key));
+                self.mark_possible_change(place, format!("its configuration `{}` changes", change.key));
             }
         }
     }
 
     /// Compares the constraints of a table or column. If a constraint is removed, the table guarantees less.
-    fn constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
+    fn compare_constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed = |node: Option<&Node>| {
             let items = node
                 .and_then(|node| node.get("constraints"))
@@ -163,11 +168,11 @@ impl FoundChange<'_, '_> {
             self.report_change(name, "constraint", gone, "");
             if let Some(place) = place {
                 let reason = "rows that it rejected are now included";
-                self.note(
+                self.add_note(
                     place,
                     name,
                     "a constraint is removed".to_owned(),
-                    Grade::Changing,
+                    ChangeGrade::Changing,
                     reason,
                 );
             }
@@ -176,13 +181,26 @@ impl FoundChange<'_, '_> {
             self.report_change(name, "constraint", "", added);
             if let Some(place) = place {
                 let reason = "its build fails where rows break it";
-                self.note(place, name, "a constraint is added".to_owned(), Grade::Harmless, reason);
+                self.add_note(
+                    place,
+                    name,
+                    "a constraint is added".to_owned(),
+                    ChangeGrade::Harmless,
+                    reason,
+                );
             }
         }
     }
 
-    fn others(&mut self, list: &str, what: &'static str, is_computed: bool, old: Option<&Node>, new: Option<&Node>) {
-        let (was, is) = (yaml_text::named(old, list), yaml_text::named(new, list));
+    fn compare_named_items(
+        &mut self,
+        list: &str,
+        what: &'static str,
+        is_computed: bool,
+        old: Option<&Node>,
+        new: Option<&Node>,
+    ) {
+        let (was, is) = (yaml_text::named_items(old, list), yaml_text::named_items(new, list));
         let of = |all: &[(&str, &Node)], name: &str| {
             all.iter()
                 .find(|(other, _)| *other == name)
@@ -210,15 +228,15 @@ impl FoundChange<'_, '_> {
                 .filter(|_| is_computed && before.is_some())
             {
                 match now {
-                    Some(_) => self.may_differ(place, "its result may change".to_owned()),
-                    None => self.start(place).is_removed = true,
+                    Some(_) => self.mark_possible_change(place, "its result may change".to_owned()),
+                    None => self.change_start_mut(place).is_removed = true,
                 }
             }
         }
     }
 }
 
-fn contract(node: Option<&Node>) -> bool {
+fn is_contract_enforced(node: Option<&Node>) -> bool {
     let config = node.and_then(|node| {
         node.get("config")
             .and_then(|config| config.get("contract"))

@@ -4,14 +4,14 @@ use super::{FileText, FoundChange};
 use crate::lineage::ColumnChange;
 
 impl FoundChange<'_, '_> {
-    pub(super) fn seed(&mut self, file: &FileText) {
+    pub(super) fn compare_seed(&mut self, file: &FileText) {
         let name = file.name();
         let place = self.index_of(name);
         let (Some(before), Some(now)) = (&file.before, &file.now) else {
             let what = if file.now.is_some() { "added" } else { "removed" };
             self.report_change(name, what, "", "");
             if let Some(place) = place.filter(|_| file.now.is_none()) {
-                self.start(place).is_removed = true;
+                self.change_start_mut(place).is_removed = true;
             }
             return;
         };
@@ -20,19 +20,21 @@ impl FoundChange<'_, '_> {
         if old == new {
             return self.report_change(name, "layout", "", "");
         }
-        let (was, is) = (columns(before), columns(now));
+        let (was, is) = (header_columns(before), header_columns(now));
         let gone: Vec<&String> = was.iter().filter(|column| !is.contains(column)).collect();
-        self.report_change(name, "seed", &rows(old.len()), &rows(new.len()));
+        self.report_change(name, "seed", &format_row_count(old.len()), &format_row_count(new.len()));
         let Some(place) = place else { return };
         for column in gone {
-            self.start(place).columns.insert(column.clone(), ColumnChange::Gone);
+            self.change_start_mut(place)
+                .columns
+                .insert(column.clone(), ColumnChange::Gone);
         }
         // Comparing lines does not show whether only columns were added or removed, so assume that the rows change.
-        self.may_differ(place, "the rows of its file change".to_owned());
+        self.mark_possible_change(place, "the rows of its file change".to_owned());
     }
 }
 
-fn rows(lines: usize) -> String {
+fn format_row_count(lines: usize) -> String {
     match lines.saturating_sub(1) {
         1 => "1 row".to_owned(),
         count => format!("{count} rows"),
@@ -40,7 +42,7 @@ fn rows(lines: usize) -> String {
 }
 
 /// Returns the column names in the first line, in lower case.
-fn columns(text: &str) -> Vec<String> {
+fn header_columns(text: &str) -> Vec<String> {
     let first = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
     first
         .split([',', ';', '\t', '|'])

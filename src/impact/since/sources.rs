@@ -3,7 +3,7 @@
 use super::{FoundChange, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::lineage::ColumnChange;
-use crate::propagate::Grade;
+use crate::propagate::ChangeGrade;
 use crate::yaml::Node;
 
 /// Keys that determine the table in the warehouse.
@@ -12,13 +12,16 @@ const TABLE: [&str; 4] = ["database", "schema", "identifier", "quoting"];
 const FRESHNESS: [&str; 3] = ["freshness", "loaded_at_field", "loaded_at_query"];
 
 impl FoundChange<'_, '_> {
-    pub(super) fn sources(&mut self, old: Option<&Node>, new: Option<&Node>) {
-        let (was, is) = (yaml_text::named(old, "sources"), yaml_text::named(new, "sources"));
+    pub(super) fn compare_sources(&mut self, old: Option<&Node>, new: Option<&Node>) {
+        let (was, is) = (
+            yaml_text::named_items(old, "sources"),
+            yaml_text::named_items(new, "sources"),
+        );
         for (source, before) in &was {
             let now = is.iter().find(|(name, _)| name == source).map(|(_, now)| *now);
             let (old_tables, new_tables) = (
-                yaml_text::named(Some(before), "tables"),
-                yaml_text::named(now, "tables"),
+                yaml_text::named_items(Some(before), "tables"),
+                yaml_text::named_items(now, "tables"),
             );
             for (table, old_table) in old_tables {
                 let name = format!("{source}.{table}");
@@ -27,7 +30,7 @@ impl FoundChange<'_, '_> {
                     .find(|(other, _)| *other == table)
                     .map(|(_, now)| *now)
                 else {
-                    self.source_gone(&name);
+                    self.report_removed_source(&name);
                     continue;
                 };
                 // A table inherits the keys that it does not specify from its source.
@@ -52,25 +55,27 @@ impl FoundChange<'_, '_> {
                     let (was, is) = both(key);
                     if was != is {
                         self.report_change(&name, "table", &format!("{key}: {was}"), &format!("{key}: {is}"));
-                        self.source_differs(&name, key);
+                        self.report_changed_source(&name, key);
                     }
                 }
                 for key in FRESHNESS {
                     let (was, is) = both(key);
                     if was != is {
-                        self.freshness(&name, key, &was, &is);
+                        self.compare_freshness(&name, key, &was, &is);
                     }
                 }
-                self.source_columns(&name, old_table, new_table);
-                self.tests_of(self.source(&name), &name, Some(old_table), Some(new_table));
+                self.compare_source_columns(&name, old_table, new_table);
+                self.compare_table_tests(self.find_source(&name), &name, Some(old_table), Some(new_table));
             }
         }
         let is_new = |source: &str, table: &str| {
             let old = was.iter().find(|(name, _)| *name == source).map(|(_, node)| *node);
-            !yaml_text::named(old, "tables").iter().any(|(name, _)| *name == table)
+            !yaml_text::named_items(old, "tables")
+                .iter()
+                .any(|(name, _)| *name == table)
         };
         for (source, node) in &is {
-            for (table, _) in yaml_text::named(Some(node), "tables") {
+            for (table, _) in yaml_text::named_items(Some(node), "tables") {
                 if is_new(source, table) {
                     self.report_change(&format!("{source}.{table}"), "added", "", "");
                 }
@@ -78,16 +83,16 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    fn source(&self, name: &str) -> Option<usize> {
+    fn find_source(&self, name: &str) -> Option<usize> {
         let is_it =
             |part: &crate::GraphPart<'_>| part.kind() == ResourceType::Source && part.name().eq_ignore_ascii_case(name);
         self.graph.parts.iter().position(is_it)
     }
 
-    fn source_gone(&mut self, name: &str) {
+    fn report_removed_source(&mut self, name: &str) {
         self.report_change(name, "removed", "", "");
-        match self.source(name) {
-            Some(place) => self.start(place).is_removed = true,
+        match self.find_source(name) {
+            Some(place) => self.change_start_mut(place).is_removed = true,
             None => self.report_whole(
                 name,
                 "removed",
@@ -96,33 +101,36 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    fn source_differs(&mut self, name: &str, key: &str) {
-        if let Some(place) = self.source(name) {
-            self.may_differ(place, format!("it is another table: its `{key}` changes"));
+    fn report_changed_source(&mut self, name: &str, key: &str) {
+        if let Some(place) = self.find_source(name) {
+            self.mark_possible_change(place, format!("it is another table: its `{key}` changes"));
         }
     }
 
-    fn freshness(&mut self, name: &str, key: &str, was: &str, is: &str) {
+    fn compare_freshness(&mut self, name: &str, key: &str, was: &str, is: &str) {
         self.report_change(name, "freshness", &format!("{key}: {was}"), &format!("{key}: {is}"));
-        let Some(place) = self.source(name) else { return };
+        let Some(place) = self.find_source(name) else { return };
         let (grade, reason) = match (was, is) {
-            ("", _) => (Grade::Harmless, "old data is reported that was not reported before"),
-            (_, "" | "null") => (Grade::Changing, "old data is no longer reported"),
-            _ => (Grade::Changing, "old data is reported at a different age"),
+            ("", _) => (
+                ChangeGrade::Harmless,
+                "old data is reported that was not reported before",
+            ),
+            (_, "" | "null") => (ChangeGrade::Changing, "old data is no longer reported"),
+            _ => (ChangeGrade::Changing, "old data is reported at a different age"),
         };
-        self.note(place, name, format!("its `{key}` changes"), grade, reason);
+        self.add_note(place, name, format!("its `{key}` changes"), grade, reason);
     }
 
     /// Compares the described columns. A column that is no longer described may have been dropped. If dbt's catalog
     /// is available, it shows whether the column still exists.
-    fn source_columns(&mut self, name: &str, old: &Node, new: &Node) {
-        let now = yaml_text::named(Some(new), "columns");
-        let place = self.source(name);
+    fn compare_source_columns(&mut self, name: &str, old: &Node, new: &Node) {
+        let now = yaml_text::named_items(Some(new), "columns");
+        let place = self.find_source(name);
         let table = place.and_then(|place| {
             let id = &self.graph.parts.get(place)?.node?.unique_id;
             self.graph.sources.catalog?.table(id)
         });
-        for (column, _) in yaml_text::named(Some(old), "columns") {
+        for (column, _) in yaml_text::named_items(Some(old), "columns") {
             if now.iter().any(|(other, _)| other.eq_ignore_ascii_case(column)) {
                 continue;
             }
@@ -139,7 +147,7 @@ impl FoundChange<'_, '_> {
                 None => self.report_whole(&shown, "removed", "no catalog lists it, so it is assumed to be removed"),
             }
             if let (Some(place), false) = (place, is_there == Some(true)) {
-                self.start(place)
+                self.change_start_mut(place)
                     .columns
                     .insert(column.to_lowercase(), ColumnChange::Gone);
             }

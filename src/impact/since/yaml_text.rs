@@ -4,7 +4,7 @@ use crate::diag::Diagnostic;
 use crate::yaml::{self, Node, NodeKind};
 
 /// Returns the root of a YAML text. `None` if the text is missing, empty or not YAML.
-pub(super) fn root(text: Option<&str>) -> Option<Node> {
+pub(super) fn parse_root(text: Option<&str>) -> Option<Node> {
     let mut faults: Vec<Diagnostic> = Vec::new();
     yaml::read(text?, &mut faults).ok().flatten()
 }
@@ -66,7 +66,7 @@ pub(super) fn value_text(node: Option<&Node>, key: &str) -> String {
 }
 
 /// Returns the items of the list at a key, each with its name. Items without a name are skipped.
-pub(super) fn named<'n>(node: Option<&'n Node>, key: &str) -> Vec<(&'n str, &'n Node)> {
+pub(super) fn named_items<'n>(node: Option<&'n Node>, key: &str) -> Vec<(&'n str, &'n Node)> {
     let items = node
         .and_then(|node| node.get(key))
         .and_then(Node::items)
@@ -82,8 +82,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_values_are_equal_texts() {
-        let of = |text: &str| display_node(&root(Some(text)).unwrap());
+    fn equal_values_have_equal_texts() {
+        let of = |text: &str| display_node(&parse_root(Some(text)).unwrap());
         assert_eq!(of("a: [1, 'x']\nb: {d: null, c: 2}"), "{a: [1, x], b: {c: 2, d: null}}");
         assert_eq!(
             of("b:\n  c: 2\n  d:\na:\n- 1\n- \"x\"\n"),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::calendar::{civil, days};
+use crate::calendar::{civil_date, day_number};
 use crate::functions::CallArgs;
 use crate::functions::text::{evaluate_strict, text};
 use crate::uncertainty;
@@ -31,11 +31,11 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
             })
         },
         "VALUE" => |args: CallArgs<'_>| match &args[0] {
-            Value::Text(text) => number(text),
+            Value::Text(text) => parse_number(text),
             number => Some(number.clone()),
         },
         "NUMBERVALUE" => number_value,
-        "DATEVALUE" => |args: CallArgs<'_>| date(&text(&args[0])),
+        "DATEVALUE" => |args: CallArgs<'_>| parse_date(&text(&args[0])),
         _ => return None,
     };
     Some(evaluate_strict(args, of))
@@ -48,7 +48,7 @@ impl Value {
 }
 
 /// Returns whether a character is whitespace that is allowed around a number, a date or a time.
-pub fn blank(c: char) -> bool {
+pub fn is_blank_char(c: char) -> bool {
     c.is_ascii_whitespace() || c == '\x0b'
 }
 
@@ -58,8 +58,8 @@ fn all_digits(text: &str) -> bool {
 
 /// Parses a number: an optional sign, digits, a decimal point, digits and an exponent, with whitespace around it.
 /// There may be at most 100 digits before the point and 100 digits after it, and the exponent is at most 199.
-fn plain_number(text: &str) -> Option<Value> {
-    let written = text.trim_matches(blank);
+fn parse_plain_number(text: &str) -> Option<Value> {
+    let written = text.trim_matches(is_blank_char);
     let unsigned = |text: &str| text.strip_prefix(['-', '+']).unwrap_or(text).to_owned();
     let (mantissa, exponent) = match written.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(unsigned(exponent))),
@@ -80,10 +80,10 @@ fn plain_number(text: &str) -> Option<Value> {
         .flatten()
 }
 
-/// Parses a number like [`plain_number`], but also accepts `$` after the sign, commas as thousands separators, and
+/// Parses a number like [`parse_plain_number`], but also accepts `$` after the sign, commas as thousands separators, and
 /// `%` instead of an exponent.
-fn number(text: &str) -> Option<Value> {
-    let written = text.trim_matches(blank);
+fn parse_number(text: &str) -> Option<Value> {
+    let written = text.trim_matches(is_blank_char);
     let (sign, unsigned) = match written.strip_prefix(['-', '+']) {
         Some(unsigned) => (if written.starts_with('-') { "-" } else { "+" }, unsigned),
         None => ("", written),
@@ -105,7 +105,7 @@ fn number(text: &str) -> Option<Value> {
     }
     // Commas after the decimal point are not thousands separators.
     let joined = whole.replace(',', "") + digits.strip_prefix(whole).unwrap_or_default();
-    let value = plain_number(&format!("{sign}{joined}"))?.number()?;
+    let value = parse_plain_number(&format!("{sign}{joined}"))?.number()?;
     Some(Value::Number(if is_percent { value / 100.0 } else { value }))
 }
 
@@ -135,14 +135,16 @@ fn number_value(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let joined = joined.replace(decimal, ".");
-    let (mut digits, mut percents) = (joined.trim_end_matches(blank), 0);
+    let (mut digits, mut percents) = (joined.trim_end_matches(is_blank_char), 0);
     while let Some(before) = digits.strip_suffix('%').filter(|_| percents < 2) {
         (digits, percents) = (before.trim_end_matches(' '), percents + 1);
     }
     match percents {
-        0 => plain_number(&joined),
-        _ if digits.ends_with(blank) || digits.contains(['e', 'E']) => None,
-        _ => Some(Value::Number(plain_number(digits)?.number()? / 100_f64.powi(percents))),
+        0 => parse_plain_number(&joined),
+        _ if digits.ends_with(is_blank_char) || digits.contains(['e', 'E']) => None,
+        _ => Some(Value::Number(
+            parse_plain_number(digits)?.number()? / 100_f64.powi(percents),
+        )),
     }
 }
 
@@ -154,8 +156,8 @@ fn separators(args: CallArgs<'_>) -> [Cow<'_, str>; 2] {
 }
 
 /// Parses a date in the form `YYYY-MM-DD`, with whitespace around it.
-fn date(text: &str) -> Option<Value> {
-    let parts: Vec<&str> = text.trim_matches(blank).split('-').collect();
+fn parse_date(text: &str) -> Option<Value> {
+    let parts: Vec<&str> = text.trim_matches(is_blank_char).split('-').collect();
     let [year, month, day] = parts.as_slice() else {
         return None;
     };
@@ -167,14 +169,14 @@ fn date(text: &str) -> Option<Value> {
         }
     };
     let (year, month, day) = (part(year, 4)?, part(month, 2)?, part(day, 2)?);
-    let date = (1..=12).contains(&month).then(|| days(year, month, day))?;
-    (year > 0 && civil(date) == (year, month, day)).then_some(Value::Date(date))
+    let date = (1..=12).contains(&month).then(|| day_number(year, month, day))?;
+    (year > 0 && civil_date(date) == (year, month, day)).then_some(Value::Date(date))
 }
 
 /// Returns a date or time unchanged. Parses a string as a date.
 pub fn as_date(value: &Value) -> Value {
     match value {
-        Value::Text(text) => date(text).unwrap_or_else(|| {
+        Value::Text(text) => parse_date(text).unwrap_or_else(|| {
             uncertainty::report_unsupported(|| format!("`{text}` as a date"));
             Value::Null
         }),

@@ -2,25 +2,25 @@
 
 use std::cmp::Ordering;
 
-use crate::arithmetic::moment;
-use crate::functions::math::number;
+use crate::arithmetic::parse_moment;
+use crate::functions::math::to_number;
 use crate::functions::patterns::is_like;
 use crate::uncertainty;
 use crate::value::Value;
 
 /// Returns whether a value meets a criterion. If the values of the range are not boolean, `is_condition` is true, and
 /// a boolean criterion is itself the result.
-pub fn meets_criterion(value: &Value, criterion: &Value, is_condition: bool) -> bool {
+pub fn is_criterion_met(value: &Value, criterion: &Value, is_condition: bool) -> bool {
     match criterion {
         Value::Null => false,
         Value::Bool(holds) if is_condition => *holds,
-        Value::Text(text) => meets_text(value, text),
+        Value::Text(text) => is_text_criterion_met(value, text),
         other => value.compare(other) == Some(Ordering::Equal),
     }
 }
 
-fn meets_text(value: &Value, criterion: &str) -> bool {
-    let (sign, operand) = split(criterion.trim_start_matches(' '));
+fn is_text_criterion_met(value: &Value, criterion: &str) -> bool {
+    let (sign, operand) = split_operator(criterion.trim_start_matches(' '));
     let blank = value.is_null() || *value == Value::Text(String::new());
     match (sign, operand) {
         ("=", "") => return blank,
@@ -37,17 +37,17 @@ fn meets_text(value: &Value, criterion: &str) -> bool {
         Value::Text(text) => text.to_lowercase().cmp(&operand.to_lowercase()),
         Value::Bool(b) => b.cmp(&operand.eq_ignore_ascii_case("true")),
         Value::Date(_) | Value::Time(_) => {
-            let Some((seconds, wanted)) = value.seconds().zip(moment(operand).and_then(|of| of.seconds())) else {
-                return unreadable(criterion, value);
+            let Some((seconds, wanted)) = value.seconds().zip(parse_moment(operand).and_then(|of| of.seconds())) else {
+                return report_unreadable(criterion, value);
             };
             seconds.cmp(&wanted)
         }
         _ => {
             let Ok(wanted) = operand.parse::<f64>() else {
-                return unreadable(criterion, value);
+                return report_unreadable(criterion, value);
             };
-            uncertainty::compared(number(value), wanted);
-            number(value).total_cmp(&wanted)
+            uncertainty::mark_comparison(to_number(value), wanted);
+            to_number(value).total_cmp(&wanted)
         }
     };
     match sign {
@@ -60,7 +60,7 @@ fn meets_text(value: &Value, criterion: &str) -> bool {
     }
 }
 
-fn split(criterion: &str) -> (&str, &str) {
+fn split_operator(criterion: &str) -> (&str, &str) {
     for sign in ["<=", ">=", "<>", "<", ">", "="] {
         if let Some(operand) = criterion.strip_prefix(sign) {
             return (sign, operand.trim());
@@ -69,7 +69,7 @@ fn split(criterion: &str) -> (&str, &str) {
     ("=", criterion)
 }
 
-fn unreadable(criterion: &str, value: &Value) -> bool {
+fn report_unreadable(criterion: &str, value: &Value) -> bool {
     uncertainty::report_unsupported(|| format!("the criterion `{criterion}` for {}", value.text()));
     false
 }

@@ -1,9 +1,9 @@
 //! Date and time functions.
 
-use crate::calendar::{add_months, civil, days};
+use crate::calendar::{add_months, civil_date, day_number};
 use crate::functions::CallArgs;
-use crate::functions::conversion::{as_date, blank};
-use crate::functions::math::number;
+use crate::functions::conversion::{as_date, is_blank_char};
+use crate::functions::math::to_number;
 use crate::functions::text::{evaluate_strict, text};
 use crate::uncertainty;
 use crate::value::{DAY, Value};
@@ -11,22 +11,22 @@ use crate::value::{DAY, Value};
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
         "DATE" => date,
-        "YEAR" => |args: CallArgs<'_>| int(civil(day(&args[0])).0),
-        "MONTH" => |args: CallArgs<'_>| int(civil(day(&args[0])).1),
-        "DAY" => |args: CallArgs<'_>| int(civil(day(&args[0])).2),
-        "QUARTER" => |args: CallArgs<'_>| int((civil(day(&args[0])).1 + 2) / 3),
-        "EDATE" => |args: CallArgs<'_>| is_date(add_months(day(&args[0]), whole_days(&args[1])?)),
+        "YEAR" => |args: CallArgs<'_>| integer_value(civil_date(value_day_number(&args[0])).0),
+        "MONTH" => |args: CallArgs<'_>| integer_value(civil_date(value_day_number(&args[0])).1),
+        "DAY" => |args: CallArgs<'_>| integer_value(civil_date(value_day_number(&args[0])).2),
+        "QUARTER" => |args: CallArgs<'_>| integer_value((civil_date(value_day_number(&args[0])).1 + 2) / 3),
+        "EDATE" => |args: CallArgs<'_>| is_date(add_months(value_day_number(&args[0]), truncate_days(&args[1])?)),
         "EOMONTH" => eomonth,
         "DATEDIF" => datedif,
-        "DAYS" => |args: CallArgs<'_>| int(day(&args[0]) - day(&args[1])),
+        "DAYS" => |args: CallArgs<'_>| integer_value(value_day_number(&args[0]) - value_day_number(&args[1])),
         "DAYS360" => days360,
-        "HOUR" => |args: CallArgs<'_>| int(second_of_day(&args[0])? / 3600),
-        "MINUTE" => |args: CallArgs<'_>| int(second_of_day(&args[0])? / 60 % 60),
-        "SECOND" => |args: CallArgs<'_>| int(second_of_day(&args[0])? % 60),
+        "HOUR" => |args: CallArgs<'_>| integer_value(second_of_day(&args[0])? / 3600),
+        "MINUTE" => |args: CallArgs<'_>| integer_value(second_of_day(&args[0])? / 60 % 60),
+        "SECOND" => |args: CallArgs<'_>| integer_value(second_of_day(&args[0])? % 60),
         "TIME" => time,
         "WEEKDAY" => weekday,
         "WEEKNUM" => weeknum,
-        "ISOWEEKNUM" => |args: CallArgs<'_>| int(iso_week(day(&args[0]))),
+        "ISOWEEKNUM" => |args: CallArgs<'_>| integer_value(iso_week(value_day_number(&args[0]))),
         "NETWORKDAYS" => networkdays,
         "WORKDAY" => workday,
         "YEARFRAC" => yearfrac,
@@ -45,13 +45,13 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     Some(evaluate_strict(CallArgs(&given), of))
 }
 
-fn int(number: i64) -> Option<Value> {
+fn integer_value(number: i64) -> Option<Value> {
     Some(Value::Int(number))
 }
 
 /// Returns the date with a day number. `None` if the year is not between 1 and 9999.
 fn is_date(date: i64) -> Option<Value> {
-    let is_in_calendar = (1..=9999).contains(&civil(date).0);
+    let is_in_calendar = (1..=9999).contains(&civil_date(date).0);
     if !is_in_calendar {
         // Some engines support a larger range.
         uncertainty::mark_oversize();
@@ -60,7 +60,7 @@ fn is_date(date: i64) -> Option<Value> {
 }
 
 /// Returns the days from 1970-01-01 to a date or time, ignoring the time of day.
-fn day(value: &Value) -> i64 {
+fn value_day_number(value: &Value) -> i64 {
     let seconds = as_date(value).seconds().unwrap_or_else(|| {
         uncertainty::report_unsupported(|| format!("{} as a date", value.text()));
         0
@@ -69,63 +69,71 @@ fn day(value: &Value) -> i64 {
 }
 
 /// Truncates a number to an integer. `None` if the number exceeds the range of any calendar.
-fn whole_days(value: &Value) -> Option<i64> {
-    let number = number(value).trunc();
+fn truncate_days(value: &Value) -> Option<i64> {
+    let number = to_number(value).trunc();
     (number.abs() <= 1e9).then_some(number as i64)
 }
 
 /// Returns the day of the week, with 0 for Monday.
-fn from_monday(date: i64) -> i64 {
+fn days_from_monday(date: i64) -> i64 {
     (date + 3).rem_euclid(7)
 }
 
 fn days360(args: CallArgs<'_>) -> Option<Value> {
-    let european = args.get(2).is_some_and(|method| method.truth() == Some(true));
-    let [start, end] = [day(&args[0]), day(&args[1])];
-    let ((y1, m1, d1), (y2, m2, d2)) = (civil(start), civil(end));
-    let is_last_of_february = m1 == 2 && civil(start + 1).1 == 3;
-    let d1 = if !european && is_last_of_february { 30 } else { d1.min(30) };
+    let european = args.get(2).is_some_and(|method| method.as_condition() == Some(true));
+    let [start, end] = [value_day_number(&args[0]), value_day_number(&args[1])];
+    let ((y1, m1, d1), (y2, m2, d2)) = (civil_date(start), civil_date(end));
+    let is_last_of_february = m1 == 2 && civil_date(start + 1).1 == 3;
+    let d1 = if !european && is_last_of_february {
+        30
+    } else {
+        d1.min(30)
+    };
     let d2 = if european || d1 == 30 { d2.min(30) } else { d2 };
-    int((y2 - y1) * 360 + (m2 - m1) * 30 + (d2 - d1))
+    integer_value((y2 - y1) * 360 + (m2 - m1) * 30 + (d2 - d1))
 }
 
 /// Evaluates DATE. A month or day that is out of range is carried over to the next or previous period, but the year
 /// must be valid.
 fn date(args: CallArgs<'_>) -> Option<Value> {
-    let (year, month, day) = (whole_days(&args[0])?, whole_days(&args[1])?, whole_days(&args[2])?);
+    let (year, month, day) = (
+        truncate_days(&args[0])?,
+        truncate_days(&args[1])?,
+        truncate_days(&args[2])?,
+    );
     if !(1..=9999).contains(&year) {
         return None;
     }
-    is_date(rolled(year, month, day))
+    is_date(roll_over(year, month, day))
 }
 
-fn rolled(year: i64, month: i64, day: i64) -> i64 {
+fn roll_over(year: i64, month: i64, day: i64) -> i64 {
     let months = year * 12 + month - 1;
-    days(months.div_euclid(12), months.rem_euclid(12) + 1, 1) + day - 1
+    day_number(months.div_euclid(12), months.rem_euclid(12) + 1, 1) + day - 1
 }
 
 fn eomonth(args: CallArgs<'_>) -> Option<Value> {
-    let (year, month, _) = civil(day(&args[0]));
-    is_date(rolled(year, month + whole_days(&args[1])? + 1, 0))
+    let (year, month, _) = civil_date(value_day_number(&args[0]));
+    is_date(roll_over(year, month + truncate_days(&args[1])? + 1, 0))
 }
 
 fn datedif(args: CallArgs<'_>) -> Option<Value> {
-    let (start, end) = (day(&args[0]), day(&args[1]));
+    let (start, end) = (value_day_number(&args[0]), value_day_number(&args[1]));
     if start > end {
         return None;
     }
-    let ((year, month, of_month), (end_year, end_month, end_of_month)) = (civil(start), civil(end));
+    let ((year, month, of_month), (end_year, end_month, end_of_month)) = (civil_date(start), civil_date(end));
     let months = (end_year - year) * 12 + end_month - month - i64::from(end_of_month < of_month);
-    int(match text(&args[2]).to_ascii_uppercase().as_str() {
+    integer_value(match text(&args[2]).to_ascii_uppercase().as_str() {
         "D" => end - start,
         "M" => months,
         "Y" => months / 12,
         "YM" => months % 12,
         // Count from the last occurrence of the start day in a month or year. A day that does not exist, such as
         // February 30, is carried over to the next month.
-        "MD" => end - rolled(end_year, end_month - i64::from(end_of_month < of_month), of_month),
+        "MD" => end - roll_over(end_year, end_month - i64::from(end_of_month < of_month), of_month),
         "YD" => {
-            end - rolled(
+            end - roll_over(
                 end_year - i64::from((end_month, end_of_month) < (month, of_month)),
                 month,
                 of_month,
@@ -141,7 +149,7 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
 /// Returns the second of the day. A date counts as its midnight, and a number as a fraction of a day.
 fn second_of_day(value: &Value) -> Option<i64> {
     match value {
-        Value::Text(text) => clock(text),
+        Value::Text(text) => parse_clock(text),
         Value::Int(_) | Value::Number(_) | Value::Decimal(_) => {
             let days = value.number()?;
             // 9999-12-31 is the last date with a serial number.
@@ -154,8 +162,8 @@ fn second_of_day(value: &Value) -> Option<i64> {
 }
 
 /// Parses a time such as `8:15` or `08:15:30`, with whitespace around it or an ISO date before it.
-fn clock(text: &str) -> Option<i64> {
-    let text = text.trim_matches(blank);
+fn parse_clock(text: &str) -> Option<i64> {
+    let text = text.trim_matches(is_blank_char);
     let time = text
         .split_once([' ', 'T'])
         .filter(|(day, _)| is_day(day))
@@ -191,7 +199,7 @@ fn is_day(text: &str) -> bool {
 }
 
 fn time(args: CallArgs<'_>) -> Option<Value> {
-    let seconds = whole_days(&args[0])? * 3600 + whole_days(&args[1])? * 60 + whole_days(&args[2])?;
+    let seconds = truncate_days(&args[0])? * 3600 + truncate_days(&args[1])? * 60 + truncate_days(&args[2])?;
     (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
 }
 
@@ -206,53 +214,53 @@ fn first_day(kind: i64) -> Option<i64> {
 }
 
 /// Returns the return type of WEEKDAY or WEEKNUM, truncated to an integer. The default is 1.
-fn kind(args: CallArgs<'_>) -> Option<i64> {
-    args.get(1).map_or(Some(1), whole_days)
+fn return_type(args: CallArgs<'_>) -> Option<i64> {
+    args.get(1).map_or(Some(1), truncate_days)
 }
 
 fn weekday(args: CallArgs<'_>) -> Option<Value> {
-    let from_monday = from_monday(day(&args[0]));
-    match kind(args)? {
-        3 => int(from_monday),
-        kind => int((from_monday - first_day(kind)?).rem_euclid(7) + 1),
+    let from_monday = days_from_monday(value_day_number(&args[0]));
+    match return_type(args)? {
+        3 => integer_value(from_monday),
+        kind => integer_value((from_monday - first_day(kind)?).rem_euclid(7) + 1),
     }
 }
 
 fn weeknum(args: CallArgs<'_>) -> Option<Value> {
-    let date = day(&args[0]);
-    match kind(args)? {
-        21 => int(iso_week(date)),
+    let date = value_day_number(&args[0]);
+    match return_type(args)? {
+        21 => integer_value(iso_week(date)),
         kind => {
-            let new_year = days(civil(date).0, 1, 1);
-            let before = (from_monday(new_year) - first_day(kind)?).rem_euclid(7);
-            int((date - new_year + before) / 7 + 1)
+            let new_year = day_number(civil_date(date).0, 1, 1);
+            let before = (days_from_monday(new_year) - first_day(kind)?).rem_euclid(7);
+            integer_value((date - new_year + before) / 7 + 1)
         }
     }
 }
 
 /// Returns the ISO week number. A week belongs to the year that contains its Thursday.
 fn iso_week(date: i64) -> i64 {
-    let thursday = date - from_monday(date) + 3;
-    (thursday - days(civil(thursday).0, 1, 1)) / 7 + 1
+    let thursday = date - days_from_monday(date) + 3;
+    (thursday - day_number(civil_date(thursday).0, 1, 1)) / 7 + 1
 }
 
 fn is_working_day(date: &i64) -> bool {
-    from_monday(*date) < 5
+    days_from_monday(*date) < 5
 }
 
 fn holidays(args: CallArgs<'_>) -> impl Iterator<Item = i64> {
-    args.0.iter().skip(2).map(day)
+    args.0.iter().skip(2).map(value_day_number)
 }
 
 fn networkdays(args: CallArgs<'_>) -> Option<Value> {
-    let (start, end) = (day(&args[0]), day(&args[1]));
+    let (start, end) = (value_day_number(&args[0]), value_day_number(&args[1]));
     let is_counted = |date: &i64| is_working_day(date) && !holidays(args).any(|holiday| holiday == *date);
     let count = (start.min(end)..=start.max(end)).filter(is_counted).count() as i64;
-    int(if start <= end { count } else { -count })
+    integer_value(if start <= end { count } else { -count })
 }
 
 fn workday(args: CallArgs<'_>) -> Option<Value> {
-    let (mut date, count) = (day(&args[0]), whole_days(&args[1])?);
+    let (mut date, count) = (value_day_number(&args[0]), truncate_days(&args[1])?);
     // The offset exceeds the range of any calendar.
     if count.abs() > 3_660_000 {
         return None;
@@ -267,17 +275,17 @@ fn workday(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn is_leap(year: i64) -> bool {
-    days(year + 1, 1, 1) - days(year, 1, 1) == 366
+    day_number(year + 1, 1, 1) - day_number(year, 1, 1) == 366
 }
 
 /// Evaluates YEARFRAC. The earlier date is always the start, so the result is never negative.
 fn yearfrac(args: CallArgs<'_>) -> Option<Value> {
-    let (a, b) = (day(&args[0]), day(&args[1]));
+    let (a, b) = (value_day_number(&args[0]), value_day_number(&args[1]));
     let (start, end) = (a.min(b), a.max(b));
     let apart = (end - start) as f64;
-    let fraction = match args.get(2).map_or(Some(0), whole_days)? {
+    let fraction = match args.get(2).map_or(Some(0), truncate_days)? {
         0 => months_of_30(start, end, true) / 360.0,
-        1 => apart / days_of_a_year(start, end),
+        1 => apart / year_length(start, end),
         2 => apart / 360.0,
         3 => apart / 365.0,
         4 => months_of_30(start, end, false) / 360.0,
@@ -287,8 +295,8 @@ fn yearfrac(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
-    let ((year, month, mut day), (end_year, end_month, mut end_day)) = (civil(start), civil(end));
-    let ends_february = |date: i64| civil(date).1 == 2 && civil(date + 1).1 == 3;
+    let ((year, month, mut day), (end_year, end_month, mut end_day)) = (civil_date(start), civil_date(end));
+    let ends_february = |date: i64| civil_date(date).1 == 2 && civil_date(date + 1).1 == 3;
     if !american {
         (day, end_day) = (day.min(30), end_day.min(30));
     } else if ends_february(start) {
@@ -303,14 +311,14 @@ fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
 
 /// Returns the length of a year for basis 1. If the span is longer than a year, this is the mean length of the years
 /// in it. For a shorter span, the length depends on whether the span contains a leap day.
-fn days_of_a_year(start: i64, end: i64) -> f64 {
-    let ((year, month, day), (end_year, end_month, end_day)) = (civil(start), civil(end));
+fn year_length(start: i64, end: i64) -> f64 {
+    let ((year, month, day), (end_year, end_month, end_day)) = (civil_date(start), civil_date(end));
     if (end_year, end_month, end_day) > (year + 1, month, day) {
-        return (days(end_year + 1, 1, 1) - days(year, 1, 1)) as f64 / (end_year - year + 1) as f64;
+        return (day_number(end_year + 1, 1, 1) - day_number(year, 1, 1)) as f64 / (end_year - year + 1) as f64;
     }
     let leap_day_within = (year..=end_year)
         .filter(|y| is_leap(*y))
-        .any(|y| (start..=end).contains(&days(y, 2, 29)));
+        .any(|y| (start..=end).contains(&day_number(y, 2, 29)));
     if leap_day_within || (year == end_year && is_leap(year)) {
         366.0
     } else {

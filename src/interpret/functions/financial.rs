@@ -1,7 +1,7 @@
 //! Loans and annuities.
 
 use crate::functions::CallArgs;
-use crate::functions::math::{finite, number};
+use crate::functions::math::{finite_value, to_number};
 use crate::functions::text::evaluate_strict;
 use crate::uncertainty;
 use crate::value::Value;
@@ -9,16 +9,16 @@ use crate::value::Value;
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of: fn(CallArgs<'_>) -> Option<Value> = match name {
         "PMT" => |a| {
-            let [growth, factor] = growth_and_factor(a, number(&a[1]), 4)?;
-            quotient(-(number(&a[2]) * growth + optional(a, 3)), factor)
+            let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
+            quotient(-(to_number(&a[2]) * growth + optional(a, 3)), factor)
         },
         "FV" => |a| {
-            let [growth, factor] = growth_and_factor(a, number(&a[1]), 4)?;
-            finite(-(number(&a[2]) * factor + optional(a, 3) * growth))
+            let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
+            finite_value(-(to_number(&a[2]) * factor + optional(a, 3) * growth))
         },
         "PV" => |a| {
-            let [growth, factor] = growth_and_factor(a, number(&a[1]), 4)?;
-            quotient(-(number(&a[2]) * factor + optional(a, 3)), growth)
+            let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
+            quotient(-(to_number(&a[2]) * factor + optional(a, 3)), growth)
         },
         "NPER" => periods,
         _ => return None,
@@ -27,12 +27,12 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn optional(args: CallArgs<'_>, index: usize) -> f64 {
-    args.get(index).map_or(0.0, number)
+    args.get(index).map_or(0.0, to_number)
 }
 
 /// Returns the growth of 1 over all periods, and the future value of a payment of 1 per period.
 fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f64; 2]> {
-    let rate = number(&args[0]);
+    let rate = to_number(&args[0]);
     if rate == 0.0 {
         return Some([1.0, periods]);
     }
@@ -41,7 +41,7 @@ fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f6
     }
     if rate.abs() < 1e-4 {
         // The subtraction below loses digits.
-        uncertainty::mark();
+        uncertainty::mark_uncertain();
     }
     let growth = (1.0 + rate).powf(periods);
     let early = if optional(args, due) == 0.0 { 1.0 } else { 1.0 + rate };
@@ -49,11 +49,20 @@ fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f6
 }
 
 fn quotient(dividend: f64, divisor: f64) -> Option<Value> {
-    if divisor == 0.0 { None } else { finite(dividend / divisor) }
+    if divisor == 0.0 {
+        None
+    } else {
+        finite_value(dividend / divisor)
+    }
 }
 
 fn periods(args: CallArgs<'_>) -> Option<Value> {
-    let (rate, payment, present, future) = (number(&args[0]), number(&args[1]), number(&args[2]), optional(args, 3));
+    let (rate, payment, present, future) = (
+        to_number(&args[0]),
+        to_number(&args[1]),
+        to_number(&args[2]),
+        optional(args, 3),
+    );
     if rate == 0.0 {
         return quotient(-(present + future), payment);
     }

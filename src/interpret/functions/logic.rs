@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use crate::functions::CallArgs;
-use crate::functions::math::number;
+use crate::functions::math::to_number;
 use crate::functions::text::evaluate_strict;
 use crate::value::{DAY, Value};
 
@@ -29,42 +29,42 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
 
 fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
     Some(match name {
-        "IF" => match (args[0].truth(), args.get(2)) {
+        "IF" => match (args[0].as_condition(), args.get(2)) {
             (Some(true), _) => args[1].clone(),
             (_, otherwise) => otherwise.cloned().unwrap_or(Value::Null),
         },
-        "IFS" => first_pair(args, |condition| condition.truth() == Some(true)),
+        "IFS" => first_pair(args, |condition| condition.as_condition() == Some(true)),
         "SWITCH" => first_pair(CallArgs(args.get(1..).unwrap_or_default()), |case| {
             case.compare(&args[0]) == Some(Ordering::Equal)
         }),
         "COALESCE" | "IFERROR" | "IFNA" => args.iter().find(|v| !v.is_null()).cloned().unwrap_or(Value::Null),
-        "CHOOSE" => chosen(args),
-        "AND" => all(args, false),
-        "OR" => all(args, true),
+        "CHOOSE" => evaluate_choose(args),
+        "AND" => evaluate_and_or(args, false),
+        "OR" => evaluate_and_or(args, true),
         "XOR" => evaluate_strict(args, |args| {
-            let odd = args.iter().filter(|v| v.truth() == Some(true)).count() % 2 == 1;
+            let odd = args.iter().filter(|v| v.as_condition() == Some(true)).count() % 2 == 1;
             Some(Value::Bool(odd))
         }),
-        "NOT" => args[0].truth().map_or(Value::Null, |truth| Value::Bool(!truth)),
+        "NOT" => args[0].as_condition().map_or(Value::Null, |truth| Value::Bool(!truth)),
         "N" => match &args[0] {
             Value::Bool(b) => Value::Int(i64::from(*b)),
             Value::Text(_) => Value::Int(0),
             other => other.clone(),
         },
         "ISBLANK" | "ISERROR" | "ISNA" => Value::Bool(args[0].is_null()),
-        "BITAND" => bits(args, |a, b| Some(a & b)),
-        "BITOR" => bits(args, |a, b| Some(a | b)),
-        "BITXOR" => bits(args, |a, b| Some(a ^ b)),
-        "BITLSHIFT" => shifted(args, 1),
-        "BITRSHIFT" => shifted(args, -1),
+        "BITAND" => evaluate_bits(args, |a, b| Some(a & b)),
+        "BITOR" => evaluate_bits(args, |a, b| Some(a | b)),
+        "BITXOR" => evaluate_bits(args, |a, b| Some(a ^ b)),
+        "BITLSHIFT" => shift_bits(args, 1),
+        "BITRSHIFT" => shift_bits(args, -1),
         _ => return None,
     })
 }
 
 /// Evaluates AND (decided by FALSE) and OR (decided by TRUE). If no argument decides the result and an argument is
 /// NULL, the result is NULL.
-fn all(args: CallArgs<'_>, decides: bool) -> Value {
-    let truths: Vec<Option<bool>> = args.iter().map(Value::truth).collect();
+fn evaluate_and_or(args: CallArgs<'_>, decides: bool) -> Value {
+    let truths: Vec<Option<bool>> = args.iter().map(Value::as_condition).collect();
     match (truths.contains(&Some(decides)), truths.contains(&None)) {
         (true, _) => Value::Bool(decides),
         (false, true) => Value::Null,
@@ -84,7 +84,7 @@ fn first_pair(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
     Value::Null
 }
 
-fn chosen(args: CallArgs<'_>) -> Value {
+fn evaluate_choose(args: CallArgs<'_>) -> Value {
     let place = args[0].number().map(f64::trunc);
     let place = place.filter(|place| (1.0..args.len() as f64).contains(place));
     place
@@ -94,28 +94,28 @@ fn chosen(args: CallArgs<'_>) -> Value {
 
 /// Returns the value as a non-negative integer. `None` for negative numbers and fractions, which bit functions do not
 /// support.
-fn bits_of(value: &Value) -> Option<i64> {
-    let n = number(value);
+fn bit_value(value: &Value) -> Option<i64> {
+    let n = to_number(value);
     (n >= 0.0 && n == n.trunc()).then_some(n as i64)
 }
 
-fn bits(args: CallArgs<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
+fn evaluate_bits(args: CallArgs<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
     if args.iter().any(Value::is_null) {
         return Value::Null;
     }
-    bits_of(&args[0])
-        .zip(bits_of(&args[1]))
+    bit_value(&args[0])
+        .zip(bit_value(&args[1]))
         .and_then(|(a, b)| of(a, b))
         .map_or(Value::Null, Value::Int)
 }
 
 /// Shifts bits. Results have at most 48 bits.
-fn shifted(args: CallArgs<'_>, direction: i64) -> Value {
+fn shift_bits(args: CallArgs<'_>, direction: i64) -> Value {
     if args.iter().any(Value::is_null) {
         return Value::Null;
     }
-    let shift = (number(&args[1]).trunc() as i64).saturating_mul(direction);
-    let Some(value) = bits_of(&args[0]) else {
+    let shift = (to_number(&args[1]).trunc() as i64).saturating_mul(direction);
+    let Some(value) = bit_value(&args[0]) else {
         return Value::Null;
     };
     let moved = if shift > 53 {

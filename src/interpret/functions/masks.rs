@@ -1,6 +1,6 @@
 //! TEXT: formats numbers, dates and times with a mask.
 
-use crate::calendar::civil;
+use crate::calendar::civil_date;
 use crate::functions::CallArgs;
 use crate::functions::conversion::as_date;
 use crate::functions::text::{evaluate_strict, text};
@@ -9,49 +9,49 @@ use crate::uncertainty;
 use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    (name == "TEXT").then(|| evaluate_strict(args, masked))
+    (name == "TEXT").then(|| evaluate_strict(args, evaluate_text))
 }
 
-fn masked(args: CallArgs<'_>) -> Option<Value> {
+fn evaluate_text(args: CallArgs<'_>) -> Option<Value> {
     let mask = text(&args[1]);
     if ["E+0", "E-0", "e+0", "e-0"]
         .iter()
         .any(|exponent| mask.contains(exponent))
     {
-        return Some(Value::Text(unread(&mask, "as a mask with an exponent")));
+        return Some(Value::Text(report_unsupported(&mask, "as a mask with an exponent")));
     }
-    let forms = forms(&mask);
+    let forms = split_sections(&mask);
     let parts = mask_parts(forms.first().map_or("", String::as_str));
     if let Value::Text(text) = &args[0] {
         let form = forms.get(3).map_or(parts, |form| self::mask_parts(form));
         let shown = form.iter().map(|part| match part {
             MaskPart::Plain(plain) => plain.clone(),
             MaskPart::General => text.clone(),
-            _ => unread(text, "by a mask of numbers"),
+            _ => report_unsupported(text, "by a mask of numbers"),
         });
         return Some(Value::Text(shown.collect()));
     }
     if parts.iter().any(|part| matches!(part, MaskPart::Elapsed(_))) {
-        return Some(Value::Text(elapsed(&args[0], &parts)));
+        return Some(Value::Text(format_elapsed(&args[0], &parts)));
     }
     if parts
         .iter()
         .any(|part| matches!(part, MaskPart::Letters(_) | MaskPart::Clock12))
     {
-        return Some(Value::Text(dated(&as_date(&args[0]), &parts)));
+        return Some(Value::Text(format_date(&as_date(&args[0]), &parts)));
     }
     // The second section formats negative numbers and omits the sign. The third section formats 0.
     let number = args[0].text();
     let is_zero = !number.bytes().any(|b| (b'1'..=b'9').contains(&b));
     Some(Value::Text(match (number.strip_prefix('-'), forms.as_slice()) {
-        (Some(positive), [_, below, ..]) if !is_zero => counted(positive, &self::mask_parts(below)),
-        (_, [_, _, zero, ..]) if is_zero => counted(&number, &self::mask_parts(zero)),
-        _ => counted(&number, &parts),
+        (Some(positive), [_, below, ..]) if !is_zero => format_number(positive, &self::mask_parts(below)),
+        (_, [_, _, zero, ..]) if is_zero => format_number(&number, &self::mask_parts(zero)),
+        _ => format_number(&number, &parts),
     }))
 }
 
 /// Splits a mask into its sections, at unquoted semicolons.
-fn forms(mask: &str) -> Vec<String> {
+fn split_sections(mask: &str) -> Vec<String> {
     let mut forms = vec![String::new()];
     let (mut quoted, mut escaped) = (false, false);
     for c in mask.chars() {
@@ -137,9 +137,9 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
 }
 
 /// Formats a number of days as an elapsed time, rounded to seconds.
-fn elapsed(days: &Value, parts: &[MaskPart]) -> String {
+fn format_elapsed(days: &Value, parts: &[MaskPart]) -> String {
     let Some(days) = days.number() else {
-        return unread(&days.text(), "as a number");
+        return report_unsupported(&days.text(), "as a number");
     };
     let seconds = (days * 86400.0).round();
     let mut rest = seconds.abs() as i64;
@@ -148,7 +148,7 @@ fn elapsed(days: &Value, parts: &[MaskPart]) -> String {
         let (MaskPart::Elapsed(letters) | MaskPart::Letters(letters)) = part else {
             match part {
                 MaskPart::Plain(text) => written += text,
-                _ => return unread("a sign", "in a mask of elapsed times"),
+                _ => return report_unsupported("a sign", "in a mask of elapsed times"),
             }
             continue;
         };
@@ -164,26 +164,26 @@ fn elapsed(days: &Value, parts: &[MaskPart]) -> String {
 }
 
 /// Formats a date or time. `m` and `mm` mean minutes next to hours or seconds.
-fn dated(value: &Value, parts: &[MaskPart]) -> String {
+fn format_date(value: &Value, parts: &[MaskPart]) -> String {
     let Some(seconds) = value.seconds() else {
-        return unread(&value.text(), "as a date");
+        return report_unsupported(&value.text(), "as a date");
     };
     let (date, time) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-    let ((year, month, day), (hour, minute, second)) = (civil(date), (time / 3600, time / 60 % 60, time % 60));
+    let ((year, month, day), (hour, minute, second)) = (civil_date(date), (time / 3600, time / 60 % 60, time % 60));
     let twelve = parts.contains(&MaskPart::Clock12);
     let shown_hour = if twelve { (hour + 11) % 12 + 1 } else { hour };
-    let letters: Vec<&str> = parts.iter().filter_map(MaskPart::letters).collect();
-    let name_of_month = timeframes::name_of_month(month);
-    let name_of_day = timeframes::name_of_day(date);
+    let letters: Vec<&str> = parts.iter().filter_map(MaskPart::date_letters).collect();
+    let name_of_month = timeframes::month_name(month);
+    let name_of_day = timeframes::day_name(date);
     let mut seen: usize = 0;
     let mut written = String::new();
     for part in parts {
-        let Some(run) = part.letters() else {
+        let Some(run) = part.date_letters() else {
             match part {
                 MaskPart::Clock12 => written += if hour < 12 { "AM" } else { "PM" },
                 MaskPart::Plain(text) => written += text,
-                MaskPart::Digits(sign) => return unread(sign, "in a mask of dates"),
-                _ => return unread("%", "in a mask of dates"),
+                MaskPart::Digits(sign) => return report_unsupported(sign, "in a mask of dates"),
+                _ => return report_unsupported("%", "in a mask of dates"),
             }
             continue;
         };
@@ -207,7 +207,7 @@ fn dated(value: &Value, parts: &[MaskPart]) -> String {
             "hh" => format!("{shown_hour:02}"),
             "ss" => format!("{second:02}"),
             "s" => second.to_string(),
-            other => return unread(other, "in a mask"),
+            other => return report_unsupported(other, "in a mask"),
         };
         seen += 1;
     }
@@ -215,7 +215,7 @@ fn dated(value: &Value, parts: &[MaskPart]) -> String {
 }
 
 impl MaskPart {
-    fn letters(&self) -> Option<&str> {
+    fn date_letters(&self) -> Option<&str> {
         match self {
             Self::Letters(letters) => Some(letters),
             _ => None,
@@ -224,13 +224,13 @@ impl MaskPart {
 }
 
 /// Reports an unsupported mask.
-fn unread(what: &str, place: &str) -> String {
+fn report_unsupported(what: &str, place: &str) -> String {
     uncertainty::report_unsupported(|| format!("`{what}` {place}"));
     String::new()
 }
 
 /// Formats a number with one section of the mask.
-fn counted(number: &str, parts: &[MaskPart]) -> String {
+fn format_number(number: &str, parts: &[MaskPart]) -> String {
     let digits: Vec<&String> = parts
         .iter()
         .filter_map(|part| {
@@ -242,7 +242,7 @@ fn counted(number: &str, parts: &[MaskPart]) -> String {
         })
         .collect();
     let (negative, shown) = match digits.as_slice() {
-        [digits] => digits_of(number, digits, parts),
+        [digits] => displayed_digits(number, digits, parts),
         // A section may consist only of literal text.
         [] => match number.strip_prefix('-') {
             Some(positive) if parts.contains(&MaskPart::General) => (true, positive.to_owned()),
@@ -250,7 +250,7 @@ fn counted(number: &str, parts: &[MaskPart]) -> String {
         },
         // Several runs of digits form a code. Each run after the first gets as many digits as it has placeholders,
         // and the first run gets the remaining digits.
-        runs => digits_of(number, &runs.iter().map(|run| run.as_str()).collect::<String>(), parts),
+        runs => displayed_digits(number, &runs.iter().map(|run| run.as_str()).collect::<String>(), parts),
     };
     let mut left = digits.iter().map(|run| run.len()).sum::<usize>();
     let mut from = 0;
@@ -273,7 +273,7 @@ fn counted(number: &str, parts: &[MaskPart]) -> String {
 }
 
 /// Returns whether the displayed number is negative, and the digits to display.
-fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
+fn displayed_digits(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
     let percents = parts.iter().filter(|part| **part == MaskPart::Percent).count() as i32;
     // Each comma after the digits divides the number by 1,000.
     let mask = digits.trim_end_matches(',');
@@ -284,11 +284,11 @@ fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
     let least_whole = whole_digits.find('0').map_or(0, |first| whole_digits.len() - first);
     let least_fraction = fraction_mask.rfind('0').map_or(0, |last| last + 1);
 
-    let (negative, whole, fraction) = rounded(number, 2 * percents - 3 * thousands, fraction_mask.len());
+    let (negative, whole, fraction) = round_digits(number, 2 * percents - 3 * thousands, fraction_mask.len());
     let whole = format!("{:0>least_whole$}", whole.trim_start_matches('0'));
     let kept = fraction.trim_end_matches('0').len().max(least_fraction);
     let mut number = if whole_mask.contains(',') {
-        in_thousands(&whole)
+        group_thousands(&whole)
     } else {
         whole
     };
@@ -302,7 +302,7 @@ fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
 /// Multiplies a printed number by a power of ten and rounds the result to a number of decimal places, with halves
 /// away from zero. Returns whether the number is negative, the digits before the point, and the digits after the
 /// point.
-fn rounded(written: &str, power: i32, places: usize) -> (bool, String, String) {
+fn round_digits(written: &str, power: i32, places: usize) -> (bool, String, String) {
     let unsigned = written.trim_start_matches('-');
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let mut digits: Vec<u8> = [whole, fraction]
@@ -339,7 +339,7 @@ fn rounded(written: &str, power: i32, places: usize) -> (bool, String, String) {
     (negative, whole.to_owned(), fraction.to_owned())
 }
 
-fn in_thousands(whole: &str) -> String {
+fn group_thousands(whole: &str) -> String {
     let mut grouped = String::new();
     for (at, digit) in whole.chars().enumerate() {
         if at > 0 && (whole.len() - at).is_multiple_of(3) {

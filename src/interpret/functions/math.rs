@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::exact::{Exact, Towards, quotient};
+use crate::exact::{ExactDecimal, RoundingDirection, rounded_quotient};
 use crate::functions::CallArgs;
 use crate::functions::text::evaluate_strict;
 use crate::uncertainty::{self, check_size, with_float_noise};
@@ -12,103 +12,103 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of: fn(CallArgs<'_>) -> Option<Value> = match name {
         "PI" => return Some(Value::Number(with_float_noise(PI))),
         "ABS" => |a| {
-            Some(if number(&a[0]) < 0.0 {
-                negated(&a[0])
+            Some(if to_number(&a[0]) < 0.0 {
+                negate_value(&a[0])
             } else {
                 a[0].clone()
             })
         },
-        "SIGN" => |a| Some(Value::Int(sign(number(&a[0])))),
-        "INT" => |a| integer(rounded(&a[0], 0, Towards::Down)),
+        "SIGN" => |a| Some(Value::Int(sign(to_number(&a[0])))),
+        "INT" => |a| to_integer(round_value(&a[0], 0, RoundingDirection::Down)),
         "ROUND" => |a| {
-            Some(padded(
-                rounded(&a[0], digits_argument(a), Towards::Nearest),
+            Some(pad_decimal(
+                round_value(&a[0], digits_argument(a), RoundingDirection::Nearest),
                 digits_argument(a),
             ))
         },
-        "ROUNDUP" => |a| Some(rounded(&a[0], digits_argument(a), Towards::Away)),
-        "ROUNDDOWN" | "TRUNC" => |a| Some(rounded(&a[0], digits_argument(a), Towards::Zero)),
-        "CEILING" => |a| multiple(&a[0], a.get(1), Towards::Up),
-        "FLOOR" => |a| multiple(&a[0], a.get(1), Towards::Down),
-        "CEILING.MATH" => |a| multiple_of_size(a, Towards::Up),
-        "FLOOR.MATH" => |a| multiple_of_size(a, Towards::Down),
+        "ROUNDUP" => |a| Some(round_value(&a[0], digits_argument(a), RoundingDirection::Away)),
+        "ROUNDDOWN" | "TRUNC" => |a| Some(round_value(&a[0], digits_argument(a), RoundingDirection::Zero)),
+        "CEILING" => |a| round_to_multiple(&a[0], a.get(1), RoundingDirection::Up),
+        "FLOOR" => |a| round_to_multiple(&a[0], a.get(1), RoundingDirection::Down),
+        "CEILING.MATH" => |a| multiple_of_size(a, RoundingDirection::Up),
+        "FLOOR.MATH" => |a| multiple_of_size(a, RoundingDirection::Down),
         "MROUND" => nearest_multiple,
         "MOD" => remainder,
         "QUOTIENT" => whole_quotient,
         "EVEN" => |a| parity(&a[0], false),
         "ODD" => |a| parity(&a[0], true),
-        "ISEVEN" => |a| Some(Value::Bool(cut(&a[0])? % 2 == 0)),
-        "ISODD" => |a| Some(Value::Bool(cut(&a[0])? % 2 != 0)),
+        "ISEVEN" => |a| Some(Value::Bool(truncate_number(&a[0])? % 2 == 0)),
+        "ISODD" => |a| Some(Value::Bool(truncate_number(&a[0])? % 2 != 0)),
         "FACT" => factorial,
         "COMBIN" => combinations,
-        "GCD" => |a| Some(Value::Int(naturals(a)?.into_iter().fold(0, gcd))),
-        "LCM" => |a| Some(Value::Int(naturals(a)?.into_iter().fold(1, lcm))),
-        "POWER" => |a| power(number(&a[0]), number(&a[1])),
-        "SQRT" => |a| root(number(&a[0])),
+        "GCD" => |a| Some(Value::Int(natural_arguments(a)?.into_iter().fold(0, gcd))),
+        "LCM" => |a| Some(Value::Int(natural_arguments(a)?.into_iter().fold(1, lcm))),
+        "POWER" => |a| power(to_number(&a[0]), to_number(&a[1])),
+        "SQRT" => |a| root(to_number(&a[0])),
         "SQRTPI" => |a| {
-            if number(&a[0]) < 0.0 {
+            if to_number(&a[0]) < 0.0 {
                 None
             } else {
-                float(number(&a[0]).sqrt() * PI.sqrt())
+                float_value(to_number(&a[0]).sqrt() * PI.sqrt())
             }
         },
-        "EXP" => |a| finite(number(&a[0]).exp()),
-        "LN" => |a| logarithm(number(&a[0]), None),
-        "LOG10" => |a| logarithm(number(&a[0]), Some(10.0)),
-        "LOG" => |a| logarithm(number(&a[0]), Some(a.get(1).map_or(10.0, number))),
-        "SIN" => |a| float(number(&a[0]).sin()),
-        "COS" => |a| float(number(&a[0]).cos()),
-        "TAN" => |a| float(number(&a[0]).tan()),
+        "EXP" => |a| finite_value(to_number(&a[0]).exp()),
+        "LN" => |a| logarithm(to_number(&a[0]), None),
+        "LOG10" => |a| logarithm(to_number(&a[0]), Some(10.0)),
+        "LOG" => |a| logarithm(to_number(&a[0]), Some(a.get(1).map_or(10.0, to_number))),
+        "SIN" => |a| float_value(to_number(&a[0]).sin()),
+        "COS" => |a| float_value(to_number(&a[0]).cos()),
+        "TAN" => |a| float_value(to_number(&a[0]).tan()),
         "COT" => |a| {
-            if number(&a[0]) == 0.0 {
+            if to_number(&a[0]) == 0.0 {
                 None
             } else {
-                float(1.0 / number(&a[0]).tan())
+                float_value(1.0 / to_number(&a[0]).tan())
             }
         },
-        "SINH" => |a| finite(number(&a[0]).sinh()),
-        "COSH" => |a| finite(number(&a[0]).cosh()),
-        "TANH" => |a| float(number(&a[0]).tanh()),
-        "ASIN" => |a| within_one(number(&a[0])).and_then(|x| float(x.asin())),
-        "ACOS" => |a| within_one(number(&a[0])).and_then(|x| float(x.acos())),
-        "ATAN" => |a| float(number(&a[0]).atan()),
-        "ATAN2" => |a| match (number(&a[0]), number(&a[1])) {
+        "SINH" => |a| finite_value(to_number(&a[0]).sinh()),
+        "COSH" => |a| finite_value(to_number(&a[0]).cosh()),
+        "TANH" => |a| float_value(to_number(&a[0]).tanh()),
+        "ASIN" => |a| within_one(to_number(&a[0])).and_then(|x| float_value(x.asin())),
+        "ACOS" => |a| within_one(to_number(&a[0])).and_then(|x| float_value(x.acos())),
+        "ATAN" => |a| float_value(to_number(&a[0]).atan()),
+        "ATAN2" => |a| match (to_number(&a[0]), to_number(&a[1])) {
             (0.0, 0.0) => None,
             (x, y) => {
                 if y == 0.0 && x < 0.0 {
                     // Floats have a negative zero, but decimals do not, so the results differ.
-                    uncertainty::mark();
+                    uncertainty::mark_uncertain();
                 }
-                float(y.atan2(x))
+                float_value(y.atan2(x))
             }
         },
-        "DEGREES" => |a| finite(number(&a[0]) * 180.0 / PI),
-        "RADIANS" => |a| float(number(&a[0]) * PI / 180.0),
+        "DEGREES" => |a| finite_value(to_number(&a[0]) * 180.0 / PI),
+        "RADIANS" => |a| float_value(to_number(&a[0]) * PI / 180.0),
         _ => return None,
     };
     Some(evaluate_strict(args, of))
 }
 
-pub fn number(value: &Value) -> f64 {
+pub fn to_number(value: &Value) -> f64 {
     value.number().unwrap_or_else(|| {
         uncertainty::report_unsupported(|| format!("{} as a number", value.text()));
         0.0
     })
 }
 
-fn float(x: f64) -> Option<Value> {
+fn float_value(x: f64) -> Option<Value> {
     Some(Value::Number(with_float_noise(check_size(x))))
 }
 
-pub fn finite(x: f64) -> Option<Value> {
-    if x.is_finite() { float(x) } else { None }
+pub fn finite_value(x: f64) -> Option<Value> {
+    if x.is_finite() { float_value(x) } else { None }
 }
 
-fn negated(value: &Value) -> Value {
+fn negate_value(value: &Value) -> Value {
     match value {
         Value::Int(i) => Value::Int(i.saturating_neg()),
         Value::Decimal(exact) => Value::Decimal(exact.negate()),
-        other => Value::Number(-number(other)),
+        other => Value::Number(-to_number(other)),
     }
 }
 
@@ -118,21 +118,21 @@ fn sign(x: f64) -> i64 {
 
 /// Returns the number of decimal places, truncated to an integer.
 fn digits_argument(args: CallArgs<'_>) -> i64 {
-    args.get(1).map_or(0, |digits| number(digits).trunc() as i64)
+    args.get(1).map_or(0, |digits| to_number(digits).trunc() as i64)
 }
 
 /// Converts a decimal to the type of `of`.
-fn as_is(of: &Value, exact: Exact) -> Value {
+fn as_is(of: &Value, exact: ExactDecimal) -> Value {
     match of {
         Value::Decimal(_) => Value::Decimal(exact),
         Value::Int(_) => integer_value(10i128.checked_pow(exact.scale).map_or(0, |unit| exact.digits / unit)),
-        _ => Value::Number(check_size(exact.number())),
+        _ => Value::Number(check_size(exact.to_f64())),
     }
 }
 
 /// Converts a remainder to the type of `of`. A remainder of floats is computed as a difference, so its last bits are
 /// uncertain.
-fn as_difference(of: &Value, exact: Exact) -> Value {
+fn as_difference(of: &Value, exact: ExactDecimal) -> Value {
     match as_is(of, exact) {
         Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(with_float_noise(n)),
         other => other,
@@ -152,56 +152,56 @@ fn integer_value(digits: i128) -> Value {
     }
 }
 
-fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
+fn round_value(value: &Value, places: i64, towards: RoundingDirection) -> Value {
     if places.abs() > 20 {
         // Each warehouse has a different limit on the number of places.
-        uncertainty::mark();
+        uncertainty::mark_uncertain();
     }
-    let Some(exact) = Exact::from_value(value) else {
+    let Some(exact) = ExactDecimal::from_value(value) else {
         // The number is too large to have a fraction, or so small that it rounds to 0.
-        uncertainty::mark();
+        uncertainty::mark_uncertain();
         return value.clone();
     };
-    match exact.rounded(places, towards) {
+    match exact.round_to(places, towards) {
         Some(exact) => as_is(value, exact),
-        None if towards == Towards::Away && exact.digits != 0 => {
+        None if towards == RoundingDirection::Away && exact.digits != 0 => {
             uncertainty::mark_oversize();
             Value::Null
         }
-        None => as_is(value, Exact { digits: 0, scale: 0 }),
+        None => as_is(value, ExactDecimal { digits: 0, scale: 0 }),
     }
 }
 
 /// Pads a decimal with zeros to the number of places to which it was rounded.
-fn padded(value: Value, places: i64) -> Value {
+fn pad_decimal(value: Value, places: i64) -> Value {
     let wanted = u32::try_from(places.max(0)).unwrap_or(0);
     match value {
         Value::Decimal(exact) if exact.scale != wanted => Value::Decimal(
-            Exact::align_scales(
+            ExactDecimal::align_scales(
                 exact,
-                Exact {
+                ExactDecimal {
                     digits: 0,
                     scale: wanted,
                 },
             )
-            .map_or(exact, |(digits, _, scale)| Exact { digits, scale }),
+            .map_or(exact, |(digits, _, scale)| ExactDecimal { digits, scale }),
         ),
         other => other,
     }
 }
 
 /// Converts a number without a fraction to an integer. `None` if the number is too large.
-fn integer(value: Value) -> Option<Value> {
+fn to_integer(value: Value) -> Option<Value> {
     match value {
-        Value::Decimal(exact) => integer(Value::Number(exact.number())),
+        Value::Decimal(exact) => to_integer(Value::Number(exact.to_f64())),
         Value::Number(n) if n.abs() >= 9.2e18 => None,
         Value::Number(n) => Some(Value::Int(n as i64)),
         other => Some(other),
     }
 }
 
-fn cut(value: &Value) -> Option<i64> {
-    match integer(rounded(value, 0, Towards::Zero))? {
+fn truncate_number(value: &Value) -> Option<i64> {
+    match to_integer(round_value(value, 0, RoundingDirection::Zero))? {
         Value::Int(i) => Some(i),
         _ => None,
     }
@@ -209,7 +209,7 @@ fn cut(value: &Value) -> Option<i64> {
 
 /// Rounds away from zero to the next even or odd integer.
 fn parity(value: &Value, odd: bool) -> Option<Value> {
-    let Value::Int(away) = integer(rounded(value, 0, Towards::Away))? else {
+    let Value::Int(away) = to_integer(round_value(value, 0, RoundingDirection::Away))? else {
         return None;
     };
     let further = (away % 2 != 0) != odd;
@@ -221,17 +221,17 @@ fn parity(value: &Value, odd: bool) -> Option<Value> {
 }
 
 /// Scales two numbers to the same number of decimal places.
-fn in_step(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
-    let aligned = Exact::from_value(a)
-        .zip(Exact::from_value(b))
-        .and_then(|(a, b)| Exact::align_scales(a, b));
+fn align_places(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
+    let aligned = ExactDecimal::from_value(a)
+        .zip(ExactDecimal::from_value(b))
+        .and_then(|(a, b)| ExactDecimal::align_scales(a, b));
     if aligned.is_none() {
-        uncertainty::mark();
+        uncertainty::mark_uncertain();
     }
     aligned
 }
 
-fn both_whole(a: &Value, b: &Value) -> Value {
+fn zero_of_type(a: &Value, b: &Value) -> Value {
     match (a, b) {
         (Value::Int(_), Value::Int(_)) => Value::Int(0),
         _ => Value::Number(0.0),
@@ -240,74 +240,88 @@ fn both_whole(a: &Value, b: &Value) -> Value {
 
 /// Evaluates CEILING and FLOOR. If the number is positive and the significance is negative, the result is an error.
 /// If the significance is 0, CEILING returns 0, and FLOOR returns an error unless the number is 0.
-fn multiple(value: &Value, significance: Option<&Value>, towards: Towards) -> Option<Value> {
+fn round_to_multiple(value: &Value, significance: Option<&Value>, towards: RoundingDirection) -> Option<Value> {
     let significance = significance.cloned().unwrap_or(Value::Int(1));
-    let (x, s) = (number(value), number(&significance));
-    let kind = both_whole(value, &significance);
+    let (x, s) = (to_number(value), to_number(&significance));
+    let kind = zero_of_type(value, &significance);
     if x == 0.0 {
         return Some(kind);
     }
     if s == 0.0 {
-        return (towards == Towards::Up).then_some(kind);
+        return (towards == RoundingDirection::Up).then_some(kind);
     }
     if x > 0.0 && s < 0.0 {
         return None;
     }
-    let Some((a, b, scale)) = in_step(value, &significance) else {
-        let quotient = if towards == Towards::Up {
+    let Some((a, b, scale)) = align_places(value, &significance) else {
+        let quotient = if towards == RoundingDirection::Up {
             (x / s).ceil()
         } else {
             (x / s).floor()
         };
-        return float(quotient * s);
+        return float_value(quotient * s);
     };
     Some(as_is(
         &kind,
-        Exact {
-            digits: quotient(a, b, towards).checked_mul(b)?,
+        ExactDecimal {
+            digits: rounded_quotient(a, b, towards).checked_mul(b)?,
             scale,
         },
     ))
 }
 
 /// Rounds to a multiple of the absolute significance. With a mode other than 0, rounds the absolute value.
-fn multiple_of_size(args: CallArgs<'_>, towards: Towards) -> Option<Value> {
-    let absolute = |value: &Value| if number(value) < 0.0 { negated(value) } else { value.clone() };
+fn multiple_of_size(args: CallArgs<'_>, towards: RoundingDirection) -> Option<Value> {
+    let absolute = |value: &Value| {
+        if to_number(value) < 0.0 {
+            negate_value(value)
+        } else {
+            value.clone()
+        }
+    };
     let significance = args.get(1).map_or(Value::Int(1), absolute);
-    if number(&significance) == 0.0 {
-        return Some(both_whole(&args[0], &significance));
+    if to_number(&significance) == 0.0 {
+        return Some(zero_of_type(&args[0], &significance));
     }
-    if args.get(2).is_none_or(|mode| number(mode) == 0.0) || number(&args[0]) >= 0.0 {
-        return multiple(&args[0], Some(&significance), towards);
+    if args.get(2).is_none_or(|mode| to_number(mode) == 0.0) || to_number(&args[0]) >= 0.0 {
+        return round_to_multiple(&args[0], Some(&significance), towards);
     }
-    Some(negated(&multiple(&absolute(&args[0]), Some(&significance), towards)?))
+    Some(negate_value(&round_to_multiple(
+        &absolute(&args[0]),
+        Some(&significance),
+        towards,
+    )?))
 }
 
 fn combinations(args: CallArgs<'_>) -> Option<Value> {
-    let (count, chosen) = (number(&args[0]).trunc(), number(&args[1]).trunc());
+    let (count, chosen) = (to_number(&args[0]).trunc(), to_number(&args[1]).trunc());
     if !(0.0..171.0).contains(&count) || !(0.0..=count).contains(&chosen) {
         return None;
     }
     let product = (1..=chosen as i64).fold(1.0, |product, i| {
         (product * (count - chosen + i as f64) / i as f64).round()
     });
-    if product < 1e13 { Some(Value::Number(product)) } else { float(product) }
+    if product < 1e13 {
+        Some(Value::Number(product))
+    } else {
+        float_value(product)
+    }
 }
 
 fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
-    let kind = both_whole(&args[0], &args[1]);
-    let (x, m) = (number(&args[0]), number(&args[1]));
+    let kind = zero_of_type(&args[0], &args[1]);
+    let (x, m) = (to_number(&args[0]), to_number(&args[1]));
     if m == 0.0 || x == 0.0 {
         return Some(kind);
     }
     if (x < 0.0) != (m < 0.0) {
         return None;
     }
-    let (a, b, scale) = in_step(&args[0], &args[1])?;
+    let (a, b, scale) = align_places(&args[0], &args[1])?;
     Some(as_is(
         &kind,
-        Exact {
-            digits: quotient(a, b, Towards::Nearest).checked_mul(b)?,
+        ExactDecimal {
+            digits: rounded_quotient(a, b, RoundingDirection::Nearest).checked_mul(b)?,
             scale,
         },
     ))
@@ -315,30 +329,32 @@ fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
 
 /// Evaluates MOD. The result has the sign of the divisor.
 fn remainder(args: CallArgs<'_>) -> Option<Value> {
-    if number(&args[1]) == 0.0 {
+    if to_number(&args[1]) == 0.0 {
         return None;
     }
-    let (a, b, scale) = in_step(&args[0], &args[1])?;
-    let kind = both_whole(&args[0], &args[1]);
+    let (a, b, scale) = align_places(&args[0], &args[1])?;
+    let kind = zero_of_type(&args[0], &args[1]);
     Some(as_difference(
         &kind,
-        Exact {
-            digits: a.checked_sub(b.checked_mul(quotient(a, b, Towards::Down))?)?,
+        ExactDecimal {
+            digits: a.checked_sub(b.checked_mul(rounded_quotient(a, b, RoundingDirection::Down))?)?,
             scale,
         },
     ))
 }
 
 fn whole_quotient(args: CallArgs<'_>) -> Option<Value> {
-    if number(&args[1]) == 0.0 {
+    if to_number(&args[1]) == 0.0 {
         return None;
     }
-    let (a, b, _) = in_step(&args[0], &args[1])?;
-    i64::try_from(quotient(a, b, Towards::Zero)).ok().map(Value::Int)
+    let (a, b, _) = align_places(&args[0], &args[1])?;
+    i64::try_from(rounded_quotient(a, b, RoundingDirection::Zero))
+        .ok()
+        .map(Value::Int)
 }
 
 fn factorial(args: CallArgs<'_>) -> Option<Value> {
-    let n = number(&args[0]);
+    let n = to_number(&args[0]);
     if !(0.0..171.0).contains(&n) {
         return None;
     }
@@ -352,14 +368,14 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
 }
 
 /// Truncates the arguments to non-negative integers.
-fn naturals(args: CallArgs<'_>) -> Option<Vec<i64>> {
+fn natural_arguments(args: CallArgs<'_>) -> Option<Vec<i64>> {
     let natural = |value: &Value| match value {
         // An integer is not converted to a float, because it would lose digits.
         Value::Int(int) => Some(*int),
-        _ => cut(value),
+        _ => truncate_number(value),
     };
     args.iter()
-        .map(|value| natural(value).filter(|_| number(value) >= 0.0))
+        .map(|value| natural(value).filter(|_| to_number(value) >= 0.0))
         .collect()
 }
 
@@ -415,15 +431,15 @@ fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {
     if x <= 0.0 {
         return None;
     }
-    let Some(base) = base else { return float(x.ln()) };
+    let Some(base) = base else { return float_value(x.ln()) };
     if base <= 0.0 || base == 1.0 {
         return None;
     }
-    float(if base == 10.0 { x.log10() } else { x.ln() / base.ln() })
+    float_value(if base == 10.0 { x.log10() } else { x.ln() / base.ln() })
 }
 
 fn within_one(x: f64) -> Option<f64> {
     // In an engine, a value that is 1 may be slightly greater than 1 because of rounding.
-    uncertainty::compared(x.abs(), 1.0);
+    uncertainty::mark_comparison(x.abs(), 1.0);
     (-1.0..=1.0).contains(&x).then_some(x)
 }

@@ -54,5 +54,5 @@ pub fn call(name: &str, args: &[Value]) -> Option<Value> {
         .or_else(|| math::call(name, args))
         .or_else(|| financial::call(name, args))
         .or_else(|| logic::call(name, args))
-        .or_else(|| statistics::across(name, args))
+        .or_else(|| statistics::evaluate_across(name, args))
 }

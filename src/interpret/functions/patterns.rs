@@ -24,77 +24,81 @@ pub fn regex_argument_name(name: &str, is_written: impl Fn(usize) -> bool) -> &s
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
-        "SEARCH" => |args: CallArgs<'_>| search(&wildcards(&text(&args[0])), args),
-        SEARCH_AS_IS => |args: CallArgs<'_>| search(&as_it_is(&text(&args[0])), args),
-        "REGEXMATCH" => |args: CallArgs<'_>| Some(Value::Bool(expression(&text(&args[1]))?.is_match(&text(&args[0])))),
-        "REGEXEXTRACT" => extract,
-        "REGEXREPLACE" => |args: CallArgs<'_>| replaced(args, &groups(&text(&args[2]))),
-        REGEXREPLACE_AS_IS => |args: CallArgs<'_>| replaced(args, &[New::Text(text(&args[2]).into_owned())]),
+        "SEARCH" => |args: CallArgs<'_>| search(&parse_wildcards(&text(&args[0])), args),
+        SEARCH_AS_IS => |args: CallArgs<'_>| search(&literal_pattern(&text(&args[0])), args),
+        "REGEXMATCH" => {
+            |args: CallArgs<'_>| Some(Value::Bool(compile_regex(&text(&args[1]))?.is_match(&text(&args[0]))))
+        }
+        "REGEXEXTRACT" => extract_match,
+        "REGEXREPLACE" => |args: CallArgs<'_>| replace_matches(args, &parse_replacement(&text(&args[2]))),
+        REGEXREPLACE_AS_IS => {
+            |args: CallArgs<'_>| replace_matches(args, &[ReplacementPart::Text(text(&args[2]).into_owned())])
+        }
         _ => return None,
     };
     Some(evaluate_strict(args, of))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Wild {
+enum WildcardPart {
     Run,
     One,
     Char(char),
 }
 
 /// Parses wildcards: `*` matches any number of characters, `?` matches one, and `~` escapes `*`, `?` and `~`.
-fn wildcards(needle: &str) -> Vec<Wild> {
+fn parse_wildcards(needle: &str) -> Vec<WildcardPart> {
     let mut pattern = Vec::new();
     let mut rest = needle.chars().peekable();
     while let Some(c) = rest.next() {
         pattern.push(match (c, rest.peek()) {
-            ('~', Some('*' | '?' | '~')) => Wild::Char(rest.next().unwrap_or(c)),
-            ('*', _) => Wild::Run,
-            ('?', _) => Wild::One,
-            _ => Wild::Char(c),
+            ('~', Some('*' | '?' | '~')) => WildcardPart::Char(rest.next().unwrap_or(c)),
+            ('*', _) => WildcardPart::Run,
+            ('?', _) => WildcardPart::One,
+            _ => WildcardPart::Char(c),
         });
     }
     pattern
 }
 
-fn as_it_is(needle: &str) -> Vec<Wild> {
-    needle.chars().map(Wild::Char).collect()
+fn literal_pattern(needle: &str) -> Vec<WildcardPart> {
+    needle.chars().map(WildcardPart::Char).collect()
 }
 
-fn search(pattern: &[Wild], args: CallArgs<'_>) -> Option<Value> {
+fn search(pattern: &[WildcardPart], args: CallArgs<'_>) -> Option<Value> {
     let all: Vec<char> = text(&args[1]).chars().collect();
     let start = args
         .get(2)
         .and_then(Value::number)
         .map_or(1, |start| start.floor() as i64);
-    first_place(&all, start, |rest| begins(rest, pattern))
+    first_place(&all, start, |rest| is_prefix_match(rest, pattern))
 }
 
 /// Returns whether a string begins with a pattern, ignoring case.
-fn begins(text: &[char], pattern: &[Wild]) -> bool {
-    is_met(text, pattern, false)
+fn is_prefix_match(text: &[char], pattern: &[WildcardPart]) -> bool {
+    is_pattern_match(text, pattern, false)
 }
 
 /// Returns whether a whole string matches a criterion with wildcards, ignoring case.
 pub fn is_like(text: &str, criterion: &str) -> bool {
     let all: Vec<char> = text.chars().collect();
-    is_met(&all, &wildcards(criterion), true)
+    is_pattern_match(&all, &parse_wildcards(criterion), true)
 }
 
 /// Matches a pattern without recursion. If the part after a `*` does not match, the `*` matches one more character.
-fn is_met(text: &[char], pattern: &[Wild], whole: bool) -> bool {
+fn is_pattern_match(text: &[char], pattern: &[WildcardPart], whole: bool) -> bool {
     let (mut at, mut sign) = (0, 0);
     let mut run: Option<(usize, usize)> = None;
     loop {
         match (pattern.get(sign), text.get(at)) {
             (None, None) => return true,
             (None, Some(_)) if !whole => return true,
-            (Some(Wild::Run), _) => {
+            (Some(WildcardPart::Run), _) => {
                 sign += 1;
                 run = Some((at, sign));
             }
-            (Some(Wild::One), Some(_)) => (at, sign) = (at + 1, sign + 1),
-            (Some(Wild::Char(c)), Some(other)) if other.to_lowercase().eq(c.to_lowercase()) => {
+            (Some(WildcardPart::One), Some(_)) => (at, sign) = (at + 1, sign + 1),
+            (Some(WildcardPart::Char(c)), Some(other)) if other.to_lowercase().eq(c.to_lowercase()) => {
                 (at, sign) = (at + 1, sign + 1);
             }
             _ => match run {
@@ -108,21 +112,21 @@ fn is_met(text: &[char], pattern: &[Wild], whole: bool) -> bool {
     }
 }
 
-fn extract(args: CallArgs<'_>) -> Option<Value> {
+fn extract_match(args: CallArgs<'_>) -> Option<Value> {
     let of = text(&args[0]);
-    let found = expression(&text(&args[1]))?.captures(&of)?;
+    let found = compile_regex(&text(&args[1]))?.captures(&of)?;
     let part = found.get(usize::from(found.len() > 1))?;
     Some(Value::Text(part.as_str().to_owned()))
 }
 
 /// Part of a replacement text.
-enum New {
+enum ReplacementPart {
     Text(String),
     Group(usize),
 }
 
 /// Parses a replacement text: `$1` to `$9` are groups, and all other characters are literal.
-fn groups(new: &str) -> Vec<New> {
+fn parse_replacement(new: &str) -> Vec<ReplacementPart> {
     let mut parts = Vec::new();
     let mut rest = new.chars().peekable();
     while let Some(c) = rest.next() {
@@ -130,26 +134,26 @@ fn groups(new: &str) -> Vec<New> {
         match digit {
             Some(digit) => {
                 rest.next();
-                parts.push(New::Group(digit as usize));
+                parts.push(ReplacementPart::Group(digit as usize));
             }
-            None => parts.push(New::Text(c.to_string())),
+            None => parts.push(ReplacementPart::Text(c.to_string())),
         }
     }
     parts
 }
 
-fn replaced(args: CallArgs<'_>, new: &[New]) -> Option<Value> {
+fn replace_matches(args: CallArgs<'_>, new: &[ReplacementPart]) -> Option<Value> {
     let put = |found: &regex::Captures<'_>| {
-        let part = |part: &New| match part {
-            New::Text(text) => text.clone(),
-            New::Group(group) => found
+        let part = |part: &ReplacementPart| match part {
+            ReplacementPart::Text(text) => text.clone(),
+            ReplacementPart::Group(group) => found
                 .get(*group)
                 .map_or_else(String::new, |part| part.as_str().to_owned()),
         };
         new.iter().map(part).collect::<String>()
     };
     Some(Value::Text(
-        expression(&text(&args[1]))?
+        compile_regex(&text(&args[1]))?
             .replace_all(&text(&args[0]), put)
             .into_owned(),
     ))
@@ -157,7 +161,7 @@ fn replaced(args: CallArgs<'_>, new: &[New]) -> Option<Value> {
 
 /// Translates a regular expression to the syntax of Rust's `regex` and compiles it. Character classes contain only
 /// ASCII characters, and in brackets only `]`, `\`, `^` and `-` are special.
-fn expression(pattern: &str) -> Option<Regex> {
+fn compile_regex(pattern: &str) -> Option<Regex> {
     let mut spelled = String::new();
     let mut in_brackets = false;
     let mut rest = pattern.chars();
@@ -165,7 +169,7 @@ fn expression(pattern: &str) -> Option<Regex> {
         match c {
             '\\' => {
                 let sign = rest.next().unwrap_or('\\');
-                match class(sign) {
+                match character_class(sign) {
                     Some(class) => spelled.push_str(class),
                     None => spelled.extend(['\\', sign]),
                 }
@@ -185,7 +189,7 @@ fn expression(pattern: &str) -> Option<Regex> {
     expression
 }
 
-fn class(sign: char) -> Option<&'static str> {
+fn character_class(sign: char) -> Option<&'static str> {
     Some(match sign {
         'd' => "[0-9]",
         'D' => "[^0-9]",

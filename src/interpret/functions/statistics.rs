@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::arithmetic::binary;
-use crate::exact::Exact;
+use crate::arithmetic::evaluate_binary;
+use crate::exact::ExactDecimal;
 use crate::expr::ReferenceOp;
 use crate::functions::CallArgs;
-use crate::functions::criteria::meets_criterion;
-use crate::functions::math::number;
+use crate::functions::criteria::is_criterion_met;
+use crate::functions::math::to_number;
 use crate::uncertainty::{self, add_noise, with_float_noise};
 use crate::value::Value;
 
@@ -27,64 +27,66 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "COUNT" | "COUNTA" => Value::Int(column().len() as i64),
         "COUNTUNIQUE" => Value::Int(distinct(&column()).len() as i64),
         "COUNTBLANK" => {
-            let blank = |row: &&Vec<Value>| cell(row, 0).is_null() || *cell(row, 0) == Value::Text(String::new());
+            let blank = |row: &&Vec<Value>| {
+                argument_value(row, 0).is_null() || *argument_value(row, 0) == Value::Text(String::new())
+            };
             Value::Int(rows.iter().filter(blank).count() as i64)
         }
         "SUM" => sum(&column()),
         "AVERAGE" => average(&column()),
         "PRODUCT" => product(&column()),
-        "MIN" => extreme(&column(), std::cmp::Ordering::Less),
-        "MAX" => extreme(&column(), std::cmp::Ordering::Greater),
-        "MEDIAN" => at_share(&column(), 0.5),
+        "MIN" => extreme_value(&column(), std::cmp::Ordering::Less),
+        "MAX" => extreme_value(&column(), std::cmp::Ordering::Greater),
+        "MEDIAN" => value_at_percentile(&column(), 0.5),
         "MODE" => mode(&column()),
-        "LARGE" => nth(&column(), constant(), true),
-        "SMALL" => nth(&column(), constant(), false),
+        "LARGE" => nth_value(&column(), constant(), true),
+        "SMALL" => nth_value(&column(), constant(), false),
         "PERCENTILE" => constant()
             .filter(|s| (0.0..=1.0).contains(s))
-            .map_or(Value::Null, |s| at_share(&column(), s)),
-        "PERCENTILE.EXC" => constant().map_or(Value::Null, |share| within(&column(), share)),
+            .map_or(Value::Null, |s| value_at_percentile(&column(), s)),
+        "PERCENTILE.EXC" => constant().map_or(Value::Null, |share| value_at_exclusive_percentile(&column(), share)),
         "TRIMMEAN" => match constant() {
             Some(share) if (0.0..=1.0).contains(&share) => trimmed_mean(column(), share),
             _ => Value::Null,
         },
         "QUARTILE" => match constant().map(f64::trunc) {
-            Some(quarter) if (0.0..=4.0).contains(&quarter) => at_share(&column(), quarter / 4.0),
+            Some(quarter) if (0.0..=4.0).contains(&quarter) => value_at_percentile(&column(), quarter / 4.0),
             _ => Value::Null,
         },
-        "VAR" => spread(&column(), 1).map_or(Value::Null, Value::Number),
-        "VAR.P" => spread(&column(), 0).map_or(Value::Null, Value::Number),
-        "STDEV" => spread(&column(), 1).map_or(Value::Null, |v| Value::Number(with_float_noise(v.sqrt()))),
-        "STDEV.P" => spread(&column(), 0).map_or(Value::Null, |v| Value::Number(with_float_noise(v.sqrt()))),
-        "COVAR" | "COVARIANCE.S" => pairs(rows).covariance(1),
-        "COVARIANCE.P" => pairs(rows).covariance(0),
-        "CORREL" => pairs(rows).correlation(),
-        "SLOPE" => pairs(rows)
-            .line()
+        "VAR" => variance(&column(), 1).map_or(Value::Null, Value::Number),
+        "VAR.P" => variance(&column(), 0).map_or(Value::Null, Value::Number),
+        "STDEV" => variance(&column(), 1).map_or(Value::Null, |v| Value::Number(with_float_noise(v.sqrt()))),
+        "STDEV.P" => variance(&column(), 0).map_or(Value::Null, |v| Value::Number(with_float_noise(v.sqrt()))),
+        "COVAR" | "COVARIANCE.S" => numeric_pairs(rows).covariance(1),
+        "COVARIANCE.P" => numeric_pairs(rows).covariance(0),
+        "CORREL" => numeric_pairs(rows).correlation(),
+        "SLOPE" => numeric_pairs(rows)
+            .regression_line()
             .map_or(Value::Null, |(slope, _)| Value::Number(slope)),
-        "INTERCEPT" => pairs(rows)
-            .line()
+        "INTERCEPT" => numeric_pairs(rows)
+            .regression_line()
             .map_or(Value::Null, |(_, start)| Value::Number(start)),
         "SUMPRODUCT" => {
             let times = |row: &Vec<Value>| {
                 row.iter()
-                    .fold(Value::Int(1), |a, b| binary(ReferenceOp::Multiply, &a, b))
+                    .fold(Value::Int(1), |a, b| evaluate_binary(ReferenceOp::Multiply, &a, b))
             };
             sum(&rows.iter().map(times).filter(|v| !v.is_null()).collect::<Vec<Value>>())
         }
-        "SUMIF" => sum(&picked(rows)),
-        "AVERAGEIF" => average(&picked(rows)),
+        "SUMIF" => sum(&sumif_values(rows)),
+        "AVERAGEIF" => average(&sumif_values(rows)),
         "COUNTIF" | "COUNTIFS" => Value::Int(count_if(rows) as i64),
-        "SUMIFS" => sum(&picked_by_all(rows)),
-        "AVERAGEIFS" => average(&picked_by_all(rows)),
-        "MINIFS" => extreme(&picked_by_all(rows), std::cmp::Ordering::Less),
-        "MAXIFS" => extreme(&picked_by_all(rows), std::cmp::Ordering::Greater),
-        "TEXTJOIN" => joined(rows),
+        "SUMIFS" => sum(&sumifs_values(rows)),
+        "AVERAGEIFS" => average(&sumifs_values(rows)),
+        "MINIFS" => extreme_value(&sumifs_values(rows), std::cmp::Ordering::Less),
+        "MAXIFS" => extreme_value(&sumifs_values(rows), std::cmp::Ordering::Greater),
+        "TEXTJOIN" => join_texts(rows),
         _ => return None,
     })
 }
 
 /// Evaluates an aggregate over several values of one row. `None` if the function cannot be used in this way.
-pub fn across(name: &str, args: CallArgs<'_>) -> Option<Value> {
+pub fn evaluate_across(name: &str, args: CallArgs<'_>) -> Option<Value> {
     const ACROSS: [&str; 13] = [
         "SUM",
         "AVERAGE",
@@ -108,7 +110,7 @@ pub fn across(name: &str, args: CallArgs<'_>) -> Option<Value> {
 }
 
 /// Returns the value of an argument in a row, or NULL if the row does not have the argument.
-fn cell(row: &[Value], at: usize) -> &Value {
+fn argument_value(row: &[Value], at: usize) -> &Value {
     row.get(at).unwrap_or(&Value::Null)
 }
 
@@ -126,25 +128,25 @@ pub fn distinct(values: &[Value]) -> Vec<Value> {
 /// number of digits of a quotient, and with a decimal this number is marked as uncertain.
 fn sum(values: &[Value]) -> Value {
     if values.is_empty() {
-        return Value::Decimal(Exact { digits: 0, scale: 0 });
+        return Value::Decimal(ExactDecimal { digits: 0, scale: 0 });
     }
     values
         .iter()
-        .fold(Value::Int(0), |a, b| binary(ReferenceOp::Add, &a, b))
+        .fold(Value::Int(0), |a, b| evaluate_binary(ReferenceOp::Add, &a, b))
 }
 
 fn average(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Null;
     }
-    Value::Number(uncertainty::ratio(
+    Value::Number(uncertainty::noisy_ratio(
         sum(values).number().unwrap_or(0.0),
         values.len() as f64,
     ))
 }
 
 fn product(values: &[Value]) -> Value {
-    let times = |a: Value, b: &Value| binary(ReferenceOp::Multiply, &a, b);
+    let times = |a: Value, b: &Value| evaluate_binary(ReferenceOp::Multiply, &a, b);
     // Engines compute a product as a sum of logarithms, so the result is inexact.
     match values.iter().fold(Value::Int(1), times) {
         _ if values.is_empty() => Value::Null,
@@ -154,14 +156,14 @@ fn product(values: &[Value]) -> Value {
     }
 }
 
-fn extreme(values: &[Value], wanted: std::cmp::Ordering) -> Value {
+fn extreme_value(values: &[Value], wanted: std::cmp::Ordering) -> Value {
     let better = |a: Value, b: Value| if b.compare(&a) == Some(wanted) { b } else { a };
     values.iter().cloned().reduce(better).unwrap_or(Value::Null)
 }
 
 fn sorted(values: &[Value]) -> Vec<Value> {
     let mut sorted = values.to_vec();
-    sorted.sort_by(|a, b| a.order(b, false));
+    sorted.sort_by(|a, b| a.sort_order(b, false));
     sorted
 }
 
@@ -173,13 +175,13 @@ fn mode(values: &[Value]) -> Value {
         .for_each(|value| *counts.entry(value.key()).or_default() += 1);
     let most = counts.values().copied().max().unwrap_or(0);
     let is_mode = |value: &&Value| most > 1 && counts.get(&value.key()) == Some(&most);
-    extreme(
+    extreme_value(
         &values.iter().filter(is_mode).cloned().collect::<Vec<Value>>(),
         std::cmp::Ordering::Less,
     )
 }
 
-fn nth(values: &[Value], place: Option<f64>, largest: bool) -> Value {
+fn nth_value(values: &[Value], place: Option<f64>, largest: bool) -> Value {
     let mut sorted = sorted(values);
     if largest {
         sorted.reverse();
@@ -193,23 +195,23 @@ fn nth(values: &[Value], place: Option<f64>, largest: bool) -> Value {
 }
 
 /// Interpolates between the two values next to a position, which is counted from 0.
-fn between(sorted: &[f64], place: f64) -> f64 {
+fn interpolate(sorted: &[f64], place: f64) -> f64 {
     let (below, part) = (place.floor() as usize, place - place.floor());
     let at = |place: usize| sorted.get(place).or(sorted.last()).copied().unwrap_or_default();
     if part == 0.0 {
         return at(below);
     }
-    uncertainty::sum(
+    uncertainty::noisy_sum(
         at(below),
-        uncertainty::product(uncertainty::sum(at(below + 1), -at(below)), part),
+        uncertainty::noisy_product(uncertainty::noisy_sum(at(below + 1), -at(below)), part),
     )
 }
 
 fn numbers(values: &[Value]) -> Vec<f64> {
-    sorted(values).iter().map(number).collect()
+    sorted(values).iter().map(to_number).collect()
 }
 
-fn at_share(values: &[Value], share: f64) -> Value {
+fn value_at_percentile(values: &[Value], share: f64) -> Value {
     let sorted = numbers(values);
     if sorted.is_empty() {
         return Value::Null;
@@ -218,10 +220,10 @@ fn at_share(values: &[Value], share: f64) -> Value {
     // If a position differs from an integer only in its last bits, round it.
     let whole = place.round();
     let place = if (place - whole).abs() < 1e-9 { whole } else { place };
-    Value::Number(between(&sorted, place))
+    Value::Number(interpolate(&sorted, place))
 }
 
-fn within(values: &[Value], share: f64) -> Value {
+fn value_at_exclusive_percentile(values: &[Value], share: f64) -> Value {
     let sorted = numbers(values);
     let place = share * (sorted.len() + 1) as f64;
     let whole = place.round();
@@ -229,51 +231,51 @@ fn within(values: &[Value], share: f64) -> Value {
     if share <= 0.0 || share >= 1.0 || place < 1.0 || place > sorted.len() as f64 {
         return Value::Null;
     }
-    Value::Number(between(&sorted, place - 1.0))
+    Value::Number(interpolate(&sorted, place - 1.0))
 }
 
 /// Returns the variance. `short` is subtracted from the number of values in the divisor: 1 for a sample, 0 for a
 /// population. `None` if there are too few values.
-fn spread(values: &[Value], short: usize) -> Option<f64> {
+fn variance(values: &[Value], short: usize) -> Option<f64> {
     if values.len() <= short {
         return None;
     }
-    let numbers: Vec<f64> = values.iter().map(number).collect();
+    let numbers: Vec<f64> = values.iter().map(to_number).collect();
     let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
     let squares = numbers.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
-    doubt_if_flat(squares, &numbers);
+    mark_if_flat(squares, &numbers);
     Some(with_float_noise(uncertainty::check_size(
         squares / (numbers.len() - short) as f64,
     )))
 }
 
 /// Marks a variance as uncertain if it may consist only of rounding errors.
-fn doubt_if_flat(squares: f64, numbers: &[f64]) {
+fn mark_if_flat(squares: f64, numbers: &[f64]) {
     let size = numbers.iter().map(|x| x * x).sum::<f64>();
     if squares != 0.0 && squares < 1e-9 * size {
-        uncertainty::mark();
+        uncertainty::mark_uncertain();
     }
 }
 
 /// Values of the rows in which both arguments are numbers.
-struct Pairs {
+struct NumericPairs {
     first: Vec<f64>,
     second: Vec<f64>,
 }
 
-fn pairs(rows: &[Vec<Value>]) -> Pairs {
-    let both = |row: &Vec<Value>| cell(row, 0).number().zip(cell(row, 1).number());
+fn numeric_pairs(rows: &[Vec<Value>]) -> NumericPairs {
+    let both = |row: &Vec<Value>| argument_value(row, 0).number().zip(argument_value(row, 1).number());
     let (first, second) = rows.iter().filter_map(both).unzip();
-    Pairs { first, second }
+    NumericPairs { first, second }
 }
 
-impl Pairs {
+impl NumericPairs {
     fn count(&self) -> usize {
         self.first.len()
     }
 
     /// Returns the sum of the absolute products, which determines the size of the rounding error.
-    fn size(&self) -> f64 {
+    fn product_magnitude(&self) -> f64 {
         self.first.iter().zip(&self.second).map(|(x, y)| (x * y).abs()).sum()
     }
 
@@ -284,8 +286,8 @@ impl Pairs {
         let both =
             |f: &dyn Fn(f64, f64) -> f64| self.first.iter().zip(&self.second).map(|(x, y)| f(x - a, y - b)).sum();
         let (aa, bb) = (both(&|x, _| x * x), both(&|_, y| y * y));
-        doubt_if_flat(aa, &self.first);
-        doubt_if_flat(bb, &self.second);
+        mark_if_flat(aa, &self.first);
+        mark_if_flat(bb, &self.second);
         (a, b, aa, bb, both(&|x, y| x * y))
     }
 
@@ -296,7 +298,7 @@ impl Pairs {
         let count = (self.count() - short) as f64;
         Value::Number(add_noise(
             uncertainty::check_size(self.moments().4 / count),
-            self.size() / count,
+            self.product_magnitude() / count,
         ))
     }
 
@@ -306,15 +308,15 @@ impl Pairs {
             Value::Null
         } else {
             let root = (aa * bb).sqrt();
-            Value::Number(add_noise(ab / root, self.size() / root))
+            Value::Number(add_noise(ab / root, self.product_magnitude() / root))
         }
     }
 
     /// Returns the slope and the intercept of a linear regression of the first values on the second values.
-    fn line(&self) -> Option<(f64, f64)> {
+    fn regression_line(&self) -> Option<(f64, f64)> {
         let (y, x, _, xx, xy) = self.moments();
         (self.count() >= 2 && xx != 0.0).then(|| {
-            let (slope, lost) = (xy / xx, self.size() / xx);
+            let (slope, lost) = (xy / xx, self.product_magnitude() / xx);
             (
                 add_noise(slope, lost),
                 add_noise(y - slope * x, y.abs() + lost * x.abs()),
@@ -325,14 +327,14 @@ impl Pairs {
 
 /// For each row, returns whether it meets all criteria. The arguments from index `from` on are pairs of a range and a
 /// criterion.
-fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
+fn rows_meeting_criteria(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
     let mut met = vec![true; rows.len()];
     for at in (from..rows.first().map_or(0, Vec::len)).step_by(2) {
         let is_condition = rows
             .iter()
-            .any(|row| !matches!(cell(row, at), Value::Bool(_) | Value::Null));
+            .any(|row| !matches!(argument_value(row, at), Value::Bool(_) | Value::Null));
         for (met, row) in met.iter_mut().zip(rows) {
-            *met &= meets_criterion(cell(row, at), cell(row, at + 1), is_condition);
+            *met &= is_criterion_met(argument_value(row, at), argument_value(row, at + 1), is_condition);
         }
     }
     met
@@ -341,60 +343,66 @@ fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
 /// Evaluates `COUNTIF(condition)` and `COUNTIF(range, criterion)`.
 fn count_if(rows: &[Vec<Value>]) -> usize {
     match rows.first().map(Vec::len) {
-        Some(1) => rows.iter().filter(|row| cell(row, 0).truth() == Some(true)).count(),
-        _ => met(rows, 0).into_iter().filter(|met| *met).count(),
+        Some(1) => rows
+            .iter()
+            .filter(|row| argument_value(row, 0).as_condition() == Some(true))
+            .count(),
+        _ => rows_meeting_criteria(rows, 0).into_iter().filter(|met| *met).count(),
     }
 }
 
-fn there(values: impl Iterator<Item = Value>) -> Vec<Value> {
+fn non_null_values(values: impl Iterator<Item = Value>) -> Vec<Value> {
     values.filter(|value| !value.is_null()).collect()
 }
 
 /// Returns the values that `SUMIF(condition, value)`, `SUMIF(range, criterion)` or `SUMIF(range, criterion, value)`
 /// selects.
-fn picked(rows: &[Vec<Value>]) -> Vec<Value> {
+fn sumif_values(rows: &[Vec<Value>]) -> Vec<Value> {
     let is_condition = rows.iter().any(|row| matches!(row.as_slice(), [Value::Bool(_), _]));
     let met = match rows.first().map(Vec::len) {
-        Some(3) => met(
+        Some(3) => rows_meeting_criteria(
             &rows
                 .iter()
                 .map(|row| row.iter().take(2).cloned().collect())
                 .collect::<Vec<_>>(),
             0,
         ),
-        _ if is_condition => rows.iter().map(|row| cell(row, 0).truth() == Some(true)).collect(),
-        _ => met(rows, 0),
+        _ if is_condition => rows
+            .iter()
+            .map(|row| argument_value(row, 0).as_condition() == Some(true))
+            .collect(),
+        _ => rows_meeting_criteria(rows, 0),
     };
     // Without a separate value argument, the values of the range are selected.
     let value = |row: &Vec<Value>| {
         if row.len() == 2 && !is_condition {
-            cell(row, 0).clone()
+            argument_value(row, 0).clone()
         } else {
             row.last().cloned().unwrap_or(Value::Null)
         }
     };
-    there(rows.iter().zip(met).filter(|(_, met)| *met).map(|(row, _)| value(row)))
+    non_null_values(rows.iter().zip(met).filter(|(_, met)| *met).map(|(row, _)| value(row)))
 }
 
 /// Returns the values that `SUMIFS(value, range, criterion, …)` selects.
-fn picked_by_all(rows: &[Vec<Value>]) -> Vec<Value> {
-    there(
+fn sumifs_values(rows: &[Vec<Value>]) -> Vec<Value> {
+    non_null_values(
         rows.iter()
-            .zip(met(rows, 1))
+            .zip(rows_meeting_criteria(rows, 1))
             .filter(|(_, met)| *met)
-            .map(|(row, _)| cell(row, 0).clone()),
+            .map(|(row, _)| argument_value(row, 0).clone()),
     )
 }
 
 /// Joins strings in sorted order, because the rows have no defined order.
-fn joined(rows: &[Vec<Value>]) -> Value {
+fn join_texts(rows: &[Vec<Value>]) -> Value {
     let Some([delimiter, ignore, _]) = rows.first().map(Vec::as_slice) else {
         return Value::Text(String::new());
     };
-    let ignored = ignore.truth() == Some(true);
+    let ignored = ignore.as_condition() == Some(true);
     let mut texts: Vec<String> = rows
         .iter()
-        .map(|row| cell(row, 2).text())
+        .map(|row| argument_value(row, 2).text())
         .filter(|t| !ignored || !t.is_empty())
         .collect();
     texts.sort();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::functions::CallArgs;
-use crate::functions::math::number;
+use crate::functions::math::to_number;
 use crate::uncertainty;
 use crate::value::Value;
 
@@ -68,11 +68,11 @@ pub fn text(value: &Value) -> Cow<'_, str> {
 
 /// Returns a count or position, rounded down. For example, -0.5 becomes -1.
 fn position_argument(args: CallArgs<'_>, at: usize) -> i64 {
-    number(&args[at]).floor() as i64
+    to_number(&args[at]).floor() as i64
 }
 
 /// Returns a count or position. If the call does not have the argument, returns `missing`.
-fn place_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
+fn position_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
     if args.len() > at {
         position_argument(args, at)
     } else {
@@ -86,21 +86,21 @@ fn characters(text: &str) -> Vec<char> {
 
 /// Returns the characters from index `from` up to, but not including, index `to`. Indexes outside the text are
 /// clipped.
-fn slice(all: &[char], from: i64, to: i64) -> String {
+fn slice_chars(all: &[char], from: i64, to: i64) -> String {
     let within = |at: i64| usize::try_from(at).unwrap_or(0).min(all.len());
     all.iter().take(within(to)).skip(within(from)).collect()
 }
 
-fn is(text: impl Into<String>) -> Option<Value> {
+fn text_value(text: impl Into<String>) -> Option<Value> {
     Some(Value::Text(text.into()))
 }
 
 fn upper(args: CallArgs<'_>) -> Option<Value> {
-    is(text(&args[0]).to_uppercase())
+    text_value(text(&args[0]).to_uppercase())
 }
 
 fn lower(args: CallArgs<'_>) -> Option<Value> {
-    is(text(&args[0]).to_lowercase())
+    text_value(text(&args[0]).to_lowercase())
 }
 
 /// Returns the length of the text of a value.
@@ -109,16 +109,24 @@ fn len(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn left_text(args: CallArgs<'_>) -> Option<Value> {
-    let (all, count) = (characters(&text(&args[0])), place_or(args, 1, 1));
-    if count < 0 { None } else { is(slice(&all, 0, count)) }
-}
-
-fn right(args: CallArgs<'_>) -> Option<Value> {
-    let (all, count) = (characters(&text(&args[0])), place_or(args, 1, 1));
+    let (all, count) = (characters(&text(&args[0])), position_or(args, 1, 1));
     if count < 0 {
         None
     } else {
-        is(slice(&all, (all.len() as i64).saturating_sub(count), all.len() as i64))
+        text_value(slice_chars(&all, 0, count))
+    }
+}
+
+fn right(args: CallArgs<'_>) -> Option<Value> {
+    let (all, count) = (characters(&text(&args[0])), position_or(args, 1, 1));
+    if count < 0 {
+        None
+    } else {
+        text_value(slice_chars(
+            &all,
+            (all.len() as i64).saturating_sub(count),
+            all.len() as i64,
+        ))
     }
 }
 
@@ -131,7 +139,7 @@ fn mid(args: CallArgs<'_>) -> Option<Value> {
     if start < 1 || count < 0 {
         None
     } else {
-        is(slice(&all, start - 1, (start - 1).saturating_add(count)))
+        text_value(slice_chars(&all, start - 1, (start - 1).saturating_add(count)))
     }
 }
 
@@ -139,7 +147,7 @@ fn mid(args: CallArgs<'_>) -> Option<Value> {
 fn trim(args: CallArgs<'_>) -> Option<Value> {
     let all = text(&args[0]);
     let words: Vec<&str> = all.split(' ').filter(|word| !word.is_empty()).collect();
-    is(words.join(" "))
+    text_value(words.join(" "))
 }
 
 fn exact(args: CallArgs<'_>) -> Option<Value> {
@@ -148,7 +156,7 @@ fn exact(args: CallArgs<'_>) -> Option<Value> {
 
 fn find(args: CallArgs<'_>) -> Option<Value> {
     let (needle, all) = (characters(&text(&args[0])), characters(&text(&args[1])));
-    first_place(&all, place_or(args, 2, 1), |rest| rest.starts_with(&needle))
+    first_place(&all, position_or(args, 2, 1), |rest| rest.starts_with(&needle))
 }
 
 /// Returns the first position (starting at 1) at or after the start at which the rest of the text satisfies `wanted`.
@@ -176,7 +184,7 @@ fn replace(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let behind = (start - 1).saturating_add(count);
-    is(slice(&all, 0, start - 1) + &text(&args[3]) + &slice(&all, behind, all.len() as i64))
+    text_value(slice_chars(&all, 0, start - 1) + &text(&args[3]) + &slice_chars(&all, behind, all.len() as i64))
 }
 
 /// Replaces all occurrences, or only the occurrence that the fourth argument specifies.
@@ -186,14 +194,14 @@ fn substitute(args: CallArgs<'_>) -> Option<Value> {
     let which = args.get(3).map(|_| position_argument(args, 3));
     match which {
         Some(which) if which < 1 => None,
-        _ if old.is_empty() => is(all),
-        None => is(all.replace(old, new)),
+        _ if old.is_empty() => text_value(all),
+        None => text_value(all.replace(old, new)),
         Some(which) => match all.match_indices(old).nth(which as usize - 1) {
             Some((at, _)) => {
                 let (before, behind) = all.split_at_checked(at).unwrap_or((&all, ""));
-                is([before, new, behind.strip_prefix(old).unwrap_or_default()].concat())
+                text_value([before, new, behind.strip_prefix(old).unwrap_or_default()].concat())
             }
-            None => is(all),
+            None => text_value(all),
         },
     }
 }
@@ -202,7 +210,11 @@ fn rept(args: CallArgs<'_>) -> Option<Value> {
     let (text, times) = (&text(&args[0]), usize::try_from(position_argument(args, 1)).ok()?);
     // An empty string counts as one character.
     let length = text.chars().count().max(1).checked_mul(times)?;
-    if length > LONGEST { None } else { is(text.repeat(times)) }
+    if length > LONGEST {
+        None
+    } else {
+        text_value(text.repeat(times))
+    }
 }
 
 /// Capitalizes words. Every character that is not a letter ends a word.
@@ -217,26 +229,28 @@ fn proper(args: CallArgs<'_>) -> Option<Value> {
         }
         in_word = c.is_alphabetic();
     }
-    is(cased)
+    text_value(cased)
 }
 
 fn clean(args: CallArgs<'_>) -> Option<Value> {
-    is(text(&args[0])
-        .chars()
-        .filter(|c| !matches!(c, '\0'..='\x1f' | '\x7f'))
-        .collect::<String>())
+    text_value(
+        text(&args[0])
+            .chars()
+            .filter(|c| !matches!(c, '\0'..='\x1f' | '\x7f'))
+            .collect::<String>(),
+    )
 }
 
 fn char(args: CallArgs<'_>) -> Option<Value> {
     let code = u8::try_from(position_argument(args, 0)).ok().filter(|code| *code > 0)?;
-    is(std::primitive::char::from(code))
+    text_value(std::primitive::char::from(code))
 }
 
 fn unichar(args: CallArgs<'_>) -> Option<Value> {
     let code = u32::try_from(position_argument(args, 0))
         .ok()
         .filter(|code| *code > 0)?;
-    is(std::primitive::char::from_u32(code)?)
+    text_value(std::primitive::char::from_u32(code)?)
 }
 
 fn code(args: CallArgs<'_>) -> Option<Value> {

@@ -1,6 +1,6 @@
 //! Periods and parts of dates, as in `column[month]`. Weeks begin on Monday, and fiscal years in January.
 
-use crate::calendar::{Frame, civil};
+use crate::calendar::{PeriodFrame, civil_date};
 use crate::value::{DAY, Value};
 
 const MONTHS: [&str; 12] = [
@@ -27,7 +27,7 @@ const WEEKDAYS: [&str; 7] = [
     "Sunday",
 ];
 
-pub fn name_of_month(month: i64) -> &'static str {
+pub fn month_name(month: i64) -> &'static str {
     usize::try_from(month - 1)
         .ok()
         .and_then(|at| MONTHS.get(at))
@@ -35,7 +35,7 @@ pub fn name_of_month(month: i64) -> &'static str {
         .unwrap_or_default()
 }
 
-pub fn name_of_day(date: i64) -> &'static str {
+pub fn day_name(date: i64) -> &'static str {
     usize::try_from((date + 3).rem_euclid(7))
         .ok()
         .and_then(|at| WEEKDAYS.get(at))
@@ -49,25 +49,25 @@ pub fn timeframe(name: &str, value: &Value) -> Option<Value> {
         return Some(Value::Null);
     };
     let date = seconds.div_euclid(DAY);
-    let (year, month, day) = civil(date);
-    let since = |frame: Frame| Value::Int(date - frame.start(date) + 1);
+    let (year, month, day) = civil_date(date);
+    let since = |frame: PeriodFrame| Value::Int(date - frame.period_start(date) + 1);
     let cut = |length: i64| Value::Time(seconds - seconds.rem_euclid(length));
     Some(match name {
         "date" | "day" => Value::Date(date),
-        "week" => Value::Date(Frame::Week.start(date)),
-        "month" => Value::Date(Frame::Month.start(date)),
-        "quarter" | "fiscal_quarter" => Value::Date(Frame::Quarter.start(date)),
-        "year" => Value::Date(Frame::Year.start(date)),
+        "week" => Value::Date(PeriodFrame::Week.period_start(date)),
+        "month" => Value::Date(PeriodFrame::Month.period_start(date)),
+        "quarter" | "fiscal_quarter" => Value::Date(PeriodFrame::Quarter.period_start(date)),
+        "year" => Value::Date(PeriodFrame::Year.period_start(date)),
         "hour" => cut(3600),
         "minute" => cut(60),
         "second" | "millisecond" => cut(1),
-        "day_of_week_name" => Value::Text(name_of_day(date).to_owned()),
-        "day_of_week_num" => since(Frame::Week),
+        "day_of_week_name" => Value::Text(day_name(date).to_owned()),
+        "day_of_week_num" => since(PeriodFrame::Week),
         "day_of_month" => Value::Int(day),
-        "day_of_quarter" => since(Frame::Quarter),
-        "day_of_year" => since(Frame::Year),
+        "day_of_quarter" => since(PeriodFrame::Quarter),
+        "day_of_year" => since(PeriodFrame::Year),
         "hour_of_day" => Value::Int(seconds.rem_euclid(DAY) / 3600),
-        "month_name" => Value::Text(name_of_month(month).to_owned()),
+        "month_name" => Value::Text(month_name(month).to_owned()),
         "month_num" => Value::Int(month),
         "quarter_of_year" => Value::Int((month + 2) / 3),
         "fiscal_year" => Value::Int(year),

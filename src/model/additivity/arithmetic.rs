@@ -2,7 +2,7 @@
 //! results.
 
 use super::Lost;
-use super::classes::{TotalClass, TotalKind, ValueClass, unit};
+use super::classes::{TotalClass, TotalKind, ValueClass, truncation_unit};
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 
@@ -11,7 +11,7 @@ const MOST: usize = 300;
 
 /// Precedence of the outermost operator of an SQL expression.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Binds {
+pub(super) enum OperatorPrecedence {
     Sum,
     Product,
     Name,
@@ -21,13 +21,13 @@ pub(super) enum Binds {
 pub(super) struct WrittenSum {
     pub sql: String,
     pub columns: Vec<String>,
-    pub binds: Binds,
+    pub binds: OperatorPrecedence,
     pub ratio: Option<(String, String)>,
 }
 
 /// Returns the class of a value that combines other values. It is lost if an operand is a total, and otherwise a row
 /// value if an operand is a row value.
-pub(super) fn combine(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
+pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
     let mut all = ValueClass::Constant;
     for value in values {
         all = match (all, value) {
@@ -42,7 +42,7 @@ pub(super) fn combine(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) 
 }
 
 /// Returns the class of COALESCE. A default of zero does not change a sum.
-pub(super) fn coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) -> ValueClass {
+pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) -> ValueClass {
     let of = |id: &IrId| {
         values
             .get(id.index())
@@ -60,29 +60,29 @@ pub(super) fn coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) 
                 written,
             }) => ValueClass::Total(TotalClass {
                 kind: TotalKind::Sum,
-                written: written.map(|one| call("coalesce", one, "0")),
+                written: written.map(|one| sum_call("coalesce", one, "0")),
             }),
             ValueClass::Total(TotalClass { written, .. }) => ValueClass::Total(TotalClass {
                 kind: TotalKind::Formula,
-                written: written.map(|one| call("coalesce", one, "0")),
+                written: written.map(|one| sum_call("coalesce", one, "0")),
             }),
             other => other,
         },
-        args => combine(&mut args.iter().map(of), Lost::Function),
+        args => combine_classes(&mut args.iter().map(of), Lost::Function),
     }
 }
 
-fn call(name: &str, of: WrittenSum, second: &str) -> WrittenSum {
+fn sum_call(name: &str, of: WrittenSum, second: &str) -> WrittenSum {
     WrittenSum {
         sql: format!("{name}({}, {second})", of.sql),
-        binds: Binds::Name,
+        binds: OperatorPrecedence::Name,
         ratio: None,
         ..of
     }
 }
 
 /// Returns the class of `+ - * /` with totals and numbers as operands.
-pub(super) fn arithmetic(
+pub(super) fn classify_arithmetic(
     program: &Program,
     id: IrId,
     function: catalog::FunctionId,
@@ -98,9 +98,9 @@ pub(super) fn arithmetic(
     let all: Vec<ValueClass> = args.iter().map(of).collect();
     let has_total = all.iter().any(|value| matches!(value, ValueClass::Total(_)));
     if !has_total {
-        return match combine(&mut all.into_iter(), Lost::Function) {
+        return match combine_classes(&mut all.into_iter(), Lost::Function) {
             // The call that truncates the value determines the unit.
-            ValueClass::Dimension(_) => ValueClass::Dimension(unit(program, id)),
+            ValueClass::Dimension(_) => ValueClass::Dimension(truncation_unit(program, id)),
             other => other,
         };
     }
@@ -131,10 +131,10 @@ pub(super) fn arithmetic(
     };
     let is_number = |id: &IrId| matches!(program.node(*id), Ir::Number(_));
     let (sign, binds) = match (function, all.len()) {
-        (internal::ADD, 2) => (" + ", Binds::Sum),
-        (internal::SUBTRACT, 2) => (" - ", Binds::Sum),
-        (internal::MULTIPLY, 2) => (" * ", Binds::Product),
-        (internal::DIVIDE, 2) => (" / ", Binds::Product),
+        (internal::ADD, 2) => (" + ", OperatorPrecedence::Sum),
+        (internal::SUBTRACT, 2) => (" - ", OperatorPrecedence::Sum),
+        (internal::MULTIPLY, 2) => (" * ", OperatorPrecedence::Product),
+        (internal::DIVIDE, 2) => (" / ", OperatorPrecedence::Product),
         // The conversion does not change the value of a number.
         (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => return all.into_iter().next().unwrap_or(ValueClass::Row),
         (internal::NEGATE, 1) => {
@@ -147,8 +147,8 @@ pub(super) fn arithmetic(
                 TotalKind::Formula
             };
             let negated = |of: WrittenSum| WrittenSum {
-                sql: format!("-{}", bracketed(&of, Binds::Name)),
-                binds: Binds::Sum,
+                sql: format!("-{}", bracket_sum(&of, OperatorPrecedence::Name)),
+                binds: OperatorPrecedence::Sum,
                 ratio: None,
                 ..of
             };
@@ -177,23 +177,27 @@ pub(super) fn arithmetic(
     };
     let mut sides = all.into_iter().zip(args).map(|(value, id)| match value {
         ValueClass::Total(total) => total.written,
-        _ => number(program, *id),
+        _ => constant_sum(program, *id),
     });
     let (Some(left), Some(right)) = (sides.next(), sides.next()) else {
         return ValueClass::Lost(Lost::Function);
     };
     let written = match (left, right) {
         (Err(lost), _) | (_, Err(lost)) => Err(lost),
-        (Ok(left), Ok(right)) => joined(left, right, sign, binds, function == internal::DIVIDE),
+        (Ok(left), Ok(right)) => join_sums(left, right, sign, binds, function == internal::DIVIDE),
     };
     ValueClass::Total(TotalClass { kind, written })
 }
 
-fn number(program: &Program, id: IrId) -> Result<WrittenSum, Lost> {
+fn constant_sum(program: &Program, id: IrId) -> Result<WrittenSum, Lost> {
     match program.node(id) {
         Ir::Number(digits) => {
             let sql = program.text(digits).to_owned();
-            let binds = if sql.starts_with('-') { Binds::Sum } else { Binds::Name };
+            let binds = if sql.starts_with('-') {
+                OperatorPrecedence::Sum
+            } else {
+                OperatorPrecedence::Name
+            };
             Ok(WrittenSum {
                 sql,
                 columns: Vec::new(),
@@ -205,7 +209,7 @@ fn number(program: &Program, id: IrId) -> Result<WrittenSum, Lost> {
     }
 }
 
-fn bracketed(of: &WrittenSum, least: Binds) -> String {
+fn bracket_sum(of: &WrittenSum, least: OperatorPrecedence) -> String {
     if of.binds < least {
         format!("({})", of.sql)
     } else {
@@ -213,20 +217,31 @@ fn bracketed(of: &WrittenSum, least: Binds) -> String {
     }
 }
 
-fn joined(left: WrittenSum, right: WrittenSum, sign: &str, binds: Binds, divides: bool) -> Result<WrittenSum, Lost> {
-    let is_name = |of: &WrittenSum| of.binds == Binds::Name && of.columns.len() == 1 && of.columns.contains(&of.sql);
+fn join_sums(
+    left: WrittenSum,
+    right: WrittenSum,
+    sign: &str,
+    binds: OperatorPrecedence,
+    divides: bool,
+) -> Result<WrittenSum, Lost> {
+    let is_name =
+        |of: &WrittenSum| of.binds == OperatorPrecedence::Name && of.columns.len() == 1 && of.columns.contains(&of.sql);
     let ratio = (divides && is_name(&left) && is_name(&right)).then(|| (left.sql.clone(), right.sql.clone()));
     let sql = if divides {
         // The factor prevents integer division, and `nullif` makes division by zero return NULL.
-        format!("1.0 * {} / nullif({}, 0)", bracketed(&left, Binds::Product), right.sql)
+        format!(
+            "1.0 * {} / nullif({}, 0)",
+            bracket_sum(&left, OperatorPrecedence::Product),
+            right.sql
+        )
     } else {
         // The right operand of `-` needs brackets, as in `a - (b - c)`, but that of `+` does not, as in `a + b - c`.
-        let tighter = if binds == Binds::Sum && sign == " + " {
-            Binds::Sum
+        let tighter = if binds == OperatorPrecedence::Sum && sign == " + " {
+            OperatorPrecedence::Sum
         } else {
             next(binds)
         };
-        format!("{}{sign}{}", bracketed(&left, binds), bracketed(&right, tighter))
+        format!("{}{sign}{}", bracket_sum(&left, binds), bracket_sum(&right, tighter))
     };
     if sql.len() > MOST {
         return Err(Lost::TooLong);
@@ -247,10 +262,10 @@ fn joined(left: WrittenSum, right: WrittenSum, sign: &str, binds: Binds, divides
     })
 }
 
-fn next(binds: Binds) -> Binds {
-    if binds == Binds::Sum {
-        Binds::Product
+fn next(binds: OperatorPrecedence) -> OperatorPrecedence {
+    if binds == OperatorPrecedence::Sum {
+        OperatorPrecedence::Product
     } else {
-        Binds::Name
+        OperatorPrecedence::Name
     }
 }

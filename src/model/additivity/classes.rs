@@ -1,6 +1,6 @@
 //! Determines for each value of a step how it behaves under aggregation.
 
-use super::arithmetic::{Binds, WrittenSum, arithmetic, coalesce, combine};
+use super::arithmetic::{OperatorPrecedence, WrittenSum, classify_arithmetic, classify_coalesce, combine_classes};
 use super::{Additivity, ColumnFormula, Lost, StepColumns};
 use crate::Type;
 use crate::catalog::{self, internal};
@@ -34,25 +34,25 @@ pub(super) enum TotalKind {
 }
 
 /// Data for determining the classes of a step's nodes.
-pub(super) struct Classes<'c> {
+pub(super) struct StepClasses<'c> {
     pub plan: &'c StepPlan<'c>,
     pub input: &'c StepInput<'c>,
     pub before: Option<&'c StepColumns>,
     pub text: &'c str,
 }
 
-impl Classes<'_> {
-    pub fn values(&self) -> Vec<ValueClass> {
+impl StepClasses<'_> {
+    pub fn classify_all(&self) -> Vec<ValueClass> {
         let program = self.plan.program;
         let mut values: Vec<ValueClass> = Vec::with_capacity(program.len());
         for (at, node) in program.nodes().enumerate() {
-            let value = self.value(program, IrId(at as u32), node, &values);
+            let value = self.classify(program, IrId(at as u32), node, &values);
             values.push(value);
         }
         values
     }
 
-    fn value(&self, program: &Program, id: IrId, node: Ir, values: &[ValueClass]) -> ValueClass {
+    fn classify(&self, program: &Program, id: IrId, node: Ir, values: &[ValueClass]) -> ValueClass {
         let of = |id: IrId| {
             values
                 .get(id.index())
@@ -62,14 +62,14 @@ impl Classes<'_> {
         match node {
             Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) => ValueClass::Constant,
             Ir::Column(column) => match program.columns.get(column as usize) {
-                Some(used) => self.column(used.relation.as_deref(), &used.name, used.ty),
+                Some(used) => self.column_class(used.relation.as_deref(), &used.name, used.ty),
                 None => ValueClass::Row,
             },
-            Ir::Definition(used) => self.definition(program, used as usize, values),
-            Ir::CountRows => self.aggregate(program, id, TotalKind::Sum),
+            Ir::Definition(used) => self.classify_definition(program, used as usize, values),
+            Ir::CountRows => self.classify_aggregate(program, id, TotalKind::Sum),
             Ir::Aggregate { distinct: true, .. } => ValueClass::Lost(Lost::Distinct),
             Ir::Aggregate { overload, .. } => {
-                let function = catalog::owner(overload);
+                let function = catalog::overload_owner(overload);
                 match function {
                     internal::SUM
                     | internal::SUMIF
@@ -80,20 +80,24 @@ impl Classes<'_> {
                     | internal::COUNTIF
                     | internal::COUNTIFS
                     | internal::COUNTBLANK
-                    | internal::COUNT_IF => self.aggregate(program, id, TotalKind::Sum),
-                    internal::MIN | internal::MINIFS => self.aggregate(program, id, TotalKind::Min),
-                    internal::MAX | internal::MAXIFS => self.aggregate(program, id, TotalKind::Max),
+                    | internal::COUNT_IF => self.classify_aggregate(program, id, TotalKind::Sum),
+                    internal::MIN | internal::MINIFS => self.classify_aggregate(program, id, TotalKind::Min),
+                    internal::MAX | internal::MAXIFS => self.classify_aggregate(program, id, TotalKind::Max),
                     internal::AVERAGE | internal::AVERAGEIF | internal::AVERAGEIFS => ValueClass::Lost(Lost::Average),
                     internal::COUNTUNIQUE => ValueClass::Lost(Lost::Distinct),
                     other => ValueClass::Lost(Lost::Aggregate(
-                        catalog::shown(other).unwrap_or("the aggregate").to_owned(),
+                        catalog::display_name(other).unwrap_or("the aggregate").to_owned(),
                     )),
                 }
             }
-            Ir::Apply { overload, args } => {
-                arithmetic(program, id, catalog::owner(overload), program.args(args), values)
-            }
-            Ir::Coalesce(args) => coalesce(program, program.args(args), values),
+            Ir::Apply { overload, args } => classify_arithmetic(
+                program,
+                id,
+                catalog::overload_owner(overload),
+                program.args(args),
+                values,
+            ),
+            Ir::Coalesce(args) => classify_coalesce(program, program.args(args), values),
             Ir::Window { .. }
             | Ir::GroupWindow { .. }
             | Ir::PeriodLookup { .. }
@@ -105,13 +109,13 @@ impl Classes<'_> {
             Ir::Error => ValueClass::Lost(Lost::Function),
             Ir::Case(_) | Ir::Switch { .. } | Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => {
                 let cases = &mut program.operands(id).map(of);
-                combine(cases, Lost::Condition)
+                combine_classes(cases, Lost::Condition)
             }
         }
     }
 
     /// Returns the class of a column that the step reads.
-    pub fn column(&self, relation: Option<&str>, name: &str, ty: Type) -> ValueClass {
+    pub fn column_class(&self, relation: Option<&str>, name: &str, ty: Type) -> ValueClass {
         let place = self
             .input
             .joined
@@ -135,7 +139,7 @@ impl Classes<'_> {
             let written = WrittenSum {
                 sql: name.to_owned(),
                 columns: vec![name.to_owned()],
-                binds: Binds::Name,
+                binds: OperatorPrecedence::Name,
                 ratio: None,
             };
             ValueClass::Total(TotalClass {
@@ -174,11 +178,11 @@ impl Classes<'_> {
         let before = self.before.filter(|_| place == 0 && !self.plan.grouped);
         match before.and_then(|before| before.columns.get(&name.to_lowercase())) {
             Some(own) => own.clone(),
-            None => additivity_of_value(&self.column(relation, name, ty), ty),
+            None => additivity_of_value(&self.column_class(relation, name, ty), ty),
         }
     }
 
-    fn definition(&self, program: &Program, used: usize, values: &[ValueClass]) -> ValueClass {
+    fn classify_definition(&self, program: &Program, used: usize, values: &[ValueClass]) -> ValueClass {
         let Some(definition) = program.definitions.get(used) else {
             return ValueClass::Row;
         };
@@ -186,7 +190,7 @@ impl Classes<'_> {
             return ValueClass::Row;
         };
         if self.plan.keys.get(used) == Some(&true) {
-            return ValueClass::Dimension(unit(program, definition.root));
+            return ValueClass::Dimension(truncation_unit(program, definition.root));
         }
         let name = definition
             .name
@@ -198,7 +202,7 @@ impl Classes<'_> {
                 let written = WrittenSum {
                     sql: name.to_owned(),
                     columns,
-                    binds: Binds::Name,
+                    binds: OperatorPrecedence::Name,
                     ratio: None,
                 };
                 ValueClass::Total(TotalClass {
@@ -210,7 +214,7 @@ impl Classes<'_> {
         }
     }
 
-    fn aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> ValueClass {
+    fn classify_aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> ValueClass {
         let part = program
             .meta(id)
             .span
@@ -259,11 +263,11 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
 }
 
 /// Returns the calendar unit to which a value is truncated, if `MetricFlow` supports that unit.
-pub(super) fn unit(program: &Program, root: IrId) -> Option<&'static str> {
+pub(super) fn truncation_unit(program: &Program, root: IrId) -> Option<&'static str> {
     let Ir::Apply { overload, .. } = program.node(program.resolve_names(root)) else {
         return None;
     };
-    match catalog::owner(overload) {
+    match catalog::overload_owner(overload) {
         internal::TRUNC_DAY => Some("day"),
         internal::TRUNC_WEEK => Some("week"),
         internal::TRUNC_MONTH => Some("month"),

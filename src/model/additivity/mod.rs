@@ -16,9 +16,9 @@ use std::fmt;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use self::classes::{Classes, ValueClass, additivity_of_value, unit};
+use self::classes::{StepClasses, ValueClass, additivity_of_value, truncation_unit};
 use super::compile::SpecCompilation;
-use super::lineage::column_given;
+use super::lineage::output_column;
 use super::load::Step;
 use crate::check::DefinitionRole;
 use crate::ir::Ir;
@@ -196,13 +196,13 @@ impl SpecCompilation<'_> {
         text: &str,
     ) {
         let before = self.additivity.last().filter(|_| !input.first);
-        let work = Classes {
+        let work = StepClasses {
             plan,
             input,
             before,
             text,
         };
-        let values = work.values();
+        let values = work.classify_all();
         let mut columns = StepColumns {
             grouped: plan.grouped,
             ..StepColumns::default()
@@ -234,13 +234,13 @@ impl SpecCompilation<'_> {
             let Some(value) = values.get(definition.root.index()).filter(|_| !definition.failed) else {
                 continue;
             };
-            let Some(name) = column_given(plan, index, text) else {
+            let Some(name) = output_column(plan, index, text) else {
                 continue;
             };
             let is_key = plan.roles.get(index) == Some(&DefinitionRole::GroupBy) || plan.keys.get(index) == Some(&true);
             let additivity = match value {
                 _ if is_key => Additivity::Dimension {
-                    unit: unit(plan.program, definition.root),
+                    unit: truncation_unit(plan.program, definition.root),
                 },
                 value => match plan.program.node(plan.program.resolve_names(definition.root)) {
                     // An alias of a column has the column's additivity.
@@ -301,7 +301,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Updates the additivity after a wide pivot. Only the row keys keep their additivity.
-    pub(super) fn note_wide(&mut self) {
+    pub(super) fn record_wide(&mut self) {
         if let Some(last) = self.additivity.last_mut() {
             last.columns
                 .retain(|_, additivity| matches!(additivity, Additivity::Dimension { .. }));

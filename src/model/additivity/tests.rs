@@ -23,7 +23,7 @@ fn compiler() -> Compiler {
 }
 
 /// Returns the behaviour of each column in the form `column: behaviour`.
-fn behaviours(spec: &str) -> Vec<String> {
+fn column_behaviours(spec: &str) -> Vec<String> {
     let compiled = compiler().compile_spec(spec);
     assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
     let names: Vec<&str> = compiled.columns().iter().map(Column::name).collect();
@@ -57,11 +57,11 @@ fn formula_behaviour(formula: &str) -> String {
         "model: m\nfrom: orders\ngroup_by: ['day[month]', shop]\norder_by: day[month]\ndefinitions: |\n  \
          a = SUM(amount)\n  b = COUNT()\n  least = MIN(amount)\n  f = {formula}\n"
     );
-    behaviours(&spec).pop().expect("a column").split_off(3)
+    column_behaviours(&spec).pop().expect("a column").split_off(3)
 }
 
 #[test]
-fn formulas_over_groups() {
+fn grouped_formulas_are_classified() {
     for (formula, expected) in [
         ("SUM(amount)", "Sum"),
         ("SUM(amount * fee)", "Sum"),
@@ -108,11 +108,11 @@ fn formulas_over_groups() {
 }
 
 #[test]
-fn steps_pass_on_what_they_have() {
+fn additivity_passes_through_steps() {
     let first = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: ['day[quarter]', shop]\n    \
                  definitions: |\n      a = SUM(amount)\n      b = COUNT()\n      mean = AVERAGE(amount)\n      \
                  per = a / b\n";
-    let with = |step: &str| behaviours(&format!("{first}  - name: next\n{step}"));
+    let with = |step: &str| column_behaviours(&format!("{first}  - name: next\n{step}"));
     assert_eq!(
         with(
             "    keep: all\n    definitions: |\n      c = a - b\n      d = a / b\n      e = UPPER(shop)\n      g = per\n      h = per * 2\n"
@@ -177,9 +177,9 @@ fn steps_pass_on_what_they_have() {
 }
 
 #[test]
-fn single_rows_and_sheets() {
+fn row_level_and_sheet_columns_are_classified() {
     assert_eq!(
-        behaviours("model: m\nfrom: orders\nkeep: [id, day, shop, amount]\ndefinitions: net = amount - fee\n"),
+        column_behaviours("model: m\nfrom: orders\nkeep: [id, day, shop, amount]\ndefinitions: net = amount - fee\n"),
         [
             "id: dimension",
             "day: dimension",
@@ -192,7 +192,7 @@ fn single_rows_and_sheets() {
                  definitions: a = SUM(amount)\n  - name: sheet\n    columns: [day_month, shop, a]\n    order_by: day_month\n";
     let long = "    pivot_by: shop\n    calculations: |\n      twice = C1 * 2\n      growth = C1 / C0 - 1\n";
     assert_eq!(
-        behaviours(&format!("{first}{long}")),
+        column_behaviours(&format!("{first}{long}")),
         [
             "day_month: month",
             "shop: dimension",
@@ -202,7 +202,7 @@ fn single_rows_and_sheets() {
         ]
     );
     assert_eq!(
-        behaviours(&format!("{first}    values: [x, y]\n{long}")),
+        column_behaviours(&format!("{first}    values: [x, y]\n{long}")),
         [
             "day_month: month",
             "a_x: Lost(WidePivot)",

@@ -17,7 +17,7 @@ use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, SelectSource, Sql, SqlId, SqlTree};
-use crate::verify::{BothHave, NamedColumns, Texts, may_lie_apart};
+use crate::verify::{NamedColumns, SharedColumn, SqlTexts, is_tolerance_applicable};
 
 /// Name of a column that marks existing rows if no key column can do so.
 const PRESENT: &str = "is_present";
@@ -51,7 +51,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         for comparison in &self.spec.comparisons {
-            let test = self.rows_that_differ(comparison, tested, memory, diagnostics);
+            let test = self.differing_rows_test(comparison, tested, memory, diagnostics);
             let (test, named) = test.unzip();
             self.proofs.compared.extend(named);
             self.add_test(test, comparison.with_span, diagnostics);
@@ -62,7 +62,7 @@ impl SpecCompilation<'_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    fn rows_that_differ(
+    fn differing_rows_test(
         &self,
         comparison: &CompareKey<'_>,
         tested: &TestedModel<'_>,
@@ -85,17 +85,17 @@ impl SpecCompilation<'_> {
         }
         let other_known = self.known_relation(&comparison.with);
         diagnostics.extend(other_known.and_then(|other| self.check_test_access(other, comparison.with_span)));
-        let (keys, columns) = self.pairs(comparison, tested, diagnostics)?;
+        let (keys, columns) = self.compared_pairs(comparison, tested, diagnostics)?;
         let by_key = keys.iter().find(|key| key.never_null);
         let mut ctes = Vec::new();
         let mut sides = Vec::new();
         let mut filters = Vec::new();
         for (place, source) in (0..).zip(&sources.all) {
             let filter = match comparison.filter {
-                Some(filter) => Some(self.filter_of(filter, source, tested, memory, diagnostics)?),
+                Some(filter) => Some(self.side_filter(filter, source, tested, memory, diagnostics)?),
                 None => None,
             };
-            filters.extend(filter.map(|filter| self.texts(&memory.emit.tree, filter)));
+            filters.extend(filter.map(|filter| self.condition_texts(&memory.emit.tree, filter)));
             if filter.is_none() && by_key.is_some() {
                 sides.push(ComparisonSide {
                     name: source.import.clone(),
@@ -103,9 +103,9 @@ impl SpecCompilation<'_> {
                 });
                 continue;
             }
-            let name = dialect.name_text(&names.choose(&format!("{}_rows", source.name)), true);
+            let name = dialect.name_text(&names.choose_name(&format!("{}_rows", source.name)), true);
             let present = Item {
-                expr: memory.emit.tree.word("true", NOWHERE),
+                expr: memory.emit.tree.add_word("true", NOWHERE),
                 alias: Some(PRESENT.to_owned()),
             };
             let items = if by_key.is_some() { Vec::new() } else { vec![present] };
@@ -137,7 +137,7 @@ impl SpecCompilation<'_> {
         let mut items = Vec::new();
         for key in &keys {
             let both = key.qualified_columns(tree, sides);
-            let expr = tree.call("coalesce", &both, NOWHERE);
+            let expr = tree.add_call("coalesce", &both, NOWHERE);
             items.push(Item {
                 expr,
                 alias: key.names.first().cloned(),
@@ -146,7 +146,7 @@ impl SpecCompilation<'_> {
         for column in &columns {
             let [ours, theirs] = column.qualified_columns(tree, sides);
             let alias = dialect.name_text(
-                &listed.choose(&format!("{other}_{}", file_word(column.said.text))),
+                &listed.choose_name(&format!("{other}_{}", file_word(column.said.text))),
                 true,
             );
             items.extend([
@@ -162,21 +162,21 @@ impl SpecCompilation<'_> {
         }
         let mut on = None;
         for key in &keys {
-            let same = key.same(tree, sides, dialect);
-            on = joined(tree, Op::And, on, same);
+            let same = key.key_equality(tree, sides, dialect);
+            on = join_conditions(tree, Op::And, on, same);
         }
         let mut filter = None;
         for (place, side) in sides.into_iter().enumerate() {
             let shown = by_key
                 .and_then(|key| key.names.get(place))
                 .map_or(PRESENT, String::as_str);
-            let x = tree.field_of(&side.name, shown);
+            let x = tree.add_field(&side.name, shown);
             let missing = tree.add(Sql::Postfix { op: "is null", x }, NOWHERE);
-            filter = joined(tree, Op::Or, filter, missing);
+            filter = join_conditions(tree, Op::Or, filter, missing);
         }
         for column in &columns {
-            for differs in column.differs(tree, sides, comparison) {
-                filter = joined(tree, Op::Or, filter, differs);
+            for differs in column.difference_conditions(tree, sides, comparison) {
+                filter = join_conditions(tree, Op::Or, filter, differs);
             }
         }
         let join = Join {
@@ -193,10 +193,10 @@ impl SpecCompilation<'_> {
             ..Select::default()
         };
         let model = self.spec.model.text;
-        let both_have = |pairs: &[ComparedPair<'_>]| -> Vec<BothHave> {
+        let both_have = |pairs: &[ComparedPair<'_>]| -> Vec<SharedColumn> {
             pairs
                 .iter()
-                .map(|pair| pair.both_have(comparison.columns.is_some()))
+                .map(|pair| pair.shared_column(comparison.columns.is_some()))
                 .collect()
         };
         let named = NamedColumns {
@@ -208,9 +208,9 @@ impl SpecCompilation<'_> {
             filters: filters.try_into().ok(),
         };
         let test = SingularTest {
-            name: self.name_of_test(&format!("matches_{other}")),
+            name: self.test_name(&format!("matches_{other}")),
             config: TestConfig {
-                group: self.group_of_test(other_known),
+                group: self.test_group(other_known),
                 ..TestConfig::default()
             },
             about: format!("Fails for each row in which {model} and {with} differ, or that one of them lacks."),
@@ -220,17 +220,17 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns a condition as plain SQL and as SQL for dbt.
-    fn texts(&self, tree: &SqlTree, condition: SqlId) -> Texts {
+    fn condition_texts(&self, tree: &SqlTree, condition: SqlId) -> SqlTexts {
         let mut text = String::new();
-        sql::flat(tree, condition, &mut Vec::new(), &mut text);
-        Texts {
-            dbt: self.model_on_its_day(&text, dbt::escape_jinja),
-            plain: self.query_on_its_day(text),
+        sql::write_flat(tree, condition, &mut Vec::new(), &mut text);
+        SqlTexts {
+            dbt: self.substitute_variable(&text, dbt::escape_jinja),
+            plain: self.substitute_date(text),
         }
     }
 
     /// Returns the keys and the compared columns. `None` if any of them is missing in a relation.
-    fn pairs<'c>(
+    fn compared_pairs<'c>(
         &'c self,
         comparison: &'c CompareKey<'_>,
         tested: &'c TestedModel<'_>,
@@ -274,19 +274,19 @@ impl SpecCompilation<'_> {
                 comparison.with_span
             };
             let message = format!("`{}` has no column `{}`", other.name(), name.text);
-            let near = suggest::nearest(name.text, other.columns().iter().map(Column::name));
+            let near = suggest::nearest_name(name.text, other.columns().iter().map(Column::name));
             let help = match near {
-                Some(near) if is_said => suggest::similar(near),
+                Some(near) if is_said => suggest::similar_name_help(near),
                 _ => "list only columns that both relations have in `columns`".to_owned(),
             };
             diagnostics.push(Diagnostic::new(Code::UnknownName, place, message).with_help(help));
         }
-        let pair = |said: &SpannedText<'c>| self.pair(*said, tested, other);
+        let pair = |said: &SpannedText<'c>| self.compared_pair(*said, tested, other);
         let (keys, columns): (Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>) = (
             comparison.keys.iter().map(pair).collect(),
             said.iter().map(pair).collect(),
         );
-        let numbers = columns.iter().any(|column| comparison.lets_differ(column));
+        let numbers = columns.iter().any(|column| comparison.has_tolerance(column));
         if let (Some(_), false) = (comparison.tolerance, numbers) {
             let message = "`tolerance` has no effect, because no numeric column is compared";
             diagnostics.push(
@@ -298,7 +298,12 @@ impl SpecCompilation<'_> {
         (!is_faulty).then_some((keys, columns))
     }
 
-    fn pair<'c>(&self, said: SpannedText<'c>, tested: &TestedModel<'_>, other: Option<&Relation>) -> ComparedPair<'c> {
+    fn compared_pair<'c>(
+        &self,
+        said: SpannedText<'c>,
+        tested: &TestedModel<'_>,
+        other: Option<&Relation>,
+    ) -> ComparedPair<'c> {
         let dialect = self.compiler.options.dialect;
         let (ours, theirs) = (
             tested.relation.column(said.text),
@@ -322,7 +327,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the filter of the comparison as a condition on the columns of one side.
-    fn filter_of(
+    fn side_filter(
         &self,
         filter: SpannedText<'_>,
         relation: &ReadSource,
@@ -330,7 +335,7 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SqlId> {
-        let formulas = self.conditions(
+        let formulas = self.condition_formulas(
             &[(filter, DefinitionRole::Rule)],
             &tested.relation,
             tested.open,
@@ -347,11 +352,15 @@ impl SpecCompilation<'_> {
                 .any(|column| column.name.eq_ignore_ascii_case(&relation.name))
         };
         if options.dialect.facts().relation_shadows_column && is_named() {
-            emitter.qualifier = Some(emitter.tree().raw_text(&relation.import));
+            emitter.qualifier = Some(emitter.tree().add_raw_text(&relation.import));
         }
-        let sql = emitter.definition(0);
+        let sql = emitter.definition_sql(0);
         let found = std::mem::take(&mut emitter.diagnostics);
-        diagnostics.extend(found.into_iter().map(|d| d.map_spans(|span| formulas.in_file(span))));
+        diagnostics.extend(
+            found
+                .into_iter()
+                .map(|d| d.map_spans(|span| formulas.to_file_span(span))),
+        );
         sql
     }
 }
@@ -359,15 +368,15 @@ impl SpecCompilation<'_> {
 impl CompareKey<'_> {
     /// Returns whether the tolerance applies to this column. A column that the comparison lists explicitly may be a
     /// number.
-    fn lets_differ(&self, column: &ComparedPair<'_>) -> bool {
-        may_lie_apart(column.ty, self.columns.is_some())
+    fn has_tolerance(&self, column: &ComparedPair<'_>) -> bool {
+        is_tolerance_applicable(column.ty, self.columns.is_some())
     }
 }
 
 impl ComparedPair<'_> {
-    fn both_have(&self, is_named: bool) -> BothHave {
+    fn shared_column(&self, is_named: bool) -> SharedColumn {
         let (name, written) = (self.said.text.to_owned(), self.names.clone());
-        BothHave {
+        SharedColumn {
             name,
             written,
             types: self.types,
@@ -379,23 +388,23 @@ impl ComparedPair<'_> {
     fn qualified_columns(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2]) -> [SqlId; 2] {
         let [here, there] = sides;
         let [ours, theirs] = &self.names;
-        [tree.field_of(&here.name, ours), tree.field_of(&there.name, theirs)]
+        [tree.add_field(&here.name, ours), tree.add_field(&there.name, theirs)]
     }
 
     /// Returns the join condition on a key column. It is an equality between the two sides, because engines require
     /// this for a full join.
-    fn same(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], dialect: Dialect) -> SqlId {
+    fn key_equality(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], dialect: Dialect) -> SqlId {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         if self.never_null {
-            return tree.binary(Op::Equal, ours, theirs, NOWHERE);
+            return tree.add_binary(Op::Equal, ours, theirs, NOWHERE);
         }
         let filled = |tree: &mut SqlTree, key: SqlId| {
             let date = &dialect.forms().date;
             let (key, instead) = match self.ty {
-                Type::Text => (key, tree.text(NOWHERE, |out| dialect.push_text(out, ""))),
-                ty if ty.is_number() => (key, tree.raw_text("0")),
-                Type::Boolean => (key, tree.word("false", NOWHERE)),
-                Type::Date => (key, tree.text(NOWHERE, |out| date.push(out, "1970-01-01"))),
+                Type::Text => (key, tree.add_text(NOWHERE, |out| dialect.push_text(out, ""))),
+                ty if ty.is_number() => (key, tree.add_raw_text("0")),
+                Type::Boolean => (key, tree.add_word("false", NOWHERE)),
+                Type::Date => (key, tree.add_text(NOWHERE, |out| date.push(out, "1970-01-01"))),
                 _ => {
                     let text = Sql::Cast {
                         name: "cast",
@@ -404,35 +413,40 @@ impl ComparedPair<'_> {
                     };
                     (
                         tree.add(text, NOWHERE),
-                        tree.text(NOWHERE, |out| dialect.push_text(out, "")),
+                        tree.add_text(NOWHERE, |out| dialect.push_text(out, "")),
                     )
                 }
             };
-            tree.call("coalesce", &[key, instead], NOWHERE)
+            tree.add_call("coalesce", &[key, instead], NOWHERE)
         };
         let [left, right] = [ours, theirs].map(|key| filled(tree, key));
-        let equal = tree.binary(Op::Equal, left, right, NOWHERE);
+        let equal = tree.add_binary(Op::Equal, left, right, NOWHERE);
         let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, NOWHERE));
-        let both_null = tree.binary(Op::Equal, left, right, NOWHERE);
-        tree.binary(Op::And, equal, both_null, NOWHERE)
+        let both_null = tree.add_binary(Op::Equal, left, right, NOWHERE);
+        tree.add_binary(Op::And, equal, both_null, NOWHERE)
     }
 
     /// Returns conditions that are true if the values differ. Two NULLs count as equal.
-    fn differs(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], comparison: &CompareKey<'_>) -> Vec<SqlId> {
+    fn difference_conditions(
+        &self,
+        tree: &mut SqlTree,
+        sides: [&ComparisonSide; 2],
+        comparison: &CompareKey<'_>,
+    ) -> Vec<SqlId> {
         let [ours, theirs] = self.qualified_columns(tree, sides);
-        let Some(tolerance) = comparison.tolerance.filter(|_| comparison.lets_differ(self)) else {
-            return vec![tree.binary(Op::Distinct, ours, theirs, NOWHERE)];
+        let Some(tolerance) = comparison.tolerance.filter(|_| comparison.has_tolerance(self)) else {
+            return vec![tree.add_binary(Op::Distinct, ours, theirs, NOWHERE)];
         };
-        let difference = tree.binary(Op::Subtract, ours, theirs, NOWHERE);
-        let difference = tree.call("abs", &[difference], NOWHERE);
-        let tolerance = tree.raw_text(tolerance);
-        let far = tree.binary(Op::Greater, difference, tolerance, NOWHERE);
+        let difference = tree.add_binary(Op::Subtract, ours, theirs, NOWHERE);
+        let difference = tree.add_call("abs", &[difference], NOWHERE);
+        let tolerance = tree.add_raw_text(tolerance);
+        let far = tree.add_binary(Op::Greater, difference, tolerance, NOWHERE);
         let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, NOWHERE));
-        vec![far, tree.binary(Op::NotEqual, left, right, NOWHERE)]
+        vec![far, tree.add_binary(Op::NotEqual, left, right, NOWHERE)]
     }
 }
 
 /// Combines the next condition with the previous conditions, if there are any.
-fn joined(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
-    Some(before.map_or(next, |before| tree.binary(op, before, next, NOWHERE)))
+fn join_conditions(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
+    Some(before.map_or(next, |before| tree.add_binary(op, before, next, NOWHERE)))
 }

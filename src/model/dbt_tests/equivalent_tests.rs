@@ -65,8 +65,8 @@ pub(super) fn column_tests(
     ranges: bool,
     tested: &TestedModel<'_>,
 ) -> Option<(String, Vec<ColumnTest>)> {
-    let (column, mut tests) = tests_of(program, root, ranges)?;
-    if nulls_fail && !tests.contains(&ColumnTest::NotNull) && !admits_null(program, root) {
+    let (column, mut tests) = find_column_tests(program, root, ranges)?;
+    if nulls_fail && !tests.contains(&ColumnTest::NotNull) && !is_null_allowed(program, root) {
         tests.push(ColumnTest::NotNull);
     }
     let used = program.columns.get(column as usize)?;
@@ -74,18 +74,18 @@ pub(super) fn column_tests(
     (tested.open || known.is_some()).then(|| (known.map_or(&*used.name, |c| c.name()).to_owned(), tests))
 }
 
-fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<ColumnTest>)> {
-    if let Some(column) = not_null(program, root) {
+fn find_column_tests(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<ColumnTest>)> {
+    if let Some(column) = recognize_not_null(program, root) {
         return Some((column, vec![ColumnTest::NotNull]));
     }
-    if let Some((column, empty_passes)) = unique(program, root) {
+    if let Some((column, empty_passes)) = recognize_unique(program, root) {
         let not_null = (!empty_passes).then_some(ColumnTest::NotNull);
         return Some((column, [ColumnTest::Unique].into_iter().chain(not_null).collect()));
     }
-    if let Some((column, values, quoted)) = listed(program, root) {
+    if let Some((column, values, quoted)) = recognize_accepted_values(program, root) {
         return Some((column, vec![ColumnTest::AcceptedValues(values, quoted)]));
     }
-    if let Some((column, values, quoted)) = switched(program, root) {
+    if let Some((column, values, quoted)) = recognize_switch(program, root) {
         // SWITCH returns FALSE if no case matches or the value is NULL.
         return Some((
             column,
@@ -93,7 +93,7 @@ fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<Col
         ));
     }
     if ranges {
-        let (column, test) = range(program, root)?;
+        let (column, test) = recognize_range(program, root)?;
         return Some((column, vec![test]));
     }
     None
@@ -107,7 +107,7 @@ pub(super) fn column(program: &Program, id: IrId) -> Option<u32> {
 }
 
 /// Recognizes `NOT(ISBLANK(x))`.
-fn not_null(program: &Program, root: IrId) -> Option<u32> {
+fn recognize_not_null(program: &Program, root: IrId) -> Option<u32> {
     match program.node(root) {
         Ir::IsNull { x, negated: true } => column(program, x),
         Ir::Not(inner) => match program.node(inner) {
@@ -120,12 +120,12 @@ fn not_null(program: &Program, root: IrId) -> Option<u32> {
 
 /// Recognizes `COUNTIF(x:x, x) = 1`, which NULL violates, and `COUNTIF(x:x, x) <= 1`, which NULL satisfies. For
 /// strings, `COUNTIF` ignores case, unlike dbt's test.
-fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
+fn recognize_unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
     let Ir::Apply { overload, args } = program.node(root) else {
         return None;
     };
     let [count, one] = program.args(args) else { return None };
-    let empty_passes = match catalog::owner(overload) {
+    let empty_passes = match catalog::overload_owner(overload) {
         internal::EQUAL => false,
         internal::LESS_EQUAL => true,
         _ => return None,
@@ -140,19 +140,19 @@ fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
         return None;
     };
     let column = column(program, *counted).filter(|of| column(program, *parted) == Some(*of))?;
-    let counts = catalog::owner(overload) == internal::COUNTA && program.over(over).is_whole();
+    let counts = catalog::overload_owner(overload) == internal::COUNTA && program.window_frame(over).is_whole();
     (counts && program.text(digits) == "1").then_some((column, empty_passes))
 }
 
 /// Returns whether a list of alternatives includes NULL.
-fn admits_null(program: &Program, root: IrId) -> bool {
-    alternatives(program, root)
+fn is_null_allowed(program: &Program, root: IrId) -> bool {
+    or_operands(program, root)
         .iter()
         .any(|id| matches!(program.node(*id), Ir::IsNull { negated: false, .. }))
 }
 
 /// Returns the operands of `OR(x = "a", x = "b")`, or the condition itself if it is not an `OR`.
-fn alternatives(program: &Program, root: IrId) -> Vec<IrId> {
+fn or_operands(program: &Program, root: IrId) -> Vec<IrId> {
     let mut found = Vec::new();
     let mut waiting = vec![root];
     while let Some(id) = waiting.pop() {
@@ -165,14 +165,14 @@ fn alternatives(program: &Program, root: IrId) -> Vec<IrId> {
 }
 
 /// Recognizes a list of allowed values, as in `OR(x = "a", ISBLANK(x))`. Returns the column and the values.
-fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
+fn recognize_accepted_values(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
     let mut of = None;
     let mut values = Vec::new();
-    for part in alternatives(program, root) {
+    for part in or_operands(program, root) {
         let (found, value) = match program.node(part) {
             Ir::IsNull { x, negated: false } => (column(program, x)?, None),
             _ => {
-                let (found, value) = compared(program, part, internal::EQUAL)?;
+                let (found, value) = column_comparison(program, part, internal::EQUAL)?;
                 (found, Some(value))
             }
         };
@@ -181,12 +181,12 @@ fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)>
         }
         values.extend(value);
     }
-    let (values, quoted) = as_dbt_takes_them(program, &values)?;
+    let (values, quoted) = to_dbt_arguments(program, &values)?;
     Some((of?, values, quoted))
 }
 
 /// Recognizes `SWITCH(x, "a", TRUE, "b", TRUE, FALSE)`.
-fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
+fn recognize_switch(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
     let Ir::Switch { subject, arms } = program.node(root) else {
         return None;
     };
@@ -200,17 +200,17 @@ fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool
     if !is(*last, false) || !results.iter().all(|id| is(*id, true)) {
         return None;
     }
-    let (values, quoted) = as_dbt_takes_them(program, &values)?;
+    let (values, quoted) = to_dbt_arguments(program, &values)?;
     Some((column(program, subject)?, values, quoted))
 }
 
 /// Returns a column and the value that it is compared with. For `=`, the operands may be in either order.
-fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32, IrId)> {
+fn column_comparison(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32, IrId)> {
     let Ir::Apply { overload, args } = program.node(id) else {
         return None;
     };
     let [left, right] = program.args(args) else { return None };
-    if catalog::owner(overload) != by {
+    if catalog::overload_owner(overload) != by {
         return None;
     }
     let pair = |of: IrId, with: IrId| Some((column(program, of)?, with)).filter(|_| column(program, with).is_none());
@@ -218,7 +218,7 @@ fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32
 }
 
 /// Converts the values to arguments of dbt's test. Strings must not need escapes, because dbt only puts them in quotes.
-fn as_dbt_takes_them(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutput>, bool)> {
+fn to_dbt_arguments(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutput>, bool)> {
     let texts = values.iter().map(|id| match program.node(*id) {
         Ir::Text(text) => Some(program.text(text))
             .filter(|text| is_safe_in_quotes(text))
@@ -233,7 +233,7 @@ fn as_dbt_takes_them(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutp
     }
     let numbers: Vec<YamlOutput> = values
         .iter()
-        .map(|id| Some(YamlOutput::Bare(number(program, *id)?)))
+        .map(|id| Some(YamlOutput::Bare(yaml_number(program, *id)?)))
         .collect::<Option<_>>()?;
     (!numbers.is_empty()).then_some((numbers, false))
 }
@@ -243,16 +243,18 @@ fn is_safe_in_quotes(text: &str) -> bool {
 }
 
 /// Returns the text of a number if YAML parses the text as the same number.
-fn number(program: &Program, id: IrId) -> Option<String> {
+fn yaml_number(program: &Program, id: IrId) -> Option<String> {
     let (sign, digits) = match program.node(id) {
         Ir::Number(digits) => ("", digits),
-        Ir::Apply { overload, args } if catalog::owner(overload) == internal::NEGATE => match program.args(args) {
-            [inner] => match program.node(*inner) {
-                Ir::Number(digits) => ("-", digits),
+        Ir::Apply { overload, args } if catalog::overload_owner(overload) == internal::NEGATE => {
+            match program.args(args) {
+                [inner] => match program.node(*inner) {
+                    Ir::Number(digits) => ("-", digits),
+                    _ => return None,
+                },
                 _ => return None,
-            },
-            _ => return None,
-        },
+            }
+        }
         _ => return None,
     };
     let (sign, digits) = match program.text(digits).strip_prefix('-') {
@@ -266,7 +268,7 @@ fn number(program: &Program, id: IrId) -> Option<String> {
 }
 
 /// Recognizes `AND(x >= 0, x <= 100)`, or only one of the two conditions.
-fn range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
+fn recognize_range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
     let parts = match program.node(root) {
         Ir::And(args) => program.args(args).to_vec(),
         _ => vec![root],
@@ -280,13 +282,13 @@ fn range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
     let (mut of, mut closed) = (None, None);
     let (mut least, mut most) = (None, None);
     for part in parts {
-        let bound = |(by, low, inclusive)| Some((compared(program, part, by)?, low, inclusive));
+        let bound = |(by, low, inclusive)| Some((column_comparison(program, part, by)?, low, inclusive));
         let ((found, value), low, inclusive) = bounds.iter().copied().find_map(bound)?;
         let place = if low { &mut least } else { &mut most };
         if *of.get_or_insert(found) != found || *closed.get_or_insert(inclusive) != inclusive || place.is_some() {
             return None;
         }
-        *place = Some(number(program, value)?);
+        *place = Some(yaml_number(program, value)?);
     }
     Some((of?, ColumnTest::AcceptedRange(least, most, closed?)))
 }

@@ -41,7 +41,10 @@ impl SpecCompilation<'_> {
             // A single key column gets `unique`. dbt's test ignores NULL, for which the step has only one group.
             [_] => self.proofs.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
-            grain if self.compiler.specs.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
+            grain
+                if self.compiler.specs.generic_tests.contains(COMBINATION)
+                    && !self.has_quoted_column(grain, tested) =>
+            {
                 let names = YamlOutput::List(grain.iter().map(YamlOutput::text).collect());
                 let arguments = YamlOutput::Map(vec![("combination_of_columns".to_owned(), names)]);
                 let said = YamlOutput::Map(vec![("arguments".to_owned(), arguments)]);
@@ -50,7 +53,7 @@ impl SpecCompilation<'_> {
                     .push(YamlOutput::Map(vec![(COMBINATION.to_owned(), said)]));
             }
             grain => {
-                let test = self.keys_of_several_rows(grain, tested, memory);
+                let test = self.duplicate_keys_test(grain, tested, memory);
                 self.add_test(Some(test), self.spec.model.node.span, diagnostics);
             }
         }
@@ -80,7 +83,7 @@ impl SpecCompilation<'_> {
         if let [_] = keys {
             self.proofs.unique_column = true;
         } else {
-            let test = self.keys_of_several_rows(keys, &tested, memory);
+            let test = self.duplicate_keys_test(keys, &tested, memory);
             self.add_test(Some(test), self.spec.model.node.span, diagnostics);
         }
     }
@@ -92,14 +95,14 @@ impl SpecCompilation<'_> {
     }
 
     /// Records the columns that are NOT NULL because of rules or other keys of the spec.
-    pub(super) fn note_never_null(&mut self) {
+    pub(super) fn record_never_null(&mut self) {
         let ruled = self
             .proofs
             .of_columns
             .iter()
             .filter(|test| test.always && test.kind == "not_null");
         let ruled: Vec<String> = ruled.map(|test| test.column.to_lowercase()).collect();
-        self.proofs.never_null = self.stated_not_null();
+        self.proofs.never_null = self.declared_not_null();
         self.proofs.never_null.extend(ruled);
     }
 
@@ -126,15 +129,15 @@ impl SpecCompilation<'_> {
         tests.iter().filter_map(names).any(is_it)
     }
 
-    fn has_quoted(&self, grain: &[String], tested: &TestedModel<'_>) -> bool {
+    fn has_quoted_column(&self, grain: &[String], tested: &TestedModel<'_>) -> bool {
         let dialect = self.compiler.options.dialect;
         let columns = grain.iter().filter_map(|key| tested.relation.column(key));
         columns
             .into_iter()
-            .any(|column| dialect.quotes(column.name(), !column.is_quoted()))
+            .any(|column| dialect.has_quotes_around(column.name(), !column.is_quoted()))
     }
 
-    fn keys_of_several_rows(
+    fn duplicate_keys_test(
         &self,
         grain: &[String],
         tested: &TestedModel<'_>,
@@ -158,15 +161,15 @@ impl SpecCompilation<'_> {
                 .is_some_and(formulac_core::Column::is_quoted);
             let written = dialect.name_text(key, !quoted);
             keys.push(if shadows {
-                tree.field_of(import, &written)
+                tree.add_field(import, &written)
             } else {
-                tree.raw_text(&written)
+                tree.add_raw_text(&written)
             });
         }
-        let star = tree.word("*", Span::default());
-        let count = tree.call("count", &[star], Span::default());
-        let one = tree.raw_text("1");
-        let several = tree.binary(Op::Greater, count, one, Span::default());
+        let star = tree.add_word("*", Span::default());
+        let count = tree.add_call("count", &[star], Span::default());
+        let one = tree.add_raw_text("1");
+        let several = tree.add_binary(Op::Greater, count, one, Span::default());
         let mut items: Vec<Item> = keys
             .iter()
             .map(|key| Item {
@@ -176,7 +179,7 @@ impl SpecCompilation<'_> {
             .collect();
         items.push(Item {
             expr: count,
-            alias: Some(names.choose("row_count")),
+            alias: Some(names.choose_name("row_count")),
         });
         let from = Some(SelectSource::Input(0));
         let body = Select {
@@ -194,9 +197,9 @@ impl SpecCompilation<'_> {
         };
         let model = self.spec.model.text;
         SingularTest {
-            name: self.name_of_test(&format!("has_one_row_per_{}", file_word(&named))),
+            name: self.test_name(&format!("has_one_row_per_{}", file_word(&named))),
             config: TestConfig {
-                group: self.group_of_test(None),
+                group: self.test_group(None),
                 ..TestConfig::default()
             },
             about: format!(
@@ -227,7 +230,7 @@ impl SpecCompilation<'_> {
             let grouped = grouped.get(&key.to_lowercase());
             let span = grouped.map_or(self.spec.model.node.span, |grouped| {
                 let places = places.entry(grouped.node.span);
-                grouped.place_in(places.or_insert_with(|| yaml::source_offsets(grouped.node, self.source)))
+                grouped.file_span(places.or_insert_with(|| yaml::source_offsets(grouped.node, self.source)))
             });
             let add = match (said.contains(&key.to_lowercase()), said.is_empty(), all.is_empty()) {
                 (true, ..) => format!("add `{NOT_NULL}` to `{key}` below `columns`"),

@@ -16,7 +16,7 @@ use super::formulas::StepFormulas;
 use super::load::{Rule, SpannedText};
 use super::sources::SpecSources;
 use crate::check::{self, CheckScope, Context, DefinitionRole};
-use crate::dbt::{self, From, TestConfig};
+use crate::dbt::{self, RelationReference, TestConfig};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::parse;
 use crate::plan::{CteNames, StepOutput};
@@ -29,7 +29,7 @@ use crate::yaml::Node;
 
 /// dbt tests and related facts, generated from rules, comparisons and examples.
 #[derive(Debug, Default)]
-pub(super) struct Proofs {
+pub(super) struct SpecTests {
     /// Tests in separate files.
     pub files: Vec<SingularTest>,
     pub of_columns: Vec<ColumnProof>,
@@ -73,8 +73,13 @@ pub(super) struct SingularTest {
 impl SingularTest {
     /// Returns the text of the test's file.
     pub fn text(&self, spec: &str) -> String {
-        dbt::sealed_sql(
-            &format!("{}{}{}", self.config.call(), dbt::comment(&self.about), self.sql),
+        dbt::add_sql_header(
+            &format!(
+                "{}{}{}",
+                self.config.config_call(),
+                dbt::sql_comment(&self.about),
+                self.sql
+            ),
             spec,
         )
     }
@@ -103,7 +108,7 @@ impl<'t> TestedModel<'t> {
             .iter()
             .cloned()
             .fold(Relation::new(model), Relation::with);
-        relation.all_nullable();
+        relation.make_all_nullable();
         let (known, grain) = (&output.relation, &output.grain);
         Self {
             relation,
@@ -122,14 +127,19 @@ impl<'t> TestedModel<'t> {
 
 impl SpecCompilation<'_> {
     /// Generates the tests of a spec.
-    pub(super) fn prove(&mut self, output: &StepOutput, memory: &mut CompileMemory, diagnostics: &mut Vec<Diagnostic>) {
+    pub(super) fn generate_tests(
+        &mut self,
+        output: &StepOutput,
+        memory: &mut CompileMemory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         self.check_proofs(&output.relation, output.open, memory, diagnostics);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return;
         }
         let tested = TestedModel::new(output, self.spec.model.text);
         self.test_rules(&tested, memory, diagnostics);
-        self.note_never_null();
+        self.record_never_null();
         self.test_grain(&tested, memory, diagnostics);
         self.test_comparisons(&tested, memory, diagnostics);
         self.unit_tests(&tested, diagnostics);
@@ -204,7 +214,7 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let rules = self.spec.rules.iter().flat_map(Rule::conditions);
+        let rules = self.spec.rules.iter().flat_map(Rule::condition_and_filter);
         let filters = self
             .spec
             .comparisons
@@ -220,12 +230,12 @@ impl SpecCompilation<'_> {
             .cloned()
             .fold(Relation::new(self.spec.model.text), Relation::with);
         let mut found = Vec::new();
-        self.conditions(&conditions, &named, open, memory, &mut found);
-        diagnostics.extend(found.into_iter().filter(|d| !self.is_cut(d.span())));
+        self.condition_formulas(&conditions, &named, open, memory, &mut found);
+        diagnostics.extend(found.into_iter().filter(|d| !self.is_truncated_formula(d.span())));
     }
 
     /// Checks conditions on the model's rows. Each condition becomes a definition of a temporary program, in order.
-    fn conditions(
+    fn condition_formulas(
         &self,
         conditions: &[(SpannedText<'_>, DefinitionRole)],
         relation: &Relation,
@@ -236,7 +246,7 @@ impl SpecCompilation<'_> {
         let mut formulas = StepFormulas::default();
         conditions
             .iter()
-            .for_each(|(text, role)| formulas.condition(*text, *role, self.source));
+            .for_each(|(text, role)| formulas.add_condition(*text, *role, self.source));
         let CompileMemory {
             parse,
             ast,
@@ -264,13 +274,13 @@ impl SpecCompilation<'_> {
         };
         check::check(ast, &formulas.text, &scope, check, program, found);
         for diagnostic in found.iter_mut() {
-            *diagnostic = diagnostic.clone().map_spans(|span| formulas.in_file(span));
+            *diagnostic = diagnostic.clone().map_spans(|span| formulas.to_file_span(span));
         }
         formulas
     }
 
     /// Returns whether a span is in a formula that YAML truncated. Errors in such formulas are not reported.
-    pub(super) fn is_cut(&self, span: Span) -> bool {
+    pub(super) fn is_truncated_formula(&self, span: Span) -> bool {
         self.spec
             .cut
             .iter()
@@ -283,14 +293,14 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let mut names = CteNames::new(dialect.max_bytes());
         let mut sources = SpecSources::default();
-        sources.add(&self.own_ref(), dialect, &mut names);
+        sources.add(&self.own_reference(), dialect, &mut names);
         names.reserve_columns(&tested.relation);
         (sources, names)
     }
 
     /// Returns the reference to the model in its own tests. It refers to the version that the spec generates.
-    pub(crate) fn own_ref(&self) -> From {
-        From::Ref {
+    pub(crate) fn own_reference(&self) -> RelationReference {
+        RelationReference::Ref {
             package: None,
             model: self.spec.model.text.to_owned(),
             version: self.own_version(),
@@ -299,7 +309,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the query of a test as SQL for dbt.
     fn test_sql(&self, sources: &SpecSources, tree: &SqlTree, query: &Query) -> String {
-        sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::escape_jinja))
+        sources.dbt_sql(tree, query, |sql| self.substitute_variable(sql, dbt::escape_jinja))
     }
 }
 
@@ -317,7 +327,7 @@ pub(super) fn file_word(name: &str) -> String {
 
 impl<'y> Rule<'y> {
     /// Returns the condition of the rule, and its filter if it has one.
-    fn conditions(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
+    fn condition_and_filter(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
         let check = if self.found_in.is_some() {
             DefinitionRole::Definitions
@@ -329,8 +339,8 @@ impl<'y> Rule<'y> {
 }
 
 pub(super) fn no_column(name: &str, span: Span, output: &Relation) -> Diagnostic {
-    let help = match suggest::nearest(name, output.columns().iter().map(Column::name)) {
-        Some(near) => suggest::similar(near),
+    let help = match suggest::nearest_name(name, output.columns().iter().map(Column::name)) {
+        Some(near) => suggest::similar_name_help(near),
         None => "correct the name, or remove it".to_owned(),
     };
     Diagnostic::new(Code::UnknownName, span, format!("the model has no column `{name}`")).with_help(help)

@@ -16,7 +16,7 @@ impl SpecCompilation<'_> {
     ///
     /// Returns an error if the checked expression is not a column of the model, or if the other relation has no column
     /// with a matching name and type.
-    pub(super) fn relationship(
+    pub(super) fn relationship_tests(
         &self,
         rule: &Rule<'_>,
         found_in: &FoundIn<'_>,
@@ -37,16 +37,16 @@ impl SpecCompilation<'_> {
         let relation = self.known_relation(&found_in.to);
         let theirs = relation.and_then(|relation| relation.column(asked));
         if let (Some(relation), None) = (relation.filter(|relation| !relation.is_partial()), theirs) {
-            return Err(self.no_field(found_in, asked, relation));
+            return Err(self.report_missing_field(found_in, asked, relation));
         }
         let types = [ours, theirs].map(|column| column.map_or(Type::Unknown, Column::ty));
         if are_never_equal(types) {
             let [ours, theirs] = types;
             let message = format!(
                 "`{name}` is {}, but `{}.{asked}` is {}, so their values never match",
-                ours.described(),
+                ours.describe(),
                 found_in.to.name(),
-                theirs.described()
+                theirs.describe()
             );
             return Err(
                 Diagnostic::new(Code::TypeMismatch, rule.check.span(self.source), message)
@@ -55,7 +55,7 @@ impl SpecCompilation<'_> {
         }
         let to = found_in
             .to
-            .call()
+            .ref_call()
             .unwrap_or_else(|| found_in.to.display_name().into_owned());
         let field = theirs.map_or_else(
             || dialect.name_text(asked, true),
@@ -66,11 +66,16 @@ impl SpecCompilation<'_> {
         Ok((name.to_owned(), tests))
     }
 
-    fn no_field(&self, found_in: &FoundIn<'_>, asked: &str, relation: &crate::schema::Relation) -> Diagnostic {
+    fn report_missing_field(
+        &self,
+        found_in: &FoundIn<'_>,
+        asked: &str,
+        relation: &crate::schema::Relation,
+    ) -> Diagnostic {
         let place = found_in.field.map_or(found_in.to_span, |field| field.span(self.source));
         let message = format!("`{}` has no column `{asked}`", relation.name());
-        let help = match suggest::nearest(asked, relation.columns().iter().map(Column::name)) {
-            Some(near) if found_in.field.is_some() => suggest::similar(near),
+        let help = match suggest::nearest_name(asked, relation.columns().iter().map(Column::name)) {
+            Some(near) if found_in.field.is_some() => suggest::similar_name_help(near),
             Some(near) => format!("specify the column: `field: {near}`"),
             None => "specify the column in `field`".to_owned(),
         };

@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::Emitter;
 use crate::ir::{Ir, IrDefinition, IrId, NodeMeta, Program};
-use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, use_other_forms};
+use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, rewrite_unsupported};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
@@ -37,7 +37,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         for rule in &self.spec.rules {
-            match self.tests_of_dbt(rule, tested, memory) {
+            match self.equivalent_dbt_tests(rule, tested, memory) {
                 Ok(Some(of_column)) => {
                     self.proofs.of_columns.extend(of_column);
                     continue;
@@ -48,20 +48,20 @@ impl SpecCompilation<'_> {
                     continue;
                 }
             }
-            let test = self.rows_that_break(rule, tested, memory, diagnostics);
+            let test = self.violating_rows_test(rule, tested, memory, diagnostics);
             self.add_test(test, rule.name.node.span, diagnostics);
         }
     }
 
     /// Returns the dbt tests that are equivalent to a rule, if there are any.
-    fn tests_of_dbt(
+    fn equivalent_dbt_tests(
         &self,
         rule: &Rule<'_>,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
     ) -> Result<Option<Vec<ColumnProof>>, Diagnostic> {
-        let conditions: Vec<_> = rule.conditions().collect();
-        self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        let conditions: Vec<_> = rule.condition_and_filter().collect();
+        self.condition_formulas(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let CompileMemory {
             program, emit, print, ..
         } = memory;
@@ -71,7 +71,7 @@ impl SpecCompilation<'_> {
             return Ok(None);
         };
         let found = match &rule.found_in {
-            Some(found_in) => Some(self.relationship(rule, found_in, (program, root), tested)?),
+            Some(found_in) => Some(self.relationship_tests(rule, found_in, (program, root), tested)?),
             None => column_tests(program, root, rule.nulls_fail, ranges, tested),
         };
         let Some((column, tests)) = found else { return Ok(None) };
@@ -79,12 +79,12 @@ impl SpecCompilation<'_> {
             None => None,
             Some(filter) => {
                 let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
-                let sql = emitter.definition(1);
-                let several = emitter.repetition().is_some();
+                let sql = emitter.definition_sql(1);
+                let several = emitter.largest_repetition().is_some();
                 let mut text = String::new();
                 if let Some(sql) = sql.filter(|_| !several) {
-                    sql::flat(emitter.tree(), sql, print, &mut text);
-                    Some(self.model_on_its_day(&text, dbt::escape_jinja))
+                    sql::write_flat(emitter.tree(), sql, print, &mut text);
+                    Some(self.substitute_variable(&text, dbt::escape_jinja))
                 } else if rule.found_in.is_some() {
                     return Err(Diagnostic::new(
                         Code::WrongShape,
@@ -100,7 +100,7 @@ impl SpecCompilation<'_> {
         };
         let written = tests.into_iter().enumerate().map(|(place, test)| {
             let kind = test.name();
-            let name = self.name_of_test(rule.name.text);
+            let name = self.test_name(rule.name.text);
             let name = if place == 0 { name } else { format!("{name}_{kind}") };
             ColumnProof {
                 column: column.clone(),
@@ -150,16 +150,16 @@ impl SpecCompilation<'_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    fn rows_that_break(
+    fn violating_rows_test(
         &self,
         rule: &Rule<'_>,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SingularTest> {
-        let conditions: Vec<_> = rule.conditions().collect();
+        let conditions: Vec<_> = rule.condition_and_filter().collect();
         // Ignore the diagnostics here, because the checks of the model have already reported them.
-        let formulas = self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        let formulas = self.condition_formulas(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let CompileMemory { program, emit, .. } = memory;
         let (options, model) = (&self.compiler.options, self.spec.model.text);
         let places = RulePlaces {
@@ -170,11 +170,11 @@ impl SpecCompilation<'_> {
             return None;
         }
         let shown = displayed_columns(program, tested);
-        use_other_forms(program, options.dialect);
+        rewrite_unsupported(program, options.dialect);
         let looks_around = program.meta(program.definitions.first()?.root).level == Level::Window;
         let mut listed = CteNames::new(options.dialect.max_bytes());
         listed.reserve_columns(&tested.relation);
-        let holds = listed.choose(HOLDS);
+        let holds = listed.choose_name(HOLDS);
         let count = program.definitions.len();
         let mut no = vec![false; count];
         let (roles, outputs) = if looks_around {
@@ -196,7 +196,7 @@ impl SpecCompilation<'_> {
                 (0..count).map(|index| index == places.check).collect(),
             )
         } else {
-            let breaks = add_breach(program, places, rule.nulls_fail);
+            let breaks = add_violation(program, places, rule.nulls_fail);
             no.push(false);
             let role = |index: usize| {
                 if index == breaks {
@@ -224,7 +224,7 @@ impl SpecCompilation<'_> {
             joined_grain: &[],
             tabs: &[],
         };
-        let name = names.choose(&format!("{model}_rows"));
+        let name = names.choose_name(&format!("{model}_rows"));
         let keep: Vec<&str> = shown.iter().map(String::as_str).collect();
         let spec = StepSpec {
             times: false,
@@ -246,12 +246,16 @@ impl SpecCompilation<'_> {
         };
         let mut output = plan_step(&plan, &spec, &input, options.dialect, &options.limits, emit, &mut names);
         let found = std::mem::take(&mut output.diagnostics);
-        diagnostics.extend(found.into_iter().map(|d| d.map_spans(|span| formulas.in_file(span))));
+        diagnostics.extend(
+            found
+                .into_iter()
+                .map(|d| d.map_spans(|span| formulas.to_file_span(span))),
+        );
         let query = if looks_around {
-            self.rows_that_do_not_hold(output, (&name, &holds), &shown, rule, tested, &mut emit.tree)
+            self.violating_rows_query(output, (&name, &holds), &shown, rule, tested, &mut emit.tree)
         } else {
             let mut body = output.body;
-            body.filter = body.filter.map(|filter| spelled_out(&mut emit.tree, filter));
+            body.filter = body.filter.map(|filter| bracket_rule(&mut emit.tree, filter));
             Query {
                 ctes: output.ctes,
                 body,
@@ -259,10 +263,10 @@ impl SpecCompilation<'_> {
         };
         let sql = self.test_sql(&sources, &emit.tree, &query);
         Some(SingularTest {
-            name: self.name_of_test(rule.name.text),
+            name: self.test_name(rule.name.text),
             config: TestConfig {
                 only_warns: rule.only_warns,
-                group: self.group_of_test(None),
+                group: self.test_group(None),
             },
             about: rule.message.unwrap_or_default().to_owned(),
             sql,
@@ -271,7 +275,7 @@ impl SpecCompilation<'_> {
 
     /// Returns a query that selects the violations from the output of a step. A boolean column of this output is true
     /// if a row satisfies the rule.
-    fn rows_that_do_not_hold(
+    fn violating_rows_query(
         &self,
         output: StepOutput,
         (name, holds): (&str, &str),
@@ -294,14 +298,14 @@ impl SpecCompilation<'_> {
         let items = shown
             .iter()
             .map(|name| Item {
-                expr: tree.raw_text(&written(name)),
+                expr: tree.add_raw_text(&written(name)),
                 alias: None,
             })
             .collect();
-        let mut x = tree.raw_text(holds);
+        let mut x = tree.add_raw_text(holds);
         if rule.nulls_fail {
-            let no = tree.word("false", span);
-            x = tree.call("coalesce", &[x, no], span);
+            let no = tree.add_word("false", span);
+            x = tree.add_call("coalesce", &[x, no], span);
         }
         let filter = Some(tree.add(Sql::Not(x), span));
         let name = dialect.name_text(name, true);
@@ -324,7 +328,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the name of a test, which must be unique in the dbt project.
-    pub(super) fn name_of_test(&self, what: &str) -> String {
+    pub(super) fn test_name(&self, what: &str) -> String {
         dbt::test_name(
             &format!("assert_{}_{what}", self.spec.model.text),
             self.compiler.options.dialect.max_bytes(),
@@ -353,7 +357,7 @@ fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String>
 
 /// Adds a definition that is true for violations: `not (check)`, combined with the filter. NULL is a violation if
 /// `nulls_fail` is true.
-fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> usize {
+fn add_violation(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> usize {
     let first = IrId(program.len() as u32);
     let of = |program: &Program, at: usize| {
         let definition = &program.definitions[at];
@@ -414,9 +418,9 @@ fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> us
 }
 
 /// Adds brackets after `not`, so that the rule keeps its original notation: `not (revenue >= 0)`.
-fn spelled_out(tree: &mut SqlTree, filter: SqlId) -> SqlId {
+fn bracket_rule(tree: &mut SqlTree, filter: SqlId) -> SqlId {
     match *tree.node(filter) {
-        Sql::Not(x) if tree.compares(x) => {
+        Sql::Not(x) if tree.is_comparison(x) => {
             let x = tree.add(Sql::Paren(x), tree.meta(x).span);
             tree.add(Sql::Not(x), tree.meta(filter).span)
         }
@@ -425,8 +429,8 @@ fn spelled_out(tree: &mut SqlTree, filter: SqlId) -> SqlId {
             left,
             right,
         } => {
-            let right = spelled_out(tree, right);
-            tree.binary(op, left, right, tree.meta(filter).span)
+            let right = bracket_rule(tree, right);
+            tree.add_binary(op, left, right, tree.meta(filter).span)
         }
         _ => filter,
     }

@@ -7,8 +7,8 @@ use super::super::load::SpecExample;
 use super::super::sources::ReadSource;
 use super::TestedModel;
 use crate::Type;
-use crate::check::{is_iso_date, no_column};
-use crate::dbt::{From, YamlOutput};
+use crate::check::{is_iso_date, no_column_diagnostic};
+use crate::dbt::{RelationReference, YamlOutput};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
 use crate::yaml::{Node, NodeKind, YamlStyle};
@@ -61,11 +61,11 @@ impl SpecCompilation<'_> {
         let (given, has_own_rows) = self.given_rows(example, diagnostics);
         said.push(("given", YamlOutput::List(given)));
         said.extend(
-            self.overrides(example, has_own_rows, diagnostics)
+            self.run_overrides(example, has_own_rows, diagnostics)
                 .map(|overrides| ("overrides", overrides)),
         );
         let columns = (!tested.open).then_some(tested.known);
-        let expect = self.rows(example.expect, columns, UnitTestRows::Expected, diagnostics);
+        let expect = self.read_rows(example.expect, columns, UnitTestRows::Expected, diagnostics);
         said.push(("expect", YamlOutput::Map(expect)));
         YamlOutput::Map(said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
@@ -83,8 +83,8 @@ impl SpecCompilation<'_> {
             let own = said == THIS && self.is_incremental();
             let source = read
                 .iter()
-                .find(|source| From::read(said).is_some_and(|from| source.is_relation(&from)));
-            let written = source.and_then(|source| source.from.call());
+                .find(|source| RelationReference::read(said).is_some_and(|from| source.is_relation(&from)));
+            let written = source.and_then(|source| source.from.ref_call());
             let name = if own {
                 THIS.to_owned()
             } else {
@@ -94,7 +94,7 @@ impl SpecCompilation<'_> {
                 let message = format!("the rows of `{name}` are specified twice");
                 diagnostics.push(
                     Diagnostic::new(Code::DuplicateDefinition, input.span, message)
-                        .with_other(first.span, "the first")
+                        .with_secondary_label(first.span, "the first")
                         .with_help("put all rows in one list"),
                 );
             }
@@ -103,16 +103,16 @@ impl SpecCompilation<'_> {
                 (true, _) => None,
                 (false, Some(source)) => self.known_relation(&source.from),
                 (false, None) => {
-                    diagnostics.push(not_read(said, input, read));
+                    diagnostics.push(unread_input(said, input, read));
                     continue;
                 }
             };
             let mut pairs = vec![("input".to_owned(), YamlOutput::Dbt(name))];
-            pairs.extend(self.rows(item, relation, UnitTestRows::Given, diagnostics));
+            pairs.extend(self.read_rows(item, relation, UnitTestRows::Given, diagnostics));
             given.push(YamlOutput::Map(pairs));
         }
         for source in read {
-            let Some(name) = source.from.call() else {
+            let Some(name) = source.from.ref_call() else {
                 let message = format!(
                     "dbt cannot replace the table `{}` with example rows",
                     source.from.display_name()
@@ -120,7 +120,7 @@ impl SpecCompilation<'_> {
                 diagnostics.push(
                     Diagnostic::new(Code::WrongShape, example.name.node.span, message).with_help(format!(
                         "declare the table as a dbt source, and read `{}`",
-                        as_source(&source.from)
+                        source_call(&source.from)
                     )),
                 );
                 continue;
@@ -142,7 +142,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the overrides for a unit test: the date, and whether the run is incremental.
-    fn overrides(
+    fn run_overrides(
         &self,
         example: &SpecExample<'_>,
         has_own_rows: bool,
@@ -173,7 +173,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the keys `rows`, `format` and `fixture` of an input or of the expected output.
-    fn rows(
+    fn read_rows(
         &self,
         node: &Node,
         relation: Option<&Relation>,
@@ -189,10 +189,10 @@ impl SpecCompilation<'_> {
         let value = match (rows.items(), rows.text()) {
             (Some(items), _) => {
                 let mut reported = Vec::new();
-                let row = |row| row_of(row, relation, which, &mut reported, diagnostics);
+                let row = |row| read_row(row, relation, which, &mut reported, diagnostics);
                 let rows: Vec<UnitTestRow> = items.iter().map(row).collect();
                 let rows = if which == UnitTestRows::Expected {
-                    self.evened(rows, node, diagnostics)
+                    self.align_columns(rows, node, diagnostics)
                 } else {
                     rows
                 };
@@ -207,7 +207,12 @@ impl SpecCompilation<'_> {
 
     /// Returns the expected rows with the same columns in the same order, because dbt combines the rows in a union. A
     /// column that is missing in a row is NULL, as in input rows.
-    fn evened(&self, rows: Vec<UnitTestRow>, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<UnitTestRow> {
+    fn align_columns(
+        &self,
+        rows: Vec<UnitTestRow>,
+        node: &Node,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<UnitTestRow> {
         let mut columns: Vec<String> = Vec::new();
         let mut places: FxHashMap<String, usize> = FxHashMap::default();
         for (name, _) in rows.iter().flatten() {
@@ -246,7 +251,7 @@ enum UnitTestRows {
     Expected,
 }
 
-fn row_of<'y>(
+fn read_row<'y>(
     row: &'y Node,
     relation: Option<&Relation>,
     which: UnitTestRows,
@@ -258,12 +263,12 @@ fn row_of<'y>(
         let name = key.text().unwrap_or_default();
         let column = relation.and_then(|relation| relation.column(name));
         match (relation, column) {
-            (_, Some(column)) => diagnostics.extend(mistyped(column, value)),
+            (_, Some(column)) => diagnostics.extend(type_mismatch(column, value)),
             // Report a wrong name once instead of in every row. The names in expected rows are checked elsewhere.
             (Some(relation), None) if which == UnitTestRows::Given && !reported.contains(&name) => {
                 reported.push(name);
                 let help = || "correct the name, or remove it".to_owned();
-                diagnostics.push(no_column(relation, name, key.span, help));
+                diagnostics.push(no_column_diagnostic(relation, name, key.span, help));
             }
             _ => {}
         }
@@ -301,7 +306,7 @@ fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
 }
 
 /// Returns a diagnostic if a value does not fit the type of its column.
-fn mistyped(column: &Column, value: &Node) -> Option<Diagnostic> {
+fn type_mismatch(column: &Column, value: &Node) -> Option<Diagnostic> {
     let ty = column.ty();
     if value.is_null() || matches!(ty, Type::Unknown | Type::Other) {
         return None;
@@ -329,7 +334,7 @@ fn mistyped(column: &Column, value: &Node) -> Option<Diagnostic> {
     let message = format!(
         "`{}` is {}, found {}",
         column.name(),
-        ty.described(),
+        ty.describe(),
         describe_value(value)
     );
     Some(Diagnostic::new(Code::TypeMismatch, value.span, message).with_help(format!("write {example}")))
@@ -338,11 +343,11 @@ fn mistyped(column: &Column, value: &Node) -> Option<Diagnostic> {
 fn describe_value(value: &Node) -> String {
     value
         .text()
-        .map_or_else(|| value.described().to_string(), |text| format!("`{text}`"))
+        .map_or_else(|| value.kind_name().to_string(), |text| format!("`{text}`"))
 }
 
 /// Returns `raw.orders` in the form `source('raw', 'orders')`.
-fn as_source(from: &From) -> String {
+fn source_call(from: &RelationReference) -> String {
     let spelled = from.display_name();
     let parts: Vec<&str> = spelled.rsplit('.').take(2).collect();
     format!(
@@ -352,13 +357,13 @@ fn as_source(from: &From) -> String {
     )
 }
 
-fn not_read(said: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
-    let all: Vec<String> = read.iter().filter_map(|source| source.from.call()).collect();
+fn unread_input(said: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
+    let all: Vec<String> = read.iter().filter_map(|source| source.from.ref_call()).collect();
     let message = format!("the model does not read `{said}`");
     let diagnostic = Diagnostic::new(Code::UnknownRelation, input.span, message);
-    let near = suggest::nearest(said, all.iter().map(String::as_str));
+    let near = suggest::nearest_name(said, all.iter().map(String::as_str));
     diagnostic.with_help(match near {
-        Some(near) => suggest::similar(near),
+        Some(near) => suggest::similar_name_help(near),
         None => format!(
             "use a relation that the model reads: {}",
             all.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")

@@ -1,13 +1,14 @@
 //! Keys that dbt defines and that are copied to the properties of the model.
 
-use super::{Key, Keys, Shape};
+use super::{Key, KeyShape, KeyTable};
 
 /// dbt data tests. Each is the name of a test, or a mapping from the name to arguments.
-pub(super) const TESTS: Shape = Shape::List(&Shape::DataTest);
+pub(super) const TESTS: KeyShape = KeyShape::List(&KeyShape::DataTest);
 pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: names, or a mapping from the name to its arguments.";
 
 /// Value that determines whether to generate a dbt semantic model, and in which YAML format.
-pub(super) const SEMANTIC_MODEL: Shape = Shape::Either(&Shape::Boolean, &Shape::Choice(&["legacy", "latest"]));
+pub(super) const SEMANTIC_MODEL: KeyShape =
+    KeyShape::Either(&KeyShape::Boolean, &KeyShape::Choice(&["legacy", "latest"]));
 pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether to write a semantic model and metrics: `true` for the form of the project's dbt, `legacy` for dbt up to 1.11, `latest` from dbt 1.12 on.";
 
 /// Keys of dbt's `config` that affect the SQL of the model or the statement that creates it. They go to the top of the
@@ -41,73 +42,73 @@ pub const SHAPES_SQL: &[&str] = &[
     "sql_header",
 ];
 
-pub(super) static COLUMN: Keys = Keys {
+pub(super) static COLUMN: KeyTable = KeyTable {
     title: "column",
     doc: "Properties of a column of the model.",
     open: false,
     keys: &[
         Key::new(
             "description",
-            Shape::Text,
+            KeyShape::Text,
             "Description of the column, for the readers of the model.",
         ),
         Key::new(
             "data_type",
-            Shape::Text,
+            KeyShape::Text,
             "Type of the column in the warehouse, which an enforced contract checks.",
         ),
         Key::new(
             "constraints",
-            Shape::List(&Shape::Keys(&CONSTRAINT)),
+            KeyShape::List(&KeyShape::Keys(&CONSTRAINT)),
             "dbt's constraints of the column.",
         ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
         Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
-        Key::new("tags", Shape::Texts, "dbt's tags of the column."),
-        Key::new("meta", Shape::Mapping, "dbt's `meta` of the column."),
+        Key::new("tags", KeyShape::Texts, "dbt's tags of the column."),
+        Key::new("meta", KeyShape::Mapping, "dbt's `meta` of the column."),
         Key::new(
             "omni",
-            Shape::Mapping,
+            KeyShape::Mapping,
             "Properties of the column in Omni, written to `meta.omni`.",
         ),
     ],
 };
 
-static CONSTRAINT: Keys = Keys {
+static CONSTRAINT: KeyTable = KeyTable {
     title: "constraint",
     doc: "A constraint of dbt.",
     open: true,
     keys: &[Key::new(
         "type",
-        Shape::Choice(&["not_null", "unique", "primary_key", "foreign_key", "check", "custom"]),
+        KeyShape::Choice(&["not_null", "unique", "primary_key", "foreign_key", "check", "custom"]),
         "The kind of constraint.",
     )
     .required("the type of the constraint, such as `type: not_null`")],
 };
 
-pub(super) static CONTRACT: Keys = Keys {
+pub(super) static CONTRACT: KeyTable = KeyTable {
     title: "contract",
     doc: "dbt's contract of the model.",
     open: true,
     keys: &[
         Key::new(
             "enforced",
-            Shape::Boolean,
+            KeyShape::Boolean,
             "Whether dbt enforces names and types of the columns.",
         ),
         Key::new(
             "alias_types",
-            Shape::Boolean,
+            KeyShape::Boolean,
             "Whether dbt translates type names for the warehouse.",
         ),
     ],
 };
 
-pub(super) static VERSION: Keys = Keys {
+pub(super) static VERSION: KeyTable = KeyTable {
     title: "version",
     doc: "A version of the model.",
     open: true,
     keys: &[
-        Key::new("v", Shape::Text, "The version's number or name.").required("the version's number, such as `v: 2`")
+        Key::new("v", KeyShape::Text, "The version's number or name.").required("the version's number, such as `v: 2`")
     ],
 };

@@ -16,7 +16,7 @@ pub use step::{DEFINITION, JOIN, STEP};
 
 /// Shape of a key's value.
 #[derive(Debug)]
-pub enum Shape {
+pub enum KeyShape {
     /// Text. Numbers and booleans are accepted as text.
     Text,
     /// Name of a model: letters, digits and `_`.
@@ -42,13 +42,13 @@ pub enum Shape {
     /// Mapping whose content dbt defines.
     Mapping,
     /// Mapping with these keys.
-    Keys(&'static Keys),
+    Keys(&'static KeyTable),
     /// Mapping from names to values of this shape.
-    Each(&'static Shape),
+    Each(&'static KeyShape),
     /// List of values of this shape.
-    List(&'static Shape),
+    List(&'static KeyShape),
     /// One of two shapes. The kind of the value (text, list or mapping) determines which.
-    Either(&'static Shape, &'static Shape),
+    Either(&'static KeyShape, &'static KeyShape),
     /// dbt data test: the name of the test, or a mapping from the name to its arguments.
     DataTest,
     /// Definitions: a text block, or a mapping from names to formulas.
@@ -67,7 +67,7 @@ pub enum Shape {
 #[derive(Debug)]
 pub struct Key {
     pub name: &'static str,
-    pub shape: Shape,
+    pub shape: KeyShape,
     pub doc: &'static str,
     /// Description of the key in the error message for a missing key. `None` if the key is optional.
     pub required: Option<&'static str>,
@@ -76,7 +76,7 @@ pub struct Key {
 }
 
 impl Key {
-    const fn new(name: &'static str, shape: Shape, doc: &'static str) -> Self {
+    const fn new(name: &'static str, shape: KeyShape, doc: &'static str) -> Self {
         Self {
             name,
             shape,
@@ -91,14 +91,14 @@ impl Key {
     pub fn may_be_empty(&self) -> bool {
         let must_say = matches!(
             self.shape,
-            Shape::Formula
-                | Shape::Choice(_)
-                | Shape::Dialect
-                | Shape::Weekday
-                | Shape::Boolean
-                | Shape::Count(_)
-                | Shape::Number
-                | Shape::Steps
+            KeyShape::Formula
+                | KeyShape::Choice(_)
+                | KeyShape::Dialect
+                | KeyShape::Weekday
+                | KeyShape::Boolean
+                | KeyShape::Count(_)
+                | KeyShape::Number
+                | KeyShape::Steps
         );
         self.required.is_none() && !must_say
     }
@@ -116,7 +116,7 @@ impl Key {
 
 /// Keys of one kind of mapping.
 #[derive(Debug)]
-pub struct Keys {
+pub struct KeyTable {
     /// Title in the JSON Schema.
     pub title: &'static str,
     pub doc: &'static str,
@@ -125,7 +125,7 @@ pub struct Keys {
     pub open: bool,
 }
 
-impl Keys {
+impl KeyTable {
     pub fn get(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
@@ -142,7 +142,7 @@ pub const WEEKDAYS: [&str; 7] = [
     "sunday",
 ];
 
-impl Shape {
+impl KeyShape {
     /// Returns the shape's name for messages.
     pub fn expected(&self) -> String {
         match self {

@@ -1,118 +1,123 @@
 //! Keys that specify conditions on a model: rules, comparisons with other models, and examples.
 
-use super::{Key, Keys, Shape};
+use super::{Key, KeyShape, KeyTable};
 
-pub static RULE: Keys = Keys {
+pub static RULE: KeyTable = KeyTable {
     title: "rule",
     doc: "A condition that every row of the model must meet.",
     open: false,
     keys: &[
-        Key::new("name", Shape::Text, "The rule's name.").required("the rule's name, such as `name: never_negative`"),
+        Key::new("name", KeyShape::Text, "The rule's name.").required("the rule's name, such as `name: never_negative`"),
         Key::new(
             "check",
-            Shape::Formula,
+            KeyShape::Formula,
             "Condition on the model's columns. A row passes if it is TRUE or NULL. With `found_in`: the column to look up.",
         )
         .required("the condition, such as `check: revenue >= 0`"),
         Key::new(
             "found_in",
-            Shape::Keys(&FOUND_IN),
+            KeyShape::Keys(&FOUND_IN),
             "Relation that must contain each value of the column.",
         ),
-        Key::new("where", Shape::Formula, "Filter for the rows to check."),
+        Key::new("where", KeyShape::Formula, "Filter for the rows to check."),
         Key::new(
             "severity",
-            Shape::Choice(&["error", "warn"]),
+            KeyShape::Choice(&["error", "warn"]),
             "Severity of a violation.",
         ),
-        Key::new("message", Shape::Text, "Message for violations."),
+        Key::new("message", KeyShape::Text, "Message for violations."),
         Key::new(
             "nulls",
-            Shape::Choice(&["pass", "fail"]),
+            KeyShape::Choice(&["pass", "fail"]),
             "Whether rows pass if the condition is NULL. Default: `pass`.",
         ),
     ],
 };
 
-static FOUND_IN: Keys = Keys {
+static FOUND_IN: KeyTable = KeyTable {
     title: "relation",
     doc: "Relation that must contain each value of a column, as in dbt's test `relationships`.",
     open: false,
     keys: &[
         Key::new(
             "to",
-            Shape::Text,
+            KeyShape::Text,
             "The relation: a table, `ref('…')` or `source('…', '…')`.",
         )
         .required("the relation, such as `to: ref('customers')`"),
         Key::new(
             "field",
-            Shape::Text,
+            KeyShape::Text,
             "Column of the relation. Default: the column with the same name.",
         ),
     ],
 };
 
-pub(super) static COMPARE: Keys = Keys {
+pub(super) static COMPARE: KeyTable = KeyTable {
     title: "comparison",
     doc: "Another relation that must contain the same rows.",
     open: false,
     keys: &[
         Key::new(
             "with",
-            Shape::Text,
+            KeyShape::Text,
             "The other relation: a table, `ref('…')` or `source('…', '…')`.",
         )
         .required("the other relation, such as `with: ref('old_revenue')`"),
-        Key::new("keys", Shape::Names, "Columns that identify a row on both sides.")
+        Key::new("keys", KeyShape::Names, "Columns that identify a row on both sides.")
             .required("the columns that identify rows, such as `keys: month`"),
         Key::new(
             "columns",
-            Shape::Names,
+            KeyShape::Names,
             "Columns to compare. Default: all columns except the keys.",
         ),
         Key::new(
             "tolerance",
-            Shape::Number,
+            KeyShape::Number,
             "Largest allowed difference between two numbers.",
         ),
         Key::new(
             "where",
-            Shape::Formula,
+            KeyShape::Formula,
             "Filter for the rows to compare, on both sides.",
         ),
     ],
 };
 
-pub(super) static EXAMPLE: Keys = Keys {
+pub(super) static EXAMPLE: KeyTable = KeyTable {
     title: "example",
     doc: "A unit test, in the form of dbt's unit tests.",
     open: false,
     keys: &[
-        Key::new("name", Shape::Text, "The example's name.").required("the example's name, such as `name: two_months`"),
+        Key::new("name", KeyShape::Text, "The example's name.")
+            .required("the example's name, such as `name: two_months`"),
         Key::new(
             "given",
-            Shape::List(&Shape::Keys(&GIVEN)),
+            KeyShape::List(&KeyShape::Keys(&GIVEN)),
             "Input rows of each relation that the model reads.",
         )
         .required("a list with the rows of each relation, such as `- {input: ref('orders'), rows: […]}`"),
-        Key::new("today", Shape::Text, "The current date in this example, `YYYY-MM-DD`."),
-        Key::new("expect", Shape::Keys(&EXPECT), "Expected rows.")
+        Key::new(
+            "today",
+            KeyShape::Text,
+            "The current date in this example, `YYYY-MM-DD`.",
+        ),
+        Key::new("expect", KeyShape::Keys(&EXPECT), "Expected rows.")
             .required("the expected rows, such as `expect: {rows: […]}`"),
     ],
 };
 
-const ROWS: Shape = Shape::Either(&Shape::Text, &Shape::List(&Shape::Mapping));
-const FORMAT: Shape = Shape::Choice(&["dict", "csv", "sql"]);
+const ROWS: KeyShape = KeyShape::Either(&KeyShape::Text, &KeyShape::List(&KeyShape::Mapping));
+const FORMAT: KeyShape = KeyShape::Choice(&["dict", "csv", "sql"]);
 
-static GIVEN: Keys = Keys {
+static GIVEN: KeyTable = KeyTable {
     title: "given",
     doc: "The rows of one relation.",
     open: false,
     keys: &[
         Key::new(
             "input",
-            Shape::Text,
+            KeyShape::Text,
             "The relation: `ref('…')`, `source('…', '…')` or `this`.",
         )
         .required("the relation, such as `input: ref('orders')`"),
@@ -122,17 +127,17 @@ static GIVEN: Keys = Keys {
             "Rows of the relation. A column that is not named is NULL.",
         ),
         Key::new("format", FORMAT, "Format of the rows. Default: `dict`."),
-        Key::new("fixture", Shape::Text, "dbt's fixture file with the rows."),
+        Key::new("fixture", KeyShape::Text, "dbt's fixture file with the rows."),
     ],
 };
 
-static EXPECT: Keys = Keys {
+static EXPECT: KeyTable = KeyTable {
     title: "expected",
     doc: "Expected rows.",
     open: false,
     keys: &[
         Key::new("rows", ROWS, "The rows."),
         Key::new("format", FORMAT, "Format of the rows. Default: `dict`."),
-        Key::new("fixture", Shape::Text, "dbt's fixture file with the rows."),
+        Key::new("fixture", KeyShape::Text, "dbt's fixture file with the rows."),
     ],
 };

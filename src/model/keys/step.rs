@@ -1,152 +1,152 @@
 //! Keys of a step and of its definitions.
 
 use super::dbt::{DATA_TESTS_DOC, TESTS};
-use super::{Key, Keys, Shape};
+use super::{Key, KeyShape, KeyTable};
 
-pub static STEP: Keys = Keys {
+pub static STEP: KeyTable = KeyTable {
     title: "step",
     doc: "One step. It reads the rows of the previous step.",
     open: false,
     keys: &[
         Key::new(
             "name",
-            Shape::Text,
+            KeyShape::Text,
             "The step's name, which becomes the name of its CTE.",
         ),
         Key::new(
             "definitions",
-            Shape::Definitions,
+            KeyShape::Definitions,
             "The formulas of the step: a text block (`|`) with one `name = formula` per line, or a mapping `name: formula`.",
         ),
         Key::new(
             "group_by",
-            Shape::Names,
+            KeyShape::Names,
             "Names to group by: columns, definitions with one value per row, or timeframes such as `billing_date[month]`.",
         ),
         Key::new(
             "order_by",
-            Shape::Names,
+            KeyShape::Names,
             "Order of the rows, for formulas that read other rows and for `limit`: names, each with `asc` or `desc`.",
         ),
         Key::new(
             "partition_by",
-            Shape::Names,
+            KeyShape::Names,
             "Names that partition the rows for formulas that read other rows; `[]` for one partition. Default: the \
             names of `group_by` that are not in `order_by`.",
         ),
         Key::new(
             "keep",
-            Shape::Names,
+            KeyShape::Names,
             "Columns of the previous step to pass on, or `all`. A grouped step has no `keep`.",
         ),
-        Key::new("where", Shape::Formula, "Filter for the rows, before grouping."),
-        Key::new("having", Shape::Formula, "Filter for the groups."),
+        Key::new("where", KeyShape::Formula, "Filter for the rows, before grouping."),
+        Key::new("having", KeyShape::Formula, "Filter for the groups."),
         Key::new(
             "limit",
-            Shape::Count("limit: 100"),
+            KeyShape::Count("limit: 100"),
             "Maximum number of rows, in the order of `order_by`.",
         ),
-        Key::new("joins", Shape::Joins, "Other relations to join."),
+        Key::new("joins", KeyShape::Joins, "Other relations to join."),
         Key::new(
             "columns",
-            Shape::Names,
+            KeyShape::Names,
             "Columns A, B, C and so on of a worksheet: columns of the previous step, or timeframes of them.",
         ),
         Key::new(
             "calculations",
-            Shape::Definitions,
+            KeyShape::Definitions,
             "Formulas of a worksheet, which read cells: `growth = B1 / B0 - 1`. Their columns follow those in `columns`.",
         ),
         Key::new(
             "row",
-            Shape::Count("row: 3"),
+            KeyShape::Count("row: 3"),
             "Row of the sheet for which the formulas of a worksheet are written. Default: 1.",
         ),
         Key::new(
             "pivot_by",
-            Shape::Names,
+            KeyShape::Names,
             "Columns whose values are the columns of a pivoted worksheet.",
         ),
         Key::new(
             "values",
-            Shape::Texts,
+            KeyShape::Texts,
             "Values of `pivot_by`, for the wide form, which has one row per row of the pivot, and one column per \
             measure and value.",
         ),
         Key::new(
             "tabs",
-            Shape::Each(&Shape::Keys(&TAB)),
+            KeyShape::Each(&KeyShape::Keys(&TAB)),
             "Other sheets that lookups read, by name: `'Targets'!A:B` reads the tab `Targets`.",
         ),
     ],
 };
 
-pub static TAB: Keys = Keys {
+pub static TAB: KeyTable = KeyTable {
     title: "tab",
     doc: "Another model, or an earlier step, that lookups read.",
     open: false,
     keys: &[
         Key::new(
             "model",
-            Shape::Text,
+            KeyShape::Text,
             "The model, table or earlier step: a name, `ref('…')` or `source('…', '…')`.",
         )
         .required("the model of the tab, such as `model: targets`"),
         Key::new(
             "columns",
-            Shape::Names,
+            KeyShape::Names,
             "Columns A, B, C and so on of the tab. Default: the columns of the schema.",
         ),
         Key::new(
             "order_by",
-            Shape::Names,
+            KeyShape::Names,
             "Order of the rows of the tab: names, each with `asc` or `desc`. A lookup returns the first matching row.",
         ),
     ],
 };
 
-pub static JOIN: Keys = Keys {
+pub static JOIN: KeyTable = KeyTable {
     title: "join",
     doc: "Another relation to join.",
     open: false,
     keys: &[
-        Key::new("to", Shape::Text, "The other relation, or an earlier step.")
+        Key::new("to", KeyShape::Text, "The other relation, or an earlier step.")
             .required("the relation or earlier step to join, such as `to: customers`"),
-        Key::new("as", Shape::Text, "Name that formulas use for the relation."),
-        Key::new("on", Shape::Formula, "Condition of the join."),
-        Key::new("true", Shape::Formula, "The key `on`, as YAML 1.1 tools write it.").same_as("on"),
+        Key::new("as", KeyShape::Text, "Name that formulas use for the relation."),
+        Key::new("on", KeyShape::Formula, "Condition of the join."),
+        Key::new("true", KeyShape::Formula, "The key `on`, as YAML 1.1 tools write it.").same_as("on"),
         Key::new(
             "using",
-            Shape::Names,
+            KeyShape::Names,
             "Columns with the same name on both sides, which must be equal.",
         ),
         Key::new(
             "type",
-            Shape::Choice(&["left", "inner", "full", "cross"]),
+            KeyShape::Choice(&["left", "inner", "full", "cross"]),
             "Kind of join. Default: `left`.",
         ),
         Key::new(
             "cardinality",
-            Shape::Choice(&["one", "many"]),
+            KeyShape::Choice(&["one", "many"]),
             "How many rows of the other relation a row can match: at most one, or many. Default: `one`.",
         ),
     ],
 };
 
-pub static DEFINITION: Keys = Keys {
+pub static DEFINITION: KeyTable = KeyTable {
     title: "definition",
     doc: "A formula with its properties.",
     open: false,
     keys: &[
-        Key::new("formula", Shape::Formula, "The formula.")
+        Key::new("formula", KeyShape::Formula, "The formula.")
             .required("the definition's formula, such as `formula: SUM(amount)`"),
         Key::new(
             "description",
-            Shape::Text,
+            KeyShape::Text,
             "Description of the column, for the readers of the model.",
         ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
         Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
-        Key::new("meta", Shape::Mapping, "dbt's `meta` of the column."),
+        Key::new("meta", KeyShape::Mapping, "dbt's `meta` of the column."),
     ],
 };

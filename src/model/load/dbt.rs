@@ -41,15 +41,15 @@ pub struct DefinitionKeys<'y> {
 impl<'y> Loader<'y, '_> {
     pub(super) fn dbt_keys(&self, root: &'y Node) -> DbtKeys<'y> {
         DbtKeys {
-            config: stated_value(root, "config"),
-            contract: stated_value(root, "contract"),
-            access: stated_value(root, "access"),
-            group: stated_value(root, "group"),
-            tags: stated_value(root, "tags"),
-            meta: stated_value(root, "meta"),
-            owner: stated_value(root, "owner"),
-            versions: stated_value(root, "versions"),
-            latest_version: stated_value(root, "latest_version"),
+            config: present_value(root, "config"),
+            contract: present_value(root, "contract"),
+            access: present_value(root, "access"),
+            group: present_value(root, "group"),
+            tags: present_value(root, "tags"),
+            meta: present_value(root, "meta"),
+            owner: present_value(root, "owner"),
+            versions: present_value(root, "versions"),
+            latest_version: present_value(root, "latest_version"),
             data_tests: tests(root),
         }
     }
@@ -63,11 +63,11 @@ impl<'y> Loader<'y, '_> {
                     node: key,
                 },
                 description: self.description(value),
-                data_type: stated_value(value, "data_type"),
-                constraints: stated_value(value, "constraints"),
-                tags: stated_value(value, "tags"),
-                meta: stated_value(value, "meta"),
-                omni: stated_value(value, "omni"),
+                data_type: present_value(value, "data_type"),
+                constraints: present_value(value, "constraints"),
+                tags: present_value(value, "tags"),
+                meta: present_value(value, "meta"),
+                omni: present_value(value, "omni"),
                 data_tests: tests(value),
             })
         };
@@ -76,16 +76,16 @@ impl<'y> Loader<'y, '_> {
 
     pub(super) fn definition_keys(&self, definition: &'y Node) -> DefinitionKeys<'y> {
         DefinitionKeys {
-            meta: stated_value(definition, "meta"),
+            meta: present_value(definition, "meta"),
             data_tests: tests(definition),
         }
     }
 }
 
-fn stated_value<'y>(node: &'y Node, key: &str) -> Option<&'y Node> {
+fn present_value<'y>(node: &'y Node, key: &str) -> Option<&'y Node> {
     node.get(key).filter(|value| !value.is_null())
 }
 
 fn tests(node: &Node) -> Option<&Node> {
-    stated_value(node, "data_tests").or_else(|| stated_value(node, "tests"))
+    present_value(node, "data_tests").or_else(|| present_value(node, "tests"))
 }

@@ -1,7 +1,7 @@
 //! Loads definitions, which are a text block or a mapping.
 
 use super::dbt::DefinitionKeys;
-use super::{Definitions, Loader, SpannedText, Step};
+use super::{Loader, SpannedText, Step, StepDefinitions};
 use crate::checks::is_plain_name;
 use crate::diag::{Code, Diagnostic};
 use crate::keys::DEFINITION;
@@ -9,14 +9,15 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {
-    pub(crate) fn definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
+    pub(crate) fn read_definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
         if let Some(text) = node.text() {
-            self.check_cut("definitions", node);
-            if self.runs_together(node) || self.is_mapping_in_block(node, text) {
+            self.check_truncated_text("definitions", node);
+            if self.report_joined_lines(node) || self.is_mapping_in_block(node, text) {
                 step.faulty = true;
                 return;
             }
-            step.definitions.push(Definitions::Block(SpannedText { text, node }));
+            step.definitions
+                .push(StepDefinitions::Block(SpannedText { text, node }));
             return;
         }
         if node.pairs().is_none() {
@@ -28,7 +29,7 @@ impl<'y> Loader<'y, '_> {
                         node.span,
                         format!(
                             "`definitions` must be a text block or a mapping, found {}",
-                            node.described()
+                            node.kind_name()
                         ),
                     )
                     .with_help(
@@ -39,7 +40,7 @@ impl<'y> Loader<'y, '_> {
             }
             return;
         }
-        for (key, value) in self.whole_pairs(node, |_, value| value.text().is_some()) {
+        for (key, value) in self.complete_pairs(node, |_, value| value.text().is_some()) {
             let Some(text) = self.name(key, "a definition's name") else {
                 step.faulty = true;
                 continue;
@@ -54,14 +55,14 @@ impl<'y> Loader<'y, '_> {
                     self.definition_keys(value),
                 )
             } else {
-                self.check_cut(text, value);
+                self.check_truncated_text(text, value);
                 let formula = value.text().map(|text| SpannedText { text, node: value });
                 if formula.is_none() {
-                    self.shape(text, "a formula", value);
+                    self.report_shape(text, "a formula", value);
                 }
                 (formula, None, DefinitionKeys::default())
             };
-            step.definitions.extend(formula.map(|formula| Definitions::Named {
+            step.definitions.extend(formula.map(|formula| StepDefinitions::Named {
                 name,
                 formula,
                 description,
@@ -103,7 +104,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Reports lines of the form `name = formula` below `definitions:` without `|`, because YAML joins them into one
     /// line.
-    pub(crate) fn runs_together(&mut self, node: &Node) -> bool {
+    pub(crate) fn report_joined_lines(&mut self, node: &Node) -> bool {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Plain,
             ..

@@ -1,7 +1,7 @@
 //! Exposures: uses of the model outside of dbt.
 
 use super::{Loader, SpannedText};
-use crate::dbt::From;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
@@ -12,30 +12,30 @@ pub struct SpecExposure<'y> {
     /// Mapping of the exposure in dbt's syntax, as written in the spec.
     pub said: &'y Node,
     /// Inputs of the exposure besides the model.
-    pub depends_on: Vec<From>,
+    pub depends_on: Vec<RelationReference>,
 }
 
 impl<'y> Loader<'y, '_> {
-    pub(super) fn exposures(&mut self, root: &'y Node) -> Vec<SpecExposure<'y>> {
+    pub(super) fn read_exposures(&mut self, root: &'y Node) -> Vec<SpecExposure<'y>> {
         let items = root.get("exposures").and_then(Node::items).unwrap_or_default();
         let mut exposures = Vec::new();
         for item in items {
             let Some(name) = self.text(item, "name") else { continue };
             self.check_dbt_name("an exposure", name);
-            let depends_on = self.depends_on(item);
+            let depends_on = self.read_depends_on(item);
             exposures.push(SpecExposure {
                 name,
                 said: item,
                 depends_on,
             });
         }
-        self.check_twice("exposures", exposures.iter().map(|exposure| exposure.name));
+        self.report_duplicates("exposures", exposures.iter().map(|exposure| exposure.name));
         exposures
     }
 
     /// Returns the other inputs of an exposure. A name without dots is a model. Tables of the warehouse must be
     /// declared as sources.
-    fn depends_on(&mut self, exposure: &'y Node) -> Vec<From> {
+    fn read_depends_on(&mut self, exposure: &'y Node) -> Vec<RelationReference> {
         let Some(node) = exposure.get("depends_on") else {
             return Vec::new();
         };
@@ -46,7 +46,7 @@ impl<'y> Loader<'y, '_> {
             let Some(from) = self.parse_relation("depends_on", SpannedText { text, node }) else {
                 continue;
             };
-            if from.call().is_none() {
+            if from.ref_call().is_none() {
                 let message = format!(
                     "`{text}` is a table of the warehouse, but a dbt exposure can depend only on models and sources"
                 );

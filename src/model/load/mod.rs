@@ -18,9 +18,9 @@ pub use sheet::{SheetKeys, TabKeys};
 
 use super::joins::JoinedRelation;
 use super::semantic::SemanticModels;
-use super::today::SaidToday;
+use super::today::SpecToday;
 use crate::calendar::Weekday;
-use crate::dbt::From;
+use crate::dbt::RelationReference;
 use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::yaml::{self, Node};
@@ -39,12 +39,12 @@ impl SpannedText<'_> {
         if self.text.len() == whole.len() {
             self.node.span
         } else {
-            self.place_in(&yaml::source_offsets(self.node, source))
+            self.file_span(&yaml::source_offsets(self.node, source))
         }
     }
 
     /// Returns the span of the text in the file. `offsets` are the file offsets of the node's whole text.
-    pub fn place_in(&self, offsets: &[u32]) -> Span {
+    pub fn file_span(&self, offsets: &[u32]) -> Span {
         let whole = self.node.text().unwrap_or_default();
         let within = (self.text.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
         if self.text.len() == whole.len() || within >= whole.len() {
@@ -57,7 +57,7 @@ impl SpannedText<'_> {
 
 /// Columns of the previous step that a step keeps.
 #[derive(Clone, Debug, Default)]
-pub enum Keep<'y> {
+pub enum KeptColumns<'y> {
     #[default]
     Nothing,
     All,
@@ -66,7 +66,7 @@ pub enum Keep<'y> {
 
 /// Definitions of a step.
 #[derive(Clone, Debug)]
-pub enum Definitions<'y> {
+pub enum StepDefinitions<'y> {
     /// Text block.
     Block(SpannedText<'y>),
     /// Named formula with its properties.
@@ -83,13 +83,13 @@ pub struct Step<'y> {
     pub name: Option<SpannedText<'y>>,
     pub span: Span,
     pub joins: Vec<JoinedRelation<'y>>,
-    pub definitions: Vec<Definitions<'y>>,
+    pub definitions: Vec<StepDefinitions<'y>>,
     pub filter: Option<SpannedText<'y>>,
     pub having: Option<SpannedText<'y>>,
     pub group_by: Vec<SpannedText<'y>>,
     pub order_by: Vec<SpannedText<'y>>,
     pub partition_by: Option<Vec<SpannedText<'y>>>,
-    pub keep: Keep<'y>,
+    pub keep: KeptColumns<'y>,
     pub keep_span: Span,
     pub limit: Option<u64>,
     pub limit_span: Span,
@@ -106,7 +106,7 @@ pub struct Step<'y> {
 pub struct Spec<'y> {
     pub model: SpannedText<'y>,
     pub description: Option<String>,
-    pub from: From,
+    pub from: RelationReference,
     pub from_span: Span,
     pub steps: Vec<Step<'y>>,
     /// Properties of output columns.
@@ -122,14 +122,14 @@ pub struct Spec<'y> {
     pub blank_zero: bool,
     pub week_start: Option<Weekday>,
     pub fiscal_month_offset: Option<u8>,
-    pub today: Option<SaidToday>,
+    pub today: Option<SpecToday>,
     /// Spans of formulas that YAML has truncated. The truncation is reported, but other errors in these formulas are
     /// not.
     pub cut: Vec<Span>,
 }
 
 pub fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'y>> {
-    Loader::new(source, diagnostics).spec(root)
+    Loader::new(source, diagnostics).read_spec(root)
 }
 
 pub(super) struct Loader<'y, 'd> {

@@ -8,13 +8,13 @@ use crate::span::Span;
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
-    pub(crate) fn spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
+    pub(crate) fn read_spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
         if root.pairs().is_none() {
             self.report(
                 Diagnostic::new(
                     Code::WrongShape,
                     root.span,
-                    format!("a spec must be a mapping, found {}", root.described()),
+                    format!("a spec must be a mapping, found {}", root.kind_name()),
                 )
                 .with_help("start with `model: name` and `from: table`"),
             );
@@ -66,16 +66,16 @@ impl<'y> Loader<'y, '_> {
                 );
                 Vec::new()
             }
-            Some((_, Some(items))) => items.iter().map(|item| self.step(item, false)).collect(),
+            Some((_, Some(items))) => items.iter().map(|item| self.read_step(item, false)).collect(),
             Some((_, None)) => Vec::new(),
-            None => vec![self.step(root, true)],
+            None => vec![self.read_step(root, true)],
         };
         let columns = self.columns(root);
         let dbt = self.dbt_keys(root);
-        let rules = self.rules(root);
-        let comparisons = self.comparisons(root);
-        let examples = self.examples(root);
-        let exposures = self.exposures(root);
+        let rules = self.read_rules(root);
+        let comparisons = self.read_comparisons(root);
+        let examples = self.read_examples(root);
+        let exposures = self.read_exposures(root);
         let (model, from_text) = (self.text(root, "model")?, self.text(root, "from")?);
         let from = self.parse_relation("from", from_text)?;
         Some(Spec {
@@ -95,7 +95,7 @@ impl<'y> Loader<'y, '_> {
             blank_zero: self.text(root, "blanks").is_some_and(|blanks| blanks.text == "zero"),
             week_start: self.week_start(root),
             fiscal_month_offset: self.fiscal_month_offset(root),
-            today: self.today(root),
+            today: self.read_today(root),
             cut: std::mem::take(&mut self.cut),
         })
     }

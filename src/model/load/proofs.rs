@@ -3,7 +3,7 @@
 use super::{Loader, SpannedText};
 use crate::check::is_iso_date;
 use crate::checks::{dbt_name_fault, is_plain_name};
-use crate::dbt::From;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::keys::RULE;
 use crate::span::Span;
@@ -27,7 +27,7 @@ pub struct Rule<'y> {
 /// Column of another relation that must contain all values of a column of the model.
 #[derive(Clone, Debug)]
 pub struct FoundIn<'y> {
-    pub to: From,
+    pub to: RelationReference,
     pub to_span: Span,
     /// Name of the column in the other relation. `None` if it has the same name.
     pub field: Option<SpannedText<'y>>,
@@ -36,7 +36,7 @@ pub struct FoundIn<'y> {
 /// Relation that must have the same rows as the model.
 #[derive(Clone, Debug)]
 pub struct CompareKey<'y> {
-    pub with: From,
+    pub with: RelationReference,
     pub with_span: Span,
     pub keys: Vec<SpannedText<'y>>,
     /// Columns to compare. `None` means all columns except the keys.
@@ -57,31 +57,31 @@ pub struct SpecExample<'y> {
 }
 
 impl<'y> Loader<'y, '_> {
-    pub(super) fn rules(&mut self, root: &'y Node) -> Vec<Rule<'y>> {
+    pub(super) fn read_rules(&mut self, root: &'y Node) -> Vec<Rule<'y>> {
         let items = root.get("rules").and_then(Node::items).unwrap_or_default();
-        let rules: Vec<Rule<'y>> = items.iter().filter_map(|item| self.rule(item)).collect();
-        self.check_twice("rules", rules.iter().map(|rule| rule.name));
+        let rules: Vec<Rule<'y>> = items.iter().filter_map(|item| self.read_rule(item)).collect();
+        self.report_duplicates("rules", rules.iter().map(|rule| rule.name));
         rules
     }
 
-    fn rule(&mut self, node: &'y Node) -> Option<Rule<'y>> {
+    fn read_rule(&mut self, node: &'y Node) -> Option<Rule<'y>> {
         let is_long = ["name", "check", "found_in"].iter().any(|key| node.get(key).is_some());
         let pairs = if is_long {
             Vec::new()
         } else {
-            self.whole_pairs(node, |_, value| value.text().is_some())
+            self.complete_pairs(node, |_, value| value.text().is_some())
         };
         let rule = match pairs.as_slice() {
             [(name, check)] => {
                 let yaml::NodeKind::Scalar { value: text, .. } = &name.kind else {
-                    self.shape("rules", "a list of `name: formula`", name);
+                    self.report_shape("rules", "a list of `name: formula`", name);
                     return None;
                 };
                 let Some(formula) = check.text() else {
-                    self.shape(text, "a formula", check);
+                    self.report_shape(text, "a formula", check);
                     return None;
                 };
-                self.check_cut(text, check);
+                self.check_truncated_text(text, check);
                 Rule {
                     name: SpannedText { text, node: name },
                     check: SpannedText {
@@ -101,7 +101,7 @@ impl<'y> Loader<'y, '_> {
                     name: self.text(node, "name")?,
                     check: self.text(node, "check")?,
                     found_in: match node.get("found_in") {
-                        Some(found_in) => Some(self.found_in(found_in)?),
+                        Some(found_in) => Some(self.read_found_in(found_in)?),
                         None => None,
                     },
                     filter: self.text(node, "where"),
@@ -119,7 +119,7 @@ impl<'y> Loader<'y, '_> {
                         node.span,
                         format!(
                             "a rule must be `name: formula`, or a mapping with `name` and `check`, found {}",
-                            node.described()
+                            node.kind_name()
                         ),
                     )
                     .with_help("write `- name: formula`, with one rule after each `-`"),
@@ -131,7 +131,7 @@ impl<'y> Loader<'y, '_> {
         Some(rule)
     }
 
-    fn found_in(&mut self, node: &'y Node) -> Option<FoundIn<'y>> {
+    fn read_found_in(&mut self, node: &'y Node) -> Option<FoundIn<'y>> {
         let said = self.text(node, "to")?;
         Some(FoundIn {
             to: self.parse_relation("to", said)?,
@@ -140,7 +140,7 @@ impl<'y> Loader<'y, '_> {
         })
     }
 
-    pub(super) fn comparisons(&mut self, root: &'y Node) -> Vec<CompareKey<'y>> {
+    pub(super) fn read_comparisons(&mut self, root: &'y Node) -> Vec<CompareKey<'y>> {
         let items = root.get("compare").and_then(Node::items).unwrap_or_default();
         let mut comparisons = Vec::new();
         for item in items {
@@ -167,7 +167,7 @@ impl<'y> Loader<'y, '_> {
         comparisons
     }
 
-    pub(super) fn examples(&mut self, root: &'y Node) -> Vec<SpecExample<'y>> {
+    pub(super) fn read_examples(&mut self, root: &'y Node) -> Vec<SpecExample<'y>> {
         let items = root.get("examples").and_then(Node::items).unwrap_or_default();
         let mut examples = Vec::new();
         for item in items {
@@ -195,7 +195,7 @@ impl<'y> Loader<'y, '_> {
                 today,
             });
         }
-        self.check_twice("examples", examples.iter().map(|example| example.name));
+        self.report_duplicates("examples", examples.iter().map(|example| example.name));
         examples
     }
 
@@ -211,14 +211,14 @@ impl<'y> Loader<'y, '_> {
         }
     }
 
-    pub(super) fn check_twice(&mut self, what: &str, names: impl Iterator<Item = SpannedText<'y>>) {
+    pub(super) fn report_duplicates(&mut self, what: &str, names: impl Iterator<Item = SpannedText<'y>>) {
         let mut seen = rustc_hash::FxHashMap::default();
         for name in names {
             if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {
                 let message = format!("two {what} are named `{}`", name.text);
                 self.report(
                     Diagnostic::new(Code::DuplicateDefinition, name.node.span, message)
-                        .with_other(first, "the first")
+                        .with_secondary_label(first, "the first")
                         .with_help("rename one of them"),
                 );
             }

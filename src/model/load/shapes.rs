@@ -3,22 +3,22 @@
 use super::Loader;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
-use crate::keys::{Key, Keys, MODEL, Shape, WEEKDAYS};
+use crate::keys::{Key, KeyShape, KeyTable, MODEL, WEEKDAYS};
 use crate::yaml::Node;
 
 impl Loader<'_, '_> {
     /// Reports errors in a mapping: unknown keys, missing keys, keys that occur twice, and values with a wrong shape.
     /// The mapping accepts the keys in all tables. Messages list the keys of the first table first.
-    pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static Keys]) {
+    pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static KeyTable]) {
         let all = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
         let find = |name: &str| tables.iter().find_map(|table| table.get(name));
         let is_formula = |key: &Node, _: &Node| {
             key.text()
                 .and_then(find)
-                .is_some_and(|key| matches!(key.shape, Shape::Formula))
+                .is_some_and(|key| matches!(key.shape, KeyShape::Formula))
         };
-        for (key, value) in self.whole_pairs(node, is_formula) {
+        for (key, value) in self.complete_pairs(node, is_formula) {
             let Some(text) = key.text() else {
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, "a key must be a string")
@@ -28,7 +28,7 @@ impl Loader<'_, '_> {
             };
             let Some(known) = find(text) else {
                 if !tables.iter().any(|table| table.open) {
-                    self.unknown_key(text, key, all());
+                    self.report_unknown_key(text, key, all());
                 }
                 continue;
             };
@@ -40,7 +40,7 @@ impl Loader<'_, '_> {
                 let message = format!("`{}` and `{text}` are the same key", first.name);
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, message)
-                        .with_other(at.span, "the first")
+                        .with_secondary_label(at.span, "the first")
                         .with_help(format!("move everything to `{same}`")),
                 );
             }
@@ -54,20 +54,25 @@ impl Loader<'_, '_> {
                 let name = node
                     .get("name")
                     .and_then(Node::text)
-                    .filter(|_| matches!(key.shape, Shape::Name));
+                    .filter(|_| matches!(key.shape, KeyShape::Name));
                 match name {
-                    Some(name) => self.missing_key(
+                    Some(name) => self.report_missing_key(
                         node,
                         key.name,
                         format!("write `{}: {name}` instead of `name: {name}`", key.name),
                     ),
-                    None => self.missing_key(node, key.name, format!("add {what}")),
+                    None => self.report_missing_key(node, key.name, format!("add {what}")),
                 }
             }
         }
     }
 
-    pub(crate) fn unknown_key(&mut self, text: &str, key: &Node, known: impl Iterator<Item = &'static Key> + Clone) {
+    pub(crate) fn report_unknown_key(
+        &mut self,
+        text: &str,
+        key: &Node,
+        known: impl Iterator<Item = &'static Key> + Clone,
+    ) {
         let diagnostic = if text == "<<" {
             Diagnostic::new(Code::UnknownKey, key.span, "YAML merge keys (`<<`) are not supported")
         } else {
@@ -76,7 +81,7 @@ impl Loader<'_, '_> {
         let names = || known.clone().map(|k| k.name);
         // Do not propose a similar key if the key is valid elsewhere.
         let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
-        self.report(match suggest::nearest(text, names()) {
+        self.report(match suggest::nearest_name(text, names()) {
             _ if text == "<<" => diagnostic.with_help("repeat the keys in each mapping instead"),
             _ if text == "from" && in_step() => diagnostic.with_help(
                 "move `from` to the top of the spec; the first step reads it, and a later step reads the previous \
@@ -86,8 +91,8 @@ impl Loader<'_, '_> {
                 "move `{text}` to the top of the spec, because it is a key of the model"
             )),
             Some(near) => {
-                let diagnostic = diagnostic.with_help(suggest::similar(near));
-                if suggest::is_only(text, near, names()) {
+                let diagnostic = diagnostic.with_help(suggest::similar_name_help(near));
+                if suggest::is_unique_match(text, near, names()) {
                     diagnostic.with_fix(key.span, near)
                 } else {
                     diagnostic
@@ -115,42 +120,42 @@ impl Loader<'_, '_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    pub(crate) fn check_value(&mut self, name: &str, shape: &'static Shape, value: &Node) {
+    pub(crate) fn check_value(&mut self, name: &str, shape: &'static KeyShape, value: &Node) {
         let fits = match shape {
-            Shape::Text | Shape::Name => {
+            KeyShape::Text | KeyShape::Name => {
                 let written = value.span.text(self.source);
                 // Without quotes, YAML parses `{{ ref('orders') }}` as a mapping.
                 if value.text().is_none() && written.starts_with("{{") {
-                    return self.jinja(name, value, written);
+                    return self.report_jinja(name, value, written);
                 }
                 value.text().is_some()
             }
-            Shape::Formula => {
+            KeyShape::Formula => {
                 if value.text().is_some() {
-                    self.check_cut(name, value);
+                    self.check_truncated_text(name, value);
                 }
                 value.text().is_some()
             }
-            Shape::Choice(words) => match value.text() {
+            KeyShape::Choice(words) => match value.text() {
                 Some(text) if words.contains(&text) => true,
-                Some(text) => return self.wrong_word(name, shape, text, words.iter().copied(), value),
+                Some(text) => return self.report_wrong_word(name, shape, text, words.iter().copied(), value),
                 None => false,
             },
-            Shape::Dialect => match value.text().map(str::parse::<Dialect>) {
-                Some(Err(unknown)) => return self.unknown_dialect(value, &unknown.to_string()),
+            KeyShape::Dialect => match value.text().map(str::parse::<Dialect>) {
+                Some(Err(unknown)) => return self.report_unknown_dialect(value, &unknown.to_string()),
                 known => known.is_some(),
             },
-            Shape::Weekday => match value.text() {
+            KeyShape::Weekday => match value.text() {
                 Some(text) if WEEKDAYS.iter().any(|day| day.eq_ignore_ascii_case(text)) => true,
-                Some(text) => return self.wrong_word(name, shape, text, WEEKDAYS.into_iter(), value),
+                Some(text) => return self.report_wrong_word(name, shape, text, WEEKDAYS.into_iter(), value),
                 None => false,
             },
-            Shape::Boolean => value.boolean().is_some(),
-            Shape::Count(example) => {
+            KeyShape::Boolean => value.boolean().is_some(),
+            KeyShape::Count(example) => {
                 if value.text().is_none_or(|text| text.parse::<u64>().is_err()) {
                     let found = value
                         .text()
-                        .map_or_else(|| value.described().to_owned(), |text| format!("`{text}`"));
+                        .map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
                     let message = format!("`{name}` must be an integer, found {found}");
                     let help = match name {
                         "limit" => format!("write the maximum number of rows, such as `{example}`"),
@@ -160,48 +165,52 @@ impl Loader<'_, '_> {
                 }
                 return;
             }
-            Shape::Number => {
+            KeyShape::Number => {
                 let number = value
                     .text()
                     .filter(|_| !value.is_quoted())
                     .and_then(|text| text.parse::<f64>().ok());
                 number.is_some_and(|n| n.is_finite() && n >= 0.0)
             }
-            Shape::Names => return self.check_names_list(name, value),
-            Shape::Texts => match value.items() {
-                Some(items) => return items.iter().for_each(|item| self.check_value(name, &Shape::Text, item)),
+            KeyShape::Names => return self.check_names_list(name, value),
+            KeyShape::Texts => match value.items() {
+                Some(items) => {
+                    return items
+                        .iter()
+                        .for_each(|item| self.check_value(name, &KeyShape::Text, item));
+                }
                 None => value.text().is_some(),
             },
-            Shape::Mapping => value.pairs().is_some(),
-            Shape::Keys(keys) => {
+            KeyShape::Mapping => value.pairs().is_some(),
+            KeyShape::Keys(keys) => {
                 if value.pairs().is_some() {
                     return self.check_keys(value, &[keys]);
                 }
                 false
             }
-            Shape::Each(inner) => match value.pairs() {
+            KeyShape::Each(inner) => match value.pairs() {
                 Some(pairs) => return self.check_each(inner, pairs),
                 None => false,
             },
-            Shape::List(inner) => match value.items() {
+            KeyShape::List(inner) => match value.items() {
                 Some(items) => return items.iter().for_each(|item| self.check_value(name, inner, item)),
                 None => false,
             },
-            Shape::Either(one, other) => {
-                let inner = if takes(one, value) { one } else { other };
-                if takes(inner, value) {
+            KeyShape::Either(one, other) => {
+                let inner = if is_accepted(one, value) { one } else { other };
+                if is_accepted(inner, value) {
                     return self.check_value(name, inner, value);
                 }
                 false
             }
-            Shape::DataTest => {
+            KeyShape::DataTest => {
                 let pairs = value.pairs().unwrap_or_default();
                 let named = matches!(pairs, [(_, said)] if said.is_null() || said.pairs().is_some());
                 value.text().is_some() || named || value.get("test_name").is_some()
             }
             // Other functions check these values when they parse them.
-            Shape::Definitions | Shape::Joins | Shape::Rule | Shape::Lint => true,
-            Shape::Steps => match value.pairs().and_then(|pairs| pairs.first()) {
+            KeyShape::Definitions | KeyShape::Joins | KeyShape::Rule | KeyShape::Lint => true,
+            KeyShape::Steps => match value.pairs().and_then(|pairs| pairs.first()) {
                 Some((first, _)) => {
                     let step = first.text().unwrap_or("…");
                     let message = format!("`{name}` must be a list, found a mapping");
@@ -211,31 +220,34 @@ impl Loader<'_, '_> {
                 None => value.items().is_some(),
             },
         };
-        match value.text().filter(|_| matches!(shape, Shape::Boolean | Shape::Number)) {
+        match value
+            .text()
+            .filter(|_| matches!(shape, KeyShape::Boolean | KeyShape::Number))
+        {
             _ if fits => {}
             Some(text) => {
                 let message = format!("`{name}` must be {}, found `{text}`", shape.expected());
                 let help = format!("write `{name}:` followed by {}", shape.expected());
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
-            None => self.shape(name, &shape.expected(), value),
+            None => self.report_shape(name, &shape.expected(), value),
         }
     }
 
-    fn check_each(&mut self, inner: &'static Shape, pairs: &[(Node, Node)]) {
+    fn check_each(&mut self, inner: &'static KeyShape, pairs: &[(Node, Node)]) {
         for (key, value) in pairs {
             let Some(name) = self.name(key, "a name") else { continue };
             // An empty value is allowed here. It means, for example, a column without properties.
-            if !(value.is_null() && matches!(inner, Shape::Keys(_))) {
+            if !(value.is_null() && matches!(inner, KeyShape::Keys(_))) {
                 self.check_value(name, inner, value);
             }
         }
     }
 
-    fn unknown_dialect(&mut self, value: &Node, message: &str) {
+    fn report_unknown_dialect(&mut self, value: &Node, message: &str) {
         let names = || Dialect::all().map(Dialect::name);
-        let help = match suggest::nearest(value.text().unwrap_or_default(), names()) {
-            Some(near) => suggest::similar(near),
+        let help = match suggest::nearest_name(value.text().unwrap_or_default(), names()) {
+            Some(near) => suggest::similar_name_help(near),
             None => format!(
                 "use one of {}",
                 names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
@@ -244,10 +256,10 @@ impl Loader<'_, '_> {
         self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
     }
 
-    fn wrong_word<'w>(
+    fn report_wrong_word<'w>(
         &mut self,
         name: &str,
-        shape: &Shape,
+        shape: &KeyShape,
         found: &str,
         words: impl Iterator<Item = &'w str>,
         value: &Node,
@@ -255,8 +267,10 @@ impl Loader<'_, '_> {
         let words: Vec<&str> = words.collect();
         let message = format!("`{name}` must be {}, found `{found}`", shape.expected());
         let diagnostic = Diagnostic::new(Code::WrongShape, value.span, message);
-        self.report(match suggest::nearest(found, words.iter().copied()) {
-            Some(near) => diagnostic.with_help(suggest::similar(near)).with_fix(value.span, near),
+        self.report(match suggest::nearest_name(found, words.iter().copied()) {
+            Some(near) => diagnostic
+                .with_help(suggest::similar_name_help(near))
+                .with_fix(value.span, near),
             None => diagnostic.with_help(format!("write `{name}: {}`", words.first().unwrap_or(&""))),
         });
     }
@@ -266,7 +280,7 @@ impl Loader<'_, '_> {
             return;
         }
         let Some(items) = value.items() else {
-            return self.shape(name, &Shape::Names.expected(), value);
+            return self.report_shape(name, &KeyShape::Names.expected(), value);
         };
         for item in items {
             match (item.text(), item.items()) {
@@ -281,7 +295,7 @@ impl Loader<'_, '_> {
                     .with_help("inside a flow list, put a timeframe in quotes: `[\"billing_date[month]\"]`"),
                 ),
                 _ => {
-                    let message = format!("`{name}` must be a list of names, found {}", item.described());
+                    let message = format!("`{name}` must be a list of names, found {}", item.kind_name());
                     // The user may have written `- a: desc` instead of `- a desc`.
                     let direction = |text: &&str| matches!(text.to_ascii_lowercase().as_str(), "asc" | "desc");
                     let directed = match item.pairs() {
@@ -301,14 +315,16 @@ impl Loader<'_, '_> {
 }
 
 /// Returns whether a shape accepts this kind of node, regardless of its content.
-fn takes(shape: &Shape, value: &Node) -> bool {
+fn is_accepted(shape: &KeyShape, value: &Node) -> bool {
     match shape {
-        Shape::Mapping | Shape::Keys(_) | Shape::Each(_) => value.pairs().is_some(),
-        Shape::List(_) | Shape::Joins | Shape::Steps => value.items().is_some(),
-        Shape::Names | Shape::Texts => value.text().is_some() || value.items().is_some(),
-        Shape::Definitions | Shape::Rule | Shape::DataTest => value.text().is_some() || value.pairs().is_some(),
-        Shape::Either(one, other) => takes(one, value) || takes(other, value),
-        Shape::Boolean => value.boolean().is_some(),
+        KeyShape::Mapping | KeyShape::Keys(_) | KeyShape::Each(_) => value.pairs().is_some(),
+        KeyShape::List(_) | KeyShape::Joins | KeyShape::Steps => value.items().is_some(),
+        KeyShape::Names | KeyShape::Texts => value.text().is_some() || value.items().is_some(),
+        KeyShape::Definitions | KeyShape::Rule | KeyShape::DataTest => {
+            value.text().is_some() || value.pairs().is_some()
+        }
+        KeyShape::Either(one, other) => is_accepted(one, value) || is_accepted(other, value),
+        KeyShape::Boolean => value.boolean().is_some(),
         _ => value.text().is_some(),
     }
 }

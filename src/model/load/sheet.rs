@@ -1,7 +1,7 @@
 //! Keys that make a step a worksheet.
 
-use super::{Keep, Loader, SpannedText, Step};
-use crate::dbt::From;
+use super::{KeptColumns, Loader, SpannedText, Step};
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::yaml::Node;
@@ -31,7 +31,7 @@ pub struct PivotKeys<'y> {
 #[derive(Clone, Debug)]
 pub struct TabKeys<'y> {
     pub name: &'y str,
-    pub model: From,
+    pub model: RelationReference,
     pub model_text: SpannedText<'y>,
     pub columns: Option<Vec<SpannedText<'y>>>,
     pub order_by: Vec<SpannedText<'y>>,
@@ -57,7 +57,7 @@ pub const OTHERS: [(&str, &str); 5] = [
 
 impl<'y> Loader<'y, '_> {
     /// Adds the worksheet keys to the step, if there are any.
-    pub(super) fn sheet(&mut self, node: &'y Node, step: &mut Step<'y>) {
+    pub(super) fn read_sheet(&mut self, node: &'y Node, step: &mut Step<'y>) {
         let has = |key: &str| {
             node.get(key)
                 .is_some_and(|value| !value.is_null() && (key != "columns" || value.pairs().is_none()))
@@ -71,7 +71,7 @@ impl<'y> Loader<'y, '_> {
                 let at = self.key_span(node, key);
                 self.report(
                     Diagnostic::new(Code::WrongShape, at, format!("`{key}` is not allowed in a worksheet"))
-                        .with_other(span, "makes the step a worksheet")
+                        .with_secondary_label(span, "makes the step a worksheet")
                         .with_help(instead),
                 );
                 step.faulty = true;
@@ -81,7 +81,7 @@ impl<'y> Loader<'y, '_> {
         step.group_by.clear();
         step.having = None;
         if let Some(calculations) = node.get("calculations") {
-            self.definitions(calculations, step);
+            self.read_definitions(calculations, step);
         }
         let columns = if has("columns") {
             self.list(node, "columns")
@@ -90,8 +90,8 @@ impl<'y> Loader<'y, '_> {
         };
         let is_frame = |column: &&SpannedText<'_>| column.text.contains('[');
         step.keep = match &columns {
-            None => Keep::All,
-            Some(columns) => Keep::Columns(columns.iter().filter(|c| !is_frame(c)).copied().collect()),
+            None => KeptColumns::All,
+            Some(columns) => KeptColumns::Columns(columns.iter().filter(|c| !is_frame(c)).copied().collect()),
         };
         step.keep_span = node.get("columns").map_or(span, |columns| columns.span);
         let row = node
@@ -107,8 +107,8 @@ impl<'y> Loader<'y, '_> {
                     .with_help("write `row: 1`, or remove it"),
             );
         }
-        let tabs = self.tabs(node);
-        let pivot = self.pivot(node, step);
+        let tabs = self.read_tabs(node);
+        let pivot = self.read_pivot(node, step);
         step.sheet = Some(SheetKeys {
             columns,
             row,
@@ -117,7 +117,7 @@ impl<'y> Loader<'y, '_> {
         });
     }
 
-    fn pivot(&mut self, node: &'y Node, step: &mut Step<'y>) -> Option<PivotKeys<'y>> {
+    fn read_pivot(&mut self, node: &'y Node, step: &mut Step<'y>) -> Option<PivotKeys<'y>> {
         let by = self.list(node, "pivot_by").filter(|by| !by.is_empty());
         let written = node.get("values");
         let Some(by) = by else {
@@ -143,7 +143,7 @@ impl<'y> Loader<'y, '_> {
                     at,
                     "`partition_by` is not allowed in a pivoted worksheet",
                 )
-                .with_other(
+                .with_secondary_label(
                     self.key_span(node, "pivot_by"),
                     "each column of the pivot is already a separate partition",
                 )
@@ -175,7 +175,7 @@ impl<'y> Loader<'y, '_> {
         })
     }
 
-    fn tabs(&mut self, node: &'y Node) -> Vec<TabKeys<'y>> {
+    fn read_tabs(&mut self, node: &'y Node) -> Vec<TabKeys<'y>> {
         let pairs = node.get("tabs").and_then(Node::pairs).unwrap_or_default();
         let mut tabs: Vec<TabKeys<'y>> = Vec::new();
         for (key, value) in pairs {

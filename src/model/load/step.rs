@@ -1,13 +1,13 @@
 //! Keys of a step.
 
-use super::{Keep, Loader, SpannedText, Step};
+use super::{KeptColumns, Loader, SpannedText, Step};
 use crate::diag::{Code, Diagnostic};
 use crate::keys::{MODEL, STEP};
 use crate::span::Span;
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
-    pub(crate) fn step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
+    pub(crate) fn read_step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
         let before = self.diagnostics.len();
         let mut step = Step {
             span: Span::new(node.span.start, node.span.start),
@@ -18,7 +18,7 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::WrongShape,
                     node.span,
-                    format!("a step must be a mapping, found {}", node.described()),
+                    format!("a step must be a mapping, found {}", node.kind_name()),
                 )
                 .with_help("write `- name: …` with `definitions:` below it"),
             );
@@ -37,7 +37,7 @@ impl<'y> Loader<'y, '_> {
         if let Some(name) = step.name {
             self.check_name("a step's name", name.text, name.node);
         }
-        let (joins, sound) = self.joins(node);
+        let (joins, sound) = self.read_joins(node);
         step.joins = joins;
         step.faulty |= !sound;
         step.filter = self.text(node, "where");
@@ -49,8 +49,8 @@ impl<'y> Loader<'y, '_> {
         if let Some(keep) = node.get("keep") {
             step.keep_span = keep.span;
             step.keep = match keep.text() {
-                Some("all") => Keep::All,
-                _ => Keep::Columns(self.list(node, "keep").unwrap_or_default()),
+                Some("all") => KeptColumns::All,
+                _ => KeptColumns::Columns(self.list(node, "keep").unwrap_or_default()),
             };
         }
         if let Some(limit) = node.get("limit") {
@@ -58,9 +58,9 @@ impl<'y> Loader<'y, '_> {
             step.limit = limit.text().and_then(|t| t.parse().ok());
         }
         if let Some(definitions) = node.get("definitions") {
-            self.definitions(definitions, &mut step);
+            self.read_definitions(definitions, &mut step);
         }
-        self.sheet(node, &mut step);
+        self.read_sheet(node, &mut step);
         step.unsound = self.has_errors_since(before, node, at_top);
         step
     }

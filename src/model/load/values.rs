@@ -6,18 +6,18 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {
-    pub(crate) fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
+    pub(crate) fn report_shape(&mut self, key: &str, wanted: &str, node: &Node) {
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
                 node.span,
-                format!("`{key}` must be {wanted}, found {}", node.described()),
+                format!("`{key}` must be {wanted}, found {}", node.kind_name()),
             )
             .with_help(format!("write `{key}:` followed by {wanted}")),
         );
     }
 
-    pub(crate) fn missing_key(&mut self, node: &Node, key: &str, help: String) {
+    pub(crate) fn report_missing_key(&mut self, node: &Node, key: &str, help: String) {
         let span = Span::new(node.span.start, node.span.start);
         self.report(Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing")).with_help(help));
     }
@@ -43,7 +43,7 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::UnknownKey,
                     key.span,
-                    format!("{what} must be a string, found {}", key.described()),
+                    format!("{what} must be a string, found {}", key.kind_name()),
                 )
                 .with_help("write `name: formula`"),
             );
@@ -91,7 +91,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports an unquoted formula that YAML misreads: as a date, or only up to ` #`, which starts a comment.
-    pub(crate) fn check_cut(&mut self, key: &str, node: &Node) {
+    pub(crate) fn check_truncated_text(&mut self, key: &str, node: &Node) {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Plain,
             value,
@@ -134,7 +134,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Reports a formula inside `{…}` that contains a comma, because YAML ends the value at the comma. Returns the span
     /// of the part after the end of the value.
-    pub(crate) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
+    pub(crate) fn text_after_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Plain,
             value: text,
@@ -185,7 +185,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Returns the pairs of a mapping without the pairs that are caused by a comma in a formula. `is_formula` returns
     /// whether the value of a key is a formula.
-    pub(crate) fn whole_pairs<'n>(
+    pub(crate) fn complete_pairs<'n>(
         &mut self,
         node: &'n Node,
         is_formula: impl Fn(&Node, &Node) -> bool,
@@ -202,7 +202,7 @@ impl<'y> Loader<'y, '_> {
                 continue;
             }
             if is_formula(key, value) {
-                cut = self.cut_at_comma(key.text().unwrap_or_default(), node, value);
+                cut = self.text_after_comma(key.text().unwrap_or_default(), node, value);
             }
             whole.push(pair);
         }
@@ -210,7 +210,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports a Jinja call, and proposes a notation without Jinja.
-    pub(crate) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
+    pub(crate) fn report_jinja(&mut self, key: &str, node: &Node, text: &str) {
         let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
         let diagnostic = Diagnostic::new(
             Code::WrongShape,

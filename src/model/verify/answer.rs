@@ -67,13 +67,13 @@ impl Counts {
 
     /// Returns the number of rows on both sides together. Rows that exist on both sides count once.
     #[must_use]
-    pub fn all(&self) -> u64 {
+    pub fn total_rows(&self) -> u64 {
         self.matched + self.only[0] + self.only[1] + self.unmatched
     }
 
     /// Returns whether both sides have the same rows and no key occurs more than once.
     #[must_use]
-    pub fn agrees(&self) -> bool {
+    pub fn is_agreement(&self) -> bool {
         self.only == [0, 0] && self.repeated == [0, 0] && self.unmatched == 0 && self.differing == 0
     }
 }
@@ -91,18 +91,19 @@ impl Comparison {
         // `compared` is the only count that is never NULL. If it is missing, the row is not a result.
         value("compared").and_then(|text| parse_count(&text))?;
         let of_groups = |name: &str| if self.counts_rows { Some(0) } else { number(name) };
-        let sums =
-            |of: &str| ["ours", "theirs"].map(|side| value(&format!("sum_{side}_{of}")).map(|text| plain(&text)));
-        let column = |(place, column): (usize, &super::BothHave)| {
+        let sums = |of: &str| {
+            ["ours", "theirs"].map(|side| value(&format!("sum_{side}_{of}")).map(|text| without_trailing_zeros(&text)))
+        };
+        let column = |(place, column): (usize, &super::SharedColumn)| {
             Some(ColumnCounts {
                 column: column.name.clone(),
                 differing: number(&format!("differing_{place}"))?,
-                greatest: value(&format!("greatest_{place}")).map(|text| plain(&text)),
+                greatest: value(&format!("greatest_{place}")).map(|text| without_trailing_zeros(&text)),
                 sums: sums(&place.to_string()),
             })
         };
         let summed_keys = self.keys.iter().enumerate().filter(|_| self.sums && self.counts_rows);
-        let key = |(place, key): (usize, &super::BothHave)| {
+        let key = |(place, key): (usize, &super::SharedColumn)| {
             Some(ColumnCounts {
                 column: key.name.clone(),
                 sums: sums(&format!("key_{place}")),
@@ -128,14 +129,14 @@ impl Comparison {
     /// Parses a result row of [`Comparison::rows_sql`]. The parameter `value` is the same as in
     /// [`Comparison::parse_counts`].
     #[must_use]
-    pub fn row(&self, value: impl Fn(&str) -> Option<String>) -> Option<DifferingRow> {
+    pub fn parse_row(&self, value: impl Fn(&str) -> Option<String>) -> Option<DifferingRow> {
         let number = |name: &str| parse_count(&value(name)?);
         let rows = [number("in_ours_text")?, number("in_theirs_text")?];
         let mut values = Vec::new();
         for column in 0..self.columns.len() {
             if number(&format!("differs_{column}_text"))? == 1 {
                 let of = |side: &str| value(&format!("{side}_{column}_text"));
-                let difference = value(&format!("apart_{column}_text")).map(|text| plain(&text));
+                let difference = value(&format!("apart_{column}_text")).map(|text| without_trailing_zeros(&text));
                 values.push(DifferingValue {
                     column,
                     values: [of("ours"), of("theirs")],
@@ -161,7 +162,7 @@ fn parse_count(text: &str) -> Option<u64> {
 }
 
 /// Removes trailing zeros from a number.
-fn plain(text: &str) -> String {
+fn without_trailing_zeros(text: &str) -> String {
     if !text.contains('.') || text.contains(['e', 'E']) {
         return text.to_owned();
     }
@@ -184,24 +185,24 @@ mod tests {
             assert_eq!(parse_count(text), expected, "{text}");
         }
         assert_eq!(
-            ["20.50", "0.0", "100", "1e-05"].map(plain),
+            ["20.50", "0.0", "100", "1e-05"].map(without_trailing_zeros),
             ["20.5", "0", "100", "1e-05"]
         );
     }
 
     #[test]
-    fn nothing_on_both_sides_agrees_and_an_answer_of_another_shape_is_none() {
+    fn empty_sides_agree_and_invalid_answers_are_none() {
         let spec = "model: m\nfrom: t\ngroup_by: a\ndefinitions: n = COUNT()\n";
         let comparison = crate::Compiler::default()
             .compile_spec(spec)
-            .beside_formula()
+            .formula_comparison()
             .unwrap_or_else(|| panic!());
         let counts = comparison
             .parse_counts(|name| (name == "compared").then(|| "0".to_owned()))
             .unwrap_or_default();
-        assert!(counts.agrees() && counts.all() == 0);
+        assert!(counts.is_agreement() && counts.total_rows() == 0);
         assert_eq!(comparison.parse_counts(|_| None), None);
         assert_eq!(comparison.parse_counts(|_| Some("no number".to_owned())), None);
-        assert_eq!(comparison.row(|_| None), None);
+        assert_eq!(comparison.parse_row(|_| None), None);
     }
 }

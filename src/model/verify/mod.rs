@@ -9,7 +9,7 @@ pub use answer::{ColumnCounts, Counts, DifferingRow, DifferingValue};
 
 use crate::CompiledSpec;
 use crate::Type;
-use crate::dbt::{self, From};
+use crate::dbt::{self, RelationReference};
 use crate::dialect::Dialect;
 use crate::schema::Column;
 
@@ -43,7 +43,7 @@ impl RelationSide {
 /// Source of the compared rows.
 #[derive(Clone, Debug)]
 enum RowSource {
-    Relation(From),
+    Relation(RelationReference),
     /// Query as plain SQL and as SQL for dbt.
     Query {
         plain: String,
@@ -53,7 +53,7 @@ enum RowSource {
 
 /// SQL for plain queries, and the same SQL for dbt.
 #[derive(Clone, Debug)]
-pub struct Texts {
+pub struct SqlTexts {
     pub(crate) plain: String,
     pub(crate) dbt: String,
 }
@@ -64,12 +64,12 @@ struct ComparedRelation {
     rows: RowSource,
     /// Qualifier of the columns in the filter, as written in the spec.
     alias: Option<String>,
-    filter: Option<Texts>,
+    filter: Option<SqlTexts>,
 }
 
 /// Column that both sides have.
 #[derive(Clone, Debug)]
-pub struct BothHave {
+pub struct SharedColumn {
     pub(crate) name: String,
     /// SQL name of the column on each side.
     pub(crate) written: [String; 2],
@@ -81,13 +81,13 @@ pub struct BothHave {
 /// Entry of `compare:` in a compiled spec: the relation and the columns to compare.
 #[derive(Clone, Debug)]
 pub struct NamedColumns {
-    pub(crate) with: From,
-    pub(crate) keys: Vec<BothHave>,
-    pub(crate) columns: Vec<BothHave>,
+    pub(crate) with: RelationReference,
+    pub(crate) keys: Vec<SharedColumn>,
+    pub(crate) columns: Vec<SharedColumn>,
     pub(crate) tolerance: Option<String>,
     /// Qualifiers of the columns on each side.
     pub(crate) aliases: [String; 2],
-    pub(crate) filters: Option<[Texts; 2]>,
+    pub(crate) filters: Option<[SqlTexts; 2]>,
 }
 
 /// Rule that determines whether two values of a column agree.
@@ -108,7 +108,7 @@ pub enum Agreement<'c> {
 ///
 /// let spec = "model: revenue\nfrom: orders\ngroup_by: region\ndefinitions: total = SUM(amount)\n";
 /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
-/// let comparison = compiled.beside_formula().unwrap();
+/// let comparison = compiled.formula_comparison().unwrap();
 /// assert_eq!((comparison.keys(), comparison.columns()), (vec!["region"], vec!["total"]));
 /// assert!(comparison.counts_sql(ComparisonReader::Dbt).contains("select * from {{ ref('revenue') }}"));
 /// assert!(comparison.counts_sql(ComparisonReader::Tables).contains("select * from revenue"));
@@ -118,8 +118,8 @@ pub struct Comparison {
     dialect: Dialect,
     sides: [ComparedRelation; 2],
     /// Key columns.
-    keys: Vec<BothHave>,
-    columns: Vec<BothHave>,
+    keys: Vec<SharedColumn>,
+    columns: Vec<SharedColumn>,
     /// Whether the comparison has no key and therefore counts equal rows on each side.
     counts_rows: bool,
     tolerance: Option<String>,
@@ -130,7 +130,7 @@ pub struct Comparison {
 /// Columns that are missing on one side of a comparison, and columns that are not compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Lacking {
+pub struct MissingColumns {
     /// Missing key columns. Without them, no comparison is possible.
     pub keys: Vec<String>,
     /// Other missing columns.
@@ -142,7 +142,7 @@ pub struct Lacking {
 impl Comparison {
     /// Returns the relation that the model is compared with; `None` if it is compared with its own formula.
     #[must_use]
-    pub fn with(&self) -> Option<&From> {
+    pub fn compared_relation(&self) -> Option<&RelationReference> {
         match &self.sides[1].rows {
             RowSource::Relation(from) => Some(from),
             RowSource::Query { .. } => None,
@@ -151,7 +151,7 @@ impl Comparison {
 
     /// Returns the model's own relation; `None` if the rows of its formula are used instead.
     #[must_use]
-    pub fn ours(&self) -> Option<&From> {
+    pub fn own_relation(&self) -> Option<&RelationReference> {
         match &self.sides[0].rows {
             RowSource::Relation(from) => Some(from),
             RowSource::Query { .. } => None,
@@ -199,7 +199,7 @@ impl Comparison {
     /// Replaces the compared relations with two other relations that have the same columns and keys, such as the model
     /// in two environments. The result also contains the sums of numeric columns.
     #[must_use]
-    pub fn between(mut self, ours: From, theirs: From) -> Self {
+    pub fn between_relations(mut self, ours: RelationReference, theirs: RelationReference) -> Self {
         self.sides = [ours, theirs].map(|from| ComparedRelation {
             rows: RowSource::Relation(from),
             alias: None,
@@ -214,31 +214,31 @@ impl Comparison {
     pub fn agreement(&self, column: usize) -> Agreement<'_> {
         self.columns
             .get(column)
-            .map_or(Agreement::Exact, |column| self.agreement_of(column))
+            .map_or(Agreement::Exact, |column| self.column_agreement(column))
     }
 
-    fn agreement_of(&self, column: &BothHave) -> Agreement<'_> {
+    fn column_agreement(&self, column: &SharedColumn) -> Agreement<'_> {
         let ty = column.ty();
         match &self.tolerance {
-            Some(tolerance) if may_lie_apart(ty, column.is_named) => Agreement::Within(tolerance),
-            None if ty.in_sql() == Type::Float => Agreement::Close,
+            Some(tolerance) if is_tolerance_applicable(ty, column.is_named) => Agreement::Within(tolerance),
+            None if ty.sql_type() == Type::Float => Agreement::Close,
             _ => Agreement::Exact,
         }
     }
 
     /// Restricts the comparison to the columns that exist on a side, and uses the types of these columns. Returns the
     /// columns that are missing on that side.
-    pub fn keep_to(&mut self, side: RelationSide, there: &[Column]) -> Lacking {
+    pub fn keep_columns(&mut self, side: RelationSide, there: &[Column]) -> MissingColumns {
         let place = side as usize;
-        let mut lacking = Lacking::default();
-        let has = |column: &mut BothHave| {
+        let mut lacking = MissingColumns::default();
+        let has = |column: &mut SharedColumn| {
             let found = there.iter().find(|it| it.name().eq_ignore_ascii_case(&column.name))?;
             if found.ty() != Type::Unknown {
                 column.types[place] = found.ty();
             }
             Some(())
         };
-        let named = |name: &str, all: &[BothHave]| all.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        let named = |name: &str, all: &[SharedColumn]| all.iter().any(|column| column.name.eq_ignore_ascii_case(name));
         let more = there
             .iter()
             .map(Column::name)
@@ -272,14 +272,14 @@ impl Comparison {
 
 /// Returns whether a tolerance applies to a column of this type. A column of unknown type that the user lists
 /// explicitly counts as a number.
-pub fn may_lie_apart(ty: Type, is_named: bool) -> bool {
+pub fn is_tolerance_applicable(ty: Type, is_named: bool) -> bool {
     ty.is_number() || (ty == Type::Unknown && is_named)
 }
 
-impl BothHave {
+impl SharedColumn {
     /// Returns the type for the comparison. If one side has floats, both sides are compared as floats.
     fn ty(&self) -> Type {
-        let is_float = |ty: &Type| matches!(ty.in_sql(), Type::Float | Type::Point);
+        let is_float = |ty: &Type| matches!(ty.sql_type(), Type::Float | Type::Point);
         if self.types.iter().any(is_float) && self.types.iter().all(|ty| ty.is_number() || *ty == Type::Unknown) {
             return Type::Float;
         }
@@ -292,7 +292,7 @@ impl CompiledSpec {
     /// Returns a comparison of the built model with the current rows of its formula. `None` if the spec has an error,
     /// defines no model, or may have unknown columns.
     #[must_use]
-    pub fn beside_formula(&self) -> Option<Comparison> {
+    pub fn formula_comparison(&self) -> Option<Comparison> {
         let ours = ComparedRelation {
             rows: RowSource::Relation(self.model.as_ref()?.own.clone()),
             alias: None,
@@ -307,7 +307,7 @@ impl CompiledSpec {
         let both = |column: &Column| {
             let written = self.dialect.name_text(column.name(), !column.is_quoted());
             let types = [column.ty(); 2];
-            BothHave {
+            SharedColumn {
                 name: column.name().to_owned(),
                 written: [written.clone(), written],
                 types,
@@ -339,7 +339,7 @@ impl CompiledSpec {
     ///     compare: [{with: ref('old'), keys: region, tolerance: 0.01}]\n";
     /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
     /// let comparison = &compiled.comparisons()[0];
-    /// assert_eq!((comparison.with().unwrap().name(), comparison.tolerance()), ("old", Some("0.01")));
+    /// assert_eq!((comparison.compared_relation().unwrap().name(), comparison.tolerance()), ("old", Some("0.01")));
     /// ```
     #[must_use]
     pub fn comparisons(&self) -> Vec<Comparison> {
@@ -377,7 +377,7 @@ impl CompiledSpec {
     /// Returns a query that computes every column of the formula and counts the values in one row. The duration of this
     /// query shows how long the formula takes, without the time for transferring its rows.
     #[must_use]
-    pub fn counted_sql(&self, reader: ComparisonReader) -> Option<String> {
+    pub fn formula_count_sql(&self, reader: ComparisonReader) -> Option<String> {
         Some(sql::count_sql(
             self.dialect,
             &self.formula_rows()?,
@@ -399,9 +399,9 @@ impl CompiledSpec {
 
 impl RowSource {
     /// Returns a query that selects all rows.
-    fn select(&self, dialect: Dialect, reader: ComparisonReader) -> String {
+    fn rows_query(&self, dialect: Dialect, reader: ComparisonReader) -> String {
         match (self, reader) {
-            (Self::Relation(from), ComparisonReader::Dbt) => dbt::import(from, &from.relation_sql(dialect)),
+            (Self::Relation(from), ComparisonReader::Dbt) => dbt::import_cte(from, &from.relation_sql(dialect)),
             (Self::Relation(from), ComparisonReader::Tables) => format!("select * from {}", from.relation_sql(dialect)),
             (Self::Query { plain, .. }, ComparisonReader::Tables) => plain.trim_end().to_owned(),
             (Self::Query { dbt, .. }, ComparisonReader::Dbt) => dbt.trim_end().to_owned(),

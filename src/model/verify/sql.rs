@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Agreement, BothHave, CLOSE, Comparison, ComparisonReader, RelationSide, RowSource, Texts};
+use super::{Agreement, CLOSE, Comparison, ComparisonReader, RelationSide, RowSource, SharedColumn, SqlTexts};
 use crate::Type;
 use crate::dbt;
 use crate::dialect::Dialect;
@@ -25,7 +25,7 @@ const ONE: &str = "1";
 pub(super) fn count_sql(dialect: Dialect, rows: &RowSource, columns: &[Column], reader: ComparisonReader) -> String {
     let mut out = format!(
         "with {THEIRS} as (\n{}\n)\nselect\n    count(*) as counted",
-        rows.select(dialect, reader)
+        rows.rows_query(dialect, reader)
     );
     for (number, column) in columns.iter().enumerate() {
         let name = dialect.name_text(column.name(), !column.is_quoted());
@@ -43,7 +43,7 @@ fn literal_for(text: &str, reader: ComparisonReader) -> String {
     }
 }
 
-impl Texts {
+impl SqlTexts {
     fn text_for(&self, reader: ComparisonReader) -> &str {
         match reader {
             ComparisonReader::Dbt => &self.dbt,
@@ -56,7 +56,7 @@ impl Comparison {
     /// Returns a query for one row of counts, as strings. [`Comparison::parse_counts`] parses the row.
     #[must_use]
     pub fn counts_sql(&self, reader: ComparisonReader) -> String {
-        let mut out = self.judged(reader);
+        let mut out = self.difference_ctes(reader);
         let text = self.dialect.type_name(Type::Text);
         let mut items: Vec<String> = Vec::new();
         let mut item = |expr: &str, name: &str| items.push(format!("cast({expr} as {text}) as {name}"));
@@ -92,7 +92,7 @@ impl Comparison {
         }
         if !self.columns.is_empty() {
             item(
-                &format!("sum(case when {} > 0 then 1 else 0 end)", self.differences()),
+                &format!("sum(case when {} > 0 then 1 else 0 end)", self.difference_count()),
                 "differing",
             );
         }
@@ -122,11 +122,11 @@ impl Comparison {
     }
 
     /// Returns a query for the rows that don't agree, as strings, worst first: the largest numeric differences, then
-    /// other differences, rows on one side only, and duplicate keys. [`Comparison::row`] parses each row. The query has
+    /// other differences, rows on one side only, and duplicate keys. [`Comparison::parse_row`] parses each row. The query has
     /// no limit, so the caller adds one.
     #[must_use]
     pub fn rows_sql(&self, reader: ComparisonReader) -> String {
-        let mut out = self.judged(reader);
+        let mut out = self.difference_ctes(reader);
         let text = self.dialect.type_name(Type::Text);
         let as_text = |expr: &str, name: &str| format!("cast({expr} as {text}) as {name}_text");
         let mut items = vec![as_text("in_ours", "in_ours"), as_text("in_theirs", "in_theirs")];
@@ -155,7 +155,7 @@ impl Comparison {
             order.push("case when in_ours = 0 or in_theirs = 0 then 0 else 1 end".to_owned());
         }
         if !self.columns.is_empty() {
-            let _ = write!(chosen, " or {} > 0", self.differences());
+            let _ = write!(chosen, " or {} > 0", self.difference_count());
         }
         if let Some(worst) = self.worst_rows() {
             order.insert(1, format!("{worst} desc"));
@@ -181,7 +181,7 @@ impl Comparison {
     }
 
     /// Returns SQL for the number of differing columns in a row.
-    fn differences(&self) -> String {
+    fn difference_count(&self) -> String {
         let all: Vec<String> = (0..self.columns.len())
             .map(|number| format!("differs_{number}"))
             .collect();
@@ -207,24 +207,27 @@ impl Comparison {
         }
     }
 
-    fn is_summed(&self, column: &BothHave) -> bool {
+    fn is_summed(&self, column: &SharedColumn) -> bool {
         self.sums && column.ty().is_number()
     }
 
     /// Returns whether the difference of two values is a number.
-    fn is_number(&self, column: &BothHave) -> bool {
-        column.ty().is_number() || self.agreement_of(column) != Agreement::Exact
+    fn is_number(&self, column: &SharedColumn) -> bool {
+        column.ty().is_number() || self.column_agreement(column) != Agreement::Exact
     }
 
     /// Returns the CTEs of a comparison. The last one has one row per key, with the differences.
-    fn judged(&self, reader: ComparisonReader) -> String {
-        let [ours, theirs] = self.sides.each_ref().map(|side| side.rows.select(self.dialect, reader));
+    fn difference_ctes(&self, reader: ComparisonReader) -> String {
+        let [ours, theirs] = self
+            .sides
+            .each_ref()
+            .map(|side| side.rows.rows_query(self.dialect, reader));
         let mut out = format!("with {THEIRS} as (\n{theirs}\n),\n{OURS} as (\n{ours}\n),\n{BOTH} as (\n");
         for side in RelationSide::BOTH {
             if side == RelationSide::Theirs {
                 out.push_str("union all\n");
             }
-            self.side(side, reader, &mut out);
+            self.write_side(side, reader, &mut out);
         }
         let keys: Vec<String> = (0..self.keys.len().max(1))
             .map(|number| format!("key_{number}"))
@@ -247,7 +250,7 @@ impl Comparison {
         let mut items = vec!["*".to_owned()];
         for (number, column) in self.columns.iter().enumerate() {
             let matched = self.is_matched();
-            let differs = self.differs(column, number);
+            let differs = self.difference_condition(column, number);
             items.push(format!(
                 "case when {matched} and ({differs}) then 1 else 0 end as differs_{number}"
             ));
@@ -269,11 +272,11 @@ impl Comparison {
 
     /// Writes a query for the rows of one side. Each side has its own columns, which are NULL in the rows of the other
     /// side, so that types of the two sides are not mixed.
-    fn side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
+    fn write_side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
         let place = side as usize;
         let of = &self.sides[place];
         let mut items = Vec::new();
-        let written = |column: &BothHave| {
+        let written = |column: &SharedColumn| {
             let name = literal_for(&column.written[place], reader);
             // Not every warehouse supports `max` of a boolean.
             if column.ty() == Type::Boolean {
@@ -315,9 +318,9 @@ impl Comparison {
 
     /// Returns an SQL condition for two values that don't agree. NULL agrees only with NULL, and NaN only with NaN. The
     /// condition negates the comparison of close values, because in some engines no comparison with NaN is true.
-    fn differs(&self, column: &BothHave, number: usize) -> String {
+    fn difference_condition(&self, column: &SharedColumn, number: usize) -> String {
         let (ours, theirs) = (format!("ours_{number}"), format!("theirs_{number}"));
-        let near = match self.agreement_of(column) {
+        let near = match self.column_agreement(column) {
             Agreement::Exact => return format!("{ours} is distinct from {theirs}"),
             Agreement::Within(tolerance) => format!("abs({ours} - {theirs}) <= {tolerance}"),
             // Use `<` instead of `<=`, because for an infinite value both sides of `<=` would be infinite and therefore
@@ -331,7 +334,7 @@ impl Comparison {
 }
 
 /// Returns SQL for displaying a value. Booleans were converted to numbers and are converted back.
-fn display_column(column: &BothHave, name: &str) -> String {
+fn display_column(column: &SharedColumn, name: &str) -> String {
     match column.ty() {
         Type::Boolean => format!("case {name} when 1 then 'true' when 0 then 'false' end"),
         _ => name.to_owned(),

@@ -2,15 +2,15 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::calculations::{self, CalculationSheet, known_as};
-use super::fields::{FieldKey, FieldResolver, apply_timeframe, in_line, is_column, what_is_shown};
+use super::calculations::{self, CalculationSheet, reference_name};
+use super::fields::{FieldKey, FieldResolver, apply_timeframe, display_settings, is_column, one_line};
 use super::joins::Joins;
 use super::measures::PerKey;
-use super::names::snake;
-use super::omni_model::{OmniReference, OmniSavedQuery, OmniSource, QueryRows, references};
-use super::request::{self, PromoteRequest, fields_of, sorts_of};
+use super::names::to_snake_case;
+use super::omni_model::{OmniReference, OmniSavedQuery, OmniSource, QueryRows, find_references};
+use super::request::{self, PromoteRequest, query_fields, query_sorts};
 use super::spec_text::{self, SheetColumn, SpecJoin, SpecLine, SpecSource, SpecStep};
-use super::{Carried, PromoteFault, PromoteGap, Promotion, Request};
+use super::{PromoteFault, PromoteGap, PromotedField, Promotion, Request};
 use crate::calendar::Weekday;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -67,7 +67,7 @@ struct BuildPlan<'m> {
     notes: Vec<String>,
 }
 
-pub(super) fn promote(
+pub(super) fn build_promotion(
     files: &[(String, String)],
     request: &Request,
     compiler: &Compiler,
@@ -85,12 +85,12 @@ pub(super) fn promote(
         return Err((number, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
     };
     let (asked, notes) = request::read(&model, file, request, number)?;
-    let mut plan = plan(&model, asked, file, request, number)?;
+    let mut plan = plan_build(&model, asked, file, request, number)?;
     plan.notes.splice(0..0, notes);
-    Maker::new(&model, compiler, request, plan).run()
+    SpecBuilder::new(&model, compiler, request, plan).run()
 }
 
-fn plan<'m>(
+fn plan_build<'m>(
     model: &'m OmniSource<'_>,
     asked: PromoteRequest<'m>,
     file: usize,
@@ -128,7 +128,7 @@ fn build_view<'m>(
         .map(|view| view.name.to_lowercase())
         .unwrap_or_default();
     let output = |reference: OmniReference| SpecOutput {
-        key: key_of(model, &own, &reference),
+        key: field_key(model, &own, &reference),
         reference,
         asked: None,
     };
@@ -146,7 +146,7 @@ fn build_view<'m>(
         });
     BuildPlan {
         base: view,
-        name: name_of(model, &own, &outputs, of_rows),
+        name: default_name(model, &own, &outputs, of_rows),
         outputs,
         of_rows,
         filters: Vec::new(),
@@ -168,28 +168,28 @@ fn build_view<'m>(
 
 /// Returns the default name of the model, such as `revenue_by_month`, `orders_by_region_and_month` or
 /// `orders_with_is_large`.
-fn name_of(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
+fn default_name(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
     let is_measure = |output: &&SpecOutput| {
-        let place = model.instance(&output.key.0);
+        let place = model.view_instance(&output.key.0);
         let field = place.and_then(|place| model.field(place, &output.key.1));
         field.is_some_and(|field| field.kind == super::omni_model::FieldKind::Measure)
     };
     let (measures, grain): (Vec<&SpecOutput>, Vec<&SpecOutput>) = outputs.iter().partition(is_measure);
-    let view = snake(view);
+    let view = to_snake_case(view);
     if of_rows {
         return match outputs {
-            [one] => format!("{view}_with_{}", snake(&one.reference.field)),
+            [one] => format!("{view}_with_{}", to_snake_case(&one.reference.field)),
             _ => format!("{view}_with_dimensions"),
         };
     }
     let begin = match measures.as_slice() {
-        [one] => snake(&one.reference.field),
+        [one] => to_snake_case(&one.reference.field),
         _ => view,
     };
     let by: Vec<String> = grain
         .iter()
         .map(|output| match output.reference.frame.as_deref() {
-            Some("raw") | None => snake(&output.reference.field),
+            Some("raw") | None => to_snake_case(&output.reference.field),
             Some(frame) => frame.to_owned(),
         })
         .collect();
@@ -200,11 +200,11 @@ fn name_of(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_rows: 
     }
 }
 
-fn key_of(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) -> FieldKey {
+fn field_key(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) -> FieldKey {
     let view = reference
         .view
         .as_deref()
-        .map_or_else(|| inside.to_owned(), |view| model.canonical(view));
+        .map_or_else(|| inside.to_owned(), |view| model.canonical_name(view));
     (view, reference.field.to_lowercase())
 }
 
@@ -246,10 +246,10 @@ fn build_query<'m>(
         let fault = Diagnostic::new(Code::NothingToPromote, span, text);
         let near = base_name
             .as_deref()
-            .and_then(|name| suggest::nearest(name, model.views.iter().map(|view| view.name.as_str())));
+            .and_then(|name| suggest::nearest_name(name, model.views.iter().map(|view| view.name.as_str())));
         let help = near.map_or_else(
             || "add `base_view`, and the file of that view".to_owned(),
-            suggest::similar,
+            suggest::similar_name_help,
         );
         return Err((number, fault.with_help(help)));
     };
@@ -266,7 +266,7 @@ fn build_query<'m>(
         match sql {
             Some(sql) => calculations.push(Calculation {
                 omni_name: omni_name.to_owned(),
-                name: snake(omni_name),
+                name: to_snake_case(omni_name),
                 sql,
                 node: calculation,
                 at,
@@ -281,24 +281,24 @@ fn build_query<'m>(
     let mut outputs = Vec::new();
     let mut places: Vec<(usize, String)> = Vec::new();
     let mut letters_fit = true;
-    for (place, (field, column)) in fields_of(node).into_iter().enumerate() {
+    for (place, (field, column)) in query_fields(node).into_iter().enumerate() {
         if let Some(calculation) = calculations
             .iter_mut()
             .find(|calculation| calculation.omni_name.eq_ignore_ascii_case(field))
         {
             places.push((place, calculation.omni_name.clone()));
             if let Some(column) = column {
-                calculation.name = snake(column);
+                calculation.name = to_snake_case(column);
             }
             continue;
         }
         letters_fit &= places.is_empty();
         let reference = OmniReference::read(field);
-        let key = key_of(model, &own, &reference);
+        let key = field_key(model, &own, &reference);
         outputs.push(SpecOutput {
             reference,
             key,
-            asked: column.map(snake),
+            asked: column.map(to_snake_case),
         });
     }
     // Sort calculations by their position in the field list. Calculations that are not in the list come last.
@@ -310,7 +310,7 @@ fn build_query<'m>(
     });
     if let Some(chosen) = chosen {
         let is_named = |name: &str| chosen.iter().any(|it| it.eq_ignore_ascii_case(name));
-        let needed = needed(&calculations, &is_named);
+        let needed = needed_calculations(&calculations, &is_named);
         calculations.retain(|it| needed.contains(&it.omni_name));
     }
     let mut filters: Vec<(OmniReference, &Node, &Node)> = Vec::new();
@@ -369,7 +369,7 @@ fn build_query<'m>(
     }
     let mut notes = Vec::new();
     let limit = text("limit").and_then(|text| text.parse().ok());
-    let sorts: Vec<(String, bool)> = sorts_of(node)
+    let sorts: Vec<(String, bool)> = query_sorts(node)
         .into_iter()
         .map(|(name, desc)| (name.to_owned(), desc))
         .collect();
@@ -390,7 +390,7 @@ fn build_query<'m>(
         (Some((topic, _)), false) => format!("{topic}: {name}"),
         (None, false) => name.clone(),
     };
-    let mut model_name = snake(&name);
+    let mut model_name = to_snake_case(&name);
     if let Some(asked) = &request.name {
         model_name.clone_from(asked);
     }
@@ -417,7 +417,7 @@ fn build_query<'m>(
 }
 
 /// Returns the names of the requested calculations and of the calculations on which they depend.
-fn needed(calculations: &[Calculation<'_>], is_named: &dyn Fn(&str) -> bool) -> FxHashSet<String> {
+fn needed_calculations(calculations: &[Calculation<'_>], is_named: &dyn Fn(&str) -> bool) -> FxHashSet<String> {
     let mut found: FxHashSet<String> = FxHashSet::default();
     let mut open: Vec<&Calculation<'_>> = calculations
         .iter()
@@ -446,7 +446,7 @@ struct BuiltSpec {
     known_as: String,
 }
 
-struct Maker<'m, 't> {
+struct SpecBuilder<'m, 't> {
     model: &'m OmniSource<'t>,
     compiler: &'m Compiler,
     request: &'m Request,
@@ -457,12 +457,12 @@ struct Maker<'m, 't> {
     spec: SpecSource,
     gaps: Vec<PromoteGap>,
     notes: Vec<String>,
-    carried: Vec<Carried>,
+    carried: Vec<PromotedField>,
     /// Definitions by name, each with the gap to report if the definition has to be removed.
     sources: FxHashMap<String, PromoteGap>,
 }
 
-impl<'m, 't> Maker<'m, 't> {
+impl<'m, 't> SpecBuilder<'m, 't> {
     fn new(model: &'m OmniSource<'t>, compiler: &'m Compiler, request: &'m Request, plan: BuildPlan<'m>) -> Self {
         let schema: &Schema = &compiler.options.schema;
         let fields = FieldResolver::new(model, schema, compiler.dialect(), plan.base);
@@ -484,20 +484,20 @@ impl<'m, 't> Maker<'m, 't> {
     fn run(mut self) -> Result<Promotion, PromoteFault> {
         self.notes = std::mem::take(&mut self.plan.notes);
         for (node, what, reason) in std::mem::take(&mut self.plan.gaps) {
-            let gap = self.gap_at(self.plan.file, node, &what, in_line(node), reason, false);
+            let gap = self.gap_at(self.plan.file, node, &what, one_line(node), reason, false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
         self.join_views();
-        self.rows();
-        self.resolve()?;
+        self.set_relations();
+        self.resolve_fields()?;
         let mut step = SpecStep::default();
-        self.joined(&mut step);
-        let mut made = self.outputs(&mut step);
-        self.filtered(&mut step);
-        self.defined(&mut step);
+        self.write_joins(&mut step);
+        let mut made = self.write_outputs(&mut step);
+        self.write_filters(&mut step);
+        self.write_definitions(&mut step);
         self.gaps.append(&mut self.fields.gaps);
-        let asked_name = self.request.name.clone().map(|name| snake(&name));
+        let asked_name = self.request.name.clone().map(|name| to_snake_case(&name));
         self.spec.model = asked_name.unwrap_or_else(|| self.plan.name.clone());
         if self.spec.from.eq_ignore_ascii_case(&self.spec.model) {
             self.spec.model.push_str("_promoted");
@@ -511,11 +511,11 @@ impl<'m, 't> Maker<'m, 't> {
             .collect();
         let grain = if self.plan.of_rows { Vec::new() } else { grain };
         step.name = step_name(&grain, &self.spec.model, "grouped");
-        let steps = self.per_key(step, &made);
+        let steps = self.split_per_key(step, &made);
         self.spec.steps = steps;
-        self.ordered(&mut made);
-        self.calendar();
-        Ok(self.compiled(grain))
+        self.write_order(&mut made);
+        self.copy_calendar();
+        Ok(self.compile_promotion(grain))
     }
 
     fn gap_at(
@@ -546,16 +546,16 @@ impl<'m, 't> Maker<'m, 't> {
             self.plan
                 .filters
                 .iter()
-                .map(|(reference, ..)| key_of(self.model, &base, reference)),
+                .map(|(reference, ..)| field_key(self.model, &base, reference)),
         );
         let sqls = self
             .plan
             .conditions
             .iter()
-            .flat_map(|(sql, ..)| references(sql))
+            .flat_map(|(sql, ..)| find_references(sql))
             .map(OmniReference::read);
-        wanted.extend(sqls.map(|reference| key_of(self.model, &base, &reference)));
-        let order = self.fields.closure(&wanted).unwrap_or_default();
+        wanted.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
+        let order = self.fields.field_closure(&wanted).unwrap_or_default();
         let mut names: Vec<String> = Vec::new();
         for (view, _) in &order {
             if *view != base && !names.contains(view) {
@@ -575,7 +575,7 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// Sets the relation from which the spec reads, and the relation names of all views.
-    fn rows(&mut self) {
+    fn set_relations(&mut self) {
         let Some(view) = self.model.views.get(self.plan.base) else {
             return;
         };
@@ -591,11 +591,11 @@ impl<'m, 't> Maker<'m, 't> {
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
             let node = node.unwrap_or(&file.root);
-            let gap = self.gap_at(view.file, node, &view.name, in_line(node), why.to_owned(), false);
+            let gap = self.gap_at(view.file, node, &view.name, one_line(node), why.to_owned(), false);
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
-        self.spec.from = self.source_of(self.plan.base).unwrap_or_else(|| relation.clone());
+        self.spec.from = self.source_call(self.plan.base).unwrap_or_else(|| relation.clone());
         self.fields.relations.insert(self.fields.base_name.clone(), relation);
         for join in &self.fields.joins.all {
             let table = self
@@ -610,7 +610,7 @@ impl<'m, 't> Maker<'m, 't> {
                 .values()
                 .any(|known| known.eq_ignore_ascii_case(&table));
             let name = if is_taken || self.model.view(&join.name).is_none() {
-                snake(&join.name)
+                to_snake_case(&join.name)
             } else {
                 table
             };
@@ -620,7 +620,7 @@ impl<'m, 't> Maker<'m, 't> {
 
     /// Returns the relation as a dbt source, such as `source('raw', 'orders')`. `None` if the table is not a dbt
     /// source.
-    fn source_of(&self, view: usize) -> Option<String> {
+    fn source_call(&self, view: usize) -> Option<String> {
         let view = self.model.views.get(view)?;
         let of_table = self.request.sources.iter().find(|(schema, table, _)| {
             let same_schema = view.schema.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(schema));
@@ -630,31 +630,31 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// Converts all fields that the spec reads to definitions.
-    fn resolve(&mut self) -> Result<(), PromoteFault> {
+    fn resolve_fields(&mut self) -> Result<(), PromoteFault> {
         let base = self.fields.base_name.clone();
         let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
         wanted.extend(
             self.plan
                 .filters
                 .iter()
-                .map(|(reference, ..)| key_of(self.model, &base, reference)),
+                .map(|(reference, ..)| field_key(self.model, &base, reference)),
         );
         let sqls = self
             .plan
             .conditions
             .iter()
-            .flat_map(|(sql, ..)| references(sql))
+            .flat_map(|(sql, ..)| find_references(sql))
             .map(OmniReference::read);
-        wanted.extend(sqls.map(|reference| key_of(self.model, &base, &reference)));
+        wanted.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
         for join in &self.fields.joins.all {
             let Some(relationship) = self.model.relationships.get(join.relationship) else {
                 continue;
             };
             let sqls = [&relationship.on, &relationship.condition].into_iter().flatten();
-            let read = sqls.flat_map(|sql| references(sql)).map(OmniReference::read);
-            wanted.extend(read.map(|reference| key_of(self.model, &base, &reference)));
+            let read = sqls.flat_map(|sql| find_references(sql)).map(OmniReference::read);
+            wanted.extend(read.map(|reference| field_key(self.model, &base, &reference)));
         }
-        let order = self.fields.closure(&wanted).map_err(|reason| {
+        let order = self.fields.field_closure(&wanted).map_err(|reason| {
             (
                 0,
                 Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("fix it in Omni first"),
@@ -663,7 +663,10 @@ impl<'m, 't> Maker<'m, 't> {
         let mut asked: FxHashMap<FieldKey, String> = FxHashMap::default();
         for output in &self.plan.outputs {
             if output.reference.frame.is_none() {
-                let own = output.asked.clone().unwrap_or_else(|| snake(&output.reference.field));
+                let own = output
+                    .asked
+                    .clone()
+                    .unwrap_or_else(|| to_snake_case(&output.reference.field));
                 asked.entry(output.key.clone()).or_insert(own);
             }
         }
@@ -674,7 +677,10 @@ impl<'m, 't> Maker<'m, 't> {
                 .field(&output.key)
                 .is_none_or(|field| field.kind != super::omni_model::FieldKind::Measure && is_column(field));
             if is_plain && output.reference.frame.is_none() && output.key.1 != "count" {
-                let own = output.asked.clone().unwrap_or_else(|| snake(&output.reference.field));
+                let own = output
+                    .asked
+                    .clone()
+                    .unwrap_or_else(|| to_snake_case(&output.reference.field));
                 self.fields.taken.choose(&[&own]);
             }
         }
@@ -714,7 +720,7 @@ impl<'m, 't> Maker<'m, 't> {
         sqls.dedup();
         let [Some(sql)] = sqls.as_slice() else { return };
         let view = measures.first().map(|key| key.0.clone()).unwrap_or_default();
-        if let Ok(converted) = self.fields.sql(&view, None, sql) {
+        if let Ok(converted) = self.fields.convert_sql(&view, None, sql) {
             self.fields.per_key = Some(PerKey {
                 sql: sql.clone(),
                 key: converted.term,
@@ -723,7 +729,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    fn joined(&mut self, step: &mut SpecStep) {
+    fn write_joins(&mut self, step: &mut SpecStep) {
         for join in self.fields.joins.all.clone() {
             let Some(relationship) = self.model.relationships.get(join.relationship) else {
                 continue;
@@ -738,11 +744,11 @@ impl<'m, 't> Maker<'m, 't> {
             let on = relationship
                 .on
                 .as_deref()
-                .map(|on| self.fields.sql(&self.fields.base_name, None, on));
+                .map(|on| self.fields.convert_sql(&self.fields.base_name, None, on));
             let on = match on {
                 Some(Ok(converted)) => Some(converted.term.text),
                 Some(Err(reason)) => {
-                    let original = in_line(&relationship.node);
+                    let original = one_line(&relationship.node);
                     let what = format!("join of {}", join.name);
                     let gap = self.gap_at(relationship.file, &relationship.node, &what, original, reason, false);
                     self.spec.gaps.push(gap.comment());
@@ -752,23 +758,23 @@ impl<'m, 't> Maker<'m, 't> {
                 None => None,
             };
             step.joins.push(SpecJoin {
-                to: self.source_of(join.view).unwrap_or_else(|| table.clone()),
+                to: self.source_call(join.view).unwrap_or_else(|| table.clone()),
                 name: (known != table).then_some(known),
                 on,
                 kind: join.kind,
                 is_many: join.is_many,
             });
             if let Some(condition) = relationship.condition.as_deref() {
-                self.condition_in_sql(step, condition, &relationship.node, relationship.file, false);
+                self.write_sql_condition(step, condition, &relationship.node, relationship.file, false);
             }
         }
     }
 
-    fn condition_in_sql(&mut self, step: &mut SpecStep, sql: &str, node: &Node, file: usize, of_groups: bool) {
-        match self.fields.sql(&self.fields.base_name, None, sql) {
+    fn write_sql_condition(&mut self, step: &mut SpecStep, sql: &str, node: &Node, file: usize, of_groups: bool) {
+        match self.fields.convert_sql(&self.fields.base_name, None, sql) {
             Ok(converted) => {
                 for doubt in converted.doubts {
-                    let gap = self.gap_at(file, node, "condition", in_line(node), doubt, true);
+                    let gap = self.gap_at(file, node, "condition", one_line(node), doubt, true);
                     step.gaps.push(gap.comment());
                     self.gaps.push(gap);
                 }
@@ -776,7 +782,7 @@ impl<'m, 't> Maker<'m, 't> {
                 into.push(converted.term.text);
             }
             Err(reason) => {
-                let gap = self.gap_at(file, node, "condition", in_line(node), reason, false);
+                let gap = self.gap_at(file, node, "condition", one_line(node), reason, false);
                 step.gaps.push(gap.comment());
                 self.gaps.push(gap);
             }
@@ -784,7 +790,7 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// Sets the group keys, and returns the output columns in the requested order.
-    fn outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltSpec> {
+    fn write_outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltSpec> {
         let mut made = Vec::new();
         for output in std::mem::take(&mut self.plan.outputs) {
             let SpecOutput { reference, key, asked } = output;
@@ -808,10 +814,10 @@ impl<'m, 't> Maker<'m, 't> {
                 }
             };
             let frame = reference.frame.as_deref().filter(|frame| *frame != "raw");
-            let known_as = known_as(&key.0, &reference);
+            let known_as = reference_name(&key.0, &reference);
             let is_measure = resolved.term.aggregates;
             let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
-            let own = snake(&reference.field);
+            let own = to_snake_case(&reference.field);
             let plain_name = term_name(&term.text);
             let wanted = asked.clone().unwrap_or_else(|| match frame {
                 Some(frame) => format!("{own}_{frame}"),
@@ -829,9 +835,9 @@ impl<'m, 't> Maker<'m, 't> {
                         Some(_) => self
                             .fields
                             .taken
-                            .choose(&[&wanted, &format!("{}_{wanted}", snake(&key.0))]),
+                            .choose(&[&wanted, &format!("{}_{wanted}", to_snake_case(&key.0))]),
                     };
-                    let definition = self.fields.definition_of_column(&key, name.clone(), &term);
+                    let definition = self.fields.define_column(&key, name.clone(), &term);
                     self.fields.definitions.push(definition);
                     made.push(BuiltSpec {
                         entry: name.clone(),
@@ -871,7 +877,7 @@ impl<'m, 't> Maker<'m, 't> {
     /// Copies Omni's description and display settings of a column that is copied unchanged.
     fn note_column(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
-        let is_cleaned = field.name != name && snake(&field.name) == name;
+        let is_cleaned = field.name != name && to_snake_case(&field.name) == name;
         let meta = is_cleaned
             .then(|| ("omni_name", field.name.clone()))
             .into_iter()
@@ -879,28 +885,28 @@ impl<'m, 't> Maker<'m, 't> {
         self.spec.columns.push(SheetColumn {
             name: name.to_owned(),
             description: field.text("description").map(str::to_owned),
-            shown: what_is_shown(&field.node),
+            shown: display_settings(&field.node),
             tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
             meta,
         });
     }
 
     /// Writes filters on rows to `where` and filters on groups to `having`.
-    fn filtered(&mut self, step: &mut SpecStep) {
+    fn write_filters(&mut self, step: &mut SpecStep) {
         let base = self.fields.base_name.clone();
         for (reference, filter, at) in std::mem::take(&mut self.plan.filters) {
-            let key = key_of(self.model, &base, &reference);
+            let key = field_key(self.model, &base, &reference);
             let of_groups = self
                 .fields
                 .resolved_field(&key)
                 .is_ok_and(|resolved| resolved.term.aggregates);
             let condition = if of_groups {
-                self.fields.condition(&key, reference.frame.as_deref(), filter)
+                self.fields.convert_filter(&key, reference.frame.as_deref(), filter)
             } else {
-                self.fields.condition_of_rows(&key, reference.frame.as_deref(), filter)
+                self.fields.convert_row_filter(&key, reference.frame.as_deref(), filter)
             };
             let what = format!("filter of {}.{}", key.0, key.1);
-            let original = format!("{}: {}", in_line(at), in_line(filter));
+            let original = format!("{}: {}", one_line(at), one_line(filter));
             match condition {
                 Ok(condition) => {
                     for doubt in condition.doubts {
@@ -925,12 +931,12 @@ impl<'m, 't> Maker<'m, 't> {
             }
         }
         for (sql, node, of_groups) in std::mem::take(&mut self.plan.conditions) {
-            self.condition_in_sql(step, sql, node, self.plan.file, of_groups);
+            self.write_sql_condition(step, sql, node, self.plan.file, of_groups);
         }
     }
 
     /// Writes the definitions and their metadata.
-    fn defined(&mut self, step: &mut SpecStep) {
+    fn write_definitions(&mut self, step: &mut SpecStep) {
         step.gaps.extend(self.fields.gaps.iter().map(PromoteGap::comment));
         for definition in self.fields.definitions.clone() {
             let file = self
@@ -950,7 +956,7 @@ impl<'m, 't> Maker<'m, 't> {
                     is_carried: false,
                 },
             );
-            self.carried.push(Carried {
+            self.carried.push(PromotedField {
                 field: definition.field.clone(),
                 column: definition.name.clone(),
                 formula: definition.term.text.clone(),
@@ -985,7 +991,7 @@ impl<'m, 't> Maker<'m, 't> {
 
     /// Splits the step in two if the measures aggregate one row per value of a key. Returns only the given step if
     /// they do not.
-    fn per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
+    fn split_per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];
         };
@@ -1043,7 +1049,7 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// Writes the sort keys, the limit, and the calculations over the sorted rows.
-    fn ordered(&mut self, made: &mut [BuiltSpec]) {
+    fn write_order(&mut self, made: &mut [BuiltSpec]) {
         let mut sheet = CalculationSheet::default();
         for (place, column) in made.iter().enumerate() {
             sheet.add(&column.known_as, &column.name, place, column.is_there);
@@ -1055,15 +1061,15 @@ impl<'m, 't> Maker<'m, 't> {
         for (place, calculation) in self.plan.calculations.iter().enumerate() {
             sheet.add(&calculation.omni_name, &calculation.name, made.len() + place, false);
         }
-        let lines = self.calculations(&sheet);
+        let lines = self.write_calculations(&sheet);
         let mut names = Vec::new();
         let mut entries = Vec::new();
         let mut of_calculation = false;
         let mut gaps = Vec::new();
         for (field, is_descending) in std::mem::take(&mut self.plan.sorts) {
             let reference = OmniReference::read(&field);
-            let key = key_of(self.model, &self.fields.base_name, &reference);
-            let known = known_as(&key.0, &reference);
+            let key = field_key(self.model, &self.fields.base_name, &reference);
+            let known = reference_name(&key.0, &reference);
             let column = made.iter().find(|made| made.known_as == known);
             let direction = if is_descending { " desc" } else { "" };
             let calculation = lines.iter().find(|line| {
@@ -1101,7 +1107,7 @@ impl<'m, 't> Maker<'m, 't> {
         let mut comments = Vec::new();
         for (what, reason, is_carried) in gaps {
             let Some(at) = self.plan.sorts_at else { break };
-            let gap = self.gap_at(self.plan.file, at, &what, in_line(at), reason, is_carried);
+            let gap = self.gap_at(self.plan.file, at, &what, one_line(at), reason, is_carried);
             comments.push(gap.comment());
             self.gaps.push(gap);
         }
@@ -1130,7 +1136,7 @@ impl<'m, 't> Maker<'m, 't> {
         self.spec.steps.push(worksheet);
     }
 
-    fn calculations(&mut self, sheet: &CalculationSheet) -> Vec<SpecLine> {
+    fn write_calculations(&mut self, sheet: &CalculationSheet) -> Vec<SpecLine> {
         let mut lines = Vec::new();
         let mut gaps = Vec::new();
         for calculation in &self.plan.calculations {
@@ -1140,10 +1146,11 @@ impl<'m, 't> Maker<'m, 't> {
             );
             let what = calculation.omni_name.clone();
             let gap = self.gap_at(self.plan.file, calculation.at, &what, original, String::new(), false);
-            match calculations::formula(calculation.sql, sheet, self.plan.letters_fit, self.fields.dialect) {
+            match calculations::calculation_formula(calculation.sql, sheet, self.plan.letters_fit, self.fields.dialect)
+            {
                 Ok(formula) => {
                     self.sources.insert(calculation.name.clone(), gap);
-                    self.carried.push(Carried {
+                    self.carried.push(PromotedField {
                         field: calculation.omni_name.clone(),
                         column: calculation.name.clone(),
                         formula: formula.clone(),
@@ -1164,7 +1171,7 @@ impl<'m, 't> Maker<'m, 't> {
                     }
                     self.spec.columns.push(SheetColumn {
                         name: calculation.name.clone(),
-                        shown: what_is_shown(calculation.node),
+                        shown: display_settings(calculation.node),
                         meta,
                         ..SheetColumn::default()
                     });
@@ -1191,7 +1198,7 @@ impl<'m, 't> Maker<'m, 't> {
 
     /// Copies the first day of the week and the start of the fiscal year from Omni's model file, if they differ from
     /// the settings of the project.
-    fn calendar(&mut self) {
+    fn copy_calendar(&mut self) {
         let said = |key: &str| {
             self.model
                 .files
@@ -1212,7 +1219,7 @@ impl<'m, 't> Maker<'m, 't> {
     }
 
     /// Compiles the spec and returns the final text. Definitions with compile errors become gaps.
-    fn compiled(mut self, grain: Vec<String>) -> Promotion {
+    fn compile_promotion(mut self, grain: Vec<String>) -> Promotion {
         let mut round = 0;
         let (spec, diagnostics) = loop {
             let (text, places) = spec_text::write(&self.spec);
@@ -1230,7 +1237,7 @@ impl<'m, 't> Maker<'m, 't> {
             if faulty.is_empty() || round > ROUNDS {
                 break (text, diagnostics);
             }
-            self.take_out(&faulty);
+            self.remove_faulty(&faulty);
         };
         Promotion {
             name: self.spec.model,
@@ -1243,7 +1250,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    fn take_out(&mut self, faulty: &FxHashMap<String, String>) {
+    fn remove_faulty(&mut self, faulty: &FxHashMap<String, String>) {
         for step in &mut self.spec.steps {
             let mut gaps = Vec::new();
             let mut keep = |line: &SpecLine| {

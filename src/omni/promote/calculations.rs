@@ -43,7 +43,7 @@ impl SqlNames for CalculationSheet {
         let (column, place) = self.find(name)?;
         match total {
             Some(total) => Ok(FormulaTerm::atom(total_reference(*place, total)?)),
-            None => Ok(FormulaTerm::atom(column).there(self.there.contains(column))),
+            None => Ok(FormulaTerm::atom(column).with_presence(self.there.contains(column))),
         }
     }
 
@@ -51,7 +51,7 @@ impl SqlNames for CalculationSheet {
         self.field(column)
     }
 
-    fn letter(&self, reference: &str) -> Option<String> {
+    fn column_letter(&self, reference: &str) -> Option<String> {
         if reference.is_empty() {
             Some(String::new())
         } else {
@@ -86,7 +86,7 @@ pub(super) fn column_letters(place: usize) -> String {
 /// # Errors
 ///
 /// Returns the part of the calculation that formulas cannot express.
-pub(super) fn formula(
+pub(super) fn calculation_formula(
     sql: &str,
     sheet: &CalculationSheet,
     letters_fit: bool,
@@ -234,7 +234,7 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
 }
 
 /// Returns the name of a field as it appears in the field list of a query: qualified by its view, in lower case.
-pub(super) fn known_as(view: &str, reference: &OmniReference) -> String {
+pub(super) fn reference_name(view: &str, reference: &OmniReference) -> String {
     let frame = reference
         .frame
         .as_ref()

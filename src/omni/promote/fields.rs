@@ -4,10 +4,10 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::filters::{self, FilteredValue};
-use super::from_sql::{self, Converted, SqlNames, plain_column};
+use super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
 use super::joins::Joins;
-use super::names::{UsedSpecNames, is_plain, snake};
-use super::omni_model::{FieldKind, OmniReference, OmniSource, ViewField, references};
+use super::names::{UsedSpecNames, is_plain, to_snake_case};
+use super::omni_model::{FieldKind, OmniReference, OmniSource, ViewField, find_references};
 use super::term::FormulaTerm;
 use super::{PromoteGap, measures};
 use crate::Type;
@@ -43,7 +43,7 @@ pub(super) enum ShownField {
 
 /// Result of converting a field.
 #[derive(Clone, Debug)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedField {
     pub term: FormulaTerm,
     pub is_temporal: bool,
     /// Index of the definition. `None` if the field is only a column.
@@ -79,7 +79,7 @@ pub(super) struct FieldResolver<'m, 't> {
     /// Relation name of each view, as used in formulas.
     pub relations: FxHashMap<String, String>,
     pub definitions: Vec<PromotedDefinition>,
-    resolved: FxHashMap<FieldKey, Result<Resolved, String>>,
+    resolved: FxHashMap<FieldKey, Result<ResolvedField, String>>,
     /// Definition name of each field that becomes a definition.
     names: FxHashMap<FieldKey, String>,
     pub taken: UsedSpecNames,
@@ -133,7 +133,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
 
     /// Returns the field with this key.
     pub fn field(&self, key: &FieldKey) -> Option<&'m ViewField> {
-        self.model.field(self.model.instance(&key.0)?, &key.1)
+        self.model.field(self.model.view_instance(&key.0)?, &key.1)
     }
 
     /// Resolves a reference in a field of the view `inside` to a field key.
@@ -143,15 +143,15 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let Some(view) = &reference.view else {
             return (inside, field);
         };
-        let named = self.model.canonical(view);
+        let named = self.model.canonical_name(view);
         // In a view that is joined under an alias, the original name of the view refers to the alias.
-        let is_own = self.model.view(&named).is_some() && self.model.view(&named) == self.model.instance(&inside);
+        let is_own = self.model.view(&named).is_some() && self.model.view(&named) == self.model.view_instance(&inside);
         if is_own { (inside, field) } else { (named, field) }
     }
 
     /// Returns the given fields and all fields on which they depend, dependencies first. If the dependencies contain
     /// a cycle, returns an error.
-    pub fn closure(&self, wanted: &[FieldKey]) -> Result<Vec<FieldKey>, String> {
+    pub fn field_closure(&self, wanted: &[FieldKey]) -> Result<Vec<FieldKey>, String> {
         enum ResolveStep {
             Enter(FieldKey),
             Leave(FieldKey),
@@ -175,7 +175,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                     }
                     stack.push(ResolveStep::Leave(key.clone()));
                     let Some(field) = self.field(&key) else { continue };
-                    let made_of = references_of(field)
+                    let made_of = field_references(field)
                         .into_iter()
                         .map(|reference| self.key(&key.0, &reference));
                     // If a field refers to its own name, it reads the column with this name.
@@ -203,8 +203,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 continue;
             }
             let own = field.map_or(key.1.as_str(), |field| &field.name);
-            let own = asked.get(&key).cloned().unwrap_or_else(|| snake(own));
-            let name = self.taken.choose(&[&own, &format!("{}_{own}", snake(&key.0))]);
+            let own = asked.get(&key).cloned().unwrap_or_else(|| to_snake_case(own));
+            let name = self.taken.choose(&[&own, &format!("{}_{own}", to_snake_case(&key.0))]);
             self.defined.insert(name.to_lowercase());
             self.names.insert(key, name);
         }
@@ -213,35 +213,35 @@ impl<'m, 't> FieldResolver<'m, 't> {
     /// Converts fields to definitions, in the given order.
     pub fn resolve_all(&mut self, order: &[FieldKey]) {
         for key in order {
-            let resolved = self.resolve(key);
+            let resolved = self.resolve_field(key);
             self.resolved.insert(key.clone(), resolved);
         }
     }
 
     /// Returns the converted field, or the reason why the conversion failed.
-    pub fn resolved_field(&self, key: &FieldKey) -> Result<Resolved, String> {
+    pub fn resolved_field(&self, key: &FieldKey) -> Result<ResolvedField, String> {
         match self.resolved.get(key) {
             Some(resolved) => resolved.clone(),
             None => Err(format!("there is no field `{}.{}`", key.0, key.1)),
         }
     }
 
-    fn resolve(&mut self, key: &FieldKey) -> Result<Resolved, String> {
+    fn resolve_field(&mut self, key: &FieldKey) -> Result<ResolvedField, String> {
         let Some(field) = self.field(key) else {
             if self.view(&key.0).is_none() {
                 return Err(format!("no joined view is named `{}`", key.0));
             }
             // The key is a column for which Omni has no settings, or the count that every view has.
             return if key.1 == COUNT {
-                self.count(key)
+                self.define_count(key)
             } else {
-                Ok(self.column_of(&key.0, &key.1))
+                Ok(self.table_column(&key.0, &key.1))
             };
         };
         let made = match field.kind {
             FieldKind::Filter => Err("a filter-only field has no values".to_owned()),
-            FieldKind::Dimension => self.dimension(key, field),
-            FieldKind::Measure => measures::measure(self, key, field),
+            FieldKind::Dimension => self.convert_dimension(key, field),
+            FieldKind::Measure => measures::convert_measure(self, key, field),
         };
         let (converted, is_temporal) = match made {
             Ok(made) => made,
@@ -250,7 +250,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 return Err(format!("`{}` could not be converted", display_key(key)));
             }
         };
-        let Converted { term, doubts, computes } = converted;
+        let ConvertedSql { term, doubts, computes } = converted;
         if field.kind == FieldKind::Measure && !term.aggregates && !term.is_there {
             let reason = "it does not aggregate, so it has one value per row".to_owned();
             self.record_gap(field, &field.name, reason, false);
@@ -261,7 +261,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             self.record_gap(field, &field.name, doubt, true);
         }
         let Some(name) = self.names.get(key).cloned() else {
-            return Ok(Resolved {
+            return Ok(ResolvedField {
                 term,
                 is_temporal,
                 definition: None,
@@ -278,9 +278,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
         let definition = self.definition(key, field, name.clone(), &term);
         self.definitions.push(definition);
-        let own = FormulaTerm::atom(name).with_type(term.ty).there(term.is_there);
-        let own = if term.aggregates { own.aggregating() } else { own };
-        Ok(Resolved {
+        let own = FormulaTerm::atom(name).with_type(term.ty).with_presence(term.is_there);
+        let own = if term.aggregates { own.into_aggregate() } else { own };
+        Ok(ResolvedField {
             term: own,
             is_temporal,
             definition: Some(self.definitions.len() - 1),
@@ -288,8 +288,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     /// Defines the row count of a view whose file does not define a count.
-    fn count(&mut self, key: &FieldKey) -> Result<Resolved, String> {
-        let (converted, _) = measures::counted_rows(self, &key.0, None, Vec::new())?;
+    fn define_count(&mut self, key: &FieldKey) -> Result<ResolvedField, String> {
+        let (converted, _) = measures::count_rows_term(self, &key.0, None, Vec::new())?;
         let name = self.names.get(key).cloned().unwrap_or_else(|| COUNT.to_owned());
         let file = self
             .view(&key.0)
@@ -309,9 +309,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
         });
         let term = FormulaTerm::atom(name)
             .with_type(Some(Type::Integer))
-            .there(true)
-            .aggregating();
-        Ok(Resolved {
+            .with_presence(true)
+            .into_aggregate();
+        Ok(ResolvedField {
             term,
             is_temporal: false,
             definition: Some(self.definitions.len() - 1),
@@ -321,11 +321,11 @@ impl<'m, 't> FieldResolver<'m, 't> {
     fn definition(&self, key: &FieldKey, field: &ViewField, name: String, term: &FormulaTerm) -> PromotedDefinition {
         let file = self.model.files.get(field.file);
         PromotedDefinition {
-            omni_name: (field.name != name && snake(&field.name) == name).then(|| field.name.clone()),
+            omni_name: (field.name != name && to_snake_case(&field.name) == name).then(|| field.name.clone()),
             name,
             term: term.clone(),
             description: field.text("description").map(str::to_owned),
-            shown: what_is_shown(&field.node),
+            shown: display_settings(&field.node),
             tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
             field: format!("{}.{}", key.0, field.name),
             file: field.file,
@@ -335,7 +335,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     /// Creates a definition that copies a column under its requested name.
-    pub fn definition_of_column(&mut self, key: &FieldKey, name: String, term: &FormulaTerm) -> PromotedDefinition {
+    pub fn define_column(&mut self, key: &FieldKey, name: String, term: &FormulaTerm) -> PromotedDefinition {
         self.defined.insert(name.to_lowercase());
         if let Some(field) = self.field(key) {
             let definition = self.definition(key, field, name, term);
@@ -363,7 +363,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let file = self.model.files.get(field.file);
         let view = self
             .model
-            .view_of_file(field.file)
+            .file_view(field.file)
             .and_then(|view| self.model.views.get(view));
         let what = view.map_or_else(|| what.to_owned(), |view| format!("{}.{what}", view.name));
         self.gaps.push(PromoteGap {
@@ -377,7 +377,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     /// Converts a dimension.
-    fn dimension(&mut self, key: &FieldKey, field: &ViewField) -> Result<(Converted, bool), String> {
+    fn convert_dimension(&mut self, key: &FieldKey, field: &ViewField) -> Result<(ConvertedSql, bool), String> {
         for (name, why) in NO_DIMENSION {
             if field.node.get(name).is_some() {
                 return Err((*why).to_owned());
@@ -386,27 +386,27 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let has_timeframes = field.node.get("timeframes").is_some();
         let mut converted = match field.text("sql") {
             None => self.convert_column(&key.0, &field.name),
-            Some(sql) => self.sql(&key.0, Some(&key.1), sql)?,
+            Some(sql) => self.convert_sql(&key.0, Some(&key.1), sql)?,
         };
         if let Some(groups) = field.node.get("groups") {
-            converted = grouped(converted, groups, field)?;
+            converted = convert_groups(converted, groups, field)?;
         } else if let Some(bounds) = field.node.get("bin_boundaries") {
-            converted.term = binned(converted.term, bounds)?;
+            converted.term = convert_bins(converted.term, bounds)?;
         }
         let is_temporal = has_timeframes || converted.term.ty.is_some_and(Type::is_temporal);
         Ok((converted, is_temporal))
     }
 
-    fn convert_column(&self, view: &str, column: &str) -> Converted {
-        Converted {
-            term: self.column_of(view, column).term,
+    fn convert_column(&self, view: &str, column: &str) -> ConvertedSql {
+        ConvertedSql {
+            term: self.table_column(view, column).term,
             doubts: Vec::new(),
             computes: false,
         }
     }
 
     /// Converts the SQL of a field in a view. `own` is the name of this field.
-    pub fn sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<Converted, String> {
+    pub fn convert_sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<ConvertedSql, String> {
         from_sql::convert(
             sql,
             self.dialect,
@@ -419,28 +419,33 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     /// Converts an Omni filter on a field to a condition.
-    pub fn condition(&self, key: &FieldKey, frame: Option<&str>, filter: &Node) -> Result<filters::Condition, String> {
-        let resolved = self.resolved_field(key)?;
-        let (term, is_temporal) = apply_timeframe(resolved.term, resolved.is_temporal, frame);
-        filters::condition(&FilteredValue { term, is_temporal }, filter)
-    }
-
-    /// Converts a filter for `where`. In `where`, columns take precedence over definitions, so a definition with the
-    /// same name as a column is replaced with its formula.
-    pub fn condition_of_rows(
+    pub fn convert_filter(
         &self,
         key: &FieldKey,
         frame: Option<&str>,
         filter: &Node,
-    ) -> Result<filters::Condition, String> {
+    ) -> Result<filters::ConvertedCondition, String> {
         let resolved = self.resolved_field(key)?;
-        let term = self.spelled_out(&resolved);
+        let (term, is_temporal) = apply_timeframe(resolved.term, resolved.is_temporal, frame);
+        filters::convert_filter(&FilteredValue { term, is_temporal }, filter)
+    }
+
+    /// Converts a filter for `where`. In `where`, columns take precedence over definitions, so a definition with the
+    /// same name as a column is replaced with its formula.
+    pub fn convert_row_filter(
+        &self,
+        key: &FieldKey,
+        frame: Option<&str>,
+        filter: &Node,
+    ) -> Result<filters::ConvertedCondition, String> {
+        let resolved = self.resolved_field(key)?;
+        let term = self.inlined_term(&resolved);
         let (term, is_temporal) = apply_timeframe(term, resolved.is_temporal, frame);
-        filters::condition(&FilteredValue { term, is_temporal }, filter)
+        filters::convert_filter(&FilteredValue { term, is_temporal }, filter)
     }
 
     /// Returns the term for use in `where` and join conditions.
-    pub fn spelled_out(&self, resolved: &Resolved) -> FormulaTerm {
+    pub fn inlined_term(&self, resolved: &ResolvedField) -> FormulaTerm {
         match resolved.definition.and_then(|place| self.definitions.get(place)) {
             Some(definition) if self.is_column_name(&definition.name) => definition.term.clone(),
             _ => resolved.term.clone(),
@@ -463,7 +468,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     /// Returns a column of the view's table in the syntax of formulas.
-    pub fn column_of(&self, view: &str, column: &str) -> Resolved {
+    pub fn table_column(&self, view: &str, column: &str) -> ResolvedField {
         let known = self.relation(view).and_then(|relation| relation.column(column));
         let name = known.map_or_else(|| column.to_lowercase(), |known| known.name().to_owned());
         let name = if known.is_none() && !is_plain(&column.to_lowercase()) {
@@ -481,8 +486,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         };
         let ty = known.map(formulac_core::Column::ty).filter(|ty| *ty != Type::Unknown);
         let is_there = known.is_some_and(|known| !known.is_nullable()) && !self.joins.may_be_missing(view);
-        Resolved {
-            term: FormulaTerm::atom(text).with_type(ty).there(is_there),
+        ResolvedField {
+            term: FormulaTerm::atom(text).with_type(ty).with_presence(is_there),
             is_temporal: ty.is_some_and(Type::is_temporal),
             definition: None,
         }
@@ -502,7 +507,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
         let key = self.fields.key(self.view, &reference);
         let is_own = key.0 == self.view.to_lowercase() && self.own == Some(key.1.as_str());
         let resolved = if is_own {
-            self.fields.column_of(&key.0, &key.1)
+            self.fields.table_column(&key.0, &key.1)
         } else {
             self.fields.resolved_field(&key)?
         };
@@ -524,7 +529,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
         if self.fields.view(&view).is_none() {
             return Err(format!("`{view}` is not a joined view"));
         }
-        Ok(self.fields.column_of(&view, column).term)
+        Ok(self.fields.table_column(&view, column).term)
     }
 }
 
@@ -565,11 +570,11 @@ fn is_own_reference(field: &ViewField, sql: &str) -> bool {
 }
 
 /// Returns the references of a field, including the references in its filters.
-fn references_of(field: &ViewField) -> Vec<OmniReference> {
+fn field_references(field: &ViewField) -> Vec<OmniReference> {
     let sqls = ["sql", "custom_primary_key_sql"]
         .into_iter()
         .filter_map(|key| field.text(key));
-    let mut all: Vec<OmniReference> = sqls.flat_map(references).map(OmniReference::read).collect();
+    let mut all: Vec<OmniReference> = sqls.flat_map(find_references).map(OmniReference::read).collect();
     let filters = field.node.get("filters").and_then(Node::pairs).unwrap_or_default();
     all.extend(
         filters
@@ -594,7 +599,7 @@ pub(super) fn original_definition(field: &ViewField) -> String {
     ];
     let said = keys
         .iter()
-        .filter_map(|key| Some(format!("{key}: {}", in_line(field.node.get(key)?))));
+        .filter_map(|key| Some(format!("{key}: {}", one_line(field.node.get(key)?))));
     let said: Vec<String> = said.collect();
     if said.is_empty() {
         field.name.clone()
@@ -604,14 +609,14 @@ pub(super) fn original_definition(field: &ViewField) -> String {
 }
 
 /// Formats a YAML value on one line. The function is recursive, but the YAML parser limits the depth.
-pub(super) fn in_line(node: &Node) -> String {
+pub(super) fn one_line(node: &Node) -> String {
     if let Some(items) = node.items() {
-        return format!("[{}]", items.iter().map(in_line).collect::<Vec<_>>().join(", "));
+        return format!("[{}]", items.iter().map(one_line).collect::<Vec<_>>().join(", "));
     }
     if let Some(pairs) = node.pairs() {
         let pairs = pairs
             .iter()
-            .map(|(key, value)| format!("{}: {}", in_line(key), in_line(value)));
+            .map(|(key, value)| format!("{}: {}", one_line(key), one_line(value)));
         return format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "));
     }
     node.text()
@@ -622,7 +627,7 @@ pub(super) fn in_line(node: &Node) -> String {
 }
 
 /// Returns the display settings of a field in Omni.
-pub(super) fn what_is_shown(node: &Node) -> Vec<(String, ShownField)> {
+pub(super) fn display_settings(node: &Node) -> Vec<(String, ShownField)> {
     let value = |key: &str| {
         let value = node.get(key)?;
         Some(match value.items() {
@@ -637,8 +642,8 @@ pub(super) fn what_is_shown(node: &Node) -> Vec<(String, ShownField)> {
 }
 
 /// Converts `groups`, which uses filters to assign values to named groups.
-fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Converted, String> {
-    let Converted {
+fn convert_groups(converted: ConvertedSql, groups: &Node, field: &ViewField) -> Result<ConvertedSql, String> {
+    let ConvertedSql {
         term,
         mut doubts,
         computes,
@@ -654,7 +659,7 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
             .get("name")
             .and_then(Node::text)
             .ok_or("a group without `name` is not converted")?;
-        let condition = filters::condition(&tested, filter)?;
+        let condition = filters::convert_filter(&tested, filter)?;
         doubts.extend(condition.doubts);
         args.extend([condition.term, FormulaTerm::string_literal(name)]);
     }
@@ -674,12 +679,12 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
     }
     let term = FormulaTerm::call("IFS", &args)
         .with_type(Some(Type::Text))
-        .there(field.text("else").is_some());
-    Ok(Converted { term, doubts, computes })
+        .with_presence(field.text("else").is_some());
+    Ok(ConvertedSql { term, doubts, computes })
 }
 
 /// Converts `bin_boundaries`. The bins have the same names as in Omni: `< 21`, `>= 21 and < 65`, `65 and above`.
-fn binned(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
+fn convert_bins(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
     let bounds = bounds.texts();
     if bounds.is_empty() || !bounds.iter().all(|bound| filters::is_number(bound)) {
         return Err("`bin_boundaries` is not a list of numbers".to_owned());
@@ -691,12 +696,12 @@ fn binned(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
             Some(before) => format!(">= {before} and < {bound}"),
         };
         args.extend([
-            x.clone().compared("<", &filters::number(bound)),
+            x.clone().compare_with("<", &filters::number_term(bound)),
             FormulaTerm::string_literal(&name),
         ]);
     }
     if let Some(last) = bounds.last() {
-        args.push(x.compared(">=", &filters::number(last)));
+        args.push(x.compare_with(">=", &filters::number_term(last)));
         args.push(FormulaTerm::string_literal(&format!("{last} and above")));
     }
     Ok(FormulaTerm::call("IFS", &args).with_type(Some(Type::Text)))

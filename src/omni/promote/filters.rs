@@ -1,7 +1,7 @@
 //! Converts Omni's filter operators to conditions in formulas.
 
 use super::patterns;
-use super::relative_dates::{Moment, RelativePeriod, is_date};
+use super::relative_dates::{DayStart, RelativePeriod, is_date};
 use super::term::FormulaTerm;
 use crate::Type;
 use crate::yaml::Node;
@@ -16,7 +16,7 @@ pub(super) struct FilteredValue {
 
 /// Converted condition. `doubts` lists how the condition may differ from the filter.
 #[derive(Clone, Debug)]
-pub(super) struct Condition {
+pub(super) struct ConvertedCondition {
     pub term: FormulaTerm,
     pub doubts: Vec<String>,
 }
@@ -64,14 +64,14 @@ const MONTHS: [&str; 12] = [
 /// # Errors
 ///
 /// Returns an error with the unsupported operator and the reason.
-pub(super) fn condition(tested: &FilteredValue, filter: &Node) -> Result<Condition, String> {
+pub(super) fn convert_filter(tested: &FilteredValue, filter: &Node) -> Result<ConvertedCondition, String> {
     let mut reader = FilterReader {
         tested,
         ignore_case: false,
         doubts: Vec::new(),
     };
-    let term = reader.all(filter, "AND")?;
-    Ok(Condition {
+    let term = reader.convert_all(filter, "AND")?;
+    Ok(ConvertedCondition {
         term,
         doubts: reader.doubts,
     })
@@ -86,19 +86,19 @@ struct FilterReader<'t> {
 impl FilterReader<'_> {
     /// Converts a mapping of operators, a list of such mappings, or a value without an operator. The function is
     /// recursive, but the YAML parser limits the depth.
-    fn all(&mut self, filter: &Node, joined_by: &str) -> Result<FormulaTerm, String> {
+    fn convert_all(&mut self, filter: &Node, joined_by: &str) -> Result<FormulaTerm, String> {
         if let Some(items) = filter
             .items()
             .filter(|items| items.iter().any(|item| item.pairs().is_some()))
         {
             let terms = items
                 .iter()
-                .map(|item| self.all(item, "AND"))
+                .map(|item| self.convert_all(item, "AND"))
                 .collect::<Result<Vec<_>, _>>()?;
             return Ok(FormulaTerm::combine_conditions(joined_by, terms));
         }
         let Some(pairs) = filter.pairs() else {
-            return self.is(filter);
+            return self.equality_condition(filter);
         };
         let insensitive = filter.get("case_insensitive").and_then(Node::boolean) == Some(true);
         let before = self.ignore_case;
@@ -107,7 +107,7 @@ impl FilterReader<'_> {
         for (operator, value) in pairs {
             let operator = operator.text().unwrap_or_default();
             if operator != "case_insensitive" {
-                terms.push(self.operator(operator, value)?);
+                terms.push(self.apply_operator(operator, value)?);
             }
         }
         self.ignore_case = before;
@@ -117,7 +117,7 @@ impl FilterReader<'_> {
         Ok(FormulaTerm::combine_conditions(joined_by, terms))
     }
 
-    fn operator(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
+    fn apply_operator(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
         let plain = operator.strip_prefix("not_").filter(|plain| !plain.is_empty());
         let base = plain.unwrap_or(operator);
         if let Some((_, why)) = REFUSED.iter().find(|(name, _)| *name == base || *name == operator) {
@@ -126,13 +126,13 @@ impl FilterReader<'_> {
         let is_negated = plain.is_some() || operator == "not";
         let at_operator = |reason: String| format!("the operator `{operator}`: {reason}");
         match (operator, base) {
-            ("is", _) => self.is(value).map_err(at_operator),
-            ("not", _) => self.is_not(value).map_err(at_operator),
-            ("and", _) => self.all(value, "AND"),
-            ("or", _) => self.all(value, "OR"),
+            ("is", _) => self.equality_condition(value).map_err(at_operator),
+            ("not", _) => self.inequality_condition(value).map_err(at_operator),
+            ("and", _) => self.convert_all(value, "AND"),
+            ("or", _) => self.convert_all(value, "OR"),
             (_, "is" | "and" | "or" | "not") => Err(format!("`{operator}` is not an operator; `not` negates")),
             _ => {
-                let condition = self.plain(base, value).map_err(at_operator)?;
+                let condition = self.plain_condition(base, value).map_err(at_operator)?;
                 Ok(if is_negated {
                     self.or_blank(condition.negate())
                 } else {
@@ -143,12 +143,14 @@ impl FilterReader<'_> {
     }
 
     /// Converts an operator that `not_` can negate.
-    fn plain(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
+    fn plain_condition(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
         let compared = |op: &str| -> Result<FormulaTerm, String> {
-            if self.is_date_beside(value) {
-                return Ok(self.x().compared(op, &self.moment(value)?.term()));
+            if self.is_date_value(value) {
+                return Ok(self
+                    .tested_term()
+                    .compare_with(op, &self.parse_moment(value)?.to_term()));
             }
-            Ok(self.x().compared(op, &self.literal(value)?))
+            Ok(self.tested_term().compare_with(op, &self.literal_text(value)?))
         };
         match operator {
             "greater_than" => compared(">"),
@@ -156,47 +158,52 @@ impl FilterReader<'_> {
             "less_than" => compared("<"),
             "less_than_or_equal_to" => compared("<="),
             "between" => {
-                let [low, high] = self.two(value)?;
+                let [low, high] = self.two_values(value)?;
                 let parts = vec![
-                    self.x().compared(">=", &self.literal(low)?),
-                    self.x().compared("<=", &self.literal(high)?),
+                    self.tested_term().compare_with(">=", &self.literal_text(low)?),
+                    self.tested_term().compare_with("<=", &self.literal_text(high)?),
                 ];
                 Ok(FormulaTerm::combine_conditions("AND", parts))
             }
-            "contains" => self.text(value, patterns::contains),
-            "starts_with" => self.text(value, patterns::starts_with),
-            "ends_with" => self.text(value, patterns::ends_with),
+            "contains" => self.text_condition(value, patterns::contains),
+            "starts_with" => self.text_condition(value, patterns::starts_with),
+            "ends_with" => self.text_condition(value, patterns::ends_with),
             "sql_like" => {
                 let ignore_case = self.ignore_case;
-                let patterns = self.texts(value)?;
-                let like = |pattern: String| patterns::like_pattern(self.x(), &pattern, Some('\\'), ignore_case);
+                let patterns = self.text_values(value)?;
+                let like =
+                    |pattern: String| patterns::like_pattern(self.tested_term(), &pattern, Some('\\'), ignore_case);
                 Ok(FormulaTerm::combine_conditions(
                     "OR",
                     patterns.into_iter().map(like).collect(),
                 ))
             }
             "is_empty" => {
-                let is_empty = patterns::length(self.x()).compared("=", &FormulaTerm::integer(0));
+                let is_empty = patterns::length_term(self.tested_term()).compare_with("=", &FormulaTerm::integer(0));
                 match value.boolean() {
                     Some(false) => Ok(self.or_blank(is_empty.negate())),
                     _ => Ok(is_empty),
                 }
             }
-            "before" => Ok(self.x().compared("<", &self.moment(value)?.term())),
-            "on_or_after" => Ok(self.x().compared(">=", &self.moment(value)?.term())),
+            "before" => Ok(self
+                .tested_term()
+                .compare_with("<", &self.parse_moment(value)?.to_term())),
+            "on_or_after" => Ok(self
+                .tested_term()
+                .compare_with(">=", &self.parse_moment(value)?.to_term())),
             "between_dates" => {
-                let [from, to] = self.two(value)?;
+                let [from, to] = self.two_values(value)?;
                 self.doubts.push(
                     "Omni documents `between_dates` both with and without its last day; here it includes the last day"
                         .to_owned(),
                 );
-                Ok(self.within(self.moment(from)?, self.period(to)?.to))
+                Ok(self.range_condition(self.parse_moment(from)?, self.parse_period(to)?.to))
             }
             "time_for_duration" => {
-                let [from, length] = self.two(value)?;
-                let from = self.moment(from)?;
+                let [from, length] = self.two_values(value)?;
+                let from = self.parse_moment(from)?;
                 let length = length.text().ok_or("it needs a start and a length")?;
-                Ok(self.within(from, from.add_length(length)?))
+                Ok(self.range_condition(from, from.add_length(length)?))
             }
             "day_of_week" => self.convert_operator(value, Some((&WEEKDAYS, 0)), 1, |x| {
                 FormulaTerm::call("WEEKDAY", &[x, FormulaTerm::integer(1)])
@@ -212,26 +219,26 @@ impl FilterReader<'_> {
         }
     }
 
-    fn x(&self) -> FormulaTerm {
+    fn tested_term(&self) -> FormulaTerm {
         self.tested.term.clone()
     }
 
     /// Adds a test for NULL to a negated condition, because Omni's negated filters keep rows in which the value is
     /// NULL.
     fn or_blank(&self, condition: FormulaTerm) -> FormulaTerm {
-        if self.x().is_there {
+        if self.tested_term().is_there {
             condition
         } else {
-            FormulaTerm::combine_conditions("OR", vec![condition, self.x().blank()])
+            FormulaTerm::combine_conditions("OR", vec![condition, self.tested_term().isblank_call()])
         }
     }
 
     /// Converts `is: a`, `is: [a, b]`, `is: null` or `is: falsey`.
-    fn is(&self, value: &Node) -> Result<FormulaTerm, String> {
+    fn equality_condition(&self, value: &Node) -> Result<FormulaTerm, String> {
         let values = value.items().unwrap_or(std::slice::from_ref(value));
         let terms = values
             .iter()
-            .map(|value| self.equals(value))
+            .map(|value| self.equals_value(value))
             .collect::<Result<Vec<_>, _>>()?;
         if terms.is_empty() {
             Err("the list is empty".to_owned())
@@ -240,32 +247,36 @@ impl FilterReader<'_> {
         }
     }
 
-    fn equals(&self, value: &Node) -> Result<FormulaTerm, String> {
+    fn equals_value(&self, value: &Node) -> Result<FormulaTerm, String> {
         if value.is_null() {
-            return Ok(self.x().blank());
+            return Ok(self.tested_term().isblank_call());
         }
-        if let Some(truth) = self.truth(value) {
-            return Ok(if truth { self.x() } else { self.x().negate() });
+        if let Some(truth) = self.boolean_value(value) {
+            return Ok(if truth {
+                self.tested_term()
+            } else {
+                self.tested_term().negate()
+            });
         }
         if self.is_falsey(value) {
             return Ok(FormulaTerm::combine_conditions(
                 "OR",
-                vec![self.x().negate(), self.x().blank()],
+                vec![self.tested_term().negate(), self.tested_term().isblank_call()],
             ));
         }
-        if self.is_date_beside(value) {
-            let period = self.period(value)?;
-            return Ok(self.within(period.from, period.to));
+        if self.is_date_value(value) {
+            let period = self.parse_period(value)?;
+            return Ok(self.range_condition(period.from, period.to));
         }
-        let literal = self.literal(value)?;
+        let literal = self.literal_text(value)?;
         if self.ignore_case && literal.ty == Some(Type::Text) {
             let text = value.text().unwrap_or_default().to_lowercase();
-            return Ok(patterns::lower(self.x()).compared("=", &FormulaTerm::string_literal(&text)));
+            return Ok(patterns::lower_term(self.tested_term()).compare_with("=", &FormulaTerm::string_literal(&text)));
         }
-        Ok(self.x().compared("=", &literal))
+        Ok(self.tested_term().compare_with("=", &literal))
     }
 
-    fn is_not(&self, value: &Node) -> Result<FormulaTerm, String> {
+    fn inequality_condition(&self, value: &Node) -> Result<FormulaTerm, String> {
         let values = value.items().unwrap_or(std::slice::from_ref(value));
         let mut terms = Vec::new();
         let mut keeps_blanks = true;
@@ -274,31 +285,37 @@ impl FilterReader<'_> {
                 keeps_blanks = false;
             } else if self.is_falsey(value) {
                 keeps_blanks = false;
-                terms.push(self.x());
-            } else if let Some(truth) = self.truth(value) {
-                terms.push(if truth { self.x().negate() } else { self.x() });
-            } else if self.is_date_beside(value) {
-                let period = self.period(value)?;
-                let before = self.x().compared("<", &period.from.term());
-                let after = self.x().compared(">=", &period.to.term());
+                terms.push(self.tested_term());
+            } else if let Some(truth) = self.boolean_value(value) {
+                terms.push(if truth {
+                    self.tested_term().negate()
+                } else {
+                    self.tested_term()
+                });
+            } else if self.is_date_value(value) {
+                let period = self.parse_period(value)?;
+                let before = self.tested_term().compare_with("<", &period.from.to_term());
+                let after = self.tested_term().compare_with(">=", &period.to.to_term());
                 terms.push(FormulaTerm::combine_conditions("OR", vec![before, after]));
             } else if self.ignore_case && value.text().is_some() {
                 let text = value.text().unwrap_or_default().to_lowercase();
-                terms.push(patterns::lower(self.x()).compared("<>", &FormulaTerm::string_literal(&text)));
+                terms.push(
+                    patterns::lower_term(self.tested_term()).compare_with("<>", &FormulaTerm::string_literal(&text)),
+                );
             } else {
-                terms.push(self.x().compared("<>", &self.literal(value)?));
+                terms.push(self.tested_term().compare_with("<>", &self.literal_text(value)?));
             }
         }
         match (terms.is_empty(), keeps_blanks) {
             (true, true) => Err("the list is empty".to_owned()),
-            (true, false) => Ok(self.x().blank().negate()),
+            (true, false) => Ok(self.tested_term().isblank_call().negate()),
             (false, true) => Ok(self.or_blank(FormulaTerm::combine_conditions("AND", terms))),
             (false, false) => Ok(FormulaTerm::combine_conditions("AND", terms)),
         }
     }
 
-    fn truth(&self, value: &Node) -> Option<bool> {
-        if matches!(self.x().ty, None | Some(Type::Boolean)) {
+    fn boolean_value(&self, value: &Node) -> Option<bool> {
+        if matches!(self.tested_term().ty, None | Some(Type::Boolean)) {
             value.boolean()
         } else {
             None
@@ -306,42 +323,46 @@ impl FilterReader<'_> {
     }
 
     fn is_falsey(&self, value: &Node) -> bool {
-        value.text() == Some("falsey") && !value.is_quoted() && matches!(self.x().ty, None | Some(Type::Boolean))
+        value.text() == Some("falsey")
+            && !value.is_quoted()
+            && matches!(self.tested_term().ty, None | Some(Type::Boolean))
     }
 
     /// Returns whether to treat a value as a date, because the field is a date, or because its type is unknown and
     /// the value looks like a date.
-    fn is_date_beside(&self, value: &Node) -> bool {
+    fn is_date_value(&self, value: &Node) -> bool {
         match value.text() {
-            Some(text) => self.tested.is_temporal || self.x().ty.is_none() && !value.is_quoted() && is_date(text),
+            Some(text) => {
+                self.tested.is_temporal || self.tested_term().ty.is_none() && !value.is_quoted() && is_date(text)
+            }
             None => false,
         }
     }
 
-    fn within(&self, from: Moment, to: Moment) -> FormulaTerm {
+    fn range_condition(&self, from: DayStart, to: DayStart) -> FormulaTerm {
         let parts = vec![
-            self.x().compared(">=", &from.term()),
-            self.x().compared("<", &to.term()),
+            self.tested_term().compare_with(">=", &from.to_term()),
+            self.tested_term().compare_with("<", &to.to_term()),
         ];
         FormulaTerm::combine_conditions("AND", parts)
     }
 
-    fn moment(&self, value: &Node) -> Result<Moment, String> {
-        Moment::read(value.text().ok_or("expected a date")?)
+    fn parse_moment(&self, value: &Node) -> Result<DayStart, String> {
+        DayStart::read(value.text().ok_or("expected a date")?)
     }
 
-    fn period(&self, value: &Node) -> Result<RelativePeriod, String> {
+    fn parse_period(&self, value: &Node) -> Result<RelativePeriod, String> {
         RelativePeriod::read(value.text().ok_or("expected a date")?)
     }
 
-    fn two<'n>(&self, value: &'n Node) -> Result<[&'n Node; 2], String> {
+    fn two_values<'n>(&self, value: &'n Node) -> Result<[&'n Node; 2], String> {
         match value.items() {
             Some([first, second]) => Ok([first, second]),
             _ => Err("it needs a list of two values".to_owned()),
         }
     }
 
-    fn texts(&self, value: &Node) -> Result<Vec<String>, String> {
+    fn text_values(&self, value: &Node) -> Result<Vec<String>, String> {
         let texts = value.texts();
         if texts.is_empty() {
             Err("it needs a string".to_owned())
@@ -350,14 +371,14 @@ impl FilterReader<'_> {
         }
     }
 
-    fn text(&self, value: &Node, test: fn(FormulaTerm, &str) -> FormulaTerm) -> Result<FormulaTerm, String> {
+    fn text_condition(&self, value: &Node, test: fn(FormulaTerm, &str) -> FormulaTerm) -> Result<FormulaTerm, String> {
         let of = |text: String| match self.ignore_case {
-            true => test(patterns::lower(self.x()), &text.to_lowercase()),
-            false => test(self.x(), &text),
+            true => test(patterns::lower_term(self.tested_term()), &text.to_lowercase()),
+            false => test(self.tested_term(), &text),
         };
         Ok(FormulaTerm::combine_conditions(
             "OR",
-            self.texts(value)?.into_iter().map(of).collect(),
+            self.text_values(value)?.into_iter().map(of).collect(),
         ))
     }
 
@@ -382,21 +403,21 @@ impl FilterReader<'_> {
                 .ok_or_else(|| format!("`{text}` is not a part of a date"))
         };
         let mut terms = Vec::new();
-        for text in self.texts(value)? {
-            terms.push(of(self.x()).compared("=", &FormulaTerm::integer(number(&text)? + shift)));
+        for text in self.text_values(value)? {
+            terms.push(of(self.tested_term()).compare_with("=", &FormulaTerm::integer(number(&text)? + shift)));
         }
         Ok(FormulaTerm::combine_conditions("OR", terms))
     }
 
     /// Returns a value as a literal for formulas. The literal has the type of the field or, if that is unknown, the
     /// type that YAML gives to the value.
-    fn literal(&self, value: &Node) -> Result<FormulaTerm, String> {
+    fn literal_text(&self, value: &Node) -> Result<FormulaTerm, String> {
         let text = value.text().ok_or("expected a value")?;
         let is_number = is_number(text);
-        match self.x().ty {
-            Some(Type::Integer | Type::Decimal | Type::Float) if is_number => Ok(number(text)),
+        match self.tested_term().ty {
+            Some(Type::Integer | Type::Decimal | Type::Float) if is_number => Ok(number_term(text)),
             Some(Type::Integer | Type::Decimal | Type::Float) => Err(format!("`{text}` is not a number")),
-            None if is_number && !value.is_quoted() => Ok(number(text)),
+            None if is_number && !value.is_quoted() => Ok(number_term(text)),
             _ => Ok(FormulaTerm::string_literal(text)),
         }
     }
@@ -411,14 +432,17 @@ pub(super) fn is_number(text: &str) -> bool {
         .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
-pub(super) fn number(text: &str) -> FormulaTerm {
+pub(super) fn number_term(text: &str) -> FormulaTerm {
     let ty = if text.contains('.') {
         Type::Decimal
     } else {
         Type::Integer
     };
     match text.strip_prefix('-') {
-        Some(digits) => FormulaTerm::atom(digits).with_type(Some(ty)).there(true).minus(),
-        None => FormulaTerm::atom(text).with_type(Some(ty)).there(true),
+        Some(digits) => FormulaTerm::atom(digits)
+            .with_type(Some(ty))
+            .with_presence(true)
+            .negative(),
+        None => FormulaTerm::atom(text).with_type(Some(ty)).with_presence(true),
     }
 }

@@ -6,9 +6,9 @@ use sqlparser::ast::{
 };
 use sqlparser::parser::Parser;
 
-use super::filters::{is_number, number};
+use super::filters::{is_number, number_term};
 use super::patterns;
-use super::sql_functions::{self, CONCAT_SKIPS_NULL, DIVIDES_WHOLE, Gives};
+use super::sql_functions::{self, CONCAT_SKIPS_NULL, DIVIDES_WHOLE, SqlResultType};
 use super::term::FormulaTerm;
 use crate::Type;
 use crate::catalog;
@@ -29,14 +29,14 @@ pub(super) trait SqlNames {
     /// Resolves a column with an optional qualifier.
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
     /// Returns the letter of a worksheet column, for operators on the rows of a result. `None` outside worksheets.
-    fn letter(&self, _reference: &str) -> Option<String> {
+    fn column_letter(&self, _reference: &str) -> Option<String> {
         None
     }
 }
 
 /// Formula converted from SQL.
 #[derive(Debug)]
-pub(super) struct Converted {
+pub(super) struct ConvertedSql {
     pub term: FormulaTerm,
     /// Ways in which the formula may differ from the SQL.
     pub doubts: Vec<String>,
@@ -49,14 +49,14 @@ pub(super) struct Converted {
 /// # Errors
 ///
 /// Returns an error with the part of the SQL that formulas cannot express.
-pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Result<Converted, String> {
+pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Result<ConvertedSql, String> {
     if sql.len() > LONGEST {
         return Err("the SQL is too long for a formula".to_owned());
     }
     if ["{{", "{%", "{#"].iter().any(|mark| sql.contains(mark)) {
         return Err("it is a template".to_owned());
     }
-    let (text, references) = with_marks(sql)?;
+    let (text, references) = mark_references(sql)?;
     let expr = parse(&infix_operators(&text), dialect)?;
     let mut reader = SqlReader {
         family: dialect.facts().sql_family,
@@ -66,7 +66,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
         computes: false,
         depth: 0,
     };
-    let term = reader.term(&expr);
+    let term = reader.convert_term(&expr);
     let references = &reader.references;
     let term = term.map_err(|reason| {
         let named = references.iter().enumerate().rev();
@@ -75,7 +75,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
         })
     })?;
     reader.doubts.dedup();
-    Ok(Converted {
+    Ok(ConvertedSql {
         term,
         doubts: reader.doubts,
         computes: reader.computes,
@@ -83,7 +83,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
 }
 
 /// Replaces each reference with a placeholder name.
-fn with_marks(sql: &str) -> Result<(String, Vec<String>), String> {
+fn mark_references(sql: &str) -> Result<(String, Vec<String>), String> {
     if sql.contains(MARK) {
         return Err(format!("it contains a name that begins with `{MARK}`"));
     }
@@ -180,7 +180,7 @@ struct SqlReader<'n> {
 const LEVELS: usize = 2_000;
 
 impl SqlReader<'_> {
-    fn term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
+    fn convert_term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         self.depth += 1;
         let term = if self.depth > LEVELS {
             Err("its SQL is nested too deeply".to_owned())
@@ -191,8 +191,8 @@ impl SqlReader<'_> {
         term
     }
 
-    fn terms(&mut self, exprs: &[&Expr]) -> Result<Vec<FormulaTerm>, String> {
-        exprs.iter().map(|expr| self.term(expr)).collect()
+    fn convert_terms(&mut self, exprs: &[&Expr]) -> Result<Vec<FormulaTerm>, String> {
+        exprs.iter().map(|expr| self.convert_term(expr)).collect()
     }
 
     #[allow(
@@ -201,8 +201,8 @@ impl SqlReader<'_> {
     )]
     fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match expr {
-            Expr::Nested(inner) => self.term(inner),
-            Expr::Identifier(ident) => match self.reference(&ident.value) {
+            Expr::Nested(inner) => self.convert_term(inner),
+            Expr::Identifier(ident) => match self.marked_reference(&ident.value) {
                 Some(reference) => self.names.field(&reference),
                 None => self.names.column(None, &ident.value),
             },
@@ -210,43 +210,43 @@ impl SqlReader<'_> {
                 [relation, column] => self.names.column(Some(&relation.value), &column.value),
                 _ => Err(format!("the name `{expr}` has more than two parts")),
             },
-            Expr::Value(value) => self.literal(&value.value),
+            Expr::Value(value) => self.convert_literal(&value.value),
             Expr::TypedString(typed) => match (&typed.data_type, typed.value.clone().into_string()) {
-                (DataType::Date, Some(text)) => date(&text),
-                _ => Err(not_carried(expr)),
+                (DataType::Date, Some(text)) => date_term(&text),
+                _ => Err(unsupported_sql(expr)),
             },
             Expr::UnaryOp {
                 op: UnaryOperator::Not,
                 expr,
-            } => Ok(self.term(expr)?.negate()),
+            } => Ok(self.convert_term(expr)?.negate()),
             Expr::UnaryOp {
                 op: UnaryOperator::Minus,
                 expr,
-            } => Ok(self.term(expr)?.minus()),
+            } => Ok(self.convert_term(expr)?.negative()),
             Expr::UnaryOp {
                 op: UnaryOperator::Plus,
                 expr,
-            } => self.term(expr),
-            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
-            Expr::IsNull(inner) => Ok(self.term(inner)?.blank()),
-            Expr::IsNotNull(inner) => Ok(self.term(inner)?.blank().negate()),
+            } => self.convert_term(expr),
+            Expr::BinaryOp { left, op, right } => self.convert_binary(left, op, right),
+            Expr::IsNull(inner) => Ok(self.convert_term(inner)?.isblank_call()),
+            Expr::IsNotNull(inner) => Ok(self.convert_term(inner)?.isblank_call().negate()),
             Expr::IsTrue(inner) => Ok(FormulaTerm::call(
                 "COALESCE",
-                &[self.term(inner)?, FormulaTerm::boolean_literal(false)],
+                &[self.convert_term(inner)?, FormulaTerm::boolean_literal(false)],
             )),
             Expr::IsFalse(inner) => {
-                let no = self.term(inner)?.negate();
+                let no = self.convert_term(inner)?.negate();
                 Ok(FormulaTerm::call(
                     "COALESCE",
                     &[no, FormulaTerm::boolean_literal(false)],
                 ))
             }
             Expr::InList { expr, list, negated } => {
-                let x = self.term(expr)?;
+                let x = self.convert_term(expr)?;
                 let (op, joined) = if *negated { ("<>", "AND") } else { ("=", "OR") };
                 let mut parts = Vec::with_capacity(list.len());
                 for value in list {
-                    parts.push(x.clone().compared(op, &self.term(value)?));
+                    parts.push(x.clone().compare_with(op, &self.convert_term(value)?));
                 }
                 Ok(FormulaTerm::combine_conditions(joined, parts))
             }
@@ -256,15 +256,19 @@ impl SqlReader<'_> {
                 low,
                 high,
             } => {
-                let (x, low, high) = (self.term(expr)?, self.term(low)?, self.term(high)?);
+                let (x, low, high) = (
+                    self.convert_term(expr)?,
+                    self.convert_term(low)?,
+                    self.convert_term(high)?,
+                );
                 Ok(match negated {
                     false => FormulaTerm::combine_conditions(
                         "AND",
-                        vec![x.clone().compared(">=", &low), x.compared("<=", &high)],
+                        vec![x.clone().compare_with(">=", &low), x.compare_with("<=", &high)],
                     ),
                     true => FormulaTerm::combine_conditions(
                         "OR",
-                        vec![x.clone().compared("<", &low), x.compared(">", &high)],
+                        vec![x.clone().compare_with("<", &low), x.compare_with(">", &high)],
                     ),
                 })
             }
@@ -274,14 +278,14 @@ impl SqlReader<'_> {
                 expr,
                 pattern,
                 escape_char,
-            } => self.like(expr, pattern, escape_char.as_deref(), *negated, false),
+            } => self.convert_like(expr, pattern, escape_char.as_deref(), *negated, false),
             Expr::ILike {
                 negated,
                 any: false,
                 expr,
                 pattern,
                 escape_char,
-            } => self.like(expr, pattern, escape_char.as_deref(), *negated, true),
+            } => self.convert_like(expr, pattern, escape_char.as_deref(), *negated, true),
             Expr::Case {
                 operand,
                 conditions,
@@ -290,24 +294,24 @@ impl SqlReader<'_> {
             } => {
                 let whens: Vec<(&Expr, &Expr)> =
                     conditions.iter().map(|when| (&when.condition, &when.result)).collect();
-                self.case(operand.as_deref(), &whens, else_result.as_deref())
+                self.convert_case(operand.as_deref(), &whens, else_result.as_deref())
             }
             Expr::Cast {
                 kind,
                 expr: inner,
                 data_type,
                 format: None,
-            } => self.cast(kind, inner, data_type, expr),
+            } => self.convert_cast(kind, inner, data_type, expr),
             Expr::Extract { field, expr: inner, .. } => {
                 let unit = field.to_string().to_lowercase();
-                let x = self.term(inner)?;
-                date_part(&unit, x).ok_or_else(|| not_carried(expr))
+                let x = self.convert_term(inner)?;
+                date_part(&unit, x).ok_or_else(|| unsupported_sql(expr))
             }
             Expr::Ceil { expr: inner, field } if is_plain(field) => {
-                Ok(FormulaTerm::call("CEILING", &[self.term(inner)?]).with_type(Some(Type::Integer)))
+                Ok(FormulaTerm::call("CEILING", &[self.convert_term(inner)?]).with_type(Some(Type::Integer)))
             }
             Expr::Floor { expr: inner, field } if is_plain(field) => {
-                Ok(FormulaTerm::call("FLOOR", &[self.term(inner)?]).with_type(Some(Type::Integer)))
+                Ok(FormulaTerm::call("FLOOR", &[self.convert_term(inner)?]).with_type(Some(Type::Integer)))
             }
             Expr::Substring {
                 expr: inner,
@@ -317,27 +321,27 @@ impl SqlReader<'_> {
             } => match (integer_literal(from), integer_literal(length)) {
                 (Some(from), Some(length)) if from >= 1 && length >= 0 => {
                     let args = [
-                        self.term(inner)?,
+                        self.convert_term(inner)?,
                         FormulaTerm::integer(from),
                         FormulaTerm::integer(length),
                     ];
                     Ok(FormulaTerm::call("MID", &args).with_type(Some(Type::Text)))
                 }
-                _ => Err(not_carried(expr)),
+                _ => Err(unsupported_sql(expr)),
             },
-            Expr::Function(function) => self.function(function, expr),
-            _ => Err(not_carried(expr)),
+            Expr::Function(function) => self.convert_call(function, expr),
+            _ => Err(unsupported_sql(expr)),
         }
     }
 
-    fn reference(&self, name: &str) -> Option<String> {
+    fn marked_reference(&self, name: &str) -> Option<String> {
         let number: usize = name.strip_prefix(MARK)?.parse().ok()?;
         self.references.get(number).cloned()
     }
 
-    fn literal(&self, value: &Value) -> Result<FormulaTerm, String> {
+    fn convert_literal(&self, value: &Value) -> Result<FormulaTerm, String> {
         match value {
-            Value::Number(text, _) if is_number(text) => Ok(number(text)),
+            Value::Number(text, _) if is_number(text) => Ok(number_term(text)),
             Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a string".to_owned()),
             Value::SingleQuotedString(text) => Ok(FormulaTerm::string_literal(text)),
             // In BigQuery, double quotes also enclose strings.
@@ -348,7 +352,7 @@ impl SqlReader<'_> {
         }
     }
 
-    fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<FormulaTerm, String> {
+    fn convert_binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<FormulaTerm, String> {
         let joined = match op {
             BinaryOperator::And => Some("AND"),
             BinaryOperator::Or => Some("OR"),
@@ -356,16 +360,16 @@ impl SqlReader<'_> {
         };
         if let Some(joined) = joined {
             let mut parts = Vec::new();
-            chain(left, op, &mut parts);
-            chain(right, op, &mut parts);
-            return Ok(FormulaTerm::combine_conditions(joined, self.terms(&parts)?));
+            collect_chain(left, op, &mut parts);
+            collect_chain(right, op, &mut parts);
+            return Ok(FormulaTerm::combine_conditions(joined, self.convert_terms(&parts)?));
         }
         match op {
-            BinaryOperator::Divide => return self.division(left, right),
-            BinaryOperator::StringConcat => return self.concatenated(left, right),
+            BinaryOperator::Divide => return self.convert_division(left, right),
+            BinaryOperator::StringConcat => return self.convert_concatenation(left, right),
             BinaryOperator::Plus | BinaryOperator::Minus => {
                 if let Expr::Interval(interval) = right {
-                    return self.moved(left, interval, matches!(op, BinaryOperator::Minus));
+                    return self.convert_interval_shift(left, interval, matches!(op, BinaryOperator::Minus));
                 }
             }
             _ => {}
@@ -382,20 +386,20 @@ impl SqlReader<'_> {
             BinaryOperator::GtEq => (">=", 1),
             other => return Err(format!("the operator `{other}` is not supported")),
         };
-        let (left, right) = (self.term(left)?, self.term(right)?);
+        let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
         if sign.1 == 1 {
-            return Ok(left.compared(sign.0, &right));
+            return Ok(left.compare_with(sign.0, &right));
         }
         self.computes |= !left.is_there || !right.is_there;
-        let ty = arithmetic(left.ty, right.ty);
+        let ty = arithmetic_type(left.ty, right.ty);
         Ok(FormulaTerm::binary(left, sign.0, sign.1, &right).with_type(ty))
     }
 
     /// Converts a division. In formulas, division by 0 is an error, and division never truncates.
-    fn division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
-        let (left, left_is_real) = without_widening(left);
-        let (right, right_is_real) = without_widening(unless_zero(right));
-        let (left, right) = (self.term(left)?, self.term(right)?);
+    fn convert_division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
+        let (left, left_is_real) = strip_widening(left);
+        let (right, right_is_real) = strip_widening(strip_nullif_zero(right));
+        let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
         let is_real = |term: &FormulaTerm| matches!(term.ty, Some(Type::Decimal | Type::Float));
         let is_whole = |term: &FormulaTerm| term.ty == Some(Type::Integer);
         if DIVIDES_WHOLE.contains(&self.family) && !(left_is_real || right_is_real || is_real(&left) || is_real(&right))
@@ -410,21 +414,21 @@ impl SqlReader<'_> {
         self.computes |= !left.is_there;
         Ok(FormulaTerm::binary(left, "/", 4, &right)
             .with_type(Some(Type::Float))
-            .there(false))
+            .with_presence(false))
     }
 
     /// Converts `a || b`, which is NULL if an operand is NULL. In contrast, the operator `&` of formulas treats NULL
     /// as empty text.
-    fn concatenated(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
+    fn convert_concatenation(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let mut parts = Vec::new();
-        chain(left, &BinaryOperator::StringConcat, &mut parts);
-        chain(right, &BinaryOperator::StringConcat, &mut parts);
-        let parts = self.terms(&parts)?;
-        let is_formula = self.names.letter("").is_some();
+        collect_chain(left, &BinaryOperator::StringConcat, &mut parts);
+        collect_chain(right, &BinaryOperator::StringConcat, &mut parts);
+        let parts = self.convert_terms(&parts)?;
+        let is_formula = self.names.column_letter("").is_some();
         let blanks: Vec<FormulaTerm> = parts
             .iter()
             .filter(|part| !part.is_there && !is_formula)
-            .map(|part| part.clone().blank())
+            .map(|part| part.clone().isblank_call())
             .collect();
         let joined = parts
             .into_iter()
@@ -432,7 +436,7 @@ impl SqlReader<'_> {
             .unwrap_or_else(FormulaTerm::null);
         let joined = joined.with_type(Some(Type::Text));
         if blanks.is_empty() {
-            return Ok(joined.there(true));
+            return Ok(joined.with_presence(true));
         }
         Ok(FormulaTerm::call(
             "IF",
@@ -446,7 +450,7 @@ impl SqlReader<'_> {
     }
 
     /// Converts `x + interval '7 days'`.
-    fn moved(&mut self, left: &Expr, interval: &Interval, back: bool) -> Result<FormulaTerm, String> {
+    fn convert_interval_shift(&mut self, left: &Expr, interval: &Interval, back: bool) -> Result<FormulaTerm, String> {
         let text = match &*interval.value {
             Expr::Value(value) => value.value.to_string().trim_matches('\'').to_owned(),
             _ => String::new(),
@@ -466,14 +470,14 @@ impl SqlReader<'_> {
         };
         let days = days.filter(|_| words.next().is_none() && interval.last_field.is_none());
         let days = days.ok_or_else(|| format!("an interval of `{text}` is not supported, only days and weeks are"))?;
-        let x = self.term(left)?;
+        let x = self.convert_term(left)?;
         let days = if back { -days } else { days };
         let (op, count) = if days < 0 { ("-", -days) } else { ("+", days) };
         let ty = x.ty;
         Ok(FormulaTerm::binary(x, op, 3, &FormulaTerm::integer(count)).with_type(ty))
     }
 
-    fn like(
+    fn convert_like(
         &mut self,
         x: &Expr,
         pattern: &Expr,
@@ -494,25 +498,25 @@ impl SqlReader<'_> {
             None => Some('\\'),
             Some(escape) => text(escape).and_then(|text| text.chars().next()),
         };
-        let condition = patterns::like_pattern(self.term(x)?, &pattern, escape, ignore_case);
+        let condition = patterns::like_pattern(self.convert_term(x)?, &pattern, escape, ignore_case);
         Ok(if negated { condition.negate() } else { condition })
     }
 
-    fn case(
+    fn convert_case(
         &mut self,
         operand: Option<&Expr>,
         whens: &[(&Expr, &Expr)],
         otherwise: Option<&Expr>,
     ) -> Result<FormulaTerm, String> {
         let mut args = Vec::with_capacity(whens.len() * 2 + 2);
-        let operand = operand.map(|operand| self.term(operand)).transpose()?;
+        let operand = operand.map(|operand| self.convert_term(operand)).transpose()?;
         for (condition, result) in whens {
-            args.push(self.term(condition)?);
-            args.push(self.term(result)?);
+            args.push(self.convert_term(condition)?);
+            args.push(self.convert_term(result)?);
         }
         let otherwise = match otherwise {
             Some(Expr::Value(value)) if matches!(value.value, Value::Null) => None,
-            Some(otherwise) => Some(self.term(otherwise)?),
+            Some(otherwise) => Some(self.convert_term(otherwise)?),
             None => None,
         };
         let results: Vec<&FormulaTerm> = args.iter().skip(1).step_by(2).chain(&otherwise).collect();
@@ -533,30 +537,32 @@ impl SqlReader<'_> {
             args.push(otherwise);
         }
         let args: Vec<FormulaTerm> = operand.into_iter().chain(args).collect();
-        Ok(FormulaTerm::call(name, &args).with_type(ty).there(is_there))
+        Ok(FormulaTerm::call(name, &args).with_type(ty).with_presence(is_there))
     }
 
-    fn cast(
+    fn convert_cast(
         &mut self,
         kind: &CastKind,
         inner: &Expr,
         data_type: &DataType,
         whole: &Expr,
     ) -> Result<FormulaTerm, String> {
-        let x = self.term(inner)?;
+        let x = self.convert_term(inner)?;
         let is_number = matches!(x.ty, Some(Type::Integer | Type::Decimal | Type::Float));
         match data_type {
             DataType::Date if matches!(kind, CastKind::Cast | CastKind::DoubleColon) => match (x.ty, inner) {
-                (Some(Type::Text), Expr::Value(value)) => date(&value.value.clone().into_string().unwrap_or_default()),
-                (Some(Type::Text), _) => Err(not_carried(whole)),
+                (Some(Type::Text), Expr::Value(value)) => {
+                    date_term(&value.value.clone().into_string().unwrap_or_default())
+                }
+                (Some(Type::Text), _) => Err(unsupported_sql(whole)),
                 _ => Ok(x.timeframe("date")),
             },
             _ if is_real(data_type) && (is_number || x.aggregates) => Ok(x.with_type(Some(Type::Float))),
-            _ => Err(not_carried(whole)),
+            _ => Err(unsupported_sql(whole)),
         }
     }
 
-    fn function(&mut self, function: &Function, whole: &Expr) -> Result<FormulaTerm, String> {
+    fn convert_call(&mut self, function: &Function, whole: &Expr) -> Result<FormulaTerm, String> {
         let name = function.name.to_string().to_lowercase();
         if function.over.is_some() {
             return Err(format!(
@@ -564,76 +570,79 @@ impl SqlReader<'_> {
             ));
         }
         if function.null_treatment.is_some() || !matches!(function.parameters, FunctionArguments::None) {
-            return Err(not_carried(whole));
+            return Err(unsupported_sql(whole));
         }
-        let (args, is_distinct) = arguments(&function.args).ok_or_else(|| not_carried(whole))?;
-        if let Some(term) = self.aggregate(&name, function, &args, is_distinct, whole)? {
+        let (args, is_distinct) = call_arguments(&function.args).ok_or_else(|| unsupported_sql(whole))?;
+        if let Some(term) = self.convert_aggregate(&name, function, &args, is_distinct, whole)? {
             return Ok(term);
         }
         if is_distinct || function.filter.is_some() || !function.within_group.is_empty() {
-            return Err(not_carried(whole));
+            return Err(unsupported_sql(whole));
         }
         if let Some(formula) = name.strip_prefix("omni_fx_") {
-            return self.formula_call(&formula.to_uppercase(), &args);
+            return self.convert_formula_call(&formula.to_uppercase(), &args);
         }
         if name.starts_with("omni_") {
-            return self.omni_call(&name, &args, whole);
+            return self.convert_omni_call(&name, &args, whole);
         }
         let texts: Vec<Option<String>> = args.iter().map(|arg| literal_text(arg)).collect();
         match (name.as_str(), args.as_slice()) {
             ("nullif", [x, y]) => {
-                let (x, y) = (self.term(x)?, self.term(y)?);
+                let (x, y) = (self.convert_term(x)?, self.convert_term(y)?);
                 let ty = x.ty;
-                Ok(FormulaTerm::call("IF", &[x.clone().compared("=", &y), FormulaTerm::null(), x]).with_type(ty))
+                Ok(FormulaTerm::call("IF", &[x.clone().compare_with("=", &y), FormulaTerm::null(), x]).with_type(ty))
             }
-            ("round", [x]) => Ok(FormulaTerm::call("ROUND", &[self.term(x)?, FormulaTerm::integer(0)])),
+            ("round", [x]) => Ok(FormulaTerm::call(
+                "ROUND",
+                &[self.convert_term(x)?, FormulaTerm::integer(0)],
+            )),
             ("round", [x, digits]) => {
-                let x = self.term(x)?;
+                let x = self.convert_term(x)?;
                 let ty = x.ty;
-                Ok(FormulaTerm::call("ROUND", &[x, self.term(digits)?]).with_type(ty))
+                Ok(FormulaTerm::call("ROUND", &[x, self.convert_term(digits)?]).with_type(ty))
             }
             ("left" | "right", [x, count]) if self::integer_literal(count).is_some_and(|count| count >= 0) => {
-                let args = [self.term(x)?, self.term(count)?];
+                let args = [self.convert_term(x)?, self.convert_term(count)?];
                 Ok(FormulaTerm::call(&name.to_uppercase(), &args).with_type(Some(Type::Text)))
             }
             ("starts_with" | "startswith", [x, _]) => match texts.get(1).cloned().flatten() {
-                Some(text) => Ok(patterns::starts_with(self.term(x)?, &text)),
-                None => Err(not_carried(whole)),
+                Some(text) => Ok(patterns::starts_with(self.convert_term(x)?, &text)),
+                None => Err(unsupported_sql(whole)),
             },
             ("concat", _) if CONCAT_SKIPS_NULL.contains(&self.family) => {
-                let args = self.terms(&args)?;
+                let args = self.convert_terms(&args)?;
                 Ok(FormulaTerm::call("CONCAT", &args)
                     .with_type(Some(Type::Text))
-                    .there(true))
+                    .with_presence(true))
             }
-            ("safe_divide", [x, y]) if self.family == "bigquery" => self.division(x, y),
-            ("zeroifnull", [x]) => {
-                Ok(FormulaTerm::call("COALESCE", &[self.term(x)?, FormulaTerm::integer(0)]).there(true))
-            }
+            ("safe_divide", [x, y]) if self.family == "bigquery" => self.convert_division(x, y),
+            ("zeroifnull", [x]) => Ok(
+                FormulaTerm::call("COALESCE", &[self.convert_term(x)?, FormulaTerm::integer(0)]).with_presence(true),
+            ),
             ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
-            ("date", [x]) => Ok(self.term(x)?.timeframe("date")),
+            ("date", [x]) => Ok(self.convert_term(x)?.timeframe("date")),
             ("date_trunc", [first, second]) => {
                 // In BigQuery, the unit is the last argument and is not quoted.
                 let (unit, x) = match texts.first().cloned().flatten() {
                     Some(unit) => (unit, second),
                     None => (second.to_string(), first),
                 };
-                let frame = sql_functions::timeframe_of_unit(&unit.to_lowercase());
+                let frame = sql_functions::unit_timeframe(&unit.to_lowercase());
                 let frame = frame.ok_or_else(|| format!("`date_trunc` to `{unit}` is not supported"))?;
-                Ok(self.term(x)?.timeframe(frame))
+                Ok(self.convert_term(x)?.timeframe(frame))
             }
             ("date_part", [_, x]) => {
                 let unit = texts.first().cloned().flatten().unwrap_or_default().to_lowercase();
-                let x = self.term(x)?;
-                date_part(&unit, x).ok_or_else(|| not_carried(whole))
+                let x = self.convert_term(x)?;
+                date_part(&unit, x).ok_or_else(|| unsupported_sql(whole))
             }
             ("datediff" | "date_diff", [unit, from, to]) => {
                 let unit = literal_text(unit).unwrap_or_else(|| unit.to_string()).to_lowercase();
-                let (from, to) = (self.term(from)?, self.term(to)?);
-                days_between(&unit, from, to).ok_or_else(|| not_carried(whole))
+                let (from, to) = (self.convert_term(from)?, self.convert_term(to)?);
+                days_between(&unit, from, to).ok_or_else(|| unsupported_sql(whole))
             }
-            _ => match self.branch(whole) {
-                Some((condition, result, otherwise)) => self.case(None, &[(condition, result)], otherwise),
+            _ => match self.single_branch(whole) {
+                Some((condition, result, otherwise)) => self.convert_case(None, &[(condition, result)], otherwise),
                 None => self.convert_function(&name, &args, whole),
             },
         }
@@ -641,21 +650,23 @@ impl SqlReader<'_> {
 
     fn convert_function(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
         let known = sql_functions::find(name, self.family, args.len());
-        let known = known.ok_or_else(|| not_carried(whole))?;
-        let args = self.terms(args)?;
+        let known = known.ok_or_else(|| unsupported_sql(whole))?;
+        let args = self.convert_terms(args)?;
         let ty = match known.gives {
-            Gives::First => args.first().and_then(|arg| arg.ty),
-            Gives::Of(ty) => Some(ty),
-            Gives::Unknown => None,
+            SqlResultType::First => args.first().and_then(|arg| arg.ty),
+            SqlResultType::Of(ty) => Some(ty),
+            SqlResultType::Unknown => None,
         };
         let is_there = known.formula == "COALESCE" && args.iter().any(|arg| arg.is_there);
-        let term = FormulaTerm::call(known.formula, &args).with_type(ty).there(is_there);
-        Ok(if known.aggregates { term.aggregating() } else { term })
+        let term = FormulaTerm::call(known.formula, &args)
+            .with_type(ty)
+            .with_presence(is_there);
+        Ok(if known.aggregates { term.into_aggregate() } else { term })
     }
 
     /// Converts an aggregate, including its filter, DISTINCT and ordering. `None` if the function is not an
     /// aggregate, or if it can be converted by its name alone.
-    fn aggregate(
+    fn convert_aggregate(
         &mut self,
         name: &str,
         function: &Function,
@@ -663,7 +674,11 @@ impl SqlReader<'_> {
         is_distinct: bool,
         whole: &Expr,
     ) -> Result<Option<FormulaTerm>, String> {
-        let kept = function.filter.as_deref().map(|filter| self.term(filter)).transpose()?;
+        let kept = function
+            .filter
+            .as_deref()
+            .map(|filter| self.convert_term(filter))
+            .transpose()?;
         let keep = |x: FormulaTerm| match &kept {
             Some(kept) => FormulaTerm::call("IF", &[kept.clone(), x]),
             None => x,
@@ -674,35 +689,35 @@ impl SqlReader<'_> {
                     return Ok(None);
                 };
                 if !matches!(by.options.sort, None | Some(sqlparser::ast::OrderBySort::Asc)) {
-                    return Err(not_carried(whole));
+                    return Err(unsupported_sql(whole));
                 }
-                let (x, share) = (self.term(&by.expr)?, self.term(share)?);
+                let (x, share) = (self.convert_term(&by.expr)?, self.convert_term(share)?);
                 FormulaTerm::call("PERCENTILE", &[keep(x), share]).with_type(Some(Type::Float))
             }
             _ if !function.within_group.is_empty() => return Ok(None),
             ("count", []) => match kept {
                 Some(kept) => FormulaTerm::call("COUNTIF", &[kept])
                     .with_type(Some(Type::Integer))
-                    .there(true),
+                    .with_presence(true),
                 None => FormulaTerm::call("COUNT", &[])
                     .with_type(Some(Type::Integer))
-                    .there(true),
+                    .with_presence(true),
             },
             ("count", [x]) => {
-                let counted = match (self.conditional(x)?, is_distinct, &kept) {
+                let counted = match (self.split_conditional(x)?, is_distinct, &kept) {
                     (Some((condition, x, _)), false, None) if x.is_there => FormulaTerm::call("COUNTIF", &[condition]),
                     (Some((condition, x, _)), ..) => {
-                        self.counted(keep(FormulaTerm::call("IF", &[condition, x])), is_distinct)
+                        self.count_term(keep(FormulaTerm::call("IF", &[condition, x])), is_distinct)
                     }
                     (None, ..) => {
-                        let x = self.term(x)?;
-                        self.counted(keep(x), is_distinct)
+                        let x = self.convert_term(x)?;
+                        self.count_term(keep(x), is_distinct)
                     }
                 };
-                counted.with_type(Some(Type::Integer)).there(true)
+                counted.with_type(Some(Type::Integer)).with_presence(true)
             }
             ("sum", [x]) if !is_distinct => {
-                let (term, ty, is_there) = match (self.conditional(x)?, &kept) {
+                let (term, ty, is_there) = match (self.split_conditional(x)?, &kept) {
                     (Some((condition, x, otherwise_zero)), None) => (
                         FormulaTerm::call("SUMIF", &[condition, x.clone()]),
                         x.ty,
@@ -717,7 +732,7 @@ impl SqlReader<'_> {
                         )
                     }
                     (None, _) => {
-                        let x = self.term(x)?;
+                        let x = self.convert_term(x)?;
                         let (ty, is_there) = (x.ty, x.is_there && kept.is_none());
                         (FormulaTerm::call("SUM", &[keep(x)]), ty, is_there)
                     }
@@ -726,7 +741,7 @@ impl SqlReader<'_> {
                     self.doubts
                         .push("in SQL the sum of no rows is NULL, in a formula it is 0".to_owned());
                 }
-                term.with_type(ty).there(true)
+                term.with_type(ty).with_presence(true)
             }
             _ => {
                 let known = sql_functions::find(name, self.family, args.len()).filter(|known| known.aggregates);
@@ -734,16 +749,16 @@ impl SqlReader<'_> {
                     return Ok(None);
                 };
                 if is_distinct {
-                    return Err(not_carried(whole));
+                    return Err(unsupported_sql(whole));
                 }
-                let args = self.terms(args)?.into_iter().map(keep).collect::<Vec<_>>();
+                let args = self.convert_terms(args)?.into_iter().map(keep).collect::<Vec<_>>();
                 FormulaTerm::call(known.formula, &args)
             }
         };
-        Ok(Some(term.aggregating()))
+        Ok(Some(term.into_aggregate()))
     }
 
-    fn counted(&self, x: FormulaTerm, is_distinct: bool) -> FormulaTerm {
+    fn count_term(&self, x: FormulaTerm, is_distinct: bool) -> FormulaTerm {
         let x = if is_distinct {
             FormulaTerm::call("DISTINCT", &[x])
         } else {
@@ -754,8 +769,8 @@ impl SqlReader<'_> {
 
     /// Splits `case when c then x end` and `if(c, x, NULL)` into the condition and the result. The flag is true if
     /// the default is 0.
-    fn conditional(&mut self, x: &Expr) -> Result<Option<(FormulaTerm, FormulaTerm, bool)>, String> {
-        let Some((condition, result, otherwise)) = self.branch(x) else {
+    fn split_conditional(&mut self, x: &Expr) -> Result<Option<(FormulaTerm, FormulaTerm, bool)>, String> {
+        let Some((condition, result, otherwise)) = self.single_branch(x) else {
             return Ok(None);
         };
         let is_zero = match otherwise {
@@ -767,11 +782,15 @@ impl SqlReader<'_> {
             },
             Some(_) => return Ok(None),
         };
-        Ok(Some((self.term(condition)?, self.term(result)?, is_zero)))
+        Ok(Some((
+            self.convert_term(condition)?,
+            self.convert_term(result)?,
+            is_zero,
+        )))
     }
 
     /// Returns the condition, the result and the default of a conditional expression with one condition.
-    fn branch<'e>(&self, expr: &'e Expr) -> Option<(&'e Expr, &'e Expr, Option<&'e Expr>)> {
+    fn single_branch<'e>(&self, expr: &'e Expr) -> Option<(&'e Expr, &'e Expr, Option<&'e Expr>)> {
         match expr {
             Expr::Case {
                 operand: None,
@@ -783,7 +802,7 @@ impl SqlReader<'_> {
                 _ => None,
             },
             Expr::Function(function) => {
-                let (args, _) = arguments(&function.args)?;
+                let (args, _) = call_arguments(&function.args)?;
                 let [condition, result, otherwise] = args.as_slice() else {
                     return None;
                 };
@@ -796,7 +815,7 @@ impl SqlReader<'_> {
     }
 
     /// Converts a formula function that is called by its name in Omni's SQL, such as `OMNI_FX_SUM_IF(…)`.
-    fn formula_call(&mut self, name: &str, args: &[&Expr]) -> Result<FormulaTerm, String> {
+    fn convert_formula_call(&mut self, name: &str, args: &[&Expr]) -> Result<FormulaTerm, String> {
         let operator = match name {
             "PLUS" => Some(("+", 3)),
             "MINUS" => Some(("-", 3)),
@@ -810,8 +829,8 @@ impl SqlReader<'_> {
         };
         let plain = |expr: &&Expr| matches!(expr, Expr::Identifier(ident) if ident.value.starts_with(MARK));
         if let (Some((sign, strength)), [left, right]) = (operator, args) {
-            let (left, right) = (self.term(left)?, self.term(right)?);
-            return Ok(FormulaTerm::binary(left, sign, strength, &right).there(false));
+            let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
+            return Ok(FormulaTerm::binary(left, sign, strength, &right).with_presence(false));
         }
         let written = match name {
             name if name.ends_with("_IF") || name.ends_with("_IFS") => name.replace('_', ""),
@@ -821,34 +840,34 @@ impl SqlReader<'_> {
         };
         let function = catalog::lookup(&written).or_else(|| catalog::lookup(&written.replace('_', ".")));
         let function = function.ok_or_else(|| format!("formulas have no function for `OMNI_FX_{name}`"))?;
-        if function.level_in_words().contains("aggregate") && args.iter().any(plain) {
+        if function.describe_level().contains("aggregate") && args.iter().any(plain) {
             return Err(format!(
                 "`OMNI_FX_{name}` of a field may refer to its cell or its column; write a range, `B:B`"
             ));
         }
-        let args = self.terms(args)?;
+        let args = self.convert_terms(args)?;
         Ok(FormulaTerm::call(function.name, &args))
     }
 
     /// Converts operators that only Omni has: operators on times and on the rows of a result.
-    fn omni_call(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
-        let [x] = args else { return Err(not_carried(whole)) };
-        if let Some(frame) = sql_functions::timeframe_of_operator(name) {
-            return Ok(self.term(x)?.timeframe(frame));
+    fn convert_omni_call(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
+        let [x] = args else { return Err(unsupported_sql(whole)) };
+        if let Some(frame) = sql_functions::operator_timeframe(name) {
+            return Ok(self.convert_term(x)?.timeframe(frame));
         }
         let reference = match x {
-            Expr::Identifier(ident) => self.reference(&ident.value),
+            Expr::Identifier(ident) => self.marked_reference(&ident.value),
             _ => None,
         };
-        let letter = reference.and_then(|reference| self.names.letter(&reference));
-        let letter = letter.ok_or_else(|| not_carried(whole))?;
+        let letter = reference.and_then(|reference| self.names.column_letter(&reference));
+        let letter = letter.ok_or_else(|| unsupported_sql(whole))?;
         let text = match name {
             "omni_running_total" => format!("SUM({letter}$1:{letter}1)"),
             "omni_percent_of_total" => format!("{letter}1 / SUM({letter}:{letter})"),
             "omni_percent_of_previous" => format!("{letter}1 / {letter}0"),
             "omni_percent_change_from_previous" => format!("({letter}1 - {letter}0) / {letter}0"),
             "omni_rank" => format!("RANK({letter}1, {letter}:{letter}, 0)"),
-            _ => return Err(not_carried(whole)),
+            _ => return Err(unsupported_sql(whole)),
         };
         let is_call = text.ends_with(')');
         Ok(if is_call {
@@ -859,7 +878,7 @@ impl SqlReader<'_> {
     }
 }
 
-fn not_carried(expr: &Expr) -> String {
+fn unsupported_sql(expr: &Expr) -> String {
     let text = expr.to_string();
     let short: String = text.chars().take(60).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
@@ -867,7 +886,7 @@ fn not_carried(expr: &Expr) -> String {
 }
 
 /// Collects the operands of a chain of the same operator, in order.
-fn chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
+fn collect_chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
     let mut open = vec![expr];
     while let Some(expr) = open.pop() {
         match expr {
@@ -879,7 +898,7 @@ fn chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
 }
 
 /// Returns `x` from `nullif(x, 0)`, an SQL idiom that avoids division by 0. Returns any other expression unchanged.
-fn unless_zero(expr: &Expr) -> &Expr {
+fn strip_nullif_zero(expr: &Expr) -> &Expr {
     let mut inner = expr;
     while let Expr::Nested(nested) = inner {
         inner = nested;
@@ -906,13 +925,13 @@ fn is_zero(expr: &Expr) -> bool {
 
 /// Removes `1.0 *` or `::float`, SQL idioms that prevent truncation in a division. The flag is true if such an idiom
 /// was removed.
-fn without_widening(expr: &Expr) -> (&Expr, bool) {
+fn strip_widening(expr: &Expr) -> (&Expr, bool) {
     let is_one = |expr: &Expr| {
         matches!(expr, Expr::Value(value)
             if matches!(&value.value, Value::Number(text, _) if text.contains('.') && text.parse() == Ok(1.0)))
     };
     match expr {
-        Expr::Nested(inner) => without_widening(inner),
+        Expr::Nested(inner) => strip_widening(inner),
         Expr::Cast {
             expr: inner,
             data_type,
@@ -955,11 +974,11 @@ fn is_plain(field: &CeilFloorKind) -> bool {
     )
 }
 
-fn date(text: &str) -> Result<FormulaTerm, String> {
-    super::relative_dates::Moment::read(text)
+fn date_term(text: &str) -> Result<FormulaTerm, String> {
+    super::relative_dates::DayStart::read(text)
         .ok()
         .filter(|_| super::relative_dates::is_date(text))
-        .map(super::relative_dates::Moment::term)
+        .map(super::relative_dates::DayStart::to_term)
         .ok_or_else(|| format!("`{text}` is not a date"))
 }
 
@@ -1005,7 +1024,7 @@ fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<Formul
     })
 }
 
-fn arithmetic(left: Option<Type>, right: Option<Type>) -> Option<Type> {
+fn arithmetic_type(left: Option<Type>, right: Option<Type>) -> Option<Type> {
     match (left?, right?) {
         (Type::Integer, Type::Integer) => Some(Type::Integer),
         (Type::Float, Type::Integer | Type::Decimal | Type::Float) | (Type::Integer | Type::Decimal, Type::Float) => {
@@ -1037,7 +1056,7 @@ fn literal_text(expr: &Expr) -> Option<String> {
 }
 
 /// Returns the unnamed arguments, and whether `distinct` precedes them. `*` is not counted as an argument.
-fn arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
+fn call_arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
     let list = match args {
         FunctionArguments::None => return Some((Vec::new(), false)),
         FunctionArguments::Subquery(_) => return None,
@@ -1108,7 +1127,7 @@ mod tests {
     }
 
     #[test]
-    fn sql_as_formulas() {
+    fn sql_is_converted_to_formulas() {
         for (dialect, sql, expected) in [
             ("postgres", "${i} / NULLIF(${i2}, 0)", "QUOTIENT(i, i2)"),
             ("postgres", "1.0 * ${i} / i2", "i / i2"),
@@ -1206,7 +1225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_deep_or_long_is_refused() {
+    fn deep_or_long_sql_is_refused() {
         let work = || {
             for sql in [
                 "(".repeat(5_000),

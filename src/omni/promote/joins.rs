@@ -43,10 +43,10 @@ impl Joins {
     ) -> (Self, Vec<(String, String)>) {
         let allowed = topic
             .and_then(|topic| topic.get("joins"))
-            .map(|joins| tree_of(model, base, joins));
+            .map(|joins| topic_join_pairs(model, base, joins));
         let mut edges: FxHashMap<String, Vec<(usize, bool)>> = FxHashMap::default();
         for (place, join) in model.relationships.iter().enumerate() {
-            let (from, to) = (model.canonical(&join.from_as), model.canonical(&join.to_as));
+            let (from, to) = (model.canonical_name(&join.from_as), model.canonical_name(&join.to_as));
             if let Some(allowed) = &allowed
                 && !allowed.contains(&(from.clone(), to.clone()))
                 && !allowed.contains(&(to.clone(), from.clone()))
@@ -66,8 +66,8 @@ impl Joins {
                 let Some(join) = model.relationships.get(*place) else {
                     continue;
                 };
-                let other = model.canonical(if *is_back { &join.from_as } else { &join.to_as });
-                if !reached.contains_key(&other) && usable(join, *is_back).is_ok() {
+                let other = model.canonical_name(if *is_back { &join.from_as } else { &join.to_as });
+                if !reached.contains_key(&other) && join_direction(join, *is_back).is_ok() {
                     reached.insert(other.clone(), Some((*place, *is_back, name.clone())));
                     next.push_back(other);
                 }
@@ -84,7 +84,7 @@ impl Joins {
             while at != base && !joins.all.iter().any(|join| join.name == at) {
                 let Some(Some((place, is_back, parent))) = reached.get(&at) else {
                     path.clear();
-                    missing.push((name.clone(), unreached(model, &base, &at)));
+                    missing.push((name.clone(), unreachable_view(model, &base, &at)));
                     break;
                 };
                 path.push((at.clone(), *place, *is_back, parent.clone()));
@@ -95,7 +95,7 @@ impl Joins {
                     continue;
                 };
                 let view = model.view(if is_back { &join.from } else { &join.to });
-                let (Some(view), Ok((kind, is_many, repeats))) = (view, usable(join, is_back)) else {
+                let (Some(view), Ok((kind, is_many, repeats))) = (view, join_direction(join, is_back)) else {
                     missing.push((name, "there is no file for that view".to_owned()));
                     break;
                 };
@@ -122,7 +122,7 @@ impl Joins {
     }
 
     /// Returns whether the joins may repeat the rows of a view.
-    pub fn repeats(&self, name: &str) -> bool {
+    pub fn has_repeated_rows(&self, name: &str) -> bool {
         let mut on_the_way: FxHashSet<&str> = FxHashSet::default();
         let mut at = name.to_lowercase();
         let mut repeats = false;
@@ -149,7 +149,7 @@ impl Joins {
 
 /// Returns the join type, whether a row may have several matches, and whether several rows may match the same row.
 /// Returns an error with the reason if the join cannot be used in this direction.
-fn usable(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, bool), String> {
+fn join_direction(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, bool), String> {
     let (from_many, to_many) = match join.cardinality.as_str() {
         "one_to_one" => (false, false),
         "many_to_one" | "assumed_many_to_one" => (true, false),
@@ -175,23 +175,23 @@ fn usable(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, boo
     Ok((kind, is_many, repeats))
 }
 
-fn unreached(model: &OmniSource<'_>, base: &str, name: &str) -> String {
+fn unreachable_view(model: &OmniSource<'_>, base: &str, name: &str) -> String {
     let between = model.relationships.iter().find_map(|join| {
-        let is = |one: &str, other: &str| model.canonical(one) == base && model.canonical(other) == name;
+        let is = |one: &str, other: &str| model.canonical_name(one) == base && model.canonical_name(other) == name;
         let is_back = is(&join.to_as, &join.from_as);
-        (is_back || is(&join.from_as, &join.to_as)).then(|| usable(join, is_back).err())?
+        (is_back || is(&join.from_as, &join.to_as)).then(|| join_direction(join, is_back).err())?
     });
     between.unwrap_or_else(|| format!("no relationship leads from `{base}` to `{name}`"))
 }
 
 /// Returns the pairs of views in the join tree of a topic.
-fn tree_of(model: &OmniSource<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
+fn topic_join_pairs(model: &OmniSource<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
     let mut pairs = FxHashSet::default();
     let mut open = vec![(base.to_lowercase(), joins)];
     while let Some((parent, node)) = open.pop() {
         for (name, below) in node.pairs().unwrap_or_default() {
             let Some(name) = name.text() else { continue };
-            let name = model.canonical(name);
+            let name = model.canonical_name(name);
             pairs.insert((parent.clone(), name.clone()));
             open.push((name, below));
         }

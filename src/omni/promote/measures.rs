@@ -1,7 +1,7 @@
 //! Converts Omni's measures. Aggregates become formulas, and filters become conditions.
 
 use super::fields::{FieldKey, FieldResolver};
-use super::from_sql::Converted;
+use super::from_sql::ConvertedSql;
 use super::omni_model::{OmniReference, ViewField};
 use super::term::FormulaTerm;
 use crate::Type;
@@ -30,18 +30,18 @@ const DISTINCT_ON: [(&str, &str); 4] = [
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-pub(super) fn measure(
+pub(super) fn convert_measure(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,
     field: &ViewField,
-) -> Result<(Converted, bool), String> {
+) -> Result<(ConvertedSql, bool), String> {
     if field.node.get("level_of_detail").is_some() {
         let why = "`level_of_detail` is an aggregate at another grain, which needs a separate grouped step";
         return Err(why.to_owned());
     }
     let view = &key.0;
     let mut converted = match field.text("sql") {
-        Some(sql) => Some(fields.sql(view, Some(&key.1), sql)?),
+        Some(sql) => Some(fields.convert_sql(view, Some(&key.1), sql)?),
         None => None,
     };
     let mut doubts = Vec::new();
@@ -51,7 +51,7 @@ pub(super) fn measure(
         computes = converted.computes;
         converted.term
     });
-    let condition = filters(fields, view, field, &mut doubts)?;
+    let condition = combine_filters(fields, view, field, &mut doubts)?;
     let kind = field.text("aggregate_type");
     let Some(kind) = kind else {
         let term = x.ok_or("it has no `sql` and no `aggregate_type`")?;
@@ -59,7 +59,7 @@ pub(super) fn measure(
             return Err("`filters` next to SQL that aggregates are not supported".to_owned());
         }
         let is_temporal = term.ty.is_some_and(Type::is_temporal);
-        return Ok((Converted { term, doubts, computes }, is_temporal));
+        return Ok((ConvertedSql { term, doubts, computes }, is_temporal));
     };
     if x.as_ref().is_some_and(|x| x.aggregates) {
         return Err("both `sql` and `aggregate_type` aggregate, so the value would be aggregated twice".to_owned());
@@ -67,10 +67,10 @@ pub(super) fn measure(
     let distinct_on = DISTINCT_ON.iter().find(|(name, _)| *name == kind);
     let plain = distinct_on.map_or(kind, |(_, plain)| plain);
     let (x, condition) = match distinct_on {
-        Some(_) => one_for_each_key(fields, key, field, x, condition)?,
+        Some(_) => convert_distinct_on(fields, key, field, x, condition)?,
         None => (x, condition),
     };
-    let repeats = distinct_on.is_none() && fields.joins.repeats(view);
+    let repeats = distinct_on.is_none() && fields.joins.has_repeated_rows(view);
     if repeats && !matches!(plain, "count" | "count_distinct" | "min" | "max") {
         return Err(format!(
             "joins repeat the rows of `{view}`, which Omni corrects by the view's key; promote `{plain}` from a \
@@ -83,7 +83,7 @@ pub(super) fn measure(
         None => x,
     };
     let term = match plain {
-        "count" if x.is_none() => return counted_rows(fields, view, condition, doubts),
+        "count" if x.is_none() => return count_rows_term(fields, view, condition, doubts),
         "count" if repeats => {
             return Err(format!(
                 "joins repeat the rows of `{view}`, so its values count more than once"
@@ -91,12 +91,12 @@ pub(super) fn measure(
         }
         "count" => FormulaTerm::call("COUNT", &[when(need()?)])
             .with_type(Some(Type::Integer))
-            .there(true),
+            .with_presence(true),
         "count_distinct" => {
             let x = FormulaTerm::call("DISTINCT", &[when(need()?)]);
             FormulaTerm::call("COUNT", &[x])
                 .with_type(Some(Type::Integer))
-                .there(true)
+                .with_presence(true)
         }
         "sum" | "average" => {
             let x = need()?;
@@ -106,7 +106,7 @@ pub(super) fn measure(
                 Some(condition) => FormulaTerm::call(&format!("{name}IF"), &[condition.clone(), x]),
                 None => FormulaTerm::call(name, &[x]),
             };
-            term.with_type(ty).there(plain == "sum")
+            term.with_type(ty).with_presence(plain == "sum")
         }
         "min" | "max" | "median" => {
             let x = need()?;
@@ -118,7 +118,7 @@ pub(super) fn measure(
             let share = share
                 .filter(|share| (0.0..=100.0).contains(share))
                 .ok_or("`percentile` is not a number from 0 to 100")?;
-            let share = super::filters::number(
+            let share = super::filters::number_term(
                 format!("{:.12}", share / 100.0)
                     .trim_end_matches('0')
                     .trim_end_matches('.'),
@@ -140,15 +140,15 @@ pub(super) fn measure(
                     x.clone(),
                 ],
             );
-            let nothing = FormulaTerm::call("COUNT", &[x]).compared("=", &FormulaTerm::integer(0));
+            let nothing = FormulaTerm::call("COUNT", &[x]).compare_with("=", &FormulaTerm::integer(0));
             FormulaTerm::call("IF", &[nothing, FormulaTerm::null(), list]).with_type(Some(Type::Text))
         }
         other => return Err(format!("the aggregate type `{other}` is unknown")),
     };
     let is_temporal = term.ty.is_some_and(Type::is_temporal);
     Ok((
-        Converted {
-            term: term.aggregating(),
+        ConvertedSql {
+            term: term.into_aggregate(),
             doubts,
             computes,
         },
@@ -157,7 +157,7 @@ pub(super) fn measure(
 }
 
 /// Combines all filters of a measure into one condition.
-fn filters(
+fn combine_filters(
     fields: &FieldResolver<'_, '_>,
     view: &str,
     field: &ViewField,
@@ -170,7 +170,7 @@ fn filters(
     for (name, filter) in filters {
         let reference = OmniReference::read(name.text().unwrap_or_default());
         let key = fields.key(view, &reference);
-        let condition = fields.condition(&key, reference.frame.as_deref(), filter);
+        let condition = fields.convert_filter(&key, reference.frame.as_deref(), filter);
         let condition = condition.map_err(|reason| format!("the filter of `{}`: {reason}", reference.field))?;
         if condition.term.aggregates {
             return Err(format!("the filter of `{}` is on a measure", reference.field));
@@ -182,13 +182,13 @@ fn filters(
 }
 
 /// Counts the rows of a view. If joins may repeat or omit rows of the view, counts its primary keys instead.
-pub(super) fn counted_rows(
+pub(super) fn count_rows_term(
     fields: &FieldResolver<'_, '_>,
     view: &str,
     condition: Option<FormulaTerm>,
     doubts: Vec<String>,
-) -> Result<(Converted, bool), String> {
-    let repeats = fields.joins.repeats(view);
+) -> Result<(ConvertedSql, bool), String> {
+    let repeats = fields.joins.has_repeated_rows(view);
     let is_base = !fields.joins.may_be_missing(view);
     let term = if is_base && !repeats {
         match condition {
@@ -210,7 +210,7 @@ pub(super) fn counted_rows(
                 .text("sql")
                 .and_then(super::from_sql::plain_column)
                 .map_or(field.name.clone(), |it| it.1);
-            fields.column_of(view, &column).term
+            fields.table_column(view, &column).term
         });
         let key = column.ok_or_else(|| format!("the primary key of `{view}` is not a column"))?;
         let key = match condition {
@@ -224,9 +224,9 @@ pub(super) fn counted_rows(
         };
         FormulaTerm::call("COUNT", &[key])
     };
-    let term = term.with_type(Some(Type::Integer)).there(true).aggregating();
+    let term = term.with_type(Some(Type::Integer)).with_presence(true).into_aggregate();
     Ok((
-        Converted {
+        ConvertedSql {
             term,
             doubts,
             computes: false,
@@ -238,7 +238,7 @@ pub(super) fn counted_rows(
 /// Converts a `…_distinct_on` aggregate. If the key of the aggregate is the view's own primary key and no join
 /// repeats the rows, the arguments are returned unchanged. In all other cases, an additional step reduces the rows to
 /// one row per key.
-fn one_for_each_key(
+fn convert_distinct_on(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,
     field: &ViewField,
@@ -256,7 +256,7 @@ fn one_for_each_key(
         }
         _ => false,
     };
-    if is_own && !fields.joins.repeats(&key.0) {
+    if is_own && !fields.joins.has_repeated_rows(&key.0) {
         return Ok((x, condition));
     }
     let sql = sql.ok_or("it needs `custom_primary_key_sql`, or a primary key of its view")?;
@@ -266,7 +266,7 @@ fn one_for_each_key(
         ));
     };
     let x = x.ok_or("it needs `sql`")?;
-    let mut conditions = vec![per_key.key.clone().blank().negate()];
+    let mut conditions = vec![per_key.key.clone().isblank_call().negate()];
     conditions.extend(condition.clone());
     let of_one = FormulaTerm::call("IF", &[FormulaTerm::combine_conditions("AND", conditions), x.clone()]);
     let formula = FormulaTerm::call("MAX", &[of_one]).text;
@@ -279,7 +279,9 @@ fn one_for_each_key(
     } else {
         x.text.as_str()
     };
-    let name = fields.taken.choose(&[&format!("{}_once", super::names::snake(begin))]);
+    let name = fields
+        .taken
+        .choose(&[&format!("{}_once", super::names::to_snake_case(begin))]);
     if let Some(per_key) = &mut fields.per_key {
         per_key.values.push((name.clone(), formula));
     }

@@ -36,7 +36,7 @@ mod sql_functions;
 mod term;
 
 pub use provenance::defined_twice;
-pub use retarget::{Repoint, Repointed, TargetModel, repoint};
+pub use retarget::{RepointTarget, RepointedFile, TargetModel, repoint};
 
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -106,7 +106,7 @@ impl PromoteGap {
 /// Field that the spec contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Carried {
+pub struct PromotedField {
     /// Name of the field in Omni, such as `orders.revenue`.
     pub field: String,
     /// Column for the field.
@@ -126,7 +126,7 @@ pub struct Promotion {
     /// Group columns. Empty if there is only one row, or if the rows are not grouped.
     pub grain: Vec<String>,
     /// Fields that the spec contains.
-    pub carried: Vec<Carried>,
+    pub carried: Vec<PromotedField>,
     /// Parts that are missing in the spec or may differ.
     pub gaps: Vec<PromoteGap>,
     /// Notes for the user on choices that the request did not specify.
@@ -150,5 +150,5 @@ pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compile
             Diagnostic::new(Code::Internal, Span::default(), "no thread could be started"),
         )
     };
-    with_large_stack(|| build::promote(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))
+    with_large_stack(|| build::build_promotion(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))
 }

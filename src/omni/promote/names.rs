@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 /// Converts a string to lower-case letters, digits and `_`. For example, `Net Revenue` becomes `net_revenue`. The
 /// result is never empty and never begins with a digit.
-pub(super) fn snake(text: &str) -> String {
+pub(super) fn to_snake_case(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_ascii_alphanumeric() {
@@ -64,14 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names() {
+    fn names_are_converted() {
         for (text, expected) in [
             ("revenue", "revenue"),
             ("Net Revenue (EUR)", "net_revenue_eur"),
             ("2024", "_2024"),
             ("客户", "unnamed"),
         ] {
-            assert_eq!(snake(text), expected);
+            assert_eq!(to_snake_case(text), expected);
         }
         assert_eq!(
             ["q1", "a", "revenue", "Net Revenue", "true", "b_total", "abcd1"].map(is_plain),

@@ -142,13 +142,13 @@ impl<'t> OmniSource<'t> {
             .or_else(|| root.get("relationships").and_then(Node::items))
             .unwrap_or_default();
         self.relationships
-            .extend(listed.iter().filter_map(|join| relationship(join, number)));
+            .extend(listed.iter().filter_map(|join| read_relationship(join, number)));
         let is_topic = last.contains(".topic") || root.get("base_view").is_some() && root.get("dimensions").is_none();
         let is_view = last.contains(".view") || root.get("dimensions").is_some() || root.get("measures").is_some();
         if is_topic {
             self.topics.insert(topic_name(last).to_lowercase(), number);
         } else if is_view && root.pairs().is_some() {
-            let view = view(path, &root, number);
+            let view = read_view(path, &root, number);
             let place = self.views.len();
             let longer = view
                 .schema
@@ -175,7 +175,7 @@ impl<'t> OmniSource<'t> {
     }
 
     /// Returns the canonical name for any name of a view. The alias of a join is returned unchanged.
-    pub fn canonical(&self, name: &str) -> String {
+    pub fn canonical_name(&self, name: &str) -> String {
         let name = name.trim().to_lowercase();
         let Some((place, view)) = self.view(&name).and_then(|place| Some((place, self.views.get(place)?))) else {
             return name;
@@ -188,7 +188,7 @@ impl<'t> OmniSource<'t> {
     }
 
     /// Returns the index of the view with this name, which may also be the alias of a join.
-    pub fn instance(&self, name: &str) -> Option<usize> {
+    pub fn view_instance(&self, name: &str) -> Option<usize> {
         let of_join = || {
             let named = self.relationships.iter().find_map(|join| {
                 let of = [(&join.to_as, &join.to), (&join.from_as, &join.from)];
@@ -201,7 +201,7 @@ impl<'t> OmniSource<'t> {
         self.view(name).or_else(of_join)
     }
 
-    pub fn view_of_file(&self, file: usize) -> Option<usize> {
+    pub fn file_view(&self, file: usize) -> Option<usize> {
         self.views.iter().position(|view| view.file == file)
     }
 
@@ -231,7 +231,7 @@ impl<'t> OmniSource<'t> {
             .and_then(|file| self.files.get(*file))
     }
 
-    pub fn topic_of_file(&self, file: usize) -> Option<&str> {
+    pub fn file_topic(&self, file: usize) -> Option<&str> {
         self.topics
             .iter()
             .find(|(_, place)| **place == file)
@@ -239,12 +239,12 @@ impl<'t> OmniSource<'t> {
     }
 
     /// Returns the queries in a file: the query of a query view, or the sample queries of a topic or of the model.
-    pub fn queries(&self, file: usize) -> Vec<OmniSavedQuery<'_>> {
+    pub fn file_queries(&self, file: usize) -> Vec<OmniSavedQuery<'_>> {
         let Some(root) = self.files.get(file).map(|file| &file.root) else {
             return Vec::new();
         };
-        let topic = self.topic_of_file(file);
-        if let (Some(view), Some(query)) = (self.view_of_file(file), root.get("query")) {
+        let topic = self.file_topic(file);
+        if let (Some(view), Some(query)) = (self.file_view(file), root.get("query")) {
             let name = self.views.get(view).map(|view| view.name.clone()).unwrap_or_default();
             let topic = query.get("topic").and_then(Node::text).map(str::to_owned);
             return vec![OmniSavedQuery {
@@ -285,7 +285,7 @@ fn topic_name(file: &str) -> &str {
     name.strip_suffix(".topic").unwrap_or(name)
 }
 
-fn view(path: &str, root: &Node, file: usize) -> OmniViewSource {
+fn read_view(path: &str, root: &Node, file: usize) -> OmniViewSource {
     let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
     let name = omni_view_name(path);
     let rows = match (root.get("query"), root.get("sql")) {
@@ -335,7 +335,7 @@ fn view(path: &str, root: &Node, file: usize) -> OmniViewSource {
     view
 }
 
-fn relationship(join: &Node, file: usize) -> Option<Relationship> {
+fn read_relationship(join: &Node, file: usize) -> Option<Relationship> {
     let text = |key: &str| join.get(key).and_then(Node::text).map(str::to_owned);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
     Some(Relationship {
@@ -386,7 +386,7 @@ impl OmniReference {
 }
 
 /// Returns the references in SQL.
-pub(super) fn references(sql: &str) -> impl Iterator<Item = &str> {
+pub(super) fn find_references(sql: &str) -> impl Iterator<Item = &str> {
     sql.split("${")
         .skip(1)
         .filter_map(|rest| rest.split_once('}'))

@@ -17,25 +17,25 @@ pub(super) fn like_pattern(x: FormulaTerm, pattern: &str, escape: Option<char>, 
     } else {
         pattern.to_owned()
     };
-    let x = if ignore_case { lower(x) } else { x };
-    let pieces = pieces(&pattern, escape);
+    let x = if ignore_case { lower_term(x) } else { x };
+    let pieces = split_pattern(&pattern, escape);
     match pieces.as_slice() {
-        [] => length(x).compared("=", &FormulaTerm::integer(0)),
-        [LikePiece::Text(text)] => x.compared("=", &FormulaTerm::string_literal(text)),
-        [LikePiece::Any] => x.blank().negate(),
+        [] => length_term(x).compare_with("=", &FormulaTerm::integer(0)),
+        [LikePiece::Text(text)] => x.compare_with("=", &FormulaTerm::string_literal(text)),
+        [LikePiece::Any] => x.isblank_call().negate(),
         [LikePiece::Text(text), LikePiece::Any] => starts_with(x, text),
         [LikePiece::Any, LikePiece::Text(text)] => ends_with(x, text),
         [LikePiece::Any, LikePiece::Text(text), LikePiece::Any] => contains(x, text),
-        _ => FormulaTerm::call("REGEXMATCH", &[x, FormulaTerm::string_literal(&regex(&pieces))])
+        _ => FormulaTerm::call("REGEXMATCH", &[x, FormulaTerm::string_literal(&to_regex(&pieces))])
             .with_type(Some(Type::Boolean)),
     }
 }
 
-pub(super) fn lower(x: FormulaTerm) -> FormulaTerm {
+pub(super) fn lower_term(x: FormulaTerm) -> FormulaTerm {
     FormulaTerm::call("LOWER", &[x]).with_type(Some(Type::Text))
 }
 
-pub(super) fn length(x: FormulaTerm) -> FormulaTerm {
+pub(super) fn length_term(x: FormulaTerm) -> FormulaTerm {
     FormulaTerm::call("LEN", &[x]).with_type(Some(Type::Integer))
 }
 
@@ -53,10 +53,10 @@ pub(super) fn ends_with(x: FormulaTerm, text: &str) -> FormulaTerm {
 
 fn piece_condition(function: &str, x: FormulaTerm, text: &str) -> FormulaTerm {
     let count = text.chars().count() as i64;
-    FormulaTerm::call(function, &[x, FormulaTerm::integer(count)]).compared("=", &FormulaTerm::string_literal(text))
+    FormulaTerm::call(function, &[x, FormulaTerm::integer(count)]).compare_with("=", &FormulaTerm::string_literal(text))
 }
 
-fn pieces(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
+fn split_pattern(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
     let mut pieces: Vec<LikePiece> = Vec::new();
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
@@ -74,7 +74,7 @@ fn pieces(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
 
 /// Returns the pattern as a regular expression. `.` is combined with `\s`, because `.` alone does not match line
 /// breaks, but `LIKE` does.
-fn regex(pieces: &[LikePiece]) -> String {
+fn to_regex(pieces: &[LikePiece]) -> String {
     let mut out = "^".to_owned();
     for piece in pieces {
         match piece {
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_as_conditions() {
+    fn patterns_become_conditions() {
         for (pattern, expected) in [
             ("abc", "x = \"abc\""),
             ("ab%", "LEFT(x, 2) = \"ab\""),

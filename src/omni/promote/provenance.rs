@@ -5,7 +5,7 @@
 //! `meta: {promoted_from: top_months}`.
 
 use super::fields::is_column;
-use super::omni_model::{FieldKind, OmniReference, OmniSource, QueryRows, ViewField, references};
+use super::omni_model::{FieldKind, OmniReference, OmniSource, QueryRows, ViewField, find_references};
 use crate::diag::{Code, Diagnostic};
 use crate::parse;
 use crate::yaml::{self, Node};
@@ -22,7 +22,7 @@ pub(super) struct ProvenanceRecord<'n> {
 }
 
 /// Returns the promotion records of a spec.
-pub(super) fn records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
+pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     let of = |node: &'_ Node| -> bool { node.get("meta").and_then(|meta| meta.get(KEY)).is_some() };
     let mut found = Vec::new();
     if of(root) {
@@ -53,7 +53,7 @@ pub(super) fn records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
 
 /// Returns the specs that were promoted from a field or query view: the index of each spec, its YAML, and the
 /// promoted column.
-pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, Node, Option<String>)> {
+pub(super) fn promoted_specs(specs: &[(String, String)], from: &str) -> Vec<(usize, Node, Option<String>)> {
     let mut found = Vec::new();
     for (number, (_, text)) in specs.iter().enumerate() {
         if !text.contains(KEY) {
@@ -62,7 +62,7 @@ pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, No
         let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else {
             continue;
         };
-        let column = records(&root)
+        let column = promotion_records(&root)
             .into_iter()
             .find(|record| record.from.text().is_some_and(|text| text.eq_ignore_ascii_case(from)))
             .map(|record| record.column.map(str::to_owned));
@@ -99,8 +99,8 @@ pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> V
         };
         let Some(name) = root.get("model") else { continue };
         let Some(made) = name.text() else { continue };
-        for record in records(&root) {
-            found.extend(taken_over(&model, made, &record).map(|fault| (number, fault)));
+        for record in promotion_records(&root) {
+            found.extend(taken_over_diagnostic(&model, made, &record).map(|fault| (number, fault)));
         }
         for view in model
             .views
@@ -108,12 +108,12 @@ pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> V
             .filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == QueryRows::Table)
         {
             let place = model.view(&view.name).unwrap_or_default();
-            for column in outputs(&root) {
+            for column in output_names(&root) {
                 let Some(field) = model.field(place, &column) else {
                     continue;
                 };
                 if field.kind == FieldKind::Dimension && !is_column(field) {
-                    found.push((number, applied_twice(&model, &view.name, field, name)));
+                    found.push((number, applied_twice_diagnostic(&model, &view.name, field, name)));
                 }
             }
         }
@@ -121,7 +121,7 @@ pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> V
     found
 }
 
-fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>) -> Option<Diagnostic> {
+fn taken_over_diagnostic(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>) -> Option<Diagnostic> {
     let from = record.from.text()?;
     let Some(column) = record.column else {
         let place = model.view(from)?;
@@ -137,7 +137,7 @@ fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>)
         return Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help));
     };
     let reference = OmniReference::read(from);
-    let place = model.instance(reference.view.as_deref()?)?;
+    let place = model.view_instance(reference.view.as_deref()?)?;
     let field = model.field(place, &reference.field)?;
     let file = model.files.get(field.file)?;
     if is_column(field) && field.kind != FieldKind::Measure || reads_model(model, field, made, column) {
@@ -156,7 +156,7 @@ fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>)
     Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help))
 }
 
-fn applied_twice(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
+fn applied_twice_diagnostic(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
     let file = model.files.get(field.file);
     let place = file
         .map(|file| format!("{}:{}", file.path, file.line(&field.at)))
@@ -175,13 +175,13 @@ fn applied_twice(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &N
 fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &str) -> bool {
     let read = field
         .text("sql")
-        .map(references)
+        .map(find_references)
         .into_iter()
         .flatten()
         .map(OmniReference::read);
     let mut read = read.filter(|reference| reference.field.eq_ignore_ascii_case(column));
     read.any(|reference| {
-        let place = reference.view.as_deref().and_then(|view| model.instance(view));
+        let place = reference.view.as_deref().and_then(|view| model.view_instance(view));
         place
             .and_then(|place| model.views.get(place))
             .is_some_and(|view| view.table.eq_ignore_ascii_case(made))
@@ -189,7 +189,7 @@ fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &s
 }
 
 /// Returns the names of the definitions and calculations in the last step.
-fn outputs(root: &Node) -> Vec<String> {
+fn output_names(root: &Node) -> Vec<String> {
     let last = root
         .get("steps")
         .and_then(Node::items)

@@ -30,7 +30,7 @@ impl RelativeUnit {
     }
 
     /// Converts `count` units to months and days.
-    fn times(self, count: i64) -> (i64, i64) {
+    fn to_months_and_days(self, count: i64) -> (i64, i64) {
         match self {
             Self::Day => (0, count),
             Self::Week => (0, count * 7),
@@ -61,7 +61,7 @@ enum DateOrigin {
 
 /// Start of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(super) struct DayStart {
     base: DateOrigin,
     months: i64,
     days: i64,
@@ -69,14 +69,14 @@ pub(super) struct Moment {
 
 /// Range of days that includes `from` but not `to`.
 pub(super) struct RelativePeriod {
-    pub from: Moment,
-    pub to: Moment,
+    pub from: DayStart,
+    pub to: DayStart,
 }
 
 /// Limit for counts. Larger counts would exceed any calendar and are rejected, so that sums cannot overflow.
 const FAR: i64 = 1_000_000;
 
-impl Moment {
+impl DayStart {
     /// Parses a date such as `2024-06-01`, `today`, `7 complete days ago` or `last month`.
     ///
     /// # Errors
@@ -97,8 +97,8 @@ impl Moment {
         let [count, unit] = words.as_slice() else {
             return Err(format!("`{length}` is not a length of time"));
         };
-        let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(length))?;
-        let (months, days) = unit.times(count);
+        let (count, unit) = parse_count(count, unit).ok_or_else(|| missing_unit_message(length))?;
+        let (months, days) = unit.to_months_and_days(count);
         Ok(Self {
             months: self.months + months,
             days: self.days + days,
@@ -107,7 +107,7 @@ impl Moment {
     }
 
     /// Returns the formula that computes the moment.
-    pub fn term(self) -> FormulaTerm {
+    pub fn to_term(self) -> FormulaTerm {
         let (base, months) = match self.base {
             DateOrigin::Day(year, month, day) => {
                 let args = [year, month, day].map(FormulaTerm::integer);
@@ -131,7 +131,7 @@ impl Moment {
             days if days < 0 => FormulaTerm::binary(base, "-", 3, &FormulaTerm::integer(-days)),
             days => FormulaTerm::binary(base, "+", 3, &FormulaTerm::integer(days)),
         };
-        moved.with_type(Some(Type::Date)).there(true)
+        moved.with_type(Some(Type::Date)).with_presence(true)
     }
 }
 
@@ -140,7 +140,7 @@ impl RelativePeriod {
     pub fn read(text: &str) -> Result<Self, String> {
         if let Some((base, unit)) = parse_written(text) {
             return Ok(Self::new(
-                Moment {
+                DayStart {
                     base,
                     months: 0,
                     days: 0,
@@ -154,23 +154,23 @@ impl RelativePeriod {
             ["today"] => (RelativeUnit::Day, 0),
             ["yesterday"] => (RelativeUnit::Day, 1),
             ["tomorrow"] => (RelativeUnit::Day, -1),
-            ["this" | "current", unit] => (RelativeUnit::read(unit).ok_or_else(|| no_unit(text))?, 0),
-            ["last", unit] => (RelativeUnit::read(unit).ok_or_else(|| no_unit(text))?, 1),
-            ["next", unit] => (RelativeUnit::read(unit).ok_or_else(|| no_unit(text))?, -1),
+            ["this" | "current", unit] => (RelativeUnit::read(unit).ok_or_else(|| missing_unit_message(text))?, 0),
+            ["last", unit] => (RelativeUnit::read(unit).ok_or_else(|| missing_unit_message(text))?, 1),
+            ["next", unit] => (RelativeUnit::read(unit).ok_or_else(|| missing_unit_message(text))?, -1),
             [count, "complete", unit, "ago"] => {
-                let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(text))?;
+                let (count, unit) = parse_count(count, unit).ok_or_else(|| missing_unit_message(text))?;
                 (unit, count)
             }
             [count, unit, "ago"] => {
-                let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(text))?;
+                let (count, unit) = parse_count(count, unit).ok_or_else(|| missing_unit_message(text))?;
                 // The current unit is included in the count.
                 (unit, count - 1)
             }
             _ => return Err(format!("`{text}` is not a supported date")),
         };
-        let (months, days) = unit.times(-back);
+        let (months, days) = unit.to_months_and_days(-back);
         Ok(Self::new(
-            Moment {
+            DayStart {
                 base: DateOrigin::Today(unit),
                 months,
                 days,
@@ -179,11 +179,11 @@ impl RelativePeriod {
         ))
     }
 
-    fn new(from: Moment, unit: RelativeUnit) -> Self {
-        let (months, days) = unit.times(1);
+    fn new(from: DayStart, unit: RelativeUnit) -> Self {
+        let (months, days) = unit.to_months_and_days(1);
         Self {
             from,
-            to: Moment {
+            to: DayStart {
                 months: from.months + months,
                 days: from.days + days,
                 ..from
@@ -220,12 +220,12 @@ fn split_words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_lowercase).collect()
 }
 
-fn counted(count: &str, unit: &str) -> Option<(i64, RelativeUnit)> {
+fn parse_count(count: &str, unit: &str) -> Option<(i64, RelativeUnit)> {
     let count = count.parse::<i64>().ok().filter(|count| (0..FAR).contains(count))?;
     Some((count, RelativeUnit::read(unit)?))
 }
 
-fn no_unit(text: &str) -> String {
+fn missing_unit_message(text: &str) -> String {
     format!("the unit of `{text}` is not day, week, month, quarter or year")
 }
 
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_as_formulas() {
+    fn relative_dates_become_formulas() {
         for (text, expected) in [
             ("2024-06-01", "DATE(2024, 6, 1)"),
             ("2024-06-01 00:00:00", "DATE(2024, 6, 1)"),
@@ -252,15 +252,15 @@ mod tests {
             ("last month", "EDATE((TODAY())[month], -1)"),
         ] {
             assert_eq!(
-                Moment::read(text).map(|moment| moment.term().text).as_deref(),
+                DayStart::read(text).map(|moment| moment.to_term().text).as_deref(),
                 Ok(expected),
                 "{text}"
             );
         }
         let end = |from: &str, length: &str| {
-            Moment::read(from)
+            DayStart::read(from)
                 .and_then(|it| it.add_length(length))
-                .map(|it| it.term().text)
+                .map(|it| it.to_term().text)
         };
         assert_eq!(end("7 complete days ago", "7 days").as_deref(), Ok("TODAY()"));
         assert_eq!(end("7 days ago", "7 days").as_deref(), Ok("TODAY() + 1"));
@@ -280,7 +280,7 @@ mod tests {
             "99999999999999999999 days ago",
             "",
         ] {
-            assert!(Moment::read(text).is_err(), "{text}");
+            assert!(DayStart::read(text).is_err(), "{text}");
         }
         assert!(end("today", "3 hours").is_err());
     }

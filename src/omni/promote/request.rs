@@ -26,23 +26,23 @@ pub(super) enum PromoteRequest<'m> {
 }
 
 /// Notes on choices that the request did not specify.
-pub(super) type Notes = Vec<String>;
+pub(super) type RequestNotes = Vec<String>;
 
 pub(super) fn read<'m>(
     model: &'m OmniSource<'_>,
     file: usize,
     request: &Request,
     number: usize,
-) -> Result<(PromoteRequest<'m>, Notes), PromoteFault> {
+) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
     let nothing = |text: String, help: String| {
         (
             number,
             Diagnostic::new(Code::NothingToPromote, Span::default(), text).with_help(help),
         )
     };
-    let queries = model.queries(file);
+    let queries = model.file_queries(file);
     let view = model
-        .view_of_file(file)
+        .file_view(file)
         .and_then(|place| Some((place, model.views.get(place)?)));
     if let Some((_, of_view)) = view
         && of_view.rows == QueryRows::Query
@@ -88,8 +88,8 @@ pub(super) fn read<'m>(
         }
     };
     let Some(query) = queries.iter().position(|query| query.name.eq_ignore_ascii_case(wanted)) else {
-        let near = suggest::nearest(wanted, names.iter().copied());
-        let help = near.map_or_else(|| format!("the saved queries are {listed}"), suggest::similar);
+        let near = suggest::nearest_name(wanted, names.iter().copied());
+        let help = near.map_or_else(|| format!("the saved queries are {listed}"), suggest::similar_name_help);
         return Err(nothing(
             format!("there is no saved query `{wanted}` in `{}`", request.file),
             help,
@@ -110,7 +110,7 @@ fn request_from_query_view<'m>(
     query: OmniSavedQuery<'m>,
     request: &Request,
     nothing: &dyn Fn(String, String) -> PromoteFault,
-) -> Result<(PromoteRequest<'m>, Notes), PromoteFault> {
+) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
     if request.fields.is_empty() {
         return Ok((
             PromoteRequest::Query {
@@ -128,7 +128,7 @@ fn request_from_query_view<'m>(
         .iter()
         .filter_map(|(name, _)| name.text())
         .collect();
-    let columns: Vec<&str> = fields_of(query.query)
+    let columns: Vec<&str> = query_fields(query.query)
         .into_iter()
         .filter_map(|(_, column)| column)
         .collect();
@@ -138,10 +138,10 @@ fn request_from_query_view<'m>(
             .chain(&columns)
             .any(|known| known.eq_ignore_ascii_case(name))
         {
-            let near = suggest::nearest(name, calculations.iter().chain(&columns).copied());
+            let near = suggest::nearest_name(name, calculations.iter().chain(&columns).copied());
             let help = near.map_or_else(
                 || format!("the columns are {}", calculations.join(", ")),
-                suggest::similar,
+                suggest::similar_name_help,
             );
             return Err(nothing(format!("the query has no column `{name}`"), help));
         }
@@ -162,7 +162,7 @@ fn request_from_view<'m>(
     view: &OmniViewSource,
     request: &Request,
     nothing: &dyn Fn(String, String) -> PromoteFault,
-) -> Result<(PromoteRequest<'m>, Notes), PromoteFault> {
+) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
     let mut notes = Vec::new();
     let grain: Vec<OmniReference> = request.grain.iter().map(|name| OmniReference::read(name)).collect();
     let kind = |name: &str| model.field(place, name).map(|field| field.kind);
@@ -174,8 +174,11 @@ fn request_from_view<'m>(
             Some(FieldKind::Measure) => measures.push(reference.field),
             Some(FieldKind::Dimension) => dimensions.push(reference),
             _ => {
-                let near = suggest::nearest(&reference.field, view.order.iter().map(String::as_str));
-                let help = near.map_or_else(|| format!("it has {}", view.order.join(", ")), suggest::similar);
+                let near = suggest::nearest_name(&reference.field, view.order.iter().map(String::as_str));
+                let help = near.map_or_else(
+                    || format!("it has {}", view.order.join(", ")),
+                    suggest::similar_name_help,
+                );
                 return Err(nothing(
                     format!("the view `{}` has no field `{}`", view.name, reference.field),
                     help,
@@ -232,7 +235,7 @@ fn request_from_view<'m>(
 }
 
 /// Returns the fields of a query in order, each with its column name if the query specifies a name.
-pub(super) fn fields_of(query: &Node) -> Vec<(&str, Option<&str>)> {
+pub(super) fn query_fields(query: &Node) -> Vec<(&str, Option<&str>)> {
     let Some(fields) = query.get("fields") else {
         return Vec::new();
     };
@@ -247,7 +250,7 @@ pub(super) fn fields_of(query: &Node) -> Vec<(&str, Option<&str>)> {
 }
 
 /// Returns the sort keys of a query: each field, and whether the order is descending.
-pub(super) fn sorts_of(query: &Node) -> Vec<(&str, bool)> {
+pub(super) fn query_sorts(query: &Node) -> Vec<(&str, bool)> {
     let sorts = query.get("sorts").and_then(Node::items).unwrap_or_default();
     sorts
         .iter()

@@ -6,23 +6,23 @@
 //! of minimums. A query view has the same rows as the model and reads them directly.
 
 use super::omni_model::{FieldKind, OmniSource, QueryRows, Relationship, ViewField};
-use super::provenance::specs_of;
-use super::request::fields_of;
+use super::provenance::promoted_specs;
+use super::request::query_fields;
 use crate::model::CompiledSpec;
 use crate::yaml::Node;
-use crate::yaml_edit::{Edit, Path, YamlValue, edit};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 /// Field or query view that will read a model.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Repoint {
+pub struct RepointTarget {
     /// Path of the Omni file.
     pub file: String,
     /// Name of the field. `None` for a query view.
     pub field: Option<String>,
 }
 
-impl Repoint {
+impl RepointTarget {
     /// Selects a field in a file or, without a field, the query view in the file.
     #[must_use]
     pub fn new(file: &str, field: Option<&str>) -> Self {
@@ -53,7 +53,7 @@ pub struct TargetModel {
 /// Changed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Repointed {
+pub struct RepointedFile {
     /// Path of the file.
     pub file: String,
     /// New text of the file.
@@ -68,7 +68,7 @@ impl TargetModel {
     /// # Errors
     ///
     /// Returns an error if no spec or several specs were promoted from the field.
-    pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &Repoint) -> Result<Self, String> {
+    pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &RepointTarget) -> Result<Self, String> {
         let (model, _) = OmniSource::read(omni);
         let view = file_index(&model, &what.file)?;
         let view = model.views.get(view).ok_or("the view does not exist")?;
@@ -76,13 +76,13 @@ impl TargetModel {
             Some(field) if view.rows != QueryRows::Query => format!("{}.{field}", view.name.to_lowercase()),
             _ => view.name.clone(),
         };
-        let found = specs_of(specs, &from);
+        let found = promoted_specs(specs, &from);
         let of_model = |(spec, root, column): (usize, Node, Option<String>)| {
             let name = root.get("model").and_then(Node::text)?.to_owned();
             let has_gaps = specs
                 .get(spec)
                 .is_some_and(|(_, text)| text.contains(", not converted: "));
-            let is_filtered = leaves_out(&root);
+            let is_filtered = has_filters_or_limit(&root);
             Some(Self {
                 spec,
                 name,
@@ -112,10 +112,10 @@ impl TargetModel {
 /// Returns an error with the reason if the result would differ.
 pub fn repoint(
     omni: &[(String, String)],
-    what: &Repoint,
+    what: &RepointTarget,
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
-) -> Result<Repointed, String> {
+) -> Result<RepointedFile, String> {
     let (model, _) = OmniSource::read(omni);
     let place = file_index(&model, &what.file)?;
     let view = model.views.get(place).ok_or("the view does not exist")?;
@@ -154,7 +154,7 @@ pub fn repoint(
             };
             let path = Path::root().key(path).key(&field.name);
             let reference = format!("${{{}.{column}}}", reference_name(&model, made));
-            same_grain(&model, place, made, taken_by, compiled, field)?;
+            check_same_grain(&model, place, made, taken_by, compiled, field)?;
             let edits = retarget_field(field, &path, &reference)?;
             (edits, format!("{} reads {reference}", taken_by.from))
         }
@@ -163,17 +163,18 @@ pub fn repoint(
         .iter()
         .find(|(path, _)| *path == what.file)
         .ok_or("there is no such file")?;
-    let text = edit(text, &edits).map_err(|refusal| format!("the file cannot be changed in place: {refusal}"))?;
+    let text =
+        apply_edits(text, &edits).map_err(|refusal| format!("the file cannot be changed in place: {refusal}"))?;
     let file = model
         .files
         .get(view.file)
         .map(|file| file.path.to_owned())
         .unwrap_or_default();
-    Ok(Repointed { file, text, what: done })
+    Ok(RepointedFile { file, text, what: done })
 }
 
 /// Returns whether a spec filters rows or groups, or limits the number of rows.
-fn leaves_out(root: &Node) -> bool {
+fn has_filters_or_limit(root: &Node) -> bool {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let mut parts = steps.iter().chain([root]);
     parts.any(|part| ["where", "having", "limit"].iter().any(|key| part.get(key).is_some()))
@@ -217,9 +218,9 @@ fn retarget_query_view(
         .ok_or("the view does not exist")?;
     let query = file.root.get("query").ok_or("the view is not a query view")?;
     let calculations = query.get("calculations").and_then(Node::pairs).unwrap_or_default();
-    let columns = fields_of(query).into_iter().filter_map(|(_, column)| column);
+    let columns = query_fields(query).into_iter().filter_map(|(_, column)| column);
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
-        let is_named = fields_of(query)
+        let is_named = query_fields(query)
             .iter()
             .any(|(field, named)| *field == column && named.is_some());
         if !is_named
@@ -248,7 +249,7 @@ fn retarget_query_view(
 
 /// Checks that the model has exactly one row per row of the view, and that a relationship joins the view to the
 /// model.
-fn same_grain(
+fn check_same_grain(
     model: &OmniSource<'_>,
     place: usize,
     made: usize,

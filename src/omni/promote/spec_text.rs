@@ -1,7 +1,7 @@
 //! Formats the generated spec.
 
 use super::fields::ShownField;
-use crate::yaml::{flow_text as flow, key_text as yaml_key, scalar};
+use crate::yaml::{flow_text as flow, format_scalar, key_text as yaml_key};
 
 /// Content of a model spec before formatting.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ pub(super) fn write(spec: &SpecSource) -> (String, Vec<(String, std::ops::Range<
         out: String::new(),
         lines: Vec::new(),
     };
-    writer.spec(spec);
+    writer.write_spec(spec);
     (writer.out, writer.lines)
 }
 
@@ -80,35 +80,35 @@ struct SpecWriter {
 }
 
 impl SpecWriter {
-    fn spec(&mut self, spec: &SpecSource) {
-        self.pair(0, "model", &scalar(&spec.model, 2));
+    fn write_spec(&mut self, spec: &SpecSource) {
+        self.write_pair(0, "model", &format_scalar(&spec.model, 2));
         if let Some(text) = &spec.description {
-            self.pair(0, "description", &scalar(text, 2));
+            self.write_pair(0, "description", &format_scalar(text, 2));
         }
-        self.gaps(0, &spec.gaps);
-        self.pair(0, "from", &scalar(&spec.from, 2));
+        self.write_gaps(0, &spec.gaps);
+        self.write_pair(0, "from", &format_scalar(&spec.from, 2));
         match spec.steps.as_slice() {
-            [one] => self.step(one, 0),
+            [one] => self.write_step(one, 0),
             steps => {
                 self.out.push_str("steps:\n");
                 for step in steps {
                     self.out.push_str(&format!("  - name: {}\n", step.name));
-                    self.step(step, 4);
+                    self.write_step(step, 4);
                 }
             }
         }
-        self.columns(&spec.columns);
+        self.write_columns(&spec.columns);
         for (key, value) in &spec.settings {
-            self.pair(0, key, &scalar(value, 2));
+            self.write_pair(0, key, &format_scalar(value, 2));
         }
         if let Some(from) = &spec.promoted_from {
             self.out.push_str(&format!("meta: {{promoted_from: {}}}\n", flow(from)));
         }
     }
 
-    fn step(&mut self, step: &SpecStep, indent: usize) {
+    fn write_step(&mut self, step: &SpecStep, indent: usize) {
         if !step.joins.is_empty() {
-            self.pair(indent, "joins", "");
+            self.write_pair(indent, "joins", "");
             for join in &step.joins {
                 let mut keys = vec![("to", flow(&join.to))];
                 keys.extend(join.name.as_ref().map(|name| ("as", flow(name))));
@@ -120,44 +120,44 @@ impl SpecWriter {
                     keys.push(("cardinality", "many".to_owned()));
                 }
                 let keys: Vec<String> = keys.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
-                self.line(indent, &format!("  - {{{}}}", keys.join(", ")));
+                self.write_line(indent, &format!("  - {{{}}}", keys.join(", ")));
             }
         }
-        self.condition(indent, "where", &step.wheres);
-        self.list(indent, "keep", &step.keep);
-        self.list(indent, "group_by", &step.group_by);
-        self.list(indent, "columns", &step.columns);
+        self.write_condition(indent, "where", &step.wheres);
+        self.write_list(indent, "keep", &step.keep);
+        self.write_list(indent, "group_by", &step.group_by);
+        self.write_list(indent, "columns", &step.columns);
         if !step.calculations.is_empty() {
-            self.list(indent, "order_by", &step.order_by);
+            self.write_list(indent, "order_by", &step.order_by);
         }
-        self.gaps(indent, &step.gaps);
-        self.definitions(indent, "definitions", &step.definitions);
-        self.definitions(indent, "calculations", &step.calculations);
-        self.condition(indent, "having", &step.havings);
+        self.write_gaps(indent, &step.gaps);
+        self.write_definitions(indent, "definitions", &step.definitions);
+        self.write_definitions(indent, "calculations", &step.calculations);
+        self.write_condition(indent, "having", &step.havings);
         if step.calculations.is_empty() {
-            self.list(indent, "order_by", &step.order_by);
+            self.write_list(indent, "order_by", &step.order_by);
         }
         if let Some(limit) = step.limit {
-            self.pair(indent, "limit", &limit.to_string());
+            self.write_pair(indent, "limit", &limit.to_string());
         }
     }
 
-    fn definitions(&mut self, indent: usize, key: &str, lines: &[SpecLine]) {
+    fn write_definitions(&mut self, indent: usize, key: &str, lines: &[SpecLine]) {
         if lines.is_empty() {
             return;
         }
-        self.pair(indent, key, "|");
+        self.write_pair(indent, key, "|");
         for line in lines {
             let begin = self.out.len();
             for text in line.description.iter().flat_map(|text| text.lines()) {
-                self.line(indent + 2, format!("/// {}", text.trim()).trim_end());
+                self.write_line(indent + 2, format!("/// {}", text.trim()).trim_end());
             }
-            self.line(indent + 2, &format!("{} = {}", line.name, line.formula));
+            self.write_line(indent + 2, &format!("{} = {}", line.name, line.formula));
             self.lines.push((line.name.clone(), begin..self.out.len()));
         }
     }
 
-    fn columns(&mut self, columns: &[SheetColumn]) {
+    fn write_columns(&mut self, columns: &[SheetColumn]) {
         let said = |column: &&SheetColumn| {
             column.description.is_some()
                 || !column.shown.is_empty()
@@ -168,21 +168,21 @@ impl SpecWriter {
         if said.peek().is_none() {
             return;
         }
-        self.pair(0, "columns", "");
+        self.write_pair(0, "columns", "");
         for column in said {
-            self.pair(2, &yaml_key(&column.name), "");
+            self.write_pair(2, &yaml_key(&column.name), "");
             if let Some(text) = &column.description {
-                self.pair(4, "description", &scalar(text, 6));
+                self.write_pair(4, "description", &format_scalar(text, 6));
             }
             if !column.tags.is_empty() {
                 let tags: Vec<String> = column.tags.iter().map(|tag| flow(tag)).collect();
-                self.pair(4, "tags", &format!("[{}]", tags.join(", ")));
+                self.write_pair(4, "tags", &format!("[{}]", tags.join(", ")));
             }
             if !column.shown.is_empty() {
-                self.pair(4, "omni", "");
+                self.write_pair(4, "omni", "");
                 for (key, value) in &column.shown {
                     let value = match value {
-                        ShownField::Text(text) => scalar(text, 8),
+                        ShownField::Text(text) => format_scalar(text, 8),
                         ShownField::Texts(texts) => {
                             format!(
                                 "[{}]",
@@ -190,7 +190,7 @@ impl SpecWriter {
                             )
                         }
                     };
-                    self.pair(6, key, &value);
+                    self.write_pair(6, key, &value);
                 }
             }
             if !column.meta.is_empty() {
@@ -199,49 +199,49 @@ impl SpecWriter {
                     .iter()
                     .map(|(key, value)| format!("{key}: {}", flow(value)))
                     .collect();
-                self.pair(4, "meta", &format!("{{{}}}", meta.join(", ")));
+                self.write_pair(4, "meta", &format!("{{{}}}", meta.join(", ")));
             }
         }
     }
 
     /// Writes conditions that are combined with AND.
-    fn condition(&mut self, indent: usize, key: &str, conditions: &[String]) {
+    fn write_condition(&mut self, indent: usize, key: &str, conditions: &[String]) {
         let text = match conditions {
             [] => return,
             [one] => one.clone(),
             several => format!("AND({})", several.join(", ")),
         };
-        self.pair(indent, key, &scalar(&text, indent + 2));
+        self.write_pair(indent, key, &format_scalar(&text, indent + 2));
     }
 
-    fn list(&mut self, indent: usize, key: &str, names: &[String]) {
+    fn write_list(&mut self, indent: usize, key: &str, names: &[String]) {
         match names {
             [] => {}
-            [one] => self.pair(indent, key, &scalar(one, indent + 2)),
+            [one] => self.write_pair(indent, key, &format_scalar(one, indent + 2)),
             several => {
                 let names: Vec<String> = several.iter().map(|name| flow(name)).collect();
-                self.pair(indent, key, &format!("[{}]", names.join(", ")));
+                self.write_pair(indent, key, &format!("[{}]", names.join(", ")));
             }
         }
     }
 
-    fn gaps(&mut self, indent: usize, gaps: &[String]) {
+    fn write_gaps(&mut self, indent: usize, gaps: &[String]) {
         for gap in gaps {
             let text: String = gap.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            self.line(indent, &format!("# gap: {text}"));
+            self.write_line(indent, &format!("# gap: {text}"));
         }
     }
 
-    fn pair(&mut self, indent: usize, key: &str, value: &str) {
+    fn write_pair(&mut self, indent: usize, key: &str, value: &str) {
         let value = if value.is_empty() {
             String::new()
         } else {
             format!(" {value}")
         };
-        self.line(indent, &format!("{key}:{value}"));
+        self.write_line(indent, &format!("{key}:{value}"));
     }
 
-    fn line(&mut self, indent: usize, text: &str) {
+    fn write_line(&mut self, indent: usize, text: &str) {
         self.out.push_str(&" ".repeat(indent));
         self.out.push_str(text);
         self.out.push('\n');

@@ -6,7 +6,7 @@ use crate::Type;
 
 /// Result type of a function.
 #[derive(Clone, Copy)]
-pub(super) enum Gives {
+pub(super) enum SqlResultType {
     /// Type of the first argument.
     First,
     Of(Type),
@@ -19,7 +19,7 @@ pub(super) struct SqlFunction {
     pub dialects: &'static [&'static str],
     pub arguments: std::ops::RangeInclusive<usize>,
     pub formula: &'static str,
-    pub gives: Gives,
+    pub gives: SqlResultType,
     /// Whether the function is an aggregate.
     pub aggregates: bool,
 }
@@ -45,18 +45,18 @@ macro_rules! functions {
     };
 }
 
-const INTEGER: Gives = Gives::Of(Type::Integer);
-const FLOAT: Gives = Gives::Of(Type::Float);
-const TEXT: Gives = Gives::Of(Type::Text);
-const BOOLEAN: Gives = Gives::Of(Type::Boolean);
-const DATE: Gives = Gives::Of(Type::Date);
+const INTEGER: SqlResultType = SqlResultType::Of(Type::Integer);
+const FLOAT: SqlResultType = SqlResultType::Of(Type::Float);
+const TEXT: SqlResultType = SqlResultType::Of(Type::Text);
+const BOOLEAN: SqlResultType = SqlResultType::Of(Type::Boolean);
+const DATE: SqlResultType = SqlResultType::Of(Type::Date);
 
 const FUNCTIONS: &[SqlFunction] = functions! {
-    "coalesce" ALL, 2..MANY => "COALESCE" Gives::First, false;
-    "ifnull" ALL, 2..2 => "COALESCE" Gives::First, false;
-    "nvl" &["snowflake"], 2..2 => "COALESCE" Gives::First, false;
-    "iff" &["snowflake"], 3..3 => "IF" Gives::Unknown, false;
-    "if" &["bigquery", "duckdb"], 3..3 => "IF" Gives::Unknown, false;
+    "coalesce" ALL, 2..MANY => "COALESCE" SqlResultType::First, false;
+    "ifnull" ALL, 2..2 => "COALESCE" SqlResultType::First, false;
+    "nvl" &["snowflake"], 2..2 => "COALESCE" SqlResultType::First, false;
+    "iff" &["snowflake"], 3..3 => "IF" SqlResultType::Unknown, false;
+    "if" &["bigquery", "duckdb"], 3..3 => "IF" SqlResultType::Unknown, false;
     "upper" ALL, 1..1 => "UPPER" TEXT, false;
     "lower" ALL, 1..1 => "LOWER" TEXT, false;
     "length" ALL, 1..1 => "LEN" INTEGER, false;
@@ -64,15 +64,15 @@ const FUNCTIONS: &[SqlFunction] = functions! {
     "character_length" ALL, 1..1 => "LEN" INTEGER, false;
     "replace" ALL, 3..3 => "SUBSTITUTE" TEXT, false;
     "contains" &["snowflake", "duckdb"], 2..2 => "CONTAINS" BOOLEAN, false;
-    "abs" ALL, 1..1 => "ABS" Gives::First, false;
+    "abs" ALL, 1..1 => "ABS" SqlResultType::First, false;
     "sign" ALL, 1..1 => "SIGN" INTEGER, false;
     "sqrt" ALL, 1..1 => "SQRT" FLOAT, false;
     "exp" ALL, 1..1 => "EXP" FLOAT, false;
     "ln" ALL, 1..1 => "LN" FLOAT, false;
     "power" ALL, 2..2 => "POWER" FLOAT, false;
     "pow" ALL, 2..2 => "POWER" FLOAT, false;
-    "greatest" &["postgres", "duckdb"], 2..MANY => "MAX" Gives::First, false;
-    "least" &["postgres", "duckdb"], 2..MANY => "MIN" Gives::First, false;
+    "greatest" &["postgres", "duckdb"], 2..MANY => "MAX" SqlResultType::First, false;
+    "least" &["postgres", "duckdb"], 2..MANY => "MIN" SqlResultType::First, false;
     "year" &["snowflake", "duckdb"], 1..1 => "YEAR" INTEGER, false;
     "quarter" &["snowflake", "duckdb"], 1..1 => "QUARTER" INTEGER, false;
     "month" &["snowflake", "duckdb"], 1..1 => "MONTH" INTEGER, false;
@@ -80,8 +80,8 @@ const FUNCTIONS: &[SqlFunction] = functions! {
     "hour" &["snowflake", "duckdb"], 1..1 => "HOUR" INTEGER, false;
     "current_date" ALL, 0..0 => "TODAY" DATE, false;
     "avg" ALL, 1..1 => "AVERAGE" FLOAT, true;
-    "min" ALL, 1..1 => "MIN" Gives::First, true;
-    "max" ALL, 1..1 => "MAX" Gives::First, true;
+    "min" ALL, 1..1 => "MIN" SqlResultType::First, true;
+    "max" ALL, 1..1 => "MAX" SqlResultType::First, true;
     "median" &["snowflake", "duckdb"], 1..1 => "MEDIAN" FLOAT, true;
     "stddev" ALL, 1..1 => "STDEV" FLOAT, true;
     "stddev_samp" ALL, 1..1 => "STDEV" FLOAT, true;
@@ -104,7 +104,7 @@ pub(super) fn find(name: &str, dialect: &str, arguments: usize) -> Option<&'stat
 }
 
 /// Returns the timeframe of an Omni operator that truncates a time or extracts a part of it.
-pub(super) fn timeframe_of_operator(name: &str) -> Option<&'static str> {
+pub(super) fn operator_timeframe(name: &str) -> Option<&'static str> {
     Some(match name {
         "omni_date" => "date",
         "omni_week" => "week",
@@ -127,7 +127,7 @@ pub(super) fn timeframe_of_operator(name: &str) -> Option<&'static str> {
 }
 
 /// Returns the timeframe for a unit of `date_trunc`.
-pub(super) fn timeframe_of_unit(unit: &str) -> Option<&'static str> {
+pub(super) fn unit_timeframe(unit: &str) -> Option<&'static str> {
     Some(match unit {
         "day" => "date",
         "month" => "month",

@@ -37,45 +37,47 @@ impl FormulaTerm {
         self
     }
 
-    pub fn there(mut self, is_there: bool) -> Self {
+    pub fn with_presence(mut self, is_there: bool) -> Self {
         self.is_there = is_there;
         self
     }
 
-    pub fn aggregating(mut self) -> Self {
+    pub fn into_aggregate(mut self) -> Self {
         self.aggregates = true;
         self
     }
 
     /// Creates a string literal.
     pub fn string_literal(text: &str) -> Self {
-        Self::atom(parse::quote(text)).with_type(Some(Type::Text)).there(true)
+        Self::atom(parse::quote(text))
+            .with_type(Some(Type::Text))
+            .with_presence(true)
     }
 
     pub fn integer(number: i64) -> Self {
         let term = Self::atom(number.to_string())
             .with_type(Some(Type::Integer))
-            .there(true);
+            .with_presence(true);
         if number < 0 { Self { strength: 7, ..term } } else { term }
     }
 
     pub fn boolean_literal(value: bool) -> Self {
         Self::atom(if value { "TRUE" } else { "FALSE" })
             .with_type(Some(Type::Boolean))
-            .there(true)
+            .with_presence(true)
     }
 
     /// Creates a term that evaluates to NULL.
     pub fn null() -> Self {
-        Self::atom("1/0").bound(4)
+        Self::atom("1/0").with_strength(4)
     }
 
     /// Creates a term that needs parentheses inside any other term.
     pub fn compound(text: impl Into<String>) -> Self {
-        Self::atom(text).bound(0)
+        Self::atom(text).with_strength(0)
     }
 
-    fn bound(mut self, strength: u8) -> Self {
+    fn with_strength(mut self, strength: u8) -> Self {
         self.strength = strength;
         self
     }
@@ -94,11 +96,11 @@ impl FormulaTerm {
     pub fn binary(left: Self, op: &str, strength: u8, right: &Self) -> Self {
         let aggregates = left.aggregates || right.aggregates;
         let is_there = left.is_there && right.is_there;
-        let mut text = left.at_least(strength);
+        let mut text = left.text_at_strength(strength);
         text.push(' ');
         text.push_str(op);
         text.push(' ');
-        text.push_str(&right.clone().at_least(strength + 1));
+        text.push_str(&right.clone().text_at_strength(strength + 1));
         Self {
             text,
             strength,
@@ -108,14 +110,14 @@ impl FormulaTerm {
         }
     }
 
-    pub fn compared(self, op: &str, right: &Self) -> Self {
+    pub fn compare_with(self, op: &str, right: &Self) -> Self {
         Self::binary(self, op, COMPARED, right).with_type(Some(Type::Boolean))
     }
 
-    pub fn minus(self) -> Self {
+    pub fn negative(self) -> Self {
         let (ty, aggregates, is_there) = (self.ty, self.aggregates, self.is_there);
         Self {
-            text: format!("-{}", self.at_least(8)),
+            text: format!("-{}", self.text_at_strength(8)),
             strength: 7,
             ty,
             aggregates,
@@ -131,7 +133,7 @@ impl FormulaTerm {
         Self {
             text: format!("{base}[{frame}]"),
             strength: ATOM,
-            ty: type_of_timeframe(frame),
+            ty: timeframe_type(frame),
             aggregates,
             is_there,
         }
@@ -154,13 +156,13 @@ impl FormulaTerm {
         Self::call("NOT", &[self]).with_type(Some(Type::Boolean))
     }
 
-    pub fn blank(self) -> Self {
+    pub fn isblank_call(self) -> Self {
         Self::call("ISBLANK", &[self])
             .with_type(Some(Type::Boolean))
-            .there(true)
+            .with_presence(true)
     }
 
-    fn at_least(self, strength: u8) -> String {
+    fn text_at_strength(self, strength: u8) -> String {
         if self.strength < strength {
             format!("({})", self.text)
         } else {
@@ -170,7 +172,7 @@ impl FormulaTerm {
 }
 
 /// Returns the type of a timeframe's values.
-pub(super) fn type_of_timeframe(frame: &str) -> Option<Type> {
+pub(super) fn timeframe_type(frame: &str) -> Option<Type> {
     match frame {
         "date" | "day" | "week" | "month" | "quarter" | "year" | "fiscal_quarter" => Some(Type::Date),
         "hour" | "minute" | "second" | "millisecond" => Some(Type::Timestamp),

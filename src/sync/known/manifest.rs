@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::artifacts::{
-    ArtifactError, ArtifactFault, Catalog, CatalogTable, Check, Constraint, ConstraintKind, DataTest, KeptParts,
-    Manifest, ManifestNode, MetaValue, NodeColumn, ResourceType,
+    ArtifactError, ArtifactFault, Catalog, CatalogTable, Constraint, ConstraintKind, DataTest, KeptParts, Manifest,
+    ManifestNode, MetaValue, NodeColumn, ResourceType, TestCheck,
 };
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
@@ -88,7 +88,7 @@ fn read(
             // The file may be a schema written as JSON, or YAML that begins with a bracket.
             ArtifactFault::NotAnArtifact => rest.push(number),
             ArtifactFault::Broken if !text.contains("dbt_schema_version") => rest.push(number),
-            _ => faults.push((number, refused(text, &error))),
+            _ => faults.push((number, artifact_diagnostic(text, &error))),
         }
     }
     if let ([], Some((number, _))) = (manifests.as_slice(), catalogs.first()) {
@@ -112,7 +112,7 @@ fn read(
     rest
 }
 
-fn refused(text: &str, error: &ArtifactError) -> Diagnostic {
+fn artifact_diagnostic(text: &str, error: &ArtifactError) -> Diagnostic {
     let at = error.offset(text) as u32;
     let what = match error.as_fault() {
         ArtifactFault::Broken => error.reason().to_owned(),
@@ -132,7 +132,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     let mut nodes: Vec<&ManifestNode> = manifest
         .nodes
         .iter()
-        .filter(|node| node.resource_type.is_referred())
+        .filter(|node| node.resource_type.is_referenceable())
         .collect();
     nodes.sort_by_key(|node| (!is_own(node), !node.is_latest()));
     nodes.extend(manifest.with_type(ResourceType::Source));
@@ -140,7 +140,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
         let node = nodes[number];
         let table = catalog.and_then(|catalog| catalog.table(&node.unique_id));
         let tests = tests.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
-        facts(node, table, tests, dialect).relation(dialect)
+        relation_facts(node, table, tests, dialect).relation(dialect)
     });
     for (node, relation) in nodes.into_iter().zip(relations) {
         let longer = || match (&node.version, node.source()) {
@@ -151,14 +151,19 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
         if node.is_latest() {
             schema.add(relation, longer);
         } else {
-            schema.add(relation.renamed(longer()), || node.unique_id.to_string());
+            schema.add(relation.with_name(longer()), || node.unique_id.to_string());
         }
     }
 }
 
 /// Returns the columns in the warehouse with their documentation, then the documented columns that are missing from the
 /// warehouse.
-fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dialect: Dialect) -> RelationFacts {
+fn relation_facts(
+    node: &ManifestNode,
+    table: Option<&CatalogTable>,
+    tests: &[DataTest<'_>],
+    dialect: Dialect,
+) -> RelationFacts {
     let mut facts = RelationFacts {
         name: node.name.to_string(),
         ..RelationFacts::default()
@@ -182,21 +187,21 @@ fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_
     facts.partial = table.is_none() && !node.contract_enforced;
     let holds = node.enforces_constraints();
     for column in &node.columns {
-        document(&mut facts, column, table.is_some());
+        add_documentation(&mut facts, column, table.is_some());
         for constraint in column.constraints.iter().filter(|_| holds) {
-            constrain(&mut facts, constraint, std::slice::from_ref(&column.name));
+            add_constraint(&mut facts, constraint, std::slice::from_ref(&column.name));
         }
     }
     for constraint in node.constraints.iter().filter(|_| holds) {
-        constrain(&mut facts, constraint, &constraint.columns);
+        add_constraint(&mut facts, constraint, &constraint.columns);
     }
-    for test in tests.iter().filter(|test| test.proves()) {
-        prove(&mut facts, test);
+    for test in tests.iter().filter(|test| test.is_conclusive()) {
+        add_test_facts(&mut facts, test);
     }
     facts
 }
 
-fn document(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
+fn add_documentation(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
     if facts.column_mut(&column.name).is_none() {
         let quoted = column.quote == Some(true);
         facts.columns.push(ColumnFacts {
@@ -221,7 +226,7 @@ fn document(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
 }
 
 /// Adds the facts of a constraint to its columns.
-fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
+fn add_constraint(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
     let mut each = |mark: fn(&mut ColumnFacts)| {
         columns
             .iter()
@@ -241,8 +246,8 @@ fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<
 }
 
 /// Adds the facts that a passing test proves about its relation.
-fn prove(facts: &mut RelationFacts, test: &DataTest<'_>) {
-    if let Check::UniqueTogether(names) = &test.check {
+fn add_test_facts(facts: &mut RelationFacts, test: &DataTest<'_>) {
+    if let TestCheck::UniqueTogether(names) = &test.check {
         facts
             .unique_together
             .push(names.iter().map(ToString::to_string).collect());
@@ -251,9 +256,9 @@ fn prove(facts: &mut RelationFacts, test: &DataTest<'_>) {
         return;
     };
     match &test.check {
-        Check::NotNull => column.not_null = true,
-        Check::Unique => column.unique = true,
-        Check::AcceptedValues(values) => column.values = values.iter().map(MetaValue::to_string).collect(),
+        TestCheck::NotNull => column.not_null = true,
+        TestCheck::Unique => column.unique = true,
+        TestCheck::AcceptedValues(values) => column.values = values.iter().map(MetaValue::to_string).collect(),
         _ => {}
     }
 }

@@ -25,7 +25,7 @@ fn columns(relation: &Relation) -> Vec<String> {
 }
 
 #[test]
-fn an_excerpt_of_the_fixture() {
+fn fixture_facts_are_read() {
     let schema = read(&[MANIFEST]);
     let names: Vec<&str> = schema.relations().iter().map(Relation::name).collect();
     assert_eq!(names, ["customer_metrics", "dim_customers", "orders", "web_events"]);
@@ -35,7 +35,10 @@ fn an_excerpt_of_the_fixture() {
         ["customer_id integer!", "customer_name text", "customer_segment text"]
     );
     assert_eq!(customers.key(), ["customer_id"]);
-    assert_eq!(customers.column("customer_name").unwrap().about(), Some("Legal name."));
+    assert_eq!(
+        customers.column("customer_name").unwrap().description_text(),
+        Some("Legal name.")
+    );
     let metrics = schema.relation("customer_metrics").unwrap();
     assert_eq!(
         columns(metrics),
@@ -45,11 +48,11 @@ fn an_excerpt_of_the_fixture() {
             "last_order_date unknown"
         ]
     );
-    assert_eq!(metrics.column("last_order_date").unwrap().about(), None);
+    assert_eq!(metrics.column("last_order_date").unwrap().description_text(), None);
 }
 
 #[test]
-fn the_catalog_gives_types_and_columns_that_nobody_documents() {
+fn catalog_adds_types_and_undocumented_columns() {
     for files in [[MANIFEST, CATALOG], [CATALOG, MANIFEST]] {
         let schema = read(&files);
         let metrics = columns(schema.relation("customer_metrics").unwrap());
@@ -127,7 +130,7 @@ fn the_project_comes_before_its_packages_and_the_latest_version_before_others() 
 }
 
 #[test]
-fn what_is_no_manifest_is_refused() {
+fn other_files_are_refused() {
     let first = |text: &str| {
         let (_, faults) = super::from_texts(&[("x.json", text)], Dialect::default());
         faults
@@ -154,7 +157,7 @@ fn what_is_no_manifest_is_refused() {
 }
 
 #[test]
-fn access_groups_and_tags_are_those_of_either_place() {
+fn access_groups_and_tags_come_from_node_or_config() {
     let manifest = r#"{"metadata": {}, "nodes": {
         "model.p.m": {"name": "m", "resource_type": "model", "access": "private", "group": "finance", "config": {"access": null},
             "columns": {"email": {"name": "email", "tags": ["pii"], "config": {"tags": ["pii", "mail"]}}, "day": {"tags": "x"}}},
@@ -177,7 +180,7 @@ fn access_groups_and_tags_are_those_of_either_place() {
 
 /// Returns the columns and the key of a model `m` with columns `a` and `b`. `fields` and `nodes` are added to the
 /// manifest.
-fn model(fields: &str, nodes: &str) -> (Vec<String>, Vec<String>) {
+fn model_columns_and_key(fields: &str, nodes: &str) -> (Vec<String>, Vec<String>) {
     let text = format!(
         r#"{{"nodes": {{"model.p.m": {{"name": "m", "resource_type": "model", "columns": {{"a": {{}}, "b": {{}}}} {fields}}} {nodes}}}}}"#
     );
@@ -192,7 +195,7 @@ fn constraints_of_the_whole_table_hold_where_they_are_made() {
         let fields = format!(
             r#", "contract": {{"enforced": {enforced}}}, "config": {{"materialized": "{materialized}"}}, "constraints": {constraints}"#
         );
-        let (columns, key) = model(&fields, "");
+        let (columns, key) = model_columns_and_key(&fields, "");
         format!("{} | {}", columns.join(", "), key.join(", "))
     };
     let key = r#"[{"type": "primary_key", "columns": ["a", "b"]}]"#;
@@ -255,7 +258,7 @@ fn composite_keys_come_of_tests_that_always_hold() {
             test(2, "not_null", r#""\"b\"""#, "", "{}"),
             test(3, "unique_combination_of_columns", "null", names, config),
         ];
-        model("", &nodes.concat()).1
+        model_columns_and_key("", &nodes.concat()).1
     };
     for always in [
         "{}",
@@ -275,7 +278,7 @@ fn composite_keys_come_of_tests_that_always_hold() {
 }
 
 #[test]
-fn tests_of_sources_are_found_by_what_they_say() {
+fn source_tests_are_found_by_reference() {
     let text = r#"{"sources": {"source.p.raw.t": {"name": "t", "source_name": "raw", "columns": {"Insurer Code": {"quote": true}}},
             "source.p.old.t": {"name": "t", "source_name": "old", "columns": {"Insurer Code": {"quote": true}}}},
         "nodes": {"test.p.a": {"test_metadata": {"name": "not_null", "kwargs": {"model": "{{ get_where_subquery(source('raw', 't')) }}"}},

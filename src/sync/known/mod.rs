@@ -75,7 +75,7 @@ impl Known {
                         let is_whole = value.get("complete").and_then(Node::boolean) == Some(true);
                         known
                             .schema
-                            .push(if is_whole { relation } else { relation.known_in_part() });
+                            .push(if is_whole { relation } else { relation.partially_known() });
                     }
                 }
                 "dbt" => {
@@ -92,7 +92,7 @@ impl Known {
                 _ => faults.push(wrong_shape(key, "known.yml", "`dbt` or `relations`")),
             }
         }
-        known.schema = known.schema.listing_some();
+        known.schema = known.schema.as_partial_list();
         (known, faults)
     }
 
@@ -126,9 +126,9 @@ impl Known {
 
     /// Returns the facts of `self`, supplemented by those of `other`.
     #[must_use]
-    pub fn or(self, other: &Self) -> Self {
+    pub fn merged_with(self, other: &Self) -> Self {
         Self {
-            schema: self.schema.or(&other.schema),
+            schema: self.schema.merged_with(&other.schema),
             dialect: self.dialect.or(other.dialect),
             // The tests from packages and the version of dbt come from the same manifest.
             generic_tests: if self.dbt_version.is_some() {
@@ -145,11 +145,11 @@ impl Known {
     #[must_use]
     pub fn renewed_from(mut self, committed: &Self) -> Self {
         let mut left = committed.clone();
-        left.schema = Schema::new().listing_some();
+        left.schema = Schema::new().as_partial_list();
         for relation in committed.schema.relations() {
             let is_listed = self.schema.relation(relation.name()).is_some();
             left.schema.push(if is_listed {
-                relation.types_alone()
+                relation.with_types_only()
             } else {
                 relation.clone()
             });
@@ -160,7 +160,7 @@ impl Known {
         {
             self.dbt_version = committed.dbt_version.clone();
         }
-        self.or(&left)
+        self.merged_with(&left)
     }
 
     /// Returns the facts of `committed` that contradict the artifacts, one per line.
@@ -173,8 +173,8 @@ impl Known {
             };
             for column in relation.columns() {
                 let facts = match now.column(column.name()) {
-                    Some(found) => column_facts(&found.or(column)),
-                    None if now.may_have_more() => continue,
+                    Some(found) => column_facts(&found.merged_with(column)),
+                    None if now.may_have_more_columns() => continue,
                     None => "no such column".to_owned(),
                 };
                 let before = column_facts(column);
@@ -206,15 +206,18 @@ impl Known {
                 *read = relation.clone();
             }
         }
-        self.schema = all.into_values().fold(Schema::default(), Schema::with).listing_some();
+        self.schema = all
+            .into_values()
+            .fold(Schema::default(), Schema::with)
+            .as_partial_list();
         self.generic_tests.retain(|name| USED_TESTS.contains(&name.as_str()));
         self
     }
 
     /// Marks the schema as incomplete.
     #[must_use]
-    pub fn listing_some(mut self) -> Self {
-        self.schema = self.schema.listing_some();
+    pub fn as_partial_list(mut self) -> Self {
+        self.schema = self.schema.as_partial_list();
         self
     }
 
@@ -330,7 +333,7 @@ fn column_facts(column: &Column) -> String {
     }
     facts.extend(
         column
-            .about()
+            .description_text()
             .map(|text| format!("description: {}", yaml::flow_text(text))),
     );
     let ty_in_flow = yaml::flow_text(&ty);
@@ -357,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_comes_back() {
+    fn known_text_round_trips() {
         let text = "\
 dbt: {dialect: duckdb, version: \"1.12.6\", tests: [dbt_utils.accepted_range]}
 relations:
@@ -381,11 +384,11 @@ relations:
     }
 
     #[test]
-    fn what_one_does_not_know_the_other_tells() {
+    fn missing_facts_come_from_the_other() {
         let committed =
             parse_known("relations: {orders: {columns: {amount: decimal, id: {type: integer, nullable: false}}}}");
         let manifest = parse_known("relations: {orders: {columns: {id: , status: text}}, items: {columns: {}}}");
-        let merged = manifest.or(&committed);
+        let merged = manifest.merged_with(&committed);
         let orders = merged.schema.relation("orders").unwrap();
         let shown: Vec<_> = orders
             .columns()
@@ -404,7 +407,7 @@ relations:
     }
 
     #[test]
-    fn a_relation_that_is_known_whole_has_no_other_columns_and_its_own_order() {
+    fn complete_relation_keeps_its_columns_and_order() {
         let committed = parse_known("relations: {orders: {columns: {amount: decimal, gone: text, id: integer}}}");
         let catalog = parse_known("relations: {orders: {complete: true, columns: {id: bigint, amount: double}}}");
         let names = |known: Known| {
@@ -415,9 +418,12 @@ relations:
                 .map(|c| format!("{} {}", c.name(), c.ty()))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(names(catalog.clone().or(&committed)), ["id integer", "amount float"]);
         assert_eq!(
-            names(committed.or(&catalog)),
+            names(catalog.clone().merged_with(&committed)),
+            ["id integer", "amount float"]
+        );
+        assert_eq!(
+            names(committed.merged_with(&catalog)),
             ["id integer", "amount decimal", "gone text"]
         );
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::change::{ChangeComment, Event, is_same};
+use super::change::{ChangeComment, Event, is_same_person};
 use crate::yaml::{self, Node};
 use formulac_model::People;
 use formulac_model::{Right, Role};
@@ -49,9 +49,9 @@ impl RequiredApproval {
 
     /// Returns `true` if a person may approve or reject the change because of their role or because a spec names them.
     #[must_use]
-    pub fn lets_judge(&self, people: &People, who: &str) -> bool {
+    pub fn can_be_judged_by(&self, people: &People, who: &str) -> bool {
         let mut named = self.specs.iter().flat_map(|(_, names)| names);
-        people.rights(who).has(Right::Approve) || named.any(|name| people.is_among(who, name))
+        people.rights(who).has_right(Right::Approve) || named.any(|name| people.is_among(who, name))
     }
 
     /// Returns the approval state of a change from its comments, its authors and the hash of its current content.
@@ -70,7 +70,7 @@ impl RequiredApproval {
             .filter(|event| matches!(event.said, ChangeComment::Approved | ChangeComment::Rejected))
             .collect();
         judged.sort_by(|one, other| one.at.cmp(&other.at));
-        let of = |event: &Event| formulac_model::address(&event.by).to_lowercase();
+        let of = |event: &Event| formulac_model::email_address(&event.by).to_lowercase();
         let last: BTreeMap<String, &Event> = judged
             .iter()
             .filter(|event| event.content == content)
@@ -88,11 +88,11 @@ impl RequiredApproval {
                 .map(|event| (event.by.clone(), "it was changed since then")),
         );
         for event in last.into_values() {
-            let is_author = authors.iter().any(|author| is_same(author, &event.by));
+            let is_author = authors.iter().any(|author| is_same_person(author, &event.by));
             let by = event.by.clone();
             if is_author {
                 standing.void.push((by, "it is their own change"));
-            } else if !self.lets_judge(people, &event.by) {
+            } else if !self.can_be_judged_by(people, &event.by) {
                 standing.void.push((by, "their role may not approve"));
             } else if event.said == ChangeComment::Approved {
                 standing.approved.push(by);
@@ -100,11 +100,11 @@ impl RequiredApproval {
                 standing.rejected.push(by);
             }
         }
-        standing.lacks = self.lacks(people, &standing.approved);
+        standing.lacks = self.missing_approvals(people, &standing.approved);
         standing
     }
 
-    fn lacks(&self, people: &People, approved: &[String]) -> Vec<String> {
+    fn missing_approvals(&self, people: &People, approved: &[String]) -> Vec<String> {
         let given = approvals_by_role(people, approved, &self.roles);
         let of_role = self.roles.iter().filter_map(|(role, count)| {
             let missing = count.saturating_sub(given.get(role).copied().unwrap_or_default());
@@ -165,7 +165,7 @@ fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize
 
 /// Returns the approvers that a spec names.
 #[must_use]
-pub fn approvers(spec: &str) -> Vec<String> {
+pub fn spec_approvers(spec: &str) -> Vec<String> {
     let root = yaml::read(spec, &mut Vec::new()).ok().flatten();
     root.as_ref()
         .and_then(|root| root.get("approvers"))
@@ -258,9 +258,12 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
 
     #[test]
     fn specs_name_who_approves_them() {
-        assert_eq!(approvers("model: m\napprovers: [f@x, finance]\n"), ["f@x", "finance"]);
-        assert_eq!(approvers("approvers: f@x"), ["f@x"]);
-        assert!(approvers("[").is_empty());
+        assert_eq!(
+            spec_approvers("model: m\napprovers: [f@x, finance]\n"),
+            ["f@x", "finance"]
+        );
+        assert_eq!(spec_approvers("approvers: f@x"), ["f@x"]);
+        assert!(spec_approvers("[").is_empty());
         let people = Project::from_text(PROJECT).0.people().clone();
         let asked = RequiredApproval {
             roles: Vec::new(),

@@ -1,7 +1,7 @@
 //! Checks whether the authors of a branch's commits were allowed to make them. The command's own checks cannot stop a
 //! person who has the files. This check runs in CI, where the branch itself cannot change the result.
 
-use super::change::{CHANGES, ChangeComment, Event, is_same};
+use super::change::{CHANGES, ChangeComment, Event, is_same_person};
 use crate::model::{Environment, Project};
 use crate::{LOG, LogEntry, REFUSED};
 use formulac_model::Right;
@@ -19,13 +19,13 @@ pub struct Commit {
     /// The person whose valid signature the commit has, if known.
     pub signer: Option<String>,
     /// Files changed by the commit.
-    pub files: Vec<Touched>,
+    pub files: Vec<TouchedFile>,
 }
 
 /// A file changed by a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Touched {
+pub struct TouchedFile {
     /// Path of the file, relative to the project's folder.
     pub path: String,
     /// `true` if the file existed before the commit.
@@ -34,7 +34,7 @@ pub struct Touched {
     pub text: Option<String>,
 }
 
-impl Touched {
+impl TouchedFile {
     /// Creates a file changed by a commit.
     #[must_use]
     pub fn new(path: &str, was_there: bool, text: Option<String>) -> Self {
@@ -49,7 +49,7 @@ impl Touched {
 impl Commit {
     /// Creates a commit.
     #[must_use]
-    pub fn new(id: &str, author: &str, signer: Option<String>, files: Vec<Touched>) -> Self {
+    pub fn new(id: &str, author: &str, signer: Option<String>, files: Vec<TouchedFile>) -> Self {
         Self {
             id: id.to_owned(),
             author: author.to_owned(),
@@ -68,7 +68,7 @@ impl Commit {
 
     /// Returns the person whose approval the commit contains, if somebody else committed it.
     fn approved_for(&self) -> Option<String> {
-        if self.committer.is_empty() || is_same(&self.author, &self.committer) {
+        if self.committer.is_empty() || is_same_person(&self.author, &self.committer) {
             return None;
         }
         self.files.iter().find_map(|file| {
@@ -82,7 +82,7 @@ impl Commit {
 /// A violation of the project's permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct NotAllowed {
+pub struct ForbiddenChange {
     /// Identifier of the commit.
     pub commit: String,
     /// Author of the commit.
@@ -113,12 +113,16 @@ const OWNERS: [&str; 4] = [
 
 /// Returns the violations in these commits. The rules come from the project file of the target branch.
 #[must_use]
-pub fn not_allowed(project: &Project, environment: Option<&Environment>, commits: &[Commit]) -> Vec<NotAllowed> {
+pub fn forbidden_changes(
+    project: &Project,
+    environment: Option<&Environment>,
+    commits: &[Commit],
+) -> Vec<ForbiddenChange> {
     let mut found = Vec::new();
     for commit in commits {
         let mut tell = |path: Option<&str>, why: String| {
             let (id, author) = (commit.id.clone(), commit.author.clone());
-            found.push(NotAllowed {
+            found.push(ForbiddenChange {
                 commit: id,
                 author,
                 path: path.map(str::to_owned),
@@ -128,14 +132,14 @@ pub fn not_allowed(project: &Project, environment: Option<&Environment>, commits
         if environment.is_some_and(|environment| environment.signed) {
             match &commit.signer {
                 None => tell(None, "it has no valid signature".to_owned()),
-                Some(signer) if !is_same(signer, &commit.author) => {
+                Some(signer) if !is_same_person(signer, &commit.author) => {
                     tell(None, format!("it is signed by {signer}, who is not its author"));
                 }
                 Some(_) => {}
             }
         }
         for file in &commit.files {
-            if let Err(why) = allowed(project, commit, file) {
+            if let Err(why) = check_allowed(project, commit, file) {
                 tell(Some(&file.path), why);
             }
         }
@@ -143,14 +147,14 @@ pub fn not_allowed(project: &Project, environment: Option<&Environment>, commits
     found
 }
 
-fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), String> {
+fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Result<(), String> {
     let has = |right: Right| {
-        if project.people().rights(&commit.author).has(right) {
+        if project.people().rights(&commit.author).has_right(right) {
             return Ok(());
         }
         Err(format!(
             "{} may not {}",
-            who(project, &commit.author),
+            author_display(project, &commit.author),
             right.description()
         ))
     };
@@ -159,9 +163,9 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
         return has(Right::Settings);
     }
     if let Some(inside) = path.strip_prefix(CHANGES).and_then(|path| path.strip_prefix('/')) {
-        let event = written_once(file)
+        let event = new_record_text(file)
             .and_then(|text| Event::read(inside.rsplit('/').next().unwrap_or_default(), text).map_err(str::to_owned))?;
-        is_own(&event.by, commit)?;
+        check_own(&event.by, commit)?;
         return match event.said {
             ChangeComment::Proposed => has(Right::Propose),
             ChangeComment::Commented => has(Right::Comment),
@@ -170,17 +174,17 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
         };
     }
     if let Some(name) = path.strip_prefix(LOG).and_then(|path| path.strip_prefix('/')) {
-        let text = written_once(file)?;
+        let text = new_record_text(file)?;
         let entry = LogEntry::read_as(name, text).ok_or("it is not an entry, or was changed after it was written")?;
         if entry.did == REFUSED {
             return Ok(());
         }
-        is_own(&entry.by, commit)?;
+        check_own(&entry.by, commit)?;
         let into = project
             .environments()
             .iter()
             .find(|environment| environment.name == entry.environment);
-        let is_protected = into.is_some_and(Environment::is_merged_into);
+        let is_protected = into.is_some_and(Environment::is_reviewed);
         return has(if is_protected { Right::Deploy } else { Right::Develop });
     }
     has(if path.starts_with(".formulac/evidence/") {
@@ -192,7 +196,7 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
 
 /// Returns the contents of a record. Returns an error if the record was changed or removed. A record must not change
 /// after it was written.
-fn written_once(file: &Touched) -> Result<&str, String> {
+fn new_record_text(file: &TouchedFile) -> Result<&str, String> {
     match (&file.text, file.was_there) {
         (Some(text), false) => Ok(text),
         (Some(_), true) => Err("it was changed, but comments must not change".to_owned()),
@@ -200,15 +204,15 @@ fn written_once(file: &Touched) -> Result<&str, String> {
     }
 }
 
-fn is_own(by: &str, commit: &Commit) -> Result<(), String> {
-    if is_same(by, &commit.author) {
+fn check_own(by: &str, commit: &Commit) -> Result<(), String> {
+    if is_same_person(by, &commit.author) {
         Ok(())
     } else {
         Err(format!("it is in the name of {by}, who is not the commit's author"))
     }
 }
 
-fn who(project: &Project, author: &str) -> String {
+fn author_display(project: &Project, author: &str) -> String {
     let roles: Vec<&str> = project.people().roles(author).iter().map(|role| role.name()).collect();
     if roles.is_empty() {
         format!("{author}, who has no role,")
@@ -227,14 +231,14 @@ roles: {e@x: engineer, f@x: business, admin@x: admin}
 default_role: analyst
 ";
 
-    fn entry(by: &str, environment: &str) -> (String, String) {
+    fn record_entry(by: &str, environment: &str) -> (String, String) {
         let mut entry = LogEntry::default();
         (entry.did, entry.at, entry.by) = ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), by.to_owned());
         environment.clone_into(&mut entry.environment);
         (format!("{LOG}/{}", entry.file_name()), entry.text())
     }
 
-    fn event(said: ChangeComment, by: &str) -> (String, String) {
+    fn record_event(said: ChangeComment, by: &str) -> (String, String) {
         let event = Event::new(said, "2026-11-20T10:00:00Z", by, "t");
         (format!("{CHANGES}/t/{}", event.file_name()), event.text())
     }
@@ -250,23 +254,27 @@ default_role: analyst
             ("admin@x", plain("formulac.yml"), ""),
             ("e@x", plain(".github/CODEOWNERS"), "settings"),
             ("f@x", plain(".formulac/evidence/m.yml"), "may not run"),
-            ("a@x", entry("a@x", "dev"), ""),
+            ("a@x", record_entry("a@x", "dev"), ""),
             (
                 "a@x",
-                entry("A <a@x>", "production"),
+                record_entry("A <a@x>", "production"),
                 "may not change a protected environment",
             ),
-            ("e@x", entry("e@x", "production"), ""),
-            ("a@x", entry("e@x", "production"), "is in the name of e@x"),
-            ("f@x", event(ChangeComment::Proposed, "f@x"), "may not propose"),
-            ("f@x", event(ChangeComment::Commented, "f@x"), ""),
-            ("a@x", event(ChangeComment::Approved, "f@x"), "is in the name of f@x"),
+            ("e@x", record_entry("e@x", "production"), ""),
+            ("a@x", record_entry("e@x", "production"), "is in the name of e@x"),
+            ("f@x", record_event(ChangeComment::Proposed, "f@x"), "may not propose"),
+            ("f@x", record_event(ChangeComment::Commented, "f@x"), ""),
+            (
+                "a@x",
+                record_event(ChangeComment::Approved, "f@x"),
+                "is in the name of f@x",
+            ),
             ("f@x", plain(".formulac/approvals/t/x.yml"), "does not describe"),
             ("f@x", plain(".formulac/log/x.yml"), "not an entry"),
         ];
         for (author, (path, text), expected) in cases {
-            let commit = Commit::new("1", author, None, vec![Touched::new(&path, false, Some(text))]);
-            let found = not_allowed(&project, None, &[commit]);
+            let commit = Commit::new("1", author, None, vec![TouchedFile::new(&path, false, Some(text))]);
+            let found = forbidden_changes(&project, None, &[commit]);
             match expected {
                 "" => assert_eq!(found, [], "{author} {path}"),
                 _ => assert!(
@@ -280,15 +288,15 @@ default_role: analyst
     #[test]
     fn records_stay_and_signatures_are_the_authors() {
         let project = Project::from_text(PROJECT).0;
-        let (path, text) = event(ChangeComment::Approved, "f@x");
+        let (path, text) = record_event(ChangeComment::Approved, "f@x");
         for (text, why) in [(Some(text), "was changed"), (None, "was removed")] {
-            let commit = Commit::new("1", "f@x", None, vec![Touched::new(&path, true, text)]);
-            assert!(not_allowed(&project, None, &[commit])[0].why.contains(why));
+            let commit = Commit::new("1", "f@x", None, vec![TouchedFile::new(&path, true, text)]);
+            assert!(forbidden_changes(&project, None, &[commit])[0].why.contains(why));
         }
         let production = project.environments().first();
         for (signer, expected) in [(None, 1), (Some("e@x"), 0), (Some("a@x"), 1)] {
             let commit = Commit::new("1", "E <e@x>", signer.map(str::to_owned), Vec::new());
-            assert_eq!(not_allowed(&project, production, &[commit]).len(), expected);
+            assert_eq!(forbidden_changes(&project, production, &[commit]).len(), expected);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 use crate::{content_hash, short_hash};
-use formulac_model::address;
+use formulac_model::email_address;
 
 /// Folder of the changes, relative to the project's folder.
 pub const CHANGES: &str = ".formulac/approvals";
@@ -75,7 +75,7 @@ impl Event {
     /// Creates an event. Set [`Event::content`] separately.
     #[must_use]
     pub fn new(said: ChangeComment, at: &str, by: &str, text: &str) -> Self {
-        let (at, by, text) = (at.to_owned(), by.to_owned(), plain(text));
+        let (at, by, text) = (at.to_owned(), by.to_owned(), strip_control_characters(text));
         let empty = String::new;
         Self {
             said,
@@ -92,7 +92,7 @@ impl Event {
     /// Adds additional text to the event.
     #[must_use]
     pub fn with_more(mut self, more: &str) -> Self {
-        self.more = plain(more);
+        self.more = strip_control_characters(more);
         self
     }
 
@@ -181,15 +181,15 @@ impl Change {
 /// contain no event, each with the reason.
 ///
 /// ```
-/// use formulac_sync::team::{Event, ChangeComment, changes};
+/// use formulac_sync::team::{Event, ChangeComment, parse_changes};
 ///
 /// let event = Event::new(ChangeComment::Commented, "2026-11-20T10:00:00Z", "Ann <a@example.com>", "looks right");
 /// let path = format!("revenue/{}", event.file_name());
-/// assert_eq!(changes([(path.clone(), event.text())]).0[0].events, [event.clone()]);
-/// assert_eq!(changes([(path, event.text().replace("right", "wrong"))]).1.len(), 1);
+/// assert_eq!(parse_changes([(path.clone(), event.text())]).0[0].events, [event.clone()]);
+/// assert_eq!(parse_changes([(path, event.text().replace("right", "wrong"))]).1.len(), 1);
 /// ```
 #[must_use]
-pub fn changes(files: impl IntoIterator<Item = (String, String)>) -> (Vec<Change>, Vec<(String, &'static str)>) {
+pub fn parse_changes(files: impl IntoIterator<Item = (String, String)>) -> (Vec<Change>, Vec<(String, &'static str)>) {
     let mut found: BTreeMap<String, Vec<Event>> = BTreeMap::new();
     let mut faults = Vec::new();
     for (path, text) in files {
@@ -207,7 +207,7 @@ pub fn changes(files: impl IntoIterator<Item = (String, String)>) -> (Vec<Change
 }
 
 /// Returns text that a person typed, without terminal control characters.
-fn plain(text: &str) -> String {
+fn strip_control_characters(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
     text.trim().to_owned()
 }
@@ -239,8 +239,8 @@ pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
 
 /// Returns `true` if both strings refer to the same person.
 #[must_use]
-pub fn is_same(one: &str, other: &str) -> bool {
-    address(one).eq_ignore_ascii_case(address(other))
+pub fn is_same_person(one: &str, other: &str) -> bool {
+    email_address(one).eq_ignore_ascii_case(email_address(other))
 }
 
 #[cfg(test)]
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_made_of_titles() {
+    fn ids_derive_from_titles() {
         for (title, expected) in [
             (
                 "Quarter before by the calendar, not by rows",
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_any_kind_come_back() {
+    fn event_texts_round_trip() {
         let mut event = Event::new(
             ChangeComment::Proposed,
             "2026-11-20T10:00:00Z",

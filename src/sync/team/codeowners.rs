@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use formulac_model::Role;
-use formulac_model::{People, address};
+use formulac_model::{People, email_address};
 
 const BEGIN: &str =
     "# formulac: from roles, groups and approvers; `formulac authorize --codeowners` writes this part anew";
@@ -23,10 +23,10 @@ pub fn codeowners(
 ) -> String {
     let mut own = String::new();
     let mut line = |path: &str, owners: &[&str]| {
-        let owners: Vec<&str> = owners.iter().copied().filter_map(owner).collect();
+        let owners: Vec<&str> = owners.iter().copied().filter_map(owner_name).collect();
         // A pattern without owners would remove the owners set by an earlier line.
         if !owners.is_empty() {
-            let _ = writeln!(own, "{prefix}{} {}", pattern(path), owners.join(" "));
+            let _ = writeln!(own, "{prefix}{} {}", path_pattern(path), owners.join(" "));
         }
     };
     let engineers = people.with_role(Role::Engineer);
@@ -65,14 +65,14 @@ pub fn codeowners(
 
 /// Returns a person's name in the form that GitHub and GitLab accept: an address or `@name`. Returns `None` for other
 /// names, which the file cannot contain.
-fn owner(name: &str) -> Option<&str> {
-    let name = address(name);
+fn owner_name(name: &str) -> Option<&str> {
+    let name = email_address(name);
     let is_one = name.contains('@') && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '#');
     is_one.then_some(name)
 }
 
 /// Returns a pattern that matches only one path.
-fn pattern(path: &str) -> String {
+fn path_pattern(path: &str) -> String {
     let mut pattern = String::new();
     for c in path.chars() {
         if matches!(c, ' ' | '\\' | '*' | '?' | '[' | ']' | '#' | '!') {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_part_is_written_anew_and_the_rest_stays() {
+    fn managed_part_is_replaced() {
         let file =
             "groups: {data: [a@x, b@x], fin: [f@x]}\nroles: {data: engineer, root@x: admin, '@org/team': engineer}\n";
         let people = Project::from_text(file).0.people().clone();

@@ -2,7 +2,7 @@
 //! these files.
 
 use super::change::CHANGES;
-use crate::dbt::is_as_written;
+use crate::dbt::is_unmodified;
 use crate::{EVIDENCE, KNOWN, LOG, PushState, STATES, content_hash};
 
 /// A file that differs between two revisions.
@@ -37,13 +37,13 @@ impl DifferingContent {
     /// as written by people, like specs. Records of pulls also count, because no spec can generate them again.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
-        self.alters_sql || !self.is_own_record() && !self.text.as_deref().is_some_and(is_as_written)
+        self.alters_sql || !self.is_own_record() && !self.text.as_deref().is_some_and(is_unmodified)
     }
 
     /// Returns `true` if the file is `known.yml`, the state of a model, evidence, a proposed change, or a log entry.
     fn is_own_record(&self) -> bool {
         let is_below = |folder: &str| self.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        self.is_known() || self.state_of().is_some() || [EVIDENCE, CHANGES, LOG].into_iter().any(is_below)
+        self.is_known() || self.state_model().is_some() || [EVIDENCE, CHANGES, LOG].into_iter().any(is_below)
     }
 
     /// Returns `true` if the file is `known.yml`. This file determines the SQL, like a spec, and its facts cannot be
@@ -64,15 +64,15 @@ impl DifferingContent {
 
     /// Returns the model whose state is stored in the file. `None` for other files.
     #[must_use]
-    pub fn state_of(&self) -> Option<&str> {
+    pub fn state_model(&self) -> Option<&str> {
         let name = self.path.strip_prefix(STATES)?.strip_prefix('/')?;
-        PushState::model_of(name).filter(|model| !model.contains('/'))
+        PushState::state_model(name).filter(|model| !model.contains('/'))
     }
 }
 
 /// Returns the files of a change that an approval covers: the files that people wrote and the evidence for them.
 /// Evidence alone needs no approval.
-pub fn approved(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingContent> {
+pub fn approved_files(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingContent> {
     let is_written = files.iter().any(DifferingContent::is_written_by_people);
     files
         .iter()
@@ -82,19 +82,19 @@ pub fn approved(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingCo
 /// Returns the hash of the content that an approval covers. `None` if the change has no files that people wrote.
 ///
 /// ```
-/// use formulac_sync::team::{DifferingContent, content};
+/// use formulac_sync::team::{DifferingContent, approved_content_hash};
 ///
 /// let spec = DifferingContent::new("metrics/revenue.yml", Some("100644 ab12".to_owned()), None);
 /// let record = DifferingContent::new(".formulac/state/revenue.yml", Some("100644 cd34".to_owned()), None);
-/// assert_eq!(content(&[spec.clone()]), content(&[record.clone(), spec.clone()]));
-/// assert_eq!(content(&[record]), None);
+/// assert_eq!(approved_content_hash(&[spec.clone()]), approved_content_hash(&[record.clone(), spec.clone()]));
+/// assert_eq!(approved_content_hash(&[record]), None);
 /// let evidence = DifferingContent::new(".formulac/evidence/revenue.yml", Some("100644 ef56".to_owned()), None);
-/// assert_ne!(content(&[spec.clone(), evidence.clone()]), content(&[spec]));
-/// assert_eq!(content(&[evidence]), None);
+/// assert_ne!(approved_content_hash(&[spec.clone(), evidence.clone()]), approved_content_hash(&[spec]));
+/// assert_eq!(approved_content_hash(&[evidence]), None);
 /// ```
 #[must_use]
-pub fn content(files: &[DifferingContent]) -> Option<String> {
-    let mut lines: Vec<String> = approved(files)
+pub fn approved_content_hash(files: &[DifferingContent]) -> Option<String> {
+    let mut lines: Vec<String> = approved_files(files)
         .map(|file| format!("{}\0{}\n", file.path, file.now.as_deref().unwrap_or_default()))
         .collect();
     lines.sort();

@@ -7,9 +7,9 @@ mod change;
 mod codeowners;
 mod content;
 
-pub use approval::{ApprovalState, RequiredApproval, approvers};
-pub use authorize::{Commit, NotAllowed, Touched, approved_for_others, not_allowed};
-pub use change::{CHANGES, Change, ChangeComment, Event, change_id, changes, is_same};
+pub use approval::{ApprovalState, RequiredApproval, spec_approvers};
+pub use authorize::{Commit, ForbiddenChange, TouchedFile, approved_for_others, forbidden_changes};
+pub use change::{CHANGES, Change, ChangeComment, Event, change_id, is_same_person, parse_changes};
 pub use codeowners::codeowners;
-pub use content::{DifferingContent, approved, content};
+pub use content::{DifferingContent, approved_content_hash, approved_files};
 pub use formulac_model::{People, Right, Rights, Role, UnknownRole};

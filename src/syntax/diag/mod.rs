@@ -58,7 +58,7 @@ impl Diagnostic {
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: readable(message.into()),
+            message: sanitize_message(message.into()),
             label: None,
             help: None,
             span,
@@ -70,23 +70,23 @@ impl Diagnostic {
     /// Adds advice that the user can apply.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(readable(help.into()));
+        self.help = Some(sanitize_message(help.into()));
         self
     }
 
     /// Adds a text under the main span.
     #[must_use]
     pub fn with_label(mut self, text: impl Into<String>) -> Self {
-        self.label = Some(readable(text.into()));
+        self.label = Some(sanitize_message(text.into()));
         self
     }
 
     /// Adds another span with a text.
     #[must_use]
-    pub fn with_other(mut self, span: Span, text: impl Into<String>) -> Self {
+    pub fn with_secondary_label(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label {
             span,
-            text: readable(text.into()),
+            text: sanitize_message(text.into()),
         });
         self
     }
@@ -190,7 +190,7 @@ impl Diagnostic {
 }
 
 /// Limits a message to one line and a maximum length, whatever names and strings from the source it contains.
-fn readable(text: String) -> String {
+fn sanitize_message(text: String) -> String {
     let text = if text.contains(['\n', '\r']) {
         text.replace("\r\n", " ").replace(['\n', '\r'], " ")
     } else {

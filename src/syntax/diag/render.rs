@@ -74,7 +74,7 @@ impl<'s> PositionCounter<'s> {
 
 /// Returns a diagnostic as JSON. The span is in bytes. The line and the column start at 1, and the column counts
 /// characters.
-fn object(diagnostic: &Diagnostic, place: Position) -> Value {
+fn diagnostic_json(diagnostic: &Diagnostic, place: Position) -> Value {
     let span = diagnostic.span();
     json!({
         "code": diagnostic.code(),
@@ -88,7 +88,7 @@ fn object(diagnostic: &Diagnostic, place: Position) -> Value {
 
 /// Returns the diagnostics of one source text as JSON.
 #[must_use]
-pub fn objects(report: &Report<'_>) -> Vec<Value> {
+pub fn report_json(report: &Report<'_>) -> Vec<Value> {
     if report.diagnostics.is_empty() {
         return Vec::new();
     }
@@ -96,16 +96,16 @@ pub fn objects(report: &Report<'_>) -> Vec<Value> {
     report
         .diagnostics
         .iter()
-        .map(|d| object(d, places.positions(d).0))
+        .map(|d| diagnostic_json(d, places.positions(d).0))
         .collect()
 }
 
 /// Returns the diagnostics of several source texts as JSON, each with its `file`.
 #[must_use]
-pub fn filed_objects(reports: &[Report<'_>]) -> Vec<Value> {
+pub fn reports_json(reports: &[Report<'_>]) -> Vec<Value> {
     let mut all = Vec::new();
     for report in reports {
-        for mut value in objects(report) {
+        for mut value in report_json(report) {
             if let Some(fields) = value.as_object_mut() {
                 fields.shift_insert(0, "file".to_owned(), json!(report.file));
             }
@@ -117,15 +117,15 @@ pub fn filed_objects(reports: &[Report<'_>]) -> Vec<Value> {
 
 /// Returns `{"diagnostics": […]}`, where each diagnostic has its `file`.
 #[must_use]
-pub fn json(reports: &[Report<'_>]) -> Value {
-    json!({"diagnostics": filed_objects(reports)})
+pub fn to_json(reports: &[Report<'_>]) -> Value {
+    json!({"diagnostics": reports_json(reports)})
 }
 
 /// Formats each diagnostic on one line: `file:line:column: error[F0301]: message; help: advice`.
 #[must_use]
-pub fn concise(reports: &[Report<'_>]) -> String {
+pub fn format_concise(reports: &[Report<'_>]) -> String {
     let mut out = String::new();
-    for_each(reports, |report, diagnostic, place, _| {
+    for_each_diagnostic(reports, |report, diagnostic, place, _| {
         let (file, message) = (escape_hidden(report.file), escape_hidden(diagnostic.message()));
         let (line, column, code) = (place.line, place.column, diagnostic.code());
         let _ = write!(
@@ -143,9 +143,9 @@ pub fn concise(reports: &[Report<'_>]) -> String {
 
 /// Formats each diagnostic on one line as a GitHub annotation, which is a workflow command.
 #[must_use]
-pub fn github(reports: &[Report<'_>]) -> String {
+pub fn format_github(reports: &[Report<'_>]) -> String {
     let mut out = String::new();
-    for_each(reports, |report, diagnostic, start, end| {
+    for_each_diagnostic(reports, |report, diagnostic, start, end| {
         let _ = write!(out, "::{} ", severity(diagnostic));
         if is_path(report.file) {
             let _ = write!(out, "file={},", github_property(report.file));
@@ -176,7 +176,7 @@ fn github_property(text: &str) -> String {
 
 /// Returns a SARIF 2.1.0 log with one run.
 #[must_use]
-pub fn sarif(reports: &[Report<'_>], version: &str) -> Value {
+pub fn format_sarif(reports: &[Report<'_>], version: &str) -> Value {
     let mut rules: Vec<Code> = reports
         .iter()
         .flat_map(|r| r.diagnostics)
@@ -185,7 +185,7 @@ pub fn sarif(reports: &[Report<'_>], version: &str) -> Value {
     rules.sort_by_key(|code| code.code());
     rules.dedup();
     let mut results = Vec::new();
-    for_each(reports, |report, diagnostic, start, end| {
+    for_each_diagnostic(reports, |report, diagnostic, start, end| {
         results.push(sarif_result(report, diagnostic, (start, end), &rules));
     });
     json!({
@@ -236,7 +236,7 @@ fn sarif_result(
         "level": severity(diagnostic),
         "message": {"text": text},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": uri(report.file)},
+            "artifactLocation": {"uri": path_to_uri(report.file)},
             "region": {
                 "startLine": start.line,
                 "startColumn": start.column,
@@ -250,7 +250,7 @@ fn sarif_result(
 }
 
 /// Converts a path to a URI reference.
-fn uri(file: &str) -> String {
+fn path_to_uri(file: &str) -> String {
     if !is_path(file) {
         return file.trim_matches(['<', '>']).to_owned();
     }
@@ -272,7 +272,7 @@ pub fn is_path(file: &str) -> bool {
     !(file.starts_with('<') && file.ends_with('>'))
 }
 
-fn for_each(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnostic, Position, Position)) {
+fn for_each_diagnostic(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnostic, Position, Position)) {
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let mut places = PositionCounter::new(report.source);
         for diagnostic in report.diagnostics {
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_each() {
+    fn concise_format_has_one_line_each() {
         let diagnostics = diagnostics_at(Span::new(5, 7));
         let report = Report {
             file: "a,b.fx",
@@ -312,11 +312,11 @@ mod tests {
             diagnostics: &diagnostics,
         };
         assert_eq!(
-            concise(&[report]),
+            format_concise(&[report]),
             "a,b.fx:1:5: error[F0301]: unknown function `A\\u{1b}[31m`; help: 100%: a, b c\n"
         );
         assert_eq!(
-            github(&[report]),
+            format_github(&[report]),
             "::error file=a%2Cb.fx,line=1,col=5,endLine=2,title=F0301 unknown-function::\
              unknown function `A\\u{1b}[31m`%0Ahelp: 100%25: a, b c\n"
         );
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn json_has_the_keys_of_the_contract_in_order() {
         let diagnostics = diagnostics_at(Span::new(0, 1));
-        let value = json(&[Report {
+        let value = to_json(&[Report {
             file: "<stdin>",
             source: "x",
             diagnostics: &diagnostics,
@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn sarif_counts_columns_in_characters() {
         let diagnostics = diagnostics_at(Span::new(2, 3));
-        let value = sarif(
+        let value = format_sarif(
             &[Report {
                 file: "a b.fx",
                 source: "éx",

@@ -4,16 +4,20 @@
 /// four, may differ.
 ///
 /// ```
-/// use formulac_syntax::diag::suggest::nearest;
-/// assert_eq!(nearest("SUMIFF", ["SUM", "SUMIF", "SUMIFS"]), Some("SUMIF"));
-/// assert_eq!(nearest("x", ["revenue"]), None);
+/// use formulac_syntax::diag::suggest::nearest_name;
+/// assert_eq!(nearest_name("SUMIFF", ["SUM", "SUMIF", "SUMIFS"]), Some("SUMIF"));
+/// assert_eq!(nearest_name("x", ["revenue"]), None);
 /// ```
-pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    nearest_within(word, 4, candidates)
+pub fn nearest_name<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    nearest_name_within(word, 4, candidates)
 }
 
-/// Like [`nearest`], but returns only a candidate in which at most `most` letters differ.
-pub fn nearest_within<'c>(word: &str, most: usize, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+/// Like [`nearest_name`], but returns only a candidate in which at most `most` letters differ.
+pub fn nearest_name_within<'c>(
+    word: &str,
+    most: usize,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
     let limit = word.len().div_ceil(3).min(most);
     let mut best: Option<(usize, &str)> = None;
@@ -21,7 +25,7 @@ pub fn nearest_within<'c>(word: &str, most: usize, candidates: impl IntoIterator
         if candidate.len().abs_diff(word.len()) > limit * 4 {
             continue;
         }
-        let distance = distance(&word, candidate, best.map_or(limit, |(d, _)| d.saturating_sub(1)));
+        let distance = edit_distance(&word, candidate, best.map_or(limit, |(d, _)| d.saturating_sub(1)));
         if let Some(distance) = distance {
             best = Some((distance, candidate));
         }
@@ -29,21 +33,21 @@ pub fn nearest_within<'c>(word: &str, most: usize, candidates: impl IntoIterator
     best.map(|(_, candidate)| candidate)
 }
 
-/// Returns `true` if no candidate except `near` satisfies [`nearest`], so that `near` can safely replace the word.
-pub fn is_only<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'c str>) -> bool {
+/// Returns `true` if no candidate except `near` satisfies [`nearest_name`], so that `near` can safely replace the word.
+pub fn is_unique_match<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'c str>) -> bool {
     let mut others = candidates.into_iter().filter(|other| !other.eq_ignore_ascii_case(near));
-    !others.any(|other| nearest(word, [other]).is_some())
+    !others.any(|other| nearest_name(word, [other]).is_some())
 }
 
 /// Returns the help text for the most similar name.
 #[must_use]
-pub fn similar(name: &str) -> String {
+pub fn similar_name_help(name: &str) -> String {
     format!("did you mean `{name}`?")
 }
 
 /// Returns the edit distance between two words. Swapping two adjacent letters counts as one edit. Returns `None` if the
 /// distance is above `limit`.
-fn distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
+fn edit_distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
     let other: Vec<char> = candidate.chars().take(80).flat_map(char::to_lowercase).collect();
     if word.len().abs_diff(other.len()) > limit || (limit == 0 && word != other) {
         return None;

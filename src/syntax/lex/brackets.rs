@@ -33,7 +33,7 @@ impl LayoutPass<'_, '_> {
             return;
         }
         let (open_token, open_span) = self.tokens[(opening & !DROPPED) as usize];
-        let wanted = closing(open_token);
+        let wanted = closing_token(open_token);
         if wanted != token {
             let right = if wanted == Token::Close { ")" } else { "]" };
             self.diagnostics.push(
@@ -42,7 +42,7 @@ impl LayoutPass<'_, '_> {
                     span,
                     format!("expected `{right}`, found `{}`", span.text(self.source)),
                 )
-                .with_other(open_span, "opened here")
+                .with_secondary_label(open_span, "opened here")
                 .with_help(format!("write `{right}`"))
                 .with_fix(span, right),
             );
@@ -122,7 +122,7 @@ impl LayoutPass<'_, '_> {
             let (token, span) = self.tokens[(opening & !DROPPED) as usize];
             let right = if token == Token::Open { ")" } else { "]" };
             if opening & DROPPED == 0 {
-                self.push(closing(token), Span::new(end, end));
+                self.push(closing_token(token), Span::new(end, end));
             }
             if silent {
                 continue;
@@ -130,8 +130,8 @@ impl LayoutPass<'_, '_> {
             let message = format!("`{}` is not closed", span.text(self.source));
             let diagnostic = Diagnostic::new(Code::UnclosedBracket, span, message)
                 .with_label("opened here")
-                .with_other(Span::new(end, end), format!("expected `{right}` before the end"));
-            self.diagnostics.push(match self.before_end(span.end, end) {
+                .with_secondary_label(Span::new(end, end), format!("expected `{right}` before the end"));
+            self.diagnostics.push(match self.last_words(span.end, end) {
                 // A fix that leaves the brackets empty would cause another error.
                 "" => diagnostic.with_help(format!("complete the expression, and add `{right}`")),
                 shown => diagnostic
@@ -142,7 +142,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the last words between two positions.
-    fn before_end(&self, from: u32, end: u32) -> &str {
+    fn last_words(&self, from: u32, end: u32) -> &str {
         let text = Span::new(from.max(end.saturating_sub(64)), end);
         let mut start = text.start as usize;
         while !self.source.is_char_boundary(start) {
@@ -165,7 +165,7 @@ impl LayoutPass<'_, '_> {
     }
 }
 
-fn closing(token: Token) -> Token {
+fn closing_token(token: Token) -> Token {
     if token == Token::Open {
         Token::Close
     } else {

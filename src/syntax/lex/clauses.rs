@@ -10,21 +10,23 @@ impl LayoutPass<'_, '_> {
     /// Reports a clause after an operand, such as `filter (where …)`, `over (…)`, `as name` or `group by …`. Returns
     /// the number of tokens consumed. Returns 0 if there is no such clause.
     #[cold]
-    pub(super) fn clause(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_clause(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
-        let word = self.text(at).to_ascii_uppercase();
-        let bracket = self.token(at + 1) == Some(Token::Open);
-        let named = self.token(at + 1) == Some(Token::Name);
+        let word = self.text_at(at).to_ascii_uppercase();
+        let bracket = self.token_at(at + 1) == Some(Token::Open);
+        let named = self.token_at(at + 1) == Some(Token::Name);
         let by = self.is_word(at + 1, "by");
         let inside = self.enclosing_call();
         let (shown, help) = match word.as_str() {
             // The enclosing call is not part of the language either, and its own error covers this clause.
-            "AS" if matches!(inside.as_str(), "CAST" | "TRY_CAST" | "SAFE_CAST") => return self.rest(at, single) - at,
+            "AS" if matches!(inside.as_str(), "CAST" | "TRY_CAST" | "SAFE_CAST") => {
+                return self.formula_end(at, single) - at;
+            }
             "FROM" if inside == "EXTRACT" => {
                 if let Some(unit) = self.out.tokens.last_mut() {
                     unit.0 = Token::Fault;
                 }
-                return self.rest(at, single) - at;
+                return self.formula_end(at, single) - at;
             }
             "FILTER" if bracket => (
                 "FILTER",
@@ -34,7 +36,7 @@ impl LayoutPass<'_, '_> {
                 "OVER",
                 "write a spec, and set `order_by` and `partition_by` in its step".to_owned(),
             ),
-            "AS" if named => ("AS", format!("write the name first: `{} = …`", self.text(at + 1))),
+            "AS" if named => ("AS", format!("write the name first: `{} = …`", self.text_at(at + 1))),
             "GROUP" if by => (
                 "GROUP BY",
                 "write `group_by: name` in a spec, or pass `--group-by name`".to_owned(),
@@ -49,7 +51,9 @@ impl LayoutPass<'_, '_> {
                     .to_owned(),
             ),
             "HAVING" if named => ("HAVING", "write `having: condition` in a spec".to_owned()),
-            "LIMIT" if self.token(at + 1) == Some(Token::Number) => ("LIMIT", "write `limit: 10` in a spec".to_owned()),
+            "LIMIT" if self.token_at(at + 1) == Some(Token::Number) => {
+                ("LIMIT", "write `limit: 10` in a spec".to_owned())
+            }
             "FROM" if named => (
                 "FROM",
                 "write `from: relation` in a spec, or pass `--from relation`".to_owned(),
@@ -57,11 +61,11 @@ impl LayoutPass<'_, '_> {
             _ => return 0,
         };
         let words = if by { span.to(self.tokens[at + 1].1) } else { span };
-        self.syntax(words, format!("`{shown}` is not part of the language"), help);
+        self.report_syntax(words, format!("`{shown}` is not part of the language"), help);
         let end = match word.as_str() {
-            "FILTER" | "OVER" => self.group(at + 1, single),
+            "FILTER" | "OVER" => self.group_end(at + 1, single),
             "AS" => at + 2,
-            _ => self.rest(at, single),
+            _ => self.formula_end(at, single),
         };
         if self.operand_comes(end) {
             self.emit_reported(end, words);
@@ -75,17 +79,17 @@ impl LayoutPass<'_, '_> {
             .open
             .last()
             .and_then(|open| ((open & !DROPPED) as usize).checked_sub(1));
-        name.filter(|at| self.token(*at) == Some(Token::Name))
-            .map_or("", |at| self.text(at))
+        name.filter(|at| self.token_at(*at) == Some(Token::Name))
+            .map_or("", |at| self.text_at(at))
             .to_ascii_uppercase()
     }
 
     /// Returns the index after the bracket that closes the bracket at `open`.
-    pub(super) fn group(&self, open: usize, single: bool) -> usize {
+    pub(super) fn group_end(&self, open: usize, single: bool) -> usize {
         let mut end = open + 1;
         let mut depth = 1_i32;
         while let Some(token) = self
-            .token(end)
+            .token_at(end)
             .filter(|_| depth > 0 && (single || !self.is_definition(end)))
         {
             depth += i32::from(token == Token::Open) - i32::from(token == Token::Close);
@@ -95,10 +99,10 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the index at which the brackets around this token close, or the index at which the formula ends.
-    fn rest(&self, at: usize, single: bool) -> usize {
+    fn formula_end(&self, at: usize, single: bool) -> usize {
         let mut end = at + 1;
         let mut depth = 0_i32;
-        while let Some(token) = self.token(end).filter(|_| single || !self.is_definition(end)) {
+        while let Some(token) = self.token_at(end).filter(|_| single || !self.is_definition(end)) {
             depth += i32::from(token == Token::Open) - i32::from(token == Token::Close);
             if depth < 0 {
                 break;
@@ -110,13 +114,13 @@ impl LayoutPass<'_, '_> {
 
     /// Reports `DISTINCT x` or `INTERVAL 3 day` and returns the number of tokens consumed.
     #[cold]
-    pub(super) fn modifier(&mut self, at: usize, single: bool) -> Option<usize> {
+    pub(super) fn report_modifier(&mut self, at: usize, single: bool) -> Option<usize> {
         let span = self.tokens[at].1;
-        match self.text(at).to_ascii_uppercase().as_str() {
+        match self.text_at(at).to_ascii_uppercase().as_str() {
             "DISTINCT" => {
                 let mut diagnostic =
                     Diagnostic::new(Code::NotFormulaSyntax, span, "`DISTINCT` is a function, not a keyword");
-                let closes = matches!(self.token(at + 2), Some(Token::Close | Token::Comma) | None);
+                let closes = matches!(self.token_at(at + 2), Some(Token::Close | Token::Comma) | None);
                 diagnostic = match self.single_token_operand(at + 1).filter(|_| closes) {
                     Some(operand) => {
                         let call = format!("DISTINCT({operand})");
@@ -129,13 +133,13 @@ impl LayoutPass<'_, '_> {
                 self.report(diagnostic);
                 Some(1)
             }
-            "INTERVAL" if matches!(self.token(at + 1), Some(Token::Number | Token::Text | Token::Tab)) => {
-                let unit = self.token(at + 2) == Some(Token::Name) && (single || !self.is_definition(at + 2));
+            "INTERVAL" if matches!(self.token_at(at + 1), Some(Token::Number | Token::Text | Token::Tab)) => {
+                let unit = self.token_at(at + 2) == Some(Token::Name) && (single || !self.is_definition(at + 2));
                 let count = 2 + usize::from(unit);
                 let whole = span.to(self.tokens[at + count - 1].1);
                 let help =
                     "add a number of days, as in `date + 3`, or use `EOMONTH(date, months)` for the end of a month";
-                self.syntax(whole, "`INTERVAL` is not part of the language", help);
+                self.report_syntax(whole, "`INTERVAL` is not part of the language", help);
                 self.push(Token::Fault, whole);
                 Some(count)
             }
@@ -146,34 +150,35 @@ impl LayoutPass<'_, '_> {
     /// Reports Jinja such as `{{ ref('orders') }}.amount` and returns the number of tokens consumed. Returns 0 if there
     /// is no Jinja.
     #[cold]
-    pub(super) fn jinja(&mut self, at: usize) -> usize {
-        if self.token(at + 1) != Some(Token::OpenBrace) {
+    pub(super) fn report_jinja(&mut self, at: usize) -> usize {
+        if self.token_at(at + 1) != Some(Token::OpenBrace) {
             return 0;
         }
-        let closes =
-            |i: &usize| self.token(*i) == Some(Token::CloseBrace) && self.token(*i + 1) == Some(Token::CloseBrace);
+        let closes = |i: &usize| {
+            self.token_at(*i) == Some(Token::CloseBrace) && self.token_at(*i + 1) == Some(Token::CloseBrace)
+        };
         // The search is limited to the length of a `ref` or `var` call, so that it takes linear time for many calls.
         let Some(close) = (at + 2..at + 16).find(closes) else {
             return 0;
         };
-        let dotted = self.token(close + 2) == Some(Token::Dot) && self.token(close + 3) == Some(Token::Name);
+        let dotted = self.token_at(close + 2) == Some(Token::Dot) && self.token_at(close + 3) == Some(Token::Name);
         let end = close + 2 + if dotted { 2 } else { 0 };
         let whole = self.tokens[at].1.to(self.tokens[end - 1].1);
         let help = if dotted {
             format!(
                 "write `{}`, and move the `ref` to `from` in a spec",
-                self.text(close + 3)
+                self.text_at(close + 3)
             )
         } else {
             "use column names in formulas, and move `ref` and `source` to `from` in a spec".to_owned()
         };
-        self.syntax(whole, "formulas cannot contain Jinja (`{{ … }}`)", help);
-        self.torn(end, whole);
+        self.report_syntax(whole, "formulas cannot contain Jinja (`{{ … }}`)", help);
+        self.emit_reported_token(end, whole);
         end - at
     }
 
     /// Emits a token for a reported construct that takes the place of an operand.
-    fn torn(&mut self, next: usize, whole: Span) {
+    fn emit_reported_token(&mut self, next: usize, whole: Span) {
         if self.after_operand() {
             self.emit_reported(next, whole);
         } else {
@@ -190,13 +195,13 @@ impl LayoutPass<'_, '_> {
         use Token::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
         self.single_token_operand(at)?;
         let compares = matches!(
-            self.token(at + 1),
+            self.token_at(at + 1),
             Some(Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual)
         );
         let last = if compares { at + 2 } else { at };
         self.single_token_operand(last)?;
         let ends =
-            matches!(self.token(last + 1), Some(Token::Close | Token::Comma) | None) || self.is_definition(last + 1);
+            matches!(self.token_at(last + 1), Some(Token::Close | Token::Comma) | None) || self.is_definition(last + 1);
         ends.then(|| self.tokens[at].1.to(self.tokens[last].1))
     }
 }

@@ -35,19 +35,19 @@ impl SpecialTokens<'_> {
         self.source.get(offset as usize..).unwrap_or_default()
     }
 
-    pub(super) fn flush(&mut self) {
+    pub(super) fn report_pending_run(&mut self) {
         if let Some(run) = self.unexpected_run.take() {
-            unexpected(self.source, run, self.diagnostics);
+            report_unexpected(self.source, run, self.diagnostics);
         }
     }
 
     /// Lexes a string from its first quote. Inside the string, `""` stands for one quote.
     #[inline]
-    pub(super) fn text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if span.start == self.cut {
             return self.unclosed_text(span, lexed);
         }
-        let first = row(self.text_after(span.start));
+        let first = quote_count(self.text_after(span.start));
         let mut end = span.start + first;
         if first % 2 == 1 {
             loop {
@@ -61,7 +61,7 @@ impl SpecialTokens<'_> {
                     return self.unclosed_text(span, lexed);
                 };
                 end += found as u32;
-                let quotes = row(self.text_after(end));
+                let quotes = quote_count(self.text_after(end));
                 end += quotes;
                 if quotes % 2 == 1 {
                     break;
@@ -75,7 +75,7 @@ impl SpecialTokens<'_> {
                 .text_after(span.end)
                 .starts_with(|c: char| c.is_alphanumeric() || c == '\\')
             {
-                return self.escaped(span, span.start);
+                return self.report_escapes(span, span.start);
             }
             self.backslash = Some(lexed.tokens.len());
         }
@@ -87,7 +87,7 @@ impl SpecialTokens<'_> {
     #[cold]
     fn unclosed_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if let Some(first) = self.before_backslash(span.start, lexed) {
-            return self.escaped(span, first);
+            return self.report_escapes(span, first);
         }
         // Search only once, at the first unclosed string, because the string with the missing quote comes before it.
         if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
@@ -135,7 +135,7 @@ impl SpecialTokens<'_> {
     /// Reports backslash escapes, as in `"a \" b"`. The string ends at the first quote on the line without a backslash
     /// before it.
     #[cold]
-    fn escaped(&mut self, span: &mut Span, first: u32) -> Option<Token> {
+    fn report_escapes(&mut self, span: &mut Span, first: u32) -> Option<Token> {
         let text = self.text_after(first);
         let mut slash = false;
         let stop = text.char_indices().skip(1).find(|(_, c)| {
@@ -171,7 +171,7 @@ impl SpecialTokens<'_> {
     }
 
     /// Lexes a reference, starting from its `${`.
-    pub(super) fn model(&mut self, span: &mut Span) -> Option<Token> {
+    pub(super) fn lex_model_reference(&mut self, span: &mut Span) -> Option<Token> {
         let after = self.text_after(span.end);
         let stop = if span.start < self.open_line {
             None
@@ -286,7 +286,7 @@ impl SpecialTokens<'_> {
 
     /// Reports a name in backticks.
     #[cold]
-    pub(super) fn backticks(&mut self, span: Span) -> Option<Token> {
+    pub(super) fn report_backticks(&mut self, span: Span) -> Option<Token> {
         let name = span.text(self.source).trim_matches('`').trim();
         let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_alphanumeric() || c == '_');
@@ -390,7 +390,7 @@ impl SpecialTokens<'_> {
             && self.backslash.is_some()
             && let Some(first) = self.before_backslash(span.start, lexed)
         {
-            return self.escaped(span, first);
+            return self.report_escapes(span, first);
         }
         let text = span.text(self.source);
         if text.chars().all(|c| INVISIBLE.contains(&c)) {
@@ -408,19 +408,19 @@ impl SpecialTokens<'_> {
             last.end = span.end;
             return None;
         }
-        self.flush();
+        self.report_pending_run();
         self.unexpected_run = Some(*span);
         Some(Token::Odd)
     }
 }
 
 /// Returns the number of quotes at the start of the string.
-fn row(text: &str) -> u32 {
+fn quote_count(text: &str) -> u32 {
     text.bytes().take_while(|b| *b == b'"').count() as u32
 }
 
 #[cold]
-pub(super) fn single_quote(span: Span, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn report_single_quote(span: Span, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(
         Diagnostic::new(
             Code::SingleQuotes,
@@ -432,7 +432,7 @@ pub(super) fn single_quote(span: Span, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 #[cold]
-pub(super) fn unexpected(source: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn report_unexpected(source: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
     let text = span.text(source);
     let invisible = text.chars().all(|c| INVISIBLE.contains(&c));
     let what = match text.chars().next() {

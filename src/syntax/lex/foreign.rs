@@ -23,17 +23,17 @@ pub(super) fn begins_operand(token: Token) -> bool {
 }
 
 impl LayoutPass<'_, '_> {
-    pub(super) fn token(&self, at: usize) -> Option<Token> {
+    pub(super) fn token_at(&self, at: usize) -> Option<Token> {
         self.tokens.get(at).map(|t| t.0)
     }
 
     /// Returns the text of a token. Empty for a position after the last token.
-    pub(super) fn text(&self, at: usize) -> &str {
+    pub(super) fn text_at(&self, at: usize) -> &str {
         self.tokens.get(at).map_or("", |(_, span)| span.text(self.source))
     }
 
     pub(super) fn is_word(&self, at: usize, word: &str) -> bool {
-        self.token(at) == Some(Token::Name) && self.text(at).eq_ignore_ascii_case(word)
+        self.token_at(at) == Some(Token::Name) && self.text_at(at).eq_ignore_ascii_case(word)
     }
 
     pub(super) fn after_operand(&self) -> bool {
@@ -41,10 +41,10 @@ impl LayoutPass<'_, '_> {
     }
 
     pub(super) fn operand_comes(&self, at: usize) -> bool {
-        self.token(at).is_some_and(begins_operand) && !self.is_definition(at)
+        self.token_at(at).is_some_and(begins_operand) && !self.is_definition(at)
     }
 
-    pub(super) fn syntax(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn report_syntax(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.report(Diagnostic::new(Code::NotFormulaSyntax, span, message).with_help(help));
     }
 
@@ -66,13 +66,14 @@ impl LayoutPass<'_, '_> {
 
     /// Reports `let x = …` and `view.x = …` at the beginning of a line and returns the number of tokens before the
     /// name.
-    pub(super) fn before_definition(&mut self, at: usize) -> usize {
+    pub(super) fn report_definition_prefix(&mut self, at: usize) -> usize {
         let defines = |at: usize| {
-            self.token(at) == Some(Token::Name) && matches!(self.token(at + 1), Some(Token::Equal | Token::ColonEqual))
+            self.token_at(at) == Some(Token::Name)
+                && matches!(self.token_at(at + 1), Some(Token::Equal | Token::ColonEqual))
         };
-        match self.token(at + 1) {
+        match self.token_at(at + 1) {
             Some(Token::Name) if defines(at + 1) => {
-                let (word, span) = (self.text(at).to_ascii_lowercase(), self.tokens[at].1);
+                let (word, span) = (self.text_at(at).to_ascii_lowercase(), self.tokens[at].1);
                 if !["let", "var", "const", "def", "set"].contains(&word.as_str()) || !self.first_of_line(span.start) {
                     return 0;
                 }
@@ -93,7 +94,8 @@ impl LayoutPass<'_, '_> {
                 let span = self.tokens[at].1;
                 // In a single formula, this may be a comparison with a field.
                 let sure = at > 0
-                    || (self.token(at + 5) == Some(Token::Open) && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));
+                    || (self.token_at(at + 5) == Some(Token::Open)
+                        && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));
                 if !sure || !self.first_of_line(span.start) {
                     return 0;
                 }
@@ -118,14 +120,14 @@ impl LayoutPass<'_, '_> {
     /// consumed.
     #[inline]
     pub(super) fn lex_foreign(&mut self, at: usize, single: bool) -> usize {
-        match (self.token(at), self.token(at + 1)) {
+        match (self.token_at(at), self.token_at(at + 1)) {
             (Some(Token::Name), next) => {
                 let dotted = self.out.tokens.last().is_some_and(|t| t.0 == Token::Dot);
                 if dotted {
                     return 0;
                 }
                 if self.after_operand() {
-                    return self.infix_word(at, single);
+                    return self.report_infix_word(at, single);
                 }
                 match next {
                     Some(
@@ -136,7 +138,7 @@ impl LayoutPass<'_, '_> {
                         | Token::Cell
                         | Token::Fault
                         | Token::Tab,
-                    ) => self.prefix_word(at, single),
+                    ) => self.report_prefix_word(at, single),
                     _ => 0,
                 }
             }
@@ -148,7 +150,7 @@ impl LayoutPass<'_, '_> {
                 }
                 0
             }
-            (Some(Token::Percent), _) if self.after_operand() && self.operand_comes(at + 1) => self.modulo(at),
+            (Some(Token::Percent), _) if self.after_operand() && self.operand_comes(at + 1) => self.report_modulo(at),
             (Some(Token::Dot), next)
                 if next != Some(Token::Name) && self.out.tokens.last().is_some_and(|t| t.0 == Token::Name) =>
             {
@@ -186,7 +188,7 @@ impl LayoutPass<'_, '_> {
 
     /// Reports symbols that cannot occur in a formula and returns the number of tokens consumed.
     #[cold]
-    pub(super) fn mark(&mut self, at: usize) -> usize {
+    pub(super) fn report_symbols(&mut self, at: usize) -> usize {
         let (token, span) = self.tokens[at];
         let replaced = |what: &str, right: &str| {
             Diagnostic::new(Code::NotFormulaSyntax, span, format!("`{what}` is not an operator"))
@@ -221,15 +223,15 @@ impl LayoutPass<'_, '_> {
                 self.push(Token::Caret, span);
             }
             Token::DoubleAmpersand => {
-                self.syntax(span, "`&&` is not an operator", "write `AND(a, b)`");
+                self.report_syntax(span, "`&&` is not an operator", "write `AND(a, b)`");
                 self.emit_reported(at + 1, span);
             }
             Token::ColonEqual => {
-                self.colon_equal(span);
+                self.report_colon_equal(span);
                 self.push(Token::Equal, span);
             }
-            Token::DoubleColon => return self.cast(at, span),
-            Token::OpenBrace => return self.braces(at, span),
+            Token::DoubleColon => return self.report_cast(at, span),
+            Token::OpenBrace => return self.report_array_literal(at, span),
             _ => {
                 self.report(
                     Diagnostic::new(Code::SurplusBracket, span, "`}` has no matching opening bracket")
@@ -243,7 +245,7 @@ impl LayoutPass<'_, '_> {
     }
 
     #[cold]
-    pub(super) fn colon_equal(&mut self, span: Span) {
+    pub(super) fn report_colon_equal(&mut self, span: Span) {
         self.report(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`:=` is not part of the language")
                 .with_help("write a definition in the form `name = …`")
@@ -252,12 +254,12 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Reports a cast such as `x::type` or `x::type(10, 2)`.
-    fn cast(&mut self, at: usize, span: Span) -> usize {
+    fn report_cast(&mut self, at: usize, span: Span) -> usize {
         let mut end = at + 1;
-        if self.token(end) == Some(Token::Name) && !self.is_definition(end) {
+        if self.token_at(end) == Some(Token::Name) && !self.is_definition(end) {
             end += 1;
-            if self.token(end) == Some(Token::Open) {
-                let close = (end + 1..end + 6).find(|i| self.token(*i) == Some(Token::Close));
+            if self.token_at(end) == Some(Token::Open) {
+                let close = (end + 1..end + 6).find(|i| self.token_at(*i) == Some(Token::Close));
                 end = close.map_or(end, |c| c + 1);
             }
         }
@@ -277,15 +279,15 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Reports an array literal such as `{1, 2, 3}`.
-    fn braces(&mut self, at: usize, span: Span) -> usize {
-        let jinja = self.jinja(at);
+    fn report_array_literal(&mut self, at: usize, span: Span) -> usize {
+        let jinja = self.report_jinja(at);
         if jinja > 0 {
             return jinja;
         }
         let mut end = at + 1;
         let mut found = false;
         while at >= self.braces && end < self.tokens.len() && !self.is_definition(end) {
-            found = self.token(end) == Some(Token::CloseBrace);
+            found = self.token_at(end) == Some(Token::CloseBrace);
             end += 1;
             if found {
                 break;
@@ -296,7 +298,7 @@ impl LayoutPass<'_, '_> {
             end = at + 1;
         }
         let whole = span.to(self.tokens[end - 1].1);
-        self.syntax(
+        self.report_syntax(
             whole,
             "array literals `{…}` are not part of the language",
             "write the values as separate arguments",
@@ -315,9 +317,9 @@ impl LayoutPass<'_, '_> {
     /// Returns `true` if the square brackets after an operand contain no name, as in `d[]` or `d["month"]`.
     #[inline]
     pub(super) fn no_timeframe(&self, at: usize) -> bool {
-        match self.token(at + 1) {
+        match self.token_at(at + 1) {
             Some(Token::CloseSquare) => true,
-            Some(Token::Text | Token::Number) => self.token(at + 2) == Some(Token::CloseSquare),
+            Some(Token::Text | Token::Number) => self.token_at(at + 2) == Some(Token::CloseSquare),
             _ => false,
         }
     }

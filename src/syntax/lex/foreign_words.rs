@@ -8,13 +8,13 @@ use crate::span::Span;
 
 impl LayoutPass<'_, '_> {
     #[cold]
-    pub(super) fn modulo(&mut self, at: usize) -> usize {
+    pub(super) fn report_modulo(&mut self, at: usize) -> usize {
         let span = self.tokens[at].1;
         let help = match (self.whole_operand(at), self.single_token_operand(at + 1)) {
             (Some(left), Some(right)) => format!("write `MOD({}, {right})`", left.text(self.source)),
             _ => "write `MOD(a, b)`".to_owned(),
         };
-        self.syntax(
+        self.report_syntax(
             span,
             "`%` after a value divides it by 100 and does not return a remainder",
             help,
@@ -31,7 +31,7 @@ impl LayoutPass<'_, '_> {
         if !matches!(token, Token::Name | Token::Model | Token::Number | Token::Text) {
             return None;
         }
-        let dotted = last >= 2 && self.token(last - 1) == Some(Token::Dot);
+        let dotted = last >= 2 && self.token_at(last - 1) == Some(Token::Dot);
         Some(if dotted { self.tokens[last - 2].1.to(span) } else { span })
     }
 
@@ -39,21 +39,21 @@ impl LayoutPass<'_, '_> {
     /// operand.
     pub(super) fn single_token_operand(&self, at: usize) -> Option<&str> {
         let leaf = matches!(
-            self.token(at),
+            self.token_at(at),
             Some(Token::Name | Token::Model | Token::Number | Token::Text)
         );
         let more = matches!(
-            self.token(at + 1),
+            self.token_at(at + 1),
             Some(Token::Open | Token::Dot | Token::OpenSquare | Token::Colon)
         );
-        (leaf && !more).then(|| self.text(at))
+        (leaf && !more).then(|| self.text_at(at))
     }
 
     /// Reports a word directly before an operand and returns the number of tokens consumed.
     #[cold]
-    pub(super) fn prefix_word(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_prefix_word(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
-        let word = self.text(at).to_ascii_uppercase();
+        let word = self.text_at(at).to_ascii_uppercase();
         match word.as_str() {
             "NOT" => {
                 let mut diagnostic =
@@ -70,17 +70,17 @@ impl LayoutPass<'_, '_> {
                 self.report(diagnostic);
                 1
             }
-            "DISTINCT" | "INTERVAL" => self.modifier(at, single).unwrap_or(0),
+            "DISTINCT" | "INTERVAL" => self.report_modifier(at, single).unwrap_or(0),
             "CASE" => {
                 let help = if self.is_word(at + 1, "when") {
                     "write `IFS(condition, value, …, TRUE, otherwise)`"
                 } else {
                     "write `SWITCH(x, value, result, …, otherwise)`"
                 };
-                self.syntax(span, "`CASE` is not part of the language", help);
+                self.report_syntax(span, "`CASE` is not part of the language", help);
                 let mut end = at + 1;
                 let mut depth = 0_i32;
-                while let Some(token) = self.token(end) {
+                while let Some(token) = self.token_at(end) {
                     if !single && self.is_definition(end) {
                         break;
                     }
@@ -113,11 +113,11 @@ impl LayoutPass<'_, '_> {
                 } else {
                     format!("write `{inner}`, and specify the relation with `--from` or in a spec")
                 };
-                self.syntax(span, "a formula is one expression, not a query", help);
+                self.report_syntax(span, "a formula is one expression, not a query", help);
                 self.push(Token::Fault, span.to(self.tokens[end - 1].1));
                 end - at
             }
-            _ if !single => self.before_definition(at),
+            _ if !single => self.report_definition_prefix(at),
             _ => 0,
         }
     }
@@ -128,9 +128,9 @@ impl LayoutPass<'_, '_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    pub(super) fn infix_word(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_infix_word(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
-        let word = self.text(at).to_ascii_uppercase();
+        let word = self.text_at(at).to_ascii_uppercase();
         let operand = self.whole_operand(at);
         let shown = operand.map_or("x", |o| o.text(self.source)).to_owned();
         if self
@@ -146,9 +146,9 @@ impl LayoutPass<'_, '_> {
         let verb = at + usize::from(negated);
         let not = |text: String| if negated { format!("NOT({text})") } else { text };
         let words = span.to(self.tokens.get(verb).map_or(span, |t| t.1));
-        match self.text(verb).to_ascii_uppercase().as_str() {
+        match self.text_at(verb).to_ascii_uppercase().as_str() {
             "AND" | "OR" if !negated => {
-                self.syntax(
+                self.report_syntax(
                     span,
                     format!("`{word}` is a function, not an operator"),
                     format!("write `{word}(a, b)`"),
@@ -157,15 +157,15 @@ impl LayoutPass<'_, '_> {
                 1
             }
             "IN" => {
-                let list = self.in_list(verb + 1, &shown);
-                self.syntax(
+                let list = self.in_list_as_or(verb + 1, &shown);
+                self.report_syntax(
                     words,
                     "`IN` is not part of the language",
                     format!("write `{}`", not(list)),
                 );
                 let open = verb + 1;
-                let end = if self.token(open) == Some(Token::Open) {
-                    self.group(open, single)
+                let end = if self.token_at(open) == Some(Token::Open) {
+                    self.group_end(open, single)
                 } else {
                     open
                 };
@@ -175,7 +175,7 @@ impl LayoutPass<'_, '_> {
                 let negated = self.is_word(at + 1, "not");
                 let last = at + 1 + usize::from(negated);
                 if !self.is_word(last, "null") {
-                    self.syntax(
+                    self.report_syntax(
                         span,
                         "`IS` is not part of the language",
                         "compare with `=`, or write `ISBLANK(x)`",
@@ -208,9 +208,9 @@ impl LayoutPass<'_, '_> {
                 let help = format!(
                     "use the wildcards `*` and `?` in a criterion, as in `COUNTIFS({shown}, \"a*\")`, or use `SEARCH`"
                 );
-                self.syntax(words, "`LIKE` is not part of the language", help);
+                self.report_syntax(words, "`LIKE` is not part of the language", help);
                 let pattern = matches!(
-                    self.token(verb + 1),
+                    self.token_at(verb + 1),
                     Some(Token::Text | Token::Tab | Token::Name | Token::Number)
                 );
                 verb + 1 + usize::from(pattern && !self.is_definition(verb + 1)) - at
@@ -235,19 +235,19 @@ impl LayoutPass<'_, '_> {
                 self.emit_reported(verb + 1, words);
                 verb + 1 - at
             }
-            _ => match self.clause(at, single) {
-                0 => self.side_by_side(at, single),
+            _ => match self.report_clause(at, single) {
+                0 => self.report_adjacent_formula(at, single),
                 count => count,
             },
         }
     }
 
     /// Reports a second formula on its own line without a name, or a word before the name of a definition.
-    pub(super) fn side_by_side(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_adjacent_formula(&mut self, at: usize, single: bool) -> usize {
         if single {
             return 0;
         }
-        let skipped = self.before_definition(at);
+        let skipped = self.report_definition_prefix(at);
         let span = self.tokens[at].1;
         if skipped > 0
             || self.part.mode != LayoutMode::File
@@ -269,17 +269,17 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns `OR(x = a, x = b)` for a list whose items are single tokens.
-    pub(super) fn in_list(&self, open: usize, operand: &str) -> String {
+    pub(super) fn in_list_as_or(&self, open: usize, operand: &str) -> String {
         let mut at = open;
         let mut parts = Vec::new();
-        while parts.len() < 4 && matches!(self.token(at), Some(Token::Open | Token::Comma)) {
+        while parts.len() < 4 && matches!(self.token_at(at), Some(Token::Open | Token::Comma)) {
             let Some(value) = self.single_token_operand(at + 1) else {
                 break;
             };
             parts.push(format!("{operand} = {value}"));
             at += 2;
         }
-        if self.token(at) == Some(Token::Close) && parts.len() > 1 {
+        if self.token_at(at) == Some(Token::Close) && parts.len() > 1 {
             return format!("OR({})", parts.join(", "));
         }
         format!("OR({operand} = a, {operand} = b)")

@@ -57,7 +57,7 @@ impl TextLayout {
 }
 
 /// Finds the definitions in a source text and balances its brackets.
-pub fn layout(
+pub fn layout_text(
     source: &str,
     lexed: &Lexed,
     mode: LayoutMode,
@@ -160,7 +160,7 @@ impl<'t> LayoutPass<'_, 't> {
             at = 1;
         }
         while !single && matches!(self.tokens.get(at), Some((Token::Name, _))) {
-            match self.before_definition(at) {
+            match self.report_definition_prefix(at) {
                 0 => break,
                 skipped => at += skipped,
             }
@@ -170,7 +170,7 @@ impl<'t> LayoutPass<'_, 't> {
                 return;
             }
             let first = self.out.heads.len();
-            let stop = self.formula(self.part.name, at, single);
+            let stop = self.layout_formula(self.part.name, at, single);
             if stop < self.tokens.len() {
                 let span = self.out.heads.get(first).map_or(Span::default(), |h| h.span);
                 self.diagnostics.push(
@@ -181,7 +181,7 @@ impl<'t> LayoutPass<'_, 't> {
             at = stop;
         }
         while let Some((_, name)) = self.tokens.get(at).copied() {
-            at = self.formula(Some(name), at + 2, false);
+            at = self.layout_formula(Some(name), at + 2, false);
         }
     }
 
@@ -207,7 +207,7 @@ impl<'t> LayoutPass<'_, 't> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    fn formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
+    fn layout_formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
         let frame = self.out.tokens.len();
         self.out.tokens.push((Token::Start, first));
@@ -221,12 +221,12 @@ impl<'t> LayoutPass<'_, 't> {
         {
             end = equal.end;
             if token == Token::ColonEqual {
-                self.colon_equal(equal);
+                self.report_colon_equal(equal);
             }
         }
         let mut too_deep = false;
         while let Some((token, span)) = self.tokens.get(at).copied() {
-            let run = self.ordinary(at);
+            let run = self.ordinary_run(at);
             if let Some((_, last)) = run.last() {
                 self.out.tokens.extend_from_slice(run);
                 end = last.end;
@@ -289,7 +289,7 @@ impl<'t> LayoutPass<'_, 't> {
                 | Token::DoubleAmpersand
                 | Token::DoubleColon
                 | Token::ColonEqual => {
-                    let skipped = self.mark(at);
+                    let skipped = self.report_symbols(at);
                     end = self.tokens[at + skipped - 1].1.end;
                     at += skipped;
                     continue;
@@ -322,7 +322,7 @@ impl<'t> LayoutPass<'_, 't> {
 
     /// Returns the run of tokens from `at` that are valid in their positions and need no special handling. Most
     /// formulas consist entirely of such tokens. Also pushes and pops their brackets.
-    fn ordinary(&mut self, at: usize) -> &'t [(Token, Span)] {
+    fn ordinary_run(&mut self, at: usize) -> &'t [(Token, Span)] {
         use Token::{
             Ampersand, Caret, Cell, Close, CloseSquare, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less,
             LessEqual, Minus, Model, Name, NotEqual, Number, Open, Plus, Slash, Star, Text,
@@ -343,7 +343,7 @@ impl<'t> LayoutPass<'_, 't> {
                     self.open.push((at + index) as u32);
                     true
                 }
-                Close | CloseSquare => self.closes(*token),
+                Close | CloseSquare => self.pop_if_closed(*token),
                 _ => false,
             };
             if !ordinary {
@@ -355,7 +355,7 @@ impl<'t> LayoutPass<'_, 't> {
     }
 
     /// Pops the innermost open bracket if the token closes it.
-    fn closes(&mut self, token: Token) -> bool {
+    fn pop_if_closed(&mut self, token: Token) -> bool {
         let opening = self
             .open
             .last()

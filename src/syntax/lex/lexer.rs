@@ -3,7 +3,7 @@
 use logos::Logos;
 
 use super::Token;
-use super::faults::{SpecialTokens, single_quote, unexpected};
+use super::faults::{SpecialTokens, report_single_quote, report_unexpected};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 
@@ -21,7 +21,7 @@ const MANY: usize = 500_000;
 
 impl Lexed {
     /// Frees the memory if it holds a very large number of tokens.
-    pub fn give_back(&mut self) {
+    pub fn free_large_buffers(&mut self) {
         if self.tokens.capacity() > MANY {
             *self = Self::default();
         }
@@ -38,11 +38,11 @@ pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
 /// Splits one part of a source into tokens. Their spans refer to the whole source. Clears `lexed` before that.
 pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) {
     let before = diagnostics.len();
-    let swallows = pass(whole, part, u32::MAX, lexed, diagnostics);
+    let swallows = lex_pass(whole, part, u32::MAX, lexed, diagnostics);
     if swallows != u32::MAX {
         // Lexes the part again, and ends the string that absorbed definitions at the end of its line.
         diagnostics.truncate(before);
-        pass(whole, part, swallows, lexed, diagnostics);
+        lex_pass(whole, part, swallows, lexed, diagnostics);
     }
 }
 
@@ -52,14 +52,14 @@ fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
     for (_, span) in lexed.tokens.iter().filter(|(token, _)| *token != Token::Fault) {
         if let Some(at) = span.text(source).find('\0') {
             let at = span.start + at as u32;
-            unexpected(source, Span::new(at, at + 1), diagnostics);
+            report_unexpected(source, Span::new(at, at + 1), diagnostics);
         }
     }
 }
 
 /// Lexes the part. The string that starts at `cut` ends at the end of its line. Returns the start of another string
 /// that should end at the end of its line.
-fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
+fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();
     lexed.swallowed.clear();
@@ -87,17 +87,17 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
                 lexed.tokens.push((token, span));
                 continue;
             }
-            Ok(Token::UnclosedText) => faults.text(&mut span, lexed),
-            Ok(Token::UnclosedModel) => faults.model(&mut span),
+            Ok(Token::UnclosedText) => faults.lex_text(&mut span, lexed),
+            Ok(Token::UnclosedModel) => faults.lex_model_reference(&mut span),
             Ok(Token::CurlyQuote) => faults.curly_text(&mut span, lexed),
             Ok(Token::UnclosedTab) => {
-                single_quote(span, faults.diagnostics);
+                report_single_quote(span, faults.diagnostics);
                 lexed.swallowed.push(span.start);
                 Some(Token::Text)
             }
-            Ok(Token::NonAscii) => faults.wide_name(&mut span, lexed),
-            Ok(Token::Dollar) => faults.cell(&mut span, lexed),
-            Ok(Token::Backtick) => faults.backticks(span),
+            Ok(Token::NonAscii) => faults.lex_wide_name(&mut span, lexed),
+            Ok(Token::Dollar) => faults.lex_cell(&mut span, lexed),
+            Ok(Token::Backtick) => faults.report_backticks(span),
             Ok(Token::DoubleMinus) if !faults.line_comment(&mut span, true) => {
                 lexed.tokens.push((Token::Minus, Span::new(span.start, span.start + 1)));
                 span.start += 1;
@@ -113,7 +113,7 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
         lexer.bump(span.end as usize - range.end);
         lexed.tokens.extend(token.map(|token| (token, span)));
     }
-    faults.flush();
+    faults.report_pending_run();
     let swallows = faults.swallowing_text;
     if nul {
         nul_inside(source, lexed, diagnostics);

@@ -11,7 +11,7 @@ mod names;
 mod text;
 mod token;
 
-pub use layout::{DefinitionHead, LayoutMode, TextLayout, layout};
+pub use layout::{DefinitionHead, LayoutMode, TextLayout, layout_text};
 pub use layout::{LayoutPart, layout_part};
 pub use lexer::lex_part;
 pub use lexer::{Lexed, lex};

@@ -8,7 +8,7 @@ use super::{Lexed, Token};
 use crate::span::Span;
 
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
-enum Wide {
+enum WideNameKind {
     #[regex(r"[\p{XID_Start}_][\p{XID_Continue}]*")]
     Name,
 }
@@ -16,11 +16,11 @@ enum Wide {
 impl SpecialTokens<'_> {
     /// Lexes a name, starting from its first non-ASCII character. The characters before it are in the last token.
     #[cold]
-    pub(super) fn wide_name(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_wide_name(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let begun = name_before(*span, lexed);
         let start = begun.map_or(span.start, |name| name.start);
-        let mut lexer = Wide::lexer(self.text_after(start));
-        let found = lexer.next() == Some(Ok(Wide::Name));
+        let mut lexer = WideNameKind::lexer(self.text_after(start));
+        let found = lexer.next() == Some(Ok(WideNameKind::Name));
         let end = start + lexer.span().end as u32;
         if !found || end <= span.start {
             return self.lex_unreadable(span, lexed);
@@ -34,7 +34,7 @@ impl SpecialTokens<'_> {
 
     /// Lexes a cell `A$1`, starting from its `$`. The column is in the last token.
     #[cold]
-    pub(super) fn cell(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_cell(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let row = self.text_after(span.end).bytes().take_while(u8::is_ascii_digit).count() as u32;
         let is_column = |text: &str| text.len() <= 3 && text.bytes().all(|b| b.is_ascii_alphabetic());
         match name_before(*span, lexed).filter(|name| is_column(name.text(self.source))) {

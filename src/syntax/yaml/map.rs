@@ -17,11 +17,11 @@ pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
         offsets: Vec::with_capacity(value.len() + 1),
     };
     match style {
-        YamlStyle::Block => walk.block(value),
-        YamlStyle::Plain => walk.flow(value, *style),
+        YamlStyle::Block => walk.map_block(value),
+        YamlStyle::Plain => walk.map_flow(value, *style),
         YamlStyle::Single | YamlStyle::Double => {
             walk.at += 1;
-            walk.flow(value, *style);
+            walk.map_flow(value, *style);
         }
     }
     let end = walk.at.min(source.len()) as u32;
@@ -43,14 +43,14 @@ impl YamlWalk<'_> {
     }
 
     /// Records the offset of a character of the value.
-    fn put(&mut self, c: char, offset: usize) {
+    fn record_offset(&mut self, c: char, offset: usize) {
         let offset = offset.min(self.source.len()) as u32;
         self.offsets.extend(std::iter::repeat_n(offset, c.len_utf8()));
     }
 
     /// Maps a block scalar, whose value consists of its lines without their indentation. The span of a block scalar
     /// begins at its first non-empty line, so the empty lines before it are the start of the value.
-    fn block(&mut self, value: &str) {
+    fn map_block(&mut self, value: &str) {
         let line = self
             .source
             .get(..self.at)
@@ -71,21 +71,21 @@ impl YamlWalk<'_> {
                 .rfind('\n')
                 .map_or(0, |i| i + 1);
         }
-        breaks.into_iter().rev().for_each(|at| self.put('\n', at));
+        breaks.into_iter().rev().for_each(|at| self.record_offset('\n', at));
         for c in value.get(before..).unwrap_or_default().chars() {
-            let mut here = self.at_line_end();
+            let mut here = self.line_break_length();
             // In a folded scalar, a single line break becomes a space. Of several line breaks, the first is removed.
             while here.is_some() && !matches!(c, '\n' | ' ') {
                 self.next_line(here.unwrap_or_default(), indent);
-                here = self.at_line_end();
+                here = self.line_break_length();
             }
             match here {
                 Some(length) => {
-                    self.put(c, self.at);
+                    self.record_offset(c, self.at);
                     self.next_line(length, indent);
                 }
                 None => {
-                    self.put(c, self.at);
+                    self.record_offset(c, self.at);
                     self.at += self.rest().chars().next().map_or(0, char::len_utf8);
                 }
             }
@@ -94,7 +94,7 @@ impl YamlWalk<'_> {
 
     /// Returns the length of the line break at the current position. Returns `None` inside a line and at the end of the
     /// file.
-    fn at_line_end(&self) -> Option<usize> {
+    fn line_break_length(&self) -> Option<usize> {
         let rest = self.rest();
         if rest.starts_with("\r\n") {
             Some(2)
@@ -112,19 +112,19 @@ impl YamlWalk<'_> {
     }
 
     /// Maps a flow scalar, which may extend over several lines. Whitespace at line ends is not part of the value.
-    fn flow(&mut self, value: &str, style: YamlStyle) {
+    fn map_flow(&mut self, value: &str, style: YamlStyle) {
         let mut chars = value.chars().peekable();
         while let Some(c) = chars.next() {
             if style == YamlStyle::Double {
                 self.skip_escaped_break();
             }
-            if let Some((breaks, after)) = self.fold() {
+            if let Some((breaks, after)) = self.folded_breaks() {
                 // A single line break becomes a space. Of several line breaks, the first is removed and the others are
                 // kept.
-                self.put(c, breaks.first().copied().unwrap_or(self.at));
+                self.record_offset(c, breaks.first().copied().unwrap_or(self.at));
                 for at in breaks.iter().skip(2) {
                     if chars.next_if_eq(&'\n').is_some() {
-                        self.put('\n', *at);
+                        self.record_offset('\n', *at);
                     }
                 }
                 self.at = after;
@@ -135,14 +135,14 @@ impl YamlWalk<'_> {
                 YamlStyle::Single if self.rest().starts_with("''") => 2,
                 _ => self.rest().chars().next().map_or(0, char::len_utf8),
             };
-            self.put(c, self.at);
+            self.record_offset(c, self.at);
             self.at += length;
         }
     }
 
     /// Returns the line breaks in the whitespace at the current position, and the end of the whitespace. Returns `None`
     /// if the whitespace contains no line break.
-    fn fold(&self) -> Option<(Vec<usize>, usize)> {
+    fn folded_breaks(&self) -> Option<(Vec<usize>, usize)> {
         let rest = self.rest();
         let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
         let inside = rest.get(..blanks).unwrap_or_default();

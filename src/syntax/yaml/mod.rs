@@ -10,7 +10,7 @@ mod words;
 
 pub use map::source_offsets;
 pub use read::read;
-pub use scalar::{flow_text, is_plain, key_text, scalar};
+pub use scalar::{flow_text, format_scalar, is_plain, key_text};
 pub use words::{non_text_type, parse_boolean};
 
 use crate::span::Span;
@@ -124,7 +124,7 @@ impl Node {
     }
 
     /// Returns the name that messages use for this kind of node.
-    pub fn described(&self) -> &'static str {
+    pub fn kind_name(&self) -> &'static str {
         match &self.kind {
             NodeKind::Scalar { .. } if self.is_null() => "an empty value",
             NodeKind::Scalar { .. } => "a string",

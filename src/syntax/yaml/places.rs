@@ -22,7 +22,7 @@ impl<'s> YamlPlaces<'s> {
     }
 
     /// Returns the byte offset of a character, or the end of the text.
-    pub fn byte(&self, character: usize) -> usize {
+    pub fn byte_offset(&self, character: usize) -> usize {
         if self.kept.is_empty() {
             return character.min(self.source.len());
         }
@@ -42,14 +42,14 @@ mod tests {
     use super::YamlPlaces;
 
     #[test]
-    fn characters_become_bytes() {
+    fn character_offsets_become_byte_offsets() {
         for text in ["", "plain", "é", &"aé😀\n".repeat(50)] {
             let places = YamlPlaces::new(text);
             for (number, (at, _)) in text.char_indices().enumerate() {
-                assert_eq!(places.byte(number), at);
+                assert_eq!(places.byte_offset(number), at);
             }
-            assert_eq!(places.byte(text.chars().count()), text.len());
-            assert_eq!(places.byte(usize::MAX), text.len());
+            assert_eq!(places.byte_offset(text.chars().count()), text.len());
+            assert_eq!(places.byte_offset(usize::MAX), text.len());
         }
     }
 }

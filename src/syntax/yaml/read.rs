@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 use super::places::YamlPlaces;
-use super::traps::{self, invalid};
+use super::traps::{self, invalid_yaml};
 use super::{Node, NodeKind, YamlStyle};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -45,7 +45,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         .with_help("remove it; a YAML file can only contain text"));
     }
     let places = YamlPlaces::new(source);
-    let offset = |mark: &Marker| places.byte(mark.index()) as u32;
+    let offset = |mark: &Marker| places.byte_offset(mark.index()) as u32;
     let mut stack: Vec<(OpenNode, u32, usize)> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
     let mut repeated = 0usize;
@@ -60,13 +60,13 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 .get(at as usize..)
                 .and_then(|t| t.chars().next())
                 .map_or(0, char::len_utf8);
-            invalid(source, Span::new(at, at + width as u32), fault.info())
+            invalid_yaml(source, Span::new(at, at + width as u32), fault.info())
         })?;
         let (start, end) = (offset(&place.start), offset(&place.end));
         let span = Span::new(start, end.max(start));
         count += 1;
         if count > NODES {
-            return Err(invalid(source, span, "the file is too large"));
+            return Err(invalid_yaml(source, span, "the file is too large"));
         }
         let (node, anchor) = match event {
             Event::Scalar(value, style, anchor, tag) => {
@@ -78,11 +78,11 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 };
                 let mut span = span;
                 // The span of a value starts at its anchors and tags, which are skipped here.
-                while let Some(property) = property(source, span).filter(|_| anchor > 0 || tag.is_some()) {
+                while let Some(property) = property_span(source, span).filter(|_| anchor > 0 || tag.is_some()) {
                     if property.text(source).starts_with('&') {
                         unused.insert(anchor, property);
                     } else if !property.text(source).starts_with("!!") {
-                        faults.push(traps::property(source, property));
+                        faults.push(traps::property_trap(source, property));
                     }
                     span.start = after_blanks(source, property.end).min(span.end);
                 }
@@ -131,8 +131,8 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             }
             Event::Alias(anchor) => {
                 let node = anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| invalid(source, span, "an alias without an anchor"))?;
-                let (size, depth) = size(&node);
+                let node = node.ok_or_else(|| invalid_yaml(source, span, "an alias without an anchor"))?;
+                let (size, depth) = node_size(&node);
                 repeated += size;
                 if repeated > MAX_REPEATED {
                     let message = "the aliases of this file repeat more than 1 MiB of values";
@@ -171,7 +171,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                             let message = format!("the key `{text}` is duplicated");
                             faults.push(
                                 Diagnostic::new(Code::InvalidYaml, key.span, message)
-                                    .with_other(*first, "the first")
+                                    .with_secondary_label(*first, "the first")
                                     .with_help("remove one of them"),
                             );
                             continue;
@@ -183,12 +183,12 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             },
         }
     }
-    faults.extend(unused.values().map(|anchor| traps::property(source, *anchor)));
+    faults.extend(unused.values().map(|anchor| traps::property_trap(source, *anchor)));
     Ok(done.filter(|n| !n.is_null()))
 }
 
 /// Returns the span of an anchor `&name` or a tag `!tag` at the beginning of a value.
-fn property(source: &str, span: Span) -> Option<Span> {
+fn property_span(source: &str, span: Span) -> Option<Span> {
     let text = span.text(source);
     if !text.starts_with(['&', '!']) {
         return None;
@@ -203,10 +203,10 @@ fn after_blanks(source: &str, from: u32) -> u32 {
 }
 
 /// Returns the size of a value in nodes plus bytes of text, and the nesting depth of its sequences and mappings.
-fn size(node: &Node) -> (usize, usize) {
+fn node_size(node: &Node) -> (usize, usize) {
     // NESTING limits the depth when a node is created, including nodes from aliases, so this recursion is bounded.
     let sum = |(size, depth): (usize, usize), node: &Node| {
-        let (more, inner) = self::size(node);
+        let (more, inner) = self::node_size(node);
         (size + more, depth.max(inner + 1))
     };
     match &node.kind {

@@ -15,7 +15,7 @@ pub fn flow_text(value: &str) -> String {
 
 /// Writes a string in a one-line list or mapping. Quotes the string if it contains a comma or bracket.
 pub fn write_in_flow(out: &mut String, value: &str) {
-    let clean = clean(value);
+    let clean = remove_nul_and_cr(value);
     if is_plain(&clean) && !clean.contains(FLOW) && !clean.contains('#') {
         out.push_str(&clean);
     } else {
@@ -32,7 +32,7 @@ pub fn key_text(key: &str) -> String {
 
 /// Writes a mapping key on one line.
 pub fn write_key(out: &mut String, key: &str) {
-    let clean = clean(key);
+    let clean = remove_nul_and_cr(key);
     if is_plain(&clean) {
         out.push_str(&clean);
     } else {
@@ -41,7 +41,7 @@ pub fn write_key(out: &mut String, key: &str) {
 }
 
 /// Removes NUL characters. Also removes carriage returns, because generated files use one style of line endings.
-fn clean(value: &str) -> Cow<'_, str> {
+fn remove_nul_and_cr(value: &str) -> Cow<'_, str> {
     match value.contains(['\r', '\0']) {
         true => Cow::Owned(value.replace(['\r', '\0'], "")),
         false => Cow::Borrowed(value),
@@ -69,15 +69,15 @@ fn has_special(value: &str) -> bool {
 }
 
 /// Formats a scalar: without quotes if that is safe, as a literal block if it has several lines, otherwise in quotes.
-pub fn scalar(value: &str, indent: usize) -> String {
+pub fn format_scalar(value: &str, indent: usize) -> String {
     let mut out = String::new();
     write_scalar(&mut out, value, indent);
     out
 }
 
-/// Writes a scalar in the format of [`scalar`].
+/// Writes a scalar in the format of [`format_scalar`].
 pub fn write_scalar(out: &mut String, value: &str, indent: usize) {
-    let clean = clean(value);
+    let clean = remove_nul_and_cr(value);
     if is_plain(&clean) {
         out.push_str(&clean);
         return;
@@ -156,10 +156,10 @@ pub fn write_blanks(out: &mut String, mut count: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::scalar;
+    use super::format_scalar;
 
     #[test]
-    fn scalars_come_back() {
+    fn scalars_round_trip() {
         for value in [
             "plain words",
             "yes",
@@ -187,7 +187,7 @@ mod tests {
             "one\u{2029}two\nlines\u{7f}",
             "\u{feff}begins",
         ] {
-            let text = format!("k: {}\n", scalar(value, 2));
+            let text = format!("k: {}\n", format_scalar(value, 2));
             let node = crate::yaml::read(&text, &mut Vec::new()).unwrap().unwrap();
             assert_eq!(node.get("k").unwrap().text(), Some(value), "{text}");
         }

@@ -5,8 +5,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 /// Reports a file that is not valid YAML, with the most likely reason.
-pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
-    if let Some(line) = unindented(source).filter(|line| line.start <= span.start) {
+pub(super) fn invalid_yaml(source: &str, span: Span, what: &str) -> Diagnostic {
+    if let Some(line) = unindented_line(source).filter(|line| line.start <= span.start) {
         return Diagnostic::new(
             Code::InvalidYaml,
             line,
@@ -15,11 +15,11 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         .with_help("indent the lines below `|` two spaces more than the key");
     }
     let line = YamlLine::at(source, span.start);
-    if let Some(tab) = line.tab() {
+    if let Some(tab) = line.tab_span() {
         return indented_by(tab);
     }
     // The parser may still be at the end of the previous value, which could continue on this line.
-    if let Some(tab) = line.next().tab().filter(|_| what.contains("found a tab")) {
+    if let Some(tab) = line.next().tab_span().filter(|_| what.contains("found a tab")) {
         return indented_by(tab);
     }
     if what.contains("scanning a quoted scalar") {
@@ -31,7 +31,7 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     }
     // If a list is unclosed, the following lines are parsed as its items.
     let in_list = what.contains("flow") || what.contains("invalid indentation");
-    if let Some(open) = unclosed(source, span.start).filter(|_| in_list || line.begins_a_block()) {
+    if let Some(open) = unclosed_bracket(source, span.start).filter(|_| in_list || line.begins_a_block()) {
         let text = open.text(source);
         let close = if text == "[" { "]" } else { "}" };
         let message = format!("`{text}` is not closed, so YAML parses the lines below as part of it");
@@ -44,7 +44,7 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
             return Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {what}"))
                 .with_help(format!("put the timeframe in quotes: `{corrected}`"));
         }
-        if let Some(trap) = line.trap(span) {
+        if let Some(trap) = line.formula_trap(span) {
             return trap;
         }
     }
@@ -62,14 +62,14 @@ fn indented_by(tab: Span) -> Diagnostic {
 }
 
 /// Reports an anchor or tag at the beginning of a plain value. YAML removes it, although it is part of the formula.
-pub(super) fn property(source: &str, span: Span) -> Diagnostic {
+pub(super) fn property_trap(source: &str, span: Span) -> Diagnostic {
     let line = YamlLine::at(source, span.start);
     let mark = span.text(source).chars().next().unwrap_or('&');
     let what = if mark == '!' { "a tag" } else { "an anchor" };
     let word = span.text(source);
     let message = format!("`{word}` is {what} in YAML, so it is not part of the value");
     let diagnostic = Diagnostic::new(Code::FormulaCut, span, message);
-    match line.pair() {
+    match line.key_pair() {
         Some(pair) => {
             let quoted = pair.value.replace('\'', "''");
             diagnostic.with_help(format!(
@@ -98,7 +98,7 @@ pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
 const LENGTH: usize = 4_096;
 
 /// Returns the last character boundary at or before a position, or the end of the text.
-fn floor(source: &str, at: usize) -> usize {
+fn char_boundary(source: &str, at: usize) -> usize {
     let mut at = at.min(source.len());
     while !source.is_char_boundary(at) {
         at -= 1;
@@ -125,10 +125,12 @@ impl<'s> YamlLine<'s> {
     /// errors.
     fn at(source: &'s str, offset: u32) -> Self {
         let offset = (offset as usize).min(source.len());
-        let from = floor(source, offset.saturating_sub(LENGTH));
+        let from = char_boundary(source, offset.saturating_sub(LENGTH));
         let before = source.get(from..offset).unwrap_or_default();
         let start = from + before.rfind('\n').map_or(0, |i| i + 1);
-        let window = source.get(start..floor(source, offset + LENGTH)).unwrap_or_default();
+        let window = source
+            .get(start..char_boundary(source, offset + LENGTH))
+            .unwrap_or_default();
         let text = window.split('\n').next().unwrap_or_default();
         Self {
             source,
@@ -140,24 +142,27 @@ impl<'s> YamlLine<'s> {
     /// Returns the next line.
     fn next(&self) -> Self {
         let end = self.start as usize + self.text.len();
-        let rest = self.source.get(end..floor(self.source, end + 2)).unwrap_or_default();
+        let rest = self
+            .source
+            .get(end..char_boundary(self.source, end + 2))
+            .unwrap_or_default();
         Self::at(self.source, (end + rest.find('\n').map_or(0, |at| at + 1)) as u32)
     }
 
     /// Returns `true` if the line correctly starts a block scalar, as in `key: |`.
     fn begins_a_block(&self) -> bool {
-        self.pair()
+        self.key_pair()
             .is_some_and(|pair| matches!(pair.value, "|" | "|-" | ">" | ">-"))
     }
 
     /// Returns the part of the line's indentation that starts at the first tab.
-    fn tab(&self) -> Option<Span> {
+    fn tab_span(&self) -> Option<Span> {
         let blanks = self.text.len() - self.text.trim_start().len();
         let first = self.text.get(..blanks)?.find('\t')?;
         Some(Span::new(self.start + first as u32, self.start + blanks as u32))
     }
 
-    fn pair(&self) -> Option<KeyPair<'s>> {
+    fn key_pair(&self) -> Option<KeyPair<'s>> {
         let (head, value) = self.text.split_once(": ")?;
         let key = head.trim_start();
         let key = key.strip_prefix("- ").unwrap_or(key).trim();
@@ -175,12 +180,12 @@ impl<'s> YamlLine<'s> {
     }
 
     /// Returns `true` if the value continues on the next line.
-    fn goes_on(&self) -> bool {
+    fn is_continued(&self) -> bool {
         let indent = |line: &str| line.len() - line.trim_start().len();
         let end = self.start as usize + self.text.len();
         let rest = self
             .source
-            .get(end..floor(self.source, end + LENGTH))
+            .get(end..char_boundary(self.source, end + LENGTH))
             .unwrap_or_default();
         let next = rest.lines().skip(1).find(|line| !line.trim().is_empty());
         next.is_some_and(|next| indent(next) > indent(self.text) && !next.trim_start().starts_with('-'))
@@ -188,10 +193,10 @@ impl<'s> YamlLine<'s> {
 
     /// Adds the corrected line to a diagnostic.
     fn with_fix(&self, diagnostic: Diagnostic) -> Diagnostic {
-        let Some(pair) = self.pair() else {
+        let Some(pair) = self.key_pair() else {
             return diagnostic.with_help("put the value in single quotes or in a text block (`|`)");
         };
-        if self.goes_on() {
+        if self.is_continued() {
             return diagnostic.with_help(format!(
                 "put it in a text block: write `{}: |`, and the formula on the next line",
                 pair.key
@@ -212,8 +217,8 @@ impl<'s> YamlLine<'s> {
     }
 
     /// Returns a diagnostic for a value that YAML cannot read, if the value may be a formula.
-    fn trap(&self, span: Span) -> Option<Diagnostic> {
-        let pair = self.pair()?;
+    fn formula_trap(&self, span: Span) -> Option<Diagnostic> {
+        let pair = self.key_pair()?;
         let first = pair.value.chars().next()?;
         let begins = |what: &str| {
             // A backtick cannot be displayed inside backticks.
@@ -231,12 +236,12 @@ impl<'s> YamlLine<'s> {
         };
         let inside = pair.place.start <= span.start && span.start <= pair.place.end;
         let diagnostic = match first {
-            '"' | '\'' => match rest_behind(pair.value, first)? {
+            '"' | '\'' => match text_after_bracket(pair.value, first)? {
                 "" => return None,
                 _ => begins("starts a quoted string, but the value continues after the closing quote"),
             },
-            '{' if !rest_behind(pair.value, '}')?.is_empty() => begins("starts a mapping"),
-            '[' if !rest_behind(pair.value, ']')?.is_empty() => begins("starts a list"),
+            '{' if !text_after_bracket(pair.value, '}')?.is_empty() => begins("starts a mapping"),
+            '[' if !text_after_bracket(pair.value, ']')?.is_empty() => begins("starts a list"),
             '*' => begins("refers to an anchor"),
             '&' => begins("names an anchor"),
             '!' => begins("starts a tag"),
@@ -263,7 +268,7 @@ impl<'s> YamlLine<'s> {
 
 /// Returns the text after the first closing character. Empty if a comment follows. Returns `None` if there is no
 /// closing character.
-fn rest_behind(value: &str, close: char) -> Option<&str> {
+fn text_after_bracket(value: &str, close: char) -> Option<&str> {
     let mut rest = value.get(1..)?;
     loop {
         rest = rest.get(rest.find(close)? + close.len_utf8()..)?;
@@ -283,8 +288,8 @@ fn rest_behind(value: &str, close: char) -> Option<&str> {
 
 /// Returns the span of a bracket in the lines above that opens a list or mapping and is still unclosed at this
 /// position.
-fn unclosed(source: &str, before: u32) -> Option<Span> {
-    let from = floor(source, (before as usize).saturating_sub(LENGTH));
+fn unclosed_bracket(source: &str, before: u32) -> Option<Span> {
+    let from = char_boundary(source, (before as usize).saturating_sub(LENGTH));
     let mut start = from;
     let mut open = None;
     for line in source
@@ -292,7 +297,7 @@ fn unclosed(source: &str, before: u32) -> Option<Span> {
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
     {
-        let left = left_open(line).map(|at| Span::new((start + at) as u32, (start + at) as u32 + 1));
+        let left = open_bracket_in_line(line).map(|at| Span::new((start + at) as u32, (start + at) as u32 + 1));
         if left.is_some() || line.contains([']', '}']) {
             open = left;
         }
@@ -302,7 +307,7 @@ fn unclosed(source: &str, before: u32) -> Option<Span> {
 }
 
 /// Returns the position of the first bracket that opens a list or mapping in a line and is not closed in that line.
-fn left_open(line: &str) -> Option<usize> {
+fn open_bracket_in_line(line: &str) -> Option<usize> {
     let mut stack: Vec<usize> = Vec::new();
     let mut quote: Option<char> = None;
     let mut before = '-';
@@ -327,7 +332,7 @@ fn left_open(line: &str) -> Option<usize> {
 
 /// Returns the first line of a block scalar that is not indented more than its key. YAML would read such a scalar as
 /// empty.
-fn unindented(source: &str) -> Option<Span> {
+fn unindented_line(source: &str) -> Option<Span> {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let mut key: Option<usize> = None;
     let mut start = 0;

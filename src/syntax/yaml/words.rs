@@ -45,7 +45,7 @@ mod tests {
     use super::non_text_type;
 
     #[test]
-    fn words_are_told_from_texts() {
+    fn typed_words_are_distinguished_from_texts() {
         for (plain, reading) in [
             ("2024", Some("a number")),
             ("-1.5e3", Some("a number")),

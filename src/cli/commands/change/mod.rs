@@ -6,12 +6,12 @@ mod open_changes;
 pub mod show;
 
 use formulac::sync::{TextChange, content_hash};
-use formulac::team::{CHANGES, Change, ChangeComment, Event, Right, change_id, changes};
+use formulac::team::{CHANGES, Change, ChangeComment, Event, Right, change_id, parse_changes};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::args::{ChangeArgs, ChangeCommand, ProposeArgs};
-use crate::cli::commands::sync::{Lock, PushCommit, Repository, TRAILER, carry_out, resolve_paths};
+use crate::cli::commands::sync::{ProjectLock, PushCommit, Repository, TRAILER, apply_and_commit, resolve_paths};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
@@ -20,16 +20,16 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 use formulac::diag::suggest;
 
-pub use open_changes::{UnderWay, revision};
+pub use open_changes::{BranchDifferences, resolve_revision};
 
 pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     let repository = Repository::find(&place.root)?;
-    let (all, faults) = read(&place);
+    let (all, faults) = read_changes(&place);
     for (path, fault) in &faults {
         session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so it does not count"));
     }
-    let ground = Ground {
+    let ground = ChangeContext {
         session,
         place,
         repository,
@@ -45,28 +45,28 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
             args.json,
         ),
         ChangeCommand::Reject(args) => ground.decide(ChangeComment::Rejected, &args.id, &args.message, args.json),
-        ChangeCommand::List(args) => show::list(&ground, args.json),
+        ChangeCommand::List(args) => show::print_changes(&ground, args.json),
         ChangeCommand::Show(args) => show::print_change(&ground, &args.id, args.json),
     }
 }
 
 /// Returns the changes of the project, and the files that are not valid change records.
-pub fn read(place: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
-    changes(folder::records(&place.root.join(CHANGES)))
+pub fn read_changes(place: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
+    parse_changes(folder::read_yaml_files(&place.root.join(CHANGES)))
 }
 
 /// Data that all subcommands of `change` use.
-struct Ground<'s> {
+struct ChangeContext<'s> {
     session: &'s Session,
     place: Workspace,
     repository: Repository,
     all: Vec<Change>,
 }
 
-impl Ground<'_> {
+impl ChangeContext<'_> {
     fn propose(&self, args: &ProposeArgs) -> Result<Exit, Failure> {
         let named = self.session.global.env.as_deref();
-        let environment = environment::merged_into(named, &self.place.project, &self.place.root)?;
+        let environment = environment::merge_target_environment(named, &self.place.project, &self.place.root)?;
         let base = match (&args.base, environment.as_ref().and_then(|it| it.branch.clone())) {
             (Some(base), _) => base.clone(),
             (None, Some(branch)) => branch,
@@ -77,8 +77,8 @@ impl Ground<'_> {
                 );
             }
         };
-        let under_way = UnderWay::new(&self.place, &self.repository, &base, named)?;
-        let content = self.content(&under_way, &base)?;
+        let under_way = BranchDifferences::new(&self.place, &self.repository, &base, named)?;
+        let content = self.content_hash(&under_way, &base)?;
         if let Some(same) = self
             .all
             .iter()
@@ -94,7 +94,7 @@ impl Ground<'_> {
             return Err(Failure::new(Exit::Usage, "a change needs a title"));
         }
         let id = change_id(title, |id| self.all.iter().any(|change| change.id == id));
-        let event = self.event(ChangeComment::Proposed, title)?;
+        let event = self.new_event(ChangeComment::Proposed, title)?;
         let mut event = event.with_more(args.message.as_deref().unwrap_or_default());
         event.environment = under_way
             .environment
@@ -103,39 +103,41 @@ impl Ground<'_> {
             .unwrap_or_default();
         event.base = base.strip_prefix("origin/").unwrap_or(&base).to_owned();
         event.content = content;
-        let commit = self.record(&id, &event)?;
-        self.session.note(&format!("proposed as `{id}`: {commit}"));
+        let commit = self.commit_event(&id, &event)?;
+        self.session.report_action(&format!("proposed as `{id}`: {commit}"));
         let standing = under_way.state_of_changes([]);
         if !standing.lacks.is_empty() {
-            self.session.note(&format!("it needs {}", standing.lacks.join(", ")));
+            self.session
+                .report_action(&format!("it needs {}", standing.lacks.join(", ")));
         }
-        self.session.note("run `git push` to share the branch");
+        self.session.report_action("run `git push` to share the branch");
         self.report_event(args.json, &id, &event, &commit)
     }
 
     fn comment(&self, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
-        let change = self.change(id)?;
+        let change = self.find_change(id)?;
         if text.trim().is_empty() {
             return Err(Failure::new(Exit::Usage, "the comment is empty"));
         }
-        let event = self.event(ChangeComment::Commented, text)?;
-        let commit = self.record(&change.id, &event)?;
-        self.session.note(&format!("commented on `{}`: {commit}", change.id));
+        let event = self.new_event(ChangeComment::Commented, text)?;
+        let commit = self.commit_event(&change.id, &event)?;
+        self.session
+            .report_action(&format!("commented on `{}`: {commit}", change.id));
         self.report_event(as_json, &change.id, &event, &commit)
     }
 
     fn decide(&self, said: ChangeComment, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
-        let change = self.change(id)?;
-        let under_way = self.under_way(change)?;
-        let content = self.content(&under_way, &proposal(change)?.base)?;
-        let mut event = self.event(said, text)?;
+        let change = self.find_change(id)?;
+        let under_way = self.branch_differences(change)?;
+        let content = self.content_hash(&under_way, &require_proposal(change)?.base)?;
+        let mut event = self.new_event(said, text)?;
         event.content = content;
         let command = if said == ChangeComment::Approved {
             "change approve"
         } else {
             "change reject"
         };
-        if !under_way.lets_judge(&event.by) {
+        if !under_way.can_be_judged_by(&event.by) {
             return Err(permissions::report_missing_right(
                 self.session,
                 &self.place,
@@ -145,29 +147,31 @@ impl Ground<'_> {
                 None,
             ));
         }
-        if said == ChangeComment::Approved && under_way.is_by(&event.by, change) {
-            permissions::log(self.session, &self.place, &event.by, command, None);
+        if said == ChangeComment::Approved && under_way.is_authored_by(&event.by, change) {
+            permissions::log_refusal(self.session, &self.place, &event.by, command, None);
             return Err(Failure::new(
                 Exit::NotAllowed,
                 format!("users cannot approve their own changes: {}", event.by),
             )
             .with_help("ask somebody who wrote no part of the change to approve it. This attempt is logged"));
         }
-        let commit = self.record(&change.id, &event)?;
-        self.session.note(&format!("{said} `{}`: {commit}", change.id));
+        let commit = self.commit_event(&change.id, &event)?;
+        self.session.report_action(&format!("{said} `{}`: {commit}", change.id));
         let mut after = change.clone();
         after.events.push(event.clone());
         let standing = under_way.state_of_changes([&after]);
         match standing.lacks.as_slice() {
-            [] if standing.rejected.is_empty() => self.session.note("it has all approvals that it needs"),
+            [] if standing.rejected.is_empty() => self.session.report_action("it has all approvals that it needs"),
             [] => {}
-            lacks => self.session.note(&format!("it still needs {}", lacks.join(", "))),
+            lacks => self
+                .session
+                .report_action(&format!("it still needs {}", lacks.join(", "))),
         }
         self.report_event(as_json, &change.id, &event, &commit)
     }
 
     /// Returns the change with this ID, or the only change whose ID begins with `id`.
-    fn change(&self, id: &str) -> Result<&Change, Failure> {
+    fn find_change(&self, id: &str) -> Result<&Change, Failure> {
         let id = id.trim();
         if let Some(exact) = self.all.iter().find(|change| change.id == id) {
             return Ok(exact);
@@ -180,13 +184,13 @@ impl Ground<'_> {
         if let [one] = begun.as_slice() {
             return Ok(one);
         }
-        let near = suggest::nearest(id, self.all.iter().map(|change| change.id.as_str()));
+        let near = suggest::nearest_name(id, self.all.iter().map(|change| change.id.as_str()));
         let help = near.map_or_else(
             || {
                 "`formulac change list` lists the changes of this branch; use `git fetch` and `git switch` for others"
                     .to_owned()
             },
-            suggest::similar,
+            suggest::similar_name_help,
         );
         let text = if begun.is_empty() {
             "there is no change"
@@ -197,22 +201,22 @@ impl Ground<'_> {
     }
 
     /// Returns the differences of this branch that belong to a change.
-    fn under_way(&self, change: &Change) -> Result<UnderWay, Failure> {
-        let proposal = proposal(change)?;
+    fn branch_differences(&self, change: &Change) -> Result<BranchDifferences, Failure> {
+        let proposal = require_proposal(change)?;
         let environment = Some(proposal.environment.as_str()).filter(|name| !name.is_empty());
-        UnderWay::new(&self.place, &self.repository, &proposal.base, environment)
+        BranchDifferences::new(&self.place, &self.repository, &proposal.base, environment)
     }
 
     /// Returns the content hash of the differences. Returns an error if there are no differences or if they are not
     /// committed.
-    fn content(&self, under_way: &UnderWay, base: &str) -> Result<String, Failure> {
+    fn content_hash(&self, under_way: &BranchDifferences, base: &str) -> Result<String, Failure> {
         let Some(content) = &under_way.content else {
             return Err(
                 Failure::new(Exit::Usage, format!("there are no differences from `{base}`"))
                     .with_help("commit the changes on a separate branch, or pass another `--base`"),
             );
         };
-        let paths: Vec<String> = under_way.approved().map(str::to_owned).collect();
+        let paths: Vec<String> = under_way.approved_paths().map(str::to_owned).collect();
         match self.repository.uncommitted_paths(&paths)?.first() {
             None => Ok(content.clone()),
             Some(path) => Err(
@@ -223,15 +227,15 @@ impl Ground<'_> {
         }
     }
 
-    fn event(&self, said: ChangeComment, text: &str) -> Result<Event, Failure> {
+    fn new_event(&self, said: ChangeComment, text: &str) -> Result<Event, Failure> {
         // Record microseconds: the last event of each person counts, and two events may occur in the same second.
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
         Ok(Event::new(said, &at, &self.repository.author()?, text))
     }
 
     /// Writes an event to its file and commits it.
-    fn record(&self, id: &str, event: &Event) -> Result<String, Failure> {
-        let _lock = Lock::acquire(self.session, &self.place)?;
+    fn commit_event(&self, id: &str, event: &Event) -> Result<String, Failure> {
+        let _lock = ProjectLock::acquire(self.session, &self.place)?;
         let path = format!("{CHANGES}/{id}/{}", event.file_name());
         let hash = content_hash(event.text().as_bytes());
         let first = event.text.lines().next().unwrap_or_default();
@@ -250,21 +254,21 @@ impl Ground<'_> {
             begins: None,
         };
         let changes = resolve_paths(&self.place, [TextChange::new(&path, None, Some(event.text()))])?;
-        carry_out(&self.place, &self.repository, &changes, &commit)?;
-        let made = self.repository.head()?.unwrap_or_default();
+        apply_and_commit(&self.place, &self.repository, &changes, &commit)?;
+        let made = self.repository.head_commit()?.unwrap_or_default();
         Ok(made.get(..7).unwrap_or_default().to_owned())
     }
 
     fn report_event(&self, as_json: bool, id: &str, event: &Event, commit: &str) -> Result<Exit, Failure> {
         if as_json {
             self.session
-                .json(&json!({"id": id, "commit": commit, "event": object(event)}))?;
+                .print_json(&json!({"id": id, "commit": commit, "event": event_json(event)}))?;
         }
         Ok(Exit::Done)
     }
 }
 
-fn proposal(change: &Change) -> Result<&Event, Failure> {
+fn require_proposal(change: &Change) -> Result<&Event, Failure> {
     change.proposal().ok_or_else(|| {
         Failure::new(
             Exit::Failed,
@@ -274,7 +278,7 @@ fn proposal(change: &Change) -> Result<&Event, Failure> {
     })
 }
 
-fn object(event: &Event) -> Value {
+fn event_json(event: &Event) -> Value {
     json!({
         "did": event.said.name(), "at": event.at, "by": event.by, "text": event.text, "more": event.more,
         "environment": event.environment, "base": event.base, "content": event.content,

@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 
 use formulac::sync::KNOWN;
 use formulac::team::{
-    ApprovalState, CHANGES, Change, ChangeComment, Commit, DifferingContent, Event, RequiredApproval, approved,
-    approvers, content, is_same,
+    ApprovalState, CHANGES, Change, ChangeComment, Commit, DifferingContent, Event, RequiredApproval,
+    approved_content_hash, approved_files, is_same_person, spec_approvers,
 };
 use formulac::{Environment, Project};
 
-use super::facts::{self, Altered};
+use super::facts::{self, ModelChangedByFacts};
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::project;
 use crate::cli::workspace::Workspace;
 
 /// Changes on a branch.
-pub struct UnderWay {
+pub struct BranchDifferences {
     /// Project file of the target branch.
     pub project: Project,
     /// Environment whose rules apply.
@@ -34,9 +34,9 @@ pub struct UnderWay {
 }
 
 /// Resolves a revision, first as given and then as a branch of `origin`.
-pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> {
+pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, Failure> {
     for name in [name.to_owned(), format!("origin/{name}")] {
-        if let Some(commit) = repository.commit_of(&name)? {
+        if let Some(commit) = repository.resolve_commit(&name)? {
             return Ok(commit);
         }
     }
@@ -44,34 +44,34 @@ pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> 
         .with_help("name a commit, branch or tag of this repository; run `git fetch` to get others"))
 }
 
-impl UnderWay {
+impl BranchDifferences {
     /// Determines what the last commit changes compared with the base. The environment is `named` if set, otherwise
     /// the environment of the base branch, otherwise the first environment that requires reviews.
     pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
-        let tip = revision(repository, base)?;
-        let Some(head) = repository.head()? else {
+        let tip = resolve_revision(repository, base)?;
+        let Some(head) = repository.head_commit()? else {
             return Err(
                 Failure::new(Exit::Failed, "there is no commit yet").with_help("commit the changes with `git commit`")
             );
         };
-        let project = project_at(repository, &tip)?;
-        let environment = environment(&project, base, named)?;
+        let project = read_project_at(repository, &tip)?;
+        let environment = target_environment(&project, base, named)?;
         let fork = repository.merge_base(&tip, &head)?;
         Self::from(place, repository, project, environment, &fork, &head)
     }
 
     /// Determines what a commit changed on the branch of an environment, according to the rules in force before that
     /// commit.
-    pub fn open_changes_of_commit(
+    pub fn from_commit(
         place: &Workspace,
         repository: &Repository,
         before: &str,
         commit: &str,
         named: Option<&str>,
     ) -> Result<Self, Failure> {
-        let project = project_at(repository, before)?;
+        let project = read_project_at(repository, before)?;
         let all = project.environments();
-        let is_meant = |it: &&Environment| named.map_or_else(|| it.is_merged_into(), |named| it.name == named);
+        let is_meant = |it: &&Environment| named.map_or_else(|| it.is_reviewed(), |named| it.name == named);
         let environment = all.iter().find(is_meant).cloned();
         Self::from(place, repository, project, environment, before, commit)
     }
@@ -87,18 +87,18 @@ impl UnderWay {
         let mut files = repository.differing_between(fork, head)?;
         let mut altered = Vec::new();
         if let Some(known) = files.iter_mut().find(|file| file.is_known()) {
-            altered = facts::models_altered_by_facts(place, repository, fork, head)?;
+            altered = facts::models_changed_by_facts(place, repository, fork, head)?;
             known.alters_sql = !altered.is_empty();
         }
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
-        let commits = repository.commits(fork, head, signed)?;
+        let commits = repository.commits_between(fork, head, signed)?;
         let mut asked = RequiredApproval::default();
         asked.roles = environment
             .as_ref()
             .map(|environment| environment.approvals.clone())
             .unwrap_or_default();
         asked.specs = named_approvers(place, repository, (fork, head), &files, &altered)?;
-        let content = content(&files);
+        let content = approved_content_hash(&files);
         let altered = altered.into_iter().map(|it| it.model).collect();
         Ok(Self {
             project,
@@ -133,8 +133,8 @@ impl UnderWay {
     }
 
     /// Returns the files that an approval covers.
-    pub fn approved(&self) -> impl Iterator<Item = &str> {
-        approved(&self.files).map(|file| file.path.as_str())
+    pub fn approved_paths(&self) -> impl Iterator<Item = &str> {
+        approved_files(&self.files).map(|file| file.path.as_str())
     }
 
     /// Returns the approval state that results from the events of one or more changes.
@@ -143,7 +143,10 @@ impl UnderWay {
             return ApprovalState::default();
         };
         // Skip other changes, because they were merged earlier or belong to another branch.
-        let changes: Vec<&Change> = changes.into_iter().filter(|change| self.is_of(change)).collect();
+        let changes: Vec<&Change> = changes
+            .into_iter()
+            .filter(|change| self.is_for_change(change))
+            .collect();
         let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
         self.asked
             .approval_state(self.project.people(), &events, &self.owners(&changes), content)
@@ -151,7 +154,7 @@ impl UnderWay {
 
     /// Returns whether this branch contains an event of the change, or an event of the change refers to exactly the
     /// content of this branch.
-    pub fn is_of(&self, change: &Change) -> bool {
+    pub fn is_for_change(&self, change: &Change) -> bool {
         let folder = format!("{CHANGES}/{}/", change.id);
         self.files.iter().any(|file| file.path.starts_with(&folder))
             || change
@@ -161,17 +164,17 @@ impl UnderWay {
     }
 
     /// Returns whether a user wrote part of the content or proposed it.
-    pub fn is_by(&self, who: &str, change: &Change) -> bool {
-        self.owners(&[change]).iter().any(|owner| is_same(owner, who))
+    pub fn is_authored_by(&self, who: &str, change: &Change) -> bool {
+        self.owners(&[change]).iter().any(|owner| is_same_person(owner, who))
     }
 
     /// Returns whether a user may approve or reject the content.
-    pub fn lets_judge(&self, who: &str) -> bool {
-        self.asked.lets_judge(self.project.people(), who)
+    pub fn can_be_judged_by(&self, who: &str) -> bool {
+        self.asked.can_be_judged_by(self.project.people(), who)
     }
 
     /// Returns a note if the facts in `known.yml` change the SQL of models.
-    pub fn altered_by_facts(&self) -> Option<String> {
+    pub fn facts_change_note(&self) -> Option<String> {
         let models: Vec<String> = self.altered.iter().map(|model| format!("`{model}`")).collect();
         (!models.is_empty()).then(|| format!("{KNOWN} changes the SQL of {}, so it needs approval", models.join(", ")))
     }
@@ -183,15 +186,15 @@ impl UnderWay {
 }
 
 /// Returns the project file of a commit.
-pub(super) fn project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
+pub(super) fn read_project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
     let text = repository
-        .texts_in(commit, &[project::FILE.to_owned()])?
+        .file_texts(commit, &[project::FILE.to_owned()])?
         .pop()
         .flatten();
     Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
 }
 
-fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Option<Environment>, Failure> {
+fn target_environment(project: &Project, base: &str, named: Option<&str>) -> Result<Option<Environment>, Failure> {
     let all = project.environments();
     if let Some(named) = named {
         let found = all.iter().find(|environment| environment.name == named);
@@ -207,7 +210,7 @@ fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Opt
         .iter()
         .find(|environment| environment.branch.as_deref() == Some(branch));
     Ok(of_branch
-        .or_else(|| all.iter().find(|environment| environment.is_merged_into()))
+        .or_else(|| all.iter().find(|environment| environment.is_reviewed()))
         .cloned())
 }
 
@@ -219,15 +222,18 @@ fn named_approvers(
     repository: &Repository,
     (fork, head): (&str, &str),
     files: &[DifferingContent],
-    altered: &[Altered],
+    altered: &[ModelChangedByFacts],
 ) -> Result<Vec<(String, Vec<String>)>, Failure> {
     let folder = format!("{}/", place.specs_folder());
     let is_spec = |path: &&str| path.starts_with(&folder) && project::is_yaml(path.as_ref());
     let changed = files.iter().map(|file| file.path.as_str()).filter(is_spec);
     let specs: BTreeSet<&str> = changed.chain(altered.iter().map(|it| it.spec.as_str())).collect();
     let paths: Vec<String> = specs.into_iter().map(str::to_owned).collect();
-    let (before, now) = (repository.texts_in(fork, &paths)?, repository.texts_in(head, &paths)?);
-    let names = |text: Option<String>| text.as_deref().map(approvers).unwrap_or_default();
+    let (before, now) = (
+        repository.file_texts(fork, &paths)?,
+        repository.file_texts(head, &paths)?,
+    );
+    let names = |text: Option<String>| text.as_deref().map(spec_approvers).unwrap_or_default();
     let of = |(path, (before, now)): (String, (Option<String>, Option<String>))| match names(before) {
         none if none.is_empty() => (path, names(now)),
         names => (path, names),

@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 use formulac::team::{ApprovalState, Change, ChangeComment};
 use serde_json::{Value, json};
 
-use super::{Ground, object};
+use super::{ChangeContext, event_json};
 use crate::cli::exit::{Exit, Failure};
 
 /// Returns the approval state of a change on this branch, and the files that an approval covers. `None` if the
 /// change is merged or belongs to another branch.
-fn change_state(ground: &Ground<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
-    let under_way = ground.under_way(change).ok()?;
-    let is_here = under_way.content.is_some() && under_way.is_of(change);
+fn change_state(ground: &ChangeContext<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
+    let under_way = ground.branch_differences(change).ok()?;
+    let is_here = under_way.content.is_some() && under_way.is_for_change(change);
     is_here.then(|| {
         (
             under_way.state_of_changes([change]),
-            under_way.approved().map(str::to_owned).collect(),
+            under_way.approved_paths().map(str::to_owned).collect(),
         )
     })
 }
@@ -30,7 +30,7 @@ fn state_label(standing: Option<&ApprovalState>) -> String {
     }
 }
 
-pub(super) fn list(ground: &Ground<'_>, as_json: bool) -> Result<Exit, Failure> {
+pub(super) fn print_changes(ground: &ChangeContext<'_>, as_json: bool) -> Result<Exit, Failure> {
     let mut text = String::new();
     let mut objects = Vec::new();
     for change in &ground.all {
@@ -38,30 +38,30 @@ pub(super) fn list(ground: &Ground<'_>, as_json: bool) -> Result<Exit, Failure> 
         let standing = standing.as_ref().map(|(standing, _)| standing);
         let title = change.proposal().map(|event| event.text.as_str()).unwrap_or_default();
         let _ = writeln!(text, "{}  {title}\n    {}", change.id, state_label(standing));
-        objects.push(json!({"id": change.id, "title": title, "standing": standing.map(standing_object)}));
+        objects.push(json!({"id": change.id, "title": title, "standing": standing.map(state_json)}));
     }
     if as_json {
-        ground.session.json(&json!({"changes": objects}))?;
+        ground.session.print_json(&json!({"changes": objects}))?;
     } else {
         ground.session.print_escaped(&text)?;
         if ground.all.is_empty() {
             ground
                 .session
-                .note("no change is proposed here; run `formulac change propose TITLE`");
+                .report_action("no change is proposed here; run `formulac change propose TITLE`");
         }
     }
     Ok(Exit::Done)
 }
 
-pub(super) fn print_change(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, Failure> {
-    let change = ground.change(id)?;
+pub(super) fn print_change(ground: &ChangeContext<'_>, id: &str, as_json: bool) -> Result<Exit, Failure> {
+    let change = ground.find_change(id)?;
     let standing = change_state(ground, change);
     if as_json {
-        let events: Vec<Value> = change.events.iter().map(object).collect();
+        let events: Vec<Value> = change.events.iter().map(event_json).collect();
         let title = change.proposal().map(|event| event.text.as_str());
         let files = standing.as_ref().map(|(_, files)| files.clone());
-        let standing = standing.as_ref().map(|(standing, _)| standing_object(standing));
-        ground.session.json(&json!({
+        let standing = standing.as_ref().map(|(standing, _)| state_json(standing));
+        ground.session.print_json(&json!({
             "id": change.id, "title": title, "files": files, "events": events, "standing": standing,
         }))?;
         return Ok(Exit::Done);
@@ -101,7 +101,7 @@ pub(super) fn print_change(ground: &Ground<'_>, id: &str, as_json: bool) -> Resu
     Ok(Exit::Done)
 }
 
-pub fn standing_object(standing: &ApprovalState) -> Value {
+pub fn state_json(standing: &ApprovalState) -> Value {
     let void: Vec<Value> = standing
         .void
         .iter()

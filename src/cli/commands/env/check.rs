@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::show;
 use crate::cli::args::EnvNameArgs;
 use crate::cli::commands::sync::Repository;
-use crate::cli::environment::{self, Reason};
+use crate::cli::environment::{self, EnvironmentReason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::identity;
 use crate::cli::project;
@@ -17,23 +17,23 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// A problem found in one environment or in the project itself.
-struct Finding {
+struct EnvironmentFinding {
     environment: String,
     is_fault: bool,
     text: String,
 }
 
 pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let all = environment::all(&place.project, &place.root);
+    let all = environment::all_environments(&place.project, &place.root);
     if let Some(name) = &args.name {
-        environment::find(&place.project, name, Reason::Option)?;
+        environment::find_in_project(&place.project, name, EnvironmentReason::Option)?;
     }
     let mut found = Vec::new();
     let repository = Repository::find(&place.root).ok();
     let is_meant = |it: &&(Environment, Vec<String>)| args.name.as_ref().is_none_or(|name| *name == it.0.name);
     for (environment, missing) in all.iter().filter(is_meant) {
         let mut tell = |is_fault: bool, text: String| {
-            found.push(Finding {
+            found.push(EnvironmentFinding {
                 environment: environment.name.clone(),
                 is_fault,
                 text,
@@ -45,9 +45,9 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
                 format!("`{placeholder}` has no value here, so no query can run in this environment"),
             );
         }
-        connection(place, environment, &mut tell);
-        branch(place, repository.as_ref(), environment, &mut tell)?;
-        approvals(place, environment, &mut tell);
+        check_connection(place, environment, &mut tell);
+        check_branch(place, repository.as_ref(), environment, &mut tell)?;
+        check_approvals(place, environment, &mut tell);
         if environment
             .vars
             .as_deref()
@@ -56,7 +56,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
             let text = "a variable looks like a secret: let dbt read it with `env_var('DBT_ENV_SECRET_…')` instead";
             tell(false, text.to_owned());
         }
-        if let Some(schema) = show::left_out_value(place, environment)?.filter(|left| left.is_own == Some(false)) {
+        if let Some(schema) = show::find_artifacts(place, environment)?.filter(|left| left.is_own == Some(false)) {
             let of = schema.schema.unwrap_or_default();
             let text = format!(
                 "dbt's artifacts in {} belong to the schema {of}",
@@ -65,19 +65,20 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
             tell(false, text);
         }
     }
-    shared(&all, args.name.as_deref(), &mut found);
-    personal(place, repository.as_ref(), &mut found)?;
+    check_shared_schemas(&all, args.name.as_deref(), &mut found);
+    check_personal_settings(place, repository.as_ref(), &mut found)?;
     let exit = if found.iter().any(|it| it.is_fault) {
         Exit::Faulty
     } else {
         Exit::Done
     };
     if args.json {
-        let one = |it: &Finding| json!({"environment": it.environment, "fault": it.is_fault, "text": it.text});
-        session.json(&json!({"found": found.iter().map(one).collect::<Vec<Value>>()}))?;
+        let one =
+            |it: &EnvironmentFinding| json!({"environment": it.environment, "fault": it.is_fault, "text": it.text});
+        session.print_json(&json!({"found": found.iter().map(one).collect::<Vec<Value>>()}))?;
         return Ok(exit);
     }
-    let line = |it: &Finding| {
+    let line = |it: &EnvironmentFinding| {
         let kind = if it.is_fault { "error" } else { "warning" };
         let of = if it.environment.is_empty() {
             String::new()
@@ -88,13 +89,13 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     };
     session.print_escaped(&found.iter().map(line).collect::<String>())?;
     if found.is_empty() {
-        session.note("no problems found in the environments");
+        session.report_action("no problems found in the environments");
     }
     Ok(exit)
 }
 
 /// Checks the environment's output in the dbt profile. Only the output's name and adapter type are read.
-fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+fn check_connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let Some(dbt) = &place.dbt else { return };
     let Some(connection) = &environment.connection else {
         tell(
@@ -127,14 +128,14 @@ fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMu
     }
 }
 
-fn branch(
+fn check_branch(
     place: &Workspace,
     repository: Option<&Repository>,
     environment: &Environment,
     tell: &mut impl FnMut(bool, String),
 ) -> Result<(), Failure> {
     let Some(branch) = &environment.branch else {
-        if environment.is_merged_into() {
+        if environment.is_reviewed() {
             tell(
                 true,
                 "pushes to it need a merge, but it has no `branch:` to merge into".to_owned(),
@@ -146,13 +147,13 @@ fn branch(
     if branch.contains(USER) && who.is_none() && place.project.user().is_none() {
         tell(true, format!("no user is known for {USER} in `{branch}`"));
     }
-    let name = environment::branch(&place.project, &place.root, environment).unwrap_or_default();
+    let name = environment::environment_branch(&place.project, &place.root, environment).unwrap_or_default();
     let Some(repository) = repository else { return Ok(()) };
     if !repository.is_branch_name(&name)? {
         tell(true, format!("`{name}` is not a valid branch name"));
-    } else if environment.is_merged_into()
-        && repository.commit_of(&name)?.is_none()
-        && repository.commit_of(&format!("origin/{name}"))?.is_none()
+    } else if environment.is_reviewed()
+        && repository.resolve_commit(&name)?.is_none()
+        && repository.resolve_commit(&format!("origin/{name}"))?.is_none()
     {
         tell(true, format!("there is no branch `{name}`, locally or on origin"));
     }
@@ -160,7 +161,7 @@ fn branch(
 }
 
 /// Reports roles that too few users have for the approvals that the environment requires.
-fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+fn check_approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = place.project.people();
     for (role, count) in &environment.approvals {
         let named = people.with_role(*role).len();
@@ -182,7 +183,7 @@ fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut
 }
 
 /// Reports environments that would overwrite each other because they build in the same schema.
-fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Vec<Finding>) {
+fn check_shared_schemas(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Vec<EnvironmentFinding>) {
     let mut places: BTreeMap<(Option<&str>, String), Vec<&Environment>> = BTreeMap::new();
     for (environment, _) in all {
         if let Some(schema) = &environment.schema {
@@ -199,7 +200,7 @@ fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Ve
                 "{} build into the same schema, {schema}, and would overwrite each other",
                 names.join(" and ")
             );
-            found.push(Finding {
+            found.push(EnvironmentFinding {
                 environment: String::new(),
                 is_fault: true,
                 text,
@@ -210,14 +211,18 @@ fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Ve
 
 /// Reports the file of personal settings if git does not ignore it. These settings belong to one person, so they
 /// must not be committed.
-fn personal(place: &Workspace, repository: Option<&Repository>, found: &mut Vec<Finding>) -> Result<(), Failure> {
+fn check_personal_settings(
+    place: &Workspace,
+    repository: Option<&Repository>,
+    found: &mut Vec<EnvironmentFinding>,
+) -> Result<(), Failure> {
     let Some(repository) = repository.filter(|_| place.root.join(project::LOCAL).is_file()) else {
         return Ok(());
     };
     let path = project::LOCAL.to_owned();
-    if repository.ignored(std::slice::from_ref(&path))?.is_empty() {
+    if repository.ignored_paths(std::slice::from_ref(&path))?.is_empty() {
         let text = format!("git does not ignore {path}; add it to .gitignore");
-        found.push(Finding {
+        found.push(EnvironmentFinding {
             environment: String::new(),
             is_fault: true,
             text,

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::rows::{self, RowComparison};
 use crate::cli::args::EnvDiffArgs;
-use crate::cli::commands::change::revision;
+use crate::cli::commands::change::resolve_revision;
 use crate::cli::commands::sync::Repository;
-use crate::cli::environment::{self, Reason};
+use crate::cli::environment::{self, EnvironmentReason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
-use crate::cli::plurals::count;
+use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
@@ -56,8 +56,9 @@ impl DiffedModel {
 }
 
 pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<Exit, Failure> {
-    let environment = environment::find_environment(&place.project, &place.root, &args.name, Reason::Option)?;
-    let Some(branch) = environment::branch(&place.project, &place.root, &environment) else {
+    let environment =
+        environment::find_environment(&place.project, &place.root, &args.name, EnvironmentReason::Option)?;
+    let Some(branch) = environment::environment_branch(&place.project, &place.root, &environment) else {
         return Err(Failure::new(
             Exit::Usage,
             format!("`{}` has no `branch:` in formulac.yml", environment.name),
@@ -65,12 +66,12 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
         .with_help("an environment's definitions are on its branch"));
     };
     let repository = Repository::find(&place.root)?;
-    let commit = revision(&repository, &branch)?;
+    let commit = resolve_revision(&repository, &branch)?;
     let only = match args.selection.is_everything() {
         true => Some(args.models.clone()).filter(|models| !models.is_empty()),
-        false => Some(Generation::chosen_models(session, &args.selection)?),
+        false => Some(Generation::selected_model_names(session, &args.selection)?),
     };
-    let all = models(place, &repository, &commit, only.as_deref())?;
+    let all = model_diffs(place, &repository, &commit, only.as_deref())?;
     let rows = match args.rows {
         true => {
             let both = all.iter().filter(|it| it.here.is_some() && it.there.is_some());
@@ -84,10 +85,10 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
     let same = all.iter().filter(|it| it.is_same()).count();
     if args.json {
         let one = |it: &&DiffedModel| {
-            let rows = rows.as_ref().map_or(Value::Null, |rows| rows.object(&it.name));
+            let rows = rows.as_ref().map_or(Value::Null, |rows| rows.comparison_json(&it.name));
             json!({"model": it.name, "is": it.description(), "diff": it.diff(), "rows": rows})
         };
-        session.json(&json!({
+        session.print_json(&json!({
             "environment": environment.name, "branch": branch, "commit": commit, "same": same,
             "models": shown.iter().map(one).collect::<Vec<Value>>(),
         }))?;
@@ -106,30 +107,33 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
     let differ = match all.len() - same {
         0 => format!("same as on `{branch}` ({commit})"),
         differ => {
-            let [differ, same] = [count(differ, "differs", "differ"), count(same, "is", "are")];
+            let [differ, same] = [
+                format_count(differ, "differs", "differ"),
+                format_count(same, "is", "are"),
+            ];
             format!("{differ} from `{branch}` ({commit}), {same} the same")
         }
     };
-    session.note(&rows.map_or(differ.clone(), |rows| format!("{differ}; {}", rows.summary())));
+    session.report_action(&rows.map_or(differ.clone(), |rows| format!("{differ}; {}", rows.summary())));
     Ok(exit)
 }
 
 /// Returns the generated models of the work tree and of a commit.
-fn models(
+fn model_diffs(
     place: &Workspace,
     repository: &Repository,
     commit: &str,
     only: Option<&[String]>,
 ) -> Result<Vec<DiffedModel>, Failure> {
-    let (folder, _) = place.folders();
+    let (folder, _) = place.output_folders();
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
-    let here: BTreeSet<String> = folder::files(&place.root.join(&folder), is_sql)
+    let here: BTreeSet<String> = folder::find_files(&place.root.join(&folder), is_sql)
         .iter()
         .map(|path| place.relative_path(path))
         .collect();
-    let there = repository.files(commit, std::slice::from_ref(&folder))?;
+    let there = repository.files_in_commit(commit, std::slice::from_ref(&folder))?;
     let there: Vec<String> = there.into_iter().filter(|path| is_sql(Path::new(path))).collect();
-    let texts = repository.texts_in(commit, &there)?;
+    let texts = repository.file_texts(commit, &there)?;
     let texts: BTreeMap<&String, Option<String>> = there.iter().zip(texts).collect();
     let paths: BTreeSet<&String> = here.iter().chain(&there).collect();
     let mut found = Vec::new();

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use formulac::CompiledSpec;
 use formulac::artifacts::{Manifest, ResourceType};
-use formulac::dbt::{From as Read, RelationName};
+use formulac::dbt::{RelationName, RelationReference as Read};
 use formulac::diag::render::escape_hidden;
 use formulac::sync::{Proof, Verdict};
 use formulac::verify::{ColumnCounts, Comparison, RelationSide};
@@ -17,10 +17,10 @@ use crate::cli::args::{EngineArgs, EnvDiffArgs, TargetOptions};
 use crate::cli::artifacts::TargetFolder;
 use crate::cli::commands::verify::judging::{DifferenceJudge, JudgedComparison, RowPair};
 use crate::cli::commands::verify::{row_line, show};
-use crate::cli::engine::{Engine, Presence};
+use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::plurals::count;
+use crate::cli::plurals::format_count;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::spec;
@@ -56,14 +56,14 @@ pub fn compare(
         schema: None,
         dbt: args.dbt.clone(),
     };
-    let engine = Engine::choose(session, &engine_args, &place.project)?.without_deferral();
+    let engine = Engine::select_engine(session, &engine_args, &place.project)?.without_deferral();
     let dialect = engine.dialect(&place.project)?;
     let named = NamedRelation {
         here: here.map_or_else(|| "here".to_owned(), |here| here.name),
         there: there.name.clone(),
         by_dbt: engine.runs_models(),
         own: place.manifest()?,
-        other: manifest(place, there)?,
+        other: environment_manifest(place, there)?,
     };
     let target = TargetOptions {
         dialect: Some(dialect),
@@ -78,19 +78,24 @@ pub fn compare(
         .collect();
     let begun: Vec<(&String, Proof, Result<Comparison, String>)> = models
         .iter()
-        .map(|model| named.begin(model, compiled.get(model.as_str()).copied()))
+        .map(|model| named.begin_comparison(model, compiled.get(model.as_str()).copied()))
         .collect();
     let relations: Vec<Read> = begun
         .iter()
         .filter_map(|(_, _, comparison)| comparison.as_ref().ok())
-        .flat_map(|comparison| [comparison.ours(), comparison.with()].into_iter().flatten().cloned())
+        .flat_map(|comparison| {
+            [comparison.own_relation(), comparison.compared_relation()]
+                .into_iter()
+                .flatten()
+                .cloned()
+        })
         .collect();
     let mut presences = engine.relation_presences(&relations, None)?.into_iter();
     let (mut judged, mut names, mut pairs) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (model, mut proof, comparison) in begun {
         let together = comparison.and_then(|comparison| {
-            let both = [presences.next(), presences.next()].map(|it| it.unwrap_or(Presence::Missing));
-            named.bring_together(model, comparison, both, &mut proof)
+            let both = [presences.next(), presences.next()].map(|it| it.unwrap_or(RelationPresence::Missing));
+            named.restrict_to_common_columns(model, comparison, both, &mut proof)
         });
         match together {
             Err(why) => {
@@ -116,7 +121,7 @@ pub fn compare(
             }
         }
     }
-    let bar = (!engine.runs_models()).then(|| progress::bar(session, pairs.len(), "comparing"));
+    let bar = (!engine.runs_models()).then(|| progress::start_bar(session, pairs.len(), "comparing"));
     let judge = DifferenceJudge {
         engine: &engine,
         typed: None,
@@ -132,7 +137,7 @@ pub fn compare(
 }
 
 /// Returns the manifest that dbt wrote for an environment.
-fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Failure> {
+fn environment_manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Failure> {
     let Some(dbt) = &place.dbt else {
         return Err(Failure::new(
             Exit::Usage,
@@ -140,7 +145,7 @@ fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Fa
         )
         .with_help("run it in the folder with `dbt_project.yml`, or name that folder with `--project-dir`"));
     };
-    let folder = environment::artifacts(&place.root, &dbt.target(), environment);
+    let folder = environment::artifacts_folder(&place.root, &dbt.target_folder(), environment);
     match TargetFolder::read(folder.join("manifest.json")) {
         Ok(Some(artifacts)) => Ok(artifacts.manifest),
         Ok(None) => {
@@ -175,7 +180,7 @@ struct NamedRelation<'n> {
 }
 
 impl NamedRelation<'_> {
-    fn begin<'m>(
+    fn begin_comparison<'m>(
         &self,
         model: &'m String,
         compiled: Option<&CompiledSpec>,
@@ -188,10 +193,10 @@ impl NamedRelation<'_> {
     /// Returns the comparison of a model, or the reason why the model cannot be compared.
     fn comparison(&self, model: &str, compiled: Option<&CompiledSpec>) -> Result<Comparison, String> {
         let compiled = compiled.ok_or("none of its specs compiles here")?;
-        let comparison = compiled.beside_formula().ok_or("no schema lists its columns")?;
+        let comparison = compiled.formula_comparison().ok_or("no schema lists its columns")?;
         let theirs = relation(&self.other, model).map_err(|why| format!("the manifest of {} {why}", self.there))?;
         let own = self.own.map(|manifest| relation(manifest, model)).transpose();
-        let ours = match (self.by_dbt, comparison.ours(), own) {
+        let ours = match (self.by_dbt, comparison.own_relation(), own) {
             (true, Some(ours), _) => ours.clone(),
             (_, _, Ok(Some(own))) => own,
             (_, _, Ok(None)) => return Err("no dbt manifest in this environment has a model with its name".to_owned()),
@@ -200,24 +205,24 @@ impl NamedRelation<'_> {
         if ours == theirs {
             return Err(format!("the manifests say that both are {}", ours.display_name()));
         }
-        Ok(comparison.between(ours, theirs))
+        Ok(comparison.between_relations(ours, theirs))
     }
 
     /// Restricts the comparison to columns that both sides have, and records the columns that one side lacks.
-    fn bring_together(
+    fn restrict_to_common_columns(
         &self,
         model: &str,
         mut comparison: Comparison,
-        both: [Presence; 2],
+        both: [RelationPresence; 2],
         proof: &mut Proof,
     ) -> Result<Comparison, String> {
         for ((presence, name), side) in both.into_iter().zip([&self.here, &self.there]).zip(RelationSide::BOTH) {
             let columns = match presence {
-                Presence::Missing => return Err(format!("`{model}` is not built in {name}")),
-                Presence::Unknown(why) => return Err(why),
-                Presence::There(columns) => columns,
+                RelationPresence::Missing => return Err(format!("`{model}` is not built in {name}")),
+                RelationPresence::Unknown(why) => return Err(why),
+                RelationPresence::There(columns) => columns,
             };
-            let lacking = comparison.keep_to(side, &columns);
+            let lacking = comparison.keep_columns(side, &columns);
             if let Some(key) = lacking.keys.first() {
                 return Err(format!("{name} has no column `{key}`, which is part of the key"));
             }
@@ -261,13 +266,13 @@ impl RowComparison {
         let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only != [0, 0] || counts.unmatched > 0;
         let differs = |it: &&ColumnCounts| it.differing > 0 || (has_other_rows && it.sums[0] != it.sums[1]);
         for column in counts.columns.iter().filter(differs) {
-            let _ = writeln!(out, "    {}", self::column(column, proof));
+            let _ = writeln!(out, "    {}", self::format_column(column, proof));
         }
         for row in &compared.rows {
             let _ = writeln!(
                 out,
                 "      {}",
-                row_line::line(row, proof, &compared.columns, |_| false)
+                row_line::format_row(row, proof, &compared.columns, |_| false)
             );
         }
         if compared.more {
@@ -277,10 +282,10 @@ impl RowComparison {
     }
 
     /// Returns the result for a model as JSON.
-    pub fn object(&self, model: &str) -> Value {
-        self.0
-            .get(model)
-            .map_or(Value::Null, |judged| show::comparison(&judged.proof, &judged.compared))
+    pub fn comparison_json(&self, model: &str) -> Value {
+        self.0.get(model).map_or(Value::Null, |judged| {
+            show::comparison_json(&judged.proof, &judged.compared)
+        })
     }
 
     /// Counts the models that agree, differ or are not compared.
@@ -293,7 +298,7 @@ impl RowComparison {
         ];
         let said = told.into_iter().filter(|(verdict, ..)| with(*verdict) > 0);
         let said: Vec<String> = said
-            .map(|(verdict, one, many)| count(with(verdict), one, many))
+            .map(|(verdict, one, many)| format_count(with(verdict), one, many))
             .collect();
         if said.is_empty() {
             "no model is built on both sides".to_owned()
@@ -317,13 +322,13 @@ impl RowComparison {
 }
 
 /// Describes a column whose values differ: `revenue: sum 35.5, and 41 in production; 1 row differs, by 5.5 at most`.
-fn column(column: &ColumnCounts, proof: &Proof) -> String {
+fn format_column(column: &ColumnCounts, proof: &Proof) -> String {
     let mut parts = Vec::new();
     let [ours, theirs] = column.sums.each_ref().map(|sum| sum.as_deref().unwrap_or("NULL"));
     match ours == theirs {
         _ if column.sums == [None, None] => {}
         true => parts.push(format!("sum {ours} in both")),
-        false => parts.push(format!("sum {ours}, and {theirs} in {}", proof.other())),
+        false => parts.push(format!("sum {ours}, and {theirs} in {}", proof.compared_name())),
     }
     if column.differing > 0 {
         let rows = if column.differing == 1 {

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::cli::args::EnvNameArgs;
 use crate::cli::artifacts::TargetFolder;
 use crate::cli::dbt_project::DbtProject;
-use crate::cli::environment::{self, Reason};
+use crate::cli::environment::{self, EnvironmentReason};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// Artifacts that dbt wrote for an environment, and whether they belong to that environment.
-pub struct LeftOut {
+pub struct EnvironmentArtifacts {
     pub folder: PathBuf,
     pub age: Option<String>,
     /// Whether the artifacts' models are in the environment's schema; `None` if that is unknown.
@@ -28,13 +28,13 @@ pub struct LeftOut {
 
 /// Finds the artifacts of an environment, in its own folder or otherwise in the project's target folder. `is_own`
 /// records whether the artifacts belong to the environment.
-pub fn left_out_value(place: &Workspace, environment: &Environment) -> Result<Option<LeftOut>, Failure> {
+pub fn find_artifacts(place: &Workspace, environment: &Environment) -> Result<Option<EnvironmentArtifacts>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(None) };
-    let own = environment::artifacts(&place.root, &dbt.target(), environment);
+    let own = environment::artifacts_folder(&place.root, &dbt.target_folder(), environment);
     let read = TargetFolder::read(own.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
     let found = match &read {
         Some(read) => Some((own, read)),
-        None => dbt.artifacts()?.map(|read| (dbt.target(), read)),
+        None => dbt.artifacts()?.map(|read| (dbt.target_folder(), read)),
     };
     let Some((folder, artifacts)) = found else {
         return Ok(None);
@@ -54,7 +54,7 @@ pub fn left_out_value(place: &Workspace, environment: &Environment) -> Result<Op
     let is_own =
         (environment.schema.is_some() && !models.is_empty()).then(|| models.iter().any(|schema| schema_of(*schema)));
     let schema = models.iter().flatten().next().map(|schema| (*schema).to_owned());
-    Ok(Some(LeftOut {
+    Ok(Some(EnvironmentArtifacts {
         folder,
         age: artifacts.age(),
         is_own,
@@ -63,19 +63,19 @@ pub fn left_out_value(place: &Workspace, environment: &Environment) -> Result<Op
 }
 
 /// `env list`: prints one line per environment.
-pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit, Failure> {
-    let used = environment::chosen_as_written(&session.global, &place.project)?;
-    let all: Vec<Environment> = environment::all(&place.project, &place.root)
+pub fn print_environments(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit, Failure> {
+    let used = environment::selected_without_placeholders_filled(&session.global, &place.project)?;
+    let all: Vec<Environment> = environment::all_environments(&place.project, &place.root)
         .into_iter()
         .map(|(it, _)| it)
         .collect();
     if as_json {
-        let objects: Vec<Value> = all.iter().map(|it| object(it, used.as_ref())).collect();
-        session.json(&json!({"environments": objects}))?;
+        let objects: Vec<Value> = all.iter().map(|it| environment_json(it, used.as_ref())).collect();
+        session.print_json(&json!({"environments": objects}))?;
         return Ok(Exit::Done);
     }
     if all.is_empty() {
-        session.note("formulac.yml has no `environments:`; commands use the default target of dbt's profile");
+        session.report_action("formulac.yml has no `environments:`; commands use the default target of dbt's profile");
         return Ok(Exit::Done);
     }
     let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -123,7 +123,7 @@ pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Value {
+fn environment_json(environment: &Environment, used: Option<&(Environment, EnvironmentReason)>) -> Value {
     let reason = used
         .filter(|(it, _)| it.name == environment.name)
         .map(|(_, reason)| reason.description());
@@ -143,9 +143,9 @@ fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Va
 
 /// `env show`: prints all settings of one environment.
 pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let used = environment::chosen_as_written(&session.global, &place.project)?;
+    let used = environment::selected_without_placeholders_filled(&session.global, &place.project)?;
     let environment = match (&args.name, &used) {
-        (Some(name), _) => environment::find_environment(&place.project, &place.root, name, Reason::Option)?,
+        (Some(name), _) => environment::find_environment(&place.project, &place.root, name, EnvironmentReason::Option)?,
         (None, Some((used, reason))) => {
             environment::find_environment(&place.project, &place.root, &used.name, *reason)?
         }
@@ -155,12 +155,13 @@ pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArg
             ));
         }
     };
-    let left = left_out_value(place, &environment)?;
-    let target = place.dbt.as_ref().map(DbtProject::target);
-    let deferred = target.and_then(|it| environment::deferred(&place.project, &place.root, &it, &environment));
+    let left = find_artifacts(place, &environment)?;
+    let target = place.dbt.as_ref().map(DbtProject::target_folder);
+    let deferred =
+        target.and_then(|it| environment::deferred_artifacts(&place.project, &place.root, &it, &environment));
     let command = dbt_command(&environment, deferred.as_deref());
     if args.json {
-        let mut object = object(&environment, used.as_ref());
+        let mut object = environment_json(&environment, used.as_ref());
         if let Value::Object(fields) = &mut object {
             let left = left.as_ref().map(|left| {
                 json!({"folder": left.folder, "age": left.age, "is_of_this_environment": left.is_own, "schema": left.schema})
@@ -168,7 +169,7 @@ pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArg
             fields.insert("artifacts".to_owned(), json!(left));
             fields.insert("dbt".to_owned(), json!(command));
         }
-        session.json(&object)?;
+        session.print_json(&object)?;
         return Ok(Exit::Done);
     }
     let mut text = String::new();
@@ -229,24 +230,28 @@ pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArg
 fn dbt_command(environment: &Environment, deferred: Option<&Path>) -> String {
     let mut command = String::new();
     if let Some(schema) = &environment.schema {
-        let _ = write!(command, "FORMULAC_SCHEMA={} ", quoted(schema));
+        let _ = write!(command, "FORMULAC_SCHEMA={} ", quote_for_shell(schema));
     }
     command.push_str("dbt build");
     if let Some(target) = &environment.connection {
-        let _ = write!(command, " --target {}", quoted(target));
+        let _ = write!(command, " --target {}", quote_for_shell(target));
     }
     if let Some(vars) = &environment.vars {
         let vars: Vec<String> = mask_secrets(vars).lines().map(|line| line.trim().to_owned()).collect();
-        let _ = write!(command, " --vars {}", quoted(&vars.join("\n")));
+        let _ = write!(command, " --vars {}", quote_for_shell(&vars.join("\n")));
     }
     if let Some(folder) = deferred {
-        let _ = write!(command, " --defer --state {}", quoted(&folder.to_string_lossy()));
+        let _ = write!(
+            command,
+            " --defer --state {}",
+            quote_for_shell(&folder.to_string_lossy())
+        );
     }
     command
 }
 
 /// Quotes a word for a shell.
-fn quoted(word: &str) -> String {
+fn quote_for_shell(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@');
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()

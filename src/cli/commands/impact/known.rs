@@ -61,7 +61,7 @@ impl ImpactContext {
             }
         };
         let folder = root.clone();
-        let lineages = thread::Builder::new().spawn(move || cache::lineages(&folder)).ok();
+        let lineages = thread::Builder::new().spawn(move || cache::read_lineages(&folder)).ok();
         let texts = spec_texts(&project, &root)?;
         let whole = KeptParts::default().raw_code().compiled_code();
         let keep = if is_whole || !texts.is_empty() {
@@ -70,7 +70,7 @@ impl ImpactContext {
             cache::with_names()
         };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
-        let artifacts = path.map(|path| TargetFolder::read_kept(path, keep, &root));
+        let artifacts = path.map(|path| TargetFolder::read_cached_parts(path, keep, &root));
         let artifacts = artifacts
             .transpose()
             .map_err(|found| Failure::Found(vec![found]))?
@@ -104,14 +104,14 @@ impl ImpactContext {
         let compiler = OnceCell::new();
         let committed = knowledge::read_committed_facts(&root)?;
         let facts = (&project, &committed, artifacts.as_ref(), dialect);
-        let specs = compiled(|| compiler.get_or_init(|| make(facts)), &texts, &root);
+        let specs = compile_texts(|| compiler.get_or_init(|| build_compiler(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
             session.warn(&format!(
                 "warning: {} has errors (`formulac check`), so its lineage is known per model only",
                 spec.path
             ));
         }
-        let omni = omni(session, &project, &root, dialect);
+        let omni = omni_fields(session, &project, &root, dialect);
         Ok(Self {
             root,
             project,
@@ -132,12 +132,12 @@ impl ImpactContext {
     /// Returns the graph of the whole project, with the cached lineage of SQL.
     pub fn graph(&self) -> Graph<'_> {
         let beside = self.lineages.take().and_then(|thread| thread.join().ok());
-        Graph::new(self.sources()).with_lineages(beside.unwrap_or_else(|| cache::lineages(&self.root)))
+        Graph::new(self.sources()).with_lineages(beside.unwrap_or_else(|| cache::read_lineages(&self.root)))
     }
 
     /// Caches the SQL lineage in the graph.
     pub fn cache_lineage(&self, graph: &Graph<'_>) {
-        cache::keep_lineages(&self.root, graph);
+        cache::write_lineages(&self.root, graph);
     }
 
     fn sources(&self) -> GraphSources<'_> {
@@ -157,13 +157,17 @@ impl ImpactContext {
     }
 
     /// Compiles other versions of the specs to models.
-    pub fn compiled(&self, texts: &[(PathBuf, String)]) -> Vec<SpecModel> {
+    pub fn compile_specs(&self, texts: &[(PathBuf, String)]) -> Vec<SpecModel> {
         let facts = (&self.project, &self.committed, self.artifacts.as_ref(), self.dialect);
-        compiled(|| self.compiler.get_or_init(|| make(facts)), texts, &self.root)
+        compile_texts(
+            || self.compiler.get_or_init(|| build_compiler(facts)),
+            texts,
+            &self.root,
+        )
     }
 
     /// Returns the lines of the report page that name the revision to compare with.
-    pub fn messages(&self, since: Option<&str>) -> Vec<String> {
+    pub fn page_messages(&self, since: Option<&str>) -> Vec<String> {
         since
             .map(|revision| format!("Changes since `{revision}`."))
             .into_iter()
@@ -179,12 +183,12 @@ type ImpactFacts<'f> = (
     Option<Dialect>,
 );
 
-fn make((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
+fn build_compiler((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
     let dialect = project.dialect().or(dialect).or(committed.dialect).unwrap_or_default();
     let found = artifacts
         .and_then(|artifacts| artifacts.known_relations(dialect, None).ok())
         .unwrap_or_default();
-    knowledge::with_known(project, dialect, committed.clone().or(&found)).build()
+    knowledge::builder_with_known(project, dialect, committed.clone().merged_with(&found)).build()
 }
 
 /// Returns the paths and contents of the project's specs. The list is empty if there is no specs folder.
@@ -194,8 +198,8 @@ fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, 
         return Ok(Vec::new());
     }
     let mut texts = Vec::new();
-    for path in project::specs(&folder)? {
-        let source = SourceText::file(&path);
+    for path in project::find_specs(&folder)? {
+        let source = SourceText::from_file(&path);
         if source.fault.is_some() {
             return Err(Failure::from_source(source));
         }
@@ -205,7 +209,11 @@ fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, 
 }
 
 /// Compiles specs to models. Without specs, no compiler is built.
-fn compiled<'c>(compiler: impl FnOnce() -> &'c Compiler, texts: &[(PathBuf, String)], root: &Path) -> Vec<SpecModel> {
+fn compile_texts<'c>(
+    compiler: impl FnOnce() -> &'c Compiler,
+    texts: &[(PathBuf, String)],
+    root: &Path,
+) -> Vec<SpecModel> {
     if texts.is_empty() {
         return Vec::new();
     }
@@ -230,7 +238,7 @@ fn compiled<'c>(compiler: impl FnOnce() -> &'c Compiler, texts: &[(PathBuf, Stri
         .collect()
 }
 
-fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniFields {
+fn omni_fields(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniFields {
     let folder = root.join(project.omni().unwrap_or(project::OMNI));
     let is_omni = |path: &Path| {
         let name = path
@@ -241,8 +249,8 @@ fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Diale
             .iter()
             .any(|end| name.ends_with(end))
     };
-    let paths = folder::files(&folder, is_omni);
-    cache::omni(&paths, &format!("{dialect:?}"), root, || {
+    let paths = folder::find_files(&folder, is_omni);
+    cache::read_omni_fields(&paths, &format!("{dialect:?}"), root, || {
         read_omni(session, &paths, root, dialect)
     })
 }
@@ -252,7 +260,7 @@ fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<
     let mut files = Vec::new();
     let mut is_sound = true;
     for path in paths {
-        let source = SourceText::file(path);
+        let source = SourceText::from_file(path);
         is_sound &= source.fault.is_none();
         match &source.fault {
             Some(fault) => session.warn(&format!("warning: skipped {}: {}", path.display(), fault.message())),

@@ -6,11 +6,11 @@ mod since;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use formulac::impact::{ChangeStart, ColumnChange, Grade, Graph, Impact, NameError, RevisionDifference, show};
+use formulac::impact::{ChangeGrade, ChangeStart, ColumnChange, Graph, Impact, NameError, RevisionDifference, show};
 
 use crate::cli::args::{FailOn, GraphFormat, ImpactArgs};
-use crate::cli::atomic_write::{Planned, write_all};
-use crate::cli::bounds::Bounds;
+use crate::cli::atomic_write::{PlannedFile, write_all};
+use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::generation::Generation;
 use crate::cli::json;
@@ -20,7 +20,7 @@ use crate::cli::session::Session;
 pub use known::ImpactContext;
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
-    let format = format(args);
+    let format = output_format(args);
     // `--since` compares the code of models, and HTML pages show it.
     let is_whole = args.since.is_some() || format == GraphFormat::Html;
     // Do not free the memory: the process ends after this command, and freeing all strings of a large manifest would
@@ -37,12 +37,12 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         None => {
             let mut names = args.names.clone();
             if !args.selection.is_everything() {
-                names.extend(Generation::chosen_models(session, &args.selection)?);
+                names.extend(Generation::selected_model_names(session, &args.selection)?);
             }
-            (starts(&graph, &names, change)?, Vec::new())
+            (change_starts(&graph, &names, change)?, Vec::new())
         }
     };
-    let impact = ManuallyDrop::new(formulac::impact::impact(&graph, &starts, &known.status));
+    let impact = ManuallyDrop::new(formulac::impact::compute_impact(&graph, &starts, &known.status));
     known.cache_lineage(&graph);
     let text = match format {
         GraphFormat::Tree => {
@@ -52,21 +52,26 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             }
             text
         }
-        GraphFormat::Json => json::text(&show::json(&impact, &differences)),
-        GraphFormat::Markdown => show::markdown(&impact),
-        GraphFormat::Mermaid => show::from_impact(&impact).mermaid(),
-        GraphFormat::Dot => show::from_impact(&impact).dot(),
-        GraphFormat::Html => show::page(&impact, &graph, &known.status, &known.messages(args.since.as_deref())),
+        GraphFormat::Json => json::to_text(&show::json(&impact, &differences)),
+        GraphFormat::Markdown => show::impact_markdown(&impact),
+        GraphFormat::Mermaid => show::from_impact(&impact).to_mermaid(),
+        GraphFormat::Dot => show::from_impact(&impact).to_dot(),
+        GraphFormat::Html => show::html_page(
+            &impact,
+            &graph,
+            &known.status,
+            &known.page_messages(args.since.as_deref()),
+        ),
     };
     match &args.output {
-        Some(path) => write(session, path, &text)?,
-        None => session.data(&text)?,
+        Some(path) => write_report(session, path, &text)?,
+        None => session.print_data(&text)?,
     }
-    Ok(exit(args.fail_on, &impact))
+    Ok(exit_status(args.fail_on, &impact))
 }
 
 /// Returns the format that the options specify, otherwise the format that the file extension implies.
-fn format(args: &ImpactArgs) -> GraphFormat {
+fn output_format(args: &ImpactArgs) -> GraphFormat {
     if args.json {
         return GraphFormat::Json;
     }
@@ -85,8 +90,8 @@ fn format(args: &ImpactArgs) -> GraphFormat {
     }
 }
 
-fn starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<ChangeStart>, Failure> {
-    let start = |name: &String| Ok(graph.start(&graph.resolve_target(name).map_err(name_failure)?, change));
+fn change_starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<ChangeStart>, Failure> {
+    let start = |name: &String| Ok(graph.change_start(&graph.resolve_target(name).map_err(name_failure)?, change));
     names.iter().map(start).collect()
 }
 
@@ -128,27 +133,30 @@ fn difference_line(difference: &RevisionDifference) -> String {
     format!("differs: {name} {what}{change}{whole}\n")
 }
 
-fn write(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
-    let root = project::folder(session.global.project_dir.as_deref())?;
+fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
+    let root = project::project_folder(session.global.project_dir.as_deref())?;
     let bounds = root
-        .map_or_else(|| Ok(Bounds::deny_all()), |root| Bounds::from_project(&root))?
-        .and_named(path);
+        .map_or_else(
+            || Ok(WritableFolders::deny_all()),
+            |root| WritableFolders::from_project(&root),
+        )?
+        .with_named_file(path);
     write_all(
         &bounds,
-        &[Planned {
+        &[PlannedFile {
             path: path.to_owned(),
             text: text.to_owned(),
         }],
     )?;
-    session.note(&format!("wrote {}", path.display()));
+    session.report_action(&format!("wrote {}", path.display()));
     Ok(())
 }
 
-fn exit(fail_on: Option<FailOn>, impact: &Impact) -> Exit {
+fn exit_status(fail_on: Option<FailOn>, impact: &Impact) -> Exit {
     let limit = match fail_on {
         None => return Exit::Done,
-        Some(FailOn::Breaking) => Grade::Breaking,
-        Some(FailOn::Changing) => Grade::Changing,
+        Some(FailOn::Breaking) => ChangeGrade::Breaking,
+        Some(FailOn::Changing) => ChangeGrade::Changing,
     };
     if impact.worst_grade() >= limit {
         Exit::Faulty

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::spec_of;
+use formulac::dbt::spec_in_header;
 use formulac::impact::{BaseRevision, ChangeStart, FileKind, FileText, Graph, RevisionDifference, changes_since};
 
 use super::known::ImpactContext;
@@ -22,12 +22,12 @@ pub fn compare(
     graph: &Graph<'_>,
     revision: &str,
 ) -> Result<(Vec<ChangeStart>, Vec<RevisionDifference>), Failure> {
-    let revision = Revision::find(&known.root, revision)?;
-    let specs = clean(Path::new(known.project.specs().unwrap_or(project::SPECS)));
+    let revision = Revision::resolve_revision(&known.root, revision)?;
+    let specs = normalize_folder(Path::new(known.project.specs().unwrap_or(project::SPECS)));
     let kinds = known
         .dbt
         .as_ref()
-        .map(|dbt| kinds(dbt, &known.root))
+        .map(|dbt| folder_kinds(dbt, &known.root))
         .unwrap_or_default();
     let mut paths = vec![specs.clone()];
     paths.extend(kinds.iter().map(|(path, _)| path.clone()));
@@ -46,10 +46,16 @@ pub fn compare(
         }
         let (was, now) = (file.before, read_text(&path).ok());
         // Skip generated files, because they change together with their specs.
-        if [&was, &now].into_iter().flatten().any(|text| spec_of(text).is_some()) {
+        if [&was, &now]
+            .into_iter()
+            .flatten()
+            .any(|text| spec_in_header(text).is_some())
+        {
             continue;
         }
-        let Some(kind) = kind(&file.path, &kinds) else { continue };
+        let Some(kind) = file_kind(&file.path, &kinds) else {
+            continue;
+        };
         before.files.push(FileText {
             kind,
             path: file.path.to_string_lossy().replace('\\', "/"),
@@ -58,17 +64,17 @@ pub fn compare(
         });
     }
     texts.sort();
-    before.specs = known.compiled(&texts);
+    before.specs = known.compile_specs(&texts);
     let is_macro = |path: &Path| path.extension().is_some_and(|end| end == "sql");
     let of_macros = kinds.iter().filter(|(_, kind)| *kind == FileKind::Macro);
-    let macros = of_macros.flat_map(|(path, _)| folder::files(&known.root.join(path), is_macro));
+    let macros = of_macros.flat_map(|(path, _)| folder::find_files(&known.root.join(path), is_macro));
     before.macros = macros.filter_map(|path| read_text(path).ok()).collect();
     Ok(changes_since(graph, &before))
 }
 
 /// Returns the files and folders that dbt reads, relative to the root, with the kind of their contents.
-fn kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
-    let own = |path: &str| Some(clean(dbt.folder.join(path).strip_prefix(root).ok()?));
+fn folder_kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
+    let own = |path: &str| Some(normalize_folder(dbt.folder.join(path).strip_prefix(root).ok()?));
     let folders = [
         (&dbt.model_paths, FileKind::Model),
         (&dbt.seed_paths, FileKind::Seed),
@@ -86,7 +92,7 @@ fn kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
 }
 
 /// Returns the kind of a file, or `None` if dbt does not read the file.
-fn kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
+fn file_kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
     // The innermost folder determines the kind, because the folder of generic tests may be inside the folder of tests.
     let of_folder = kinds.iter().filter(|(folder, _)| path.starts_with(folder));
     let (_, kind) = of_folder.max_by_key(|(folder, _)| folder.components().count())?;
@@ -104,7 +110,7 @@ fn kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
 }
 
 /// Removes a leading `./` and a trailing `/`.
-fn clean(folder: &Path) -> PathBuf {
+fn normalize_folder(folder: &Path) -> PathBuf {
     folder
         .components()
         .filter(|part| !matches!(part, std::path::Component::CurDir))

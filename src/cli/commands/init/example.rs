@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{InitPlan, is_free};
-use crate::cli::atomic_write::Planned;
+use super::{InitPlan, is_empty_folder};
+use crate::cli::atomic_write::PlannedFile;
 use crate::cli::exit::{Exit, Failure};
 
 /// Expands to the path and contents of each file.
@@ -61,15 +61,15 @@ const FILES: &[(&str, &str)] = files![
 ];
 
 /// Plans all files of the example. Returns an error unless the folder is missing or empty.
-pub fn plan(folder: &Path) -> Result<InitPlan, Failure> {
-    if !is_free(folder)? {
+pub fn plan_example(folder: &Path) -> Result<InitPlan, Failure> {
+    if !is_empty_folder(folder)? {
         let failure = Failure::new(
             Exit::Conflict,
             format!("the folder `{}` is not empty", folder.display()),
         );
         return Err(failure.with_help("name a new folder"));
     }
-    let planned = |(path, text): &(&str, &str)| Planned {
+    let planned = |(path, text): &(&str, &str)| PlannedFile {
         path: folder.join(path),
         text: (*text).to_owned(),
     };
@@ -98,7 +98,7 @@ mod tests {
     /// Proves that the list contains all files of the example, so that no new file is forgotten. Files that a dbt run
     /// leaves behind are not part of the example.
     #[test]
-    fn all_files_of_the_example_are_carried() {
+    fn all_example_files_are_included() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/subscription_business");
         let mut found = Vec::new();
         let mut folders = vec![folder.clone()];

@@ -19,30 +19,30 @@ pub struct FirstSpec {
 /// Returns a spec for the model with the most known facts. The spec groups by month if the model has a date
 /// column, and includes a sum if the model has a number column.
 pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
-    let models = models(dbt);
+    let models = model_names(dbt);
     let schema = schema(dbt, dialect)?;
     let known = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
     let mut relations: Vec<Relation> = models.iter().map(|name| known(name)).collect();
     // The sort is stable, so equally suitable relations keep their order, and the first of them is used.
-    relations.sort_by_key(|relation| (day(relation).is_none(), amount(relation).is_none()));
+    relations.sort_by_key(|relation| (date_column(relation).is_none(), amount_column(relation).is_none()));
     let taken = |name: &str| models.iter().any(|model| model.eq_ignore_ascii_case(name));
-    let specs = relations.iter().flat_map(|relation| specs(relation, &taken));
+    let specs = relations.iter().flat_map(|relation| candidate_specs(relation, &taken));
     let mut specs = specs.filter(|spec| {
         [Schema::new(), schema.clone()]
             .iter()
-            .all(|schema| compiles(spec, schema, dialect))
+            .all(|schema| is_compilable(spec, schema, dialect))
     });
     Ok(specs.next())
 }
 
-fn compiles(spec: &FirstSpec, schema: &Schema, dialect: Dialect) -> bool {
+fn is_compilable(spec: &FirstSpec, schema: &Schema, dialect: Dialect) -> bool {
     let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
     let compiled = compiler.compile_spec(&spec.text);
     compiled.diagnostics().is_empty() && compiled.model_sql().is_some()
 }
 
 /// Returns the names of the project's own models, followed by its seeds.
-fn models(dbt: &DbtProject) -> Vec<String> {
+fn model_names(dbt: &DbtProject) -> Vec<String> {
     let of = |folders: &[String], section: &str, ending: &str| -> Vec<String> {
         let enabled = |folder: &String| {
             let folder = dbt.folder.join(folder);
@@ -50,7 +50,7 @@ fn models(dbt: &DbtProject) -> Vec<String> {
                 let inner = path.strip_prefix(&folder).unwrap_or(path).with_extension("");
                 dbt.is_enabled(section, &inner)
             };
-            let mut files = super::files(&folder, ending);
+            let mut files = super::find_files(&folder, ending);
             files.retain(is_enabled);
             files
         };
@@ -76,10 +76,10 @@ fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
         .chain(&dbt.seed_paths)
         .map(|folder| dbt.folder.join(folder));
     let files = folders
-        .flat_map(|folder| ["yml", "yaml"].map(|ending| super::files(&folder, ending)))
+        .flat_map(|folder| ["yml", "yaml"].map(|ending| super::find_files(&folder, ending)))
         .flatten();
     let sources: Vec<SourceText> = files
-        .map(|path| SourceText::file(&path))
+        .map(|path| SourceText::from_file(&path))
         .filter(|source| source.fault.is_none())
         .collect();
     let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
@@ -88,18 +88,18 @@ fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
 }
 
 /// Returns the possible specs for a relation, most informative first.
-fn specs(relation: &Relation, taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
+fn candidate_specs(relation: &Relation, taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
     let from = relation.name();
     let mut specs = Vec::new();
-    if let Some(day) = day(relation) {
-        specs.push(spec(from, Some(day), amount(relation), taken));
+    if let Some(day) = date_column(relation) {
+        specs.push(build_spec(from, Some(day), amount_column(relation), taken));
     }
-    specs.push(spec(from, None, amount(relation), taken));
-    specs.push(spec(from, None, None, taken));
+    specs.push(build_spec(from, None, amount_column(relation), taken));
+    specs.push(build_spec(from, None, None, taken));
     specs
 }
 
-fn spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str) -> bool) -> FirstSpec {
+fn build_spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str) -> bool) -> FirstSpec {
     let base = if day.is_some() {
         format!("{from}_by_month")
     } else {
@@ -137,7 +137,7 @@ fn spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str
 }
 
 /// Returns a date column, or a timestamp column if there is no date column.
-fn day(relation: &Relation) -> Option<&str> {
+fn date_column(relation: &Relation) -> Option<&str> {
     let of = |ty: Type| {
         relation
             .columns()
@@ -148,7 +148,7 @@ fn day(relation: &Relation) -> Option<&str> {
 }
 
 /// Returns a column whose sum is meaningful: a numeric column that is not a key.
-fn amount(relation: &Relation) -> Option<&str> {
+fn amount_column(relation: &Relation) -> Option<&str> {
     let is_key = |column: &Column| {
         let name = column.name().to_ascii_lowercase();
         ["id", "key", "number", "year", "month"]

@@ -11,11 +11,11 @@ use formulac::{Dialect, Project};
 use serde_json::{Value, json};
 
 use crate::cli::args::InitArgs;
-use crate::cli::atomic_write::{Planned, Present, write_all};
-use crate::cli::bounds::Bounds;
+use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
+use crate::cli::bounds::WritableFolders;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::plurals::count;
+use crate::cli::plurals::format_count;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
@@ -28,7 +28,7 @@ const SPECS: &str = "metrics/";
 /// Files to write, and messages about files that are kept.
 #[derive(Debug, Default)]
 struct InitPlan {
-    files: Vec<Planned>,
+    files: Vec<PlannedFile>,
     /// Number of lines added to the existing `.gitignore`.
     added: Option<usize>,
     kept: Vec<String>,
@@ -38,11 +38,11 @@ struct InitPlan {
 
 pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     let plan = match &args.folder {
-        Some(folder) if args.example => example::plan(folder)?,
-        _ => plan(&dbt(session, args)?, args.dialect)?,
+        Some(folder) if args.example => example::plan_example(folder)?,
+        _ => plan_init(&find_dbt_project(session, args)?, args.dialect)?,
     };
     for kept in &plan.kept {
-        session.note(&format!("kept {kept}"));
+        session.report_action(&format!("kept {kept}"));
     }
     if args.dry_run && !args.json {
         let texts: Vec<String> = plan
@@ -50,18 +50,18 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
             .iter()
             .map(|file| format!("==> {} <==\n{}", display_path(&file.path), file.text))
             .collect();
-        session.data(&texts.join("\n"))?;
-        session.note("no file is written");
+        session.print_data(&texts.join("\n"))?;
+        session.report_action("no file is written");
         return Ok(Exit::Done);
     }
     let bounds = match &args.folder {
-        Some(folder) if args.example => Bounds::deny_all().and_named(folder),
-        _ => Bounds::from_project(&dbt(session, args)?.folder)?,
+        Some(folder) if args.example => WritableFolders::deny_all().with_named_file(folder),
+        _ => WritableFolders::from_project(&find_dbt_project(session, args)?.folder)?,
     };
     if args.json {
-        let file = |file: &Planned| json!({"path": display_path(&file.path), "text": file.text});
+        let file = |file: &PlannedFile| json!({"path": display_path(&file.path), "text": file.text});
         let files: Vec<Value> = plan.files.iter().map(file).collect();
-        session.json(&json!({"files": files, "kept": plan.kept, "written": !args.dry_run}))?;
+        session.print_json(&json!({"files": files, "kept": plan.kept, "written": !args.dry_run}))?;
     }
     if args.dry_run {
         return Ok(Exit::Done);
@@ -69,26 +69,26 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     write_all(&bounds, &plan.files)?;
     for file in &plan.files {
         let added = plan.added.filter(|_| file.path.ends_with(GITIGNORE));
-        session.note(&match added {
+        session.report_action(&match added {
             Some(lines) => format!(
                 "added {} to {}",
-                count(lines, "line", "lines"),
+                format_count(lines, "line", "lines"),
                 display_path(&file.path)
             ),
             None => format!("wrote {}", display_path(&file.path)),
         });
     }
     if plan.files.is_empty() {
-        session.note("all files are there already");
+        session.report_action("all files are there already");
     }
     match args.folder.as_deref().filter(|_| args.example) {
-        Some(folder) => session.note(&example::next(folder)),
-        None => plan.next.iter().for_each(|next| session.note(next)),
+        Some(folder) => session.report_action(&example::next(folder)),
+        None => plan.next.iter().for_each(|next| session.report_action(next)),
     }
     Ok(Exit::Done)
 }
 
-fn dbt(session: &Session, args: &InitArgs) -> Result<DbtProject, Failure> {
+fn find_dbt_project(session: &Session, args: &InitArgs) -> Result<DbtProject, Failure> {
     let folder = args.folder.as_deref().or(session.global.project_dir.as_deref());
     dbt_project::find(folder)?.ok_or_else(|| {
         let text = match folder {
@@ -101,7 +101,7 @@ fn dbt(session: &Session, args: &InitArgs) -> Result<DbtProject, Failure> {
     })
 }
 
-fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure> {
+fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure> {
     let mut plan = InitPlan::default();
     let place = dbt.folder.join(project::FILE);
     let is_new = !place.exists();
@@ -123,15 +123,15 @@ fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure>
                 .with_help("set the variable, or write formulac.yml with `models:` and `tests:` yourself"));
         }
         let dialect = known_dialect(dbt, dialect)?;
-        let text = project_file::text(dbt, dialect, SPECS);
+        let text = project_file::project_file_text(dbt, dialect, SPECS);
         // All other commands read this file, so it must be free of errors.
         debug_assert_eq!(Project::from_text(&text).1, []);
-        plan.files.push(Planned { path: place, text });
+        plan.files.push(PlannedFile { path: place, text });
         (SPECS.to_owned(), dialect)
     };
-    let first = first(dbt, dialect, &specs, &mut plan)?;
+    let first = plan_first_spec(dbt, dialect, &specs, &mut plan)?;
     plan.next = is_new.then(|| next(dbt, &specs, first.as_deref()));
-    ignored(&dbt.folder.join(GITIGNORE), &mut plan)?;
+    plan_gitignore(&dbt.folder.join(GITIGNORE), &mut plan)?;
     Ok(plan)
 }
 
@@ -143,10 +143,15 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
 }
 
 /// Plans a first spec, if there is no spec yet.
-fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<Option<PathBuf>, Failure> {
+fn plan_first_spec(
+    dbt: &DbtProject,
+    dialect: Dialect,
+    specs: &str,
+    plan: &mut InitPlan,
+) -> Result<Option<PathBuf>, Failure> {
     let folder = dbt.folder.join(specs);
     let present = if folder.is_dir() {
-        project::specs(&folder)?.len()
+        project::find_specs(&folder)?.len()
     } else {
         0
     };
@@ -154,14 +159,14 @@ fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -
         plan.kept.push(format!(
             "{} ({})",
             display_path(&folder),
-            count(present, "spec", "specs")
+            format_count(present, "spec", "specs")
         ));
         return Ok(None);
     }
     match first_spec::find(dbt, dialect)? {
         Some(FirstSpec { name, text }) => {
             let path = folder.join(format!("{name}.yml"));
-            plan.files.push(Planned {
+            plan.files.push(PlannedFile {
                 path: path.clone(),
                 text,
             });
@@ -183,7 +188,7 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
         Some(spec) => (spec.clone(), format!("  formulac preview {spec}\n")),
         None => (display_path(&dbt.folder.join(specs)), String::new()),
     };
-    let known = if dbt.target().join("catalog.json").is_file() {
+    let known = if dbt.target_folder().join("catalog.json").is_file() {
         String::new()
     } else {
         "  dbt docs generate    # so that formulac knows all columns and their types\n".to_owned()
@@ -192,14 +197,16 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
 }
 
 /// Appends the missing lines to `.gitignore`.
-fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
-    let now = Planned {
+fn plan_gitignore(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
+    let now = PlannedFile {
         path: path.to_owned(),
         text: String::new(),
     };
-    let before = match now.read_present()? {
-        Present::Other(bytes) => String::from_utf8(bytes).map_err(|_| Failure::from_source(SourceText::file(path)))?,
-        Present::Nothing | Present::Same => String::new(),
+    let before = match now.read_current_content()? {
+        CurrentContent::Other(bytes) => {
+            String::from_utf8(bytes).map_err(|_| Failure::from_source(SourceText::from_file(path)))?
+        }
+        CurrentContent::Nothing | CurrentContent::Same => String::new(),
     };
     let missing: Vec<&str> = IGNORED
         .into_iter()
@@ -216,7 +223,7 @@ fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
         "\n"
     };
     let text = format!("{before}{end}{}\n", missing.join("\n"));
-    plan.files.push(Planned {
+    plan.files.push(PlannedFile {
         path: path.to_owned(),
         text,
     });
@@ -229,7 +236,7 @@ fn display_path(path: &Path) -> String {
 }
 
 /// Returns whether a folder is missing or empty.
-fn is_free(folder: &Path) -> Result<bool, Failure> {
+fn is_empty_folder(folder: &Path) -> Result<bool, Failure> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_none()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
@@ -239,7 +246,7 @@ fn is_free(folder: &Path) -> Result<bool, Failure> {
 
 /// Returns the files with the extension `ending` in a folder and its subfolders, sorted by path. Unreadable
 /// entries are skipped, because the files are only searched for useful facts.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+fn find_files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

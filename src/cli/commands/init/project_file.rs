@@ -8,7 +8,7 @@ use crate::cli::dbt_project::DbtProject;
 const PROTECTED: [&str; 2] = ["prod", "production"];
 
 /// Returns the project file of a dbt project, with optional settings as comments.
-pub fn text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> String {
+pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> String {
     let first = |paths: &[String], default: &str| {
         let path = paths.first().map_or(default, String::as_str);
         path.trim_start_matches("./").trim_end_matches('/').to_owned()
@@ -37,13 +37,13 @@ tests: {tests}/formulac/
 # Warnings to turn off
 # lint: [W0412]
 ",
-        environments(dbt, dialect)
+        environments_text(dbt, dialect)
     )
 }
 
 /// Returns the profile's outputs as environments. The output that dbt uses by default comes first, because
 /// previews run there.
-fn environments(dbt: &DbtProject, dialect: Dialect) -> String {
+fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
     let Ok(mut profile) = dbt.profile() else {
         return String::new();
     };

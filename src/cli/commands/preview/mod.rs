@@ -11,9 +11,9 @@ use crate::cli::args::{PreviewArgs, TargetOptions};
 use crate::cli::engine::{Answer, Engine, EngineRequest};
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{Knowledge, note_undecided};
+use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::project;
-use crate::cli::session::{Session, Stream, reports};
+use crate::cli::session::{Session, Stream, to_reports};
 use crate::cli::source::SourceText;
 use formulac::diag::{Code, Diagnostic, render};
 
@@ -31,57 +31,57 @@ struct PreviewOutcome {
 
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
-    let mut engine = Engine::choose(session, &args.engine, &project)?;
+    let mut engine = Engine::select_engine(session, &args.engine, &project)?;
     let target = TargetOptions {
         dialect: None,
         schema: args.engine.schema.clone(),
     };
-    let path = Generation::one_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
-    let source = SourceText::file(&path);
+    let path = Generation::single_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
+    let source = SourceText::from_file(&path);
     engine.read_only(Compiler::default().compile_spec(&source.text).tables());
-    let outcome = match outcome(session, args, &project, &mut engine, &path, source) {
+    let outcome = match run_preview(session, args, &project, &mut engine, &path, source) {
         Err(Failure::Found(found)) => PreviewOutcome {
             found,
             ..PreviewOutcome::default()
         },
         outcome => outcome?,
     };
-    let exit = Exit::from_all(&outcome.found);
+    let exit = Exit::from_failures(&outcome.found);
     if args.json {
         let answer = outcome.answer.as_ref();
-        session.json(&json!({
+        session.print_json(&json!({
             "engine": engine.name(),
             "engine_version": answer.map(|answer| answer.version.as_str()),
             "name": outcome.name,
             "sql": outcome.sql,
-            "columns": answer.map(Answer::columns_object).unwrap_or_default(),
-            "rows": answer.map(Answer::rows_object).unwrap_or_default(),
+            "columns": answer.map(Answer::columns_json).unwrap_or_default(),
+            "rows": answer.map(Answer::rows_json).unwrap_or_default(),
             "more": answer.is_some_and(|answer| answer.more),
-            "diagnostics": render::filed_objects(&reports(&outcome.found)),
+            "diagnostics": render::reports_json(&to_reports(&outcome.found)),
         }))?;
     } else {
         session.report(&outcome.found);
         if let Some(answer) = &outcome.answer {
-            show(session, answer)?;
+            print_table(session, answer)?;
         }
     }
     if let Some(answer) = &outcome.answer {
-        session.note(&answer.summary());
+        session.report_action(&answer.summary());
     }
     Ok(exit)
 }
 
 /// Prints the table as data. A message reports the columns that the table omits.
-fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
-    let (text, left_out) = table::text(answer, width());
-    session.data(&text)?;
+fn print_table(session: &Session, answer: &Answer) -> Result<(), Failure> {
+    let (text, left_out) = table::format_table(answer, max_width());
+    session.print_data(&text)?;
     if left_out > 0 {
         let columns = if left_out == 1 {
             "1 column is"
         } else {
             "the last columns are"
         };
-        session.note(&format!(
+        session.report_action(&format!(
             "{columns} not shown, {left_out} of {}; `--json` shows all",
             answer.columns.len()
         ));
@@ -91,7 +91,7 @@ fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
 
 /// Returns the maximum line width in characters: the value of `COLUMNS`, otherwise the width of the terminal. Returns
 /// `None` if the width is unlimited.
-fn width() -> Option<u16> {
+fn max_width() -> Option<u16> {
     let told = std::env::var("COLUMNS")
         .ok()
         .and_then(|text| text.trim().parse::<u16>().ok())
@@ -100,7 +100,7 @@ fn width() -> Option<u16> {
     told.or_else(|| if Stream::Data.is_terminal() { own() } else { None })
 }
 
-fn outcome(
+fn run_preview(
     session: &Session,
     args: &PreviewArgs,
     project: &Project,
@@ -110,13 +110,13 @@ fn outcome(
 ) -> Result<PreviewOutcome, Failure> {
     let dialect = engine.dialect(project)?;
     if let Some(own) = project.dialect().filter(|own| *own != dialect) {
-        session.note(&format!("compiled for {dialect}, not for the project's {own}"));
+        session.report_action(&format!("compiled for {dialect}, not for the project's {own}"));
     }
     let target = TargetOptions {
         dialect: Some(dialect),
         schema: args.engine.schema.clone(),
     };
-    let knowledge = Knowledge::new(session, &target)?;
+    let knowledge = CommandKnowledge::new(session, &target)?;
     let shown = if target.schema.is_none() {
         engine.data_schema(dialect)?
     } else {
@@ -129,9 +129,9 @@ fn outcome(
         return Ok(PreviewOutcome::default());
     };
     if knowledge.place.is_some() {
-        spec.take_model_warnings();
+        spec.add_model_warnings();
     }
-    note_undecided(session, spec.undecided_types());
+    report_undecided_types(session, spec.undecided_types());
     if args.engine.schema.is_none() && args.engine.data.is_some() {
         // Without `--schema`, the schema is inferred from the data files.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.starts_with("did you mean"));

@@ -13,17 +13,17 @@ const NARROWEST: u16 = 8;
 const AROUND: u16 = 3;
 
 /// Returns the table, and the number of result columns that the table omits.
-pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
+pub fn format_table(answer: &Answer, width: Option<u16>) -> (String, usize) {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_truncation_indicator("…");
-    table.set_header(line(
+    table.set_header(table_row(
         answer.columns.iter().map(|column| display_cell(&column.name)).collect(),
     ));
     for row in &answer.rows {
         let values = row.iter().zip(&answer.columns);
-        table.add_row(line(
+        table.add_row(table_row(
             values
-                .map(|(value, column)| cell(value.as_deref(), column.ty))
+                .map(|(value, column)| format_cell(value.as_deref(), column.ty))
                 .collect(),
         ));
     }
@@ -37,13 +37,13 @@ pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
         table
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(width);
-        left_out = leave_out(&mut table, width);
+        left_out = hide_columns(&mut table, width);
     }
     (format!("{table}\n"), left_out)
 }
 
 /// Hides the last columns if the table is too wide even with narrow columns, and returns the number of hidden columns.
-fn leave_out(table: &mut Table, width: u16) -> usize {
+fn hide_columns(table: &mut Table, width: u16) -> usize {
     let widths = table.column_max_content_widths();
     let mut used = 1;
     let fitting = widths.iter().take_while(|natural| {
@@ -57,25 +57,25 @@ fn leave_out(table: &mut Table, width: u16) -> usize {
     widths.len().saturating_sub(fitting)
 }
 
-fn line(texts: Vec<String>) -> Row {
+fn table_row(texts: Vec<String>) -> Row {
     let mut row = Row::from(texts.into_iter().map(Cell::new_owned).collect::<Vec<Cell>>());
     row.max_height(1);
     row
 }
 
 /// Formats a value: NULL as `NULL`, the string "NULL" in quotes, and the empty string as blank.
-fn cell(value: Option<&str>, ty: Type) -> String {
+fn format_cell(value: Option<&str>, ty: Type) -> String {
     match value {
         None => "NULL".to_owned(),
         Some("NULL") => "\"NULL\"".to_owned(),
-        Some(number) if ty.is_number() => display_cell(shortest(number)),
+        Some(number) if ty.is_number() => display_cell(shortest_number(number)),
         Some(text) => display_cell(text),
     }
 }
 
 /// Formats a number in the same way as the language converts numbers to text, without trailing zeros. Engines
 /// print different numbers of trailing zeros.
-fn shortest(number: &str) -> &str {
+fn shortest_number(number: &str) -> &str {
     if !number.contains('.') || number.contains(['e', 'E']) {
         return number;
     }
@@ -107,12 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn any_answer_fits() {
+    fn any_table_fits() {
         for columns in [0, 1, 2, 7, 40] {
             for value in ["", "é", "a\u{1b}[31m\nb", &"long ".repeat(50), &"字".repeat(100)] {
                 for width in [1, 20, 80] {
                     let answer = answer(columns, value);
-                    let (text, left_out) = text(&answer, Some(width));
+                    let (text, left_out) = format_table(&answer, Some(width));
                     assert!(left_out <= columns);
                     assert!(!text.contains('\u{1b}'));
                     assert_eq!(
@@ -136,14 +136,14 @@ mod tests {
             ("1.50", "1.5"),
             ("1.0e+30", "1.0e+30"),
         ] {
-            assert_eq!(shortest(number), expected);
+            assert_eq!(shortest_number(number), expected);
         }
     }
 
     #[test]
-    fn nothing_is_cut_where_there_is_room() {
+    fn cells_are_complete_if_there_is_room() {
         let value = "long ".repeat(50);
-        let (text, left_out) = text(&answer(10, &value), None);
+        let (text, left_out) = format_table(&answer(10, &value), None);
         assert_eq!((left_out, text.matches(value.trim_end()).count()), (0, 10));
     }
 }

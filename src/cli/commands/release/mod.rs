@@ -11,7 +11,7 @@ use formulac::Environment;
 use serde_json::json;
 
 use crate::cli::args::{ReleaseArgs, Selection};
-use crate::cli::commands::sync::{self, Lock, Repository, confirm};
+use crate::cli::commands::sync::{self, ProjectLock, Repository, confirm};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::permissions;
@@ -24,21 +24,21 @@ pub use tags::find;
 pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     let repository = Repository::find(&place.root)?;
-    let _lock = Lock::acquire(session, &place)?;
+    let _lock = ProjectLock::acquire(session, &place)?;
     let named = session.global.env.as_deref();
-    let environment = environment::merged_into(named, &place.project, &place.root)?;
+    let environment = environment::merge_target_environment(named, &place.project, &place.root)?;
     let head = is_ready(session, &place, &repository, environment.as_ref())?;
-    let releases = tags::all(&repository)?;
+    let releases = tags::all_releases(&repository)?;
     let last = releases.first();
     if let Some(same) = last.filter(|last| last.commit == head) {
-        session.note(&format!("{} already contains all of this", same.name));
+        session.report_action(&format!("{} already contains all of this", same.name));
         return Ok(Exit::Done);
     }
-    let name = name(&repository, args.version.as_deref(), last)?;
+    let name = release_name(&repository, args.version.as_deref(), last)?;
     let made = sync::plan_selected(session, &place, &Selection::default())?;
     let found = obstacles::new(session, &place, &repository, environment.as_ref(), last, &made)?;
     let notes = notes::new(&place, &repository, last, &made)?;
-    let text = text(&name, environment.as_ref(), args.message.as_deref(), &notes);
+    let text = tag_message(&name, environment.as_ref(), args.message.as_deref(), &notes);
     if !args.json {
         session.print_escaped(&text)?;
         for it in &found {
@@ -48,19 +48,19 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let is_wanted = found.is_empty() && !args.dry_run && confirm(args.yes, &format!("Release this as {name}?"))?;
     if is_wanted {
         tags::create_tag(&repository, &name, &head, &text, environment.as_ref())?;
-        session.note(&format!("released {name}; run `git push origin {name}` to share it"));
+        session.report_action(&format!("released {name}; run `git push origin {name}` to share it"));
     } else {
-        session.note("nothing is released");
+        session.report_action("nothing is released");
     }
     if args.json {
         let obstacles: Vec<_> = found.iter().map(|it| json!({"what": it.what, "fix": it.fix})).collect();
-        session.json(&json!({
+        session.print_json(&json!({
             "release": name, "after": last.map(|last| last.name.as_str()), "commit": head, "text": text,
             "environment": environment.as_ref().map(|it| it.name.as_str()), "obstacles": obstacles,
             "released": is_wanted,
         }))?;
     }
-    Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::max_severity))
+    Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::most_severe))
 }
 
 /// Returns the commit to release, which is the head of the environment's branch. Returns an error if another branch is
@@ -71,7 +71,8 @@ fn is_ready(
     repository: &Repository,
     environment: Option<&Environment>,
 ) -> Result<String, Failure> {
-    let wanted = environment.and_then(|it| Some((it, environment::branch(&place.project, &place.root, it)?)));
+    let wanted =
+        environment.and_then(|it| Some((it, environment::environment_branch(&place.project, &place.root, it)?)));
     if let Some((environment, branch)) = wanted {
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
@@ -86,7 +87,7 @@ fn is_ready(
             ));
         }
     }
-    let Some(head) = repository.head()? else {
+    let Some(head) = repository.head_commit()? else {
         return Err(Failure::new(Exit::Failed, "there is no commit yet"));
     };
     if !repository.is_clean()? {
@@ -100,7 +101,7 @@ fn is_ready(
 }
 
 /// Returns the requested name, otherwise the last release's name with its last number increased by one.
-fn name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
+fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
     let name = match (asked, last) {
         (Some(asked), _) => asked.to_owned(),
         (None, None) => "v1".to_owned(),
@@ -135,7 +136,7 @@ fn next(last: &str) -> Option<String> {
 }
 
 /// Returns the message of the tag.
-fn text(name: &str, environment: Option<&Environment>, message: Option<&str>, notes: &str) -> String {
+fn tag_message(name: &str, environment: Option<&Environment>, message: Option<&str>, notes: &str) -> String {
     let of = environment.map(|it| format!(" of {}", it.name)).unwrap_or_default();
     let mut text = format!("{name}{of}\n");
     for line in message.iter().flat_map(|message| message.trim().lines()) {
@@ -153,7 +154,7 @@ mod tests {
     use super::next;
 
     #[test]
-    fn the_last_number_counts() {
+    fn last_number_is_incremented() {
         for (last, expected) in [
             ("v1", Some("v2")),
             ("v1.9", Some("v1.10")),

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use formulac::sync::{Action, Ours};
+use formulac::sync::{Action, CurrentSpec};
 
 use super::tags::Release;
 use crate::cli::commands::sync::{PlannedModels, Repository};
 use crate::cli::exit::Failure;
-use crate::cli::plurals::count;
+use crate::cli::plurals::format_count;
 use crate::cli::project;
 use crate::cli::workspace::Workspace;
 
@@ -20,13 +20,15 @@ pub fn new(
     last: Option<&Release>,
     made: &PlannedModels,
 ) -> Result<String, Failure> {
-    let Some(last) = last else { return Ok(first(&made.ours)) };
+    let Some(last) = last else {
+        return Ok(first_release_notes(&made.ours));
+    };
     let mut text = format!("Since {}:\n", last.name);
     if !made.is_sound() {
         text.push_str("  unknown, because the specs have errors\n");
         return Ok(text);
     }
-    let before = models_at(place, repository, &last.commit, made)?;
+    let before = models_at_commit(place, repository, &last.commit, made)?;
     let differing = repository.differing_between(&last.commit, "HEAD")?;
     let differing: BTreeSet<&str> = differing.iter().map(|file| file.path.as_str()).collect();
     let names: BTreeSet<&String> = before.keys().chain(made.ours.keys()).collect();
@@ -39,7 +41,7 @@ pub fn new(
                     ours.compiled
                         .definitions()
                         .iter()
-                        .map(|it| detail(&format!("{}: {}", it.name(), it.formula()))),
+                        .map(|it| one_line_formula(&format!("{}: {}", it.name(), it.formula()))),
                 );
             }
             (Some(_), None) => lines.push(format!("{} {name}", Action::Delete.name())),
@@ -52,9 +54,9 @@ pub fn new(
                     continue;
                 }
                 lines.push(format!("{} {name}", Action::Update.name()));
-                lines.extend(changes.iter().map(|change| detail(&change.to_string())));
+                lines.extend(changes.iter().map(|change| one_line_formula(&change.to_string())));
                 if changes.is_empty() {
-                    lines.push(detail("its files, but none of its definitions"));
+                    lines.push(one_line_formula("its files, but none of its definitions"));
                 }
             }
             (None, None) => {}
@@ -70,12 +72,15 @@ pub fn new(
 }
 
 /// Formats a formula as one line, without its line breaks.
-fn detail(text: &str) -> String {
+fn one_line_formula(text: &str) -> String {
     format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-fn first(ours: &BTreeMap<String, Ours>) -> String {
-    let mut text = format!("The first release, of {}:\n", count(ours.len(), "model", "models"));
+fn first_release_notes(ours: &BTreeMap<String, CurrentSpec>) -> String {
+    let mut text = format!(
+        "The first release, of {}:\n",
+        format_count(ours.len(), "model", "models")
+    );
     for name in ours.keys() {
         let _ = writeln!(text, "  {name}");
     }
@@ -84,20 +89,20 @@ fn first(ours: &BTreeMap<String, Ours>) -> String {
 
 /// Returns the models of the specs in a commit, by name. The value is `None` for a model whose spec at that
 /// commit does not compile now.
-fn models_at(
+fn models_at_commit(
     place: &Workspace,
     repository: &Repository,
     commit: &str,
     made: &PlannedModels,
-) -> Result<BTreeMap<String, Option<Ours>>, Failure> {
-    let paths = repository.files(commit, &[place.specs_folder()])?;
-    let texts = repository.texts_in(commit, &paths)?;
-    let now: BTreeMap<&str, (&String, &Ours)> = made
+) -> Result<BTreeMap<String, Option<CurrentSpec>>, Failure> {
+    let paths = repository.files_in_commit(commit, &[place.specs_folder()])?;
+    let texts = repository.file_texts(commit, &paths)?;
+    let now: BTreeMap<&str, (&String, &CurrentSpec)> = made
         .ours
         .iter()
         .map(|(name, it)| (it.spec.as_str(), (name, it)))
         .collect();
-    let (models, tests) = place.folders();
+    let (models, tests) = place.output_folders();
     let mut found = BTreeMap::new();
     for (path, text) in paths
         .iter()
@@ -113,7 +118,7 @@ fn models_at(
         let Some(tools) = &made.tools else { continue };
         let compiled = tools.as_tools().compiler.compile_spec_at(&text, Some(path));
         if let Some(name) = compiled.name().map(str::to_owned) {
-            found.insert(name, Ours::new(path, &text, compiled, &models, &tests));
+            found.insert(name, CurrentSpec::new(path, &text, compiled, &models, &tests));
         }
     }
     Ok(found)

@@ -8,14 +8,14 @@ use formulac::artifacts::{Status, last_results};
 use formulac::omni::PulledPlace as OmniPlace;
 
 use super::tags::Release;
-use crate::cli::artifacts::{Beside, TargetFolder};
-use crate::cli::commands::change::{self, UnderWay};
-use crate::cli::commands::pull::{self, Pending};
+use crate::cli::artifacts::{RunArtifacts, TargetFolder};
+use crate::cli::commands::change::{self, BranchDifferences};
+use crate::cli::commands::pull::{self, PendingPull};
 use crate::cli::commands::sync::{PlannedModels, Repository};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::last_run;
-use crate::cli::plurals::count;
+use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -29,7 +29,7 @@ pub struct Obstacle {
     pub fix: String,
 }
 
-fn obstacle(exit: Exit, what: impl Into<String>, fix: &str) -> Obstacle {
+fn new_obstacle(exit: Exit, what: impl Into<String>, fix: &str) -> Obstacle {
     Obstacle {
         exit,
         what: what.into(),
@@ -46,22 +46,22 @@ pub fn new(
     made: &PlannedModels,
 ) -> Result<Vec<Obstacle>, Failure> {
     let mut found = Vec::new();
-    found.extend(step(made));
+    found.extend(check_generated_files(made));
     if place.dbt.is_some() {
-        found.extend(omni(session, place)?);
-        found.extend(tests(place, environment)?);
+        found.extend(check_omni(session, place)?);
+        found.extend(check_tests(place, environment)?);
     }
-    found.extend(approvals(session, place, repository, last)?);
+    found.extend(check_approvals(session, place, repository, last)?);
     Ok(found)
 }
 
 /// Checks that specs and dbt's files are in sync.
-fn step(made: &PlannedModels) -> Option<Obstacle> {
+fn check_generated_files(made: &PlannedModels) -> Option<Obstacle> {
     if !made.is_sound() {
-        return Some(obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
+        return Some(new_obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
     }
     if made.plan.conflicts() > 0 {
-        return Some(obstacle(
+        return Some(new_obstacle(
             Exit::Conflict,
             "specs conflict with dbt's files",
             "formulac plan",
@@ -71,17 +71,17 @@ fn step(made: &PlannedModels) -> Option<Obstacle> {
         return None;
     }
     let names: Vec<String> = made.plan.models.iter().map(|model| model.model.clone()).collect();
-    let what = format!("specs and dbt's files differ: {}", named(&names));
-    Some(obstacle(Exit::Faulty, what, "formulac push"))
+    let what = format!("specs and dbt's files differ: {}", list_names(&names));
+    Some(new_obstacle(Exit::Faulty, what, "formulac push"))
 }
 
 /// Checks Omni's files, if the project has ever been pulled.
-fn omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failure> {
+fn check_omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failure> {
     let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else {
         return Ok(None);
     };
-    let pending = pull::pending_pull(session, read, &Beside::read(&dbt.target())?)?;
-    let Some(Pending { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
+    let pending = pull::pending_pull(session, read, &RunArtifacts::read(&dbt.target_folder())?)?;
+    let Some(PendingPull { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
         return Ok(None);
     };
     let places = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes);
@@ -91,15 +91,15 @@ fn omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failur
             _ => None,
         })
         .collect();
-    let what = format!("Omni's files do not match dbt: {}", named(&files));
-    Ok((!files.is_empty()).then(|| obstacle(Exit::Faulty, what, "formulac pull")))
+    let what = format!("Omni's files do not match dbt: {}", list_names(&files));
+    Ok((!files.is_empty()).then(|| new_obstacle(Exit::Faulty, what, "formulac pull")))
 }
 
 /// Checks the results of dbt's last run in the environment.
-fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
+fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(Vec::new()) };
-    let target = dbt.target();
-    let own = environment.map(|it| environment::artifacts(&place.root, &target, it));
+    let target = dbt.target_folder();
+    let own = environment.map(|it| environment::artifacts_folder(&place.root, &target, it));
     let folder = own
         .filter(|folder| folder.join("run_results.json").is_file())
         .unwrap_or(target);
@@ -108,7 +108,7 @@ fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obs
         None => "dbt build".to_owned(),
     };
     let read = TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
-    let mut beside = Beside::read(&folder)?;
+    let mut beside = RunArtifacts::read(&folder)?;
     last_run::save_last_run(&place.root, &folder, &beside);
     beside
         .runs
@@ -118,9 +118,9 @@ fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obs
         let other = beside
             .runs
             .iter()
-            .find(|run| !run.is_of_run())
+            .find(|run| !run.is_run_command())
             .and_then(|run| run.which.as_deref());
-        return Ok(vec![no_results(&folder, other, &build)]);
+        return Ok(vec![missing_results(&folder, other, &build)]);
     };
     let mut found = Vec::new();
     let newer: Vec<String> = read
@@ -131,10 +131,10 @@ fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obs
     if !newer.is_empty() {
         let what = format!(
             "{} newer than dbt's last run: {}",
-            count(newer.len(), "file is", "files are"),
-            named(&newer)
+            format_count(newer.len(), "file is", "files are"),
+            list_names(&newer)
         );
-        found.push(obstacle(Exit::Faulty, what, &build));
+        found.push(new_obstacle(Exit::Faulty, what, &build));
     }
     let is_bad = |status: &Status| matches!(status, Status::Fail | Status::Error | Status::RuntimeError);
     let bad: Vec<String> = last
@@ -143,22 +143,22 @@ fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obs
         .map(|(id, _)| id.split('.').nth(2).unwrap_or(id).to_owned())
         .collect();
     if !bad.is_empty() {
-        let what = format!("{} failed in dbt's last run: {}", bad.len(), named(&bad));
-        found.push(obstacle(Exit::Faulty, what, &build));
+        let what = format!("{} failed in dbt's last run: {}", bad.len(), list_names(&bad));
+        found.push(new_obstacle(Exit::Faulty, what, &build));
     }
     let is_test = |id: &&&str| id.starts_with("test.") || id.starts_with("unit_test.");
     if last.keys().filter(is_test).count() == 0 {
-        found.push(obstacle(Exit::Faulty, "no test ran in dbt's last run", &build));
+        found.push(new_obstacle(Exit::Faulty, "no test ran in dbt's last run", &build));
     }
     Ok(found)
 }
 
 /// Returns the obstacle for missing build results. `other` is the command that overwrote the results.
-fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
+fn missing_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     let folder = folder.display();
     let Some(other) = other else {
         let what = format!("no test results are known: {folder} has no run of dbt");
-        return obstacle(Exit::Faulty, what, build);
+        return new_obstacle(Exit::Faulty, what, build);
     };
     let other = if other == "generate" { "docs generate" } else { other };
     // If the user builds and then runs the same command again, the results are overwritten again.
@@ -173,23 +173,23 @@ fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
         ),
         _ => format!("{build}, after `dbt {other}`"),
     };
-    obstacle(Exit::Faulty, what, &fix)
+    new_obstacle(Exit::Faulty, what, &fix)
 }
 
 /// Checks the approvals of each commit on the branch since the last release, according to the rules that were in force
 /// before the commit.
-fn approvals(
+fn check_approvals(
     session: &Session,
     place: &Workspace,
     repository: &Repository,
     last: Option<&Release>,
 ) -> Result<Vec<Obstacle>, Failure> {
-    let (changes, _) = change::read(place);
+    let (changes, _) = change::read_changes(place);
     let mut found = Vec::new();
     for (commit, parent, title) in repository.first_parents(last.map(|last| last.commit.as_str()))? {
         let Some(parent) = parent else { continue };
         let under_way =
-            UnderWay::open_changes_of_commit(place, repository, &parent, &commit, session.global.env.as_deref())?;
+            BranchDifferences::from_commit(place, repository, &parent, &commit, session.global.env.as_deref())?;
         if !under_way.needs_approval() {
             continue;
         }
@@ -204,13 +204,13 @@ fn approvals(
                     .map(|by| format!("the approval of {by}, who rejected it")),
             );
             let what = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
-            found.push(obstacle(Exit::NotAllowed, what, "formulac change approve"));
+            found.push(new_obstacle(Exit::NotAllowed, what, "formulac change approve"));
         }
     }
     Ok(found)
 }
 
-fn named(names: &[String]) -> String {
+fn list_names(names: &[String]) -> String {
     let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > NAMED {
         text.push_str(&format!(" and {} more", names.len() - NAMED));

@@ -16,7 +16,7 @@ pub struct Release {
 }
 
 /// Returns the releases that are reachable from the current commit, the latest first.
-pub fn all(repository: &Repository) -> Result<Vec<Release>, Failure> {
+pub fn all_releases(repository: &Repository) -> Result<Vec<Release>, Failure> {
     let format = format!("--format=%(refname:short)%00%(*objectname)%00%(contents:trailers:key={TRAILER})%00");
     let args = [
         "for-each-ref",
@@ -42,7 +42,9 @@ pub fn all(repository: &Repository) -> Result<Vec<Release>, Failure> {
 
 /// Returns the release with this name.
 pub fn find(repository: &Repository, name: &str) -> Result<Option<Release>, Failure> {
-    Ok(all(repository)?.into_iter().find(|release| release.name == name))
+    Ok(all_releases(repository)?
+        .into_iter()
+        .find(|release| release.name == name))
 }
 
 /// Tags a commit.

@@ -10,12 +10,12 @@ use formulac::artifacts::{RunResults, Status, last_results};
 use formulac::omni::PulledPlace as FilePlace;
 
 use crate::cli::args::StatusArgs;
-use crate::cli::artifacts::Beside;
-use crate::cli::commands::pull::{self, Pending};
+use crate::cli::artifacts::RunArtifacts;
+use crate::cli::commands::pull::{self, PendingPull};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::health::{HealthPart, list_names, show};
+use crate::cli::health::{HealthPart, list_names, print_health};
 use crate::cli::last_run;
-use crate::cli::plurals::count;
+use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -33,11 +33,11 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         match place.check_folders() {
             Err(Failure::Found(found)) => {
                 session.report(&found);
-                exit = Exit::from_all(&found);
+                exit = Exit::from_failures(&found);
             }
             other => other?,
         }
-        place.warn_of_folders(session, None);
+        place.warn_of_unsearched_folders(session, None);
         parts.extend(specs::spec_health(session, place, &args.selection)?);
     }
     let Some(read) = place.artifacts()? else {
@@ -48,7 +48,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             fix: "dbt build, then dbt docs generate".to_owned(),
             ..HealthPart::default()
         });
-        return Ok(show(session, args.json, &parts)?.max_severity(exit));
+        return Ok(print_health(session, args.json, &parts)?.most_severe(exit));
     };
     let age = read
         .age()
@@ -58,8 +58,8 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     if !newer.is_empty() {
         found.push(format!(
             "{age}; {} newer: {}",
-            count(newer.len(), "file is", "files are"),
-            list_names(&paths(&newer))
+            format_count(newer.len(), "file is", "files are"),
+            list_names(&display_paths(&newer))
         ));
     }
     parts.push(HealthPart {
@@ -79,13 +79,16 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             ..HealthPart::default()
         });
     }
-    let mut beside = Beside::read(&dbt.target())?;
-    last_run::save_last_run(&place.root, &dbt.target(), &beside);
-    parts.extend(pull::pending_pull(session, read, &beside)?.as_ref().map(omni));
-    beside
-        .runs
-        .extend(last_run::overwritten_results(&place.root, dbt, &dbt.target(), &beside));
-    parts.push(tests(&beside.runs));
+    let mut beside = RunArtifacts::read(&dbt.target_folder())?;
+    last_run::save_last_run(&place.root, &dbt.target_folder(), &beside);
+    parts.extend(pull::pending_pull(session, read, &beside)?.as_ref().map(omni_health));
+    beside.runs.extend(last_run::overwritten_results(
+        &place.root,
+        dbt,
+        &dbt.target_folder(),
+        &beside,
+    ));
+    parts.push(tests_health(&beside.runs));
     if let Some(freshness) = &beside.freshness {
         let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
         let stale: Vec<String> = stale
@@ -96,13 +99,13 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         } else {
             vec![format!(
                 "{}: {}",
-                count(stale.len(), "is stale", "are stale"),
+                format_count(stale.len(), "is stale", "are stale"),
                 list_names(&stale)
             )]
         };
         let well = format!(
             "{} when dbt looked",
-            count(freshness.results.len(), "is fresh", "are fresh")
+            format_count(freshness.results.len(), "is fresh", "are fresh")
         );
         parts.push(HealthPart {
             name: "sources",
@@ -112,11 +115,11 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             ..HealthPart::default()
         });
     }
-    Ok(show(session, args.json, &parts)?.max_severity(exit))
+    Ok(print_health(session, args.json, &parts)?.most_severe(exit))
 }
 
 /// Compares Omni's files with dbt's artifacts.
-fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
+fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthPart {
     let files = pull
         .writes
         .iter()
@@ -131,7 +134,7 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
     if !*was_pulled {
         found.push("nothing was pulled yet".to_owned());
     } else if !files.is_empty() {
-        let what = count(files.len(), "file is", "files are");
+        let what = format_count(files.len(), "file is", "files are");
         found.push(format!(
             "{what} differ from dbt's current state: {}",
             list_names(&files)
@@ -141,7 +144,7 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
     if !refused.is_empty() {
         found.push(format!(
             "{} be changed in place: {}",
-            count(refused.len(), "file cannot", "files cannot"),
+            format_count(refused.len(), "file cannot", "files cannot"),
             list_names(&refused)
         ));
     }
@@ -155,14 +158,14 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
 }
 
 /// Reports the tests that failed in their last run.
-fn tests(runs: &[RunResults]) -> HealthPart {
+fn tests_health(runs: &[RunResults]) -> HealthPart {
     let last = last_results(runs);
     let failed = last
         .iter()
         .filter(|(_, last)| matches!(last.result.status, Status::Fail | Status::Error));
     let failed: Vec<String> = failed
         .map(|(id, last)| match last.result.failures.filter(|rows| *rows > 0) {
-            Some(rows) => format!("{} ({})", last_part(id), count(rows as usize, "row", "rows")),
+            Some(rows) => format!("{} ({})", last_part(id), format_count(rows as usize, "row", "rows")),
             None => last_part(id).to_owned(),
         })
         .collect();
@@ -171,11 +174,11 @@ fn tests(runs: &[RunResults]) -> HealthPart {
         (true, false) => Vec::new(),
         _ => vec![format!(
             "{} last: {}",
-            count(failed.len(), "node failed", "nodes failed"),
+            format_count(failed.len(), "node failed", "nodes failed"),
             list_names(&failed)
         )],
     };
-    let well = format!("{} no failures", count(last.len(), "node ran,", "nodes ran,"));
+    let well = format!("{} no failures", format_count(last.len(), "node ran,", "nodes ran,"));
     // A project that was never built is not out of date.
     let is_optional = last.is_empty();
     HealthPart {
@@ -187,7 +190,7 @@ fn tests(runs: &[RunResults]) -> HealthPart {
     }
 }
 
-fn paths(paths: &[PathBuf]) -> Vec<String> {
+fn display_paths(paths: &[PathBuf]) -> Vec<String> {
     paths
         .iter()
         .map(|path| path.strip_prefix("./").unwrap_or(path).display().to_string())

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use formulac::diag::Code;
 use formulac::sync::{Action, ModelPlan};
 
-use super::paths;
+use super::display_paths;
 use crate::cli::args::{Selection, TargetOptions};
-use crate::cli::atomic_write::Planned;
+use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::{promote, sync};
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
 use crate::cli::health::{HealthPart, list_names};
-use crate::cli::plurals::count;
+use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
@@ -21,17 +21,17 @@ use crate::cli::workspace::Workspace;
 /// Reports the state of the project's specs.
 pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
     let of_files = match sync::was_pushed(place) {
-        true => pushed(session, place, selection)?,
-        false => generated(session, place, selection)?,
+        true => push_health(session, place, selection)?,
+        false => generate_health(session, place, selection)?,
     };
     let mut parts = vec![of_files];
-    parts.extend(knowledge(session, place)?);
-    parts.extend(twice(place)?);
+    parts.extend(knowledge_health(session, place)?);
+    parts.extend(duplicates_health(place)?);
     Ok(parts)
 }
 
 /// Reports unknown columns and types that specs read, and facts in `known.yml` that dbt contradicts.
-fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>, Failure> {
+fn knowledge_health(session: &Session, place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let target = TargetOptions::default();
     let dialect = place.dialect(&target)?;
     let specs = spec::compile_all(&place.compiler(session, &target, dialect)?, place.sources()?, || {});
@@ -51,14 +51,14 @@ fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>,
     if !unlisted.is_empty() {
         found.push(format!(
             "{}: {}",
-            count(unlisted.len(), "column is not listed", "columns are not listed"),
+            format_count(unlisted.len(), "column is not listed", "columns are not listed"),
             of(&unlisted)
         ));
     }
     if !untyped.is_empty() {
         found.push(format!(
             "{}: {}",
-            count(untyped.len(), "type is unknown", "types are unknown"),
+            format_count(untyped.len(), "type is unknown", "types are unknown"),
             of(&untyped)
         ));
     }
@@ -79,11 +79,11 @@ fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>,
 }
 
 /// Reports what a push would change.
-fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
+fn push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let made = sync::plan_selected(session, place, selection)?;
     if !made.is_sound() {
         return Ok(health_part(
-            vec![faulty(&made.found).unwrap_or_default()],
+            vec![fault_summary(&made.found).unwrap_or_default()],
             String::new(),
             "formulac check",
         ));
@@ -109,7 +109,7 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
         if !names.is_empty() {
             found.push(format!(
                 "{} {what}: {}",
-                count(names.len(), "model is", "models are"),
+                format_count(names.len(), "model is", "models are"),
                 list_names(&names)
             ));
         }
@@ -122,7 +122,7 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
         .cloned()
         .collect();
     if !uncommitted.is_empty() {
-        let what = count(uncommitted.len(), "file is edited", "files are edited");
+        let what = format_count(uncommitted.len(), "file is edited", "files are edited");
         found.push(format!(
             "{what} by hand and not committed: {}",
             list_names(&uncommitted)
@@ -141,14 +141,14 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
             .collect();
         found.push(format!(
             "{} to resolve: {}",
-            count(places.len(), "conflict is", "conflicts are"),
+            format_count(places.len(), "conflict is", "conflicts are"),
             list_names(&places)
         ));
     }
     let kept: usize = made.plan.models.iter().map(|model| model.kept.len()).sum();
     let well = match kept {
         0 => "as pushed".to_owned(),
-        kept => format!("as pushed, with {}", count(kept, "hand edit", "hand edits")),
+        kept => format!("as pushed, with {}", format_count(kept, "hand edit", "hand edits")),
     };
     let first = conflicts
         .first()
@@ -164,11 +164,11 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.
-fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
+fn generate_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let mut made = Generation::new(place, &compiler, place.sources()?, || {})?;
-    let chosen = made.choose(session, selection)?;
+    let chosen = made.select_models(session, selection)?;
     for (found, _) in made
         .found
         .iter_mut()
@@ -177,16 +177,22 @@ fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Res
     {
         found.diagnostics.clear();
     }
-    let left_out = made.left_out();
-    let delivery = made.delivery(
+    let left_out = made.omission_reasons();
+    let delivery = made.plan_file_changes(
         |at| chosen.models[at] && left_out[at].is_none(),
         selection.is_everything(),
     )?;
-    let faulty = faulty(&made.found);
+    let faulty = fault_summary(&made.found);
     let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
-        (!files.is_empty()).then(|| format!("{}: {}", count(files.len(), one, many), list_names(&paths(&files))))
+        (!files.is_empty()).then(|| {
+            format!(
+                "{}: {}",
+                format_count(files.len(), one, many),
+                list_names(&display_paths(&files))
+            )
+        })
     };
-    let planned = |files: &[Planned]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    let planned = |files: &[PlannedFile]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
     let updated = planned(&delivery.updated)
         .into_iter()
         .filter(|path| !delivery.by_hand.contains(path))
@@ -219,7 +225,7 @@ fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Res
     };
     let well = match delivery.unchanged.len() {
         0 => "there are no specs".to_owned(),
-        files => format!("{} as generated", count(files, "file is", "files are")),
+        files => format!("{} as generated", format_count(files, "file is", "files are")),
     };
     Ok(health_part(found, well, fix))
 }
@@ -234,18 +240,18 @@ fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthPart {
     }
 }
 
-fn faulty(found: &[FailureKind]) -> Option<String> {
+fn fault_summary(found: &[FailureKind]) -> Option<String> {
     let faulty: Vec<String> = found
         .iter()
         .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
         .map(|found| found.file.clone())
         .collect();
-    let what = count(faulty.len(), "spec has errors", "specs have errors");
+    let what = format_count(faulty.len(), "spec has errors", "specs have errors");
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
 }
 
 /// Reports definitions that exist in both specs and Omni; `None` if there are none.
-fn twice(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
+fn duplicates_health(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let sources = place.sources()?;
     let specs: Vec<(String, String)> = sources
         .into_iter()

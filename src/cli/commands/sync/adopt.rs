@@ -3,19 +3,19 @@
 use formulac::sync::{HandEdit, ModelPlan, STATES, TextChange};
 use serde_json::{Value, json};
 
-use super::lock::Lock;
+use super::lock::ProjectLock;
 use super::{apply, conflict, planner};
 use crate::cli::args::AdoptArgs;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::session::{Session, reports};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 
 pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
-    let _lock = Lock::acquire(session, &place)?;
-    let made = planner::make_of(session, &place, &args.selection)?;
+    let _lock = ProjectLock::acquire(session, &place)?;
+    let made = planner::plan_selected_models(session, &place, &args.selection)?;
     if !made.is_sound() {
         session.report(&made.found);
         return Ok(made.exit());
@@ -37,7 +37,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
         .collect();
     let written: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
     if !args.dry_run {
-        apply::without_commit(&place, changes)?;
+        apply::apply_without_commit(&place, changes)?;
     }
     let edits = |of: &dyn Fn(&ModelPlan) -> &Vec<HandEdit>, models: &[&ModelPlan]| -> Vec<Value> {
         let one = |model: &str, edit: &HandEdit| {
@@ -52,17 +52,19 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
             .collect()
     };
     if args.json {
-        session.json(&json!({
+        session.print_json(&json!({
             "adopted": edits(&|model| &model.carried, &taken),
             "kept": edits(&|model| &model.kept, &models),
             "conflicts": conflicts,
             "files": written,
-            "diagnostics": render::filed_objects(&reports(&made.found)),
+            "diagnostics": render::reports_json(&to_reports(&made.found)),
         }))?;
     } else {
         report(session, &place, &models, &taken);
         let what = if args.dry_run { "would write" } else { "wrote" };
-        written.iter().for_each(|path| session.note(&format!("{what} {path}")));
+        written
+            .iter()
+            .for_each(|path| session.report_action(&format!("{what} {path}")));
     }
     Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
 }
@@ -81,7 +83,7 @@ fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[
             let change = change.map_or_else(String::new, |change| {
                 format!(": {}", change.after.as_deref().unwrap_or("gone"))
             });
-            session.note(&format!(
+            session.report_action(&format!(
                 "adopted the {} of {}{change}",
                 edit.property,
                 named(model, edit)
@@ -95,7 +97,7 @@ fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[
         }
         let mut out = String::new();
         for (number, one) in model.conflicts.iter().enumerate() {
-            conflict::show(&mut out, place, model, one, number + 1, model.conflicts.len());
+            conflict::write_conflict(&mut out, place, model, one, number + 1, model.conflicts.len());
         }
         if !out.is_empty() {
             session.warn(out.trim_end());
@@ -105,6 +107,6 @@ fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[
         .iter()
         .all(|model| model.carried.is_empty() && model.kept.is_empty() && model.conflicts.is_empty())
     {
-        session.note("no generated file was edited by hand");
+        session.report_action("no generated file was edited by hand");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use formulac::sync::{
-    Disk, FileChange, Journal, LeftTransaction, TextChange, TransactionFault, left_transaction, prepare,
+    Disk, FileChange, InterruptedTransaction, Journal, TextChange, TransactionFault, interrupted_transaction, prepare,
 };
 use serde_json::{Value, json};
 
@@ -30,14 +30,14 @@ pub struct PushCommit {
 pub const TRAILER: &str = "Formulac-Entry";
 
 impl PushCommit {
-    fn note(&self) -> Value {
+    fn to_note(&self) -> Value {
         json!({
             "message": self.message, "paths": self.paths, "entry": self.entry, "branch": self.branch,
             "begins": self.begins,
         })
     }
 
-    fn read(note: &Value) -> Option<Self> {
+    fn from_note(note: &Value) -> Option<Self> {
         let text = |key: &str| note.get(key).and_then(Value::as_str).map(str::to_owned);
         let paths = note.get("paths")?.as_array()?.iter().filter_map(Value::as_str);
         Some(Self {
@@ -50,20 +50,20 @@ impl PushCommit {
     }
 
     /// Returns whether the last commit is this commit.
-    fn is_made(&self, repository: &Repository) -> Result<bool, Failure> {
+    fn is_created(&self, repository: &Repository) -> Result<bool, Failure> {
         Ok(repository
             .last_message()?
             .contains(&format!("{TRAILER}: {}", self.entry)))
     }
 
     /// Creates the branch and the commit, unless they already exist.
-    fn make(&self, repository: &Repository) -> Result<(), Failure> {
+    fn create_commit(&self, repository: &Repository) -> Result<(), Failure> {
         if let Some(name) = &self.begins
             && repository.branch()? != *name
         {
             repository.begin_branch(name)?;
         }
-        if self.is_made(repository)? {
+        if self.is_created(repository)? {
             Ok(())
         } else {
             repository.commit(&self.paths, &self.message)
@@ -71,8 +71,8 @@ impl PushCommit {
     }
 
     /// Undoes the parts of the commit that were completed: staged files and the new branch.
-    fn unmake(&self, repository: &Repository) -> Result<(), Failure> {
-        repository.forget(&self.paths)?;
+    fn undo_commit(&self, repository: &Repository) -> Result<(), Failure> {
+        repository.unstage_new_files(&self.paths)?;
         match &self.begins {
             Some(name) if repository.branch()? == *name => repository.leave_branch(name, &self.branch),
             _ => Ok(()),
@@ -81,36 +81,38 @@ impl PushCommit {
 }
 
 /// Writes all files, then creates the commit. If a step fails, undoes the previous steps.
-pub fn carry_out(
+pub fn apply_and_commit(
     place: &Workspace,
     repository: &Repository,
     changes: &[FileChange],
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     let mut disk = WorkTreeDisk::from_place(place)?;
-    let journal = prepare(&mut disk, changes, commit.note()).map_err(|fault| failure(&fault))?;
-    let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
+    let journal = prepare(&mut disk, changes, commit.to_note()).map_err(|fault| transaction_failure(&fault))?;
+    let applied = journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault));
     let is_applied = applied.is_ok();
     match applied.and_then(|()| finish(&mut disk, repository, &journal, commit)) {
         Ok(()) => Ok(()),
         // The commit exists, so a later failure in git, such as in a hook, does not undo the commit.
-        Err(_) if commit.is_made(repository).unwrap_or(false) => {
+        Err(_) if commit.is_created(repository).unwrap_or(false) => {
             let _ = journal.finish(&mut disk);
             Ok(())
         }
-        Err(failure) => Err(undone(&mut disk, repository, &journal, commit, is_applied, failure)),
+        Err(failure) => Err(undo_after_failure(
+            &mut disk, repository, &journal, commit, is_applied, failure,
+        )),
     }
 }
 
 /// Changes all files or none in the work tree, and commits nothing.
-pub fn without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(), Failure> {
+pub fn apply_without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(), Failure> {
     let changes = resolve_paths(place, changes)?;
     if changes.is_empty() {
         return Ok(());
     }
     let mut disk = WorkTreeDisk::from_place(place)?;
-    let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| failure(&fault))?;
-    let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
+    let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| transaction_failure(&fault))?;
+    let applied = journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault));
     if applied.is_err() {
         let _ = journal.undo(&mut disk);
     } else {
@@ -126,12 +128,12 @@ fn finish(
     journal: &Journal,
     commit: &PushCommit,
 ) -> Result<(), Failure> {
-    commit.make(repository).or_else(|failure| {
+    commit.create_commit(repository).or_else(|failure| {
         // A formatter hook may reject the commit and change its files. The second attempt then commits the formatted
         // files.
         let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
         if is_rewritten {
-            commit.make(repository)
+            commit.create_commit(repository)
         } else {
             Err(failure)
         }
@@ -142,7 +144,7 @@ fn finish(
     Ok(())
 }
 
-fn undone(
+fn undo_after_failure(
     disk: &mut WorkTreeDisk,
     repository: &Repository,
     journal: &Journal,
@@ -150,14 +152,14 @@ fn undone(
     is_applied: bool,
     why: Failure,
 ) -> Failure {
-    let taken_back = commit.unmake(repository);
+    let taken_back = commit.undo_commit(repository);
     // If a file differs from the contents that were just written, a commit hook changed it.
     let undone = if is_applied {
         journal.undo_all(disk)
     } else {
         journal.undo(disk)
     };
-    let result = undone.map_err(|fault| failure(&fault)).and(taken_back);
+    let result = undone.map_err(|fault| transaction_failure(&fault)).and(taken_back);
     match (result, why) {
         (Ok(()), why) => why,
         (Err(_), Failure::Message(mut message)) => {
@@ -171,31 +173,31 @@ fn undone(
 /// Completes a run that was interrupted, or undoes a run that failed.
 pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
     let mut disk = WorkTreeDisk::from_place(place)?;
-    let (journal, to_undo) = match left_transaction(&mut disk).map_err(|fault| failure(&fault))? {
-        LeftTransaction::Nothing => return Ok(()),
-        LeftTransaction::ToFinish(journal) => (journal, false),
-        LeftTransaction::ToUndo(journal) => (journal, true),
+    let (journal, to_undo) = match interrupted_transaction(&mut disk).map_err(|fault| transaction_failure(&fault))? {
+        InterruptedTransaction::Nothing => return Ok(()),
+        InterruptedTransaction::ToFinish(journal) => (journal, false),
+        InterruptedTransaction::ToUndo(journal) => (journal, true),
     };
-    let Some(commit) = PushCommit::read(&journal.note) else {
+    let Some(commit) = PushCommit::from_note(&journal.note) else {
         // Without a commit, only the files must be restored or completed.
         let done = if to_undo {
             journal.undo(&mut disk)
         } else {
             journal.apply(&mut disk).and_then(|()| journal.finish(&mut disk))
         };
-        return done.map_err(|fault| failure(&fault));
+        return done.map_err(|fault| transaction_failure(&fault));
     };
     let repository = Repository::find(&place.root)?;
     if to_undo {
-        commit.unmake(&repository)?;
-        journal.undo(&mut disk).map_err(|fault| failure(&fault))?;
+        commit.undo_commit(&repository)?;
+        journal.undo(&mut disk).map_err(|fault| transaction_failure(&fault))?;
         session.warn("an earlier push failed before it was complete; it is undone");
         return Ok(());
     }
     // If the commit exists, do not write its files again, because a hook may have changed them.
-    let applied = match commit.is_made(&repository)? {
+    let applied = match commit.is_created(&repository)? {
         true => Ok(()),
-        false => journal.apply(&mut disk).map_err(|fault| failure(&fault)),
+        false => journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault)),
     };
     applied
         .and_then(|()| finish(&mut disk, &repository, &journal, &commit))
@@ -220,7 +222,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
     Ok(())
 }
 
-fn failure(fault: &TransactionFault) -> Failure {
+fn transaction_failure(fault: &TransactionFault) -> Failure {
     match fault {
         TransactionFault::Foreign(_) => Failure::new(Exit::Conflict, format!("no file is written: {fault}"))
             .with_help("plan again, so that the plan includes the new changes"),
@@ -234,7 +236,7 @@ pub fn resolve_paths(
     place: &Workspace,
     changes: impl IntoIterator<Item = TextChange>,
 ) -> Result<Vec<FileChange>, Failure> {
-    let bounds = place.bounds()?;
+    let bounds = place.writable_folders()?;
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut placed = Vec::new();
     let mut disk = WorkTreeDisk::from_place(place)?;

@@ -20,7 +20,14 @@ const CLASHES: usize = 10;
 const LINES: usize = 20;
 
 /// Prints one conflict with its number and the total number of conflicts.
-pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &Conflict, number: usize, all: usize) {
+pub fn write_conflict(
+    out: &mut String,
+    place: &Workspace,
+    model: &ModelPlan,
+    conflict: &Conflict,
+    number: usize,
+    all: usize,
+) {
     let repository = Repository::find(&place.root).ok();
     let who = |path: &str, line: Option<usize>, text: &Option<String>| {
         let lines = text
@@ -40,7 +47,7 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     let _ = writeln!(
         out,
         "conflict {number} of {all}: {} ({}{step})",
-        name(model, conflict),
+        conflict_name(model, conflict),
         conflict.property
     );
     let ours = match conflict.spec_line {
@@ -49,7 +56,7 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     };
     let theirs = format!("{}:{}", conflict.file, conflict.line);
     // A conflict between descriptions in Omni and in dbt has no base from a push.
-    let base = match (conflict.is_of_omni(), &conflict.base) {
+    let base = match (conflict.is_omni_conflict(), &conflict.base) {
         (true, _) => "the last pull",
         (false, None) if conflict.edit.is_none() && conflict.ours.is_some() => "not known",
         (false, _) => "the last push",
@@ -73,8 +80,8 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
         .each_ref()
         .map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
     // For a file, show only the parts that differ, never the complete file.
-    let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_of_omni());
-    let excerpts = if is_file { Default::default() } else { excerpts(texts) };
+    let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_omni_conflict());
+    let excerpts = if is_file { Default::default() } else { shorten(texts) };
     let mut line = |head: &str, place: &str, text: &str, by: &str| {
         let head = format!("  {head:6}  {place}");
         let text = if text.is_empty() {
@@ -121,20 +128,20 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
             });
         }
     }
-    let (command, others) = command(model, conflict);
+    let (command, others) = resolve_command(model, conflict);
     let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
 }
 
 /// Returns the command that resolves the conflict, quoted for a shell, and the other sides that can be chosen.
-pub fn command(model: &ModelPlan, conflict: &Conflict) -> (String, &'static str) {
-    let name = name(model, conflict);
+pub fn resolve_command(model: &ModelPlan, conflict: &Conflict) -> (String, &'static str) {
+    let name = conflict_name(model, conflict);
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
     let name = if name.chars().all(is_plain) {
         name
     } else {
         format!("'{}'", name.replace('\'', r"'\''"))
     };
-    let others = if is_spoken(conflict) {
+    let others = if is_replaceable(conflict) {
         "--theirs, --edit, --base"
     } else {
         "--theirs"
@@ -143,13 +150,13 @@ pub fn command(model: &ModelPlan, conflict: &Conflict) -> (String, &'static str)
 }
 
 /// Returns whether the user can replace the value with a third value, in an editor.
-fn is_spoken(conflict: &Conflict) -> bool {
-    conflict.property == Property::Formula || conflict.is_of_omni()
+fn is_replaceable(conflict: &Conflict) -> bool {
+    conflict.property == Property::Formula || conflict.is_omni_conflict()
 }
 
 /// Returns the name with which `resolve` selects only this conflict.
-fn name(model: &ModelPlan, conflict: &Conflict) -> String {
-    let target = target(model, conflict);
+fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
+    let target = conflict_target(model, conflict);
     match model
         .conflicts
         .iter()
@@ -162,7 +169,7 @@ fn name(model: &ModelPlan, conflict: &Conflict) -> String {
 }
 
 /// Returns the name of the item in conflict: `model.definition`, or the model.
-pub fn target(model: &ModelPlan, conflict: &Conflict) -> String {
+pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
     match &conflict.definition {
         Some(definition) => format!("{}.{definition}", model.model),
         None => model.model.clone(),
@@ -182,11 +189,11 @@ fn last_change(repository: &Repository, path: &str) -> Option<String> {
 }
 
 fn excerpts_of(texts: &[String; 3]) -> [String; 3] {
-    excerpts(texts.each_ref().map(String::as_str))
+    shorten(texts.each_ref().map(String::as_str))
 }
 
 /// Shortens each value to one line around the first difference.
-fn excerpts(texts: [&str; 3]) -> [String; 3] {
+fn shorten(texts: [&str; 3]) -> [String; 3] {
     let lines = texts.map(one_line);
     let [first, rest @ ..] = lines.each_ref().map(|line| line.chars().collect::<Vec<char>>());
     let common = |other: &Vec<char>| first.iter().zip(other).take_while(|(one, other)| one == other).count();

@@ -39,7 +39,7 @@ pub fn check(
         session.warn("not parsed by dbt, because of `--no-parse`");
         return Ok(ParsedProject::No("`--no-parse`"));
     }
-    if !dbt_run::is_there() {
+    if !dbt_run::is_dbt_installed() {
         session.warn("not parsed by dbt, because there is no program `dbt` (set FORMULAC_DBT if it is elsewhere)");
         return Ok(ParsedProject::No("no program `dbt`"));
     }
@@ -58,10 +58,10 @@ pub fn check(
             .map(|text| std::str::from_utf8(text).unwrap_or_default());
         (PathBuf::from(&change.path), text)
     });
-    let copy = ProjectCopy::of(&place.root, dbt, &texts.collect::<CopyChanges<'_>>())
-        .map_err(|error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), &error))?;
+    let copy = ProjectCopy::create_copy(&place.root, dbt, &texts.collect::<CopyChanges<'_>>())
+        .map_err(|error| Failure::io_failure("write", &std::env::temp_dir().to_string_lossy(), &error))?;
     let environment = made.environment.as_ref();
-    let mut refused = validate::parsed(
+    let mut refused = validate::parse_with_dbt(
         session,
         &args.dbt,
         environment,
@@ -83,7 +83,7 @@ pub fn check(
             .map(|plan| plan.model.as_str())
             .collect();
         let models = made.models.iter().filter(|model| written.contains(model.name.as_str()));
-        refused = validate::not_found(&read.manifest, models, &made.found);
+        refused = validate::missing_node_failures(&read.manifest, models, &made.found);
     }
     Ok(if refused.is_empty() {
         ParsedProject::Yes

@@ -1,6 +1,6 @@
 //! File system of the work tree, as transactions use it.
 
-use crate::cli::folder::or_here;
+use crate::cli::folder::or_current_folder;
 use crate::cli::source::read_bytes;
 use std::fs;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use formulac::sync::Disk;
 
-use crate::cli::bounds::Bounds;
+use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
@@ -16,28 +16,28 @@ use crate::cli::workspace::Workspace;
 #[derive(Debug)]
 pub struct WorkTreeDisk {
     root: PathBuf,
-    bounds: Bounds,
+    bounds: WritableFolders,
 }
 
 impl WorkTreeDisk {
     pub fn from_place(place: &Workspace) -> Result<Self, Failure> {
         let root = &place.root;
-        let root = or_here(root).to_owned();
+        let root = or_current_folder(root).to_owned();
         Ok(Self {
             root,
-            bounds: place.bounds()?,
+            bounds: place.writable_folders()?,
         })
     }
 
-    fn at(&self, path: &str) -> PathBuf {
+    fn absolute_path(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
 
     /// Returns the location of a path that is to be written or removed. Returns an error if the path is outside the
     /// project.
-    fn bound(&self, path: &str) -> io::Result<PathBuf> {
-        let whole = self.at(path);
-        match self.bounds.locate(&whole) {
+    fn checked_path(&self, path: &str) -> io::Result<PathBuf> {
+        let whole = self.absolute_path(path);
+        match self.bounds.resolve_path(&whole) {
             Ok(_) => Ok(whole),
             Err(_) => Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
@@ -49,7 +49,7 @@ impl WorkTreeDisk {
 
 impl Disk for WorkTreeDisk {
     fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        match read_bytes(self.at(path)) {
+        match read_bytes(self.absolute_path(path)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -61,16 +61,16 @@ impl Disk for WorkTreeDisk {
             .write(true)
             .create(true)
             .truncate(true)
-            .open(self.bound(path)?)?;
+            .open(self.checked_path(path)?)?;
         file.write_all(bytes)?;
-        if let Some(data) = like.and_then(|like| fs::metadata(self.at(like)).ok()) {
+        if let Some(data) = like.and_then(|like| fs::metadata(self.absolute_path(like)).ok()) {
             file.set_permissions(data.permissions())?;
         }
         file.sync_all()
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let (from, to) = (self.bound(from)?, self.bound(to)?);
+        let (from, to) = (self.checked_path(from)?, self.checked_path(to)?);
         match fs::rename(&from, &to) {
             // A part of the project may be on another disk. In that case, the file is first written next to its final
             // path.
@@ -87,23 +87,23 @@ impl Disk for WorkTreeDisk {
     }
 
     fn remove(&mut self, path: &str) -> io::Result<()> {
-        fs::remove_file(self.bound(path)?)
+        fs::remove_file(self.checked_path(path)?)
     }
 
     fn has_folder(&mut self, path: &str) -> bool {
-        self.at(path).is_dir()
+        self.absolute_path(path).is_dir()
     }
 
     fn make_folder(&mut self, path: &str) -> io::Result<()> {
-        fs::create_dir(self.bound(path)?)
+        fs::create_dir(self.checked_path(path)?)
     }
 
     fn remove_folder(&mut self, path: &str) -> io::Result<()> {
-        fs::remove_dir(self.bound(path)?)
+        fs::remove_dir(self.checked_path(path)?)
     }
 
     fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
-        let entries = match fs::read_dir(self.at(path)) {
+        let entries = match fs::read_dir(self.absolute_path(path)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
@@ -115,7 +115,7 @@ impl Disk for WorkTreeDisk {
     fn flush_folder(&mut self, path: &str) -> io::Result<()> {
         // Windows does not support flushing a folder.
         if cfg!(unix) {
-            fs::File::open(self.at(path))?.sync_all()
+            fs::File::open(self.absolute_path(path))?.sync_all()
         } else {
             Ok(())
         }

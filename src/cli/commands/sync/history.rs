@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{LOG, Log, Logged, REFUSED, short_hash};
+use formulac::sync::{LOG, Log, NumberedEntry, REFUSED, short_hash};
 use serde_json::{Value, json};
 
 use crate::cli::args::LogArgs;
@@ -13,10 +13,14 @@ use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
-    let log = read(&place);
-    let shown: Vec<&Logged> = match &args.name {
+    let log = read_log(&place);
+    let shown: Vec<&NumberedEntry> = match &args.name {
         Some(name) => {
-            let found: Vec<&Logged> = log.entries.iter().filter(|logged| is_of(logged, name)).collect();
+            let found: Vec<&NumberedEntry> = log
+                .entries
+                .iter()
+                .filter(|logged| has_change_to(logged, name))
+                .collect();
             if found.is_empty() {
                 log.find_entries(name)
             } else {
@@ -25,13 +29,13 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         }
         None => log.entries.iter().collect(),
     };
-    let shown: Vec<&Logged> = shown
+    let shown: Vec<&NumberedEntry> = shown
         .into_iter()
         .rev()
         .take(args.limit.unwrap_or(u32::MAX) as usize)
         .collect();
     if args.json {
-        let entry = |logged: &&Logged| {
+        let entry = |logged: &&NumberedEntry| {
             let entry = &logged.entry;
             json!({
                 "number": logged.number, "id": logged.hash, "did": entry.did, "at": entry.at, "by": entry.by,
@@ -41,14 +45,14 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         };
         let fault = |(file, what): &(String, String)| json!({"file": file, "fault": what});
         let faults: Vec<Value> = log.faults.iter().map(fault).collect();
-        session.json(&json!({"entries": shown.iter().map(entry).collect::<Vec<_>>(), "faults": faults}))?;
+        session.print_json(&json!({"entries": shown.iter().map(entry).collect::<Vec<_>>(), "faults": faults}))?;
     } else {
-        session.print_escaped(&text(&shown))?;
+        session.print_escaped(&format_entries(&shown))?;
         for (file, what) in &log.faults {
             session.warn(&format!("{LOG}/{file}: {what}"));
         }
         if log.entries.is_empty() {
-            session.note("nothing was pushed yet");
+            session.report_action("nothing was pushed yet");
         }
     }
     Ok(if log.faults.is_empty() {
@@ -63,16 +67,16 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 pub const REFUSALS: &str = ".formulac/local/log";
 
 /// Returns the log of the project, with the rejected commands of this work tree.
-pub fn read(place: &Workspace) -> Log {
+pub fn read_log(place: &Workspace) -> Log {
     Log::read(
         [LOG, REFUSALS]
             .into_iter()
-            .flat_map(|folder| folder::records(&place.root.join(folder))),
+            .flat_map(|folder| folder::read_yaml_files(&place.root.join(folder))),
     )
 }
 
 /// Returns whether an entry changed a model or definition with this name.
-fn is_of(logged: &Logged, name: &str) -> bool {
+fn has_change_to(logged: &NumberedEntry, name: &str) -> bool {
     let (model, definition) = match name.split_once('.') {
         Some((model, definition)) => (model, Some(definition)),
         None => (name, None),
@@ -96,7 +100,7 @@ fn is_of(logged: &Logged, name: &str) -> bool {
 }
 
 /// Formats the entries with their numbers, hashes and changes.
-pub fn text(entries: &[&Logged]) -> String {
+pub fn format_entries(entries: &[&NumberedEntry]) -> String {
     let mut out = String::new();
     for logged in entries {
         let entry = &logged.entry;

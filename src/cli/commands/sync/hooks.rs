@@ -17,12 +17,12 @@ pub struct FailedHook {
 }
 
 /// File to which git writes its trace. Dropping the value removes the file.
-pub struct Trace(PathBuf);
+pub struct GitTrace(PathBuf);
 
 /// Environment variable that makes git write the trace.
 pub const TRACE: &str = "GIT_TRACE2_EVENT";
 
-impl Trace {
+impl GitTrace {
     /// Chooses a file for the trace in this folder.
     pub fn new(folder: &Path) -> Self {
         let path = folder.join(format!("hooks-{}", std::process::id()));
@@ -36,17 +36,17 @@ impl Trace {
 
     /// Returns the last hook that failed in the traced calls of git.
     pub fn last_failed_hook(&self) -> Option<FailedHook> {
-        failed(&read_text(&self.0).ok()?)
+        find_failed_hook(&read_text(&self.0).ok()?)
     }
 }
 
-impl Drop for Trace {
+impl Drop for GitTrace {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
 }
 
-fn failed(trace: &str) -> Option<FailedHook> {
+fn find_failed_hook(trace: &str) -> Option<FailedHook> {
     let mut hooks: Vec<(Value, FailedHook)> = Vec::new();
     let mut last = None;
     for line in trace.lines() {
@@ -78,22 +78,22 @@ fn failed(trace: &str) -> Option<FailedHook> {
 
 #[cfg(test)]
 mod tests {
-    use super::failed;
+    use super::find_failed_hook;
 
     #[test]
-    fn the_hook_that_failed_is_found() {
+    fn failed_hook_is_found() {
         let trace = r#"
 {"event":"child_start","sid":"1","child_id":0,"child_class":"hook","hook_name":"pre-commit","argv":[".git/hooks/pre-commit"]}
 {"event":"child_start","sid":"1/2","child_id":0,"child_class":"?","argv":["grep"]}
 {"event":"child_exit","sid":"1/2","child_id":0,"pid":3,"code":1}
 {"event":"child_exit","sid":"1","child_id":0,"pid":2,"code":0}
 "#;
-        assert_eq!(failed(trace), None);
-        let hook = failed(&trace.replace("\"code\":0", "\"code\":7")).unwrap();
+        assert_eq!(find_failed_hook(trace), None);
+        let hook = find_failed_hook(&trace.replace("\"code\":0", "\"code\":7")).unwrap();
         assert_eq!(
             (hook.name.as_str(), hook.program.as_str(), hook.status),
             ("pre-commit", ".git/hooks/pre-commit", 7)
         );
-        assert_eq!(failed("no trace\n{}"), None);
+        assert_eq!(find_failed_hook("no trace\n{}"), None);
     }
 }

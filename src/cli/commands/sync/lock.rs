@@ -3,11 +3,11 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use formulac::sync::{LeftTransaction, left_transaction};
+use formulac::sync::{InterruptedTransaction, interrupted_transaction};
 
 use super::apply;
 use super::disk::WorkTreeDisk;
-use crate::cli::bounds::Bounds;
+use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -17,17 +17,17 @@ const LOCK: &str = ".formulac/local/lock";
 
 /// Lock that is held during writes. The operating system releases it when the process ends, even after a crash.
 #[derive(Debug)]
-pub struct Lock {
+pub struct ProjectLock {
     _file: File,
 }
 
-impl Lock {
+impl ProjectLock {
     /// Acquires the lock of the project. If an earlier run was interrupted, first completes or undoes that run.
     pub fn acquire(session: &Session, place: &Workspace) -> Result<Self, Failure> {
-        let failed = |path: &str, error: &std::io::Error| Failure::io("write", path, error);
-        let bounds = place.bounds()?;
-        bounds.locate(&place.root.join(LOCK))?;
-        make_local(&bounds, &place.root)?;
+        let failed = |path: &str, error: &std::io::Error| Failure::io_failure("write", path, error);
+        let bounds = place.writable_folders()?;
+        bounds.resolve_path(&place.root.join(LOCK))?;
+        create_local_folder(&bounds, &place.root)?;
         let file = File::options()
             .write(true)
             .create(true)
@@ -51,22 +51,22 @@ impl Lock {
 
 /// Creates the folder for files that belong to this work tree only. Git ignores them even if the repository's
 /// `.gitignore` does not.
-pub fn make_local(bounds: &Bounds, root: &Path) -> Result<(), Failure> {
+pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), Failure> {
     let folder = root.join(LOCAL);
-    bounds.locate(&folder)?;
+    bounds.resolve_path(&folder)?;
     let ignore = folder.join(".gitignore");
     let made = fs::create_dir_all(&folder).and_then(|()| match fs::symlink_metadata(&ignore) {
         Ok(_) => Ok(()),
         Err(_) => fs::write(&ignore, "*\n"),
     });
-    made.map_err(|error| Failure::io("write", LOCAL, &error))
+    made.map_err(|error| Failure::io_failure("write", LOCAL, &error))
 }
 
 /// Warns about an interrupted run, for commands that write nothing.
 pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
     let waits = !matches!(
-        left_transaction(&mut WorkTreeDisk::from_place(place)?),
-        Ok(LeftTransaction::Nothing)
+        interrupted_transaction(&mut WorkTreeDisk::from_place(place)?),
+        Ok(InterruptedTransaction::Nothing)
     );
     if waits {
         session.warn("warning: a push was interrupted here; `formulac push` completes or undoes it first");

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use formulac::impact::{self, ChangeStart, ColumnChange, show};
-use formulac::sync::{Action, Evidence, Log, MergeRequest, ModelPlan, Plan, Promised, Property, ToldValues, Verdict};
+use formulac::sync::{
+    Action, Evidence, Log, MergeRequest, ModelPlan, Plan, PromisedTests, Property, ReportedValues, Verdict,
+};
 
 use super::dbt_check::ParsedProject;
 use super::planner::PlannedModels;
@@ -30,9 +32,9 @@ pub fn new(
     let is_one = made.plan.models.len() == 1;
     request.title = title
         .map(str::to_owned)
-        .or_else(|| (!is_one).then(|| push::title(&made.plan)))
+        .or_else(|| (!is_one).then(|| push::push_title(&made.plan)))
         .unwrap_or_default();
-    request.checks.push(format!("compiles{}", warnings(&made.found)));
+    request.checks.push(format!("compiles{}", format_warnings(&made.found)));
     match parsed {
         ParsedProject::Yes => request.checks.push("dbt parses it".to_owned()),
         ParsedProject::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
@@ -43,8 +45,11 @@ pub fn new(
         .models
         .iter()
         .filter_map(|model| Some((model, made.ours.get(&model.model)?)));
-    let promised = written.map(|(model, ours)| Promised::new(&model.model, &ours.files));
-    if let Some(tests) = promised.fold(Promised::default(), Promised::combine).section() {
+    let promised = written.map(|(model, ours)| PromisedTests::new(&model.model, &ours.files));
+    if let Some(tests) = promised
+        .fold(PromisedTests::default(), PromisedTests::combine)
+        .section()
+    {
         let built = made.plan.models.iter().filter(|model| model.action != Action::Delete);
         let names: Vec<&str> = built.map(|model| model.model.as_str()).collect();
         request
@@ -52,7 +57,7 @@ pub fn new(
             .push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
     }
     quote_evidence(place, made, &mut request);
-    request.reaches = reaches(session, place, &made.plan)?;
+    request.reaches = impact_markdown(session, place, &made.plan)?;
     let approvals = made
         .environment
         .as_ref()
@@ -84,7 +89,7 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
         let found = made
             .ours
             .get(&name)
-            .and_then(|ours| evidence(place, &name, &ours.source));
+            .and_then(|ours| find_evidence(place, &name, &ours.source));
         let Some(found) = found else {
             unverified.push(name);
             continue;
@@ -98,15 +103,15 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
         } else {
             String::new()
         };
-        request.values.push(ToldValues {
+        request.values.push(ReportedValues {
             model: name,
             place: Some(about),
-            told: found.values(),
+            told: found.describe_values(),
         });
         for proof in &found.proofs {
             let other = match &proof.with {
                 Some(with) => format!("`{with}`"),
-                None => proof.other().to_owned(),
+                None => proof.compared_name().to_owned(),
             };
             let told = proof.message();
             let told = told.lines().next().unwrap_or_default();
@@ -119,7 +124,7 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
     }
     if !unverified.is_empty() {
         let told = format!("not verified (`formulac verify {}`)", unverified.join(" "));
-        request.values.push(ToldValues {
+        request.values.push(ReportedValues {
             model: unverified.join(", "),
             place: None,
             told,
@@ -128,16 +133,16 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
 }
 
 /// Returns the saved evidence for exactly this version of a spec, or `None` if there is none.
-fn evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
+fn find_evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
     let text = read_text(place.root.join(Evidence::evidence_path(model))).ok()?;
     let versions = Evidence::versions(&text)
         .into_iter()
-        .filter(|it| it.is_of(source) && it.model == model);
+        .filter(|it| it.is_for_spec(source) && it.model == model);
     // If two branches have different evidence, quote a result that does not agree.
     versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
 }
 
-fn warnings(found: &[FailureKind]) -> String {
+fn format_warnings(found: &[FailureKind]) -> String {
     let all: Vec<&str> = found
         .iter()
         .flat_map(|found| &found.diagnostics)
@@ -160,21 +165,22 @@ fn warnings(found: &[FailureKind]) -> String {
 }
 
 /// Formats the impact of the changed definitions as Markdown; `None` if there is no manifest.
-fn reaches(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<String>, Failure> {
+fn impact_markdown(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<String>, Failure> {
     if place.artifacts()?.is_none() {
         return Ok(None);
     }
     let known = ImpactContext::read(session, false)?;
     let graph = known.graph();
-    let start = |(name, change): (String, ColumnChange)| Some(graph.start(&graph.resolve_target(&name).ok()?, change));
-    let starts: Vec<ChangeStart> = plan.models.iter().flat_map(changed).filter_map(start).collect();
-    let impact = impact::impact(&graph, &starts, &known.status);
+    let start =
+        |(name, change): (String, ColumnChange)| Some(graph.change_start(&graph.resolve_target(&name).ok()?, change));
+    let starts: Vec<ChangeStart> = plan.models.iter().flat_map(changed_columns).filter_map(start).collect();
+    let impact = impact::compute_impact(&graph, &starts, &known.status);
     known.cache_lineage(&graph);
     Ok(Some(show::format_brief(&impact)))
 }
 
 /// Returns the names of models and definitions that are removed or whose values change.
-fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
+fn changed_columns(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
     let whole = |change: ColumnChange| vec![(model.model.clone(), change)];
     match model.action {
         Action::Delete => return whole(ColumnChange::Gone),

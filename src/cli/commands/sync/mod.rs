@@ -26,18 +26,18 @@ use serde_json::{Value, json};
 
 use self::dbt_check::ParsedProject;
 use crate::cli::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, RollbackArgs, Selection};
-use crate::cli::atomic_write::{Planned, write_all};
+use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
-use crate::cli::session::{Session, reports};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_bytes;
 use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 
-pub use apply::{PushCommit, TRAILER, carry_out, resolve_paths};
-pub use conflict::command as resolve_command;
+pub use apply::{PushCommit, TRAILER, apply_and_commit, resolve_paths};
+pub use conflict::resolve_command;
 pub use history::{REFUSALS, run as log};
-pub use lock::{Lock, make_local};
+pub use lock::{ProjectLock, create_local_folder};
 pub use planner::{PlannedModels, generated_files, was_pushed};
 pub use push::confirm;
 pub use repository::Repository;
@@ -47,26 +47,26 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
     lock::report_waiting(session, &place)?;
-    let made = planner::make_of(session, &place, &args.selection)?;
-    place.warn_of_folders(session, Some(&made.plan));
+    let made = planner::plan_selected_models(session, &place, &args.selection)?;
+    place.warn_of_unsearched_folders(session, Some(&made.plan));
     let exit = made.exit();
     if args.markdown && made.is_sound() && made.plan.conflicts() == 0 {
         let parsed = ParsedProject::No("a push runs it");
-        let request = merge_request::new(session, &place, &made, &parsed, &history::read(&place), None)?;
-        session.data(&request.text(&made.plan))?;
+        let request = merge_request::new(session, &place, &made, &parsed, &history::read_log(&place), None)?;
+        session.print_data(&request.text(&made.plan))?;
     } else if args.json {
         let mut data = made.plan.json();
         if let Value::Object(fields) = &mut data {
             fields.insert(
                 "diagnostics".to_owned(),
-                json!(render::filed_objects(&reports(&made.found))),
+                json!(render::reports_json(&to_reports(&made.found))),
             );
         }
-        session.json(&data)?;
+        session.print_json(&data)?;
     } else {
         session.report_grouped(&made.found);
         if made.is_sound() {
-            session.print_styled(&show::plan(session, &place, &made.plan))?;
+            session.print_styled(&show::format_plan(session, &place, &made.plan))?;
             show::print_refused_descriptions(session, &made.refused);
         }
     }
@@ -75,16 +75,16 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         .as_deref()
         .filter(|_| made.is_sound() && made.plan.conflicts() == 0)
     {
-        let bounds = place.bounds()?.and_named(path);
-        let text = json::text(&push::plan_file(&made.plan, &args.selection));
+        let bounds = place.writable_folders()?.with_named_file(path);
+        let text = json::to_text(&push::plan_file(&made.plan, &args.selection));
         write_all(
             &bounds,
-            &[Planned {
+            &[PlannedFile {
                 path: path.to_owned(),
                 text,
             }],
         )?;
-        session.note(&format!(
+        session.report_action(&format!(
             "saved to {0}; `formulac push {0}` applies exactly this plan",
             path.display()
         ));
@@ -94,7 +94,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
 
 /// Plans the push of the models that a selection chooses.
 pub fn plan_selected(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
-    planner::make_of(session, place, selection)
+    planner::plan_selected_models(session, place, selection)
 }
 
 /// `formulac push`: plans a push and carries it out.
@@ -123,7 +123,7 @@ pub fn show_log(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 }
 
 /// Returns the contents of a file in the project's folder; `None` if the file does not exist.
-fn text_of(root: &Path, path: &str) -> Option<String> {
+fn read_project_file(root: &Path, path: &str) -> Option<String> {
     read_bytes(root.join(path))
         .ok()
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())

@@ -1,8 +1,8 @@
 //! Descriptions in the Omni model that users changed after the last pull.
 
-use formulac::sync::{Described, PulledView, changed_descriptions as of_views};
+use formulac::sync::{DescriptionActions, PulledView, changed_descriptions as of_views};
 
-use super::text_of;
+use super::read_project_file;
 use crate::cli::commands::pull::pull_records;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
@@ -15,17 +15,19 @@ pub fn pulled_view(place: &Workspace, file: &str, text: String) -> Option<Pulled
 }
 
 /// Plans the transfer of descriptions from Omni to dbt. The plan is empty if there was no pull or there is no manifest.
-pub fn plan_descriptions(place: &Workspace, is_spec: impl Fn(&str) -> bool) -> Result<Described, Failure> {
+pub fn plan_descriptions(place: &Workspace, is_spec: impl Fn(&str) -> bool) -> Result<DescriptionActions, Failure> {
     let omni = place.omni_folder();
     let views = pull_records(&place.root).filter_map(|record| {
         let file = format!("{omni}/{}", record.path);
-        let text = text_of(&place.root, &file)?;
+        let text = read_project_file(&place.root, &file)?;
         // Parse only files that changed after the pull, because most files are unchanged.
         (text != record.view).then(|| PulledView::new(record, &file, &text))
     });
     let views: Vec<PulledView> = views.collect();
     match place.manifest()?.filter(|_| !views.is_empty()) {
-        Some(manifest) => Ok(of_views(manifest, &views, is_spec, |path| text_of(&place.root, path))),
-        None => Ok(Described::default()),
+        Some(manifest) => Ok(of_views(manifest, &views, is_spec, |path| {
+            read_project_file(&place.root, path)
+        })),
+        None => Ok(DescriptionActions::default()),
     }
 }

@@ -3,22 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use formulac::dbt::is_as_written;
+use formulac::dbt::is_unmodified;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Action, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Ours, Plan, PushState, Reconciled, STATES, TextChange,
-    Tools, reconcile_all, state_path,
+    Action, CurrentSpec, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan, PushState, ReconcileTools,
+    Reconciled, STATES, TextChange, reconcile_all, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
 
 use super::repository::Repository;
-use super::{omni, text_of};
+use super::{omni, read_project_file};
 use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{First, changed_facts};
+use crate::cli::knowledge::{FactPrecedence, changed_facts};
 use crate::cli::models::{self, CompiledModel};
 use crate::cli::moved_files::MovedFile;
 use crate::cli::session::Session;
@@ -38,7 +38,7 @@ pub struct PlannedModels {
     pub refused: Vec<(String, String)>,
     pub environment: Option<Environment>,
     /// Generated files and definitions, by model.
-    pub ours: BTreeMap<String, Ours>,
+    pub ours: BTreeMap<String, CurrentSpec>,
     /// Tools that convert SQL to formulas; `None` if there is no plan.
     pub tools: Option<Toolbox>,
 }
@@ -57,23 +57,23 @@ impl Toolbox {
     fn new(place: &Workspace, compiler: &Compiler, generation: &Generation<'_>) -> Self {
         Self {
             compiler: compiler.clone(),
-            models: all_of(generation),
+            models: all_specs(generation),
             knowing: OnceLock::new(),
             decompiler: Decompiler::default(),
-            folders: place.folders(),
+            folders: place.output_folders(),
             moved: generation.moved.clone(),
         }
     }
 
     /// Returns the same tools in the form that the library accepts.
-    pub fn as_tools(&self) -> Tools<'_> {
-        Tools {
+    pub fn as_tools(&self) -> ReconcileTools<'_> {
+        ReconcileTools {
             // The compiler needs all models only if a file was edited, because the spec of that file is then compiled
             // again.
-            compiler: self.knowing.get_or_init(|| self.compiler.knowing(&self.models)),
+            compiler: self.knowing.get_or_init(|| self.compiler.with_models(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),
-            moved: self.moved.all(),
+            moved: self.moved.all_moves(),
         }
     }
 }
@@ -81,7 +81,7 @@ impl Toolbox {
 impl PlannedModels {
     /// Returns whether all specs compile, which a plan requires.
     pub fn is_sound(&self) -> bool {
-        Exit::from_all(&self.found) == Exit::Done
+        Exit::from_failures(&self.found) == Exit::Done
     }
 
     pub fn exit(&self) -> Exit {
@@ -90,7 +90,7 @@ impl PlannedModels {
         } else {
             Exit::Done
         };
-        Exit::from_all(&self.found).max_severity(conflict)
+        Exit::from_failures(&self.found).most_severe(conflict)
     }
 }
 
@@ -99,7 +99,7 @@ type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
 
 /// Compiles all specs and compares them with the last push and with the files.
 pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels, Failure> {
-    make_of(session, place, &Selection::default())
+    plan_selected_models(session, place, &Selection::default())
 }
 
 /// Plans the push of the models that a selection chooses. A model that no spec describes any more is deleted only if
@@ -108,13 +108,17 @@ pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
-pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
+pub fn plan_selected_models(
+    session: &Session,
+    place: &Workspace,
+    selection: &Selection,
+) -> Result<PlannedModels, Failure> {
     let environment = environment::selected_environment(&session.global, &place.project)?;
     let target = TargetOptions::default();
-    let compiler = place.compiler_with(session, &target, place.dialect(&target)?, First::Artifacts)?;
+    let compiler = place.compiler_with(session, &target, place.dialect(&target)?, FactPrecedence::Artifacts)?;
     let mut generation = Generation::new(place, &compiler, place.sources()?, || {})?;
     let chosen = (!selection.is_everything())
-        .then(|| generation.choose(session, selection))
+        .then(|| generation.select_models(session, selection))
         .transpose()?;
     let keep_needed = |found: &mut [FailureKind]| {
         for (found, is_needed) in found.iter_mut().zip(chosen.iter().flat_map(|chosen| &chosen.specs)) {
@@ -148,10 +152,10 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     if !made.is_sound() {
         return Ok(made);
     }
-    let mut states = states(place);
-    let mut ours = ours(place, &generation);
-    let left = follow(place, &ours, &mut states);
-    let all = names(&ours, &states);
+    let mut states = read_states(place);
+    let mut ours = ours_by_model(place, &generation);
+    let left = follow_moved_files(place, &ours, &mut states);
+    let all = all_model_names(&ours, &states);
     let files: BTreeMap<String, BTreeMap<String, String>> = all
         .into_iter()
         .map(|name| {
@@ -162,12 +166,12 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     let tools = Toolbox::new(place, &compiler, &generation);
     for (name, found) in &files {
         let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
-        if let Some(base) = never_pushed.and_then(|ours| written_from(place, &tools, name, ours, found)) {
+        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(place, &tools, name, ours, found)) {
             states.insert(name.clone(), (None, vec![base]));
         }
     }
     let described = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
-    let mut reconciled = reconciled(&tools, &ours, &states, &files, described.of_specs);
+    let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours
         .iter()
         .map(|(name, ours)| (name.clone(), ours.source.clone()))
@@ -180,29 +184,29 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     let mut generation = if replaced.is_empty() {
         generation
     } else {
-        with_texts(place, &compiler, &replaced)?
+        generate_with_texts(place, &compiler, &replaced)?
     };
     keep_needed(&mut generation.found);
-    if Exit::from_all(&generation.found) != Exit::Done {
+    if Exit::from_failures(&generation.found) != Exit::Done {
         made.found = generation.found;
         return Ok(made);
     }
-    ours = self::ours(place, &generation);
-    let known = generation.planned_known()?.and_then(|(known, facts)| {
+    ours = self::ours_by_model(place, &generation);
+    let known = generation.plan_known_file()?.and_then(|(known, facts)| {
         let path = place.relative_path(&known.path);
-        let before = text_of(&place.root, &path);
+        let before = read_project_file(&place.root, &path);
         let file = TextChange::new(&path, before, Some(known.text));
         if file.before != file.after {
             return Some(KnownChange { file, facts });
         }
         // `generate` or `plan` has already written the file, so the push only commits it.
-        let committed = Repository::committed_otherwise(&place.root, &path)?;
+        let committed = Repository::committed_if_different(&place.root, &path)?;
         let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
         Some(KnownChange { file, facts })
     });
     made.models = generation.models;
     let plans = files.iter().filter(|(name, _)| is_chosen(name)).map(|(name, found)| {
-        let sides = sides(name, &ours, &states, found);
+        let sides = model_sides(name, &ours, &states, found);
         let done = reconciled.remove(name).unwrap_or_default();
         let state_text = states.get(name).and_then(|(text, _)| text.clone());
         let base = sides.bases.first().filter(|base| {
@@ -235,7 +239,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
 }
 
 /// Adds uncommitted edits of generated files that require no other change, such as comments, to the plans.
-fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, Ours>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
+fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, CurrentSpec>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
     let files = |plan: &ModelPlan| -> Vec<String> {
         let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
         let ours = ours.get(&plan.model).filter(|_| stays);
@@ -265,11 +269,11 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let generation = Generation::new(place, &compiler, place.sources()?, || {})?;
-    if Exit::from_all(&generation.found) != Exit::Done {
+    if Exit::from_failures(&generation.found) != Exit::Done {
         return Err(Failure::Found(generation.found));
     }
     let mut left = BTreeMap::new();
-    for (model, ours) in ours(place, &generation) {
+    for (model, ours) in ours_by_model(place, &generation) {
         left.insert(state_path(&model), PushState::from_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
@@ -281,9 +285,9 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
 }
 
 /// Reconciles the specs with the edits that people made in files and in Omni.
-fn reconciled(
+fn reconcile_models(
     tools: &Toolbox,
-    ours: &BTreeMap<String, Ours>,
+    ours: &BTreeMap<String, CurrentSpec>,
     states: &ModelStates,
     files: &BTreeMap<String, BTreeMap<String, String>>,
     described: Vec<(String, HandEdit)>,
@@ -294,7 +298,7 @@ fn reconciled(
     }
     let mut models: Vec<(ModelSides<'_>, Vec<HandEdit>)> = Vec::new();
     for (name, found) in files {
-        let sides = sides(name, ours, states, found);
+        let sides = model_sides(name, ours, states, found);
         if sides.ours.is_some() {
             models.push((sides, more.remove(name).unwrap_or_default()));
         }
@@ -310,15 +314,15 @@ fn reconciled(
 /// Finds the base of a model that was never pushed and whose files a user edited. The files contain a hash of the
 /// generated contents, which identifies the spec version that produced them: the current version or one of the last
 /// committed versions.
-fn written_from(
+fn find_unpushed_base(
     place: &Workspace,
     tools: &Toolbox,
     name: &str,
-    ours: &Ours,
+    ours: &CurrentSpec,
     found: &BTreeMap<String, String>,
 ) -> Option<PushState> {
     let base = PushState::from_written(name, ours, found);
-    if base.is_some() || found.values().all(|text| is_as_written(text)) {
+    if base.is_some() || found.values().all(|text| is_unmodified(text)) {
         return base;
     }
     let committed = Repository::find(&place.root)
@@ -330,13 +334,13 @@ fn written_from(
         .find_map(|it| PushState::from_written(name, &it, found))
 }
 
-fn names(ours: &BTreeMap<String, Ours>, states: &ModelStates) -> BTreeSet<String> {
+fn all_model_names(ours: &BTreeMap<String, CurrentSpec>, states: &ModelStates) -> BTreeSet<String> {
     ours.keys().chain(states.keys()).cloned().collect()
 }
 
-fn sides<'a>(
+fn model_sides<'a>(
     name: &'a str,
-    ours: &'a BTreeMap<String, Ours>,
+    ours: &'a BTreeMap<String, CurrentSpec>,
     states: &'a ModelStates,
     found: &'a BTreeMap<String, String>,
 ) -> ModelSides<'a> {
@@ -350,20 +354,24 @@ fn sides<'a>(
 }
 
 /// Returns the generated files and definitions by model.
-fn ours(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
-    let (models, tests) = place.folders();
+fn ours_by_model(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, CurrentSpec> {
+    let (models, tests) = place.output_folders();
     let one = |model: &CompiledModel| {
         let built = model.built.as_ref()?;
         let text = &generation.found.get(model.spec)?.text;
-        let mut ours = Ours::new(&model.path, text, built.compiled.clone(), &models, &tests)?;
-        ours.files = generation.moved.paths(ours.files);
+        let mut ours = CurrentSpec::new(&model.path, text, built.compiled.clone(), &models, &tests)?;
+        ours.files = generation.moved.update_keys(ours.files);
         Some((model.name.clone(), ours))
     };
     generation.models.iter().filter_map(one).collect()
 }
 
 /// Updates the paths in the bases of files that were moved since the last push. Returns the old paths by model.
-fn follow(place: &Workspace, ours: &BTreeMap<String, Ours>, states: &mut ModelStates) -> BTreeMap<String, Vec<String>> {
+fn follow_moved_files(
+    place: &Workspace,
+    ours: &BTreeMap<String, CurrentSpec>,
+    states: &mut ModelStates,
+) -> BTreeMap<String, Vec<String>> {
     fn name(path: &str) -> &str {
         path.rsplit('/').next().unwrap_or(path)
     }
@@ -387,7 +395,7 @@ fn follow(place: &Workspace, ours: &BTreeMap<String, Ours>, states: &mut ModelSt
     left
 }
 
-fn all_of(generation: &Generation<'_>) -> Vec<CompiledSpec> {
+fn all_specs(generation: &Generation<'_>) -> Vec<CompiledSpec> {
     generation
         .models
         .iter()
@@ -396,7 +404,7 @@ fn all_of(generation: &Generation<'_>) -> Vec<CompiledSpec> {
 }
 
 /// Compiles all specs again, some of them with different contents.
-fn with_texts<'p>(
+fn generate_with_texts<'p>(
     place: &'p Workspace,
     compiler: &Compiler,
     replaced: &BTreeMap<&str, &str>,
@@ -412,17 +420,17 @@ fn with_texts<'p>(
 
 /// Returns whether the project was ever pushed.
 pub fn was_pushed(place: &Workspace) -> bool {
-    !states(place).is_empty()
+    !read_states(place).is_empty()
 }
 
-fn states(place: &Workspace) -> ModelStates {
+fn read_states(place: &Workspace) -> ModelStates {
     let folder = place.root.join(STATES);
     // Subfolders contain the records of pulls, so skip them.
-    let files = folder::files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
+    let files = folder::find_files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
     let read = own.filter_map(|path| {
-        let name = PushState::model_of(path.file_name()?.to_str()?)?.to_owned();
-        let text = SourceText::large_file(&path, usize::MAX >> 1).text;
+        let name = PushState::state_model(path.file_name()?.to_str()?)?.to_owned();
+        let text = SourceText::from_large_file(&path, usize::MAX >> 1).text;
         let bases = PushState::versions(&text);
         Some((name, (Some(text), bases)))
     });
@@ -432,7 +440,7 @@ fn states(place: &Workspace) -> ModelStates {
 /// Returns the current files of a model in the work tree.
 fn find_changes(
     place: &Workspace,
-    ours: Option<&Ours>,
+    ours: Option<&CurrentSpec>,
     state: Option<&(Option<String>, Vec<PushState>)>,
 ) -> BTreeMap<String, String> {
     let of_bases = state
@@ -442,6 +450,6 @@ fn find_changes(
     let paths: BTreeSet<&String> = ours.iter().flat_map(|ours| ours.files.keys()).chain(of_bases).collect();
     paths
         .into_iter()
-        .filter_map(|path| Some((path.clone(), text_of(&place.root, path)?)))
+        .filter_map(|path| Some((path.clone(), read_project_file(&place.root, path)?)))
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Copy of the dbt project after the changes of a plan. dbt does not follow links to folders, so the folders in which
 //! dbt looks for files are real folders in the copy. Their files are links to the project's files.
 
-use crate::cli::folder::or_here;
+use crate::cli::folder::or_current_folder;
 use crate::cli::source::read_text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -31,13 +31,13 @@ pub type CopyChanges<'c> = BTreeMap<PathBuf, Option<&'c str>>;
 
 impl ProjectCopy {
     /// Creates a copy of the project in `root` with these changes.
-    pub fn of(root: &Path, dbt: &DbtProject, changes: &CopyChanges<'_>) -> io::Result<Self> {
-        let root = fs::canonicalize(or_here(root))?;
-        let (inside, mut outside) = split(&root, dbt.all_paths.iter().map(PathBuf::from));
+    pub fn create_copy(root: &Path, dbt: &DbtProject, changes: &CopyChanges<'_>) -> io::Result<Self> {
+        let root = fs::canonicalize(or_current_folder(root))?;
+        let (inside, mut outside) = split_paths(&root, dbt.all_paths.iter().map(PathBuf::from));
         let packages = local_packages(&root)
             .into_iter()
             .chain([PathBuf::from(&dbt.packages_path)]);
-        outside.extend(split(&root, packages).1);
+        outside.extend(split_paths(&root, packages).1);
         let folder = tempfile::Builder::new().prefix("formulac-").tempdir()?;
         // Paths such as `../macros` lead to the same folder as in the project if the parent folders have the same
         // names.
@@ -82,7 +82,7 @@ impl ProjectCopy {
 
 /// Path that leads out of the project: the number of folders up, the remaining path, and the absolute path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Outside {
+struct OutsidePath {
     /// Outer folders come first, because they include the folders inside them.
     depth: usize,
     up: usize,
@@ -91,7 +91,7 @@ struct Outside {
 }
 
 /// Splits paths into those in the project, relative to its folder, and those that lead out of it.
-fn split(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<Outside>) {
+fn split_paths(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<OutsidePath>) {
     let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
     for path in named {
         let whole = absolute_path(&root.join(&path));
@@ -113,7 +113,7 @@ fn split(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<Pat
                     .nth(up)
                     .and_then(|above| whole.strip_prefix(above).ok());
                 let below = below.unwrap_or(Path::new("")).to_owned();
-                outside.insert(Outside {
+                outside.insert(OutsidePath {
                     depth: whole.components().count(),
                     up,
                     below,
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_lead_into_the_project_or_out_of_it() {
+    fn paths_are_split_by_project_folder() {
         let root = Path::new("/data/repository/transform");
         let named = [
             "models/",
@@ -251,7 +251,7 @@ mod tests {
             "../transform/seeds",
             "/other",
         ];
-        let (inside, outside) = split(root, named.map(PathBuf::from));
+        let (inside, outside) = split_paths(root, named.map(PathBuf::from));
         let inside: Vec<&str> = inside.iter().filter_map(|path| path.to_str()).collect();
         assert_eq!(inside, ["models", "more/models", "seeds"]);
         let outside: Vec<(usize, &str)> = outside
@@ -263,7 +263,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn folders_that_dbt_walks_through_are_real() {
+    fn folders_walked_by_dbt_are_real() {
         use std::os::unix::fs::symlink;
 
         let home = tempfile::tempdir().unwrap();
@@ -303,7 +303,7 @@ mod tests {
         .into_iter()
         .map(|(path, text)| (PathBuf::from(path), text))
         .collect();
-        let copy = ProjectCopy::of(&root, &dbt, &changes).unwrap();
+        let copy = ProjectCopy::create_copy(&root, &dbt, &changes).unwrap();
         let read = |path: &str| fs::read_to_string(copy.root.join(path)).ok();
         let is_link = |path: &str| fs::symlink_metadata(copy.root.join(path)).unwrap().is_symlink();
         for path in [

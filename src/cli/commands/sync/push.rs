@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 
 use super::apply::{self, PushCommit, TRAILER};
 use super::dbt_check::{self, ParsedProject};
-use super::lock::Lock;
+use super::lock::ProjectLock;
 use super::planner;
 use super::repository::Repository;
 use super::{history, merge_request, show};
 use crate::cli::args::{PushArgs, Selection};
-use crate::cli::atomic_write::{Planned, write_all};
+use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::health::list_names;
 use crate::cli::json;
 use crate::cli::permissions;
 use crate::cli::project;
-use crate::cli::session::{Session, reports};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 
@@ -33,27 +33,27 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
     let repository = Repository::find(&place.root)?;
-    let _lock = Lock::acquire(session, &place)?;
+    let _lock = ProjectLock::acquire(session, &place)?;
     let environment = environment::selected_environment(&session.global, &place.project)?;
     refuse_elsewhere(session, &place, &repository, environment.as_ref(), "push", true)?;
-    let kept = args.plan.as_deref().map(read).transpose()?;
-    let selection = kept.as_ref().map_or_else(|| args.selection.clone(), selection);
-    let made = planner::make_of(session, &place, &selection)?;
-    place.warn_of_folders(session, Some(&made.plan));
+    let kept = args.plan.as_deref().map(read_plan).transpose()?;
+    let selection = kept.as_ref().map_or_else(|| args.selection.clone(), saved_selection);
+    let made = planner::plan_selected_models(session, &place, &selection)?;
+    place.warn_of_unsearched_folders(session, Some(&made.plan));
     if let (Some(path), Some(plan)) = (&args.plan, &kept) {
-        same(path, plan, &super::push::plan_file(&made.plan, &selection))?;
+        require_same_plan(path, plan, &super::push::plan_file(&made.plan, &selection))?;
     }
     if !args.json {
         session.report_grouped(&made.found);
         if made.is_sound() {
-            session.print_styled(&show::plan(session, &place, &made.plan))?;
+            session.print_styled(&show::format_plan(session, &place, &made.plan))?;
             show::print_refused_descriptions(session, &made.refused);
         }
     }
     let exit = made.exit();
     if exit != Exit::Done {
         report(session, args, &made.plan, &made.found, None)?;
-        session.note("no file is written");
+        session.report_action("no file is written");
         return Ok(exit);
     }
     if made.plan.is_empty() {
@@ -62,24 +62,24 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let branch = PushBranch::new(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
     if !confirm(args.yes, &format!("Commit this to {}?", branch.name()))? {
-        session.note("no file is written");
+        session.report_action("no file is written");
         return Ok(Exit::Done);
     }
     let parsed = dbt_check::check(session, args, &place, &made)?;
     if let ParsedProject::Refused(refused, copy) = &parsed {
-        let exit = Exit::from_all(refused);
+        let exit = Exit::from_failures(refused);
         report(session, args, &made.plan, refused, None)?;
         session.report(refused);
-        session.note("no file is written, because dbt rejects the models");
+        session.report_action("no file is written, because dbt rejects the models");
         session.warn(&format!(
             "the copy of the project that dbt parsed is in {}",
             copy.display()
         ));
         return Ok(exit);
     }
-    let log = history::read(&place);
+    let log = history::read_log(&place);
     let mut pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
-    session.note(&format!(
+    session.report_action(&format!(
         "committed to {}: {}, entry {}",
         branch.name(),
         pushed.commit,
@@ -109,7 +109,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         let title = args.message.as_deref();
         let request = merge_request::new(session, &place, &made, &parsed, &log, title)?;
         pushed.request = Some(request.text(&made.plan));
-        offer(
+        print_merge_request(
             session,
             args,
             &place,
@@ -128,7 +128,7 @@ fn display_path(place: &Workspace, path: &str) -> String {
 }
 
 /// Result of a push.
-struct Pushed {
+struct PushResult {
     commit: String,
     entry: String,
     /// Description of the merge request, if the branch is meant to be merged.
@@ -136,7 +136,7 @@ struct Pushed {
 }
 
 /// Prints the description of the merge request, and saves it in a file for the forge's command-line program.
-fn offer(
+fn print_merge_request(
     session: &Session,
     args: &PushArgs,
     place: &Workspace,
@@ -144,17 +144,17 @@ fn offer(
     text: &str,
 ) -> Result<(), Failure> {
     write_all(
-        &place.bounds()?,
-        &[Planned {
+        &place.writable_folders()?,
+        &[PlannedFile {
             path: place.root.join(merge_request::FILE),
             text: text.to_owned(),
         }],
     )?;
     if !args.json {
-        session.data(&format!("\n{text}"))?;
+        session.print_data(&format!("\n{text}"))?;
     }
-    session.note(&format!("merge it into {} after its approval", branch.now));
-    session.note(&merge_request::next_step(branch.name(), &branch.now));
+    session.report_action(&format!("merge it into {} after its approval", branch.now));
+    session.report_action(&merge_request::next_step(branch.name(), &branch.now));
     Ok(())
 }
 
@@ -163,7 +163,7 @@ fn report(
     args: &PushArgs,
     plan: &Plan,
     found: &[FailureKind],
-    pushed: Option<&Pushed>,
+    pushed: Option<&PushResult>,
 ) -> Result<(), Failure> {
     if !args.json {
         return Ok(());
@@ -173,9 +173,12 @@ fn report(
         let pushed = pushed
             .map(|pushed| json!({"commit": pushed.commit, "entry": pushed.entry, "merge_request": pushed.request}));
         fields.insert("pushed".to_owned(), json!(pushed));
-        fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(found))));
+        fields.insert(
+            "diagnostics".to_owned(),
+            json!(render::reports_json(&to_reports(found))),
+        );
     }
-    session.json(&data)
+    session.print_json(&data)
 }
 
 /// Returns a plan as JSON for a later push, with the selection that it was made for.
@@ -192,7 +195,7 @@ pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
 }
 
 /// Returns the selection that a plan was made with.
-fn selection(plan: &Value) -> Selection {
+fn saved_selection(plan: &Value) -> Selection {
     let of = &plan["selection"];
     let texts = |key: &str| {
         of[key]
@@ -210,8 +213,8 @@ fn selection(plan: &Value) -> Selection {
 }
 
 /// Reads a plan.
-fn read(path: &Path) -> Result<Value, Failure> {
-    let source = SourceText::large_file(path, usize::MAX >> 1);
+fn read_plan(path: &Path) -> Result<Value, Failure> {
+    let source = SourceText::from_large_file(path, usize::MAX >> 1);
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
@@ -224,8 +227,8 @@ fn read(path: &Path) -> Result<Value, Failure> {
 }
 
 /// Returns an error if a saved plan differs from the plan that would be computed now.
-fn same(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
-    if *kept == json!(json::Versioned::from_object(now)) {
+fn require_same_plan(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
+    if *kept == json!(json::VersionedJson::from_object(now)) {
         return Ok(());
     }
     Err(Failure::new(
@@ -263,9 +266,9 @@ impl PushBranch {
         };
         let wanted = required_branch(place, repository, environment)?;
         let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
-        if environment.is_merged_into() {
+        if environment.is_reviewed() {
             let hash = content_hash(plan.json().to_string().as_bytes());
-            let name = format!("{}{}", begun(environment), hash.get(..8).unwrap_or_default());
+            let name = format!("{}{}", branch_prefix(environment), hash.get(..8).unwrap_or_default());
             let taken = repository.has_branch(&name)?;
             let begins = if taken {
                 format!("{name}-{}", Timestamp::now().as_second())
@@ -302,7 +305,7 @@ impl PushBranch {
 }
 
 /// Returns the prefix of the names of branches that pushes to an environment create.
-fn begun(environment: &Environment) -> String {
+fn branch_prefix(environment: &Environment) -> String {
     format!("formulac/{}-", environment.name)
 }
 
@@ -316,12 +319,12 @@ pub fn refuse_elsewhere(
     command: &str,
     or_begun: bool,
 ) -> Result<(), Failure> {
-    let Some(environment) = environment.filter(|it| it.is_merged_into()) else {
+    let Some(environment) = environment.filter(|it| it.is_reviewed()) else {
         return Ok(());
     };
     let now = repository.branch()?;
     match required_branch(place, repository, environment)? {
-        Some(wanted) if wanted != now && !(or_begun && now.starts_with(&begun(environment))) => {
+        Some(wanted) if wanted != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
             let what = format!(
                 "`{}` is only changed on its branch `{wanted}`, but this is `{now}`",
                 environment.name
@@ -345,7 +348,7 @@ fn required_branch(
     repository: &Repository,
     environment: &Environment,
 ) -> Result<Option<String>, Failure> {
-    let Some(name) = environment::branch(&place.project, &place.root, environment) else {
+    let Some(name) = environment::environment_branch(&place.project, &place.root, environment) else {
         return Ok(None);
     };
     if repository.is_branch_name(&name)? && !name.starts_with('-') {
@@ -382,8 +385,8 @@ fn write(
     plan: &Plan,
     branch: &PushBranch,
     message: Option<&str>,
-) -> Result<Pushed, Failure> {
-    let lines = lines(plan);
+) -> Result<PushResult, Failure> {
+    let lines = change_lines(plan);
     let known = plan.known.iter().map(|known| known.file.clone());
     let written = known.clone().filter(|file| file.before != file.after);
     let changes = plan
@@ -393,7 +396,7 @@ fn write(
         .chain(written);
     let paths = plan.models.iter().flat_map(|model| model.paths.iter().cloned());
     let paths: Vec<String> = paths.chain(known.map(|file| file.path)).collect();
-    let title = message.map_or_else(|| title(plan), str::to_owned);
+    let title = message.map_or_else(|| push_title(plan), str::to_owned);
     let what = PushAction {
         did: "push",
         title,
@@ -416,7 +419,7 @@ pub struct PushAction {
 }
 
 /// Creates the part of a commit that all commands share.
-pub fn commit_of(
+pub fn prepare_commit(
     place: &Workspace,
     repository: &Repository,
     branch: &PushBranch,
@@ -431,16 +434,16 @@ fn commit(
     repository: &Repository,
     branch: &PushBranch,
     what: PushAction,
-) -> Result<Pushed, Failure> {
-    let log = history::read(place);
-    let entry = entry(repository, &log, &what)?;
+) -> Result<PushResult, Failure> {
+    let log = history::read_log(place);
+    let entry = new_log_entry(repository, &log, &what)?;
     let mut changes = what.changes;
     let mut paths = what.paths;
     let path = format!("{LOG}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
     let changes = apply::resolve_paths(place, changes)?;
-    let ignored = repository.ignored(&paths)?;
+    let ignored = repository.ignored_paths(&paths)?;
     if let Some(path) = ignored.first() {
         return Err(
             Failure::new(Exit::Failed, format!("git ignores `{path}`, which is part of the push"))
@@ -448,7 +451,7 @@ fn commit(
         );
     }
     let hash = entry.hash();
-    let message = message(&what.title, &what.lines, &hash);
+    let message = commit_message(&what.title, &what.lines, &hash);
     let commit = PushCommit {
         message,
         paths,
@@ -456,16 +459,16 @@ fn commit(
         branch: branch.now.clone(),
         begins: branch.begins.clone(),
     };
-    apply::carry_out(place, repository, &changes, &commit)?;
-    let made = repository.head()?.unwrap_or_default();
-    Ok(Pushed {
+    apply::apply_and_commit(place, repository, &changes, &commit)?;
+    let made = repository.head_commit()?.unwrap_or_default();
+    Ok(PushResult {
         commit: made.get(..7).unwrap_or_default().to_owned(),
         entry: hash,
         request: None,
     })
 }
 
-fn entry(repository: &Repository, log: &Log, what: &PushAction) -> Result<LogEntry, Failure> {
+fn new_log_entry(repository: &Repository, log: &Log, what: &PushAction) -> Result<LogEntry, Failure> {
     let mut entry = LogEntry::default();
     entry.parents = log.head_hashes();
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
@@ -482,7 +485,7 @@ fn entry(repository: &Repository, log: &Log, what: &PushAction) -> Result<LogEnt
 }
 
 /// Formats the changes: one line per model and per definition.
-fn lines(plan: &Plan) -> Vec<String> {
+fn change_lines(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for model in &plan.models {
         lines.push(format!("{} {}", model.action.name(), model.model));
@@ -500,7 +503,7 @@ fn lines(plan: &Plan) -> Vec<String> {
 
 /// Returns the title of a commit, such as `Update monthly_revenue`. If several models change, the title contains their
 /// number.
-pub fn title(plan: &Plan) -> String {
+pub fn push_title(plan: &Plan) -> String {
     match plan.models.as_slice() {
         [] => "Renew known.yml".to_owned(),
         models
@@ -529,7 +532,7 @@ pub fn title(plan: &Plan) -> String {
     }
 }
 
-fn message(title: &str, lines: &[String], entry: &str) -> String {
+fn commit_message(title: &str, lines: &[String], entry: &str) -> String {
     let mut listed: Vec<String> = lines.iter().take(NAMED).cloned().collect();
     if lines.len() > NAMED {
         listed.push(format!("and {} more", lines.len() - NAMED));

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::hooks::{self, FailedHook, Trace};
+use super::hooks::{self, FailedHook, GitTrace};
 use super::lock::LOCAL;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::folder::or_here;
-use crate::cli::git::{git, git_bytes, git_traced};
+use crate::cli::folder::or_current_folder;
+use crate::cli::git::{run_git_for_bytes, run_git_in, run_git_traced};
 use crate::cli::identity;
 use crate::cli::program::ProgramOutput;
 
@@ -33,8 +33,8 @@ const AT_ONCE: usize = 400;
 impl Repository {
     /// Finds the repository that contains this folder.
     pub fn find(folder: &Path) -> Result<Self, Failure> {
-        let folder = or_here(folder).to_owned();
-        let inside = git(&folder, &["rev-parse", "--is-inside-work-tree"], "")?;
+        let folder = or_current_folder(folder).to_owned();
+        let inside = run_git_in(&folder, &["rev-parse", "--is-inside-work-tree"], "")?;
         if !inside.succeeded || inside.out.trim() != "true" {
             return Err(
                 Failure::new(Exit::Failed, "the project is not in a git repository").with_help(
@@ -55,10 +55,10 @@ impl Repository {
 
     /// If a file differs from its committed version, returns the committed contents, or `Some(None)` if the file was
     /// never committed. Returns `None` if the file is unchanged or ignored, or if there is no repository.
-    pub fn committed_otherwise(folder: &Path, path: &str) -> Option<Option<String>> {
-        let folder = or_here(folder);
+    pub fn committed_if_different(folder: &Path, path: &str) -> Option<Option<String>> {
+        let folder = or_current_folder(folder);
         let of = |args: &[&str]| {
-            git(folder, args, "")
+            run_git_in(folder, args, "")
                 .ok()
                 .filter(|output| output.succeeded)
                 .map(|output| output.out)
@@ -69,7 +69,7 @@ impl Repository {
 
     /// Returns the path from the repository's folder to the project's folder, with a trailing `/`. The path is empty if
     /// both are the same folder.
-    pub fn prefix(&self) -> Result<String, Failure> {
+    pub fn project_prefix(&self) -> Result<String, Failure> {
         Ok(self
             .run_git(&["rev-parse", "--show-prefix"])?
             .trim_end_matches('\n')
@@ -77,7 +77,7 @@ impl Repository {
     }
 
     /// Returns the repository's folder.
-    pub fn top(&self) -> Result<PathBuf, Failure> {
+    pub fn top_folder(&self) -> Result<PathBuf, Failure> {
         Ok(PathBuf::from(
             self.run_git(&["rev-parse", "--show-toplevel"])?.trim_end_matches('\n'),
         ))
@@ -116,14 +116,18 @@ impl Repository {
     }
 
     /// Returns the commit of HEAD, or `None` before the first commit.
-    pub fn head(&self) -> Result<Option<String>, Failure> {
+    pub fn head_commit(&self) -> Result<Option<String>, Failure> {
         let output = self.run(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?;
         Ok(Some(output.out.trim().to_owned()).filter(|_| output.succeeded))
     }
 
     /// Returns the paths that git ignores.
-    pub fn ignored(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
-        let output = git(&self.folder, &["check-ignore", "-z", "--stdin"], &listed(paths))?;
+    pub fn ignored_paths(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
+        let output = run_git_in(
+            &self.folder,
+            &["check-ignore", "-z", "--stdin"],
+            &null_separated_paths(paths),
+        )?;
         // Exit status 1 means that no path is ignored.
         if !output.succeeded && !output.err.is_empty() {
             return Err(Failure::new(
@@ -153,7 +157,7 @@ impl Repository {
     /// Commits the current contents of these files, and no other staged changes.
     pub fn commit(&self, paths: &[String], message: &str) -> Result<(), Failure> {
         let message = format!("--message={message}");
-        let author = identity::from_environment().map(|author| format!("--author={author}"));
+        let author = identity::user_from_environment().map(|author| format!("--author={author}"));
         let mut args = vec!["commit", "--quiet", "--only", "--cleanup=whitespace", &message];
         args.extend(author.as_deref());
         self.commit_with(&args, paths)
@@ -174,7 +178,7 @@ impl Repository {
     /// Resets the index to the last commit, for the files of that commit.
     fn reset_committed(&self) -> Result<(), Failure> {
         // A hook may have committed files outside of the project's folder.
-        let top = self.top()?;
+        let top = self.top_folder()?;
         let args = [
             "diff-tree",
             "-r",
@@ -187,7 +191,7 @@ impl Repository {
         ];
         let files = self.run_git(&args)?;
         let args = ["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
-        if !files.is_empty() && !git(&top, &args, &files)?.succeeded {
+        if !files.is_empty() && !run_git_in(&top, &args, &files)?.succeeded {
             return Err(Failure::new(Exit::Failed, "`git reset` failed after the commit"));
         }
         Ok(())
@@ -206,11 +210,11 @@ impl Repository {
                 "--pathspec-from-file=-",
                 "--pathspec-file-nul",
             ],
-            &listed(&there),
+            &null_separated_paths(&there),
         )?;
         // Skip deleted files that were never tracked, but include deleted files that are staged, because git must
         // record their removal.
-        let known: &[&str] = match self.head()? {
+        let known: &[&str] = match self.head_commit()? {
             Some(_) => &["ls-files", "-z", "--with-tree=HEAD", "--"],
             None => &["ls-files", "-z", "--"],
         };
@@ -218,8 +222,14 @@ impl Repository {
         let known: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
         let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
         let args = [args, &["--pathspec-from-file=-", "--pathspec-file-nul"]].concat();
-        let trace = Trace::new(&self.folder.join(LOCAL));
-        let output = git_traced(&self.folder, &args, &listed(&known), hooks::TRACE, trace.path())?;
+        let trace = GitTrace::new(&self.folder.join(LOCAL));
+        let output = run_git_traced(
+            &self.folder,
+            &args,
+            &null_separated_paths(&known),
+            hooks::TRACE,
+            trace.path(),
+        )?;
         match trace.last_failed_hook().filter(|_| !output.succeeded) {
             None => run_git("commit", output).map(|_| ()),
             Some(hook) => Err(hook_failed(&hook, &output)),
@@ -227,11 +237,11 @@ impl Repository {
     }
 
     /// Unstages files that a failed commit left in the index.
-    pub fn forget(&self, paths: &[String]) -> Result<(), Failure> {
-        let output = git(
+    pub fn unstage_new_files(&self, paths: &[String]) -> Result<(), Failure> {
+        let output = run_git_in(
             &self.folder,
             &["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"],
-            &listed(paths),
+            &null_separated_paths(paths),
         )?;
         // Before the first commit, there is no state to restore.
         if !output.succeeded {
@@ -243,7 +253,7 @@ impl Repository {
                 "--pathspec-from-file=-",
                 "--pathspec-file-nul",
             ];
-            self.run_git_with_input(&args, &listed(paths))?;
+            self.run_git_with_input(&args, &null_separated_paths(paths))?;
         }
         Ok(())
     }
@@ -313,12 +323,12 @@ impl Repository {
     }
 
     pub fn run(&self, args: &[&str]) -> Result<ProgramOutput, Failure> {
-        git(&self.folder, args, "")
+        run_git_in(&self.folder, args, "")
     }
 
     /// Runs git and returns its output as bytes.
-    pub(super) fn bytes_told(&self, args: &[&str], input: &str) -> Result<Vec<u8>, Failure> {
-        let output = git_bytes(&self.folder, args, input)?;
+    pub(super) fn run_git_for_bytes(&self, args: &[&str], input: &str) -> Result<Vec<u8>, Failure> {
+        let output = run_git_for_bytes(&self.folder, args, input)?;
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -344,7 +354,7 @@ impl Repository {
     pub fn run_git_with_input(&self, args: &[&str], input: &str) -> Result<String, Failure> {
         run_git(
             args.first().copied().unwrap_or_default(),
-            git(&self.folder, args, input)?,
+            run_git_in(&self.folder, args, input)?,
         )
     }
 }
@@ -383,6 +393,6 @@ fn hook_failed(hook: &FailedHook, output: &ProgramOutput) -> Failure {
 }
 
 /// Formats paths as git reads them from its standard input.
-fn listed(paths: &[String]) -> String {
+fn null_separated_paths(paths: &[String]) -> String {
     paths.iter().map(|path| format!("{path}\0")).collect()
 }

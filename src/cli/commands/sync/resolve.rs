@@ -7,18 +7,18 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, ModelPlan, PulledView, TextChange, content_hash, described_in_properties, revert_edit, take_edit,
-    with_formula_in_conflict,
+    Conflict, ModelPlan, PulledView, TextChange, apply_edit_to_spec, content_hash, revert_edit,
+    set_description_in_properties, with_formula_in_conflict,
 };
 use serde_json::json;
 
-use super::conflict::target;
-use super::lock::Lock;
+use super::conflict::conflict_target;
+use super::lock::ProjectLock;
 use super::planner::{self, PlannedModels};
-use super::{apply, omni, text_of};
-use crate::cli::args::{ResolveArgs, Side};
+use super::{apply, omni, read_project_file};
+use crate::cli::args::{ConflictSide, ResolveArgs};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::session::{Session, reports};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
@@ -28,12 +28,12 @@ const UNDONE: &str = ".formulac/local/undone";
 pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
-    let _lock = Lock::acquire(session, &place)?;
+    let _lock = ProjectLock::acquire(session, &place)?;
     let made = planner::plan_models(session, &place)?;
     if !made.is_sound() {
         match args.json {
-            true => session.json(&json!({
-                "resolved": [], "files": [], "diagnostics": render::filed_objects(&reports(&made.found)),
+            true => session.print_json(&json!({
+                "resolved": [], "files": [], "diagnostics": render::reports_json(&to_reports(&made.found)),
             }))?,
             false => session.report(&made.found),
         }
@@ -47,10 +47,10 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         .collect();
     let meant: Vec<&(&ModelPlan, &Conflict)> = all
         .iter()
-        .filter(|(model, one)| is_meant(&args.name, model, one))
+        .filter(|(model, one)| is_named_conflict(&args.name, model, one))
         .collect();
     if meant.is_empty() {
-        let mut names: Vec<String> = all.iter().map(|(model, one)| target(model, one)).collect();
+        let mut names: Vec<String> = all.iter().map(|(model, one)| conflict_target(model, one)).collect();
         names.dedup();
         let help = match names.is_empty() {
             true => "there are no conflicts: `formulac plan` shows them".to_owned(),
@@ -66,22 +66,22 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     };
     let mut resolved = Vec::new();
     for (model, conflict) in meant {
-        work.decide(model, conflict, args.side())?;
+        work.resolve_conflict(model, conflict, args.chosen_side())?;
         resolved.push(json!({
             "model": model.model, "definition": conflict.definition, "property": conflict.property.name(),
         }));
     }
-    let files = work.write(session, args.side())?;
+    let files = work.write(session, args.chosen_side())?;
     if args.json {
-        let diagnostics = render::filed_objects(&reports(&made.found));
-        session.json(&json!({"resolved": resolved, "files": files, "diagnostics": diagnostics}))?;
+        let diagnostics = render::reports_json(&to_reports(&made.found));
+        session.print_json(&json!({"resolved": resolved, "files": files, "diagnostics": diagnostics}))?;
     }
     Ok(Exit::Done)
 }
 
 /// Returns whether a name refers to a conflict: to its model, its definition or a property of the definition.
-fn is_meant(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
-    let target = target(model, conflict);
+fn is_named_conflict(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
+    let target = conflict_target(model, conflict);
     let property = format!("{target}:{}", conflict.property);
     [target, property].iter().any(|other| other == name) || model.model == name
 }
@@ -96,13 +96,13 @@ struct ResolveWork<'w> {
 }
 
 impl ResolveWork<'_> {
-    fn decide(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
+    fn resolve_conflict(&mut self, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> Result<(), Failure> {
         // The conflict is between a description in Omni and a description in dbt. Users maintain both files.
-        if conflict.is_of_omni() {
-            return self.describe(model, conflict, side);
+        if conflict.is_omni_conflict() {
+            return self.resolve_description(model, conflict, side);
         }
         let impossible = |what: &str| {
-            Failure::new(Exit::Failed, format!("{}: {what}", target(model, conflict))).with_help(format!(
+            Failure::new(Exit::Failed, format!("{}: {what}", conflict_target(model, conflict))).with_help(format!(
                 "edit {} and {} so that they agree",
                 conflict.spec, conflict.file
             ))
@@ -116,7 +116,7 @@ impl ResolveWork<'_> {
         }
         let edit = conflict.edit.as_ref();
         let undone = || match edit {
-            Some(edit) => match self.view(&conflict.file) {
+            Some(edit) => match self.pulled_omni_view(&conflict.file) {
                 Some(view) => view.with_description(edit.definition.as_deref(), edit.before.as_deref()),
                 None => revert_edit(edit, &model.model, &file),
             },
@@ -124,36 +124,36 @@ impl ResolveWork<'_> {
             None => conflict.ours.clone().or_else(|| conflict.base.clone()),
         };
         match side {
-            Side::Ours => {
+            ConflictSide::Ours => {
                 let text =
                     undone().ok_or_else(|| impossible("the edit cannot be separated from the rest of the file"))?;
-                self.set(&conflict.file, text);
+                self.set_text(&conflict.file, text);
             }
-            Side::Theirs => {
+            ConflictSide::Theirs => {
                 let tools = self.made.tools.as_ref().map(|tools| tools.as_tools());
                 let text = current
                     .zip(tools)
-                    .and_then(|(ours, tools)| take_edit(conflict, &model.model, &ours, tools));
+                    .and_then(|(ours, tools)| apply_edit_to_spec(conflict, &model.model, &ours, tools));
                 let text = text.ok_or_else(|| impossible("a spec cannot express the content of the file"))?;
-                self.set(&conflict.spec, text);
+                self.set_text(&conflict.spec, text);
             }
-            Side::Base => {
+            ConflictSide::Base => {
                 let base = conflict.base.as_deref().unwrap_or_default();
                 let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, base));
                 let both = text
                     .zip(undone())
                     .ok_or_else(|| impossible("only a formula can be reset to its base"))?;
-                self.set(&conflict.spec, both.0);
-                self.set(&conflict.file, both.1);
+                self.set_text(&conflict.spec, both.0);
+                self.set_text(&conflict.file, both.1);
             }
-            Side::Edit => {
-                let formula = edited(conflict)?;
+            ConflictSide::Edit => {
+                let formula = edit_by_hand(conflict)?;
                 let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, &formula));
                 let both = text
                     .zip(undone())
                     .ok_or_else(|| impossible("only a formula can be edited here"))?;
-                self.set(&conflict.spec, both.0);
-                self.set(&conflict.file, both.1);
+                self.set_text(&conflict.spec, both.0);
+                self.set_text(&conflict.file, both.1);
             }
         }
         Ok(())
@@ -161,11 +161,16 @@ impl ResolveWork<'_> {
 
     /// Writes the same description to both files: to Omni's file, and to the file in which people describe the node
     /// for dbt.
-    fn describe(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
+    fn resolve_description(
+        &mut self,
+        model: &ModelPlan,
+        conflict: &Conflict,
+        side: ConflictSide,
+    ) -> Result<(), Failure> {
         let impossible = || {
             Failure::new(
                 Exit::Failed,
-                format!("{}: this file cannot be edited there", target(model, conflict)),
+                format!("{}: this file cannot be edited there", conflict_target(model, conflict)),
             )
             .with_help(format!(
                 "edit {} and {} so that they agree",
@@ -173,16 +178,16 @@ impl ResolveWork<'_> {
             ))
         };
         let edited = match side {
-            Side::Edit => Some(edited(conflict)?),
+            ConflictSide::Edit => Some(edit_by_hand(conflict)?),
             _ => None,
         };
         let (agreed, in_omni, in_dbt) = match side {
-            Side::Ours => (&conflict.ours, false, true),
-            Side::Theirs => (&conflict.theirs, true, false),
-            Side::Base => (&conflict.base, true, true),
-            Side::Edit => (&edited, true, true),
+            ConflictSide::Ours => (&conflict.ours, false, true),
+            ConflictSide::Theirs => (&conflict.theirs, true, false),
+            ConflictSide::Base => (&conflict.base, true, true),
+            ConflictSide::Edit => (&edited, true, true),
         };
-        let view = self.view(&conflict.spec).ok_or_else(impossible)?;
+        let view = self.pulled_omni_view(&conflict.spec).ok_or_else(impossible)?;
         let manifest = self.place.manifest()?.ok_or_else(impossible)?;
         let node = manifest.node(&view.record.node).ok_or_else(impossible)?;
         let column = conflict
@@ -194,18 +199,18 @@ impl ResolveWork<'_> {
             let text = view
                 .with_description(column, agreed.as_deref())
                 .ok_or_else(impossible)?;
-            self.set(&conflict.spec, text);
+            self.set_text(&conflict.spec, text);
         }
         if in_dbt {
             let file = self.text(&conflict.file).unwrap_or_default();
-            let text = described_in_properties(node, &file, column, agreed.as_deref()).ok_or_else(impossible)?;
-            self.set(&conflict.file, text);
+            let text = set_description_in_properties(node, &file, column, agreed.as_deref()).ok_or_else(impossible)?;
+            self.set_text(&conflict.file, text);
         }
         Ok(())
     }
 
     /// Returns Omni's view in a file, with its new contents.
-    fn view(&self, file: &str) -> Option<PulledView> {
+    fn pulled_omni_view(&self, file: &str) -> Option<PulledView> {
         omni::pulled_view(self.place, file, self.text(file)?)
     }
 
@@ -213,19 +218,19 @@ impl ResolveWork<'_> {
         self.texts
             .get(path)
             .map(|(_, text)| text.clone())
-            .or_else(|| text_of(&self.place.root, path))
+            .or_else(|| read_project_file(&self.place.root, path))
     }
 
-    fn set(&mut self, path: &str, text: String) {
+    fn set_text(&mut self, path: &str, text: String) {
         let before = self
             .texts
             .remove(path)
-            .map_or_else(|| text_of(&self.place.root, path), |(before, _)| before);
+            .map_or_else(|| read_project_file(&self.place.root, path), |(before, _)| before);
         self.texts.insert(path.to_owned(), (before, text));
     }
 
     /// Writes the files, and returns their paths.
-    fn write(self, session: &Session, side: Side) -> Result<Vec<String>, Failure> {
+    fn write(self, session: &Session, side: ConflictSide) -> Result<Vec<String>, Failure> {
         let (mut changes, mut written) = (Vec::new(), Vec::new());
         let is_of_people = self.texts.keys().all(|path| self.of_people.contains(path));
         for (path, (before, after)) in self.texts {
@@ -238,24 +243,24 @@ impl ResolveWork<'_> {
             if before.as_ref() == Some(&after) {
                 continue;
             }
-            session.note(&format!("wrote {path}"));
+            session.report_action(&format!("wrote {path}"));
             written.push(path.clone());
             // A rejected hand edit may not be part of any commit, so save it.
-            if let (Some(before), Side::Ours | Side::Base | Side::Edit) = (&before, side)
-                && path.starts_with(&self.place.folders().0)
+            if let (Some(before), ConflictSide::Ours | ConflictSide::Base | ConflictSide::Edit) = (&before, side)
+                && path.starts_with(&self.place.output_folders().0)
             {
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 let hash = content_hash(before.as_bytes());
                 let kept = format!("{UNDONE}/{}-{name}", hash.get(..8).unwrap_or_default());
-                session.note(&format!("the previous version is saved to {kept}"));
-                if text_of(&self.place.root, &kept).is_none() {
+                session.report_action(&format!("the previous version is saved to {kept}"));
+                if read_project_file(&self.place.root, &kept).is_none() {
                     changes.push(TextChange::new(&kept, None, Some(before.clone())));
                 }
             }
             changes.push(TextChange::new(&path, before, Some(after)));
         }
-        apply::without_commit(self.place, changes)?;
-        session.note(if is_of_people {
+        apply::apply_without_commit(self.place, changes)?;
+        session.report_action(if is_of_people {
             "commit it yourself: `formulac push` does not"
         } else {
             "run `formulac push` to finish"
@@ -265,7 +270,7 @@ impl ResolveWork<'_> {
 }
 
 /// Lets the user write the formula or the description in an editor that shows both sides.
-fn edited(conflict: &Conflict) -> Result<String, Failure> {
+fn edit_by_hand(conflict: &Conflict) -> Result<String, Failure> {
     let editor = ["VISUAL", "EDITOR"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));
@@ -287,7 +292,7 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
         conflict.property,
         conflict.ours.as_deref().unwrap_or_default()
     );
-    let failed = |error: &std::io::Error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), error);
+    let failed = |error: &std::io::Error| Failure::io_failure("write", &std::env::temp_dir().to_string_lossy(), error);
     let file = tempfile::Builder::new()
         .prefix("formulac-")
         .suffix(".txt")

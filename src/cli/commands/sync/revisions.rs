@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use formulac::team::{CHANGES, Commit, DifferingContent, Touched};
+use formulac::team::{CHANGES, Commit, DifferingContent, TouchedFile};
 
 use super::repository::Repository;
 use crate::cli::exit::{Exit, Failure};
@@ -13,7 +13,7 @@ const RECORDS: [&str; 2] = [CHANGES, formulac::sync::LOG];
 
 impl Repository {
     /// Returns the commit of a revision, or `None` if there is no such revision.
-    pub fn commit_of(&self, revision: &str) -> Result<Option<String>, Failure> {
+    pub fn resolve_commit(&self, revision: &str) -> Result<Option<String>, Failure> {
         // git would interpret the revision as an option.
         if revision.starts_with('-') || revision.is_empty() {
             return Ok(None);
@@ -67,7 +67,7 @@ impl Repository {
             ));
         }
         let blobs: Vec<String> = found.iter().map(|(_, _, blob)| blob.clone()).collect();
-        let texts = self.texts_of(&blobs)?;
+        let texts = self.object_texts(&blobs)?;
         Ok(found
             .into_iter()
             .zip(texts)
@@ -77,12 +77,12 @@ impl Repository {
 
     /// Reads these objects by their hashes in a single call of git. Returns `None` for objects that are missing
     /// locally.
-    fn texts_of(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
+    fn object_texts(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if objects.is_empty() {
             return Ok(Vec::new());
         }
         let input: String = objects.iter().map(|object| format!("{object}\n")).collect();
-        let output = self.bytes_told(&["cat-file", "--batch"], &input)?;
+        let output = self.run_git_for_bytes(&["cat-file", "--batch"], &input)?;
         let mut rest = output.as_slice();
         let mut texts = Vec::new();
         for _ in objects {
@@ -103,13 +103,13 @@ impl Repository {
 
     /// Returns the contents of files in a commit, with two calls of git. Returns `None` for missing files. The second
     /// call uses hashes, because a path can contain any character, so the replies for several paths are ambiguous.
-    pub fn texts_in(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
+    pub fn file_texts(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
-        let objects: BTreeMap<String, String> = self.tree(commit, paths)?.into_iter().collect();
+        let objects: BTreeMap<String, String> = self.file_hashes(commit, paths)?.into_iter().collect();
         let found: Vec<String> = paths.iter().filter_map(|path| objects.get(path)).cloned().collect();
-        let mut texts = self.texts_of(&found)?.into_iter();
+        let mut texts = self.object_texts(&found)?.into_iter();
         Ok(paths
             .iter()
             .map(|path| objects.get(path).and_then(|_| texts.next()).flatten())
@@ -117,12 +117,16 @@ impl Repository {
     }
 
     /// Returns the files of a commit that are in these folders or have one of these paths.
-    pub fn files(&self, commit: &str, paths: &[String]) -> Result<Vec<String>, Failure> {
-        Ok(self.tree(commit, paths)?.into_iter().map(|(path, _)| path).collect())
+    pub fn files_in_commit(&self, commit: &str, paths: &[String]) -> Result<Vec<String>, Failure> {
+        Ok(self
+            .file_hashes(commit, paths)?
+            .into_iter()
+            .map(|(path, _)| path)
+            .collect())
     }
 
     /// Returns these files with the hashes of their contents.
-    fn tree(&self, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    fn file_hashes(&self, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>, Failure> {
         // Format of a line: `100644 blob <hash>`, a tab, and the path.
         let of = |line: &str| {
             let (facts, path) = line.split_once('\t')?;
@@ -138,7 +142,7 @@ impl Repository {
 
     /// Returns the commits between two revisions, oldest first, with the files of the project that each commit changed.
     /// Signatures are checked only if `signed` is set.
-    pub fn commits(&self, base: &str, head: &str, signed: bool) -> Result<Vec<Commit>, Failure> {
+    pub fn commits_between(&self, base: &str, head: &str, signed: bool) -> Result<Vec<Commit>, Failure> {
         let signature = if signed { "%G?%x00%GS" } else { "%x00" };
         let format = format!("--format=%H%x00%an <%ae>%x00%cn <%ce>%x00{signature}%x00%P%x00");
         let range = format!("{base}..{head}");
@@ -177,16 +181,16 @@ impl Repository {
                 .filter(|path| RECORDS.iter().any(|folder| path.starts_with(folder)))
                 .cloned()
                 .collect();
-            let texts = self.texts_in(id, &records)?;
+            let texts = self.file_texts(id, &records)?;
             let before = match parents.split(' ').next().filter(|parent| !parent.is_empty()) {
-                Some(parent) => self.texts_in(parent, &records)?,
+                Some(parent) => self.file_texts(parent, &records)?,
                 None => vec![None; records.len()],
             };
             let known = records.iter().zip(texts.into_iter().zip(before));
             let known: BTreeMap<&String, (Option<String>, Option<String>)> = known.collect();
             let touched = |path: &String| match known.get(path) {
-                Some((text, before)) => Touched::new(path, before.is_some(), text.clone()),
-                None => Touched::new(path, true, None),
+                Some((text, before)) => TouchedFile::new(path, before.is_some(), text.clone()),
+                None => TouchedFile::new(path, true, None),
             };
             let files = paths.iter().map(touched);
             let signer = (valid == "G").then(|| signer.to_owned());
@@ -216,7 +220,7 @@ impl Repository {
     }
 
     /// Returns the date of a commit, such as `2026-11-20`.
-    pub fn time_of(&self, commit: &str) -> Result<String, Failure> {
+    pub fn commit_date(&self, commit: &str) -> Result<String, Failure> {
         Ok(self
             .run_git(&["show", "--no-patch", "--format=%cs", commit, "--"])?
             .trim()

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use formulac::sync::{Action, LOG, Log, Logged, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash};
+use formulac::sync::{Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash};
 use serde_json::{Value, json};
 
-use super::lock::Lock;
+use super::lock::ProjectLock;
 use super::push::{self, PushAction, PushBranch};
 use super::repository::Repository;
-use super::{history, text_of};
+use super::{history, read_project_file};
 use crate::cli::args::RollbackArgs;
 use crate::cli::commands::release;
 use crate::cli::environment;
@@ -28,21 +28,21 @@ const LINES: usize = 40;
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     let Some(id) = &args.id else {
-        return Err(unnamed(session, &place, args.json)?);
+        return Err(request_entry(session, &place, args.json)?);
     };
     let repository = Repository::find(&place.root)?;
-    let _lock = Lock::acquire(session, &place)?;
+    let _lock = ProjectLock::acquire(session, &place)?;
     let environment = environment::selected_environment(&session.global, &place.project)?;
     push::refuse_elsewhere(session, &place, &repository, environment.as_ref(), "rollback", true)?;
-    let log = history::read(&place);
-    let point = Point::new(&log, &repository, id)?;
+    let log = history::read_log(&place);
+    let point = RollbackTarget::new(&log, &repository, id)?;
     let changes = changes(&place, &repository, &log, &point.commit)?;
     if !args.json {
         session.print_escaped(&display_changes(&changes, &point))?;
     }
     let mut done = None;
     if changes.is_empty() {
-        session.note("everything is already in that state");
+        session.report_action("everything is already in that state");
     } else {
         let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
         let lost = repository.uncommitted_paths(&paths)?;
@@ -56,7 +56,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
         let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
         if !push::confirm(args.yes, &format!("Go back to {}?", point.name))? {
-            session.note("no file is written");
+            session.report_action("no file is written");
             return Ok(Exit::Done);
         }
         let title = format!("Back to {} of {}", point.name, point.at);
@@ -71,8 +71,8 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             paths,
             changes: changes.clone(),
         };
-        let (commit, entry) = push::commit_of(&place, &repository, &branch, what)?;
-        session.note(&format!(
+        let (commit, entry) = push::prepare_commit(&place, &repository, &branch, what)?;
+        session.report_action(&format!(
             "went back to {}: {commit}, entry {}",
             point.name,
             short_hash(&entry)
@@ -82,7 +82,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     if args.json {
         let file = |change: &TextChange| json!({"path": change.path, "before": change.before, "after": change.after});
         let files: Vec<Value> = changes.iter().map(file).collect();
-        session.json(
+        session.print_json(
             &json!({"to": {"number": point.number, "id": point.id, "name": point.name}, "files": files, "done": done}),
         )?;
     }
@@ -90,9 +90,9 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
 }
 
 /// Shows the last entries of the log, and returns a failure that asks for one of them.
-fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
-    let log = history::read(place);
-    let entries: Vec<&Logged> = log
+fn request_entry(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
+    let log = history::read_log(place);
+    let entries: Vec<&NumberedEntry> = log
         .entries
         .iter()
         .rev()
@@ -107,7 +107,7 @@ fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failur
         ));
     };
     if !as_json {
-        session.print_escaped(&history::text(&entries))?;
+        session.print_escaped(&history::format_entries(&entries))?;
     }
     let help = format!(
         "for example, `formulac rollback {}` restores the state after entry {0}",
@@ -117,7 +117,7 @@ fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failur
 }
 
 /// Target of a rollback: a log entry or a release.
-struct Point {
+struct RollbackTarget {
     /// Name, such as `entry 3` or `v1.4`.
     name: String,
     /// Hash of the log entry, or name of the release.
@@ -130,13 +130,13 @@ struct Point {
     told: String,
 }
 
-impl Point {
+impl RollbackTarget {
     fn new(log: &Log, repository: &Repository, id: &str) -> Result<Self, Failure> {
         match log.find_entries(id).as_slice() {
             [one] => Self::entry(repository, one),
             [] => match release::find(repository, id)? {
                 Some(release) => {
-                    let at = repository.time_of(&release.commit)?;
+                    let at = repository.commit_date(&release.commit)?;
                     let told = format!("release {}", release.name);
                     Ok(Self {
                         id: release.name.clone(),
@@ -165,7 +165,7 @@ impl Point {
         }
     }
 
-    fn entry(repository: &Repository, logged: &Logged) -> Result<Self, Failure> {
+    fn entry(repository: &Repository, logged: &NumberedEntry) -> Result<Self, Failure> {
         if logged.entry.did == REFUSED {
             return Err(
                 Failure::new(Exit::Usage, "that command was rejected and changed nothing")
@@ -200,7 +200,7 @@ impl Point {
 
 /// Returns the differences between that commit and the current files, in all files that a push may change.
 fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
-    let (models, tests) = place.folders();
+    let (models, tests) = place.output_folders();
     let folders = [
         place.specs_folder(),
         models,
@@ -209,7 +209,7 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
         STATES.to_owned(),
     ];
     // A push since then may also have changed other files, such as properties files that users maintain.
-    let logged = repository.files(commit, &[LOG.to_owned()])?;
+    let logged = repository.files_in_commit(commit, &[LOG.to_owned()])?;
     let since = log
         .entries
         .iter()
@@ -219,17 +219,17 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
         .filter(|path| !path.starts_with(LOG) && !path.ends_with(".gitignore"))
         .collect();
     let asked: Vec<String> = folders.iter().cloned().chain(others.iter().cloned()).collect();
-    let then = repository.files(commit, &asked)?;
-    let texts = repository.texts_in(commit, &then)?;
+    let then = repository.files_in_commit(commit, &asked)?;
+    let texts = repository.file_texts(commit, &then)?;
     let then: BTreeMap<String, Option<String>> = then.into_iter().zip(texts).collect();
     let now = folders.iter().flat_map(|folder| {
-        let files = folder::files(&place.root.join(folder), |_| true);
+        let files = folder::find_files(&place.root.join(folder), |_| true);
         files.iter().map(|path| place.relative_path(path)).collect::<Vec<_>>()
     });
     let paths: BTreeSet<String> = now.chain(others).chain(then.keys().cloned()).collect();
     let mut changes = Vec::new();
     for path in paths {
-        let before = text_of(&place.root, &path);
+        let before = read_project_file(&place.root, &path);
         let after = then.get(&path).cloned().flatten();
         if before != after {
             changes.push(TextChange::new(&path, before, after));
@@ -241,7 +241,7 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
 /// Returns the log line for a model whose push state changes, such as `update revenue`.
 fn model_line(change: &TextChange) -> Option<String> {
     let name = change.path.strip_prefix(STATES)?.strip_prefix('/')?;
-    let model = PushState::model_of(name).filter(|model| !model.contains('/'))?;
+    let model = PushState::state_model(name).filter(|model| !model.contains('/'))?;
     let action = match (&change.before, &change.after) {
         (None, _) => Action::Create,
         (_, None) => Action::Delete,
@@ -250,7 +250,7 @@ fn model_line(change: &TextChange) -> Option<String> {
     Some(format!("{} {model}", action.name()))
 }
 
-fn display_changes(changes: &[TextChange], point: &Point) -> String {
+fn display_changes(changes: &[TextChange], point: &RollbackTarget) -> String {
     let mut out = format!("Back to {}\n", point.told);
     for change in changes {
         let what = match (&change.before, &change.after) {

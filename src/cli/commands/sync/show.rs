@@ -14,7 +14,7 @@ use crate::cli::workspace::Workspace;
 const LINES: usize = 40;
 
 /// Formats the whole plan.
-pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
+pub fn format_plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
     let mut out = String::new();
     for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
         write_model(&mut out, model, session.global.quiet);
@@ -22,7 +22,7 @@ pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
     let written: Vec<&str> = plan
         .models
         .iter()
-        .filter(|model| is_written(model))
+        .filter(|model| is_already_written(model))
         .map(|model| &*model.model)
         .collect();
     if !written.is_empty() {
@@ -37,7 +37,7 @@ pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
     for model in &plan.models {
         for one in &model.conflicts {
             number += 1;
-            conflict::show(&mut out, place, model, one, number, all);
+            conflict::write_conflict(&mut out, place, model, one, number, all);
         }
     }
     if let Some(known) = &plan.known {
@@ -111,7 +111,7 @@ fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
 }
 
 /// Returns whether all files of a new model already exist, for example because `generate` wrote them.
-fn is_written(model: &ModelPlan) -> bool {
+fn is_already_written(model: &ModelPlan) -> bool {
     model.action == Action::Create && model.conflicts.is_empty() && displayed_files(model).next().is_none()
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use formulac::dbt::From as Read;
+use formulac::dbt::RelationReference as Read;
 use formulac::sync::{Evidence, Proof, Timing};
-use formulac::verify::{Comparison, Lacking, RelationSide};
+use formulac::verify::{Comparison, MissingColumns, RelationSide};
 use formulac::{CompiledSpec, Schema};
 
 use super::judging::{DifferenceJudge, RowPair};
-use super::{Verified, presence};
+use super::{VerificationResult, find_presence};
 use crate::cli::args::VerifyArgs;
-use crate::cli::engine::{Engine, Presence};
+use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
@@ -23,13 +23,13 @@ pub struct VerifySubject<'s> {
 }
 
 /// Settings that all comparisons share.
-pub struct Comparer<'c> {
+pub struct ModelComparer<'c> {
     pub place: &'c Workspace,
     pub engine: &'c Engine,
-    pub presences: Vec<(Read, Presence)>,
+    pub presences: Vec<(Read, RelationPresence)>,
     /// Presences of the relations in this environment alone, if `presences` includes relations of another environment.
     /// A model is verified in this environment.
-    pub built: Option<Vec<(Read, Presence)>>,
+    pub built: Option<Vec<(Read, RelationPresence)>>,
     pub typed: Option<&'c Schema>,
     pub args: &'c VerifyArgs,
 }
@@ -42,15 +42,15 @@ struct VerifiedModel<'m> {
     hidden: BTreeSet<String>,
     /// Query whose duration is measured. Only the first comparison includes it.
     timed: Option<String>,
-    verified: Verified,
+    verified: VerificationResult,
     /// Comparisons that an engine evaluates, each with the index of its proof.
     pairs: Vec<(usize, RowPair)>,
 }
 
-impl Comparer<'_> {
+impl ModelComparer<'_> {
     /// Compares models with their formulas and with the relations in `compare:`. Calls `done` after each comparison.
-    pub fn verify(&self, subjects: &[VerifySubject<'_>], done: impl Fn()) -> Result<Vec<Verified>, Failure> {
-        let mut models: Vec<VerifiedModel<'_>> = subjects.iter().map(|subject| self.model(subject)).collect();
+    pub fn verify(&self, subjects: &[VerifySubject<'_>], done: impl Fn()) -> Result<Vec<VerificationResult>, Failure> {
+        let mut models: Vec<VerifiedModel<'_>> = subjects.iter().map(|subject| self.prepare_model(subject)).collect();
         let (mut places, mut pairs) = (Vec::new(), Vec::new());
         for (model, of) in models.iter_mut().enumerate() {
             for (proof, pair) in std::mem::take(&mut of.pairs) {
@@ -58,7 +58,10 @@ impl Comparer<'_> {
                 pairs.push(pair);
             }
         }
-        for ((model, proof), judged) in places.into_iter().zip(self.judge().judge_comparisons(pairs, done)?) {
+        for ((model, proof), judged) in places
+            .into_iter()
+            .zip(self.difference_judge().judge_comparisons(pairs, done)?)
+        {
             let Some(verified) = models.get_mut(model).map(|model| &mut model.verified) else {
                 continue;
             };
@@ -77,10 +80,10 @@ impl Comparer<'_> {
     }
 
     /// Returns a model with all its comparisons.
-    fn model<'m>(&self, subject: &VerifySubject<'m>) -> VerifiedModel<'m> {
+    fn prepare_model<'m>(&self, subject: &VerifySubject<'m>) -> VerifiedModel<'m> {
         let compiled = subject.compiled;
         let name = compiled.name().unwrap_or_default();
-        let verified = Verified {
+        let verified = VerificationResult {
             evidence: Evidence::new(name, subject.path, subject.text),
             compared: Vec::new(),
             timing: Timing::default(),
@@ -90,8 +93,8 @@ impl Comparer<'_> {
             standings: Vec::new(),
             is_unbuilt: false,
         };
-        let (tables, hidden) = (super::tables(&[(0, compiled)]), self.hidden(compiled));
-        let timed = compiled.counted_sql(self.judge().reader());
+        let (tables, hidden) = (super::tables_read(&[(0, compiled)]), self.hidden_columns(compiled));
+        let timed = compiled.formula_count_sql(self.difference_judge().comparison_reader());
         let mut model = VerifiedModel {
             compiled,
             tables,
@@ -103,10 +106,14 @@ impl Comparer<'_> {
         // If the data are files, or if another environment supplies models that this environment has not built, the
         // built model may be missing, provided that the spec has other comparisons.
         let is_missing = |it: &Comparison| {
-            it.ours()
-                .is_some_and(|read| matches!(presence(self.built(), read), Some(Presence::Missing)))
+            it.own_relation().is_some_and(|read| {
+                matches!(
+                    find_presence(self.built_relations(), read),
+                    Some(RelationPresence::Missing)
+                )
+            })
         };
-        let beside_formula = compiled.beside_formula();
+        let beside_formula = compiled.formula_comparison();
         let need_not_be =
             (self.args.engine.data.is_some() || self.built.is_some()) && !compiled.comparisons().is_empty();
         model.verified.is_unbuilt = need_not_be && beside_formula.as_ref().is_some_and(is_missing);
@@ -125,7 +132,7 @@ impl Comparer<'_> {
         model
     }
 
-    fn judge(&self) -> DifferenceJudge<'_> {
+    fn difference_judge(&self) -> DifferenceJudge<'_> {
         DifferenceJudge {
             engine: self.engine,
             typed: self.typed,
@@ -133,12 +140,12 @@ impl Comparer<'_> {
         }
     }
 
-    fn built(&self) -> &[(Read, Presence)] {
+    fn built_relations(&self) -> &[(Read, RelationPresence)] {
         self.built.as_deref().unwrap_or(&self.presences)
     }
 
     /// Returns the columns with a tag that marks their values as personal. These values are never written to a file.
-    fn hidden(&self, compiled: &CompiledSpec) -> BTreeSet<String> {
+    fn hidden_columns(&self, compiled: &CompiledSpec) -> BTreeSet<String> {
         let inherited = self.place.project.inherit();
         let is_personal = |tag: &String| inherited.iter().any(|it| it.eq_ignore_ascii_case(tag));
         let inherited = compiled.columns().iter().map(|column| (column.name(), column.tags()));
@@ -154,8 +161,8 @@ impl Comparer<'_> {
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.or_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
-        proof.with = comparison.with().map(|it| it.display_name().into_owned());
-        match self.bring_together(model.compiled, &mut comparison, &mut proof) {
+        proof.with = comparison.compared_relation().map(|it| it.display_name().into_owned());
+        match self.restrict_to_common_columns(model.compiled, &mut comparison, &mut proof) {
             Err(why) => proof.why = Some(why),
             Ok(lacking) => {
                 proof.lacking = lacking;
@@ -175,47 +182,52 @@ impl Comparer<'_> {
 
     /// Checks that both sides exist, and restricts the comparison to the columns that both sides have. Returns messages
     /// about missing columns, or an error with the reason why the sides cannot be compared.
-    fn bring_together(
+    fn restrict_to_common_columns(
         &self,
         compiled: &CompiledSpec,
         comparison: &mut Comparison,
         proof: &mut Proof,
     ) -> Result<Vec<String>, String> {
-        let of = |read: Option<&Read>| read.and_then(|read| presence(&self.presences, read));
+        let of = |read: Option<&Read>| read.and_then(|read| find_presence(&self.presences, read));
         let name = compiled.name().unwrap_or_default();
         let mut told = Vec::new();
-        let is_formula = comparison.with().is_none();
-        match of(comparison.with()) {
-            Some(Presence::Missing) => return Err(format!("`{}` does not exist", proof.other())),
-            Some(Presence::Unknown(why)) => return Err(why.clone()),
-            Some(Presence::There(columns)) => {
-                let lacking = comparison.keep_to(RelationSide::Theirs, columns);
-                refuse_keys(&lacking, |key| {
-                    format!("`{}` has no column `{key}`, which is part of the key", proof.other())
+        let is_formula = comparison.compared_relation().is_none();
+        match of(comparison.compared_relation()) {
+            Some(RelationPresence::Missing) => return Err(format!("`{}` does not exist", proof.compared_name())),
+            Some(RelationPresence::Unknown(why)) => return Err(why.clone()),
+            Some(RelationPresence::There(columns)) => {
+                let lacking = comparison.keep_columns(RelationSide::Theirs, columns);
+                require_key_columns(&lacking, |key| {
+                    format!(
+                        "`{}` has no column `{key}`, which is part of the key",
+                        proof.compared_name()
+                    )
                 })?;
                 told.extend(
                     lacking
                         .columns
                         .iter()
-                        .map(|column| format!("`{}` has no `{column}`", proof.other())),
+                        .map(|column| format!("`{}` has no `{column}`", proof.compared_name())),
                 );
             }
             None => {}
         }
-        let ours = comparison.ours().and_then(|read| presence(self.built(), read));
-        let is_inlined = matches!(ours, Some(Presence::Missing)) && self.is_ephemeral(name);
+        let ours = comparison
+            .own_relation()
+            .and_then(|read| find_presence(self.built_relations(), read));
+        let is_inlined = matches!(ours, Some(RelationPresence::Missing)) && self.is_ephemeral(name);
         match ours {
-            Some(Presence::Missing) if is_inlined => {}
-            Some(Presence::Missing) if is_formula => return Err(format!("`{name}` is not built")),
-            Some(Presence::Missing) => {
+            Some(RelationPresence::Missing) if is_inlined => {}
+            Some(RelationPresence::Missing) if is_formula => return Err(format!("`{name}` is not built")),
+            Some(RelationPresence::Missing) => {
                 proof.of_formula = true;
                 let of_formula = comparison.clone().with_formula(compiled);
                 *comparison = of_formula.ok_or_else(|| format!("`{name}` is not built"))?;
             }
-            Some(Presence::Unknown(why)) => return Err(why.clone()),
-            Some(Presence::There(columns)) => {
-                let lacking = comparison.keep_to(RelationSide::Ours, columns);
-                refuse_keys(&lacking, |key| format!("the key column `{key}` is not built"))?;
+            Some(RelationPresence::Unknown(why)) => return Err(why.clone()),
+            Some(RelationPresence::There(columns)) => {
+                let lacking = comparison.keep_columns(RelationSide::Ours, columns);
+                require_key_columns(&lacking, |key| format!("the key column `{key}` is not built"))?;
                 told.extend(lacking.columns.iter().map(|column| format!("`{column}` is not built")));
                 if is_formula {
                     let more = lacking
@@ -244,7 +256,7 @@ impl Comparer<'_> {
     }
 }
 
-impl Verified {
+impl VerificationResult {
     /// Adds the result of a comparison, even if the comparison was impossible.
     fn add(&mut self, proof: Proof) {
         self.evidence.proofs.push(proof);
@@ -252,7 +264,7 @@ impl Verified {
     }
 }
 
-fn refuse_keys(lacking: &Lacking, told: impl Fn(&str) -> String) -> Result<(), String> {
+fn require_key_columns(lacking: &MissingColumns, told: impl Fn(&str) -> String) -> Result<(), String> {
     match lacking.keys.first() {
         Some(key) => Err(told(key)),
         None => Ok(()),

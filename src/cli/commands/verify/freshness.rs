@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use formulac::artifacts::{LastResult, Manifest, ResourceType, SourceResult, Status, last_results};
 use jiff::Timestamp;
 
-use crate::cli::artifacts::{Beside, format_age};
+use crate::cli::artifacts::{RunArtifacts, format_age};
 use crate::cli::engine::Engine;
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::Failure;
@@ -18,7 +18,7 @@ use crate::cli::workspace::Workspace;
 #[derive(Default)]
 pub struct KnownBuild<'k> {
     manifest: Option<&'k Manifest>,
-    environments: Vec<(Option<String>, Beside)>,
+    environments: Vec<(Option<String>, RunArtifacts)>,
 }
 
 /// State of a model in an environment.
@@ -48,8 +48,8 @@ impl<'k> KnownBuild<'k> {
         let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else {
             return Ok(Self::default());
         };
-        let target = dbt.target();
-        let of = |it: &Environment| environment::artifacts(&place.root, &target, it);
+        let target = dbt.target_folder();
+        let of = |it: &Environment| environment::artifacts_folder(&place.root, &target, it);
         let all = place.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
         // dbt's own target folder contains the last run of any environment. An environment may also have its own
@@ -58,13 +58,13 @@ impl<'k> KnownBuild<'k> {
             .map(of)
             .filter(|folder| folder.is_dir())
             .unwrap_or_else(|| target.clone());
-        let beside = Beside::read(&own)?;
+        let beside = RunArtifacts::read(&own)?;
         last_run::save_last_run(&place.root, &own, &beside);
         let mut environments = vec![(environment.map(str::to_owned), beside)];
         for other in all.iter().filter(|it| Some(it.name.as_str()) != environment) {
             let folder = of(other);
             if folder.is_dir() {
-                environments.push((Some(other.name.clone()), Beside::read(&folder)?));
+                environments.push((Some(other.name.clone()), RunArtifacts::read(&folder)?));
             }
         }
         Ok(Self {
@@ -75,9 +75,12 @@ impl<'k> KnownBuild<'k> {
 
     /// Returns the state of a model in each environment with artifacts, this environment first.
     pub fn build_states(&self, model: &str) -> Vec<BuildState> {
-        let standing = |(environment, beside): &(Option<String>, Beside)| {
+        let standing = |(environment, beside): &(Option<String>, RunArtifacts)| {
             let last = last_results(&beside.runs);
-            let built = last.iter().find(|(id, _)| is_of(id, model)).map(|(_, last)| last);
+            let built = last
+                .iter()
+                .find(|(id, _)| is_version_of(id, model))
+                .map(|(_, last)| last);
             let seconds = |last: &LastResult<'_>| {
                 let result = last.result;
                 result
@@ -91,17 +94,20 @@ impl<'k> KnownBuild<'k> {
                 seconds: built
                     .filter(|last| last.result.status == Status::Success)
                     .and_then(seconds),
-                source: self.source(model, beside),
+                source: self.stalest_source(model, beside),
             }
         };
         self.environments.iter().map(standing).collect()
     }
 
     /// Returns the stalest source among the direct and indirect inputs of a model.
-    fn source(&self, model: &str, beside: &Beside) -> Option<FreshnessSource> {
+    fn stalest_source(&self, model: &str, beside: &RunArtifacts) -> Option<FreshnessSource> {
         let (manifest, found) = (self.manifest?, beside.freshness.as_ref()?);
         let parents = manifest.parents();
-        let start = manifest.nodes.iter().position(|node| is_of(&node.unique_id, model))?;
+        let start = manifest
+            .nodes
+            .iter()
+            .position(|node| is_version_of(&node.unique_id, model))?;
         let (mut seen, mut waiting) = (vec![false; manifest.nodes.len()], vec![start]);
         let mut worst: Option<(u8, &SourceResult, String)> = None;
         while let Some(place) = waiting.pop() {
@@ -145,7 +151,7 @@ impl<'k> KnownBuild<'k> {
 }
 
 /// Returns whether a node is this model or one of its versions.
-fn is_of(id: &str, model: &str) -> bool {
+fn is_version_of(id: &str, model: &str) -> bool {
     let mut parts = id.splitn(4, '.');
     parts.next() == Some("model") && parts.nth(1) == Some(model)
 }
@@ -171,7 +177,7 @@ impl BuildState {
                 .seconds
                 .map(|seconds| format!(" in {seconds:.2} s"))
                 .unwrap_or_default();
-            parts.push(format!("built{took} {} ago{how}", old(*at)));
+            parts.push(format!("built{took} {} ago{how}", age_text(*at)));
         }
         if let Some(source) = &self.source {
             let state = if source.status == Status::Pass {
@@ -180,7 +186,7 @@ impl BuildState {
                 format!(" ({})", source.status.name())
             };
             parts.push(match source.loaded {
-                Some(at) => format!("its source {} loaded {} ago{state}", source.name, old(at)),
+                Some(at) => format!("its source {} loaded {} ago{state}", source.name, age_text(at)),
                 None => format!("its source {} of unknown age{state}", source.name),
             });
         }
@@ -197,7 +203,7 @@ impl BuildState {
     }
 }
 
-fn old(at: SystemTime) -> String {
+fn age_text(at: SystemTime) -> String {
     Timestamp::try_from(at).map_or_else(
         |_| "an unknown time".to_owned(),
         |then| format_age(Timestamp::now(), then),

@@ -60,7 +60,7 @@ pub struct DifferenceJudge<'j> {
 impl DifferenceJudge<'_> {
     /// Runs the comparisons and returns their results in order. Calls `done` after each comparison.
     pub fn judge_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<JudgedComparison>, Failure> {
-        let reader = self.reader();
+        let reader = self.comparison_reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
         let asked = pairs
             .iter()
@@ -70,12 +70,12 @@ impl DifferenceJudge<'_> {
         let mut all: Vec<JudgedComparison> = pairs
             .iter()
             .zip(answers)
-            .map(|(pair, answer)| counted(pair, answer_or_message(answer)))
+            .map(|(pair, answer)| judge_counts(pair, answer_or_message(answer)))
             .collect();
         let differing: Vec<(&RowPair, &mut JudgedComparison)> = pairs
             .iter()
             .zip(&mut all)
-            .filter(|(_, judged)| self.wants_rows(judged))
+            .filter(|(_, judged)| self.needs_rows(judged))
             .collect();
         let rows: Vec<String> = differing
             .iter()
@@ -95,7 +95,7 @@ impl DifferenceJudge<'_> {
         Ok(all)
     }
 
-    pub fn reader(&self) -> ComparisonReader {
+    pub fn comparison_reader(&self) -> ComparisonReader {
         if self.engine.runs_models() {
             ComparisonReader::Dbt
         } else {
@@ -122,14 +122,14 @@ impl DifferenceJudge<'_> {
         }
     }
 
-    fn wants_rows(&self, judged: &JudgedComparison) -> bool {
+    fn needs_rows(&self, judged: &JudgedComparison) -> bool {
         let is_known = judged.proof.verdict != Verdict::NotCompared;
-        is_known && !judged.proof.counts.agrees() && self.limit > 0
+        is_known && !judged.proof.counts.is_agreement() && self.limit > 0
     }
 }
 
 /// Returns the counts of a comparison, or the reason for their absence.
-fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
+fn judge_counts(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     let unproven = |why: String| {
         let mut judged = JudgedComparison {
             proof: pair.proof.clone(),
@@ -158,12 +158,12 @@ fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     let mut proof = pair.proof.clone();
     proof.keys = comparison.keys().into_iter().map(str::to_owned).collect();
     proof.tolerance = comparison.tolerance().map(str::to_owned);
-    proof.verdict = if counts.agrees() && proof.lacking.is_empty() {
+    proof.verdict = if counts.is_agreement() && proof.lacking.is_empty() {
         Verdict::Agrees
     } else {
         Verdict::Differs
     };
-    proof.counts = without_hidden(counts, &pair.hidden);
+    proof.counts = remove_hidden_differences(counts, &pair.hidden);
     let columns = comparison.columns().into_iter().map(str::to_owned).collect();
     let compared = ComparedColumn {
         columns,
@@ -178,7 +178,7 @@ fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
 }
 
 /// Removes the largest differences of hidden columns, because these values must not be written to a file either.
-fn without_hidden(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
+fn remove_hidden_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
     for column in counts
         .columns
         .iter_mut()
@@ -191,11 +191,11 @@ fn without_hidden(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
 
 impl JudgedComparison {
     fn show_rows(&mut self, pair: &RowPair, answer: &Answer) {
-        let row = |row: &Vec<Option<String>>| pair.comparison.row(|name| answer.value(row, name));
+        let row = |row: &Vec<Option<String>>| pair.comparison.parse_row(|name| answer.value(row, name));
         self.compared.rows = answer.rows.iter().filter_map(row).collect();
         self.compared.more = answer.more;
         let is_hidden = |column: &str| pair.hidden.contains(&column.to_lowercase());
-        let told = |row: &DifferingRow| row_line::line(row, &self.proof, &self.compared.columns, is_hidden);
+        let told = |row: &DifferingRow| row_line::format_row(row, &self.proof, &self.compared.columns, is_hidden);
         self.proof.worst = self.compared.rows.iter().map(told).collect();
     }
 }

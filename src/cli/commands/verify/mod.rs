@@ -13,27 +13,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::CompiledSpec;
-use formulac::dbt::From as Read;
+use formulac::dbt::RelationReference as Read;
 use formulac::diag::{Code, suggest};
 use formulac::sync::{Evidence, Proof, Timing, Verdict};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 
 use crate::cli::args::{TargetOptions, VerifyArgs};
-use crate::cli::atomic_write::{Planned, Present, write_all};
-use crate::cli::commands::sync::make_local;
-use crate::cli::engine::{Engine, Presence};
+use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
+use crate::cli::commands::sync::create_local_folder;
+use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
-use crate::cli::knowledge::{self, First, OfData};
+use crate::cli::knowledge::{self, DataFileKnowledge, FactPrecedence};
 use crate::cli::progress;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::{SourceText, read_text};
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
-use comparing::{Comparer, VerifySubject};
+use comparing::{ModelComparer, VerifySubject};
 use freshness::{BuildState, KnownBuild};
 use judging::ComparedColumn;
 
@@ -41,7 +41,7 @@ use judging::ComparedColumn;
 const PERSONAL: [&str; 2] = ["pii", "PII"];
 
 /// Result of a verification for one model.
-pub struct Verified {
+pub struct VerificationResult {
     pub evidence: Evidence,
     /// Comparisons with their rows, in the order of the evidence's proofs.
     pub compared: Vec<ComparedColumn>,
@@ -60,14 +60,14 @@ pub struct Verified {
     pub is_unbuilt: bool,
 }
 
-impl Verified {
+impl VerificationResult {
     fn exit(&self) -> Exit {
         let has = |verdict: Verdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
         let is_stale = self.standings.first().is_some_and(BuildState::is_stale);
         let is_faulty = has(Verdict::Differs) || !self.over_budget.is_empty() || is_stale;
         let is_unknown = self.evidence.proofs.is_empty() || has(Verdict::NotCompared);
         let faulty = if is_faulty { Exit::Faulty } else { Exit::Done };
-        faulty.max_severity(if is_unknown { Exit::Failed } else { Exit::Done })
+        faulty.most_severe(if is_unknown { Exit::Failed } else { Exit::Done })
     }
 }
 
@@ -77,7 +77,7 @@ impl Verified {
 )]
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut place = Workspace::find(session)?;
-    place.project.inherit_too(PERSONAL.map(str::to_owned));
+    place.project.add_inherited_tags(PERSONAL.map(str::to_owned));
     let target = TargetOptions {
         dialect: None,
         schema: args.engine.schema.clone(),
@@ -85,25 +85,25 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let named = match args.selection.is_everything() {
         true => args.specs.clone(),
         false => {
-            let named = Generation::chosen_specs(session, &target, &args.selection)?;
+            let named = Generation::selected_specs(session, &target, &args.selection)?;
             if named.is_empty() {
                 return Err(Failure::new(Exit::Usage, "no spec to verify is selected"));
             }
             named.into_iter().map(PathBuf::into_os_string).collect()
         }
     };
-    let mut engine = Engine::choose(session, &args.engine, &place.project)?;
+    let mut engine = Engine::select_engine(session, &args.engine, &place.project)?;
     let dialect = engine.dialect(&place.project)?;
     if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
-        session.note(&format!("compiled for {dialect}, not for the project's {own}"));
+        session.report_action(&format!("compiled for {dialect}, not for the project's {own}"));
     }
     let target = TargetOptions {
         dialect: Some(dialect),
         ..target
     };
     let known = place.combine_facts(
-        knowledge::given_schema(session, &target, dialect)?,
-        First::Committed,
+        knowledge::schema_option_facts(session, &target, dialect)?,
+        FactPrecedence::Committed,
         dialect,
     )?;
     // If a schema is specified, it describes the columns of the files.
@@ -112,11 +112,12 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     } else {
         None
     };
-    let OfData { compiler, typed } = OfData::new(place.builder(dialect, known.clone()), &known, shown);
-    let (sources, texts) = sources(&place, &named)?;
+    let DataFileKnowledge { compiler, typed } =
+        DataFileKnowledge::new(place.builder(dialect, known.clone()), &known, shown);
+    let (sources, texts) = verify_sources(&place, &named)?;
     let specs = spec::compile_all(&compiler, sources, || {});
-    let chosen = choose(&specs, &texts, &named)?;
-    let faulty: Vec<FailureKind> = chosen.iter().filter_map(|at| errors(specs.get(*at)?)).collect();
+    let chosen = select_specs(&specs, &texts, &named)?;
+    let faulty: Vec<FailureKind> = chosen.iter().filter_map(|at| spec_errors(specs.get(*at)?)).collect();
     if !args.json {
         session.report(&faulty);
     }
@@ -124,23 +125,23 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         chosen
             .iter()
             .filter_map(|at| Some((*at, specs.get(*at)?)))
-            .filter(|(_, it)| errors(it).is_none())
+            .filter(|(_, it)| spec_errors(it).is_none())
     };
     let models: Vec<(usize, &CompiledSpec)> = sound()
         .filter_map(|(at, spec)| Some((at, spec.compiled.as_ref()?)))
         .collect();
-    engine.read_only(&tables(&models));
+    engine.read_only(&tables_read(&models));
     let environment = match &engine {
         Engine::Dbt(_) => environment::selected_environment(&session.global, &place.project)?,
         _ => None,
     };
-    let relations = relations(&models);
+    let relations = compared_relations(&models);
     let presences = engine.relation_presences(&relations, typed.as_ref())?;
     let built = engine.built_relations(&relations)?;
-    let presences: Vec<(Read, Presence)> = relations.iter().cloned().zip(presences).collect();
+    let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
     let known = KnownBuild::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
-    let comparer = Comparer {
+    let comparer = ModelComparer {
         place: &place,
         engine: &engine,
         presences,
@@ -162,7 +163,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         .map(|subject| subject.compiled.comparisons().len() + 1)
         .sum();
     // dbt runs many comparisons in one call, and its call shows progress itself.
-    let bar = (!engine.runs_models()).then(|| progress::bar(session, comparisons, "comparing"));
+    let bar = (!engine.runs_models()).then(|| progress::start_bar(session, comparisons, "comparing"));
     let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
     bar.iter().for_each(ProgressBar::finish_and_clear);
     for (verified, subject) in all.iter_mut().zip(&subjects) {
@@ -172,25 +173,25 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         verified.timing.engine.clone_from(&verified.evidence.engine);
         verified.timing.build_seconds = verified.standings.first().and_then(|standing| standing.seconds);
         verified.last_seconds = last_seconds(&place, &verified.evidence);
-        hold_to_budget(verified, subject.compiled, args)?;
+        check_budget(verified, subject.compiled, args)?;
     }
     if !args.no_evidence {
-        keep(session, &place, &mut all)?;
+        write_evidence(session, &place, &mut all)?;
     }
-    show::all(session, args, &engine, &all, &faulty)?;
+    show::print_all(session, args, &engine, &all, &faulty)?;
     Ok(exit(&all, &faulty))
 }
 
 /// Returns the exit status. A verification that compares nothing proves nothing, so it fails.
-fn exit(all: &[Verified], faulty: &[FailureKind]) -> Exit {
+fn exit(all: &[VerificationResult], faulty: &[FailureKind]) -> Exit {
     let nothing = if all.is_empty() && faulty.is_empty() {
         Exit::Failed
     } else {
         Exit::Done
     };
     all.iter()
-        .map(Verified::exit)
-        .fold(nothing.max_severity(Exit::from_all(faulty)), Exit::max_severity)
+        .map(VerificationResult::exit)
+        .fold(nothing.most_severe(Exit::from_failures(faulty)), Exit::most_severe)
 }
 
 /// Spec, with its path relative to the project. The path is `None` if the spec is not in the project.
@@ -199,7 +200,7 @@ type VerifyInput = (SourceText, Option<String>);
 type VerifyText = (Option<String>, String);
 
 /// Returns all specs of the project, and named specs outside of the project.
-fn sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
+fn verify_sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
     let mut sources = place.sources()?;
     let whole = |path: &Path| fs::canonicalize(path).ok();
     let known: BTreeSet<PathBuf> = sources
@@ -209,7 +210,7 @@ fn sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, V
     for path in named.iter().map(PathBuf::from).filter(|path| path.is_file()) {
         if whole(&path).is_none_or(|path| !known.contains(&path)) {
             let shown = project::path_in_project(&path, Some(&place.root));
-            sources.push((SourceText::file(&path), shown));
+            sources.push((SourceText::from_file(&path), shown));
         }
     }
     let texts = sources
@@ -220,7 +221,7 @@ fn sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, V
 }
 
 /// Returns the indices of the specs that are named by file or by model, or of all specs if none is named.
-fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Vec<usize>, Failure> {
+fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Vec<usize>, Failure> {
     if named.is_empty() {
         if specs.is_empty() {
             return Err(
@@ -243,7 +244,7 @@ fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Ve
             Some((at, _)) => chosen.push(at),
             None => {
                 let names = specs.iter().filter_map(|spec| spec.name.as_deref());
-                let help = suggest::nearest(&text, names).map(suggest::similar);
+                let help = suggest::nearest_name(&text, names).map(suggest::similar_name_help);
                 return Err(
                     Failure::new(Exit::Usage, format!("`{text}` is not a file or the model of a spec"))
                         .with_help(help.unwrap_or_else(|| "name the file of a spec, or its `model`".to_owned())),
@@ -255,7 +256,7 @@ fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Ve
 }
 
 /// Returns the errors of a spec, if it has any. Warnings are omitted, because `check` reports them.
-fn errors(spec: &Spec) -> Option<FailureKind> {
+fn spec_errors(spec: &Spec) -> Option<FailureKind> {
     let fault = spec.model_fault.iter().cloned();
     let all = spec.found.diagnostics.iter().cloned().chain(fault);
     let diagnostics: Vec<_> = all
@@ -269,9 +270,9 @@ fn errors(spec: &Spec) -> Option<FailureKind> {
 }
 
 /// Returns the names of the relations that the models read and are compared with, as the queries spell them.
-fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
+fn tables_read(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     let of = |compiled: &CompiledSpec| {
-        let own = relations(&[(0, compiled)])
+        let own = compared_relations(&[(0, compiled)])
             .iter()
             .map(|it| it.display_name().into_owned())
             .collect::<Vec<_>>();
@@ -281,12 +282,15 @@ fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
 }
 
 /// Returns the relations that are compared, without duplicates.
-fn relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
+fn compared_relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
     let mut all: Vec<Read> = Vec::new();
     for (_, compiled) in models {
-        let comparisons = compiled.beside_formula().into_iter().chain(compiled.comparisons());
+        let comparisons = compiled.formula_comparison().into_iter().chain(compiled.comparisons());
         for comparison in comparisons {
-            for read in [comparison.ours(), comparison.with()].into_iter().flatten() {
+            for read in [comparison.own_relation(), comparison.compared_relation()]
+                .into_iter()
+                .flatten()
+            {
                 if !all.contains(read) {
                     all.push(read.clone());
                 }
@@ -306,7 +310,7 @@ fn last_seconds(place: &Workspace, evidence: &Evidence) -> Option<f64> {
 }
 
 /// Reports formulas and builds that exceed their budget, which comes from `--budget`, or otherwise from the spec.
-fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &VerifyArgs) -> Result<(), Failure> {
+fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args: &VerifyArgs) -> Result<(), Failure> {
     let Some(text) = args.budget.as_deref().or(compiled.budget()) else {
         return Ok(());
     };
@@ -337,13 +341,15 @@ fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &Verif
 }
 
 /// Writes the evidence for models with results, and their durations.
-fn keep(session: &Session, place: &Workspace, all: &mut [Verified]) -> Result<(), Failure> {
+fn write_evidence(session: &Session, place: &Workspace, all: &mut [VerificationResult]) -> Result<(), Failure> {
     let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
     let (mut files, mut timings) = (Vec::new(), Vec::new());
-    for Verified { evidence, timing, .. } in all.iter_mut().filter(|it| it.evidence.proofs.iter().any(is_found)) {
+    for VerificationResult { evidence, timing, .. } in
+        all.iter_mut().filter(|it| it.evidence.proofs.iter().any(is_found))
+    {
         timing.at.clone_from(&at);
-        let planned = |path: String, text: String| Planned {
+        let planned = |path: String, text: String| PlannedFile {
             path: place.root.join(path),
             text,
         };
@@ -355,20 +361,20 @@ fn keep(session: &Session, place: &Workspace, all: &mut [Verified]) -> Result<()
     }
     let mut changed = Vec::new();
     for file in files {
-        if file.read_present()? != Present::Same {
+        if file.read_current_content()? != CurrentContent::Same {
             changed.push(file);
         }
     }
-    let bounds = place.bounds()?;
+    let bounds = place.writable_folders()?;
     write_all(&bounds, &changed)?;
-    make_local(&bounds, &place.root)?;
+    create_local_folder(&bounds, &place.root)?;
     write_all(&bounds, &timings)?;
-    session.note(&format!("evidence in {}", formulac::sync::EVIDENCE));
+    session.report_action(&format!("evidence in {}", formulac::sync::EVIDENCE));
     Ok(())
 }
 
 /// Looks up the presence of a relation.
-fn presence<'p>(presences: &'p [(Read, Presence)], read: &Read) -> Option<&'p Presence> {
+fn find_presence<'p>(presences: &'p [(Read, RelationPresence)], read: &Read) -> Option<&'p RelationPresence> {
     presences
         .iter()
         .find(|(known, _)| known == read)

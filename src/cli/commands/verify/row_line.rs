@@ -10,7 +10,7 @@ const LONGEST: usize = 60;
 const HIDDEN: &str = "(hidden)";
 
 /// Formats a row, such as `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are the compared columns.
-pub fn line(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
+pub fn format_row(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
     let value = |column: &str, value: &Option<String>| {
         if is_hidden(column) {
             HIDDEN.to_owned()
@@ -29,14 +29,16 @@ pub fn line(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: im
     } else {
         keys.join(", ")
     };
-    let (ours, theirs) = (proof.relation_name(), proof.other());
+    let (ours, theirs) = (proof.relation_name(), proof.compared_name());
     let what = match row.rows {
         [1, 1] => {
             let one = |differing: &formulac::verify::DifferingValue| {
                 let name = columns.get(differing.column).map_or("", String::as_str);
                 let [here, there] = differing.values.each_ref().map(|it| value(name, it));
                 let apart = differing.difference.as_ref().filter(|_| !is_hidden(name));
-                let apart = apart.map(|it| format!(" ({} apart)", cut(it))).unwrap_or_default();
+                let apart = apart
+                    .map(|it| format!(" ({} apart)", shorten_text(it)))
+                    .unwrap_or_default();
                 format!("{} {here}, not {there}{apart}", escape_hidden(name))
             };
             row.values.iter().map(one).collect::<Vec<_>>().join("; ")
@@ -54,11 +56,11 @@ fn display_value(value: Option<&str>) -> String {
         None => "NULL".to_owned(),
         Some("") => "\"\"".to_owned(),
         Some("NULL") => "\"NULL\"".to_owned(),
-        Some(text) => cut(text),
+        Some(text) => shorten_text(text),
     }
 }
 
-fn cut(text: &str) -> String {
+fn shorten_text(text: &str) -> String {
     let text = escape_hidden(text).replace('\n', "↵").replace('\t', " ");
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

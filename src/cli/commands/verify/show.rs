@@ -8,28 +8,32 @@ use serde_json::{Map, Value, json};
 
 use super::freshness::BuildState;
 use super::judging::ComparedColumn;
-use super::{Verified, row_line};
+use super::{VerificationResult, row_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::Engine;
 use crate::cli::exit::{Failure, FailureKind};
-use crate::cli::plurals::count;
-use crate::cli::session::{Session, reports};
+use crate::cli::plurals::format_count;
+use crate::cli::session::{Session, to_reports};
 use formulac::diag::render::escape_hidden;
 
-pub fn all(
+pub fn print_all(
     session: &Session,
     args: &VerifyArgs,
     engine: &Engine,
-    all: &[Verified],
+    all: &[VerificationResult],
     faulty: &[FailureKind],
 ) -> Result<(), Failure> {
     if args.json {
-        let models: Vec<Value> = all.iter().map(object).collect();
-        let diagnostics = render::filed_objects(&reports(faulty));
-        return session.json(&json!({"engine": engine.name(), "models": models, "diagnostics": diagnostics}));
+        let models: Vec<Value> = all.iter().map(verified_json).collect();
+        let diagnostics = render::reports_json(&to_reports(faulty));
+        return session.print_json(&json!({"engine": engine.name(), "models": models, "diagnostics": diagnostics}));
     }
-    session.data(&if args.markdown { in_markdown(all) } else { text(all) })?;
-    session.note(&summary(all, faulty));
+    session.print_data(&if args.markdown {
+        to_markdown(all)
+    } else {
+        format_all(all)
+    })?;
+    session.report_action(&verify_summary(all, faulty));
     Ok(())
 }
 
@@ -37,7 +41,7 @@ pub fn all(
 const UNBUILT: &str = "not built here";
 
 /// Formats one line per comparison with its rows below, then the other facts about the model.
-fn text(all: &[Verified]) -> String {
+fn format_all(all: &[VerificationResult]) -> String {
     let width = all
         .iter()
         .map(|it| it.evidence.model.chars().count())
@@ -46,25 +50,29 @@ fn text(all: &[Verified]) -> String {
     let mut out = String::new();
     for verified in all {
         let name = escape_hidden(&verified.evidence.model);
-        let (own, others) = facts(verified);
+        let (own, others) = fact_lines(verified);
         let mut own = own.into_iter().map(|fact| format!(" · {fact}")).collect::<String>();
         if verified.is_unbuilt {
             out.push_str(&format!("- {name:width$}  its formula: {UNBUILT}\n"));
         }
-        for (proof, compared) in pairs(verified) {
+        for (proof, compared) in proofs_with_columns(verified) {
             // The facts about durations follow the first line.
             let own = std::mem::take(&mut own);
-            out.push_str(&format!("{} {name:width$}  {}{own}\n", sign(proof), line(proof)));
+            out.push_str(&format!(
+                "{} {name:width$}  {}{own}\n",
+                verdict_symbol(proof),
+                proof_line(proof)
+            ));
             let rows = compared
                 .rows
                 .iter()
-                .map(|row| row_line::line(row, proof, &compared.columns, |_| false));
+                .map(|row| row_line::format_row(row, proof, &compared.columns, |_| false));
             rows.for_each(|row| out.push_str(&format!("      {row}\n")));
             if compared.more {
                 out.push_str("      and more\n");
             }
         }
-        for fault in faults(verified) {
+        for fault in problem_lines(verified) {
             out.push_str(&format!("✗ {name:width$}  {fault}\n"));
         }
         for fact in others {
@@ -74,11 +82,11 @@ fn text(all: &[Verified]) -> String {
     out
 }
 
-fn pairs(verified: &Verified) -> impl Iterator<Item = (&Proof, &ComparedColumn)> {
+fn proofs_with_columns(verified: &VerificationResult) -> impl Iterator<Item = (&Proof, &ComparedColumn)> {
     verified.evidence.proofs.iter().zip(&verified.compared)
 }
 
-fn sign(proof: &Proof) -> &'static str {
+fn verdict_symbol(proof: &Proof) -> &'static str {
     match proof.verdict {
         Verdict::Agrees => "✓",
         Verdict::Differs => "✗",
@@ -87,7 +95,7 @@ fn sign(proof: &Proof) -> &'static str {
 }
 
 /// Formats both sides of a comparison, and its result.
-fn line(proof: &Proof) -> String {
+fn proof_line(proof: &Proof) -> String {
     let ours = if proof.of_formula {
         "its formula, because nothing is built, and "
     } else {
@@ -102,13 +110,13 @@ fn proof_label(proof: &Proof) -> String {
     // One line of the engine's message is sufficient here.
     format!(
         "{}: {}",
-        escape_hidden(proof.other()),
+        escape_hidden(proof.compared_name()),
         escape_hidden(told.lines().next().unwrap_or_default())
     )
 }
 
 /// Returns problems other than different values.
-fn faults(verified: &Verified) -> Vec<String> {
+fn problem_lines(verified: &VerificationResult) -> Vec<String> {
     let stale = verified
         .standings
         .first()
@@ -119,7 +127,7 @@ fn faults(verified: &Verified) -> Vec<String> {
 }
 
 /// Returns facts about durations and builds, in this environment and in others.
-fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
+fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
     let mut facts = Vec::new();
     if let Some(seconds) = verified.timing.formula_seconds {
         let last = verified
@@ -132,12 +140,12 @@ fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
     facts.extend(standings.next().and_then(|standing| standing.message(true)));
     let others = standings
         .filter_map(|standing| standing.message(false))
-        .chain(older(&verified.standings));
+        .chain(outdated_builds(&verified.standings));
     (facts, others.collect())
 }
 
 /// Returns a message that names the environment with the oldest build, if the builds differ in age.
-fn older(standings: &[BuildState]) -> Option<String> {
+fn outdated_builds(standings: &[BuildState]) -> Option<String> {
     let built = standings
         .iter()
         .filter_map(|it| Some((it.built.as_ref()?.0, it.environment.as_deref()?)));
@@ -149,28 +157,35 @@ fn older(standings: &[BuildState]) -> Option<String> {
     }
 }
 
-fn summary(all: &[Verified], faulty: &[FailureKind]) -> String {
+fn verify_summary(all: &[VerificationResult], faulty: &[FailureKind]) -> String {
     let with = |verdict: Verdict| all.iter().filter(|it| it.evidence.verdict() == verdict).count();
     let proofs: usize = all.iter().map(|it| it.evidence.proofs.len()).sum();
-    let mut parts = vec![count(with(Verdict::Agrees), "model agrees", "models agree")];
+    let mut parts = vec![format_count(with(Verdict::Agrees), "model agrees", "models agree")];
     if with(Verdict::Differs) > 0 {
-        parts.push(count(with(Verdict::Differs), "model differs", "models differ"));
+        parts.push(format_count(with(Verdict::Differs), "model differs", "models differ"));
     }
     if with(Verdict::NotCompared) > 0 {
-        parts.push(count(
+        parts.push(format_count(
             with(Verdict::NotCompared),
             "model is not verified",
             "models are not verified",
         ));
     }
     if !faulty.is_empty() {
-        parts.push(format!("{} errors", count(faulty.len(), "spec has", "specs have")));
+        parts.push(format!(
+            "{} errors",
+            format_count(faulty.len(), "spec has", "specs have")
+        ));
     }
-    format!("{}: {}", count(proofs, "comparison", "comparisons"), parts.join(", "))
+    format!(
+        "{}: {}",
+        format_count(proofs, "comparison", "comparisons"),
+        parts.join(", ")
+    )
 }
 
 /// Formats a section for each model: a list of comparisons with their rows, and the durations.
-fn in_markdown(all: &[Verified]) -> String {
+fn to_markdown(all: &[VerificationResult]) -> String {
     let mut out = String::new();
     for verified in all {
         let evidence = &verified.evidence;
@@ -192,25 +207,25 @@ fn in_markdown(all: &[Verified]) -> String {
         if verified.is_unbuilt {
             out.push_str(&format!("- {UNBUILT}; compared by its formula\n"));
         }
-        for (proof, compared) in pairs(verified) {
+        for (proof, compared) in proofs_with_columns(verified) {
             let mark = match proof.verdict {
                 Verdict::Agrees => "agrees with ",
                 Verdict::Differs => "**differs** from ",
                 Verdict::NotCompared => "**not compared** with ",
             };
-            out.push_str(&format!("- {mark}{}\n", markdown::sentence(&proof_label(proof))));
+            out.push_str(&format!("- {mark}{}\n", markdown::escape_sentence(&proof_label(proof))));
             for row in &compared.rows {
-                let row = row_line::line(row, proof, &compared.columns, |_| false);
+                let row = row_line::format_row(row, proof, &compared.columns, |_| false);
                 out.push_str(&format!("  - {}\n", markdown::escape_markdown(&row)));
             }
             if compared.more {
                 out.push_str("  - and more\n");
             }
         }
-        for fault in faults(verified) {
+        for fault in problem_lines(verified) {
             out.push_str(&format!("- **{}**\n", markdown::escape_markdown(&fault)));
         }
-        let (own, others) = facts(verified);
+        let (own, others) = fact_lines(verified);
         let facts: Vec<String> = own
             .iter()
             .chain(&others)
@@ -222,10 +237,10 @@ fn in_markdown(all: &[Verified]) -> String {
     out
 }
 
-fn object(verified: &Verified) -> Value {
+fn verified_json(verified: &VerificationResult) -> Value {
     let evidence = &verified.evidence;
-    let comparisons: Vec<Value> = pairs(verified)
-        .map(|(proof, compared)| comparison(proof, compared))
+    let comparisons: Vec<Value> = proofs_with_columns(verified)
+        .map(|(proof, compared)| comparison_json(proof, compared))
         .collect();
     let standing = |standing: &BuildState| {
         let time = |at: std::time::SystemTime| {
@@ -258,13 +273,13 @@ fn object(verified: &Verified) -> Value {
             "build": verified.timing.build_seconds,
             "budget": verified.budget_seconds,
         },
-        "faults": faults(verified),
+        "faults": problem_lines(verified),
         "standings": verified.standings.iter().map(standing).collect::<Vec<_>>(),
     })
 }
 
 /// Returns a comparison as JSON.
-pub fn comparison(proof: &Proof, compared: &ComparedColumn) -> Value {
+pub fn comparison_json(proof: &Proof, compared: &ComparedColumn) -> Value {
     let counts = &proof.counts;
     let column = |column: &ColumnCounts| {
         let mut object = json!({"column": column.column, "differing": column.differing, "greatest": column.greatest});

@@ -31,7 +31,7 @@ struct ConstantBound {
 impl ConstantBound {
     /// Returns whether the range of this bound contains the range of another bound. A range contains the values above
     /// its bound, or below its bound if `upper` is set.
-    fn holds(self, other: Self, upper: bool) -> bool {
+    fn has_range_of(self, other: Self, upper: bool) -> bool {
         let beyond = if upper { other.at < self.at } else { other.at > self.at };
         beyond || (other.at == self.at && (self.included || !other.included))
     }
@@ -57,7 +57,7 @@ struct ConditionTest<'p> {
 
 impl ConditionTest<'_> {
     /// Returns the bound of the values that satisfy the test, and whether it is an upper bound.
-    fn bound(&self) -> Option<(ConstantBound, bool)> {
+    fn test_bound(&self) -> Option<(ConstantBound, bool)> {
         let OrderedLiteral::Number(at) = self.literal else {
             return None;
         };
@@ -74,25 +74,25 @@ impl ConditionTest<'_> {
 
 impl<'a> Lints<'a> {
     /// Parses a comparison of a name with a literal.
-    fn test(&self, condition: IrId) -> Option<ConditionTest<'a>> {
+    fn parse_test(&self, condition: IrId) -> Option<ConditionTest<'a>> {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(condition) else {
             return None;
         };
         let [a, b] = *program.args(args) else { return None };
-        let function = catalog::owner(overload);
+        let function = catalog::overload_owner(overload);
         let ignores_case = function == internal::EQUAL_IGNORE_CASE;
         let comparison = if ignores_case {
             ComparisonOperator::Equal
         } else {
             ComparisonOperator::from_function(function)?
         };
-        let (of, literal, comparison) = match (self.literal(a), self.literal(b)) {
+        let (of, literal, comparison) = match (self.ordered_literal(a), self.ordered_literal(b)) {
             (None, Some(literal)) => (a, literal, comparison),
-            (Some(literal), None) => (b, literal, comparison.mirrored()),
+            (Some(literal), None) => (b, literal, comparison.swapped()),
             _ => return None,
         };
-        let subject = match program.node(self.behind_name(of)) {
+        let subject = match program.node(self.resolve_name(of)) {
             Ir::Column(column) => (column, false, ignores_case),
             Ir::Definition(definition) => (definition, true, ignores_case),
             _ => match program.node(of) {
@@ -107,7 +107,7 @@ impl<'a> Lints<'a> {
         })
     }
 
-    fn literal(&self, id: IrId) -> Option<OrderedLiteral<'a>> {
+    fn ordered_literal(&self, id: IrId) -> Option<OrderedLiteral<'a>> {
         let program = self.program;
         match program.node(id) {
             Ir::Text(text) => Some(OrderedLiteral::Text(program.text(text))),
@@ -125,20 +125,26 @@ impl<'a> Lints<'a> {
     pub(super) fn check_junction(&mut self, id: IrId, args: PoolRange, and: bool) {
         let mut subjects: FxHashMap<ConditionSubject, SeenCondition<'a>> = FxHashMap::default();
         for condition in self.program.args(args) {
-            let Some(test) = self.test(*condition) else { continue };
+            let Some(test) = self.parse_test(*condition) else {
+                continue;
+            };
             let seen = subjects.entry(test.subject).or_default();
-            if seen.clashes(&test, and) {
-                return self.never_varies(id, *condition, and);
+            if seen.is_contradiction(&test, and) {
+                return self.warn_of_constant_condition(id, *condition, and);
             }
             seen.add(&test, Span::default(), and);
         }
     }
 
-    fn never_varies(&mut self, id: IrId, condition: IrId, and: bool) {
+    fn warn_of_constant_condition(&mut self, id: IrId, condition: IrId, and: bool) {
         let shown = self.excerpt(id);
         let of = match self.program.node(condition) {
             Ir::Apply { args, .. } => {
-                let names = self.program.args(args).iter().find(|arg| self.literal(**arg).is_none());
+                let names = self
+                    .program
+                    .args(args)
+                    .iter()
+                    .find(|arg| self.ordered_literal(**arg).is_none());
                 names.map(|name| self.excerpt(*name)).unwrap_or_default()
             }
             _ => String::new(),
@@ -166,7 +172,7 @@ impl<'a> Lints<'a> {
 
     /// Warns about CASE branches in a range of nodes that are unreachable because of an earlier branch. If the default
     /// branch of a CASE is another CASE, its branches continue the list.
-    pub(super) fn never_reached(&mut self, first: IrId, last: IrId) {
+    pub(super) fn warn_of_unreachable(&mut self, first: IrId, last: IrId) {
         let mut continued: FxHashSet<u32> = FxHashSet::default();
         for at in (first.0..=last.0).rev().map(IrId) {
             if !matches!(self.program.node(at), Ir::Case(_)) || continued.contains(&at.0) {
@@ -178,7 +184,7 @@ impl<'a> Lints<'a> {
                 next = None;
                 for arm in self.program.args(arms).chunks(2) {
                     match *arm {
-                        [condition, _] => self.arm(condition, &mut subjects),
+                        [condition, _] => self.check_arm(condition, &mut subjects),
                         [other] if other < at && continued.insert(other.0) => next = Some(other),
                         _ => {}
                     }
@@ -187,8 +193,8 @@ impl<'a> Lints<'a> {
         }
     }
 
-    fn arm(&mut self, condition: IrId, subjects: &mut FxHashMap<ConditionSubject, SeenCondition<'a>>) {
-        let Some(test) = self.test(condition) else { return };
+    fn check_arm(&mut self, condition: IrId, subjects: &mut FxHashMap<ConditionSubject, SeenCondition<'a>>) {
+        let Some(test) = self.parse_test(condition) else { return };
         let span = self.program.meta(condition).span;
         let seen = subjects.entry(test.subject).or_default();
         let Some(earlier) = seen.find_covering_test(&test) else {
@@ -209,13 +215,13 @@ impl<'a> Lints<'a> {
                     cases"
                 ),
             )
-            .with_other(earlier, "this condition is true first")
+            .with_secondary_label(earlier, "this condition is true first")
             .with_help(help),
         );
     }
 
     /// Warns about duplicate values in a SWITCH.
-    pub(super) fn switch_twice(&mut self, arms: PoolRange) {
+    pub(super) fn warn_of_duplicate_cases(&mut self, arms: PoolRange) {
         let mut seen: FxHashMap<&str, IrId> = FxHashMap::default();
         for pair in self.program.args(arms).chunks_exact(2) {
             let Some(case) = pair.first().copied() else { continue };
@@ -237,7 +243,7 @@ impl<'a> Lints<'a> {
                         span.excerpt(self.source)
                     ),
                 )
-                .with_other(self.program.meta(first).span, "the same value")
+                .with_secondary_label(self.program.meta(first).span, "the same value")
                 .with_help("remove it, or correct the value"),
             );
         }
@@ -247,15 +253,15 @@ impl<'a> Lints<'a> {
 impl<'p> SeenCondition<'p> {
     /// Returns whether a test and the previous conditions are never true together. If `and` is false, returns whether
     /// at least one of them is always true.
-    fn clashes(&self, test: &ConditionTest<'p>, and: bool) -> bool {
+    fn is_contradiction(&self, test: &ConditionTest<'p>, and: bool) -> bool {
         if !and {
             if test.comparison == ComparisonOperator::NotEqual {
                 return self.differs.is_some_and(|other| other != test.literal);
             }
             // The conditions cover all values if the lower bound is below the upper bound.
-            return match test.bound() {
-                Some((bound, true)) => self.lower.is_some_and(|(lower, _)| meets(lower, bound, true)),
-                Some((bound, false)) => self.upper.is_some_and(|(upper, _)| meets(bound, upper, true)),
+            return match test.test_bound() {
+                Some((bound, true)) => self.lower.is_some_and(|(lower, _)| is_overlapping(lower, bound, true)),
+                Some((bound, false)) => self.upper.is_some_and(|(upper, _)| is_overlapping(bound, upper, true)),
                 None => false,
             };
         }
@@ -265,15 +271,15 @@ impl<'p> SeenCondition<'p> {
                 return other;
             };
             let point = ConstantBound { at, included: true };
-            let outside = self.lower.is_some_and(|(lower, _)| !lower.holds(point, false))
-                || self.upper.is_some_and(|(upper, _)| !upper.holds(point, true));
+            let outside = self.lower.is_some_and(|(lower, _)| !lower.has_range_of(point, false))
+                || self.upper.is_some_and(|(upper, _)| !upper.has_range_of(point, true));
             return other || outside;
         }
-        let Some((bound, upper)) = test.bound() else {
+        let Some((bound, upper)) = test.test_bound() else {
             return false;
         };
         let point_outside = self.equals.iter().any(|(literal, _)| match literal {
-            OrderedLiteral::Number(at) => !bound.holds(
+            OrderedLiteral::Number(at) => !bound.has_range_of(
                 ConstantBound {
                     at: *at,
                     included: true,
@@ -283,8 +289,12 @@ impl<'p> SeenCondition<'p> {
             OrderedLiteral::Text(_) => false,
         });
         let apart = match upper {
-            true => self.lower.is_some_and(|(lower, _)| !meets(lower, bound, false)),
-            false => self.upper.is_some_and(|(upper, _)| !meets(bound, upper, false)),
+            true => self
+                .lower
+                .is_some_and(|(lower, _)| !is_overlapping(lower, bound, false)),
+            false => self
+                .upper
+                .is_some_and(|(upper, _)| !is_overlapping(bound, upper, false)),
         };
         point_outside || apart
     }
@@ -292,7 +302,8 @@ impl<'p> SeenCondition<'p> {
     /// Returns the span of an earlier condition that is true whenever the given test is true.
     fn find_covering_test(&self, test: &ConditionTest<'p>) -> Option<Span> {
         let taken = |bound: ConstantBound, by: Option<(ConstantBound, Span)>, upper: bool| {
-            by.filter(|(wider, _)| wider.holds(bound, upper)).map(|(_, span)| span)
+            by.filter(|(wider, _)| wider.has_range_of(bound, upper))
+                .map(|(_, span)| span)
         };
         if test.comparison == ComparisonOperator::Equal {
             if let Some((_, span)) = self.equals.iter().find(|(literal, _)| *literal == test.literal) {
@@ -304,7 +315,7 @@ impl<'p> SeenCondition<'p> {
             let point = ConstantBound { at, included: true };
             return taken(point, self.lower, false).or_else(|| taken(point, self.upper, true));
         }
-        let (bound, upper) = test.bound()?;
+        let (bound, upper) = test.test_bound()?;
         taken(bound, if upper { self.upper } else { self.lower }, upper)
     }
 
@@ -315,13 +326,15 @@ impl<'p> SeenCondition<'p> {
             ComparisonOperator::NotEqual => self.differs = self.differs.or(Some(test.literal)),
             _ => {}
         }
-        let Some((bound, upper)) = test.bound() else { return };
+        let Some((bound, upper)) = test.test_bound() else {
+            return;
+        };
         let kept = if upper { &mut self.upper } else { &mut self.lower };
         let counts = kept.is_none_or(|(old, _)| {
             if narrowest {
-                old.holds(bound, upper)
+                old.has_range_of(bound, upper)
             } else {
-                !old.holds(bound, upper)
+                !old.has_range_of(bound, upper)
             }
         });
         if counts {
@@ -332,7 +345,7 @@ impl<'p> SeenCondition<'p> {
 
 /// Returns whether there are values between two bounds. If `covers` is set, returns whether the two ranges together
 /// contain all values.
-fn meets(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
+fn is_overlapping(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
     let at_end = if covers {
         lower.included || upper.included
     } else {

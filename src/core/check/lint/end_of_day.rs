@@ -10,10 +10,10 @@ use crate::ir::{Ir, IrId};
 
 impl Lints<'_> {
     /// Warns about comparisons such as `created_at <= DATE(2024, 1, 31)`, with the date on either side.
-    pub(super) fn compared_time(&mut self, id: IrId, comparison: ComparisonOperator, a: IrId, b: IrId) {
-        let (time, day, comparison) = match (self.day(a), self.day(b)) {
+    pub(super) fn warn_of_time_comparison(&mut self, id: IrId, comparison: ComparisonOperator, a: IrId, b: IrId) {
+        let (time, day, comparison) = match (self.midnight_date(a), self.midnight_date(b)) {
             (None, Some(day)) => (a, day, comparison),
-            (Some(day), None) => (b, day, comparison.mirrored()),
+            (Some(day), None) => (b, day, comparison.swapped()),
             _ => return,
         };
         let iso = match self.program.node(day) {
@@ -69,13 +69,13 @@ impl Lints<'_> {
 
     /// Returns the date that was converted to midnight. `None` for timestamps, and for a date plus a number of days,
     /// because the author shifted that date deliberately.
-    fn day(&self, id: IrId) -> Option<IrId> {
+    fn midnight_date(&self, id: IrId) -> Option<IrId> {
         match self.program.node(id) {
             Ir::Date(iso) => super::super::dates::is_iso_date(self.program.text(iso)).then_some(id),
-            Ir::Apply { overload, args } if catalog::owner(overload) == internal::TO_TIMESTAMP => {
+            Ir::Apply { overload, args } if catalog::overload_owner(overload) == internal::TO_TIMESTAMP => {
                 let [x] = *self.program.args(args) else { return None };
                 let moved = matches!(self.program.node(x), Ir::Apply { overload, .. }
-                    if catalog::owner(overload) == internal::ADD);
+                    if catalog::overload_owner(overload) == internal::ADD);
                 (self.program.meta(x).ty == Type::Date && !moved).then_some(x)
             }
             _ => None,
@@ -86,7 +86,7 @@ impl Lints<'_> {
     fn before_conversion(&self, id: IrId) -> IrId {
         match self.program.node(id) {
             Ir::Apply { overload, args }
-                if [internal::TO_TIMESTAMP, internal::TO_WALL_CLOCK].contains(&catalog::owner(overload)) =>
+                if [internal::TO_TIMESTAMP, internal::TO_WALL_CLOCK].contains(&catalog::overload_owner(overload)) =>
             {
                 self.program.args(args).first().copied().unwrap_or(id)
             }
@@ -99,5 +99,5 @@ impl Lints<'_> {
 fn next_day(iso: &str) -> Option<String> {
     let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());
     let mut part = || parts.next().flatten();
-    dates::roll(part()?, part()?, part()? + 1)
+    dates::normalize_date(part()?, part()?, part()? + 1)
 }

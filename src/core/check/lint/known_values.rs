@@ -25,7 +25,7 @@ enum CaseConversion {
 }
 
 impl CaseConversion {
-    fn apply(self, text: &str) -> String {
+    fn convert_case(self, text: &str) -> String {
         match self {
             Self::AsTheyAre => text.to_owned(),
             Self::Small => text.to_lowercase(),
@@ -36,7 +36,7 @@ impl CaseConversion {
 
 /// Returns all strings that a value can have besides NULL: the known values of a column, or the results of all
 /// branches. `None` if the values aren't known.
-pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
+pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
     let mut values: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
     let mut waiting = vec![id];
@@ -89,20 +89,27 @@ fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) 
 
 impl Lints<'_> {
     /// Warns about comparisons such as `status = "active"` if the only known values are "Active" and "Closed".
-    pub(super) fn value(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: PoolRange) {
+    pub(super) fn check_value(
+        &mut self,
+        id: IrId,
+        comparison: ComparisonOperator,
+        of: IrId,
+        literal: IrId,
+        text: PoolRange,
+    ) {
         let program = self.program;
         let text = program.text(text);
         let span = program.meta(literal).span;
         // A criterion becomes a comparison of lower-case strings, which has the same span as its literal.
         let is_criterion = program.meta(id).span == span;
-        let (of, letters) = self.letters(of);
-        if letters != CaseConversion::AsTheyAre && letters.apply(text) != text {
-            return self.wrong_letters(of, letters, text, span, is_criterion);
+        let (of, letters) = self.strip_case_conversion(of);
+        if letters != CaseConversion::AsTheyAre && letters.convert_case(text) != text {
+            return self.warn_of_letter_case(of, letters, text, span, is_criterion);
         }
-        let Some(values) = values_of(program, self.relations, of) else {
+        let Some(values) = possible_values(program, self.relations, of) else {
             return;
         };
-        let spelled: Vec<String> = values.iter().map(|value| letters.apply(value)).collect();
+        let spelled: Vec<String> = values.iter().map(|value| letters.convert_case(value)).collect();
         if spelled.iter().any(|value| value == text) {
             return;
         }
@@ -115,15 +122,15 @@ impl Lints<'_> {
             }
             _ => format!("`{}` is never `\"{text}\"`", self.excerpt(of)),
         };
-        self.not_known(message, text, &spelled, span, is_criterion);
+        self.warn_of_unknown_value(message, text, &spelled, span, is_criterion);
     }
 
     /// Warns about a criterion that matches no known value, ignoring case, such as `COUNTIF(status, "clsoed")`.
-    pub(super) fn criterion_value(&mut self, of: IrId, pattern: IrId, wild: bool) {
+    pub(super) fn check_criterion_value(&mut self, of: IrId, pattern: IrId, wild: bool) {
         let program = self.program;
         let Ir::Text(text) = program.node(pattern) else { return };
         let (text, span) = (program.text(text), program.meta(pattern).span);
-        let Some(values) = values_of(program, self.relations, of) else {
+        let Some(values) = possible_values(program, self.relations, of) else {
             return;
         };
         let meets = |value: &String| {
@@ -138,11 +145,11 @@ impl Lints<'_> {
             self.excerpt(of),
             span.excerpt(self.source)
         );
-        self.not_known(message, text, &values, span, true);
+        self.warn_of_unknown_value(message, text, &values, span, true);
     }
 
     /// Warns about values in `SWITCH(status, "active", …)` that the subject never has.
-    pub(super) fn switch(&mut self, subject: IrId, arms: PoolRange) {
+    pub(super) fn check_switch(&mut self, subject: IrId, arms: PoolRange) {
         let program = self.program;
         let pairs = program.args(arms).chunks_exact(2);
         let texts = pairs.filter_map(|pair| match (pair.first(), pair.first().map(|id| program.node(*id))) {
@@ -153,22 +160,29 @@ impl Lints<'_> {
         if texts.is_empty() {
             return;
         }
-        let (of, letters) = self.letters(subject);
-        let Some(values) = values_of(program, self.relations, of) else {
+        let (of, letters) = self.strip_case_conversion(subject);
+        let Some(values) = possible_values(program, self.relations, of) else {
             return;
         };
-        let spelled: Vec<String> = values.iter().map(|value| letters.apply(value)).collect();
+        let spelled: Vec<String> = values.iter().map(|value| letters.convert_case(value)).collect();
         let all: HashSet<&str> = spelled.iter().map(String::as_str).collect();
         for (id, text) in texts {
             let text = program.text(text);
             if !all.contains(text) {
                 let message = format!("`{}` is never `\"{text}\"`", self.excerpt(of));
-                self.not_known(message, text, &spelled, program.meta(id).span, false);
+                self.warn_of_unknown_value(message, text, &spelled, program.meta(id).span, false);
             }
         }
     }
 
-    fn not_known(&mut self, message: String, text: &str, values: &[String], span: Span, is_criterion: bool) {
+    fn warn_of_unknown_value(
+        &mut self,
+        message: String,
+        text: &str,
+        values: &[String],
+        span: Span,
+        is_criterion: bool,
+    ) {
         let lower = text.to_lowercase();
         let mut alike = values.iter().filter(|value| value.to_lowercase() == lower);
         let mut diagnostic = Diagnostic::new(Code::NotAKnownValue, span, message);
@@ -176,10 +190,13 @@ impl Lints<'_> {
             (Some(one), None) if !is_criterion => diagnostic
                 .with_help(format!("write `\"{one}\"`, because `=` is case-sensitive"))
                 .with_fix(span, format!("\"{}\"", one.replace('"', "\"\""))),
-            _ => diagnostic.with_help(match suggest::nearest(text, values.iter().map(String::as_str)) {
+            _ => diagnostic.with_help(match suggest::nearest_name(text, values.iter().map(String::as_str)) {
                 Some(near) if values.len() > NAMED => format!("did you mean `\"{near}\"`?"),
-                Some(near) => format!("did you mean `\"{near}\"`? The known values are {}", listed(values)),
-                None => format!("use one of the known values: {}", listed(values)),
+                Some(near) => format!(
+                    "did you mean `\"{near}\"`? The known values are {}",
+                    list_values(values)
+                ),
+                None => format!("use one of the known values: {}", list_values(values)),
             }),
         };
         self.found.push(diagnostic);
@@ -187,7 +204,7 @@ impl Lints<'_> {
 
     /// Warns about comparisons such as `LOWER(status) = "Active"`, because a lower-case text is never equal to a string
     /// with a capital letter.
-    fn wrong_letters(&mut self, of: IrId, letters: CaseConversion, text: &str, span: Span, is_criterion: bool) {
+    fn warn_of_letter_case(&mut self, of: IrId, letters: CaseConversion, text: &str, span: Span, is_criterion: bool) {
         // Skip non-ASCII letters, because their conversion depends on the SQL engine.
         if is_criterion || !text.is_ascii() {
             return;
@@ -196,7 +213,7 @@ impl Lints<'_> {
             CaseConversion::Capital => ("uppercase letters", "UPPER"),
             _ => ("lowercase letters", "LOWER"),
         };
-        let right = letters.apply(text);
+        let right = letters.convert_case(text);
         let name = self.excerpt(of);
         self.found.push(
             Diagnostic::new(
@@ -210,11 +227,11 @@ impl Lints<'_> {
     }
 
     /// Returns the argument of LOWER or UPPER and the case conversion, or the node itself.
-    fn letters(&self, id: IrId) -> (IrId, CaseConversion) {
+    fn strip_case_conversion(&self, id: IrId) -> (IrId, CaseConversion) {
         let Ir::Apply { overload, args } = self.program.node(id) else {
             return (id, CaseConversion::AsTheyAre);
         };
-        let letters = match catalog::owner(overload) {
+        let letters = match catalog::overload_owner(overload) {
             internal::LOWER => CaseConversion::Small,
             internal::UPPER => CaseConversion::Capital,
             _ => return (id, CaseConversion::AsTheyAre),
@@ -226,7 +243,7 @@ impl Lints<'_> {
     }
 }
 
-fn listed(values: &[String]) -> String {
+fn list_values(values: &[String]) -> String {
     let shown: Vec<String> = values
         .iter()
         .take(NAMED)
@@ -292,7 +309,7 @@ mod tests {
     use super::is_like;
 
     #[test]
-    fn patterns() {
+    fn patterns_match_like() {
         for (text, pattern, is) in [
             ("open", "o%n", true),
             ("open", "o%e", false),

@@ -10,7 +10,7 @@ mod rounding;
 mod totals;
 mod weeks;
 
-use super::sheet_columns::column_of;
+use super::sheet_columns::column_index;
 use super::{CheckScope, Context, unresolved_names};
 use crate::Type;
 use crate::ast::Ast;
@@ -19,7 +19,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::schema::Relation;
 
-pub use known_values::values_of;
+pub use known_values::possible_values;
 
 /// Comparison functions, with the operator of each.
 const COMPARISONS: [(FunctionId, ComparisonOperator); 6] = [
@@ -50,7 +50,7 @@ impl ComparisonOperator {
     }
 
     /// Returns the comparison after swapping its sides.
-    fn mirrored(self) -> Self {
+    fn swapped(self) -> Self {
         match self {
             Self::Equal | Self::NotEqual => self,
             Self::Less => Self::Greater,
@@ -105,24 +105,24 @@ pub(super) fn check_traps(
         for (id, (node, meta)) in program.entries(definition.first, last) {
             match *node {
                 Ir::Apply { overload, args } => {
-                    let function = catalog::owner(overload);
-                    traps.call(id, function, args);
-                    weeks.note(program, id, function, args);
+                    let function = catalog::overload_owner(overload);
+                    traps.check_call(id, function, args);
+                    weeks.record_call(program, id, function, args);
                 }
                 Ir::Aggregate {
                     overload,
                     args,
                     distinct,
                 } => {
-                    traps.total(id, catalog::owner(overload), program.args(args), distinct);
+                    traps.check_total(id, catalog::overload_owner(overload), program.args(args), distinct);
                 }
-                Ir::IsNull { x, negated: false } => traps.never_blank(id, x),
+                Ir::IsNull { x, negated: false } => traps.warn_of_never_blank(id, x),
                 Ir::And(args) => traps.check_junction(id, args, true),
                 Ir::Or(args) => traps.check_junction(id, args, false),
                 Ir::Case(_) => cases = true,
                 Ir::Switch { subject, arms } => {
-                    traps.switch(subject, arms);
-                    traps.switch_twice(arms);
+                    traps.check_switch(subject, arms);
+                    traps.warn_of_duplicate_cases(arms);
                 }
                 Ir::Column(_) | Ir::Definition(_) if scope.context == Context::Worksheet => {
                     let text = meta.span.text(source);
@@ -136,7 +136,7 @@ pub(super) fn check_traps(
                         }
                         _ => false,
                     };
-                    if named && let Some(diagnostic) = wins_over_cell(text, meta.span) {
+                    if named && let Some(diagnostic) = shadowed_cell_warning(text, meta.span) {
                         traps.found.push(diagnostic);
                     }
                 }
@@ -144,7 +144,7 @@ pub(super) fn check_traps(
             }
         }
         if cases {
-            traps.never_reached(definition.first, last);
+            traps.warn_of_unreachable(definition.first, last);
         }
     }
     weeks.check(scope.calendar, source, diagnostics);
@@ -153,10 +153,10 @@ pub(super) fn check_traps(
 impl Lints<'_> {
     /// Runs the lints for function calls.
     #[inline]
-    fn call(&mut self, id: IrId, function: FunctionId, args: PoolRange) {
+    fn check_call(&mut self, id: IrId, function: FunctionId, args: PoolRange) {
         if function == internal::AVERAGE {
             let args = self.program.args(args);
-            return self.total(id, function, args, false);
+            return self.check_total(id, function, args, false);
         }
         let [a, b] = *self.program.args(args) else { return };
         if function == internal::ROUND {
@@ -169,7 +169,7 @@ impl Lints<'_> {
         ]
         .contains(&function)
         {
-            return self.criterion_value(a, b, function != internal::EQUAL_IGNORE_CASE);
+            return self.check_criterion_value(a, b, function != internal::EQUAL_IGNORE_CASE);
         }
         let Some(comparison) = ComparisonOperator::from_function(function) else {
             return;
@@ -177,33 +177,42 @@ impl Lints<'_> {
         // Swap the sides if necessary, so that the literal or date is on the right-hand side.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (a, b, comparison) = if turned {
-            (b, a, comparison.mirrored())
+            (b, a, comparison.swapped())
         } else {
             (a, b, comparison)
         };
         match (self.program.node(b), self.program.meta(b).ty) {
-            (Ir::Text(text), _) => self.compared_text(id, comparison, a, b, text),
-            (Ir::Number(digits), _) => self.compared_weekday(id, comparison, a, digits),
-            (_, Type::Timestamp) => self.compared_time(id, comparison, a, b),
+            (Ir::Text(text), _) => self.check_text_comparison(id, comparison, a, b, text),
+            (Ir::Number(digits), _) => self.check_weekday_comparison(id, comparison, a, digits),
+            (_, Type::Timestamp) => self.warn_of_time_comparison(id, comparison, a, b),
             _ => {}
         }
     }
 
-    fn compared_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: PoolRange) {
+    fn check_text_comparison(
+        &mut self,
+        id: IrId,
+        comparison: ComparisonOperator,
+        of: IrId,
+        literal: IrId,
+        text: PoolRange,
+    ) {
         if matches!(self.program.node(of), Ir::Text(_)) {
             return;
         }
         match comparison {
             ComparisonOperator::Equal | ComparisonOperator::NotEqual if text.count == 0 => {
-                self.empty_text(id, comparison, of);
+                self.warn_of_empty_text(id, comparison, of);
             }
-            ComparisonOperator::Equal | ComparisonOperator::NotEqual => self.value(id, comparison, of, literal, text),
-            _ => self.text_order(id, comparison, of, literal, text),
+            ComparisonOperator::Equal | ComparisonOperator::NotEqual => {
+                self.check_value(id, comparison, of, literal, text);
+            }
+            _ => self.warn_of_text_order(id, comparison, of, literal, text),
         }
     }
 
     /// Returns the expression that a name refers to, following up to `NAMES` definitions.
-    fn behind_name(&self, id: IrId) -> IrId {
+    fn resolve_name(&self, id: IrId) -> IrId {
         let mut names = 0;
         self.program.resolve_names_until(id, |_, used| {
             names += 1;
@@ -222,9 +231,9 @@ impl Lints<'_> {
 
     /// Warns about ISERROR, ISNA and ISBLANK of a value that is never NULL. Only reports aggregates, because a formula
     /// may deliberately check that a column has no NULLs.
-    fn never_blank(&mut self, id: IrId, x: IrId) {
+    fn warn_of_never_blank(&mut self, id: IrId, x: IrId) {
         let is_total = matches!(
-            self.program.node(self.behind_name(x)),
+            self.program.node(self.resolve_name(x)),
             Ir::Aggregate { .. } | Ir::CountRows
         );
         if self.program.meta(x).nullable || !is_total {
@@ -266,7 +275,7 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 /// Warns about a name in a worksheet that resolves to a column or definition, but also looks like a cell.
-fn wins_over_cell(text: &str, span: crate::span::Span) -> Option<Diagnostic> {
+fn shadowed_cell_warning(text: &str, span: crate::span::Span) -> Option<Diagnostic> {
     cell_letters(text)?;
     let message = format!("`{text}` is the column or definition with that name here, not the cell");
     let help = format!("write `${{{text}}}` if you mean the column, or rename the column if you mean the cell");
@@ -282,13 +291,13 @@ fn cell_letters(text: &str) -> Option<usize> {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (column, row) = text.split_at_checked(letters)?;
     let row: u32 = row.parse().ok()?;
-    (column_of(column) < 16_384 && (1..=1_048_576).contains(&row)).then_some(letters)
+    (column_index(column) < 16_384 && (1..=1_048_576).contains(&row)).then_some(letters)
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn cells_that_sheets_have() {
+    fn sheet_cells_are_recognized() {
         for (name, is) in [
             ("Q1", true),
             ("q1", true),

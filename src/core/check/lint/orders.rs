@@ -8,7 +8,7 @@ use crate::ir::{Ir, IrId, PoolRange};
 
 impl Lints<'_> {
     /// Warns about `code > "30"`, which compares strings character by character.
-    pub(super) fn text_order(
+    pub(super) fn warn_of_text_order(
         &mut self,
         id: IrId,
         comparison: ComparisonOperator,
@@ -20,7 +20,7 @@ impl Lints<'_> {
         let digits = program.text(text);
         // Skip expressions other than columns, because their texts may have a fixed width: `TEXT(day, "yyyymm") >=
         // "202401"`.
-        let Ir::Column(column) = program.node(self.behind_name(of)) else {
+        let Ir::Column(column) = program.node(self.resolve_name(of)) else {
             return;
         };
         if program.meta(of).ty != Type::Text || !is_number(digits) || has_fixed_width(digits) {
@@ -44,13 +44,13 @@ impl Lints<'_> {
         self.found.push(if at == span {
             diagnostic
         } else {
-            diagnostic.with_other(at, "text")
+            diagnostic.with_secondary_label(at, "text")
         });
     }
 
     /// Warns about `region = ""`, which isn't true for blank values. Skips names that the program also tests for
     /// blanks.
-    pub(super) fn empty_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId) {
+    pub(super) fn warn_of_empty_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId) {
         let program = self.program;
         let is_name = matches!(program.node(of), Ir::Column(_) | Ir::Definition(_));
         if comparison != ComparisonOperator::Equal

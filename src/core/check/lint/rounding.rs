@@ -53,7 +53,7 @@ impl Lints<'_> {
             return None;
         };
         let name = program.meta(id).span.text(self.source).get(.."ROUND".len())?;
-        let is_round = catalog::owner(overload) == internal::ROUND && name.eq_ignore_ascii_case("ROUND");
+        let is_round = catalog::overload_owner(overload) == internal::ROUND && name.eq_ignore_ascii_case("ROUND");
         is_round.then_some((x, digits, program.text(literal).parse().ok()?))
     }
 }

@@ -7,7 +7,7 @@ use crate::diag::Code;
 use crate::ir::{Ir, IrId};
 
 impl Lints<'_> {
-    pub(super) fn total(&mut self, id: IrId, function: FunctionId, args: &[IrId], distinct: bool) {
+    pub(super) fn check_total(&mut self, id: IrId, function: FunctionId, args: &[IrId], distinct: bool) {
         let Some(value) = args.first().copied() else { return };
         if distinct && [internal::SUM, internal::AVERAGE].contains(&function) {
             let (name, shown) = (self.excerpt(value), self.excerpt(id));
@@ -20,14 +20,14 @@ impl Lints<'_> {
             );
             self.warn(Code::SumOfDistinct, id, message, help);
         } else if function == internal::AVERAGE {
-            self.mean_of_ratios(id, value);
+            self.warn_of_mean_of_ratios(id, value);
         } else if function == internal::COUNTA {
-            self.count_of_all(id, value);
+            self.warn_of_count_of_all(id, value);
         }
     }
 
     /// Warns about `AVERAGE(a / b)`, which gives the ratio of each row the same weight.
-    fn mean_of_ratios(&mut self, id: IrId, value: IrId) {
+    fn warn_of_mean_of_ratios(&mut self, id: IrId, value: IrId) {
         let program = self.program;
         // AVERAGEIF becomes the average of a CASE with one branch.
         let value = match program.node(value) {
@@ -37,12 +37,12 @@ impl Lints<'_> {
             },
             _ => value,
         };
-        let Ir::Apply { overload, args } = program.node(self.behind_name(value)) else {
+        let Ir::Apply { overload, args } = program.node(self.resolve_name(value)) else {
             return;
         };
         let [a, b] = *program.args(args) else { return };
         let varies = |id: IrId| program.meta(id).level > Level::Const && program.meta(id).ty.is_number();
-        if catalog::owner(overload) != internal::DIVIDE || !varies(a) || !varies(b) {
+        if catalog::overload_owner(overload) != internal::DIVIDE || !varies(a) || !varies(b) {
             return;
         }
         let (over, under) = (self.excerpt(a), self.excerpt(b));
@@ -60,7 +60,7 @@ impl Lints<'_> {
     }
 
     /// Warns about `COUNT(IF(x > 3, 1, 0))`, which also counts the zeros.
-    fn count_of_all(&mut self, id: IrId, value: IrId) {
+    fn warn_of_count_of_all(&mut self, id: IrId, value: IrId) {
         let program = self.program;
         // Only report literals. The name of a column or definition shows what the author intended to count.
         let literal = |id: &IrId| {

@@ -20,10 +20,10 @@ pub(super) struct WeekCalls {
 
 impl WeekCalls {
     #[inline]
-    pub(super) fn note(&mut self, program: &Program, id: IrId, function: FunctionId, args: PoolRange) {
+    pub(super) fn record_call(&mut self, program: &Program, id: IrId, function: FunctionId, args: PoolRange) {
         let slot = match function {
-            internal::WEEKNUM if says_no_type(program, args) => &mut self.weeknum,
-            internal::WEEKDAY if says_no_type(program, args) => &mut self.weekday,
+            internal::WEEKNUM if has_default_week_type(program, args) => &mut self.weeknum,
+            internal::WEEKDAY if has_default_week_type(program, args) => &mut self.weekday,
             internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => &mut self.week,
             internal::DAY_OF_WEEK_NUM | internal::DAY_OF_WEEK_NUM_FROM => &mut self.day_of_week,
             _ => return,
@@ -47,7 +47,7 @@ impl WeekCalls {
             if frame.is_none() && first == Weekday::Monday {
                 continue;
             }
-            let day = capital(first.name());
+            let day = capitalize(first.name());
             let shown = call.excerpt(source);
             let message = format!("in `{shown}` weeks start on Sunday, but in timeframes they start on {day}");
             let kind = 11 + Weekday::ALL.iter().position(|d| *d == first).unwrap_or(0);
@@ -57,7 +57,9 @@ impl WeekCalls {
                 format!("specify the first day of the week: `{inside}, {kind})` for {day}, `{inside}, 1)` for Sunday");
             let diagnostic = Diagnostic::new(Code::WeekBegins, call, message).with_help(help);
             found.push(match frame {
-                Some(frame) => diagnostic.with_other(frame, format!("weeks start on a different day than in {name}")),
+                Some(frame) => {
+                    diagnostic.with_secondary_label(frame, format!("weeks start on a different day than in {name}"))
+                }
                 None => diagnostic,
             });
         }
@@ -67,12 +69,18 @@ impl WeekCalls {
 impl Lints<'_> {
     /// Warns about comparisons such as `WEEKDAY(d) > 5`, which selects the weekend if Monday is 1, but Friday and
     /// Saturday if Sunday is 1.
-    pub(super) fn compared_weekday(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: PoolRange) {
+    pub(super) fn check_weekday_comparison(
+        &mut self,
+        id: IrId,
+        comparison: ComparisonOperator,
+        of: IrId,
+        digits: PoolRange,
+    ) {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(of) else {
-            return self.weekday_by_name(id, comparison, of, digits);
+            return self.warn_of_weekday_name(id, comparison, of, digits);
         };
-        if catalog::owner(overload) != internal::WEEKDAY || !says_no_type(program, args) {
+        if catalog::overload_owner(overload) != internal::WEEKDAY || !has_default_week_type(program, args) {
             return;
         }
         let days = match (comparison, program.text(digits)) {
@@ -90,22 +98,22 @@ impl Lints<'_> {
         self.warn(Code::WeekBegins, id, message, help);
     }
 
-    fn weekday_by_name(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: PoolRange) {
+    fn warn_of_weekday_name(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: PoolRange) {
         if let Ir::Definition(_) = self.program.node(of) {
-            let root = self.behind_name(of);
+            let root = self.resolve_name(of);
             if let Ir::Apply { .. } = self.program.node(root) {
-                self.compared_weekday(id, comparison, root, digits);
+                self.check_weekday_comparison(id, comparison, root, digits);
             }
         }
     }
 }
 
 /// Returns whether a call uses the default week type because the formula doesn't specify a type.
-fn says_no_type(program: &Program, args: PoolRange) -> bool {
+fn has_default_week_type(program: &Program, args: PoolRange) -> bool {
     matches!(program.args(args), [_, kind] if program.meta(*kind).span == Span::default())
 }
 
-fn capital(name: &str) -> String {
+fn capitalize(name: &str) -> String {
     let mut letters = name.chars();
     letters
         .next()
