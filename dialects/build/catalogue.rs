@@ -205,23 +205,7 @@ fn read_function(
     let lower = if defined > 0 { Some("define".to_owned()) } else { lower };
     let phrase = text("phrase", faults).unwrap_or_default();
     if group != "internal" {
-        let params: Vec<String> = overloads.iter().flat_map(|o| parameter_names(&o.signature)).collect();
-        let known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
-        if phrase.is_empty() {
-            faults.push(file.fault_at(
-                at,
-                format!("`{name}` has no phrase; `explain` needs one to say what the function computes with"),
-            ));
-        }
-        for placeholder in phrase
-            .split('{')
-            .skip(1)
-            .filter_map(|rest| rest.split(['}', ':']).next())
-        {
-            if !known(placeholder) {
-                faults.push(file.fault_at(at, format!("the phrase of `{name}` has no parameter `{placeholder}`")));
-            }
-        }
+        check_phrase(file, at, name, &phrase, &overloads, faults);
     }
     let level = text("level", faults).unwrap_or_else(|| "row".into());
     if !["const", "row", "aggregate", "window"].contains(&level.as_str()) {
@@ -270,6 +254,27 @@ fn read_function(
         lower,
         overloads,
     })
+}
+
+/// Checks that a function has a phrase and that the placeholders in it are parameters.
+fn check_phrase(file: &File, at: usize, name: &str, phrase: &str, overloads: &[Overload], faults: &mut Vec<String>) {
+    let params: Vec<String> = overloads.iter().flat_map(|o| parameter_names(&o.signature)).collect();
+    let known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
+    if phrase.is_empty() {
+        faults.push(file.fault_at(
+            at,
+            format!("`{name}` has no phrase; `explain` needs one to say what the function computes with"),
+        ));
+    }
+    for placeholder in phrase
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split(['}', ':']).next())
+    {
+        if !known(placeholder) {
+            faults.push(file.fault_at(at, format!("the phrase of `{name}` has no parameter `{placeholder}`")));
+        }
+    }
 }
 
 fn null_rule(file: &File, at: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {

@@ -26,7 +26,7 @@ pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut [NameTarget], diagn
         if arguments.len() < 3 {
             continue;
         }
-        if arguments.len() % 2 == 0 {
+        if arguments.len().is_multiple_of(2) {
             targets[id.index()] = NameTarget::Error;
             let count = arguments.len();
             diagnostics.push(
@@ -69,12 +69,11 @@ pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut [NameTarget], diagn
             }
             targets[name.index()] = NameTarget::LetName;
             // Children precede their parents, so these are the nodes of the following arguments.
-            for place in value.index() + 1..id.index() {
-                let used = ExprId(place as u32);
-                let is_declared = arguments.iter().step_by(2).any(|declared| *declared == used);
-                if targets[place] == NameTarget::None && ast.expr(used) == Expr::Name && is_same(&used) && !is_declared
-                {
-                    targets[place] = NameTarget::LetValue(value.0);
+            for used in (value.0 + 1..id.0).map(ExprId) {
+                let is_declared = || arguments.iter().step_by(2).any(|declared| *declared == used);
+                let is_free = targets[used.index()] == NameTarget::None && ast.expr(used) == Expr::Name;
+                if is_free && is_same(&used) && !is_declared() {
+                    targets[used.index()] = NameTarget::LetValue(value.0);
                 }
             }
         }
