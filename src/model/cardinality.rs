@@ -82,7 +82,7 @@ impl SpecCompilation<'_> {
                         aggregates but no `group_by`"
                         .to_owned()
                 }
-                (_, [], "") => "write `cardinality: many`, or join on a key of that relation".to_owned(),
+                (_, [], "") => "write `cardinality: many`, or join on a key of the joined relation".to_owned(),
                 (_, [], columns) if is_step => {
                     format!(
                         "write `group_by: [{columns}]` in step `{}`, or `cardinality: many` in this join",

@@ -355,10 +355,10 @@ impl SpecCompilation<'_> {
             });
         };
         if time.ty() == Type::Unknown {
-            let help = format!("provide a schema with `--schema`, or truncate it to a unit, as in `{name}[day]`");
+            let help = format!("provide a schema with `--schema`, or truncate `{name}` to a unit, as in `{name}[day]`");
             refuse(
                 said.node.span,
-                format!("it is unknown whether `{name}` is a date or a time"),
+                format!("cannot tell whether `{name}` is a date or a timestamp"),
                 help,
             );
             return None;
@@ -533,11 +533,11 @@ fn scalar_text(node: &Node) -> Option<SpannedText<'_>> {
 fn unbounded_diagnostic(span: Span, why: &str, time: &TracedTime, run: &SpecCompilation<'_>) -> Diagnostic {
     let text = span.excerpt(run.source);
     let message = format!(
-        "`{text}` is not possible in an incremental model: {why}, but an incremental run reads only new \
+        "`{text}` is not allowed in an incremental model: {why}, but an incremental run reads only new \
         and late rows"
     );
     Diagnostic::new(Code::UnboundedInTime, span, message).with_help(format!(
-        "move along the calendar with `PERIODOFFSET`, partition the rows by `{}`, or write `materialized: \
+        "read an earlier or later period with `PERIODOFFSET`, partition the rows by `{}`, or write `materialized: \
             table`",
         time.name
     ))

@@ -108,9 +108,9 @@ fn gap_warning(
                 .filter(|part| !part.is_empty() && !part.contains(['(', '!']))
                 .find(|_| !in_sheet);
             (
-                format!("the range counts {rows}, so it covers more periods if a value of `{key}` is missing"),
+                format!("the range covers {rows}, so it spans a longer time if `{key}` has no row for some {unit}"),
                 format!(
-                    "add a row for each {unit} in an earlier step; for a single earlier {unit}, use \
+                    "add a row for each missing {unit} in an earlier step; for a single earlier {unit}, use \
                      `PERIODOFFSET({of}, -1, \"{unit}\")`",
                     of = of.unwrap_or("x")
                 ),

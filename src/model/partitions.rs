@@ -56,13 +56,13 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
             let names = names.join(" and ");
             let span = program.meta(window).span;
             let message = format!(
-                "each group of {names} is a separate partition, so `{}` reads only one row",
+                "each combination of {names} is a separate partition, so `{}` reads only one row",
                 span.excerpt(text)
             );
             let help = if said {
                 format!("remove {names} from `partition_by`, or write `partition_by: []` to include all groups")
             } else {
-                format!("write `partition_by: []` to include all groups, or order by one of {names}")
+                format!("write `partition_by: []` to include all groups, or order by only one of the keys {names}")
             };
             found.push(Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help));
         }

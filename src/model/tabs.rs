@@ -114,7 +114,7 @@ fn known_column(
         return column.clone();
     }
     diagnostics.push(no_column_diagnostic(relation, name, span, || {
-        "correct the name".to_owned()
+        "use a column of this relation".to_owned()
     }));
     Column::new(name, Type::Unknown)
 }

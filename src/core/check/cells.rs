@@ -333,9 +333,9 @@ impl Lowerer<'_> {
             }
             None => format!("{text}:{text}"),
         };
-        let message = format!("`{}` aggregates only one cell, `{text}` in this row", function.name);
+        let message = format!("`{}` reads only one cell: `{text}` is the value in the current row", function.name);
         self.report(
-            Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` for the complete column")),
+            Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` to use the whole column")),
         );
     }
 

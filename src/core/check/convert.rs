@@ -308,7 +308,7 @@ impl Lowerer<'_> {
                         "remove the last argument to return NULL (an empty value)".to_owned()
                     }
                     _ if text == "\"\"" => "write `1/0` to return NULL (an empty value)".to_owned(),
-                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the values are text"),
+                    (Some(n), _) => format!("write the number as text, `\"{n}\"`"),
                     (None, _) if text.starts_with('"') => format!("write a number instead of `{text}`"),
                     (None, _) => {
                         format!(

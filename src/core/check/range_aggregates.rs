@@ -152,13 +152,13 @@ impl Lowerer<'_> {
         }
         let text = self.source_text(span);
         let name = text.split(':').next_back().unwrap_or_default().to_owned();
-        let message = format!("`{text}` is a range of rows, which only an aggregate function accepts");
+        let message = format!("`{text}` is a range, and only aggregate functions accept ranges");
         self.report_range(
             span,
             &message,
             &format!(
-                "write `SUM({text})`; to calculate a value for each row first, define it, for example as `y = \
-                    {name} * 2`, and aggregate `y:y`"
+                "write `SUM({text})`; to calculate a value in each row before you aggregate, define it first, as in `y = \
+                    {name} * 2`, and then write `SUM(y:y)`"
             ),
         )
     }
@@ -436,11 +436,11 @@ impl Lowerer<'_> {
             _ => {
                 let name = function.name;
                 let message = format!(
-                    "`{name}` accepts only one argument if it is a range, found {} arguments",
+                    "`{name}` accepts a range only as its only argument, found {} arguments",
                     taken.values.len()
                 );
                 let help = format!(
-                    "call it once for each range, as in `{name}(a:a)`, or combine the values in a definition first, \
+                    "call `{name}` once for each range, as in `{name}(a:a)`, or combine the values in a definition first, \
                     such as `c = a + b`"
                 );
                 return self.report_range(span, &message, &help);

@@ -132,7 +132,7 @@ impl Lowerer<'_> {
                 self.source_text(self.program.meta(value).span),
             );
             let message = format!(
-                "`{}` ranks `{of}` among all values of `{of}`, found the range `{text}`",
+                "`{}` can rank `{of}` only among all values of `{of}`, but the range is `{text}`",
                 function.name
             );
             self.report(

@@ -182,7 +182,7 @@ impl Lowerer<'_> {
                 format!("`TEXT` does not support the mask `{text}`: {why}"),
             )
             .with_help(
-                "for numbers, use `0 # , . % E+0` or `General`, with up to three forms separated by `;`. For \
+                "for numbers, use `0 # , . % E+0` or `General`, with up to three sections separated by `;`. For \
                     dates, use `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm m ss s AM/PM`. For elapsed times, use \
                     `[h]:mm:ss`. Put other text in quotes",
             ),

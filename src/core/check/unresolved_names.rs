@@ -335,7 +335,7 @@ impl Resolver<'_> {
                 }
                 let near = self.nearest_name(text, catalog::names());
                 let help = near.map_or_else(
-                    || "`formulac functions` lists all functions".to_owned(),
+                    || "run `formulac functions` to list all functions".to_owned(),
                     suggest::similar_name_help,
                 );
                 Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))

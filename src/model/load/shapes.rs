@@ -156,7 +156,7 @@ impl Loader<'_, '_> {
                     let found = value
                         .text()
                         .map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
-                    let message = format!("`{name}` must be an integer, found {found}");
+                    let message = format!("`{name}` must be an integer of 0 or more, found {found}");
                     let help = match name {
                         "limit" => format!("write the maximum number of rows, such as `{example}`"),
                         _ => format!("write an integer, such as `{example}`"),
@@ -305,7 +305,7 @@ impl Loader<'_, '_> {
                     let help = match directed {
                         Some((entry, said)) if name == "order_by" => format!("write `{entry} {said}`"),
                         Some((entry, _)) => format!("write `{entry}`"),
-                        None => "remove it, or put the name in quotes".to_owned(),
+                        None => "list at least one name, or remove the key; put a name such as `null` in quotes".to_owned(),
                     };
                     self.report(Diagnostic::new(Code::WrongShape, item.span, message).with_help(help));
                 }

@@ -103,8 +103,8 @@ impl<'y> Loader<'y, '_> {
             && let Some(row) = node.get("row")
         {
             self.report(
-                Diagnostic::new(Code::WrongShape, row.span, "the rows of a sheet are counted from 1")
-                    .with_help("write `row: 1`, or remove it"),
+                Diagnostic::new(Code::WrongShape, row.span, "rows of a sheet are numbered from 1")
+                    .with_help("write `row: 1`, or remove `row`"),
             );
         }
         let tabs = self.read_tabs(node);

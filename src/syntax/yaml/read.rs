@@ -168,11 +168,11 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 Some(key) => {
                     if let Some(text) = key.text() {
                         if let Some(first) = keys.get(text) {
-                            let message = format!("the key `{text}` is duplicated");
+                            let message = format!("the key `{text}` appears more than once");
                             faults.push(
                                 Diagnostic::new(Code::InvalidYaml, key.span, message)
                                     .with_secondary_label(*first, "the first")
-                                    .with_help("remove one of them"),
+                                    .with_help(format!("keep only one `{text}`")),
                             );
                             continue;
                         }

@@ -215,7 +215,7 @@ impl<'a> Lints<'a> {
                     cases"
                 ),
             )
-            .with_secondary_label(earlier, "this condition is true first")
+            .with_secondary_label(earlier, "this earlier condition already applies")
             .with_help(help),
         );
     }
