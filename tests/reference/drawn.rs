@@ -232,7 +232,7 @@ pub fn run<C: Drawn>() {
 fn moves_within_a_period(fault: &str) -> bool {
     fault
         .split("; ")
-        .all(|fault| fault.starts_with("F0430 ") && fault.contains(" has one value per "))
+        .all(|fault| fault.starts_with("F0430 ") && fault.contains(" has only one value per "))
 }
 
 /// Returns the smallest case that still fails, with its query and its error.

@@ -347,11 +347,14 @@ impl Lowerer<'_> {
             }
             (NameTarget::RangeEnd(_), Expr::Call(call)) => self.lower_range_end(self.ast.call(*call), span),
             (NameTarget::LetName, _) => self.add_null(Type::Unknown, span),
-            (NameTarget::LetValue(value), _) => self.lowered_node(ExprId(value)),
-            (NameTarget::Argument(index), _) => match self.arguments.get(index as usize) {
-                Some(argument) => *argument,
-                None => self.add_error(span),
-            },
+            (NameTarget::LetValue(value), _) => {
+                self.program.shares_nodes = true;
+                self.lowered_node(ExprId(value))
+            }
+            (NameTarget::Argument(index), _) => {
+                self.program.shares_nodes = true;
+                self.arguments.get(index as usize).copied().unwrap_or_else(|| self.add_error(span))
+            }
             (NameTarget::Cell(cell), _) => self.lower_cell(cell, span),
             (NameTarget::CellRange(range), _) => self.lower_cell_range(range, span),
             (NameTarget::TabRange(range), _) => self.lower_tab_columns(range, span),

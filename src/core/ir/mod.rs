@@ -502,6 +502,8 @@ pub struct Program {
     pub meanings: Vec<(Span, String)>,
     /// Whether at least one definition is folded. During lowering, whether the current definition is folded.
     pub folded: bool,
+    /// Whether several nodes may have the same operand, because of LET or of functions with a definition.
+    pub shares_nodes: bool,
     /// Indices into `definitions`, sorted so that each definition comes after those that it uses.
     pub order: Vec<u32>,
 }
@@ -522,6 +524,7 @@ impl Program {
             criteria,
             meanings,
             folded,
+            shares_nodes,
             order,
         } = self;
         nodes.clear();
@@ -537,6 +540,7 @@ impl Program {
         criteria.clear();
         meanings.clear();
         *folded = false;
+        *shares_nodes = false;
         order.clear();
     }
 

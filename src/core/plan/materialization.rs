@@ -227,7 +227,8 @@ fn share_equal_values(
                 taken.column(&wanted, text)
             }
         };
-        for id in &equal[1..] {
+        // A node that occurs several times is in the list twice.
+        for id in equal[1..].iter().filter(|id| **id != equal[0]) {
             cuts.reuse_value(*id, equal[0]);
         }
         cuts.insert(equal[0], name);

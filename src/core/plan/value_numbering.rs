@@ -11,13 +11,18 @@ use crate::ir::{Ir, IrId, Program};
 pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>> {
     let program = step.program;
     let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. } | Ir::PeriodLookup { .. });
-    if program.nodes().filter(counts).count() < 2 {
+    if !program.shares_nodes && program.nodes().filter(counts).count() < 2 {
         return Vec::new();
     }
+    let occurrences = if program.shares_nodes { count_occurrences(step, live) } else { Vec::new() };
     let mut classes: FxHashMap<u32, Vec<IrId>> = FxHashMap::default();
     number_values(step, live, |id, number| {
         if counts(&program.node(id)) && !program.meta(id).volatile {
-            classes.entry(number).or_default().push(id);
+            let class = classes.entry(number).or_default();
+            class.push(id);
+            if occurrences.get(id.index()).is_some_and(|count| *count > 1) {
+                class.push(id);
+            }
         }
     });
     let mut equal: Vec<Vec<IrId>> = classes.into_values().filter(|ids| ids.len() > 1).collect();
@@ -26,6 +31,24 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
     equal.iter_mut().filter(aggregates).for_each(|ids| ids.sort_unstable());
     equal.sort_unstable();
     equal
+}
+
+/// Returns how often the SQL of the live definitions would contain each node, because a name in LET or the parameter of
+/// a defined function may be used several times.
+fn count_occurrences(step: &StepPlan<'_>, live: &[bool]) -> Vec<u32> {
+    let program = step.program;
+    let mut counts = vec![0_u32; program.len()];
+    for (definition, _) in program.definitions.iter().zip(live).filter(|(d, live)| **live && !d.failed) {
+        counts[definition.root.index()] = 1;
+        // Operands precede the nodes that use them.
+        for id in (definition.first.0..=definition.root.0).rev().map(IrId) {
+            let count = counts[id.index()];
+            for operand in program.operands(id).filter(|_| count > 0) {
+                counts[operand.index()] = counts[operand.index()].saturating_add(count);
+            }
+        }
+    }
+    counts
 }
 
 /// Returns a number for each node. Equal expressions in live definitions have the same number.

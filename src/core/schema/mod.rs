@@ -155,7 +155,7 @@ impl Column {
     /// let orders = Relation::new("orders").with(Column::new("status", Type::Text).values(["Open", "Paid"]));
     /// let compiler = Compiler::builder().schema(Schema::new().with(orders)).build();
     /// let found = compiler.check("COUNTIF(status = \"open\")");
-    /// assert_eq!((found[0].code(), found[0].help()), ("W0470", Some("it is spelled `\"Open\"`, and `=` is case-sensitive")));
+    /// assert_eq!((found[0].code(), found[0].help()), ("W0470", Some("write `\"Open\"`, because `=` is case-sensitive")));
     /// ```
     #[must_use]
     pub fn values<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {

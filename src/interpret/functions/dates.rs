@@ -34,7 +34,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     };
     // NULLs among the holidays are ignored, so they do not make the result NULL.
     let given: Vec<Value> = match name {
-        "NETWORKDAYS" | "WORKDAY" => args
+        "NETWORKDAYS" | "WORKDAY" | "DAYS360" => args
             .iter()
             .enumerate()
             .filter(|(at, value)| *at < 2 || !value.is_null())
