@@ -230,7 +230,8 @@ impl Lowerer<'_> {
         self.apply_to(id, args, operands, shown)
     }
 
-    /// Adds a call of a scalar function like [`Self::apply_checked`], but with operands that are already summarized.
+    /// Adds a call of a scalar function. Like [`Self::apply_checked`], but accepts operands that are already
+    /// summarized.
     #[inline(always)]
     pub(super) fn apply_to(&mut self, id: FunctionId, args: &[IrId], mut operands: Operands, shown: &str) -> IrId {
         let span = operands.meta.span;
@@ -314,7 +315,7 @@ impl Lowerer<'_> {
         });
         let is_operator = function.internal;
         let Some((index, arg)) = wrong else {
-            // Each argument is valid alone, but their combination isn't, for example `+` with two dates.
+            // Each argument is valid on its own, but the combination isn't, for example `+` with two dates.
             let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
             let help = match shown {
                 "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),

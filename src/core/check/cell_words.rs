@@ -1,4 +1,4 @@
-//! Descriptions of cells and ranges of cells in English: `B0` is "revenue of the row before, by month".
+//! English descriptions of cells and cell ranges: `B0` is "revenue of the row before, by month".
 
 use super::DefinitionRole;
 use super::lower::Lowerer;
@@ -65,8 +65,8 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns the sort order as text, such as `, by month`. Empty if the sheet has no sort order. The missing order is
-    /// reported elsewhere.
+    /// Returns the sort order as text, such as `, by month`, or an empty string if the sheet has no sort order. The
+    /// missing order is reported elsewhere.
     fn sort_order_words(&self) -> &str {
         self.order_in_words.get_or_init(|| {
             let keys = self

@@ -12,7 +12,7 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Supported syntax of regular expressions, for messages.
+/// Regular expression syntax that is supported, as a list for messages.
 const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a \
                         `\\` before a special character that is meant literally, and `(?i)` at the beginning to \
                         ignore case";

@@ -1,6 +1,6 @@
-//! Alternative forms of aggregates for dialects that don't support an aggregate. An alternative form is either a window
-//! function with a single value per group, or an aggregate of values that depend on each row's position in its group.
-//! The planner computes these values in separate strata.
+//! Alternative forms of aggregates, for dialects that don't support the original aggregates. An alternative form is
+//! either a window function with a single value per group, or an aggregate of values that depend on each row's position
+//! in its group. The planner computes these values in separate strata.
 
 use super::lower::Lowerer;
 use super::overload::ChosenOverload;

@@ -58,7 +58,7 @@ impl SheetRow {
     }
 }
 
-/// Resolved cell, with the target of its column and its row.
+/// Resolved cell, with its row and the target of its column.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SheetCell {
     /// Index of the column in the sheet.
@@ -67,7 +67,7 @@ pub(super) struct SheetCell {
     pub row: SheetRow,
 }
 
-/// Resolved range of cells, with the targets of its columns and its first and last row as in the formula.
+/// Resolved range of cells, with the targets of its columns, and with its first and last row as written in the formula.
 #[derive(Clone, Debug)]
 pub(super) struct CellRange {
     pub of: Vec<NameTarget>,
@@ -75,11 +75,11 @@ pub(super) struct CellRange {
     pub to: SheetRow,
 }
 
-/// Cell reference as in the formula: `C1`, `$C$1`, `C`.
+/// Cell reference as written in the formula: `C1`, `$C$1`, `C`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WrittenCell {
     pub column: usize,
-    /// Row number, and whether it has a `$`.
+    /// Row number, with a flag for whether it has a `$`.
     pub row: Option<(i64, bool)>,
 }
 

@@ -6,7 +6,7 @@ use crate::symbol_table::{HashedName, NameIndex};
 /// Result of resolving a name as a column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum ColumnLookup {
-    /// Not yet looked up.
+    /// Name that has not been looked up yet.
     NotLookedUp,
     Column(u32),
     Missing,

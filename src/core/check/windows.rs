@@ -1,4 +1,4 @@
-//! Lowering of the window functions OFFSET, FIRST, LAST and ROW, and checks of whether a window function is allowed.
+//! Lowers the window functions OFFSET, FIRST, LAST and ROW, and checks whether a window function is allowed.
 
 use super::DefinitionRole;
 use super::lower::Lowerer;

@@ -178,8 +178,8 @@ impl Emitter<'_> {
         self.null_placeholder(span)
     }
 
-    /// Returns whether a subquery with these arguments would contain windows, or aggregates that the dialect rejects
-    /// there.
+    /// Returns whether a subquery with these arguments would contain windows, or aggregates that the dialect rejects in
+    /// subqueries.
     fn is_barred_subquery(&self, args: &[IrId]) -> bool {
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         args.iter()

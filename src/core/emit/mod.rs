@@ -24,13 +24,13 @@ use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
 
-/// Scratch buffers of the emitter, reused for the next source.
+/// Scratch buffers for the emitter, reused for the next source.
 #[derive(Debug, Default)]
 pub struct EmitBuffers {
     pub tree: SqlTree,
     /// SQL expression of each IR node.
     sql: Vec<SqlId>,
-    /// Number of bytes by node of the SQL tree that are written only because a template repeats an argument.
+    /// Number of bytes, per node of the SQL tree, that are written only because a template repeats an argument.
     repeated: Vec<u64>,
     /// SQL expression of each definition.
     roots: Vec<Option<SqlId>>,
@@ -475,7 +475,7 @@ impl<'p> Emitter<'p> {
         self.work.sql[id.index()] = sql;
     }
 
-    /// Emits a column of the current relation, specified by name.
+    /// Emits the column of the current relation that has the given name.
     pub fn emit_column_by_name(&mut self, name: &str, quoted: bool) -> SqlId {
         let dialect = self.dialect;
         let name = self
@@ -528,7 +528,7 @@ impl<'p> Emitter<'p> {
         self.record_definition_reads(index);
         match self.work.roots[index as usize] {
             Some(root) => root,
-            // The definition could not be emitted. Its error is already reported.
+            // The definition could not be emitted. Its error has already been reported.
             None => self.null_placeholder(span),
         }
     }

@@ -1,4 +1,4 @@
-//! Lookups of values in other periods. A stratum joins the previous stratum to itself on the sort key, shifted by a
+//! Lookups of values from other periods. A stratum joins the previous stratum to itself on the sort key, shifted by a
 //! period.
 //!
 //! Each row matches at most one other row. Either the compared columns identify the rows of the stratum, or the join
@@ -77,7 +77,7 @@ impl Lookups {
     }
 }
 
-/// Value that identifies the row to look up: a column of the stratum, or an expression of columns.
+/// Value that identifies the row to look up: a column of the stratum, or an expression over columns.
 struct IdentifyingColumn {
     name: String,
     quoted: bool,

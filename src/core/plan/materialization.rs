@@ -21,7 +21,7 @@ use crate::ir::{GroupRole, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Progr
 #[derive(Debug, Default)]
 pub(super) struct MaterializedValues {
     names: FxHashMap<IrId, String>,
-    /// Nodes that are not computed because an equal node is computed instead, with that node.
+    /// Nodes that are not computed, each with the equal node that is computed instead.
     same: FxHashMap<IrId, IrId>,
     /// Definitions over grouping keys that become columns of the groups. For each definition, the map contains the
     /// reference that is computed.

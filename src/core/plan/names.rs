@@ -5,8 +5,8 @@ use rustc_hash::FxHashSet;
 
 use crate::schema::Relation;
 
-/// Converts a string to snake case: lower-case letters and digits, with one `_` in place of other characters between
-/// them.
+/// Converts a string to snake case: lower-case letters and digits, with one `_` in place of each run of other
+/// characters between them.
 pub fn snake_case(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     for c in text.chars() {

@@ -160,7 +160,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Resolves a helper whose formula is only the name of another column.
+    /// Resolves a helper whose formula is just the name of another column.
     fn resolve_helpers(&self, root: IrId) -> IrId {
         self.program()
             .resolve_names_until(root, |_, definition| self.step.outputs[definition])

@@ -36,8 +36,8 @@ impl Schema {
         (schema, faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
-    /// Parses several files that belong together, such as the views of an Omni model. Each file is a pair of a name and
-    /// its content. Each error contains the index of its file in the list.
+    /// Parses several files that belong together, such as the views of an Omni model. Each file is given as its name
+    /// and its content. Each error contains the index of its file in the list.
     ///
     /// ```
     /// use formulac_core::{Dialect, Schema};
