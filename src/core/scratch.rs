@@ -46,7 +46,8 @@ impl CompileMemory {
 /// Pool of working memory that no compilation currently uses.
 #[derive(Default)]
 pub struct MemoryPool {
-    /// Memory that is locked while in use. Sufficient if only one compilation runs at a time, which is the usual case.
+    /// Memory that is locked while in use. This memory is sufficient if only one compilation runs at a time, which is
+    /// the usual case.
     first: Mutex<CompileMemory>,
     /// Memory for compilations that find `first` locked, for example in other threads.
     #[allow(

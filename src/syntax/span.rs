@@ -122,7 +122,7 @@ impl<'s> LineIndex<'s> {
         Self { source, starts, blocks }
     }
 
-    /// Returns the position of an offset. An offset after the end of the text gives the position of the end.
+    /// Returns the line and column of an offset. An offset after the end of the text has the position of the end.
     ///
     /// ```
     /// use formulac_syntax::span::LineIndex;
@@ -160,7 +160,7 @@ impl<'s> LineIndex<'s> {
         self.source.as_bytes().get(start..).unwrap_or_default()
     }
 
-    /// Returns the offset of the start of a line. Line numbers start at 1.
+    /// Returns the offset at which a line starts. Line numbers start at 1.
     #[must_use]
     pub fn line_start(&self, line: u32) -> u32 {
         self.starts

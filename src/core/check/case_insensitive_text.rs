@@ -1,5 +1,5 @@
-//! Lint for case sensitivity: warns if a program compares the same column with the same text both in a criterion, which
-//! ignores case, and with `=`, which doesn't.
+//! Lint for case sensitivity: warns if a program compares a column with the same text in two ways: with a criterion,
+//! which ignores case, and with `=`, which doesn't.
 
 use rustc_hash::FxHashMap;
 

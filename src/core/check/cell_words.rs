@@ -84,7 +84,7 @@ impl Lowerer<'_> {
     }
 }
 
-/// Describes the rows between two distances from the current row.
+/// Describes the rows between two offsets from the current row.
 fn describe_rows(from: i64, to: i64) -> String {
     let (before, after) = (from.unsigned_abs(), to.unsigned_abs());
     match (from, to) {

@@ -27,7 +27,7 @@ impl RangeRows {
     }
 }
 
-/// Range whose window frame contains more rows than the range. Also holds the row references as written in the formula.
+/// Range whose window frame contains more rows than the range. The row references are kept as written in the formula.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartialRange {
     pub rows: RangeRows,
@@ -52,7 +52,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns a placeholder for the arguments of a range or of OFFSET, which aren't values themselves.
+    /// Returns a placeholder for the arguments of a range or an OFFSET call, because these arguments aren't values.
     pub(super) fn lower_range_part(&mut self, span: Span) -> IrId {
         self.program.folded = true;
         self.add_null(Type::Unknown, span)

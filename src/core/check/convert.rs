@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// Reason why values must have the same type, for use in messages.
+/// Reason why values must have the same type. Messages include this reason.
 #[derive(Clone, Copy)]
 pub(super) enum ConversionTarget<'n> {
     /// The values are arguments of the named function or operator.

@@ -24,7 +24,7 @@ pub(super) enum InferTerm {
     /// Date, timestamp or instant.
     Temporal,
     Var(u32),
-    /// Unknown type, which no use can determine.
+    /// Unknown type, which is not determined by any use.
     Any,
 }
 

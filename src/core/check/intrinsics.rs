@@ -358,8 +358,8 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Recognizes `DATE(YEAR(x), MONTH(x), 1)` and `DATE(YEAR(x), 1, 1)`, the spreadsheet forms of the first day of a
-    /// month or year.
+    /// Recognizes `DATE(YEAR(x), MONTH(x), 1)` and `DATE(YEAR(x), 1, 1)`, the spreadsheet formulas for the first day of
+    /// a month or year.
     fn first_day(&self, parts: &[IrId]) -> Option<(FunctionId, IrId)> {
         let of = |id: IrId, function: FunctionId| match self.program.node(id) {
             Ir::Apply { overload, args } if catalog::overload_owner(overload) == function => {

@@ -1,4 +1,4 @@
-//! Inverse of the compiler's translation of literals: recovers masks, regular expressions and wildcard strings from SQL
+//! Reverses the compiler's translation of literals: recovers masks, regular expressions and wildcard strings from SQL
 //! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
 //! because a candidate may compile to different SQL.
 

@@ -95,8 +95,8 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Returns whether an aggregate or window function isn't allowed here because groups or windows are only computed
-    /// later. Reports the error once per definition.
+    /// Returns whether an aggregate or window function isn't allowed here because groups or windows are computed later.
+    /// Reports the error once per definition.
     pub(super) fn is_too_late(&mut self, level: Level, span: Span) -> bool {
         match (
             level,

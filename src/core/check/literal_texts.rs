@@ -296,8 +296,8 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Returns the replacement text for SQL in two forms: with the group numbers of the formula, and with the group
-    /// numbers for engines in which all groups capture.
+    /// Returns the replacement text for SQL in two forms: one uses the formula's group numbers, and the other uses the
+    /// group numbers for engines in which all groups capture.
     fn replacement_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {

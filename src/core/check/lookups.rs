@@ -574,7 +574,7 @@ impl Lowerer<'_> {
         );
     }
 
-    /// Returns whether the rows of a tab, or of the sheet, have a sort order.
+    /// Returns whether the rows in a tab or in the sheet have a sort order.
     fn has_row_order(&self, tab: Option<u32>) -> bool {
         match tab {
             None => self.scope.ordered,
@@ -585,7 +585,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns whether the rows of a tab or of the sheet have a sort order. Reports a missing order.
+    /// Returns whether the rows in a tab or in the sheet have a sort order. Reports a missing order.
     fn check_row_order(&mut self, tab: Option<u32>, function: &Function, span: Span) -> bool {
         let Some(tab) = tab else {
             return self.has_order(function.name, span);

@@ -23,7 +23,7 @@ use crate::{Level, Type};
 /// Scratch buffers for lowering, reused for the next source.
 #[derive(Debug, Default)]
 pub(super) struct LowerBuffers {
-    /// IR node of each node of the syntax tree.
+    /// IR node for each node in the syntax tree.
     lowered: Vec<IrId>,
     key_columns: Vec<bool>,
     key_definitions: Vec<bool>,

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-/// Maximum number of digits after the decimal point, and of zeros before the point.
+/// Maximum number of digits after the decimal point, and maximum number of zeros before the point.
 pub(super) const MOST_DECIMALS: u32 = 9;
 pub(super) const MOST_ZEROS: u32 = 15;
 /// Largest number of decimals in scientific notation. BigQuery's decimals have nine digits after the decimal point, and
@@ -23,7 +23,8 @@ pub(super) const ZERO: &str = "^0";
 pub(super) struct NumberMask {
     pub prefix: String,
     pub suffix: String,
-    /// Minimum number of digits before the decimal point, and after it. Missing digits are padded with zeros.
+    /// Minimum number of digits before the decimal point, and minimum number after the point. Missing digits are padded
+    /// with zeros.
     pub zeros: u32,
     pub decimal_zeros: u32,
     /// Largest number of digits after the decimal point.
@@ -534,7 +535,7 @@ pub(super) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, MaskError> {
 }
 
 impl NumberMask {
-    /// Returns the digit format for engines with `TO_CHAR`, with thousands separators: `FM999,990.00`.
+    /// Returns the digit format for engines that have `TO_CHAR`, including thousands separators: `FM999,990.00`.
     pub fn to_char(&self) -> String {
         let mut out = String::from("FM");
         for place in (0..WHOLE_DIGITS).rev() {

@@ -86,7 +86,7 @@ pub enum Context {
     Worksheet,
 }
 
-/// Role of a part of the source.
+/// Role of a source part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefinitionRole {
     /// Definitions, or a single formula.
@@ -157,7 +157,7 @@ pub struct CheckScope<'a> {
     pub open: bool,
     /// Whether the user chose the relation with `--from` or `from:`. If so, columns of other relations are errors.
     pub chosen: bool,
-    /// Role of each part of the source.
+    /// Role of each source part.
     pub roles: &'a [DefinitionRole],
     /// Whether windows have a sort order.
     pub ordered: bool,

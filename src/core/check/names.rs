@@ -91,7 +91,7 @@ pub(super) struct NameTables {
     pub used: Vec<Vec<(u32, u32)>>,
     /// Number of the current source. Uses recorded under another number are outdated, so they don't have to be cleared.
     pub text: u32,
-    /// Index of the use of each column that no schema lists, by relation and name.
+    /// Index of the entry for each column that no schema lists, by relation and name.
     pub used_open: FxHashMap<(Option<String>, String), u32>,
 }
 

@@ -131,7 +131,7 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
     }
 }
 
-/// Parses one end of a range of names. `None` if the expression can't be an end.
+/// Parses one end of a range such as `FIRST(x):x`. `None` if the expression can't be an end.
 pub(super) fn parse_range_end(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<RangeEnd> {
     let is_name = |id: ExprId| {
         matches!(

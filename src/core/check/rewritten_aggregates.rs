@@ -125,7 +125,7 @@ impl Lowerer<'_> {
         ))
     }
 
-    /// Builds the value of a single row as a call of `entry`. Each parameter of `entry` is either a parameter of the
+    /// Builds the value for a single row as a call to `entry`. Each parameter of `entry` is either a parameter of the
     /// function or a named property of the row.
     fn single_row_value(
         &mut self,

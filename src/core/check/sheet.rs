@@ -67,7 +67,7 @@ pub(super) struct SheetCell {
     pub row: SheetRow,
 }
 
-/// Resolved range of cells, with the targets of its columns, and with its first and last row as written in the formula.
+/// Resolved range of cells: the targets of its columns, and its first and last row as written in the formula.
 #[derive(Clone, Debug)]
 pub(super) struct CellRange {
     pub of: Vec<NameTarget>,
@@ -83,7 +83,7 @@ pub(super) struct WrittenCell {
     pub row: Option<(i64, bool)>,
 }
 
-/// Meaning of a name that also looks like a cell.
+/// Possible meanings of a name that also looks like a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KnownRow {
     Definition,
@@ -268,7 +268,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// Resolves cell ranges and calls of OFFSET on a cell, after all cells are resolved.
+    /// Resolves cell ranges, and OFFSET calls on a cell, after all cells are resolved.
     pub(super) fn resolve_cells(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in (0u32..).zip(&ast.definitions) {

@@ -278,7 +278,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the index of the use of a column that a relation may have but doesn't list. Warns about the first use.
+    /// Returns the index of the entry for a column that a relation may have but doesn't list. Warns about the first
+    /// use.
     pub(super) fn use_possible_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
         let column = self.use_unlisted_column(Some(relation.name()), text);

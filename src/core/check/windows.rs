@@ -129,7 +129,7 @@ impl Lowerer<'_> {
         self.window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span)
     }
 
-    /// Builds a call of a window function with a single overload. The type of the result is the type of the first
+    /// Builds a call to a window function that has a single overload. The type of the result is the type of the first
     /// argument, or integer if there are no arguments.
     pub(super) fn window_call(
         &mut self,

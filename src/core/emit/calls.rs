@@ -111,7 +111,7 @@ impl Emitter<'_> {
         self.work.tree.add_call("count", &[star], Span::default())
     }
 
-    /// Emits a call of a function or operator. About half of the calls are operators, which have a fast path.
+    /// Emits a call to a function or operator. About half of the calls are operators, which have a fast path.
     #[inline(always)]
     pub fn emit_call(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         if let Cell::Template(Template {

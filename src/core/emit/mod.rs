@@ -90,7 +90,8 @@ pub struct Emitter<'p> {
     /// Whether the query has grouping keys. If so, every group contains at least one row, so a sum of non-NULL values
     /// is never NULL.
     pub grouped_by_keys: bool,
-    /// Relation that qualifies column names. Set if a column could be confused with an output of the same name.
+    /// Relation that qualifies column names. This relation is set if a column could be confused with an output of the
+    /// same name.
     pub qualifier: Option<SqlId>,
     /// Whether the select reads several relations, so that every column is qualified with its own relation.
     joined: bool,
@@ -106,8 +107,8 @@ pub struct Emitter<'p> {
     pub shadowed: bool,
     /// Whether a column or a definition has a name that a template could also use as an alias.
     has_alias_names: bool,
-    /// Relation that a standalone expression reads. Set in dialects in which the name of a relation hides a column of
-    /// the same name.
+    /// Relation that a standalone expression reads. This relation is set only in dialects in which a relation's name
+    /// hides a column of the same name.
     pub only_relation: Option<&'p str>,
     pub windows: WindowKeys,
     /// Nodes that are emitted as columns of the current relation.

@@ -147,7 +147,7 @@ impl Emitter<'_> {
         partition
     }
 
-    /// Returns a window over the cells of one row of a pivoted sheet.
+    /// Returns a window over the cells in one row of a pivoted sheet.
     fn cell_window(&mut self, across: CellFrame, span: Span) -> WindowSpec {
         let order = match across {
             CellFrame::All | CellFrame::Ranked { .. } => SqlSlice::default(),

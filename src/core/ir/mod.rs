@@ -310,7 +310,7 @@ pub struct CalendarOffset {
     /// Number of units. The number is never 0 and never exceeds the length of the calendar.
     pub count: i64,
     pub unit: CalendarUnit,
-    /// Arguments after the time in calls of the catalogue entries `earlier` and `later`: the number of units, the unit,
+    /// Arguments after the time in calls to the catalogue entries `earlier` and `later`: the number of units, the unit,
     /// and a string with both.
     pub words: PoolRange,
 }
@@ -360,7 +360,7 @@ pub struct Holidays {
 }
 
 impl Holidays {
-    /// Smallest index of a tab of holidays. The sheet's own tabs have smaller indices.
+    /// Smallest index of a holiday tab. The sheet's own tabs have smaller indices.
     pub const TABS: u32 = 1 << 24;
     /// Columns of the planner's tab: the date of the holiday, and the number of working days before that date.
     pub const DAY: u32 = 0;
@@ -471,7 +471,7 @@ pub struct IrDefinition {
     pub span: Span,
     /// Whether this definition or a definition that it uses contains an error.
     pub failed: bool,
-    /// Whether another definition uses this one.
+    /// Whether another definition uses this definition.
     pub used: bool,
     /// Whether some nodes are unused because lowering replaced them with a simpler expression.
     pub folded: bool,

@@ -26,7 +26,7 @@ pub(super) struct Lookups {
     found: Vec<(IrId, usize)>,
     /// Joins: one per time offset, and one per lookup key.
     joined: Vec<PeriodJoin>,
-    /// CTEs with the rows to join if a join does not read all rows. They contain the rows that the compared columns
+    /// CTEs with the rows to join, for joins that do not read all rows. They contain the rows that the compared columns
     /// identify, or the first row of each key.
     pub sources: Vec<Cte>,
 }
@@ -37,7 +37,7 @@ enum PeriodJoin {
     Key(Box<FoundRow>),
 }
 
-/// Property that is equal for all lookups that share a join.
+/// Property that all lookups with the same join have in common.
 #[derive(PartialEq, Eq, Hash)]
 enum SharedJoinKey {
     Distance((i64, bool)),

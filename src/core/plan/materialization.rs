@@ -604,7 +604,7 @@ impl DefinitionMaterializer<'_> {
             .map(|name| (used, name))
     }
 
-    /// Returns whether a value is a column of the input or of the groups.
+    /// Returns whether a value is an input column or a column of the groups.
     fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
         let is_key = |_, definition: usize| step.grouped && step.keys[definition];
         let value = self.program.resolve_names_until(value, is_key);

@@ -56,7 +56,7 @@ impl ColumnNamer {
 #[derive(Clone, Debug)]
 pub(super) struct UsedNames {
     columns: ColumnNamer,
-    /// Output columns of the step. Their names are reserved for them.
+    /// Output columns of the step. The names of these columns are reserved.
     outputs: FxHashSet<String>,
     /// Output columns that are only computed after grouping, so that input columns with the same name are no longer
     /// present.

@@ -131,7 +131,7 @@ impl Planner<'_> {
         self.emitter.emit_order_key(key, descending, nullable)
     }
 
-    /// Emits a column of the input twice: unchanged and as a sort key.
+    /// Emits an input column twice: unchanged and as a sort key.
     pub(super) fn emit_sort_column(&mut self, column: &InputColumn, stage: u32) -> (SqlId, SqlId) {
         let written = self.emit_input(column, stage);
         let nullable = self.input_is_nullable(column);

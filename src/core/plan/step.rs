@@ -171,7 +171,7 @@ pub struct StepOutput {
     pub times: Vec<TimeColumn>,
     /// Index of the first select in `ctes`. `None` if the first select is `body`.
     pub first_select: Option<usize>,
-    /// Column that `*` would have to exclude. Only set if no schema specifies the columns.
+    /// Column that `*` would have to exclude. This column is set only if no schema specifies the columns.
     pub star_conflict: Option<String>,
     pub diagnostics: Vec<Diagnostic>,
 }

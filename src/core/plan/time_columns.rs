@@ -47,7 +47,7 @@ fn may_be_time(ty: Type) -> bool {
 }
 
 impl Planner<'_> {
-    /// Returns the time columns of the step, with values that its first select can test.
+    /// Returns the step's time columns, with values that the step's first select can test.
     pub(super) fn find_time_columns(&mut self) -> Vec<TimeColumn> {
         let program = self.step.program;
         let mut times = Vec::new();

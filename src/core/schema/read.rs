@@ -122,7 +122,7 @@ fn unknown_format(root: &Node) -> Diagnostic {
     }
 }
 
-/// Returns the error for a file that has none of the supported formats.
+/// Returns the error for a file in an unsupported format.
 pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(key) => similar_name_help(key),

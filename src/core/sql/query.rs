@@ -38,7 +38,7 @@ pub enum SelectSource {
 /// Table that the query reads as an input.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryInput<'a> {
-    /// Name of the table or of the CTE that imports it, as written in SQL.
+    /// Name of the table, or of the CTE that imports the table, as written in SQL.
     pub name: &'a str,
     /// Body of the CTE that imports the table under this name. `None` if the table is read directly.
     pub import: Option<&'a str>,
@@ -111,7 +111,7 @@ pub const EXISTING_TABLE_ALIAS: &str = "so_far";
 pub struct Select {
     /// Whether `*` comes before the items.
     pub star: bool,
-    /// Relation that qualifies `*`, as written in SQL. Set only if several relations are read.
+    /// Relation that qualifies `*`, as written in SQL. The relation is set only if several relations are read.
     pub star_of: Option<String>,
     pub distinct: bool,
     pub items: Vec<Item>,

@@ -115,7 +115,7 @@ pub enum Expr {
     },
     /// `'tab'!reference`. The span of the tab is in [`Ast::names`].
     Tab {
-        /// Index of the span of the tab's name.
+        /// Index of the tab name's span.
         tab: u32,
         /// Reference in that tab.
         base: ExprId,
@@ -191,7 +191,7 @@ pub struct Ast {
     pub calls: Vec<Call>,
     /// Arguments of all calls.
     pub args: Vec<ExprId>,
-    /// Spans of timeframes and of tab names.
+    /// Spans of timeframes and tab names.
     pub names: Vec<Span>,
     /// Definitions in source order.
     pub definitions: Vec<Definition>,
@@ -232,7 +232,7 @@ impl Ast {
         self.nodes.pop();
     }
 
-    /// Frees all memory except that of the definitions.
+    /// Frees all memory except the memory for the definitions.
     pub fn forget_nodes(&mut self) {
         *self = Self {
             definitions: std::mem::take(&mut self.definitions),

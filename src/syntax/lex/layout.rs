@@ -136,11 +136,11 @@ pub(super) struct LayoutPass<'a, 't> {
     pub(super) open: Vec<u32>,
     /// Whether each opening bracket has a closing bracket. The flags are computed on first use.
     closed: Option<Vec<bool>>,
-    /// End of the last run of surplus brackets.
+    /// End of the most recent run of surplus brackets.
     pub(super) surplus: Option<u32>,
     /// Index of a name that begins a definition, although it is not the first token on its line.
     pub(super) named: Option<usize>,
-    /// Index of the token before which no closing brace follows.
+    /// Index of the first token that may be followed by a closing brace.
     pub(super) braces: usize,
     /// Words and symbols that complete an already reported construct, each with the number of open brackets around it.
     pub(super) until: Vec<(&'static str, usize)>,
