@@ -72,7 +72,7 @@ impl fmt::Display for UnknownWeekday {
 
 impl std::error::Error for UnknownWeekday {}
 
-/// Settings of the calendar that timeframes depend on.
+/// Calendar settings that timeframes depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calendar {
     /// First day of the week.

@@ -1,4 +1,4 @@
-//! Working memory of compilations. The next compilation reuses the memory, so that compiling after each keystroke
+//! Working memory for compilations. The next compilation reuses the memory, so that compiling after each keystroke
 //! allocates almost nothing.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::ir::Program;
 use crate::sql::FlatStep;
 use crate::{check, emit, parse};
 
-/// Working memory of one compilation. Each stage clears the buffers that it fills.
+/// Working memory for one compilation. Each stage clears the buffers that it fills.
 #[derive(Debug, Default)]
 pub struct CompileMemory {
     pub parse: parse::ParseBuffers,
@@ -46,7 +46,8 @@ impl CompileMemory {
 /// Pool of working memory that no compilation currently uses.
 #[derive(Default)]
 pub struct MemoryPool {
-    /// Memory that is locked while in use. Sufficient if only one compilation runs at a time, which is the usual case.
+    /// Memory that is locked while in use. This memory is sufficient if only one compilation runs at a time, which is
+    /// the usual case.
     first: Mutex<CompileMemory>,
     /// Memory for compilations that find `first` locked, for example in other threads.
     #[allow(
@@ -58,7 +59,7 @@ pub struct MemoryPool {
 
 /// Maximum number of nodes whose memory `others` keeps, at about 200 bytes per node. `first` has the same limit.
 const MAX_KEPT_NODES: usize = 250_000;
-/// Maximum number of kept memories, which is about the largest number of simultaneous compilations.
+/// Maximum number of working memories to keep, which is about the largest number of simultaneous compilations.
 const MAX_KEPT_MEMORIES: usize = 16;
 
 impl MemoryPool {

@@ -1,4 +1,4 @@
-//! Index from names to positions in a list of the caller. Lookups ignore the case of ASCII letters.
+//! Index from names to positions in the caller's list. Lookups ignore the case of ASCII letters.
 
 use crate::catalog::hash::{hash, same};
 

@@ -32,7 +32,7 @@ impl Span {
         self.start >= self.end
     }
 
-    /// Returns the text of the span. Empty if the span is not valid in `source`.
+    /// Returns the text of the span, or an empty string if the span is not valid in `source`.
     #[must_use]
     pub fn text(self, source: &str) -> &str {
         source.get(self.start as usize..self.end as usize).unwrap_or_default()
@@ -48,7 +48,7 @@ impl Span {
             .unwrap_or_default()
     }
 
-    /// Returns the beginning of the span's text on one line, for messages.
+    /// Returns the first 40 characters of the span's text on one line, for messages.
     pub fn excerpt(self, source: &str) -> String {
         let text = self.text(source);
         let mut short: String = text.chars().take(40).collect();
@@ -88,14 +88,14 @@ pub struct Position {
 pub struct LineIndex<'s> {
     source: &'s str,
     starts: Vec<u32>,
-    /// Number of characters before each block of bytes. With these counts, a column in a long line is not counted from
-    /// the start of the line.
+    /// Number of characters before each block of bytes. With these counts, the column of an offset in a long line is
+    /// computed without scanning the whole line.
     blocks: Vec<u32>,
 }
 
 const BLOCK: usize = 1024;
 
-/// Counts characters at their first bytes. Continuation bytes have the form 10xxxxxx.
+/// Counts characters by their first bytes. Continuation bytes have the form 10xxxxxx.
 fn characters(bytes: &[u8]) -> u32 {
     bytes.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32
 }
@@ -122,7 +122,7 @@ impl<'s> LineIndex<'s> {
         Self { source, starts, blocks }
     }
 
-    /// Returns the position of an offset. An offset after the end of the text gives the position of the end.
+    /// Returns the line and column of an offset. An offset after the end of the text has the position of the end.
     ///
     /// ```
     /// use formulac_syntax::span::LineIndex;
@@ -160,7 +160,7 @@ impl<'s> LineIndex<'s> {
         self.source.as_bytes().get(start..).unwrap_or_default()
     }
 
-    /// Returns the offset of the start of a line. Line numbers start at 1.
+    /// Returns the offset at which a line starts. Line numbers start at 1.
     #[must_use]
     pub fn line_start(&self, line: u32) -> u32 {
         self.starts

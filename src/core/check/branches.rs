@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;
 
-/// Comparisons, each with its negation.
+/// Comparison operators, each with its negation.
 const OPPOSITES: [(FunctionId, FunctionId); 6] = [
     (internal::EQUAL, internal::NOT_EQUAL),
     (internal::NOT_EQUAL, internal::EQUAL),
@@ -171,7 +171,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns a branch that is always taken, with the type that the branch would have in a CASE.
+    /// Returns a branch that is always taken. The branch has the type that it would have in a CASE.
     pub(super) fn single_branch(&mut self, branch: IrId) -> IrId {
         self.points_as(&[branch], Type::Float);
         branch

@@ -124,7 +124,7 @@ impl Lowerer<'_> {
         false
     }
 
-    /// Lowers a call of an aggregate with one argument.
+    /// Lowers a call to an aggregate with one argument.
     pub(super) fn aggregate_call(&mut self, id: FunctionId, expr: crate::ast::ExprId, span: Span) -> IrId {
         let function = catalog::get(id);
         let lowered = self.lowered_node(expr);
@@ -218,19 +218,20 @@ impl Lowerer<'_> {
         self.add_error(span)
     }
 
-    /// Adds a call of an internal function with arguments that are known to match its signature.
+    /// Adds a call to an internal function. The arguments must match the function's signature.
     pub(super) fn add_call(&mut self, id: FunctionId, args: &[IrId], span: Span) -> IrId {
         let name = catalog::get(id).name;
         self.apply_checked(id, args, span, name)
     }
 
-    /// Adds a call of a scalar function and reports arguments that match no overload.
+    /// Adds a call to a scalar function and reports arguments that match no overload.
     pub(super) fn apply_checked(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> IrId {
         let operands = self.summarize_operands(args, span);
         self.apply_to(id, args, operands, shown)
     }
 
-    /// Adds a call of a scalar function like [`Self::apply_checked`], but with operands that are already summarized.
+    /// Adds a call to a scalar function. Works like [`Self::apply_checked`], but accepts operands that are already
+    /// summarized.
     #[inline(always)]
     pub(super) fn apply_to(&mut self, id: FunctionId, args: &[IrId], mut operands: Operands, shown: &str) -> IrId {
         let span = operands.meta.span;
@@ -314,7 +315,7 @@ impl Lowerer<'_> {
         });
         let is_operator = function.internal;
         let Some((index, arg)) = wrong else {
-            // Each argument is valid alone, but their combination isn't, for example `+` with two dates.
+            // Each argument is valid on its own, but the combination isn't, for example `+` with two dates.
             let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
             let help = match shown {
                 "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),

@@ -1,5 +1,5 @@
-//! Lint for case sensitivity: warns if a program compares the same column with the same text both in a criterion, which
-//! ignores case, and with `=`, which doesn't.
+//! Lint for case sensitivity: warns if a program compares a column with the same text in two ways: with a criterion,
+//! which ignores case, and with `=`, which doesn't.
 
 use rustc_hash::FxHashMap;
 
@@ -29,9 +29,10 @@ pub(super) fn criterion_equality_warning(range: &str, value: &str, span: Span) -
     ))
 }
 
-/// Warns if a criterion and `=` compare the same column with the same text. Reports each pair of column and text once.
+/// Warns if a criterion and `=` compare the same column with the same text. Reports each combination of column and text
+/// only once.
 pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
-    // Maps a column and a string to the span of the criterion. `None` after the pair has been reported.
+    // Maps a column and a string to the span of the criterion. `None` once the pair has been reported.
     let mut criteria: FxHashMap<(NamedText, String), Option<Span>> = FxHashMap::default();
     for (range, value, span) in &program.criteria {
         let value = program.text(*value);

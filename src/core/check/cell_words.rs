@@ -1,4 +1,4 @@
-//! Descriptions of cells and ranges of cells in English: `B0` is "revenue of the row before, by month".
+//! English descriptions of cells and cell ranges: `B0` is "revenue of the row before, by month".
 
 use super::DefinitionRole;
 use super::lower::Lowerer;
@@ -65,8 +65,8 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns the sort order as text, such as `, by month`. Empty if the sheet has no sort order. The missing order is
-    /// reported elsewhere.
+    /// Returns the sort order as text, such as `, by month`, or an empty string if the sheet has no sort order. The
+    /// missing order is reported elsewhere.
     fn sort_order_words(&self) -> &str {
         self.order_in_words.get_or_init(|| {
             let keys = self
@@ -84,7 +84,7 @@ impl Lowerer<'_> {
     }
 }
 
-/// Describes the rows between two distances from the current row.
+/// Describes the rows between two offsets from the current row.
 fn describe_rows(from: i64, to: i64) -> String {
     let (before, after) = (from.unsigned_abs(), to.unsigned_abs());
     match (from, to) {

@@ -1,5 +1,4 @@
-//! Lowering of cells and ranges of cells to values of other rows: LAG, LEAD, the value of a fixed row, and window
-//! frames.
+//! Lowering of cells and cell ranges to values from other rows: LAG, LEAD, the value of a fixed row, and window frames.
 
 use super::lower::Lowerer;
 use super::names::NameTarget;
@@ -28,7 +27,7 @@ impl RangeRows {
     }
 }
 
-/// Range whose window frame contains more rows than the range, with the row references as in the formula.
+/// Range whose window frame contains more rows than the range. The row references are kept as written in the formula.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartialRange {
     pub rows: RangeRows,
@@ -53,7 +52,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns a placeholder for the arguments of a range or of OFFSET, which aren't values themselves.
+    /// Returns a placeholder for the arguments of a range or an OFFSET call, because these arguments aren't values.
     pub(super) fn lower_range_part(&mut self, span: Span) -> IrId {
         self.program.folded = true;
         self.add_null(Type::Unknown, span)
@@ -275,7 +274,7 @@ impl Lowerer<'_> {
         self.add_call(comparison, &[here, row], span)
     }
 
-    /// Lowers an aggregate without a range in a worksheet. Such a call aggregates cells of the current row.
+    /// Lowers a worksheet aggregate that has no range. Such a call aggregates cells in the current row.
     pub(super) fn aggregate_row_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
         let exprs = self.ast.arguments(call);
         let Some(across) = Self::across_function(function).filter(|_| !exprs.is_empty()) else {
@@ -307,7 +306,7 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Returns the function that computes the same result across several cells of one row.
+    /// Returns the function that computes the aggregate's result across several cells in one row.
     pub(super) fn across_function(function: &Function) -> Option<FunctionId> {
         match function.lower {
             Some(Lowering::Count) => function.across.or(Some(internal::ROW_COUNT)),

@@ -1,5 +1,5 @@
-//! Column uses of a program, with one entry per column where possible: columns of known relations, columns of open
-//! relations, and columns that a full join merges.
+//! Columns that a program uses, with one entry per column where possible: columns of known relations, columns of open
+//! relations, and columns that are merged by a full join.
 
 use std::sync::Arc;
 

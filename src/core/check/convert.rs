@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// Reason why values must have the same type, for use in messages.
+/// Reason why values must have the same type. Messages include this reason.
 #[derive(Clone, Copy)]
 pub(super) enum ConversionTarget<'n> {
     /// The values are arguments of the named function or operator.
@@ -73,7 +73,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Converts a node to text. Numbers, booleans and dates are formatted as the reference of the functions specifies.
+    /// Converts a node to text. Numbers, booleans and dates are formatted as the function reference specifies.
     pub(super) fn convert_to_text(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
@@ -112,7 +112,7 @@ impl Lowerer<'_> {
         self.add_call(internal::TO_TIMESTAMP, &[id], meta.span)
     }
 
-    /// Converts a text literal to a date or timestamp, because it is compared or combined with one. Reports invalid
+    /// Converts a text literal that is compared or combined with a date or timestamp to that type. Reports invalid
     /// strings.
     pub(super) fn date_literal(&mut self, id: IrId, timed: bool) -> IrId {
         let meta = self.program.meta(id);
@@ -203,7 +203,7 @@ impl Lowerer<'_> {
         self.add_call(function, &[id], self.program.meta(id).span)
     }
 
-    /// Returns the common type of two types. `None` if there is none.
+    /// Returns the common type of two types. `None` if they have no common type.
     pub(super) fn common_type(a: Type, b: Type) -> Option<Type> {
         use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Time, Timestamp, Timestamptz, Unknown};
         Some(match (a, b) {

@@ -1,9 +1,8 @@
 //! Conditional aggregates (SUMIF and similar functions), with all supported ways to select rows, including criterion
 //! strings.
 //!
-//! The supported forms are `SUMIF(condition, value)`, the form of spreadsheets (`SUMIF(range, ">5", value)`) and the
-//! form in Omni's documentation (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain
-//! aggregate.
+//! The supported forms are `SUMIF(condition, value)`, the spreadsheet form (`SUMIF(range, ">5", value)`) and the form
+//! in Omni's documentation (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
 
 use super::case_insensitive_text;
 use super::cells::RangeRows;
@@ -103,7 +102,7 @@ struct RowCriteria {
 enum RowCriterion {
     Same,
     Compared(ComparedRow),
-    /// Invalid criterion, which is already reported.
+    /// Invalid criterion, which has already been reported.
     Invalid,
 }
 
@@ -704,7 +703,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Builds a test for NULL or empty text. Numbers and dates are only tested for NULL, because they can't be empty
+    /// Builds a test for NULL or empty text. Numbers and dates are only tested for NULL, because they are never empty
     /// text.
     pub(super) fn build_blank_test(&mut self, range: IrId, not: bool, span: Span) -> IrId {
         let meta = self.program.meta(range);

@@ -9,7 +9,7 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Maximum number of nodes of a condition to inspect.
+/// Maximum number of nodes to inspect in a condition.
 const NODES: usize = 200;
 
 impl Lowerer<'_> {
@@ -122,7 +122,8 @@ impl Lowerer<'_> {
         )
     }
 
-    /// Returns whether a condition refers to a name. Also true if the condition has too many nodes to inspect.
+    /// Returns whether a condition refers to a name. Also returns `true` if the condition has too many nodes to
+    /// inspect.
     fn refers_to(&self, condition: IrId, name: IrId) -> bool {
         let wanted = self.program.node(self.program.resolve_names(name));
         let mut waiting = vec![condition];

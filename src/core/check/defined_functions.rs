@@ -1,5 +1,5 @@
-//! Functions that the catalogue defines by a formula, the key `define`. A call is lowered like the formula, with the
-//! arguments of the call in place of the parameters.
+//! Functions that the catalogue defines with a formula, under the key `define`. A call is lowered like this formula,
+//! with the call's arguments in place of the parameters.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,8 @@ use crate::ir::{Ir, IrId, NodeMeta};
 use crate::parse::{ParsedSource, parse};
 use crate::span::Span;
 
-/// Parsed definition of an overload. Its names are parameters, so columns of the caller can't be confused with them.
+/// Parsed definition of an overload. All names in the definition are parameters, so they can't be confused with the
+/// caller's columns.
 struct FunctionDefinition {
     parsed: ParsedSource,
     names: NameResolver,

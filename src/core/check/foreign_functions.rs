@@ -1,11 +1,11 @@
-//! Suggestions for functions of other tools that the catalog doesn't contain.
+//! Suggestions for functions from other tools that the catalog doesn't contain.
 
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 use Replacement::{Say, Write};
 
-/// Replacement for a function of another tool.
+/// Replacement for a function from another tool.
 enum Replacement {
     /// Formula to write instead.
     Write(&'static str),
@@ -13,7 +13,7 @@ enum Replacement {
     Say(&'static str),
 }
 
-/// Functions of SQL and other tools, with their replacements.
+/// Functions from SQL and other tools, with their replacements.
 const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("AVG", Write("AVERAGE(x)")),
     ("CASE", Write("IF(condition, then, else) or IFS(…)")),

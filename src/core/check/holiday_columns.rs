@@ -57,7 +57,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns the index of the holidays in a column. Calls with the same column share an entry.
+    /// Returns the index of the entry for the holidays in a column. Calls with the same column share an entry.
     fn holidays_index(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
         let known = self
             .program
@@ -110,7 +110,8 @@ impl Lowerer<'_> {
         )
     }
 
-    /// Builds the number of holidays that satisfy a condition on one or two values and a column of the holidays table.
+    /// Builds an expression that counts the holidays that satisfy a condition on one or two values and a column of the
+    /// holidays table.
     fn holidays_with(
         &mut self,
         function: &'static Function,

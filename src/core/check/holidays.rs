@@ -21,7 +21,7 @@ struct Holiday {
     date: IrId,
 }
 
-/// Counter for the ranks of the holidays, starting at 1.
+/// Counter for the holidays' ranks, which start at 1.
 struct RankCounter {
     last: i64,
     rank: i64,
@@ -35,8 +35,8 @@ impl RankCounter {
         }
     }
 
-    /// Returns the number of the working day that the next holiday follows, first for counting forward and then for
-    /// counting backward.
+    /// Returns the number of the working day that the next holiday follows: first the number for counting forward, then
+    /// the number for counting backward.
     fn next(&mut self, holiday: &Holiday) -> [i64; 2] {
         self.rank += 1;
         [holiday.count - self.rank, holiday.count + self.last + 1 - self.rank]
@@ -126,7 +126,7 @@ impl Lowerer<'_> {
         (!failed).then_some(holidays)
     }
 
-    /// Changes a number of days by one term per holiday. `change` is the function that adds or subtracts the term.
+    /// Adjusts a number of days by one term per holiday. `change` is the function that adds or subtracts the term.
     fn add_holiday_terms(
         &mut self,
         change: FunctionId,

@@ -24,19 +24,19 @@ pub(super) enum InferTerm {
     /// Date, timestamp or instant.
     Temporal,
     Var(u32),
-    /// Unknown type, which no use can determine.
+    /// Unknown type, which is not determined by any use.
     Any,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum InferState {
     Unknown,
-    /// Bound to a term, with the use that determined the term.
+    /// Variable that is bound to a term, with the use that determined the term.
     Bound(InferTerm, ExprId),
     Same(u32),
 }
 
-/// Scratch buffers of type inference, reused for the next source.
+/// Scratch buffers for type inference, reused for the next source.
 #[derive(Debug, Default)]
 pub(super) struct InferBuffers {
     vars: Vec<InferState>,
@@ -45,7 +45,8 @@ pub(super) struct InferBuffers {
     results: Vec<InferTerm>,
     /// Weak evidence, which only applies to variables without other evidence.
     weak: Vec<(u32, Type, ExprId)>,
-    /// Sums and differences of two unknown types, as tuples of left operand, right operand, result and expression.
+    /// Sums and differences of two unknown types. Each tuple contains the left operand, the right operand, the result
+    /// and the expression.
     waiting: Vec<(InferTerm, InferTerm, InferTerm, ExprId)>,
     conflicts: Vec<(ExprId, ExprId, InferTerm, InferTerm)>,
     /// Type that the sort key must have if a function shifts the sort key by a calendar period.
@@ -270,8 +271,8 @@ impl TypeInference<'_> {
         }
     }
 
-    /// Infers the type of a range of cells, whose columns have the same type. In a lookup, the type is that of the
-    /// first column only.
+    /// Infers the type of a cell range, whose columns have the same type. In a lookup, the range has the type of its
+    /// first column.
     fn cell_range_type(&mut self, range: u32, at: ExprId) -> InferTerm {
         let names = self.names;
         if self.looked_up.contains(&at) {
@@ -414,8 +415,8 @@ impl TypeInference<'_> {
                 InferTerm::Type(Type::Number)
             }
             BinaryOp::Concat => InferTerm::Type(Type::Text),
-            // A chained comparison such as `a < b < c` is already reported, so it doesn't determine the types of its
-            // operands.
+            // A chained comparison such as `a < b < c` has already been reported, so it doesn't determine the types of
+            // its operands.
             _ if self.broken && super::operators::is_comparison(self.ast, left) => InferTerm::Type(Type::Boolean),
             _ => {
                 self.unify_types(left, right);

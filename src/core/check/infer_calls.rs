@@ -1,4 +1,4 @@
-//! Type inference for calls: the types of their arguments and of their result.
+//! Type inference for calls: the types of the arguments and the result.
 
 use super::infer::{InferTerm, TypeInference, combine_terms};
 use super::names::text_value;

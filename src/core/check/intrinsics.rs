@@ -8,7 +8,7 @@ use crate::ir::{FrameBound, Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Units of DATEDIF, each with its function.
+/// DATEDIF units, each with its function.
 const DATEDIF_UNITS: [(&str, FunctionId); 6] = [
     ("D", internal::DATEDIF_D),
     ("M", internal::DATEDIF_M),
@@ -96,7 +96,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns the values of all arguments in a list from the pool. `None` if an argument has an error.
+    /// Returns the values of all arguments, in a list taken from the pool. `None` if an argument has an error.
     pub(super) fn lower_values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
         let mut values = self.take_list();
         let mut error = false;
@@ -358,8 +358,8 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Recognizes `DATE(YEAR(x), MONTH(x), 1)` and `DATE(YEAR(x), 1, 1)`, the spreadsheet forms of the first day of a
-    /// month or year.
+    /// Recognizes `DATE(YEAR(x), MONTH(x), 1)` and `DATE(YEAR(x), 1, 1)`, the spreadsheet formulas for the first day of
+    /// a month or year.
     fn first_day(&self, parts: &[IrId]) -> Option<(FunctionId, IrId)> {
         let of = |id: IrId, function: FunctionId| match self.program.node(id) {
             Ir::Apply { overload, args } if catalog::overload_owner(overload) == function => {

@@ -1,4 +1,4 @@
-//! Inverse of the compiler's translation of literals: recovers masks, regular expressions and wildcard strings from SQL
+//! Reverses the compiler's translation of literals: recovers masks, regular expressions and wildcard strings from SQL
 //! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
 //! because a candidate may compile to different SQL.
 
@@ -46,7 +46,7 @@ pub fn date_masks_from_sql(spelled: &str) -> Vec<String> {
     found
 }
 
-/// Returns the date mask of an SQL format in the given notation. `None` if the format contains no date part.
+/// Returns the date mask for an SQL format in the given notation. `None` if the format contains no date part.
 fn date_mask_from_sql(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
     let spelling = |part: &DatePart| {
         let mut out = String::new();
@@ -99,7 +99,7 @@ fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
     }
 }
 
-/// Returns the possible mask notations of a string before or after the digits, or in place of a number.
+/// Returns the possible mask notations of a string that comes before or after the digits, or that replaces the number.
 pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
     let text = text
         .strip_prefix("\\1")
@@ -169,7 +169,7 @@ pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
     found
 }
 
-/// Returns the group sizes in the regular expression of a code. For example, returns `[3]` for `([0-9]{3})$`.
+/// Returns the group sizes in a code's regular expression. For example, returns `[3]` for `([0-9]{3})$`.
 fn digit_group_sizes(pattern: &str) -> Option<Vec<usize>> {
     let groups = pattern
         .strip_suffix('$')
@@ -180,7 +180,7 @@ fn digit_group_sizes(pattern: &str) -> Option<Vec<usize>> {
         .collect()
 }
 
-/// Returns code masks such as `0000-000`. A mask contains `zeros` zeros and the separators that the replacement text
+/// Returns code masks such as `0000-000`. Each mask contains `zeros` zeros and the separators that the replacement text
 /// inserts between the groups.
 fn code_masks(zeros: u32, spelled: &[&str]) -> Vec<String> {
     let read = |(sizes, new): (&[usize], &str)| {

@@ -5,8 +5,8 @@ use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 
-/// Resolves the names that calls of LET define. A name is known after its value, up to the end of the call, and hides
-/// columns, definitions and names of outer calls. Other names are left for the resolver.
+/// Resolves the names that LET calls define. A name is in scope from the end of its value to the end of the call, and
+/// hides columns, definitions and names of outer calls. Other names are left for the resolver.
 pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut [NameTarget], diagnostics: &mut Vec<Diagnostic>) {
     let is_let = |call: &Call| {
         let name = call.name.text(source);

@@ -46,7 +46,7 @@ impl Lowerer<'_> {
         let (Some(group), row) = (find(true), find(false)) else {
             return;
         };
-        // If a single operand contains both, the error is already reported.
+        // If a single operand contains both kinds of values, the error has already been reported.
         let Some(row) = row else { return };
         let row_span = self.first_row_column(args).unwrap_or(row.span);
         let (group_text, row_text) = (self.source_text(group.span), self.source_text(row_span));
@@ -95,8 +95,8 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Returns whether an aggregate or window function isn't allowed here because groups or windows are only computed
-    /// later. Reports the error once per definition.
+    /// Returns whether an aggregate or window function isn't allowed here because groups or windows are computed later.
+    /// Reports the error once per definition.
     pub(super) fn is_too_late(&mut self, level: Level, span: Span) -> bool {
         match (
             level,

@@ -12,7 +12,7 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Supported syntax of regular expressions, for messages.
+/// Regular expression syntax that is supported, as a list for messages.
 const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a \
                         `\\` before a special character that is meant literally, and `(?i)` at the beginning to \
                         ignore case";
@@ -296,8 +296,8 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Returns the replacement text for SQL in two forms: with the group numbers of the formula, and with the group
-    /// numbers for engines in which all groups capture.
+    /// Returns the replacement text for SQL in two forms: one uses the formula's group numbers, and the other uses the
+    /// group numbers for engines in which all groups capture.
     fn replacement_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {

@@ -11,7 +11,7 @@ use crate::ir::{Ir, IrId, KeyMatching, LookupSpec, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Entire columns of the sheet or of another tab.
+/// Entire columns of the sheet or another tab.
 struct LookupColumns {
     tab: Option<u32>,
     /// Value of each column.
@@ -19,7 +19,7 @@ struct LookupColumns {
     span: Span,
 }
 
-/// Parameters for the search of a row.
+/// Parameters for finding a row.
 #[derive(Clone, Copy)]
 struct RowSearch {
     tab: Option<u32>,
@@ -81,7 +81,7 @@ impl Lowerer<'_> {
         function: &'static Function,
         span: Span,
     ) -> IrId {
-        // Errors inside the arguments are already reported.
+        // Errors inside the arguments have already been reported.
         if args.iter().any(|arg| self.is_error(self.lowered_node(*arg))) {
             return self.add_error(span);
         }
@@ -373,7 +373,7 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Returns the column of a range at the position of a constant, counted from 1.
+    /// Returns the column of a range at the position that a constant specifies. Positions start at 1.
     fn resolve_column_number(&mut self, columns: &LookupColumns, expr: ExprId, function: &Function) -> Option<IrId> {
         let id = self.lower_value(expr);
         let Some(number) = self.literal_integer(id) else {
@@ -424,7 +424,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Resolves the number of a match mode.
+    /// Resolves a match mode from its number.
     fn match_mode(&mut self, expr: ExprId, function: &Function, modes: &[(i64, KeyMatching)]) -> Option<KeyMatching> {
         let id = self.lower_value(expr);
         let number = self.literal_integer(id);
@@ -449,7 +449,7 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Builds the lookup of a row. The lookup returns a value of the row, or the row number if `gives` is `None`.
+    /// Builds the lookup of a row. The lookup returns a value from the row, or the row number if `gives` is `None`.
     fn build_find(
         &mut self,
         sought: RowSearch,
@@ -574,7 +574,7 @@ impl Lowerer<'_> {
         );
     }
 
-    /// Returns whether the rows of a tab, or of the sheet, have a sort order.
+    /// Returns whether the rows in a tab or in the sheet have a sort order.
     fn has_row_order(&self, tab: Option<u32>) -> bool {
         match tab {
             None => self.scope.ordered,
@@ -585,7 +585,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns whether the rows of a tab or of the sheet have a sort order. Reports a missing order.
+    /// Returns whether the rows in a tab or in the sheet have a sort order. Reports a missing order.
     fn check_row_order(&mut self, tab: Option<u32>, function: &Function, span: Span) -> bool {
         let Some(tab) = tab else {
             return self.has_order(function.name, span);

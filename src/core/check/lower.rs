@@ -20,10 +20,10 @@ use crate::parse::{reference, unquote};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Scratch buffers of lowering, reused for the next source.
+/// Scratch buffers for lowering, reused for the next source.
 #[derive(Debug, Default)]
 pub(super) struct LowerBuffers {
-    /// IR node of each node of the syntax tree.
+    /// IR node for each node in the syntax tree.
     lowered: Vec<IrId>,
     key_columns: Vec<bool>,
     key_definitions: Vec<bool>,
@@ -57,7 +57,7 @@ impl LowerBuffers {
     }
 }
 
-/// State of the caller while a call is lowered by the definition of its function.
+/// State of the caller while a call is lowered through the definition of the called function.
 pub(super) struct Caller<'a> {
     ast: &'a Ast,
     source: &'a str,
@@ -74,23 +74,23 @@ pub(super) struct Lowerer<'a> {
     pub program: &'a mut Program,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     work: &'a mut LowerBuffers,
-    /// Arguments of the call that is being lowered by the definition of its function.
+    /// Arguments of the call that is being lowered through the definition of the called function.
     arguments: Vec<IrId>,
     /// Whether the step groups rows, so that values per row can't be mixed with aggregates.
     pub grouped: bool,
-    /// Whether an error was reported in the current definition.
+    /// Whether an error has been reported in the current definition.
     pub failed: bool,
     /// Role of the current definition.
     pub role: DefinitionRole,
-    /// Reason why the current definition can't contain an aggregate. `None` after this was reported.
+    /// Reason why the current definition can't contain an aggregate. `None` once this has been reported.
     pub no_aggregates: Option<&'static str>,
-    /// Reason why the current definition can't contain a window function. `None` after this was reported.
+    /// Reason why the current definition can't contain a window function. `None` once this has been reported.
     pub no_windows: Option<&'static str>,
     /// Whether the current definition has a syntax error.
     pub broken: bool,
     /// Whether the program contains a `DISTINCT` or a range, which only some calls accept.
     pub markers: bool,
-    /// Ranges of cells that contain only some rows of their window.
+    /// Cell ranges that contain only some rows of their window.
     pub some_rows: FxHashMap<IrId, PartialRange>,
     /// Lookups that return a row number in a sheet or tab without a sort order, with the function of each lookup.
     pub uncounted: FxHashMap<IrId, &'static Function>,
@@ -99,7 +99,7 @@ pub(super) struct Lowerer<'a> {
     pub order_in_words: OnceCell<String>,
 }
 
-/// Lowers the definitions into a program that already contains its columns and the order of the definitions.
+/// Lowers the definitions into a program that already contains the columns and the order of the definitions.
 pub(super) fn lower(
     ast: &Ast,
     source: &str,
@@ -214,7 +214,7 @@ fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
 }
 
 impl<'a> Lowerer<'a> {
-    /// Starts lowering another tree. [`Self::leave_definition`] returns to the tree of the caller.
+    /// Starts lowering another tree. [`Self::leave_definition`] returns to the caller's tree.
     pub(super) fn enter_definition(
         &mut self,
         ast: &'a Ast,
@@ -365,8 +365,8 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Lowers an expression that is neither a name nor a function call. Not inlined, so that the loop over the nodes
-    /// remains fast for columns.
+    /// Lowers an expression that is neither a name nor a function call. This function is not inlined, so that the loop
+    /// over the nodes remains fast for columns.
     #[inline(never)]
     fn lower_unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
         match *expr {
@@ -445,7 +445,7 @@ impl Lowerer<'_> {
 
     pub(super) fn lower_definition_use(&mut self, index: u32, span: Span) -> IrId {
         let used = &self.program.definitions[index as usize];
-        // A circular definition isn't lowered, and its error is already reported.
+        // A circular definition isn't lowered, and its error has already been reported.
         if used.failed {
             return self.add_error(span);
         }
@@ -454,7 +454,7 @@ impl Lowerer<'_> {
         if self.is_too_late(meta.level, span) {
             return self.add_error(span);
         }
-        // If a definition is NULL (`1/0`), every use of it becomes a NULL literal.
+        // If a definition is NULL (`1/0`), every reference to the definition becomes a NULL literal.
         if self.is_null(root) {
             return self.program.add(Ir::Null, NodeMeta { span, ..meta });
         }

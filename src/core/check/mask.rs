@@ -1,9 +1,9 @@
-//! Masks of TEXT, such as `#,##0.00` and `yyyy-mm-dd`. Masks are parsed at compile time, so that unsupported masks are
+//! Masks for TEXT, such as `#,##0.00` and `yyyy-mm-dd`. Masks are parsed at compile time, so that unsupported masks are
 //! reported as errors instead of producing wrong text.
 
 use std::ops::Range;
 
-/// Maximum numbers of digits after the decimal point and of zeros before it.
+/// Maximum number of digits after the decimal point, and maximum number of zeros before the point.
 pub(super) const MOST_DECIMALS: u32 = 9;
 pub(super) const MOST_ZEROS: u32 = 15;
 /// Largest number of decimals in scientific notation. BigQuery's decimals have nine digits after the decimal point, and
@@ -18,23 +18,24 @@ pub(super) const SIGN_AND_ZERO: &str = "^(-?)0?";
 /// Regular expression for the leading zero of an hour, which masks such as `h` omit.
 pub(super) const ZERO: &str = "^0";
 
-/// Parsed mask of a number.
+/// Parsed number mask.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct NumberMask {
     pub prefix: String,
     pub suffix: String,
-    /// Minimum numbers of digits before and after the decimal point. Missing digits are padded with zeros.
+    /// Minimum number of digits before the decimal point, and minimum number after the point. Missing digits are padded
+    /// with zeros.
     pub zeros: u32,
     pub decimal_zeros: u32,
     /// Largest number of digits after the decimal point.
     pub decimals: u32,
     /// Strings between the digits of a code such as `000-000`, each with the number of digits before it.
     pub breaks: Vec<(u32, String)>,
-    /// Whether the value has the same format as with the operator `&`. Set for the masks `General` and `@`.
+    /// Whether the value is formatted as the operator `&` formats it. Set for the masks `General` and `@`.
     pub general: bool,
     /// Whether the number has thousands separators.
     pub grouped: bool,
-    /// Number of multiplications of the value by 100, and number of divisions by 1000.
+    /// Number of times that the value is multiplied by 100, and number of times that it is divided by 1000.
     pub percents: u32,
     pub thousands: u32,
     pub exponent: Option<Exponent>,
@@ -178,7 +179,7 @@ pub(super) fn find_elapsed(mask: &str) -> Option<Range<usize>> {
 /// Part of an elapsed time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ElapsedPart {
-    /// Number of whole units, each with a length of `seconds` seconds, in the remainder of the previous unit.
+    /// Number of whole units of `seconds` seconds each that fit in the remainder of the previous unit.
     Units {
         seconds: i64,
         /// Size of the previous unit in seconds. `None` for the first unit.
@@ -274,8 +275,8 @@ pub(super) fn split_sections(mask: &str) -> Result<Vec<(usize, &str)>, MaskError
     Ok(ends.into_iter().map(section).collect())
 }
 
-/// Returns the text of a section without digits. `None` if the section has digits or characters that masks don't
-/// support.
+/// Returns the text of a section that contains no digits. `None` if the section has digits or characters that masks
+/// don't support.
 pub(super) fn literal_section(section: &str) -> Option<String> {
     let (mut out, mut at) = (String::new(), 0);
     while let Some(c) = section.get(at..).and_then(|rest| rest.chars().next()) {
@@ -295,10 +296,10 @@ pub(super) fn literal_section(section: &str) -> Option<String> {
     Some(out)
 }
 
-/// Mask of a number without formatting.
+/// Mask for a number without formatting.
 const GENERAL: &str = "General";
 
-/// Position of the parser in the mask of a number.
+/// Position of the parser in a number mask.
 #[derive(Clone, Copy, PartialEq)]
 enum MaskPlace {
     Before,
@@ -446,7 +447,7 @@ fn parse_exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), Mas
 }
 
 pub(super) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, MaskError> {
-    /// Part of the mask whose letters `m` and `h` are not resolved yet.
+    /// Part of the mask in which the letters `m` and `h` have not been resolved yet.
     enum MaskRun {
         Letters(char, usize, Range<usize>),
         AmPm,
@@ -534,7 +535,7 @@ pub(super) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, MaskError> {
 }
 
 impl NumberMask {
-    /// Returns the digit format for engines with `TO_CHAR`, with thousands separators: `FM999,990.00`.
+    /// Returns the digit format for engines that have `TO_CHAR`, including thousands separators: `FM999,990.00`.
     pub fn to_char(&self) -> String {
         let mut out = String::from("FM");
         for place in (0..WHOLE_DIGITS).rev() {

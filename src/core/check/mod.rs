@@ -86,22 +86,22 @@ pub enum Context {
     Worksheet,
 }
 
-/// Role of a part of the source.
+/// Role of a source part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefinitionRole {
     /// Definitions, or a single formula.
     Definitions,
-    /// Filter of input rows.
+    /// Filter on input rows.
     Where,
-    /// Condition of a join, with the index of the join in the step.
+    /// Join condition, with the index of the join in the step.
     On(u32),
-    /// Filter of groups.
+    /// Filter on groups.
     Having,
     /// Grouping key.
     GroupBy,
     /// Sort key.
     OrderBy,
-    /// Partition key of windows.
+    /// Partition key for windows.
     PartitionBy,
     /// Condition that selects the rows to which a rule of a model applies.
     Rule,
@@ -110,7 +110,7 @@ pub enum DefinitionRole {
 }
 
 impl DefinitionRole {
-    /// Returns the name of the role if it doesn't allow window functions because it is evaluated before them.
+    /// Returns the role's name if the role doesn't allow window functions because it is evaluated before them.
     fn forbids_windows(self) -> Option<&'static str> {
         match self {
             Self::Where => Some("`where`"),
@@ -157,13 +157,13 @@ pub struct CheckScope<'a> {
     pub open: bool,
     /// Whether the user chose the relation with `--from` or `from:`. If so, columns of other relations are errors.
     pub chosen: bool,
-    /// Role of each part of the source.
+    /// Role of each source part.
     pub roles: &'a [DefinitionRole],
     /// Whether windows have a sort order.
     pub ordered: bool,
     /// Whether `blanks: zero` is set.
     pub blank_zero: bool,
-    /// Time zone for the wall-clock time of instants. `None` for the time zone of the session.
+    /// Time zone in which instants are converted to wall-clock time. `None` for the session's time zone.
     pub timezone: Option<&'a str>,
     /// Start of weeks and fiscal years.
     pub calendar: Calendar,
@@ -194,7 +194,8 @@ impl CheckScope<'_> {
             .unwrap_or(DefinitionRole::Definitions)
     }
 
-    /// Returns the name of the context or role if it doesn't allow aggregates because it evaluates each row separately.
+    /// Returns the name of a context or role that doesn't allow aggregates because it evaluates each row separately.
+    /// `None` if aggregates are allowed.
     fn forbids_aggregates(&self, role: DefinitionRole) -> Option<&'static str> {
         match role {
             DefinitionRole::Definitions if self.context == Context::Row => Some("a dimension"),
@@ -208,7 +209,7 @@ impl CheckScope<'_> {
     }
 }
 
-/// Scratch buffers of semantic analysis, reused for the next source.
+/// Scratch buffers for semantic analysis, reused for the next source.
 #[derive(Debug, Default)]
 pub struct CheckBuffers {
     tables: names::NameTables,

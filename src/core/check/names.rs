@@ -34,19 +34,20 @@ pub(super) enum NameTarget {
     Function(FunctionId),
     /// Function that specifies an end of a range.
     RangeEnd(FunctionId),
-    /// Name that LET defines, at its definition (`LetName`), and the node of its value where the name is used.
+    /// Name that LET defines: the place where the name is defined (`LetName`), or the node of its value where the name
+    /// is used (`LetValue`).
     LetName,
     LetValue(u32),
     /// Argument of a call, in the definition of the called function.
     Argument(u32),
-    /// Cell of the worksheet, or range of cells (`CellRange`), by index.
+    /// Index of a worksheet cell (`Cell`) or of a cell range (`CellRange`).
     Cell(u32),
     CellRange(u32),
     /// Part of a cell range, or argument of OFFSET on a cell.
     PartOfCells,
     /// Entire columns of another tab.
     TabRange(u32),
-    /// Unresolved name whose error is already reported.
+    /// Unresolved name whose error has already been reported.
     Error,
 }
 
@@ -81,7 +82,7 @@ pub(super) enum SymbolKey {
     Timeframe(NameTarget, Span),
 }
 
-/// Scratch buffers of name resolution, reused for the next source.
+/// Scratch buffers for name resolution, reused for the next source.
 #[derive(Debug, Default)]
 pub(super) struct NameTables {
     pub symbols: Symbols,
@@ -90,7 +91,7 @@ pub(super) struct NameTables {
     pub used: Vec<Vec<(u32, u32)>>,
     /// Number of the current source. Uses recorded under another number are outdated, so they don't have to be cleared.
     pub text: u32,
-    /// Index of the use of each column that no schema lists, by relation and name.
+    /// Index of the entry for each column that no schema lists, by relation and name.
     pub used_open: FxHashMap<(Option<String>, String), u32>,
 }
 
@@ -122,7 +123,7 @@ pub(super) struct Resolver<'a> {
     pub searches: u32,
     /// Columns of the worksheet, by letter and by name.
     pub letters: SheetColumns<'a>,
-    /// Whether each worksheet column is already reported as unknown.
+    /// Whether each worksheet column has already been reported as unknown.
     pub missing: Vec<bool>,
     pub cells: Vec<SheetCell>,
     pub cell_ranges: Vec<CellRange>,

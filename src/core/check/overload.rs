@@ -9,7 +9,7 @@ use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Pa
 use crate::ir::{Ir, IrId, PoolRange};
 use crate::span::Span;
 
-/// Ranks for how well an argument matches a parameter. A lower rank is better.
+/// Ranks that describe how well an argument matches a parameter. A lower rank is better.
 const EXACT: u8 = 0;
 const WIDENS: u8 = 1;
 const CONVERTS: u8 = 2;
@@ -40,7 +40,7 @@ pub(super) struct OverloadChoice {
 /// of a literal. The cache only contains choices that the key determines and that require no conversions.
 #[derive(Debug, Default)]
 pub(super) struct OverloadCache {
-    /// Slots with cached choices, by hash of the call. A newer entry replaces the older entry in its slot.
+    /// Slots with cached choices, indexed by the hash of the call. A newer entry replaces the older entry in its slot.
     known: Vec<(u64, OverloadChoice)>,
 }
 

@@ -153,7 +153,7 @@ pub(super) fn check_periods(
     let ordered = with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.get(i));
     let order: Vec<IrId> = ordered.clone().filter(|d| !d.failed).map(|d| d.root).collect();
     if order.is_empty() {
-        // The sort key has an error, or the missing sort key is already reported.
+        // The sort key has an error, or the missing sort key has already been reported.
         return;
     }
     let key = shifted_key(program, order.iter().copied());

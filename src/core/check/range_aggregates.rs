@@ -55,7 +55,7 @@ impl Lowerer<'_> {
         }
         if is_cell(from) || is_cell(to) {
             if self.scope.sheet.is_some() {
-                // Errors in the ends of the range are already reported.
+                // Errors in the ends of the range have already been reported.
                 return self.add_error(span);
             }
             return self.report_missing_worksheet(span, "cell ranges need a worksheet");
@@ -110,7 +110,7 @@ impl Lowerer<'_> {
             }
         };
         self.markers = true;
-        // The node uses only one of the two names.
+        // The window uses only one of the range's two names.
         self.program.folded = true;
         let x = self.lowered_node(first.name);
         let meta = NodeMeta {
@@ -224,7 +224,7 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Builds the number of blanks among several values of the current row.
+    /// Builds an expression that counts the blanks among several values of the current row.
     fn count_blanks_in_row(&mut self, values: &[IrId], span: Span) -> IrId {
         let mut each = self.take_list();
         for value in values {
@@ -449,7 +449,7 @@ impl Lowerer<'_> {
         self.aggregate_each_range(entry, across, function, taken, before, span)
     }
 
-    /// Builds the sum of the numbers of blanks in several columns.
+    /// Builds an expression that adds up the numbers of blanks in several columns.
     fn count_blanks_per_column(&mut self, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let mut each = self.take_list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {

@@ -82,7 +82,7 @@ pub(super) fn reads_as_cell(text: &str) -> bool {
     (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || unresolved_names::looks_like_cell(text)
 }
 
-/// Resolves the ends of ranges and finds the calls that consume them, after name resolution.
+/// Resolves the ends of ranges after name resolution, and finds the calls that consume the ranges.
 ///
 /// An aggregate over a range is a window function, so it doesn't group rows.
 pub(super) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
@@ -131,7 +131,7 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
     }
 }
 
-/// Parses an end of a range of names. `None` if the expression can't be an end.
+/// Parses one end of a range such as `FIRST(x):x`. `None` if the expression can't be an end.
 pub(super) fn parse_range_end(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<RangeEnd> {
     let is_name = |id: ExprId| {
         matches!(

@@ -1,5 +1,5 @@
 //! Regular expressions that have the same meaning in every warehouse. A pattern is parsed once and translated to the
-//! syntax of each kind of engine.
+//! syntax of each type of engine.
 //!
 //! If engines interpret a part of the syntax differently, the parser rejects it and lists the supported syntax. Every
 //! accepted pattern therefore has the same matches in all engines. The parser reads the pattern in one pass, with a
@@ -49,7 +49,7 @@ pub(super) struct RegexError {
 #[derive(Clone, Debug, Default)]
 struct RegexPiece {
     least: u32,
-    /// Length of every match. `None` if the lengths differ.
+    /// Length of each match. `None` if the lengths differ.
     length: Option<u32>,
     literal: Option<char>,
     /// Product of the repetition counts inside the piece.

@@ -1,6 +1,6 @@
-//! Alternative forms of aggregates for dialects that don't support an aggregate. An alternative form is either a window
-//! function with a single value per group, or an aggregate of values that depend on each row's position in its group.
-//! The planner computes these values in separate strata.
+//! Alternative forms of aggregates, for dialects that don't support the original aggregates. An alternative form is
+//! either a window function with a single value per group, or an aggregate of values that depend on each row's position
+//! in its group. The planner computes these values in separate strata.
 
 use super::lower::Lowerer;
 use super::overload::ChosenOverload;
@@ -125,7 +125,7 @@ impl Lowerer<'_> {
         ))
     }
 
-    /// Builds the value of a single row as a call of `entry`. Each parameter of `entry` is either a parameter of the
+    /// Builds the value for a single row as a call to `entry`. Each parameter of `entry` is either a parameter of the
     /// function or a named property of the row.
     fn single_row_value(
         &mut self,

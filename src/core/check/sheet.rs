@@ -58,7 +58,7 @@ impl SheetRow {
     }
 }
 
-/// Resolved cell, with the target of its column and its row.
+/// Resolved cell, with its row and the target of its column.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SheetCell {
     /// Index of the column in the sheet.
@@ -67,7 +67,7 @@ pub(super) struct SheetCell {
     pub row: SheetRow,
 }
 
-/// Resolved range of cells, with the targets of its columns and its first and last row as in the formula.
+/// Resolved range of cells: the targets of its columns, and its first and last row as written in the formula.
 #[derive(Clone, Debug)]
 pub(super) struct CellRange {
     pub of: Vec<NameTarget>,
@@ -75,15 +75,15 @@ pub(super) struct CellRange {
     pub to: SheetRow,
 }
 
-/// Cell reference as in the formula: `C1`, `$C$1`, `C`.
+/// Cell reference as written in the formula: `C1`, `$C$1`, `C`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WrittenCell {
     pub column: usize,
-    /// Row number, and whether it has a `$`.
+    /// Row number, with a flag for whether it has a `$`.
     pub row: Option<(i64, bool)>,
 }
 
-/// Meaning of a name that also looks like a cell.
+/// Possible meanings of a name that also looks like a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KnownRow {
     Definition,
@@ -268,7 +268,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// Resolves cell ranges and calls of OFFSET on a cell, after all cells are resolved.
+    /// Resolves cell ranges, and OFFSET calls on a cell, after all cells are resolved.
     pub(super) fn resolve_cells(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in (0u32..).zip(&ast.definitions) {

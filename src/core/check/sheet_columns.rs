@@ -24,7 +24,7 @@ pub(super) fn column_letters(column: usize) -> String {
     text.iter().rev().map(|b| *b as char).collect()
 }
 
-/// Names of the columns of a sheet.
+/// Column names of a sheet.
 #[derive(Debug, Default)]
 pub(super) struct SheetColumns<'a> {
     names: Vec<&'a str>,

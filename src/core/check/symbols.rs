@@ -3,10 +3,10 @@
 use crate::span::Span;
 use crate::symbol_table::{HashedName, NameIndex};
 
-/// Result of resolving a name as a column.
+/// Result of looking up a name as a column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum ColumnLookup {
-    /// Not yet looked up.
+    /// Name that has not been looked up yet.
     NotLookedUp,
     Column(u32),
     Missing,

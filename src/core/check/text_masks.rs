@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// Treatment of a number's sign.
+/// Ways to treat a number's sign.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MaskSign {
     Written,

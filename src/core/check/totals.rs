@@ -12,9 +12,9 @@ use crate::span::Span;
 /// Set of input rows over which a total recomputes a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SheetTotalKind {
-    /// Input rows of one pivot column, or all input rows if there is no pivot.
+    /// Input rows for one pivot column, or all input rows if there is no pivot.
     Column,
-    /// Input rows of one row of the sheet, across all pivot columns.
+    /// Input rows for one sheet row, across all pivot columns.
     Row,
     Grand,
 }

@@ -278,7 +278,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the index of the use of a column that a relation may have but doesn't list. Warns about the first use.
+    /// Returns the index of the entry for a column that a relation may have but doesn't list. Warns about the first
+    /// use.
     pub(super) fn use_possible_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
         let column = self.use_unlisted_column(Some(relation.name()), text);
@@ -387,7 +388,7 @@ fn unlisted_column_diagnostic(relation: &Relation, name: &str, span: Span) -> Di
     )
 }
 
-/// Adds a note to a diagnostic, which explains that the relation used to have a column with this name.
+/// Adds a note to a diagnostic to explain that the relation used to have a column with this name.
 pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
     diagnostic
         .with_label("it existed at an earlier pull but was removed")
@@ -412,7 +413,7 @@ pub(super) fn describe_columns(relation: &Relation) -> String {
     }
 }
 
-/// Returns whether a name probably isn't a column, even if any name may be a column.
+/// Returns whether a name probably isn't a column, even if any name is accepted as a column.
 pub(super) fn is_unlikely_column(name: &str) -> bool {
     if looks_like_cell(name) || parse_boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
         return true;

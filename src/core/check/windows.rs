@@ -1,4 +1,4 @@
-//! Lowering of the window functions OFFSET, FIRST, LAST and ROW, and checks of whether a window function is allowed.
+//! Lowers the window functions OFFSET, FIRST, LAST and ROW, and checks whether a window function is allowed.
 
 use super::DefinitionRole;
 use super::lower::Lowerer;
@@ -129,7 +129,7 @@ impl Lowerer<'_> {
         self.window_call(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span)
     }
 
-    /// Builds a call of a window function with a single overload. The type of the result is the type of the first
+    /// Builds a call to a window function that has a single overload. The type of the result is the type of the first
     /// argument, or integer if there are no arguments.
     pub(super) fn window_call(
         &mut self,

@@ -44,8 +44,8 @@ impl ReadColumn {
 /// Subset of the source's columns that a definition reads.
 #[derive(Clone, Debug)]
 pub(super) enum DefinitionReads {
-    /// The first columns of the source, as a number of columns. A source with a single definition always uses this
-    /// variant.
+    /// Number of columns, counted from the first column of the source. A source with a single definition always uses
+    /// this variant.
     First(usize),
     /// Columns by index, in the order of first use.
     Indices(Vec<u32>),
@@ -162,8 +162,8 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Returns a description of each cell and each range of cells in the formulas of a worksheet, with its span. For
-    /// example, `B0` in a sheet that is sorted by month is `revenue of the row before, by month`.
+    /// Returns descriptions of the cells and cell ranges in a worksheet's formulas, each with its span. For example,
+    /// `B0` in a sheet that is sorted by month is `revenue of the row before, by month`.
     ///
     /// ```
     /// use formulac_core::{Compiler, Context};

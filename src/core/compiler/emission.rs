@@ -103,7 +103,7 @@ impl Compiler {
         }
         diagnostics.append(&mut emitter.diagnostics);
         definitions.sort_by_key(|d| d.span.start);
-        // Move the names and columns out of the program, because sharing them costs more than copying them.
+        // Move the names and columns out of the program, because moving them is cheaper than sharing or copying them.
         let mut named = program.definitions.iter_mut();
         for definition in &mut definitions {
             definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());

@@ -24,7 +24,7 @@ pub struct UndecidedType {
 }
 
 impl Compiler {
-    /// Returns the columns of unknown type for which the choice of type changes the SQL of a source.
+    /// Returns the columns of unknown type for which the choice of type changes the source's SQL.
     ///
     /// ```
     /// use formulac_core::{Compiler, Type};

@@ -111,7 +111,7 @@ impl Emitter<'_> {
         self.work.tree.add_call("count", &[star], Span::default())
     }
 
-    /// Emits a call of a function or operator. About half of the calls are operators, which have a fast path.
+    /// Emits a call to a function or operator. About half of the calls are operators, which have a fast path.
     #[inline(always)]
     pub fn emit_call(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         if let Cell::Template(Template {
@@ -178,8 +178,8 @@ impl Emitter<'_> {
         self.null_placeholder(span)
     }
 
-    /// Returns whether a subquery with these arguments would contain windows, or aggregates that the dialect rejects
-    /// there.
+    /// Returns whether a subquery with these arguments would contain windows, or aggregates that the dialect rejects in
+    /// subqueries.
     fn is_barred_subquery(&self, args: &[IrId]) -> bool {
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         args.iter()

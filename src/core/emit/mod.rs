@@ -24,13 +24,13 @@ use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
 
-/// Scratch buffers of the emitter, reused for the next source.
+/// Scratch buffers for the emitter, reused for the next source.
 #[derive(Debug, Default)]
 pub struct EmitBuffers {
     pub tree: SqlTree,
     /// SQL expression of each IR node.
     sql: Vec<SqlId>,
-    /// Number of bytes by node of the SQL tree that are written only because a template repeats an argument.
+    /// Number of bytes, per node of the SQL tree, that are written only because a template repeats an argument.
     repeated: Vec<u64>,
     /// SQL expression of each definition.
     roots: Vec<Option<SqlId>>,
@@ -90,7 +90,8 @@ pub struct Emitter<'p> {
     /// Whether the query has grouping keys. If so, every group contains at least one row, so a sum of non-NULL values
     /// is never NULL.
     pub grouped_by_keys: bool,
-    /// Relation that qualifies column names. Set if a column could be confused with an output of the same name.
+    /// Relation that qualifies column names. This relation is set if a column could be confused with an output of the
+    /// same name.
     pub qualifier: Option<SqlId>,
     /// Whether the select reads several relations, so that every column is qualified with its own relation.
     joined: bool,
@@ -106,8 +107,8 @@ pub struct Emitter<'p> {
     pub shadowed: bool,
     /// Whether a column or a definition has a name that a template could also use as an alias.
     has_alias_names: bool,
-    /// Relation that a standalone expression reads. Set in dialects in which the name of a relation hides a column of
-    /// the same name.
+    /// Relation that a standalone expression reads. This relation is set only in dialects in which a relation's name
+    /// hides a column of the same name.
     pub only_relation: Option<&'p str>,
     pub windows: WindowKeys,
     /// Nodes that are emitted as columns of the current relation.
@@ -475,7 +476,7 @@ impl<'p> Emitter<'p> {
         self.work.sql[id.index()] = sql;
     }
 
-    /// Emits a column of the current relation, specified by name.
+    /// Emits the column of the current relation that has the given name.
     pub fn emit_column_by_name(&mut self, name: &str, quoted: bool) -> SqlId {
         let dialect = self.dialect;
         let name = self
@@ -528,7 +529,7 @@ impl<'p> Emitter<'p> {
         self.record_definition_reads(index);
         match self.work.roots[index as usize] {
             Some(root) => root,
-            // The definition could not be emitted. Its error is already reported.
+            // The definition could not be emitted. Its error has already been reported.
             None => self.null_placeholder(span),
         }
     }

@@ -57,7 +57,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Returns the number of repeated bytes in an emitted node. The number is at least the sum over its operands.
+    /// Returns the number of repeated bytes in an emitted node. The number is at least the sum of the operands'
+    /// numbers.
     pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
         let of = |id: IrId| self.repeated_bytes(self.work.sql[id.index()]);
         let grown = self

@@ -560,7 +560,7 @@ impl Emitter<'_> {
         given
     }
 
-    /// Emits a call of an internal function with one argument.
+    /// Emits a call to an internal function that has one argument.
     fn emit_conversion(&mut self, function: FunctionId, arg: IrId, meta: NodeMeta, span: Span) -> SqlId {
         let literal = match self.program.node(arg) {
             Ir::Number(slice) if meta.ty == Type::Integer => self.program.text(slice).parse::<i64>().ok(),

@@ -15,10 +15,10 @@ use crate::sql::{Sql, SqlId, SqlSlice};
 /// Keys of the windows in a select.
 #[derive(Clone, Debug, Default)]
 pub struct WindowKeys {
-    /// Partition keys of windows in the step's order, including the default partition keys.
+    /// Partition keys for windows that use the step's order, including the default partition keys.
     pub partition: Vec<SqlId>,
-    /// Partition keys that the spec specifies, without the default partition keys. Rankings use these keys unless they
-    /// are limited to the step's partition.
+    /// Partition keys that the spec specifies, without the default partition keys. Rankings use these keys, except
+    /// rankings that are limited to the step's partition.
     pub own_partition: Vec<SqlId>,
     pub order: Vec<SqlId>,
     /// Keys that identify the rows of a pivoted sheet. The order of its columns is in `pivot_order`.
@@ -115,8 +115,8 @@ impl Emitter<'_> {
                 let rows = "range between unbounded preceding and 1 preceding";
                 Some(self.work.tree.add_text(span, |out| out.push_str(rows)))
             }
-            // The default frame in SQL is a `range` frame, which includes all rows with an equal key, so write the
-            // `rows` frame.
+            // The default frame in SQL is a `range` frame, which includes all rows with an equal key, so write a `rows`
+            // frame explicitly.
             WindowFrame::Rows { from, to } => Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
             // Up to the current row, a `rows` frame and a `range` frame have the same first value.
             _ if self.is_first_value(call) && self.is_range_refused(order) => Some(
@@ -147,7 +147,7 @@ impl Emitter<'_> {
         partition
     }
 
-    /// Returns a window over the cells of one row of a pivoted sheet.
+    /// Returns a window over the cells in one row of a pivoted sheet.
     fn cell_window(&mut self, across: CellFrame, span: Span) -> WindowSpec {
         let order = match across {
             CellFrame::All | CellFrame::Ranked { .. } => SqlSlice::default(),

@@ -27,7 +27,7 @@ pub struct PoolRange {
 /// Node of the IR: an operation or a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ir {
-    /// Placeholder for an expression with an error. Later stages do not report anything about it.
+    /// Placeholder for an expression with an error. Later stages report nothing about this node.
     Error,
     Null,
     Bool(bool),
@@ -124,7 +124,7 @@ pub enum GroupRole {
     Place { descending: bool },
     /// Counts the values in the group.
     Count,
-    /// Counts how often the row's value occurs in its group.
+    /// Counts how often the row's value occurs in the group.
     Occurrences,
     /// Computes how often the most frequent value of the group occurs.
     MaxOccurrences,
@@ -146,7 +146,7 @@ impl GroupRole {
 /// Rows that a window call reads, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowFrame {
-    /// Rows of the partition in the step's order. The function determines which of these rows it reads.
+    /// Rows of the partition in the step's order. The window function determines which of these rows it reads.
     Ordered,
     /// All rows of the partition, without an order.
     Partition,
@@ -176,7 +176,7 @@ pub enum WindowFrame {
 pub enum CellFrame {
     /// All cells, without an order.
     All,
-    /// All cells, in the order of the columns. The function determines which of these cells it reads.
+    /// All cells, in the order of the columns. The window function determines which of these cells it reads.
     Ordered,
     /// Cells from one column to another, including both columns.
     Cells { from: FrameBound, to: FrameBound },
@@ -310,7 +310,7 @@ pub struct CalendarOffset {
     /// Number of units. The number is never 0 and never exceeds the length of the calendar.
     pub count: i64,
     pub unit: CalendarUnit,
-    /// Arguments after the time in calls of the catalogue entries `earlier` and `later`: the number of units, the unit,
+    /// Arguments after the time in calls to the catalogue entries `earlier` and `later`: the number of units, the unit,
     /// and a string with both.
     pub words: PoolRange,
 }
@@ -349,18 +349,18 @@ pub struct Holidays {
     /// Tab of the sheet that lists the holidays, and the holiday column in that tab.
     pub tab: u32,
     pub column: u32,
-    /// Nodes of the holiday column, of the column's value as a date, and of the test for whether that date is a
+    /// Nodes for the holiday column, for the column's value as a date, and for the test of whether that date is a
     /// weekday.
     pub column_node: IrId,
     pub date: IrId,
     pub on_weekday: IrId,
-    /// Nodes of a holiday's date in the planner's tab, and of the number of weekdays up to that date.
+    /// Nodes for a holiday's date in the planner's tab, and for the number of weekdays up to that date.
     pub day: IrId,
     pub weekdays: IrId,
 }
 
 impl Holidays {
-    /// Smallest index of a tab of holidays. The sheet's own tabs have smaller indices.
+    /// Smallest index of a holiday tab. The sheet's own tabs have smaller indices.
     pub const TABS: u32 = 1 << 24;
     /// Columns of the planner's tab: the date of the holiday, and the number of working days before that date.
     pub const DAY: u32 = 0;
@@ -471,17 +471,17 @@ pub struct IrDefinition {
     pub span: Span,
     /// Whether this definition or a definition that it uses contains an error.
     pub failed: bool,
-    /// Whether another definition uses this one.
+    /// Whether another definition uses this definition.
     pub used: bool,
     /// Whether some nodes are unused because lowering replaced them with a simpler expression.
     pub folded: bool,
 }
 
-/// All definitions of a source or of a step.
+/// All definitions of a source or a step.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     nodes: Vec<(Ir, NodeMeta)>,
-    /// Windows, each with its partition keys in addition to those of the step.
+    /// Windows, each with the partition keys that it has in addition to the step's keys.
     overs: Vec<(WindowFrame, PoolRange)>,
     pub args: Vec<IrId>,
     pub texts: String,
@@ -493,8 +493,8 @@ pub struct Program {
     pub finds: Vec<LookupSpec>,
     /// Columns in other tabs that contain holidays.
     pub holidays: Vec<Holidays>,
-    /// Aggregates and windows, each with an equivalent expression of window functions for dialects that do not support
-    /// the call.
+    /// Aggregates and windows, each with an equivalent expression that consists of window functions, for dialects that
+    /// do not support the call.
     pub other_forms: Vec<(IrId, IrId)>,
     /// Text criteria: the values to test, the text to find, and the span of the criterion.
     pub criteria: Vec<(IrId, PoolRange, Span)>,
@@ -619,7 +619,7 @@ impl Program {
     #[inline]
     pub fn add_args(&mut self, args: &[IrId]) -> PoolRange {
         let first = self.args.len() as u32;
-        // Most lists are so short that a copy by a function call would be slower.
+        // Most lists are so short that calling a function to copy them would be slower.
         match *args {
             [a] => self.args.push(a),
             [a, b] => self.args.extend_from_slice(&[a, b]),
@@ -643,7 +643,7 @@ impl Program {
             .map_or(WindowFrame::Partition, |(over, _)| *over)
     }
 
-    /// Returns the partition keys of a window in addition to those of the step.
+    /// Returns the partition keys that a window has in addition to the step's keys.
     pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
         self.overs.get(id.0 as usize).map_or(&[], |(_, by)| self.args(*by))
     }

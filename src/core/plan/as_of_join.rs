@@ -6,7 +6,7 @@ use crate::ir::KeyMatching;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 impl Planner<'_> {
-    /// Returns the rows that a lookup of the nearest key searches. The rows are numbered if a lookup with the same join
+    /// Returns the rows that a nearest-key lookup searches. The rows are numbered if a lookup with the same join
     /// returns a row number.
     pub(super) fn candidate_rows(
         &mut self,
@@ -36,7 +36,7 @@ impl Planner<'_> {
         )
     }
 
-    /// Returns sort keys in whose order the row to choose comes first.
+    /// Returns the sort keys that put the row to choose first.
     pub(super) fn nearest_sort_keys(
         &mut self,
         parts: LookupParts,

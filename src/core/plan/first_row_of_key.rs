@@ -309,7 +309,7 @@ impl Planner<'_> {
         self.add_single_row_cte(found, parts, &alike, source, filter, stage, from, ctes);
     }
 
-    /// Emits the condition on the key for a select that reads only the searched rows.
+    /// Emits the condition that tests the key, for a select that reads only the searched rows.
     pub(super) fn emit_key_condition(&mut self, parts: LookupParts, stage: u32, position: &str) -> SqlId {
         let (name, quoted) = match parts.find.by_number {
             true => (position.to_owned(), false),

@@ -34,7 +34,7 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
 }
 
 /// Returns a name for a call or an operation, derived from its source. If a node is only part of a function's
-/// implementation, its source is the call of that function.
+/// implementation, its source is the call to that function.
 fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (overload, args) = match program.node(id) {
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } => (overload, args),

@@ -29,7 +29,7 @@ pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
     program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
 }
 
-/// Returns the nodes of a definition that its value depends on, in node order.
+/// Returns the nodes on which a definition's value depends, in node order.
 pub(super) fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     let base = first.index();
     let mut wanted = vec![false; root.index() - base + 1];

@@ -45,7 +45,7 @@ pub(super) struct FoundRow {
 
 #[derive(Clone, Debug)]
 pub(super) enum LookupJoinKind {
-    /// Join on the condition on the key.
+    /// Join on a condition that tests the key.
     ByKey,
     /// Join on the values for which the row was chosen. Contains the left and right column of each value.
     ByValues(Vec<(SpelledKey, SpelledKey)>),

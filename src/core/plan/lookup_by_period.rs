@@ -1,4 +1,4 @@
-//! Lookups of values in other periods. A stratum joins the previous stratum to itself on the sort key, shifted by a
+//! Lookups of values from other periods. A stratum joins the previous stratum to itself on the sort key, shifted by a
 //! period.
 //!
 //! Each row matches at most one other row. Either the compared columns identify the rows of the stratum, or the join
@@ -26,7 +26,7 @@ pub(super) struct Lookups {
     found: Vec<(IrId, usize)>,
     /// Joins: one per time offset, and one per lookup key.
     joined: Vec<PeriodJoin>,
-    /// CTEs with the rows to join if a join does not read all rows. They contain the rows that the compared columns
+    /// CTEs with the rows to join, for joins that do not read all rows. They contain the rows that the compared columns
     /// identify, or the first row of each key.
     pub sources: Vec<Cte>,
 }
@@ -37,7 +37,7 @@ enum PeriodJoin {
     Key(Box<FoundRow>),
 }
 
-/// Property that is equal for all lookups that share a join.
+/// Property that all lookups with the same join have in common.
 #[derive(PartialEq, Eq, Hash)]
 enum SharedJoinKey {
     Distance((i64, bool)),
@@ -77,7 +77,7 @@ impl Lookups {
     }
 }
 
-/// Value that identifies the row to look up: a column of the stratum, or an expression of columns.
+/// Value that identifies the row to look up: a column of the stratum, or an expression over columns.
 struct IdentifyingColumn {
     name: String,
     quoted: bool,

@@ -21,7 +21,7 @@ use crate::ir::{GroupRole, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Progr
 #[derive(Debug, Default)]
 pub(super) struct MaterializedValues {
     names: FxHashMap<IrId, String>,
-    /// Nodes that are not computed because an equal node is computed instead, with that node.
+    /// Nodes that are not computed, each with the equal node that is computed instead.
     same: FxHashMap<IrId, IrId>,
     /// Definitions over grouping keys that become columns of the groups. For each definition, the map contains the
     /// reference that is computed.
@@ -605,7 +605,7 @@ impl DefinitionMaterializer<'_> {
             .map(|name| (used, name))
     }
 
-    /// Returns whether a value is a column of the input or of the groups.
+    /// Returns whether a value is an input column or a column of the groups.
     fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
         let is_key = |_, definition: usize| step.grouped && step.keys[definition];
         let value = self.program.resolve_names_until(value, is_key);

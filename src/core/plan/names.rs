@@ -5,8 +5,8 @@ use rustc_hash::FxHashSet;
 
 use crate::schema::Relation;
 
-/// Converts a string to snake case: lower-case letters and digits, with one `_` in place of other characters between
-/// them.
+/// Converts a string to snake case: lower-case letters and digits, with one `_` in place of each run of other
+/// characters between them.
 pub fn snake_case(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     for c in text.chars() {
@@ -56,7 +56,7 @@ impl ColumnNamer {
 #[derive(Clone, Debug)]
 pub(super) struct UsedNames {
     columns: ColumnNamer,
-    /// Output columns of the step. Their names are reserved for them.
+    /// Output columns of the step. The names of these columns are reserved.
     outputs: FxHashSet<String>,
     /// Output columns that are only computed after grouping, so that input columns with the same name are no longer
     /// present.

@@ -131,7 +131,7 @@ impl Planner<'_> {
         self.emitter.emit_order_key(key, descending, nullable)
     }
 
-    /// Emits a column of the input twice: unchanged and as a sort key.
+    /// Emits an input column twice: unchanged and as a sort key.
     pub(super) fn emit_sort_column(&mut self, column: &InputColumn, stage: u32) -> (SqlId, SqlId) {
         let written = self.emit_input(column, stage);
         let nullable = self.input_is_nullable(column);
@@ -160,7 +160,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Resolves a helper whose formula is only the name of another column.
+    /// Resolves a helper whose formula is just the name of another column.
     fn resolve_helpers(&self, root: IrId) -> IrId {
         self.program()
             .resolve_names_until(root, |_, definition| self.step.outputs[definition])

@@ -321,7 +321,8 @@ impl Planner<'_> {
             }
     }
 
-    /// Returns the columns that the next step can read, whether there may be unlisted columns, and the grain.
+    /// Returns the columns that the next step can read, a flag for whether there may be unlisted columns, and the
+    /// grain.
     fn output_relation(&mut self) -> (Relation, bool, Vec<String>) {
         let program = self.step.program;
         let mut relation = Relation::new(self.spec.name);

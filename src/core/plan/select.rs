@@ -195,9 +195,9 @@ impl Planner<'_> {
         select
     }
 
-    /// Returns the number of the step's outputs that `*` already includes because earlier strata add them. Used if no
-    /// schema specifies the columns. Stores in `in_the_way` a column that `*` would include although it is not an
-    /// output, or twice.
+    /// Returns the number of the step's outputs that `*` already includes because earlier strata add them. The number
+    /// is used if no schema specifies the columns. Stores in `in_the_way` a column that `*` would include twice, or
+    /// would include although the column is not an output.
     fn count_outputs_in_star(&mut self, stage: u32) -> usize {
         let added: Vec<IrId> = self.cut_in.iter().take(stage as usize).flatten().copied().collect();
         let is_output = |(id, output): &(&IrId, &StepColumn)| {

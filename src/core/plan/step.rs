@@ -78,7 +78,7 @@ impl JoinedInput {
     }
 }
 
-/// Join of a relation to the previous ones.
+/// Join of a relation to the previous relations.
 #[derive(Clone, Debug)]
 pub struct JoinInput {
     pub kind: JoinKind,
@@ -140,9 +140,10 @@ impl StepSpec<'_> {
 /// Order of a pivot's columns.
 #[derive(Clone, Copy, Debug)]
 pub enum PivotOrder<'a> {
-    /// By the pivot's keys, each in its direction in `order_by`. Keys that `order_by` does not contain are ascending.
+    /// Order by the pivot's keys, each in the direction that `order_by` specifies. Keys that `order_by` does not
+    /// contain are ascending.
     ByKeys,
-    /// By the given column, which contains the numbers of the pivot's columns.
+    /// Order by the given column, which contains the numbers of the pivot's columns.
     ByColumn(&'a str),
 }
 
@@ -168,9 +169,9 @@ pub struct StepOutput {
     /// Times of the rows that the step reads, in a form that the first select can test. Empty unless the caller
     /// requested them.
     pub times: Vec<TimeColumn>,
-    /// Index of the first select in `ctes`. `None` if it is `body`.
+    /// Index of the first select in `ctes`. `None` if the first select is `body`.
     pub first_select: Option<usize>,
-    /// Column that `*` would have to exclude. Only set if no schema specifies the columns.
+    /// Column that `*` would have to exclude. This column is set only if no schema specifies the columns.
     pub star_conflict: Option<String>,
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -41,13 +41,13 @@ pub fn split_truncation(program: &Program, id: IrId) -> (IrId, Option<CalendarUn
     }
 }
 
-/// Returns whether a value of this type can be a time, which includes the unknown type.
+/// Returns whether a value of this type can be a time. The result is also `true` for the unknown type.
 fn may_be_time(ty: Type) -> bool {
     ty.is_temporal() || ty == Type::Unknown
 }
 
 impl Planner<'_> {
-    /// Returns the time columns of the step, with values that its first select can test.
+    /// Returns the step's time columns, with values that the step's first select can test.
     pub(super) fn find_time_columns(&mut self) -> Vec<TimeColumn> {
         let program = self.step.program;
         let mut times = Vec::new();

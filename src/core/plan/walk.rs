@@ -8,8 +8,8 @@ use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
 
 /// Iterator over the nodes that a stratum's SQL needs for the given roots. It visits each node once, from the roots
-/// down. It includes the columns of earlier strata, but neither the operands of these columns nor the column of another
-/// row that a lookup reads.
+/// down. It includes columns from earlier strata, but neither the operands of these columns nor columns that a lookup
+/// reads from another row.
 pub(super) struct StepWalk<'w, 'p> {
     planner: &'w Planner<'p>,
     stage: u32,

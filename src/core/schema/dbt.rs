@@ -1,4 +1,4 @@
-//! Metadata of relations from dbt's artifacts or properties files, and its conversion to relations of the schema.
+//! Relation metadata from dbt's artifacts or properties files, and the conversion of this metadata to schema relations.
 
 use super::{Access, Column, Relation};
 use crate::Type;

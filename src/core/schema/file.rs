@@ -206,7 +206,7 @@ mod tests {
     use crate::dialect::Dialect;
     use crate::schema::Schema;
 
-    /// Formats each error as `code text: message (help)`, in which `text` is the source text at the error's span.
+    /// Formats each error as `code text: message (help)`, where `text` is the source text at the error's span.
     fn format_faults(text: &str) -> Vec<String> {
         let (_, faults) = Schema::from_text(text, Dialect::default());
         let shown = |d: &crate::Diagnostic| {

@@ -11,8 +11,8 @@ impl Schema {
         self
     }
 
-    /// Returns the relations and columns of `self`, completed with the properties that `other` specifies for them.
-    /// Used, for example, for data files that a project describes.
+    /// Returns the relations and columns of `self`, completed with the properties that `other` specifies for them. This
+    /// merge is used, for example, for data files that a project describes.
     #[must_use]
     pub fn with_properties_of(self, other: &Self) -> Self {
         let described = |relation: &Relation| {

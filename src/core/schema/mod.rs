@@ -38,7 +38,8 @@ pub struct Column {
     digits: Option<u32>,
     scale: Option<u32>,
     made: ColumnProvenance,
-    /// Whether each value is the first day of a month. Set for a step's column if its formula guarantees this.
+    /// Whether each value is the first day of a month. For a step's column, the flag is set if the column's formula
+    /// guarantees this property.
     month_start: bool,
     description: Option<String>,
     /// All possible values, if they are known.

@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
-/// Adds the relations of a properties file. Other keys of the file only matter to dbt.
+/// Adds the relations of a properties file. All other keys in the file matter only to dbt.
 pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     for kind in ["models", "seeds", "snapshots"] {
         for node in list(root, kind, faults) {

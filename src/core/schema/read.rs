@@ -36,8 +36,8 @@ impl Schema {
         (schema, faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
-    /// Parses several files that belong together, such as the views of an Omni model. Each file is a pair of a name and
-    /// its content. Each error contains the index of its file in the list.
+    /// Parses several files that belong together, such as the views of an Omni model. Each file is given as its name
+    /// and its content. Each error contains the index of its file in the list.
     ///
     /// ```
     /// use formulac_core::{Dialect, Schema};
@@ -122,7 +122,7 @@ fn unknown_format(root: &Node) -> Diagnostic {
     }
 }
 
-/// Returns the error for a file that has none of the supported formats.
+/// Returns the error for a file in an unsupported format.
 pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(key) => similar_name_help(key),

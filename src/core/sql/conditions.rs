@@ -1,4 +1,4 @@
-//! Style of join conditions and `order by` keys.
+//! Formats join conditions and `order by` keys in a consistent style.
 
 use super::query::Select;
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};

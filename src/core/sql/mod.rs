@@ -1,4 +1,4 @@
-//! SQL as a tree: expressions in one arena, queries as CTEs and selects, and their printers.
+//! SQL as a tree: expressions in one arena, queries that consist of CTEs and selects, and printers for both.
 //!
 //! The printers derive parentheses from operator precedence, and line breaks from the line width. Nothing in this
 //! module depends on a dialect.

@@ -38,13 +38,13 @@ pub enum SelectSource {
 /// Table that the query reads as an input.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryInput<'a> {
-    /// Name of the table or of the CTE that imports it, as written in SQL.
+    /// Name of the table, or of the CTE that imports the table, as written in SQL.
     pub name: &'a str,
-    /// Body of the CTE with this name that imports the table. `None` if the table is read directly.
+    /// Body of the CTE that imports the table under this name. `None` if the table is read directly.
     pub import: Option<&'a str>,
 }
 
-/// Join of another relation to the one in `from`.
+/// Join of another relation to the relation in `from`.
 #[derive(Clone, Debug)]
 pub struct Join {
     pub kind: JoinKind,
@@ -106,12 +106,12 @@ pub const THIS: &str = "\u{5}";
 /// Alias of the existing table in the subquery of an incremental condition.
 pub const EXISTING_TABLE_ALIAS: &str = "so_far";
 
-/// SELECT, with the further branches of its `union all` if there are any.
+/// SELECT, including any further branches of its `union all`.
 #[derive(Clone, Debug, Default)]
 pub struct Select {
     /// Whether `*` comes before the items.
     pub star: bool,
-    /// Relation of `*`, as written in SQL, if several relations are read.
+    /// Relation that qualifies `*`, as written in SQL. The relation is set only if several relations are read.
     pub star_of: Option<String>,
     pub distinct: bool,
     pub items: Vec<Item>,

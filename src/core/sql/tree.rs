@@ -211,8 +211,8 @@ impl SqlTree {
         self.meta(id).strength == precedence::COMPARE
     }
 
-    /// Returns the arms of a CASE in the default branch of a CASE. The printer appends these arms to the outer CASE
-    /// instead of printing `else case when … end`.
+    /// Returns the arms of a CASE that is the default branch of another CASE. The printer appends these arms to the
+    /// outer CASE instead of printing `else case when … end`.
     pub fn continuing_arms(&self, subject: Option<SqlId>, arms: SqlSlice) -> Option<SqlSlice> {
         if subject.is_some() || arms.count < 3 || arms.count.is_multiple_of(2) {
             return None;

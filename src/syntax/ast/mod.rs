@@ -1,6 +1,6 @@
 //! Untyped syntax tree. One arena holds the nodes, children before parents, with a span for each node.
 //!
-//! A pass over the tree is a loop over indices. Nothing recurses, and nodes are not dropped individually.
+//! Passes over the tree loop over indices instead of recursing. All nodes are freed together.
 
 mod print;
 
@@ -39,7 +39,7 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
-    /// Returns the precedence. A larger number binds tighter. All operators are left-associative.
+    /// Returns the precedence. Operators with a larger number bind tighter. All operators are left-associative.
     #[must_use]
     pub fn strength(self) -> u8 {
         match self {
@@ -94,7 +94,7 @@ pub enum Expr {
     Blank,
     /// Number.
     Number,
-    /// Text with its quotes.
+    /// Text literal, including its quotes.
     Text,
     /// `TRUE` or `FALSE`, in upper case.
     Bool(bool),
@@ -104,7 +104,7 @@ pub enum Expr {
     Field,
     /// Reference, `${view.field[timeframe]:total}`.
     Model,
-    /// Cell with a `$`.
+    /// Cell reference that contains a `$`, such as `A$1`.
     Cell,
     /// `base[timeframe]`. The span of the timeframe is in [`Ast::names`].
     Timeframe {
@@ -115,7 +115,7 @@ pub enum Expr {
     },
     /// `'tab'!reference`. The span of the tab is in [`Ast::names`].
     Tab {
-        /// Index of the span of the tab's name.
+        /// Index of the tab name's span.
         tab: u32,
         /// Reference in that tab.
         base: ExprId,
@@ -145,7 +145,7 @@ pub enum Expr {
         /// Right operand.
         right: ExprId,
     },
-    /// Function call, with its index for [`Ast::call`].
+    /// Function call, as an index for [`Ast::call`].
     Call(u32),
 }
 
@@ -158,7 +158,7 @@ pub struct Call {
     pub first: u32,
     /// Number of arguments.
     pub count: u32,
-    /// `true` if the closing bracket is missing, so that the arguments may be incomplete.
+    /// `true` if the closing bracket is missing. In that case, the arguments may be incomplete.
     pub unclosed: bool,
 }
 
@@ -191,7 +191,7 @@ pub struct Ast {
     pub calls: Vec<Call>,
     /// Arguments of all calls.
     pub args: Vec<ExprId>,
-    /// Spans of timeframes and of tab names.
+    /// Spans of timeframes and tab names.
     pub names: Vec<Span>,
     /// Definitions in source order.
     pub definitions: Vec<Definition>,
@@ -232,7 +232,7 @@ impl Ast {
         self.nodes.pop();
     }
 
-    /// Frees all memory except that of the definitions.
+    /// Frees all memory except the memory for the definitions.
     pub fn forget_nodes(&mut self) {
         *self = Self {
             definitions: std::mem::take(&mut self.definitions),

@@ -10,7 +10,7 @@ enum PrintStep<'a> {
 /// Precedences above those of [`super::BinaryOp`].
 const PERCENT: u8 = 6;
 const SIGN: u8 = 7;
-/// Precedence of postfix operators. A postfix operator applies to the operand read last.
+/// Precedence of postfix operators. A postfix operator applies to the operand directly before it.
 const POSTFIX: u8 = 8;
 const ATOM: u8 = 9;
 /// Highest precedence, at which every operand needs brackets.

@@ -1,6 +1,7 @@
-//! Registry of diagnostics, with the number, name, severity and page of each. Numbers are never reused.
+//! Registry of diagnostics. Each diagnostic has a number, a name, a severity and a page that explains it. Numbers are
+//! never reused.
 //!
-//! Ranges of numbers: 01xx lexing, 02xx parsing, 03xx names, 04xx types and levels, 05xx dialects, 06xx dbt, 07xx sync,
+//! Number ranges: 01xx lexing, 02xx parsing, 03xx names, 04xx types and levels, 05xx dialects, 06xx dbt, 07xx sync,
 //! 08xx specs and project files, 09xx internal.
 
 use super::Severity;
@@ -60,7 +61,7 @@ macro_rules! codes {
         $variant:ident $code:literal $name:literal $severity:ident $(($fact:literal, $advice:literal))?
         $text:literal $wrong:expr => $right:expr;
     )*) => {
-        /// Codes of all diagnostics.
+        /// Code that identifies a diagnostic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the names say it")]
         #[non_exhaustive]

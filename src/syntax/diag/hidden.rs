@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Replaces control characters and characters that change the direction of writing with escapes such as `\u{1b}`, so
-/// that none of them reaches a terminal. Line breaks and tabs are kept.
+/// Replaces control characters and characters that change the writing direction with escapes such as `\u{1b}`, so that
+/// none of them reaches a terminal. Line breaks and tabs are kept.
 #[must_use]
 pub fn escape_hidden(text: &str) -> Cow<'_, str> {
     escape_hidden_with(text, |out, code| write!(out, "\\u{{{code:x}}}"))
 }
 
-/// Replaces each hidden character with the text that `escape` writes for its code.
+/// Replaces each hidden character with the text that `escape` writes for its character code.
 pub(super) fn escape_hidden_with(text: &str, escape: fn(&mut String, u32) -> std::fmt::Result) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);

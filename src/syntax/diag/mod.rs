@@ -74,14 +74,14 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a text under the main span.
+    /// Adds a label under the main span.
     #[must_use]
     pub fn with_label(mut self, text: impl Into<String>) -> Self {
         self.label = Some(sanitize_message(text.into()));
         self
     }
 
-    /// Adds another span with a text.
+    /// Adds another span with explanatory text.
     #[must_use]
     pub fn with_secondary_label(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label {
@@ -114,7 +114,7 @@ impl Diagnostic {
         self
     }
 
-    /// Marks the diagnostic as caused by an option of the command or library instead of the source text.
+    /// Marks the diagnostic as caused by a command-line or library option instead of the source text.
     #[must_use]
     pub fn in_option(mut self, key: &str) -> Self {
         self.message = format!("in the key `{key}`: {}", self.message);
@@ -158,7 +158,7 @@ impl Diagnostic {
         &self.message
     }
 
-    /// Returns the text under the main span.
+    /// Returns the label under the main span.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
@@ -189,7 +189,7 @@ impl Diagnostic {
     }
 }
 
-/// Limits a message to one line and a maximum length, whatever names and strings from the source it contains.
+/// Shortens a message to one line of limited length, because names and strings from the source may be long.
 fn sanitize_message(text: String) -> String {
     let text = if text.contains(['\n', '\r']) {
         text.replace("\r\n", " ").replace(['\n', '\r'], " ")

@@ -1,4 +1,4 @@
-//! Machine-readable formats of diagnostics: JSON, one diagnostic per line, GitHub annotations and SARIF.
+//! Machine-readable output formats for diagnostics: JSON, one diagnostic per line, GitHub annotations and SARIF.
 
 pub use super::hidden::{escape_hidden, is_hidden};
 
@@ -22,7 +22,7 @@ pub struct Report<'a> {
     pub diagnostics: &'a [Diagnostic],
 }
 
-/// Returns the word for the severity, which is the same in all formats.
+/// Returns the word for the severity. All formats use the same word.
 #[must_use]
 pub fn severity(diagnostic: &Diagnostic) -> &'static str {
     match diagnostic.severity() {

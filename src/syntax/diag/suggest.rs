@@ -1,7 +1,7 @@
 //! Suggestions for misspelled names: finds the most similar valid name.
 
-/// Returns the candidate that is most similar to `word`, ignoring case. At most a third of the letters, and at most
-/// four, may differ.
+/// Returns the candidate that is most similar to `word`, ignoring case. At most four letters, and at most a third of
+/// all letters, may differ.
 ///
 /// ```
 /// use formulac_syntax::diag::suggest::nearest_name;
@@ -33,7 +33,8 @@ pub fn nearest_name_within<'c>(
     best.map(|(_, candidate)| candidate)
 }
 
-/// Returns `true` if no candidate except `near` satisfies [`nearest_name`], so that `near` can safely replace the word.
+/// Returns `true` if `near` is the only candidate that is similar enough for [`nearest_name`], so that it can safely
+/// replace the word.
 pub fn is_unique_match<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'c str>) -> bool {
     let mut others = candidates.into_iter().filter(|other| !other.eq_ignore_ascii_case(near));
     !others.any(|other| nearest_name(word, [other]).is_some())

@@ -1,4 +1,4 @@
-//! Reports unmatched brackets, and contents that brackets must not have.
+//! Reports unmatched brackets and brackets with invalid contents.
 
 use super::Token;
 use super::layout::{DROPPED, LayoutPass};
@@ -173,7 +173,7 @@ fn closing_token(token: Token) -> Token {
     }
 }
 
-/// Returns, for each opening bracket in the text, whether it has a closing bracket. Uses a simple stack.
+/// Returns whether each opening bracket in the text has a closing bracket. Matches the brackets with a simple stack.
 pub(super) fn matched_brackets(tokens: &[(Token, Span)]) -> Vec<bool> {
     let mut closed = vec![false; tokens.len()];
     let mut stack = Vec::new();

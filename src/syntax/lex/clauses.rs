@@ -1,4 +1,4 @@
-//! Reports Jinja, and SQL clauses around an expression. Each is reported once, with the equivalent in a formula or
+//! Reports Jinja, and SQL clauses around an expression. Reports each of them once and shows the equivalent formula or
 //! spec.
 
 use super::Token;
@@ -18,7 +18,7 @@ impl LayoutPass<'_, '_> {
         let by = self.is_word(at + 1, "by");
         let inside = self.enclosing_call();
         let (shown, help) = match word.as_str() {
-            // The enclosing call is not part of the language either, and its own error covers this clause.
+            // The enclosing call is not supported either, and the error for that call covers this clause.
             "AS" if matches!(inside.as_str(), "CAST" | "TRY_CAST" | "SAFE_CAST") => {
                 return self.formula_end(at, single) - at;
             }
@@ -73,7 +73,7 @@ impl LayoutPass<'_, '_> {
         end - at
     }
 
-    /// Returns the name in upper case of the innermost open call. Empty outside of calls.
+    /// Returns the name of the innermost open call, in upper case. The name is empty outside of calls.
     fn enclosing_call(&self) -> String {
         let name = self
             .open

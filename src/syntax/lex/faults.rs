@@ -9,7 +9,7 @@ use crate::span::Span;
 /// Invisible characters. In a name, only their character code reveals them.
 const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
 
-/// State of the lexer apart from its tokens. It ensures that each error is searched for only once.
+/// Lexer state other than the tokens. This state ensures that the lexer searches for each error only once.
 pub(super) struct SpecialTokens<'a> {
     pub source: &'a str,
     pub diagnostics: &'a mut Vec<Diagnostic>,
@@ -17,7 +17,7 @@ pub(super) struct SpecialTokens<'a> {
     pub unexpected_run: Option<Span>,
     /// Index of the last string that ends with a backslash.
     pub backslash: Option<usize>,
-    /// Position from which on all runs of quotes have even length, so that no string can end there.
+    /// Position after which every run of quotes has an even length, so that no string can end there.
     pub even: u32,
     /// Position before which the line contains no `}`.
     pub open_line: u32,
@@ -25,7 +25,8 @@ pub(super) struct SpecialTokens<'a> {
     pub open_comment: u32,
     /// Start of a string that is known to be unclosed.
     pub cut: u32,
-    /// Start of a string that contains definitions by mistake. Found when a later string is unclosed.
+    /// Start of a string that contains definitions by mistake. The lexer finds this string when a later string is
+    /// unclosed.
     pub swallowing_text: u32,
     pub looked: bool,
 }
@@ -41,7 +42,7 @@ impl SpecialTokens<'_> {
         }
     }
 
-    /// Lexes a string from its first quote. Inside the string, `""` stands for one quote.
+    /// Lexes a string, starting at its first quote. Inside the string, `""` stands for one quote.
     #[inline]
     pub(super) fn lex_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if span.start == self.cut {
@@ -241,7 +242,7 @@ impl SpecialTokens<'_> {
         Token::Model
     }
 
-    /// Reports `“text”`, which has the quotation marks of word processors. Lexes a string up to the closing mark on the
+    /// Reports `“text”`, whose quotation marks come from a word processor. Lexes a string up to the closing mark on the
     /// same line.
     #[cold]
     pub(super) fn curly_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {

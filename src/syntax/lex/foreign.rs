@@ -1,4 +1,4 @@
-//! Reports syntax of SQL and other languages that formulas do not have. Each construct is reported once, with the
+//! Reports syntax from SQL and other languages that formulas do not support. Each construct is reported once, with the
 //! equivalent formula.
 
 use super::Token;
@@ -6,7 +6,7 @@ use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Aggregates that make a line such as `view.name = SUM(…)` certainly a definition.
+/// Aggregates that prove that a line such as `view.name = SUM(…)` is a definition.
 const AGGREGATES: [&str; 6] = ["SUM", "COUNT", "AVERAGE", "COUNTIF", "SUMIF", "MEDIAN"];
 
 pub(super) fn ends_operand(token: Token) -> bool {
@@ -27,7 +27,7 @@ impl LayoutPass<'_, '_> {
         self.tokens.get(at).map(|t| t.0)
     }
 
-    /// Returns the text of a token. Empty for a position after the last token.
+    /// Returns the text of a token, or an empty string for a position after the last token.
     pub(super) fn text_at(&self, at: usize) -> &str {
         self.tokens.get(at).map_or("", |(_, span)| span.text(self.source))
     }

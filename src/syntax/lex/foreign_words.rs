@@ -1,4 +1,4 @@
-//! Reports words of SQL and other languages: `LIKE`, `IN`, `IS NULL`, `CASE`, `NOT x`, `MOD`, and adjacent names.
+//! Reports words from SQL and other languages: `LIKE`, `IN`, `IS NULL`, `CASE`, `NOT x`, `MOD`, and adjacent names.
 
 use super::Token;
 use super::layout::LayoutPass;
@@ -242,7 +242,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Reports a second formula on its own line without a name, or a word before the name of a definition.
+    /// Reports a second formula that has its own line but no name, or a word before the name of a definition.
     pub(super) fn report_adjacent_formula(&mut self, at: usize, single: bool) -> usize {
         if single {
             return 0;
@@ -263,7 +263,7 @@ impl LayoutPass<'_, '_> {
         );
         self.push(Token::Odd, Span::new(span.start, span.start));
         self.push(Token::Name, span);
-        // Reported only once.
+        // Report the missing name only once.
         self.is_named = true;
         1
     }

@@ -13,7 +13,7 @@ use crate::span::Span;
 /// Expected content of a source text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayoutMode {
-    /// Definitions, or a single formula if there are none.
+    /// Definitions, or a single formula if there are no definitions.
     File,
     /// Single formula, in which `=` is a comparison.
     Formula,
@@ -120,13 +120,13 @@ pub fn layout_part(
     out.open = open;
 }
 
-/// Flag of an open bracket that the parser does not see.
+/// Flag that marks an open bracket as hidden from the parser.
 pub(super) const DROPPED: u32 = 1 << 31;
 
 pub(super) struct LayoutPass<'a, 't> {
     pub(super) source: &'a str,
     pub(super) tokens: &'t [(Token, Span)],
-    /// Start positions of unclosed strings from the current formula on.
+    /// Start positions of unclosed strings in the current formula and after it.
     swallowed: &'a [u32],
     limits: &'a Limits,
     pub(super) part: LayoutPart,
@@ -134,16 +134,15 @@ pub(super) struct LayoutPass<'a, 't> {
     pub(super) out: &'a mut TextLayout,
     /// Token indices of open brackets.
     pub(super) open: Vec<u32>,
-    /// For each opening bracket, whether it has a closing bracket. Computed on first use.
+    /// Whether each opening bracket has a closing bracket. The flags are computed on first use.
     closed: Option<Vec<bool>>,
-    /// End of the last run of surplus brackets.
+    /// End of the most recent run of surplus brackets.
     pub(super) surplus: Option<u32>,
     /// Index of a name that begins a definition, although it is not the first token on its line.
     pub(super) named: Option<usize>,
-    /// Index of the token before which no closing brace follows.
+    /// Index of the first token that may be followed by a closing brace.
     pub(super) braces: usize,
-    /// Words and symbols that complete a construct that was already reported, each with the number of open brackets
-    /// around it.
+    /// Words and symbols that complete an already reported construct, each with the number of open brackets around it.
     pub(super) until: Vec<(&'static str, usize)>,
     /// `true` if the current formula has an error.
     pub(super) broken: bool,
@@ -320,8 +319,8 @@ impl<'t> LayoutPass<'_, 't> {
         at
     }
 
-    /// Returns the run of tokens from `at` that are valid in their positions and need no special handling. Most
-    /// formulas consist entirely of such tokens. Also pushes and pops their brackets.
+    /// Returns the run of tokens, starting at `at`, in which every token is valid in its position and needs no special
+    /// handling. Most formulas consist entirely of such tokens. Also pushes and pops their brackets.
     fn ordinary_run(&mut self, at: usize) -> &'t [(Token, Span)] {
         use Token::{
             Ampersand, Caret, Cell, Close, CloseSquare, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less,

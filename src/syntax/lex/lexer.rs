@@ -16,7 +16,7 @@ pub struct Lexed {
     pub swallowed: Vec<u32>,
 }
 
-/// Number of tokens above which the memory is not kept for the next text.
+/// Maximum number of tokens for which the memory is kept for the next text.
 const MANY: usize = 500_000;
 
 impl Lexed {
@@ -35,7 +35,7 @@ pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
     lexed
 }
 
-/// Splits one part of a source into tokens. Their spans refer to the whole source. Clears `lexed` before that.
+/// Clears `lexed`, then splits one part of a source into tokens whose spans refer to the whole source.
 pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) {
     let before = diagnostics.len();
     let swallows = lex_pass(whole, part, u32::MAX, lexed, diagnostics);

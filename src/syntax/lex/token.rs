@@ -18,8 +18,8 @@ pub enum Token {
     Text,
     /// Reference, `${view.field[timeframe]:total}`. The lexer finds the end of the reference, starting from `${`.
     Model,
-    /// Cell with a `$`. The lexer recognizes `A$1` when it reaches `$`. A cell without `$` is treated as a name until
-    /// name resolution.
+    /// Cell reference that contains a `$`. The lexer recognizes `A$1` when it reaches `$`. A cell without `$` is
+    /// treated as a name until name resolution.
     #[regex(r"\$[A-Za-z]{1,3}(\$?[0-9]+)?")]
     Cell,
     #[token("||")]
@@ -85,8 +85,8 @@ pub enum Token {
     OpenBrace,
     #[token("}")]
     CloseBrace,
-    /// Reported syntax that cannot occur in a formula. After the layout pass, this token occurs only between two
-    /// expressions.
+    /// Syntax that cannot occur in a formula and has been reported. After the layout pass, this token occurs only
+    /// between two expressions.
     Odd,
     /// Operand whose error has already been reported.
     Fault,

@@ -3,7 +3,7 @@
 
 use super::{Node, NodeKind, YamlStyle};
 
-/// Returns the file offset of each byte of a scalar's value, and of the end of the value.
+/// Returns the file offset of each byte in a scalar's value, followed by the offset of the value's end.
 ///
 /// Parses the scalar again and matches each character of the value to its source: the same character, an escape, or a
 /// line break with the whitespace around it.
@@ -42,7 +42,7 @@ impl YamlWalk<'_> {
         self.source.get(self.at..).unwrap_or_default()
     }
 
-    /// Records the offset of a character of the value.
+    /// Records the offset of a character in the value.
     fn record_offset(&mut self, c: char, offset: usize) {
         let offset = offset.min(self.source.len()) as u32;
         self.offsets.extend(std::iter::repeat_n(offset, c.len_utf8()));
@@ -74,7 +74,8 @@ impl YamlWalk<'_> {
         breaks.into_iter().rev().for_each(|at| self.record_offset('\n', at));
         for c in value.get(before..).unwrap_or_default().chars() {
             let mut here = self.line_break_length();
-            // In a folded scalar, a single line break becomes a space. Of several line breaks, the first is removed.
+            // In a folded scalar, a single line break becomes a space. If there are several line breaks, the first is
+            // removed.
             while here.is_some() && !matches!(c, '\n' | ' ') {
                 self.next_line(here.unwrap_or_default(), indent);
                 here = self.line_break_length();
@@ -119,8 +120,8 @@ impl YamlWalk<'_> {
                 self.skip_escaped_break();
             }
             if let Some((breaks, after)) = self.folded_breaks() {
-                // A single line break becomes a space. Of several line breaks, the first is removed and the others are
-                // kept.
+                // A single line break becomes a space. If there are several line breaks, the first is removed and the
+                // others are kept.
                 self.record_offset(c, breaks.first().copied().unwrap_or(self.at));
                 for at in breaks.iter().skip(2) {
                     if chars.next_if_eq(&'\n').is_some() {

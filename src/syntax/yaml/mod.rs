@@ -1,5 +1,5 @@
-//! YAML with spans. Every node has its byte range, and positions in a formula inside a scalar can be mapped to
-//! positions in the file.
+//! YAML with spans. Every node has a byte range, and positions in a formula inside a scalar can be mapped to positions
+//! in the file.
 
 mod map;
 pub mod places;
@@ -49,7 +49,7 @@ pub enum NodeKind {
     },
     /// List of nodes.
     Sequence(Vec<Node>),
-    /// Pairs of key and value.
+    /// Key-value pairs.
     Mapping(Vec<(Node, Node)>),
 }
 

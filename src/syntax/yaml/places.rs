@@ -3,7 +3,7 @@
 /// Number of characters between two stored offsets.
 const STEP: usize = 64;
 
-/// Byte offsets of the characters of a string.
+/// Byte offsets of the characters in a string.
 pub struct YamlPlaces<'s> {
     source: &'s str,
     /// Byte offset of every 64th character. Empty if every character is one byte long.

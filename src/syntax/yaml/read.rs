@@ -1,4 +1,4 @@
-//! Parses YAML into nodes, with an explicit stack and within limits.
+//! Parses YAML into nodes. The parser uses an explicit stack and limits the nesting depth and the number of nodes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,8 @@ use crate::span::Span;
 const NESTING: usize = 64;
 /// Maximum number of nodes in a file.
 const NODES: usize = 2_000_000;
-/// Maximum size of the values that all aliases in a file repeat, in nodes plus bytes of text (1 MiB).
+/// Maximum total size of the values that aliases in a file repeat, as the number of nodes plus the bytes of text (1
+/// MiB).
 const MAX_REPEATED: usize = 1 << 20;
 
 enum OpenNode {
@@ -23,7 +24,7 @@ enum OpenNode {
     Mapping(Vec<(Node, Node)>, HashMap<String, Span>, Option<Node>),
 }
 
-/// Reads the first document of a string. Returns `None` if the text is empty. Errors that do not prevent parsing, such
+/// Reads the first document in a string. Returns `None` if the text is empty. Errors that do not prevent parsing, such
 /// as a duplicate key, are added to `faults`. If two keys are equal, the first is used.
 ///
 /// # Errors
@@ -229,7 +230,7 @@ mod tests {
     use super::*;
 
     /// Returns nested lists in which each list has ten aliases of the previous list. Each level needs few bytes but has
-    /// ten times as many values.
+    /// ten times as many values as the previous level.
     fn levels(count: usize) -> String {
         let list = |level: usize| {
             format!(

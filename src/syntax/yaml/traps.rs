@@ -266,8 +266,8 @@ impl<'s> YamlLine<'s> {
     }
 }
 
-/// Returns the text after the first closing character. Empty if a comment follows. Returns `None` if there is no
-/// closing character.
+/// Returns the text after the first closing character, or an empty string if a comment follows. Returns `None` if there
+/// is no closing character.
 fn text_after_bracket(value: &str, close: char) -> Option<&str> {
     let mut rest = value.get(1..)?;
     loop {

@@ -37,7 +37,7 @@ impl ConstantBound {
     }
 }
 
-/// Conditions on a subject that were collected so far.
+/// Conditions on a subject that have been collected so far.
 #[derive(Default)]
 struct SeenCondition<'p> {
     lower: Option<(ConstantBound, Span)>,
@@ -113,7 +113,7 @@ impl<'a> Lints<'a> {
             Ir::Text(text) => Some(OrderedLiteral::Text(program.text(text))),
             Ir::Number(digits) => program.text(digits).parse().ok().map(OrderedLiteral::Number),
             Ir::Date(iso) => {
-                // Compare dates and timestamps by their digits. A date is equal to its midnight.
+                // Compare dates and timestamps by their digits. A date is equal to midnight on that day.
                 let digits: String = program.text(iso).chars().filter(char::is_ascii_digit).collect();
                 format!("{digits:0<14}").parse().ok().map(OrderedLiteral::Number)
             }

@@ -34,8 +34,8 @@ impl CaseConversion {
     }
 }
 
-/// Returns all strings that a value can have besides NULL: the known values of a column, or the results of all
-/// branches. `None` if the values aren't known.
+/// Returns all strings that a value can be, besides NULL: the known values of a column, or the results of all branches.
+/// `None` if the values aren't known.
 pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
     let mut values: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();

@@ -229,8 +229,8 @@ impl Lints<'_> {
             .push(Diagnostic::new(code, self.program.meta(at).span, message).with_help(help));
     }
 
-    /// Warns about ISERROR, ISNA and ISBLANK of a value that is never NULL. Only reports aggregates, because a formula
-    /// may deliberately check that a column has no NULLs.
+    /// Warns about calls to ISERROR, ISNA and ISBLANK with a value that is never NULL. Only reports aggregates, because
+    /// a formula may deliberately check that a column has no NULLs.
     fn warn_of_never_blank(&mut self, id: IrId, x: IrId) {
         let is_total = matches!(
             self.program.node(self.resolve_name(x)),

@@ -14,13 +14,13 @@ impl Lints<'_> {
         let Some((inner, outer_digits, wanted)) = self.rounding(id) else {
             return;
         };
-        // The outermost number that the outer call can round instead.
+        // Find the innermost number that the outer call can round directly.
         let mut value = inner;
         while let Some((x, _, kept)) = self.rounding(value)
             && kept > wanted
             // An integer has no decimal places to round.
             && (kept < 0 || self.program.meta(x).ty != Type::Integer)
-            // Calls of functions that are defined by formulas have the span of the call.
+            // If a function is defined by a formula, the calls in that formula have the span of the function's call.
             && self.program.meta(value).span.start > self.program.meta(id).span.start
         {
             value = x;
@@ -41,8 +41,8 @@ impl Lints<'_> {
         self.found.push(diagnostic.with_help(format!("round once: `{once}`")));
     }
 
-    /// Returns the number that a call of ROUND rounds, and its digits as a node and as a number. `None` for other
-    /// functions that round, such as TEXT, and if the digits are not a literal.
+    /// Returns the number that a ROUND call rounds, and the number of digits as a node and as an integer. `None` for
+    /// other functions that round, such as TEXT, and if the digits are not a literal.
     fn rounding(&self, id: IrId) -> Option<(IrId, IrId, i64)> {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(id) else {

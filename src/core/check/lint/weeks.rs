@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::span::Span;
 
-/// First occurrence of each kind of call in a program.
+/// Span of the first call of each kind in a program.
 #[derive(Default)]
 pub(super) struct WeekCalls {
     weeknum: Option<Span>,
