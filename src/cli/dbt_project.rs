@@ -34,11 +34,11 @@ pub struct DbtProject {
     pub test_paths: Vec<String>,
     /// Folders in which dbt looks for docs blocks. `None` if dbt looks for them in all folders.
     pub docs_paths: Option<Vec<String>>,
-    /// Folders of all kinds, including kinds that formulac does not use.
+    /// All folders in which dbt looks for files of any kind, including kinds that formulac does not use.
     pub all_paths: Vec<String>,
     /// Folder in which `dbt deps` installs packages, relative to the project's folder.
     pub packages_path: String,
-    /// Paths with Jinja that formulac does not resolve, as pairs of key and value.
+    /// Settings for paths that contain Jinja and that formulac cannot resolve, as pairs of key and value.
     pub unresolved: Vec<(String, String)>,
     /// Folder of profiles.yml, if the command line sets it.
     pub profiles_dir: Option<PathBuf>,
@@ -215,7 +215,8 @@ impl DbtProject {
     /// Returns the dialect of the adapter: the adapter of the named output, otherwise the adapter in the last manifest,
     /// otherwise the adapter of the profile's default target. The error is a message for the user.
     pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
-        // Ignore a manifest that cannot be read. Code that needs other parts of the manifest reports the error.
+        // If the manifest cannot be read, ignore the error here. Code that needs other parts of the manifest reports
+        // it.
         let manifest = || self.artifacts().ok().flatten()?.manifest.metadata.adapter_type.clone();
         let of_manifest = if output.is_none() { manifest() } else { None };
         let adapter = match of_manifest {

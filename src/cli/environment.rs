@@ -1,4 +1,4 @@
-//! The environment of the project in which a command runs.
+//! Determines the project environment in which a command runs.
 
 use std::path::{Path, PathBuf};
 
@@ -38,8 +38,9 @@ impl EnvironmentReason {
     }
 }
 
-/// Returns the environment to use, with its placeholders filled in. The first of these decides: `--env`,
-/// `FORMULAC_ENV`, the environment that `env use` chose, the first environment that is not protected.
+/// Returns the environment to use, with its placeholders filled in. The environment comes from the first of these
+/// sources that is set: `--env`, `FORMULAC_ENV`, the choice made with `env use`, and the first unprotected environment
+/// in the project file.
 pub fn selected_environment(global: &GlobalOptions, project: &Project) -> Result<Option<Environment>, Failure> {
     Ok(selected_with_reason(global, project)?.map(|(environment, _)| environment))
 }

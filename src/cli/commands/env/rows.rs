@@ -208,7 +208,8 @@ impl NamedRelation<'_> {
         Ok(comparison.between_relations(ours, theirs))
     }
 
-    /// Restricts the comparison to columns that both sides have, and records the columns that one side lacks.
+    /// Restricts the comparison to the columns that exist on both sides, and records the columns that are missing on
+    /// one side.
     fn restrict_to_common_columns(
         &self,
         model: &str,

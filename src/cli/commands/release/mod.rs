@@ -1,4 +1,4 @@
-//! `formulac release`: gives a name to the specs, dbt's files and Omni's files of one commit, with the changes
+//! `formulac release`: names one commit's version of the specs, dbt's files and Omni's files, and lists the changes
 //! since the last release.
 
 mod notes;
@@ -116,7 +116,7 @@ fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Rele
                 .with_help("use letters, digits, `.` and `-`, for example `v1.4`"),
         );
     }
-    // Hexadecimal numbers identify entries of the log.
+    // A hexadecimal number would be mistaken for the hash of a log entry.
     if name.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` looks like an entry of the log"))
