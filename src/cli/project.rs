@@ -124,8 +124,8 @@ pub fn is_yaml(path: &Path) -> bool {
         .is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
 }
 
-/// Returns a spec's path in the form that generated files use: relative to the project's folder, so that it does
-/// not depend on the working directory. Standard input has no path.
+/// Returns a spec's path as it appears in generated files: relative to the project's folder, so that the text does not
+/// depend on the working directory. Standard input has no path.
 pub fn path_in_project(path: &Path, folder: Option<&Path>) -> Option<String> {
     paths_in_project(&[path.to_owned()], folder).pop().flatten()
 }

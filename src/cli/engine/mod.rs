@@ -38,8 +38,7 @@ pub struct EngineRequest<'q> {
     pub columns: &'q [Known],
     /// Tables that the query reads, as the query spells them.
     pub tables: &'q [String],
-    /// Row limit that the spec sets. Set here only if the SQL does not contain the limit, so that the engine must apply
-    /// it.
+    /// Row limit that the spec sets. Engines whose SQL does not contain this limit must apply it.
     pub own_limit: Option<u64>,
     /// Maximum number of rows to return.
     pub limit: u32,
@@ -172,7 +171,8 @@ impl Engine {
         }
     }
 
-    /// Returns the schema inferred from the files in the `--data` folder, if the engine reads files.
+    /// Returns the schema that the engine infers from the files in the `--data` folder. Returns `None` if the engine
+    /// cannot infer types.
     pub fn data_schema(&mut self, dialect: Dialect) -> Result<Option<Schema>, Failure> {
         Ok(self.schema_text()?.map(|text| Schema::from_text(&text, dialect).0))
     }

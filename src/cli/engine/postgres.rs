@@ -172,7 +172,7 @@ pub fn query(
     typed: Option<&Schema>,
 ) -> Result<Answer, Failure> {
     let sql = asked.sql;
-    // Every line that the script prints before the rows has two fields.
+    // Every row that the script prints before the query's own rows has two fields.
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
     for file in files {
