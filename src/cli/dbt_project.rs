@@ -177,14 +177,14 @@ impl DbtProject {
         }
     }
 
-    /// Returns the folder of dbt's artifacts: `DBT_TARGET_PATH` if it is set, otherwise `target-path`.
+    /// Returns dbt's artifacts folder, from `DBT_TARGET_PATH` if that variable is set, otherwise from `target-path`.
     pub fn target_folder(&self) -> PathBuf {
         let told = std::env::var_os("DBT_TARGET_PATH").filter(|told| !told.is_empty());
         self.folder
             .join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
     }
 
-    /// Returns the folder of dbt's log: `DBT_LOG_PATH` if it is set, otherwise `log-path`.
+    /// Returns the folder for dbt's logs, from `DBT_LOG_PATH` if that variable is set, otherwise from `log-path`.
     pub fn log_path(&self) -> PathBuf {
         let told = std::env::var_os("DBT_LOG_PATH").filter(|told| !told.is_empty());
         self.folder
@@ -212,8 +212,8 @@ impl DbtProject {
             .map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
-    /// Returns the dialect of the adapter: the adapter of the named output, otherwise the adapter in the last manifest,
-    /// otherwise the adapter of the profile's default target. The error is a message for the user.
+    /// Returns the dialect of dbt's adapter. The adapter comes from the first of these that is known: the named output,
+    /// the last manifest, and the profile's default target. The error is a message for the user.
     pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
         // If the manifest cannot be read, ignore the error here. Code that needs other parts of the manifest reports
         // it.

@@ -211,8 +211,8 @@ pub fn user_value(project: &Project, root: &Path) -> String {
     told.map_or_else(|| "nobody".to_owned(), |who| identity::user_slug(&who))
 }
 
-/// Returns the folder of the artifacts that dbt wrote for an environment, relative to the working directory:
-/// `artifacts:` if it is set, otherwise `<target>/<name>`.
+/// Returns the folder with an environment's dbt artifacts, relative to the working directory. The folder is
+/// `artifacts:` if that setting exists, otherwise `<target>/<name>`.
 pub fn artifacts_folder(root: &Path, target: &Path, environment: &Environment) -> PathBuf {
     match &environment.artifacts {
         Some(folder) => root.join(folder),

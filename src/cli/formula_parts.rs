@@ -67,8 +67,8 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
     let ast = parsed.ast();
     let mut parts = Vec::new();
     let mut text = String::new();
-    // The parts of a single definition are compiled without context. With several definitions, a part may refer to
-    // other definitions, so compile it together with them.
+    // If there is a single definition, compile only its parts. If there are several definitions, compile the parts
+    // together with them, because a part may refer to another definition.
     let several = ast.definitions.len() > 1;
     if several {
         text.push_str(source);

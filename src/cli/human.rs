@@ -88,8 +88,7 @@ struct DrawnDiagnostic<'d> {
     diagnostic: &'d Diagnostic,
     snippet: Snippet,
     labels: Vec<LabeledSpan>,
-    /// Name of the file, set if the diagnostic applies to the whole file. A diagnostic without a line is drawn without
-    /// a frame.
+    /// Name of the file, for a diagnostic without a position in the file. Such a diagnostic is drawn without a frame.
     whole_file: Option<&'d str>,
 }
 

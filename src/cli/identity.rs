@@ -1,5 +1,5 @@
-//! Determines who runs the command: the user named by `FORMULAC_USER`, otherwise the author that git would use
-//! for a commit.
+//! Determines who runs the command: the user that `FORMULAC_USER` names or, if the variable is not set, the author that
+//! git would use for a commit.
 
 use std::path::Path;
 

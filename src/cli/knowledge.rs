@@ -243,7 +243,7 @@ pub struct CommandKnowledge {
 /// Compiler for formulas, and its settings.
 pub struct FormulaSettings {
     pub compiler: Compiler,
-    /// Whether the note about unknown columns was already printed.
+    /// Whether the note about unknown columns has already been printed.
     pub is_noted: bool,
 }
 

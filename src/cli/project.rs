@@ -113,12 +113,12 @@ pub fn find_specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-/// Returns whether the file name is that of a project file.
+/// Returns whether the path has the file name of a project file.
 pub fn is_project_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == FILE)
 }
 
-/// Returns whether the file name is that of a YAML file.
+/// Returns whether the path has the extension of a YAML file.
 pub fn is_yaml(path: &Path) -> bool {
     path.extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))

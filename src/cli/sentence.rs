@@ -11,9 +11,10 @@ use formulac::{Type, parse};
 use super::formula_parts::FormulaPart;
 use super::phrase;
 
-/// Maximum number of characters of a part that is described in words. A longer part is quoted from the formula.
+/// Maximum length, in characters, of the description of a part. If the description is longer, the part is quoted from
+/// the formula instead.
 const LONGEST: usize = 300;
-/// Maximum number of characters of a quoted part.
+/// Maximum length of a quoted part, in characters.
 const QUOTED: usize = 60;
 
 /// A sentence about one definition.

@@ -15,7 +15,7 @@ use formulac::diag::render::{self, Report};
 #[derive(Debug)]
 pub struct Session {
     pub global: GlobalOptions,
-    /// Whether the command must still print JSON.
+    /// Whether the user asked for JSON and the command has not printed any yet.
     owes_json: Cell<bool>,
 }
 

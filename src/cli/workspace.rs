@@ -139,7 +139,7 @@ impl Workspace {
         artifacts::read_catalog(&path)
     }
 
-    /// Returns the folders of models and of tests, relative to the project's folder.
+    /// Returns the models folder and the tests folder, relative to the project's folder.
     pub fn output_folders(&self) -> (String, String) {
         (
             normalize_folder(self.project.models().unwrap_or(project::MODELS)),

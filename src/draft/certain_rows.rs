@@ -20,7 +20,7 @@ pub struct DraftedExample {
     pub seen: TraceEvents,
 }
 
-/// Computes the expected rows of an example; `None` if no column has deterministic values.
+/// Computes the expected rows of an example. Returns `None` if no column has deterministic values.
 pub fn draft_example(judge: &MutationScorer<'_>, data: &RelationRows) -> Option<DraftedExample> {
     let seen = judge.score_rows(data)?.seen;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,4 +1,5 @@
-//! Evaluates drafted rows: which branches of the formulas the rows cover, and whether the results are deterministic.
+//! Evaluates drafted rows: determines which branches of the formulas the rows cover, and whether the results are
+//! deterministic.
 
 use std::cell::Cell;
 
@@ -37,7 +38,7 @@ pub struct MutationScorer<'a> {
     spent: Cell<u64>,
 }
 
-/// Evaluation of a set of rows.
+/// Result of evaluating a set of rows.
 pub struct MutationScore {
     pub seen: TraceEvents,
     /// Whether the results are deterministic and the same on every day.

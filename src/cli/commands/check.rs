@@ -117,7 +117,8 @@ impl CheckInputs {
     }
 }
 
-/// Returns the facts about the project, and the files to check: the named files, otherwise the project's specs.
+/// Returns the facts about the project, and the files to check: the named files or, if none are named, the project's
+/// specs.
 fn check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
     let files = match &knowledge.place {

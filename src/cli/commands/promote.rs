@@ -341,7 +341,7 @@ fn replace_omni_field(
     Ok(Exit::from_failures(&found))
 }
 
-/// Returns the contents of the project's specs, each with its path.
+/// Returns the paths and contents of the project's specs.
 fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
     let paths = if folder.is_dir() {
         project::find_specs(folder)?

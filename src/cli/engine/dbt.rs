@@ -35,7 +35,7 @@ pub struct DbtRun {
 }
 
 impl DbtRun {
-    /// Returns the dialect of the environment, otherwise of the project, otherwise of dbt's adapter.
+    /// Returns the environment's dialect, otherwise the project's dialect, otherwise the dialect of dbt's adapter.
     pub fn dialect(&self, project: &Project) -> Result<Dialect, Failure> {
         let said = self
             .environment
@@ -78,8 +78,8 @@ fn call_dbt_show(
     call.run(&run.waiting, &format!("asking dbt for {what}"))
 }
 
-/// Runs a query in dbt's syntax. dbt adds the limit. dbt does not report types, so the types are those of the declared
-/// columns.
+/// Runs a query in dbt's syntax. dbt adds the limit. dbt does not report column types, so the types come from the
+/// query's declared columns.
 pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(asked.limit) + 1;
     let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
@@ -127,8 +127,8 @@ fn engine_with_version(output: &DbtCallResult) -> (String, String) {
     )
 }
 
-/// Runs queries. Several queries share one call, because each call takes seconds to start. A failing query ends the
-/// call, so all queries of that call are then run one by one.
+/// Runs queries. Several queries share one dbt call, because each call takes seconds to start. If one of these queries
+/// fails, the call ends, and all its queries are run again one by one.
 pub fn run_queries(
     all: &[EngineRequest<'_>],
     run: &DbtRun,

@@ -65,8 +65,8 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Returns the engine that the arguments name, otherwise DuckDB if there are data files, otherwise the project's
-    /// dbt.
+    /// Returns the engine that the arguments name. Without a name, returns DuckDB if there are data files, otherwise
+    /// the project's dbt.
     pub fn select_engine(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
         let global = &session.global;
         let data = args.data.as_deref();

@@ -45,8 +45,8 @@ pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, F
 }
 
 impl BranchDifferences {
-    /// Determines what the last commit changes compared with the base. The environment is `named` if set, otherwise
-    /// the environment of the base branch, otherwise the first environment that requires reviews.
+    /// Determines how the last commit differs from the base. Uses the environment `named` if it is set, otherwise the
+    /// base branch's environment, and otherwise the first environment that requires reviews.
     pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
         let tip = resolve_revision(repository, base)?;
         let Some(head) = repository.head_commit()? else {

@@ -100,7 +100,8 @@ fn is_ready(
     Ok(head)
 }
 
-/// Returns the requested name, otherwise the last release's name with its last number increased by one.
+/// Returns the requested name. If no name is requested, increases the last number in the last release's name by one, or
+/// returns `v1` for the first release.
 fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
     let name = match (asked, last) {
         (Some(asked), _) => asked.to_owned(),

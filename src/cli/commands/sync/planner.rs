@@ -25,7 +25,7 @@ use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 
-/// Maximum number of committed versions of a spec that are compiled to find the version from which its files were
+/// Maximum number of committed versions of a spec to compile while searching for the version from which the files were
 /// generated.
 const EARLIER_TEXTS: usize = 20;
 
@@ -68,8 +68,7 @@ impl Toolbox {
     /// Returns these tools in the form that the library expects.
     pub fn as_tools(&self) -> ReconcileTools<'_> {
         ReconcileTools {
-            // The compiler needs all models only if a file was edited, because the spec of that file is then compiled
-            // again.
+            // Add all models to the compiler only if a file was edited, because the file's spec is then compiled again.
             compiler: self.knowing.get_or_init(|| self.compiler.with_models(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),
