@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The library is pure: it uses no files, no clock, no environment variables and no network. No input causes a panic,
-//! and the depth of recursion does not depend on the input. A compilation always returns everything that could be
-//! compiled, and diagnostics with exact spans.
+//! and the depth of recursion does not depend on the input. Even if the input has errors, a compilation returns all
+//! parts that could be compiled, and diagnostics with exact spans.
 //!
 //! ```
 //! use formulac::{Compiler, Dialect};

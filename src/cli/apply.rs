@@ -1,5 +1,5 @@
-//! Delivers generated files to the project: writes files that differ, removes files that are no longer generated,
-//! and keeps files that people edited.
+//! Delivers generated files to the project: writes files that differ, removes files that are no longer generated, and
+//! leaves files unchanged if people have edited them.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,8 @@ pub struct PendingFileChanges {
     pub by_hand: Vec<PathBuf>,
 }
 
-/// Compares generated files with the existing files at their paths. `left` contains the files that no spec generates
-/// any more.
+/// Compares the generated files with the files that exist at the same paths. `left` contains the files that no spec
+/// generates any more.
 pub fn compare_with_files(
     files: impl IntoIterator<Item = PlannedFile>,
     left: Vec<PathBuf>,

@@ -23,7 +23,7 @@ use super::source::{LIMIT, SourceText, read_text};
 /// Maximum number of files listed by name; the remaining files are only counted.
 const NAMED: usize = 3;
 
-/// Minimum age in seconds at which the age of a manifest is reported: one day.
+/// Age in seconds from which a manifest counts as old, so that its age is reported: one day.
 const OLD: i64 = 86_400;
 
 /// Minimum size in bytes of a catalog that is read in parallel with the manifest.
@@ -77,7 +77,7 @@ fn is_same_path(one: &Path, other: &Path) -> bool {
         .is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
-/// Results of dbt runs and of source freshness checks, each if it exists.
+/// Results of dbt runs and source freshness checks, for those that dbt has written.
 #[derive(Debug, Default)]
 pub struct RunArtifacts {
     pub runs: Vec<RunResults>,
@@ -85,7 +85,7 @@ pub struct RunArtifacts {
 }
 
 impl RunArtifacts {
-    /// Reads the results of dbt runs and of source freshness checks in dbt's target folder.
+    /// Reads the results of dbt runs and source freshness checks from dbt's target folder.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
         let failed = |found: FailureKind| Failure::Found(vec![found]);
         Ok(Self {
@@ -206,8 +206,8 @@ impl TargetFolder {
         oldest.map(|time| files_newer_than(project, time)).unwrap_or_default()
     }
 
-    /// Reports the age of a manifest that was passed to a command, like [`Self::report_age`]. The files of the
-    /// project are compared only with the project's own manifest.
+    /// Reports the age of a manifest that was passed to a command. Like [`Self::report_age`], but compares the manifest
+    /// with the project's files only if it is the project's own manifest.
     pub fn report_given_age(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own = project.filter(|project| is_same_path(&project.manifest_path(), &self.path));

@@ -107,7 +107,7 @@ impl ChangedFile {
     }
 }
 
-/// A temporary file that will be moved to its destination.
+/// A temporary file to be moved to its destination.
 #[derive(Debug)]
 struct StagedFile {
     place: PathBuf,

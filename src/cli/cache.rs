@@ -1,6 +1,6 @@
 //! Cache in `.formulac/local/` for data that is slow to read: a large manifest, the column lineage of its SQL, and the
-//! columns that fields in Omni files read, if there are many files. The cache has a format that is fast to read, and
-//! persists between calls.
+//! columns that fields in Omni files read, if there are many files. The cache is stored in a format that is fast to
+//! read, and is kept between calls.
 //!
 //! The cache of a manifest identifies the manifest file by its size, its timestamps, its inode number, and a hash of
 //! its first and last bytes, because dbt writes the ID of the run there. The cache is used if these values still match
@@ -25,8 +25,8 @@ use rustc_hash::FxHasher;
 const SMALL: u64 = 16 << 20;
 /// Number of bytes that are hashed at each end of the file.
 const END: u64 = 4 << 10;
-/// Minimum time since the last change to a cached file. A file that changed more recently may change again
-/// without getting a new timestamp.
+/// Minimum time since the last change to a cached file. A file that changed more recently may change again while its
+/// timestamp stays the same.
 const SETTLED: Duration = Duration::from_secs(2);
 /// The complete cache is rewritten if more than one in `FEW` nodes has changed.
 const FEW: usize = 20;
@@ -37,9 +37,9 @@ const OMNI: &str = "omni";
 /// Folder of the cache, relative to the project's folder.
 const FOLDER: &str = ".formulac/local";
 
-/// Returns the manifest at `path`, from the cache if possible. Otherwise `read` reads the file. Its arguments are
-/// an outline of an earlier state and a function that returns the cached manifest. `read` also returns the nodes
-/// that it parsed.
+/// Returns the manifest at `path`, from the cache if possible. Otherwise `read` reads the file. The arguments of `read`
+/// are an outline of the previously cached manifest and a function that returns that manifest. `read` returns the
+/// manifest together with the nodes that it parsed again.
 pub fn read<E>(
     path: &Path,
     keep: KeptParts,
@@ -159,8 +159,8 @@ fn cache_file_name(keep: KeptParts) -> String {
     format!("manifest{words}")
 }
 
-/// Returns the manifest parts to retain for a command that needs the compiled SQL of models and the names of columns,
-/// but no other facts about columns.
+/// Returns the manifest parts to retain for a command that needs the models' compiled SQL and the column names, but no
+/// other facts about columns.
 pub fn with_names() -> KeptParts {
     KeptParts::default().compiled_code().with_column_names_only()
 }
@@ -183,7 +183,7 @@ pub fn write_lineages(folder: &Path, graph: &Graph<'_>) {
 
 /// Returns the columns that the fields in Omni files read, from the cache if possible, otherwise from `read`. The
 /// result is cached if the files have no errors, and is computed again if one of the files changes. `about` describes
-/// everything else that the result depends on.
+/// all other inputs on which the result depends.
 pub fn read_omni_fields(
     files: &[PathBuf],
     about: &str,
@@ -252,8 +252,8 @@ impl CacheKey {
         Some(Self { size, changed, text })
     }
 
-    /// Returns whether the file changed so long before `start` that any later change would have given it another
-    /// timestamp.
+    /// Returns whether the last change to the file was so long before `start` that any later change must have a
+    /// different timestamp.
     fn is_settled(&self, start: SystemTime) -> bool {
         self.changed.checked_add(SETTLED).is_some_and(|settled| settled < start)
     }
@@ -399,7 +399,7 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
     }
 
-    /// Proves that many files are read once, and read again if a file is changed or added.
+    /// Proves that a large set of files is read only once, and is read again if a file is changed or added.
     #[test]
     fn files_are_reread_after_one_is_replaced() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_omni_{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! Shell completion that also suggests the project's specs and models, and functions.
+//! Shell completion for options and commands, and also for function names and the project's specs and models.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;

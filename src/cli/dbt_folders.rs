@@ -57,8 +57,8 @@ impl FolderKind {
 }
 
 impl Workspace {
-    /// Rejects folders in the project file that lead out of the project, and folders in which dbt would never look
-    /// for generated models and tests.
+    /// Rejects each folder in the project file that is outside the project or in which dbt would not find generated
+    /// models and tests.
     pub fn check_folders(&self) -> Result<(), Failure> {
         let bounds = self.writable_folders()?;
         let (models, tests) = self.output_folders();
@@ -107,7 +107,7 @@ impl Workspace {
         }
     }
 
-    /// Rejects docs blocks next to the models if dbt would never look for them there.
+    /// Rejects docs blocks next to the models if dbt does not search that folder for docs blocks.
     pub fn check_docs_folder(&self) -> Result<(), Failure> {
         self.refuse_unsearched_folders(&[(FolderKind::Docs, &self.output_folders().0)])
     }
@@ -133,7 +133,7 @@ impl Workspace {
     }
 }
 
-/// Rejects a folder for models that the user named, if it is in a dbt project that does not look there.
+/// Rejects a models folder that the user named, if the folder is in a dbt project that does not search it.
 pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     let (root, whole) = (absolute_path(&dbt.folder), absolute_path(folder));
     let Ok(inner) = whole.strip_prefix(&root) else {

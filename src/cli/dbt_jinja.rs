@@ -1,4 +1,4 @@
-//! Values of dbt's YAML files, which may contain Jinja.
+//! Renders values from dbt's YAML files, which may contain Jinja.
 
 /// Returns a value without Jinja unchanged, and replaces `{{ env_var('NAME', 'default') }}` and `{{ var('name',
 /// 'default') }}` with the values that dbt would use. Returns `None` if the value contains other Jinja, or a

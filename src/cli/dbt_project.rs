@@ -34,11 +34,11 @@ pub struct DbtProject {
     pub test_paths: Vec<String>,
     /// Folders in which dbt looks for docs blocks. `None` if dbt looks for them in all folders.
     pub docs_paths: Option<Vec<String>>,
-    /// Folders of all kinds, including kinds that formulac does not use.
+    /// All folders in which dbt looks for files of any kind, including kinds that formulac does not use.
     pub all_paths: Vec<String>,
     /// Folder in which `dbt deps` installs packages, relative to the project's folder.
     pub packages_path: String,
-    /// Paths with Jinja that formulac does not resolve, as pairs of key and value.
+    /// Settings for paths that contain Jinja and that formulac cannot resolve, as pairs of key and value.
     pub unresolved: Vec<(String, String)>,
     /// Folder of profiles.yml, if the command line sets it.
     pub profiles_dir: Option<PathBuf>,
@@ -177,14 +177,14 @@ impl DbtProject {
         }
     }
 
-    /// Returns the folder of dbt's artifacts: `DBT_TARGET_PATH` if it is set, otherwise `target-path`.
+    /// Returns dbt's artifacts folder, from `DBT_TARGET_PATH` if that variable is set, otherwise from `target-path`.
     pub fn target_folder(&self) -> PathBuf {
         let told = std::env::var_os("DBT_TARGET_PATH").filter(|told| !told.is_empty());
         self.folder
             .join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
     }
 
-    /// Returns the folder of dbt's log: `DBT_LOG_PATH` if it is set, otherwise `log-path`.
+    /// Returns the folder for dbt's logs, from `DBT_LOG_PATH` if that variable is set, otherwise from `log-path`.
     pub fn log_path(&self) -> PathBuf {
         let told = std::env::var_os("DBT_LOG_PATH").filter(|told| !told.is_empty());
         self.folder
@@ -212,10 +212,11 @@ impl DbtProject {
             .map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
-    /// Returns the dialect of the adapter: the adapter of the named output, otherwise the adapter in the last manifest,
-    /// otherwise the adapter of the profile's default target. The error is a message for the user.
+    /// Returns the dialect of dbt's adapter. The adapter comes from the first of these that is known: the named output,
+    /// the last manifest, and the profile's default target. The error is a message for the user.
     pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
-        // Ignore a manifest that cannot be read. Code that needs other parts of the manifest reports the error.
+        // If the manifest cannot be read, ignore the error here. Code that needs other parts of the manifest reports
+        // it.
         let manifest = || self.artifacts().ok().flatten()?.manifest.metadata.adapter_type.clone();
         let of_manifest = if output.is_none() { manifest() } else { None };
         let adapter = match of_manifest {

@@ -29,7 +29,7 @@ pub struct DbtCallResult {
     pub succeeded: bool,
     events: Vec<Value>,
     err: String,
-    /// Variables that were passed to dbt. Values that look like secrets are removed from messages.
+    /// Variables that were passed to dbt, so that values that look like secrets can be removed from its messages.
     vars: String,
 }
 
@@ -168,7 +168,7 @@ impl DbtCallResult {
         messages.filter_map(|text| serde_json::from_str(text.strip_prefix(TOLD)?).ok())
     }
 
-    /// Returns the text of dbt's first error, without the leading lines that only state the kind of error.
+    /// Returns the text of dbt's first error, without the introductory lines that merely name the kind of error.
     pub fn message(&self) -> String {
         let errors = self.events.iter().filter(|event| event["info"]["level"] == "error");
         let mut texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));

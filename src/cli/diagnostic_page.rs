@@ -1,4 +1,4 @@
-//! The page of a diagnostic: its meaning, a wrong example and a right example.
+//! Reference page for a diagnostic: the meaning, an example with the error, and a corrected example.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The environment of the project in which a command runs.
+//! Determines the project environment in which a command runs.
 
 use std::path::{Path, PathBuf};
 
@@ -38,8 +38,9 @@ impl EnvironmentReason {
     }
 }
 
-/// Returns the environment to use, with its placeholders filled in. The first of these decides: `--env`,
-/// `FORMULAC_ENV`, the environment that `env use` chose, the first environment that is not protected.
+/// Returns the environment to use, with its placeholders filled in. The environment comes from the first of these
+/// sources that is set: `--env`, `FORMULAC_ENV`, the choice made with `env use`, and the first unprotected environment
+/// in the project file.
 pub fn selected_environment(global: &GlobalOptions, project: &Project) -> Result<Option<Environment>, Failure> {
     Ok(selected_with_reason(global, project)?.map(|(environment, _)| environment))
 }
@@ -210,8 +211,8 @@ pub fn user_value(project: &Project, root: &Path) -> String {
     told.map_or_else(|| "nobody".to_owned(), |who| identity::user_slug(&who))
 }
 
-/// Returns the folder of the artifacts that dbt wrote for an environment, relative to the working directory:
-/// `artifacts:` if it is set, otherwise `<target>/<name>`.
+/// Returns the folder with an environment's dbt artifacts, relative to the working directory. The folder is
+/// `artifacts:` if that setting exists, otherwise `<target>/<name>`.
 pub fn artifacts_folder(root: &Path, target: &Path, environment: &Environment) -> PathBuf {
     match &environment.artifacts {
         Some(folder) => root.join(folder),

@@ -24,7 +24,7 @@ pub enum Exit {
     Conflict = 3,
     /// The user's role does not allow the command.
     NotAllowed = 4,
-    /// A file, an engine or dbt caused the failure.
+    /// A file could not be read or written, or an engine or dbt failed.
     Failed = 5,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for FailureMessage {
     }
 }
 
-/// Source with its diagnostics.
+/// A source, and the diagnostics for it.
 #[derive(Clone, Debug, Default)]
 pub struct FailureKind {
     /// Path of the file, or `<stdin>`, `<formula>`.

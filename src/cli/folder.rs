@@ -45,7 +45,7 @@ pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf>
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            // The file type of a link is "link", not that of its target.
+            // The file type of a link is "link", even if the link's target is a folder.
             if entry.file_type().is_ok_and(|it| it.is_dir()) {
                 folders.push(path);
             } else if wanted(&path) {

@@ -105,7 +105,7 @@ impl<'p> Generation<'p> {
         Ok(files.into_values().collect())
     }
 
-    /// Returns the file of a spec that is named by its path or, in a project, by the name of its model.
+    /// Returns the file of the named spec. The name is a path or, in a project, the name of a model.
     pub fn find_named_spec(session: &Session, target: &TargetOptions, named: &Path) -> Result<PathBuf, Failure> {
         let is_name = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
         match named.to_str().filter(is_name).filter(|_| !named.exists()) {
@@ -133,7 +133,7 @@ impl<'p> Generation<'p> {
             .collect()
     }
 
-    /// Returns the file of the one spec that is named or selected, for a command that accepts a single spec.
+    /// Returns the file of the named or selected spec, for commands that accept exactly one spec.
     pub fn single_spec(
         session: &Session,
         target: &TargetOptions,
@@ -203,8 +203,8 @@ impl<'p> Generation<'p> {
         )
     }
 
-    /// Returns for each model the reason why it cannot be generated, if any: its spec has errors, or it reads a model
-    /// that cannot be generated.
+    /// Returns one entry per model: the reason why the model cannot be generated, or `None` if it can. The reason is
+    /// either that the model's spec has errors or that the model reads another model that cannot be generated.
     pub fn omission_reasons(&self) -> Vec<Option<String>> {
         let faulty: Vec<bool> = self
             .found

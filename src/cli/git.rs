@@ -14,7 +14,7 @@ pub const GIT: ExternalProgram = ExternalProgram {
     install: "install git",
 };
 
-/// Revision of the repository that contains a folder.
+/// A git revision, in the repository that contains a given folder.
 #[derive(Debug)]
 pub struct Revision {
     folder: PathBuf,
@@ -33,7 +33,7 @@ pub struct DifferingPath {
 impl Revision {
     /// Returns the revision with this name.
     pub fn resolve_revision(folder: &Path, name: &str) -> Result<Self, Failure> {
-        // git would parse such a name as an option.
+        // git would parse a name with a leading `-` as an option.
         if name.starts_with('-') || name.is_empty() {
             return Err(Failure::new(Exit::Usage, format!("`{name}` is not a revision"))
                 .with_help("name a commit, a branch or a tag"));

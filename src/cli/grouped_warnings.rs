@@ -16,7 +16,7 @@ struct WarningGroup<'a> {
     warnings: Vec<(&'a str, &'a Diagnostic)>,
 }
 
-/// Returns one line per kind of warning, in the order of codes, and a line that says how to see all of them.
+/// Returns one line per kind of warning, sorted by code, and a last line that explains how to show all warnings.
 pub fn format_grouped(reports: &[Report<'_>]) -> String {
     let mut groups: Vec<WarningGroup<'_>> = Vec::new();
     for report in reports {
@@ -96,7 +96,7 @@ impl WarningGroup<'_> {
         }
     }
 
-    /// Returns the line for several warnings of one kind in one file, for a `fact` that cannot be put into the plural.
+    /// Returns the line for several warnings of one kind in a single file, if the wording of `fact` has no plural form.
     fn single_file_line(&self, place: &str, fact: &str, advice: &str) -> String {
         format!(
             "warning[{}]: {} places {fact} {place}: {advice}",

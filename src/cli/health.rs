@@ -12,13 +12,13 @@ const NAMED: usize = 3;
 /// Symbol for a part with a problem that does not prevent formulac from working.
 pub const OPTIONAL: char = '○';
 
-/// Line of a report on a project: the checked part, and its problems.
+/// Line of a health report: the part of the project that was checked, and the problems found.
 #[derive(Default)]
 pub struct HealthPart {
     pub name: &'static str,
     /// Problems of the part; empty if there are none.
     pub found: Vec<String>,
-    /// Message if the part has no problems.
+    /// Message to print if the part has no problems.
     pub well: String,
     /// Command that fixes the problems.
     pub fix: String,

@@ -88,7 +88,7 @@ struct DrawnDiagnostic<'d> {
     diagnostic: &'d Diagnostic,
     snippet: Snippet,
     labels: Vec<LabeledSpan>,
-    /// File of a diagnostic that has no line in the file; such a diagnostic is drawn without a frame.
+    /// Name of the file, for a diagnostic without a position in the file. Such a diagnostic is drawn without a frame.
     whole_file: Option<&'d str>,
 }
 
@@ -169,8 +169,8 @@ mod tests {
     use super::*;
     use formulac::diag::Code;
 
-    /// Proves that every position in unusual sources can be drawn, and that the output has no control characters that
-    /// a terminal would obey.
+    /// Proves that diagnostics at any position in unusual sources can be drawn, and that the output has no control
+    /// characters that a terminal would obey.
     #[test]
     fn all_spans_can_be_drawn() {
         let long = format!("{}é\u{1b}{}", "a".repeat(300), "b\r\n".repeat(3));

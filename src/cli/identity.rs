@@ -1,5 +1,5 @@
-//! Determines who runs the command: the user named by `FORMULAC_USER`, otherwise the author that git would use
-//! for a commit.
+//! Determines who runs the command: the user that `FORMULAC_USER` names or, if the variable is not set, the author that
+//! git would use for a commit.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ pub fn current_user(folder: &Path) -> Option<String> {
     user_from_environment().or_else(|| git_author(folder))
 }
 
-/// Returns the user named by `FORMULAC_USER`, for whom another program runs the command. This user is the author
-/// of commits.
+/// Returns the user that `FORMULAC_USER` names. Programs set this variable when they run a command on behalf of a user,
+/// who then becomes the author of the commits.
 pub fn user_from_environment() -> Option<String> {
     let told = std::env::var(VARIABLE).ok()?;
     let plain = |text: &str| {

@@ -33,12 +33,12 @@ const PROBED: usize = 500;
 /// Maximum number of columns that a note names; the others are counted.
 const NAMED: usize = 6;
 
-/// Source of facts that takes precedence.
+/// Selects the source of facts that takes precedence: `known.yml` or dbt's artifacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactPrecedence {
-    /// Facts of `known.yml`, so that the SQL is the same as at the commit.
+    /// `known.yml` takes precedence, so that the SQL is the same as when it was committed.
     Committed,
-    /// Facts of dbt's artifacts, for commands that update `known.yml`.
+    /// dbt's artifacts take precedence, for commands that update `known.yml`.
     Artifacts,
 }
 
@@ -104,7 +104,7 @@ impl Workspace {
         read_committed_facts(&self.root)
     }
 
-    /// Returns a compiler that uses the facts of `--schema` and of the project.
+    /// Returns a compiler that uses the facts from `--schema` and from the project.
     pub fn compiler(&self, session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Compiler, Failure> {
         self.compiler_with(session, target, dialect, FactPrecedence::Committed)
     }
@@ -122,7 +122,7 @@ impl Workspace {
         Ok(self.builder(dialect, known).probe_types(is_small()).build())
     }
 
-    /// Combines the facts of `--schema` with those of the project. The facts of `--schema` take precedence.
+    /// Combines the facts from `--schema` with the project's facts. If they differ, `--schema` takes precedence.
     pub fn combine_facts(
         &self,
         given: Option<Known>,
@@ -207,7 +207,7 @@ pub fn read_committed_facts(root: &Path) -> Result<Known, Failure> {
     Ok(known)
 }
 
-/// Returns the facts of `--schema`.
+/// Returns the facts in the `--schema` file or folder.
 pub fn schema_option_facts(
     session: &Session,
     target: &TargetOptions,
@@ -240,10 +240,10 @@ pub struct CommandKnowledge {
     known: Known,
 }
 
-/// Compiler for formulas.
+/// Compiler for formulas, and its settings.
 pub struct FormulaSettings {
     pub compiler: Compiler,
-    /// Whether the note about unknown columns was already printed.
+    /// Whether the note about unknown columns has already been printed.
     pub is_noted: bool,
 }
 
@@ -257,8 +257,7 @@ impl FormulaSettings {
     }
 }
 
-/// Facts about data files. Column types come from the project if it specifies them; otherwise, they are inferred from
-/// the files.
+/// Facts about data files. The project's column types take precedence over types that are inferred from the files.
 pub struct DataFileKnowledge {
     pub compiler: Compiler,
     /// Types to which columns are cast, if they are known.
@@ -270,7 +269,8 @@ impl DataFileKnowledge {
     /// its own relations.
     pub fn new(builder: Builder, known: &Known, shown: Option<Schema>) -> Self {
         let builder = match shown {
-            // A relation without a file is missing, even if it is part of the project.
+            // If relations are read from files, a relation without a file counts as missing, even if the project
+            // describes it.
             Some(shown) => builder.schema(shown.with_properties_of(&known.schema)),
             None => builder,
         };
@@ -282,7 +282,7 @@ impl DataFileKnowledge {
 }
 
 impl CommandKnowledge {
-    /// Loads the facts of the project and of `--schema`.
+    /// Loads the facts from the project and from `--schema`.
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
         let place = Workspace::find_or_dbt(session)?;
         let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
@@ -332,9 +332,9 @@ impl CommandKnowledge {
         self.builder().build()
     }
 
-    /// Returns the compiler for a formula or definitions. Without `--from` and `--schema`, the source refers to the
-    /// only relation of the project that has all the columns it names. If no relation or several relations have all
-    /// these columns, their types are unknown, and a note lists the candidates.
+    /// Returns the compiler for a formula or definitions. Without `--from` and `--schema`, the formula reads the only
+    /// project relation that has all columns named in the formula. If no relation or several relations have all these
+    /// columns, their types are unknown, and a note lists the candidates.
     pub fn formula_compiler(
         &self,
         session: &Session,
@@ -396,7 +396,7 @@ impl CommandKnowledge {
         Ok(others)
     }
 
-    /// Compiles specs, which may read the models of each other and of the project's other specs.
+    /// Compiles specs. A spec may read the models of the other given specs and of the project's other specs.
     pub fn compile_specs(
         &self,
         compiler: &Compiler,
@@ -446,7 +446,8 @@ impl CommandKnowledge {
     }
 }
 
-/// Returns the columns that a source reads, as `relation.column` if the source names the relation.
+/// Returns the columns that a formula reads. A column is written as `relation.column` if the formula names the
+/// relation.
 fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
     let compiled = unknowing.compile(text);
     let columns = compiled.definitions().iter().flat_map(formulac::Definition::columns);
@@ -471,8 +472,8 @@ fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeS
     names
 }
 
-/// Reports that no relation, or more than one relation, has all columns that a formula names. `is_whole` means that all
-/// columns are known.
+/// Reports that the relation of a formula is unknown, because no relation or more than one relation has all columns
+/// that the formula names. `is_whole` means that the columns of all relations are known.
 fn report_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
     let names: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let names = names.join(", ");

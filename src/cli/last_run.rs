@@ -1,4 +1,4 @@
-//! Results of dbt's last run in a target folder, even after `dbt docs generate` has overwritten them.
+//! Keeps the results of dbt's last run in a target folder, because commands such as `dbt docs generate` overwrite them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ use crate::cli::commands::sync::create_local_folder;
 /// Folder of the saved results, relative to the project's folder.
 const KEPT: &str = ".formulac/local/run_results";
 
-/// Saves the results in a target folder if they are from a run. A failure is ignored, because the saved results
-/// are only a convenience.
+/// Saves the results in a target folder if `dbt run` or a similar command wrote them. Errors are ignored, because the
+/// saved results are only a convenience.
 pub fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
     if !beside.runs.iter().any(RunResults::is_run_command) {
         return;
@@ -38,8 +38,8 @@ pub fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
     });
 }
 
-/// Returns the results of the last run if another command has overwritten them: those in dbt's log, otherwise the
-/// saved results.
+/// Returns the results of the last run if another command has overwritten them: the results in dbt's log or, if the log
+/// has none, the saved results.
 pub fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside: &RunArtifacts) -> Option<RunResults> {
     if beside.runs.iter().any(RunResults::is_run_command) {
         return None;
@@ -48,8 +48,8 @@ pub fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside:
 }
 
 /// Returns the results in dbt's current log and in the previous log. The log contains no dates, so the time of the run
-/// is that of the newest file in the folder `run`, which belongs to the last node. In a copy of the folder, these files
-/// may be newer than dbt's other artifacts. The older time is then used.
+/// is the modification time of the newest file in the folder `run`. If dbt's other artifacts are older, as in a copied
+/// folder, their time is used instead.
 fn results_from_log(dbt: &DbtProject, folder: &Path, beside: &RunArtifacts) -> Option<RunResults> {
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
     let ran = folder::find_files(&folder.join("run"), |_| true)

@@ -35,7 +35,7 @@ pub struct ModelFiles {
     pub sql: String,
     pub yml: String,
     pub md: Option<String>,
-    /// Declarations in the files next to the model.
+    /// Other nodes that the model's properties and docs files declare.
     pub declared: Vec<Declared>,
     pub semantic: Option<SemanticModel>,
     /// Path of the spec, as it appears in the headers of the files.

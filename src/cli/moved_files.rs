@@ -45,7 +45,7 @@ impl MovedFile {
                     .push(place.relative_path(&path));
             }
         }
-        // A file with several copies does not count as moved.
+        // If there are several copies of a file, the file does not count as moved.
         let one = |(expected, mut paths): (String, Vec<String>)| {
             paths.dedup();
             (paths.len() == 1).then(|| Some((expected, paths.pop()?))).flatten()

@@ -11,7 +11,7 @@ use super::exit::FailureKind;
 use super::models::CompiledModel;
 use super::moved_files::MovedFile;
 
-/// Types of nodes that `ref` resolves. These nodes share one namespace.
+/// Node types that `ref` can refer to. All nodes of these types share one namespace.
 const REFERRED: &[&str] = &["model", "seed", "snapshot"];
 
 /// Reports models and tests whose names are taken by other nodes. `folders` are the folders of the models and
@@ -45,8 +45,8 @@ pub fn check(
                 .take(1)
                 .for_each(|found| found.diagnostics.push(fault.clone()));
         };
-        // Another version of the model may be a handwritten file, described by the properties next to the generated
-        // file.
+        // Another version of the same model may be a handwritten file that the generated properties file also
+        // describes.
         let others = |node: &GraphNode, folder: &str, name: &str| {
             let own = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
             let is_own = |path: &String| {
@@ -96,8 +96,8 @@ pub fn check(
     check_declared(models, manifest, nodes, root, folders[0], moved, found);
 }
 
-/// Reports docs blocks, exposures, metrics and semantic models whose names are taken, either by one another or by
-/// nodes of the project. Nodes in files that the specs regenerate do not count.
+/// Reports docs blocks, exposures, metrics and semantic models whose names are taken, either by one another or by nodes
+/// of the project. Existing nodes are ignored if they come from files that the specs generate again.
 fn check_declared(
     models: &[CompiledModel],
     manifest: &Manifest,

@@ -1,5 +1,5 @@
-//! Finds files that a spec once generated and no longer generates: tests whose condition is proven or no longer
-//! exists, and docs without content.
+//! Finds files that were generated from a spec but are no longer needed: tests whose condition is now proven or was
+//! removed, and docs files without content.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -17,9 +17,9 @@ use super::workspace::Workspace;
 /// Number of bytes at the beginning of a file that contain its header.
 const HEAD: u64 = 4096;
 
-/// Returns generated files of the project's specs outside the folders `models:` and `tests:`; an earlier version
-/// of the project file named other folders. The search covers the folders that dbt reads and the default folders.
-/// Files that users moved are omitted, because they are generated at their current paths.
+/// Returns generated files that are outside the folders set by `models:` and `tests:`, because an earlier version of
+/// the project file named other folders. The search covers the folders that dbt reads and the default folders. Files
+/// that users moved are omitted, because they are generated at their current paths.
 pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
     let (models, tests) = place.output_folders();
     let own = [&models, &tests].map(|folder| absolute_path(&place.root.join(folder)));

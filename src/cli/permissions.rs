@@ -61,7 +61,7 @@ fn required_right(command: &Command) -> RequiredRight {
             ChangeCommand::List(_) | ChangeCommand::Show(_) => RequiredRight::Nothing,
             ChangeCommand::Propose(_) => RequiredRight::One(Right::Propose),
             ChangeCommand::Comment(_) => RequiredRight::One(Right::Comment),
-            // People whom a spec names can approve without the right, so the command itself checks this.
+            // The command itself checks the right, because people named in a spec can approve without it.
             ChangeCommand::Approve(_) | ChangeCommand::Reject(_) => RequiredRight::Nothing,
         },
     }
@@ -113,8 +113,8 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
     ))
 }
 
-/// Returns the environment that changes are merged into, if the current branch is its branch. A commit here
-/// changes this environment, whichever environment is chosen.
+/// Returns the environment that changes are merged into, if the current branch is its branch. A commit on this branch
+/// changes this environment, even if another environment is selected.
 fn environment_of_branch(place: &Workspace) -> Option<Environment> {
     let branch = Repository::find(&place.root).ok()?.branch().ok()?;
     let of_branch = |it: &&Environment| it.is_reviewed() && it.branch.as_ref() == Some(&branch);
@@ -164,8 +164,8 @@ pub fn report_missing_right(
     ))
 }
 
-/// Logs a command that belongs on the branch of a protected environment but was called on another branch, and names the
-/// correct branch.
+/// Logs a command that must run on a protected environment's branch but was run on another branch. The message names
+/// the correct branch.
 pub fn report_wrong_branch(
     session: &Session,
     place: &Workspace,
@@ -186,11 +186,11 @@ pub fn report_wrong_branch(
     ))
 }
 
-/// Logs a refused command in this work tree only, so that git's status does not change.
+/// Logs a refused command in a file that git ignores, so that the output of `git status` does not change.
 pub fn log_refusal(session: &Session, place: &Workspace, who: &str, command: &str, environment: Option<&Environment>) {
     let mut entry = LogEntry::default();
-    // The entry has no parents, because another branch may not have them. The time of the entry determines its position
-    // in the log.
+    // The entry has no parent entries, because these may not exist on other branches. The entry's time determines its
+    // position in the log.
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.by);
     entry.did = REFUSED.to_owned();

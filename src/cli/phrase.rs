@@ -1,8 +1,8 @@
-//! Fills the phrases of the catalogue, such as `the sum of {value}`, with descriptions of the arguments.
+//! Fills in the catalogue's phrases, such as `the sum of {value}`, with descriptions of the arguments.
 //!
-//! `{name}` is an argument, and `{name:mode}` is the argument in another form. `[…]` is omitted if an argument in
-//! it is absent. `<…>` is repeated for groups of arguments; the remaining argument is `{otherwise}`. ` | `
-//! separates alternatives: the first alternative whose arguments are all present is used.
+//! `{name}` is an argument, and `{name:mode}` is the argument in another form. `[…]` is omitted if an argument in it is
+//! absent. `<…>` is repeated once per group of arguments. `{otherwise}` is the argument that remains after the last
+//! group. ` | ` separates alternatives: the first alternative whose arguments are all present is used.
 
 use formulac::ast::{BinaryOp, Expr, ExprId};
 use formulac::catalog::Function;
@@ -11,8 +11,8 @@ use super::sentence::SentenceBuilder;
 
 /// Returns the phrase of a function for these arguments, or `None` if an argument is missing.
 pub fn fill_phrase(speaker: &SentenceBuilder<'_>, function: &'static Function, args: &[ExprId]) -> Option<String> {
-    // Among overloads with equally many parameters the first is used, because its parameter names are those of the
-    // documentation.
+    // If several overloads have the maximum number of parameters, use the first one, because the documentation uses the
+    // first overload's parameter names.
     let longest = function
         .overloads
         .iter()
@@ -85,7 +85,7 @@ struct PhraseFiller<'a> {
     speaker: &'a SentenceBuilder<'a>,
     names: &'a [&'a str],
     args: &'a [ExprId],
-    /// Position of the parameter whose placeholder lists its own argument and all following arguments.
+    /// Position of the parameter whose placeholder lists all arguments from that position on.
     all_from: Option<usize>,
     otherwise: Option<ExprId>,
 }

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::args::DiagnosticFormat;
 use super::session::{Session, Stream};
 
-/// Starts a progress bar with `count` parts, if there is a terminal.
+/// Starts a progress bar with `count` steps. Nothing is shown if there is no terminal.
 pub fn start_bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
     let target = match ProgressLine::from_session(session) {
         ProgressLine::Terminal => ProgressDrawTarget::stderr(),
@@ -42,7 +42,7 @@ impl ProgressLine {
     }
 }
 
-/// Progress while another program runs: a spinner on a terminal, otherwise a line that is printed once.
+/// Progress display while another program runs: a spinner on a terminal, otherwise a single printed line.
 #[derive(Debug)]
 pub struct WaitIndicator {
     place: ProgressLine,

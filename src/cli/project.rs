@@ -113,19 +113,19 @@ pub fn find_specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-/// Returns whether the file name is that of a project file.
+/// Returns whether the path has the file name of a project file.
 pub fn is_project_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == FILE)
 }
 
-/// Returns whether the file name is that of a YAML file.
+/// Returns whether the path has the extension of a YAML file.
 pub fn is_yaml(path: &Path) -> bool {
     path.extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
 }
 
-/// Returns a spec's path in the form that generated files use: relative to the project's folder, so that it does
-/// not depend on the working directory. Standard input has no path.
+/// Returns a spec's path as it appears in generated files: relative to the project's folder, so that the text does not
+/// depend on the working directory. Standard input has no path.
 pub fn path_in_project(path: &Path, folder: Option<&Path>) -> Option<String> {
     paths_in_project(&[path.to_owned()], folder).pop().flatten()
 }

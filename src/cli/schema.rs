@@ -1,4 +1,4 @@
-//! Reads `--schema`: a file, or a folder of Omni views.
+//! Reads the file or the folder of Omni views that `--schema` names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use formulac::span::Span;
 pub enum SchemaOption {
     /// dbt's artifacts.
     Dbt(Box<TargetFolder>),
-    /// Other sources, including unreadable files. Their contents determine their formats.
+    /// Other sources, including unreadable files. The format of each source is detected from its contents.
     Texts(Vec<SourceText>),
 }
 
@@ -43,7 +43,7 @@ fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
             .filter_map(|s| s.fault.clone().map(|fault| s.with_diagnostics(vec![fault])));
         return Err(Failure::Found(faulty.collect()));
     }
-    // Errors in a file that is not a manifest are reported together with those in the other sources.
+    // If the file is not a manifest, its errors are reported later, in the same way as those in other sources.
     if let [source] = sources.as_slice()
         && source.text.trim_start().starts_with('{')
         && let Ok(manifest) = Manifest::from_text(&source.text, KeptParts::default())

@@ -101,7 +101,7 @@ fn selected_spec_paths(session: &Session, args: &SchemaFetchArgs) -> Result<Opti
     Ok(Some(specs.iter().map(|path| place.relative_path(path)).collect()))
 }
 
-/// Adds the tables from earlier fetches whose relations are not chosen now, so that they are preserved.
+/// Adds the tables from earlier fetches whose relations are not selected now, so that earlier results are preserved.
 fn keep_unselected_relations(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
     let Ok(text) = read_text(place.root.join(FETCHED)) else {
         return;

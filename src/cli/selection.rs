@@ -14,7 +14,7 @@ use super::artifacts::TargetFolder;
 use super::exit::{Exit, Failure, FailureKind};
 use super::models::CompiledModel;
 
-/// Models that a selection chooses, and the specs that must compile without errors for these models.
+/// Models chosen by a selection, and the specs in which errors stop the command.
 pub struct SelectedModels {
     /// One entry per model: whether the model is selected.
     pub models: Vec<bool>,
@@ -48,8 +48,8 @@ pub fn apply_selection(
     let select = |select: &[String], exclude: &[String]| {
         selection::select(&nodes, select, exclude).map_err(|fault| selection_failure(&fault))
     };
-    // A spec without a model may have any name, so unknown names are rejected only if every spec has a model or has no
-    // errors.
+    // A spec with errors may have no model, so its model's name is unknown. For this reason, reject unknown names only
+    // if no such spec exists.
     let with_model: BTreeSet<usize> = models.iter().map(|model| model.spec).collect();
     let mut others = found.iter().enumerate().filter(|(at, _)| !with_model.contains(at));
     let all_named = others.all(|(_, found)| Exit::from_failures(std::slice::from_ref(found)) == Exit::Done);
@@ -192,8 +192,8 @@ const OF_RELATION: [&str; 3] = ["alias", "database", "schema"];
 /// Settings that dbt ignores when it compares configurations.
 const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
 
-/// Compares the settings of a node. Ignores settings that only the earlier node has, because they may be dbt's
-/// defaults.
+/// Compares the settings of a node with those of the earlier node. Ignores settings that only the earlier node has,
+/// because they may be dbt's defaults.
 fn compare_settings(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> StateChange {
     let differing = node
         .config
@@ -231,7 +231,7 @@ fn selection_graph(
         .clone()
         .unwrap_or_else(|| package.to_owned());
     let is_model = |kind: &str| matches!(kind, "model" | "seed" | "snapshot");
-    // Position of each node of the manifest in the graph. Models from specs are already in the graph.
+    // Index in the graph of each manifest node. Nodes for models from specs are already in the graph.
     let mut places = Vec::with_capacity(all.len());
     let mut count = models.len();
     for known in all {
@@ -316,7 +316,7 @@ fn selection_graph(
             nodes.push(node);
             ids.push(known.unique_id.clone());
         } else if let Some(own) = nodes.get_mut(*place) {
-            // The manifest contains the configuration that dbt_project.yml sets for folders.
+            // Use the manifest's node too, because it contains the settings that `dbt_project.yml` makes for folders.
             own.tags.extend(
                 known
                     .node

@@ -11,9 +11,10 @@ use formulac::{Type, parse};
 use super::formula_parts::FormulaPart;
 use super::phrase;
 
-/// Maximum number of characters of a part that is described in words. A longer part is quoted from the formula.
+/// Maximum length, in characters, of the description of a part. If the description is longer, the part is quoted from
+/// the formula instead.
 const LONGEST: usize = 300;
-/// Maximum number of characters of a quoted part.
+/// Maximum length of a quoted part, in characters.
 const QUOTED: usize = 60;
 
 /// A sentence about one definition.
@@ -32,14 +33,14 @@ pub struct SentenceWords {
     pub noun: String,
     /// The same description as a condition, such as `x is greater than 1`, if the node is a boolean.
     clause: Option<String>,
-    /// Whether the phrase is an operation on two values, so that it needs brackets inside another operation.
+    /// Whether the phrase describes an operation on two values and therefore needs brackets inside another operation.
     is_open: bool,
     /// Whether part of the node could not be parsed.
     is_faulty: bool,
 }
 
 impl SentenceWords {
-    /// Returns the noun phrase for use inside another phrase, in brackets if necessary.
+    /// Returns the noun phrase in a form that fits inside another phrase, with brackets if necessary.
     pub fn as_embedded(&self) -> String {
         if self.is_open || self.noun.contains(", ") {
             format!("({})", self.noun)

@@ -1,4 +1,4 @@
-//! Standard output and standard error, and the format of messages.
+//! Writes to standard output and standard error, and formats messages.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
@@ -15,7 +15,7 @@ use formulac::diag::render::{self, Report};
 #[derive(Debug)]
 pub struct Session {
     pub global: GlobalOptions,
-    /// Whether the command must still print JSON.
+    /// Whether the user asked for JSON and the command has not printed any yet.
     owes_json: Cell<bool>,
 }
 
@@ -148,7 +148,7 @@ impl Session {
     pub fn format_diagnostics(&self, reports: &[Report<'_>], stream: Stream) -> String {
         match self.global.output_format {
             DiagnosticFormat::Human => {
-                // The diagnostics are the data of `check`.
+                // Show all diagnostics on standard output, because they are the data that `check` prints.
                 let all = self.global.verbose || stream == Stream::Data;
                 human::format_reports(reports, stream, stream.is_colored(self.global.color), all)
             }
@@ -159,7 +159,8 @@ impl Session {
         }
     }
 
-    /// Reports why a command stopped, also as JSON if the command must still print JSON.
+    /// Reports why a command stopped. Also prints the reason as JSON if the command was asked for JSON but has not
+    /// printed any yet.
     pub fn report_failure(&self, failure: &Failure) -> Exit {
         if self.owes_json.get() {
             let _ = self.print_json(&failure.to_json());

@@ -29,7 +29,8 @@ pub struct Snippet {
     name: String,
     text: String,
     lines: Vec<SnippetLine>,
-    /// Position of the main span in the source, because it cannot be derived from shortened lines.
+    /// Offset of the main span in the excerpt, and the span's position in the source, which cannot be derived from
+    /// shortened lines.
     main: (usize, Position),
 }
 
@@ -43,7 +44,7 @@ impl Snippet {
         let mut wanted: Vec<u32> = spans.iter().map(|(line, _)| *line).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        // A single line between two others is included, so that they form one block.
+        // If a single line separates two wanted lines, include that line, so that the three lines form one block.
         let between: Vec<u32> = wanted
             .windows(2)
             .filter(|w| w[1] - w[0] == 2)
@@ -199,7 +200,7 @@ impl SourceCode for Snippet {
                 .get(line.start..span.offset())
                 .map_or(0, |t| t.chars().count())
         };
-        // The count is chosen such that miette joins blocks that are at most one line apart.
+        // Choose the count so that miette joins blocks that are at most one line apart.
         let count = last_line.number - line.number + 2;
         let shown = (line.start, end - line.start).into();
         Ok(Box::new(MietteSpanContents::new_named(

@@ -17,12 +17,12 @@ pub struct Spec {
     pub name_span: Span,
     /// Query in plain SQL.
     pub query: Option<String>,
-    /// Reason why the spec can be compiled to a query but not to a model.
+    /// Reason why the spec cannot be compiled to a model, although it can be compiled to a query.
     pub model_fault: Option<Diagnostic>,
     pub model_warnings: Vec<Diagnostic>,
     /// SQL file of the dbt model.
     pub sql: Option<String>,
-    /// Query with the ordered rows of the model, without a limit, which is appended later.
+    /// Query that returns the model's rows in order. The limit is not included, because it is appended later.
     pub ordered: Option<String>,
     pub limit: Option<u64>,
     /// Properties file of the model.
@@ -34,8 +34,8 @@ pub struct Spec {
     pub semantic: Option<SemanticModel>,
     /// Columns of the result.
     pub columns: Vec<Column>,
-    /// Relations that the spec reads, as dbt's sources and models. `tables` contains the same relations as the spec
-    /// spells them.
+    /// Relations that the spec reads, resolved to dbt sources and models. `tables` contains the names of these
+    /// relations as written in the spec.
     pub reads: Vec<Read>,
     pub tables: Vec<String>,
     pub tags: Vec<String>,
@@ -60,8 +60,7 @@ impl Spec {
         self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
     }
 
-    /// Adds the model's warning about a key that may be NULL, for a project's spec that is run as a query. Ignores the
-    /// model's other warnings.
+    /// Adds only the model warning about a key that may be NULL. Used for a project's spec that runs as a query.
     pub fn add_model_warnings(&mut self) {
         if self.model_fault.is_none() {
             self.model_warnings.retain(|it| it.kind() == Code::NullableKey);

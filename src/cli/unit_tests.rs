@@ -33,7 +33,8 @@ impl UnitTestDraft {
             };
             format!("{}{end}{}", source.text, draft.text())
         });
-        // Nothing can be appended to a YAML mapping in braces, or after the end of a YAML document.
+        // Appending fails if the spec is a YAML mapping in braces or ends with a document end marker, so check the
+        // result.
         let with_draft = with_draft.filter(|text| !compiler.compile_spec(text).has_errors());
         let goal = (writes && path.as_os_str() != "-").then(|| path.to_owned());
         let with_draft = with_draft.filter(|_| !writes || goal.is_some());
@@ -68,7 +69,7 @@ impl UnitTestDraft {
         })
     }
 
-    /// Explains why there is no draft, or why the draft cannot be written.
+    /// Explains why unit tests cannot be drafted, or why the draft cannot be written to the spec.
     pub fn explain_missing_draft(&self, writes: bool) -> Option<String> {
         match &self.draft {
             Err(why) => Some(format!("{}: no unit test is drafted: {why}", self.spec)),

@@ -1,4 +1,4 @@
-//! Reports command-line errors: clap's messages, escaped for the terminal, with the most similar name.
+//! Reports command-line errors: clap's messages, escaped for the terminal, and suggestions of similar names.
 
 use std::ffi::{OsStr, OsString};
 
@@ -98,10 +98,11 @@ pub fn report(fault: &clap::Error) -> Exit {
     if helping { Exit::Done } else { Exit::Usage }
 }
 
-/// Suggests the most similar command, or the command that does the same under another name.
+/// Suggests the command with the most similar name, or the formulac command that corresponds to another tool's command.
 fn unknown_command(fault: &clap::Error, name: &str) -> FailureMessage {
     let root = command();
-    // The name may follow a command, as in `env lst`, so its usage is needed to find that command.
+    // The misspelled name may be a subcommand, as in `env lst`. The usage line in clap's error then shows the parent
+    // command.
     let usage = fault
         .get(ContextKind::Usage)
         .map(ToString::to_string)

@@ -75,7 +75,7 @@ pub fn missing_node_failures<'m>(
     missing.filter_map(fault).collect()
 }
 
-/// Converts an error from dbt to a diagnostic in the spec whose file or model it names.
+/// Converts a dbt error to a diagnostic in the spec whose file or model the error message names.
 fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> FailureKind {
     let said = message.trim();
     let named = models

@@ -28,7 +28,7 @@ pub struct Workspace {
     /// The project's folder, relative to the working directory.
     pub root: PathBuf,
     pub dbt: Option<DbtProject>,
-    /// Facts of dbt's artifacts, with the dialect in which their types were parsed.
+    /// Facts from dbt's artifacts, and the dialect in which their types were parsed.
     pub(super) found: OnceCell<(Dialect, Known)>,
 }
 
@@ -65,8 +65,8 @@ impl Workspace {
         self.root.join(project::FILE).is_file()
     }
 
-    /// Finds the project. If there is no `formulac.yml`, uses the dbt project, if there is one. Returns `None` with
-    /// `--no-project`.
+    /// Finds the project, which may be a dbt project without `formulac.yml`. Returns `None` if there is neither, or
+    /// with `--no-project`.
     pub fn find_or_dbt(session: &Session) -> Result<Option<Self>, Failure> {
         if session.global.no_project {
             return Ok(None);
@@ -74,7 +74,7 @@ impl Workspace {
         if let Some(place) = Self::find_any(session)? {
             return Ok(Some(place));
         }
-        // If formulac is not set up in the dbt project, leave it to dbt to report errors in that project.
+        // If the dbt project does not use formulac, ignore errors in that project, because dbt reports them.
         let dbt = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         Ok(dbt.map(|dbt| {
             let root = dbt.folder.clone();
@@ -92,13 +92,14 @@ impl Workspace {
         writable_folders(&self.project, &self.root)
     }
 
-    /// Returns the dialect of the command line, otherwise the project's dialect, otherwise that of dbt's adapter.
+    /// Returns the dialect given on the command line, otherwise the project's dialect, otherwise the dialect of dbt's
+    /// adapter.
     pub fn dialect(&self, target: &TargetOptions) -> Result<Dialect, Failure> {
         if let Some(dialect) = target.dialect.or(self.project.dialect()) {
             return Ok(dialect);
         }
         let of_dbt = self.dbt.as_ref().map(|dbt| match self.artifacts().ok().flatten() {
-            // Without a manifest, use the dialect of the last generation, which `known.yml` records.
+            // Without a manifest, use the dialect recorded in `known.yml`, for which files were last generated.
             None => self
                 .committed_facts()
                 .ok()
@@ -138,7 +139,7 @@ impl Workspace {
         artifacts::read_catalog(&path)
     }
 
-    /// Returns the folders of models and of tests, relative to the project's folder.
+    /// Returns the models folder and the tests folder, relative to the project's folder.
     pub fn output_folders(&self) -> (String, String) {
         (
             normalize_folder(self.project.models().unwrap_or(project::MODELS)),
@@ -211,7 +212,7 @@ fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Fa
     }
 }
 
-/// Removes the leading `./` and the trailing `/` of a folder.
+/// Removes the leading `./` and the trailing `/` from a folder's path.
 pub fn normalize_folder(folder: &str) -> String {
     folder.trim_start_matches("./").trim_end_matches('/').to_owned()
 }

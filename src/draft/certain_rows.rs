@@ -7,7 +7,7 @@ use crate::interpret::trace::TraceEvents;
 use crate::interpret::uncertainty::NoiseDirection;
 use crate::interpret::value::Value;
 
-/// Reason for leaving out a column whose value depends on the current day.
+/// Reason given for a column that is left out because its value depends on the current day.
 pub const DAY_OF_THE_RUN: &str = "its value depends on the day of the run";
 
 pub struct DraftedExample {
@@ -20,7 +20,7 @@ pub struct DraftedExample {
     pub seen: TraceEvents,
 }
 
-/// Computes the expected rows of an example; `None` if no column has deterministic values.
+/// Computes the expected rows of an example. Returns `None` if no column has deterministic values.
 pub fn draft_example(judge: &MutationScorer<'_>, data: &RelationRows) -> Option<DraftedExample> {
     let seen = judge.score_rows(data)?.seen;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
@@ -49,8 +49,8 @@ pub fn draft_example(judge: &MutationScorer<'_>, data: &RelationRows) -> Option<
     })
 }
 
-/// Returns the values of a column if they are the same on every day and do not depend on the rounding of floats.
-/// Otherwise, returns the reason for leaving out the column.
+/// Returns the values of a column if they do not depend on the current day or on how floats are rounded. Otherwise,
+/// returns the reason for leaving out the column.
 fn certain_values(judge: &MutationScorer<'_>, data: &RelationRows, column: &str) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;

@@ -20,14 +20,14 @@ pub struct ColumnSlot {
     pub name: String,
     /// Name of the column as written for dbt.
     pub written: String,
-    /// Whether rows should have different values if possible. Equal amounts would hide how a formula combines the
-    /// values.
+    /// Whether the rows should have different values in this column if possible. With equal values, a wrong formula
+    /// might give the right result.
     pub is_varied: bool,
-    /// Whether the column is an integer key that numbers the rows.
+    /// Whether the column is an integer key whose values number the rows.
     pub is_key: bool,
     /// Whether the column is a part of the relation's key.
     pub is_part_of_key: bool,
-    /// Common prefix of placeholder strings, whose content doesn't matter.
+    /// Common prefix of this column's placeholder strings. Their contents do not matter to the formulas.
     pub words: Option<String>,
     /// Values to try, simplest first.
     pub pool: Vec<Value>,
@@ -50,7 +50,7 @@ pub fn relation_slots(
 ) -> Result<Vec<Vec<ColumnSlot>>, String> {
     let mut constants = Constants::from_spec(&main.spec);
     for other in others {
-        // A value that depends on the current day is not a constant.
+        // Drop values that differ between days, because they are not constants.
         constants.retain_common(&Constants::from_spec(other));
     }
     let has_today = !others.is_empty();
@@ -66,7 +66,7 @@ pub fn relation_slots(
             };
             let mut read: Vec<&Column> = columns.iter().filter(|column| is_read(column)).collect();
             if read.is_empty() {
-                // Rows need at least one column, even if they are only counted.
+                // Rows need at least one column, even if a formula only counts them.
                 read.extend(columns.first());
             }
             read.into_iter()
@@ -121,7 +121,7 @@ fn has_all_rows(given: &InputRelation, spec: &ReferenceSpec) -> bool {
     spec.from == given.name && spec.steps.first().is_some_and(|step| step.keep == ReferenceKeep::All)
 }
 
-/// Returns the names of all columns that the spec reads, without the names of their relations.
+/// Returns the unqualified names of all columns that the spec reads.
 fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
     let mut names = Vec::new();
     for step in &spec.steps {
@@ -278,8 +278,8 @@ fn neighbouring_numbers(n: f64) -> impl Iterator<Item = f64> {
     [n, n - 1.0, n + 1.0].into_iter().filter(|n| n.abs() < 1e12)
 }
 
-/// Returns dates to try: dates next to those in the formulas, month ends, a leap day, and months with gaps between
-/// them.
+/// Returns the dates to try: dates in the formulas and the days next to them, month ends, a leap day, and dates in
+/// months that are not consecutive.
 fn candidate_dates(named: &[Value], has_today: bool) -> Vec<i64> {
     let mut dates = Vec::new();
     for value in named {

@@ -1,5 +1,5 @@
-//! Constants that formulas compare or combine with columns. Drafted rows contain these constants and the values next to
-//! them.
+//! Finds the constants that formulas compare or combine with columns. Drafted rows contain these constants and nearby
+//! values.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Size limits and pruning of a spec, and the outcomes of its formulas that no row reaches.
+//! Limits the size of a spec, prunes the spec, and finds outcomes of its formulas that no row produces.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,7 @@ const DEPTH: usize = 100;
 pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
     for step in &spec.steps {
         let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        // Definitions may refer to each other in any order. After as many rounds as there are definitions, all sizes
-        // are final.
+        // Definitions may refer to each other in any order. All sizes are final after one round per definition.
         for round in 0..=step.definitions.len() {
             let mut changed = false;
             for (name, x) in &step.definitions {
@@ -57,7 +56,7 @@ fn expression_size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, us
     (nodes, depth.max(own.1))
 }
 
-/// Removes everything from a spec that the given columns of its last step do not depend on.
+/// Removes all parts of a spec on which the given columns of its last step do not depend.
 pub fn prune_spec(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
     let mut pruned = spec.clone();
     let mut wanted: BTreeSet<String> = columns.iter().cloned().collect();
@@ -132,7 +131,7 @@ pub fn is_relevant(seen: &(String, &'static str)) -> bool {
     seen.1 != "finds several rows"
 }
 
-/// Returns descriptions of the outcomes of formulas that no row reaches.
+/// Returns descriptions of possible formula outcomes that no row produces.
 pub fn missed_outcomes(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> {
     let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
     let mut missed = Vec::new();

@@ -149,7 +149,7 @@ fn node_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
         }
         ReferenceExpr::Window(Window::Period(of, by, unit)) => vec![
             ReferenceExpr::Window(Window::Period(of.clone(), by.saturating_add(1), *unit)),
-            // An offset by the same number of rows differs only if periods are missing.
+            // An offset by rows instead of periods gives a different result only if periods are missing.
             ReferenceExpr::Window(Window::Offset(of.clone(), *by)),
         ],
         ReferenceExpr::Window(Window::Rank(name, of, down)) => {

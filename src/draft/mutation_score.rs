@@ -1,4 +1,5 @@
-//! Evaluates drafted rows: which branches of the formulas the rows cover, and whether the results are deterministic.
+//! Evaluates drafted rows: determines which branches of the formulas the rows cover, and whether the results are
+//! deterministic.
 
 use std::cell::Cell;
 
@@ -17,9 +18,9 @@ use super::coverage::{is_relevant, prune_spec};
 use super::mutants::spec_mutants;
 
 pub struct MutationScorer<'a> {
-    /// The spec, and the same spec on other days, with only the columns in `columns`.
+    /// The spec as of each day to try, the main day first, reduced to the output columns in `columns`.
     pub specs: Vec<ReferenceSpec>,
-    /// The spec, and the same spec on other days, with all columns.
+    /// The spec as of each day to try, the main day first, with all output columns.
     pub whole: Vec<&'a ReferenceSpec>,
     /// Relations. Each entry contains the name, the columns, the key columns among these columns, and the number of
     /// columns in the complete key.
@@ -37,7 +38,7 @@ pub struct MutationScorer<'a> {
     spent: Cell<u64>,
 }
 
-/// Evaluation of a set of rows.
+/// Result of evaluating a set of rows.
 pub struct MutationScore {
     pub seen: TraceEvents,
     /// Whether the results are deterministic and the same on every day.
@@ -212,7 +213,7 @@ impl<'a> MutationScorer<'a> {
             let key = |row: &Vec<Value>| keys.iter().map(|at| row.get(*at).map(Value::key)).collect::<Vec<_>>();
             let mut seen: Vec<_> = rows.iter().map(key).collect();
             seen.sort();
-            // If the rows contain only a part of the key, the values of this part may repeat.
+            // If the rows contain only some of the key columns, the values in those columns may repeat.
             let is_whole = !keys.is_empty() && keys.len() == *parts;
             if is_whole && seen.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
                 return None;
@@ -254,7 +255,7 @@ fn sorted_rows(rows: StepRows) -> Vec<String> {
     written
 }
 
-/// Returns a description of an output value that coverage counts as an outcome, such as `is above 0`.
+/// Returns the outcome that an output value counts as in the coverage, such as `is above 0`.
 fn outcome_kind(value: &Value) -> &'static str {
     match value.number() {
         Some(number) if number > 0.0 => "is above 0",

@@ -1,5 +1,5 @@
-//! Search for a few rows with high coverage. The search adds rows as long as they increase the coverage, then removes
-//! unnecessary rows.
+//! Searches for a small set of rows with high coverage. The search adds rows as long as they increase the coverage,
+//! then removes unnecessary rows.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ struct DataScore {
 }
 
 impl DataScore {
-    /// Returns whether this score is better than `other`. A score with only fewer digits is not better.
+    /// Returns whether this score is better than `other`. A score that only has fewer digits does not count as better.
     fn is_better_than(self, other: Self) -> bool {
         self.new > other.new || (self.certain && !other.certain)
     }
@@ -65,8 +65,8 @@ fn score_data(judge: &MutationScorer<'_>, shown: &ShownRows, data: &RelationRows
     })
 }
 
-/// Returns the rows of each example. A later example may reach outcomes that are impossible in combination with earlier
-/// outcomes.
+/// Returns the rows of each example. A later example may cover outcomes that cannot occur together with the outcomes of
+/// earlier examples.
 pub fn find_examples(judge: &MutationScorer<'_>) -> Vec<RelationRows> {
     let mut shown = ShownRows::default();
     let mut found: Vec<RelationRows> = Vec::new();
@@ -85,7 +85,7 @@ pub fn find_examples(judge: &MutationScorer<'_>) -> Vec<RelationRows> {
         };
         let alive = undetected_mutants(judge, &shown);
         let told = judge.detected_mutants(&data, &alive);
-        // One new outcome alone doesn't justify another example, unless that outcome is the case without rows.
+        // A few new outcomes alone don't justify another example, unless the example covers the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
         if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
             break;
@@ -241,7 +241,7 @@ fn with_more_rows(
     data
 }
 
-/// Simplifies the rows that were found, as long as their score doesn't drop.
+/// Simplifies the rows that the search found, as long as their score does not drop.
 struct DataSimplifier<'a> {
     judge: &'a MutationScorer<'a>,
     shown: &'a ShownRows,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-/// Maximum nesting depth of values. Parsed JSON is never nested more deeply.
+/// Maximum nesting depth of values. Parsed JSON never has a greater nesting depth.
 pub const DEPTH: usize = 200;
 
 /// Writes a value as bytes for [`read`], which must be called with the same `shape`.
@@ -227,7 +227,7 @@ impl<T: Stored> Stored for Vec<T> {
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let count = from.read_number()? as usize;
-        // Each item needs at least one number, so a larger count is invalid.
+        // Each item needs at least one number, so a count that exceeds the remaining numbers is invalid.
         if count > from.numbers.len() {
             return None;
         }

@@ -1,5 +1,5 @@
-//! `formulac authorize`: checks in CI whether the authors of a branch's commits were allowed to make these
-//! commits, and whether the commits have the required approvals.
+//! `formulac authorize`: checks in CI whether the authors of a branch's commits had the right to make them, and whether
+//! the commits have the required approvals.
 
 use std::fmt::Write as _;
 use std::path::{Component, Path};
@@ -114,8 +114,8 @@ struct HandEditedFile {
     why: &'static str,
 }
 
-/// Returns files whose content differs from formulac's output, although formulac generates them and they therefore need
-/// no approval.
+/// Returns generated files whose content differs from formulac's output. Generated files need no approval, so an edit
+/// to one of them would bypass the review.
 fn hand_edited_files(
     session: &Session,
     place: &Workspace,
@@ -144,7 +144,7 @@ fn hand_edited_files(
                 text,
             });
             let present = made.as_ref().map(PlannedFile::read_current_content).transpose()?;
-            // The state of a deleted model is missing both from the generated files and from the branch.
+            // The state file of a deleted model is in neither the generated files nor the branch.
             let is_gone = made.is_none() && file.now.is_none();
             let why = match is_generated(file) {
                 true => "its header says that formulac generated it, but the specs generate different content",

@@ -76,7 +76,7 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns whether a word has the form of a code: `F` or `W`, followed by four digits. No real worksheet uses a
+/// Returns whether a word looks like a diagnostic code: `F` or `W`, followed by four digits. No real worksheet uses a
 /// cell such as F9999.
 fn looks_like_code(word: &str) -> bool {
     let digits = word.strip_prefix(['F', 'f', 'W', 'w']);

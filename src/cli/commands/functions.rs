@@ -44,8 +44,8 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Reports an unknown function in the same way as in a formula that calls it, including help that suggests a
-/// replacement.
+/// Reports an unknown function with the same diagnostic as for a formula that calls the function, including the
+/// suggested replacement.
 fn report_unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
     let place = Span::new(0, name.len() as u32);
     let faults = Compiler::default().check(&format!("={name}(x)"));
@@ -132,7 +132,7 @@ fn format_entry(function: &Function, dialect: Option<Dialect>) -> String {
         .next()
         .filter(|first| sql.len() > 1 && reasons.filter(|reason| reason == first).count() + 1 == sql.len())
     {
-        // If no dialect supports a function as a single expression, such as a lookup in a worksheet, the reason is the
+        // If no dialect can express the function in a single expression, as with a worksheet lookup, the reason is the
         // same for all dialects.
         Some(reason) => section(
             "SQL",
@@ -224,9 +224,9 @@ fn dialect_cells(function: &Function) -> impl Iterator<Item = (Dialect, &'static
     Dialect::all().zip(cells)
 }
 
-/// Returns an example call of the function, and the context to compile the call in. The arguments are the names
-/// of the function's parameters, or 1 for parameters that must be constants. If no such call compiles, returns
-/// the function's first example.
+/// Returns an example call of the function, and the context to compile the call in. Each argument is the parameter's
+/// name, or 1 if the parameter must be a constant. If such a call does not compile, returns the function's first
+/// example.
 fn example_call(function: &Function) -> (String, Context) {
     let overload = function.overloads.iter().max_by_key(|o| o.params.len());
     let params = overload.map_or(&[][..], |o| o.params);

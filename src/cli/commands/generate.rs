@@ -37,7 +37,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         artifacts.report_age(session, place.dbt.as_ref());
     }
     let dialect = place.dialect(&args.target)?;
-    // `--check` compares the files with the committed facts and updates nothing.
+    // With `--check`, compile the specs with the committed facts, because no file is updated.
     let first = if args.check {
         FactPrecedence::Committed
     } else {
@@ -131,7 +131,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Skips files that a push would leave unchanged because they contain hand edits that no spec can express.
+/// Skips files with hand edits that no spec can express. A push would leave these files unchanged too.
 fn skip_kept_edits(session: &Session, place: &Workspace, delivery: &mut PendingFileChanges) -> Result<(), Failure> {
     if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
         return Ok(());

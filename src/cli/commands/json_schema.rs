@@ -1,4 +1,4 @@
-//! `formulac schema`: prints the JSON Schemas of YAML files, for editors, and of the output of commands with `--json`.
+//! `formulac schema`: prints JSON Schemas, which describe YAML files for editors and the `--json` output of commands.
 
 use formulac::json_schema;
 

@@ -11,7 +11,7 @@ use crate::cli::json;
 use crate::cli::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
-    // Do not free the memory, because the process ends after this command. `impact` does the same.
+    // Do not free the memory, because the process ends after this command. The `impact` command skips this step too.
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
     let target = graph.resolve_target(&args.name).map_err(name_failure)?;

@@ -59,7 +59,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
         Err(failure) => return Err(failure),
     };
-    // If a user moved a file out of the project's models folder, the file is updated at its new path.
+    // Files that a user moved out of the project's models folder are updated at their new paths.
     let place = Workspace::find_any(session)?.filter(|place| {
         let models = absolute_path(&place.root.join(place.output_folders().0));
         args.out.as_ref().is_some_and(|out| absolute_path(out) == models)
@@ -141,7 +141,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Allows writes of files to the project and the named folder, and of drafts to the named specs.
+/// Allows the command to write files in the project and in the named folder, and drafts in the named specs.
 fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolders, Failure> {
     let given = session.global.project_dir.as_deref();
     let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
@@ -219,8 +219,7 @@ fn draft_unit_tests(
     paths.iter().zip(sources).map(with_draft).collect()
 }
 
-/// Formats the files of all models. Each file follows a comment that contains its name, in the comment syntax of
-/// the file.
+/// Formats the files of all models. A comment with the file's name, in that file's comment syntax, precedes each file.
 fn format_models<'d>(
     models: &[CompiledModel],
     drafted: impl Fn(&CompiledModel) -> Option<&'d UnitTestDraft>,
@@ -266,7 +265,7 @@ fn model_json(model: &CompiledModel, built: &ModelFiles, drafted: Option<&UnitTe
     object
 }
 
-/// Returns the tests and docs that the specs generated earlier but no longer generate.
+/// Returns test and docs files that were generated from the specs earlier but are not generated any more.
 fn leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[PlannedFile]) -> Vec<PathBuf> {
     let made = |path: &Path| files.iter().any(|planned| planned.path == path);
     let left = |(model, built): (&CompiledModel, &ModelFiles)| {

@@ -341,7 +341,7 @@ fn replace_omni_field(
     Ok(Exit::from_failures(&found))
 }
 
-/// Returns the contents of the project's specs, each with its path.
+/// Returns the paths and contents of the project's specs.
 fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
     let paths = if folder.is_dir() {
         project::find_specs(folder)?
@@ -382,8 +382,8 @@ fn omni_folder(knowledge: &CommandKnowledge) -> Option<PathBuf> {
         .map(|place| place.root.join(place.omni_folder()))
 }
 
-/// Splits an argument into the file and the fields after it. Paths are relative to the working directory or to
-/// the folder of the Omni model.
+/// Splits an argument into the file and the fields after it. The file's path is relative to the working directory or to
+/// the Omni model's folder.
 fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
     let find = |name: &str| {
         let here = PathBuf::from(name);
@@ -405,8 +405,8 @@ fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, V
     Err(Failure::from_source(SourceText::from_file(Path::new(file))))
 }
 
-/// Returns every file of the Omni model: the files in the project's Omni folder, or otherwise those in the folder
-/// of the given file.
+/// Returns all files of the Omni model: those in the project's Omni folder if the given file is inside it, otherwise
+/// those in the given file's own folder.
 fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
     let own = fs::canonicalize(file).ok();
     let of_project = omni_folder(knowledge).filter(|omni| {

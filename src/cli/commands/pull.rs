@@ -29,7 +29,7 @@ use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_text;
 
-/// Folder of the records of the last pull, relative to the project's folder.
+/// Folder with the records of the last pull, relative to the project's folder.
 pub const RECORDS: &str = ".formulac/state/omni";
 /// Interval between the checks of `--watch`.
 const WATCH: Duration = Duration::from_millis(500);
@@ -48,7 +48,7 @@ struct PullContext {
     access_grants: bool,
 }
 
-/// Folders of the files that a pull updates.
+/// Folders that contain the files that a pull updates.
 struct PullFolders {
     omni: PathBuf,
     records: PathBuf,
@@ -95,7 +95,7 @@ fn pull_once(session: &Session, args: &PullArgs, folders: &PullContext) -> Resul
     Ok(exit)
 }
 
-/// The files that a pull read, and the pull that was computed from them.
+/// The files that were read for a pull, and the pull that was computed from them.
 type ReadFolder = (artifacts::TargetFolder, RunArtifacts, OmniModel, Pull);
 
 fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Exit, ReadFolder), Failure> {
@@ -223,7 +223,7 @@ pub fn pull_records(root: &Path) -> impl Iterator<Item = PullRecord> {
         .filter_map(|path| PullRecord::read(&read_text(path).ok()?))
 }
 
-/// Returns the columns that the last pull recorded, by the names of models and source tables in dbt.
+/// Returns the dbt name of each model and source table, together with the columns that the last pull recorded for it.
 pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     let named = pull_records(root).filter_map(|record| {
         // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`
@@ -307,7 +307,7 @@ impl PullContext {
     fn read(&self) -> Result<Option<(artifacts::TargetFolder, RunArtifacts)>, Failure> {
         let path = self.target.join(ARTIFACTS[0]);
         let (read, beside) = thread::scope(|scope| {
-            // If no thread can be started, these files are read afterwards.
+            // If the thread cannot be started, the run artifacts are read later, on this thread.
             let target = &self.target;
             let beside = thread::Builder::new()
                 .spawn_scoped(scope, || RunArtifacts::read(target))

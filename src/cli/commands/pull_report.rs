@@ -68,7 +68,8 @@ fn stale_json(source: &StaleSource, now: Timestamp) -> Value {
     })
 }
 
-/// Returns the changes and the state of the tables as lines with columns; empty if there is nothing to report.
+/// Returns the changes and the state of the tables as aligned columns of text. The text is empty if there is nothing to
+/// report.
 pub fn report_table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     let rows = report_rows(model, pull, now);
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
@@ -260,7 +261,7 @@ fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     }
 }
 
-/// Whether the files were written, or are only planned.
+/// State of the files: already written, or only planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteState {
     Already,

@@ -1,9 +1,9 @@
-//! Rows of an engine's answer, and their JSON.
+//! Rows that an engine returns for a query, and their JSON form.
 
 use formulac::Type;
 use serde_json::{Value, json};
 
-/// Answer of an engine.
+/// Result of a query, as returned by an engine.
 #[derive(Debug, Default)]
 pub struct Answer {
     /// Name and version of the engine, for messages.
@@ -18,7 +18,7 @@ pub struct Answer {
     pub seconds: Option<f64>,
 }
 
-/// A column of an answer.
+/// A column of a query result.
 #[derive(Debug)]
 pub struct AnswerColumn {
     pub name: String,
@@ -41,7 +41,7 @@ impl Answer {
         self
     }
 
-    /// Returns the value of a column in a row, ignoring the case of the column's name. `None` if the value is NULL.
+    /// Returns a row's value in the named column, ignoring the case of the name. `None` if the value is NULL.
     pub fn value(&self, row: &[Option<String>], name: &str) -> Option<String> {
         let place = self
             .columns

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::source::SourceText;
 
-/// Maximum number of bytes to read of a header.
+/// Maximum number of bytes to read from a file to find its header.
 const HEADER: u64 = 1 << 20;
 
 /// Format of a data file.
@@ -27,7 +27,7 @@ pub struct DataFile {
     /// Absolute path.
     pub path: String,
     pub kind: DataFormat,
-    /// Types of columns for reading the file, unless the schema specifies other types.
+    /// Column types with which the file is read, unless the schema specifies other types.
     pub types: Vec<(String, String)>,
 }
 
@@ -108,7 +108,7 @@ fn detect_format(path: &Path) -> std::io::Result<Option<DataFormat>> {
 fn detect_delimiter(path: &Path) -> std::io::Result<char> {
     let header = header_line(path)?;
     let count = |delimiter: char| header.chars().filter(|c| *c == delimiter).count();
-    // If several delimiters are equally frequent, the last one wins.
+    // If several delimiters are equally frequent, the last of them in this list is used.
     Ok(['|', '\t', ';', ',']
         .into_iter()
         .max_by_key(|delimiter| count(*delimiter))

@@ -16,7 +16,7 @@ use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::WaitIndicator;
 
-/// Help if the warehouse does not have a relation that the model reads.
+/// Help message if a relation that the model reads is missing in the warehouse.
 const MISSING: &str = "build its inputs with `dbt build`, or read files with `--data DIR`";
 
 /// Maximum length of the SQL of one call. Linux accepts no argument longer than 128 KiB.
@@ -35,7 +35,7 @@ pub struct DbtRun {
 }
 
 impl DbtRun {
-    /// Returns the dialect of the environment, otherwise of the project, otherwise of dbt's adapter.
+    /// Returns the environment's dialect, otherwise the project's dialect, otherwise the dialect of dbt's adapter.
     pub fn dialect(&self, project: &Project) -> Result<Dialect, Failure> {
         let said = self
             .environment
@@ -78,8 +78,8 @@ fn call_dbt_show(
     call.run(&run.waiting, &format!("asking dbt for {what}"))
 }
 
-/// Runs a query in dbt's syntax. dbt adds the limit. dbt does not report types, so the types are those of the declared
-/// columns.
+/// Runs a query in dbt's syntax. dbt adds the limit. dbt does not report column types, so the types come from the
+/// query's declared columns.
 pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(asked.limit) + 1;
     let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
@@ -114,7 +114,7 @@ pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failu
     Ok(answer.with_limit(asked.limit))
 }
 
-/// Returns the name of the engine with its version, and the version alone.
+/// Returns the engine's full name, which includes the version, and the version alone.
 fn engine_with_version(output: &DbtCallResult) -> (String, String) {
     let text = |event: &str, key: &str| {
         let text = output.find_event(event).and_then(|data| data[key].as_str());
@@ -127,8 +127,8 @@ fn engine_with_version(output: &DbtCallResult) -> (String, String) {
     )
 }
 
-/// Runs queries. Several queries share one call, because each call takes seconds to start. A failing query ends the
-/// call, so all queries of that call are then run one by one.
+/// Runs queries. Several queries share one dbt call, because each call takes seconds to start. If one of these queries
+/// fails, the call ends, and all its queries are run again one by one.
 pub fn run_queries(
     all: &[EngineRequest<'_>],
     run: &DbtRun,
@@ -215,7 +215,7 @@ pub fn relation_presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Relati
         .collect())
 }
 
-/// Checks whether this environment itself has built each relation.
+/// Checks whether each relation is built in this environment, without deferring to another environment.
 pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationPresence>, Failure> {
     Ok(look_up_relations(relations, run, None)?
         .into_iter()
@@ -227,7 +227,7 @@ pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationP
 /// why it cannot be looked up.
 pub type RelationLookup = Result<Option<Vec<(String, String)>>, String>;
 
-/// Returns the columns of each relation, with the types as the warehouse names them. If the call for all relations
+/// Returns the columns of each relation, with the warehouse's names for their types. If the call for all relations
 /// fails, dbt is called once per relation.
 pub fn look_up_relations(
     relations: &[Read],

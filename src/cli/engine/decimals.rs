@@ -1,14 +1,15 @@
-//! Finds columns of CSV files that are decimals. DuckDB infers only floats, for which 0.1 + 0.2 is not 0.3. The values
-//! in the file show the required number of digits after the decimal point.
+//! Finds CSV columns that can be read as decimals. DuckDB infers floats for such columns, but with floats 0.1 + 0.2 is
+//! not 0.3. The values in the file determine the number of digits after the decimal point.
 
 use formulac::Dialect;
 use serde_json::{Map, Value};
 
-/// Maximum number of digits of a decimal that DuckDB processes quickly and can multiply without overflow.
+/// Maximum number of digits in a decimal. DuckDB processes decimals of this width quickly and multiplies them without
+/// overflow.
 const WIDEST: u64 = 18;
 
-/// Returns a query with one row that describes the columns read as floats. `rows` is a table expression in which each
-/// value is text.
+/// Returns a query whose single row describes the values of the columns that DuckDB reads as floats. In the table
+/// expression `rows`, all values are text.
 pub fn decimal_query(columns: &[&str], rows: &str, dialect: Dialect) -> String {
     let asked = columns.iter().enumerate().map(|(number, name)| {
         let name = dialect.name_text(name, false);

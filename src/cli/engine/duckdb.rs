@@ -21,7 +21,7 @@ pub const PROGRAM: ExternalProgram = ExternalProgram {
     variable: "FORMULAC_DUCKDB",
     install: "install it with `pip install duckdb-cli` or `brew install duckdb`",
 };
-/// Help if a relation that the query reads is missing.
+/// Help message if a relation that the query reads is missing.
 const MISSING: &str = "put a file with its name, such as `orders.csv`, into the folder of `--data`";
 
 /// Returns the columns of the files with the types that DuckDB infers, as the contents of a schema file.
@@ -97,13 +97,13 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     for file in files {
         let view = view_name(file);
         let rows = file_query(file, typed, dialect);
-        // Run one query per file, because the number of answers then identifies a file that cannot be read.
+        // Run one query per file. If a file cannot be read, the number of answers before the error identifies the file.
         script.push_str(&format!(
             "create view {view} as {rows};\nselect version() as version;\n"
         ));
     }
     script.push_str(&alias_views(files, asked.tables, dialect));
-    // The rows keep their order, and each value is printed in full.
+    // Convert all values to text, so that DuckDB prints each value in full. The rows stay in order.
     let [describe, rows] = ["describe ", "select columns(*)::varchar from (\n"];
     let end = format!(") limit {}", u64::from(asked.limit) + 1);
     script.push_str(&format!("{describe}{sql};\n{rows}{sql}{end};\n"));
@@ -243,8 +243,8 @@ fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> Stri
     }
 }
 
-/// Returns CSV options that DuckDB must not guess. With guessed options, DuckDB treats malformed rows as text before
-/// the header and skips them.
+/// Returns CSV options that DuckDB must not guess. If DuckDB guessed these options, it would skip malformed rows as if
+/// they were text before the header.
 fn csv_reader_call(delimiter: char, dialect: Dialect) -> String {
     let delimiter = dialect.text_literal(&delimiter.to_string());
     format!("header = true, delim = {delimiter}, quote = '\"', escape = '\"', comment = '', skip = 0")
@@ -302,8 +302,8 @@ fn escape_wildcards(path: &str) -> String {
     out
 }
 
-/// Returns the SQL that creates aliases, so that `raw.orders` also reads the file `orders`, unless a file is named
-/// `raw.orders`.
+/// Returns the SQL that creates an alias for each qualified table name, so that `raw.orders` reads the file `orders`
+/// unless there is a file named `raw.orders`.
 fn alias_views(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
     let mut script = String::new();
     for table in tables {

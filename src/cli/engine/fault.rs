@@ -4,7 +4,7 @@ use crate::cli::exit::{Failure, FailureKind};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// Maximum number of characters shown of an engine's message.
+/// Maximum number of characters that are shown from an engine's message.
 const LONGEST: usize = 1000;
 
 /// SQL that was sent to the engine, and the prefix before it.
@@ -12,12 +12,12 @@ const LONGEST: usize = 1000;
 pub struct SentSql<'s> {
     pub sql: &'s str,
     pub before: &'s str,
-    /// Help if the SQL names a table that does not exist.
+    /// Help message if the SQL names a table that does not exist.
     pub missing: &'static str,
 }
 
-/// Returns the failure of an engine that ran this SQL: the first paragraph of its message, at the position that
-/// the message names.
+/// Returns a failure for an engine error in this SQL: the first paragraph of the engine's message, at the position that
+/// the message points to.
 pub fn from_sql(engine: &str, message: &str, sent: SentSql<'_>) -> Failure {
     let span = message_span(message, sent);
     let mut diagnostic = engine_diagnostic(engine, message, span.unwrap_or_default());
@@ -40,7 +40,7 @@ pub fn from_sql(engine: &str, message: &str, sent: SentSql<'_>) -> Failure {
     }])
 }
 
-/// Returns the failure of an engine that read this file.
+/// Returns a failure for an engine error that occurred while reading this file.
 pub fn from_file(engine: &str, message: &str, file: &str) -> Failure {
     let diagnostics = vec![engine_diagnostic(engine, message, Span::default())];
     Failure::Found(vec![FailureKind {
@@ -68,7 +68,8 @@ fn first_paragraph(message: &str) -> String {
     let lines = message.lines().map(str::trim).skip_while(|line| line.is_empty());
     let lines: Vec<&str> = lines.take_while(|line| !is_end(line)).collect();
     let text = lines.join("\n");
-    // For a script on standard input, psql reports the line, but the user has never seen the script.
+    // psql reports a line number in the script on its standard input. Remove the number, because the user never sees
+    // the script.
     let text = match text.split_once(": ERROR:") {
         Some((script, rest)) if script.starts_with("psql:") => rest.trim_start().to_owned(),
         _ => text
@@ -81,7 +82,7 @@ fn first_paragraph(message: &str) -> String {
     }
 }
 
-/// Returns whether a line ends the part of the message that is meant for the user.
+/// Returns whether the part of the message that is meant for the user ends before this line.
 fn is_end(line: &str) -> bool {
     line.is_empty() || line.starts_with("Possible ") || is_place(line) || is_hint(line)
 }

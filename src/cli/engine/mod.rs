@@ -34,11 +34,11 @@ pub struct EngineRequest<'q> {
     pub sql: &'q str,
     /// Description of the requested rows, for messages.
     pub what: &'q str,
-    /// Columns of the query, for an engine that does not report types.
+    /// Columns that the query returns, for engines that do not report column types.
     pub columns: &'q [Known],
     /// Tables that the query reads, as the query spells them.
     pub tables: &'q [String],
-    /// Limit that the spec sets, if the SQL does not contain it and the engine must apply it.
+    /// Row limit that the spec sets. Engines whose SQL does not contain this limit must apply it.
     pub own_limit: Option<u64>,
     /// Maximum number of rows to return.
     pub limit: u32,
@@ -56,7 +56,7 @@ pub enum RelationPresence {
     Unknown(String),
 }
 
-/// Engine that runs SQL, with its data.
+/// Engine that runs SQL, and the data that it reads.
 #[derive(Debug)]
 pub enum Engine {
     Duckdb(Vec<DataFile>),
@@ -65,8 +65,8 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Returns the engine that the arguments name, otherwise DuckDB if there are data files, otherwise the project's
-    /// dbt.
+    /// Returns the engine that the arguments name. Without a name, returns DuckDB if there are data files, otherwise
+    /// the project's dbt.
     pub fn select_engine(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
         let global = &session.global;
         let data = args.data.as_deref();
@@ -171,7 +171,8 @@ impl Engine {
         }
     }
 
-    /// Returns a schema inferred from the files of `--data`, if the engine reads files.
+    /// Returns the schema that the engine infers from the files in the `--data` folder. Returns `None` if the engine
+    /// cannot infer types.
     pub fn data_schema(&mut self, dialect: Dialect) -> Result<Option<Schema>, Failure> {
         Ok(self.schema_text()?.map(|text| Schema::from_text(&text, dialect).0))
     }
@@ -230,7 +231,7 @@ impl Engine {
         }
     }
 
-    /// Returns the columns of each relation, with the types as the warehouse names them. Only dbt supports this.
+    /// Returns the columns of each relation, with the warehouse's names for their types. Only dbt supports this.
     pub fn look_up_relations(&self, relations: &[Read]) -> Result<Vec<RelationLookup>, Failure> {
         match self {
             Self::Dbt(run) => dbt::look_up_relations(relations, run, run.deferred.as_deref()),
@@ -239,7 +240,7 @@ impl Engine {
     }
 
     /// Looks up whether each relation is built in this environment, even if queries read the relation from another
-    /// environment. Returns `None` if queries read no other environment.
+    /// environment. Returns `None` if queries never read from another environment.
     pub fn built_relations(&self, relations: &[Read]) -> Result<Option<Vec<RelationPresence>>, Failure> {
         match self {
             Self::Dbt(run) if run.deferred.is_some() => dbt::built_relations(relations, run).map(Some),
@@ -247,8 +248,8 @@ impl Engine {
         }
     }
 
-    /// Looks up one relation with a query for zero rows, because the answer contains the columns. `name` is written
-    /// as in SQL.
+    /// Looks up a relation by running a query for zero rows, because even an empty result lists the columns. `name` is
+    /// written as in SQL.
     fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<RelationPresence, Failure> {
         let sql = format!("select * from {name}\n");
         let asked = EngineRequest {

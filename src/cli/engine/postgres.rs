@@ -20,7 +20,7 @@ pub const PROGRAM: ExternalProgram = ExternalProgram {
     variable: "FORMULAC_PSQL",
     install: "install it with `apt-get install postgresql-client` or `brew install libpq`",
 };
-/// Help for a query that reads a missing relation.
+/// Help message for a query that reads a missing relation.
 const MISSING: &str = "create it on the server, or provide it as a file with `--data DIR`";
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
@@ -39,7 +39,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Returns the server that `PGHOST`, `PGDATABASE` and similar variables name.
+    /// Returns the server that the environment variables `PGHOST`, `PGDATABASE` and so on specify.
     pub fn from_environment() -> Self {
         Self {
             address: None,
@@ -52,7 +52,7 @@ impl Server {
         SCHEMES.iter().any(|scheme| text.starts_with(scheme))
     }
 
-    /// Returns the server that a URL names.
+    /// Returns the server at a URL.
     pub fn from_url(url: &str) -> Self {
         let (address, password) = without_password(url);
         Self {
@@ -63,7 +63,8 @@ impl Server {
 
     fn run(&self, script: &str) -> Result<ProgramOutput, Failure> {
         let mut command: Command = PROGRAM.command();
-        // psql ignores the user's settings and never asks for a password. NUL separates fields and rows.
+        // These options make psql ignore the user's settings, never ask for a password, and separate fields and rows
+        // with NUL.
         command.args(["-X", "-q", "-A", "-t", "-z", "-0", "-w", "-v", "ON_ERROR_STOP=1"]);
         command.env("PGCLIENTENCODING", "UTF8").env("PGAPPNAME", "formulac");
         if let Some(address) = &self.address {
@@ -139,7 +140,7 @@ fn percent_decode(text: &str) -> String {
 }
 
 /// Returns an error if a file cannot be loaded into the server. Only CSV files can be loaded, and a schema must specify
-/// their types.
+/// their column types.
 pub fn check_files(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
     let refused = |text: String, help: &str| Err(Failure::new(Exit::Usage, text).with_help(help));
     for file in files {
@@ -171,7 +172,7 @@ pub fn query(
     typed: Option<&Schema>,
 ) -> Result<Answer, Failure> {
     let sql = asked.sql;
-    // All results before the rows have two fields.
+    // Every row that the script prints before the query's own rows has two fields.
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
     for file in files {

@@ -17,7 +17,7 @@ const SHAPES: &str = include_str!("shapes.json");
 /// Version of the shapes. Adding a key does not change it.
 const VERSION: u32 = 1;
 
-/// Object that a command prints as JSON, with the version before the other keys.
+/// JSON object that a command prints. The version comes before all other keys.
 #[derive(Serialize)]
 pub struct VersionedJson<'v, T: Serialize> {
     version: u32,
@@ -85,10 +85,10 @@ pub fn command_schema(command: &str) -> Result<String, Failure> {
     Ok(render::json_text(&schema))
 }
 
-/// Converter of shapes to JSON Schema.
+/// Converts shapes to JSON Schema.
 struct SchemaExpansion<'s> {
     shapes: &'s Map<String, Value>,
-    /// Shared shapes that are referenced.
+    /// Names of the shared shapes that have been referenced so far.
     used: BTreeSet<&'s str>,
 }
 

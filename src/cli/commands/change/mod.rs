@@ -207,8 +207,8 @@ impl ChangeContext<'_> {
         BranchDifferences::new(&self.place, &self.repository, &proposal.base, environment)
     }
 
-    /// Returns the content hash of the differences. Returns an error if there are no differences or if they are not
-    /// committed.
+    /// Returns the content hash of the branch's differences. Returns an error if the branch has no differences or if
+    /// some of them are not committed.
     fn content_hash(&self, under_way: &BranchDifferences, base: &str) -> Result<String, Failure> {
         let Some(content) = &under_way.content else {
             return Err(

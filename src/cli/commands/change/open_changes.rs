@@ -22,7 +22,7 @@ pub struct BranchDifferences {
     pub project: Project,
     /// Environment whose rules apply.
     pub environment: Option<Environment>,
-    /// Files that the branch changes.
+    /// Files that are changed on the branch.
     pub files: Vec<DifferingContent>,
     /// Hash of the content that people wrote. `None` if no change was written by people.
     pub content: Option<String>,
@@ -45,8 +45,8 @@ pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, F
 }
 
 impl BranchDifferences {
-    /// Determines what the last commit changes compared with the base. The environment is `named` if set, otherwise
-    /// the environment of the base branch, otherwise the first environment that requires reviews.
+    /// Determines how the last commit differs from the base. Uses the environment `named` if it is set, otherwise the
+    /// base branch's environment, and otherwise the first environment that requires reviews.
     pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
         let tip = resolve_revision(repository, base)?;
         let Some(head) = repository.head_commit()? else {
@@ -152,8 +152,7 @@ impl BranchDifferences {
             .approval_state(self.project.people(), &events, &self.owners(&changes), content)
     }
 
-    /// Returns whether this branch contains an event of the change, or an event of the change refers to exactly the
-    /// content of this branch.
+    /// Returns whether an event of the change is recorded on this branch or refers to exactly this branch's content.
     pub fn is_for_change(&self, change: &Change) -> bool {
         let folder = format!("{CHANGES}/{}/", change.id);
         self.files.iter().any(|file| file.path.starts_with(&folder))
@@ -214,8 +213,8 @@ fn target_environment(project: &Project, base: &str, named: Option<&str>) -> Res
         .cloned())
 }
 
-/// Returns the specs that name their approvers, among the changed specs and those whose SQL changes because of
-/// the facts in `known.yml`. The approvers come from the commit at which the branch starts, because a change must not
+/// Returns the specs that name their own approvers. Only specs that are changed, or whose SQL changes because of
+/// `known.yml`, are included. The approvers come from the commit at which the branch starts, because a change must not
 /// choose its own approvers.
 fn named_approvers(
     place: &Workspace,

@@ -1,4 +1,4 @@
-//! `env check`: finds errors in the environments before a push or a build fails because of them.
+//! `env check`: finds errors in the environments' settings that would otherwise make a later push or build fail.
 
 use std::collections::BTreeMap;
 
@@ -160,7 +160,7 @@ fn check_branch(
     Ok(())
 }
 
-/// Reports roles that too few users have for the approvals that the environment requires.
+/// Reports each role that must approve changes to the environment but that too few users have.
 fn check_approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = place.project.people();
     for (role, count) in &environment.approvals {

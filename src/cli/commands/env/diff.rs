@@ -1,4 +1,4 @@
-//! `env diff`: compares the definitions in the work tree with those of an environment.
+//! `env diff`: compares the definitions in the work tree with the definitions in an environment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
-/// Maximum number of lines of a diff to show.
+/// Maximum number of lines to show per diff.
 const LINES: usize = 60;
 
 /// A generated model in the work tree and in the environment.

@@ -208,7 +208,8 @@ impl NamedRelation<'_> {
         Ok(comparison.between_relations(ours, theirs))
     }
 
-    /// Restricts the comparison to columns that both sides have, and records the columns that one side lacks.
+    /// Restricts the comparison to the columns that exist on both sides, and records the columns that are missing on
+    /// one side.
     fn restrict_to_common_columns(
         &self,
         model: &str,
@@ -261,7 +262,7 @@ impl RowComparison {
         };
         let told = proof.message();
         let _ = writeln!(out, "    {}", escape_hidden(told.lines().next().unwrap_or_default()));
-        // If both sides have the same rows, sums of floats differ only because of the order of addition.
+        // If both sides have the same rows, the sums of floats can differ merely because the order of addition differs.
         let counts = &proof.counts;
         let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only != [0, 0] || counts.unmatched > 0;
         let differs = |it: &&ColumnCounts| it.differing > 0 || (has_other_rows && it.sums[0] != it.sums[1]);

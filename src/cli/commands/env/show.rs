@@ -20,14 +20,14 @@ use crate::cli::workspace::Workspace;
 pub struct EnvironmentArtifacts {
     pub folder: PathBuf,
     pub age: Option<String>,
-    /// Whether the artifacts' models are in the environment's schema; `None` if that is unknown.
+    /// Whether the artifacts describe models in the environment's schema. `None` if this cannot be determined.
     pub is_own: Option<bool>,
-    /// Schema of one of the artifacts' models.
+    /// Schema of one of the models that the artifacts describe.
     pub schema: Option<String>,
 }
 
-/// Finds the artifacts of an environment, in its own folder or otherwise in the project's target folder. `is_own`
-/// records whether the artifacts belong to the environment.
+/// Finds an environment's artifacts in the environment's own artifacts folder or, if there are none, in the project's
+/// target folder. `is_own` records whether the artifacts belong to the environment.
 pub fn find_artifacts(place: &Workspace, environment: &Environment) -> Result<Option<EnvironmentArtifacts>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(None) };
     let own = environment::artifacts_folder(&place.root, &dbt.target_folder(), environment);

@@ -32,7 +32,8 @@ pub struct ImpactContext {
     pub specs: Vec<SpecModel>,
     /// Paths and contents of the specs.
     pub texts: Vec<(PathBuf, String)>,
-    /// Compiler of the specs. Built only if there are specs, because its schema is as large as the manifest.
+    /// Compiler for the specs. It is built only if the project has specs, because its schema is as large as the
+    /// manifest.
     compiler: OnceCell<Compiler>,
     omni: OmniFields,
     dialect: Option<Dialect>,
@@ -44,7 +45,7 @@ pub struct ImpactContext {
 
 impl ImpactContext {
     /// Reads the context. If `is_whole` is set, the source code of models and the descriptions of columns are also
-    /// read. Specs need these parts too, so they are always read if there are specs.
+    /// read. If the project has specs, these parts are always read, because compiling specs needs them.
     pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
         let given = session.global.project_dir.as_deref();
         let found = project::read_with_place(given)?;
@@ -82,7 +83,7 @@ impl ImpactContext {
                     .warn("warning: there is no dbt manifest, so only specs are known; run `dbt compile` to write one");
             }
         }
-        // If the catalog cannot be read, the error is reported immediately.
+        // Read the catalog now, so that an error in it is reported immediately.
         artifacts.as_ref().map(TargetFolder::catalog).transpose()?;
         let results = artifacts.as_ref().map(TargetFolder::run_results).transpose()?.flatten();
         let status = last_results(results.as_slice()).into_iter().map(|(id, last)| {
@@ -129,7 +130,7 @@ impl ImpactContext {
         })
     }
 
-    /// Returns the graph of the whole project, with the cached lineage of SQL.
+    /// Returns the graph of the whole project, using the cached SQL lineage.
     pub fn graph(&self) -> Graph<'_> {
         let beside = self.lineages.take().and_then(|thread| thread.join().ok());
         Graph::new(self.sources()).with_lineages(beside.unwrap_or_else(|| cache::read_lineages(&self.root)))
@@ -175,7 +176,7 @@ impl ImpactContext {
     }
 }
 
-/// Facts that the compiler of specs is built from.
+/// Facts from which the compiler for the specs is built.
 type ImpactFacts<'f> = (
     &'f Project,
     &'f formulac::Known,
@@ -255,7 +256,7 @@ fn omni_fields(session: &Session, project: &Project, root: &Path, dialect: Optio
     })
 }
 
-/// Reads Omni's files, reports their errors, and returns whether all files are free of errors.
+/// Reads Omni's files, reports their errors, and returns the fields and whether all files are free of errors.
 fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<Dialect>) -> (OmniFields, bool) {
     let mut files = Vec::new();
     let mut is_sound = true;

@@ -70,7 +70,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     Ok(exit_status(args.fail_on, &impact))
 }
 
-/// Returns the format that the options specify, otherwise the format that the file extension implies.
+/// Returns the format given by the options or, without such an option, the format that the file extension implies.
 fn output_format(args: &ImpactArgs) -> GraphFormat {
     if args.json {
         return GraphFormat::Json;

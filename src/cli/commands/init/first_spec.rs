@@ -16,7 +16,7 @@ pub struct FirstSpec {
     pub text: String,
 }
 
-/// Returns a spec for the model with the most known facts. The spec groups by month if the model has a date
+/// Returns a spec for the model about which the most facts are known. The spec groups by month if the model has a date
 /// column, and includes a sum if the model has a number column.
 pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
     let models = model_names(dbt);
@@ -65,7 +65,7 @@ fn model_names(dbt: &DbtProject) -> Vec<String> {
     names
 }
 
-/// Returns the schema from the last manifest, otherwise the schema from the properties files.
+/// Returns the schema from the last manifest or, without a manifest, from the properties files.
 fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     if let Some(artifacts) = dbt.artifacts()? {
         return Ok(artifacts.known_relations(dialect, None)?.schema);
@@ -83,7 +83,7 @@ fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
         .filter(|source| source.fault.is_none())
         .collect();
     let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
-    // Ignore the diagnostics, because files of other kinds do not matter here.
+    // Ignore the diagnostics: they may concern YAML files that do not describe relations.
     Ok(formulac::known::from_texts(&texts, dialect).0)
 }
 
@@ -147,7 +147,7 @@ fn date_column(relation: &Relation) -> Option<&str> {
     of(Type::Date).or_else(|| of(Type::Timestamp)).map(Column::name)
 }
 
-/// Returns a column whose sum is meaningful: a numeric column that is not a key.
+/// Returns a column that makes sense to sum: a numeric column that is not a key.
 fn amount_column(relation: &Relation) -> Option<&str> {
     let is_key = |column: &Column| {
         let name = column.name().to_ascii_lowercase();

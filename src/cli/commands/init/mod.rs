@@ -244,8 +244,8 @@ fn is_empty_folder(folder: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// Returns the files with the extension `ending` in a folder and its subfolders, sorted by path. Unreadable
-/// entries are skipped, because the files are only searched for useful facts.
+/// Returns the files with the extension `ending` in a folder and its subfolders, sorted by path. Skips entries that
+/// cannot be read, because the files only supply optional facts.
 fn find_files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

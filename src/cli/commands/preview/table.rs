@@ -42,7 +42,8 @@ pub fn format_table(answer: &Answer, width: Option<u16>) -> (String, usize) {
     (format!("{table}\n"), left_out)
 }
 
-/// Hides the last columns if the table is too wide even with narrow columns, and returns the number of hidden columns.
+/// Hides columns from the right if the table is too wide even when its columns are narrow. Returns the number of hidden
+/// columns.
 fn hide_columns(table: &mut Table, width: u16) -> usize {
     let widths = table.column_max_content_widths();
     let mut used = 1;

@@ -1,4 +1,4 @@
-//! `formulac release`: gives a name to the specs, dbt's files and Omni's files of one commit, with the changes
+//! `formulac release`: names one commit's version of the specs, dbt's files and Omni's files, and lists the changes
 //! since the last release.
 
 mod notes;
@@ -100,7 +100,8 @@ fn is_ready(
     Ok(head)
 }
 
-/// Returns the requested name, otherwise the last release's name with its last number increased by one.
+/// Returns the requested name. If no name is requested, increases the last number in the last release's name by one, or
+/// returns `v1` for the first release.
 fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
     let name = match (asked, last) {
         (Some(asked), _) => asked.to_owned(),
@@ -116,7 +117,7 @@ fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Rele
                 .with_help("use letters, digits, `.` and `-`, for example `v1.4`"),
         );
     }
-    // Hexadecimal numbers identify entries of the log.
+    // A hexadecimal number would be mistaken for the hash of a log entry.
     if name.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` looks like an entry of the log"))

@@ -1,5 +1,5 @@
-//! Finds the obstacles to a release: parts that are out of sync, failing tests, and missing approvals. All obstacles
-//! are reported at once.
+//! Finds the obstacles to a release: files that are out of sync, failing tests, and missing approvals. All obstacles
+//! are reported together.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Compares specs with the files generated from them: dbt's files since the last push, and Omni's fields.
+//! Compares specs with the files that are generated from them and with Omni's fields.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -30,7 +30,8 @@ pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) 
     Ok(parts)
 }
 
-/// Reports unknown columns and types that specs read, and facts in `known.yml` that dbt contradicts.
+/// Reports columns that specs read but whose existence or type is unknown, and facts in `known.yml` that dbt's
+/// artifacts contradict.
 fn knowledge_health(session: &Session, place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let target = TargetOptions::default();
     let dialect = place.dialect(&target)?;
@@ -250,7 +251,7 @@ fn fault_summary(found: &[FailureKind]) -> Option<String> {
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
 }
 
-/// Reports definitions that exist in both specs and Omni; `None` if there are none.
+/// Reports definitions that exist both in a spec and in Omni. Returns `None` if there are no such definitions.
 fn duplicates_health(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let sources = place.sources()?;
     let specs: Vec<(String, String)> = sources

@@ -21,7 +21,7 @@ pub struct PushCommit {
     pub paths: Vec<String>,
     /// Hash of the log entry, which identifies the commit.
     pub entry: String,
-    /// Branch before the commit. `begins` is the new branch that is created for the commit, if any.
+    /// Branch that is checked out before the commit. `begins` is the branch to create for the commit, if any.
     pub branch: String,
     pub begins: Option<String>,
 }
@@ -70,7 +70,7 @@ impl PushCommit {
         }
     }
 
-    /// Undoes the parts of the commit that were completed: staged files and the new branch.
+    /// Undoes the steps of the commit that have been completed: unstages the files and deletes the new branch.
     fn undo_commit(&self, repository: &Repository) -> Result<(), Failure> {
         repository.unstage_new_files(&self.paths)?;
         match &self.begins {
@@ -93,7 +93,7 @@ pub fn apply_and_commit(
     let is_applied = applied.is_ok();
     match applied.and_then(|()| finish(&mut disk, repository, &journal, commit)) {
         Ok(()) => Ok(()),
-        // The commit exists, so a later failure in git, such as in a hook, does not undo the commit.
+        // The commit exists, so keep it even if git failed afterwards, for example in a hook.
         Err(_) if commit.is_created(repository).unwrap_or(false) => {
             let _ = journal.finish(&mut disk);
             Ok(())
@@ -104,7 +104,7 @@ pub fn apply_and_commit(
     }
 }
 
-/// Changes all files or none in the work tree, and commits nothing.
+/// Changes either all files in the work tree or none, without a commit.
 pub fn apply_without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(), Failure> {
     let changes = resolve_paths(place, changes)?;
     if changes.is_empty() {
@@ -129,8 +129,8 @@ fn finish(
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     commit.create_commit(repository).or_else(|failure| {
-        // A formatter hook may reject the commit and change its files. The second attempt then commits the formatted
-        // files.
+        // A formatter hook may reject the commit after it changes the files. A second attempt then commits the
+        // formatted files.
         let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
         if is_rewritten {
             commit.create_commit(repository)
@@ -254,7 +254,7 @@ pub fn resolve_paths(
         if change.before.is_none() {
             differs_by_case(&mut disk, &path)?;
         }
-        // A file that is not UTF-8 was read with replacement characters, so it is detected as different.
+        // A file that is not valid UTF-8 was read with replacement characters, so its contents count as changed.
         let before = change.before.map(String::into_bytes);
         placed.push(FileChange {
             path,

@@ -19,7 +19,7 @@ const CLASHES: usize = 10;
 /// Maximum number of lines shown per diff.
 const LINES: usize = 20;
 
-/// Prints one conflict with its number and the total number of conflicts.
+/// Prints one conflict, headed by its number and the total number of conflicts.
 pub fn write_conflict(
     out: &mut String,
     place: &Workspace,
@@ -79,7 +79,7 @@ pub fn write_conflict(
     let texts = sides
         .each_ref()
         .map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
-    // For a file, show only the parts that differ, never the complete file.
+    // For a conflict between whole files, show only the parts that differ.
     let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_omni_conflict());
     let excerpts = if is_file { Default::default() } else { shorten(texts) };
     let mut line = |head: &str, place: &str, text: &str, by: &str| {
@@ -154,7 +154,7 @@ fn is_replaceable(conflict: &Conflict) -> bool {
     conflict.property == Property::Formula || conflict.is_omni_conflict()
 }
 
-/// Returns the name with which `resolve` selects only this conflict.
+/// Returns the name that makes `resolve` select only this conflict.
 fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
     let target = conflict_target(model, conflict);
     match model
@@ -176,7 +176,7 @@ pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-/// Returns the author, commit and subject of the last change of a file. Returns `None` if the file has uncommitted
+/// Returns the author, commit and subject of the last change to a file. Returns `None` if the file has uncommitted
 /// changes.
 fn last_change(repository: &Repository, path: &str) -> Option<String> {
     if !repository.uncommitted_paths(&[path.to_owned()]).ok()?.is_empty() {

@@ -33,8 +33,7 @@ impl WorkTreeDisk {
         self.root.join(path)
     }
 
-    /// Returns the location of a path that is to be written or removed. Returns an error if the path is outside the
-    /// project.
+    /// Returns the absolute path of a file to write or remove. Returns an error if the path is outside the project.
     fn checked_path(&self, path: &str) -> io::Result<PathBuf> {
         let whole = self.absolute_path(path);
         match self.bounds.resolve_path(&whole) {

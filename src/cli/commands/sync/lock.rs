@@ -49,8 +49,8 @@ impl ProjectLock {
     }
 }
 
-/// Creates the folder for files that belong to this work tree only. Git ignores them even if the repository's
-/// `.gitignore` does not.
+/// Creates the folder for files that belong to this work tree only. Git ignores these files even if the repository's
+/// `.gitignore` does not list the folder.
 pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), Failure> {
     let folder = root.join(LOCAL);
     bounds.resolve_path(&folder)?;

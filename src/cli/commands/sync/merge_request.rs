@@ -19,7 +19,7 @@ use crate::cli::workspace::Workspace;
 /// Path of the file that a push writes, relative to the project's folder.
 pub const FILE: &str = ".formulac/local/merge_request.md";
 
-/// Creates the description before or after a push. `log` is the log before the push.
+/// Creates the description of a merge request, before or after the push. `log` is the log as it was before the push.
 pub fn new(
     session: &Session,
     place: &Workspace,
@@ -164,7 +164,7 @@ fn format_warnings(found: &[FailureKind]) -> String {
     }
 }
 
-/// Formats the impact of the changed definitions as Markdown; `None` if there is no manifest.
+/// Formats the impact of the changed definitions as Markdown. Returns `None` if there is no manifest.
 fn impact_markdown(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<String>, Failure> {
     if place.artifacts()?.is_none() {
         return Ok(None);
@@ -215,7 +215,7 @@ fn changed_columns(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
     names
 }
 
-/// Explains how to submit the description to the forge.
+/// Explains how to create the merge request with this description on the forge.
 pub fn next_step(branch: &str, into: &str) -> String {
     format!(
         "the text of the merge request is in {FILE}: `gh pr create --base {into} --head {branch} --body-file \

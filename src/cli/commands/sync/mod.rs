@@ -1,4 +1,4 @@
-//! `plan`, `push`, `log` and `rollback`: transfer specs to dbt's files with plans, commit the changes with git, and
+//! `plan`, `push`, `log` and `rollback`: plan how to transfer specs to dbt's files, commit the changes with git, and
 //! record them in a log.
 
 mod adopt;

@@ -1,4 +1,4 @@
-//! Descriptions in the Omni model that users changed after the last pull.
+//! Finds descriptions in the Omni model that users have changed since the last pull.
 
 use formulac::sync::{DescriptionActions, PulledView, changed_descriptions as of_views};
 
@@ -7,7 +7,7 @@ use crate::cli::commands::pull::pull_records;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
-/// Parses a file as a view, with its path relative to the project's folder; `None` if no pull wrote the file.
+/// Parses a view file whose path is relative to the project's folder. Returns `None` if no pull wrote the file.
 pub fn pulled_view(place: &Workspace, file: &str, text: String) -> Option<PulledView> {
     let path = file.strip_prefix(&place.omni_folder())?.strip_prefix('/')?;
     let record = pull_records(&place.root).find(|record| record.path == path)?;

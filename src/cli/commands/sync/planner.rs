@@ -25,11 +25,11 @@ use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 
-/// Maximum number of committed versions of a spec that are compiled to find the version from which its files were
+/// Maximum number of committed versions of a spec to compile while searching for the version from which the files were
 /// generated.
 const EARLIER_TEXTS: usize = 20;
 
-/// A plan, with the models, diagnostics and tools that were needed to compute it.
+/// A plan, and the models, diagnostics and tools that were used to compute it.
 pub struct PlannedModels {
     pub plan: Plan,
     pub found: Vec<FailureKind>,
@@ -65,11 +65,10 @@ impl Toolbox {
         }
     }
 
-    /// Returns the same tools in the form that the library accepts.
+    /// Returns these tools in the form that the library expects.
     pub fn as_tools(&self) -> ReconcileTools<'_> {
         ReconcileTools {
-            // The compiler needs all models only if a file was edited, because the spec of that file is then compiled
-            // again.
+            // Add all models to the compiler only if a file was edited, because the file's spec is then compiled again.
             compiler: self.knowing.get_or_init(|| self.compiler.with_models(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),
@@ -94,7 +93,7 @@ impl PlannedModels {
     }
 }
 
-/// Base versions by model, with the contents of the file from which they were read.
+/// Base versions of each model, and the contents of the file that they were read from.
 type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
 
 /// Compiles all specs and compares them with the last push and with the files.
@@ -102,8 +101,8 @@ pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels
     plan_selected_models(session, place, &Selection::default())
 }
 
-/// Plans the push of the models that a selection chooses. A model that no spec describes any more is deleted only if
-/// all models are pushed.
+/// Plans the push of the models that a selection chooses. A model without a spec is deleted only if all models are
+/// pushed.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
@@ -214,7 +213,7 @@ pub fn plan_selected_models(
                 .ours
                 .is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
         });
-        // The base of a model that this spec reads may differ, so compile the base of this spec.
+        // A model that this spec reads may have changed since the base, so compile this spec's base again.
         let base = base.map(|base| {
             tools
                 .as_tools()
@@ -238,7 +237,7 @@ pub fn plan_selected_models(
     Ok(made)
 }
 
-/// Adds uncommitted edits of generated files that require no other change, such as comments, to the plans.
+/// Adds uncommitted edits to the plans if these edits, such as comments in generated files, require no other change.
 fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, CurrentSpec>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
     let files = |plan: &ModelPlan| -> Vec<String> {
         let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
@@ -311,9 +310,9 @@ fn reconcile_models(
         .collect()
 }
 
-/// Finds the base of a model that was never pushed and whose files a user edited. The files contain a hash of the
-/// generated contents, which identifies the spec version that produced them: the current version or one of the last
-/// committed versions.
+/// Finds the base of a model that was never pushed but whose files a user edited. Each file contains a hash of its
+/// generated contents. The hash identifies the version of the spec from which the file was generated: the current
+/// version or a recently committed one.
 fn find_unpushed_base(
     place: &Workspace,
     tools: &Toolbox,
@@ -366,7 +365,7 @@ fn ours_by_model(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<Str
     generation.models.iter().filter_map(one).collect()
 }
 
-/// Updates the paths in the bases of files that were moved since the last push. Returns the old paths by model.
+/// Updates the bases' paths to files that users have moved since the last push. Returns the old paths by model.
 fn follow_moved_files(
     place: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
@@ -403,7 +402,7 @@ fn all_specs(generation: &Generation<'_>) -> Vec<CompiledSpec> {
         .collect()
 }
 
-/// Compiles all specs again, some of them with different contents.
+/// Compiles all specs again, with other contents for some of them.
 fn generate_with_texts<'p>(
     place: &'p Workspace,
     compiler: &Compiler,
@@ -425,7 +424,7 @@ pub fn was_pushed(place: &Workspace) -> bool {
 
 fn read_states(place: &Workspace) -> ModelStates {
     let folder = place.root.join(STATES);
-    // Subfolders contain the records of pulls, so skip them.
+    // Skip subfolders, because they contain the records of pulls.
     let files = folder::find_files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
     let read = own.filter_map(|path| {

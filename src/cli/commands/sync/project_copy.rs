@@ -1,5 +1,6 @@
-//! Copy of the dbt project after the changes of a plan. dbt does not follow links to folders, so the folders in which
-//! dbt looks for files are real folders in the copy. Their files are links to the project's files.
+//! Temporary copy of the dbt project in which a plan's changes are already made. dbt does not follow links to folders,
+//! so the folders in which dbt looks for files are real folders in the copy. The unchanged files in them are links to
+//! the project's files.
 
 use crate::cli::folder::or_current_folder;
 use crate::cli::source::read_text;
@@ -15,22 +16,22 @@ use tempfile::TempDir;
 use crate::cli::bounds::absolute_path;
 use crate::cli::dbt_project::DbtProject;
 
-/// Folders at the top of a project that dbt and git write. They are not part of the project.
+/// Top-level folders that are omitted from the copy, because dbt, git or formulac generates their contents.
 const WRITTEN: [&str; 4] = ["target", "logs", ".git", ".formulac"];
 const PACKAGE_FILES: [&str; 2] = ["packages.yml", "dependencies.yml"];
 
-/// A copy of a project. Dropping the value removes the copy, but not the files that its links lead to.
+/// A copy of a project. Dropping the value removes the copy, but not the files that its links point to.
 pub struct ProjectCopy {
     folder: TempDir,
     /// The project's folder in the copy.
     pub root: PathBuf,
 }
 
-/// Texts of files by path, relative to the project's folder. `None` if the file is removed.
+/// New contents of changed files by path, relative to the project's folder. `None` means that the file is removed.
 pub type CopyChanges<'c> = BTreeMap<PathBuf, Option<&'c str>>;
 
 impl ProjectCopy {
-    /// Creates a copy of the project in `root` with these changes.
+    /// Creates a copy of the project in `root` and makes the changes in the copy.
     pub fn create_copy(root: &Path, dbt: &DbtProject, changes: &CopyChanges<'_>) -> io::Result<Self> {
         let root = fs::canonicalize(or_current_folder(root))?;
         let (inside, mut outside) = split_paths(&root, dbt.all_paths.iter().map(PathBuf::from));
@@ -39,8 +40,7 @@ impl ProjectCopy {
             .chain([PathBuf::from(&dbt.packages_path)]);
         outside.extend(split_paths(&root, packages).1);
         let folder = tempfile::Builder::new().prefix("formulac-").tempdir()?;
-        // Paths such as `../macros` lead to the same folder as in the project if the parent folders have the same
-        // names.
+        // Give the copy's parent folders the same names as the project's, so that paths such as `../macros` stay valid.
         let above = outside.iter().map(|path| path.up).max().unwrap_or_default();
         let names: Vec<&OsStr> = root.iter().collect();
         let names = names.get(names.len().saturating_sub(above + 1)..).unwrap_or_default();
@@ -80,17 +80,18 @@ impl ProjectCopy {
     }
 }
 
-/// Path that leads out of the project: the number of folders up, the remaining path, and the absolute path.
+/// Path that leads out of the project: how many folders it goes up, the remaining path, and the absolute path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct OutsidePath {
-    /// Outer folders come first, because they include the folders inside them.
+    /// Depth, so that outer folders are sorted before the folders inside them.
     depth: usize,
     up: usize,
     below: PathBuf,
     whole: PathBuf,
 }
 
-/// Splits paths into those in the project, relative to its folder, and those that lead out of it.
+/// Splits paths into those inside the project, relative to the project's folder, and those that lead out of the
+/// project.
 fn split_paths(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<OutsidePath>) {
     let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
     for path in named {
@@ -125,7 +126,7 @@ fn split_paths(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeS
     (inside, outside)
 }
 
-/// Returns the folders of packages that are not downloaded, from `local:` in the package files.
+/// Returns the folders of local packages, which the package files list under `local:`.
 fn local_packages(root: &Path) -> Vec<PathBuf> {
     let of = |file: &str| -> Vec<PathBuf> {
         let text = read_text(root.join(file)).unwrap_or_default();

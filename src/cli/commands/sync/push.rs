@@ -181,7 +181,7 @@ fn report(
     session.print_json(&data)
 }
 
-/// Returns a plan as JSON for a later push, with the selection that it was made for.
+/// Returns a plan as JSON for a later push, including the selection that the plan covers.
 pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     let mut kept = plan.json();
     if let (false, Value::Object(fields)) = (selection.is_everything(), &mut kept) {
@@ -304,13 +304,14 @@ impl PushBranch {
     }
 }
 
-/// Returns the prefix of the names of branches that pushes to an environment create.
+/// Returns the name prefix of the branches that pushes to an environment create.
 fn branch_prefix(environment: &Environment) -> String {
     format!("formulac/{}-", environment.name)
 }
 
-/// Returns an error if a protected environment would be changed from any branch other than its own. If `or_begun` is
-/// set, also allows a branch that an earlier push created, because repeating that push there changes nothing.
+/// Returns an error if a command would change a protected environment while another branch than the environment's is
+/// checked out. If `or_begun` is set, also allows a branch that an earlier push created, because repeating that push
+/// there changes nothing.
 pub fn refuse_elsewhere(
     session: &Session,
     place: &Workspace,
@@ -360,7 +361,7 @@ fn required_branch(
     )
 }
 
-/// Asks for confirmation unless `yes` is set. Returns an error if there is no terminal to ask in.
+/// Asks for confirmation unless `yes` is set. Returns an error if the command does not run in a terminal.
 pub fn confirm(yes: bool, question: &str) -> Result<bool, Failure> {
     if yes {
         return Ok(true);
@@ -408,7 +409,7 @@ fn write(
     commit(place, repository, branch, what)
 }
 
-/// Changes that are to be written, committed and logged.
+/// Changes to write, commit and log.
 pub struct PushAction {
     pub did: &'static str,
     pub title: String,

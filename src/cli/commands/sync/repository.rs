@@ -18,7 +18,7 @@ pub struct Repository {
     folder: PathBuf,
 }
 
-/// Operations of git that a user has started but not completed.
+/// Git operations that a user may have started but not completed.
 const BEGUN: [(&str, &str); 5] = [
     ("MERGE_HEAD", "a merge"),
     ("rebase-merge", "a rebase"),
@@ -148,7 +148,7 @@ impl Repository {
         self.run_git(&["switch", "--quiet", "-c", name]).map(|_| ())
     }
 
-    /// Returns to a branch, and deletes the branch that `begin_branch` created.
+    /// Switches back to a branch, and deletes the branch that `begin_branch` created.
     pub fn leave_branch(&self, begun: &str, back: &str) -> Result<(), Failure> {
         self.run_git(&["symbolic-ref", "HEAD", &format!("refs/heads/{back}")])?;
         self.run_git(&["branch", "--quiet", "-D", "--", begun]).map(|_| ())
@@ -163,8 +163,9 @@ impl Repository {
         self.commit_with(&args, paths)
     }
 
-    /// Makes the last commit, the index and these files agree after hooks ran. Otherwise, changes that a hook staged
-    /// would be missing from the index, and changes that a hook did not stage would be missing from the commit.
+    /// Makes the last commit, the index and these files agree after commit hooks have run. Otherwise, changes that a
+    /// hook staged would be missing from the index, and changes that a hook did not stage would be missing from the
+    /// commit.
     pub fn follow_hooks(&self, paths: &[String]) -> Result<(), Failure> {
         self.reset_committed()?;
         let rewritten = self.uncommitted_paths(paths)?;
@@ -175,7 +176,7 @@ impl Repository {
         self.reset_committed()
     }
 
-    /// Resets the index to the last commit, for the files of that commit.
+    /// Resets the index entries of the last commit's files to that commit.
     fn reset_committed(&self) -> Result<(), Failure> {
         // A hook may have committed files outside of the project's folder.
         let top = self.top_folder()?;
@@ -258,7 +259,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Returns those of these files that differ from the last commit or are not part of it.
+    /// Returns the given files that differ from the last commit or are missing from it.
     pub fn uncommitted_paths(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let prefix = self.run_git(&["rev-parse", "--show-prefix"])?;
         let args = [

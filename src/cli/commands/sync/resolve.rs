@@ -1,5 +1,5 @@
-//! `formulac resolve`: resolves a conflict in the work tree as the user chooses. The next push then includes the
-//! result.
+//! `formulac resolve`: resolves a conflict in the work tree in favor of the side that the user chooses. The next push
+//! then includes the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -159,7 +159,7 @@ impl ResolveWork<'_> {
         Ok(())
     }
 
-    /// Writes the same description to both files: to Omni's file, and to the file in which people describe the node
+    /// Writes the chosen description both to Omni's file and to the properties file in which people describe the node
     /// for dbt.
     fn resolve_description(
         &mut self,
@@ -245,7 +245,7 @@ impl ResolveWork<'_> {
             }
             session.report_action(&format!("wrote {path}"));
             written.push(path.clone());
-            // A rejected hand edit may not be part of any commit, so save it.
+            // Save a rejected hand edit, because it may not be in any commit.
             if let (Some(before), ConflictSide::Ours | ConflictSide::Base | ConflictSide::Edit) = (&before, side)
                 && path.starts_with(&self.place.output_folders().0)
             {
@@ -301,7 +301,7 @@ fn edit_by_hand(conflict: &Conflict) -> Result<String, Failure> {
     // An editor may replace the file, so the file is not kept open.
     let path = file.into_temp_path();
     fs::write(&path, &begin).map_err(|error| failed(&error))?;
-    // The name of the editor may be followed by options.
+    // The setting may contain options after the editor's name.
     let mut words = editor.split_whitespace();
     let status = Command::new(words.next().unwrap_or_default())
         .args(words)

@@ -1,5 +1,5 @@
-//! Revisions in git: where branches diverged, the files that differ between two revisions, and the commits between
-//! them.
+//! Git revisions: the commit at which branches diverged, and the files that differ and the commits between two
+//! revisions.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ const RECORDS: [&str; 2] = [CHANGES, formulac::sync::LOG];
 impl Repository {
     /// Returns the commit of a revision, or `None` if there is no such revision.
     pub fn resolve_commit(&self, revision: &str) -> Result<Option<String>, Failure> {
-        // git would interpret the revision as an option.
+        // git would interpret a revision with a leading `-` as an option.
         if revision.starts_with('-') || revision.is_empty() {
             return Ok(None);
         }
@@ -140,8 +140,8 @@ impl Repository {
         Ok(files)
     }
 
-    /// Returns the commits between two revisions, oldest first, with the files of the project that each commit changed.
-    /// Signatures are checked only if `signed` is set.
+    /// Returns the commits between two revisions, oldest first, each with the project files that it changed. Signatures
+    /// are checked only if `signed` is set.
     pub fn commits_between(&self, base: &str, head: &str, signed: bool) -> Result<Vec<Commit>, Failure> {
         let signature = if signed { "%G?%x00%GS" } else { "%x00" };
         let format = format!("--format=%H%x00%an <%ae>%x00%cn <%ce>%x00{signature}%x00%P%x00");
@@ -199,8 +199,8 @@ impl Repository {
         Ok(commits)
     }
 
-    /// Returns the first-parent commits of this branch, oldest first, since a commit or from the beginning. Each commit
-    /// comes with its parent and its title.
+    /// Returns the first-parent commits of this branch, oldest first, starting after `since` if it is set. Each commit
+    /// is returned with its parent and its title.
     pub fn first_parents(&self, since: Option<&str>) -> Result<Vec<(String, Option<String>, String)>, Failure> {
         let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
         let output = self.run_git(&[

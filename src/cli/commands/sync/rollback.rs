@@ -198,7 +198,7 @@ impl RollbackTarget {
     }
 }
 
-/// Returns the differences between that commit and the current files, in all files that a push may change.
+/// Returns the changes that restore the commit's version of all files that a push may change.
 fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.output_folders();
     let folders = [
@@ -208,7 +208,7 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
         place.omni_folder(),
         STATES.to_owned(),
     ];
-    // A push since then may also have changed other files, such as properties files that users maintain.
+    // A later push may also have changed other files, such as properties files that users maintain.
     let logged = repository.files_in_commit(commit, &[LOG.to_owned()])?;
     let since = log
         .entries

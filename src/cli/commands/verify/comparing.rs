@@ -1,4 +1,5 @@
-//! Determines the comparisons for a model: the built model with its formula, and with each relation in `compare:`.
+//! Prepares a model's comparisons: the built model is compared with the model's formula and with each relation in
+//! `compare:`.
 
 use std::collections::BTreeSet;
 
@@ -27,8 +28,8 @@ pub struct ModelComparer<'c> {
     pub place: &'c Workspace,
     pub engine: &'c Engine,
     pub presences: Vec<(Read, RelationPresence)>,
-    /// Presences of the relations in this environment alone, if `presences` includes relations of another environment.
-    /// A model is verified in this environment.
+    /// Whether each relation is built in this environment. Set only if `presences` may refer to relations of another
+    /// environment, because the models under verification must be built in this environment.
     pub built: Option<Vec<(Read, RelationPresence)>>,
     pub typed: Option<&'c Schema>,
     pub args: &'c VerifyArgs,
@@ -38,9 +39,9 @@ pub struct ModelComparer<'c> {
 struct VerifiedModel<'m> {
     compiled: &'m CompiledSpec,
     tables: Vec<String>,
-    /// Columns whose values are never written to a file.
+    /// Columns whose values must not be written to any file.
     hidden: BTreeSet<String>,
-    /// Query whose duration is measured. Only the first comparison includes it.
+    /// Query whose duration is measured. The query runs only with the first comparison.
     timed: Option<String>,
     verified: VerificationResult,
     /// Comparisons that an engine evaluates, each with the index of its proof.
@@ -103,8 +104,8 @@ impl ModelComparer<'_> {
             verified,
             pairs: Vec::new(),
         };
-        // If the data are files, or if another environment supplies models that this environment has not built, the
-        // built model may be missing, provided that the spec has other comparisons.
+        // The built model may be missing if the spec has other comparisons, and if the data comes from files or another
+        // environment supplies the models that this environment has not built.
         let is_missing = |it: &Comparison| {
             it.own_relation().is_some_and(|read| {
                 matches!(
@@ -257,7 +258,7 @@ impl ModelComparer<'_> {
 }
 
 impl VerificationResult {
-    /// Adds the result of a comparison, even if the comparison was impossible.
+    /// Adds the result of a comparison, which may be the reason why the comparison was impossible.
     fn add(&mut self, proof: Proof) {
         self.evidence.proofs.push(proof);
         self.compared.push(super::ComparedColumn::default());

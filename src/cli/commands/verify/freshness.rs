@@ -1,6 +1,6 @@
-//! Build times of models and freshness of their sources, in the current environment and in all other environments that
-//! have artifacts. The artifacts of the current environment are in dbt's target folder. The artifacts of other
-//! environments are in subfolders named after the environments.
+//! Determines when models were built and how fresh their sources are, in the current environment and in each other
+//! environment that has artifacts. The artifacts of the current environment are in dbt's target folder. The artifacts
+//! of other environments are in subfolders named after the environments.
 
 use std::time::SystemTime;
 
@@ -52,8 +52,8 @@ impl<'k> KnownBuild<'k> {
         let of = |it: &Environment| environment::artifacts_folder(&place.root, &target, it);
         let all = place.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
-        // dbt's own target folder contains the last run of any environment. An environment may also have its own
-        // folder.
+        // dbt's own target folder contains the artifacts of the last run, in whichever environment it was. An
+        // environment may also have a separate artifacts folder.
         let own = chosen
             .map(of)
             .filter(|folder| folder.is_dir())
@@ -73,7 +73,7 @@ impl<'k> KnownBuild<'k> {
         })
     }
 
-    /// Returns the state of a model in each environment with artifacts, this environment first.
+    /// Returns the state of a model in each environment that has artifacts. The current environment comes first.
     pub fn build_states(&self, model: &str) -> Vec<BuildState> {
         let standing = |(environment, beside): &(Option<String>, RunArtifacts)| {
             let last = last_results(&beside.runs);
@@ -164,7 +164,7 @@ impl BuildState {
             .is_some_and(|source| source.status == Status::Error)
     }
 
-    /// Describes the state; `None` if nothing is known.
+    /// Describes the state of the model, or returns `None` if nothing is known about it.
     pub fn message(&self, is_here: bool) -> Option<String> {
         let mut parts = Vec::new();
         if let Some((at, status)) = &self.built {

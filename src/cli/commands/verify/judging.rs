@@ -1,5 +1,5 @@
-//! Runs comparisons on the engine, as many in one query as it supports: the counts, and the largest differences
-//! if there are any.
+//! Runs comparisons on the engine, with as many queries per engine call as possible. Queries the counts and, if there
+//! are differences, the rows that differ most.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub struct ComparedColumn {
 /// Two relations that are compared.
 pub struct RowPair {
     pub comparison: Comparison,
-    /// Proof, with the facts that are known without a query.
+    /// Proof, which so far contains only the facts that need no query.
     pub proof: Proof,
     /// Relations in the query, as the query spells them.
     pub tables: Vec<String>,
@@ -39,7 +39,7 @@ pub struct RowPair {
 pub struct JudgedComparison {
     pub proof: Proof,
     pub compared: ComparedColumn,
-    /// Engine that ran the comparison; empty if there was none.
+    /// Engine that ran the comparison. Empty if no engine ran it.
     pub engine: String,
     /// Duration of the measured query, in seconds.
     pub seconds: Option<f64>,
@@ -128,7 +128,7 @@ impl DifferenceJudge<'_> {
     }
 }
 
-/// Returns the counts of a comparison, or the reason for their absence.
+/// Returns the counts of a comparison, or the reason why there are none.
 fn judge_counts(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     let unproven = |why: String| {
         let mut judged = JudgedComparison {

@@ -1,5 +1,5 @@
-//! `formulac verify`: compares built models with their formulas and with the relations in `compare:`, row by row.
-//! Measures durations, checks freshness, and saves the results as evidence.
+//! `formulac verify`: compares built models with their formulas and with the relations in `compare:`, row by row. Also
+//! measures how long queries and builds take, checks freshness, and saves the results as evidence.
 
 mod comparing;
 mod freshness;
@@ -37,7 +37,8 @@ use comparing::{ModelComparer, VerifySubject};
 use freshness::{BuildState, KnownBuild};
 use judging::ComparedColumn;
 
-/// Tags of columns whose values are never written to a file, even if the project does not inherit these tags.
+/// Tags that mark a column as personal, so that its values are never written to a file, even if the project does not
+/// inherit these tags.
 const PERSONAL: [&str; 2] = ["pii", "PII"];
 
 /// Result of a verification for one model.
@@ -45,7 +46,7 @@ pub struct VerificationResult {
     pub evidence: Evidence,
     /// Comparisons with their rows, in the order of the evidence's proofs.
     pub compared: Vec<ComparedColumn>,
-    /// Duration of the verification and of the build.
+    /// How long the verification and the build took.
     pub timing: Timing,
     /// Duration of the formula's query in the previous verification.
     pub last_seconds: Option<f64>,
@@ -55,8 +56,7 @@ pub struct VerificationResult {
     pub over_budget: Vec<String>,
     /// State in each environment, starting with the current environment.
     pub standings: Vec<BuildState>,
-    /// Whether no file contains the built model, so that the relations in `compare:` are compared with its formula
-    /// only.
+    /// Whether the model is not built, so that only its formula is compared with the relations in `compare:`.
     pub is_unbuilt: bool,
 }
 
@@ -106,7 +106,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         FactPrecedence::Committed,
         dialect,
     )?;
-    // If a schema is specified, it describes the columns of the files.
+    // A schema given by the user describes the columns of the data files.
     let shown = if target.schema.is_none() {
         engine.data_schema(dialect)?
     } else {
@@ -162,7 +162,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         .iter()
         .map(|subject| subject.compiled.comparisons().len() + 1)
         .sum();
-    // dbt runs many comparisons in one call, and its call shows progress itself.
+    // The dbt engine needs no bar, because it runs many comparisons in one call that shows its own progress.
     let bar = (!engine.runs_models()).then(|| progress::start_bar(session, comparisons, "comparing"));
     let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
     bar.iter().for_each(ProgressBar::finish_and_clear);
@@ -182,7 +182,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     Ok(exit(&all, &faulty))
 }
 
-/// Returns the exit status. A verification that compares nothing proves nothing, so it fails.
+/// Returns the exit status. A verification without any comparison fails, because it proves nothing.
 fn exit(all: &[VerificationResult], faulty: &[FailureKind]) -> Exit {
     let nothing = if all.is_empty() && faulty.is_empty() {
         Exit::Failed
@@ -194,9 +194,9 @@ fn exit(all: &[VerificationResult], faulty: &[FailureKind]) -> Exit {
         .fold(nothing.most_severe(Exit::from_failures(faulty)), Exit::most_severe)
 }
 
-/// Spec, with its path relative to the project. The path is `None` if the spec is not in the project.
+/// A spec and its path relative to the project. The path is `None` for a spec outside the project.
 type VerifyInput = (SourceText, Option<String>);
-/// Path of a spec as in [`VerifyInput`], and the contents of the spec.
+/// Path of a spec, in the form of [`VerifyInput`], and the spec's contents.
 type VerifyText = (Option<String>, String);
 
 /// Returns all specs of the project, and named specs outside of the project.
@@ -309,7 +309,7 @@ fn last_seconds(place: &Workspace, evidence: &Evidence) -> Option<f64> {
     last.formula_seconds.filter(|_| is_same)
 }
 
-/// Reports formulas and builds that exceed their budget, which comes from `--budget`, or otherwise from the spec.
+/// Reports formulas and builds that take longer than the budget in `--budget` or, without that option, in the spec.
 fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args: &VerifyArgs) -> Result<(), Failure> {
     let Some(text) = args.budget.as_deref().or(compiled.budget()) else {
         return Ok(());

@@ -40,7 +40,7 @@ pub fn print_all(
 /// Label for a model that is not built, so that only its formula can be compared.
 const UNBUILT: &str = "not built here";
 
-/// Formats one line per comparison with its rows below, then the other facts about the model.
+/// Formats one line per comparison, followed by its differing rows, and then the other facts about the model.
 fn format_all(all: &[VerificationResult]) -> String {
     let width = all
         .iter()
@@ -56,7 +56,7 @@ fn format_all(all: &[VerificationResult]) -> String {
             out.push_str(&format!("- {name:width$}  its formula: {UNBUILT}\n"));
         }
         for (proof, compared) in proofs_with_columns(verified) {
-            // The facts about durations follow the first line.
+            // The lines about durations follow the first comparison's line.
             let own = std::mem::take(&mut own);
             out.push_str(&format!(
                 "{} {name:width$}  {}{own}\n",
@@ -144,7 +144,7 @@ fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
     (facts, others.collect())
 }
 
-/// Returns a message that names the environment with the oldest build, if the builds differ in age.
+/// Returns a message that names the environment with the oldest build, if the environments' builds differ in age.
 fn outdated_builds(standings: &[BuildState]) -> Option<String> {
     let built = standings
         .iter()
