@@ -100,8 +100,7 @@ pub fn relations_query(relations: &[RelationReference]) -> String {
     )
 }
 
-/// Returns `query` in a form for `dbt show` that first runs the query `timed` and logs the duration of `timed` in
-/// seconds.
+/// Wraps `query` for `dbt show`, so that dbt first runs the query `timed` and logs how many seconds `timed` took.
 #[must_use]
 pub fn duration_query(timed: &str, query: &str) -> String {
     let took = timed_run_jinja(timed);
@@ -136,7 +135,7 @@ pub fn answers_query(queries: &[(&str, Option<&str>)]) -> String {
     out
 }
 
-/// Returns Jinja that runs a query and sets `formulac_took` to its duration in seconds.
+/// Returns Jinja that runs a query and sets `formulac_took` to the query's duration in seconds.
 fn timed_run_jinja(timed: &str) -> String {
     let now = "modules.datetime.datetime.now()";
     format!(

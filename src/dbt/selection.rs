@@ -100,8 +100,8 @@ pub const STATES: &[&str] = &[
     "unmodified",
 ];
 
-/// Values of the method `state` that dbt supports but this module does not. Each comes with the property that it
-/// compares.
+/// Values of the method `state` that dbt supports but this module does not. Each value is paired with the property that
+/// it compares.
 pub const STATES_OF_DBT: &[(&str, &str)] = &[
     ("modified.contract", "the columns and constraints of contracts"),
     ("modified.macros", "the code of macros"),
@@ -116,7 +116,8 @@ pub const STATES_OF_DBT: &[(&str, &str)] = &[
 struct SelectionCriterion<'s> {
     method: &'s str,
     value: &'s str,
-    /// Maximum distance of the ancestors. `None` if there is no leading `+`. `children` is the same for a trailing `+`.
+    /// Maximum distance of the ancestors. `None` if there is no leading `+`. `children` is the maximum distance of the
+    /// descendants, for a trailing `+`.
     parents: Option<usize>,
     children: Option<usize>,
     childrens_parents: bool,

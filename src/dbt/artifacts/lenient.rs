@@ -27,7 +27,7 @@ impl LenientText<'_> {
 #[derive(Debug, Default)]
 pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 
-/// `true`, `false`, or neither.
+/// Boolean; `None` if the value is neither `true` nor `false`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LenientFlag(pub Option<bool>);
 
@@ -98,7 +98,7 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Returns the texts of the scalars in a list, or the text of a single scalar.
+    /// Returns the scalars in a list as texts, or a single scalar as a list of one text.
     pub fn into_words(self) -> LenientTexts<'a> {
         LenientTexts(match self {
             Self::List(items) => items.into_iter().filter_map(|item| item.into_text().0).collect(),
