@@ -28,8 +28,7 @@ pub(super) struct CardinalityQuery {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the joins that are declared to find at most one row but are not proven to. Adds a warning for each of
-    /// them.
+    /// Returns the joins that are declared, but not proven, to find at most one row. Adds a warning for each such join.
     pub(super) fn unproven_joins(
         &self,
         plan: &StepPlan<'_>,
@@ -288,7 +287,8 @@ pub(super) fn check_supported(
     }
 }
 
-/// Reports join conditions that read relations joined later, and join conditions that use random values of definitions.
+/// Reports join conditions that read relations joined later, and join conditions that use random values from
+/// definitions.
 pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (role, definition) in plan.roles.iter().zip(&program.definitions) {

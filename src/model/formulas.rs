@@ -35,7 +35,8 @@ impl StepFormulas {
         Self::with_using(step, &[], source)
     }
 
-    /// Collects the formulas of a step. `using` contains the conditions of joins with `using`.
+    /// Collects the formulas of a step. The parameter `using` contains the join conditions that result from `using`
+    /// keys.
     pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<SpelledFormula<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
         // If a sheet column is a timeframe, this step computes it under the column's name.

@@ -1,5 +1,5 @@
-//! Arithmetic over totals: determines the results that can be summed again, and the formulas over columns for the other
-//! results.
+//! Arithmetic over totals: determines which results can be summed again, and derives formulas over columns for the
+//! other results.
 
 use super::Lost;
 use super::classes::{TotalClass, TotalKind, ValueClass, truncation_unit};
@@ -25,8 +25,8 @@ pub(super) struct WrittenSum {
     pub ratio: Option<(String, String)>,
 }
 
-/// Returns the class of a value that combines other values. It is lost if an operand is a total, and otherwise a row
-/// value if an operand is a row value.
+/// Returns the class of a value that combines other values. The result is lost if an operand is a total. Otherwise, the
+/// result is a row value if an operand is a row value.
 pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
     let mut all = ValueClass::Constant;
     for value in values {

@@ -1,11 +1,11 @@
-//! Additivity: whether the values of a column can be computed when the rows of its model are aggregated again. The
+//! Additivity: whether a column's values can still be computed after the rows of the model are aggregated again. The
 //! values can be summed, can be computed from other columns that can be aggregated, or are lost.
 //!
-//! The aggregated column must equal the formula grouped by fewer keys. `SUM` and `COUNT`, and sums, differences and
-//! constant multiples of them, can be summed. For `MIN` and `MAX`, the result is the minimum or maximum of the values.
-//! For quotients, products and sums of such columns, the formula is applied to the aggregated columns. All other
-//! columns cannot be aggregated, because the rows lack the necessary data: the count for an average, the values for a
-//! distinct count, the other rows for a window.
+//! Aggregating the column must give the same values as evaluating its formula with fewer grouping keys. `SUM` and
+//! `COUNT`, and sums, differences and constant multiples of them, can be summed. For `MIN` and `MAX`, the result is the
+//! minimum or maximum of the values. For quotients, products and sums of such columns, the formula is applied to the
+//! aggregated columns. All other columns cannot be aggregated, because the rows lack the necessary data: the count for
+//! an average, the values for a distinct count, the other rows for a window.
 
 mod arithmetic;
 mod classes;

@@ -64,7 +64,7 @@ pub(super) struct SingularTest {
     /// Name of the file.
     pub name: String,
     pub config: TestConfig,
-    /// Meaning of a returned row, for readers of the query.
+    /// Explanation of what a returned row means, for readers of the query.
     pub about: String,
     /// Query of the test, for dbt.
     pub sql: String,

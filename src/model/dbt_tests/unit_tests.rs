@@ -346,7 +346,7 @@ fn describe_value(value: &Node) -> String {
         .map_or_else(|| value.kind_name().to_string(), |text| format!("`{text}`"))
 }
 
-/// Returns `raw.orders` in the form `source('raw', 'orders')`.
+/// Converts a table name such as `raw.orders` to the form `source('raw', 'orders')`.
 fn source_call(from: &RelationReference) -> String {
     let spelled = from.display_name();
     let parts: Vec<&str> = spelled.rsplit('.').take(2).collect();

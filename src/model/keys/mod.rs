@@ -114,7 +114,7 @@ impl Key {
     }
 }
 
-/// Keys of one kind of mapping.
+/// Table of the keys that one kind of mapping accepts.
 #[derive(Debug)]
 pub struct KeyTable {
     /// Title in the JSON Schema.

@@ -22,7 +22,7 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing")).with_help(help));
     }
 
-    /// Returns the value of a key that is a string or a formula.
+    /// Returns the value of a key if the value is a string or a formula.
     pub(crate) fn text(&self, node: &'y Node, key: &str) -> Option<SpannedText<'y>> {
         let value = node.get(key)?;
         Some(SpannedText {
@@ -183,8 +183,8 @@ impl<'y> Loader<'y, '_> {
         Some(cut)
     }
 
-    /// Returns the pairs of a mapping without the pairs that are caused by a comma in a formula. `is_formula` returns
-    /// whether the value of a key is a formula.
+    /// Returns the pairs of a mapping, except pairs that exist only because a formula contains a comma. `is_formula`
+    /// returns whether the value of a key is a formula.
     pub(crate) fn complete_pairs<'n>(
         &mut self,
         node: &'n Node,
