@@ -7,7 +7,7 @@ use super::header::hash;
 use super::jinja::escape_raw;
 use super::yaml_output::YamlOutput;
 
-/// Maximum number of characters of a description in the properties file. `MOST_LINES` is the maximum number of lines.
+/// Maximum number of characters in a description in the properties file. `MOST_LINES` is the maximum number of lines.
 const MOST_CHARACTERS: usize = 300;
 const MOST_LINES: usize = 3;
 

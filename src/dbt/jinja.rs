@@ -107,7 +107,7 @@ pub fn duration_query(timed: &str, query: &str) -> String {
     format!("{took}{{% if execute %}}{{% do log('{TOLD}' ~ tojson(formulac_took), info=true) %}}{{% endif %}}{query}")
 }
 
-/// Returns a query for `dbt show` that runs several queries. An optional timed query runs before each of them. dbt logs
+/// Returns a query for `dbt show` that runs several queries. An optional timed query runs before each query. dbt logs
 /// one line per query, in order, with the duration of the timed query in seconds, the column names, and the rows with
 /// values as strings: `[0.25, ["n"], [["3"]]]`.
 ///

@@ -1,4 +1,4 @@
-//! The `.yml` file next to a model: properties of the model and its columns, in the formats of dbt 1.10 to 2.
+//! The `.yml` file next to a model: properties of the model and its columns, in the formats that dbt 1.10 to 2 read.
 
 use super::docs::DocsBlocks;
 use super::property_hashes;

@@ -12,7 +12,7 @@ pub struct RelationName {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct RelationPart {
     name: String,
-    /// Whether the part is quoted, so that its case is significant. The warehouse changes the case of unquoted parts.
+    /// Whether the part is quoted, which makes its case significant. The warehouse changes the case of unquoted parts.
     is_quoted: bool,
 }
 

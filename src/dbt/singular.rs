@@ -34,7 +34,7 @@ pub fn sql_comment(text: &str) -> String {
 pub struct TestConfig {
     /// Whether failures of the test are warnings instead of errors.
     pub only_warns: bool,
-    /// Group of the test. In dbt, only tests of the same group can read a private model.
+    /// Group of the test. In dbt, only tests in the same group can read a private model.
     pub group: Option<String>,
 }
 

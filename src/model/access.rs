@@ -42,7 +42,7 @@ impl<'r> SpecCompilation<'r> {
             .map_or(self.spec.from_span, |(_, span)| span)
     }
 
-    /// Returns a setting of the model, which is a key of the spec or of its `config`.
+    /// Returns a model setting, which is a key in the spec or in the spec's `config`.
     fn own_model_value(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
         let node = beside.or_else(|| self.spec.dbt.config?.get(key))?;
         let text = beside

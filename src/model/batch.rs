@@ -188,7 +188,7 @@ fn spec_parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, u
     parents
 }
 
-/// Returns, for each spec, whether it is one of the first `count` specs or an ancestor of one.
+/// Returns, for each spec, whether the spec is one of the first `count` specs or an ancestor of one of those.
 fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
     let mut needed = vec![false; parents.len()];
     let mut next: Vec<usize> = (0..count.min(parents.len())).collect();

@@ -16,14 +16,13 @@ use crate::sql::JoinKind;
 /// Conditions that a join places on the joined relation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CardinalityQuery {
-    /// Columns of the joined relation that must equal a value of other relations.
+    /// Columns of the joined relation that must equal a value from other relations.
     pub equal: Vec<u32>,
     /// Conditions that read only the joined relation.
     pub own: Vec<IrId>,
     /// Whether there are other conditions.
     pub more: bool,
-    /// Whether at least one condition is an equality between a value of the joined relation and a value of other
-    /// relations.
+    /// Whether at least one condition equates a value from the joined relation with a value from other relations.
     pub pairs: bool,
 }
 
@@ -142,7 +141,7 @@ impl JoinConditions {
     }
 }
 
-/// Returns the columns of a joined relation that the join condition equates with values of other relations.
+/// Returns the columns of a joined relation that the join condition equates with values from other relations.
 pub(super) fn settled_columns<'p>(
     plan: &StepPlan<'p>,
     conditions: &JoinConditions,

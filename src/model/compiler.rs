@@ -202,7 +202,7 @@ impl Builder {
         self
     }
 
-    /// Sets whether each definition contains a map from the parts of its SQL to the parts of its formula.
+    /// Sets whether each definition contains a map from the parts of the SQL to the parts of the formula.
     pub fn map_spans(mut self, yes: bool) -> Self {
         self.formulas = self.formulas.map_spans(yes);
         self

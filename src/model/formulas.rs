@@ -27,7 +27,7 @@ pub struct StepFormulas {
     pub quoted: Vec<bool>,
 }
 
-/// Part of a generated formula, with the text of the spec from which it was generated.
+/// Part of a generated formula, with the spec text from which the part was generated.
 pub type SpelledFormula<'y> = (String, SpannedText<'y>);
 
 impl StepFormulas {
@@ -217,7 +217,7 @@ impl StepFormulas {
         Span::new(start, self.text.len() as u32)
     }
 
-    /// Converts a span of the combined text to a span of the file.
+    /// Converts a span in the combined text to a span in the file.
     pub fn to_file_span(&self, span: Span) -> Span {
         let at = |offset: u32| self.offsets.get(offset as usize).copied();
         let last = self.offsets.last().map_or(0, |o| o + 1);

@@ -22,7 +22,7 @@ use crate::yaml::Node;
 pub(super) struct IncrementalPlan {
     /// Time column.
     pub time: Column,
-    /// Name of the origin of the time column in the first step.
+    /// Name of the time column's origin in the first step.
     pub of_first: String,
     /// How far back from the table's newest row a run starts to read.
     pub read: TimeLength,

@@ -59,7 +59,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns a query that selects the values of the join columns that occur in several rows of the joined relation.
+    /// Returns a query that selects the join column values that occur in several rows of the joined relation.
     fn repeated_keys_query(
         &self,
         place: usize,

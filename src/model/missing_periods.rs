@@ -17,7 +17,7 @@ enum CountedRows {
         sign: &'static str,
         rows: IrId,
     },
-    /// Range of rows, and the number of rows if it is known.
+    /// Range of rows, and the number of rows if the number is known.
     Range { value: Option<IrId>, rows: Option<i64> },
 }
 

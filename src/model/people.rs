@@ -76,8 +76,8 @@ impl People {
             .map(|(_, members)| members.as_slice())
     }
 
-    /// Returns the people who have a role according to the project file: individual people and members of groups, in
-    /// the order of the file.
+    /// Returns the people who have a role according to the project file: individual people and group members, in file
+    /// order.
     #[must_use]
     pub fn with_role(&self, role: Role) -> Vec<&str> {
         let mut people = Vec::new();

@@ -395,7 +395,7 @@ fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Returns the entries of `versions:`, with the name of each version.
+/// Returns the entries in `versions:`, each with the version's name.
 fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
     versions
         .items()
@@ -486,8 +486,8 @@ pub(super) fn yaml_pairs(node: Option<&Node>, language: StringLanguage) -> Vec<(
         .collect()
 }
 
-/// Converts a data test to the format of dbt before 1.10.5, in which the arguments are at the same level as the
-/// configuration.
+/// Converts a data test to the format for versions of dbt before 1.10.5, in which arguments and configuration are at
+/// the same level.
 fn flatten_test(test: YamlOutput) -> YamlOutput {
     let of_test = |said: YamlOutput| match said {
         YamlOutput::Map(pairs) => {

@@ -98,7 +98,7 @@ pub(super) enum TimeReach {
         back: TimeLength,
         forth: TimeLength,
     },
-    /// Rows of an earlier step. `equal` lists the pairs that are equal: a key of this step, and a column of the earlier
+    /// Rows of an earlier step. `equal` lists pairs of equal columns: a key in this step, and a column in the earlier
     /// step.
     Joined {
         span: Span,
@@ -117,8 +117,8 @@ pub(super) struct StepTimes {
     /// Times by lower-case column name.
     pub made: FxHashMap<String, TimeValue>,
     pub looks: Vec<TimeReach>,
-    /// Lower-case names of columns whose values depend only on their own input row, so that other rows do not change
-    /// them.
+    /// Lower-case names of columns whose values depend only on their own input row and therefore do not change when
+    /// other rows do.
     pub settled: FxHashSet<String>,
     /// Whether the step passes on undeclared columns.
     pub open: bool,

@@ -35,8 +35,8 @@ impl DateVariable {
         format!("cast('{{{{ var(\"{}\"{default}) }}}}' as date)", self.name)
     }
 
-    /// Returns the placeholder for the date in the SQL tree. It is as long as the SQL in the model, and its character
-    /// does not occur in SQL.
+    /// Returns the placeholder for the date in the SQL tree. The placeholder is as long as the SQL in the model, and
+    /// consists of a character that does not occur in SQL.
     fn placeholder_text(&self) -> String {
         "\u{2}".repeat(self.model_placeholder().len())
     }

@@ -117,7 +117,8 @@ impl SpecCompilation<'_> {
         Some(StepWithTotals { name, relation, totals })
     }
 
-    /// Adds a CTE that computes measures again by the keys of a kind of total. The input of the sheet joins this CTE.
+    /// Adds a CTE that computes measures again, grouped by the keys that one kind of total needs. The input of the
+    /// sheet joins this CTE.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"

@@ -1,5 +1,5 @@
-//! Lenient types for deserialization. Most of them accept any value, and a value of an unexpected shape becomes empty.
-//! Strings are borrowed from the artifact.
+//! Lenient types for deserialization. Most of these types accept any value and turn a value with an unexpected shape
+//! into an empty one. Strings are borrowed from the artifact.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,7 +31,7 @@ pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LenientFlag(pub Option<bool>);
 
-/// Mapping that is deserialized as `T`. A value of another shape becomes the default of `T`.
+/// Mapping that is deserialized as `T`. A value with another shape becomes the default of `T`.
 #[derive(Debug, Default)]
 pub(super) struct LenientPart<T>(pub T);
 

@@ -358,11 +358,11 @@ pub struct Constraint {
 pub struct TestNode {
     /// Name of the generic test, such as `not_null`; `None` for a singular test.
     pub name: Option<Arc<str>>,
-    /// Package of the generic test; `None` for tests that are part of dbt or the project itself.
+    /// Package of the generic test; `None` for tests that belong to dbt or to the project itself.
     pub namespace: Option<Arc<str>>,
     /// Arguments of the test.
     pub kwargs: ValueFields,
-    /// Id of the node whose properties define the test; `None` for tests of sources.
+    /// Id of the node whose properties define the test; `None` for tests on sources.
     pub attached_node: Option<Arc<str>>,
     /// Tested column as written, possibly with quotes.
     pub column_name: Option<Arc<str>>,

@@ -1,4 +1,4 @@
-//! Resolution of `ref('orders')` and `source('raw', 'orders')` in the context of the node that contains them.
+//! Resolves `ref('orders')` and `source('raw', 'orders')` in the context of the node that contains the call.
 
 use std::sync::Arc;
 

@@ -166,7 +166,7 @@ impl RunResults {
     }
 }
 
-/// Last result of a node, and all results of the command that produced it.
+/// Last result of a node, and all results of the command that produced the last result.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LastResult<'r> {

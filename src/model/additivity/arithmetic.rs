@@ -235,7 +235,8 @@ fn join_sums(
             right.sql
         )
     } else {
-        // The right operand of `-` needs brackets, as in `a - (b - c)`, but that of `+` does not, as in `a + b - c`.
+        // The right operand of `-` needs brackets, as in `a - (b - c)`, but the right operand of `+` does not, as in `a
+        // + b - c`.
         let tighter = if binds == OperatorPrecedence::Sum && sign == " + " {
             OperatorPrecedence::Sum
         } else {

@@ -123,7 +123,7 @@ pub enum Lost {
     Condition,
     /// The column applies a function to aggregated values. For example, a sum of rounded values is not a rounded sum.
     Function,
-    /// Part of the column's formula is not a column of the model.
+    /// Part of the column's formula is not available as a column of the model.
     Part(String),
     /// The value combines additive values with row values.
     Mixed,
@@ -165,7 +165,7 @@ impl fmt::Display for Lost {
     }
 }
 
-/// Columns of a step by lower-case name, in the order of discovery.
+/// Additivity of a step's columns, by lower-case column name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepColumns {
     columns: FxHashMap<String, Additivity>,

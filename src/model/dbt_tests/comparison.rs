@@ -229,7 +229,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the keys and the compared columns. `None` if any of them is missing in a relation.
+    /// Returns the keys and the compared columns. `None` if any of these columns is missing in a relation.
     fn compared_pairs<'c>(
         &'c self,
         comparison: &'c CompareKey<'_>,
@@ -326,7 +326,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the filter of the comparison as a condition on the columns of one side.
+    /// Returns the comparison's filter as a condition on one side's columns.
     fn side_filter(
         &self,
         filter: SpannedText<'_>,

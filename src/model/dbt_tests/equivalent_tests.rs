@@ -10,7 +10,7 @@ use crate::ir::{Ir, IrId, Program};
 pub(super) enum ColumnTest {
     NotNull,
     Unique,
-    /// Allowed values in dbt's notation, and whether dbt puts them in quotes.
+    /// Allowed values in dbt's notation, and a flag for whether dbt puts the values in quotes.
     AcceptedValues(Vec<YamlOutput>, bool),
     /// Other relation in dbt's notation, and the column of that relation.
     Relationships(String, String),

@@ -172,7 +172,7 @@ impl SpecCompilation<'_> {
         (!overrides.is_empty()).then_some(YamlOutput::Map(overrides))
     }
 
-    /// Returns the keys `rows`, `format` and `fixture` of an input or of the expected output.
+    /// Returns the keys `rows`, `format` and `fixture` for an input or for the expected output.
     fn read_rows(
         &self,
         node: &Node,

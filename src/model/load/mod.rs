@@ -98,7 +98,7 @@ pub struct Step<'y> {
     /// Whether the mapping has an invalid key or is not a step. In that case, a required key may only seem to be
     /// missing, because the invalid key may be a misspelling of the required key.
     pub faulty: bool,
-    /// Whether an error in the step was reported, so that its columns are uncertain.
+    /// Whether an error in the step was reported, which makes the step's columns uncertain.
     pub unsound: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Returns the values of keys. Values of a wrong shape are skipped, because `shapes` has already reported them.
+//! Returns the values of keys. Values with a wrong shape are skipped, because `shapes` has already reported them.
 
 use super::{Loader, SpannedText};
 use crate::diag::{Code, Diagnostic};
@@ -133,7 +133,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports a formula inside `{…}` that contains a comma, because YAML ends the value at the comma. Returns the span
-    /// of the part after the end of the value.
+    /// of the text after the end of the value.
     pub(crate) fn text_after_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Plain,

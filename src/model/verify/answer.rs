@@ -52,7 +52,7 @@ pub struct DifferingRow {
 pub struct DifferingValue {
     /// Index of the column among the compared columns.
     pub column: usize,
-    /// Values of the model and of the other side; `None` is NULL.
+    /// Values on the model's side and on the other side; `None` is NULL.
     pub values: [Option<String>; 2],
     /// Difference of the values, if they are numbers.
     pub difference: Option<String>,

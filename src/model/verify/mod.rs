@@ -289,8 +289,8 @@ impl SharedColumn {
 }
 
 impl CompiledSpec {
-    /// Returns a comparison of the built model with the current rows of its formula. `None` if the spec has an error,
-    /// defines no model, or may have unknown columns.
+    /// Returns a comparison of the built model with the rows that its formula currently returns. `None` if the spec has
+    /// an error, defines no model, or may have unknown columns.
     #[must_use]
     pub fn formula_comparison(&self) -> Option<Comparison> {
         let ours = ComparedRelation {

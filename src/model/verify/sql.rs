@@ -271,7 +271,7 @@ impl Comparison {
     }
 
     /// Writes a query for the rows of one side. Each side has its own columns, which are NULL in the rows of the other
-    /// side, so that types of the two sides are not mixed.
+    /// side, so that the two sides' types are not mixed.
     fn write_side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
         let place = side as usize;
         let of = &self.sides[place];
