@@ -1,5 +1,5 @@
-//! Docs blocks, which contain long descriptions, in a `.md` file next to the model. The properties file refers to them
-//! by name.
+//! Docs blocks: long descriptions in a `.md` file next to the model. The properties file refers to each docs block by
+//! name.
 
 use rustc_hash::FxHashSet;
 
@@ -7,7 +7,7 @@ use super::header::hash;
 use super::jinja::escape_raw;
 use super::yaml_output::YamlOutput;
 
-/// Maximum number of characters of a description in the properties file. `MOST_LINES` is the maximum number of lines.
+/// Maximum number of characters in a description in the properties file. `MOST_LINES` is the maximum number of lines.
 const MOST_CHARACTERS: usize = 300;
 const MOST_LINES: usize = 3;
 
@@ -29,8 +29,8 @@ impl DocsBlocks {
         }
     }
 
-    /// Returns a description for the properties file: the text itself or, if the text is long, a call of a new docs
-    /// block that contains it. `column` is `None` for the description of the model.
+    /// Returns a description for the properties file: the text itself or, if the text is long, a reference to a new
+    /// docs block that contains the text. `column` is `None` for the description of the model.
     pub fn description_value(&mut self, text: &str, column: Option<&str>) -> YamlOutput {
         if !is_long(text) {
             return YamlOutput::text(text);

@@ -8,8 +8,7 @@ use crate::dialect::Dialect;
 /// Relation that a spec reads, in dbt's terms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RelationReference {
-    /// Name as written. A name with dots is a table of the warehouse, and a name without dots is a model of the
-    /// project.
+    /// Name as written. A name with dots is a warehouse table, and a name without dots is a model in the project.
     Table(String),
     /// `ref('model')`, `ref('package', 'model', v=2)`.
     Ref {
@@ -27,7 +26,7 @@ pub enum RelationReference {
         /// Name of the table.
         table: String,
     },
-    /// Relation of the warehouse, named as in a dbt artifact.
+    /// Warehouse relation, named as in a dbt artifact.
     Relation(RelationName),
 }
 
@@ -81,7 +80,7 @@ impl RelationReference {
         }
     }
 
-    /// Returns the `ref` or `source` call for the relation; `None` for a table of the warehouse.
+    /// Returns the `ref` or `source` call for the relation. Returns `None` for a warehouse table.
     pub fn ref_call(&self) -> Option<String> {
         match self {
             // A name without dots is a model, and a name with dots is a table of the warehouse.
@@ -107,8 +106,8 @@ impl RelationReference {
         }
     }
 
-    /// Returns the name for a query without dbt: the table as written in the spec, or the name of the model or source
-    /// table.
+    /// Returns the name to use in a query that runs without dbt: the table as written in the spec, or the name of the
+    /// model or source table.
     #[must_use]
     pub fn relation_sql(&self, dialect: Dialect) -> String {
         let written = |name: &str| dialect.name_text(name, true);
@@ -119,7 +118,8 @@ impl RelationReference {
         }
     }
 
-    /// Returns the name for messages: the table as written in the spec, or the name of the model or source table.
+    /// Returns the name to show in messages: the table as written in the spec, or the name of the model or source
+    /// table.
     #[must_use]
     pub fn display_name(&self) -> Cow<'_, str> {
         match self {

@@ -46,7 +46,7 @@ pub fn add_yml_header(body: &str, spec: &str) -> String {
 }
 
 /// Returns the name of a test, truncated to `most` bytes unless `most` is 0. dbt uses the name for the table that
-/// stores failures. A truncated name ends with a part of the name's hash.
+/// stores failures. A truncated name ends with the first digits of the full name's hash.
 pub fn test_name(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
@@ -64,7 +64,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Returns a path that can be part of a Jinja comment. A `#}` in the path would end the comment.
+/// Converts a path so that it can be part of a Jinja comment. A `#}` in the path would end the comment.
 fn jinja_comment_path(text: &str) -> String {
     one_line(text).replace("#}", "# }")
 }
@@ -169,8 +169,8 @@ pub fn is_same_except_layout(found: &str, generated: &str) -> bool {
     is_same && is_unmodified(found)
 }
 
-/// Returns the text of a generated file without `config` calls that a user added. `None` if the user also made other
-/// edits, except for changes to the layout.
+/// Returns the text of a generated file without `config` calls that a user added. Returns `None` if the user also made
+/// other edits, apart from layout changes.
 pub fn without_added_config(text: &str) -> Option<String> {
     if is_unmodified(text) {
         return Some(text.to_owned());
@@ -231,7 +231,7 @@ pub fn with_header_of(text: &str, other: &str) -> String {
     }
 }
 
-/// Returns whether two files of SQL or docs differ only in the path of the spec in their headers.
+/// Returns whether two SQL or docs files differ only in the spec path in their headers.
 pub fn is_same_except_path(one: &str, other: &str) -> bool {
     let parts = |text: &str| {
         let header = Header::from_text(text)?;

@@ -100,15 +100,14 @@ pub fn relations_query(relations: &[RelationReference]) -> String {
     )
 }
 
-/// Returns `query` in a form for `dbt show` that first runs the query `timed` and logs the duration of `timed` in
-/// seconds.
+/// Wraps `query` for `dbt show`, so that dbt first runs the query `timed` and logs how many seconds `timed` took.
 #[must_use]
 pub fn duration_query(timed: &str, query: &str) -> String {
     let took = timed_run_jinja(timed);
     format!("{took}{{% if execute %}}{{% do log('{TOLD}' ~ tojson(formulac_took), info=true) %}}{{% endif %}}{query}")
 }
 
-/// Returns a query for `dbt show` that runs several queries. An optional timed query runs before each of them. dbt logs
+/// Returns a query for `dbt show` that runs several queries. An optional timed query runs before each query. dbt logs
 /// one line per query, in order, with the duration of the timed query in seconds, the column names, and the rows with
 /// values as strings: `[0.25, ["n"], [["3"]]]`.
 ///
@@ -136,7 +135,7 @@ pub fn answers_query(queries: &[(&str, Option<&str>)]) -> String {
     out
 }
 
-/// Returns Jinja that runs a query and sets `formulac_took` to its duration in seconds.
+/// Returns Jinja that runs a query and sets `formulac_took` to the query's duration in seconds.
 fn timed_run_jinja(timed: &str) -> String {
     let now = "modules.datetime.datetime.now()";
     format!(

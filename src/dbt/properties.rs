@@ -1,4 +1,4 @@
-//! The `.yml` file next to a model: properties of the model and its columns, in the formats of dbt 1.10 to 2.
+//! The `.yml` file next to a model: properties of the model and its columns, in the formats that dbt 1.10 to 2 read.
 
 use super::docs::DocsBlocks;
 use super::property_hashes;
@@ -42,7 +42,8 @@ pub struct ColumnDoc {
     pub constraints: Vec<YamlOutput>,
     /// Configuration, as keys and values.
     pub config: Vec<(String, YamlOutput)>,
-    /// Whether the configuration is at the same level as the column's name. dbt before 1.10 reads it only there.
+    /// Whether the configuration is at the same level as the column's name. Versions of dbt before 1.10 read it only at
+    /// that level.
     pub flat: bool,
     /// Tests on the column.
     pub data_tests: Vec<YamlOutput>,

@@ -1,8 +1,8 @@
 //! Hashes of the values in a properties file. The file contains these hashes, so that manual edits can be detected.
 //!
-//! dbt's `state:modified` compares the `config.meta` of a model. The hash there therefore covers only the properties
-//! for which dbt selects the model as modified anyway. The hash of all other properties, such as descriptions, is in
-//! the `config.meta` of the first column, which dbt does not compare.
+//! dbt's `state:modified` compares the `config.meta` of a model. The hash in `config.meta` therefore covers only
+//! properties whose changes already make dbt select the model as modified. The hash of all other properties, such as
+//! descriptions, is in the `config.meta` of the first column, which dbt does not compare.
 
 use super::header::hash;
 use super::yaml_output::YamlOutput;
@@ -79,7 +79,7 @@ pub(super) struct PropertyHashes {
 }
 
 impl PropertyHashes {
-    /// Parses a properties file. `None` if the text is not a properties file.
+    /// Parses a properties file. Returns `None` if the text is not a properties file.
     pub fn from_text(text: &str) -> Option<Self> {
         if !text.contains("models:") {
             return None;

@@ -12,13 +12,13 @@ pub struct RelationName {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct RelationPart {
     name: String,
-    /// Whether the part is quoted, so that its case is significant. The warehouse changes the case of unquoted parts.
+    /// Whether the part is quoted, which makes its case significant. The warehouse changes the case of unquoted parts.
     is_quoted: bool,
 }
 
 impl RelationName {
-    /// Parses a name as an adapter quotes it. `None` if the name contains a character that relations built by dbt never
-    /// have in their names. This check is necessary because the content of an artifact is untrusted.
+    /// Parses a relation name as quoted by an adapter. Returns `None` if the name contains a character that dbt never
+    /// uses in relation names. This check is necessary because the content of an artifact is untrusted.
     ///
     /// ```
     /// use formulac_catalog::Dialect;
@@ -40,7 +40,7 @@ impl RelationName {
         ((1..=4).contains(&parts.len()) && parts.iter().all(is_name)).then_some(Self { parts })
     }
 
-    /// Returns the name for a query in a dialect.
+    /// Returns the name as SQL in a dialect.
     #[must_use]
     pub fn to_sql(&self, dialect: Dialect) -> String {
         let mut out = String::new();

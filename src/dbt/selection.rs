@@ -100,8 +100,8 @@ pub const STATES: &[&str] = &[
     "unmodified",
 ];
 
-/// Values of the method `state` that dbt supports but this module does not. Each comes with the property that it
-/// compares.
+/// Values of the method `state` that dbt supports but this module does not. Each value is paired with the property that
+/// it compares.
 pub const STATES_OF_DBT: &[(&str, &str)] = &[
     ("modified.contract", "the columns and constraints of contracts"),
     ("modified.macros", "the code of macros"),
@@ -116,7 +116,8 @@ pub const STATES_OF_DBT: &[(&str, &str)] = &[
 struct SelectionCriterion<'s> {
     method: &'s str,
     value: &'s str,
-    /// Maximum distance of the ancestors. `None` if there is no leading `+`. `children` is the same for a trailing `+`.
+    /// Maximum distance of the ancestors. `None` if there is no leading `+`. `children` is the maximum distance of the
+    /// descendants, for a trailing `+`.
     parents: Option<usize>,
     children: Option<usize>,
     childrens_parents: bool,
@@ -368,7 +369,7 @@ fn is_below(path: &str, value: &str) -> bool {
 fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut of) = (0, 0);
-    // Position of the last `*` in the pattern, and the end of the text that it matches.
+    // Position of the last `*` in the pattern, and the end of the text that this `*` matches.
     let mut star: Option<(usize, usize)> = None;
     while at < text.len() {
         match match_char(&pattern, of, text[at]) {
@@ -397,7 +398,7 @@ fn match_char(pattern: &[char], of: usize, c: char) -> Option<usize> {
         '[' => {
             let negated = matches!(pattern.get(of + 1), Some('!'));
             let first = of + 1 + usize::from(negated);
-            // A `]` directly after the `[` is a character of the set instead of its end.
+            // A `]` directly after the `[` is a character in the set instead of the end of the set.
             let Some(end) = (first + 1..pattern.len()).find(|at| pattern[*at] == ']') else {
                 return (c == '[').then_some(of + 1);
             };

@@ -7,7 +7,7 @@ use super::yaml_output::YamlOutput;
 /// Maximum length of a comment line.
 const WIDTH: usize = 80;
 
-/// Returns a text as lines of SQL comments, or an empty string if the text is empty. Control characters become spaces,
+/// Formats a text as SQL comment lines. Returns an empty string if the text is empty. Control characters become spaces,
 /// because a line break would end the comment.
 pub fn sql_comment(text: &str) -> String {
     let text = escape_jinja(&text.replace(char::is_control, " "));
@@ -34,7 +34,7 @@ pub fn sql_comment(text: &str) -> String {
 pub struct TestConfig {
     /// Whether failures of the test are warnings instead of errors.
     pub only_warns: bool,
-    /// Group of the test. In dbt, only tests of the same group can read a private model.
+    /// Group of the test. In dbt, only tests in the same group can read a private model.
     pub group: Option<String>,
 }
 

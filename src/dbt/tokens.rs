@@ -40,8 +40,8 @@ impl SqlToken {
         source.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Returns a text that is equal for equivalent tokens. Words are in lower case, and Jinja has no unnecessary
-    /// whitespace.
+    /// Returns a normalized text, which is equal for equivalent tokens. Words are in lower case, and Jinja has no
+    /// unnecessary whitespace.
     pub fn comparison_key(self, source: &str) -> Cow<'_, str> {
         let text = self.text(source);
         match self.kind {
@@ -111,7 +111,7 @@ fn ends_list(token: SqlToken, source: &str) -> bool {
     }
 }
 
-/// Returns a text that is the same for all strings with the same tokens.
+/// Returns a normalized text, which is equal for all strings with the same tokens.
 ///
 /// The meaning of a backslash in quotes depends on the dialect, so a string with a backslash is tokenized once for each
 /// dialect.

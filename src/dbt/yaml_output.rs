@@ -11,7 +11,7 @@ pub enum YamlOutput {
     Text(String),
     /// Text with Jinja that dbt renders.
     Dbt(String),
-    /// Number, boolean or word on one line that the user wrote without quotes.
+    /// Number, boolean or word that the user wrote on one line, without quotes.
     Bare(String),
     /// List, one item per line.
     List(Vec<YamlOutput>),
@@ -24,7 +24,7 @@ pub enum YamlOutput {
 }
 
 impl YamlOutput {
-    /// Returns a text without Jinja.
+    /// Creates a value from a text without Jinja.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -83,7 +83,7 @@ pub fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
     out.push('\n');
 }
 
-/// Returns a value as a separate YAML text.
+/// Returns the YAML text of a single value.
 pub fn write_value(value: &YamlOutput) -> String {
     let mut out = String::new();
     match value {

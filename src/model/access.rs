@@ -8,7 +8,7 @@ use crate::schema::{Access, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Access level and group that the inputs require and the spec does not set.
+/// Access level and group that the inputs require but the spec does not set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InheritedAccess {
     pub access: Option<Access>,
@@ -42,7 +42,7 @@ impl<'r> SpecCompilation<'r> {
             .map_or(self.spec.from_span, |(_, span)| span)
     }
 
-    /// Returns a setting of the model, which is a key of the spec or of its `config`.
+    /// Returns a model setting, which is a key in the spec or in the spec's `config`.
     fn own_model_value(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
         let node = beside.or_else(|| self.spec.dbt.config?.get(key))?;
         let text = beside
@@ -124,7 +124,7 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns the group of a test that reads the model and possibly another relation. A test needs a group if it reads
-    /// a private model, because dbt allows this only for nodes in the same group.
+    /// a private model, because dbt lets only nodes in the same group read such a model.
     pub(super) fn test_group(&self, other: Option<&Relation>) -> Option<String> {
         let (access, own) = self.own_access();
         let own = own.filter(|_| access == Access::Private);

@@ -153,7 +153,7 @@ fn combine_provenances(mut parts: impl Iterator<Item = ColumnProvenance>) -> Col
     }
 }
 
-/// Returns the name of a value if the value is a column or a definition. Empty for other values.
+/// Returns the name of a value if the value is a column or a definition. Returns an empty string for other values.
 fn value_name(program: &Program, id: IrId) -> String {
     match program.node(id) {
         Ir::Column(column) => program.columns.get(column as usize).map(|c| c.name.to_string()),

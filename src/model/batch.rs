@@ -22,9 +22,9 @@ pub struct SpecText<'t> {
     pub path: Option<&'t str>,
 }
 
-/// Properties of a spec that are read before it is compiled.
+/// Properties of a spec that are read before the spec is compiled.
 struct BatchHead<'t> {
-    /// Parsed file. It is taken out when the spec is compiled.
+    /// Parsed file, which is removed from here when the spec is compiled.
     file: Mutex<Option<SpecFile<'t>>>,
     name: Option<(String, Span)>,
     reads: Vec<ModelRead>,
@@ -92,7 +92,7 @@ impl Compiler {
         let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
-            // The columns of models in cycles, and of models that read them, are unknown.
+            // Models in a cycle, and models that read them, have unknown columns.
             if place == order.waves.len() {
                 compiler.add_models(
                     wave.iter()
@@ -131,7 +131,7 @@ impl Compiler {
         all
     }
 
-    /// Returns a copy of the compiler to which the models of these specs are added.
+    /// Returns a copy of the compiler that also knows the models of these specs.
     ///
     /// ```
     /// let compiler = formulac_model::Compiler::default();
@@ -166,8 +166,8 @@ impl Compiler {
         self.compile_file(file.unwrap_or_else(|| SpecFile::read(spec.text, spec.path, &self.options.limits)))
     }
 
-    /// Adds models to the known relations. This does not copy the options, because they are shared only while a spec is
-    /// compiled.
+    /// Adds models to the known relations. The options are not copied here, because they are shared only while a spec
+    /// is compiled.
     fn add_models(&mut self, models: impl Iterator<Item = Relation>) {
         let options = Arc::make_mut(&mut self.formulas.options);
         models.for_each(|model| options.models.push(model));
@@ -188,7 +188,7 @@ fn spec_parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, u
     parents
 }
 
-/// Returns, for each spec, whether it is one of the first `count` specs or an ancestor of one.
+/// Returns, for each spec, whether the spec is one of the first `count` specs or an ancestor of one of those.
 fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
     let mut needed = vec![false; parents.len()];
     let mut next: Vec<usize> = (0..count.min(parents.len())).collect();
@@ -228,7 +228,7 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
 
 impl CompiledSpec {
     /// Returns the model as a relation for other specs. If the spec has errors, the relation has unknown columns.
-    /// `None` if the spec has no name.
+    /// Returns `None` if the spec has no name.
     fn as_relation(&self) -> Option<Relation> {
         let name = self.name.clone()?;
         if self.query.is_none() {

@@ -16,20 +16,18 @@ use crate::sql::JoinKind;
 /// Conditions that a join places on the joined relation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CardinalityQuery {
-    /// Columns of the joined relation that must equal a value of other relations.
+    /// Columns of the joined relation that must equal a value from other relations.
     pub equal: Vec<u32>,
     /// Conditions that read only the joined relation.
     pub own: Vec<IrId>,
     /// Whether there are other conditions.
     pub more: bool,
-    /// Whether at least one condition is an equality between a value of the joined relation and a value of other
-    /// relations.
+    /// Whether at least one condition equates a value from the joined relation with a value from other relations.
     pub pairs: bool,
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the joins that are declared to find at most one row but are not proven to. Adds a warning for each of
-    /// them.
+    /// Returns the joins that are declared, but not proven, to find at most one row. Adds a warning for each such join.
     pub(super) fn unproven_joins(
         &self,
         plan: &StepPlan<'_>,
@@ -143,7 +141,7 @@ impl JoinConditions {
     }
 }
 
-/// Returns the columns of a joined relation that the join condition equates with values of other relations.
+/// Returns the columns of a joined relation that the join condition equates with values from other relations.
 pub(super) fn settled_columns<'p>(
     plan: &StepPlan<'p>,
     conditions: &JoinConditions,
@@ -288,7 +286,8 @@ pub(super) fn check_supported(
     }
 }
 
-/// Reports join conditions that read relations joined later, and join conditions that use random values of definitions.
+/// Reports join conditions that read relations joined later, and join conditions that use random values from
+/// definitions.
 pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (role, definition) in plan.roles.iter().zip(&program.definitions) {

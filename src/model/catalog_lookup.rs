@@ -23,8 +23,8 @@ impl<'r> SpecCompilation<'r> {
         known_relation(&self.compiler.options, from)
     }
 
-    /// Returns whether a relation does not exist. This is known if the schema is complete and does not contain the
-    /// relation, and no spec generates it.
+    /// Returns whether a relation does not exist. Returns `true` only if the schema is complete and does not contain
+    /// the relation, and no spec generates the relation.
     pub(super) fn is_missing(&self, from: &RelationReference) -> bool {
         let options = &self.compiler.options;
         let is_made = from
@@ -33,7 +33,8 @@ impl<'r> SpecCompilation<'r> {
         !options.schema.is_partial_list() && !is_made && options.schema.relation(from.name()).is_none()
     }
 
-    /// Returns a diagnostic about a missing relation. `also` contains more names that may be similar.
+    /// Returns a diagnostic about a missing relation. `also` contains additional names to consider when a similar name
+    /// is suggested.
     pub(super) fn report_missing_relation<'n>(
         &'n self,
         key: &str,

@@ -1,4 +1,4 @@
-//! Checks of a spec outside of its formulas: names, columns, and combinations of keys.
+//! Checks the parts of a spec outside its formulas: names, columns, and combinations of keys.
 
 use rustc_hash::FxHashMap;
 
@@ -84,7 +84,7 @@ pub(super) fn is_plain_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// Returns the beginning of a message about a name that is invalid in dbt, and a valid name as a proposal.
+/// Returns the opening words of a message about a name that is invalid in dbt, and suggests a valid name.
 pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
     let plain = |c: char| {
         if c.is_alphanumeric() || c == '_' {
@@ -159,8 +159,8 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Reports output columns with the same name, because one of them would be lost. They are two different keys, or a key
-/// and a definition.
+/// Reports output columns with the same name, because one of them would be lost. Such columns come from two different
+/// keys, or from a key and a definition.
 pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let mut keys: FxHashMap<String, (String, Span)> = FxHashMap::default();
@@ -306,7 +306,7 @@ pub(super) fn check_shape(
     }
 }
 
-/// Reports row-level definitions of a grouped step that are neither columns nor used by a column.
+/// Reports row-level definitions of a grouped step that are neither output columns nor used by an output column.
 pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &mut Vec<Diagnostic>) {
     if !plan.grouped || found.iter().any(Diagnostic::is_error) {
         return;

@@ -1,9 +1,9 @@
-//! SQL of a relation's columns.
+//! Generates SQL for a relation's columns.
 
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 
-/// Generates the SQL of a relation's column names. If the relation is unknown, names are used as written in the step.
+/// Generates SQL for a relation's column names. If the relation is unknown, names are used as written in the step.
 #[derive(Clone, Copy)]
 pub(super) struct ColumnSql<'i> {
     pub dialect: Dialect,

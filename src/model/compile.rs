@@ -46,7 +46,7 @@ impl Compiler {
     /// Compiles a model spec. The function always returns a result, which contains the generated texts only if there is
     /// no error.
     ///
-    /// If the schema contains the relation in the spec's `from`, the relation provides the types and nullability of
+    /// If the schema contains the relation named by `from`, that relation determines the types and nullability of the
     /// columns. Otherwise, every name is a column, and its type is inferred from use.
     #[must_use]
     pub fn compile_spec(&self, source: &str) -> CompiledSpec {
@@ -127,23 +127,23 @@ pub(super) struct SpecCompilation<'r> {
     joins_sound: bool,
     /// Facts about each compiled step.
     pub(super) facts: Vec<StepFacts>,
-    /// Joins that are declared to find at most one row but are not proven to.
+    /// Joins that are declared, but not proven, to find at most one row.
     pub(super) unproven: Vec<SingleMatch>,
     /// Generated dbt tests.
     pub(super) proofs: SpecTests,
     /// Definitions to compute if a step is recomputed for totals. `None` means all definitions.
     pub(super) only: Option<Vec<String>>,
-    /// Columns of relations that formulas read.
+    /// Relation columns that formulas read.
     columns_read: Vec<ColumnUse>,
     pub(super) names_used: NamesUsed,
     /// Totals of the next step's input.
     pub(super) totals: Vec<crate::check::SheetTotal>,
     /// Whether the spec requests an incremental model.
     pub(super) incremental: bool,
-    /// Times of each step, for incremental models.
+    /// Time columns of each step and the ranges that its values read, for incremental models.
     pub(super) times: Vec<StepTimes>,
-    /// Times that the first select reads. `first_select` is the index of this select in `ctes`, or `None` if it is the
-    /// last select.
+    /// Time columns that the first select reads. `first_select` is the index of this select in `ctes`, or `None` if it
+    /// is the last select.
     pub(super) first_times: Vec<TimeColumn>,
     pub(super) first_select: Option<usize>,
     pub(super) lineage: Lineage,
@@ -659,8 +659,8 @@ impl<'r> SpecCompilation<'r> {
         )
     }
 
-    /// Reports those errors of a step that do not depend on the failed previous step, apart from the names of its
-    /// columns.
+    /// Reports those errors in a step that do not depend on the failed previous step. Only the column names of the
+    /// previous step are used.
     fn independent_faults(
         &self,
         step: &Step<'_>,
@@ -752,7 +752,7 @@ impl<'r> SpecCompilation<'r> {
     }
 }
 
-/// Records the possible strings of a step's columns, for comparisons in later steps.
+/// Records which strings a step's columns may contain, for comparisons in later steps.
 fn record_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) {
     let program = plan.program;
     for (index, definition) in program.definitions.iter().enumerate() {

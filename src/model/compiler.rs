@@ -27,7 +27,7 @@ use crate::schema::Schema;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Compiler {
-    /// Compiler of formulas.
+    /// Compiler for formulas.
     #[doc(hidden)]
     pub formulas: formulac_core::Compiler,
     /// Options that apply only to specs.
@@ -202,7 +202,7 @@ impl Builder {
         self
     }
 
-    /// Sets whether each definition contains a map from the parts of its SQL to the parts of its formula.
+    /// Sets whether each definition contains a map from the parts of the SQL to the parts of the formula.
     pub fn map_spans(mut self, yes: bool) -> Self {
         self.formulas = self.formulas.map_spans(yes);
         self
@@ -324,7 +324,7 @@ impl Compiler {
         Builder::default()
     }
 
-    /// Returns a compiler with the same spec options and other options for formulas.
+    /// Returns a compiler with the same spec options but different formula options.
     #[must_use]
     pub fn with_options(&self, options: CompilerOptions) -> Self {
         let formulas = formulac_core::Compiler {

@@ -44,8 +44,8 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
     config
 }
 
-/// Returns whether a setting goes to the `.sql` file. Values with Jinja do not, because dbt renders such values only in
-/// YAML.
+/// Returns whether a setting goes to the `.sql` file. Settings whose values contain Jinja stay in the properties file,
+/// because dbt renders such values only in YAML.
 fn is_sql_setting((name, value): &(String, YamlOutput)) -> bool {
     SHAPES_SQL.contains(&name.as_str()) && !value.has_jinja()
 }

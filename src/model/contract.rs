@@ -42,8 +42,8 @@ impl SpecCompilation<'_> {
         self.compiler.enforces_contract(&self.spec.dbt)
     }
 
-    /// Reports missing parts of an enforced contract, and constraints without effect. `open` means that the model may
-    /// have unknown columns.
+    /// Reports missing parts of an enforced contract, and constraints that have no effect. `open` means that the model
+    /// may have unknown columns.
     pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
         let materialized = config_text(dbt, "materialized");

@@ -1,10 +1,10 @@
-//! Names that a model's files declare besides the model and that must be unique in a dbt project.
+//! Names that a model's files declare in addition to the model's own name. They must be unique in a dbt project.
 
 use super::compile::SpecCompilation;
 use super::semantic::SemanticModel;
 use crate::span::Span;
 
-/// Docs block, exposure, metric or semantic model.
+/// Declared docs block, exposure, metric or semantic model.
 ///
 /// ```
 /// let spec = "

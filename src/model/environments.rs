@@ -1,4 +1,4 @@
-//! `environments:` and `approvals:` of the project file.
+//! Parses the keys `environments:` and `approvals:` of the project file.
 
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
@@ -81,7 +81,7 @@ pub struct Environment {
     pub connection: Option<String>,
     /// Schema for the models. It may contain [`Placeholder`]s.
     pub schema: Option<String>,
-    /// Whether a push creates a branch for people to merge.
+    /// Whether a push creates a branch that people have to merge.
     pub protected: bool,
     /// Dialect of the environment's warehouse, if it differs from the project's dialect.
     pub dialect: Option<Dialect>,

@@ -1,5 +1,5 @@
-//! Reports fan-out: if a join finds several rows, aggregates of columns of the other relations count their values
-//! repeatedly.
+//! Reports fan-out: if a join finds several rows, aggregates over columns from the other relations count the same
+//! values several times.
 
 use super::join_scope::JoinedStep;
 use super::load::Step;
@@ -18,11 +18,11 @@ struct RowOrigin {
     told: bool,
     /// Whether a column of the `many` relation is part of the value.
     many: bool,
-    /// Column of another relation that may be in the value without a column of the `many` relation.
+    /// Column of another relation that may be part of the value while no column of the `many` relation is.
     other: Option<IrId>,
 }
 
-/// Reports aggregates of columns whose values a `many` relation repeats.
+/// Reports aggregates over columns whose values are repeated by a `many` relation.
 pub(super) fn check_fan_out(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
@@ -154,7 +154,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                 }
             }
             Ir::Coalesce(args) => separate_origins(program.args(args).iter().map(|a| of(*a))),
-            // An aggregated value has no repetitions.
+            // An aggregated value is not repeated.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
             _ => combine_origins(program.operands(id).map(of)),
         };
@@ -180,7 +180,7 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     }
 }
 
-/// Combines the origins of alternative values.
+/// Combines the origins of alternative values, such as the branches of a CASE.
 fn separate_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
         told: whole.told | part.told,

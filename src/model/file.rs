@@ -1,4 +1,4 @@
-//! Parsed file of a spec.
+//! Parsed spec file.
 
 use super::load::{self, Spec};
 use crate::diag::{Code, Diagnostic};

@@ -27,7 +27,7 @@ pub struct StepFormulas {
     pub quoted: Vec<bool>,
 }
 
-/// Part of a generated formula, with the text of the spec from which it was generated.
+/// Part of a generated formula, with the spec text from which the part was generated.
 pub type SpelledFormula<'y> = (String, SpannedText<'y>);
 
 impl StepFormulas {
@@ -35,7 +35,8 @@ impl StepFormulas {
         Self::with_using(step, &[], source)
     }
 
-    /// Collects the formulas of a step. `using` contains the conditions of joins with `using`.
+    /// Collects the formulas of a step. The parameter `using` contains the join conditions that result from `using`
+    /// keys.
     pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<SpelledFormula<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
         // If a sheet column is a timeframe, this step computes it under the column's name.
@@ -216,7 +217,7 @@ impl StepFormulas {
         Span::new(start, self.text.len() as u32)
     }
 
-    /// Converts a span of the combined text to a span of the file.
+    /// Converts a span in the combined text to a span in the file.
     pub fn to_file_span(&self, span: Span) -> Span {
         let at = |offset: u32| self.offsets.get(offset as usize).copied();
         let last = self.offsets.last().map_or(0, |o| o + 1);

@@ -1,4 +1,4 @@
-//! Grain (unique key) of the rows of a join.
+//! Grain (unique key) of joined rows.
 
 use super::cardinality::{JoinConditions, settled_columns};
 use super::join_scope::JoinedStep;

@@ -46,7 +46,7 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
 /// Specs in dependency order.
 #[derive(Debug, Default)]
 pub(super) struct SpecOrder {
-    /// Waves of specs. The specs of a wave read only models of earlier waves.
+    /// Waves of specs. The specs in a wave read only models from earlier waves.
     pub waves: Vec<Vec<usize>>,
     /// Cycles of specs. In each cycle, the specs are in dependency order.
     pub circles: Vec<Vec<usize>>,
@@ -76,7 +76,7 @@ pub(super) fn order_specs(parents: &[Vec<usize>]) -> SpecOrder {
         order.waves.push(std::mem::replace(&mut wave, next));
     }
     let mut left: FxHashSet<usize> = (0..parents.len()).filter(|number| waiting[*number] > 0).collect();
-    // Remove specs that no remaining spec reads, because they are not in a cycle.
+    // Remove specs that no remaining spec reads, because such specs are not in a cycle.
     let mut reading: FxHashMap<usize, usize> = FxHashMap::default();
     for number in &left {
         for parent in parents[*number].iter().filter(|parent| left.contains(parent)) {

@@ -1,9 +1,9 @@
 //! Incremental models: determines the rows that a run must read again, so that the result is the same as after a full
 //! refresh.
 //!
-//! The time column is traced back to its origin in the first step, and an incremental run filters the rows of that step
-//! by this origin. If values read earlier rows than the run writes, the run reads further back. Values that may read
-//! rows of any time are reported as errors.
+//! The time column is traced back to its origin in the first step, and an incremental run filters the first step's rows
+//! by that origin. If values depend on rows earlier than those that the run writes, the run reads further back. Values
+//! that may depend on rows from any time are reported as errors.
 
 use super::compile::SpecCompilation;
 use super::config::{config_text, config_value};
@@ -22,12 +22,12 @@ use crate::yaml::Node;
 pub(super) struct IncrementalPlan {
     /// Time column.
     pub time: Column,
-    /// Name of the origin of the time column in the first step.
+    /// Name of the time column's origin in the first step.
     pub of_first: String,
-    /// How far before the newest row of the table a run starts to read.
+    /// How far back from the table's newest row a run starts to read.
     pub read: TimeLength,
-    /// How far before the newest row of the table a run starts to write. `None` if a run writes all rows that it
-    /// computes from the input.
+    /// How far back from the table's newest row a run starts to write. `None` if a run writes all rows that it computes
+    /// from the input.
     pub given: Option<TimeLength>,
     /// Key columns that the spec states.
     pub unique_key: Vec<String>,
@@ -46,7 +46,7 @@ struct TracedTime {
 const STRATEGIES: [&str; 2] = ["merge", "delete+insert"];
 
 impl SpecCompilation<'_> {
-    /// Plans incremental runs if the model is incremental, and reports obstacles.
+    /// Plans incremental runs if the model is incremental, and reports anything that prevents them.
     pub(super) fn plan_incremental(
         &self,
         output: Option<&Relation>,
@@ -286,8 +286,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Reports key columns and time columns that may be NULL. `NULL` is not equal to any value, so each run would add a
-    /// row with a `NULL` key again.
+    /// Reports key columns and time columns that may be NULL. `NULL` is not equal to any value, so each run would add
+    /// another row with a `NULL` key.
     fn check_nulls(
         &self,
         output: &Relation,
@@ -451,7 +451,8 @@ impl SpecCompilation<'_> {
         Some(traced)
     }
 
-    /// Returns how much further back than requested a run must write, and how much further back than that it must read.
+    /// Returns how much further back than requested a run must write, and how much further back than it writes the run
+    /// must read.
     fn extra_ranges(&self, time: &TracedTime, diagnostics: &mut Vec<Diagnostic>) -> Option<(TimeLength, TimeLength)> {
         let cut_to = time.units.first().copied();
         let is_time = |step: usize, key: &TimeKey| self.trace_key(step, key).filter(|traced| traced.base == time.base);
@@ -476,8 +477,8 @@ impl SpecCompilation<'_> {
                             Some(parts.map(|traced| traced.units.first().copied()).collect())
                                 .filter(|u: &Vec<_>| !u.is_empty());
                         if let Some(units) = units {
-                            // All rows of a window are within one instance of its finest unit, so it is enough to read
-                            // one such unit more.
+                            // All rows of a window are within one instance of its finest unit, so reading one more such
+                            // unit is enough.
                             let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
                             let finest = coarse.min_by_key(|unit| unit.map_or(0, unit_seconds));
                             if let Some(Some(unit)) = finest {

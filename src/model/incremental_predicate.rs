@@ -156,8 +156,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns a length as counts of units, with the longest unit first. An instant is shifted by days, because all engines
-/// support this.
+/// Splits a length into counts of units, with the longest unit first. An instant is shifted by days, because all
+/// engines support day intervals.
 fn length_in_units(length: TimeLength, ty: Type) -> Vec<(i64, CalendarUnit)> {
     let TimeLength {
         months,

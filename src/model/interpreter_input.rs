@@ -45,7 +45,7 @@ pub struct InputRelation {
     pub name: String,
     /// Name of the relation in dbt: `ref('orders')`.
     pub input: String,
-    /// Columns of the relation. `None` if no schema lists them.
+    /// Columns of the relation. `None` if no schema lists the columns.
     pub known: Option<Relation>,
 }
 

@@ -29,13 +29,13 @@ pub(super) struct StepFacts {
 pub(super) struct JoinedStep<'y> {
     pub input: JoinedInput,
     pub merged: Vec<MergedColumn>,
-    /// Conditions that `using` stands for, with the index of the join.
+    /// Join conditions that `using` stands for, each with the index of its join.
     pub using: Vec<(u32, Vec<SpelledFormula<'y>>)>,
     /// Key of each joined relation. Empty if the key is unknown.
     pub keys: Vec<Vec<String>>,
     /// Whether each joined relation has at most one row.
     pub single: Vec<bool>,
-    /// Relations that have a column with the name of a `using` column but do not share it.
+    /// Relations that have a column with the name of a `using` column but do not share that column.
     owners: FxHashMap<String, Vec<usize>>,
 }
 
@@ -255,7 +255,8 @@ impl<'y> JoinedStep<'y> {
         spelled
     }
 
-    /// Returns the earlier relations that have a column in `using`. There are several if a full join merged the column.
+    /// Returns the earlier relations that contain a `using` column. There are several such relations if a full join
+    /// merged the column.
     fn earlier_sides(
         &self,
         at: usize,

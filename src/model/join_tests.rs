@@ -1,4 +1,4 @@
-//! dbt tests that a join finds at most one row, for joins for which no known key proves this.
+//! dbt tests that check whether a join finds at most one row, for joins where no known key proves it.
 
 use rustc_hash::FxHashSet;
 
@@ -15,12 +15,12 @@ use crate::plan::{StepOutput, StepPlan};
 use crate::span::Span;
 use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
 
-/// Test of a join. The query of the test returns one row per violation.
+/// Test for a join. The query of the test returns one row per violation.
 #[derive(Debug)]
 pub(super) struct SingleMatch {
     /// Name of the test's file.
     pub name: String,
-    /// Meaning of the returned rows, for readers of the test.
+    /// Explanation of what the returned rows mean, for readers of the test.
     pub about: String,
     pub query: Query,
 }
@@ -59,7 +59,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns a query that selects the values of the join columns that occur in several rows of the joined relation.
+    /// Returns a query that selects the join column values that occur in several rows of the joined relation.
     fn repeated_keys_query(
         &self,
         place: usize,
@@ -172,7 +172,7 @@ impl SpecCompilation<'_> {
         ))
     }
 
-    /// Returns the query with those CTEs of the spec that it reads.
+    /// Returns the query together with the spec's CTEs that the query reads.
     fn with_ctes(&self, own: Vec<Cte>, body: Select) -> Query {
         let mut read: FxHashSet<&str> = FxHashSet::default();
         let sources = |select: &'_ Select| -> Vec<String> {

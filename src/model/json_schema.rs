@@ -77,8 +77,8 @@ impl SchemaWriter {
         let keys = || tables.iter().flat_map(|table| table.keys);
         let mut properties: Map<String, Value> = Map::new();
         for key in keys() {
-            // If a key is in both tables, use the first one. It is the key of the model, and its shape also accepts the
-            // value of a step.
+            // If a key is in both tables, use the entry from the first table. That entry is the model's key, and its
+            // shape also accepts the values that a step allows.
             if !properties.contains_key(key.name) {
                 properties.insert(key.name.to_owned(), self.key_schema(key));
             }
@@ -206,7 +206,7 @@ impl SchemaWriter {
     }
 }
 
-/// Returns a schema that matches steps that are worksheets.
+/// Returns a schema that matches worksheet steps.
 fn worksheet_condition() -> Value {
     let said = |key: &&str| match *key {
         "columns" => json!({"required": [key], "properties": {"columns": {"type": ["string", "array"]}}}),

@@ -156,7 +156,7 @@ pub struct CompiledSpec {
     pub(crate) never_null: FxHashSet<String>,
     /// dbt access level of the model, and its group.
     pub(crate) access: Option<(Access, Option<String>)>,
-    /// Columns of relations that formulas read.
+    /// Relation columns that formulas read.
     #[doc(hidden)]
     pub columns_read: Vec<ColumnUse>,
     /// Relations of the schema that the spec reads, each with only the columns that the spec reads.

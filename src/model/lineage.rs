@@ -106,8 +106,8 @@ impl Lineage {
         }
     }
 
-    /// Records the output columns of the most recent step. `last` means that these are the columns of the model. The
-    /// columns of a wide pivot are named after values, so they may depend on any column of the step.
+    /// Records the output columns of the most recent step. `last` states whether these are also the columns of the
+    /// model. The columns of a wide pivot are named after values, so they may depend on any column of the step.
     pub fn record_outputs(&mut self, output: &Relation, last: bool) {
         let Some(mut given) = self.steps.pop() else { return };
         let mut all: Vec<ColumnPosition> = given.values().copied().collect();
@@ -315,7 +315,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the position of a column of an earlier step. If the step passes on all columns of an undeclared
-    /// relation, any name may be one of its columns.
+    /// relation, any name may be a column of that relation.
     fn step_column(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut place = of;

@@ -14,12 +14,12 @@ use crate::ir::Ir;
 use crate::plan::{StepPlan, cut_name, key_name};
 use crate::span::Span;
 
-/// Names of one kind, which must differ even if they are truncated.
+/// Names of one kind, which must be distinct even after truncation.
 struct LongNames {
     dialect: Dialect,
     /// Whether the names are visible outside of the query, so that truncation must be reported.
     seen_outside: bool,
-    /// First name with each truncated form, and the span of this name.
+    /// For each truncated form, the first name that has this form, and the span of the name.
     seen: FxHashMap<String, (String, Span)>,
 }
 

@@ -1,5 +1,5 @@
-//! Lookback of an incremental run for late rows. It consists of whole calendar units, so that groups are always read
-//! completely.
+//! Lookback: how far back an incremental run reads to include late rows. The lookback consists of whole calendar units,
+//! so that groups are always read completely.
 
 use super::compile::SpecCompilation;
 use super::config::config_value;
@@ -11,7 +11,7 @@ use crate::schema::Column;
 use crate::yaml::Node;
 
 impl SpecCompilation<'_> {
-    /// Returns how late a row may be according to the spec, in whole units of the time column's truncation.
+    /// Returns how late a row may arrive according to the spec, in whole units of the time column's truncation.
     pub(super) fn read_lookback(
         &self,
         time: &Column,

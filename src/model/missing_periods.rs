@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, split_truncation, used_definitions};
 
-/// Way in which a value reads other rows by counting.
+/// How a value reads other rows by counting rows.
 enum CountedRows {
     /// OFFSET by a number of rows. `sign` is `-` for earlier rows.
     Offset {
@@ -17,13 +17,13 @@ enum CountedRows {
         sign: &'static str,
         rows: IrId,
     },
-    /// Range of rows, and the number of rows if it is known.
+    /// Range of rows, and the number of rows if the number is known.
     Range { value: Option<IrId>, rows: Option<i64> },
 }
 
-/// Warns once per definition about an OFFSET or range if the rows are ordered by a date and each row or group is a
-/// period. If a period has no row, the previous row is not the previous period. `before` contains the columns of the
-/// previous step.
+/// Warns once per definition about an OFFSET or range if the rows are ordered by a date and each row or group
+/// represents a period. If a period has no row, the previous row is not the previous period. `before` contains the
+/// columns of the previous step.
 pub(super) fn check_gaps(
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
@@ -157,7 +157,7 @@ fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
     }
 }
 
-/// Reports PERIODOFFSET by a unit that is shorter than the period of the key. For example, rows per month have no row
+/// Reports calls of PERIODOFFSET whose unit is shorter than the key's period. For example, rows per month have no row
 /// for the previous week. `before` contains the columns of the previous step, which may be truncated to periods.
 pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
@@ -218,7 +218,7 @@ fn key_period(program: &Program, key: IrId, before: Option<&StepColumns>) -> Opt
     }
 }
 
-/// Returns the calendar unit in the timeframe or name of a key. `day` if there is none.
+/// Returns the calendar unit in a key's timeframe or name, or `day` if neither contains a unit.
 fn key_unit(key: &str) -> &'static str {
     let key = key.to_ascii_lowercase();
     let named = key.split_once('[').map_or(key.as_str(), |(_, frame)| frame);

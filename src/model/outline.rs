@@ -35,7 +35,7 @@ pub struct StepOutline {
     pub definitions: Vec<PlacedDefinition>,
     /// Columns in `group_by`.
     pub keys: Vec<String>,
-    /// Names for the formulas of a worksheet, if the step is one.
+    /// Names available to worksheet formulas, if the step is a worksheet.
     pub sheet: Option<SheetOutline>,
 }
 
@@ -89,7 +89,7 @@ pub fn spec_outline(root: &Node, source: &str, compiler: &Compiler) -> Option<Sp
 }
 
 impl SpecOutline {
-    /// Returns the compiler with the settings of the spec, on which all its formulas depend.
+    /// Returns the compiler with the spec's settings, on which all formulas in the spec depend.
     pub fn with_spec_settings(&self, compiler: &Compiler) -> Compiler {
         let mut options = (*compiler.options).clone();
         options.timezone = self.timezone.clone().or(options.timezone);

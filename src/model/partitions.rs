@@ -123,7 +123,7 @@ fn check_frames(
     found.push(diagnostic);
 }
 
-/// Returns the column that a key is or truncates, and the unit of the truncation if there is one.
+/// Returns the column that a key consists of or truncates. Also returns the unit if the key is truncated.
 fn key_timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
     let (of, unit) = split_truncation(program, id);
     match program.node(of) {

@@ -1,8 +1,8 @@
-//! People of a project and their roles: `groups`, `roles` and `default_role` in the project file.
+//! People on a project and their roles: `groups`, `roles` and `default_role` in the project file.
 
 use super::role::{Rights, Role};
 
-/// People of a project, with their groups and roles.
+/// People on a project, with their groups and roles.
 ///
 /// ```
 /// use formulac_model::Project;
@@ -21,7 +21,7 @@ pub struct People {
 }
 
 impl People {
-    /// Creates the people of a project from the settings in the project file.
+    /// Creates the list of people on a project from the settings in the project file.
     pub fn new(groups: Vec<(String, Vec<String>)>, roles: Vec<(String, Role)>, default: Option<Role>) -> Self {
         Self { groups, roles, default }
     }
@@ -32,9 +32,9 @@ impl People {
         !self.roles.is_empty() || self.default.is_some()
     }
 
-    /// Returns the roles of a person, who is given as `Name <address>` or as an address alone. These are the roles of
-    /// the address and of its groups or, if there are none, the default role. Empty if there is no default role either.
-    /// Addresses are compared ignoring case.
+    /// Returns the roles of a person, who is given as `Name <address>` or as an address alone. These are the roles
+    /// given to the address and to its groups. If there are no such roles, the result is the default role, or an empty
+    /// list if no default role is set. Addresses are compared ignoring case.
     #[must_use]
     pub fn roles(&self, who: &str) -> Vec<Role> {
         if !self.have_roles() {
@@ -76,8 +76,8 @@ impl People {
             .map(|(_, members)| members.as_slice())
     }
 
-    /// Returns the people who have a role according to the project file: individual people and members of groups, in
-    /// the order of the file.
+    /// Returns the people who have a role according to the project file: individual people and group members, in file
+    /// order.
     #[must_use]
     pub fn with_role(&self, role: Role) -> Vec<&str> {
         let mut people = Vec::new();

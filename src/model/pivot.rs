@@ -28,14 +28,14 @@ pub(super) struct PivotCells {
     pub grain: Vec<String>,
     /// Columns of the CTE that the step keeps, including helper columns.
     pub kept: Vec<String>,
-    /// Boolean column that is true if a cell has a row. Only for the long form.
+    /// Boolean column that is true if a cell has a row. Only the long form has this column.
     filled: Option<String>,
-    /// Column with the number of the pivot column. Only for the wide form.
+    /// Column with the number of the pivot column. Only the wide form has this column.
     pub place: Option<String>,
 }
 
 impl PivotCells {
-    /// Returns the input of the step, with the rows replaced by the cells.
+    /// Returns the step's input with its rows replaced by the sheet's cells.
     pub fn with_cells<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
         StepInput {
             name: &self.name,
@@ -373,7 +373,7 @@ impl SpecCompilation<'_> {
         })
     }
 
-    /// Reports the parts of a sheet that do not allow one row per cell.
+    /// Reports the parts of a sheet that are incompatible with one row per cell.
     fn check_cells(
         &self,
         step: &Step<'_>,
@@ -414,7 +414,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Converts the output of a sheet that was computed in all cells to the long form, which contains only the cells
+    /// Converts the output of a sheet that was computed for all cells to the long form, which contains only the cells
     /// that have a row.
     pub(super) fn long_form(
         &mut self,
@@ -512,7 +512,7 @@ impl SpecCompilation<'_> {
             .filter(|c| !is(&cells.kept, c.name()) || is_kept(c.name()))
             .cloned()
             .collect();
-        // One node per column, so that `max` uses the template for the type of the column.
+        // Create one node per column, so that `max` uses the template for the column's type.
         let typed: Vec<IrId> = wanted
             .iter()
             .map(|column| {

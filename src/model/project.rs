@@ -74,25 +74,25 @@ impl Project {
         (project, diagnostics)
     }
 
-    /// Returns the dialect of all SQL.
+    /// Returns the dialect of all generated SQL.
     #[must_use]
     pub fn dialect(&self) -> Option<Dialect> {
         self.dialect
     }
 
-    /// Returns the folder of the specs, relative to the project.
+    /// Returns the folder that contains the specs, relative to the project.
     #[must_use]
     pub fn specs(&self) -> Option<&str> {
         self.specs.as_deref()
     }
 
-    /// Returns the folder of Omni's model files, relative to the project.
+    /// Returns the folder that contains Omni's model files, relative to the project.
     #[must_use]
     pub fn omni(&self) -> Option<&str> {
         self.omni.as_deref()
     }
 
-    /// Returns whether the folder of Omni's model files is the root of a separate git repository.
+    /// Returns whether the folder with Omni's model files is the root of a separate git repository.
     #[must_use]
     pub fn omni_is_repository(&self) -> bool {
         self.is_omni_repository
@@ -110,7 +110,7 @@ impl Project {
         self.access_grants
     }
 
-    /// Returns the folder of generated models, relative to the project.
+    /// Returns the folder for generated models, relative to the project.
     #[must_use]
     pub fn models(&self) -> Option<&str> {
         self.models.as_deref()

@@ -35,7 +35,7 @@ const CONFIG_OF_A_TEST: &[&str] = &[
     "alias",
 ];
 
-/// Language of a node's strings: plain text, or text that dbt renders.
+/// Kind of text in a node's strings: plain text, or text that dbt renders.
 #[derive(Clone, Copy)]
 pub(super) enum StringLanguage {
     /// Plain text, which dbt must not change.
@@ -270,7 +270,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
             .filter(|test| !own.contains(test))
             .collect::<Vec<_>>(),
     );
-    // dbt rejects two tests with the same name, so a test is only added if no other test on this column is the same.
+    // dbt rejects two tests with the same name, so a test is added only if this column does not already have that test.
     let proofs = known.proofs.get(&name).map_or(&[][..], Vec::as_slice);
     let written = |test: &'static str| {
         own.iter()
@@ -347,7 +347,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     }
 }
 
-/// If a test on the model is the test `name`, returns the lower-case name of the column that it names.
+/// If a test on the model is the test called `name`, returns the lower-case name of the tested column.
 fn tested_column(test: &YamlOutput, name: &str) -> Option<String> {
     Some(
         test.get(name)?
@@ -395,7 +395,7 @@ fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Returns the entries of `versions:`, with the name of each version.
+/// Returns the entries in `versions:`, each with the version's name.
 fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
     versions
         .items()
@@ -486,8 +486,8 @@ pub(super) fn yaml_pairs(node: Option<&Node>, language: StringLanguage) -> Vec<(
         .collect()
 }
 
-/// Converts a data test to the format of dbt before 1.10.5, in which the arguments are at the same level as the
-/// configuration.
+/// Converts a data test to the format for versions of dbt before 1.10.5, in which arguments and configuration are at
+/// the same level.
 fn flatten_test(test: YamlOutput) -> YamlOutput {
     let of_test = |said: YamlOutput| match said {
         YamlOutput::Map(pairs) => {

@@ -1,4 +1,4 @@
-//! Relations of the schema that a spec reads, with the columns that matter to the spec.
+//! Schema relations that a spec reads, with the columns that matter to the spec.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::ir::Program;
 use crate::plan::StepInput;
 use crate::schema::{Column, Relation};
 
-/// Names in a spec. A column with such a name may change the SQL even if the spec does not read the column. It may make
-/// an unqualified name ambiguous, or an output column may hide it.
+/// Names in a spec. A column with such a name may change the SQL even if the spec does not read the column. For
+/// example, the column may make an unqualified name ambiguous, or an output column may hide the column.
 #[derive(Debug, Default)]
 pub(super) struct NamesUsed {
     /// Lower-case names.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub enum Right {
     /// Comment on a change.
     Comment,
-    /// Approve or reject changes of other people.
+    /// Approve or reject other people's changes.
     Approve,
     /// Propose a change for approval.
     Propose,

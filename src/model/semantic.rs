@@ -1,8 +1,8 @@
 //! Semantic models for dbt's semantic layer: entities, dimensions, and metrics for the columns that can be aggregated.
 //!
 //! There are two YAML formats. The legacy format has separate lists of semantic models and metrics next to the list of
-//! models. From dbt 1.12 on, keys of the model and its columns define the same. Earlier versions silently ignore these
-//! keys.
+//! models. From dbt 1.12 on, keys of the model and its columns define the semantic models and metrics. Earlier versions
+//! silently ignore these keys.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -95,7 +95,7 @@ struct ModelMetric {
     of: Additivity,
 }
 
-/// Role of a column other than a measure.
+/// Role of a column that is not a measure.
 enum SemanticElement {
     Entity { kind: &'static str, name: String },
     Time { unit: &'static str },
@@ -232,7 +232,7 @@ impl SpecCompilation<'_> {
         let time = time.map(|(column, _)| column.name().to_owned());
         let metrics = build_metrics(model.text, totals, time.is_some(), &mut semantic.left_out);
         semantic.metrics = metrics.iter().map(|metric| metric.name.clone()).collect();
-        // Name of an entity for the rows, in case no column is the primary entity.
+        // Name of the entity that stands for the rows if no column is the primary entity.
         let has_primary = elements
             .iter()
             .any(|(_, e)| matches!(e, SemanticElement::Entity { kind: "primary", .. }));

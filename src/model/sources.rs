@@ -63,7 +63,7 @@ impl SpecSources {
         sources
     }
 
-    /// Resolves the relation that a join or tab in the step at this index names.
+    /// Resolves the relation named by a join or tab in the step at this index.
     pub fn source_target(&self, spec: &Spec<'_>, step: usize, from: &RelationReference) -> SourceTarget {
         match named_step(spec, step, from) {
             Some(of) if of < step => SourceTarget::Step(of),
@@ -138,7 +138,7 @@ impl ReadSource {
     }
 }
 
-/// Returns a text that identifies a relation. For example, it is equal for `orders` and `ref('orders')`.
+/// Returns a text that identifies a relation. For example, the text is equal for `orders` and `ref('orders')`.
 fn key(from: &RelationReference) -> String {
     let table = match from {
         RelationReference::Table(table) => table,
@@ -147,8 +147,8 @@ fn key(from: &RelationReference) -> String {
     dbt::import_cte(from, table)
 }
 
-/// Returns the index of the step that a join or tab names, if it names a step. The step may be an earlier or a later
-/// one.
+/// Returns the index of the step named by a join or tab, if the name refers to a step. The step may be an earlier or a
+/// later one.
 fn named_step(spec: &Spec<'_>, step: usize, from: &RelationReference) -> Option<usize> {
     let RelationReference::Table(table) = from else {
         return None;

@@ -1,4 +1,4 @@
-//! Tabs of a worksheet: other models in which lookups of the worksheet find rows.
+//! Tabs of a worksheet: other models in which the worksheet's lookups find rows.
 
 use super::compile::SpecCompilation;
 use super::load::{Step, TabKeys};

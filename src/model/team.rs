@@ -1,4 +1,4 @@
-//! `groups:`, `roles:` and `default_role:` of the project file.
+//! Parses the keys `groups:`, `roles:` and `default_role:` of the project file.
 
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::people::People;

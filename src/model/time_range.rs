@@ -1,4 +1,4 @@
-//! Times in the rows of a step: the columns that are times, and how far back or ahead the step's values read.
+//! Times in a step's rows: which columns are times, and how far back or ahead in time the step's values read.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -66,7 +66,7 @@ impl TimeLength {
 pub(super) enum TimeOrigin {
     /// Column of the step's input: the index of its relation, and its lower-case name.
     Column(usize, String),
-    /// Other value of input rows, identified by its formula.
+    /// Another value computed from an input row, identified by the value's formula.
     Value(String),
 }
 
@@ -98,7 +98,7 @@ pub(super) enum TimeReach {
         back: TimeLength,
         forth: TimeLength,
     },
-    /// Rows of an earlier step. `equal` lists the pairs that are equal: a key of this step, and a column of the earlier
+    /// Rows of an earlier step. `equal` lists pairs of equal columns: a key in this step, and a column in the earlier
     /// step.
     Joined {
         span: Span,
@@ -107,25 +107,25 @@ pub(super) enum TimeReach {
     },
     /// Filter on values that late rows may change, so that a row in the table may no longer satisfy the filter.
     Filter { span: Span },
-    /// Rows of any time. `why` describes the reason in messages.
+    /// Rows from any time. `why` states the reason in messages.
     Unbounded { span: Span, why: &'static str },
 }
 
-/// Times of a step.
+/// Time columns of a step, and how far its values read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepTimes {
     /// Times by lower-case column name.
     pub made: FxHashMap<String, TimeValue>,
     pub looks: Vec<TimeReach>,
-    /// Lower-case names of columns whose values depend only on their own input row, so that other rows do not change
-    /// them.
+    /// Lower-case names of columns whose values depend only on their own input row and therefore do not change when
+    /// other rows do.
     pub settled: FxHashSet<String>,
     /// Whether the step passes on undeclared columns.
     pub open: bool,
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the times of a step of an incremental model.
+    /// Returns the times of a step in an incremental model.
     pub(super) fn step_times(
         &self,
         step: &Step<'_>,
@@ -239,7 +239,7 @@ impl SpecCompilation<'_> {
 struct Times<'t> {
     plan: &'t StepPlan<'t>,
     input: &'t StepInput<'t>,
-    /// Source of the step's formulas.
+    /// Source text of the step's formulas.
     text: &'t str,
     in_file: &'t dyn Fn(Span) -> Span,
 }

@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::{Dialect, expression};
 use crate::yaml::Node;
 
-/// `today:` of a spec.
+/// Value of a spec's `today:` key.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SpecToday {
     pub value: Today,
@@ -26,7 +26,7 @@ struct DateVariable {
 }
 
 impl DateVariable {
-    /// Returns the SQL of the date in a model, with a call of the variable that dbt renders.
+    /// Returns the SQL for the date in a model, with a `var` call that dbt renders.
     fn model_placeholder(&self) -> String {
         let default = self
             .default
@@ -35,14 +35,13 @@ impl DateVariable {
         format!("cast('{{{{ var(\"{}\"{default}) }}}}' as date)", self.name)
     }
 
-    /// Returns the placeholder for the date in the SQL tree. It is as long as the SQL in the model, and its character
-    /// does not occur in SQL.
+    /// Returns the placeholder for the date in the SQL tree. The placeholder is as long as the SQL in the model, and
+    /// consists of a character that does not occur in SQL.
     fn placeholder_text(&self) -> String {
         "\u{2}".repeat(self.model_placeholder().len())
     }
 
-    /// Returns the SQL of the date in a plain query: the default of the variable or, if there is none, the current
-    /// date.
+    /// Returns the SQL for the date in a plain query: the variable's default or, if there is none, the current date.
     fn query_date(&self, dialect: Dialect) -> String {
         let formula = self.default.as_ref().map_or("TODAY()".to_owned(), |iso| {
             let parts: Vec<&str> = iso.split('-').map(|part| part.trim_start_matches('0')).collect();

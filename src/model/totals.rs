@@ -18,7 +18,7 @@ use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
-/// Input of a step. It is kept so that the step can be computed again.
+/// Input of a step, which is kept so that the step can be computed again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PreviousInput {
     pub index: usize,
@@ -117,7 +117,8 @@ impl SpecCompilation<'_> {
         Some(StepWithTotals { name, relation, totals })
     }
 
-    /// Adds a CTE that computes measures again by the keys of a kind of total. The input of the sheet joins this CTE.
+    /// Adds a CTE that computes measures again, grouped by the keys that one kind of total needs. The input of the
+    /// sheet joins this CTE.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -275,7 +276,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Measures that cannot be computed by fewer keys, and the error that shows this.
+/// Measures that cannot be computed with fewer keys, and the error that such a computation causes.
 struct UngroupedTotal {
     measures: Vec<String>,
     fault: Option<Diagnostic>,
@@ -298,8 +299,8 @@ fn total_diagnostic(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Code::TotalOfNothing, span, message)
 }
 
-/// Returns the errors of a sheet with totals: invalid totals, and parts of the sheet or the previous step that do not
-/// allow totals.
+/// Returns the errors of a sheet with totals: invalid totals, and parts of the sheet or the previous step that are
+/// incompatible with totals.
 fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[TotalUse]) -> Vec<Diagnostic> {
     let first = used.first().map_or(Span::default(), |total| total.span);
     if prior.having.is_some() || prior.limit.is_some() {

@@ -12,14 +12,14 @@ use super::lenient::{Json, LenientEntries, LenientPart, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::value::MetaValue;
 
-/// Tables that `dbt docs generate` found in the warehouse. If a node has no table in the catalog, the node was not
-/// built or has no table. This does not prove that the table was dropped.
+/// Tables that `dbt docs generate` found in the warehouse. A node without a table in the catalog either was not built
+/// or is of a kind that has no table. A missing entry does not prove that the table was dropped.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Catalog {
     /// Metadata of the catalog.
     pub metadata: Metadata,
-    /// Tables of nodes and sources, ordered by unique id.
+    /// Tables for nodes and sources, ordered by unique id.
     pub tables: Vec<CatalogTable>,
     /// Errors of `dbt docs generate`. If there are errors, some tables may be missing.
     pub errors: Vec<String>,
@@ -52,7 +52,7 @@ pub struct CatalogTable {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CatalogColumn {
-    /// Name of the column, in upper or lower case as in the warehouse.
+    /// Name of the column, in the case that the warehouse uses.
     pub name: Arc<str>,
     /// Data type of the column, as named by the warehouse.
     pub data_type: Option<Arc<str>>,
@@ -77,8 +77,8 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
-    /// whose shape no version uses.
+    /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
+    /// section has a shape that no version uses.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut catalog = Self::default();
         catalog.metadata = metadata::read(text, ArtifactKind::Catalog, &mut catalog)?;

@@ -20,11 +20,11 @@ const SHORT: usize = 16;
 pub(super) struct ManifestPieces<'t> {
     /// Entries of the sections that contain nodes, in file order.
     pub nodes: Vec<ManifestChunk<'t>>,
-    /// JSON text of a manifest with all other sections.
+    /// JSON text of a manifest that contains only the other sections.
     pub rest: String,
 }
 
-/// Text of one entry in a section of nodes.
+/// Text of one entry in a node section.
 #[derive(Debug)]
 pub(super) struct ManifestChunk<'t> {
     /// Default resource type of the section.
@@ -58,8 +58,7 @@ impl PieceFingerprint {
     }
 }
 
-/// Fingerprints of a manifest's nodes. With them, a later manifest is parsed faster, because unchanged nodes are
-/// skipped.
+/// Fingerprints of a manifest's nodes. They make parsing a later manifest faster, because unchanged nodes are skipped.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest, ManifestOutline};
@@ -159,7 +158,7 @@ impl<'t> TextWalk<'t> {
         }
     }
 
-    /// Skips whitespace, and moves past the next character if it is `sign`. Returns whether it is.
+    /// Skips whitespace, and moves past the next character if that character is `sign`. Returns whether it was `sign`.
     fn skip_char(&mut self, sign: u8) -> bool {
         self.skip_whitespace();
         let is_here = self.next() == Some(sign);
@@ -197,7 +196,7 @@ impl<'t> TextWalk<'t> {
         self.text.get(self.at..self.at.checked_add(length as usize)?)
     }
 
-    /// Moves past a value and returns its text. The end of the value is found only by brackets and quotes.
+    /// Moves past a value and returns its text. Only brackets and quotes are used to find the end of the value.
     fn read_value(&mut self) -> Option<&'t str> {
         let start = self.at;
         let mut depth = 0_usize;

@@ -25,7 +25,7 @@ impl Manifest {
         codec::to_bytes(self, SHAPE)
     }
 
-    /// Deserializes a manifest; `None` if the bytes are truncated, damaged or from another build.
+    /// Deserializes a manifest. Returns `None` if the bytes are truncated, damaged or written by another build.
     ///
     /// ```
     /// use formulac_dbt::artifacts::{KeptParts, Manifest};
@@ -50,7 +50,7 @@ impl NodeDifference {
         codec::to_bytes(self, SHAPE)
     }
 
-    /// Deserializes a difference; `None` if the bytes are truncated, damaged or from another build.
+    /// Deserializes a difference. Returns `None` if the bytes are truncated, damaged or written by another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         codec::read(bytes, SHAPE)
@@ -67,7 +67,7 @@ impl ManifestOutline {
         codec::to_bytes(&lines, SHAPE)
     }
 
-    /// Deserializes an outline; `None` if the bytes are truncated, damaged or from another build.
+    /// Deserializes an outline. Returns `None` if the bytes are truncated, damaged or written by another build.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let lines: Vec<(Arc<str>, PieceFingerprint)> = codec::read(bytes, SHAPE)?;

@@ -39,7 +39,7 @@ pub enum TestCheck<'m> {
     },
     /// The combination of these columns is unique. The names have no quotes.
     UniqueTogether(Vec<Cow<'m, str>>),
-    /// Any other generic test. The field is its name.
+    /// Any other generic test. The field is the test's name.
     Other(&'m str),
     /// Singular test, whose SQL defines the condition.
     Singular,
@@ -63,7 +63,7 @@ impl Manifest {
                 check: TestCheck::Singular,
             });
         };
-        // Tests of sources have no attached node. The argument `model` names the source instead.
+        // Tests on sources have no attached node. The argument `model` names the source instead.
         let on = match test.attached_node.as_deref() {
             Some(id) => self.node(id),
             None => self.resolve_reference(node, test.kwargs.get("model")?.as_str()?),
@@ -94,7 +94,7 @@ impl Manifest {
                 to: to(),
                 field: unquote_column(field),
             },
-            // This is a test of the package `dbt_utils`, or a copy with the same name.
+            // This is the test from the package `dbt_utils`, or a copy of that test with the same name.
             ("unique_combination_of_columns", _) => {
                 let names = listed("combination_of_columns")
                     .unwrap_or_default()
@@ -108,8 +108,8 @@ impl Manifest {
 }
 
 impl DataTest<'_> {
-    /// Returns whether the condition is true for all rows if the test passes. This requires that the test is enabled,
-    /// has severity `error` and the default thresholds, and has no `where`.
+    /// Returns whether a passing test guarantees that the condition is true for all rows. This requires that the test
+    /// is enabled, has severity `error` and the default thresholds, and has no `where`.
     #[must_use]
     pub fn is_conclusive(&self) -> bool {
         let said = |key: &str| self.node.config_text(key).map(str::trim);

@@ -10,7 +10,7 @@ use super::metadata::ArtifactKind;
 pub enum ArtifactFault {
     /// The text is not JSON, is truncated, or has a part whose shape no version uses.
     Broken,
-    /// The text is another artifact. The field is dbt's name for that kind of artifact, such as `run-results`.
+    /// The text is another kind of artifact. The field is dbt's name for that kind, such as `run-results`.
     Other(String),
     /// The version of the artifact is older than the oldest supported version.
     TooOld(u32),
@@ -50,7 +50,7 @@ impl ArtifactError {
         }
     }
 
-    /// Returns the reason as a fault.
+    /// Returns the reason why the text cannot be parsed.
     #[must_use]
     pub fn as_fault(&self) -> &ArtifactFault {
         &self.fault

@@ -44,7 +44,7 @@ impl AgeThreshold {
 }
 
 impl FreshnessCriteria {
-    /// Returns the status for the age of the newest row: pass, warn or error.
+    /// Returns the status that corresponds to the age of the newest row: pass, warn or error.
     #[must_use]
     pub fn status(&self, age: Duration) -> Status {
         let is_past = |threshold: &Option<AgeThreshold>| {

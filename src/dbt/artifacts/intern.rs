@@ -56,7 +56,7 @@ impl Interner {
         }
     }
 
-    /// Interns the fields of a mapping. Other values have no fields.
+    /// Interns the fields of a mapping. Values of other kinds have no fields.
     pub fn intern_fields(&mut self, json: Json<'_>) -> ValueFields {
         match json {
             Json::Map(fields) => self.intern_map(fields),

@@ -1,5 +1,5 @@
-//! Lenient types for deserialization. Most of them accept any value, and a value of an unexpected shape becomes empty.
-//! Strings are borrowed from the artifact.
+//! Lenient types for deserialization. Most of these types accept any value and turn a value with an unexpected shape
+//! into an empty one. Strings are borrowed from the artifact.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,11 +27,11 @@ impl LenientText<'_> {
 #[derive(Debug, Default)]
 pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 
-/// `true`, `false`, or neither.
+/// Boolean; `None` if the value is neither `true` nor `false`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LenientFlag(pub Option<bool>);
 
-/// Mapping that is deserialized as `T`. A value of another shape becomes the default of `T`.
+/// Mapping that is deserialized as `T`. A value with another shape becomes the default of `T`.
 #[derive(Debug, Default)]
 pub(super) struct LenientPart<T>(pub T);
 
@@ -98,7 +98,7 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Returns the texts of the scalars in a list, or the text of a single scalar.
+    /// Returns the scalars in a list as texts, or a single scalar as a list of one text.
     pub fn into_words(self) -> LenientTexts<'a> {
         LenientTexts(match self {
             Self::List(items) => items.into_iter().filter_map(|item| item.into_text().0).collect(),

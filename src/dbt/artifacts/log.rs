@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::run_results::{RunResult, RunResults, Status};
 
-/// First words of results in the log, such as `PASS` in `3 of 7 PASS not_null_a_id`, and their statuses.
+/// Words that state a result in the log, such as `PASS` in `3 of 7 PASS not_null_a_id`, each with its status.
 const WORDS: [(&str, Status); 9] = [
     ("OK", Status::Success),
     ("PARTIAL", Status::PartialSuccess),
@@ -74,14 +74,14 @@ impl RunResults {
     }
 }
 
-/// Returns the thread and the message of a log line: `16:36:33.620702 [error] [Thread-2 (]: MESSAGE`.
+/// Returns the thread and the message from a log line such as `16:36:33.620702 [error] [Thread-2 (]: MESSAGE`.
 fn thread_and_message(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once("] [")?;
     rest.split_once("]: ")
 }
 
-/// Returns the target folder in `'target_path': 'target/prod'`. `None` if the log contains `'None'`, because the
-/// command has no target folder.
+/// Returns the target folder from a text such as `'target_path': 'target/prod'`. Returns `None` if the text contains
+/// `'None'`, which means that the command has no target folder.
 fn target_path(message: &str) -> Option<&str> {
     let (_, value) = message.split_once("'target_path': '")?;
     value.split('\'').next().filter(|path| *path != "None")

@@ -99,8 +99,8 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
-    /// whose shape no version uses.
+    /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
+    /// section has a shape that no version uses.
     pub fn from_text(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
         if text.len() < LARGE {
             Self::parse_sequentially(text, keep)
@@ -224,7 +224,7 @@ impl Manifest {
         (!manifest.nodes.windows(2).any(is_twice)).then_some((manifest, changes))
     }
 
-    /// Returns the manifest with more nodes.
+    /// Returns the manifest with the new nodes added.
     pub(super) fn with_nodes(mut self, new: Vec<ManifestNode>) -> Self {
         self.nodes.extend(new);
         if !self.nodes.is_sorted_by(|one, other| one.unique_id <= other.unique_id) {

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::manifest::Manifest;
 
-/// Ids of the nodes that an update of a manifest parsed or dropped.
+/// Ids of the nodes that a manifest update parsed or dropped.
 #[derive(Clone, Debug, Default)]
 pub struct ManifestChanges {
     /// Ids of the parsed nodes.
@@ -190,7 +190,7 @@ mod tests {
                     0 => serde_json::to_string(&root).unwrap(),
                     _ => serde_json::to_string_pretty(&root).unwrap(),
                 };
-                // Compare two manifests of the same format, as dbt writes them, because most of their nodes are equal.
+                // Compare two manifests in the same format, as dbt writes them, because most of their nodes are equal.
                 let earlier = if round % 2 == 0 {
                     before.clone()
                 } else {

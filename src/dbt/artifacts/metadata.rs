@@ -83,9 +83,9 @@ pub struct Metadata {
     pub generated_at: Option<String>,
     /// Id of the dbt invocation that wrote the artifact.
     pub invocation_id: Option<String>,
-    /// Name of the project. Only manifests have one.
+    /// Name of the project. Only manifests contain a project name.
     pub project_name: Option<String>,
-    /// Type of the adapter. Only manifests have one.
+    /// Type of the adapter. Only manifests contain an adapter type.
     pub adapter_type: Option<String>,
     pub(super) newer: Option<String>,
 }

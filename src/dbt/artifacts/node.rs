@@ -158,7 +158,7 @@ pub struct ManifestNode {
     pub primary_key: Vec<Arc<str>>,
     /// Whether the model contract is enforced.
     pub contract_enforced: bool,
-    /// Checksum of the node's file. For a unit test, checksum of its definition.
+    /// Checksum of the node's file. For a unit test, the checksum of the test's definition.
     pub checksum: Option<Arc<str>>,
     /// Code of the node, if [`KeptParts`](super::KeptParts) includes it.
     pub raw_code: Option<Arc<str>>,
@@ -170,7 +170,7 @@ pub struct ManifestNode {
     pub macros: Vec<Arc<str>>,
     /// `ref` and `source` calls of the node, as written.
     pub refs: Vec<Ref>,
-    /// Properties that only nodes of this resource type have.
+    /// Properties specific to this resource type.
     pub detail: NodeDetail,
     /// Fingerprint of the node's JSON text.
     pub(super) print: PieceFingerprint,
@@ -198,8 +198,8 @@ impl ManifestNode {
             .unwrap_or_default()
     }
 
-    /// Returns whether a `ref` without a version resolves to the node: it has no version, or its version is the
-    /// latest.
+    /// Returns whether a `ref` without a version resolves to the node. This is the case if the node has no version or
+    /// its version is the latest.
     #[must_use]
     pub fn is_latest(&self) -> bool {
         self.version.is_none() || self.version == self.latest_version
@@ -251,7 +251,7 @@ impl ManifestNode {
     }
 }
 
-/// Properties that only nodes of one resource type have.
+/// Properties specific to one resource type.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum NodeDetail {
@@ -312,7 +312,7 @@ pub enum ConstraintKind {
     PrimaryKey,
     /// Each value occurs in another table.
     ForeignKey,
-    /// Condition that each row fulfills.
+    /// Condition that each row satisfies.
     Check,
     /// Constraint that is specific to an adapter.
     #[default]
@@ -358,11 +358,11 @@ pub struct Constraint {
 pub struct TestNode {
     /// Name of the generic test, such as `not_null`; `None` for a singular test.
     pub name: Option<Arc<str>>,
-    /// Package of the generic test; `None` for tests that are part of dbt or the project itself.
+    /// Package of the generic test; `None` for tests that belong to dbt or to the project itself.
     pub namespace: Option<Arc<str>>,
     /// Arguments of the test.
     pub kwargs: ValueFields,
-    /// Id of the node whose properties define the test; `None` for tests of sources.
+    /// Id of the node whose properties define the test; `None` for tests on sources.
     pub attached_node: Option<Arc<str>>,
     /// Tested column as written, possibly with quotes.
     pub column_name: Option<Arc<str>>,

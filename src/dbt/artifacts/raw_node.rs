@@ -19,7 +19,7 @@ use super::references::Ref;
 use super::semantic::{DbtSemanticModel, Dimension, Entity, Measure, Metric};
 use super::value::ValueFields;
 
-/// Fields of nodes of all resource types. Each resource type has some of them.
+/// Node fields for all resource types. Each resource type uses only some of these fields.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct RawNode<'a> {

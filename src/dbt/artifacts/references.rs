@@ -1,4 +1,4 @@
-//! Resolution of `ref('orders')` and `source('raw', 'orders')` in the context of the node that contains them.
+//! Resolves `ref('orders')` and `source('raw', 'orders')` in the context of the node that contains the call.
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ impl Manifest {
         }
     }
 
-    /// Returns a source table by the names of the source and the table.
+    /// Returns the source table with this source name and table name.
     #[must_use]
     pub fn source(&self, source: &str, table: &str) -> Option<&ManifestNode> {
         self.with_type(ResourceType::Source)

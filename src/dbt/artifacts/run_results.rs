@@ -150,8 +150,8 @@ impl RunResults {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
-    /// whose shape no version uses.
+    /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
+    /// section has a shape that no version uses.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut results = Self::default();
         results.metadata = metadata::read(text, ArtifactKind::RunResults, &mut results)?;
@@ -166,7 +166,7 @@ impl RunResults {
     }
 }
 
-/// Last result of a node, and all results of the command that produced it.
+/// Last result of a node, and all results of the command that produced the last result.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LastResult<'r> {

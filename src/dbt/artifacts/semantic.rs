@@ -18,7 +18,7 @@ pub struct DbtSemanticModel {
     pub agg_time_dimension: Option<Arc<str>>,
     /// Name of the primary entity, if none of `entities` is primary.
     pub primary_entity: Option<Arc<str>>,
-    /// Entities: keys of the rows, and references to other semantic models.
+    /// Entities: the row keys, and references to other semantic models.
     pub entities: Vec<Entity>,
     /// Dimensions of the semantic model.
     pub dimensions: Vec<Dimension>,

@@ -68,8 +68,8 @@ impl SourceResults {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not JSON, is a different artifact, has an unsupported old version, or has a section
-    /// whose shape no version uses.
+    /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
+    /// section has a shape that no version uses.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut sources = Self::default();
         sources.metadata = metadata::read(text, ArtifactKind::Sources, &mut sources)?;

@@ -24,13 +24,13 @@ pub enum MetaValue {
 }
 
 impl MetaValue {
-    /// Returns the text of a string. `None` for other values.
+    /// Returns the text if the value is a string, or `None` otherwise.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// Returns a string, number or boolean as text. `None` for other values.
+    /// Returns the text of a string, number or boolean, or `None` for any other value.
     #[must_use]
     pub fn scalar(&self) -> Option<&str> {
         match self {
@@ -41,7 +41,7 @@ impl MetaValue {
         }
     }
 
-    /// Returns the value of a boolean. `None` for other values.
+    /// Returns the boolean if the value is one, or `None` otherwise.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(it) = self { Some(*it) } else { None }
@@ -77,7 +77,7 @@ impl MetaValue {
         }
     }
 
-    /// Returns the scalars of a list, or a single scalar, as texts.
+    /// Returns the scalars in a list as texts, or a single scalar as a list of one text.
     #[must_use]
     pub fn to_words(&self) -> Vec<&str> {
         match self {

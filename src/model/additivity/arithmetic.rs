@@ -1,5 +1,5 @@
-//! Arithmetic over totals: determines the results that can be summed again, and the formulas over columns for the other
-//! results.
+//! Arithmetic over totals: determines which results can be summed again, and derives formulas over columns for the
+//! other results.
 
 use super::Lost;
 use super::classes::{TotalClass, TotalKind, ValueClass, truncation_unit};
@@ -25,8 +25,8 @@ pub(super) struct WrittenSum {
     pub ratio: Option<(String, String)>,
 }
 
-/// Returns the class of a value that combines other values. It is lost if an operand is a total, and otherwise a row
-/// value if an operand is a row value.
+/// Returns the class of a value that combines other values. The result is lost if an operand is a total. Otherwise, the
+/// result is a row value if an operand is a row value.
 pub(super) fn combine_classes(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
     let mut all = ValueClass::Constant;
     for value in values {
@@ -235,7 +235,8 @@ fn join_sums(
             right.sql
         )
     } else {
-        // The right operand of `-` needs brackets, as in `a - (b - c)`, but that of `+` does not, as in `a + b - c`.
+        // The right operand of `-` needs brackets, as in `a - (b - c)`, but the right operand of `+` does not, as in `a
+        // + b - c`.
         let tighter = if binds == OperatorPrecedence::Sum && sign == " + " {
             OperatorPrecedence::Sum
         } else {

@@ -1,4 +1,4 @@
-//! Determines for each value of a step how it behaves under aggregation.
+//! Determines how each value of a step behaves under aggregation.
 
 use super::arithmetic::{OperatorPrecedence, WrittenSum, classify_arithmetic, classify_coalesce, combine_classes};
 use super::{Additivity, ColumnFormula, Lost, StepColumns};
@@ -21,7 +21,7 @@ pub(super) enum ValueClass {
 #[derive(Clone)]
 pub(super) struct TotalClass {
     pub kind: TotalKind,
-    /// Formula over columns, or the reason why there is none.
+    /// Formula over columns, or the reason why there is no such formula.
     pub written: Result<WrittenSum, Lost>,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum TotalKind {
     Formula,
 }
 
-/// Data for determining the classes of a step's nodes.
+/// Data needed to determine the class of each node in a step.
 pub(super) struct StepClasses<'c> {
     pub plan: &'c StepPlan<'c>,
     pub input: &'c StepInput<'c>,

@@ -1,11 +1,11 @@
-//! Additivity: whether the values of a column can be computed when the rows of its model are aggregated again. The
+//! Additivity: whether a column's values can still be computed after the rows of the model are aggregated again. The
 //! values can be summed, can be computed from other columns that can be aggregated, or are lost.
 //!
-//! The aggregated column must equal the formula grouped by fewer keys. `SUM` and `COUNT`, and sums, differences and
-//! constant multiples of them, can be summed. For `MIN` and `MAX`, the result is the minimum or maximum of the values.
-//! For quotients, products and sums of such columns, the formula is applied to the aggregated columns. All other
-//! columns cannot be aggregated, because the rows lack the necessary data: the count for an average, the values for a
-//! distinct count, the other rows for a window.
+//! Aggregating the column must give the same values as evaluating its formula with fewer grouping keys. `SUM` and
+//! `COUNT`, and sums, differences and constant multiples of them, can be summed. For `MIN` and `MAX`, the result is the
+//! minimum or maximum of the values. For quotients, products and sums of such columns, the formula is applied to the
+//! aggregated columns. All other columns cannot be aggregated, because the rows lack the necessary data: the count for
+//! an average, the values for a distinct count, the other rows for a window.
 
 mod arithmetic;
 mod classes;
@@ -123,7 +123,7 @@ pub enum Lost {
     Condition,
     /// The column applies a function to aggregated values. For example, a sum of rounded values is not a rounded sum.
     Function,
-    /// Part of the column's formula is not a column of the model.
+    /// Part of the column's formula is not available as a column of the model.
     Part(String),
     /// The value combines additive values with row values.
     Mixed,
@@ -165,7 +165,7 @@ impl fmt::Display for Lost {
     }
 }
 
-/// Columns of a step by lower-case name, in the order of discovery.
+/// Additivity of a step's columns, by lower-case column name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepColumns {
     columns: FxHashMap<String, Additivity>,

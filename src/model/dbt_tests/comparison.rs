@@ -19,12 +19,12 @@ use crate::span::Span;
 use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::verify::{NamedColumns, SharedColumn, SqlTexts, is_tolerance_applicable};
 
-/// Name of a column that marks existing rows if no key column can do so.
+/// Name of the column that marks existing rows if no key column can serve this purpose.
 const PRESENT: &str = "is_present";
 /// Span of generated nodes, which are not part of a formula.
 const NOWHERE: Span = Span { start: 0, end: 0 };
 
-/// One of the two relations in the select that compares them.
+/// One side of the select that compares two relations.
 struct ComparisonSide {
     /// Name of the relation in SQL.
     name: String,
@@ -34,7 +34,7 @@ struct ComparisonSide {
 /// Column that both relations have.
 struct ComparedPair<'c> {
     said: SpannedText<'c>,
-    /// Names of the column in SQL, in the model and in the other relation.
+    /// SQL names of the column in the model and in the other relation.
     names: [String; 2],
     types: [Type; 2],
     ty: Type,
@@ -229,7 +229,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the keys and the compared columns. `None` if any of them is missing in a relation.
+    /// Returns the keys and the compared columns. `None` if any of these columns is missing in a relation.
     fn compared_pairs<'c>(
         &'c self,
         comparison: &'c CompareKey<'_>,
@@ -326,7 +326,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the filter of the comparison as a condition on the columns of one side.
+    /// Returns the comparison's filter as a condition on one side's columns.
     fn side_filter(
         &self,
         filter: SpannedText<'_>,
@@ -366,8 +366,8 @@ impl SpecCompilation<'_> {
 }
 
 impl CompareKey<'_> {
-    /// Returns whether the tolerance applies to this column. A column that the comparison lists explicitly may be a
-    /// number.
+    /// Returns whether the tolerance applies to this column. A column of unknown type counts as a number if the
+    /// comparison lists columns explicitly.
     fn has_tolerance(&self, column: &ComparedPair<'_>) -> bool {
         is_tolerance_applicable(column.ty, self.columns.is_some())
     }
@@ -384,7 +384,7 @@ impl ComparedPair<'_> {
         }
     }
 
-    /// Returns the column of each side.
+    /// Returns the column reference for each side.
     fn qualified_columns(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2]) -> [SqlId; 2] {
         let [here, there] = sides;
         let [ours, theirs] = &self.names;

@@ -10,11 +10,12 @@ use crate::ir::{Ir, IrId, Program};
 pub(super) enum ColumnTest {
     NotNull,
     Unique,
-    /// Allowed values in dbt's notation, and whether dbt puts them in quotes.
+    /// Allowed values in dbt's notation, and a flag for whether dbt puts the values in quotes.
     AcceptedValues(Vec<YamlOutput>, bool),
     /// Other relation in dbt's notation, and the column of that relation.
     Relationships(String, String),
-    /// Test of the package `dbt_utils`, with the minimum, the maximum, and whether both are included.
+    /// Range test from the package `dbt_utils`, with the minimum, the maximum, and a flag for whether both bounds are
+    /// inclusive.
     AcceptedRange(Option<String>, Option<String>, bool),
 }
 
@@ -217,7 +218,8 @@ fn column_comparison(program: &Program, id: IrId, by: catalog::FunctionId) -> Op
     pair(*left, *right).or_else(|| pair(*right, *left).filter(|_| by == internal::EQUAL))
 }
 
-/// Converts the values to arguments of dbt's test. Strings must not need escapes, because dbt only puts them in quotes.
+/// Converts the values to arguments of dbt's test. Strings that need escapes have no equivalent, because dbt puts
+/// strings in quotes without escaping them.
 fn to_dbt_arguments(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutput>, bool)> {
     let texts = values.iter().map(|id| match program.node(*id) {
         Ir::Text(text) => Some(program.text(text))

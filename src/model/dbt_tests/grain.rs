@@ -59,8 +59,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Adds a uniqueness test for the columns that the spec declares as the key. The columns are NOT NULL, and no other
-    /// key is known.
+    /// Adds a uniqueness test for the columns that the spec declares as the key. The caller ensures that the columns
+    /// are NOT NULL and that no other key is known.
     pub(crate) fn test_unique_key(
         &mut self,
         keys: &[String],
@@ -210,7 +210,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns a warning for each of these nullable key columns.
+    /// Returns one warning per nullable key column in `keys`.
     fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
         // Name of each key in `group_by` of the last step that groups by the key.
         let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();

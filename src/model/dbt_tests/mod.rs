@@ -64,7 +64,7 @@ pub(super) struct SingularTest {
     /// Name of the file.
     pub name: String,
     pub config: TestConfig,
-    /// Meaning of a returned row, for readers of the query.
+    /// Explanation of what a returned row means, for readers of the query.
     pub about: String,
     /// Query of the test, for dbt.
     pub sql: String,
@@ -87,7 +87,7 @@ impl SingularTest {
 
 /// Model as seen by its tests.
 pub(super) struct TestedModel<'t> {
-    /// Columns of the model. All of them are nullable, because a test must not rely on facts that another test may
+    /// Columns of the model. All columns are nullable here, because a test must not rely on facts that another test may
     /// refute.
     pub relation: Relation,
     /// Whether the model may have unknown columns.
@@ -96,7 +96,7 @@ pub(super) struct TestedModel<'t> {
     pub grain: &'t [String],
     /// Whether the model has at most one row.
     pub single: bool,
-    /// Columns as the compiler inferred them, including their nullability.
+    /// Columns as inferred by the compiler, including their nullability.
     known: &'t Relation,
 }
 
@@ -326,7 +326,7 @@ pub(super) fn file_word(name: &str) -> String {
 }
 
 impl<'y> Rule<'y> {
-    /// Returns the condition of the rule, and its filter if it has one.
+    /// Returns the rule's condition, and the rule's filter if there is one.
     fn condition_and_filter(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
         let check = if self.found_in.is_some() {

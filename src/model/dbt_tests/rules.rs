@@ -1,4 +1,4 @@
-//! Converts rules to tests. A rule becomes dbt tests if they are equivalent, otherwise a query that returns the
+//! Converts rules to tests. A rule becomes dbt tests if equivalent tests exist, and otherwise a query that returns the
 //! violations.
 
 use rustc_hash::FxHashMap;
@@ -336,8 +336,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the columns that describe a violation: the key and the columns that the rule reads. Empty if no key is
-/// known, which means all columns.
+/// Returns the columns that describe a violation: the key and the columns that the rule reads. The list is empty if no
+/// key is known. An empty list means all columns.
 fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
     if tested.grain.is_empty() && !tested.single {
         return Vec::new();

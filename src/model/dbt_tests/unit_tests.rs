@@ -172,7 +172,7 @@ impl SpecCompilation<'_> {
         (!overrides.is_empty()).then_some(YamlOutput::Map(overrides))
     }
 
-    /// Returns the keys `rows`, `format` and `fixture` of an input or of the expected output.
+    /// Returns the keys `rows`, `format` and `fixture` for an input or for the expected output.
     fn read_rows(
         &self,
         node: &Node,
@@ -346,7 +346,7 @@ fn describe_value(value: &Node) -> String {
         .map_or_else(|| value.kind_name().to_string(), |text| format!("`{text}`"))
 }
 
-/// Returns `raw.orders` in the form `source('raw', 'orders')`.
+/// Converts a table name such as `raw.orders` to the form `source('raw', 'orders')`.
 fn source_call(from: &RelationReference) -> String {
     let spelled = from.display_name();
     let parts: Vec<&str> = spelled.rsplit('.').take(2).collect();

@@ -43,9 +43,9 @@ pub enum KeyShape {
     Mapping,
     /// Mapping with these keys.
     Keys(&'static KeyTable),
-    /// Mapping from names to values of this shape.
+    /// Mapping from names to values that have this shape.
     Each(&'static KeyShape),
-    /// List of values of this shape.
+    /// List of values that have this shape.
     List(&'static KeyShape),
     /// One of two shapes. The kind of the value (text, list or mapping) determines which.
     Either(&'static KeyShape, &'static KeyShape),
@@ -114,7 +114,7 @@ impl Key {
     }
 }
 
-/// Keys of one kind of mapping.
+/// Table of the keys that one kind of mapping accepts.
 #[derive(Debug)]
 pub struct KeyTable {
     /// Title in the JSON Schema.

@@ -31,7 +31,7 @@ pub struct ColumnKeys<'y> {
     pub data_tests: Option<&'y Node>,
 }
 
-/// Properties of a column that are next to its formula.
+/// Column properties that are next to the column's formula.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefinitionKeys<'y> {
     pub meta: Option<&'y Node>,

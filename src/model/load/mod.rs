@@ -95,10 +95,10 @@ pub struct Step<'y> {
     pub limit_span: Span,
     /// Worksheet keys of the step. `None` if the step is not a worksheet.
     pub sheet: Option<SheetKeys<'y>>,
-    /// Whether the mapping has an invalid key or is not a step. Required keys may only seem to be missing then, because
-    /// the invalid key may be a misspelled required key.
+    /// Whether the mapping has an invalid key or is not a step. In that case, a required key may only seem to be
+    /// missing, because the invalid key may be a misspelling of the required key.
     pub faulty: bool,
-    /// Whether an error in the step was reported, so that its columns are uncertain.
+    /// Whether an error in the step was reported, which makes the step's columns uncertain.
     pub unsound: bool,
 }
 
@@ -116,7 +116,7 @@ pub struct Spec<'y> {
     pub comparisons: Vec<CompareKey<'y>>,
     pub examples: Vec<SpecExample<'y>>,
     pub exposures: Vec<SpecExposure<'y>>,
-    /// Settings for a semantic model; `None` if the project decides.
+    /// Settings for a semantic model. `None` if the project's setting applies.
     pub semantic: Option<SemanticModels>,
     pub timezone: Option<String>,
     pub blank_zero: bool,

@@ -24,7 +24,7 @@ pub struct Rule<'y> {
     pub nulls_fail: bool,
 }
 
-/// Column of another relation that must contain all values of a column of the model.
+/// Column of another relation that must contain all values in a column of the model.
 #[derive(Clone, Debug)]
 pub struct FoundIn<'y> {
     pub to: RelationReference,
@@ -199,7 +199,7 @@ impl<'y> Loader<'y, '_> {
         examples
     }
 
-    /// Checks whether a name is valid in dbt. It is the name of an exposure, or of a rule or example, which becomes the
+    /// Checks whether a name is valid in dbt. The name belongs to an exposure, or to a rule or example and becomes the
     /// name of a dbt test.
     pub(super) fn check_dbt_name(&mut self, what: &str, name: SpannedText<'y>) {
         if !is_plain_name(name.text) {

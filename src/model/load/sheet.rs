@@ -27,7 +27,7 @@ pub struct PivotKeys<'y> {
     pub values_span: Span,
 }
 
-/// Tab of a worksheet: a name for another model in formulas.
+/// Tab of a worksheet: the name that formulas use for another model.
 #[derive(Clone, Debug)]
 pub struct TabKeys<'y> {
     pub name: &'y str,
@@ -37,7 +37,7 @@ pub struct TabKeys<'y> {
     pub order_by: Vec<SpannedText<'y>>,
 }
 
-/// Keys that make a step a worksheet. One of them is enough. `columns` counts only if it is a list.
+/// Keys that make a step a worksheet. A single one of these keys is enough. `columns` counts only if it is a list.
 pub const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
 
 /// Keys that are not allowed in a worksheet, each with advice for the error message.

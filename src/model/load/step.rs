@@ -65,7 +65,7 @@ impl<'y> Loader<'y, '_> {
         step
     }
 
-    /// Returns whether an error in the step was reported since there were `before` diagnostics. If the step's keys are
+    /// Returns whether an error in the step was reported after the first `before` diagnostics. If the step's keys are
     /// at the top level, errors in keys of the model do not count.
     fn has_errors_since(&self, before: usize, node: &Node, at_top: bool) -> bool {
         let mut faults = self.diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span);

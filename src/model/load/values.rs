@@ -1,4 +1,4 @@
-//! Returns the values of keys. Values of a wrong shape are skipped, because `shapes` has already reported them.
+//! Returns the values of keys. Values with a wrong shape are skipped, because `shapes` has already reported them.
 
 use super::{Loader, SpannedText};
 use crate::diag::{Code, Diagnostic};
@@ -22,7 +22,7 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing")).with_help(help));
     }
 
-    /// Returns the value of a key that is a string or a formula.
+    /// Returns the value of a key if the value is a string or a formula.
     pub(crate) fn text(&self, node: &'y Node, key: &str) -> Option<SpannedText<'y>> {
         let value = node.get(key)?;
         Some(SpannedText {
@@ -133,7 +133,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports a formula inside `{…}` that contains a comma, because YAML ends the value at the comma. Returns the span
-    /// of the part after the end of the value.
+    /// of the text after the end of the value.
     pub(crate) fn text_after_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Plain,
@@ -183,8 +183,8 @@ impl<'y> Loader<'y, '_> {
         Some(cut)
     }
 
-    /// Returns the pairs of a mapping without the pairs that are caused by a comma in a formula. `is_formula` returns
-    /// whether the value of a key is a formula.
+    /// Returns the pairs of a mapping, except pairs that exist only because a formula contains a comma. `is_formula`
+    /// returns whether the value of a key is a formula.
     pub(crate) fn complete_pairs<'n>(
         &mut self,
         node: &'n Node,

@@ -11,8 +11,8 @@ pub struct Counts {
     pub only: [u64; 2],
     /// Number of keys that occur several times on one side.
     pub repeated: [u64; 2],
-    /// Number of keys that occur on both sides, and several times on at least one side. The values of their rows are
-    /// not compared.
+    /// Number of keys that occur on both sides, and several times on at least one side. The values in the rows with
+    /// these keys are not compared.
     pub unmatched: u64,
     /// Number of rows whose key occurs exactly once on each side. If there is no key, the number of equal rows on both
     /// sides.
@@ -52,7 +52,7 @@ pub struct DifferingRow {
 pub struct DifferingValue {
     /// Index of the column among the compared columns.
     pub column: usize,
-    /// Values of the model and of the other side; `None` is NULL.
+    /// Values on the model's side and on the other side; `None` is NULL.
     pub values: [Option<String>; 2],
     /// Difference of the values, if they are numbers.
     pub difference: Option<String>,

@@ -13,8 +13,8 @@ use crate::dbt::{self, RelationReference};
 use crate::dialect::Dialect;
 use crate::schema::Column;
 
-/// Tolerance for floats, relative to the larger absolute value, or to 1 if both are smaller. The order of addition can
-/// change the last of the about 16 digits of a sum of floats.
+/// Tolerance for floats, relative to the larger absolute value, or to 1 if both are smaller. A sum of floats has about
+/// 16 digits, and the order of addition can change the last ones.
 pub const CLOSE: &str = "1e-9";
 
 /// Consumer of a query, which determines how relations are named.
@@ -22,7 +22,7 @@ pub const CLOSE: &str = "1e-9";
 pub enum ComparisonReader {
     /// dbt, which resolves `ref` and `source`.
     Dbt,
-    /// The warehouse, with plain table names.
+    /// The warehouse, which needs plain table names.
     Tables,
 }
 
@@ -51,7 +51,7 @@ enum RowSource {
     },
 }
 
-/// SQL for plain queries, and the same SQL for dbt.
+/// SQL for plain queries, and the equivalent SQL for dbt.
 #[derive(Clone, Debug)]
 pub struct SqlTexts {
     pub(crate) plain: String,
@@ -289,8 +289,8 @@ impl SharedColumn {
 }
 
 impl CompiledSpec {
-    /// Returns a comparison of the built model with the current rows of its formula. `None` if the spec has an error,
-    /// defines no model, or may have unknown columns.
+    /// Returns a comparison of the built model with the rows that its formula currently returns. `None` if the spec has
+    /// an error, defines no model, or may have unknown columns.
     #[must_use]
     pub fn formula_comparison(&self) -> Option<Comparison> {
         let ours = ComparedRelation {

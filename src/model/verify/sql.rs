@@ -1,6 +1,6 @@
-//! Queries of a comparison, in SQL that every warehouse supports. The queries group a union of the rows of both sides
-//! by the keys. Not every warehouse supports a full join on keys that may be NULL. Grouping also treats NULLs as equal,
-//! counts the rows per key, and needs only one pass.
+//! Queries of a comparison, in SQL that every warehouse supports. The queries combine the rows of both sides in a union
+//! and group them by the keys. Not every warehouse supports a full join on keys that may be NULL. Grouping also treats
+//! NULLs as equal, counts the rows per key, and needs only one pass.
 
 use std::fmt::Write as _;
 
@@ -170,8 +170,8 @@ impl Comparison {
         out
     }
 
-    /// Returns an SQL condition for rows whose values can be compared. Their key occurs exactly once on each side or,
-    /// if there is no key, equally often on both sides.
+    /// Returns an SQL condition for rows whose values can be compared. The key of such a row occurs exactly once on
+    /// each side or, if there is no key, equally often on both sides.
     fn is_matched(&self) -> &'static str {
         if self.counts_rows {
             "in_ours = in_theirs"
@@ -211,7 +211,7 @@ impl Comparison {
         self.sums && column.ty().is_number()
     }
 
-    /// Returns whether the difference of two values is a number.
+    /// Returns whether the difference between two values is a number.
     fn is_number(&self, column: &SharedColumn) -> bool {
         column.ty().is_number() || self.column_agreement(column) != Agreement::Exact
     }
@@ -271,7 +271,7 @@ impl Comparison {
     }
 
     /// Writes a query for the rows of one side. Each side has its own columns, which are NULL in the rows of the other
-    /// side, so that types of the two sides are not mixed.
+    /// side, so that the two sides' types are not mixed.
     fn write_side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
         let place = side as usize;
         let of = &self.sides[place];
