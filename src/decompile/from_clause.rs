@@ -1,4 +1,4 @@
-//! Reads `from` clauses: the relations, their aliases and the conditions of joins.
+//! Reads the relations, aliases and join conditions in `from` clauses.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! Handles columns that a formatter or a person moved within a select. For example, sqlfluff puts plain columns
-//! before computed ones (ST06).
+//! Restores the order of columns that a formatter or user moved within a select. For example, sqlfluff moves plain
+//! columns before computed columns (ST06).
 
 use super::file::SqlFile;
 use super::layout::SelectLayout;
