@@ -1,4 +1,4 @@
-//! Views: their fields, and the columns and fields that each field reads.
+//! Reads views: their fields, and the columns and fields that each field reads.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub(super) fn view_table(name: &str, root: &Node) -> Option<OmniTable> {
     })
 }
 
-/// Tables of views by name. `None` for views defined by SQL or a saved query.
+/// Table of each view, by view name. `None` for views defined by SQL or a saved query.
 pub(super) type ViewTables = FxHashMap<String, Option<OmniTable>>;
 
 pub(super) fn read_view(
