@@ -453,7 +453,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         super::file::token_name(*token, self.file).is_some_and(|read| !is_same_name(&read, name))
     }
 
-    /// Returns the position of the join with an alias, if the join looks up rows of the step's relation or of a tab.
+    /// Returns the position of the join with an alias, if the join looks up rows in the step's relation or in a tab.
     fn lookup_join(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
         let is_it = |read: &ReadRelation| {
             is_same_name(alias, &read.alias)

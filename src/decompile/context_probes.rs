@@ -21,7 +21,7 @@ const WINDOWS: usize = 16;
 pub(super) const OF_DEFINITION: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
 const OF_FORMULA: u32 = 9;
-/// Maximum number of definitions of a step that are considered for use in the formula of another definition.
+/// Maximum number of definitions in a step that are considered for use in another definition's formula.
 const DEFINITIONS: usize = 400;
 /// Maximum number of definitions without a column that are compiled to find their expressions.
 const WITHOUT_COLUMN: usize = 8;

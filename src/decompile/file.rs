@@ -54,7 +54,7 @@ pub(super) struct SqlFile<'s> {
     /// Tokens of the last select. Empty if the text is not a query.
     pub last: Range<usize>,
     lines: Vec<usize>,
-    /// Index of the part of each column in the first select of each CTE, by column name in lower case.
+    /// Part index of each column in the first select of each CTE, by column name in lower case.
     columns: std::collections::HashMap<(Option<String>, String), usize>,
 }
 

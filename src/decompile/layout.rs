@@ -51,7 +51,7 @@ pub struct LayoutClash {
     pub base: String,
     /// The part as the spec produces it now. Empty if the spec removed the part.
     pub ours: String,
-    /// The part in the file. Empty if a person removed the part.
+    /// The part in the file. Empty if a user removed the part.
     pub theirs: String,
 }
 
@@ -68,7 +68,8 @@ impl LayoutClash {
     }
 }
 
-/// Returns the parts that the spec and a person changed in different ways, so that [`merge`] returns `None`.
+/// Returns the parts that the spec and a user changed in different ways. If there are such parts, [`merge`] returns
+/// `None`.
 pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<LayoutClash> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {

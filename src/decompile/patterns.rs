@@ -55,7 +55,7 @@ pub(super) enum Binding {
     Text(String),
 }
 
-/// Key of a pattern, or of an expression that is matched against patterns: the root of its tree.
+/// Root of a tree, which is the key for looking up the patterns that may match an expression.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PatternRoot(SqlLabel, Option<SqlLabel>, usize);
 

@@ -62,7 +62,7 @@ pub(super) const OTHER: &str = "qzjé";
 /// a non-ASCII letter.
 pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
-/// Types of probe columns. The letter of each type is the first letter of its columns' names.
+/// Types of probe columns, each with the letter that identifies the type in column names.
 pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Unknown, 'u'),
     (Type::Boolean, 'b'),

@@ -1,8 +1,8 @@
 //! Applies changes to words, numbers and signs in a model's SQL to the model's spec.
 //!
-//! People often change only a bound, a status, a column, or `<` to `<=`. In these cases the spec does not have to be
+//! Users often change only a bound, a status, a column, or `<` to `<=`. In these cases, the spec does not have to be
 //! derived from the SQL. Instead, the same change is made at the corresponding place in the spec, and the spec is
-//! compiled to check whether it produces the SQL that was found.
+//! compiled to check whether it produces the edited SQL.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

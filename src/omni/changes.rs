@@ -177,7 +177,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     changes
 }
 
-/// Returns the changes to the joins. Each join is identified by its `on_sql` line.
+/// Returns the changes to the joins. The `on_sql` line of a join identifies the join.
 pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
         let lines = text.unwrap_or_default().lines();

@@ -64,8 +64,8 @@ struct FoundJoin<'a> {
     doubt: Option<String>,
 }
 
-/// Returns the joins of all tables, ordered by node id. If several sources define a join of the same two columns,
-/// only the most reliable source is returned.
+/// Returns the joins of all tables, ordered by node id. If several sources define a join between the same two columns,
+/// only the join from the most reliable source is returned.
 pub(super) fn all_joins<'a>(
     tables: &'a [DbtTable<'a>],
     places: &FxHashMap<&str, usize>,

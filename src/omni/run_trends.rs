@@ -16,7 +16,7 @@ const FEWEST: usize = 3;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TableHealth {
-    /// Tables whose last run was much slower or faster than earlier runs, ordered by view.
+    /// Tables whose last run was much slower or faster than earlier runs, each identified by its view.
     pub runs: Vec<RunTrend>,
     /// Sources that were stale when dbt last checked them, worst first.
     pub stale: Vec<StaleSource>,

@@ -129,7 +129,7 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
 }
 
 /// Selects the base table for a topic that several tables request. The base is the table from which joins reach the
-/// most other tables.
+/// largest number of these tables.
 fn widest_topic<'a>(
     several: Vec<RequestedTopic<'a>>,
     name: &str,

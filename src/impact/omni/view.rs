@@ -39,7 +39,7 @@ pub(super) fn read_view(
         fields: Vec::new(),
     };
     let own = view_table(name, root);
-    // The columns of a query view come from fields of other views, and the filters of the query determine its rows.
+    // The columns of a query view come from fields of other views, and the query's filters determine the view's rows.
     if let Some(query) = root.get("query") {
         let rows: BTreeSet<String> = users::query_fields(query)
             .into_iter()

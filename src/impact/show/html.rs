@@ -163,7 +163,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
     out
 }
 
-/// Returns the title: the name of the change, or the name of the first change and the number of other changes.
+/// Returns the title: the name of the first change and, if there are several changes, the number of other changes.
 fn page_title(impact: &Impact) -> String {
     match impact.changed.as_slice() {
         [] => "No change".to_owned(),

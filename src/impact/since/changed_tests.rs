@@ -1,4 +1,4 @@
-//! Compares tests at two revisions. For tests in YAML, the checks are compared, and for singular tests, the files.
+//! Compares tests at two revisions: the checks of tests in YAML, and the files of singular tests.
 
 use std::collections::BTreeMap;
 

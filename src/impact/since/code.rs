@@ -1,5 +1,4 @@
-//! Compares code at two revisions. For specs, the compiled SQL is compared, and for models and snapshots, their own
-//! SQL.
+//! Compares code at two revisions: the compiled SQL of specs, and the SQL of models and snapshots.
 
 use super::{RevisionDifference, new_difference};
 use crate::graph::{Graph, SpecModel};

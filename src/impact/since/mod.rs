@@ -1,5 +1,5 @@
-//! Finds the differences between two revisions. For specs and models, the comparison covers what their SQL computes,
-//! and for properties and macros, their text. A change that cannot be traced is still reported.
+//! Finds the differences between two revisions. The comparison covers what the SQL of specs and models computes, and
+//! the text of properties and macros. A change that cannot be traced is still reported.
 
 mod changed_tests;
 mod code;

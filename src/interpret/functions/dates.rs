@@ -309,8 +309,8 @@ fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
     ((end_year - year) * 360 + (end_month - month) * 30 + end_day - day) as f64
 }
 
-/// Returns the length of a year for basis 1. For a span of more than one year, the length is the mean of the lengths of
-/// all years in the span. For a shorter span, the length depends on whether the span contains a leap day.
+/// Returns the length of a year for basis 1. For a span of more than one year, this is the mean length of the years in
+/// the span. For a shorter span, the length depends on whether the span contains a leap day.
 fn year_length(start: i64, end: i64) -> f64 {
     let ((year, month, day), (end_year, end_month, end_day)) = (civil_date(start), civil_date(end));
     if (end_year, end_month, end_day) > (year + 1, month, day) {

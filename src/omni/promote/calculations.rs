@@ -233,7 +233,7 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
     found
 }
 
-/// Returns the name of a field as it appears in the field list of a query: qualified by its view, in lower case.
+/// Returns a field's name in the form that a query's field list uses: qualified by its view, in lower case.
 pub(super) fn reference_name(view: &str, reference: &OmniReference) -> String {
     let frame = reference
         .frame

@@ -113,7 +113,7 @@ pub(super) struct OmniSource<'t> {
 }
 
 impl<'t> OmniSource<'t> {
-    /// Parses files, each given by its path and text. Also returns the errors of files that are not valid YAML. The
+    /// Parses files, each given by its path and text. Also returns the errors in files that are not valid YAML. The
     /// model does not contain these files.
     pub fn read(texts: &'t [(String, String)]) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self {
