@@ -12,7 +12,7 @@ pub enum ReferenceExpr {
     Name(String),
     /// Column truncated to a timeframe: `column[month]`.
     Period(String, PeriodFrame),
-    /// Any timeframe that is not a `Period`, of a column or of another expression.
+    /// Timeframe that `Period` cannot represent, applied to a column or another expression.
     Part(Box<ReferenceExpr>, String),
     Binary(ReferenceOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
     /// Call of a row-level function.

@@ -1,8 +1,8 @@
 //! Detects values whose last digits differ between engines.
 //!
-//! Engines may differ in the last bits of a float, and a formula may amplify the difference, for example by rounding
-//! 0.5, by comparing two quotients with `=`, or by converting 1/3 to text. For this reason, each computation is
-//! repeated with pseudo-random changes to the last bits. If the resulting value changes, there is no single correct
+//! Engines may differ in the last bits of a float, and a formula may amplify the difference, for example by rounding a
+//! value near 0.5, by comparing two quotients with `=`, or by converting 1/3 to text. For this reason, each computation
+//! is repeated with pseudo-random changes to the last bits. If the resulting value changes, there is no single correct
 //! result, so the value is not compared.
 
 use std::cell::{Cell, RefCell};
