@@ -22,18 +22,19 @@ use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
 use crate::model::outline::PlacedDefinition;
 
-/// Maximum number of formulas compiled before the search gives up.
+/// Maximum number of formulas that are compiled before the search gives up.
 const TRIED: usize = 150;
-/// After a formula is proven: maximum number of further formulas that are compiled to find a formula that leaves no
+/// Maximum number of formulas that are compiled after the first proven formula, to find a formula that leaves no
 /// difference.
 const ALIKE: usize = 12;
-/// Maximum number of bytes of SQL that may be compiled to learn the SQL of formulas in a definition's place.
+/// Maximum number of bytes of SQL to compile when learning which SQL formulas produce at a definition's position.
 const LEARNED: usize = 4_000_000;
-/// Minimum number of bytes that each compilation subtracts from this limit, even if its SQL is shorter.
+/// Minimum number of bytes that each compilation subtracts from `LEARNED`, even if its SQL is shorter.
 const LEAST: usize = 1_500;
-/// For a definition without a column: maximum number of other definitions to examine whose formulas do not name it.
+/// Maximum number of other definitions that are searched for the expression of a definition without a column, although
+/// their formulas do not name it.
 const OTHERS: usize = 8;
-/// Cost of each function in a candidate that the formula in the spec does not call.
+/// Cost of each function that a candidate calls but the formula in the spec does not.
 const LIKENESS: u32 = 3;
 
 /// Part of a file that shows the SQL of a definition.
@@ -45,7 +46,7 @@ pub(super) enum ShownCandidate<'a> {
     Clause(Option<&'a str>, &'a str),
 }
 
-/// A definition in a file, for which formulas are checked.
+/// Checks candidate formulas for one definition in a file.
 pub(super) struct CandidateCheck<'a, 's> {
     pub compiler: &'a Compiler,
     pub read: &'a SpecPosition<'s>,
@@ -59,13 +60,13 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub cte: Option<&'a str>,
     /// Part of the file that shows the definition.
     pub shown: ShownCandidate<'a>,
-    /// True if no differences may remain, because a remaining difference may come from this definition.
+    /// True if no difference may remain, because any remaining difference could come from this definition.
     pub is_exact: bool,
-    /// Remaining number of bytes of SQL that may be compiled for learning.
+    /// Number of bytes of SQL that may still be compiled for learning.
     left: Cell<usize>,
     /// Formulas that were compiled but could not be proven.
     tried: RefCell<HashSet<String>>,
-    /// Windows of the ranges, learned once and then reused.
+    /// Windows that ranges compile to, learned once and then reused.
     pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
 }
 
@@ -96,8 +97,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Returns a proven formula: with this formula, the part of the file that shows the definition has the expected
-    /// expression.
+    /// Returns a proven formula, that is, a formula with which the part of the file that shows the definition has the
+    /// expected expression.
     pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
         // Prefer the formula that is most similar to the formula in the spec.
         let known = called_functions(&self.placed.formula);
@@ -148,12 +149,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         compiled.model_sql().map(str::to_owned)
     }
 
-    /// Returns the definition's expression after its formula is replaced.
+    /// Returns the definition's expression after replacing its formula.
     pub fn expression_tree(&self, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.expression_tree_at(self.placed, formula, trees)
     }
 
-    /// Returns the expression of any definition in the step after its formula is replaced.
+    /// Replaces the formula of any definition in the step, and returns the definition's new expression.
     fn expression_tree_at(&self, placed: &PlacedDefinition, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.left.set(self.left.get().checked_sub(LEAST)?);
         let sql = self.compile_formula_at(placed, formula)?;
@@ -165,9 +166,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .ok()
     }
 
-    /// Returns the expression that a formula compiles to in the place of a definition's formula. If the formula does
-    /// not compile there, it is wrapped in `MAX`, as a grouped step requires, and the expression inside the aggregate
-    /// is returned.
+    /// Returns the expression that a formula compiles to in place of a definition's formula. If the formula does not
+    /// compile there, it is wrapped in `MAX`, as a grouped step requires, and the expression inside the aggregate is
+    /// returned.
     pub fn expand_formula(&self, placed: &PlacedDefinition, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.expression_tree_at(placed, formula, trees).or_else(|| {
             let aggregate = self.expression_tree_at(placed, &format!("MAX({formula})"), trees)?;
@@ -194,9 +195,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Counts the places in which the SQL compiled from a formula differs from the file that was found, if all of
-    /// them come from other edits. `None` if the formula does not produce the expected expression or if any other
-    /// difference remains.
+    /// Counts the places where the SQL compiled from a formula differs from the edited file, if all these differences
+    /// come from other edits. `None` if the formula does not produce the expected expression or if any other difference
+    /// remains.
     fn count_differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
         let sql = self.compile_spec_sql(&self.read.replace_formula(self.placed, formula).ok()?)?;
         let file = SqlFile::read(&sql, self.found.dialect);
@@ -228,8 +229,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Finds the expression of a definition that has no column, in the parts of the file that use the definition:
-    /// columns of other definitions, or clauses. Returns each part with its whole expression and with the
-    /// subexpression of the definition.
+    /// columns of other definitions, or clauses. Returns each part with its whole expression and the definition's
+    /// subexpression.
     pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.read.outline.steps.get(self.place) else {
             return Vec::new();

@@ -13,7 +13,7 @@ use super::parse::{parse, parse_list};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind};
 
-/// Words that appear next to columns in expressions.
+/// Words that can appear next to column names in expressions.
 pub(super) const KEYWORDS: [&str; 40] = [
     "order",
     "by",
@@ -77,7 +77,8 @@ pub(super) struct ColumnMatches<'f, 's> {
     reads: HashMap<Option<String>, Vec<ReadRelation>>,
     /// Position of each CTE. A CTE reads only CTEs that precede it.
     places: FxHashMap<String, usize>,
-    /// CTEs that select `*` or `alias.*`, each with the aliases. The alias is `None` for a `*` without an alias.
+    /// CTEs that select `*` or `alias.*`, each with the aliases before `*`. The alias is `None` for a `*` without an
+    /// alias.
     passing: FxHashMap<String, Vec<Option<String>>>,
     /// Clauses of each CTE that determine its rows.
     clauses: FxHashMap<String, Vec<(String, Range<usize>)>>,
@@ -119,7 +120,7 @@ enum RowRelationship {
     Step,
     /// Rows that are joined to the rows of the step.
     Joined,
-    /// Rows in the condition of a select's join, given by the position of the join.
+    /// Rows that the condition of a select's join refers to, given by the join's position.
     Condition(usize),
 }
 
@@ -183,7 +184,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         None
     }
 
-    /// Returns the preceding place that defines a column if this site only names the column. `None` if the site
+    /// Returns the preceding place that defines a column if this site only names the column. `None` if this site
     /// computes the column itself.
     fn pass_on_site(&self, site: &ColumnSite, column: &str) -> Option<ColumnSite> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
@@ -274,7 +275,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         cte.unwrap_or_default()
     }
 
-    /// Returns the resolved expression of a site.
+    /// Returns the expression at a site, with its names resolved.
     pub fn resolve_expression(&mut self, site: &ColumnSite, trees: &mut Trees) -> Result<SqlNodeId, String> {
         self.base = self.base_relation_of(site.cte.as_deref());
         let id = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
@@ -420,7 +421,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         }
         let is_of_step = within == RowRelationship::Step || self.base_relation_of(site.cte.as_deref()) == self.base;
         if is_known && is_of_step {
-            // Columns of the rows that the select describes need no relation name.
+            // Columns of the select's own rows need no relation name.
             return Ok(trees.without_relation(id));
         }
         let inner = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
@@ -452,7 +453,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         super::file::token_name(*token, self.file).is_some_and(|read| !is_same_name(&read, name))
     }
 
-    /// Returns the position of the join with an alias, if the join looks up rows of the step's relation or of a tab.
+    /// Returns the position of the join with an alias, if the join looks up rows in the step's relation or in a tab.
     fn lookup_join(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
         let is_it = |read: &ReadRelation| {
             is_same_name(alias, &read.alias)
@@ -680,7 +681,7 @@ fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
         .unwrap_or(on)
 }
 
-/// Returns the operator that is equivalent when the operands of a comparison are swapped.
+/// Returns the equivalent operator for a comparison whose operands are swapped.
 fn swapped_operator(op: &str) -> Option<&'static str> {
     Some(match op {
         "=" => "=",

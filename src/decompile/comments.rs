@@ -1,4 +1,4 @@
-//! Preserves the comments that people wrote in parts of a generated file that are now removed or rewritten.
+//! Preserves the comments that users wrote in a generated file when the parts around them are removed or rewritten.
 
 use std::collections::HashMap;
 
@@ -87,7 +87,8 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
 
 /// Lines that two strings have in common.
 struct CommentPlaces {
-    /// For each line of the first text, the same line of the other text if it occurs exactly once in both.
+    /// Maps each line of the first text to the equal line of the other text, if the line occurs exactly once in both
+    /// texts.
     lines: Vec<Option<usize>>,
     /// The line after the last line of the other text.
     end: usize,

@@ -1,5 +1,5 @@
-//! Probes of calls that contain the numbers and strings of one expression, for constants that no pattern can
-//! represent.
+//! Probes calls that contain the numbers and strings of one expression, because no pattern can represent these
+//! constants.
 
 use rustc_hash::FxHashSet;
 
@@ -10,7 +10,8 @@ use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
 use crate::check::is_iso_date;
 
-/// Maximum numbers of numeric constants and text constants of an expression that are tried in calls.
+/// Maximum number of an expression's numeric constants to try in calls. `TEXTS` is the maximum number of its text
+/// constants.
 const NUMBERS: usize = 16;
 const TEXTS: usize = 6;
 /// Maximum number of probes made from the constants of one expression.
@@ -29,9 +30,9 @@ const FIRST_DAY: &str = "0001-01-01";
 pub(super) struct SqlConstants {
     pub numbers: Vec<String>,
     pub texts: Vec<String>,
-    /// All dates of the expression, for functions that accept a list of dates.
+    /// All dates in the expression, for functions that accept a list of dates.
     pub dates: Vec<String>,
-    /// Functions that may have these constants as arguments, the most likely first.
+    /// Functions that may accept these constants as arguments, most likely first.
     pub functions: Vec<&'static str>,
 }
 
@@ -40,7 +41,7 @@ impl SqlConstants {
         self.numbers.is_empty() && self.texts.is_empty() && self.dates.is_empty()
     }
 
-    /// Returns the calls to probe, the most likely first.
+    /// Returns the calls to probe, most likely first.
     pub fn build_probes(&self) -> Vec<Probe> {
         // A call with one constant is more likely than a call with two. However, a call with two constants comes first
         // if its function is similar to the expression and the function of the other call is not.
@@ -66,8 +67,8 @@ impl SqlConstants {
     }
 }
 
-/// Returns the numbers and strings of an expression, and the constants that may have been compiled to them, the most
-/// likely first.
+/// Returns the numbers and strings in an expression, together with constants that may compile to them, most likely
+/// first.
 pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
     let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();
@@ -95,7 +96,7 @@ pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstan
     }
     // Long numbers are usually limits that the compiler added, so try them last.
     words.numbers.sort_by_key(|word| word.len() > 6);
-    // Also try each number plus and minus one, the differences between numbers, and the negated numbers.
+    // Also try each number plus one and minus one, the differences between the numbers, and the negated numbers.
     for near in [1, -1] {
         words
             .numbers

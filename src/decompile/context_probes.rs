@@ -15,19 +15,19 @@ use super::sheets::{self, SheetLookup};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::{nth_probes, range_probes, window_probes};
 
-/// Maximum number of windows of one expression that are examined.
+/// Maximum number of windows to examine in one expression.
 const WINDOWS: usize = 16;
 /// Cost of a definition's name if its expression may be written instead.
 pub(super) const OF_DEFINITION: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
 const OF_FORMULA: u32 = 9;
-/// Maximum number of definitions of a step that are considered for use in the formula of another definition.
+/// Maximum number of definitions in a step that are considered for use in another definition's formula.
 const DEFINITIONS: usize = 400;
 /// Maximum number of definitions without a column that are compiled to find their expressions.
 const WITHOUT_COLUMN: usize = 8;
-/// Maximum number of column names in an expression that are examined.
+/// Maximum number of column names to examine in an expression.
 const WRITTEN: usize = 16;
-/// Maximum number of numeric constants of an expression that are tried in compiled formulas.
+/// Maximum number of numeric constants from an expression to try in compiled formulas.
 const NUMBERS: usize = 6;
 /// Maximum number of names that represent any expression in the compiled formulas.
 const NAMES: usize = 4;
@@ -40,7 +40,7 @@ fn likely_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 }
 
 impl CandidateCheck<'_, '_> {
-    /// Compiles probes in the place of this definition and adds their patterns.
+    /// Compiles probes in place of this definition's formula, and adds their patterns.
     fn learn_probes(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
         for probe in probes {
             let Some(root) = probe
@@ -87,7 +87,7 @@ impl CandidateCheck<'_, '_> {
             ]
             .concat();
         }
-        // The spec may set the date of today, so these functions are learned in the context of the spec.
+        // The spec may set today's date, so these functions are learned in the context of the spec.
         if self.read.outline.today {
             for call in ["TODAY()", "NOW()"] {
                 probes.push(Probe {
@@ -100,7 +100,7 @@ impl CandidateCheck<'_, '_> {
         patterns
     }
 
-    /// Finds formulas for the parts of an expression that are aggregates of ranges.
+    /// Finds formulas for the parts of an expression that aggregate ranges.
     pub fn learn_ranges(
         &self,
         (patterns, known): (&[&Patterns], &SearchInput),
@@ -145,7 +145,7 @@ impl CandidateCheck<'_, '_> {
         given
     }
 
-    /// Returns the ranges that an expression reads, with `{0}` in the place of the name.
+    /// Returns the ranges that an expression reads, with `{0}` in place of the name.
     fn find_ranges(&self, trees: &Trees, expression: SqlNodeId) -> Vec<String> {
         let windows = ranges::find_windows(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
@@ -154,8 +154,8 @@ impl CandidateCheck<'_, '_> {
         found.map(|range| range.replace("{}", "{0}")).collect()
     }
 
-    /// Learns the functions that read joined rows and the functions that only worksheets have. Rare functions are
-    /// tried in the last waves. `None` after the last wave.
+    /// Learns the functions that read joined rows, and the functions that are available only in worksheets. The last
+    /// waves try rare functions. Returns `None` after the last wave.
     pub fn probe_wave(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg], wave: usize) -> Option<Patterns> {
         let mut patterns = Patterns::default();
         let parts = trees.descendants(expression);
@@ -375,8 +375,8 @@ impl CandidateCheck<'_, '_> {
         }
     }
 
-    /// Returns names that occur in an expression, then other names of its step. A few names are enough because each
-    /// name represents any expression.
+    /// Returns the names that occur in an expression, followed by other names in its step. A few names are enough
+    /// because each name represents any expression.
     pub fn candidate_names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
         let step = self.read.outline.steps.get(self.place);
         let columns = step

@@ -1,11 +1,11 @@
-//! Probes of criteria, and of the functions that accept them.
+//! Probes criteria and the functions that accept criteria.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, OTHER, POINTS, Probe, TEXTS, TYPES, WILD, probe_column};
 use crate::Type;
 
-/// Adds probes of functions of the SUMIF family with one condition, to learn the meaning of each criterion for values
-/// of each type.
+/// Adds probes that call each SUMIF-like function with one condition, to learn what each criterion means for values of
+/// each type.
 pub(super) fn add_criterion_probes(all: &mut Vec<Probe>) {
     let texts = [
         ("", ""),
@@ -62,7 +62,7 @@ pub(super) fn add_criterion_probes(all: &mut Vec<Probe>) {
     }
 }
 
-/// Adds probes of the SUMIF family in which the conditions represent any criteria.
+/// Adds probes that call SUMIF-like functions with conditions that represent any criteria.
 pub(super) fn add_criteria_call_probes(all: &mut Vec<Probe>) {
     let criteria = |count: usize| (0..count).map(Arg::Criterion).collect::<Vec<_>>();
     for count in 1..=4 {

@@ -1,4 +1,4 @@
-//! Differences between generated SQL and a version of it that a person edited.
+//! Differences between generated SQL and a manually edited version of this SQL.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,29 +13,29 @@ pub struct ItemEdit {
     pub cte: Option<String>,
     /// Name of the column.
     pub column: String,
-    /// Expression of the column as it was generated.
+    /// Generated expression of the column.
     pub before: String,
-    /// Expression of the column as it was found.
+    /// Expression of the column in the edited file.
     pub after: String,
-    /// Line of the column in the file that was found, starting at 1.
+    /// Line of the column in the edited file, starting at 1.
     pub line: usize,
 }
 
 /// A difference that is not a changed column expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestEdit {
-    /// Description of the part that differs: `where of active_customers`, `column discount of orders`.
+    /// Description of the part that differs, such as `where of active_customers` or `column discount of orders`.
     pub what: String,
-    /// Text of the part as it was generated. Empty if the part is new.
+    /// Generated text of the part. Empty if the part is new.
     pub before: String,
-    /// Text of the part as it was found. Empty if the part was removed.
+    /// Text of the part in the edited file. Empty if the part was removed.
     pub after: String,
-    /// Line in the file that was found, starting at 1. For a removed part, the line of the part that follows it.
+    /// Line in the edited file, starting at 1. For a removed part, the line of the part that follows it.
     pub line: usize,
 }
 
-/// All differences between two strings of a model. Whitespace, line breaks, comments, the case of words and
-/// the order of a select's columns do not count as differences.
+/// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words and the
+/// order of a select's columns do not count as differences.
 ///
 /// ```
 /// use formulac_catalog::Dialect;

@@ -1,4 +1,5 @@
-//! Formulas that are assembled from parts: their text, their binding strength and their length for a reader.
+//! Formulas that are assembled from parts. Each formula has a text, a binding strength, and a cost for the effort of
+//! reading it.
 
 use crate::Level;
 use crate::ast::{BinaryOp, Expr};
@@ -17,7 +18,7 @@ pub(super) struct ExpressionText {
     pub cost: u32,
     /// True if a timeframe in brackets may follow the text.
     pub is_name: bool,
-    /// Use of a range of rows.
+    /// Whether and how the formula uses a range of rows.
     pub range: RangeUse,
 }
 
@@ -59,7 +60,7 @@ impl ExpressionText {
         }
     }
 
-    /// Creates a range that consists of the rows of a name.
+    /// Creates a range that consists of the rows to which a name refers.
     pub fn range(text: impl Into<String>, cost: u32) -> Self {
         Self {
             range: RangeUse::Whole,
@@ -142,7 +143,7 @@ impl ExpressionShape {
             }
         };
         Some(match (self, args) {
-            // Write `AND(AND(a, b), c)` as `AND(a, b, c)`.
+            // Flatten `AND(AND(a, b), c)` to `AND(a, b, c)`.
             (Self::Call(name @ ("AND" | "OR")), [first, rest @ ..]) if !rest.is_empty() => {
                 let inner = first.text.strip_prefix(name).and_then(|r| r.strip_prefix('('));
                 let inner = inner

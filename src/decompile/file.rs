@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dialect::Dialect;
 
-/// Kind of part.
+/// Kind of a part of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum FilePartKind {
     /// The expression of a column.
@@ -20,11 +20,11 @@ pub(super) enum FilePartKind {
     Other,
 }
 
-/// Place of a part: its CTE, the position of its select in a `union` (`branch`), its kind, and the number of
+/// Place of a part in a file: its CTE, the position of its select in a `union` (`branch`), its kind, and the number of
 /// preceding parts with the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FilePlace {
-    /// `None` for the last select.
+    /// Name of the CTE that contains the part. `None` for the last select.
     pub cte: Option<String>,
     pub branch: usize,
     pub what: FilePartKind,
@@ -34,11 +34,11 @@ pub(super) struct FilePlace {
 #[derive(Clone, Debug)]
 pub(super) struct FilePart {
     pub place: FilePlace,
-    /// Range of the file's tokens.
+    /// Tokens of the part, as a range of the file's tokens.
     pub tokens: Range<usize>,
 }
 
-/// A model's SQL, or any other text, split into tokens and parts.
+/// Text of a file, usually a model's SQL, split into tokens and parts.
 #[derive(Debug)]
 pub(super) struct SqlFile<'s> {
     pub source: &'s str,
@@ -54,7 +54,7 @@ pub(super) struct SqlFile<'s> {
     /// Tokens of the last select. Empty if the text is not a query.
     pub last: Range<usize>,
     lines: Vec<usize>,
-    /// Index of the part of each column in the first select of each CTE, by column name in lower case.
+    /// Part index of each column in the first select of each CTE, by column name in lower case.
     columns: std::collections::HashMap<(Option<String>, String), usize>,
 }
 
@@ -159,7 +159,8 @@ impl<'s> SqlFile<'s> {
         self.parts.get(*at).map(|part| part.tokens.clone())
     }
 
-    /// Returns each CTE, or `None` for the last select, that has one of these clauses, with the name of the clause.
+    /// Returns the selects that have one of these clauses, each as its CTE (`None` for the last select) and the name of
+    /// the clause.
     pub fn clauses<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = (Option<&'a str>, &'a str)> {
         let parts = self.parts.iter().filter(|part| part.place.branch == 0);
         parts.filter_map(move |part| match &part.place.what {

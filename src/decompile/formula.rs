@@ -26,7 +26,7 @@ const KEPT: usize = 32;
 const WIDE: usize = 5;
 const WIDEST: usize = 14;
 
-/// Reason why no formula was found for SQL.
+/// Reason why no formula was found for a piece of SQL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct NotAFormula {
@@ -38,7 +38,7 @@ fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
     NotAFormula { reason: reason.into() }
 }
 
-/// Finds the formulas of hand-edited SQL.
+/// Finds formulas that produce hand-edited SQL.
 ///
 /// The SQL of each function is learned by compiling all functions, once per dialect and per combination of settings
 /// that affect them. Reuse one `Decompiler` for many files, because learning takes time.
@@ -57,7 +57,7 @@ fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
-    /// Learned patterns, by the settings for which they are valid. Each set of patterns is learned once, when a
+    /// Learned patterns, keyed by the settings for which they are valid. Each set of patterns is learned once, when a
     /// caller first needs it.
     learned: KeptFormula<OnceLock<Patterns>>,
     /// Probes that are compiled in each dialect to learn the patterns.
@@ -83,8 +83,8 @@ fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -
 impl Decompiler {
     /// Returns the formula that produces the SQL found for a definition, given the whole file of a model.
     ///
-    /// The returned formula always compiles to this SQL. The spec with this formula produces the file that was found,
-    /// or a file that differs from it only in places that already differed.
+    /// The returned formula always compiles to this SQL. With this formula, the spec produces the edited file, or a
+    /// file that differs from the edited file only in places that already differed.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ impl Decompiler {
         self.solve_part(&case, &mut trees, expression, expression)
     }
 
-    /// Finds the formula of a part of the expression, so that the part of the file that shows the definition compiles
-    /// to the expected expression.
+    /// Finds the formula for a subexpression, so that the part of the file that shows the definition compiles to the
+    /// expected expression.
     fn solve_part(
         &self,
         case: &CandidateCheck<'_, '_>,
@@ -180,7 +180,8 @@ impl Decompiler {
             match next {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
-                    // The numbers and strings of this expression may come from different literals in the formula.
+                    // The numbers and strings in this expression may come from literals that look different in the
+                    // formula.
                     let mut words = find_constants(trees, part);
                     words.functions = functions_like(&known, trees, part);
                     let mut tried = literal_probes(trees, &known, part);
@@ -202,7 +203,7 @@ impl Decompiler {
         let mut all: Vec<&Patterns> = known.clone();
         all.extend(&of_words);
         all.extend(&more);
-        // Prefer the names of definitions to their expressions.
+        // Prefer a definition's name to its expression.
         let mut named = given.clone();
         for form in named.values_mut().flatten().filter(|form| form.cost == OF_DEFINITION) {
             form.cost = 0;
@@ -231,8 +232,8 @@ impl Decompiler {
         })
     }
 
-    /// Returns a call of a function that occurs neither in generated SQL nor in the spec. If there is such a call, no
-    /// formula has to be tried.
+    /// Returns a call to a function that occurs neither in generated SQL nor in the spec. If the SQL contains such a
+    /// call, there is no need to try any formula.
     fn find_unknown_call(
         &self,
         case: &CandidateCheck<'_, '_>,
@@ -252,8 +253,8 @@ impl Decompiler {
         trees.descendants(expression).into_iter().find(is_unknown)
     }
 
-    /// Learns the SQL of all functions. The SQL of functions that involve time depends on the time zone and the
-    /// calendar of the spec. Calls with many arguments are learned separately.
+    /// Learns the SQL of all functions. The SQL of date and time functions depends on the spec's time zone and
+    /// calendar. Calls with many arguments are learned separately.
     fn learned_patterns(
         &self,
         compiler: &Compiler,
@@ -282,8 +283,8 @@ impl Decompiler {
     }
 }
 
-/// Returns the probes that involve time or, if `is_temporal` is false, all other probes. If `is_wide` is true,
-/// returns the probes with many arguments instead of the probes with few arguments.
+/// Returns the probes whose SQL depends on the time zone or calendar or, if `is_temporal` is false, all other probes.
+/// If `is_wide` is true, returns the probes with many arguments instead of the probes with few arguments.
 fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     let up_to = |widest: usize| {
         let mut all = make_probes(widest);
@@ -310,7 +311,7 @@ fn probe_compiler(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
 }
 
 impl SpecPosition<'_> {
-    /// Returns the CTE in which a step ends. `None` is the last select.
+    /// Returns the name of the CTE in which a step ends. `None` for the last step, which ends in the last select.
     pub(super) fn step_cte(&self, step: usize) -> Option<&str> {
         let last = step + 1 >= self.outline.steps.len();
         self.outline
@@ -346,7 +347,7 @@ impl SpecPosition<'_> {
         })
     }
 
-    /// Returns the resolver of a file's expressions for the formula of a definition.
+    /// Creates the resolver that converts a file's expressions to names that the definition's formula may use.
     pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnMatches<'f, 's> {
         let mut columns = ColumnMatches::new(file);
         columns.own = name.to_owned();
@@ -374,7 +375,7 @@ impl SpecPosition<'_> {
         columns
     }
 
-    /// Finds the place where a definition is computed.
+    /// Finds the place in the file where a definition is computed.
     pub(super) fn find_site(
         &self,
         columns: &ColumnMatches<'_, '_>,
@@ -411,6 +412,6 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
 fn max_arguments(trees: &Trees, expression: SqlNodeId) -> usize {
     let parts = trees.descendants(expression);
     let kids = parts.iter().map(|part| trees.children(*part).len()).max().unwrap_or(0);
-    // Return one of only two sizes, so that many expressions share the learned patterns.
+    // Return one of two sizes, so that many expressions share the learned patterns.
     if kids <= WIDE { WIDE } else { WIDEST }
 }

@@ -1,4 +1,4 @@
-//! Reads `from` clauses: the relations, their aliases and the conditions of joins.
+//! Reads the relations, aliases and join conditions in `from` clauses.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(super) fn read_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<Re
             _ => {}
         }
     }
-    // For each relation: the position of the first word of its join, and the position of its name.
+    // For each relation, the positions of the join's first word and of the relation's name.
     let mut places: Vec<(usize, usize)> = vec![(0, 0)];
     for (at, (_, key)) in outside.iter().enumerate() {
         if matches!(key.as_str(), "join" | ",") {

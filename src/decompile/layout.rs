@@ -11,8 +11,8 @@ use super::separated_parts::{ListItem, SeparatedList};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
-/// Merges three versions of a model's SQL: `base`, which formulac wrote last, `ours`, which the spec produces now,
-/// and `found`, which is in the file. `None` if the spec and a person changed the same part.
+/// Merges three versions of a model's SQL: `base`, which formulac wrote last, `ours`, which the spec produces now, and
+/// `found`, which is in the file. `None` if both the spec and a user changed the same part.
 pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
@@ -34,12 +34,12 @@ pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<St
     has_known_parts(&SqlFile::read(&merged, dialect), &b, &o, &f).then_some(merged)
 }
 
-/// Restores the comments of a file that are missing in a merged text.
+/// Restores the file's comments that are missing from a merged text.
 pub fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
     restore_lost_comments(merged, &SqlFile::read(found, dialect))
 }
 
-/// A part of a query that a spec and a person changed in different ways.
+/// Part of a query that the spec and a user changed in different ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayoutClash {
@@ -51,12 +51,12 @@ pub struct LayoutClash {
     pub base: String,
     /// The part as the spec produces it now. Empty if the spec removed the part.
     pub ours: String,
-    /// The part in the file. Empty if a person removed the part.
+    /// The part in the file. Empty if a user removed the part.
     pub theirs: String,
 }
 
 impl LayoutClash {
-    /// Creates a clash in the part of the file that starts at `line`, with the text of all three versions.
+    /// Creates a clash for the part of the file that starts at `line`, with the text of all three versions.
     pub fn new(what: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
         Self {
             what: what.into(),
@@ -68,7 +68,8 @@ impl LayoutClash {
     }
 }
 
-/// Returns the parts that the spec and a person changed in different ways, so that [`merge`] returns `None`.
+/// Returns the parts that the spec and a user changed in different ways. If there are such parts, [`merge`] returns
+/// `None`.
 pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<LayoutClash> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {
@@ -132,14 +133,14 @@ fn has_known_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &S
     })
 }
 
-/// Corresponding tokens of the base, the spec's SQL and the file.
+/// Corresponding tokens in the base, in the spec's SQL and in the file.
 struct LayoutSides<'a, 's> {
     b: (&'a SqlFile<'s>, Range<usize>),
     o: (&'a SqlFile<'s>, Range<usize>),
     f: (&'a SqlFile<'s>, Range<usize>),
 }
 
-/// Returns the text in the file if only people changed it, or the text of the spec if only the spec changed it.
+/// Returns the file's text if only users changed the part, or the spec's text if only the spec changed it.
 fn one_sided_text<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
     let LayoutSides { b, o, f } = sides;
     if f.0.has_same_tokens(&f.1, o.0, &o.1) || b.0.has_same_tokens(&b.1, o.0, &o.1) {
@@ -163,7 +164,7 @@ fn head_text<'s>(file: &SqlFile<'s>) -> &'s str {
     file.source.get(..end).unwrap_or_default()
 }
 
-/// Merges everything before the query. Additions that people made to the configuration are kept, even if the spec
+/// Merges everything before the query. Additions that users made to the configuration are kept, even if the spec
 /// changes the rest of the configuration.
 fn merge_head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
     let [base, ours, found] = [b, o, f].map(head_tokens);
@@ -415,12 +416,12 @@ fn item_lead(ours: &SqlFile<'_>, one: &PickedItem, items: &[LayoutItem]) -> Stri
 enum PickedItem {
     /// The unchanged item of the file.
     Found(usize),
-    /// The item that the spec produces, in the place of an item in the file.
+    /// The item that the spec produces, which replaces an item in the file.
     Ours {
         ours: usize,
         found: usize,
     },
-    /// An item to be merged part by part.
+    /// An item whose parts are merged one by one.
     Both {
         base: usize,
         ours: usize,
@@ -503,7 +504,7 @@ fn merge_items(
             return None;
         });
     }
-    // Items that the spec produces but the file lacks are new, or a person removed them.
+    // If the spec produces an item that the file lacks, the item is new or a user removed it.
     let mut new: Vec<usize> = Vec::new();
     for (at, item) in o
         .iter()

@@ -1,13 +1,13 @@
-//! Decompiler: converts generated SQL that somebody edited by hand back to formulas.
+//! Decompiler that converts hand-edited SQL back to formulas.
 //!
 //! [`Edits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
 //! [`Decompiler`] finds the formula of an edited column. [`with_formula`] writes a formula to the text of a spec, and
-//! [`spec_for_sql`] repeats in a spec an edit of a few words, numbers or operators.
+//! [`spec_for_sql`] applies an edit of a few words, numbers or operators to the spec.
 //!
 //! The decompiler does not contain rules for SQL. Instead, it compiles every function and operator with placeholders
 //! for columns and literals, and compares the results with the edited expression. Before the comparison, columns of
 //! helper CTEs are replaced with their expressions. Constructs that depend on a step (windows, ranges, lookups,
-//! worksheets) are compiled in the place of the definition.
+//! worksheets) are compiled in place of the definition's formula.
 //!
 //! Each candidate formula is compiled in its spec, and is returned only if it produces the edited SQL. As a result,
 //! the decompiler may find no formula, but never returns a wrong formula.

@@ -1,5 +1,5 @@
-//! Probes of literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are made
-//! from the strings of one expression by reversing the compiler's conversion of such literals.
+//! Probes literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are made from the
+//! strings of one expression by reversing the compiler's conversion of such literals.
 
 use super::expression_text::{ExpressionShape, text_literal};
 use super::patterns::{Patterns, SqlPattern};
@@ -12,21 +12,20 @@ use crate::check::inverse_masks::{
     mask_literal_from_sql, regexes_from_sql, replacement_from_sql, wildcards_from_regex,
 };
 
-/// Maximum number of strings of an expression that are examined. `LONGEST` is the maximum length of such a string.
+/// Maximum number of strings to examine in an expression. `LONGEST` is the maximum length of such a string.
 const TEXTS: usize = 12;
 const LONGEST: usize = 1000;
-/// Maximum number of strings that may surround the digits of a format.
+/// Maximum number of strings to try around the digits of a format.
 const AFFIXES: usize = 4;
-/// Maximum number of number formats that are tried. `OF_SIGN` is the maximum number of formats for each sign.
+/// Maximum number of number formats to try. `OF_SIGN` is the maximum number of formats for each sign.
 const MASKS: usize = 120;
 const OF_SIGN: usize = 16;
-/// Maximum number of concatenated strings that are examined as dates.
+/// Maximum number of concatenations to examine as formatted dates.
 const CHAINS: usize = 12;
-/// Maximum number of conditional expressions that are examined as formats with a section for each sign.
+/// Maximum number of conditional expressions to examine as formats that have a section for each sign.
 const CASES: usize = 4;
 
-/// Returns calls with the literals that may have produced the strings of an expression, based on the known SQL of
-/// calls.
+/// Returns calls whose literals may have produced the strings in an expression, based on the known SQL of calls.
 pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<Probe> {
     let texts = string_literals(trees, expression);
     let mut all = Vec::new();
@@ -82,8 +81,8 @@ fn string_literals(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     found
 }
 
-/// Adds calls with `count` arguments, followed by the arguments in `more`. The first `count` arguments are the given
-/// strings at their places, and columns with and without NULLs at all other places.
+/// Adds calls with `count` arguments, followed by the arguments in `more`. Among the first `count` arguments, the given
+/// strings are at their own places, and all other places hold columns with or without NULLs.
 fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
     for nullable in [true, false] {
         let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {

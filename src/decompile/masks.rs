@@ -1,9 +1,9 @@
-//! Probes of formats, which `TEXT` converts to SQL in a different way in each dialect.
+//! Probes formats, which `TEXT` converts to SQL differently in each dialect.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, Probe, TYPES, probe_column};
 
-/// Returns formats of numbers and dates that people often use.
+/// Returns common number and date formats.
 fn common_masks() -> Vec<String> {
     const DATES: [&str; 37] = [
         "yyyy-mm-dd",

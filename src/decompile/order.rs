@@ -1,11 +1,11 @@
-//! Handles columns that a formatter or a person moved within a select. For example, sqlfluff puts plain columns
-//! before computed ones (ST06).
+//! Restores the order of columns that a formatter or user moved within a select. For example, sqlfluff moves plain
+//! columns before computed columns (ST06).
 
 use super::file::SqlFile;
 use super::layout::SelectLayout;
 use crate::dialect::Dialect;
 
-/// Returns a query with the columns of each select in the order of another version of the query. `None` if no column
+/// Returns a query with each select's columns in the order that another version of the query has. `None` if no column
 /// was moved, or if columns are identified by position, as in a `union`.
 pub fn with_column_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
     moved_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))

@@ -1,5 +1,5 @@
 //! Parses SQL expressions from tokens. The parser recognizes operators and adjacent expressions, but not functions,
-//! types or clauses. For this reason, equal SQL has the same tree, whether it was generated or written by hand.
+//! types or clauses. As a result, generated SQL and equivalent hand-written SQL have the same tree.
 //!
 //! Redundant brackets are dropped. If dialects disagree about operator precedence, an expression without brackets is
 //! rejected.
@@ -63,7 +63,7 @@ const UNITS: [&str; 9] = [
     "millisecond",
 ];
 
-/// Parses tokens as one expression, or as adjacent words.
+/// Parses tokens as one expression or as several adjacent expressions.
 pub(super) fn parse(
     source: &str,
     tokens: &[SqlToken],
@@ -406,7 +406,8 @@ impl Parser<'_> {
 
     fn parse_interval(&mut self) -> Result<ParsedPart, String> {
         let word = self.trees.add_word("interval");
-        // A string contains the whole interval, but any other expression is followed by a unit.
+        // If the interval is a string, the string includes the unit. After any other expression, the unit follows
+        // separately.
         let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
         let x = self.parse_expression(if is_text { NEGATIVE } else { ADD })?;
         let mut parts = vec![word, x.0];
@@ -451,7 +452,7 @@ impl Parser<'_> {
         })
     }
 
-    /// Parses everything that follows an operand and binds to it.
+    /// Parses the suffixes of an operand, such as a call's arguments or a subscript.
     fn parse_postfix(&mut self, mut id: SqlNodeId) -> Result<SqlNodeId, String> {
         loop {
             let word = self.key_at(0);

@@ -1,4 +1,4 @@
-//! Patterns of the SQL that formulas compile to, with placeholders for arguments. The patterns are learned by
+//! Patterns for the SQL that formulas compile to, with placeholders for the arguments. The patterns are learned by
 //! compiling probes.
 
 use std::collections::HashMap;
@@ -19,8 +19,7 @@ use crate::dbt::tokens::tokens;
 const TOGETHER: usize = 2000;
 /// Argument place whose column is the group key of grouped probes.
 const KEY: usize = 15;
-/// Maximum depth of patterns. Deeper patterns are discarded, but no function in the catalogue has such a deep
-/// pattern.
+/// Maximum depth of a pattern. Deeper patterns are discarded, but no function in the catalogue has a pattern that deep.
 const DEEPEST: u32 = 100;
 
 /// A part of a pattern.
@@ -32,7 +31,7 @@ pub(super) enum PatternPart {
     Criterion(usize),
     /// A number that is larger than the argument by this amount, with this suffix after its digits.
     Number(usize, i64, &'static str),
-    /// A string in which `%` and `_` are wildcards.
+    /// A string that contains the wildcards `%` and `_`.
     Wild(usize, &'static str),
     /// A string that consists of a prefix, the value of the argument, and a suffix.
     Text(usize, String, String, &'static str),
@@ -56,11 +55,11 @@ pub(super) enum Binding {
     Text(String),
 }
 
-/// Key of a pattern, or of an expression that is matched against patterns: the root of its tree.
+/// Root of a tree, which is the key for looking up the patterns that may match an expression.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PatternRoot(SqlLabel, Option<SqlLabel>, usize);
 
-/// All patterns for a dialect and the settings of a spec.
+/// All patterns for one dialect and one spec's settings.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
     values: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
@@ -181,7 +180,7 @@ impl Patterns {
         map.entry(root).or_default().push(pattern);
     }
 
-    /// Returns all patterns of values.
+    /// Returns all patterns that match values.
     pub fn all_patterns(&self) -> impl Iterator<Item = &SqlPattern> {
         self.values.values().flatten().map(Arc::as_ref)
     }
@@ -201,24 +200,24 @@ impl Patterns {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Returns the patterns that may give a node's formula.
+    /// Returns the value patterns that may match a node.
     pub fn value_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::patterns_at(&self.values, trees, id)
     }
 
-    /// Returns the patterns that may give a node's formula and whose formula names a column that does not occur in
-    /// the node.
+    /// Returns the patterns that may match a node although their formula names a column that does not occur in the
+    /// node.
     pub fn silent_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::patterns_at(&self.silent, trees, id)
     }
 
-    /// Returns the patterns that may give the range and the criterion of a condition.
+    /// Returns the patterns from which the range and the criterion of a condition can be derived.
     pub fn criterion_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::patterns_at(&self.criteria, trees, id)
     }
 }
 
-/// A probe's position, its patterns, and its SQL if the SQL is new.
+/// Position, patterns and SQL of a probe. The SQL is `None` if it is the same as in the previous compilation.
 type LearnedPatterns = (usize, Vec<Arc<SqlPattern>>, Option<Box<str>>);
 
 /// Learns the patterns of probes, which are sorted by position. SQL that equals the SQL of the previous compilation
@@ -259,7 +258,7 @@ fn learn_probes<'b>(
     found
 }
 
-/// Returns the pattern of a probe's SQL. `None` if the SQL does not contain all arguments.
+/// Returns the pattern for a probe's SQL. `None` if the SQL does not contain all arguments.
 fn learn_probe(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> {
     let mut trees = Trees::default();
     let dialect = compiler.options.dialect;
@@ -295,7 +294,7 @@ fn learn_probe(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPatte
     build_pattern(&trees, root, probe, spelled)
 }
 
-/// Returns the pattern of the tree to which a probe was compiled.
+/// Returns the pattern for the tree that a probe compiles to.
 pub(super) fn build_pattern(
     trees: &Trees,
     root: SqlNodeId,
@@ -528,7 +527,7 @@ fn is_part_match(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [
             let inner = text
                 .strip_prefix(before.as_str())
                 .and_then(|rest| rest.strip_suffix(after.as_str()));
-            // A string with backslashes may be written as a raw string, but raw strings are optional otherwise.
+            // A string may also be written as a raw string, for example if it contains backslashes.
             let same_kind = with == prefix || (prefix.is_empty() && *with == "r");
             inner.is_some_and(|inner| same_kind && bind(bound, *place, Binding::Text(inner.to_owned())))
         }

@@ -1,18 +1,19 @@
-//! Probes of PERIODOFFSET, which looks up rows by the calendar.
+//! Probes PERIODOFFSET, which looks up rows by calendar period.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{SqlLabel, Trees};
 use super::windows::both_signs;
 
-/// Factors to convert offsets if a dialect writes a unit in terms of another unit, for example a quarter as three
+/// Factors that convert offsets in dialects that express one unit in terms of another, such as a quarter as three
 /// months.
 const FACTORS: [(&str, i64); 4] = [("quarter", 3), ("week", 7), ("year", 12), ("year", 4)];
-/// Maximum number of numbers in an expression that are examined.
+/// Maximum number of numbers to examine in an expression.
 const MOST: usize = 6;
 const UNITS: [&str; 8] = ["month", "day", "year", "quarter", "week", "hour", "minute", "second"];
 
-/// Returns probes of PERIODOFFSET for these names, with any number and with the numbers that occur in an expression.
+/// Returns probes that call PERIODOFFSET for these names, with placeholder numbers and with the numbers in an
+/// expression.
 pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names {
@@ -41,7 +42,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
     all
 }
 
-/// Returns the numbers of an expression, including the numbers in its strings.
+/// Returns the numbers in an expression, including the numbers in its strings.
 pub(super) fn expression_numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
     let mut found: Vec<i64> = Vec::new();
     for part in parts {

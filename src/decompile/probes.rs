@@ -24,13 +24,13 @@ pub(super) enum Arg {
     Number(&'static str),
     /// A negative number that represents any negative number.
     Minus(&'static str),
-    /// A string that represents any text, with the parts of a criterion before and after it.
+    /// A string that represents any text, together with the parts of a criterion before and after this string.
     Text(&'static str, &'static str, &'static str),
-    /// A string with wildcards that represents any such text, after the operator of a criterion.
+    /// A string that represents any text with wildcards, together with the criterion's operator before this string.
     Wild(&'static str, &'static str),
-    /// A range with a criterion, which represent any range and criterion.
+    /// A range with a criterion, which together represent any range and criterion.
     Criterion(usize),
-    /// A quotient, which represents any expression of its type. No column has such a type.
+    /// A quotient, which represents any expression of the quotient's type. No column has this type.
     Quotient(usize),
     /// The first day of a month, which represents any date that is known to be the first day of a month. No column is
     /// known to contain only such dates.
@@ -41,28 +41,28 @@ pub(super) enum Arg {
     Silent(Type),
 }
 
-/// A formula that is compiled only to see its SQL.
+/// Formula that is compiled only to learn its SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Probe {
     pub shape: ExpressionShape,
     pub args: Vec<Arg>,
 }
 
-/// Numbers that people rarely write, one for each argument place.
+/// Numbers that rarely occur in formulas, one for each argument place.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
 /// Numbers that are also valid parts of a time of day.
 const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
-/// A string with a non-ASCII letter, which the warehouse and not the compiler converts to lower case.
+/// String with a non-ASCII letter, which is converted to lower case by the warehouse instead of the compiler.
 pub(super) const OTHER: &str = "qzjé";
 
 /// Strings with wildcards. The second string contains a character that must be escaped, and the third string contains
 /// a non-ASCII letter.
 pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
-/// Types of probe columns, each with the first letter of their names.
+/// Types of probe columns, each with the letter that identifies the type in column names.
 pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Unknown, 'u'),
     (Type::Boolean, 'b'),
@@ -77,13 +77,13 @@ pub(super) const TYPES: [(Type, char); 9] = [
 
 /// Maximum number of literals of one parameter that are combined with literals of another parameter.
 const PAIRED: usize = 3;
-/// Maximum number of places at which one value of a row has another type or nullability than all other values.
+/// Maximum number of places to try for a value whose type or nullability differs from all other values of the row.
 const NARROW: usize = 4;
 /// Number of argument places for which columns of each type exist.
 const PLACES: usize = 16;
 
-/// Returns the relation of the probes. The relation has columns of each type for each argument place, with and
-/// without NULLs.
+/// Returns the relation that the probes read. For each type and argument place, the relation has a nullable and a
+/// non-nullable column.
 pub(super) fn probe_relation() -> Relation {
     let mut relation = Relation::new(RELATION);
     for (ty, _) in TYPES {
@@ -135,7 +135,7 @@ fn accepted_types(ty: ParamType) -> &'static [Type] {
     }
 }
 
-/// Returns all probes whose calls have at most this number of arguments.
+/// Returns all probes with at most this number of arguments per call.
 pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
     let mut all = Vec::new();
     add_operator_probes(&mut all);
@@ -150,7 +150,7 @@ pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
         for overload in function.overloads {
             probe_overload(function.name, overload, widest, &mut all);
         }
-        // Probe aggregates with several arguments, which aggregate the values of one row.
+        // Probe aggregates with several arguments, because such calls aggregate the values of one row.
         if function.is_row_combination(2) {
             for count in 2..=widest.clamp(3, PLACES) {
                 for values in row_types(count) {
@@ -174,8 +174,8 @@ pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
     all
 }
 
-/// Returns types and nullability for several values of one row. All values are alike, or one value differs from the
-/// others.
+/// Returns combinations of types and nullability for several values of one row. All values are alike, or one value
+/// differs from the others.
 fn row_types(count: usize) -> Vec<Vec<(Type, bool)>> {
     const ALIKE: [Type; 6] = [
         Type::Integer,
@@ -440,7 +440,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
         if is_long {
             continue;
         }
-        // Try only literals, large or small.
+        // Try only literals: all large or all small.
         for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
             put(params
                 .iter()
@@ -618,8 +618,8 @@ impl Probe {
         of_shape || self.args.iter().any(of_arg)
     }
 
-    /// Returns the formula of the probe. The formula for a criterion counts the rows that meet the criterion. The
-    /// formula for a value as text uses the value in a place where text is expected.
+    /// Returns the formula of the probe. The formula for a criterion counts the rows that meet the criterion. To probe
+    /// the conversion of a value to text, the formula uses the value where text is expected.
     pub fn formula(&self) -> Option<String> {
         let args: Vec<ExpressionText> = self
             .args

@@ -1,4 +1,4 @@
-//! Aggregates of ranges. `SUM(FIRST(x):x)` compiles to the same SQL as `SUM(x)`, except that each aggregate has the
+//! Aggregates over ranges. `SUM(FIRST(x):x)` compiles to the same SQL as `SUM(x)`, except that each aggregate has the
 //! window of the range.
 
 use std::collections::HashMap;
@@ -8,7 +8,8 @@ use super::patterns::{Binding, SqlPattern, build_pattern};
 use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 
-/// Ranges of names. `{0}` is the placeholder for the name, and `{1}` and `{2}` are placeholders for numbers.
+/// Ranges that a name can be part of. `{0}` is the placeholder for the name, and `{1}` and `{2}` are placeholders for
+/// numbers.
 const RANGES: [(&str, usize); 15] = [
     ("{0}:{0}", 0),
     ("FIRST({0}):{0}", 0),
@@ -27,7 +28,7 @@ const RANGES: [(&str, usize); 15] = [
     ("PIVOTOFFSET({0}, 0, -1, 1, 2)", 0),
 ];
 
-/// Returns probes that count the rows of each range, with a name in the place of `{0}`.
+/// Returns probes that count the rows of each range, with a name in place of `{0}`.
 pub(super) fn count_probes(name: &Arg, is_pivoted: bool) -> Vec<Probe> {
     let ranges = RANGES
         .iter()
@@ -49,7 +50,7 @@ pub(super) struct LearnedRanges {
     range: String,
 }
 
-/// Learns the window of a range from the SQL that counts the rows of the range.
+/// Learns the window that a range compiles to from the SQL that counts the rows in the range.
 pub(super) fn learn_window(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Option<LearnedRanges> {
     let ExpressionShape::Words(words) = &probe.shape else {
         return None;
@@ -68,7 +69,7 @@ pub(super) fn learn_window(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> 
 }
 
 impl LearnedRanges {
-    /// Returns the range that compiles to a window, with `{}` in the place of the name.
+    /// Returns the range that compiles to a window, with `{}` in place of the name.
     pub fn window_range(&self, trees: &Trees, window: SqlNodeId) -> Option<String> {
         let bound = self.window.match_node(trees, window)?;
         let mut range = self.range.replace("{0}", "{}");

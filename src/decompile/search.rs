@@ -1,4 +1,4 @@
-//! Searches for the formulas that may have produced an expression, the simplest first.
+//! Searches for the formulas that may have produced an expression, simplest first.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,17 +14,18 @@ use crate::check::inverse_masks::wildcards_from_like;
 
 /// Maximum number of formulas kept that differ only in literals.
 const ALIKE: usize = 5;
-/// Maximum number of formulas kept for a part. `KEPT_OF_WHOLE` is the maximum for the whole expression.
+/// Maximum number of formulas kept for each part of an expression. `KEPT_OF_WHOLE` is the maximum for the whole
+/// expression.
 const KEPT: usize = 8;
 const KEPT_OF_WHOLE: usize = 100;
-/// Maximum number of combinations of argument formulas that are tried in one pattern.
+/// Maximum number of combinations of argument formulas to try for one pattern.
 const WAYS: usize = 12;
 /// Maximum length of a formula. Longer formulas are not built.
 const LONGEST: usize = 16 * 1024;
 /// Cost of omitting a conversion or a default that the compiler may have added around an expression.
 const LEFT_OUT: u32 = 6;
 
-/// Formulas of parts that are already known before the search.
+/// Formulas for parts of the expression that are known before the search starts.
 pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
 
 pub(super) struct FormulaSearch<'s> {
@@ -33,7 +34,7 @@ pub(super) struct FormulaSearch<'s> {
     given: Option<&'s SearchInput>,
     /// Relation that may be added as a qualifier to unqualified names.
     base: Option<&'s str>,
-    /// Range of rows that a name may represent, with `{}` in the place of the name.
+    /// Range of rows that a name may represent, with `{}` in place of the name.
     range: Option<&'s str>,
     /// Columns that a formula may name although the SQL does not contain them.
     silent: &'s [(String, Type)],
@@ -55,7 +56,7 @@ impl<'s> FormulaSearch<'s> {
         }
     }
 
-    /// Adds known formulas of some parts.
+    /// Sets the formulas that are already known for some parts of the expression.
     pub fn with_input(self, given: &'s SearchInput) -> Self {
         Self {
             given: Some(given),
@@ -109,7 +110,7 @@ impl<'s> FormulaSearch<'s> {
         self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
     }
 
-    /// Returns the smallest part of an expression that has no formula.
+    /// Returns the smallest part of an expression for which no formula was found.
     pub fn smallest_unknown(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let empty = |id: &SqlNodeId| self.forms.get(id).is_none_or(|forms| forms.is_empty());
         let is_word = |id: SqlNodeId| self.trees.children(id).is_empty();
@@ -260,7 +261,7 @@ impl<'s> FormulaSearch<'s> {
         }
     }
 
-    /// Returns the formulas of names and literals.
+    /// Returns the formulas for names and literals.
     fn leaf_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         if let Some((relation, name)) = self.trees.column(id).filter(|(_, name)| *name != "*") {
             let own = format_name(name);

@@ -1,5 +1,5 @@
-//! Reads and writes SQL lists with the layout around their items: line breaks, comments, and commas before or
-//! after the items.
+//! Reads and writes SQL lists, including the layout around the items: line breaks, comments, and leading or trailing
+//! commas.
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ enum CommaPosition {
     Before,
 }
 
-/// A list as found in a file.
+/// List in a file, with its layout.
 #[derive(Debug)]
 pub(super) struct SeparatedList {
     /// Layout between the token before the list and the first item.

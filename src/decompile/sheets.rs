@@ -1,4 +1,4 @@
-//! Probes of functions that only worksheets have: lookups, pivots and totals.
+//! Probes functions that are available only in worksheets: lookups, pivots and totals.
 
 use super::expression_text::{ExpressionShape, format_name};
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, WILD};
@@ -8,9 +8,9 @@ use crate::model::outline::SheetOutline;
 
 /// Maximum number of columns that lookups search, and maximum number of columns that lookups return.
 const COLUMNS: usize = 4;
-/// Row number that is small enough for `NTH_VALUE`. Cells in later rows are too far from the first row.
+/// Row number within the limit of `NTH_VALUE`. Cells with larger row numbers compile to different SQL.
 const ROW: &str = "997";
-/// Maximum number of columns of a sheet whose totals are examined.
+/// Maximum number of sheet columns for which totals are probed.
 const TOTALS: usize = 12;
 
 /// Returns probes that read the cells of a pivoted sheet, and probes that refer to cells by column letters.
@@ -45,7 +45,7 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// Returns probes of aggregates of cell blocks in a pivoted sheet. Only a few block sizes are probed, because each
+/// Returns probes that aggregate blocks of cells in a pivoted sheet. Only a few block sizes are probed, because each
 /// column of a block adds SQL.
 pub(super) fn block_probes(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
@@ -65,7 +65,7 @@ pub(super) fn block_probes(names: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// Returns probes of the totals of a sheet's measures.
+/// Returns probes that read the totals of a sheet's measures.
 pub(super) fn total_probes(sheet: &SheetOutline) -> Vec<Probe> {
     let mut all = Vec::new();
     let mut put = |words: String| {
@@ -96,7 +96,7 @@ fn column_letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
     ('A'..='Z').take(sheet.columns.len().min(TOTALS))
 }
 
-/// Returns strings with wildcards, and one string for texts in which the wildcards are escaped.
+/// Returns strings with wildcards, and one string that represents text whose wildcards are escaped.
 fn wildcard_texts() -> impl Iterator<Item = &'static str> {
     WILD.into_iter().chain([TEXTS[0]])
 }
@@ -164,7 +164,7 @@ impl SheetLookup {
         names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
     }
 
-    /// Returns probes of lookups without a default. Each probe combines a column to return, a column to search and a
+    /// Returns probes for lookups without a default. Each probe combines a column to return, a column to search and a
     /// key.
     pub fn plain_lookup_probes(&self) -> Vec<Probe> {
         let given = self.write_ranges(&self.given);
@@ -186,7 +186,7 @@ impl SheetLookup {
             .collect()
     }
 
-    /// Returns probes of functions for working days, with holidays from a column.
+    /// Returns probes that call the working-day functions with holidays from a column.
     pub fn workday_probes(&self) -> Vec<Probe> {
         let mut all = Vec::new();
         for holidays in self.write_ranges(&self.columns).iter().filter(|_| !self.tab.is_empty()) {
@@ -210,7 +210,7 @@ impl SheetLookup {
         all
     }
 
-    /// Returns probes of lookups for strings with wildcards.
+    /// Returns probes that look up strings with wildcards.
     pub fn wildcard_lookup_probes(&self) -> Vec<Probe> {
         let others = [
             Arg::Text("", TEXTS[1], ""),

@@ -7,7 +7,7 @@ use crate::compiler::Compiler;
 use crate::model::outline::{PlacedDefinition, SpecOutline, spec_outline};
 use crate::yaml::{self, Node, YamlStyle};
 
-/// Reason why a spec is left unchanged.
+/// Reason why a spec cannot be edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct EditRefusal {
@@ -27,7 +27,7 @@ impl EditRefusal {
     }
 }
 
-/// Returns the text of a spec with another formula for a definition.
+/// Returns the text of a spec after replacing a definition's formula.
 ///
 /// All bytes outside the formula are unchanged. The result is parsed again to verify that only this formula
 /// has changed.
@@ -68,7 +68,7 @@ impl<'s> SpecPosition<'s> {
         Ok(Self { source, root, outline })
     }
 
-    /// Returns the positions of formulas in the text, and of the step's keys that correspond to clauses in SQL.
+    /// Returns the positions of formulas in the text, and the positions of keys that correspond to SQL clauses.
     pub fn formula_ranges(&self) -> Vec<Range<usize>> {
         let definitions = self
             .outline
@@ -126,7 +126,7 @@ impl<'s> SpecPosition<'s> {
         }
     }
 
-    /// Returns the spec with another formula for a definition.
+    /// Returns the spec after replacing a definition's formula.
     pub fn replace_formula(&self, placed: &PlacedDefinition, formula: &str) -> Result<String, EditRefusal> {
         let refuse = |reason: &str| EditRefusal::at(self.source, placed.at.start as usize, reason);
         if placed.has_comment {
@@ -159,7 +159,7 @@ impl<'s> SpecPosition<'s> {
         found.ok_or_else(|| refuse("the new formula cannot be written there; write it by hand"))
     }
 
-    /// Returns the spec with another formula for a definition, without parsing the result again. The result is used
+    /// Returns the spec after replacing a definition's formula, without parsing the result again. The result is used
     /// only to compile the formula and must not be saved.
     pub fn with_formula_unchecked(&self, placed: &PlacedDefinition, formula: &str) -> Option<String> {
         let (at, scalar) = (placed.at, placed.scalar);
@@ -177,7 +177,7 @@ impl<'s> SpecPosition<'s> {
         Some([before, text, after].concat())
     }
 
-    /// Returns whether a text parses to the same spec, apart from this formula.
+    /// Returns whether a text parses to the original spec, apart from this formula.
     fn is_equivalent(&self, text: &str, placed: &PlacedDefinition, formula: &str) -> bool {
         let Ok(other) = SpecPosition::new(text) else {
             return false;

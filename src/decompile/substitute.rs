@@ -1,8 +1,8 @@
-//! Applies changes of words, numbers and signs in a model's SQL to its spec.
+//! Applies changes to words, numbers and signs in a model's SQL to the model's spec.
 //!
-//! People often change only a bound, a status, a column, or `<` to `<=`. In these cases the spec does not have to be
+//! Users often change only a bound, a status, a column, or `<` to `<=`. In these cases, the spec does not have to be
 //! derived from the SQL. Instead, the same change is made at the corresponding place in the spec, and the spec is
-//! compiled to check whether it produces the SQL that was found.
+//! compiled to check whether it produces the edited SQL.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -12,7 +12,7 @@ use super::spec_edit::SpecPosition;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 
-/// Maximum number of different replacements in the SQL.
+/// Maximum number of distinct replacements in the SQL.
 const PAIRS: usize = 4;
 /// Maximum number of specs that are compiled before the search gives up.
 const TRIED: usize = 64;
@@ -99,7 +99,7 @@ fn replaced_words<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<
     (1..=PAIRS).contains(&pairs.len()).then_some(pairs)
 }
 
-/// A token with its text, without quotes.
+/// Token and its text without quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct SqlWord<'s> {
     kind: SqlTokenKind,

@@ -13,7 +13,8 @@ pub(super) enum SqlLabel {
     Word(String),
     /// A quoted name, without the quotes.
     Quoted(String),
-    /// The value of a string literal, and the prefix letters before its opening quote, which may change its meaning.
+    /// The value of a string literal, and the prefix letters before its opening quote, which may change the literal's
+    /// meaning.
     Text(String, &'static str),
     Number(String),
     Jinja(String),
@@ -38,7 +39,7 @@ pub(super) enum SqlLabel {
     In,
     Between,
     Subscript,
-    /// Parts next to each other, without commas.
+    /// Adjacent parts that are not separated by commas.
     Row,
     /// Parts in parentheses that are separated by commas or consist of more than one word.
     Group,

@@ -1,15 +1,15 @@
-//! Probes of functions that read other rows. The probes are compiled in the step of the definition, with its
-//! order and partitions.
+//! Probes functions that read other rows. The probes are compiled in the definition's step, with the order and
+//! partitions of this step.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, Probe};
 
-/// Maximum number of names tried in probes if one pattern would be enough for all names.
+/// Maximum number of names to probe if one pattern would be enough for all names.
 const NAMES: usize = 3;
-/// Maximum number of names tried in functions that read single rows.
+/// Maximum number of names to probe in functions that read single rows.
 const SINGLE: usize = 4;
 
-/// Returns probes of functions that read single rows, such as `OFFSET` and `RANK`, for each of these names.
+/// Returns probes that call functions that read single rows, such as `OFFSET` and `RANK`, for each of these names.
 pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names.iter().take(SINGLE) {
@@ -63,7 +63,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// Returns probes of LARGE and SMALL for each of these names, at a position that another name specifies.
+/// Returns probes that call LARGE and SMALL for each of these names, at a position that another name specifies.
 pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
     let names = names.iter().take(NAMES);
     let pairs = names.clone().flat_map(|value| {
@@ -86,8 +86,8 @@ pub(super) fn both_signs(number: &'static str) -> [Arg; 2] {
     [Arg::Number(number), Arg::Minus(number)]
 }
 
-/// Returns probes of aggregates over these ranges, for dialects that do not compile these aggregates to a window. If
-/// no ranges are given, returns probes for common ranges.
+/// Returns probes that aggregate these ranges, for dialects that do not compile such aggregates to a window. If no
+/// ranges are given, returns probes for common ranges.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"

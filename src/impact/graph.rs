@@ -1,4 +1,4 @@
-//! Graph of a project: the nodes in dbt's manifest, and models whose specs are not in the manifest yet.
+//! Graph of a project: the nodes in dbt's manifest, and the models that have a spec but are not in the manifest yet.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::lineage::{self, KnownRelations, LineageError, Lineages, SqlLineage};
 use crate::model::CompiledSpec;
 
-/// Spec with its compiled model.
+/// Spec and the model compiled from it.
 #[derive(Clone, Debug)]
 pub struct SpecModel {
     /// Name of the model.
@@ -24,18 +24,18 @@ pub struct SpecModel {
     pub compiled: CompiledSpec,
 }
 
-/// Inputs of the graph: all data that is known about a project.
+/// Inputs for the graph: all known data about a project.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphSources<'a> {
     /// dbt's manifest, including the code of models.
     pub manifest: &'a Manifest,
     /// dbt's catalog of the warehouse. `None` if it is not available.
     pub catalog: Option<&'a Catalog>,
-    /// Specs of the project.
+    /// Specs in the project.
     pub specs: &'a [SpecModel],
-    /// Omni model.
+    /// Fields, topics and joins in the Omni model.
     pub omni: &'a OmniFields,
-    /// Dialect of the SQL. `None` if formulac does not support it.
+    /// Dialect of the SQL. `None` if formulac does not support the dialect.
     pub dialect: Option<Dialect>,
 }
 
@@ -81,8 +81,8 @@ impl<'a> GraphPart<'a> {
         self.node.map_or(ResourceType::Model, |node| node.resource_type)
     }
 
-    /// Returns whether the SQL comes from the spec, because the model is not in dbt's manifest, has older SQL there,
-    /// or is not compiled there.
+    /// Returns whether the SQL comes from the spec, because in dbt's manifest the model is missing, outdated or not
+    /// compiled.
     fn has_spec_sql(&self) -> bool {
         let is_compiled = self.node.is_some_and(|node| node.compiled_code.is_some());
         self.spec.is_some() && (self.is_newer || !is_compiled)
@@ -102,7 +102,7 @@ impl<'a> GraphPart<'a> {
         self.known_sql().is_some() || self.raw_sql().is_some()
     }
 
-    /// Returns the SQL with Jinja. `None` if the SQL is known without Jinja.
+    /// Returns the SQL with Jinja. `None` if the SQL without Jinja is known.
     fn raw_sql(&self) -> Option<&'a str> {
         let node = self
             .node
@@ -136,13 +136,13 @@ pub struct Graph<'a> {
     /// SQL of nodes that dbt has not compiled, or the reason why the SQL cannot be read.
     read: Vec<OnceLock<Result<String, LineageError>>>,
     lineages: Vec<OnceLock<NodeLineage>>,
-    /// Lineage of queries, stored by an earlier run.
+    /// Query lineage that an earlier run stored.
     stored_lineages: Lineages,
     /// Fingerprint of the known columns of each node.
     fingerprints: Vec<OnceLock<u64>>,
 }
 
-/// Column lineage of a node: parsed in this run, or the index of a stored lineage.
+/// Column lineage of a node: either parsed in this run, or the index of a stored lineage.
 #[derive(Debug)]
 enum NodeLineage {
     Read(Box<Result<SqlLineage, LineageError>>),
@@ -247,7 +247,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Adds the lineage of queries that an earlier run stored, so that unchanged SQL is not parsed again.
+    /// Adds the query lineage that an earlier run stored, so that unchanged SQL is not parsed again.
     #[must_use]
     pub fn with_lineages(self, kept: Lineages) -> Self {
         Self {
@@ -371,7 +371,7 @@ impl<'a> Graph<'a> {
         if let Some(place) = self.relations.get(parts).filter(|_| !of_spec) {
             return Some(*place);
         }
-        // The name is spelled as in a spec, or has fewer parts than the names that dbt writes.
+        // Names may be spelled as in a spec, or have fewer parts than the names that dbt writes.
         let last = parts.last()?;
         let is_meant = |place: &&usize| {
             self.parts.get(**place).is_some_and(|part| match part.node {
@@ -461,7 +461,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Prefix that dbt writes before the name of an ephemeral model in the SQL of its readers.
+/// Prefix that dbt adds to the name of an ephemeral model in the SQL of the models that read it.
 const EPHEMERAL: &str = "__dbt__cte__";
 
 /// Returns the reason why a node has no SQL.
@@ -478,7 +478,8 @@ fn is_python(node: &ManifestNode) -> bool {
     node.original_file_path.ends_with(".py")
 }
 
-/// Returns the nodes reachable over edges in topological order. Each node comes after all nodes that lead to it.
+/// Returns the nodes that are reachable along edges, in topological order. Each node comes after all nodes that lead to
+/// it.
 fn topological_order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
     let mut reached = vec![false; edges.len()];
     let mut stack = from.to_vec();

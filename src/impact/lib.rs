@@ -1,4 +1,4 @@
-//! Impact of a change: everything downstream of a column, model or definition, across dbt nodes, specs and Omni
+//! Impact of a change: everything downstream of a column, model or definition, including dbt nodes, specs and Omni
 //! fields. Each effect has a severity and the path that leads to it.
 //!
 //! | part | content |
@@ -11,8 +11,8 @@
 //! Columns are traced through the SQL of models. If that is not possible, the whole model counts as affected, and the
 //! report gives the reason. The [`ChangeGrade`] of an effect is breaking, changing (values differ) or harmless.
 //!
-//! Definitions of specs and fields of Omni are also nodes of the graph, so a path can lead from a source column
-//! through dbt models to a dashboard.
+//! Spec definitions and Omni fields are also nodes of the graph, so a path can lead from a source column through dbt
+//! models to a dashboard.
 //!
 //! This crate does no input or output: the caller reads the files and passes their contents.
 

@@ -1,5 +1,5 @@
-//! Resolves names on the command line. A name refers to a model, a source, a column or a definition of a spec, by
-//! name or unique id.
+//! Resolves names on the command line. A name or unique id refers to a model, a source, a column or a definition in a
+//! spec.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,8 @@ pub struct NameError {
     pub help: String,
 }
 
-/// Maximum number of candidates that a message lists. The message only counts the remaining candidates.
+/// Maximum number of candidates that a message lists. For the remaining candidates, the message gives only their
+/// number.
 const MAX_LISTED: usize = 8;
 
 impl Graph<'_> {
@@ -192,7 +193,7 @@ impl Graph<'_> {
         let KnownRelations { columns, is_complete } = self.columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         // If a source or seed has an incomplete list of columns, accept any column name that does not look like a
-        // misspelling. Accept any column of a model whose SQL cannot be traced.
+        // misspelling. Accept any column name if the SQL of the model cannot be traced.
         let has_sql = self.parts.get(place)?.has_sql();
         let is_unread = has_sql && matches!(self.lineage(place), Some(Err(_)));
         let is_misspelled = || suggest::nearest_name(column, columns.iter().map(String::as_str)).is_some();
@@ -212,7 +213,7 @@ impl Graph<'_> {
             .collect()
     }
 
-    /// Returns the name of a target for messages.
+    /// Returns the name to show for a target in messages.
     #[must_use]
     pub fn display_target(&self, target: &ImpactTarget) -> String {
         let name = self

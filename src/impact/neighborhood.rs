@@ -11,8 +11,8 @@ use crate::lineage;
 type GraphPlace = (usize, Option<String>);
 
 impl Graph<'_> {
-    /// Returns the graph around a target, up to a number of steps. The result contains the id of the target, its
-    /// upstream graph, its downstream graph, and notes on models whose columns could not be traced.
+    /// Returns the graph around a target, up to a number of steps. The result contains the target's id, the upstream
+    /// and downstream graphs, and notes on models whose columns could not be traced.
     #[must_use]
     pub fn graph_around(
         &self,
@@ -89,7 +89,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Returns the next step upstream: the columns from which a column is computed, or the nodes that a node reads.
+    /// Returns the places one step upstream: the columns from which a column is computed, or the nodes that a node
+    /// reads.
     fn upstream_step(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let whole = || {
             self.parents
@@ -117,8 +118,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Returns the next step downstream. From a column, the step leads to the columns computed from the column and to
-    /// the models whose rows depend on it. From a node, the step leads to the nodes that read the node.
+    /// Returns the places one step downstream: for a column, the columns computed from this column and the models whose
+    /// rows depend on it; for a node, the nodes that read the node.
     fn downstream_step(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let mut found = Vec::new();
         for child in self.children.get(*place).into_iter().flatten() {

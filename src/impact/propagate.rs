@@ -1,4 +1,5 @@
-//! Propagates a change downstream, node by node. Each node is graded by the changed columns and rows that it reads.
+//! Propagates a change downstream, node by node. The grade of each node depends on the changed columns and rows that
+//! the node reads.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +9,26 @@ use super::test_effects as of_tests;
 use crate::artifacts::{DataTest, ResourceType};
 use crate::lineage::{self, ColumnChange};
 
-/// Start of a propagation: all changes of one node.
+/// Start of a propagation: all changes to one node.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeStart {
     /// Index of the node.
     pub place: usize,
     /// Changed columns by name, in lower case.
     pub columns: BTreeMap<String, ColumnChange>,
-    /// True if the rows change, which changes the values of all columns.
+    /// True if the rows change, so that the values of all columns change.
     pub rows: bool,
     /// Whether the node is removed.
     pub is_removed: bool,
     /// True if the code of the node changes, so that unit tests of the node may expect the old values.
     pub redefined: bool,
-    /// Reason why rows or values change. `None` if the report needs no reason.
+    /// Reason why rows or values change. `None` if the report does not have to give a reason.
     pub why: Option<String>,
-    /// Other changes of the node, without effects on downstream nodes.
+    /// Other changes to the node, which do not affect downstream nodes.
     pub notes: Vec<ChangeNote>,
 }
 
-/// Change of a node that does not affect its values, such as a removed test.
+/// Change that does not affect a node's values, such as a removed test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeNote {
     /// Name of the node or of one of its columns.
@@ -53,7 +54,7 @@ pub enum ChangeGrade {
 }
 
 impl ChangeGrade {
-    /// Returns the words for this grade in messages.
+    /// Returns the words that messages use for this grade.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -64,7 +65,7 @@ impl ChangeGrade {
     }
 }
 
-/// Origin of a change: the previous node, and its column if the column is known.
+/// Origin of a change: the previous node and, if known, its column.
 pub(super) type ChangeOrigin = Option<(usize, Option<String>)>;
 
 /// State of an affected node.
@@ -72,7 +73,8 @@ pub(super) type ChangeOrigin = Option<(usize, Option<String>)>;
 pub(super) struct NodeState {
     /// Changed columns, or changed elements of a semantic model.
     pub columns: BTreeMap<String, (ColumnChange, ChangeOrigin)>,
-    /// Origin of changed rows, which change the values of all columns. `None` if the rows do not change.
+    /// Origin of the changed rows. If the rows change, the values of all columns change. `None` if the rows do not
+    /// change.
     pub rows: Option<ChangeOrigin>,
     /// Origin of a failure. `None` if the node does not fail.
     pub fails: Option<ChangeOrigin>,
@@ -91,7 +93,7 @@ impl NodeState {
         self.rows.is_some() || self.fails.is_some() || !self.columns.is_empty() || !self.reason.is_empty()
     }
 
-    /// Returns the change of a column, or of the rows.
+    /// Returns the change to a column or, if the column is `None`, to the rows.
     pub fn column_change(&self, column: Option<&str>) -> Option<ColumnChange> {
         let rows = self.rows.is_some().then_some(ColumnChange::Values);
         match column {
@@ -208,7 +210,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
     spread
 }
 
-/// Returns the end of the sequence of nodes that starts at `from` and in which no node reads another.
+/// Returns the end of the longest sequence of nodes that starts at `from` and in which no node reads another.
 fn independent_run_end(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     let mut inside = rustc_hash::FxHashSet::default();
     for (at, place) in order.iter().enumerate().skip(from) {
@@ -416,7 +418,7 @@ pub(super) fn parent_with_changed_rows(
         .flatten()
 }
 
-/// Grades a model by its own changed columns.
+/// Grades a model according to which of its columns change.
 fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     let node = graph.parts.get(place).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
@@ -452,7 +454,7 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     }
 }
 
-/// Grades a node as changed as a whole, because its lineage is not known per column.
+/// Grades a node as changed as a whole, because its column lineage is unknown.
 fn mark_whole_change(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };

@@ -1,11 +1,11 @@
-//! Converts the raw code of dbt models to SQL without running dbt. Simple Jinja calls have a known result. Any other
-//! Jinja could return any SQL, so code that contains it is rejected.
+//! Converts the raw code of dbt models to SQL without running dbt. Simple Jinja calls have a known result. Code with
+//! any other Jinja is rejected, because such Jinja could return any SQL.
 
 use crate::dbt::RelationReference;
 
-/// Returns the SQL of a model's code. `name` returns the SQL name of the relation in `ref(…)`, `source(…)` or `this`.
-/// The SQL of an incremental model is the union of the SQL for the first run and for later runs, because both write
-/// the columns of the model.
+/// Returns the SQL of a model's code. `name` returns the SQL name of the relation that `ref(…)`, `source(…)` or `this`
+/// refers to. The SQL of an incremental model is the union of the SQL for the first run and for later runs, because
+/// both write the columns of the model.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ fn run_branch_sql(
 ) -> Result<String, String> {
     let mut out = String::with_capacity(code.len());
     let mut place = CodePlace::Code;
-    // For each open `if`: whether its current branch is taken.
+    // Whether the current branch of each open `if` is taken.
     let mut taken: Vec<bool> = Vec::new();
     let mut rest = code;
     while let Some(at) = rest.find('{') {
@@ -108,7 +108,8 @@ fn jinja_value(inside: &str, place: CodePlace) -> Option<&str> {
     Some(default.trim()).filter(|default| default.parse::<f64>().is_ok())
 }
 
-/// Returns the arguments of a call of this name. `None` if the code is not exactly one such call.
+/// Returns the arguments of a call to the function with this name. `None` unless the code consists of exactly one such
+/// call.
 fn call_arguments<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
     let arguments = inside.strip_prefix(name)?.trim_start().strip_prefix('(')?;
     let length = closing_position(arguments, ')')?;
@@ -146,7 +147,7 @@ fn closing_position(text: &str, close: char) -> Option<usize> {
     None
 }
 
-/// Formats Jinja for messages.
+/// Formats a piece of Jinja for messages.
 fn display_block(inside: &str, kind: char) -> String {
     let words = inside.split_whitespace().collect::<Vec<_>>().join(" ");
     let short: String = words.chars().take(40).collect();

@@ -1,4 +1,4 @@
-//! Impact report: the changes, their effects (worst first) and the graph.
+//! Impact report, which consists of the changes, their effects (worst first) and the graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,19 +22,19 @@ pub struct ChangedNode {
     pub name: String,
     /// Id of the node.
     pub id: String,
-    /// Description of the change: `its values change`, `it is removed`.
+    /// Description of the change, such as `its values change` or `it is removed`.
     pub what: String,
-    /// Severity of the change for the node itself.
+    /// Severity of the change's effect on the node itself.
     pub grade: ChangeGrade,
     /// Reason for the grade, or cause of the change. `None` if neither is known.
     pub reason: Option<String>,
 }
 
-/// Effect of a change on a dbt node, or on a field, topic or join of Omni.
+/// Effect of a change on a dbt node, or on a field, topic or join in Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Effect {
-    /// Name such as `quarterly_growth_rate`, or `orders.revenue` for a field of Omni.
+    /// Name such as `quarterly_growth_rate`, or `orders.revenue` for an Omni field.
     pub name: String,
     /// Id of the node, or kind and name of the Omni object.
     pub id: String,
@@ -56,7 +56,7 @@ pub struct Effect {
     pub gaps: Vec<String>,
     /// Owner of the node.
     pub owner: Option<String>,
-    /// Last status of the node, or a summary of the last results of its tests.
+    /// Last status of the node, or a summary of its latest test results.
     pub status: Option<String>,
     /// File that defines the node.
     pub file: Option<String>,
@@ -72,7 +72,7 @@ pub struct GraphEdge {
     pub to: String,
 }
 
-/// Impact of a set of changes.
+/// Report on the impact of one or more changes.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Impact {
@@ -98,15 +98,15 @@ impl Impact {
     }
 }
 
-/// Returns the impact of changes. `status` maps node ids to the status of their last run.
+/// Computes the impact of changes. `status` maps each node id to the status of the node's last run.
 #[must_use]
 pub fn compute_impact(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
     lineage::with_large_stack(|| build_report(graph, starts, status)).unwrap_or_default()
 }
 
 impl Graph<'_> {
-    /// Returns the start of a change to a target. If the target is a definition, its values change, and `change` is
-    /// ignored.
+    /// Returns the starting point for propagating a change to a target. If the target is a definition, its values
+    /// change, and `change` is ignored.
     #[must_use]
     pub fn change_start(&self, target: &ImpactTarget, change: ColumnChange) -> ChangeStart {
         let mut start = ChangeStart {
@@ -224,7 +224,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeStat
         return Vec::new();
     };
     let grade = state.map(|state| state.grade).unwrap_or_default();
-    // If the cause of a possible change is outside the node's own file, the grade is at least `Changing`.
+    // If a possible change has its cause outside the node's own file, the grade is at least `Changing`.
     let grade = if start.why.is_some() {
         grade.max(ChangeGrade::Changing)
     } else {
@@ -314,14 +314,14 @@ fn build_effect(
     }
 }
 
-/// Column of a step, if known, with the display name of the step.
+/// Column of a path step, if known, and the step's display name.
 type PathStep = (Option<String>, Arc<str>);
 
 /// Cache of step names, which many paths share.
 pub(super) struct StepNames<'s> {
     graph: &'s Graph<'s>,
     spread: &'s Propagation,
-    /// Column and display name of the steps, by node index.
+    /// Cached columns and display names, by node index.
     named: FxHashMap<usize, Vec<PathStep>>,
 }
 
@@ -401,8 +401,7 @@ fn owner_name(owner: &Owner) -> Option<String> {
     }
 }
 
-/// Returns a summary of the last test results of each node: how many tests pass, and the status of a test that does
-/// not pass.
+/// Summarizes the latest test results of each node: how many tests pass, and the status of a test that does not pass.
 fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
     let mut all: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for test in graph.sources.manifest.data_tests() {

@@ -37,7 +37,7 @@ fn semantic_elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<
     plain.chain(measures).collect()
 }
 
-/// Grades a semantic model by its elements that read changed columns.
+/// Grades a semantic model based on its elements that read changed columns.
 pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::SemanticModel(model)) = graph
         .parts
@@ -102,7 +102,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
     }
 }
 
-/// Grades a metric by its measures and input metrics.
+/// Grades a metric based on its measures and input metrics.
 pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::Metric(metric)) = graph
         .parts

@@ -5,8 +5,8 @@ use super::propagate::{ChangeGrade, ChangeStart, NodeState, NodeStates, parent_w
 use crate::artifacts::{DataTest, NodeDetail, TestCheck};
 use crate::lineage::ColumnChange;
 
-/// Grades the effect on a data test. The test fails to run if a column is removed, and may find other rows if values
-/// change.
+/// Grades the effect on a data test. The test fails to run if a column is removed, and may return different rows if
+/// values change.
 pub(super) fn grade_data_test(
     graph: &Graph<'_>,
     place: usize,

@@ -1,4 +1,4 @@
-//! Evaluates operators, row-level functions and aggregates from the values of their arguments.
+//! Evaluates operators, row-level functions and aggregates, given the values of their arguments.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use crate::trace;
 use crate::value::{DAY, Value};
 use crate::{exact::ExactDecimal, uncertainty};
 
-/// Evaluates an expression from the values of its operands.
+/// Evaluates an expression, given the values of its operands.
 pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&ReferenceExpr) -> Value) -> Value {
     match x {
         ReferenceExpr::Literal(literal) => literal.clone(),
@@ -71,8 +71,8 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
     }
 }
 
-/// Returns the outcome of an operator for coverage, such as an empty operand, a division by 0 or the result of a
-/// comparison.
+/// Returns the outcome that coverage records for an operator, such as an empty operand, a division by 0 or the result
+/// of a comparison.
 fn comparison_trace(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static str> {
     let compares = matches!(
         op,
@@ -132,7 +132,7 @@ pub fn evaluate_binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     if a.is_null() || b.is_null() {
         return Value::Null;
     }
-    // A string in ISO format counts as a date if the other operand is a date.
+    // A string in ISO date format counts as a date if the other operand is a date.
     let (of_a, of_b) = (blank_as(a, b), blank_as(b, a));
     let (a, b) = (of_a.as_ref().unwrap_or(a), of_b.as_ref().unwrap_or(b));
     let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
@@ -296,7 +296,7 @@ fn shift_date(op: ReferenceOp, date: &Value, days: &Value) -> Value {
         Value::Date(date) => Value::Date(date + by.trunc() as i64),
         Value::Time(seconds) => {
             let moved = by * DAY as f64;
-            // Times in the interpreter consist of whole seconds.
+            // The interpreter represents times in whole seconds.
             if (moved - moved.round()).abs() > 1e-3 {
                 uncertainty::report_unsupported(|| "a fraction of a second".to_owned());
             }
@@ -330,7 +330,7 @@ pub fn evaluate_aggregate(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, 
     result
 }
 
-/// Marks the number of digits as uncertain if a function computed a float from decimals.
+/// Marks the number of displayed digits as uncertain if a function computed a float from decimals.
 fn note_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
         uncertainty::mark_unknown_digits();

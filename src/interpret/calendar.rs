@@ -1,4 +1,4 @@
-//! Conversion between dates and days since 1970-01-01, and truncation of dates to timeframes.
+//! Converts between dates and days since 1970-01-01, and truncates dates to timeframes.
 
 /// Returns the year, month and day of a day number.
 pub fn civil_date(days: i64) -> (i64, i64, i64) {
@@ -25,7 +25,7 @@ pub fn day_number(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
 }
 
-/// Returns the same day of the month `months` later, or the last day of that month if the month is too short.
+/// Adds months to a date and keeps the day of the month. If the resulting month is too short, returns its last day.
 pub fn add_months(date: i64, months: i64) -> i64 {
     let (year, month, day) = civil_date(date);
     let first = year * 12 + month - 1 + months;

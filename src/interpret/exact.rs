@@ -94,7 +94,7 @@ impl fmt::Display for ExactDecimal {
     }
 }
 
-/// Decimal arithmetic with the same scale of results as in Postgres, the only engine that shows all computed digits.
+/// Decimal arithmetic whose results have the same scale as in Postgres, the only engine that shows all computed digits.
 impl ExactDecimal {
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let (a, b, scale) = Self::align_scales(self, other)?;

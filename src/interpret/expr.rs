@@ -12,14 +12,14 @@ pub enum ReferenceExpr {
     Name(String),
     /// Column truncated to a timeframe: `column[month]`.
     Period(String, PeriodFrame),
-    /// Any other timeframe of a column, or any timeframe of another expression.
+    /// Timeframe that `Period` cannot represent, applied to a column or another expression.
     Part(Box<ReferenceExpr>, String),
     Binary(ReferenceOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
     /// Call of a row-level function.
     Call(&'static str, Vec<ReferenceExpr>),
     /// Aggregate over the rows of the group, or over the ranges in its arguments.
     Aggregate(&'static str, Vec<ReferenceExpr>),
-    /// Values of an expression in a range of rows.
+    /// Values that an expression has in a range of rows.
     Range(Box<ReferenceExpr>, WindowRows),
     /// Window function: the value of another row, or a position among the rows.
     Window(Window),
@@ -59,7 +59,7 @@ pub enum Window {
     Period(Box<ReferenceExpr>, i64, ReferenceUnit),
 }
 
-/// Rows that belong to a range.
+/// Rows that a range contains.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum WindowRows {
     All,
@@ -293,7 +293,7 @@ fn write_literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
 /// Returns whether a name needs no quotes in a formula.
 pub fn is_plain(name: &str) -> bool {
     let word = name.rsplit('.').next().unwrap_or(name);
-    // A formula that begins with `select` would be parsed as a query.
+    // Quote `select`, because a formula that begins with this word would be parsed as a query.
     word != "select"
         && name
             .chars()

@@ -15,13 +15,13 @@ pub type UnsupportedFormula = String;
 /// Maximum depth of formulas. The interpreter is recursive, so deeper formulas could overflow the stack.
 const DEPTH: u32 = 100;
 
-/// Context of a formula: the meaning of its names, and the current day.
+/// Context for converting a formula: the meaning of its names, and the current day.
 #[derive(Clone, Copy, Default)]
 pub struct FormulaContext<'a> {
-    /// The only relation that is read. The name of this relation is a redundant qualifier of columns. `None` if there
-    /// are several relations.
+    /// Name of the only relation that is read, which is therefore redundant as a column qualifier. `None` if there are
+    /// several relations.
     pub relation: Option<&'a str>,
-    /// Current day as the number of days since 1970-01-01. `None` if unknown.
+    /// Current day, in days since 1970-01-01. `None` if unknown.
     pub today: Option<i64>,
     /// True if weeks begin on Monday and fiscal years in January.
     pub plain_calendar: bool,
@@ -49,7 +49,7 @@ pub fn convert_formula(
     let reader = AstReader { ast, source, reading };
     let first = definition.first.index();
     let mut made: Vec<Option<(ReferenceExpr, u32)>> = Vec::new();
-    // Children have smaller indexes than their parents.
+    // Child nodes have smaller indexes than their parents.
     for at in first..=definition.body.index() {
         let id = ExprId(u32::try_from(at).unwrap_or(u32::MAX));
         let mut depth = 0;

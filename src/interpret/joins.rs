@@ -14,11 +14,11 @@ struct JoinedRelations<'a> {
     names: Vec<&'a str>,
     rows: Vec<&'a StepRows>,
     nothing: &'a StepRows,
-    /// Columns in `using`, each with the indexes of the relations that have it.
+    /// Columns in `using`, each with the indexes of the relations that have this column.
     merged: Vec<(&'a str, Vec<usize>)>,
 }
 
-/// One row of each relation that was joined so far. `None` if the join found no row in that relation.
+/// One row from each relation joined so far. `None` if the join found no row in the relation.
 type JoinedRows<'a> = Vec<Option<&'a ValueRow>>;
 
 /// Returns the joined rows. Each column is named `relation.column`. A column that only one relation has is also named
@@ -98,7 +98,7 @@ impl<'a> JoinedRelations<'a> {
         self.relation_rows(at).columns.iter().any(|c| c == column)
     }
 
-    /// Resolves a name to a value. `None` if several relations or no relation has the column.
+    /// Resolves a name to a value. `None` if no relation or more than one relation has the column.
     fn resolve_value(&self, parts: &[Option<&ValueRow>], name: &str) -> Option<Value> {
         let of = |at: usize, column: &str| {
             let row = parts.get(at).copied().flatten();
@@ -200,7 +200,7 @@ impl<'a> JoinedRelations<'a> {
         self.merged.push((name, of));
     }
 
-    /// Returns the grain of the joined rows: the key of the first relation, and the keys of all relations with
+    /// Returns the grain of the joined rows: the key of the first relation, and the keys of all relations that may have
     /// several matches per row.
     fn joined_grain(&self, step: &ReferenceStep) -> Vec<String> {
         let told = |at: usize| {

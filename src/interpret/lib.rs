@@ -1,9 +1,9 @@
 //! Interpreter that evaluates formulas and specs row by row.
 //!
-//! The interpreter implements the documented contract and the behavior of spreadsheets, independently of SQL. The
-//! crate depends only on the parser and the function catalog, never on the compiler, so its results can verify the
-//! generated SQL. The tests compare the results with every engine, and drafts of unit tests take their expected rows
-//! from them.
+//! The interpreter implements the documented contract and the behavior of spreadsheets, independently of SQL. The crate
+//! depends only on the parser and the function catalog, never on the compiler, so its results can verify the generated
+//! SQL. The tests compare the results with every engine, and generated drafts of unit tests contain these results as
+//! expected rows.
 //!
 //! | part | content |
 //! |---|---|
@@ -15,8 +15,8 @@
 //! | [`trace`] | values of all subexpressions, for mutants and messages |
 //!
 //! The interpreter is written to be easy to read and check, not to be fast. The cost of an evaluation grows with the
-//! number of rows times the number of expressions. An expression that it does not support is an error with a reason,
-//! and the interpreter never guesses a value.
+//! number of rows times the number of expressions. An unsupported expression results in an error with a reason, so the
+//! interpreter never guesses a value.
 
 #![forbid(unsafe_code)]
 #![allow(

@@ -1,4 +1,4 @@
-//! The form of a spec that the interpreter evaluates.
+//! Representation of a spec for the interpreter.
 
 use std::fmt;
 
@@ -70,7 +70,7 @@ pub enum ReferenceKeep {
     Some(Vec<String>),
 }
 
-/// Column or definition, or one of its timeframes.
+/// Column or definition, or a timeframe of a column or definition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptColumn {
     pub name: String,
@@ -111,7 +111,8 @@ impl ReferenceStep {
             .map_or(ReferenceLevel::Row, |x| self.level(x, Some(name)))
     }
 
-    /// Returns the level of an expression. In the definition named `own`, that name refers to the input column.
+    /// Returns the level of an expression. If the expression belongs to the definition `own`, this name refers to the
+    /// input column.
     pub fn level(&self, x: &ReferenceExpr, own: Option<&str>) -> ReferenceLevel {
         x.level(&|name| {
             if Some(name) == own {

@@ -1,6 +1,6 @@
-//! Infers which expressions are dates and times. A value contains its type unless it is NULL. The type of a NULL
-//! matters if `blanks: zero` applies, because only numbers are replaced with 0. The type also matters for dates that
-//! are used as times, because such a date means its midnight.
+//! Infers which expressions are dates or times. Every value except NULL contains its type. The type of a NULL matters
+//! if `blanks: zero` applies, because only NULLs of a numeric type are replaced with 0. The type also matters for dates
+//! that are used as times, because such a date means its midnight.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use crate::expr::{ReferenceExpr, ReferenceOp, Window};
 use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
 use crate::value::Value;
 
-/// Type of a value, even if the value is NULL.
+/// Type of a value that may be NULL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TemporalKind {
     Other,
-    /// Fraction of a day, as returned by TIME. The sum of a date and such a fraction is a time.
+    /// Fraction of a day, as TIME returns. Adding such a fraction to a date gives a time.
     Clock,
     Date,
     Time,
 }
 
-/// Types of the names in a step.
+/// Types of the columns and definitions in a step, by name.
 type TemporalNames = BTreeMap<String, TemporalKind>;
 
 /// Rewrites the operators on dates and times in a spec to explicit date and time operations. `of_relation` returns
@@ -140,8 +140,7 @@ impl TemporalScope<'_> {
     }
 }
 
-/// Returns the indexes of the arguments that may be the result of a conditional function. `None` for any other
-/// function.
+/// Returns the indexes of the arguments that a conditional function may return. `None` for any other function.
 fn result_arguments(name: &str, count: usize) -> Option<Vec<usize>> {
     let all = 0..count;
     let last = count.saturating_sub(1);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::value::Value;
 
-/// Covered outcomes. Each entry contains the source text of a part of a formula and an outcome of this part.
+/// Covered outcomes. Each entry contains the text of a subexpression and an outcome of this subexpression.
 pub type TraceEvents = BTreeSet<(String, &'static str)>;
 
 thread_local! {

@@ -1,8 +1,9 @@
 //! Detects values whose last digits differ between engines.
 //!
-//! Engines may differ in the last bits of a float, and a formula may amplify the difference, for example by ROUND of
-//! a half, by `=` on two quotients, or by the text of a third. For this reason, each computation is repeated with
-//! pseudo-random changes to the last bits. If the value changes, it has no single correct result and is not compared.
+//! Engines may differ in the last bits of a float, and a formula may amplify the difference, for example by rounding a
+//! value near 0.5, by comparing two quotients with `=`, or by converting 1/3 to text. For this reason, each computation
+//! is repeated with pseudo-random changes to the last bits. If the resulting value changes, there is no single correct
+//! result, so the value is not compared.
 
 use std::cell::{Cell, RefCell};
 
@@ -16,8 +17,8 @@ thread_local! {
     static UNKNOWN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Direction in which the last bits are changed. The two directions are opposite, so if a value depends on the last
-/// bits, it differs between the two directions.
+/// Direction in which the last bits are changed. The two directions are opposite, so a value that depends on the last
+/// bits differs between the directions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NoiseDirection {
     One,
@@ -27,15 +28,15 @@ pub enum NoiseDirection {
 /// Result of a computation, with flags for its reliability.
 pub struct CheckedResult<T> {
     pub value: T,
-    /// True if a step depended on the last bits of a float.
+    /// True if any step of the computation depended on the last bits of a float.
     pub doubted: bool,
-    /// True if a number was so large that an engine may fail, which the contract allows.
+    /// True if a number was so large that the contract allows engines to fail.
     pub oversized: bool,
-    /// First part that the interpreter could not evaluate. `None` if all parts were evaluated.
+    /// Description of the first part that the interpreter could not evaluate. `None` if all parts were evaluated.
     pub unknown: Option<String>,
     /// True if engines may display a decimal with different numbers of digits.
     pub unshown: bool,
-    /// Number of steps of the computation.
+    /// Number of steps that the computation took.
     pub steps: u64,
 }
 
@@ -59,12 +60,12 @@ pub fn with_noise<T>(noise: Option<NoiseDirection>, work: impl FnOnce() -> T) ->
     }
 }
 
-/// Returns a float with added noise, because its last bits may differ between engines.
+/// Adds noise to a float whose last bits may differ between engines.
 pub fn with_float_noise(x: f64) -> f64 {
     add_noise(x, x)
 }
 
-/// Returns a float with added noise that is proportional to `size`, the size of the operands.
+/// Adds noise to a float in proportion to `size`, the size of the operands.
 pub fn add_noise(x: f64, size: f64) -> f64 {
     let Some(noise) = NOISE.get().filter(|_| x.is_finite()) else {
         return x;
@@ -83,7 +84,7 @@ pub fn mark_uncertain() {
     DOUBTED.set(true);
 }
 
-/// Marks the computation as containing a decimal that engines may display with different numbers of digits.
+/// Records that the computation contains a decimal that engines may display with different numbers of digits.
 pub fn mark_unknown_digits() {
     UNSHOWN.set(true);
 }
@@ -172,8 +173,8 @@ pub fn noisy_ratio(a: f64, b: f64) -> f64 {
     }
 }
 
-/// Returns whether a float equals its printed decimal. Sums of a few powers of two, such as 0.25, are equal to it,
-/// but 0.1 is not.
+/// Returns whether a float equals its printed decimal. Sums of a few powers of two, such as 0.75, equal their printed
+/// decimals, but 0.1 does not.
 fn is_short(x: f64) -> bool {
     let scaled = x * 1_048_576.0;
     scaled == scaled.trunc()

@@ -13,7 +13,7 @@ pub enum Value {
     Int(i64),
     /// Decimal or float whose exact digits do not matter.
     Number(f64),
-    /// Decimal with the scale with which it is displayed.
+    /// Decimal with its display scale.
     Decimal(ExactDecimal),
     Text(String),
     /// Date as days since 1970-01-01.
@@ -47,7 +47,7 @@ impl Value {
         }
     }
 
-    /// Returns the text of a value, formatted like in a concatenation with `&`.
+    /// Returns the text of a value, formatted as in a concatenation with `&`.
     pub fn text(&self) -> String {
         match self {
             Self::Null => String::new(),
@@ -88,7 +88,7 @@ impl Value {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Date(a), Self::Date(b)) | (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
-            // In a comparison with a time, a date counts as its midnight.
+            // When compared with a time, a date counts as midnight of that day.
             (Self::Date(a), Self::Time(b)) => Some((a * DAY).cmp(b)),
             (Self::Time(a), Self::Date(b)) => Some(a.cmp(&(b * DAY))),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
@@ -114,7 +114,7 @@ impl Value {
         }
     }
 
-    /// Returns a string that identifies the value in a group key. The string of NULL differs from the strings of all
+    /// Returns a string that identifies the value in a group key. The string for NULL differs from the strings for all
     /// other values.
     pub fn key(&self) -> String {
         match self.number() {

@@ -17,15 +17,15 @@ pub type ValueRow = HashMap<String, Value>;
 /// has a column with the same name.
 pub const USING: &str = "using";
 
-/// Rows with the names of their columns, in order.
+/// Rows and the names of their columns, in order.
 #[derive(Clone, Debug, Default)]
 pub struct StepRows {
     pub columns: Vec<String>,
     pub rows: Vec<ValueRow>,
     /// Columns that identify a row. Empty if unknown.
     pub grain: Vec<String>,
-    /// For joined rows: maps each unqualified name to the qualified column to which it refers. `first` is the name of
-    /// the first relation.
+    /// Maps each unqualified name in joined rows to the qualified column that the name refers to. `first` is the name
+    /// of the first relation.
     pub meant: HashMap<String, String>,
     pub first: Option<String>,
     /// True if there is at most one row.
@@ -58,7 +58,7 @@ impl StepRows {
             .unwrap_or_else(|| report_missing(name))
     }
 
-    /// Returns whether a column of the grain is one of the kept columns.
+    /// Returns whether the kept columns include a column of the grain.
     fn is_kept(&self, kept: &[String], grain: &str) -> bool {
         let first = |name: &String| {
             self.first
@@ -76,7 +76,7 @@ fn report_missing(name: &str) -> Value {
     Value::Null
 }
 
-/// Input relation: its name, columns, key and rows.
+/// Input relation with its name, columns, key and rows.
 #[derive(Clone, Copy)]
 pub struct ValueTable<'a> {
     pub name: &'a str,
@@ -125,10 +125,10 @@ pub fn interpret(spec: &ReferenceSpec, tables: &[ValueTable<'_>]) -> StepRows {
     })
 }
 
-/// Element over which window functions iterate: a group of rows or a single row.
+/// Unit that window functions iterate over: a group of rows or a single row.
 struct RowUnit<'a> {
     rows: Vec<&'a ValueRow>,
-    /// Values of the group keys, by the text of their `group_by` entries.
+    /// Values of the group keys, by the text of the `group_by` entries.
     keys: HashMap<String, Value>,
 }
 
@@ -136,8 +136,8 @@ struct SpecRun<'a> {
     step: &'a ReferenceStep,
     grouped: bool,
     units: Vec<RowUnit<'a>>,
-    /// Indexes of the units in the order of the step. `partition` contains the partition of each unit, and
-    /// `own_partition` the partition that only `partition_by` defines.
+    /// Indexes of the units, in the order of the step. `partition` contains each unit's partition, and `own_partition`
+    /// contains the partition that `partition_by` alone defines.
     order: Vec<usize>,
     partition: Vec<String>,
     own_partition: Vec<String>,
@@ -225,7 +225,7 @@ fn interpret_step(step: &ReferenceStep, input: &StepRows) -> StepRows {
 pub enum NamePrecedence<'a> {
     ColumnsFirst,
     DefinitionsFirst,
-    /// Inside the definition with this name, the name refers to the column.
+    /// Inside the definition with this name, this name refers to the column.
     Own(&'a str),
 }
 
@@ -257,7 +257,7 @@ impl SpecRun<'_> {
     /// of the grain.
     fn arrange_units(&mut self, input: &StepRows) {
         let step = self.step;
-        // If the step is not grouped, resolve all spellings of a column's name to the same name.
+        // If the step is not grouped, resolve the qualified and unqualified spellings of a column to one name.
         let meant = |x: ReferenceExpr| match x {
             ReferenceExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
                 ReferenceExpr::name(input.resolve_name(&name))
@@ -413,7 +413,7 @@ impl SpecRun<'_> {
         }
     }
 
-    /// Returns the units in the same partition, in order, and the position of this unit.
+    /// Returns the units in a unit's partition, in order, and the unit's position among them.
     fn partition_units(&self, unit: usize) -> (Vec<usize>, usize) {
         if self.tied {
             uncertainty::mark_uncertain();
@@ -428,7 +428,7 @@ impl SpecRun<'_> {
         (units, place)
     }
 
-    /// Evaluates an aggregate over a range of units, relative to a unit.
+    /// Evaluates an aggregate over a range of units whose bounds are relative to a unit.
     fn evaluate_over(
         &self,
         x: &ReferenceExpr,
@@ -541,7 +541,7 @@ impl SpecRun<'_> {
         }
     }
 
-    /// Returns the value of a unit, and the values of all units in its partition except NULLs.
+    /// Returns an expression's value for a unit, and all its non-NULL values in the unit's partition.
     fn partition_values(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
         let same = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
         let values = same

@@ -1,5 +1,5 @@
-//! Stores the lineage of queries in a format that can be read quickly. Each column is mapped directly to its sources,
-//! without intermediate values.
+//! Stores query lineage in a format that is fast to read. The format maps each column directly to its sources, without
+//! intermediate values.
 
 use rustc_hash::FxHashMap;
 
@@ -9,8 +9,8 @@ use super::values::{Leaf, ValueArena, ValueContext};
 use crate::dialect::Dialect;
 use formulac_runtime::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
-/// Lineage of queries that an earlier run stored, by the fingerprint of their text. An entry is valid for a query if
-/// the text and the known columns of its relations have not changed. Queries that could not be analyzed have no
+/// Query lineage that an earlier run stored, keyed by the fingerprint of the query text. An entry is valid for a query
+/// if the text and the known columns of its relations have not changed. Queries that could not be analyzed have no
 /// entry.
 #[derive(Debug, Default)]
 pub struct Lineages {
@@ -21,7 +21,7 @@ pub struct Lineages {
 /// Stored lineage of one query.
 #[derive(Debug)]
 struct CachedLineage {
-    /// Fingerprint of the text and the dialect.
+    /// Fingerprint of the query's text and dialect.
     print: u64,
     /// Fingerprints of the known columns of each relation that the query reads.
     known: Vec<u64>,
@@ -35,7 +35,7 @@ pub fn sql_fingerprint(sql: &str, dialect: Option<Dialect>) -> u64 {
 }
 
 impl KnownRelations {
-    /// Returns the fingerprint of the known columns.
+    /// Returns the fingerprint of the relation's known columns.
     pub fn columns_fingerprint(&self) -> u64 {
         let mut text = if self.is_complete {
             String::from("all")
@@ -69,7 +69,7 @@ impl Lineages {
         self.entries.len()
     }
 
-    /// Returns whether there are no entries.
+    /// Returns whether the collection has no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -90,8 +90,8 @@ impl Lineages {
         self.entries.get(place).map(|entry| &entry.lineage)
     }
 
-    /// Returns the data to store for queries. Each query is given as its fingerprint, the fingerprints of its
-    /// relations, and its lineage.
+    /// Returns the data to store for queries. For each query, the input contains the query's fingerprint, the
+    /// fingerprints of the relations that it reads, and its lineage.
     pub fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
         let mut entries = Vec::new();
         for (print, known, lineage) in queries {
@@ -106,8 +106,8 @@ impl Lineages {
 }
 
 impl SqlLineage {
-    /// Removes the intermediate values between output columns and columns of relations. `None` if the result would be
-    /// too large.
+    /// Removes the intermediate values between the output columns and the columns that the query reads. `None` if the
+    /// result would be too large.
     fn without_intermediate_values(&self) -> Option<Self> {
         let Self {
             values,

@@ -12,7 +12,7 @@ use super::LineageError;
 pub(super) const BRACKETS: usize = 200;
 /// Maximum depth of a tree. A chain of the same operator has one level per operand.
 const MAX_LEVELS: usize = 6_000;
-/// Stack size in bytes. A thread uses only as much of the stack as the depth of the tree requires.
+/// Stack size in bytes. A thread uses only the part of the stack that the depth of the tree requires.
 pub(super) const STACK: usize = 256 << 20;
 
 /// Runs work on a thread whose stack is large enough for the deepest accepted tree. `None` if no thread could be
@@ -41,14 +41,14 @@ pub(super) fn tokenize_bounded(sql: &str, dialect: &dyn Dialect) -> Result<Vec<T
 /// Open bracket.
 #[derive(Default)]
 struct OpenBracket {
-    /// Number of set operations directly in the bracket. Each set operation is one level.
+    /// Number of set operations directly inside the bracket. Each set operation counts as one level.
     sets: usize,
-    /// Number of tokens in the current expression, which is an upper bound of its levels.
+    /// Number of tokens in the current expression, which is an upper bound on the expression's levels.
     tokens: usize,
 }
 
-/// Returns whether the tree may be too deep. The depth is estimated by an upper bound: each level has at least one
-/// token that belongs to no other level.
+/// Returns whether the tree may be too deep. The number of tokens serves as an upper bound on the depth, because each
+/// level has at least one token that belongs to no other level.
 fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
     let mut open = vec![OpenBracket::default()];
     let mut levels = 0usize;
@@ -66,8 +66,7 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
                     last.sets += 1;
                     levels += 1;
                 }
-                // After each of these keywords a new expression begins, and none of the keywords occurs inside an
-                // expression.
+                // Each of these keywords is followed by a new expression, and none of them occurs inside an expression.
                 Keyword::SELECT
                 | Keyword::WHERE
                 | Keyword::HAVING

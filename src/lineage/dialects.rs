@@ -1,5 +1,5 @@
-//! Parser dialects for lineage and `promote`: the dialects of sqlparser, with corrections where sqlparser and the
-//! warehouse differ.
+//! Parser dialects for lineage and `promote`. These are sqlparser's dialects, corrected where sqlparser differs from
+//! the warehouse.
 
 use std::any::TypeId;
 
@@ -20,7 +20,7 @@ use crate::dialect::Dialect;
 #[derive(Debug)]
 struct DuckDb;
 
-/// Defines methods that delegate to a dialect of sqlparser: all methods in which that dialect differs from the
+/// Defines methods that delegate to one of sqlparser's dialects, for all methods in which this dialect differs from the
 /// default.
 macro_rules! as_in {
     ($dialect:ident: $($method:ident)*) => {
@@ -106,8 +106,8 @@ pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpa
     replaced
 }
 
-/// BigQuery's dialect in sqlparser, with two additions: the operators `<<` and `>>`, and the prefix `safe.` of
-/// functions that have their own syntax, such as `substr`.
+/// BigQuery's dialect in sqlparser, with two additions: the operators `<<` and `>>`, and the prefix `safe.` before
+/// functions with special syntax, such as `substr`.
 #[derive(Debug)]
 struct BigQuery;
 
@@ -167,7 +167,7 @@ impl SqlDialect for BigQuery {
     }
 }
 
-/// Returns the parser dialect for a dialect of formulac. `None` selects the most tolerant dialect.
+/// Returns the parser dialect for a formulac dialect. `None` selects the most tolerant dialect.
 pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
     match dialect.map(|dialect| dialect.facts().sql_family) {
         Some("bigquery") => Box::new(BigQuery),
@@ -183,7 +183,7 @@ pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
 pub(super) struct SqlReaderFacts {
     /// Whether `name = value` is a named argument of a function in `from`.
     pub names_by_equals: bool,
-    /// Whether `list.filter(…)` calls a function with a column as its first argument.
+    /// Whether `list.filter(…)` is a function call whose first argument is the column `list`.
     pub chains_calls: bool,
     /// Whether `asof join` has a condition after `on`.
     pub has_asof_on: bool,

@@ -20,7 +20,8 @@ use super::values::{ValueContext, fingerprint_of};
 /// Window functions whose values are computed from the sort order.
 const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
 
-/// Words that are arguments of date functions. If a column has the same name, the word is the column.
+/// Words that date functions accept as arguments. If a column has the name of such a word, the word refers to the
+/// column.
 const DATE_PARTS: &[&str] = &[
     "microsecond",
     "millisecond",
@@ -44,7 +45,8 @@ const DATE_PARTS: &[&str] = &[
     "time",
 ];
 
-/// Expressions that remain to be visited. The flag is true for an expression that only partitions or orders a window.
+/// Expressions that are still to be visited. The flag is true for an expression that only partitions or orders a
+/// window.
 type Stack<'e> = Vec<(bool, &'e Expr)>;
 
 impl QueryReader<'_> {
@@ -74,7 +76,7 @@ impl QueryReader<'_> {
     ) {
         for expr in exprs {
             let given = self.expression_value("", expr, scope);
-            // A plain column is added unchanged, because it has its own fingerprint.
+            // A plain column is added unchanged, because the column already has a fingerprint.
             into.push(given.of);
             into.extend(given.by);
         }
@@ -94,7 +96,7 @@ impl QueryReader<'_> {
         (made, print.finish())
     }
 
-    /// Visits one node: records the columns that it reads itself, and pushes its children onto the stack.
+    /// Visits one node, records the columns that the node itself reads, and pushes the node's children onto the stack.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -116,7 +118,7 @@ impl QueryReader<'_> {
         match expr {
             Expr::Identifier(ident) => {
                 *made = self.column(&[ident.value.to_lowercase()], scope);
-                // If a word is not a column, add its text to the fingerprint.
+                // If a word is not a column, add the word's text to the fingerprint.
                 if made.of.is_empty() {
                     ident.value.hash(print);
                 }
@@ -535,8 +537,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds the column before the name of a function, if the dialect allows function calls on a column. In other
-    /// dialects the prefix is a schema.
+    /// Adds the column that precedes a function name, if the dialect allows function calls on columns. In other
+    /// dialects, the prefix is a schema.
     fn add_receiver_column(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut SelectScope) {
         if self.facts.chains_calls {
             self.merge_column(parts, scope, made);
@@ -559,7 +561,7 @@ impl QueryReader<'_> {
         by
     }
 
-    /// Visits an argument of a call. Returns the expression that remains to be visited, if there is one.
+    /// Visits an argument of a call. Returns the expression that is still to be visited, if any.
     fn visit_argument<'e>(
         &mut self,
         function: &str,
@@ -662,7 +664,7 @@ impl QueryReader<'_> {
     }
 }
 
-/// Returns whether the name before the operator is a value and not the name of an argument.
+/// Returns whether the name before the operator is a value rather than an argument name.
 fn is_key(operator: &FunctionArgOperator) -> bool {
     matches!(operator, FunctionArgOperator::Value | FunctionArgOperator::Colon)
 }

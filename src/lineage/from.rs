@@ -89,7 +89,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds the values that determine which rows of a join match.
+    /// Adds the values that determine which rows match in a join.
     fn add_join_condition(
         &mut self,
         kind: &FromKind<'_>,
@@ -416,7 +416,7 @@ impl QueryReader<'_> {
         self.table_relation(path.to_vec())
     }
 
-    /// Returns the relation of a table function. All its columns are computed from the arguments.
+    /// Returns the relation of a table function. All columns of this relation are computed from the arguments.
     fn function_relation(&mut self, args: &[FunctionArg], scope: &QueryScope<'_>) -> LineageRelation {
         let exprs = args.iter().filter_map(|argument| match argument {
             FunctionArg::Named {
@@ -567,7 +567,7 @@ fn identifier_text(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// Returns the last part of a name, both in lower case and as spelled.
+/// Returns the last part of a name, once in lower case and once as spelled.
 fn schema_and_name(name: &ObjectName) -> Option<(String, String)> {
     let shown = &name.0.last()?.as_ident()?.value;
     Some((shown.to_lowercase(), shown.clone()))

@@ -5,9 +5,9 @@
 //! so affect every result column. Columns that partition or order a window affect only the result column with that
 //! window.
 //!
-//! If the columns of a relation are unknown, a name may belong to several relations. In this case the lineage
-//! includes all of these relations and reports a [gap](SqlLineage::gaps). The lineage is never too small: if the
-//! crate cannot analyze the SQL, it returns an error.
+//! If the columns of a relation are unknown, a name may belong to several relations. In this case, the lineage includes
+//! all these relations and reports a [gap](SqlLineage::gaps). The lineage never misses a column: if the crate cannot
+//! analyze the SQL, it returns an error.
 //!
 //! ```
 //! use formulac_lineage::{self as lineage, KnownRelations};
@@ -62,7 +62,7 @@ use crate::dialect::Dialect;
 pub struct KnownRelations {
     /// Names of the known columns.
     pub columns: Vec<String>,
-    /// Whether the known columns are all columns of the relation.
+    /// Whether `columns` contains all columns of the relation.
     pub is_complete: bool,
 }
 

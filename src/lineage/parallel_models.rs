@@ -3,7 +3,7 @@
 use super::depth_limit::STACK;
 use crate::parallel;
 
-/// Minimum number of tasks for which starting threads is worth the cost.
+/// Minimum number of tasks for which it pays to start threads.
 const MIN_PARALLEL: usize = 16;
 
 /// Runs tasks on threads with large stacks and returns the results in order. If there are only a few tasks, they run

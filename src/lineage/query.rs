@@ -19,14 +19,14 @@ use super::{KnownRelations, LineageError};
 /// Maximum number of columns in all relations of a query. Each level of nested `*` can double the number of columns.
 const MAX_COLUMNS: usize = 2_000_000;
 
-/// Analysis of one query.
+/// State for analyzing one query.
 pub(super) struct QueryReader<'k> {
     known: &'k (dyn Fn(&[String]) -> KnownRelations + Sync),
     pub facts: SqlReaderFacts,
     pub values: ValueArena,
     pub tables: Vec<Vec<String>>,
     places: FxHashMap<Vec<String>, u32>,
-    /// Cache of the relations of tables.
+    /// Cache of table relations.
     read: FxHashMap<u32, Rc<LineageRelation>>,
     /// CTEs in scope by name. The innermost CTE is last.
     ctes: FxHashMap<String, Vec<Rc<LineageRelation>>>,
@@ -54,8 +54,8 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Returns the lineage of a query. `joins` contains the replaced words of its joins, which the syntax tree does
-    /// not contain.
+    /// Returns the lineage of a query. `joins` contains the join keywords that were replaced before parsing, which the
+    /// syntax tree therefore does not contain.
     pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, LineageError> {
         let mut relation = self.query_relation(query, None);
         if !joins.is_empty() {
@@ -69,7 +69,7 @@ impl<'k> QueryReader<'k> {
         Ok(SqlLineage::new(self.values, self.tables, relation, self.gaps))
     }
 
-    /// Records a reason why the lineage may contain more than the query reads.
+    /// Records a reason why the lineage may contain columns that the query does not read.
     pub fn record_gap(&mut self, reason: String) {
         if self.gaps.len() < 100 {
             self.gaps.push(reason);
@@ -141,7 +141,7 @@ impl<'k> QueryReader<'k> {
         relation
     }
 
-    /// Returns the relation of a query. Names that the query does not define are resolved in the outer scope.
+    /// Returns the relation of a query. Names that the query itself does not define are resolved in the outer scope.
     pub fn query_relation(&mut self, query: &Query, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         if self.fault.is_some() {
             return LineageRelation::default();
@@ -247,7 +247,7 @@ impl<'k> QueryReader<'k> {
         all
     }
 
-    /// Renames columns by an alias with a column list, such as `t (a, b)`.
+    /// Renames columns as specified by an alias with a column list, such as `t (a, b)`.
     pub fn rename_columns(&mut self, mut relation: LineageRelation, alias: &TableAlias) -> LineageRelation {
         if alias.columns.is_empty() {
             return relation;
@@ -435,7 +435,7 @@ impl<'k> QueryReader<'k> {
         united
     }
 
-    /// Returns the relation of a select. `sorted` contains the keys of its `order by`, which determine the rows only
+    /// Returns the relation of a select. `sorted` contains the select's `order by` keys, which determine the rows only
     /// if there is a limit or a `distinct on`.
     fn select_relation(
         &mut self,
@@ -539,8 +539,8 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Collects the keys of `group by`, `order by` or `distinct on`. A number such as `1` refers to a column of the
-    /// select list.
+    /// Collects the values of the keys in `group by`, `order by` or `distinct on`. A number such as `1` refers to a
+    /// column of the select list.
     fn add_keys<'e>(
         &mut self,
         keys: impl IntoIterator<Item = &'e Expr>,
@@ -679,7 +679,7 @@ impl<'k> QueryReader<'k> {
                         .chain(renames.keys().cloned())
                         .chain(replaced.keys().cloned()),
                 );
-                // If a column of a relation with unknown columns is renamed, the column is known from here on.
+                // Renaming a column of a relation with unknown columns makes this column known.
                 for (name, new) in &renames {
                     if item.relation.column(name).is_none() {
                         let of = self.add_leaf(Leaf {

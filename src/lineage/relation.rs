@@ -1,5 +1,4 @@
-//! Relations from the point of view of a query that reads them: their known columns, and the values that determine
-//! their rows.
+//! Relations as seen by the queries that read them: the known columns, and the values that determine the rows.
 
 use std::rc::Rc;
 
@@ -18,7 +17,7 @@ pub(super) struct RelationColumns {
     pub by: Option<ValueContext>,
 }
 
-/// All columns of a table whose columns are not all known, except the columns in `but`.
+/// Columns of a table with unknown columns: all columns except the columns in `but`.
 #[derive(Clone, Debug)]
 pub(super) struct UnknownColumns {
     pub table: u32,

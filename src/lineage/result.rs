@@ -51,7 +51,7 @@ pub struct SqlLineage {
     pub(super) gaps: Vec<String>,
 }
 
-/// Kind of change of a column that a query reads.
+/// Kind of change to a column that a query reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColumnChange {
     /// The values change.
@@ -62,11 +62,12 @@ pub enum ColumnChange {
     Gone,
 }
 
-/// Effects of changed relations on a query.
+/// Effects that changed relations have on a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Affected {
-    /// Changed output columns: the name in lower case, the kind of change, and a column that causes the change.
+    /// Changed output columns. Each entry contains the name in lower case, the kind of change, and a column that causes
+    /// the change.
     pub columns: Vec<(String, ColumnChange, Option<ColumnSource>)>,
     /// Changed column or relation that determines the rows of the query. If the rows change, all output columns
     /// change.
@@ -134,8 +135,8 @@ impl SqlLineage {
         self.passed.is_empty() && self.rest.is_empty()
     }
 
-    /// Returns the reasons why the lineage may be too large. For example, a name may belong to several relations, or
-    /// the columns of a pivot may be named after values.
+    /// Returns the reasons why the lineage may contain columns that the query does not read. For example, a name may
+    /// belong to several relations, or the columns of a pivot may be named after values.
     #[must_use]
     pub fn gaps(&self) -> &[String] {
         &self.gaps
@@ -217,10 +218,10 @@ impl SqlLineage {
     }
 
     /// Returns the effects of changes in the relations that the query reads. `change` returns the change of a column,
-    /// or of the rows of a relation if the column is `None`. Each value is visited only once.
+    /// or of the rows of a relation if the column is `None`. The function visits each value only once.
     pub fn affected_columns(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
         let mut affected = Affected::default();
-        // Change of each value, with the leaf that causes the change.
+        // Change to each value, with the leaf that causes the change.
         let mut of: Vec<Option<(ColumnChange, ValueContext)>> = Vec::with_capacity(self.values.len());
         for at in 0..self.values.len() as ValueContext {
             let own = self.values.leaves.get(&at).and_then(|leaf| {
@@ -271,7 +272,8 @@ impl SqlLineage {
         })
     }
 
-    /// Returns whether the query forwards this column of a relation with unknown columns under the same name.
+    /// Returns whether the query returns this column under its original name, where the column belongs to a relation
+    /// with unknown columns.
     #[must_use]
     pub fn has_passed_on(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)
@@ -281,8 +283,8 @@ impl SqlLineage {
             })
     }
 
-    /// Returns a fingerprint of the computation of each column, and a fingerprint of the selection of rows. Queries
-    /// that differ only in layout, aliases and CTEs have equal fingerprints.
+    /// Returns a fingerprint of each column's computation, and a fingerprint of how the rows are selected. Queries that
+    /// differ only in layout, aliases and CTEs have equal fingerprints.
     #[must_use]
     pub fn fingerprints(&self) -> (Vec<(String, u64)>, u64) {
         let print = |at: &ValueContext| self.values.fingerprint_at(*at);

@@ -114,7 +114,7 @@ impl SelectScope {
 
 impl QueryReader<'_> {
     /// Resolves a name such as `amount`, `orders.amount`, `shop.orders.amount` or `orders.address.street`. The result
-    /// is empty if the word is not a column, as in the case of `month`.
+    /// is empty if the name is not a column, as with `month`.
     pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> SelectScope {
         let mut made = SelectScope::default();
         let [first, ..] = parts else { return made };
@@ -153,7 +153,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds a column of a relation whose columns are not all known.
+    /// Adds a column of a relation that may have unknown columns.
     fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
         for table in relation.may_pass(name) {
             let at = self.add_leaf(Leaf {

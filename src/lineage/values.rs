@@ -18,14 +18,15 @@ pub(super) struct Leaf {
 /// All values of a query.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ValueArena {
-    /// Range of `parts` that contains the values from which each value is computed.
+    /// For each value, the range of `parts` that contains the values from which the value is computed.
     pub(super) part_ranges: Vec<(u32, u32)>,
     pub(super) parts: Vec<ValueContext>,
-    /// Fingerprint of each value and its parts. Values with the same computation have equal fingerprints.
+    /// Fingerprint of each value, which covers the value's parts. Values that are computed in the same way have equal
+    /// fingerprints.
     pub(super) fingerprints: Vec<u64>,
     pub leaves: FxHashMap<ValueContext, Leaf>,
     known: FxHashMap<Leaf, ValueContext>,
-    /// For each value: true if the SQL names the column, false if the column is only selected by `*`.
+    /// For each value, whether the SQL names the column. False if the column is only selected by `*`.
     pub named: Vec<bool>,
 }
 
@@ -93,8 +94,8 @@ impl ValueArena {
         self.parts.get(start as usize..end as usize).unwrap_or_default()
     }
 
-    /// Returns these values computed directly from leaves, without intermediate values, and their new indices. `None`
-    /// if the result would be much larger than the original.
+    /// Recomputes these values directly from leaves, without intermediate values. Returns the new arena and the new
+    /// indices of the values. `None` if the result would be much larger than the original.
     pub fn flatten(&self, of: &[ValueContext]) -> Option<(Self, Vec<ValueContext>)> {
         let mut flat = Self::default();
         let mut places: FxHashMap<ValueContext, ValueContext> = FxHashMap::default();

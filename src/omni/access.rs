@@ -1,8 +1,8 @@
-//! Access to tables: converts dbt's access levels and groups to Omni's access settings.
+//! Converts dbt's access levels and groups to Omni's access settings for tables.
 //!
 //! In dbt, access levels restrict which models may read another model. In Omni, access settings restrict which users
-//! may query a table. The conversion never grants more access than dbt. A private model is hidden, and if access
-//! grants are requested, users outside its group cannot query it either.
+//! may query a table. The conversion never grants more access than dbt. Private models are hidden, and if access grants
+//! are requested, only users in the model's group can query the model.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use super::table::DbtTable;
 use crate::artifacts::{ManifestNode, MetaValue as Said};
 use crate::dbt::{YamlOutput, write_value};
 
-/// Name of the record for the model file.
+/// Name of the pull record for the model file.
 pub(super) const FILE: &str = "model";
 
-/// Omni user attribute that a grant checks, which contains the groups of the user.
+/// Omni user attribute that grants check. The attribute contains the user's groups.
 const ATTRIBUTE: &str = "omni_user_groups";
 
-/// Access grants of a project. Each group of Omni users is mapped to the name of its grant.
+/// Access grants in a project. `names` maps each group of Omni users to the name of the group's grant.
 #[derive(Debug, Default)]
 pub(super) struct Grants<'a> {
     names: BTreeMap<&'a str, String>,
@@ -27,8 +27,8 @@ pub(super) struct Grants<'a> {
 }
 
 impl<'a> Grants<'a> {
-    /// Collects the grants that the tables need. If `of_projects` is true, private models need the grant of their
-    /// group even if they do not request it.
+    /// Collects the grants that the tables need. If `of_projects` is true, private models need their group's grant even
+    /// if they do not request this grant.
     pub fn new(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
         let mut grants = Self {
             names: BTreeMap::new(),
@@ -79,7 +79,7 @@ impl<'a> Grants<'a> {
         self.names.get(self.user_group(node).ok()??).map(String::as_str)
     }
 
-    /// Returns the keys of a view or topic that restrict access, unless `meta.omni` sets them explicitly.
+    /// Returns the keys that restrict access to a view or topic, except keys that `meta.omni` sets explicitly.
     pub fn keys(&self, node: &'a ManifestNode) -> Vec<(String, YamlOutput)> {
         let mut pairs = Vec::new();
         if is_hidden(node) {

@@ -32,7 +32,7 @@ impl ChangeKind {
     }
 }
 
-/// Kind of item that a change concerns.
+/// Kind of item that changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -75,7 +75,7 @@ impl ChangeSubject {
     }
 }
 
-/// Change of one item.
+/// Change to one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 pub struct PullChange {
@@ -116,8 +116,8 @@ impl PullChange {
     }
 }
 
-/// Returns the changes of a view or topic. `before` is `None` if the view or topic is new, and `after` is `None` if
-/// it was removed.
+/// Returns the changes to a view or topic. `before` is `None` if the view or topic is new, and `after` is `None` if it
+/// was removed.
 pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
     // For a topic, `view` is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);
@@ -177,7 +177,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     changes
 }
 
-/// Returns the changes of the joins. Each join is identified by its `on_sql` line.
+/// Returns the changes to the joins. The `on_sql` line of a join identifies the join.
 pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
         let lines = text.unwrap_or_default().lines();
@@ -208,7 +208,7 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
         .collect()
 }
 
-/// Returns the changes of the access grants.
+/// Returns the changes to the access grants.
 pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let grants = |text: Option<&str>| -> BTreeMap<String, String> {
         let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
@@ -234,7 +234,7 @@ pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pu
         .collect()
 }
 
-/// Returns the names that only one of the two sides has, each with the kind of change.
+/// Returns the names that exist on only one of the two sides, each with the kind of change.
 fn one_sided_names<'s>(
     old: impl Iterator<Item = &'s String> + Clone,
     now: impl Iterator<Item = &'s String> + Clone,

@@ -4,7 +4,7 @@ use super::meta;
 use super::table::DbtTable;
 use crate::artifacts::{ConstraintKind, Manifest, ManifestNode, MetaValue, NodeDetail, ResourceType};
 
-/// Settings of the physical layout of a table, with their display names.
+/// Settings for the physical layout of a table, each with its display name.
 const LAYOUT: &[(&str, &str)] = &[
     ("unique_key", "unique key"),
     ("partition_by", "partitioned by"),
@@ -12,7 +12,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("indexes", "indexes"),
 ];
 
-/// Returns the text of a view's `ai_context`, with one fact per line.
+/// Returns the text for a view's `ai_context`, with one fact per line.
 pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();

@@ -1,10 +1,10 @@
-//! Translates SQL expressions in dbt's semantic layer to expressions with references to Omni's fields.
+//! Translates SQL expressions from dbt's semantic layer to expressions that refer to Omni fields.
 
 use rustc_hash::FxHashMap;
 
 use super::table::DbtTable;
 
-/// Replaces the table's columns in an expression with references, as in `${amount} * 2`. `None` if the expression
+/// Replaces the table's columns in an expression with field references, as in `${amount} * 2`. `None` if the expression
 /// contains Jinja.
 pub(super) fn to_omni_expression(expr: &str, table: &DbtTable<'_>) -> Option<String> {
     let expr = expr.trim();
@@ -24,7 +24,7 @@ pub(super) fn replace_names(expr: &str, names: &FxHashMap<&str, &str>) -> String
     rewrite_names(expr, |name| names.get(name).map(|text| (*text).to_owned()))
 }
 
-/// Replaces unquoted and quoted names, except names of functions and parts of qualified names.
+/// Replaces unquoted and quoted names, except function names and the parts of qualified names.
 fn rewrite_names(expr: &str, of: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(expr.len());
     let mut rest = expr;

@@ -51,11 +51,11 @@ pub struct TableJoin {
     pub cardinality: Cardinality,
     /// Source of the join.
     pub source: JoinSource,
-    /// Reason why the join is uncertain and therefore only written as a comment. `None` if the join is certain.
+    /// Reason why the join is uncertain and therefore written only as a comment. `None` if the join is certain.
     pub doubt: Option<String>,
 }
 
-/// Candidate join, before its columns are resolved to fields.
+/// Candidate join whose columns are not yet resolved to fields.
 struct FoundJoin<'a> {
     /// Indexes of the two tables.
     ends: [usize; 2],
@@ -64,8 +64,8 @@ struct FoundJoin<'a> {
     doubt: Option<String>,
 }
 
-/// Returns the joins of all tables, ordered by node id. If several sources define a join of the same two columns,
-/// only the most reliable source is returned.
+/// Returns the joins of all tables, ordered by node id. If several sources define a join between the same two columns,
+/// only the join from the most reliable source is returned.
 pub(super) fn all_joins<'a>(
     tables: &'a [DbtTable<'a>],
     places: &FxHashMap<&str, usize>,
@@ -177,7 +177,7 @@ fn test_joins<'a>(
             .map(str::trim)
             .filter(|text| !text.is_empty())
     };
-    // The test ignores NULLs anyway, so this filter has no effect.
+    // The test always ignores NULLs, so a filter that removes NULLs has no effect.
     let says_nothing = |filter: &str| filter.eq_ignore_ascii_case(&format!("{column} is not null"));
     let filter = said("where").filter(|filter| !says_nothing(filter));
     let only_warns = said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
@@ -204,7 +204,8 @@ fn test_joins<'a>(
     });
 }
 
-/// Matches entities by name. A foreign entity refers to the primary or unique entity with the same name.
+/// Matches entities by name. A foreign entity refers to the primary or unique entity that has the foreign entity's
+/// name.
 fn entity_joins<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<FoundJoin<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
@@ -236,7 +237,7 @@ fn entity_joins<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<FoundJo
     }
 }
 
-/// Resolves the columns of a join to fields. `None` if a table does not have the column.
+/// Resolves the columns of a join to fields. `None` if one of the tables does not have its join column.
 fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &TestsByNode<'_>) -> Option<TableJoin> {
     let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
     let [column, field] = found.columns;

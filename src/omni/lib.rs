@@ -1,4 +1,4 @@
-//! Integration with Omni: converts dbt metadata to Omni models, and Omni fields to model specs.
+//! Omni integration that converts dbt metadata to Omni models, and Omni fields to model specs.
 //!
 //! [`OmniModel`] converts dbt artifacts to the texts of Omni's files: one view per table, joins, topics, access
 //! settings and the status of tests. [`promote`] converts fields, saved queries and their calculations to a spec.
@@ -9,12 +9,12 @@
 //! | pull | `manifest.json`, `catalog.json`, `run_results.json`, `sources.json` | `*.view.yaml`, `relationships.yaml`, topics |
 //! | promote | `*.view.yaml`, `*.query.view.yaml` | a spec, and gaps |
 //!
-//! Both directions only convert text and do no input or output. The caller writes the files and uses
-//! `formulac-yaml-edit` to preserve manual edits. The format follows Omni's documentation of view files and of its
+//! Both directions only convert text and do no input or output. The caller writes the files, and uses
+//! `formulac-yaml-edit` to preserve manual edits. The format follows Omni's documentation for view files and for the
 //! dbt integration. Descriptions, labels and permissions that were changed in Omni are kept, and changes from dbt are
 //! merged.
 //!
-//! `promote` compiles the spec that it generates. A definition that does not compile becomes a gap as well.
+//! `promote` compiles the generated spec. Definitions that do not compile are also left out and reported as gaps.
 
 #![forbid(unsafe_code)]
 #![warn(
@@ -73,7 +73,7 @@ pub use view::ViewFile;
 use table::DbtTable;
 use table_tests::TestsByNode;
 
-/// Name of the file in the Omni model's folder for data that changes with each run.
+/// Name of the file that stores data that changes with each run, in the Omni model's folder.
 pub const STATUS_FILE: &str = "dbt_status.json";
 
 /// dbt artifacts of a project.
@@ -84,7 +84,7 @@ pub struct Artifacts<'a> {
     pub manifest: &'a Manifest,
     /// Catalog of the tables in the warehouse.
     pub catalog: Option<&'a Catalog>,
-    /// Results of runs, in any order.
+    /// Run results, in any order.
     pub runs: &'a [RunResults],
     /// Freshness results of the sources.
     pub freshness: Option<&'a SourceResults>,
@@ -167,15 +167,15 @@ pub struct OmniModel {
     pub joins: Vec<TableJoin>,
     /// Items of the semantic layer that have no equivalent in Omni, with the reasons.
     pub gaps: Vec<MeasureGap>,
-    /// Data that changes with each run, as JSON. `None` if there are no results of runs or if the status is omitted.
+    /// Data that changes with each run, as JSON. `None` if there are no run results or if the status is omitted.
     pub status: Option<String>,
-    /// Health of the tables, based on the results of runs.
+    /// Health of the tables, based on run results.
     pub health: TableHealth,
 }
 
 impl OmniModel {
-    /// Returns the number of keys and the number of joins that Omni cannot infer itself, because they come from tests
-    /// and Omni reads only constraints.
+    /// Returns the number of keys and the number of joins that come from tests. Omni cannot infer these keys and joins
+    /// itself, because it reads only constraints.
     #[must_use]
     pub fn unseen_constraints(&self) -> (usize, usize) {
         let keys = self.views.iter().filter_map(|view| view.key.as_ref());

@@ -1,4 +1,4 @@
-//! Converts dbt's semantic models and metrics to dimensions and measures of Omni, if possible.
+//! Converts dbt's semantic models and metrics to Omni dimensions and measures, where possible.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(super) struct TableMeasures {
     pub granularity: BTreeMap<String, String>,
 }
 
-/// Aggregate of an expression.
+/// Aggregate function that is applied to an expression.
 struct Aggregate<'a> {
     table: usize,
     name: &'a str,
@@ -47,10 +47,10 @@ struct Aggregate<'a> {
 struct MeasurePass<'a> {
     tables: &'a [DbtTable<'a>],
     semantic: &'a [TableSemanticModel<'a>],
-    /// Names that are already used, for each table that gets additional fields.
+    /// Names that are already used in each table to which fields are added.
     taken: FxHashMap<usize, UsedOmniNames>,
     made: Vec<TableMeasures>,
-    /// Table and field of each metric and measure, by its name in dbt.
+    /// Table and field for each metric and measure, by dbt name.
     known: FxHashMap<&'a str, (usize, String)>,
     gaps: Vec<MeasureGap>,
 }
@@ -124,7 +124,7 @@ impl<'a> MeasurePass<'a> {
         made.measures.push((field, keys));
     }
 
-    /// Reserves and returns the first of the given names that the table does not use yet.
+    /// Reserves and returns the first of the given names that is not yet used in the table.
     fn reserve_name(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
         let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
         let taken = self.taken.entry(table).or_insert_with(|| {
@@ -185,7 +185,7 @@ impl<'a> MeasurePass<'a> {
         self.semantic.iter().flat_map(of_model).collect()
     }
 
-    /// Converts a simple metric. The aggregate of the metric is a measure or, in the newer format, part of the metric
+    /// Converts a simple metric. The metric's aggregate is a measure or, in the newer format, part of the metric
     /// itself.
     fn convert_simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
         let own = metric
@@ -315,7 +315,7 @@ impl<'a> MeasurePass<'a> {
         Ok(keys)
     }
 
-    /// Converts a filter on a single dimension of the same table.
+    /// Converts a filter on a single dimension of the metric's table.
     fn convert_filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
         let (dimension, rest) = expression::split_dimension(template)?;
         let model = self.semantic.iter().find(|it| it.table == table).map(|it| it.model);
@@ -332,8 +332,8 @@ impl<'a> MeasurePass<'a> {
         Some((field.name.clone(), YamlOutput::Map(vec![(operator.to_owned(), values)])))
     }
 
-    /// Converts a metric that is composed of other metrics. Returns whether the metric is done. In the last pass
-    /// (`last`), a missing input becomes a gap.
+    /// Converts a metric that is composed of other metrics. Returns whether the metric needs no further pass. In the
+    /// last pass (`last`), a missing input is reported as a gap.
     fn convert_composed(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
         let inputs: Vec<&ValueFields> = metric
             .type_params

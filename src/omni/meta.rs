@@ -72,7 +72,7 @@ pub(super) fn meta_value(said: &Said) -> YamlOutput {
     }
 }
 
-/// Returns a string without escaping Jinja, because Omni, unlike dbt, does not render Jinja.
+/// Formats a string without escaping Jinja, because Omni, unlike dbt, does not render Jinja.
 pub(super) fn plain_text(text: &str) -> YamlOutput {
     YamlOutput::Dbt(text.trim_end().to_owned())
 }

@@ -11,7 +11,7 @@ use crate::parallel;
 use crate::schema::REMOVED_TAG;
 use crate::yaml_edit::{Edit, KeptValue, Path, RuleMark, Rules, YamlRefusal, YamlValue, apply_edits, merge};
 
-/// Access to existing files. Paths are relative to the folder of the Omni model, with `/` as the separator.
+/// Reads existing files. Paths are relative to the Omni model's folder and use `/` as the separator.
 pub trait OmniFiles {
     /// Returns the text of a file in the Omni model. `None` if the file does not exist.
     fn read_omni_file(&self, path: &str) -> Option<String>;
@@ -27,13 +27,13 @@ pub trait OmniFiles {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum PulledPlace {
-    /// File of the Omni model, by path.
+    /// File of the Omni model, identified by its path.
     Omni(String),
-    /// Record, by name.
+    /// Record, identified by its name.
     Record(String),
 }
 
-/// Options of a pull.
+/// Options for a pull.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct PullOptions {
@@ -54,7 +54,7 @@ impl PullOptions {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Pull {
-    /// Files to write, with their texts.
+    /// Files to write, each with its text.
     pub writes: Vec<(PulledPlace, String)>,
     /// Files to remove.
     pub removes: Vec<PulledPlace>,
@@ -62,12 +62,13 @@ pub struct Pull {
     pub changes: Vec<PullChange>,
     /// Manual edits that differ from dbt's current values and are kept, by file.
     pub kept: Vec<(String, KeptValue)>,
-    /// Files that users removed, so they are not created again. With `prune`, also files that are not removed because
-    /// users edited them.
+    /// Files that are not created again because users removed them. With `prune`, also files that are not removed
+    /// because users edited them.
     pub left_out: Vec<String>,
-    /// Files that cannot be edited in place, each with the reason. If there is such a file, nothing may be written.
+    /// Files that cannot be edited in place, each with the reason. If any file is refused, the caller must not write
+    /// anything.
     pub refused: Vec<(String, YamlRefusal)>,
-    /// Files and positions of items that this pull marked, because they no longer exist in dbt.
+    /// Files and positions of items that this pull marked because the items no longer exist in dbt.
     pub marked: Vec<(String, String)>,
 }
 
@@ -141,7 +142,7 @@ impl Pull {
         self.marked.extend(marked);
     }
 
-    /// Plans the update of a view or topic, which has its own file and record.
+    /// Plans how to update a view or topic, which has its own file and record.
     fn plan_own_file(
         &mut self,
         name: &str,
@@ -181,7 +182,7 @@ impl Pull {
         self.writes.push((PulledPlace::Record(name.to_owned()), text));
     }
 
-    /// Plans the update of a file to the new generated text.
+    /// Plans how to update a file to the newly generated text.
     fn plan_update(
         &mut self,
         path: &str,
@@ -285,8 +286,8 @@ impl Pull {
         }
     }
 
-    /// Plans the update of a file that exists only once in the model. The record of the file is the last generated
-    /// text. If the text has changed, returns the old record.
+    /// Plans how to update a file that exists only once in the model. The file's record is the last generated text. If
+    /// the generated text has changed, returns the old record.
     fn plan_shared_file(
         &mut self,
         name: &str,
@@ -327,8 +328,8 @@ impl Pull {
     }
 }
 
-/// View or topic, each of which has its own file and record. View names do not contain `.`, so their records cannot
-/// have the same names as the records of topics.
+/// View or topic, each of which has its own file and record. View names do not contain `.`, so view records and topic
+/// records cannot have the same names.
 enum GeneratedFile<'m> {
     View(&'m ViewFile),
     Topic(&'m Topic),

@@ -1,5 +1,5 @@
-//! Records of generated views and topics, which contain the text and the metadata of the last pull. A merge compares
-//! the records with the files to detect manual edits.
+//! Records of generated views and topics. A record contains the text and the metadata from the last pull, and a merge
+//! compares the record with the file to detect manual edits.
 
 use super::topics::Topic;
 use super::view::ViewFile;
@@ -10,7 +10,7 @@ use crate::yaml_edit::{self, Edit, Path, YamlValue as Fields};
 /// First line of a record.
 const HEADER: &str = "# State of the last `formulac pull`; formulac updates this file.\n";
 
-/// Record of a view or topic as of the last pull.
+/// Record that describes a view or topic as of the last pull.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PullRecord {
@@ -28,8 +28,8 @@ pub struct PullRecord {
     pub key: Vec<String>,
     /// Text that the last pull generated.
     pub view: String,
-    /// Columns that the file marks as removed because only earlier texts contain them. Each column has its last
-    /// generated definition, including the mark.
+    /// Columns that the file marks as removed because only earlier generated texts contain these columns. Each column
+    /// has its last generated definition, including the mark.
     pub vanished: Vec<(String, Fields)>,
 }
 
@@ -39,8 +39,8 @@ impl PullRecord {
         self.path.ends_with(".topic.yaml")
     }
 
-    /// Keeps the last generated definitions of columns that are missing in the current text, because the columns may
-    /// appear again.
+    /// Keeps the last generated definitions of columns that are missing from the current text, because these columns
+    /// may appear again.
     pub(super) fn keep_vanished(&mut self, before: &Self, mark: &str) {
         let now = parse_columns(&self.view);
         let is_gone = |name: &str| now.iter().all(|(it, _)| it != name);
@@ -51,8 +51,8 @@ impl PullRecord {
         self.vanished = all.filter(|(name, _)| is_gone(name)).collect();
     }
 
-    /// Returns the base for a three-way merge: the last generated text, with the vanished columns that exist in both
-    /// the new text and the file.
+    /// Returns the base for a three-way merge: the last generated text, extended by the vanished columns that exist in
+    /// both the new text and the file.
     pub(super) fn merge_base_text(&self, new: &str, file: &str) -> String {
         if self.vanished.is_empty() {
             return self.view.clone();
@@ -138,7 +138,7 @@ impl PullRecord {
     }
 }
 
-/// Borrowed data of a record. Most records are only compared, so no data has to be copied.
+/// Record that borrows its data. Most records are only compared, so their data need not be copied.
 #[derive(Clone, Copy)]
 pub(super) struct PulledFacts<'r> {
     node: &'r str,

@@ -3,7 +3,7 @@
 use super::joins::{Cardinality, TableJoin};
 use crate::dbt::{YamlOutput, write_value};
 
-/// Name of the record for this file.
+/// Name of the pull record for the relationships file.
 pub(super) const FILE: &str = "relationships";
 
 /// Comment line before the uncertain joins. `END` is the comment line after them.
@@ -11,8 +11,8 @@ pub(super) const BEGIN: &str =
     "# >>> formulac: joins that are not certain; to use one, move it out of here and uncomment it";
 pub(super) const END: &str = "# <<< formulac";
 
-/// Returns the text of the file. Certain joins are active, and uncertain joins are comments with their reasons.
-/// `None` if there are no joins.
+/// Returns the text of the file. Certain joins are active, and uncertain joins are written as comments with the
+/// reasons. `None` if there are no joins.
 pub(super) fn relationships_text(joins: &[TableJoin]) -> Option<String> {
     if joins.is_empty() {
         return None;

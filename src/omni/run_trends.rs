@@ -1,4 +1,4 @@
-//! Health of the tables: changes in run time, and stale sources.
+//! Computes the health of the tables: changes in run time, and stale sources.
 
 use std::time::SystemTime;
 
@@ -6,8 +6,8 @@ use super::Artifacts;
 use super::test_status::{Freshness, RunTime, StatusFile, source_name};
 use crate::artifacts::{ResourceType, Status};
 
-/// Minimum ratio of the last run time to the median for which a run counts as slower. If the ratio is at most the
-/// inverse, the run counts as faster.
+/// Minimum ratio of the last run time to the median run time for a run to count as slower. If the ratio is at most the
+/// inverse of this minimum, the run counts as faster.
 const NOTABLE: f64 = 1.5;
 /// Minimum number of earlier runs that are needed to compute a trend.
 const FEWEST: usize = 3;
@@ -16,9 +16,9 @@ const FEWEST: usize = 3;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TableHealth {
-    /// Tables whose last run was much slower or faster than earlier runs, by view.
+    /// Tables whose last run was much slower or faster than earlier runs, each identified by its view.
     pub runs: Vec<RunTrend>,
-    /// Sources that were stale when dbt last checked them, the worst first.
+    /// Sources that were stale when dbt last checked them, worst first.
     pub stale: Vec<StaleSource>,
 }
 
@@ -26,7 +26,7 @@ pub struct TableHealth {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RunTrend {
-    /// View of the table.
+    /// Name of the table's view.
     pub view: String,
     /// Duration of the last run in seconds.
     pub seconds: f64,
@@ -64,7 +64,7 @@ pub struct StaleSource {
     pub checked_at: Option<SystemTime>,
     /// Models and snapshots that read the source directly.
     pub readers: Vec<String>,
-    /// Number of direct and indirect descendants for which this is the stalest source.
+    /// Number of direct and indirect descendants whose stalest source is this source.
     pub reached: usize,
 }
 

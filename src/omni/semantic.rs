@@ -1,11 +1,11 @@
-//! Semantic models of dbt, each with the table that it describes.
+//! Semantic models in dbt, each with the table that it describes.
 
 use rustc_hash::FxHashMap;
 
 use super::table::DbtTable;
 use crate::artifacts::{DbtSemanticModel, Manifest, ManifestNode, NodeDetail, ResourceType};
 
-/// Semantic model with its table.
+/// Semantic model and the table that it describes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TableSemanticModel<'a> {
     pub node: &'a ManifestNode,

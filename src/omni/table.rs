@@ -1,4 +1,4 @@
-//! Tables of a dbt project, with their names and the names of their columns in Omni.
+//! Tables in a dbt project, with the names of the tables and columns in Omni.
 
 use std::str::FromStr;
 
@@ -187,12 +187,12 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
     }
 }
 
-/// Properties of a column that are known from dbt and the catalog.
+/// Properties of a column, as known from dbt and the catalog.
 struct KnownTables<'a> {
     documented: Option<&'a NodeColumn>,
     comment: Option<&'a str>,
     data_type: Option<&'a str>,
-    /// True if the name has the same case as in the warehouse.
+    /// True if the name is spelled with the same case as in the warehouse.
     is_exact: bool,
 }
 

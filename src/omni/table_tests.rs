@@ -21,9 +21,9 @@ pub(super) struct RunTest<'a> {
     pub node: &'a ManifestNode,
     /// Definition of a data test on the table. `None` for singular tests and unit tests.
     pub data: Option<DataTest<'a>>,
-    /// Last result in the available runs.
+    /// Last result of the test in the available runs.
     pub last: Option<LastResult<'a>>,
-    /// Last status, taken from the available runs or from the previous status file.
+    /// Last status of the test, taken from the available runs or from the previous status file.
     pub status: Option<Status>,
 }
 
@@ -70,8 +70,8 @@ impl<'a> TestsByNode<'a> {
 }
 
 impl RunTest<'_> {
-    /// Returns whether users can rely on the tested condition: a failure would stop dbt, and the last run did not
-    /// fail.
+    /// Returns whether users can rely on the tested condition, because a failure would stop dbt and the last run did
+    /// not fail.
     pub fn is_reliable(&self) -> bool {
         self.data.as_ref().is_some_and(DataTest::is_conclusive) && !self.failed_last()
     }

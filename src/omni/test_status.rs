@@ -1,4 +1,4 @@
-//! Status of the tables: test results, last runs, and the freshness of their sources.
+//! Status of the tables: test results, last runs, and source freshness.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -16,11 +16,11 @@ use crate::artifacts::{ManifestNode, ResourceType, Status, format_instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TestState {
-    /// All tests with severity `error` passed when they last ran.
+    /// All tests with severity `error` passed in their last run.
     Pass,
     /// At least one test with severity `error` failed.
     Fail,
-    /// There are no tests with severity `error`, or some of them did not run.
+    /// There are no tests with severity `error`, or some of these tests did not run.
     Unproven,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn test_state(tests: &[RunTest<'_>]) -> TestState {
     }
 }
 
-/// Freshness of the stalest source that a node depends on.
+/// Freshness of the stalest source on which a node depends.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Freshness {
     status: String,
@@ -101,7 +101,7 @@ pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) 
             },
         ));
     }
-    // Start with the stalest source, so that later sources do not change the nodes that it has reached.
+    // Start with the stalest source. Later sources do not change the nodes that earlier sources have already reached.
     waiting.sort_by(|(_, one), (_, other)| other.rank.cmp(&one.rank).then_with(|| one.source.cmp(&other.source)));
     for (place, fresh) in waiting {
         let mut reached = vec![place];

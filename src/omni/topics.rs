@@ -1,4 +1,5 @@
-//! Topics. A topic contains a table and all tables that can be joined to it without repeating its rows.
+//! Topics for Omni. A topic contains a base table and all tables that can be joined without repeating the base table's
+//! rows.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -45,7 +46,7 @@ pub struct Topic {
     pub text: String,
 }
 
-/// Topic that was requested, with the index of its base table.
+/// Requested topic, with the index of its base table.
 struct RequestedTopic<'a> {
     base: usize,
     /// Name of the topic in `meta.omni.topic`. `None` if no name is specified.
@@ -53,7 +54,7 @@ struct RequestedTopic<'a> {
     said: Option<&'a ValueFields>,
 }
 
-/// Joined view. `to` is the index of the view to which it is joined, and is `None` for the base view.
+/// View in a topic. `to` is the index of the view to which this view is joined, and is `None` for the base view.
 struct TopicJoin<'j> {
     name: &'j str,
     to: Option<usize>,
@@ -127,8 +128,8 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
     }
 }
 
-/// Selects the base of a topic that several tables request: the table from which joins reach most of the other
-/// tables.
+/// Selects the base table for a topic that several tables request. The base is the table from which joins reach the
+/// largest number of these tables.
 fn widest_topic<'a>(
     several: Vec<RequestedTopic<'a>>,
     name: &str,
@@ -255,7 +256,7 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
                 break;
             }
             known.insert(name);
-            // Joins start from views and not from aliases, so a view with an alias has no further joins.
+            // Joins start from views rather than aliases, so a view with an alias has no further joins.
             if join.alias.is_none() {
                 waiting.push_back((all.len(), depth + 1));
             }

@@ -1,4 +1,4 @@
-//! View file of a table.
+//! Generates the view file for a table.
 
 use super::access::Grants;
 use super::keys::TableKey;
@@ -127,7 +127,7 @@ pub(super) fn new<'a>(
     }
 }
 
-/// Returns the names of the key fields. The result is empty if the table does not have one of the key columns.
+/// Returns the names of the key fields. The result is empty if the table lacks one of the key columns.
 fn key_fields(table: &DbtTable<'_>) -> Vec<String> {
     let columns = table.key.iter().flat_map(|key| &key.columns);
     columns
@@ -224,7 +224,7 @@ fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'sta
 
 /// Returns the accepted values of a column, if a test on them passes.
 fn accepted_values(field: &TableField<'_>, table: &DbtTable<'_>, tests: &TestsByNode<'_>) -> Option<Vec<YamlOutput>> {
-    // The most expensive condition comes last, because there are many fields and tests.
+    // The most expensive condition comes last, because there may be many fields and tests.
     let values = tests.for_node(table.place).iter().find_map(|test| {
         let data = test.data.as_ref()?;
         match data.check {

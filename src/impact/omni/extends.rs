@@ -8,10 +8,10 @@ use rustc_hash::FxHashMap;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind, YamlStyle};
 
-/// View or topic merged with everything that it extends.
+/// View or topic that is merged with all files that it extends.
 pub(super) struct MergedFile {
     pub root: Node,
-    /// Name of the first view or topic that is extended but does not exist.
+    /// Name of the first extended view or topic that does not exist.
     pub missing: Option<String>,
 }
 
@@ -20,11 +20,10 @@ const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
 /// Keys that are not inherited.
 const NOT_INHERITED: [&str; 2] = ["extends", "template"];
 
-/// Merges a file with the files that it extends. The file itself comes last, so its values take precedence. `all`
-/// maps names to the files of the same kind.
+/// Merges a file with the files that it extends. The file itself comes last, so its values take precedence. `all` maps
+/// names to files of the merged file's kind.
 pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> MergedFile {
-    // Each file precedes the files that it extends. If a file extends two files, the later file in its list comes
-    // first.
+    // Each file precedes the files that it extends. If a file extends two files, the second of these files comes first.
     let mut order: Vec<(String, &Node)> = Vec::new();
     let mut seen = BTreeSet::from([name.to_lowercase()]);
     let mut missing = None;
@@ -45,7 +44,7 @@ pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &N
         let own = node.pairs().unwrap_or_default().iter();
         let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| NOT_INHERITED.contains(&key)));
         merge_nodes(&mut pairs, own, 0);
-        // If a parent has no key for its table, its table has the name of the parent, not of the child.
+        // If a parent does not specify its table, the table is named after the parent, not after the child.
         let is_table = ["table_name", "sql", "query", "base_view"]
             .iter()
             .all(|key| node.get(key).is_none());

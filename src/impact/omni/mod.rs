@@ -22,15 +22,17 @@ use crate::parallel;
 use crate::schema::omni_view_name;
 use crate::yaml::{self, Node};
 
-/// Fields in a folder of Omni files, with the columns that they read, and the topics and joins that use them.
+/// Fields in a folder of Omni files, together with the columns that the fields read and the topics and joins that use
+/// the fields.
 #[derive(Clone, Debug, Default)]
 pub struct OmniFields {
     views: Vec<OmniView>,
     users: Vec<FieldUser>,
-    /// Maps the name of a table to the fields that read the table. A field is given by the indices of its view and of
-    /// the field in the view.
+    /// Maps the name of a table to the fields that read the table. Each field is identified by the index of its view
+    /// and its index within the view.
     by_table: FxHashMap<String, Vec<(usize, usize)>>,
-    /// Maps the name of a field to the fields that read it, given by the same indices.
+    /// Maps the name of a field to the fields that read it. Each field is identified by the indices that `by_table`
+    /// uses.
     by_field: FxHashMap<String, Vec<(usize, usize)>>,
     /// Maps the name of a view or field to the indices of the topics and joins that use it.
     by_used: FxHashMap<String, Vec<usize>>,
@@ -56,12 +58,12 @@ struct OmniView {
 struct OmniField {
     name: String,
     kind: OmniNodeKind,
-    /// Columns of tables, in lower case. If the column is `None`, the field depends on the whole table, for example
-    /// on its rows.
+    /// Table columns that the field reads, in lower case. If the column is `None`, the field depends on the whole
+    /// table, for example because it counts rows.
     columns: BTreeSet<(OmniTable, Option<String>)>,
     /// Fields that this field reads, each qualified by its view.
     fields: BTreeSet<String>,
-    /// True if the field is defined by SQL, and not only by the name of a column.
+    /// True if the field is defined by SQL and not merely by a column name.
     has_sql: bool,
     /// Reason why the lineage may contain more columns than the field reads.
     whole: Option<String>,

@@ -1,4 +1,4 @@
-//! Tests of the fields that a change affects.
+//! Tests which fields a change affects.
 
 use super::*;
 

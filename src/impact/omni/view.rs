@@ -1,4 +1,4 @@
-//! Views: their fields, and the columns and fields that each field reads.
+//! Reads views: their fields, and the columns and fields that each field reads.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub(super) fn view_table(name: &str, root: &Node) -> Option<OmniTable> {
     })
 }
 
-/// Tables of views by name. `None` for views defined by SQL or a saved query.
+/// Table of each view, by view name. `None` for views defined by SQL or a saved query.
 pub(super) type ViewTables = FxHashMap<String, Option<OmniTable>>;
 
 pub(super) fn read_view(
@@ -39,7 +39,7 @@ pub(super) fn read_view(
         fields: Vec::new(),
     };
     let own = view_table(name, root);
-    // The columns of a query view come from fields of other views, and the filters of the query determine its rows.
+    // The columns of a query view come from fields of other views, and the query's filters determine the view's rows.
     if let Some(query) = root.get("query") {
         let rows: BTreeSet<String> = users::query_fields(query)
             .into_iter()

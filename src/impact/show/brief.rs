@@ -1,4 +1,4 @@
-//! Impact as one paragraph of Markdown, for the description of a merge request.
+//! Writes the impact as one Markdown paragraph for the description of a merge request.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

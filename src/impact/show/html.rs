@@ -23,11 +23,11 @@ const MAX_SQL_BYTES: usize = 20_000;
 /// Details that the page shows for a selected node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HtmlDetail {
-    /// Names and formulas of the spec's definitions.
+    /// Names and formulas of the definitions in the node's spec.
     pub formulas: Vec<(String, String)>,
     /// SQL of the node.
     pub sql: Option<String>,
-    /// Tests of the node with their last status.
+    /// Tests of the node, each with its last status.
     pub tests: Vec<(String, String)>,
     /// Description of the node.
     pub description: String,
@@ -163,7 +163,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
     out
 }
 
-/// Returns the title: the name of the change, or the name of the first change and the number of other changes.
+/// Returns the title: the name of the first change and, if there are several changes, the number of other changes.
 fn page_title(impact: &Impact) -> String {
     match impact.changed.as_slice() {
         [] => "No change".to_owned(),
@@ -187,7 +187,7 @@ fn page_origin(graph: &Graph<'_>) -> String {
     format!("formulac impact{project}{}", time.unwrap_or_default())
 }
 
-/// Returns the graph of the impact and the nodes that the changed nodes read, so that the changed nodes appear in the
+/// Returns the impact graph, extended by the nodes that the changed nodes read, so that the changed nodes appear in the
 /// middle.
 fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut picture = from_impact(impact);
@@ -212,7 +212,8 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
             }
         }
     }
-    // Insert the upstream nodes after the changed nodes, so that the most important nodes still come first.
+    // Insert the upstream nodes after the changed nodes, so that the changed nodes, which matter most, still come
+    // first.
     let at = changed.len().min(picture.nodes.len());
     picture.nodes.splice(at..at, upstream);
     picture

@@ -1,4 +1,4 @@
-//! Report and graph as JSON.
+//! Writes the report and the graph as JSON.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::picture::{GraphDrawing, grade_class};
 use crate::{Impact, RevisionDifference};
 
-/// JSON form of the report. The struct borrows the strings, because they may be long.
+/// JSON representation of the report. The struct borrows strings from the report, because they may be long.
 #[derive(Serialize)]
 struct JsonReport<'i> {
     summary: String,

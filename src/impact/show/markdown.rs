@@ -1,4 +1,4 @@
-//! Report as Markdown, for a merge request.
+//! Writes the report as Markdown for a merge request.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::picture::from_impact;
 use crate::Impact;
 use crate::markdown::{escape_sentence as text, inline_code};
 
-/// Maximum number of nodes for which a graph is included, because a larger graph would not be readable.
+/// Maximum number of nodes in a graph. A larger graph would be unreadable and is omitted.
 const MAX_NODES: usize = 40;
 
 /// Returns the report as Markdown.

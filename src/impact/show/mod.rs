@@ -1,5 +1,5 @@
-//! Output formats of an impact or a lineage: tree, Markdown, Mermaid, DOT, JSON or HTML page. Names come from files
-//! by many authors, so each format escapes all names in one place.
+//! Output formats for impact and lineage: tree, Markdown, Mermaid, DOT, JSON or HTML page. Names come from files by
+//! many authors, so each format escapes all names in one place.
 
 mod brief;
 mod html;

@@ -1,4 +1,4 @@
-//! Graph as Mermaid or DOT.
+//! Writes the graph as Mermaid or DOT.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

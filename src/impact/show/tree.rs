@@ -1,4 +1,5 @@
-//! Report and lineage as text for a terminal. Control characters in names are made visible.
+//! Writes the report or lineage as text for a terminal. Control characters in names are replaced with visible
+//! characters.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

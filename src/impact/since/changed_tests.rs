@@ -1,4 +1,4 @@
-//! Compares tests at two revisions. Tests in YAML are compared by what they check, and singular tests by their files.
+//! Compares tests at two revisions: the checks of tests in YAML, and the files of singular tests.
 
 use std::collections::BTreeMap;
 
@@ -27,13 +27,13 @@ const SETTINGS: [&str; 12] = [
 struct TestedValue<'n> {
     /// Name of the test, such as `not_null` or `dbt_utils.accepted_range`.
     name: &'n str,
-    /// Arguments of the test, except `values`.
+    /// Arguments of the test, except the argument `values`.
     arguments: BTreeMap<String, String>,
     values: Vec<String>,
     settings: BTreeMap<String, String>,
 }
 
-/// Result of comparing two states of a test.
+/// Result of comparing a test at two revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TestVerdict {
     Looser,
@@ -104,7 +104,7 @@ impl<'n> TestedValue<'n> {
         self.settings.get(key).map_or(usual, String::as_str)
     }
 
-    /// Compares two states of a test. `None` if the states have no relevant difference.
+    /// Compares a test at two revisions. `None` if there is no relevant difference.
     fn compare_states(&self, now: &Self) -> Option<TestVerdict> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {
@@ -174,7 +174,7 @@ fn display_pair((key, value): &(Node, Node)) -> Option<(String, String)> {
     Some((key.text()?.to_owned(), yaml_text::display_node(value)))
 }
 
-/// Returns the tests of a table or column.
+/// Returns the tests that are declared on a table or column.
 fn list_tests(node: Option<&Node>) -> Vec<TestedValue<'_>> {
     let lists = ["data_tests", "tests"]
         .into_iter()
@@ -183,7 +183,7 @@ fn list_tests(node: Option<&Node>) -> Vec<TestedValue<'_>> {
 }
 
 impl FoundChange<'_, '_> {
-    /// Compares the tests of a table and of its columns.
+    /// Compares the tests on a table and on its columns.
     pub(super) fn compare_table_tests(
         &mut self,
         place: Option<usize>,

@@ -1,5 +1,4 @@
-//! Compares code at two revisions. Specs are compared by the SQL to which they compile, models and snapshots by their
-//! own SQL.
+//! Compares code at two revisions: the compiled SQL of specs, and the SQL of models and snapshots.
 
 use super::{RevisionDifference, new_difference};
 use crate::graph::{Graph, SpecModel};
@@ -7,8 +6,8 @@ use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
 use crate::propagate::ChangeStart;
 use crate::raw_code::model_sql;
 
-/// Compares two states of a spec by what their SQL computes. A formula that is rewritten without changing its meaning
-/// is not a change.
+/// Compares what a spec's SQL computes at two revisions. Rewriting a formula without changing its meaning does not
+/// count as a change.
 pub(super) fn compare_specs(
     graph: &Graph<'_>,
     old: &SpecModel,
@@ -168,7 +167,7 @@ fn compare_lineages(
     start.redefined |= !is_layout;
 }
 
-/// Compares two states of a model's file. `ref` and `source` are replaced with plain names.
+/// Compares a model's file at two revisions. `ref` and `source` are replaced with plain names.
 pub(super) fn compare_models(
     graph: &Graph<'_>,
     name: &str,

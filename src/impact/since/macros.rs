@@ -15,8 +15,8 @@ const CALLED_BY_DBT: [&str; 6] = [
 ];
 
 impl FoundChange<'_, '_> {
-    /// Compares a file of macros. If a macro changed, the SQL of all nodes that use it, directly or through other
-    /// macros, may change.
+    /// Compares a macro file. If a macro changed, the SQL of all nodes that use it, directly or through other macros,
+    /// may change.
     pub(super) fn compare_macros(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::parse_blocks(before), jinja::parse_blocks(now));

@@ -1,5 +1,5 @@
-//! Differences between two revisions. Specs and models are compared by what their SQL computes, properties and macros
-//! by their text. A change that cannot be traced is still reported.
+//! Finds the differences between two revisions. The comparison covers what the SQL of specs and models computes, and
+//! the text of properties and macros. A change that cannot be traced is still reported.
 
 mod changed_tests;
 mod code;
@@ -35,7 +35,7 @@ pub enum FileKind {
     Properties,
     /// Project file, `dbt_project.yml`.
     Project,
-    /// Other file that dbt reads, and whose changes are not traced.
+    /// Other file that dbt reads. Changes to such a file are not traced.
     #[default]
     Other,
 }
@@ -97,7 +97,7 @@ pub struct RevisionDifference {
     pub whole: Option<String>,
 }
 
-/// Returns the nodes that changed since the base revision, and all differences.
+/// Returns the nodes that changed since the base revision, and all differences between the two revisions.
 #[must_use]
 pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeStart>, Vec<RevisionDifference>) {
     lineage::with_large_stack(|| {
@@ -122,7 +122,7 @@ pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeSta
     .unwrap_or_default()
 }
 
-/// Differences that were found so far.
+/// Differences found so far.
 struct FoundChange<'g, 'a> {
     graph: &'g Graph<'a>,
     starts: BTreeMap<usize, ChangeStart>,
@@ -208,8 +208,8 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Compares a file of snapshots block by block. If the file has no snapshot blocks, the whole file is compared
-    /// under its own name.
+    /// Compares a snapshot file block by block. If the file has no snapshot blocks, the whole file is compared under
+    /// its own name.
     fn compare_snapshots(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::parse_blocks(before), jinja::parse_blocks(now));
@@ -228,7 +228,7 @@ impl FoundChange<'_, '_> {
         })
     }
 
-    /// Adds a note to a node about a change that does not affect its values.
+    /// Adds a note about a change that does not affect the node's values.
     fn add_note(&mut self, place: usize, name: &str, what: String, grade: ChangeGrade, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),

@@ -1,5 +1,5 @@
-//! Compares properties files at two revisions. Changed descriptions are harmless. Changes of contracts and types may
-//! break nodes that read the table. Removed or weaker tests guarantee less.
+//! Compares properties files at two revisions. Changed descriptions are harmless. Changed contracts and types may break
+//! nodes that read the table. If tests are removed or relaxed, the table guarantees less.
 
 use super::{FileText, FoundChange, jinja, yaml_text};
 use crate::artifacts::ResourceType;
@@ -9,8 +9,8 @@ use crate::yaml::Node;
 
 /// Lists whose items describe tables.
 const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
-/// Other lists whose changes are reported: the key, the name in the report, and whether the items compute something,
-/// so that their changes are traced.
+/// Other lists whose changes are reported. Each entry holds the key, the name in the report, and a flag that is true if
+/// the items compute values, so that changes are traced.
 const OTHER_LISTS: [(&str, &str, bool); 9] = [
     ("metrics", "metric", true),
     ("semantic_models", "semantic model", true),
@@ -101,7 +101,7 @@ impl FoundChange<'_, '_> {
             );
             if before.is_some() && old_type != new_type {
                 self.report_change(&shown, "type", &old_type, &new_type);
-                // A documented type has no effect, unless an enforced contract sets it as the type of the column.
+                // A documented type has no effect unless an enforced contract makes it the column's type.
                 if let Some(place) =
                     place.filter(|_| is_contract_enforced(new) && !old_type.is_empty() && !new_type.is_empty())
                 {

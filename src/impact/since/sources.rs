@@ -1,4 +1,4 @@
-//! Compares sources in YAML at two revisions: their tables, columns that are no longer described, and freshness.
+//! Compares sources in YAML at two revisions: their tables, columns that are no longer listed, and freshness settings.
 
 use super::{FoundChange, yaml_text};
 use crate::artifacts::ResourceType;

@@ -56,8 +56,8 @@ fn all_digits(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Parses a number: an optional sign, digits, a decimal point, digits and an exponent, with whitespace around it.
-/// There may be at most 100 digits before the point and 100 digits after it, and the exponent is at most 199.
+/// Parses a number: an optional sign, digits, a decimal point, digits and an exponent, with whitespace around it. At
+/// most 100 digits before the decimal point, 100 digits after the decimal point, and an exponent of 199 are allowed.
 fn parse_plain_number(text: &str) -> Option<Value> {
     let written = text.trim_matches(is_blank_char);
     let unsigned = |text: &str| text.strip_prefix(['-', '+']).unwrap_or(text).to_owned();

@@ -32,7 +32,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "YEARFRAC" => yearfrac,
         _ => return None,
     };
-    // NULLs among the holidays are ignored, so they do not make the result NULL.
+    // The function ignores NULLs among the holidays, so such NULLs do not make the result NULL.
     let given: Vec<Value> = match name {
         "NETWORKDAYS" | "WORKDAY" | "DAYS360" => args
             .iter()
@@ -93,8 +93,8 @@ fn days360(args: CallArgs<'_>) -> Option<Value> {
     integer_value((y2 - y1) * 360 + (m2 - m1) * 30 + (d2 - d1))
 }
 
-/// Evaluates DATE. A month or day that is out of range is carried over to the next or previous period, but the year
-/// must be valid.
+/// Evaluates DATE. A month or day that is out of range carries over into the next or previous period, but the year must
+/// be valid.
 fn date(args: CallArgs<'_>) -> Option<Value> {
     let (year, month, day) = (
         truncate_days(&args[0])?,
@@ -146,7 +146,7 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
     })
 }
 
-/// Returns the second of the day. A date counts as its midnight, and a number as a fraction of a day.
+/// Returns the seconds since midnight. A date counts as midnight, and a number counts as a fraction of a day.
 fn second_of_day(value: &Value) -> Option<i64> {
     match value {
         Value::Text(text) => parse_clock(text),
@@ -203,7 +203,7 @@ fn time(args: CallArgs<'_>) -> Option<Value> {
     (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
 }
 
-/// Returns the day on which weeks begin (0 is Monday) for a return type of WEEKDAY or WEEKNUM.
+/// Returns the day on which weeks begin (0 is Monday) for a given return type of WEEKDAY or WEEKNUM.
 fn first_day(kind: i64) -> Option<i64> {
     match kind {
         1 | 17 => Some(6),
@@ -309,8 +309,8 @@ fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
     ((end_year - year) * 360 + (end_month - month) * 30 + end_day - day) as f64
 }
 
-/// Returns the length of a year for basis 1. If the span is longer than a year, this is the mean length of the years
-/// in it. For a shorter span, the length depends on whether the span contains a leap day.
+/// Returns the length of a year for basis 1. For a span of more than one year, this is the mean length of the years in
+/// the span. For a shorter span, the length depends on whether the span contains a leap day.
 fn year_length(start: i64, end: i64) -> f64 {
     let ((year, month, day), (end_year, end_month, end_day)) = (civil_date(start), civil_date(end));
     if (end_year, end_month, end_day) > (year + 1, month, day) {

@@ -30,7 +30,7 @@ fn optional(args: CallArgs<'_>, index: usize) -> f64 {
     args.get(index).map_or(0.0, to_number)
 }
 
-/// Returns the growth of 1 over all periods, and the future value of a payment of 1 per period.
+/// Returns the value to which 1 grows over all periods, and the future value of paying 1 per period.
 fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f64; 2]> {
     let rate = to_number(&args[0]);
     if rate == 0.0 {

@@ -1,5 +1,5 @@
-//! Conditional, logical and bit functions. An error is NULL in the interpreter, so all arguments can be evaluated,
-//! even the arguments of branches that are not taken.
+//! Conditional, logical and bit functions. The interpreter represents errors as NULL, so it can evaluate all arguments,
+//! even those of branches that are not taken.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let value = evaluate(name, args)?;
-    // If any possible result is a time, a date is converted to a time.
+    // If any of the possible results is a time, convert dates to times.
     let is_choice = |at: usize| match name {
         "IF" | "CHOOSE" => at > 0,
         "IFS" => at % 2 == 1 || at + 1 == args.len(),
@@ -109,7 +109,7 @@ fn evaluate_bits(args: CallArgs<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
         .map_or(Value::Null, Value::Int)
 }
 
-/// Shifts bits. Results have at most 48 bits.
+/// Shifts the bits of a number. Results have at most 48 bits.
 fn shift_bits(args: CallArgs<'_>, direction: i64) -> Value {
     if args.iter().any(Value::is_null) {
         return Value::Null;

@@ -72,7 +72,7 @@ fn split_sections(mask: &str) -> Vec<String> {
 enum MaskPart {
     /// Text that is copied to the result.
     Plain(String),
-    /// Sequence of one date letter, in lower case.
+    /// Run of the same date letter, such as `yyyy`, in lower case.
     Letters(String),
     Clock12,
     /// First unit of an elapsed time, such as `[h]`, in lower case and without brackets.
@@ -248,8 +248,8 @@ fn format_number(number: &str, parts: &[MaskPart]) -> String {
             Some(positive) if parts.contains(&MaskPart::General) => (true, positive.to_owned()),
             _ => (false, number.to_owned()),
         },
-        // Several runs of digits form a code. Each run after the first gets as many digits as it has placeholders,
-        // and the first run gets the remaining digits.
+        // Several digit runs form a code, as in a phone number. Each run after the first gets one digit per
+        // placeholder, and the first run gets the remaining digits.
         runs => displayed_digits(number, &runs.iter().map(|run| run.as_str()).collect::<String>(), parts),
     };
     let mut left = digits.iter().map(|run| run.len()).sum::<usize>();

@@ -121,7 +121,7 @@ fn digits_argument(args: CallArgs<'_>) -> i64 {
     args.get(1).map_or(0, |digits| to_number(digits).trunc() as i64)
 }
 
-/// Converts a decimal to the type of `of`.
+/// Converts a decimal to the type of the value `of`.
 fn as_is(of: &Value, exact: ExactDecimal) -> Value {
     match of {
         Value::Decimal(_) => Value::Decimal(exact),
@@ -130,8 +130,8 @@ fn as_is(of: &Value, exact: ExactDecimal) -> Value {
     }
 }
 
-/// Converts a remainder to the type of `of`. A remainder of floats is computed as a difference, so its last bits are
-/// uncertain.
+/// Converts a remainder to the type of the value `of`. The remainder of floats is computed as a difference, so the
+/// remainder's last bits are uncertain.
 fn as_difference(of: &Value, exact: ExactDecimal) -> Value {
     match as_is(of, exact) {
         Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(with_float_noise(n)),
@@ -158,7 +158,7 @@ fn round_value(value: &Value, places: i64, towards: RoundingDirection) -> Value 
         uncertainty::mark_uncertain();
     }
     let Some(exact) = ExactDecimal::from_value(value) else {
-        // The number is too large to have a fraction, or so small that it rounds to 0.
+        // The number is either too large to have a fraction or small enough to round to 0.
         uncertainty::mark_uncertain();
         return value.clone();
     };
@@ -439,7 +439,7 @@ fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {
 }
 
 fn within_one(x: f64) -> Option<f64> {
-    // In an engine, a value that is 1 may be slightly greater than 1 because of rounding.
+    // Because of rounding, an engine may compute a value slightly greater than 1 instead of 1.
     uncertainty::mark_comparison(x.abs(), 1.0);
     (-1.0..=1.0).contains(&x).then_some(x)
 }

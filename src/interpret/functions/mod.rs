@@ -1,5 +1,5 @@
-//! Row-level functions by their names in the catalog. Each function computes a value from the values of its
-//! arguments.
+//! Row-level functions, which are looked up by their names in the catalog. Each function computes a value from the
+//! values of its arguments.
 //!
 //! The functions implement the documented contract and the behavior of spreadsheets, so that they can be compared
 //! with the compiler's SQL. The functions use neither SQL nor the compiler.

@@ -7,12 +7,12 @@ use crate::functions::text::{evaluate_strict, first_place, text};
 use crate::uncertainty;
 use crate::value::Value;
 
-/// Names of function variants in which an argument is not a literal, so that `SEARCH` has no wildcards and
-/// `REGEXREPLACE` has no groups.
+/// Names of function variants for arguments that are not literals. These variants of `SEARCH` and `REGEXREPLACE`
+/// support no wildcards or groups.
 const SEARCH_AS_IS: &str = "SEARCH as it is";
 const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
 
-/// Returns the name with which to call a function. `is_written` returns whether the argument at an index is a text
+/// Returns the name under which to call a function. `is_written` returns whether the argument at an index is a text
 /// literal: only a literal can contain wildcards (in a search text) or groups (in a replacement).
 pub fn regex_argument_name(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     match name {

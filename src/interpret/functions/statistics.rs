@@ -124,8 +124,8 @@ pub fn distinct(values: &[Value]) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the sum of values. If there are no values, the sum is a decimal 0. The type of this 0 determines the
-/// number of digits of a quotient, and with a decimal this number is marked as uncertain.
+/// Returns the sum of values. If there are no values, the sum is a decimal 0. Because this 0 is a decimal, a quotient
+/// computed from it has an uncertain number of digits.
 fn sum(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Decimal(ExactDecimal { digits: 0, scale: 0 });
@@ -217,7 +217,7 @@ fn value_at_percentile(values: &[Value], share: f64) -> Value {
         return Value::Null;
     }
     let place = share * (sorted.len() - 1) as f64;
-    // If a position differs from an integer only in its last bits, round it.
+    // If a position differs from an integer only in the last bits, round the position.
     let whole = place.round();
     let place = if (place - whole).abs() < 1e-9 { whole } else { place };
     Value::Number(interpolate(&sorted, place))
@@ -325,8 +325,8 @@ impl NumericPairs {
     }
 }
 
-/// For each row, returns whether it meets all criteria. The arguments from index `from` on are pairs of a range and a
-/// criterion.
+/// Returns, for each row, whether the row meets all criteria. The arguments from index `from` on are pairs of a range
+/// and a criterion.
 fn rows_meeting_criteria(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
     let mut met = vec![true; rows.len()];
     for at in (from..rows.first().map_or(0, Vec::len)).step_by(2) {
@@ -409,8 +409,8 @@ fn join_texts(rows: &[Vec<Value>]) -> Value {
     Value::Text(texts.join(&delimiter.text()))
 }
 
-/// Returns the mean without the smallest and the largest values. The number of values to remove at each end is half
-/// of the share of all values, rounded down.
+/// Returns the mean of the values without the smallest and largest ones. At each end, `share / 2` of the values are
+/// removed, rounded down.
 fn trimmed_mean(mut values: Vec<Value>, share: f64) -> Value {
     values.sort_by(|a, b| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
     let left_out = (values.len() as f64 * share / 2.0).floor() as usize;

@@ -54,7 +54,7 @@ pub fn evaluate_strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>
     }
 }
 
-/// Returns the text of a value. An integer is formatted like in a concatenation with `&`.
+/// Returns the text of a value. An integer is formatted as in a concatenation with `&`.
 pub fn text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Text(text) => text.into(),
@@ -103,7 +103,7 @@ fn lower(args: CallArgs<'_>) -> Option<Value> {
     text_value(text(&args[0]).to_lowercase())
 }
 
-/// Returns the length of the text of a value.
+/// Returns the length of a value's text.
 fn len(args: CallArgs<'_>) -> Option<Value> {
     Some(Value::Int(args[0].text().chars().count() as i64))
 }
@@ -173,7 +173,7 @@ fn contains(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn replace(args: CallArgs<'_>) -> Option<Value> {
-    // No text in a warehouse is longer.
+    // Texts in a warehouse are never longer than this.
     const MOST: i64 = 1_073_741_823;
     let (all, start, count) = (
         characters(&text(&args[0])),
@@ -268,7 +268,7 @@ fn join_row(args: CallArgs<'_>) -> Option<Value> {
     (values.len() > 1).then(|| join(delimiter, ignore_empty, values))
 }
 
-/// Joins strings. NULL counts as an empty string, also if it is the delimiter.
+/// Joins strings. NULL counts as an empty string, even as the delimiter.
 fn join(delimiter: &Value, ignore_empty: &Value, values: &[Value]) -> Value {
     let texts = values.iter().map(Value::text);
     let kept: Vec<String> = texts

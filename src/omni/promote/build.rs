@@ -18,8 +18,8 @@ use crate::schema::Schema;
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Maximum number of rounds in which definitions with compile errors are removed. Each round removes all definitions
-/// that have errors.
+/// Maximum number of rounds for removing definitions with compile errors. Each round removes all definitions that have
+/// errors.
 const ROUNDS: usize = 16;
 
 /// Output column.
@@ -46,22 +46,22 @@ struct BuildPlan<'m> {
     /// True if the spec adds columns to the rows without grouping them.
     of_rows: bool,
     filters: Vec<(OmniReference, &'m Node, &'m Node)>,
-    /// SQL conditions: the text, the YAML node of the key, and whether the condition applies to groups.
+    /// SQL conditions. Each entry holds the text, the YAML node of the key, and a flag that is true if the condition
+    /// applies to groups.
     conditions: Vec<(&'m str, &'m Node, bool)>,
     sorts: Vec<(String, bool)>,
     /// YAML node of the sort keys.
     sorts_at: Option<&'m Node>,
     limit: Option<u64>,
     calculations: Vec<Calculation<'m>>,
-    /// True if all columns precede the calculations in Omni, as they do in the spec, so that column letters do not
-    /// change.
+    /// True if all columns precede the calculations in Omni, as in the spec, so that the column letters stay the same.
     letters_fit: bool,
     topic: Option<&'m Node>,
     file: usize,
     name: String,
     description: Option<String>,
     promoted_from: Option<String>,
-    /// True if the spec records from which fields it was promoted.
+    /// True if the spec records the fields from which it was promoted.
     takes_over: bool,
     gaps: Vec<(&'m Node, String, String)>,
     notes: Vec<String>,
@@ -301,7 +301,7 @@ fn build_query<'m>(
             asked: column.map(to_snake_case),
         });
     }
-    // Sort calculations by their position in the field list. Calculations that are not in the list come last.
+    // Sort the calculations by their position in the field list. Calculations that are missing from the list come last.
     calculations.sort_by_key(|it| {
         places
             .iter()
@@ -452,13 +452,13 @@ struct SpecBuilder<'m, 't> {
     request: &'m Request,
     plan: BuildPlan<'m>,
     fields: FieldResolver<'m, 't>,
-    /// Fields without NULLs in the result, because filters remove the rows with NULL.
+    /// Fields that are never NULL in the result, because filters remove the rows with NULL.
     filled: Vec<(String, String)>,
     spec: SpecSource,
     gaps: Vec<PromoteGap>,
     notes: Vec<String>,
     carried: Vec<PromotedField>,
-    /// Definitions by name, each with the gap to report if the definition has to be removed.
+    /// Maps the name of each definition to the gap that is reported if the definition has to be removed.
     sources: FxHashMap<String, PromoteGap>,
 }
 
@@ -701,7 +701,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         Ok(())
     }
 
-    /// If all measures aggregate one row per value of the same key, finds this key.
+    /// Finds the key for `…_distinct_on` aggregates, if all measures aggregate one row per value of this key.
     fn find_key(&mut self, measures: &[FieldKey]) {
         let mut sqls: Vec<Option<String>> = measures
             .iter()
@@ -989,8 +989,8 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         }
     }
 
-    /// Splits the step in two if the measures aggregate one row per value of a key. Returns only the given step if
-    /// they do not.
+    /// Splits the step in two if the measures aggregate one row per value of a key. In all other cases, returns the
+    /// given step unchanged.
     fn split_per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];
@@ -1218,7 +1218,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         }
     }
 
-    /// Compiles the spec and returns the final text. Definitions with compile errors become gaps.
+    /// Compiles the spec and returns the final text. Definitions with compile errors are left out and reported as gaps.
     fn compile_promotion(mut self, grain: Vec<String>) -> Promotion {
         let mut round = 0;
         let (spec, diagnostics) = loop {

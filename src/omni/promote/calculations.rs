@@ -1,4 +1,4 @@
-//! Converts calculations of a saved query: formulas over the rows of its result.
+//! Converts the calculations in a saved query, which are formulas over the rows of the query's result.
 
 use rustc_hash::FxHashMap;
 
@@ -70,7 +70,7 @@ fn total_reference(place: usize, total: &str) -> Result<String, String> {
     Ok(format!("{}_{end}", column_letters(place)))
 }
 
-/// Returns the letters of a worksheet column. `place` is the index of the column, starting at 0.
+/// Returns the letters that identify a worksheet column. `place` is the column's index, starting at 0.
 pub(super) fn column_letters(place: usize) -> String {
     let mut rest = place + 1;
     let mut out = Vec::new();
@@ -170,8 +170,8 @@ fn has_cells(text: &str) -> bool {
     })
 }
 
-/// Returns whether a formula does arithmetic with a column that may be NULL. In such a formula blanks must count as
-/// 0, as they do in Omni.
+/// Returns whether a formula does arithmetic with a column that may be NULL. In such a formula, blanks must count as 0,
+/// as in Omni.
 pub(super) fn counts_blanks(formula: &str, sheet: &CalculationSheet) -> bool {
     !blank_operands(formula, sheet).is_empty()
 }
@@ -183,8 +183,8 @@ pub(super) fn with_blanks_as_zero(formula: &str, sheet: &CalculationSheet) -> St
         places.push((begin, "COALESCE("));
         places.push((end, ", 0)"));
     }
-    // Insert from the end to the beginning, so that the remaining positions stay valid. At the same position, insert
-    // the text of the inner expression first.
+    // Insert from the end to the beginning, so that the remaining positions stay valid. If several texts are inserted
+    // at one position, insert the text of the innermost expression first.
     let mut out = formula.to_owned();
     places.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     for (at, text) in places {
@@ -233,7 +233,7 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
     found
 }
 
-/// Returns the name of a field as it appears in the field list of a query: qualified by its view, in lower case.
+/// Returns a field's name in the form that a query's field list uses: qualified by its view, in lower case.
 pub(super) fn reference_name(view: &str, reference: &OmniReference) -> String {
     let frame = reference
         .frame

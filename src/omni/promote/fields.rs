@@ -1,4 +1,4 @@
-//! Converts Omni's fields to definitions. Each field becomes one definition with the same name, so that nothing is
+//! Converts Omni fields to definitions. Each field becomes one definition with the field's name, so that no field is
 //! computed twice.
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -20,9 +20,9 @@ use crate::yaml::Node;
 pub(super) struct PromotedDefinition {
     pub name: String,
     pub term: FormulaTerm,
-    /// Description of the field in Omni.
+    /// Description that the field has in Omni.
     pub description: Option<String>,
-    /// Display settings of the field in Omni.
+    /// Display settings that the field has in Omni.
     pub shown: Vec<(String, ShownField)>,
     pub tags: Vec<String>,
     /// Qualified name of the field, such as `orders.revenue`.
@@ -50,7 +50,7 @@ pub(super) struct ResolvedField {
     pub definition: Option<usize>,
 }
 
-/// Key of a field: the name of the view in the joins, and the name of the field, both in lower case.
+/// Key that identifies a field: the name of the view in the joins, and the name of the field, both in lower case.
 pub(super) type FieldKey = (String, String);
 
 /// Dimension settings that formulas cannot express, with the reasons.
@@ -63,10 +63,10 @@ const NO_DIMENSION: &[(&str, &str)] = &[
     ("duration", "the query chooses the unit of a `duration`"),
 ];
 
-/// Name of the measure that every view in Omni has.
+/// Name of the measure that exists in every Omni view.
 const COUNT: &str = "count";
 
-/// Display settings of a field in Omni. In the spec, these settings are under the key `omni` of a column.
+/// Display settings for fields in Omni. In the spec, a column's `omni` key contains these settings.
 const SHOWN: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
 pub(super) struct FieldResolver<'m, 't> {
@@ -88,10 +88,10 @@ pub(super) struct FieldResolver<'m, 't> {
     /// Names of warehouse columns that the spec reads, in lower case.
     columns: std::cell::RefCell<FxHashSet<String>>,
     pub gaps: Vec<PromoteGap>,
-    /// True if a formula does arithmetic with values that may be NULL, for which SQL returns NULL.
+    /// True if a formula does arithmetic with values that may be NULL. In this case, SQL returns NULL.
     pub computes: bool,
-    /// Key whose values each contribute one row to the aggregates. `None` unless all measures are `…_distinct_on`
-    /// aggregates with the same key.
+    /// Key of the aggregates, which aggregate one row per value of this key. `None` unless all measures are
+    /// `…_distinct_on` aggregates with one common key.
     pub per_key: Option<measures::PerKey>,
 }
 
@@ -187,7 +187,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         Ok(order)
     }
 
-    /// Chooses names for the fields that become definitions. `asked` contains the names that were requested for
+    /// Chooses names for the fields that become definitions. `asked` contains the names that the request specifies for
     /// outputs.
     pub fn name_all(&mut self, order: &[FieldKey], asked: &FxHashMap<FieldKey, String>) {
         let asked_first = order.iter().filter(|key| asked.contains_key(*key));
@@ -358,7 +358,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Records a gap: a field that the spec does not contain, or that may differ.
+    /// Records a gap for a field that is missing from the spec or may differ in the spec.
     pub fn record_gap(&mut self, field: &ViewField, what: &str, reason: String, is_carried: bool) {
         let file = self.model.files.get(field.file);
         let view = self
@@ -405,7 +405,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Converts the SQL of a field in a view. `own` is the name of this field.
+    /// Converts the SQL of a view's field. `own` is the name of this field.
     pub fn convert_sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<ConvertedSql, String> {
         from_sql::convert(
             sql,
@@ -467,7 +467,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         self.schema.relation(self.relations.get(view)?)
     }
 
-    /// Returns a column of the view's table in the syntax of formulas.
+    /// Converts a column of the view's table to the syntax of formulas.
     pub fn table_column(&self, view: &str, column: &str) -> ResolvedField {
         let known = self.relation(view).and_then(|relation| relation.column(column));
         let name = known.map_or_else(|| column.to_lowercase(), |known| known.name().to_owned());
@@ -533,7 +533,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
     }
 }
 
-/// Applies a timeframe to a term. Also returns whether the result is a date or time.
+/// Applies a timeframe to a term. The flag is true if the result is a date or time.
 pub(super) fn apply_timeframe(term: FormulaTerm, is_temporal: bool, frame: Option<&str>) -> (FormulaTerm, bool) {
     match frame {
         None | Some("raw") => (term, is_temporal),
@@ -585,7 +585,7 @@ fn field_references(field: &ViewField) -> Vec<OmniReference> {
     all
 }
 
-/// Returns the definition of a field in Omni on one line.
+/// Returns a field's original definition in Omni, formatted on one line.
 pub(super) fn original_definition(field: &ViewField) -> String {
     let keys = [
         "sql",
@@ -626,7 +626,7 @@ pub(super) fn one_line(node: &Node) -> String {
         .join(" ")
 }
 
-/// Returns the display settings of a field in Omni.
+/// Returns the display settings that a field has in Omni.
 pub(super) fn display_settings(node: &Node) -> Vec<(String, ShownField)> {
     let value = |key: &str| {
         let value = node.get(key)?;

@@ -21,7 +21,7 @@ pub(super) struct ConvertedCondition {
     pub doubts: Vec<String>,
 }
 
-/// Operators that are not supported because they depend on more than one row, each with the reason.
+/// Operators that are not supported because they depend on the query or on other rows, each with the reason.
 const REFUSED: &[(&str, &str)] = &[
     (
         "date_offset_from_query",
@@ -382,7 +382,8 @@ impl FilterReader<'_> {
         ))
     }
 
-    /// Converts a test on a part of a date, such as the month. The part is given by its number or name.
+    /// Converts a test on a part of a date, such as the month. The filter specifies the value of this part as a number
+    /// or name.
     fn convert_operator(
         &self,
         value: &Node,
@@ -409,8 +410,8 @@ impl FilterReader<'_> {
         Ok(FormulaTerm::combine_conditions("OR", terms))
     }
 
-    /// Returns a value as a literal for formulas. The literal has the type of the field or, if that is unknown, the
-    /// type that YAML gives to the value.
+    /// Returns a value as a literal for formulas. The literal has the type of the field or, if this type is unknown,
+    /// the type of the value in YAML.
     fn literal_text(&self, value: &Node) -> Result<FormulaTerm, String> {
         let text = value.text().ok_or("expected a value")?;
         let is_number = is_number(text);

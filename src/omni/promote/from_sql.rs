@@ -15,7 +15,7 @@ use crate::catalog;
 use crate::dialect::Dialect;
 use crate::lineage;
 
-/// Maximum length of an SQL expression in bytes. A longer expression would not be a useful formula.
+/// Maximum length of an SQL expression in bytes. Longer expressions would not make useful formulas.
 const LONGEST: usize = 16 << 10;
 /// Maximum nesting depth of parentheses.
 const BRACKETS: usize = 100;
@@ -28,7 +28,8 @@ pub(super) trait SqlNames {
     fn field(&self, reference: &str) -> Result<FormulaTerm, String>;
     /// Resolves a column with an optional qualifier.
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
-    /// Returns the letter of a worksheet column, for operators on the rows of a result. `None` outside worksheets.
+    /// Returns the letter of a worksheet column, which operators on the rows of a result need. `None` outside
+    /// worksheets.
     fn column_letter(&self, _reference: &str) -> Option<String> {
         None
     }
@@ -40,7 +41,7 @@ pub(super) struct ConvertedSql {
     pub term: FormulaTerm,
     /// Ways in which the formula may differ from the SQL.
     pub doubts: Vec<String>,
-    /// True if the formula does arithmetic with values that may be NULL, for which SQL returns NULL.
+    /// True if the formula does arithmetic with values that may be NULL. In this case, SQL returns NULL.
     pub computes: bool,
 }
 
@@ -102,7 +103,7 @@ fn mark_references(sql: &str) -> Result<(String, Vec<String>), String> {
     Ok((out, references))
 }
 
-/// Replaces calls of Omni's infix operators, such as `a OMNI_FX_PLUS b`, with the operators, such as `a + b`.
+/// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`.
 fn infix_operators(sql: &str) -> String {
     const OPERATORS: &[(&str, &str)] = &[
         ("PLUS", "+"),
@@ -395,7 +396,7 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::binary(left, sign.0, sign.1, &right).with_type(ty))
     }
 
-    /// Converts a division. In formulas, division by 0 is an error, and division never truncates.
+    /// Converts a division. In formulas, division by 0 results in an error, and division never truncates.
     fn convert_division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let (left, left_is_real) = strip_widening(left);
         let (right, right_is_real) = strip_widening(strip_nullif_zero(right));
@@ -767,8 +768,8 @@ impl SqlReader<'_> {
         FormulaTerm::call("COUNT", &[x])
     }
 
-    /// Splits `case when c then x end` and `if(c, x, NULL)` into the condition and the result. The flag is true if
-    /// the default is 0.
+    /// Splits `case when c then x end` and `if(c, x, NULL)` into the condition and the result. The flag is true if the
+    /// conditional's default is 0.
     fn split_conditional(&mut self, x: &Expr) -> Result<Option<(FormulaTerm, FormulaTerm, bool)>, String> {
         let Some((condition, result, otherwise)) = self.single_branch(x) else {
             return Ok(None);
@@ -996,8 +997,8 @@ fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
     Some(FormulaTerm::call(function, &[x]).with_type(Some(Type::Integer)))
 }
 
-/// Returns the number of day, month or year boundaries between two dates, which warehouses define as the difference
-/// of the dates.
+/// Returns the number of day, month or year boundaries between two dates. Warehouses define the difference between
+/// dates in this way.
 fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<FormulaTerm> {
     let part =
         |name: &str, x: &FormulaTerm| FormulaTerm::call(name, std::slice::from_ref(x)).with_type(Some(Type::Integer));
@@ -1079,7 +1080,7 @@ fn call_arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
     ))
 }
 
-/// Returns the column if the SQL consists only of a column name, such as `amount`, `"AMOUNT"` or `orders.amount`.
+/// Returns the column name if the SQL consists of nothing else, as in `amount`, `"AMOUNT"` or `orders.amount`.
 pub(super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
     let part = |text: &str| {
         let text = text.trim();

@@ -7,10 +7,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::omni_model::{OmniSource, Relationship};
 use crate::yaml::Node;
 
-/// Join in the generated model.
+/// Join that the generated model contains.
 #[derive(Clone, Debug)]
 pub(super) struct ViewJoin {
-    /// Name by which references refer to the joined view. `view` is the index of that view.
+    /// Name that references use for the joined view. `view` is the index of this view.
     pub name: String,
     pub view: usize,
     /// Index of the join in the list of relationships.
@@ -33,8 +33,8 @@ pub(super) struct Joins {
 }
 
 impl Joins {
-    /// Finds the joins that lead from the base to the views with the given names. Also returns the names that cannot
-    /// be reached, each with the reason.
+    /// Finds the joins that lead from the base view to the views with the given names. Also returns the names of views
+    /// that cannot be reached, each with the reason.
     pub fn find(
         model: &OmniSource<'_>,
         base: &str,
@@ -141,7 +141,7 @@ impl Joins {
                 .any(|join| join.is_many && !on_the_way.contains(join.name.as_str()))
     }
 
-    /// Returns whether a joined row may lack a row of the view.
+    /// Returns whether some joined rows may have no row from the view.
     pub fn may_be_missing(&self, name: &str) -> bool {
         !name.eq_ignore_ascii_case(&self.base) || self.all.iter().any(|join| join.kind == "full")
     }

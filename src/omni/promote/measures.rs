@@ -14,7 +14,7 @@ pub(super) struct PerKey {
     /// SQL expression of the key in Omni.
     pub sql: String,
     pub key: FormulaTerm,
-    /// Names and formulas of the values in the step with one row per key.
+    /// Names and formulas of the values that the step with one row per key computes.
     pub values: Vec<(String, String)>,
 }
 
@@ -181,7 +181,7 @@ fn combine_filters(
     Ok((!parts.is_empty()).then(|| FormulaTerm::combine_conditions("AND", parts)))
 }
 
-/// Counts the rows of a view. If joins may repeat or omit rows of the view, counts its primary keys instead.
+/// Counts the rows of a view. If joins may repeat or omit rows of the view, counts the view's primary keys instead.
 pub(super) fn count_rows_term(
     fields: &FieldResolver<'_, '_>,
     view: &str,

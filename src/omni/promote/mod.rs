@@ -1,9 +1,9 @@
-//! Promotes measures, dimensions, saved queries and their calculations from Omni to a model spec.
+//! Promotes measures, dimensions, saved queries and calculations from Omni to a model spec.
 //!
-//! The conversion does no input or output. The contents of Omni's files are converted to the text of a spec, with a
-//! [`PromoteGap`] for everything that a spec cannot express. References are resolved through fields and joins, and
-//! each field becomes a definition with the same name. The spec is compiled immediately, and a definition that does
-//! not compile becomes a gap as well.
+//! The conversion does no input or output. The contents of Omni's files are converted to the text of a spec, and a
+//! [`PromoteGap`] reports each part that a spec cannot express. References are resolved through fields and joins, and
+//! each field becomes a definition with the same name. The spec is compiled immediately. Definitions that do not
+//! compile are left out, and a gap reports each of them.
 //!
 //! ```
 //! use formulac_omni::promote::{Request, promote};
@@ -70,7 +70,7 @@ impl Request {
     }
 }
 
-/// Part of an Omni file that the spec does not contain, or that may differ in the spec.
+/// Part of an Omni file that is missing from the spec or may differ in the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PromoteGap {
@@ -80,7 +80,7 @@ pub struct PromoteGap {
     pub line: usize,
     /// Name of the item, such as `orders.revenue`.
     pub what: String,
-    /// Original definition in Omni.
+    /// Original definition of the item in Omni.
     pub original: String,
     /// Reason why there is no formula, or description of the possible difference.
     pub reason: String,
@@ -109,9 +109,9 @@ impl PromoteGap {
 pub struct PromotedField {
     /// Name of the field in Omni, such as `orders.revenue`.
     pub field: String,
-    /// Column for the field.
+    /// Column that replaces the field.
     pub column: String,
-    /// Formula for the field.
+    /// Formula that computes the field.
     pub formula: String,
 }
 
@@ -127,7 +127,7 @@ pub struct Promotion {
     pub grain: Vec<String>,
     /// Fields that the spec contains.
     pub carried: Vec<PromotedField>,
-    /// Parts that are missing in the spec or may differ.
+    /// Parts of the Omni files that are missing from the spec or may differ in the spec.
     pub gaps: Vec<PromoteGap>,
     /// Notes for the user on choices that the request did not specify.
     pub notes: Vec<String>,
@@ -135,7 +135,7 @@ pub struct Promotion {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Error in an Omni file that prevents the promotion: the index of the file, and the diagnostic.
+/// Error that prevents the promotion: the index of the Omni file, and the diagnostic.
 pub type PromoteFault = (usize, Diagnostic);
 
 /// Generates a spec from fields in Omni's files. Each file is given by its path and text.

@@ -40,7 +40,7 @@ pub(super) struct OmniViewSource {
     extends: Vec<String>,
     /// Fields by name, in lower case.
     fields: FxHashMap<String, ViewField>,
-    /// Names of the fields, in the order of the file.
+    /// Names of the fields, in the order in which the file lists the fields.
     pub order: Vec<String>,
     /// Names of the fields that form the primary key.
     pub key: Vec<String>,
@@ -76,7 +76,7 @@ impl ViewField {
 pub(super) struct Relationship {
     pub from: String,
     pub to: String,
-    /// Name of the first view in conditions. `to_as` is the name of the second view.
+    /// Name that conditions use for the first view. `to_as` is the name for the second view.
     pub from_as: String,
     pub to_as: String,
     pub join_type: String,
@@ -92,7 +92,7 @@ pub(super) struct Relationship {
 pub(super) struct OmniSavedQuery<'m> {
     pub name: String,
     pub file: usize,
-    /// Content of the query: `fields`, `sorts`, `filters` and other keys.
+    /// Content of the query, with keys such as `fields`, `sorts` and `filters`.
     pub query: &'m Node,
     /// YAML node that contains the description and the label.
     pub about: &'m Node,
@@ -113,7 +113,7 @@ pub(super) struct OmniSource<'t> {
 }
 
 impl<'t> OmniSource<'t> {
-    /// Parses files, each given by its path and text. Also returns the errors of files that are not valid YAML. The
+    /// Parses files, each given by its path and text. Also returns the errors in files that are not valid YAML. The
     /// model does not contain these files.
     pub fn read(texts: &'t [(String, String)]) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self {
@@ -174,7 +174,7 @@ impl<'t> OmniSource<'t> {
         self.by_name.get(&name.trim().to_lowercase()).map(|(place, _)| *place)
     }
 
-    /// Returns the canonical name for any name of a view. The alias of a join is returned unchanged.
+    /// Returns the canonical form of a view name. Returns a join alias unchanged.
     pub fn canonical_name(&self, name: &str) -> String {
         let name = name.trim().to_lowercase();
         let Some((place, view)) = self.view(&name).and_then(|place| Some((place, self.views.get(place)?))) else {

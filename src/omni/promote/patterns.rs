@@ -72,8 +72,8 @@ fn split_pattern(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
     pieces
 }
 
-/// Returns the pattern as a regular expression. `.` is combined with `\s`, because `.` alone does not match line
-/// breaks, but `LIKE` does.
+/// Returns the pattern as a regular expression. The expression combines `.` with `\s`, because `.` alone does not match
+/// line breaks, but `LIKE` wildcards do.
 fn to_regex(pieces: &[LikePiece]) -> String {
     let mut out = "^".to_owned();
     for piece in pieces {

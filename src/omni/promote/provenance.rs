@@ -1,4 +1,4 @@
-//! Records promotions in specs, and detects promoted fields that Omni still defines.
+//! Records in specs what was promoted, and detects promoted fields that Omni still defines.
 //!
 //! The record is under `meta`, which dbt preserves. The record of a field is
 //! `columns: {revenue: {meta: {promoted_from: orders.revenue}}}`, and the record of a query view is
@@ -13,9 +13,9 @@ use crate::yaml::{self, Node};
 /// Key of the record under `meta`.
 const KEY: &str = "promoted_from";
 
-/// Record of a promotion in a spec.
+/// Promotion record in a spec.
 pub(super) struct ProvenanceRecord<'n> {
-    /// Origin in Omni: a field such as `orders.revenue`, or the name of a query view.
+    /// Promoted item in Omni: a field such as `orders.revenue`, or a query view.
     pub from: &'n Node,
     /// Promoted column. `None` if the whole model was promoted.
     pub column: Option<&'n str>,
@@ -51,8 +51,8 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     found
 }
 
-/// Returns the specs that were promoted from a field or query view: the index of each spec, its YAML, and the
-/// promoted column.
+/// Returns the specs that were promoted from a field or query view. Each entry holds the spec's index, its YAML, and
+/// the promoted column.
 pub(super) fn promoted_specs(specs: &[(String, String)], from: &str) -> Vec<(usize, Node, Option<String>)> {
     let mut found = Vec::new();
     for (number, (_, text)) in specs.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! Dates in Omni's filters: fixed dates, and dates relative to today.
 //!
 //! `7 complete days ago` is the start of the day seven days ago, so a week that begins then ends yesterday.
-//! `7 days ago` includes the current day, so it is the start of the day six days ago. Longer units start on their
-//! first day.
+//! `7 days ago` includes the current day, so it is the start of the day six days ago. For longer units, such as months,
+//! the day is the first day of the unit.
 
 use super::term::FormulaTerm;
 use crate::Type;
@@ -29,7 +29,7 @@ impl RelativeUnit {
         })
     }
 
-    /// Converts `count` units to months and days.
+    /// Converts `count` units to a number of months and a number of days.
     fn to_months_and_days(self, count: i64) -> (i64, i64) {
         match self {
             Self::Day => (0, count),
@@ -51,7 +51,7 @@ impl RelativeUnit {
     }
 }
 
-/// Date from which a moment is counted.
+/// Date from which an offset is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DateOrigin {
     /// First day of the current unit, such as the current month.
@@ -59,7 +59,7 @@ enum DateOrigin {
     Day(i64, i64, i64),
 }
 
-/// Start of a day.
+/// Start of a day, relative to today or to a fixed date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DayStart {
     base: DateOrigin,
@@ -73,7 +73,8 @@ pub(super) struct RelativePeriod {
     pub to: DayStart,
 }
 
-/// Limit for counts. Larger counts would exceed any calendar and are rejected, so that sums cannot overflow.
+/// Maximum count in a relative date. Larger counts would exceed any calendar and are rejected, so that sums cannot
+/// overflow.
 const FAR: i64 = 1_000_000;
 
 impl DayStart {
@@ -81,7 +82,7 @@ impl DayStart {
     ///
     /// # Errors
     ///
-    /// Returns an error message about the part that is not supported.
+    /// Returns an error message that names the unsupported part.
     pub fn read(text: &str) -> Result<Self, String> {
         Ok(RelativePeriod::read(text)?.from)
     }
@@ -136,7 +137,7 @@ impl DayStart {
 }
 
 impl RelativePeriod {
-    /// Parses a day, month or other period, given by a date or by words such as `last month`.
+    /// Parses a day, month or other period, specified as a date or as words such as `last month`.
     pub fn read(text: &str) -> Result<Self, String> {
         if let Some((base, unit)) = parse_written(text) {
             return Ok(Self::new(
@@ -163,7 +164,7 @@ impl RelativePeriod {
             }
             [count, unit, "ago"] => {
                 let (count, unit) = parse_count(count, unit).ok_or_else(|| missing_unit_message(text))?;
-                // The current unit is included in the count.
+                // The count includes the current unit.
                 (unit, count - 1)
             }
             _ => return Err(format!("`{text}` is not a supported date")),

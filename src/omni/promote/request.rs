@@ -1,4 +1,4 @@
-//! Resolves a promotion request to measures at a grain, row-level dimensions, or a saved query.
+//! Determines what a promotion request promotes: measures at a grain, row-level dimensions, or a saved query.
 
 use super::omni_model::{FieldKind, OmniReference, OmniSavedQuery, OmniSource, OmniViewSource, QueryRows};
 use super::{PromoteFault, Request};
@@ -6,9 +6,9 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Resolved content of a promotion request.
+/// Items that a promotion request promotes.
 pub(super) enum PromoteRequest<'m> {
-    /// Measures and the grain at which they are computed.
+    /// Measures, and the grain at which the measures are computed.
     Measures {
         view: usize,
         grain: Vec<OmniReference>,

@@ -1,9 +1,9 @@
 //! Redefines an Omni field to read the model column that replaces it.
 //!
-//! A field is changed only if its values stay the same. In Omni, a field of a view can be grouped by any dimension of
-//! the view, but a model column has only one value per row of the model's grain. For this reason, the grain must be
-//! the view's own key, and aggregating the column again must give the same result, such as a sum of sums or a minimum
-//! of minimums. A query view has the same rows as the model and reads them directly.
+//! A field is changed only if the field's values stay the same. In Omni, a field of a view can be grouped by any
+//! dimension of the view, but a model column has only one value per row of the model's grain. For this reason, the
+//! grain must be the view's own key, and aggregating the column again must not change the result. For example, a sum of
+//! sums is again the sum. A query view has the same rows as the model and reads them directly.
 
 use super::omni_model::{FieldKind, OmniSource, QueryRows, Relationship, ViewField};
 use super::provenance::promoted_specs;
@@ -23,7 +23,7 @@ pub struct RepointTarget {
 }
 
 impl RepointTarget {
-    /// Selects a field in a file or, without a field, the query view in the file.
+    /// Selects a field in a file or, if `field` is `None`, the query view in the file.
     #[must_use]
     pub fn new(file: &str, field: Option<&str>) -> Self {
         Self {
@@ -43,7 +43,7 @@ pub struct TargetModel {
     pub name: String,
     /// Column that replaces the field. `None` for a query view.
     pub column: Option<String>,
-    /// Name of the promoted field or view in Omni.
+    /// Name that the promoted field or view has in Omni.
     pub from: String,
     has_gaps: bool,
     /// True if the spec filters or limits rows.
@@ -63,7 +63,7 @@ pub struct RepointedFile {
 }
 
 impl TargetModel {
-    /// Finds the model that replaces a field, using the promotion records in the specs.
+    /// Uses the promotion records in the specs to find the model that replaces a field.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl TargetModel {
     }
 }
 
-/// Returns the file with the field changed so that it reads the model's column.
+/// Changes the field so that it reads the model's column, and returns the changed file.
 ///
 /// # Errors
 ///
@@ -188,8 +188,8 @@ fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
     place.ok_or_else(|| format!("`{file}` is not a view file, but only fields of views read columns"))
 }
 
-/// Returns the name by which other views refer to a view. The name includes the schema if a relationship uses the
-/// name with the schema.
+/// Returns the name by which other views refer to a view. The name includes the schema if a relationship refers to the
+/// view in this form.
 fn reference_name(model: &OmniSource<'_>, place: usize) -> String {
     let Some(view) = model.views.get(place) else {
         return String::new();
@@ -247,7 +247,7 @@ fn retarget_query_view(
     Ok((edits, format!("{} reads the rows of {}", taken_by.from, taken_by.name)))
 }
 
-/// Checks that the model has exactly one row per row of the view, and that a relationship joins the view to the
+/// Checks that the model has exactly one row for each row of the view, and that a relationship joins the view to the
 /// model.
 fn check_same_grain(
     model: &OmniSource<'_>,

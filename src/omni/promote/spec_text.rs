@@ -9,7 +9,7 @@ pub(super) struct SpecSource {
     pub model: String,
     pub description: Option<String>,
     pub from: String,
-    /// Gaps that affect the rows: joins, grants, and the source of the rows.
+    /// Gaps that affect which rows the spec returns: joins, grants, and the source of the rows.
     pub gaps: Vec<String>,
     pub steps: Vec<SpecStep>,
     pub columns: Vec<SheetColumn>,
@@ -45,7 +45,7 @@ pub(super) struct SpecJoin {
     pub is_many: bool,
 }
 
-/// Definition with its formula.
+/// Definition and its formula.
 #[derive(Clone, Debug)]
 pub(super) struct SpecLine {
     pub name: String,
@@ -64,7 +64,7 @@ pub(super) struct SheetColumn {
     pub meta: Vec<(&'static str, String)>,
 }
 
-/// Returns the text of the spec, and the byte range of each definition in it.
+/// Returns the text of the spec, and the byte range of each definition in this text.
 pub(super) fn write(spec: &SpecSource) -> (String, Vec<(String, std::ops::Range<usize>)>) {
     let mut writer = SpecWriter {
         out: String::new(),

@@ -1,6 +1,6 @@
-//! Warehouse functions and the equivalent formula functions. The table contains only functions that are equivalent
-//! for all arguments. For example, it does not contain `trim`, because TRIM also collapses spaces between words, or
-//! `mod`, because the sign of the result differs.
+//! Warehouse functions and the equivalent formula functions. The table contains a warehouse function only if both
+//! functions are equivalent for all arguments. For example, it does not contain `trim`, because TRIM also collapses
+//! spaces between words, or `mod`, because the sign of the result differs.
 
 use crate::Type;
 

@@ -125,7 +125,7 @@ impl FormulaTerm {
         }
     }
 
-    /// Applies a timeframe, as in `x[month]`.
+    /// Applies a timeframe to the term, as in `x[month]`.
     pub fn timeframe(self, frame: &str) -> Self {
         let (aggregates, is_there) = (self.aggregates, self.is_there);
         let is_name = self.strength == ATOM && !self.text.ends_with([')', '"', ']']);
