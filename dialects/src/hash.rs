@@ -1,9 +1,8 @@
-// Hash tables of names whose lookup ignores ASCII case. A collision uses the next free slot. The build script includes
-// this file to fill the tables.
+// Hash tables of names, with lookups that ignore ASCII case. A collision uses the next free slot. The build script
+// includes this file to fill the tables.
 
 /// Returns a hash of a name that does not depend on the name's case. The function reads eight bytes at a time. It sets
-/// the lower-case bit of each byte. This also makes some bytes equal that are not letters, which only causes more
-/// collisions.
+/// the lower-case bit of each byte. This also makes some non-letter bytes equal, which merely causes more collisions.
 #[inline]
 pub fn hash(name: &str) -> u32 {
     const SMALL: u64 = 0x2020_2020_2020_2020;

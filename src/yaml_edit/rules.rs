@@ -93,7 +93,7 @@ pub struct RuleMark {
 
 impl RuleMark {
     /// Creates a mark that changes nothing except for the note. The note is added as a comment after each key that the
-    /// mark sets. It distinguishes the key from a key that a person set.
+    /// mark sets. The note distinguishes the key from a key that a person set.
     #[must_use]
     pub fn new(note: &str) -> Self {
         Self {

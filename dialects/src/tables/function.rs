@@ -68,7 +68,7 @@ pub enum ResultType {
     Param(u8),
     /// Type that unifies the types of the arguments of type `T`.
     Same,
-    /// Type that the lowering of the function determines.
+    /// Type that the function's lowering determines.
     Lowered,
 }
 
@@ -140,7 +140,7 @@ pub struct Function {
     pub nulls: Nulls,
     /// `true` if each call may return a different value.
     pub volatile: bool,
-    /// Value of an aggregate for no rows. `None` if it is NULL.
+    /// Value of an aggregate over no rows. `None` if that value is NULL.
     pub empty: Option<&'static str>,
     /// Internal function that combines several arguments within one row, for an aggregate such as `SUM(a, b)`.
     pub across: Option<FunctionId>,
@@ -172,7 +172,7 @@ pub struct Function {
     pub most: Option<usize>,
     /// `true` if an overload accepts only certain number literals, so that types alone do not select the overload.
     pub literals: bool,
-    /// `true` if such an overload excludes some literals of up to nine digits.
+    /// `true` if an overload that accepts only certain number literals excludes some literals of up to nine digits.
     pub narrow_literals: bool,
     /// `true` if an overload accepts dates, which users may write as text literals.
     pub literal_dates: bool,

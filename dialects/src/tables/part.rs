@@ -92,7 +92,7 @@ pub enum Mode {
 /// Type in a cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypeName {
-    /// The dialect's name of a neutral type.
+    /// The dialect's name for a neutral type.
     Neutral(u8),
     /// Type name as written in the template.
     Native(&'static str),

@@ -1,5 +1,5 @@
-//! Reads and writes `known.yml`. The file records the facts about the data with which models were last generated, so
-//! that the SQL depends only on the commit.
+//! Reads and writes `known.yml`. The file records the facts about the data that were used when models were last
+//! generated, so that the SQL depends only on the commit.
 
 mod manifest;
 
@@ -124,7 +124,7 @@ impl Known {
         out
     }
 
-    /// Returns the facts of `self`, supplemented by those of `other`.
+    /// Returns the facts in `self`, supplemented by facts from `other`.
     #[must_use]
     pub fn merged_with(self, other: &Self) -> Self {
         Self {
@@ -163,7 +163,7 @@ impl Known {
         self.merged_with(&left)
     }
 
-    /// Returns the facts of `committed` that contradict the artifacts, one per line.
+    /// Returns the facts in `committed` that contradict the artifacts, one per line.
     #[must_use]
     pub fn contradicted_facts(&self, committed: &Self) -> Vec<String> {
         let mut lines = Vec::new();

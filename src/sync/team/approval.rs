@@ -7,7 +7,7 @@ use crate::yaml::{self, Node};
 use formulac_model::People;
 use formulac_model::{Right, Role};
 
-/// Required approvals of a change.
+/// Approvals that a change requires.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RequiredApproval {
@@ -54,7 +54,7 @@ impl RequiredApproval {
         people.rights(who).has_right(Right::Approve) || named.any(|name| people.is_among(who, name))
     }
 
-    /// Returns the approval state of a change from its comments, its authors and the hash of its current content.
+    /// Determines the approval state of a change from its comments, its authors and the hash of its current content.
     /// Only the last approval or rejection of this content by each person counts. People cannot approve their own
     /// change, and each person counts for one role.
     #[must_use]
