@@ -1,4 +1,4 @@
-//! Tests of `formulac compile`.
+//! Tests `formulac compile`.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -143,7 +143,7 @@ fn every_dialect() {
     assert_snapshot!(place.transcript());
 }
 
-/// Every key of the JSON is as the contract specifies.
+/// Every key in the JSON output is as the contract specifies.
 #[test]
 fn json_is_the_contracts_object() {
     let place = Place::new("compile_json");

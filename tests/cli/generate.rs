@@ -1,4 +1,4 @@
-//! Tests of `formulac generate`.
+//! Tests `formulac generate`.
 
 use crate::run::Place;
 
@@ -267,8 +267,8 @@ fn another_version_of_a_model_takes_no_name_away() {
     );
 }
 
-/// The command reports names of docs blocks, exposures and metrics that dbt or another spec already uses. It also
-/// reports that the project has no calendar.
+/// The command reports names of docs blocks, exposures and metrics that dbt or another spec already uses. The command
+/// also reports that the project has no calendar.
 #[test]
 fn what_is_declared_twice_is_told() {
     let mut place = place("generate_declared");

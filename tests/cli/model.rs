@@ -1,4 +1,4 @@
-//! Tests of `formulac query` and `formulac model`.
+//! Tests `formulac query` and `formulac model`.
 
 use insta::assert_snapshot;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Tests of `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs it with dbt.
+//! Tests `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs the command with dbt.
 
 use std::process::Command;
 

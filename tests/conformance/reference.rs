@@ -44,7 +44,7 @@ pub fn run() {
     generated::no_others("reference", &pages);
 }
 
-/// Returns the summary of the book, in which the pages of all functions are listed below the line of their index.
+/// Returns the book's summary, in which all function pages are listed below their index page.
 fn summary(pages: &[(String, String)]) -> String {
     const INDEX: &str = "- [Functions](reference/README.md)\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SUMMARY.md");

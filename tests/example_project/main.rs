@@ -162,7 +162,7 @@ fn begun(name: &str) -> PathBuf {
     project
 }
 
-/// Checks that every spec displays its expected rows in their order.
+/// Checks that the preview of every spec displays the expected rows in the expected order.
 fn previews(project: &Path, args: &[&str]) {
     for expected in Expected::all() {
         let spec = spec_path(&expected.model);

@@ -1,4 +1,4 @@
-//! Consistency test: all commands of a project write the same SQL for a spec, also on a machine on which dbt never ran.
+//! Tests that all commands in a project write the same SQL for a spec, even on a machine where dbt has never run.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Compares dbt's properties with the resulting Omni model, row by row: `mapping.yaml`.
+//! Compares dbt's properties with the resulting Omni model, row by row, using the table in `mapping.yaml`.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use formulac::omni::{Artifacts, OmniModel, OmniOptions};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// Creates the contents of dbt's files from one row.
+/// Row from which the contents of dbt's files are created.
 struct Row<'r>(&'r Value);
 
 impl Row<'_> {

@@ -501,7 +501,7 @@ fn ask<'a>(
     (batch, asked)
 }
 
-/// Returns `true` if the expression calls a function in `of` inside a call of a function in `inside`.
+/// Returns `true` if the expression calls a function in `of` inside a call to a function in `inside`.
 fn calls(x: &ReferenceExpr, of: &[String], inside: &[String], is_inside: bool) -> bool {
     let name = match x {
         ReferenceExpr::Call(name, _) | ReferenceExpr::Aggregate(name, _) => Some(*name),

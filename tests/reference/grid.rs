@@ -1,5 +1,5 @@
 //! Tests row functions with every combination of selected values (`grid.yml`). The results on all engines are compared
-//! with the interpreter.
+//! with the interpreter's results.
 //!
 //! `FORMULAC_CASES=datedif` selects the formulas that contain this text, and `FORMULAC_ENGINES=duckdb,postgres` selects
 //! engines. Random formulas rarely contain the one pair of arguments for which an engine differs, so this test covers

@@ -27,7 +27,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Checks that the interpreter parses the text of the spec to the original spec.
+    /// Checks that the interpreter parses the spec's text back into the original spec.
     fn is_read(&self, right: &StepRows) {
         let compiler = Compiler::builder().schema(self.schema()).build();
         let text = self.text();

@@ -1,4 +1,4 @@
-//! Checks the statements of random specs and formulas against the rules of the warehouses.
+//! Checks the statements for random specs and formulas against the warehouses' rules.
 
 use formulac::{Compiler, Dialect, Schema, Type};
 

@@ -1,5 +1,5 @@
-//! Checks the growth of the SQL of a large sheet: it is proportional to the size of the sheet, with one CTE per nesting
-//! depth of windows.
+//! Checks how the SQL for a large sheet grows: in proportion to the sheet's size, with one CTE per nesting depth of
+//! windows.
 
 use std::fmt::Write as _;
 
