@@ -12,7 +12,7 @@
 //! - [`Type`] and [`Level`] are the types of values and the levels at which they are computed.
 //! - [`tables`] contains the data itself, for code that writes SQL from it.
 //!
-//! Other crates do not compare dialects. They use facts, literals and templates. To add a function or a dialect, edit
+//! Other crates do not compare dialects, but use facts, literals and templates. To add a function or a dialect, edit
 //! the TOML files. `README.md` in this folder explains how.
 //!
 //! ```

@@ -1,4 +1,5 @@
-//! Functions that the grammar's actions call. They add nodes to the arena and resolve precedence in operator chains.
+//! Functions that the grammar's actions call. These functions add nodes to the arena and resolve precedence in operator
+//! chains.
 
 use super::terminal::Terminal;
 use formulac_syntax::ast::{Ast, BinaryOp, Call, Definition, Expr, ExprId, Sign};

@@ -1,5 +1,5 @@
-//! Parser for formulas: builds the syntax tree from the tokens that `formulac-syntax` returns. It is the only crate
-//! that uses LALRPOP.
+//! Parser for formulas: builds the syntax tree from the tokens that `formulac-syntax` returns. No other crate uses
+//! LALRPOP.
 //!
 //! [`parse()`] reads a file of definitions or a single formula and always returns a tree. A syntax error becomes an
 //! error node and a diagnostic, and the other formulas remain complete. The grammar is deliberately permissive: later
@@ -290,7 +290,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Both parsers accept the same texts, whatever the sequence of tokens.
+        /// Both parsers accept the same texts, for any sequence of tokens.
         #[test]
         fn both_parsers_take_the_same_texts(words in prop::collection::vec(prop::sample::select(vec![
             "a", "b", "view.f", "f(", "g(", "(", ")", ")", ",", "+", "-", "*", "^", "=", "!=", "==", "&", "%", ":", "[month]", "[", "]",

@@ -150,7 +150,7 @@ impl PulledView {
         with_description(&self.text, at, found?, description)
     }
 
-    /// Returns the columns, each with the name of its dimension and the dimension as it was pulled.
+    /// Returns the columns, each with the name of its dimension and the dimension from the last pull.
     fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
         // Column dimensions come first, in column order.
         let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
@@ -159,8 +159,8 @@ impl PulledView {
     }
 }
 
-/// Returns a properties file with this description of a node or of one of its columns. Returns `None` if the file does
-/// not describe the node or cannot be edited.
+/// Returns a properties file with this description for a node or for one of the node's columns. Returns `None` if the
+/// file does not describe the node or cannot be edited.
 #[must_use]
 pub fn set_description_in_properties(
     node: &DbtNode,
@@ -386,7 +386,7 @@ fn column_node<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
     })
 }
 
-/// Returns the edit that sets the description of the node or of one of its columns.
+/// Returns the edit that sets the description for the node or for one of the node's columns.
 fn description_edit(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
     let value = YamlValue::text(text);
     let after = vec!["name".to_owned()];

@@ -146,7 +146,7 @@ pub struct NumberedEntry {
 pub struct Log {
     /// Entries sorted by number, then by time. Every entry comes after its parents.
     pub entries: Vec<NumberedEntry>,
-    /// Faults, as pairs of file name and description.
+    /// Faults, each with the name of its file and a description.
     pub faults: Vec<(String, String)>,
 }
 
@@ -370,8 +370,8 @@ mod tests {
             [&second]
         );
         assert_eq!(all.find_entries(&refused.hash()[..8]).len(), 1);
-        // A refusal that was recorded in this work tree has no parents. It is listed after the entries that existed at
-        // its time.
+        // A refusal that was recorded in this work tree has no parents, and is listed after the entries that already
+        // existed at that time.
         let own = LogEntry {
             did: REFUSED.to_owned(),
             ..entry("2026-01-01T00:00:00.5Z", &[])

@@ -203,7 +203,7 @@ impl ModelPlan {
         {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
         }
-        // The removal of the spec is part of the change too.
+        // Removing the spec is also part of the change.
         if action == Action::Delete {
             paths.push(spec.clone());
         }
@@ -366,7 +366,7 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
             before.get(about).map(StatedProperties::text),
             after.get(about).map(StatedProperties::text),
         );
-        // The formula of a column serves as its description if it has no other, and the change to the formula may
+        // If a column has no description, its formula is used as the description, and the change to that formula may
         // already be listed.
         let is_told = changes
             .iter()

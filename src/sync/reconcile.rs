@@ -1,5 +1,5 @@
-//! Reconciles a model's spec with its files after both changed since the base. It merges the changes, transfers changes
-//! from one side to the other, and reports conflicts that a person must resolve.
+//! Reconciles a model's spec with its files after both changed since the base. This module merges the changes,
+//! transfers changes from one side to the other, and reports conflicts that a person must resolve.
 
 use std::collections::BTreeMap;
 

@@ -139,8 +139,8 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         .map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
     disk.rename(&draft, &journal_path(FORWARD))
         .map_err(|error| TransactionFault::Io(draft, error))?;
-    // From here on, the change will be completed. It continues even if the journal's name may not have been written to
-    // the disk yet.
+    // From here on, the change will be completed. The change continues even if the journal's name may not have been
+    // written to the disk yet.
     let _ = disk.flush_folder(JOURNAL);
     Ok(journal)
 }
@@ -380,8 +380,8 @@ mod tests {
 
     use super::*;
 
-    /// A disk that fails at one operation. It either fails only once or, as if the process had been killed, also fails
-    /// at all later operations.
+    /// A disk that fails at one operation. The disk either fails only once or, as if the process had been killed, also
+    /// fails at all later operations.
     #[derive(Clone, Debug, Default)]
     struct FailingDisk {
         files: BTreeMap<String, Vec<u8>>,

@@ -3,8 +3,8 @@
 use super::path::{Path, PathPattern};
 use super::value::YamlValue;
 
-/// Rules for a merge. They specify how list items are identified, and which values are marked when they are no longer
-/// generated.
+/// Rules for a merge. The rules specify how list items are identified, and which values are marked when they are no
+/// longer generated.
 ///
 /// ```
 /// use formulac_yaml_edit::{RuleMark, Rules, YamlValue};

@@ -85,7 +85,7 @@ fn a_change_is_proposed_judged_and_authorized() {
 fn approvals_are_of_others_and_of_exactly_this() {
     let place = proposed("change_exact");
     assert_eq!(authorized(&place).0, 4);
-    // Nobody can approve their own changes, whatever their role is.
+    // No user can approve their own changes, not even with the required role.
     be(&place, "eve");
     edit(
         &place,

@@ -251,7 +251,7 @@ fn a_worksheet_is_not_taken_for_a_measure() {
     );
 }
 
-/// An error outside the definitions applies to all of them.
+/// An error outside the definitions applies to every definition.
 #[test]
 fn what_is_wrong_with_all_leaves_nothing() {
     let place = Place::new("wrong_with_all");

@@ -426,7 +426,7 @@ fn types_that_decide_the_sql_and_are_not_known_are_noted() {
     assert!(run.exit == 0 && run.err.contains(note), "{}", run.err);
 }
 
-/// Warnings about ten specs take one line per kind of warning. `--verbose`, `check` and JSON output list all of them.
+/// Warnings about ten specs take one line per kind of warning. `--verbose`, `check` and JSON output list all warnings.
 #[test]
 fn warnings_are_grouped() {
     let mut place = Place::new("generate_grouped");

@@ -369,7 +369,7 @@ fn hostile_names_name_nothing_else() {
             run.err
         );
     }
-    // The other files are still listed, to find out whether the spec means one of them.
+    // The other files are still listed, to find out whether the spec refers to one of these files.
     place.write("m.yml", "model: m\nfrom: nothing\nkeep: [k]\n");
     let run = place.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
     assert_eq!(

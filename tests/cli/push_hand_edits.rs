@@ -248,7 +248,7 @@ fn edits_of_comments_alone_are_committed() {
         .show(&["plan"]);
     crate::repository::snapshot(&place, "push_hand_edits__edits_of_comments_alone_are_committed");
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
-    // The same applies to an edit that no spec can express.
+    // An edit that no spec can express is treated in the same way.
     edit(
         &place,
         "models/formulac/revenue.sql",

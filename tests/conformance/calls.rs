@@ -140,8 +140,8 @@ impl Call {
     }
 }
 
-/// Returns the query of a spec whose only definition is the formula. It is used for aggregates that a single expression
-/// cannot compute.
+/// Returns the query for a spec whose only definition is the formula. The query is used for aggregates that a single
+/// expression cannot compute.
 pub fn query(formula: &str, columns: &[(String, Type)], dialect: Dialect) -> Option<String> {
     let relation = columns.iter().fold(Relation::new(TABLE), |r, (name, ty)| {
         r.with(Column::new(name.as_str(), *ty))

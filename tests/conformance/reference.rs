@@ -225,8 +225,8 @@ fn reads(formula: &str, name: &str) -> bool {
     })
 }
 
-/// Formats a value of a column. Cases write numbers and dates as strings too, but only values of text columns are
-/// displayed with quotes.
+/// Formats a column value. Cases also write numbers and dates as strings, but only values of text columns are displayed
+/// with quotes.
 fn shown_as(value: &Json, ty: Type) -> String {
     match value {
         Json::String(text) if ty != Type::Text => text.clone(),

@@ -148,8 +148,8 @@ fn each_test_fails_on_data_made_bad_for_it() {
          2024-01-06,South,,10,open\n\
          2024-01-07,{{ old }},,11,paid\n",
     );
-    // The same rows, with these differences: one cent, which is allowed; two cents; another status; a missing row; and
-    // an additional row.
+    // The rows are as before, with these differences: one cent, which is allowed; two cents; another status; a missing
+    // row; and an additional row.
     write(
         &seeds.join("finance.csv"),
         "day,region,revenue,status\n\

@@ -1,7 +1,7 @@
-//! Tests a project that people wrote without specs, `shop/project`. It has its own staging models and marts, a source,
-//! a package, contracts, groups, a private model, tests and unit tests. The new specs read these models and each other.
-//! The generated models are built next to the existing models with several versions of dbt, and each generated test
-//! fails on bad rows that were made for it.
+//! Tests a project that people wrote without specs, `shop/project`. The project has its own staging models and marts, a
+//! source, a package, contracts, groups, a private model, tests and unit tests. The new specs read these models and
+//! each other. The generated models are built next to the existing models with several versions of dbt, and each
+//! generated test fails on bad rows that were made for it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -175,7 +175,7 @@ fn without_arguments(yml: &str) -> String {
     out
 }
 
-/// Checks the properties that dbt has read, whatever its version is.
+/// Checks the properties that dbt has read, for every version of dbt.
 fn says_what_the_specs_say(manifest: &Value) {
     let nodes = &manifest["nodes"];
     let model = |name: &str| {

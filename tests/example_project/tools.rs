@@ -165,7 +165,7 @@ pub fn answers(output: &[u8]) -> BTreeMap<String, Value> {
     values.map(|answer| (project::text(&answer["id"]), answer)).collect()
 }
 
-/// A Postgres server that only this test uses. It is stopped at the end of the test.
+/// A Postgres server that only this test uses, and that is stopped at the end of the test.
 pub struct Server {
     child: Child,
     /// Folder that contains the server's socket.

@@ -110,7 +110,7 @@ impl Row<'_> {
         (!results.is_empty()).then(|| SourceResults::from_text(&json!({"results": results}).to_string()).unwrap())
     }
 
-    /// Returns the resulting Omni files, parsed again.
+    /// Returns the resulting Omni files as parsed YAML.
     fn gives(&self) -> Value {
         let (manifest, catalog) = (self.manifest(), self.catalog());
         let (runs, freshness) = (self.runs(), self.freshness());

@@ -17,7 +17,7 @@ use crate::value::Value;
 use crate::walk::StepRows;
 use crate::written::yaml;
 
-/// Number of databases that the specs share. Each engine loads each of them only once.
+/// Number of databases that the specs share. Each engine loads each database only once.
 const DATABASES: u64 = 97;
 
 pub struct Case {

@@ -9,7 +9,7 @@ use crate::run::Case;
 
 /// Number of specs. The formulas are those in `metamorphic.rs`.
 const COUNT: u64 = 200;
-/// Number of sheets of formulas.
+/// Number of formula sheets.
 const SHEETS: usize = 40;
 
 pub fn run() {

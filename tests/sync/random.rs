@@ -264,7 +264,7 @@ fn without_hash(text: &str) -> String {
         .filter(|line| !line.contains("hash "))
         .collect::<Vec<_>>()
         .join("\n");
-    // The names of helper columns depend on the spelling of the formula.
+    // Helper column names depend on how the formula is spelled.
     lines.replace("countunique_y", "count_distinct_y")
 }
 

@@ -144,7 +144,7 @@ pub struct Function {
     pub empty: Option<&'static str>,
     /// Internal function that combines several arguments within one row, for an aggregate such as `SUM(a, b)`.
     pub across: Option<FunctionId>,
-    /// Internal function that computes the aggregate as a window function, for dialects without such an aggregate.
+    /// Internal function that computes the aggregate as a window function, for dialects that lack the aggregate.
     pub window: Option<FunctionId>,
     /// Internal function that computes the aggregate over all rows of a partition, if the aggregate is not a window
     /// function in every dialect.
@@ -156,8 +156,8 @@ pub struct Function {
     pub rows: Option<FunctionId>,
     /// Aggregate that combines the values that the function in `rows` computes.
     pub gathered: Option<FunctionId>,
-    /// Internal function that computes the aggregate from a list of values. It is used in dialects that cannot compute
-    /// the aggregate over part of a partition but can collect the values in a list.
+    /// Internal function that computes the aggregate from a list of values. The function is used in dialects that
+    /// cannot compute the aggregate over part of a partition but can collect the values in a list.
     pub of_list: Option<FunctionId>,
     /// Warning that is reported for each call. Empty for most functions.
     pub caution: &'static str,

@@ -186,7 +186,8 @@ impl Known {
         lines
     }
 
-    /// Keeps only these relations. If several specs read a relation, the columns of all of them are kept.
+    /// Keeps only these relations. If several specs read a relation, the columns that any of these specs reads are
+    /// kept.
     #[must_use]
     pub fn with_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
         let mut all: BTreeMap<String, Relation> = BTreeMap::new();
@@ -297,7 +298,7 @@ fn write_relation(out: &mut String, relation: &Relation) {
     }
 }
 
-/// Returns the facts of a relation, except its columns, as YAML pairs.
+/// Returns the facts about a relation, except its columns, as YAML pairs.
 fn relation_facts(relation: &Relation) -> Vec<String> {
     let mut facts = Vec::new();
     facts.extend(relation.access().map(|access| format!("access: {}", access.name())));
@@ -312,7 +313,7 @@ fn relation_facts(relation: &Relation) -> Vec<String> {
     facts
 }
 
-/// Returns the facts of a column as a YAML value.
+/// Returns the facts about a column as a YAML value.
 fn column_facts(column: &Column) -> String {
     let ty = column.type_text();
     let mut facts = Vec::new();

@@ -13,8 +13,8 @@ use formulac_model::{Right, Role};
 pub struct RequiredApproval {
     /// Number of required approvals per role.
     pub roles: Vec<(Role, usize)>,
-    /// Specs that name their approvers, as pairs of path and names of people and groups. An approval by one of them is
-    /// enough.
+    /// Specs that name their approvers, each with its path and the names of people and groups. One approval by a named
+    /// approver is enough.
     pub specs: Vec<(String, Vec<String>)>,
 }
 
@@ -270,7 +270,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])],
         };
         let of = |by: &str| asked.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c");
-        // People named by a spec may approve, whatever their role is.
+        // People named by a spec may approve changes to that spec with any role.
         assert!(of("n@x").is_approved());
         assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);
     }
