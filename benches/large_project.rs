@@ -1,7 +1,7 @@
 //! Measures commands on a large generated project: a manifest with 10,000 models, 200,000 columns and 40,000 tests. The
-//! bench runs `pull` without caches, without changes, and after one model changed. It runs `impact` on a model in the
-//! middle of the graph and on a model that all other models read. Each run is repeated without caches and with the data
-//! that the command caches from the manifest.
+//! bench runs `pull` without caches, without changes, and after one model changed. The bench also runs `impact` on a
+//! model in the middle of the graph and on a model that all other models read. Each run is repeated without caches and
+//! with the data that the command caches from the manifest.
 //!
 //!     cargo bench --bench large_project              the report
 //!     cargo bench --bench large_project -- --check   exit status 1 if a goal is missed

@@ -1,4 +1,4 @@
-//! `SplitMix64`: random numbers from a seed, the same on every machine. The random specs of the tests use it too.
+//! `SplitMix64`: random numbers from a seed, the same on every machine. The tests' random specs use this generator too.
 
 #[derive(Clone, Debug)]
 pub struct SplitMix(u64);

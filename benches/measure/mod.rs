@@ -9,8 +9,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Allocator that counts the allocations of one thread. It uses plain loads and stores, which cost almost nothing,
-/// because nothing here starts a thread.
+/// Allocator that counts the allocations of one thread. The allocator uses plain loads and stores, which cost almost
+/// nothing, because nothing here starts a thread.
 struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);

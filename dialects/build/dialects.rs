@@ -49,7 +49,7 @@ enum Fact {
 /// Name of the file that the other dialects extend directly or indirectly.
 const BASE: &str = "ansi";
 
-/// Returns the files of the base and of all dialects, each with the index of the file that it extends. A file comes
+/// Returns the files for the base and for all dialects, each with the index of the file that it extends. A file comes
 /// after the file that it extends.
 fn dialect_files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
     let entries = std::fs::read_dir(folder).map_err(|e| vec![format!("{}: {e}", folder.display())])?;
@@ -290,7 +290,7 @@ fn is_escaped_by_backslash(
     }
 }
 
-/// Sets the cells of a key. `NAME.key` applies to one overload, and `NAME` to all overloads without a separate entry.
+/// Sets the cells for a key. `NAME.key` applies to one overload, and `NAME` to all overloads without a separate entry.
 /// Function names may contain a dot.
 #[allow(clippy::too_many_arguments, reason = "the parts of one table")]
 fn set_cells(
@@ -529,8 +529,8 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     out
 }
 
-/// Returns the lengths of the words as bits: one bit per length. The index is the low five bits of the first letter,
-/// which are the same in upper and lower case.
+/// Returns the lengths of the words as bit sets with one bit per length. The index is the low five bits of a word's
+/// first letter, which are the same in upper and lower case.
 fn word_lengths(words: &[String]) -> [u32; 32] {
     let mut lengths = [0; 32];
     for word in words {

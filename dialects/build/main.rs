@@ -1,4 +1,4 @@
-//! Compiles the TOML files of this folder into static tables.
+//! Compiles the TOML files in this folder into static tables.
 
 mod catalogue;
 mod dialects;

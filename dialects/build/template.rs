@@ -4,7 +4,7 @@ mod scope;
 
 use crate::part::NEUTRAL;
 
-/// Template node. It corresponds to `part::Part`, but owns its operands.
+/// Template node, which corresponds to `part::Part` but owns its operands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
     Word(String),
@@ -188,7 +188,7 @@ struct Reader<'a> {
     params: &'a [String],
 }
 
-/// Keywords that can follow an expression inside a call or a subquery. They end the expression.
+/// Keywords that end an expression inside a call or a subquery.
 const JOINING: [&str; 22] = [
     "from",
     "as",

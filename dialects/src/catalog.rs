@@ -1,4 +1,4 @@
-//! Functions of the formula language, from `dialects/functions/*.toml`.
+//! Functions in the formula language, from `dialects/functions/*.toml`.
 
 use crate::tables;
 use crate::types::Level;
@@ -47,7 +47,7 @@ pub fn id_of(function: &Function) -> Option<FunctionId> {
     function.overloads.first().map(|o| overload_owner(o.id))
 }
 
-/// Returns the id of an internal function, which only the compiler and definitions of functions call.
+/// Returns the id of an internal function, which only the compiler and function definitions call.
 pub fn find_internal(name: &str) -> Option<FunctionId> {
     let is_named = |f: &&Function| f.internal && f.name == name;
     tables::FUNCTIONS.iter().find(is_named).and_then(id_of)

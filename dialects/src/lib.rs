@@ -1,10 +1,10 @@
-//! Functions of the formula language and SQL dialects, as static tables.
+//! Functions in the formula language, and SQL dialects, as static tables.
 //!
 //! The tables come from the TOML files next to this crate. `functions/*.toml` defines the parameters, result and
 //! meaning of each function, and a SQL template. `ansi.toml` and one file per dialect define the syntax of names,
 //! strings and literals, the capabilities of the warehouse, and the templates that differ. The build script reads these
-//! files, checks them against each other and writes static data. A mistake in a file stops the build with the file and
-//! line. A program reads no files at run time.
+//! files, checks them against each other and writes static data. A mistake in a file stops the build with an error that
+//! names the file and line. No files are read at run time.
 //!
 //! - [`catalog`] looks up functions by name and returns their signatures, documentation, null rules and levels.
 //! - [`Dialect`] is a SQL dialect: its facts, its literals, its template for each overload, and its quoting of names and strings. User text enters
@@ -12,7 +12,7 @@
 //! - [`Type`] and [`Level`] are the types of values and the levels at which they are computed.
 //! - [`tables`] contains the data itself, for code that writes SQL from it.
 //!
-//! Other crates do not compare dialects. They use facts, literals and templates. To add a function or a dialect, edit
+//! Other crates do not compare dialects, but use facts, literals and templates. To add a function or a dialect, edit
 //! the TOML files. `README.md` in this folder explains how.
 //!
 //! ```
@@ -35,7 +35,7 @@
 
 pub mod catalog;
 pub mod dialect;
-/// Hash tables of names whose lookup ignores case.
+/// Hash tables of names, with lookups that ignore case.
 pub mod hash;
 pub mod tables;
 mod types;

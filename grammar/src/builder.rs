@@ -1,4 +1,5 @@
-//! Functions for the actions of the grammar. They add nodes to the arena and resolve precedence in operator chains.
+//! Functions that the grammar's actions call. These functions add nodes to the arena and resolve precedence in operator
+//! chains.
 
 use super::terminal::Terminal;
 use formulac_syntax::ast::{Ast, BinaryOp, Call, Definition, Expr, ExprId, Sign};
@@ -6,10 +7,10 @@ use formulac_syntax::diag::{Code, Diagnostic};
 use formulac_syntax::lex::{DefinitionHead, Token};
 use formulac_syntax::span::Span;
 
-/// Chain of operands and operators that is being parsed. It holds the height of the builder's stack after the last
-/// operand of the chain. A single operand, as in most arguments, is not on the stack. In this case the chain holds its
-/// node, with the flag `SINGLE_OPERAND`. Error recovery may abandon a chain, so every operation on a chain first
-/// truncates the stack to the height that the chain holds.
+/// Chain of operands and operators that is being parsed. The chain holds the height of the builder's stack after its
+/// last operand. A single operand, as in most arguments, is not on the stack. In this case, the chain holds the
+/// operand's node, marked with the flag `SINGLE_OPERAND`. Error recovery may abandon a chain, so every operation on a
+/// chain first truncates the stack to the height that the chain holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain(u32);
 
@@ -17,7 +18,7 @@ pub struct Chain(u32);
 /// fewer bytes.
 const SINGLE_OPERAND: u32 = 1 << 31;
 
-/// List of arguments that is being parsed. It holds the height of the argument stack.
+/// Argument list that is being parsed. The list holds the height of the argument stack.
 #[derive(Clone, Copy, Debug)]
 pub struct PendingList(u32);
 
@@ -41,7 +42,7 @@ struct Operand {
     span: Span,
 }
 
-/// Stacks of the builder, which are reused for the next text.
+/// The builder's stacks, which are reused for the next text.
 #[derive(Debug, Default)]
 pub struct Stacks {
     operands: Vec<Operand>,
@@ -50,7 +51,7 @@ pub struct Stacks {
 }
 
 impl Stacks {
-    /// Returns the number of arguments in a list. Before that, truncates the stack to the end of the list.
+    /// Truncates the stack to the end of a list, then returns the number of arguments in the list.
     #[inline]
     fn count(&mut self, list: PendingList) -> u32 {
         self.args.truncate(list.0 as usize);
@@ -105,7 +106,7 @@ impl<'s> AstBuilder<'s> {
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.broken |= diagnostic.is_error();
-        // Errors that are only consequences of an unclosed text or reference are not reported.
+        // Errors that merely result from an unclosed text or reference are not reported.
         let follows = matches!(diagnostic.kind(), Code::UnexpectedToken | Code::ExpectedExpression);
         if !(follows && self.heads.as_slice().first().is_some_and(|h| h.swallowed)) {
             self.diagnostics.push(diagnostic);
@@ -157,8 +158,7 @@ impl<'s> AstBuilder<'s> {
         }
     }
 
-    /// Adds an operator and its right operand. Before that, completes the earlier operators that bind at least as
-    /// tightly.
+    /// Completes the earlier operators that bind at least as tightly, then adds an operator and its right operand.
     #[inline]
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
         self.cut(chain);

@@ -1,4 +1,4 @@
-//! Error messages of the parser that recovers from errors.
+//! Error messages from the recovering parser.
 
 use lalrpop_util::{ErrorRecovery, ParseError};
 

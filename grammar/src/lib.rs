@@ -1,4 +1,4 @@
-//! Parser of formulas: builds the syntax tree from the tokens of `formulac-syntax`. It is the only crate that uses
+//! Parser for formulas: builds the syntax tree from the tokens that `formulac-syntax` returns. No other crate uses
 //! LALRPOP.
 //!
 //! [`parse()`] reads a file of definitions or a single formula and always returns a tree. A syntax error becomes an
@@ -6,9 +6,9 @@
 //! passes check function names, numbers of arguments and types.
 //!
 //! `formula.lalrpop` in this folder defines the grammar. The generated parser parses operators as a flat chain, and the
-//! builder resolves precedence. A hand-written loop parses well-formed text, which takes a third of the time. If the
-//! loop rejects the text, the LALRPOP parser parses it again and recovers from the errors. A property test checks that
-//! both parsers agree.
+//! builder resolves precedence. A hand-written loop parses well-formed text in a third of the time. If the loop rejects
+//! the text, the LALRPOP parser parses it again and recovers from the errors. A property test checks that both parsers
+//! agree.
 //!
 //! [`reference()`], [`quote`] and [`unquote`] read and write the contents of single tokens: references such as
 //! `${view.field[month]}`, and strings.
@@ -120,7 +120,7 @@ pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSou
         &mut ast,
         &mut diagnostics,
     );
-    // If the text contains nothing to parse, as in `=/*`, the diagnostics are not yet in the order of the text.
+    // If the text contains nothing to parse, as in `=/*`, the diagnostics are not yet in source order.
     formulac_syntax::diag::sort(&mut diagnostics);
     (
         ParsedSource {
@@ -131,7 +131,7 @@ pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSou
     )
 }
 
-/// Buffers of the parser, which are reused for the next text.
+/// The parser's buffers, which are reused for the next text.
 #[derive(Debug, Default)]
 pub struct ParseBuffers {
     lexed: lex::Lexed,
@@ -290,7 +290,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Both parsers accept the same texts, whatever the sequence of tokens.
+        /// Both parsers accept the same texts, for any sequence of tokens.
         #[test]
         fn both_parsers_take_the_same_texts(words in prop::collection::vec(prop::sample::select(vec![
             "a", "b", "view.f", "f(", "g(", "(", ")", ")", ",", "+", "-", "*", "^", "=", "!=", "==", "&", "%", ":", "[month]", "[", "]",

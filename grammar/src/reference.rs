@@ -1,4 +1,4 @@
-//! Parser for the parts of `view.field` and of `${view.field[timeframe]:total}`.
+//! Parser for the parts of references such as `view.field` and `${view.field[timeframe]:total}`.
 
 use formulac_syntax::span::Span;
 

@@ -1,8 +1,9 @@
-//! Parser of well-formed formulas. It is a loop with a stack of open levels.
+//! Parser for well-formed formulas: a loop with a stack of open levels.
 //!
 //! `formula.lalrpop` defines the grammar. The generated parser recovers from errors and explains them, but its tables
-//! make it three times as slow. This parser accepts the same texts, if they have no errors, and gives up at the first
-//! unexpected token. The generated parser then parses the text from the start. Tests check that both agree.
+//! make it three times as slow. This parser accepts every error-free text that the generated parser accepts, and gives
+//! up at the first unexpected token. The generated parser then parses the text from the start. Tests check that both
+//! parsers agree.
 
 use super::builder::{Arguments, AstBuilder, Chain, PendingList};
 use super::terminal::{Terminal, TerminalKind};
@@ -80,7 +81,7 @@ struct WellFormedReader<'p, 'b, 's> {
     outer: &'b mut Vec<BracketLevel>,
 }
 
-/// Parses all formulas of the tokens, which end with [`Token::Last`]. Returns `None` if the text has an error. The
+/// Parses all formulas in the tokens, which end with [`Token::Last`]. Returns `None` if the text has an error. The
 /// caller must then discard the tree.
 pub(super) fn parse(
     builder: &mut AstBuilder<'_>,

@@ -1,5 +1,5 @@
-//! Merges a newly generated file with the existing file. Keeps the layout of the existing file, and the edits that no
-//! spec can express.
+//! Merges a newly generated file with the existing file. The merge keeps the existing file's layout and the edits that
+//! no spec can express.
 
 use super::hand_edits::HandEditKind;
 use super::{lines, state};
@@ -23,7 +23,7 @@ pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, text
     }
 }
 
-/// Returns the parts that [`merge_without_base`] cannot merge: parts of a query if there are any, otherwise lines.
+/// Returns the parts that [`merge_without_base`] cannot merge: parts of the query if there are any, otherwise lines.
 pub(super) fn merge_clashes(
     path: &str,
     model: &str,
@@ -83,8 +83,8 @@ pub fn with_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> 
     })
 }
 
-/// Merges properties by their values. The hashes are taken from the newly generated properties, so they are the same on
-/// all sides.
+/// Merges properties by value. All three texts get the hashes of the newly generated properties, so that the hashes
+/// never differ.
 fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     let rules = Rules::new()
         .list("models", &["name"])

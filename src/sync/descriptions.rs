@@ -24,19 +24,19 @@ struct OmniDescription {
     line: usize,
 }
 
-/// Actions that follow from the descriptions in Omni.
+/// Changes to dbt's files and to specs that result from descriptions in Omni.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DescriptionActions {
     /// Changes to the files that describe nodes.
     pub plans: Vec<ModelPlan>,
-    /// Edits of models that are generated from specs, as pairs of model and edit.
+    /// Edits to models that are generated from specs, each with the name of its model.
     pub of_specs: Vec<(String, HandEdit)>,
-    /// Descriptions that cannot be transferred to dbt, as pairs of location and reason.
+    /// Descriptions that cannot be transferred to dbt, each with its location and the reason.
     pub refused: Vec<(String, String)>,
 }
 
-/// A view that was pulled, with its current file in Omni's folder.
+/// Pulled view, with its current file in Omni's folder.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PulledView {
@@ -150,17 +150,17 @@ impl PulledView {
         with_description(&self.text, at, found?, description)
     }
 
-    /// Returns the columns, each with the name of its dimension and the dimension as it was pulled.
+    /// Returns the columns, each with the name of its dimension and the dimension from the last pull.
     fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
-        // The dimensions of columns come first, in the order of the columns.
+        // Column dimensions come first, in column order.
         let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
         let both = self.record.columns.iter().zip(dimensions);
         both.filter_map(|((column, _), (name, was))| Some((column.as_str(), name.text()?, was)))
     }
 }
 
-/// Returns a properties file with this description of a node or of one of its columns. Returns `None` if the file does
-/// not describe the node or cannot be edited.
+/// Returns a properties file with this description for a node or for one of the node's columns. Returns `None` if the
+/// file does not describe the node or cannot be edited.
 #[must_use]
 pub fn set_description_in_properties(
     node: &DbtNode,
@@ -180,7 +180,7 @@ pub fn set_description_in_properties(
     }
 }
 
-/// Returns a YAML file with this description of the node at a path.
+/// Returns the YAML file with a new description for the node at a path.
 fn with_description(text: &str, at: Path, found: &Node, description: Option<&str>) -> Option<String> {
     let at = at.key("description");
     let change = match description {
@@ -386,7 +386,7 @@ fn column_node<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
     })
 }
 
-/// Returns the edit that sets the description of the node or of one of its columns.
+/// Returns the edit that sets the description for the node or for one of the node's columns.
 fn description_edit(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
     let value = YamlValue::text(text);
     let after = vec!["name".to_owned()];

@@ -1,4 +1,4 @@
-//! File operations of a transaction. Only the command uses real files. Tests use a disk whose operations can fail.
+//! File operations for a transaction. Only the command uses real files. Tests use a disk whose operations can fail.
 
 use std::io;
 
@@ -15,7 +15,8 @@ pub trait Disk {
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be written. A part of the contents may have been written.
+    /// Returns an error if the file cannot be written. In that case, part of the contents may already have been
+    /// written.
     fn write(&mut self, path: &str, bytes: &[u8], like: Option<&str>) -> io::Result<()>;
 
     /// Moves a file. An existing file at the destination is replaced.
@@ -56,7 +57,7 @@ pub trait Disk {
     /// Returns an error if the folder cannot be read.
     fn list(&mut self, path: &str) -> io::Result<Vec<String>>;
 
-    /// Flushes the file names of a folder to the disk.
+    /// Flushes a folder's file names to the disk.
     ///
     /// # Errors
     ///

@@ -6,16 +6,16 @@ use crate::dbt::{YamlOutput, write_value};
 use crate::verify::{ColumnCounts, Counts};
 use crate::yaml::{self, Node};
 
-/// The folder of the evidence, relative to the project's folder.
+/// Folder for evidence files, relative to the project's folder.
 pub const EVIDENCE: &str = ".formulac/evidence";
 /// The first line of an evidence file.
 const HEADER: &str = "# Results of the last `formulac verify` of this model; formulac updates this file.\n";
-/// Placeholder for the formula. It appears in the place where other comparisons name a relation.
+/// Placeholder for the formula. The placeholder appears where other comparisons name a relation.
 const FORMULA: &str = "its formula";
 /// Maximum number of rows that a merge request quotes.
 const QUOTED: usize = 3;
 
-/// Results of the verification of a model.
+/// Verification results for a model.
 ///
 /// ```
 /// use formulac_sync::{Evidence, Proof};
@@ -83,19 +83,19 @@ pub struct Proof {
     pub with: Option<String>,
     /// Result of the comparison.
     pub verdict: Verdict,
-    /// Reason why the comparison was not possible, if it failed.
+    /// Reason why the comparison was not possible. `None` if the comparison was possible.
     pub why: Option<String>,
-    /// `true` if the rows of the formula were used in place of the model because the model is not built.
+    /// `true` if the formula's rows replaced the model's rows in the comparison, because the model is not built.
     pub of_formula: bool,
     /// Columns that identify a row.
     pub keys: Vec<String>,
-    /// Largest allowed difference between two numbers, if it was set.
+    /// Largest allowed difference between two numbers. `None` if no difference was set.
     pub tolerance: Option<String>,
     /// Row counts of the comparison.
     pub counts: Counts,
     /// Sentences that name the columns missing on one side.
     pub lacking: Vec<String>,
-    /// The worst rows, one line per row.
+    /// The rows that differ most, one line per row.
     pub worst: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ impl Proof {
         self.ours.as_deref().unwrap_or(own)
     }
 
-    /// Returns the result in one line, for example `10 of 10 rows within 0.01`.
+    /// Returns the result on one line, for example `10 of 10 rows within 0.01`.
     #[must_use]
     pub fn message(&self) -> String {
         if let (Verdict::NotCompared, why) = (self.verdict, &self.why) {
@@ -184,8 +184,7 @@ impl Evidence {
         }
     }
 
-    /// Describes the compared values for a reviewer: the number of rows that agree, or the worst of the rows that
-    /// differ.
+    /// Describes the compared values for a reviewer: the number of rows that agree, or the rows that differ most.
     #[must_use]
     pub fn describe_values(&self) -> String {
         let worst = self
@@ -215,8 +214,8 @@ impl Evidence {
         }
     }
 
-    /// Returns the contents of the evidence file. The contents depend only on the results, not on the time or the
-    /// person.
+    /// Returns the contents of the evidence file. The contents depend only on the results, not on the time of the
+    /// verification or the person who ran it.
     #[must_use]
     pub fn text(&self) -> String {
         let word = |text: &str| YamlOutput::Dbt(text.to_owned());

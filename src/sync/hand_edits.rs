@@ -1,4 +1,4 @@
-//! Manual changes in generated files, grouped by definition and property.
+//! Manual changes to generated files, grouped by definition and property.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::yaml_edit::YamlValue;
 pub enum Property {
     /// The formula that computes the definition.
     Formula,
-    /// The description for people.
+    /// The human-readable description.
     Description,
     /// The dbt tests of a column or model.
     Tests,
@@ -45,7 +45,7 @@ impl fmt::Display for Property {
     }
 }
 
-/// A manual change in a generated file.
+/// A manual change to a generated file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HandEdit {
@@ -67,7 +67,7 @@ pub struct HandEdit {
     pub after: Option<String>,
     /// Reason why no spec can express the edit, if the edit stays only in the file.
     pub why: Option<String>,
-    /// The values of the property before and after the edit. They are transferred to the spec.
+    /// The property's values before and after the edit, which are transferred to the spec.
     pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
 
@@ -156,7 +156,7 @@ pub(super) fn hand_edits_between(
         (Some(before), Some(after)) => properties_between(&path, md_path.as_deref(), &before, &after, &mut edits),
         _ => edits.push(whole_file_edit(&path, &yml, &now, Property::Text)),
     }
-    // Reports other changes that are not compared individually, such as the order of columns. Changes in layout and
+    // Reports other changes that are not compared individually, such as the order of columns. Changes to layout and
     // comments are not edits.
     if edits.len() == before {
         if !have_same_values(&now, &yml) {
@@ -172,7 +172,7 @@ pub(super) fn hand_edits_between(
     edits
 }
 
-/// Returns one edit for the complete file.
+/// Returns a single edit that covers the complete file.
 fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) -> HandEdit {
     let line = 1 + before
         .lines()
@@ -193,8 +193,8 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
     }
 }
 
-/// Adds the edits in a model's SQL: first the edits of columns, then the edits of other parts. Changes in layout,
-/// comments and the order of columns are not edits.
+/// Adds the edits in a model's SQL: first the edits to columns, then the edits to other parts. Changes to layout,
+/// comments and column order are not edits.
 fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
     let found = Edits::from_texts(written, now, dialect);
     let begin = edits.len();

@@ -14,7 +14,7 @@ pub fn merge(base: &str, ours: &str, theirs: &str) -> Option<String> {
     diffy::merge(base, ours, theirs).ok()
 }
 
-/// Returns the lines that prevent a merge: for each conflict, the lines of the base, of `ours` and of `theirs`.
+/// Returns the lines that prevent a merge: for each conflict, the lines from the base, from `ours` and from `theirs`.
 pub(super) fn conflicts(base: &str, ours: &str, theirs: &str) -> Vec<[String; 3]> {
     let Err(marked) = diffy::merge(base, ours, theirs) else {
         return Vec::new();

@@ -7,12 +7,12 @@ use super::transaction::content_hash;
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
-/// The folder of the log entries, relative to the project's folder.
+/// Folder for log entries, relative to the project's folder.
 pub const LOG: &str = ".formulac/log";
-/// Action of a log entry for a command that was refused because its caller lacks the required role. The command changed
-/// nothing, so the refusal has no separate number. It takes the number of the last entry before it.
+/// Action recorded for a command that was refused because its caller lacks the required role. The command changed
+/// nothing, so the refusal has no number of its own and takes the number of the last entry before it.
 pub const REFUSED: &str = "refused";
-/// Number of characters of a hash that identify an entry.
+/// Number of hash characters that identify an entry.
 const SHORT: usize = 12;
 
 /// An action recorded in the log.
@@ -146,7 +146,7 @@ pub struct NumberedEntry {
 pub struct Log {
     /// Entries sorted by number, then by time. Every entry comes after its parents.
     pub entries: Vec<NumberedEntry>,
-    /// Faults, as pairs of file name and description.
+    /// Faults, each with the name of its file and a description.
     pub faults: Vec<(String, String)>,
 }
 
@@ -281,7 +281,8 @@ fn number_entries(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<Stri
     numbers
 }
 
-/// Gives each refusal the highest number of the entries before it, so that the refusal is listed after them.
+/// Gives each refusal the highest number among the entries before it, so that the refusal is listed after these
+/// entries.
 fn number_refusals(entries: &mut [NumberedEntry]) {
     let (refused, mut changed): (Vec<&mut NumberedEntry>, Vec<&mut NumberedEntry>) =
         entries.iter_mut().partition(|logged| logged.entry.did == REFUSED);
@@ -369,8 +370,8 @@ mod tests {
             [&second]
         );
         assert_eq!(all.find_entries(&refused.hash()[..8]).len(), 1);
-        // A refusal that was recorded in this work tree has no parents. It is listed after the entries that existed at
-        // its time.
+        // A refusal that was recorded in this work tree has no parents, and is listed after the entries that already
+        // existed at that time.
         let own = LogEntry {
             did: REFUSED.to_owned(),
             ..entry("2026-01-01T00:00:00.5Z", &[])

@@ -1,4 +1,5 @@
-//! Text of a merge request: the changes in a plan, the checks, the people affected, and how to undo the changes.
+//! Text of a merge request: the changes in a plan, the checks, the people affected, and the command that undoes the
+//! changes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,7 +26,7 @@ pub struct MergeRequest {
     pub not_run: Vec<String>,
     /// Verification results of each created or updated model.
     pub values: Vec<ReportedValues>,
-    /// Impact of the change, as Markdown. `None` if it is not known.
+    /// Impact of the change, as Markdown. `None` if the impact is not known.
     pub reaches: Option<String>,
     /// Number of approvals that each role must give.
     pub needs: Vec<(String, usize)>,
@@ -102,7 +103,7 @@ impl PromisedTests {
 
 impl MergeRequest {
     /// Returns the complete text of the merge request as Markdown. Names, formulas and SQL come from files that many
-    /// people edit, so the text escapes them to keep them from acting as markup.
+    /// people edit, so they are escaped and cannot act as markup.
     #[must_use]
     pub fn text(&self, plan: &Plan) -> String {
         let mut out = String::new();
@@ -243,7 +244,7 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     }
 }
 
-/// Writes the diffs of SQL and of other files in collapsed sections.
+/// Writes the diffs for SQL and for other files into collapsed sections.
 fn write_details(out: &mut String, plan: &Plan) {
     let files = plan.models.iter().flat_map(|model| &model.files);
     let changed = files.filter(|file| !file.path.starts_with(STATES));

@@ -1,4 +1,4 @@
-//! Plan of a push. A plan is pure data. Creating a plan changes no files.
+//! Plan for a push. A plan is pure data, and creating one changes no files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,11 +12,11 @@ use super::state::{PushState, normalize_lines};
 use crate::CompiledSpec;
 use crate::dbt::is_same_content;
 
-/// Folder of the bases, relative to the project's folder.
+/// Folder for the models' bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
 
-/// Path of the file with the facts about the data with which models were last generated. The path is relative to the
-/// project's folder.
+/// Path of the file that records the facts about the data used when models were last generated. The path is relative to
+/// the project's folder.
 pub const KNOWN: &str = ".formulac/state/known.yml";
 
 /// Returns the path of a model's base, relative to the project's folder.
@@ -57,7 +57,7 @@ impl Action {
     }
 }
 
-/// A change in a property of a model or of a definition.
+/// A change to a property of a model or definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlannedChange {
@@ -141,8 +141,8 @@ impl ModelPlan {
         self
     }
 
-    /// Creates the plan for one model. `base` is the spec of the last push, compiled now. `None` if nothing changed
-    /// since that push. `before` has the current contents of the spec file and the state file.
+    /// Creates the plan for one model. `base` is the spec from the last push, compiled again now, or `None` if nothing
+    /// has changed since that push. `before` holds the current contents of the spec file and the state file.
     ///
     /// A model without a state file was never pushed.
     #[must_use]
@@ -203,7 +203,7 @@ impl ModelPlan {
         {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
         }
-        // The removal of the spec is part of the change too.
+        // Removing the spec is also part of the change.
         if action == Action::Delete {
             paths.push(spec.clone());
         }
@@ -268,8 +268,8 @@ impl ModelPlan {
 }
 
 impl PushState {
-    /// Returns a base for a model that was never pushed. Requires that somebody edited the model's files and that the
-    /// spec still generates the files as they were before these edits. Returns `None` otherwise.
+    /// Returns a base for a model that was never pushed. Returns `None` unless somebody edited the model's files and
+    /// the spec still generates these files as they were before the edits.
     #[must_use]
     pub fn from_written(model: &str, ours: &CurrentSpec, found: &BTreeMap<String, String>) -> Option<Self> {
         let both = || {
@@ -284,7 +284,7 @@ impl PushState {
         Some(Self::from_pushed(model, ours))
     }
 
-    /// Returns the base that a push of a spec stores.
+    /// Returns the base that is stored when a spec is pushed.
     #[must_use]
     pub fn from_pushed(model: &str, ours: &CurrentSpec) -> Self {
         let mut state = Self::new(model, &ours.spec, &ours.source);
@@ -366,7 +366,8 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
             before.get(about).map(StatedProperties::text),
             after.get(about).map(StatedProperties::text),
         );
-        // A column without a description is described by its formula, whose change may be listed already.
+        // If a column has no description, its formula is used as the description, and the change to that formula may
+        // already be listed.
         let is_told = changes
             .iter()
             .any(|told| told.definition == about.column && told.before == was && told.after == is);
@@ -383,7 +384,7 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     changes
 }
 
-/// Plan of a push.
+/// Plan for a push.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
@@ -395,7 +396,7 @@ pub struct Plan {
     pub known: Option<KnownChange>,
 }
 
-/// A change to `known.yml`, which stores the facts about the data with which models were generated.
+/// A change to `known.yml`, which stores the facts about the data that were used to generate the models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownChange {
     /// The file.

@@ -184,8 +184,8 @@ fn doc_call(text: &str) -> Option<&str> {
     Some(name.trim_matches(['\'', '"'])).filter(|name| !name.contains(['\'', '"', ',']))
 }
 
-/// Returns the docs blocks of a file by name, each with the line number on which its text begins. `raw` blocks, which
-/// protect text from Jinja, are removed.
+/// Returns the docs blocks of a file by name, each with the number of the line on which its text begins. `raw` blocks,
+/// which protect text from Jinja, are removed.
 fn docs_blocks(md: &str) -> BTreeMap<String, (String, usize)> {
     let mut found = BTreeMap::new();
     let mut rest = md;

@@ -1,5 +1,5 @@
-//! Reconciles a model's spec with its files after both changed since the base. It merges the changes, transfers changes
-//! from one side to the other, and reports conflicts that a person must resolve.
+//! Reconciles a model's spec with its files after both changed since the base. This module merges the changes,
+//! transfers changes from one side to the other, and reports conflicts that a person must resolve.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub struct CurrentSpec {
 }
 
 impl CurrentSpec {
-    /// Creates a spec with its generated files. `models` and `tests` are the folders of models and tests, relative to
+    /// Creates a spec with its generated files. `models` and `tests` are the folders for models and tests, relative to
     /// the project's folder. Returns `None` if the spec generates no model.
     #[must_use]
     pub fn new(spec: &str, source: &str, compiled: CompiledSpec, models: &str, tests: &str) -> Option<Self> {
@@ -70,7 +70,7 @@ impl CurrentSpec {
 pub struct ModelSides<'a> {
     /// Name of the model.
     pub model: &'a str,
-    /// Versions of the base. Empty before the first push. Two versions if git could not merge them.
+    /// Versions of the base: none before the first push, and two if git could not merge them.
     pub bases: &'a [PushState],
     /// The spec. `None` if it was removed.
     pub ours: Option<&'a CurrentSpec>,
@@ -106,7 +106,7 @@ pub struct Conflict {
     pub file: String,
     /// Line number in the file.
     pub line: usize,
-    /// The edit of the file. `None` if the conflict concerns a complete file.
+    /// The edit to the file. `None` if the conflict concerns a complete file.
     pub edit: Option<HandEdit>,
     /// The parts that both sides changed. Empty if the conflict does not concern a file.
     pub clashes: Vec<LayoutClash>,
@@ -138,11 +138,11 @@ pub struct Reconciled {
 /// Tools for converting SQL to formulas and for compiling other versions of a spec.
 #[derive(Clone, Copy, Debug)]
 pub struct ReconcileTools<'t> {
-    /// The compiler for the spec. Its schema has everything that the spec reads.
+    /// The compiler for the spec. The compiler's schema covers everything that the spec reads.
     pub compiler: &'t Compiler,
     /// The decompiler, which all models share.
     pub decompiler: &'t Decompiler,
-    /// The folders of models and tests, relative to the project's folder.
+    /// The folders for models and tests, relative to the project's folder.
     pub folders: (&'t str, &'t str),
     /// New paths of moved files. The keys are the default paths in these folders.
     pub moved: &'t BTreeMap<String, String>,
@@ -221,7 +221,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     done
 }
 
-/// Returns the files that people edited, by path. Files that formulac wrote at any time count as unedited.
+/// Returns the files that people edited, by path. A file whose contents formulac wrote at any time counts as unedited.
 fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_ours = |path: &String, text: &str| {
         let is_one_of =
@@ -262,7 +262,7 @@ struct ReconcileWork<'a> {
     /// The spec with the edits transferred so far.
     ours: CurrentSpec,
     tools: ReconcileTools<'a>,
-    /// The base's spec, compiled now. `None` if it is not needed.
+    /// The base's spec, compiled again now. `None` if the base's spec is not needed.
     before: Option<CurrentSpec>,
     base_said: BTreeMap<PropertyTarget, StatedProperties>,
 }
@@ -311,9 +311,8 @@ impl ReconcileWork<'_> {
         done.kept.push(edit);
     }
 
-    /// Transfers edits of the SQL that only replace words, numbers or symbols, by making the same replacements in the
-    /// spec. If something else was edited too, or if the spec has changed in the same places, each edit is examined
-    /// individually.
+    /// Transfers SQL edits that merely replace words, numbers or symbols, by making these replacements in the spec. If
+    /// something else was edited too, or if the spec has changed in these places, each edit is examined individually.
     fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
         let of_model = is_in_model_file(self.sides.model);
         let Some(file) = edits.iter().find(|edit| of_model(edit)).map(|edit| edit.file.clone()) else {
@@ -375,7 +374,7 @@ impl ReconcileWork<'_> {
         })
     }
 
-    /// Reconciles an edited column of the SQL. If a formula gives this SQL, transfers that formula to the spec.
+    /// Reconciles an edited SQL column. If a formula compiles to the edited SQL, transfers that formula to the spec.
     fn reconcile_formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
         let Some(found) = self.sides.found.get(&edit.file).map(|text| normalize_lines(text)) else {
             return;
@@ -387,7 +386,7 @@ impl ReconcileWork<'_> {
             .as_ref()
             .and_then(|before| spec_definition(before, &name, edit.cte.as_deref()));
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
-            // The column does not belong to a definition. The column may be a helper column or a column that is passed
+            // The column does not belong to a definition, but may be a helper column or a column that is passed
             // through.
             edit.why = Some("it is not a definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
@@ -432,7 +431,7 @@ impl ReconcileWork<'_> {
         }
     }
 
-    /// Returns the values of the edited property in the base and in the spec, in the format of the file.
+    /// Returns the edited property's values in the base and in the spec, in the file's format.
     fn edited_values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
         if edit.is_whole_file() {
             let of = |files: &BTreeMap<String, String>| files.get(&edit.file).cloned();
@@ -495,7 +494,7 @@ impl ReconcileWork<'_> {
     }
 }
 
-/// Returns a check for edits of a named or located part of a model's SQL.
+/// Returns a predicate that holds for edits to a named or located part of a model's SQL.
 fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
     move |edit| HandEditKind::new(&edit.file, model) == HandEditKind::Model && !edit.is_whole_file()
 }
@@ -675,8 +674,8 @@ fn merge_file(
     }
 }
 
-/// Returns `true` if the two files are a model's properties and docs blocks. A value of the properties may be stored in
-/// a docs block.
+/// Returns `true` if the two files contain a model's properties and docs blocks. A property's value may be stored in a
+/// docs block.
 fn is_same_model_files(one: &str, other: &str) -> bool {
     let stem = |path: &str| {
         path.strip_suffix(".md")

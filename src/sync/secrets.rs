@@ -26,8 +26,8 @@ const PARTS: [&str; 16] = [
 /// Short names of secrets. Each must be a whole word, because `pat` also occurs in `path` and `sas` in `sasha`.
 const WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
 
-/// Prefixes of the tokens of well-known services: GitHub, GitLab, Slack, `OpenAI` and Stripe, AWS, Google, dbt, and
-/// JSON Web Tokens.
+/// Token prefixes of well-known services: GitHub, GitLab, Slack, `OpenAI` and Stripe, AWS, Google, dbt, and JSON Web
+/// Tokens.
 const TOKENS: [&str; 21] = [
     "ghp_",
     "gho_",
@@ -86,8 +86,8 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// Returns variables as YAML with secrets masked: values of names that look secret, addresses with a password,
-/// connection strings and tokens of well-known services.
+/// Returns variables as YAML with secrets masked: values whose names suggest a secret, addresses with a password,
+/// connection strings, and tokens for well-known services.
 ///
 /// ```
 /// use formulac_sync::secrets::mask_secrets;
@@ -130,7 +130,7 @@ pub fn without_secrets(text: &str, vars: &str) -> String {
         })
 }
 
-/// Returns the values that look secret, as start, end and value.
+/// Returns the values that look like secrets, each with its start and end offsets.
 fn find_secrets(vars: &str) -> Vec<(usize, usize, String)> {
     let Ok(Some(root)) = yaml::read(vars, &mut Vec::new()) else {
         return Vec::new();
@@ -165,7 +165,7 @@ fn has_password(text: &str) -> bool {
     before.is_some_and(|(before, _)| before.contains(':'))
 }
 
-/// Returns `true` if the text has the form of a well-known service's token.
+/// Returns `true` if the text looks like a token for a well-known service.
 fn is_token(text: &str) -> bool {
     let is_one_word = text
         .bytes()

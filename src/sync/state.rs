@@ -1,4 +1,4 @@
-//! State of a model after the last push. It is the base for comparisons with the spec and with the files.
+//! State of a model after the last push. The state is the base for comparisons with the spec and with the files.
 
 use std::collections::BTreeMap;
 

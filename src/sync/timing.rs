@@ -7,7 +7,7 @@ use crate::yaml::{self, Node};
 /// Folder of the timing files, relative to the project's folder. Git ignores this folder.
 const TIMINGS: &str = ".formulac/local/timings";
 
-/// Times of one verification of a model.
+/// Durations and timestamp of one model verification.
 ///
 /// ```
 /// use formulac_sync::Timing;

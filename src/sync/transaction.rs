@@ -1,9 +1,9 @@
 //! Transactions that change many files. Either all changes or none are applied, even if the process is killed.
 //!
-//! All new contents are first written to a separate folder. Then a single move puts a journal in place. After that move
-//! the change will be completed. If this run is killed, the next run completes it. Each file is then moved to its final
-//! path. Files that somebody else has changed in the meantime are never touched. If a change fails, it is undone. The
-//! journal is renamed first, so that the next run also undoes the change.
+//! All new contents are first written to a separate folder. A single rename then moves the journal into place. From
+//! that point on, the change will be completed: if this run is killed, the next run completes it. Each file is then
+//! moved to its final path. Files that somebody else has changed in the meantime are never touched. If a change fails,
+//! it is undone. The journal is renamed first, so that the next run also undoes the change.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::disk::Disk;
 
-/// Folder of the pending change, relative to the project's folder.
+/// Folder for the pending change, relative to the project's folder.
 pub const JOURNAL: &str = ".formulac/local/journal";
 
 /// A change to a file.
@@ -93,8 +93,8 @@ const FORWARD: &str = "journal.json";
 const BACKWARD: &str = "undo.json";
 const DRAFT: &str = "journal.json.tmp";
 
-/// Writes a change to the journal's folder, without changing any other file. After this, the change is guaranteed to be
-/// either completed or undone.
+/// Writes a change to the journal's folder, without changing any other file. Once this function succeeds, the change is
+/// guaranteed to be either completed or undone.
 ///
 /// # Errors
 ///
@@ -139,8 +139,8 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         .map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
     disk.rename(&draft, &journal_path(FORWARD))
         .map_err(|error| TransactionFault::Io(draft, error))?;
-    // From here on, the change will be completed. It continues even if the journal's name may not have been written to
-    // the disk yet.
+    // From here on, the change will be completed. The change continues even if the journal's name may not have been
+    // written to the disk yet.
     let _ = disk.flush_folder(JOURNAL);
     Ok(journal)
 }
@@ -349,7 +349,7 @@ impl JournalEntry {
     }
 }
 
-/// Removes the contents of the folder of pending changes.
+/// Removes the contents of the folder for pending changes.
 fn clear(disk: &mut impl Disk) -> Result<(), TransactionFault> {
     let failed = |path: &str| {
         let path = path.to_owned();
@@ -380,8 +380,8 @@ mod tests {
 
     use super::*;
 
-    /// A disk that fails at one operation. It either fails only once or, as if the process had been killed, also fails
-    /// at all later operations.
+    /// A disk that fails at one operation. The disk either fails only once or, as if the process had been killed, also
+    /// fails at all later operations.
     #[derive(Clone, Debug, Default)]
     struct FailingDisk {
         files: BTreeMap<String, Vec<u8>>,

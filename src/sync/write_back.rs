@@ -4,8 +4,8 @@ use super::hand_edits::{HandEdit, Property};
 use super::properties::bare_name;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
-/// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check it.
-/// Empty if no spec can express the edit.
+/// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check that
+/// it contains the edit. Empty if no spec can express the edit.
 pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     let (before, after) = &hand.values;
     match (hand.property, after) {
@@ -59,7 +59,7 @@ fn description_candidates(source: &str, column: Option<&str>, text: &str) -> Vec
         };
         return apply_edits(source, &[first]).into_iter().collect();
     };
-    // The place of the current description is tried first.
+    // The current location of the description is tried first.
     let mut texts: Vec<String> = with_comment_above(source, column, text).into_iter().collect();
     let keys = column_key_path(column, "description");
     texts.extend(

@@ -1,4 +1,4 @@
-//! Managed blocks, which are comments between two markers that are generated as a unit.
+//! Managed blocks: comments between two markers, generated as a unit.
 
 use super::YamlRefusal;
 use super::lines;
@@ -22,7 +22,7 @@ struct YamlBlock<'s> {
     lines: Vec<&'s str>,
 }
 
-/// Block that people edited although its generated text also changed.
+/// Block that people edited and whose generated text also changed.
 #[derive(Debug)]
 pub(super) struct DifferingBlock {
     pub name: String,

@@ -19,9 +19,9 @@ pub(super) struct AddedNode {
 #[derive(Debug, Default)]
 pub(super) struct YamlChanges {
     pub replaced: BTreeMap<YamlNodeId, YamlValue>,
-    /// Removed children, each as the list or mapping and the child's index.
+    /// Removed children, each identified by its list or mapping and its index.
     pub removed: HashSet<(YamlNodeId, usize)>,
-    /// Added children, by list or mapping, and by the number of existing children before them.
+    /// Added children, keyed by list or mapping and then by the number of existing children before them.
     pub added: BTreeMap<YamlNodeId, BTreeMap<usize, Vec<AddedNode>>>,
     /// New contents of a file that was empty.
     pub whole: Option<YamlValue>,

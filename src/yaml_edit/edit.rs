@@ -35,7 +35,7 @@ pub enum Edit {
     },
 }
 
-/// Applies edits. All paths refer to the file before any of the edits.
+/// Applies edits. All paths refer to the original file, before any edit is applied.
 ///
 /// Only the bytes of the edited values change. The function parses the result again and checks that it has the expected
 /// value.

@@ -1,8 +1,9 @@
 //! Edits YAML files that people write. The comments, order, quotes and line breaks of all other parts are kept.
 //!
-//! [`apply_edits`] sets, adds and removes values. [`merge`] transfers the changes in a generated text to a file that people
-//! have edited in the meantime. Both return the new text, or a [`YamlRefusal`] with a reason. They parse each new text
-//! and compare its values with the expected values, so they never return a text with a different meaning.
+//! [`apply_edits`] sets, adds and removes values. [`merge`] transfers the changes in a generated text to a file that
+//! people have edited in the meantime. Both return the new text, or a [`YamlRefusal`] with a reason. Both functions
+//! parse each new text and compare its values with the expected values, so they never return a text with a different
+//! meaning.
 //!
 //! ```
 //! use formulac_yaml_edit::{Edit, Path, YamlValue, apply_edits};

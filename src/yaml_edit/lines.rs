@@ -85,7 +85,7 @@ pub(super) fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
     }
 }
 
-/// Returns the offset after an anchor `&a` and a tag `!t`, if the node has either of them.
+/// Returns the offset after an anchor `&a` and a tag `!t`, if the node has one or both.
 pub(super) fn skip_properties(source: &str, from: usize, has_some: bool) -> usize {
     let mut at = from;
     while has_some && source.get(at..).unwrap_or_default().starts_with(['&', '!']) {

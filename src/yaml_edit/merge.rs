@@ -24,7 +24,7 @@ pub struct KeptValue {
     pub new: Option<YamlValue>,
 }
 
-/// Result of a merge: the new text of the file, and its differences from the old text.
+/// Result of a merge: the new text of the file, and the differences from the old text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MergedText {
     /// Contents of the new file.
@@ -155,8 +155,8 @@ enum MergeNames<'r> {
     Scalars,
 }
 
-/// Returns the children of a list or mapping by name. Returns `None` if two children have the same name, or if a list
-/// of scalars contains other values.
+/// Returns the children of a list or mapping, keyed by name. Returns `None` if two children have the same name, or if a
+/// list of scalars contains other values.
 fn named_children<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'_>) -> Option<NamedItem<'t>> {
     let mut named = NamedItem::none();
     let Some(id) = id else { return Some(named) };

@@ -1,4 +1,4 @@
-//! Paths of values. A path consists of keys, and of list items, which are identified by values.
+//! Paths to values. Each segment of a path is a key or a list item, and list items are identified by values.
 
 use std::fmt;
 

@@ -26,7 +26,7 @@ pub(super) fn flow_pair(key: &str, value: &YamlValue) -> String {
     format!("{}: {}", flow_text(key), format_flow(value))
 }
 
-/// Formatted value after a key or a dash: the rest of the line, and the complete lines below.
+/// Formatted value after a key or a dash: the rest of the line, and the complete lines below it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rendered {
     pub head: String,

@@ -3,8 +3,8 @@
 use super::path::{Path, PathPattern};
 use super::value::YamlValue;
 
-/// Rules for a merge. They specify how list items are identified, and which values are marked when they are no longer
-/// generated.
+/// Rules for a merge. The rules specify how list items are identified, and which values are marked when they are no
+/// longer generated.
 ///
 /// ```
 /// use formulac_yaml_edit::{RuleMark, Rules, YamlValue};
@@ -93,7 +93,7 @@ pub struct RuleMark {
 
 impl RuleMark {
     /// Creates a mark that changes nothing except for the note. The note is added as a comment after each key that the
-    /// mark sets. It distinguishes the key from a key that a person set.
+    /// mark sets. The note distinguishes the key from a key that a person set.
     #[must_use]
     pub fn new(note: &str) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Splices, which are byte ranges of a file with their replacements. All other bytes are unchanged.
+//! Splices: byte ranges in a file, each with its replacement. All other bytes are unchanged.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -356,8 +356,8 @@ impl<'t> Splicer<'t, '_> {
         if is_gap { between.to_owned() } else { " ".to_owned() }
     }
 
-    /// Returns the children to add to a collection, each group with the index of the remaining child before which it is
-    /// inserted.
+    /// Returns the groups of children to add to a collection, each with the index of the remaining child before which
+    /// the group is inserted.
     fn additions(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
         let Some(added) = self.changes.added.get(&id) else {
             return Vec::new();

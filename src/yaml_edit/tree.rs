@@ -9,9 +9,9 @@ use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, lines};
 use crate::yaml::{YamlStyle, places::YamlPlaces};
 
-/// Maximum nesting of lists and mappings. The recursion of functions that walk over a tree is limited to this depth.
+/// Maximum nesting of lists and mappings. Functions that walk a tree recurse at most this deep.
 pub(super) const NESTING: usize = 64;
-/// Maximum file size in bytes. Files that people edit are smaller. Other modules also use 32-bit offsets.
+/// Maximum file size in bytes. Files that people edit are smaller, and other modules use 32-bit offsets.
 const LENGTH: usize = 64 << 20;
 
 pub(super) type YamlNodeId = usize;
@@ -229,9 +229,9 @@ struct OpenCollection {
     anchor: usize,
     tagged: bool,
     start: usize,
-    /// Offset after the last child. Before the first child, the earliest possible offset for it.
+    /// Offset after the last child. While there are no children, the earliest possible offset of the first child.
     cursor: usize,
-    /// Key whose value comes next, as its name, start and end.
+    /// Key whose value comes next: the key's name, start and end.
     key: Option<(String, usize, usize)>,
 }
 

@@ -1,4 +1,4 @@
-//! Values of YAML files, independent of their format.
+//! Values in YAML files, independent of their format.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -150,7 +150,7 @@ impl YamlValue {
     }
 }
 
-/// Returns one spelling for all words with the same meaning, such as `null` and `~`.
+/// Returns the common spelling of all words with the same meaning, such as `null` and `~`.
 fn plain_word(bare: &str) -> &str {
     match bare.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => "null",

@@ -1,5 +1,5 @@
-//! Tests artifacts that are truncated, damaged or contain values in the wrong position. The result must be an error or
-//! data, but never a panic.
+//! Tests artifacts that are truncated or damaged, or that contain values in the wrong position. The result must be an
+//! error or data, but never a panic.
 
 use formulac::Dialect;
 use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults, last_results};
@@ -15,8 +15,8 @@ const TEXTS: [&str; 6] = [
     include_str!("dbt_1_12/run_results.json"),
 ];
 
-/// Parses a string as each kind of artifact, and uses the results. Returns the number of kinds of artifact that accept
-/// the text.
+/// Parses a string as each kind of artifact, and uses the results. Returns the number of artifact kinds that accept the
+/// string.
 fn read_as_all(text: &str) -> usize {
     let mut taken = 0;
     let catalog = Catalog::from_text(text);
@@ -60,7 +60,7 @@ fn odd_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Puts a value at the position to which a list of indexes leads.
+/// Puts a value at the position that a list of indexes selects.
 fn put(root: &mut Value, way: &[prop::sample::Index], new: Value) {
     let mut at = root;
     for index in way {

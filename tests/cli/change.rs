@@ -1,4 +1,4 @@
-//! Tests of `formulac change` and `formulac authorize`.
+//! Tests `formulac change` and `formulac authorize`.
 
 use std::fs;
 
@@ -85,7 +85,7 @@ fn a_change_is_proposed_judged_and_authorized() {
 fn approvals_are_of_others_and_of_exactly_this() {
     let place = proposed("change_exact");
     assert_eq!(authorized(&place).0, 4);
-    // Nobody can approve their own changes, whatever their role is.
+    // No user can approve their own changes, not even with the required role.
     be(&place, "eve");
     edit(
         &place,
@@ -443,7 +443,7 @@ fn facts_that_alter_sql_need_approval() {
     );
 }
 
-/// An admin counts only as a user without another role: their approval counts neither for business nor for engineers.
+/// An admin's approval counts neither as an approval by business nor as one by engineers.
 #[test]
 fn an_admin_does_not_count_as_business() {
     let place = proposed("change_admin");
@@ -567,7 +567,7 @@ fn commits_may_have_to_be_signed() {
     commit(&place, "unsigned");
     let (_, told) = authorized(&place);
     assert_eq!(told["not_allowed"][0]["why"], "it has no valid signature");
-    // Key of a user whom git trusts by its configuration.
+    // Key of a user whom the git configuration trusts.
     let key = place.path("key");
     let made = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -588,7 +588,7 @@ fn commits_may_have_to_be_signed() {
     }
     git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S"]);
     assert_eq!(authorized(&place).1["not_allowed"], serde_json::json!([]));
-    // One user signed the commit, but it claims another user as its author.
+    // One user signed the commit, but the commit names another user as its author.
     git(
         &place,
         &[

@@ -1,4 +1,4 @@
-//! Tests of `formulac check`.
+//! Tests `formulac check`.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! Tests of `formulac compile`.
+//! Tests `formulac compile`.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -143,7 +143,7 @@ fn every_dialect() {
     assert_snapshot!(place.transcript());
 }
 
-/// Every key of the JSON is as the contract specifies.
+/// Every key in the JSON output is as the contract specifies.
 #[test]
 fn json_is_the_contracts_object() {
     let place = Place::new("compile_json");
@@ -251,7 +251,7 @@ fn a_worksheet_is_not_taken_for_a_measure() {
     );
 }
 
-/// An error outside the definitions applies to all of them.
+/// An error outside the definitions applies to every definition.
 #[test]
 fn what_is_wrong_with_all_leaves_nothing() {
     let place = Place::new("wrong_with_all");

@@ -1,8 +1,8 @@
-//! Shell completions: commands, the project's specs and models, and functions.
+//! Tests shell completions for commands, the project's specs and models, and functions.
 
 use crate::run::{Place, finish};
 
-/// Returns the completions of the last word, using the protocol of the script that `COMPLETE=bash formulac` prints.
+/// Returns the completions for the last word, using the protocol of the script that `COMPLETE=bash formulac` prints.
 fn offered(place: &Place, words: &[&str]) -> Vec<String> {
     let mut command = place.command(&[&["--", "formulac"], words].concat());
     command

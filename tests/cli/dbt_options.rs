@@ -1,4 +1,4 @@
-//! Options that are passed on to dbt, and the message that formulac is waiting for dbt.
+//! Tests the options that formulac passes on to dbt, and the message that it prints while it waits for dbt.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader};
@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::repository::{begin, commit};
 use crate::run::{Place, Run, finish};
 
-/// Stand-in for dbt. When the test allows it, it records its arguments and its folder of profiles.
+/// Stand-in for dbt. Once the test allows the stand-in to continue, it records its arguments and its profiles folder.
 const DBT: &str = r#"#!/bin/sh
 while [ -n "$WAIT_FOR" ] && [ ! -e "$WAIT_FOR" ]; do sleep 0.05; done
 printf '%s | %s\n' "$(echo "$*" | tr -d '\n')" "$DBT_PROFILES_DIR" >> "$ASKED"

@@ -1,4 +1,4 @@
-//! Tests of `formulac env`.
+//! Tests `formulac env`.
 
 use crate::repository::{be, begin, commit, edit, git, snapshot};
 use crate::roles::place;
@@ -99,7 +99,7 @@ fn using_another_touches_nothing_else() {
             (String::new(), before.clone())
         );
     }
-    // The plan is made for the current environment, and a push to that environment follows its rules.
+    // The plan is made for the current environment, and a push follows the rules of that environment.
     assert_eq!(place.run(&["plan", "--json"]).json()["environment"], "production");
 }
 

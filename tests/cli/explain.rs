@@ -1,4 +1,4 @@
-//! Tests of `formulac explain`.
+//! Tests `formulac explain`.
 
 use insta::assert_snapshot;
 

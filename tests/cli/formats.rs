@@ -1,4 +1,4 @@
-//! Diagnostics in every format, with and without color.
+//! Tests diagnostics in every format, with and without color.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -20,7 +20,7 @@ fn every_format() {
     assert_snapshot!(place.transcript());
 }
 
-/// `--json` prints the command's data, whatever the format of messages.
+/// `--json` prints the command's data, whatever message format is set.
 #[test]
 fn json_and_format() {
     let place = Place::new("json_and_format");

@@ -1,4 +1,4 @@
-//! Tests of `formulac functions`.
+//! Tests `formulac functions`.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! Tests of `formulac generate`.
+//! Tests `formulac generate`.
 
 use crate::run::Place;
 
@@ -267,8 +267,8 @@ fn another_version_of_a_model_takes_no_name_away() {
     );
 }
 
-/// The command reports names of docs blocks, exposures and metrics that dbt or another spec already uses. It also
-/// reports that the project has no calendar.
+/// The command reports names of docs blocks, exposures and metrics that dbt or another spec already uses. The command
+/// also reports that the project has no calendar.
 #[test]
 fn what_is_declared_twice_is_told() {
     let mut place = place("generate_declared");
@@ -426,7 +426,7 @@ fn types_that_decide_the_sql_and_are_not_known_are_noted() {
     assert!(run.exit == 0 && run.err.contains(note), "{}", run.err);
 }
 
-/// Warnings about ten specs take one line per kind of warning. `--verbose`, `check` and JSON output list all of them.
+/// Warnings about ten specs take one line per kind of warning. `--verbose`, `check` and JSON output list all warnings.
 #[test]
 fn warnings_are_grouped() {
     let mut place = Place::new("generate_grouped");

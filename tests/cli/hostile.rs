@@ -77,7 +77,7 @@ fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
     }
 }
 
-/// Creates a project with these artifacts after they were changed.
+/// Creates a project whose artifacts `change` has modified.
 fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     let place = Place::new(name);
     for file in ARTIFACTS {

@@ -1,4 +1,4 @@
-//! Tests of `formulac impact` and `formulac lineage`.
+//! Tests `formulac impact` and `formulac lineage`.
 
 use std::fs;
 use std::process::Command;
@@ -147,7 +147,7 @@ fn lineage_up_and_down() {
     ));
 }
 
-/// Returns the fixture's manifest in its state after `dbt parse`, without compiled SQL.
+/// Returns the fixture's manifest as it is after `dbt parse`, without compiled SQL.
 fn parsed() -> Value {
     let mut manifest: Value = serde_json::from_str(&artifact("manifest.json")).unwrap();
     for node in manifest["nodes"].as_object_mut().unwrap().values_mut() {
@@ -156,8 +156,8 @@ fn parsed() -> Value {
     manifest
 }
 
-/// For code with plain Jinja, the result is the same as with the SQL that dbt compiles. Any other Jinja is reported,
-/// but only for the model that contains it.
+/// Code with plain Jinja gives the same result as the SQL that dbt compiles. Any other Jinja is reported, but only for
+/// the model that contains it.
 #[test]
 fn before_dbt_compile() {
     let place = place("impact_parsed");

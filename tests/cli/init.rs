@@ -1,4 +1,4 @@
-//! Tests of `formulac init`.
+//! Tests `formulac init`.
 
 use insta::assert_snapshot;
 

@@ -1,4 +1,4 @@
-//! Output of the commands with `--json`, checked against `formulac schema json COMMAND` in every test in this folder.
+//! Checks the commands' `--json` output against `formulac schema json COMMAND` in every test in this folder.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -121,7 +121,7 @@ fn compare(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut V
     }
 }
 
-/// The check finds the errors that it is supposed to find.
+/// The check reports each deviation from the schema.
 #[test]
 fn another_shape_is_found() {
     for (out, fault) in [

@@ -90,7 +90,8 @@ pub fn faults_of(schemas: &Value, documents: &[(&str, Value)]) -> Option<Vec<Opt
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Returns the documents in a file of cases, each with whether it must be accepted. Each line is a separate document.
+/// Returns the documents in a case file, each with a flag for whether it must be accepted. Each line is a separate
+/// document.
 fn cases(file: &str) -> Vec<(bool, String)> {
     let text = read(&root("tests/cli/fixtures/json_schema").join(file));
     let mut accepted = true;

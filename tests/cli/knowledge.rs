@@ -266,7 +266,7 @@ fn a_spec_knows_the_models_of_other_specs() {
     );
 }
 
-/// Messages name the dbt command that provides the missing relations and columns. They do not ask for a schema file.
+/// Messages name the dbt command that provides the missing relations and columns, and do not ask for a schema file.
 #[test]
 fn missing_relations_and_columns_name_the_command_of_dbt() {
     let place = project("knowledge_missing");

@@ -1,4 +1,4 @@
-//! Man pages.
+//! Tests the man pages.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Tests of `formulac query` and `formulac model`.
+//! Tests `formulac query` and `formulac model`.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -399,8 +399,8 @@ fn json_of_models() {
     assert_eq!(fault["span"], json!({"start": 41, "end": 47, "line": 3, "column": 18}));
 }
 
-/// A key with several columns that may be NULL is tested with `group by`, whatever their types are, because `group by`
-/// treats NULL as a value.
+/// A key with several columns that may be NULL is tested with `group by`, regardless of the columns' types, because
+/// `group by` treats NULL as a value.
 #[test]
 fn a_grain_is_tested_whatever_is_known_of_it() {
     let place = Place::new("model_grain");
@@ -550,7 +550,7 @@ fn tests_that_read_private_models_are_in_their_group() {
     assert_eq!(made("sales", "staff").1, ["F0641"]);
 }
 
-/// dbt would report a cycle, but a query of the same spec reads a table.
+/// A limit causes a warning in a model, where it also removes rows for downstream models, but not in a plain query.
 #[test]
 fn a_limit_is_warned_of_in_a_model_only() {
     let mut place = place("model_limit");

@@ -106,7 +106,8 @@ fn copied(name: &str) -> Place {
     place
 }
 
-/// Returns the path and the contents of every file in a folder. For links, the text is the target.
+/// Returns the path and the contents of every file in a folder. For a link, returns the target in place of the
+/// contents.
 fn files(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -169,8 +170,8 @@ const COMMANDS: [&[&str]; 16] = [
     &["impact", "orders", "--out", "plans/impact.txt"],
 ];
 
-/// No command writes outside the project. Each case changes the project so that a path leads outside. It lists the
-/// commands that would write there, by their first words.
+/// No command writes outside the project. Each case changes the project so that a path leads outside, and lists the
+/// commands that would write there by their first words.
 #[test]
 #[allow(
     clippy::too_many_lines,
@@ -396,7 +397,7 @@ fn folders_in_which_dbt_never_looks_are_refused() {
         let run = place.run(&["generate", "--output-format", "concise"]);
         (run.exit, run.err)
     };
-    // Some Jinja can be resolved, and some cannot.
+    // formulac can resolve the first Jinja expression, but not the second.
     let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ env_var('NO_SUCH_VARIABLE', 'models') }}\"]\n");
     assert_eq!((exit, err.contains("F0830")), (0, false), "{err}");
     let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ folder_of('models') }}\"]\n");

@@ -1,4 +1,4 @@
-//! Tests of `formulac preview`.
+//! Tests `formulac preview`.
 //!
 //! `FORMULAC_DUCKDB` names the DuckDB program (`tests/setup.sh`). If the variable is not set, the test reports that it
 //! is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.
@@ -184,7 +184,8 @@ fn types_are_those_of_the_data_or_the_schema() {
         (types, values),
         (json!(["text", "integer"]), json!([["x", 2], [null, 4]]))
     );
-    // The same applies to joined relations. Files of relations that the spec does not read are not even opened.
+    // The file for a joined relation is also named after the last part. Files for relations that the spec does not read
+    // are not even opened.
     place
         .write("data/u.csv", "code,name\n010,ten\n")
         .write("data/broken.csv", "a,b\n1\n")
@@ -368,7 +369,7 @@ fn hostile_names_name_nothing_else() {
             run.err
         );
     }
-    // The other files are still listed, to find out whether the spec means one of them.
+    // The other files are still listed, to find out whether the spec refers to one of these files.
     place.write("m.yml", "model: m\nfrom: nothing\nkeep: [k]\n");
     let run = place.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
     assert_eq!(

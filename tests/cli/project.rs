@@ -1,4 +1,4 @@
-//! The project file, and the global options that read it.
+//! Tests the project file, and the global options that read it.
 
 use serde_json::json;
 

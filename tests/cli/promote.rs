@@ -1,4 +1,4 @@
-//! `formulac promote`, and what `check` reports about fields that are defined twice.
+//! Tests `formulac promote`, and the errors that `check` reports about fields that are defined twice.
 
 use insta::assert_snapshot;
 

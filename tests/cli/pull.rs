@@ -1,4 +1,4 @@
-//! Tests of `formulac pull`.
+//! Tests `formulac pull`.
 
 use crate::run::{Place, artifact};
 
@@ -115,7 +115,7 @@ fn what_people_wrote_stays() {
     assert!(!place.read(ORDERS).contains("discount_rate"), "{}", place.read(ORDERS));
 }
 
-/// Returns a JSON text from which the value at a path of keys is removed.
+/// Returns a JSON text without the value at a path of keys.
 fn without(text: &str, keys: &[&str]) -> String {
     let mut root: serde_json::Value = serde_json::from_str(text).unwrap();
     let (last, above) = keys.split_last().unwrap();
@@ -297,8 +297,8 @@ fn slower_runs_and_stale_sources_are_told() {
     insta::assert_snapshot!(without_ages(place.transcript()));
 }
 
-/// If a formula uses a column that dbt no longer has, or whose type changed, `check` reports this at the formula. It
-/// compares the formula with dbt's artifacts and with the record of the last pull.
+/// If a formula uses a column that dbt no longer has, or whose type changed, `check` reports this at the formula.
+/// `check` compares the formula with dbt's artifacts and with the record of the last pull.
 #[test]
 fn check_tells_what_is_gone_since_the_pull() {
     let mut place = place("pull_check");

@@ -1,4 +1,4 @@
-//! `formulac plan`, `push`, `log` and `rollback`, on real git repositories.
+//! Tests `formulac plan`, `push`, `log` and `rollback` in real git repositories.
 
 use std::fs;
 
@@ -53,7 +53,7 @@ fn specs_become_a_commit() {
         .show(&["log"])
         .show(&["log", "share", "--json"]);
     snapshot(&place, "specs_become_a_commit");
-    // The commits contain no files of other people, and staged files remain staged.
+    // The commits contain no files from other people, and staged files remain staged.
     assert_eq!(git(&place, &["status", "--porcelain"]), "A  staged.txt\n?? notes.txt\n");
     let names = git(&place, &["show", "--name-only", "--format=%an <%ae>%n%B", "HEAD~1"]);
     insta::with_settings!({filters => [(r"\b[0-9a-f]{64}\b", "[hash]"), (r"\d{8}T\d{12}Z-[0-9a-f]{12}", "[entry]")]}, {
@@ -97,7 +97,7 @@ fn one_sided_edits_go_together_and_two_sided_ones_are_told() {
         spec.contains("/// Before tax, in euros.\n") && spec.contains("// counted once"),
         "{spec}"
     );
-    // Now both change the same text in different ways.
+    // Now both people change the same text in different ways.
     edit(&place, "models/formulac/revenue.yml", "in euros", "in dollars");
     commit(&place, "Dollars, I think");
     edit(&place, "metrics/revenue.yml", "in euros", "in pounds");
@@ -239,7 +239,7 @@ fn status_says_what_a_push_would_do() {
         "2 * revenue / nullif",
     );
     fs::remove_file(place.path("metrics/share.yml")).unwrap();
-    // Omni has the same measure.
+    // Omni has a measure with the same name.
     place.write(
         "omni/orders.view.yaml",
         "schema: main\ntable_name: orders\ndimensions: {tax: {}, country: {}}\nmeasures:\n  revenue: {aggregate_type: sum, sql: '${tax}'}\n",

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::run::{Place, Run, finish, is_left_out};
 
-/// Stand-in for git. At one of its calls, it fails or kills the calling process.
+/// Stand-in for git that fails or kills the calling process at one of its calls.
 const FAULTY: &str = r#"#!/bin/sh
 count=$(($(cat "$FAULTY_COUNT" 2>/dev/null || echo 0) + 1))
 echo $count > "$FAULTY_COUNT"

@@ -1,4 +1,4 @@
-//! Hand edits of generated files in real git repositories: moved files, formatted files and readable conflicts.
+//! Tests hand edits to generated files in real git repositories: moved files, formatted files and readable conflicts.
 
 use std::fs;
 
@@ -230,7 +230,7 @@ fn a_kept_edit_stops_no_generate() {
     }
 }
 
-/// Edits of comments and of the case of keywords are also kept: `status` names the file, and a push commits the file
+/// Edits to comments and to the case of keywords are also kept: `status` names the file, and a push commits the file
 /// once.
 #[test]
 fn edits_of_comments_alone_are_committed() {
@@ -248,7 +248,7 @@ fn edits_of_comments_alone_are_committed() {
         .show(&["plan"]);
     crate::repository::snapshot(&place, "push_hand_edits__edits_of_comments_alone_are_committed");
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
-    // The same applies to an edit that no spec can express.
+    // An edit that no spec can express is treated in the same way.
     edit(
         &place,
         "models/formulac/revenue.sql",

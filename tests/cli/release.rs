@@ -1,4 +1,4 @@
-//! `formulac release`, and `rollback` to a release.
+//! Tests `formulac release`, and `rollback` to a release.
 
 use crate::repository::{be, commit, edit, git, snapshot};
 use crate::roles::place;
@@ -50,7 +50,7 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
     snapshot(&place, "release__made");
     assert_eq!(git(&place, &["tag"]), "v1\n");
     assert!(git(&place, &["tag", "--list", "--format=%(contents)"]).contains("Formulac-Release: production"));
-    // The next release lists the changes since the last one.
+    // The next release lists the changes since the previous release.
     git(&place, &["switch", "--quiet", "-c", "more"]);
     be(&place, "ann");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
@@ -184,7 +184,7 @@ fn results_that_docs_generate_has_overwritten_are_told() {
                     target/run_results.json\n  fix it with: dbt build && dbt docs generate --no-compile\n";
     assert!(run.exit == 1 && run.out.contains(expected), "{}{}", run.out, run.err);
     for status in ["fail", "pass"] {
-        // formulac remembers the results of an earlier build that it has read, and they count as before.
+        // formulac remembers the results of an earlier build that it has read, and these results still count.
         let exit = i32::from(status == "fail");
         let run = left_by("build", status);
         assert_eq!(run.exit, exit, "{}{}", run.out, run.err);

@@ -38,7 +38,8 @@ pub fn place(name: &str) -> Place {
     place
 }
 
-/// Returns the rows of the table: the command, the environment, and for each role whether it may call the command.
+/// Returns the rows of the table: the command, the environment, and a flag per role for whether it may call the
+/// command.
 fn table() -> Vec<(Vec<String>, String, BTreeMap<String, bool>)> {
     let text = include_str!("fixtures/roles.tsv");
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -89,7 +90,7 @@ fn each_role_may_call_what_the_table_says() {
             }
             let run = place.run(&args);
             let expected = may[role];
-            // The branch is not the branch of production, so even users who may push to production are refused.
+            // The current branch is not the production branch, so even users who may push to production are refused.
             let is_elsewhere = run.exit == 4 && run.err.contains("is only changed on its branch");
             if (run.exit != 4 || is_elsewhere) != expected {
                 wrong.push(format!("{role}: {args:?} ended with {}: {}", run.exit, run.err));
@@ -138,7 +139,7 @@ fn a_refusal_says_what_it_takes_and_is_logged() {
         .show(&["push", "--env", "production", "--yes"])
         .show(&["log"])
         .show(&["rollback", "1", "--env", "production"]);
-    // A commit on the branch of production changes production, whatever the current environment is.
+    // A commit on the production branch changes production, whatever the current environment is.
     place.show(&["push", "--yes"]);
     git(&place, &["switch", "--quiet", "-c", "work"]);
     be(&place, "fay");

@@ -1,4 +1,4 @@
-//! Tests `--schema` with every kind of value.
+//! Tests `--schema` with each kind of value.
 
 use insta::assert_snapshot;
 

@@ -118,7 +118,7 @@ fn commands_of_models_take_a_selection() {
         ["revenue", "share"]
     );
     assert_eq!(place.run(&["impact", "--select", "revenue", "--since", "main"]).exit, 2);
-    // Two models have hand edits, but only one of them is selected.
+    // Two models have hand edits, but only one of the two models is selected.
     for model in ["revenue", "counts"] {
         let path = format!("models/formulac/{model}.sql");
         place.write(
@@ -209,7 +209,7 @@ fn a_push_of_some_leaves_the_others() {
     assert_eq!(models(&place, &["plan", "--select", "revenue", "share"]), ["share"]);
 }
 
-/// The manifest of the earlier state comes from dbt, which strips whitespace around the code of models.
+/// The manifest for the earlier state comes from dbt, which strips whitespace around model code.
 #[test]
 fn states_are_compared_with_an_earlier_manifest() {
     let place = place("select_state");

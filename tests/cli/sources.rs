@@ -1,4 +1,4 @@
-//! Tests the sources of input, and the reasons why formulac cannot read them.
+//! Tests input sources, and the reasons that formulac reports if it cannot read an input.
 
 use std::process::Stdio;
 
@@ -115,7 +115,7 @@ fn a_source_past_the_limit_is_refused() {
     assert_eq!(place.run(&["compile", "--file", "/dev/zero"]).exit, 1);
 }
 
-/// A program that has read enough closes the pipe. This is neither an error nor a panic.
+/// If a program closes the pipe because it has read enough, formulac neither fails nor panics.
 #[test]
 fn a_closed_pipe_is_no_panic() {
     let place = Place::new("closed_pipe");

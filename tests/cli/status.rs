@@ -1,4 +1,4 @@
-//! Tests of `formulac status`.
+//! Tests `formulac status`.
 
 use crate::run::{Place, artifact};
 

@@ -1,4 +1,4 @@
-//! Help texts and incorrect calls.
+//! Tests help texts and incorrect calls.
 
 use insta::assert_snapshot;
 
@@ -73,7 +73,7 @@ fn wrong_usage() {
     assert_snapshot!(place.transcript());
 }
 
-/// A command name from another tool leads to a suggestion of a formulac command. No command reports that it is not
+/// For a command name from another tool, formulac suggests one of its own commands. No command reports that it is not
 /// implemented yet.
 #[test]
 fn unknown_commands_name_a_command() {

@@ -1,4 +1,4 @@
-//! Tests of `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs it with dbt.
+//! Tests `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs the command with dbt.
 
 use std::process::Command;
 
@@ -96,8 +96,8 @@ fn what_agrees_is_told_and_kept() {
         assert_snapshot!("verify_agrees", place.transcript());
         assert_snapshot!("verify_evidence", evidence);
     });
-    // The same facts give the same bytes for every user and at any time. Times are stored separately in a file that git
-    // ignores.
+    // The evidence has the same bytes for every user and at any time, because times are stored separately in a file
+    // that git ignores.
     git(&place, &["add", "--all"]);
     git(&place, &["commit", "--quiet", "--message", "evidence"]);
     git(&place, &["config", "user.name", "Eve"]);
@@ -372,7 +372,7 @@ fn hostile_names_and_values_stay_texts() {
     assert_eq!(formulac::sync::Evidence::versions(&kept).len(), 1, "{kept}");
 }
 
-/// Stand-in for dbt. It answers that every relation exists and that all rows match.
+/// Stand-in for dbt, which answers that every relation exists and that all rows match.
 const DBT: &str = r#"#!/bin/sh
 echo "$*" >> asked.txt
 case "$*" in

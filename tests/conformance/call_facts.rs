@@ -1,5 +1,4 @@
-//! Analyzes the calls of a function in a case: the form that each call uses, and the values of its arguments in each
-//! row.
+//! Analyzes the calls to a function in a case: the form that each call uses, and its argument values in each row.
 
 use formulac::ast::{Ast, Expr, ExprId, Sign};
 use formulac::catalog::{self, Function, Overload, ParamType};
@@ -31,7 +30,7 @@ pub enum Arg {
     Other(Type),
 }
 
-/// Returns all calls of a function in a formula.
+/// Returns all calls to a function in a formula.
 pub fn calls_of(function: &'static Function, formula: &str, table: &TestTable) -> Vec<CallFacts> {
     let (parsed, _) = formulac::parse::parse(formula);
     let ast = parsed.ast();

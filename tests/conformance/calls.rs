@@ -1,4 +1,4 @@
-//! Calls of every function in each of its forms. The arguments are columns of the types that the form accepts.
+//! Calls to every function in each of its forms. The arguments are columns of the types that the form accepts.
 
 use formulac::catalog::{Function, Overload, Param, ParamType};
 use formulac::{Column, Compiler, Dialect, Level, Relation, Schema, Type};
@@ -140,8 +140,8 @@ impl Call {
     }
 }
 
-/// Returns the query of a spec whose only definition is the formula. It is used for aggregates that a single expression
-/// cannot compute.
+/// Returns the query for a spec whose only definition is the formula. The query is used for aggregates that a single
+/// expression cannot compute.
 pub fn query(formula: &str, columns: &[(String, Type)], dialect: Dialect) -> Option<String> {
     let relation = columns.iter().fold(Relation::new(TABLE), |r, (name, ty)| {
         r.with(Column::new(name.as_str(), *ty))
@@ -190,7 +190,7 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
     })
 }
 
-/// Returns the calls of a function, each with its SQL in every dialect.
+/// Returns the calls to a function, each with its SQL in every dialect.
 pub fn written(function: &'static Function) -> Vec<(Call, InEach)> {
     let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<InEach>();
     let mut written = Vec::new();

@@ -10,7 +10,7 @@ use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, neutr
 use crate::files;
 use crate::yaml::{self, Map, Node, Result};
 
-/// Name of the table that every formula case reads, and of the column that keeps its rows in order.
+/// Name of the table that every formula case reads. `ROW_ID` is the column that keeps the table's rows in order.
 pub const TABLE: &str = "t";
 pub const ROW_ID: &str = "row_id";
 
@@ -145,7 +145,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let mut map = node.map()?;
     let name = map.need("case")?.text()?.to_owned();
     let formula = map.need("formula")?.text()?.to_owned();
-    // The rows of the file match the columns of the file, so a case with its own types cannot use them.
+    // The file's rows match the file's columns, so a case with its own types cannot use these rows.
     let own_types = map.take("types");
     let shared_rows = if own_types.is_none() {
         defaults.rows.clone()

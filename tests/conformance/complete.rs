@@ -70,7 +70,7 @@ pub fn run() {
     );
 }
 
-/// Returns the gaps in the file of a function. A gap names its dialects, unless all dialects are affected.
+/// Returns the gaps in a function's file. A gap names its dialects, unless all dialects are affected.
 fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let cases: Vec<(&Case, Vec<CallFacts>)> = file
         .cases

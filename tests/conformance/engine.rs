@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::batch::Batch;
 use crate::files::output_folder;
 
-/// Answer to one query, or the error of the engine.
+/// Answer to one query, or the engine's error.
 pub type Answer = Result<Table, String>;
 
 #[derive(Clone, Debug)]
@@ -124,8 +124,7 @@ fn read(line: &str) -> Answer {
     })
 }
 
-/// Prints a clear message that the checks of an engine are skipped. If `FORMULAC_REQUIRE_ENGINES` is set, fails
-/// instead.
+/// Prints a clear message that an engine's checks are skipped. If `FORMULAC_REQUIRE_ENGINES` is set, fails instead.
 pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
     require(&format!(
         "SKIPPED {}: {checks} checks are not run: {reason}",

@@ -1,5 +1,5 @@
-//! Expectations of a case other than its values: refusals, deviations of an engine, and columns with their types.
-//! Formula cases and spec cases use the same code.
+//! Expectations of a case other than its values: refusals, engine deviations, and columns with their types. Formula
+//! cases and spec cases use the same code.
 
 use std::collections::BTreeMap;
 
@@ -146,7 +146,7 @@ fn dialect_name(node: &Node, name: &str) -> Result<String> {
 }
 
 impl TestTable {
-    /// Returns the facts about the table that the compiler gets.
+    /// Returns the facts that the compiler gets about the table.
     pub fn relation(&self) -> Relation {
         let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
         self.columns.iter().fold(relation, |relation, column| {

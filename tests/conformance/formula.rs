@@ -1,4 +1,4 @@
-//! Compiles a formula case for one dialect, and checks the answer of the engine.
+//! Compiles a formula case for one dialect, and checks the engine's answer.
 
 use formulac::{Compiled, Compiler, Dialect, Level, Schema};
 use serde_json::Value as Json;
@@ -137,7 +137,7 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
     })
 }
 
-/// Plans a query of a spec whose only definition is the formula.
+/// Plans the query for a spec whose only definition is the formula.
 fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
     let keys = if case.group_by.is_empty() {
         String::new()

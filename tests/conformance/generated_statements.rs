@@ -1,4 +1,4 @@
-//! Checks the statements of every case and of every form of a function against the rules of the warehouses.
+//! Checks the statements for every case and every function form against the warehouses' rules.
 
 use formulac::{Column, Compiler, Dialect, Level, Relation, Schema, Type, catalog};
 

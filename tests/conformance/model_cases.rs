@@ -20,7 +20,7 @@ pub trait ModelCase {
     /// Returns the line of the case in its file.
     fn line(&self) -> usize;
     fn spec(&self) -> String;
-    /// Returns the facts about the tables that the compiler gets.
+    /// Returns the facts that the compiler gets about the tables.
     fn schema(&self) -> Schema;
     /// Returns the tables in the form that the engine loads.
     fn tables(&self) -> Vec<Json>;
@@ -153,8 +153,9 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
     }
 }
 
-/// Most dbt projects declare neither keys nor facts about NULLs, and joins on keys that may be NULL use other
-/// conditions. The rows of the result can depend on the key. Returns `None` if the spec needs a key.
+/// Plans the case without facts about keys and NULLs, because most dbt projects declare none, and joins on keys that
+/// may be NULL use other conditions. The rows of the result can depend on the key. Returns `None` if the spec needs a
+/// key.
 fn plan_without_facts(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Option<Plan> {
     let schema = without_constraints(&case.schema());
     let compiled = Compiler::builder()

@@ -44,7 +44,7 @@ pub fn run() {
     generated::no_others("reference", &pages);
 }
 
-/// Returns the summary of the book, in which the pages of all functions are listed below the line of their index.
+/// Returns the book's summary, in which all function pages are listed below their index page.
 fn summary(pages: &[(String, String)]) -> String {
     const INDEX: &str = "- [Functions](reference/README.md)\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SUMMARY.md");
@@ -225,8 +225,8 @@ fn reads(formula: &str, name: &str) -> bool {
     })
 }
 
-/// Formats a value of a column. Cases write numbers and dates as strings too, but only values of text columns are
-/// displayed with quotes.
+/// Formats a column value. Cases also write numbers and dates as strings, but only values of text columns are displayed
+/// with quotes.
 fn shown_as(value: &Json, ty: Type) -> String {
     match value {
         Json::String(text) if ty != Type::Text => text.clone(),

@@ -1,4 +1,4 @@
-//! Collects failures and describes all of them in one report.
+//! Collects failures and describes them in a single report.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Checks generated statements against the rules of the warehouses (`tests/oracle/rules.toml`). A single process checks
-//! all statements.
+//! Checks generated statements against the warehouses' rules (`tests/oracle/rules.toml`). A single process checks all
+//! statements.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,8 +23,8 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// Adds a statement over the tables of a schema. `outputs` has its columns with the types that the compiler
-    /// reports.
+    /// Adds a statement over the tables in a schema. `outputs` holds the statement's columns with the types that the
+    /// compiler reports.
     pub fn add(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema, outputs: &[(&str, Type)]) {
         let column = |c: &Column| json!({"name": c.name(), "type": c.ty().name(), "quoted": c.is_quoted(), "nullable": c.is_nullable()});
         let table = |relation: &Relation| json!({"name": relation.name(), "columns": relation.columns().iter().map(column).collect::<Vec<_>>()});

@@ -1,4 +1,4 @@
-//! Table of functions by dialect that shows the result and the method of verification.
+//! Table that shows how each function was verified in each dialect, and with which result.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ pub enum Mark {
 
 #[derive(Default)]
 pub struct Scoreboard {
-    /// Marks of the cases, by function and dialect.
+    /// Marks for the cases, by function and dialect.
     cells: BTreeMap<String, BTreeMap<String, Vec<Mark>>>,
     functions: Vec<String>,
 }

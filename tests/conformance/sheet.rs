@@ -1,4 +1,4 @@
-//! Queries the spreadsheet again for the values that cases have from it.
+//! Queries the spreadsheet again for the case values that come from it.
 
 use std::path::Path;
 use std::process::Command;

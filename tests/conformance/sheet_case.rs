@@ -168,7 +168,7 @@ fn read_case(node: &Node, sheet: &Rc<Sheet>) -> Result<SheetCase> {
 }
 
 impl Sheet {
-    /// Returns the rows for the engine, whose order differs from the order of the sheet.
+    /// Returns the rows for the engine, in an order that differs from the sheet's order.
     fn table(&self) -> TestTable {
         let mut rows = self.rows.clone();
         rows.reverse();

@@ -29,7 +29,7 @@ pub fn sql_of(function: &'static catalog::Function) -> String {
         let _ = writeln!(text, "  {}", call.shown());
         push(&mut text, in_each);
     }
-    // A function that accepts only constants is shown in an example.
+    // A function that accepts only constants is represented by an example.
     if forms.is_empty() {
         let example = function
             .examples

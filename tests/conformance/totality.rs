@@ -1,7 +1,8 @@
-//! Runs every template separately with hostile arguments of its types. No engine may raise an error or return NaN.
+//! Runs every template separately with hostile arguments of the types that it accepts. No engine may raise an error or
+//! return NaN.
 //!
-//! The test calls the forms of the catalogue's functions with columns. `totality.yml` has formulas for the other
-//! functions, and lists the exemptions of the contract.
+//! The test calls each form of each catalogue function with columns. `totality.yml` contains formulas for the other
+//! functions, and lists the contract's exemptions.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Checks that warnings about pitfalls are reported only for mistakes. No case has such a warning, unless it says so.
+//! Checks that warnings about pitfalls are reported only for mistakes. No case has such a warning, unless the case
+//! declares it.
 
 use formulac::{Code, Compiler, Diagnostic, Schema};
 
@@ -6,7 +7,7 @@ use crate::case::{Expected, TABLE};
 use crate::model_cases::ModelCase;
 use crate::{function_cases, spec_case};
 
-/// Warnings about formulas whose meaning differs from what they seem to mean.
+/// Warnings about formulas that do not mean what they seem to mean.
 const TRAPS: [Code; 15] = [
     Code::LooksLikeACell,
     Code::CountOfCondition,

@@ -1,4 +1,4 @@
-//! Formulas with their specs, from the cases of all functions and from the specs of the other suites.
+//! Formulas with their specs, taken from the cases for all functions and from the specs in the other suites.
 
 use std::path::{Path, PathBuf};
 

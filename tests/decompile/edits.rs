@@ -1,4 +1,5 @@
-//! Hand edits of generated files: `Edits` reports exactly the edited column, and nothing if the meaning is the same.
+//! Tests hand edits to generated files: `Edits` reports exactly the edited column, and reports nothing if the meaning
+//! is unchanged.
 
 use formulac::decompile::{Decompiler, Edits, with_formula};
 use formulac::{Compiler, Dialect};

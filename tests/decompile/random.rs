@@ -1,5 +1,5 @@
-//! Random formulas: each formula is recovered from its SQL, or reported as not recoverable. A recovered formula gives
-//! the same SQL.
+//! Tests random formulas: each formula is recovered from its SQL, or reported as not recoverable. A recovered formula
+//! gives the same SQL.
 
 use std::sync::OnceLock;
 
@@ -26,7 +26,7 @@ fn schema() -> Schema {
     )
 }
 
-/// Generates nested formulas of numbers, strings, conditions and dates.
+/// Generates nested formulas with numbers, strings, conditions and dates.
 fn formulas() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         prop_oneof![

@@ -20,10 +20,10 @@ enum Outcome {
 /// Replacement formulas for the definition. The first formula that compiles and gives different SQL is used.
 const OTHERS: [&str; 6] = ["1", "COUNT()", "TODAY()", "\"x\"", "1.5", "TRUE"];
 
-/// Cells that are not converted back yet, as the dialect, the formula, and a part of the spec. A cell that is converted
-/// back must not be listed here.
+/// Cells that are not converted back yet, each with its dialect, its formula and a part of its spec. A cell that is
+/// converted back must not be listed here.
 const LOST: [(&str, &str, &str); 15] = [
-    // Three functions and five values: the search for a formula ends before it finds this one.
+    // The formula has three functions and five values, and the search ends before it finds this formula.
     ("*", "NPER(rate, pmt, pv, fv)", ""),
     // The key is not in a separate output.
     ("postgres", "sold_on[week] + 1", "order_by: later\ndefinitions"),
@@ -36,7 +36,7 @@ const LOST: [(&str, &str, &str); 15] = [
     ("postgres", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
     // For elapsed times, only common number formats are tried.
     ("*", "TEXT(x, \"[h] \"\"h\"\" mm \"\"min\"\"\")", ""),
-    // The same applies to numbers with a power of ten.
+    // Only common number formats are tried for numbers with a power of ten, too.
     ("*", "TEXT(x, \"0.0E-0\"\" m\"\"\")", ""),
     ("*", "TEXT(x, \"0.0E+0;(0.0E+0)\")", ""),
     // The day to which the time is added is not an argument.

@@ -1,4 +1,4 @@
-//! Settings with which an input of these tests is compiled. The first line of the input contains them: `#! spec orders
+//! Settings for compiling an input of these tests. The first line of the input contains them: `#! spec orders
 //! bigquery`.
 
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub fn events() -> Relation {
         .with(Column::new("paid", Type::Boolean))
 }
 
-/// Settings with which an input is compiled.
+/// Settings for compiling an input.
 #[derive(Clone, Debug)]
 pub struct Setting {
     compiler: Compiler,

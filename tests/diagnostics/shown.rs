@@ -1,4 +1,4 @@
-//! Triggers the codes for which a page cannot contain an example.
+//! Triggers the codes whose page cannot contain an example.
 
 use formulac::diag::Example;
 use formulac::limits::Limits;
@@ -7,7 +7,7 @@ use formulac::{Access, Code, Column, Compiler, Context, Diagnostic, Relation, Sc
 use crate::orders::orders;
 use crate::setting::{customers, events};
 
-/// Code, a function that triggers the code, and a function that compiles the same input without the error.
+/// A code, a function that triggers the code, and a function that compiles the same input after the error is corrected.
 type Trigger = (&'static str, fn() -> Vec<Diagnostic>, fn() -> Vec<Diagnostic>);
 
 fn compile(text: &str) -> Vec<Diagnostic> {
@@ -87,7 +87,7 @@ fn doubling(count: usize) -> String {
     text
 }
 
-/// Returns the diagnostics for a measure of Omni's view.
+/// Returns the diagnostics for a measure in Omni's view.
 #[cfg(feature = "cli")]
 fn promoted(field: &str) -> Vec<Diagnostic> {
     use formulac::promote::{Request, promote};
@@ -98,7 +98,7 @@ fn promoted(field: &str) -> Vec<Diagnostic> {
     promote(&files, &request, &Compiler::default()).map_or_else(|fault| vec![fault.1], |it| it.diagnostics)
 }
 
-/// Returns the diagnostics for a spec and a view of Omni that define the same field.
+/// Returns the diagnostics for a spec and an Omni view that define the same field.
 #[cfg(feature = "cli")]
 fn beside_omni(sql: &str) -> Vec<Diagnostic> {
     let spec = "model: m\nfrom: orders\ncolumns: {revenue: {meta: {promoted_from: orders.revenue}}}\n";
@@ -114,7 +114,7 @@ fn beside_omni(sql: &str) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Compiles a text with a relation of which only some columns are known.
+/// Compiles a text with a relation whose columns are only partly known.
 fn compile_partial(text: &str) -> Vec<Diagnostic> {
     let orders = Relation::new("orders")
         .with(Column::new("id", Type::Integer))

@@ -9,7 +9,7 @@ use crate::project::read;
 use crate::shell::Shell;
 use crate::tools::{copy, scratch, tool, write};
 
-/// Pages other than the recipes that do not need dbt.
+/// Pages that do not need dbt, other than the recipes.
 const PLAIN: [&str; 3] = ["docs/language.md", "docs/joins.md", "docs/worksheets.md"];
 
 #[test]

@@ -49,7 +49,7 @@ pub fn all() -> Vec<String> {
         .collect()
 }
 
-/// Returns the paths of the README and of the manual's pages that people write.
+/// Returns the paths of the README and of the manual pages that people write.
 pub fn manual() -> Vec<String> {
     let by_people = |path: &String| !path.starts_with("docs/reference/") && !GENERATED.contains(&path.as_str());
     ["README.md".to_owned()]

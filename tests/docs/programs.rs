@@ -17,7 +17,7 @@ fn examples_print_what_their_snapshots_show() {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     for name in names {
-        // Use the profile and the features of this test, so that nothing is compiled twice.
+        // Use this test's profile and features, so that nothing is compiled twice.
         let mut command = Command::new(env!("CARGO"));
         command.args([
             "run",

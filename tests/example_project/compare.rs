@@ -70,7 +70,7 @@ fn agrees(expected: &Value, found: &Value) -> bool {
     }
 }
 
-/// Returns `true` if it is this date now anywhere on earth. An engine may use any time zone, and midnight may have
+/// Returns `true` if this is the current date anywhere on earth. An engine may use any time zone, and midnight may have
 /// passed since the query ran.
 fn is_today(date: &str) -> bool {
     let now = SystemTime::now()

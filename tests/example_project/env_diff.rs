@@ -1,5 +1,5 @@
-//! Tests `formulac env diff --rows` on a Postgres server with two schemas in which a model was built. Runs through dbt
-//! and directly on the server.
+//! Tests `formulac env diff --rows` on a Postgres server with two schemas in which a model was built. The comparison
+//! runs both through dbt and directly on the server.
 
 use std::process::Command;
 

@@ -1,6 +1,6 @@
-//! After new and late rows, incremental models must contain the same rows as after a full refresh. The test runs on
-//! DuckDB and on Postgres, with each strategy, with values of other periods and with contracts. A row that is later
-//! than the look-back period is not read, which shows that the runs are incremental.
+//! After new and late rows arrive, incremental models must contain the same rows as after a full refresh. The test runs
+//! on DuckDB and on Postgres, with each strategy, with values from other periods, and with contracts. A row that is
+//! later than the look-back period is not read, which shows that the runs are incremental.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,8 @@ fn sales() -> Vec<(String, i64)> {
     rows
 }
 
-/// Rows that are late by two weeks and by less than a day, a new month, and a month after a month without rows.
+/// New rows: one is two weeks late, one is less than a day late, one begins a new month, and one follows a month
+/// without rows.
 const LATE: [&str; 4] = [
     "1001,a,2024-06-14,2024-06-14 23:59:59,99.75",
     "1002,b,2024-06-28,2024-06-28 06:00:00,1.50",

@@ -1,6 +1,6 @@
-//! Tests every kind of file that formulac generates for dbt. Snapshots show each file in each dialect, and dbt 1.12
-//! with the checks of dbt 2 reports no problems. The relations come from a manifest with a private parent, a column
-//! with personal data, and a package whose model has versions.
+//! Tests each kind of file that formulac generates for dbt. Snapshots show each file in each dialect, and dbt 1.12 with
+//! the checks of dbt 2 reports no problems. The relations come from a manifest with a private parent, a column with
+//! personal data, and a package whose model has versions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

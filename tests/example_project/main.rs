@@ -101,7 +101,7 @@ fn dbt_builds_the_expected_tables() {
     a_second_match_is_told(&dbt, &project);
 }
 
-/// The same test on a Postgres server, which runs only during the test.
+/// Runs the example project on a Postgres server, which is started only for this test.
 #[test]
 fn dbt_builds_the_expected_tables_on_postgres() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
@@ -162,7 +162,7 @@ fn begun(name: &str) -> PathBuf {
     project
 }
 
-/// Checks that every spec displays its expected rows in their order.
+/// Checks that the preview of every spec displays the expected rows in the expected order.
 fn previews(project: &Path, args: &[&str]) {
     for expected in Expected::all() {
         let spec = spec_path(&expected.model);
@@ -184,7 +184,7 @@ fn previews(project: &Path, args: &[&str]) {
     }
 }
 
-/// The types, the order and the limit come from the spec. The model itself does not have all of them.
+/// The types, the order and the limit come from the spec, because the model itself does not contain all of these.
 fn previews_with_dbt(project: &Path) {
     let expected = Expected::all()
         .into_iter()

@@ -1,5 +1,5 @@
-//! Tests dbt's selector `state:modified` after the spec of a model changed. It must select the model if the SQL,
-//! configuration, contract or tests changed, and otherwise select nothing.
+//! Tests dbt's `state:modified` selector after a model's spec changes. The selector must select the model if the SQL,
+//! configuration, contract or tests change, and otherwise select nothing.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ columns:
   country: {data_tests: [not_null]}
 ";
 
-/// Change to the spec, and whether dbt then treats the model as modified.
+/// Change to the spec, and a flag for whether dbt then treats the model as modified.
 const CHANGES: [(&str, &str, bool); 8] = [
     ("model: revenue", "# looked through\nmodel: revenue", false),
     ("All that was paid.", "All that was paid, in euros.", false),
@@ -92,7 +92,7 @@ fn what_does_not_change_the_model_is_not_modified_for_dbt() {
         let expected = if is_modified { "shop.formulac.revenue" } else { "" };
         assert_eq!(modified(&spec).trim(), expected, "{to}");
     }
-    // The header contains the name of the spec, and it does not change as long as the SQL does not change.
+    // The header contains the name of the spec, and the header does not change as long as the SQL does not change.
     assert_eq!(modified(SPEC).trim(), "");
     fs::create_dir_all(place.join("metrics/sales")).expect("a folder");
     let (from, to) = (

@@ -1,7 +1,7 @@
-//! Tests a typical project. It is in a subfolder of its repository, with three levels of folders below each path in
-//! `dbt_project.yml`, none of which is the default. It has its own macros, macros in a folder next to the project, a
-//! local package, a snapshot, private models and a macro for schema names. `push` runs dbt in a copy of the project,
-//! and the copy must contain all of these files.
+//! Tests a typical project, in a subfolder of its repository. Below each path in `dbt_project.yml` are three levels of
+//! folders, and none of the paths is the default. The project has its own macros, macros in a folder next to the
+//! project, a local package, a snapshot, private models and a macro for schema names. `push` runs dbt in a copy of the
+//! project, and the copy must contain all of these files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Keys of a spec that belong to dbt are passed on to the properties file, in a form that dbt reads without warnings.
+//! Tests that dbt's own keys in a spec are passed on to the properties file, in a form that dbt reads without warnings.
 
 use std::path::Path;
 use std::process::Command;

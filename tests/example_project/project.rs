@@ -76,7 +76,7 @@ pub fn stems(folder: &str, extension: &str) -> Vec<String> {
 pub struct Expected {
     pub model: String,
     pub columns: Vec<String>,
-    /// Columns by which the rows of the built table are sorted, to get the order of `rows`.
+    /// Columns by which the built table's rows are sorted, to match the order of `rows`.
     pub order_by: Vec<String>,
     pub rows: Vec<Vec<Value>>,
 }

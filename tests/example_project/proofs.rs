@@ -1,5 +1,5 @@
 //! Tests the dbt tests that formulac generates from specs. Each dbt test must find the bad rows that were made for it,
-//! and no others.
+//! and no other rows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -50,7 +50,7 @@ fn make(place: &Path, specs: &[&str]) {
     run(&mut command);
 }
 
-/// Adds the tests of `dbt_utils` to the project and to its manifest.
+/// Adds the tests from `dbt_utils` to the project and to its manifest.
 fn with_dbt_utils(place: &Path) {
     let package = place.join("dbt_packages/dbt_utils");
     write(
@@ -148,8 +148,8 @@ fn each_test_fails_on_data_made_bad_for_it() {
          2024-01-06,South,,10,open\n\
          2024-01-07,{{ old }},,11,paid\n",
     );
-    // The same rows, with these differences: one cent, which is allowed; two cents; another status; a missing row; and
-    // an additional row.
+    // The rows are as before, with these differences: one cent, which is allowed; two cents; another status; a missing
+    // row; and an additional row.
     write(
         &seeds.join("finance.csv"),
         "day,region,revenue,status\n\

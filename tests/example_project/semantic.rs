@@ -152,7 +152,7 @@ fn texts_are_as_written(manifest: &Value) {
     );
 }
 
-/// Returns the metrics of the model from dbt, by column, each as SQL over the model's rows.
+/// Returns the metrics that dbt has for the model, by column, each as SQL over the model's rows.
 fn metrics(manifest: &Value, form: &str) -> BTreeMap<String, String> {
     let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
     let models = list(&manifest["semantic_models"]);

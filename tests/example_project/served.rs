@@ -1,5 +1,5 @@
-//! A server runs dbt for the tests (`tests/oracle/dbt_client.py`). Its output and exit status must be the same as dbt's
-//! own.
+//! Checks that the server that runs dbt for the tests (`tests/oracle/dbt_client.py`) gives the same output and exit
+//! status as dbt itself.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

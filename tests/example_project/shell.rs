@@ -1,5 +1,4 @@
-//! Runs commands as a person types them, in a shell with formulac, dbt and git, but without the settings of the
-//! machine.
+//! Runs commands as a person types them, in a shell with formulac, dbt and git, but without the machine's settings.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ pub struct Shell {
     pub folder: PathBuf,
     dbt: PathBuf,
     environment: Vec<(&'static str, String)>,
-    /// File to which a command writes the folder in which it ends.
+    /// File to which a command writes its final working folder.
     left: PathBuf,
 }
 

@@ -1,7 +1,7 @@
-//! Tests a project that people wrote without specs, `shop/project`. It has its own staging models and marts, a source,
-//! a package, contracts, groups, a private model, tests and unit tests. The new specs read these models and each other.
-//! The generated models are built next to the existing models with several versions of dbt, and each generated test
-//! fails on rows that were made bad for it.
+//! Tests a project that people wrote without specs, `shop/project`. The project has its own staging models and marts, a
+//! source, a package, contracts, groups, a private model, tests and unit tests. The new specs read these models and
+//! each other. The generated models are built next to the existing models with several versions of dbt, and each
+//! generated test fails on bad rows that were made for it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -114,7 +114,8 @@ fn models_join_a_project_that_people_wrote() {
     each_test_finds_bad_rows(&dbt, place, &made);
 }
 
-/// Returns the project before it has models of specs, on DuckDB. The other versions of dbt also use its artifacts.
+/// Returns the project on DuckDB, before models are generated from specs. The other versions of dbt also use its
+/// artifacts.
 fn on_duckdb(dbt: &Path) -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| begun("shop", dbt, &[]))
@@ -136,7 +137,7 @@ fn older_versions_of_dbt_build_what_is_made_for_them() {
     }
 }
 
-/// Builds with dbt 1.10 and 1.8 the files that are generated for their manifest.
+/// Builds the files generated for the manifest of an older dbt version, using that version.
 fn builds_with(dbt: &Path, name: &str, catalog: &str, is_older: bool) {
     let place = project_at(name);
     if is_older {
@@ -174,7 +175,7 @@ fn without_arguments(yml: &str) -> String {
     out
 }
 
-/// Checks the properties that dbt has read, for any version.
+/// Checks the properties that dbt has read, for every version of dbt.
 fn says_what_the_specs_say(manifest: &Value) {
     let nodes = &manifest["nodes"];
     let model = |name: &str| {

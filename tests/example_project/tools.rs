@@ -100,7 +100,7 @@ pub fn files_below(folder: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// Returns the contents of the files in a folder by name.
+/// Returns the contents of the files in a folder, keyed by file name.
 pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let files = entries.map(|entry| entry.expect("a readable folder").path());
@@ -158,17 +158,17 @@ pub fn json_lines(values: &[Value]) -> String {
         .collect()
 }
 
-/// Returns the answers of a batch by the id of the query.
+/// Returns a batch's answers, keyed by query id.
 pub fn answers(output: &[u8]) -> BTreeMap<String, Value> {
     let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let values = lines.map(|line| serde_json::from_slice::<Value>(line).expect("a line of JSON"));
     values.map(|answer| (project::text(&answer["id"]), answer)).collect()
 }
 
-/// A Postgres server that only this test uses. It is stopped at the end of the test.
+/// A Postgres server that only this test uses, and that is stopped at the end of the test.
 pub struct Server {
     child: Child,
-    /// The folder of the server's socket.
+    /// Folder that contains the server's socket.
     pub folder: String,
 }
 

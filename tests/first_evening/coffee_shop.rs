@@ -1,4 +1,4 @@
-//! First evening at the coffee shop.
+//! Tests a new user's first session in the coffee shop's project.
 
 use serde_json::json;
 
@@ -33,7 +33,7 @@ const TAKINGS_RULES: &str = r"rules:
     message: The share of tickets with a drink is between 0 and 1
 ";
 
-/// The same by hand.
+/// Handwritten SQL that returns the rows of this model.
 const TAKINGS_SQL: &str = "
     with months as (
         select date_trunc('month', paid_at)::date as month, sum(ticket_total) as takings, count(*) as n,

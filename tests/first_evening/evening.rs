@@ -1,4 +1,4 @@
-//! An evening consists of commands with their expected output, files that a person writes, and checks between the
+//! A user's first session: commands with their expected output, files that a person writes, and checks between the
 //! commands.
 
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ impl Evening {
         printed
     }
 
-    /// Runs a command in the same way, but without recording it in the transcript.
+    /// Runs a command like `runs`, but without recording it in the transcript.
     pub fn runs_quietly(&mut self, command: &str, status: i32, parts: &[&str]) -> String {
         let (found, printed) = self.shell.run(command);
         if found != status {

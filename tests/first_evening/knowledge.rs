@@ -1,4 +1,4 @@
-//! Consistency test: all commands of a project write the same SQL for a spec, also on a machine on which dbt never ran.
+//! Tests that all commands in a project write the same SQL for a spec, even on a machine where dbt has never run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -329,7 +329,7 @@ fn core(sql: &str) -> String {
         let imported = blocks.get(at + 1).map_or("", |next| next.trim());
         let is_import =
             block.ends_with(" as (") && imported.starts_with("select * from {{") && !imported.contains('\n');
-        // The closing bracket of the CTE is at the start of the next block.
+        // The CTE's closing bracket is at the start of the next block.
         if is_import {
             at += 2;
             let rest = blocks.get(at).map_or("", |rest| {

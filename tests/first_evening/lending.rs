@@ -1,4 +1,4 @@
-//! First evening at the lender.
+//! Tests a new user's first session in the lender's project.
 
 use serde_json::json;
 
@@ -31,7 +31,7 @@ rules:
     severity: warn
 "#;
 
-/// The same by hand.
+/// Handwritten SQL that returns the rows of this model.
 const REPAYMENTS_SQL: &str = "
     with months as (
         select date_trunc('month', due_on)::date as month, sum(amount) as due,

@@ -10,7 +10,7 @@ use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 /// Number of columns of each type.
 const MANY: usize = 8;
 
-/// Functions without generated calls, because their arguments are cells, other tables or columns of a pivot.
+/// Functions without generated calls, because their arguments are cells, other tables or pivot columns.
 const NOT_GENERATED: &[&str] = &[
     "PIVOT",
     "PIVOTINDEX",
@@ -93,8 +93,8 @@ fn arguments(ty: ParamType, at: usize) -> Vec<String> {
     }
 }
 
-/// Returns calls of an overload: with the first choice for each argument, with the second choice, and so on. Optional
-/// arguments are included or omitted.
+/// Returns calls to an overload: one with the first choice for each argument, one with the second choice, and so on.
+/// Optional arguments are included or omitted.
 fn calls(name: &str, overload: &Overload) -> Vec<String> {
     let mut params: Vec<ParamType> = overload.params.iter().map(|param| param.ty).collect();
     if overload.repeated {
@@ -122,7 +122,7 @@ fn calls(name: &str, overload: &Overload) -> Vec<String> {
     found
 }
 
-/// Returns the words of a SQL text outside of strings, each with whether a bracket follows.
+/// Returns the words of a SQL text outside of strings, each with a flag for whether a bracket follows.
 fn words(sql: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for part in sql.split('\'').step_by(2) {

@@ -111,7 +111,7 @@ fn specs(dialect: Dialect) -> Vec<(String, CompiledSpec)> {
         .collect()
 }
 
-/// All models of the example, with the same lineage in four dialects and in the specs themselves.
+/// All models of the example have the same lineage in four dialects and in the specs themselves.
 #[test]
 fn the_example_project() {
     let nothing = |_: &[String]| KnownRelations::default();

@@ -72,7 +72,7 @@ fn cases() -> Vec<Case> {
     found
 }
 
-/// Returns the type with which sqlglot treats fields of a struct as fields.
+/// Returns the type that makes sqlglot treat struct fields as fields.
 fn column_type(column: &str, dialect: Dialect) -> &'static str {
     match (column, dialect.name()) {
         ("attrs", "bigquery") => "struct<color string, size int64>",

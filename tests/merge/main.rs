@@ -1,4 +1,4 @@
-//! Tests that edit files of people in place and merge them with newly generated texts.
+//! Tests that edit people's files in place and merge them with newly generated texts.
 
 mod cases;
 mod edits;

@@ -8,7 +8,7 @@ use saphyr::{LoadableYamlNode, Yaml};
 
 use super::cases::rules;
 
-/// Random choices, taken from a list of numbers. All further choices are 0.
+/// Random choices, taken from a list of numbers. Once the list is used up, all further choices are 0.
 struct Dice {
     numbers: Vec<u8>,
     at: usize,
@@ -317,8 +317,8 @@ fn generated(value: &YamlValue) -> String {
     .unwrap()
 }
 
-/// Returns each scalar by its path, as read by an independent YAML parser. Each item of a list of scalars has its own
-/// entry.
+/// Returns each scalar, keyed by its path, as read by an independent YAML parser. Each item of a list of scalars has
+/// its own entry.
 fn leaves(text: &str) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     let documents = Yaml::load_from_str(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));

@@ -48,7 +48,7 @@ const TEXTS: [&str; 7] = [
 const TYPES: [&str; 4] = ["", "integer", "date", "timestamp"];
 const TAGS: [&[&str]; 4] = [&[], &["pii"], &["pii", "core"], &["core"]];
 
-/// Random choices, taken from a list of numbers. All further choices are 0.
+/// Random choices, taken from a list of numbers. Once the list is used up, all further choices are 0.
 struct Dice<'n>(std::slice::Iter<'n, u8>);
 
 impl Dice<'_> {
@@ -226,7 +226,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         let Ok(edited) = apply_edits(&text, &[change]) else {
             return;
         };
-        // This edit replaces the earlier edits at the same path, above it and below it.
+        // This edit replaces the earlier edits at its path and at the paths above and below it.
         left.retain(|it| match it {
             Left::Value(file, other, _) | Left::Nothing(file, other) => {
                 *file != path || !(other.starts_with(&steps) || steps.starts_with(other))
@@ -387,7 +387,7 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Checks that the file contains everything that is generated. It may also contain marked columns.
+/// Checks that the file contains everything that is generated. The file may also contain marked columns.
 fn differ(ours: &serde_json::Value, theirs: &serde_json::Value) -> Result<(), TestCaseError> {
     match (ours, theirs) {
         (serde_json::Value::Object(ours), serde_json::Value::Object(theirs)) => {
@@ -418,7 +418,7 @@ proptest! {
     }
 }
 
-/// Cases in which random edits found errors before.
+/// Cases in which random edits have found errors before.
 #[test]
 fn found_before() {
     let all: [&[u8]; 2] = [

@@ -1,4 +1,4 @@
-//! Compares dbt's properties with the resulting Omni model, row by row: `mapping.yaml`.
+//! Compares dbt's properties with the resulting Omni model, row by row, using the table in `mapping.yaml`.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use formulac::omni::{Artifacts, OmniModel, OmniOptions};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// Creates the contents of dbt's files from one row.
+/// Row from which the contents of dbt's files are created.
 struct Row<'r>(&'r Value);
 
 impl Row<'_> {
@@ -110,7 +110,7 @@ impl Row<'_> {
         (!results.is_empty()).then(|| SourceResults::from_text(&json!({"results": results}).to_string()).unwrap())
     }
 
-    /// Returns the resulting Omni files, parsed again.
+    /// Returns the resulting Omni files as parsed YAML.
     fn gives(&self) -> Value {
         let (manifest, catalog) = (self.manifest(), self.catalog());
         let (runs, freshness) = (self.runs(), self.freshness());

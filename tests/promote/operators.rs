@@ -1,4 +1,4 @@
-//! Tests of Omni's filter operators. Each operator becomes a condition, or is refused with a reason.
+//! Tests Omni's filter operators. Each operator becomes a condition, or is refused with a reason.
 
 use formulac::promote::{Request, promote};
 use formulac::{Compiler, Schema};

@@ -5,7 +5,7 @@ use formulac::{Column, Compiler, Diagnostic, Dialect, Relation, Schema, Type};
 use crate::large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
 use crate::small_stack::small_stack;
 
-/// Returns a schema with one relation of many columns.
+/// Returns a schema with one relation that has many columns.
 pub fn wide_schema(columns: usize) -> Schema {
     let mut relation = Relation::new("wide").with(Column::new("id", Type::Integer).nullable(false));
     for i in 0..columns {

@@ -78,7 +78,7 @@ pub fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-/// Generates a number. A separate generator for each kind of value avoids most errors of type and level.
+/// Generates a number. A separate generator for each kind of value avoids most type and level errors.
 fn number() -> impl Strategy<Value = String> + Clone {
     let leaf = prop_oneof![pick(&["amount", "id", "1", "2.5", "customer_id"])];
     leaf.prop_recursive(4, 24, 3, |x| {

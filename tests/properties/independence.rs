@@ -1,5 +1,5 @@
-//! Checks that a definition's SQL depends only on the definitions that it uses. It must not depend on neighboring
-//! definitions or on earlier inputs of the same compiler.
+//! Checks that a definition's SQL depends only on the definitions that it uses. The SQL must not depend on neighboring
+//! definitions or on the compiler's earlier inputs.
 
 use formulac::{Compiler, Context, Dialect, ReadColumn, Schema};
 use proptest::prelude::*;

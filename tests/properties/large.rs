@@ -170,7 +170,7 @@ pub const FORMULAS: &[Shape] = &[
     }),
 ];
 
-/// Inputs for `compile` with a schema of many columns. The schema contains none of the names in the inputs.
+/// Inputs for `compile` with a schema that has many columns. The schema contains none of the names in the inputs.
 pub const AGAINST_SCHEMA: &[Shape] = &[
     shape("unknown names", 20_000, |n| {
         (0..n).map(|i| format!("d{i} = SUM(nothing_like_{i}_it)\n")).collect()

@@ -1,4 +1,4 @@
-//! Checks that the tree of any source matches the source: children are inside their parents, spans contain whole
+//! Checks that each source's tree matches the source: children are inside their parents, spans contain whole
 //! characters, and every missing expression is reported.
 
 use formulac::ast::{Ast, Expr};

@@ -3,7 +3,7 @@
 use formulac::Compiler;
 use proptest::prelude::*;
 
-/// Name of a function that does not exist. It occurs once in each file.
+/// Name of a function that does not exist. The name occurs once in each file.
 const FAULT: &str = "NOPE";
 
 /// Generates the parts of a formula, one of which is faulty. A line may break between any two parts.

@@ -194,7 +194,7 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
     let mut sheets = Vec::new();
     for at in 0..count {
         let mut random = Random::new(seed.wrapping_mul(1_000_000) + at);
-        // The functions are used in turn, so that no function is rare.
+        // The functions are used in turn, so that each function occurs often enough.
         let function = functions[(at % functions.len() as u64) as usize];
         let forms: Vec<&Form> = known
             .forms
@@ -281,7 +281,7 @@ struct Asked<'a> {
 }
 
 pub enum Refusal {
-    /// The dialect does not have such a function, as documented in the matrix.
+    /// The dialect does not have the function, as documented in the matrix.
     Unsupported,
     Fault(String),
 }
@@ -501,7 +501,7 @@ fn ask<'a>(
     (batch, asked)
 }
 
-/// Returns `true` if the expression calls a function in `of` inside a call of a function in `inside`.
+/// Returns `true` if the expression calls a function in `of` inside a call to a function in `inside`.
 fn calls(x: &ReferenceExpr, of: &[String], inside: &[String], is_inside: bool) -> bool {
     let name = match x {
         ReferenceExpr::Call(name, _) | ReferenceExpr::Aggregate(name, _) => Some(*name),

@@ -63,12 +63,12 @@ impl Database {
         }
     }
 
-    /// Returns the interpreter's result of a spec over these tables.
+    /// Returns the interpreter's result for a spec over these tables.
     pub fn interpreted(&self, spec: &ReferenceSpec) -> StepRows {
         self.interpreted_by(spec, str::to_owned)
     }
 
-    /// Returns the interpreter's result of a spec. `written` spells the names.
+    /// Returns the interpreter's result for a spec. `written` returns the spelling of a name.
     pub fn interpreted_by(&self, spec: &ReferenceSpec, written: fn(&str) -> String) -> StepRows {
         type Names = Vec<String>;
         let names = |names: &mut dyn Iterator<Item = &str>| names.map(written).collect::<Names>();

@@ -1,4 +1,4 @@
-//! Expressions of random specs, each of the requested type.
+//! Generates expressions for random specs, each of the requested type.
 
 use crate::calendar::day_number;
 use crate::draw_specs::{Maker, Scope};

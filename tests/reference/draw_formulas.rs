@@ -1,4 +1,4 @@
-//! Random well-typed formulas, of any function in the catalogue.
+//! Generates random well-typed formulas that call any function in the catalogue.
 
 use formulac::catalog::Function;
 use formulac::{Level, Type};
@@ -44,7 +44,7 @@ pub struct Draw<'a> {
 type Letters = Vec<(char, Type)>;
 
 impl Draw<'_> {
-    /// Generates a call of this form at a level. Arguments are nested up to this depth.
+    /// Generates a call in this form at the given level, with arguments nested up to the given depth.
     pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> ReferenceExpr {
         let place = match level {
             Level::Aggregate => At::Group,
@@ -428,7 +428,7 @@ fn reads_something(x: &ReferenceExpr) -> bool {
     !names.is_empty()
 }
 
-/// Returns a call of a window function in the interpreter's form.
+/// Returns a call to a window function in the interpreter's form.
 fn window(name: &str, args: Vec<ReferenceExpr>) -> ReferenceExpr {
     let number = |at: usize| match args.get(at) {
         Some(ReferenceExpr::Literal(Value::Int(n))) => *n,

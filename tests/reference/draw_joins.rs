@@ -51,7 +51,7 @@ struct Merged {
     of: Vec<usize>,
 }
 
-/// Relations of a step that are joined so far.
+/// Relations that a step has joined so far.
 struct Joined {
     relations: Vec<Relation>,
     merged: Vec<Merged>,
@@ -70,7 +70,7 @@ impl Joined {
         owners
     }
 
-    /// Returns every column by the names that identify it.
+    /// Returns every column, once for each name that identifies it.
     fn leaves(&self) -> Vec<(ReferenceExpr, Kind)> {
         let mut leaves = Vec::new();
         for (at, relation) in self.relations.iter().enumerate() {

@@ -164,7 +164,8 @@ impl Maker<'_> {
         self.step.definitions.push((name, x));
     }
 
-    /// Generates a row-level definition. Sometimes it has the name of a column, which it cleans.
+    /// Generates a row-level definition. Sometimes the definition has the name of a column and replaces the column's
+    /// NULLs.
     fn row_definition(&mut self, rows: &mut Scope) {
         let kind = self.any_kind(rows);
         let x = self.with_name(kind, rows);
@@ -308,7 +309,7 @@ impl Maker<'_> {
     }
 
     fn keep(&mut self) -> ReferenceKeep {
-        // With joins, a row can keep columns of any of the relations.
+        // With joins, a row can keep columns from any of the relations.
         let names: Vec<String> = match self.step.joins.is_empty() || self.random.percent(30) {
             true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
             false => self
@@ -430,8 +431,8 @@ impl Maker<'_> {
         }
     }
 
-    /// For example, in `amount = SUM(amount)`, the name is the column inside the definition, and elsewhere it is the
-    /// sum.
+    /// Generates a definition that has the name of a column. In `amount = SUM(amount)`, for example, the name means the
+    /// column inside the definition, and the sum elsewhere.
     fn shadow(&mut self, scope: &mut Scope) {
         let (leaf, kind) = self.random.pick(&scope.rows).clone();
         let ReferenceExpr::Name(name) = &leaf else { return };

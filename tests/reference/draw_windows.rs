@@ -1,4 +1,4 @@
-//! Windows of random specs whose rows are in a total order.
+//! Generates windows for random specs whose rows are in a total order.
 
 use crate::calendar::{PeriodFrame, ReferenceUnit};
 use crate::draw_joins::Many;

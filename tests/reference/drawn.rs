@@ -21,7 +21,7 @@ const SHRUNK: usize = 40;
 
 /// A random case that is generated from a seed and has an expected result.
 pub trait Drawn: Sized {
-    /// Result of the interpreter.
+    /// The interpreter's result.
     type Right;
     const SUITE: &'static str;
     /// Plural noun for these cases.
@@ -38,7 +38,7 @@ pub trait Drawn: Sized {
     fn schema(&self) -> Schema;
     fn tables(&self) -> Vec<Json>;
     fn right(&self) -> Self::Right;
-    /// Returns all cases that can be made by removing one element.
+    /// Returns all cases that can be made by removing one element from this case.
     fn smaller(&self) -> Vec<Self>;
     /// Returns the difference between an answer and the expected result.
     fn fault(&self, dialect: Dialect, right: &Self::Right, table: &Table) -> Option<String>;

@@ -58,7 +58,7 @@ pub struct Form {
     pub ranges: bool,
 }
 
-/// Calls for which a stand-in gives a different result than the warehouse that it stands for.
+/// Calls for which a stand-in gives a different result from its warehouse.
 pub struct Gap {
     pub of: Vec<String>,
     /// If not empty, the gap exists only inside calls of these functions.

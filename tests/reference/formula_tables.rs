@@ -1,5 +1,5 @@
-//! Generates small tables for random formulas. They have every type, with and without NULL, and values that are
-//! difficult for functions.
+//! Generates small tables for random formulas. The tables have columns of every type, with and without NULL, and values
+//! that are difficult for functions.
 
 use formulac::Type;
 

@@ -94,8 +94,8 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, UnsupportedFormula> {
     Ok(faults)
 }
 
-/// Returns `true` if a value is printed with an exponent. Floats and decimals are both numbers here, but only floats of
-/// this size are printed with an exponent.
+/// Returns `true` if a value is printed with an exponent. Floats and decimals are both numbers here, but only very
+/// large or very small floats are printed with an exponent.
 fn has_exponent(ty: Type, value: &Value) -> bool {
     let size = value.number().map_or(1.0, f64::abs);
     ty == Type::Float && size != 0.0 && !(1e-4..1e15).contains(&size)

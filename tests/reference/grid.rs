@@ -1,5 +1,5 @@
 //! Tests row functions with every combination of selected values (`grid.yml`). The results on all engines are compared
-//! with the interpreter.
+//! with the interpreter's results.
 //!
 //! `FORMULAC_CASES=datedif` selects the formulas that contain this text, and `FORMULAC_ENGINES=duckdb,postgres` selects
 //! engines. Random formulas rarely contain the one pair of arguments for which an engine differs, so this test covers
@@ -20,7 +20,7 @@ use crate::json::AsJson;
 use crate::value::Value;
 use crate::yaml::{self, Node, Result};
 
-/// Maximum number of combinations. If there are more, an evenly spread part of them is used.
+/// Maximum number of combinations. If there are more combinations, an evenly spread selection is used.
 const MOST_ROWS: usize = 300;
 /// Number of combinations for the slower engines.
 const MOST_SLOW_ROWS: usize = 60;
@@ -165,8 +165,8 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
         .filter(|pool| words.contains(&pool.name.as_str()))
         .collect();
     let count: usize = named.iter().map(|pool| pool.values.len()).product();
-    // A step based on the golden ratio spreads the rows evenly, whatever their number is. A step that has no divisor in
-    // common with the number of combinations reaches all of them.
+    // A step based on the golden ratio spreads any number of rows evenly. A step that has no divisor in common with the
+    // number of combinations reaches all of them.
     let step = ((count as f64 * 0.618) as usize + 1..)
         .find(|step| common(*step, count) == 1)
         .unwrap_or(1);

@@ -1,4 +1,4 @@
-//! Values in the notation of case files and of engines.
+//! Values in the notation of case files and engines.
 
 use serde_json::{Value as Json, json};
 

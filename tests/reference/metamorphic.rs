@@ -23,7 +23,7 @@ use crate::rewritten::{Names, in_other_layout, renamed, rewritten};
 const COUNT: u64 = 5000;
 const SHOWN: u64 = 5;
 
-/// Returns the generated formulas and the facts about their functions. They are generated once for all tests.
+/// Returns the generated formulas and the facts about their functions. The formulas are generated once for all tests.
 pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     static SHEETS: OnceLock<(Known, Vec<Sheet>)> = OnceLock::new();
     SHEETS.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Rewritten formulas: with parts replaced, names changed, or the source in another layout.
+//! Rewrites formulas: replaces parts, changes names, or changes the layout of the source.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::agreement::Sheet;
 use crate::expr::{ReferenceExpr, Window};
 use crate::random::Random;
 
-/// Returns the expression with the parts replaced for which `change` returns another part.
+/// Returns the expression after replacing each part for which `change` returns another part.
 pub fn rewritten(x: &ReferenceExpr, change: &mut dyn FnMut(&ReferenceExpr) -> Option<ReferenceExpr>) -> ReferenceExpr {
     if let Some(changed) = change(x) {
         return changed;

@@ -17,7 +17,7 @@ use crate::value::Value;
 use crate::walk::StepRows;
 use crate::written::yaml;
 
-/// Number of databases that the specs share. Each engine loads each of them only once.
+/// Number of databases that the specs share. Each engine loads each database only once.
 const DATABASES: u64 = 97;
 
 pub struct Case {
@@ -27,7 +27,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Checks that the interpreter parses the text of the spec to the original spec.
+    /// Checks that the interpreter parses the spec's text back into the original spec.
     fn is_read(&self, right: &StepRows) {
         let compiler = Compiler::builder().schema(self.schema()).build();
         let text = self.text();

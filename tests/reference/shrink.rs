@@ -5,7 +5,7 @@ use crate::expr::ReferenceExpr;
 use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
 use crate::written::yaml;
 
-/// Returns all cases that can be made by removing one element.
+/// Returns all cases that can be made by removing one element from this case.
 pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec, Database)> {
     let mut found = Vec::new();
     let mut with = |change: &dyn Fn(&mut ReferenceSpec)| {

@@ -1,4 +1,4 @@
-//! Checks the statements of random specs and formulas against the rules of the warehouses.
+//! Checks the statements for random specs and formulas against the warehouses' rules.
 
 use formulac::{Compiler, Dialect, Schema, Type};
 
@@ -9,7 +9,7 @@ use crate::run::Case;
 
 /// Number of specs. The formulas are those in `metamorphic.rs`.
 const COUNT: u64 = 200;
-/// Number of sheets of formulas.
+/// Number of formula sheets.
 const SHEETS: usize = 40;
 
 pub fn run() {

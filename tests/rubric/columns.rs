@@ -1,4 +1,4 @@
-//! Checks that the columns that the library reports are the columns of the SQL, in the same order.
+//! Checks that the library reports the SQL's columns in the order in which the SQL returns them.
 
 use formulac::{Compiler, Dialect, Schema};
 

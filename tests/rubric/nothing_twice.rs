@@ -58,8 +58,8 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Checks that an aggregate occurs only once in a query, unless the query reads it from two different steps. The same
-/// applies to values of other rows.
+/// Checks that an aggregate occurs only once in a query, unless the query reads it from two different steps. Values
+/// from other rows also occur only once.
 #[test]
 fn aggregates_and_windows_once() {
     each(|w, sql| {

@@ -33,7 +33,7 @@ pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>
 pub fn tree(dialect: Dialect, sql: &str) -> Option<String> {
     let debug = format!("{:?}", parse(dialect, sql).ok()?);
     let mut out = String::with_capacity(debug.len());
-    // For each open bracket in the debug text, whether it belongs to a `Nested` node.
+    // One flag for each open bracket in the debug text: `true` if the bracket belongs to a `Nested` node.
     let mut open = Vec::new();
     let mut rest = debug.as_str();
     while let Some(c) = rest.chars().next() {

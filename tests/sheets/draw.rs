@@ -1,4 +1,4 @@
-//! Generates worksheets with columns of a table, an order, and calculations that refer to cells and to each other.
+//! Generates worksheets with table columns, an order, and calculations that refer to cells and to each other.
 
 use crate::draw_formulas::Draw;
 use crate::draw_pivots;

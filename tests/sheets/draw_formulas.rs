@@ -82,7 +82,7 @@ impl Draw<'_> {
         Some(Expr::Cell(Cell { column, row, style }))
     }
 
-    /// Generates the first and last row of a range, and whether the range is written with OFFSET.
+    /// Generates the first and last row of a range, and a flag for whether the range is written with OFFSET.
     fn rows(&mut self) -> (Row, Row, bool) {
         let reach = -self.sheet.anchor;
         let mut number = |low: i64, high: i64| self.random.between(low, high);

@@ -1,5 +1,5 @@
-//! Checks the growth of the SQL of a large sheet: it is proportional to the size of the sheet, with one CTE per nesting
-//! depth of windows.
+//! Checks how the SQL for a large sheet grows: in proportion to the sheet's size, with one CTE per nesting depth of
+//! windows.
 
 use std::fmt::Write as _;
 
@@ -42,7 +42,8 @@ fn layered(layers: usize, count: usize) -> Vec<String> {
         .map(|at| {
             let column = letters(1 + at % (COLUMNS - 1));
             if at < in_layer {
-                // All calculations are different, because equal calculations would be computed once before the others.
+                // All calculations are different, because equal calculations would be computed once, in a stratum
+                // before the other calculations.
                 return format!("{column}1 - {column}0 + {at}");
             }
             let first = (at / in_layer - 1) * in_layer;

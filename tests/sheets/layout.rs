@@ -9,8 +9,8 @@ use crate::table::Table;
 use crate::value::Value;
 
 pub struct Layout {
-    /// Values of the sheet's columns, by grid and row. A cell for which the table has no row has the keys of its row
-    /// and its grid.
+    /// Values of the sheet's columns, by grid and row. If the table has no row for a cell, the cell has the keys of its
+    /// sheet row and its grid.
     pub cells: Vec<Vec<Vec<Value>>>,
     /// Cells for which the table has rows, in row order.
     pub filled: Vec<Here>,

@@ -121,7 +121,8 @@ impl Grid<'_> {
         self.column(column, here)
     }
 
-    /// Returns the number of the matching row, starting at 0. If several rows match, returns the first of them.
+    /// Returns the number of the matching row, starting at 0. If several rows match, returns the number of the first
+    /// matching row.
     fn row_found(&mut self, lookup: &Lookup, here: Here) -> Option<usize> {
         let key = self.value(&lookup.args[0], here);
         let keys = self.looked_in(lookup, lookup.by, here);

@@ -16,7 +16,7 @@ use crate::tab::Tab;
 use crate::table::Table;
 use crate::value::Value;
 
-/// Number of tables that the sheets share. Each engine loads each of them only once.
+/// Number of tables that the sheets share. Each engine loads each table only once.
 const TABLES: u64 = 97;
 
 pub struct Case {

@@ -1,4 +1,4 @@
-//! A worksheet: its columns of a table, its order, its calculations, and its spec.
+//! A worksheet: its table columns, order, calculations and spec.
 
 use std::fmt::{Display, Formatter};
 
@@ -12,7 +12,7 @@ use crate::value::Value;
 pub struct Sheet {
     pub from: String,
     pub columns: Vec<(String, Kind)>,
-    /// Names of the table's columns, and whether the order is descending.
+    /// Names of the table's columns, each with a flag for whether the order is descending.
     pub order_by: Vec<(String, bool)>,
     /// Columns whose values divide the sheet into parts. Empty for a pivot.
     pub partition_by: Vec<String>,

@@ -5,7 +5,7 @@ use crate::pivot::Pivot;
 use crate::sheet::Sheet;
 use crate::table::Table;
 
-/// Returns all cases that can be made by removing one element.
+/// Returns all cases that can be made by removing one element from this case.
 pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     let mut found: Vec<(Sheet, Table)> = Vec::new();
     for place in (0..sheet.calculations.len()).rev() {

@@ -117,8 +117,8 @@ impl Table {
             .expect("a column of the table")
     }
 
-    /// Returns the columns by which the rows are ordered, each with whether it is descending. The given columns come
-    /// first, followed by the key if it is known.
+    /// Returns the columns by which the rows are ordered, each with a flag for whether it is descending. The given
+    /// columns come first, followed by the key if it is known.
     pub fn order(&self, said: &[(String, bool)]) -> Vec<(usize, bool)> {
         let mut order: Vec<(usize, bool)> = said
             .iter()

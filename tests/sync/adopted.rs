@@ -1,4 +1,4 @@
-//! Tests how formulas are spelled if they come from hand edits of the SQL.
+//! Tests the spelling of formulas that come from hand edits to the SQL.
 
 use crate::world::{SQL, World, compiler};
 

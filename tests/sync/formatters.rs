@@ -1,4 +1,4 @@
-//! Checks that a change of the spec can be merged into generated SQL that sqlfluff has formatted, with several sets of
+//! Checks that a change to the spec can be merged into generated SQL that sqlfluff has formatted, with several sets of
 //! rules.
 
 use std::io::Write as _;

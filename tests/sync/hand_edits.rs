@@ -1,4 +1,4 @@
-//! Tests forty hand edits of generated files. After each edit, another part of the model's spec changes.
+//! Tests forty hand edits to generated files. After each edit, another part of the model's spec changes.
 
 use formulac::Compiler;
 
@@ -23,7 +23,7 @@ columns:
   revenue: {data_tests: [not_null]}
 ";
 
-/// Later changes of the spec: a changed formula, a new definition, and a removed definition.
+/// Later changes to the spec: a changed formula, a new definition, and a removed definition.
 pub const CHANGES: [(&str, &str); 3] = [
     ("largest = MAX(amount)", "largest = MAX(amount - refund)"),
     ("  share =", "  smallest = MIN(amount)\n  share ="),
@@ -33,9 +33,9 @@ pub const CHANGES: [(&str, &str); 3] = [
 /// Result of a hand edit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outcome {
-    /// The change does not count as an edit, and the file keeps its bytes after the change of the spec.
+    /// The change does not count as an edit, and the file keeps its bytes after the spec changes.
     Bytes,
-    /// After the change of the spec, the edit is still in the file or in the spec.
+    /// After the spec changes, the edit is still in the file or in the spec.
     Merged,
     /// The edit is reported as a conflict with this name.
     Conflict(&'static str),
@@ -347,7 +347,7 @@ const YML_EDITS: [Edit; 10] = [
     ),
 ];
 
-/// Returns the outcome of an edit to a file, and the world after the change of the spec.
+/// Returns the outcome of an edit to a file, and the world after the spec changes.
 fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str)) -> (Outcome, World) {
     let (name, change, expected, _) = edit;
     let mut world = World::of(MODEL).pushed(compiler);
@@ -375,7 +375,7 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
     let after = world.after(&plan);
     let made = crate::world::ours(compiler, after.spec()).unwrap();
     let text = after.text(file);
-    // If the spec no longer generates a column, edits of that column are also removed.
+    // If the spec no longer generates a column, edits to that column are also removed.
     let is_there = text.contains(expected) || made.files[file].contains(expected);
     assert!(is_there, "{name}: {expected}\n{text}");
     let again = after.plan(compiler);

@@ -1,4 +1,4 @@
-//! Tests random edits of a spec by one person and of its files by another person.
+//! Tests random edits that one person makes to a spec and another person makes to its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -163,7 +163,7 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
     now
 }
 
-/// Rewrites a column's line as for another formula, if the result is one line in the same position.
+/// Rewrites a column's line for another formula, if the new column is also one line in the same position.
 fn change_line(world: &mut World, compiler: &Compiler, said: &Said, other: &Said, number: usize) -> bool {
     let sql = |said: &Said| ours(compiler, &said.spec()).unwrap().files[SQL].clone();
     let (was, made) = (sql(said), sql(other));
@@ -264,14 +264,14 @@ fn without_hash(text: &str) -> String {
         .filter(|line| !line.contains("hash "))
         .collect::<Vec<_>>()
         .join("\n");
-    // The names of helper columns depend on the spelling of the formula.
+    // Helper column names depend on how the formula is spelled.
     lines.replace("countunique_y", "count_distinct_y")
 }
 
 proptest! {
     #![proptest_config(cases(count()))]
 
-    /// Checks that edits of one side exist on both sides afterwards, that equal edits are not a conflict, and that all
+    /// Checks that edits on one side exist on both sides afterwards, that equal edits are not a conflict, and that all
     /// different edits, and no others, are reported.
     #[test]
     fn no_edit_is_lost(base in said(), spec_edits in edits(), hand in hand()) {

@@ -13,7 +13,7 @@ pub const SPEC: &str = "metrics/m.yml";
 pub const SQL: &str = "models/m.sql";
 pub const YML: &str = "models/m.yml";
 
-/// All files of the world.
+/// All files in the world.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub files: BTreeMap<String, String>,

@@ -13,7 +13,7 @@ pyo3::create_exception!(
     "Raised if formulas, a spec or a schema have errors."
 );
 
-/// Span of a text: `text[span.start:span.end]`.
+/// Span in a text: `text[span.start:span.end]`.
 #[pyclass(frozen, eq, get_all, module = "formulac")]
 #[derive(Clone, Copy, PartialEq)]
 pub struct Span {
@@ -83,7 +83,7 @@ impl Diagnostic {
     }
 }
 
-/// Converter from byte offsets to character offsets of one text.
+/// Converter from byte offsets to character offsets in one text.
 pub struct Offsets<'s> {
     lines: LineIndex<'s>,
     /// Number of characters before each byte. Empty for ASCII text, in which each byte is a character.

@@ -15,7 +15,7 @@ use diagnostic::{Diagnostic, Offsets, fail};
 use results::{Compiled, CompiledSpec};
 use schema::SchemaSource;
 
-/// Compiler of formulas and specs for one dialect. Several threads can share a compiler.
+/// Compiler for formulas and specs in one dialect. Several threads can share a compiler.
 #[pyclass(frozen, module = "formulac")]
 struct Compiler {
     compiler: RustCompiler,

@@ -74,7 +74,7 @@ impl Compiled {
     }
 }
 
-/// Column in the result of a spec.
+/// Column in a spec's result.
 #[pyclass(frozen, get_all, module = "formulac")]
 #[derive(Clone)]
 pub struct Column {

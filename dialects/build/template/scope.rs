@@ -1,7 +1,7 @@
 //! Names that a template introduces: subquery aliases and lambda parameters.
 //!
-//! Inside the scope of such a name, an argument may be a column of the user. A column with the same name would resolve
-//! to the template's value. These names therefore end in `_`, which column names do not.
+//! Inside the scope of such a name, an argument may be a user's column. If that column had the same name, it would
+//! resolve to the template's value. These names therefore end in `_`, which column names do not.
 
 use super::Token;
 
@@ -15,7 +15,7 @@ enum Kind {
 struct Scope {
     kind: Kind,
     names: Vec<String>,
-    /// `true` during the check of the first item of `from`, which is outside the scope of the subquery's aliases.
+    /// `true` while the first item in `from` is checked, which is outside the scope of the subquery's aliases.
     in_first_item: bool,
     has_argument: bool,
 }
@@ -44,7 +44,7 @@ impl Scope {
     }
 }
 
-/// Reports the first name that could capture a column of an argument.
+/// Reports the first name that could capture a column in an argument.
 pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
     let mut scopes: Vec<Scope> = Vec::new();
     for (at, token) in tokens.iter().enumerate() {

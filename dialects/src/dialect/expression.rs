@@ -1,4 +1,4 @@
-//! SQL expressions written by an analyst. An expression is accepted only if the text is certainly a single value.
+//! SQL expressions written by an analyst. Text is accepted only if it is certainly a single value.
 
 /// Returns the reason why a string is not a single SQL expression that can be put inside a cast. `None` if it is such
 /// an expression.

@@ -1,6 +1,6 @@
 //! SQL dialects as data: the syntax of names, strings and types, and the template of each function.
 //!
-//! Code outside this module does not compare dialects. It uses the facts, literals and templates of a dialect.
+//! Code outside this module does not compare dialects, but uses a dialect's facts, literals and templates.
 
 pub mod expression;
 mod quote;
@@ -59,7 +59,7 @@ impl Dialect {
         &self.0.forms
     }
 
-    /// Returns the dialect's name of a type for use in casts.
+    /// Returns the dialect's name for a type, for use in casts.
     #[must_use]
     pub fn type_name(self, ty: Type) -> &'static str {
         let index = match ty {
@@ -75,7 +75,7 @@ impl Dialect {
         self.0.types[index]
     }
 
-    /// Returns the dialect's name of the type at this index of [`part::NEUTRAL`].
+    /// Returns the dialect's name for the type at this index of [`part::NEUTRAL`].
     pub fn neutral_type(self, index: u8) -> &'static str {
         self.0.types[index as usize]
     }
@@ -85,7 +85,7 @@ impl Dialect {
         &self.0.cells[id.0 as usize]
     }
 
-    /// Returns the words in all templates of the dialect: keywords and the names of functions and types.
+    /// Returns the words in all of the dialect's templates: keywords, function names and type names.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         let parts = self.0.cells.iter().flat_map(|cell| match cell {
             Cell::Template(template) => template.parts,
@@ -167,7 +167,7 @@ impl serde::Serialize for Dialect {
 #[error("there is no dialect `{0}`; the dialects are {names}", names = names())]
 pub struct UnknownDialect(String);
 
-/// Returns the names of all dialects as a list for a sentence.
+/// Returns the names of all dialects, formatted as a list in a sentence.
 fn names() -> String {
     let names: Vec<&str> = Dialect::all().map(Dialect::name).collect();
     match names.split_last() {

@@ -61,7 +61,7 @@ impl Dialect {
                 '<' => open.push('>'),
                 '[' => open.push(']'),
                 ')' | '>' | ']' => return open.pop() == Some(c),
-                // A comma outside of brackets would separate two types, and so two arguments.
+                // A comma outside of brackets would separate two types, and therefore two arguments.
                 ',' => return !open.is_empty(),
                 _ => {}
             }
@@ -114,8 +114,8 @@ impl Dialect {
         self.push_quoted(out, &self.name_in_quotes(name, unquoted_in_source));
     }
 
-    /// Returns a name in the spelling that it has between quotes. A name that is unquoted in the source is folded to
-    /// the dialect's case.
+    /// Returns a name as it is spelled between quotes. A name that is unquoted in the source is folded to the dialect's
+    /// case.
     pub fn name_in_quotes(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
         let stands_bare = |b: u8| NAME[b as usize] & QUOTES == 0;
         match self.0.fold {
@@ -252,8 +252,8 @@ impl Dialect {
     }
 }
 
-/// Returns `true` if the string contains backslashes, which are easier to read unescaped, but no other character that a
-/// raw literal cannot contain.
+/// Returns `true` if the string contains backslashes, which are easier to read unescaped, but no character that a raw
+/// literal cannot contain.
 fn is_plainly_raw(value: &str) -> bool {
     let escaped = |b: &u8| ESCAPED[*b as usize];
     !value.ends_with('\\') && value.contains('\\') && value.bytes().filter(escaped).all(|b| b == b'\\')
@@ -268,7 +268,8 @@ mod tests {
     fn names_have_the_case_that_the_warehouse_looks_for() {
         let dialects = ["snowflake", "postgres", "bigquery", "duckdb"].map(|name| name.parse::<Dialect>().unwrap());
         let spelled = [
-            // Each entry has a name, whether it is quoted in the source, and the result for each dialect.
+            // Each entry holds a name, a flag for whether it is quoted in the source, and the result for each
+            // dialect.
             ("start", false, [r#""START""#, "start", "start", "start"]),
             ("Order", false, [r#""ORDER""#, r#""order""#, "`Order`", r#""Order""#]),
             ("ORDER", true, [r#""ORDER""#, r#""ORDER""#, "`ORDER`", r#""ORDER""#]),

@@ -64,7 +64,7 @@ pub struct Template {
     /// Largest absolute value of the result, if it is smaller than the maximum of its type (see `emit::size`).
     /// Otherwise 0.
     pub most: u32,
-    /// `true` if decimals in the template must have the same scale.
+    /// `true` if all decimals in the template must have the same scale.
     pub alike: bool,
     /// `true` if the template contains a `select`.
     pub subquery: bool,
@@ -136,7 +136,7 @@ pub struct DialectData {
     pub backslash: bool,
     /// Prefix of a raw string, in which backslashes are not escapes. Empty if the dialect has no raw strings.
     pub raw: &'static str,
-    /// The dialect's names of the types in [`super::part::NEUTRAL`].
+    /// The dialect's names for the types in [`super::part::NEUTRAL`].
     pub types: &'static [&'static str],
     /// Capabilities and limits of the dialect.
     pub facts: Facts,

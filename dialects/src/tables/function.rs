@@ -68,7 +68,7 @@ pub enum ResultType {
     Param(u8),
     /// Type that unifies the types of the arguments of type `T`.
     Same,
-    /// Type that the lowering of the function determines.
+    /// Type that the function's lowering determines.
     Lowered,
 }
 
@@ -140,11 +140,11 @@ pub struct Function {
     pub nulls: Nulls,
     /// `true` if each call may return a different value.
     pub volatile: bool,
-    /// Value of an aggregate for no rows. `None` if it is NULL.
+    /// Value of an aggregate over no rows. `None` if that value is NULL.
     pub empty: Option<&'static str>,
     /// Internal function that combines several arguments within one row, for an aggregate such as `SUM(a, b)`.
     pub across: Option<FunctionId>,
-    /// Internal function that computes the aggregate as a window function, for dialects without such an aggregate.
+    /// Internal function that computes the aggregate as a window function, for dialects that lack the aggregate.
     pub window: Option<FunctionId>,
     /// Internal function that computes the aggregate over all rows of a partition, if the aggregate is not a window
     /// function in every dialect.
@@ -156,8 +156,8 @@ pub struct Function {
     pub rows: Option<FunctionId>,
     /// Aggregate that combines the values that the function in `rows` computes.
     pub gathered: Option<FunctionId>,
-    /// Internal function that computes the aggregate from a list of values. It is used in dialects that cannot compute
-    /// the aggregate over part of a partition but can collect the values in a list.
+    /// Internal function that computes the aggregate from a list of values. The function is used in dialects that
+    /// cannot compute the aggregate over part of a partition but can collect the values in a list.
     pub of_list: Option<FunctionId>,
     /// Warning that is reported for each call. Empty for most functions.
     pub caution: &'static str,
@@ -172,7 +172,7 @@ pub struct Function {
     pub most: Option<usize>,
     /// `true` if an overload accepts only certain number literals, so that types alone do not select the overload.
     pub literals: bool,
-    /// `true` if such an overload excludes some literals of up to nine digits.
+    /// `true` if an overload that accepts only certain number literals excludes some literals of up to nine digits.
     pub narrow_literals: bool,
     /// `true` if an overload accepts dates, which users may write as text literals.
     pub literal_dates: bool,

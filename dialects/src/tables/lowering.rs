@@ -46,8 +46,7 @@ impl Lowering {
         matches!(self, Self::Vlookup | Self::Xlookup | Self::Index | Self::Match)
     }
 
-    /// Returns `true` if the function uses only the rows that meet a condition, as the functions of the SUMIF family
-    /// do.
+    /// Returns `true` if the function uses only the rows that meet a condition, as functions in the SUMIF family do.
     #[allow(dead_code, reason = "the build script uses a part of this file")]
     pub fn is_conditional(self) -> bool {
         use Lowering::{AverageIf, AverageIfs, CountIf, CountIfs, MaxIfs, MinIfs, SumIf, SumIfs};

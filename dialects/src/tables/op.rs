@@ -40,8 +40,8 @@ macro_rules! operators {
                 }
             }
 
-            /// Returns the precedence of the operator. If the dialects differ, this precedence is safe in all of them.
-            /// A higher number binds tighter.
+            /// Returns the precedence of the operator. If the dialects differ, this precedence is safe in every
+            /// dialect. A higher number binds tighter.
             pub fn strength(self) -> u8 {
                 Self::ALL[self as usize].3
             }

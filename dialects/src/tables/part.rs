@@ -49,7 +49,7 @@ pub enum Part {
     /// Parts separated by spaces.
     Spaced(&'static [u16]),
     /// Parts of a call that are separated by spaces, as in `x order by y desc`. The parts from `first` to `until`
-    /// specify the order by an argument. They are omitted if that argument is the same in every row.
+    /// specify the order by an argument, and are omitted if that argument is the same in every row.
     Ordered {
         parts: &'static [u16],
         first: u8,
@@ -92,7 +92,7 @@ pub enum Mode {
 /// Type in a cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypeName {
-    /// The dialect's name of a neutral type.
+    /// The dialect's name for a neutral type.
     Neutral(u8),
     /// Type name as written in the template.
     Native(&'static str),

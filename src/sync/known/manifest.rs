@@ -126,7 +126,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     let adapter = manifest.metadata.adapter_type.as_deref();
     let dialect = adapter.and_then(|name| name.parse().ok()).unwrap_or(dialect);
     let tests = manifest.tests_by_node();
-    // Relations of the project take precedence over those of packages and sources with the same name.
+    // The project's own relations take precedence over package relations and sources with the same name.
     let project = manifest.metadata.project_name.as_deref();
     let is_own = |node: &ManifestNode| project.is_some_and(|project| project == &*node.package);
     let mut nodes: Vec<&ManifestNode> = manifest
@@ -225,7 +225,7 @@ fn add_documentation(facts: &mut RelationFacts, column: &NodeColumn, is_physical
     it.tags = column.tags.iter().map(ToString::to_string).collect();
 }
 
-/// Adds the facts of a constraint to its columns.
+/// Adds the facts from a constraint to the columns that it covers.
 fn add_constraint(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
     let mut each = |mark: fn(&mut ColumnFacts)| {
         columns

@@ -1,5 +1,5 @@
-//! Reads and writes `known.yml`. The file records the facts about the data with which models were last generated, so
-//! that the SQL depends only on the commit.
+//! Reads and writes `known.yml`. The file records the facts about the data that were used when models were last
+//! generated, so that the SQL depends only on the commit.
 
 mod manifest;
 
@@ -124,7 +124,7 @@ impl Known {
         out
     }
 
-    /// Returns the facts of `self`, supplemented by those of `other`.
+    /// Returns the facts in `self`, supplemented by facts from `other`.
     #[must_use]
     pub fn merged_with(self, other: &Self) -> Self {
         Self {
@@ -163,7 +163,7 @@ impl Known {
         self.merged_with(&left)
     }
 
-    /// Returns the facts of `committed` that contradict the artifacts, one per line.
+    /// Returns the facts in `committed` that contradict the artifacts, one per line.
     #[must_use]
     pub fn contradicted_facts(&self, committed: &Self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -186,7 +186,8 @@ impl Known {
         lines
     }
 
-    /// Keeps only these relations. If several specs read a relation, the columns of all of them are kept.
+    /// Keeps only these relations. If several specs read a relation, the columns that any of these specs reads are
+    /// kept.
     #[must_use]
     pub fn with_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
         let mut all: BTreeMap<String, Relation> = BTreeMap::new();
@@ -297,7 +298,7 @@ fn write_relation(out: &mut String, relation: &Relation) {
     }
 }
 
-/// Returns the facts of a relation, except its columns, as YAML pairs.
+/// Returns the facts about a relation, except its columns, as YAML pairs.
 fn relation_facts(relation: &Relation) -> Vec<String> {
     let mut facts = Vec::new();
     facts.extend(relation.access().map(|access| format!("access: {}", access.name())));
@@ -312,7 +313,7 @@ fn relation_facts(relation: &Relation) -> Vec<String> {
     facts
 }
 
-/// Returns the facts of a column as a YAML value.
+/// Returns the facts about a column as a YAML value.
 fn column_facts(column: &Column) -> String {
     let ty = column.type_text();
     let mut facts = Vec::new();

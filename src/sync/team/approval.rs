@@ -7,14 +7,14 @@ use crate::yaml::{self, Node};
 use formulac_model::People;
 use formulac_model::{Right, Role};
 
-/// Required approvals of a change.
+/// Approvals that a change requires.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RequiredApproval {
     /// Number of required approvals per role.
     pub roles: Vec<(Role, usize)>,
-    /// Specs that name their approvers, as pairs of path and names of people and groups. An approval by one of them is
-    /// enough.
+    /// Specs that name their approvers, each with its path and the names of people and groups. One approval by a named
+    /// approver is enough.
     pub specs: Vec<(String, Vec<String>)>,
 }
 
@@ -54,7 +54,7 @@ impl RequiredApproval {
         people.rights(who).has_right(Right::Approve) || named.any(|name| people.is_among(who, name))
     }
 
-    /// Returns the approval state of a change from its comments, its authors and the hash of its current content.
+    /// Determines the approval state of a change from its comments, its authors and the hash of its current content.
     /// Only the last approval or rejection of this content by each person counts. People cannot approve their own
     /// change, and each person counts for one role.
     #[must_use]
@@ -270,7 +270,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])],
         };
         let of = |by: &str| asked.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c");
-        // People named by a spec may approve, whatever their role is.
+        // People named by a spec may approve changes to that spec with any role.
         assert!(of("n@x").is_approved());
         assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);
     }

@@ -16,7 +16,7 @@ pub struct Commit {
     pub author: String,
     /// The committer, as `Name <address>`. Empty if not known.
     pub committer: String,
-    /// The person whose valid signature the commit has, if known.
+    /// The person who signed the commit, if the signature is valid and the person is known.
     pub signer: Option<String>,
     /// Files changed by the commit.
     pub files: Vec<TouchedFile>,
@@ -66,7 +66,7 @@ impl Commit {
         self
     }
 
-    /// Returns the person whose approval the commit contains, if somebody else committed it.
+    /// Returns the person whose approval the commit contains, if somebody else made the commit.
     fn approved_for(&self) -> Option<String> {
         if self.committer.is_empty() || is_same_person(&self.author, &self.committer) {
             return None;
@@ -93,7 +93,7 @@ pub struct ForbiddenChange {
     pub why: String,
 }
 
-/// Returns the approvals that somebody other than the approver committed, as pairs of commit and approver. Either a
+/// Returns the approvals that somebody other than the approver committed, each as a commit and its approver. Either a
 /// program runs formulac for its users, or somebody pretends to be another person. Reviewers have to find out which.
 #[must_use]
 pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {

@@ -14,7 +14,7 @@ pub const CHANGES: &str = ".formulac/approvals";
 /// Maximum number of characters that a change's identifier takes from its title.
 const NAME: usize = 48;
 
-/// Action of a person on a change.
+/// Action that a person takes on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChangeComment {
@@ -31,7 +31,7 @@ pub enum ChangeComment {
 impl ChangeComment {
     const ALL: [Self; 4] = [Self::Proposed, Self::Commented, Self::Approved, Self::Rejected];
 
-    /// Returns the name of the action in the file.
+    /// Returns the action's name as it is written to the file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ pub struct Event {
     pub more: String,
     /// The environment of a proposal. Empty if there is none.
     pub environment: String,
-    /// Branch or revision with which a proposal is compared. Empty for other actions.
+    /// Branch or revision that a proposal is compared with. Empty for other actions.
     pub base: String,
     /// Hash of the content that the event concerns. Empty for comments.
     pub content: String,

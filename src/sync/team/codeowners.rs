@@ -1,4 +1,4 @@
-//! Code owners, in the format of GitHub and GitLab.
+//! Generates the code owners file, in the format that GitHub and GitLab read.
 
 use std::fmt::Write as _;
 

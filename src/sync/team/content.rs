@@ -32,9 +32,9 @@ impl DifferingContent {
         }
     }
 
-    /// Returns `true` if people are responsible for the file. They are not responsible for records that formulac checks
-    /// in another way, or for files that contain exactly the generated text. Facts in `known.yml` that alter SQL count
-    /// as written by people, like specs. Records of pulls also count, because no spec can generate them again.
+    /// Returns `true` if people are responsible for the file. People are not responsible for records that formulac
+    /// checks in another way, or for files that contain exactly the generated text. Facts in `known.yml` that alter SQL
+    /// count as written by people, like specs. Records of pulls also count, because no spec can generate them again.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
         self.alters_sql || !self.is_own_record() && !self.text.as_deref().is_some_and(is_unmodified)

@@ -1,4 +1,4 @@
-//! Permissions in a project: roles and groups from its `formulac.yml`, required approvals of changes, and checks of
+//! Permissions in a project: roles and groups from its `formulac.yml`, required approvals for changes, and checks of
 //! commit authors.
 
 mod approval;
