@@ -83,7 +83,12 @@ fn dialect_files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String
     // Directory entries have no fixed order, but the tables need one.
     waiting.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     let expected = |(index, (position, ..)): (usize, &(usize, String, File, Option<String>))| index != *position;
-    if let Some((position, _, file, _)) = waiting.iter().enumerate().find(|entry| expected(*entry)).map(|(_, w)| w) {
+    if let Some((position, _, file, _)) = waiting
+        .iter()
+        .enumerate()
+        .find(|entry| expected(*entry))
+        .map(|(_, w)| w)
+    {
         let fault = format!("two dialects have the position {position}, or a smaller position is missing");
         return Err(vec![file.fault_at(0, fault)]);
     }

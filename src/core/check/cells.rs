@@ -332,7 +332,10 @@ impl Lowerer<'_> {
             }
             None => format!("{text}:{text}"),
         };
-        let message = format!("`{}` reads only one cell: `{text}` is the value in the current row", function.name);
+        let message = format!(
+            "`{}` reads only one cell: `{text}` is the value in the current row",
+            function.name
+        );
         self.report(
             Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` to use the whole column")),
         );

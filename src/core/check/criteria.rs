@@ -510,7 +510,8 @@ impl Lowerer<'_> {
             }
         }
         let column = self.source_text(self.program.meta(range).span);
-        let help = format!("use the current row's value of `{column}` in the criterion, or join the value in an earlier step");
+        let help =
+            format!("use the current row's value of `{column}` in the criterion, or join the value in an earlier step");
         self.report_criterion(meta.span, "each row would search for a different value", &help);
         Some(RowCriterion::Invalid)
     }

@@ -353,7 +353,10 @@ impl Lowerer<'_> {
             }
             (NameTarget::Argument(index), _) => {
                 self.program.shares_nodes = true;
-                self.arguments.get(index as usize).copied().unwrap_or_else(|| self.add_error(span))
+                self.arguments
+                    .get(index as usize)
+                    .copied()
+                    .unwrap_or_else(|| self.add_error(span))
             }
             (NameTarget::Cell(cell), _) => self.lower_cell(cell, span),
             (NameTarget::CellRange(range), _) => self.lower_cell_range(range, span),

@@ -14,7 +14,11 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
     if !program.shares_nodes && program.nodes().filter(counts).count() < 2 {
         return Vec::new();
     }
-    let occurrences = if program.shares_nodes { count_occurrences(step, live) } else { Vec::new() };
+    let occurrences = if program.shares_nodes {
+        count_occurrences(step, live)
+    } else {
+        Vec::new()
+    };
     let mut classes: FxHashMap<u32, Vec<IrId>> = FxHashMap::default();
     number_values(step, live, |id, number| {
         if counts(&program.node(id)) && !program.meta(id).volatile {
@@ -38,7 +42,12 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
 fn count_occurrences(step: &StepPlan<'_>, live: &[bool]) -> Vec<u32> {
     let program = step.program;
     let mut counts = vec![0_u32; program.len()];
-    for (definition, _) in program.definitions.iter().zip(live).filter(|(d, live)| **live && !d.failed) {
+    for (definition, _) in program
+        .definitions
+        .iter()
+        .zip(live)
+        .filter(|(d, live)| **live && !d.failed)
+    {
         counts[definition.root.index()] = 1;
         // Operands precede the nodes that use them.
         for id in (definition.first.0..=definition.root.0).rev().map(IrId) {

@@ -305,7 +305,9 @@ impl Loader<'_, '_> {
                     let help = match directed {
                         Some((entry, said)) if name == "order_by" => format!("write `{entry} {said}`"),
                         Some((entry, _)) => format!("write `{entry}`"),
-                        None => "list at least one name, or remove the key; put a name such as `null` in quotes".to_owned(),
+                        None => {
+                            "list at least one name, or remove the key; put a name such as `null` in quotes".to_owned()
+                        }
                     };
                     self.report(Diagnostic::new(Code::WrongShape, item.span, message).with_help(help));
                 }

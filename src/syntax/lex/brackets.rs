@@ -130,7 +130,10 @@ impl LayoutPass<'_, '_> {
             let message = format!("`{}` is not closed", span.text(self.source));
             let diagnostic = Diagnostic::new(Code::UnclosedBracket, span, message)
                 .with_label("opened here")
-                .with_secondary_label(Span::new(end, end), format!("expected `{right}` before the end of the formula"));
+                .with_secondary_label(
+                    Span::new(end, end),
+                    format!("expected `{right}` before the end of the formula"),
+                );
             self.diagnostics.push(match self.last_words(span.end, end) {
                 // A fix that leaves the brackets empty would cause another error.
                 "" => diagnostic.with_help(format!("complete the expression, and add `{right}`")),
