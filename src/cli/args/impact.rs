@@ -38,7 +38,7 @@ pub struct ImpactArgs {
     /// Assume that the type of NAME changes
     #[arg(long, conflicts_with_all = ["removed", "since"])]
     pub type_changed: bool,
-    /// Exit with status 1 if the impact has this grade or worse
+    /// Exit with status 1 if the impact has this grade or a worse grade
     #[arg(long, value_name = "GRADE")]
     pub fail_on: Option<FailOn>,
     /// Format of the report
