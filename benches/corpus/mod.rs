@@ -363,7 +363,7 @@ pub fn chains(count: usize, links: usize) -> String {
     text
 }
 
-/// Returns a formula of about this many bytes, which is a sum of measures.
+/// Returns a formula of about this many bytes, which adds up measures.
 pub fn large(bytes: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = random.expanded("$measure");

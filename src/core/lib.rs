@@ -1,4 +1,4 @@
-//! Compiler core: translates formulas to SQL expressions for a dialect and a schema of the data.
+//! Compiler core: translates formulas to SQL expressions for a given dialect and data schema.
 //!
 //! ```text
 //! text ─ formulac-grammar ─ tree ─ check ─ ir ─ emit ─ sql ─ text

@@ -1,4 +1,4 @@
-//! Applies changes to words, numbers and signs in a model's SQL to the model's spec.
+//! Carries changes to words, numbers and signs in a model's SQL over to the model's spec.
 //!
 //! Users often change only a bound, a status, a column, or `<` to `<=`. In these cases, the spec does not have to be
 //! derived from the SQL. Instead, the same change is made at the corresponding place in the spec, and the spec is

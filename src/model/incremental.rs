@@ -465,7 +465,7 @@ impl SpecCompilation<'_> {
                     TimeReach::Period { span, key, back, forth } => {
                         if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
                             further_back = further_back.longer(*back);
-                            // A row that reads later rows changes when these arrive, so a run must write it again.
+                            // A row whose values depend on later rows changes when those rows arrive, so a run must write it again.
                             further_out = further_out.longer(*forth);
                             continue;
                         }

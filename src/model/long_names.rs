@@ -17,7 +17,7 @@ use crate::span::Span;
 /// Names of one kind, which must be distinct even after truncation.
 struct LongNames {
     dialect: Dialect,
-    /// Whether the names are visible outside of the query, so that truncation must be reported.
+    /// Whether the names are visible outside the query, so that truncation must be reported.
     seen_outside: bool,
     /// For each truncated form, the first name that has this form, and the span of the name.
     seen: FxHashMap<String, (String, Span)>,

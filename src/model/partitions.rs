@@ -7,7 +7,7 @@ use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, split_truncation, used_definitions};
 
 /// Warns once per step about windows that read only their own row because each group is a separate partition. Also
-/// warns about calendar offsets that always lead out of the partition.
+/// warns about calendar offsets that always point outside the partition.
 pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let with_role = |role: DefinitionRole| -> Vec<IrId> {

@@ -21,7 +21,7 @@ pub enum Property {
     Tests,
     /// Tags, meta and similar settings.
     Config,
-    /// Another part of a file that no spec can express.
+    /// Any other part of a file that no spec can express.
     Text,
 }
 

@@ -110,7 +110,7 @@ fn approvals_are_of_others_and_of_exactly_this() {
         (0, Some(true)),
         "{told}"
     );
-    // Files that formulac generates or records are not new content.
+    // Files that formulac generates or records do not count as new content.
     assert_eq!(
         by(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
         0

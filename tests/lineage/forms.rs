@@ -11,7 +11,7 @@ use std::path::Path;
 use formulac::Dialect;
 use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
 
-/// Returns the lineage in the format of the cases.
+/// Returns the lineage in the format that the case files use.
 pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
     let of_relation = |parts: &[String]| {
         let name = parts.join(".");

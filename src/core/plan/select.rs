@@ -1,4 +1,4 @@
-//! Selects of a step: one per stratum, in order.
+//! `SELECT` statements of a step: one per stratum, in order.
 
 use rustc_hash::FxHashMap;
 

@@ -53,7 +53,7 @@ pub(super) struct ColumnProof {
     pub name: String,
     /// dbt's name for the test, such as `not_null`.
     pub kind: &'static str,
-    /// Whether the test applies to all rows with severity error.
+    /// Whether the test has the severity `error` and applies to all rows.
     pub always: bool,
     pub test: dbt::YamlOutput,
 }

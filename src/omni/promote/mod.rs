@@ -3,7 +3,7 @@
 //! The conversion does no input or output. The contents of Omni's files are converted to the text of a spec, and a
 //! [`PromoteGap`] reports each part that a spec cannot express. References are resolved through fields and joins, and
 //! each field becomes a definition with the same name. The spec is compiled immediately. Definitions that do not
-//! compile are left out, and a gap reports each of them.
+//! compile are left out, and each of them is reported as a gap.
 //!
 //! ```
 //! use formulac_omni::promote::{Request, promote};

@@ -373,7 +373,7 @@ fn write_evidence(session: &Session, place: &Workspace, all: &mut [VerificationR
     Ok(())
 }
 
-/// Looks up the presence of a relation.
+/// Checks whether a relation exists.
 fn find_presence<'p>(presences: &'p [(Read, RelationPresence)], read: &Read) -> Option<&'p RelationPresence> {
     presences
         .iter()
