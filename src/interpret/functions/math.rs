@@ -294,10 +294,12 @@ fn multiple_of_size(args: CallArgs<'_>, towards: RoundingDirection) -> Option<Va
 }
 
 fn combinations(args: CallArgs<'_>) -> Option<Value> {
-    let (count, chosen) = (to_number(&args[0]).trunc(), to_number(&args[1]).trunc());
-    if !(0.0..171.0).contains(&count) || !(0.0..=count).contains(&chosen) {
+    let (count, chosen) = (to_number(&args[0]), to_number(&args[1]));
+    // As in FACT, a fraction between -1 and 0 is a negative number.
+    if !(0.0..171.0).contains(&count) || chosen < 0.0 || chosen.trunc() > count.trunc() {
         return None;
     }
+    let (count, chosen) = (count.trunc(), chosen.trunc());
     let product = (1..=chosen as i64).fold(1.0, |product, i| {
         (product * (count - chosen + i as f64) / i as f64).round()
     });
