@@ -18,7 +18,7 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
         for round in 0..=step.definitions.len() {
             let mut changed = false;
             for (name, x) in &step.definitions {
-                let size = expression_size(x, |other| (other != name).then(|| known.get(other).copied()).flatten());
+                let size = x.size(|other| (other != name).then(|| known.get(other).copied()).flatten());
                 if size.0 > SIZE || size.1 > DEPTH {
                     return Err(format!("formulas as large as `{name}` with its definitions"));
                 }
@@ -33,27 +33,6 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Returns the number of nodes and the depth of an expression. The parser limits the nesting depth, so recursion is
-/// safe.
-fn expression_size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Copy + 'a) -> (usize, usize) {
-    let mut own = (1, 1);
-    if let ReferenceExpr::Name(name) | ReferenceExpr::Period(name, _) = x
-        && let Some((nodes, depth)) = of(name)
-    {
-        own = (nodes.saturating_add(1), depth + 1);
-    }
-    let children: Vec<(usize, usize)> = x
-        .children()
-        .into_iter()
-        .map(|child| expression_size(child, of))
-        .collect();
-    let nodes = children
-        .iter()
-        .fold(own.0, |sum: usize, (nodes, _)| sum.saturating_add(*nodes));
-    let depth = children.iter().map(|(_, depth)| depth + 1).max().unwrap_or(0);
-    (nodes, depth.max(own.1))
 }
 
 /// Removes all parts of a spec on which the given columns of its last step do not depend.

@@ -190,6 +190,23 @@ fn deep_and_long_formulas_terminate() {
         ")".repeat(900)
     );
     assert_snapshot!(draft_examples(&compiler, &deep).unwrap_err(), @"no column has a certain value: such deep nesting cannot be evaluated");
+    let pairs = |value: &str, count: usize| -> String {
+        (1..count)
+            .map(|n| format!("v_{n}, {}, ", value.replace('v', &format!("v_{}", n - 1))))
+            .collect()
+    };
+    for (value, count) in [("v + v", 40), ("v + 1", 5_000)] {
+        let names = pairs(value, count);
+        let spec = format!(
+            "model: m\nfrom: t\nkeep: a\ndefinitions: b = LET(v_0, a, {names}v_{})\n",
+            count - 1
+        );
+        let error = draft_examples(&compiler, &spec).unwrap_err();
+        assert_eq!(
+            error,
+            "no column has a certain value: such a large LET cannot be evaluated"
+        );
+    }
     let doubling: String = (1..40).map(|n| format!("  v_{n} = v_{0} + v_{0}\n", n - 1)).collect();
     let spec = format!("model: m\nfrom: t\nkeep: v_0\ndefinitions: |\n{doubling}");
     let faults = compiler.compile_spec(&spec);

@@ -153,6 +153,23 @@ impl ReferenceExpr {
         }
     }
 
+    /// Returns the number of nodes and the depth of the expression. The function `of` returns those of a name. The depth
+    /// of formulas is limited, so recursion is safe.
+    pub fn size(&self, of: impl Fn(&str) -> Option<(usize, usize)> + Copy) -> (usize, usize) {
+        let mut own = (1, 1);
+        if let Self::Name(name) | Self::Period(name, _) = self
+            && let Some((nodes, depth)) = of(name)
+        {
+            own = (nodes.saturating_add(1), depth + 1);
+        }
+        let children: Vec<(usize, usize)> = self.children().into_iter().map(|child| child.size(of)).collect();
+        let nodes = children
+            .iter()
+            .fold(own.0, |sum: usize, (nodes, _)| sum.saturating_add(*nodes));
+        let depth = children.iter().map(|(_, depth)| depth + 1).max().unwrap_or(0);
+        (nodes, depth.max(own.1))
+    }
+
     /// Collects the names that the expression reads.
     pub fn collect_names(&self, found: &mut Vec<String>) {
         if let Self::Name(name) | Self::Period(name, _) = self {

@@ -13,7 +13,9 @@ use crate::{Level, Type};
 pub type UnsupportedFormula = String;
 
 /// Maximum depth of formulas. The interpreter is recursive, so deeper formulas could overflow the stack.
-const DEPTH: u32 = 100;
+const DEPTH: usize = 100;
+/// Maximum number of nodes after LET replaced its names with their values.
+const NODES: usize = 1000;
 
 /// Context for converting a formula: the meaning of its names, and the current day.
 #[derive(Clone, Copy, Default)]
@@ -48,7 +50,7 @@ pub fn convert_formula(
     }
     let reader = AstReader { ast, source, reading };
     let first = definition.first.index();
-    let mut made: Vec<Option<(ReferenceExpr, u32)>> = Vec::new();
+    let mut made: Vec<Option<(ReferenceExpr, usize)>> = Vec::new();
     // Child nodes have smaller indexes than their parents.
     for at in first..=definition.body.index() {
         let id = ExprId(u32::try_from(at).unwrap_or(u32::MAX));
@@ -67,7 +69,13 @@ pub fn convert_formula(
         if depth >= DEPTH {
             return Err("such deep nesting".to_owned());
         }
-        made.push(Some((reader.convert_node(id, children)?, depth + 1)));
+        let expr = reader.convert_node(id, children)?;
+        let depth = if reader.is_let(id) {
+            expr.size(|_| None).1
+        } else {
+            depth + 1
+        };
+        made.push(Some((expr, depth)));
     }
     let body = made.pop().flatten();
     body.map(|(expr, _)| expr).ok_or_else(|| "an empty formula".to_owned())
@@ -80,6 +88,10 @@ struct AstReader<'a> {
 }
 
 impl AstReader<'_> {
+    fn is_let(&self, id: ExprId) -> bool {
+        matches!(self.ast.expr(id), Node::Call(index) if self.ast.call(index).name.text(self.source).eq_ignore_ascii_case("LET"))
+    }
+
     fn source_text(&self, id: ExprId) -> &str {
         self.ast.span(id).text(self.source)
     }
@@ -187,7 +199,7 @@ impl AstReader<'_> {
             return Ok(ReferenceExpr::Literal(Value::Date(today)));
         }
         if function.name == "LET" {
-            return let_value(args).ok_or_else(unknown);
+            return let_value(args).ok_or_else(|| "such a large LET".to_owned());
         }
         if function.name == "DISTINCT" {
             return Ok(ReferenceExpr::Call(function.name, args));
@@ -207,15 +219,21 @@ impl AstReader<'_> {
     }
 }
 
-/// Replaces the names that LET defines with their values.
+/// Replaces the names that LET defines with their values. `None` if the result is too large.
 fn let_value(mut args: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
     let body = args.pop()?;
     let mut values: Vec<(String, ReferenceExpr)> = Vec::new();
     let mut args = args.into_iter();
+    let replace = |expr: ReferenceExpr, values: &[(String, ReferenceExpr)]| {
+        let replaced = expr.with_names_replaced(values);
+        let (nodes, depth) = replaced.size(|_| None);
+        (nodes <= NODES && depth <= DEPTH).then_some(replaced)
+    };
     while let (Some(ReferenceExpr::Name(name)), Some(value)) = (args.next(), args.next()) {
-        values.push((name, value.with_names_replaced(&values)));
+        let value = replace(value, &values)?;
+        values.push((name, value));
     }
-    Some(body.with_names_replaced(&values))
+    replace(body, &values)
 }
 
 /// Returns the value of an empty argument. The value has the type of the parameter or, if the parameter does not

@@ -269,7 +269,7 @@ impl ModelPlan {
 
 impl PushState {
     /// Returns a base for a model that was never pushed. Returns `None` unless somebody edited the model's files and
-    /// the spec still generates these files as they were before the edits.
+    /// the spec still generates the unedited files.
     #[must_use]
     pub fn from_written(model: &str, ours: &CurrentSpec, found: &BTreeMap<String, String>) -> Option<Self> {
         let both = || {

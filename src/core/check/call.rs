@@ -3,7 +3,7 @@
 use super::Context;
 use super::lower::Lowerer;
 use super::operands::Operands;
-use super::overload::ChosenOverload;
+use super::overload::{ChosenOverload, OverloadChoice};
 use super::ranges;
 use crate::ast::{Call, Expr, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, internal};
@@ -245,19 +245,8 @@ impl Lowerer<'_> {
         if !as_given {
             operands = self.summarize_operands(self.program.args(args), span);
         }
-        // If the function returns NULL for a NULL argument, replace the call with NULL, because some engines reject an
-        // untyped NULL as an argument.
-        if operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
-            self.program.folded = true;
-            // Keep the level of the operands, because the level determines which expressions become columns.
-            return self.program.add(
-                Ir::Null,
-                NodeMeta {
-                    ty: choice.ty,
-                    nullable: true,
-                    ..operands.meta
-                },
-            );
+        if let Some(null) = self.fold_null_call(&operands, &choice) {
+            return null;
         }
         let nullable = match choice.nulls {
             Nulls::Any => operands.meta.nullable,
@@ -289,6 +278,23 @@ impl Lowerer<'_> {
             },
             meta,
         )
+    }
+
+    /// Replaces a call with NULL if the function returns NULL for a NULL argument, because some engines reject an
+    /// untyped NULL as an argument.
+    #[inline]
+    pub(super) fn fold_null_call(&mut self, operands: &Operands, choice: &OverloadChoice) -> Option<IrId> {
+        if !(operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always)) {
+            return None;
+        }
+        self.program.folded = true;
+        // Keep the level of the operands, because the level determines which expressions become columns.
+        let meta = NodeMeta {
+            ty: choice.ty,
+            nullable: true,
+            ..operands.meta
+        };
+        Some(self.program.add(Ir::Null, meta))
     }
 
     /// Returns whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero

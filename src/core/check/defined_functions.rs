@@ -9,9 +9,9 @@ use super::lower::Lowerer;
 use super::names::{NameResolver, NameTarget};
 use super::overload::ChosenOverload;
 use crate::ast::{Expr, ExprId};
-use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId};
+use crate::catalog::{self, Function, FunctionId, Overload, OverloadId};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, NodeMeta};
+use crate::ir::IrId;
 use crate::parse::{ParsedSource, parse};
 use crate::span::Span;
 
@@ -73,14 +73,8 @@ impl Lowerer<'_> {
             self.report_mixed_levels(args);
             return self.add_error(span);
         }
-        if operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
-            self.program.folded = true;
-            let meta = NodeMeta {
-                ty: choice.ty,
-                nullable: true,
-                ..operands.meta
-            };
-            return self.program.add(Ir::Null, meta);
+        if let Some(null) = self.fold_null_call(&operands, &choice) {
+            return null;
         }
         self.return_list(values);
         let values = self.program.args(args).to_vec();

@@ -1,6 +1,8 @@
 //! Names that LET defines, and the values that they refer to.
 
-use super::names::NameTarget;
+use rustc_hash::FxHashMap;
+
+use super::names::{NameTarget, duplicate_definition};
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
@@ -8,74 +10,96 @@ use crate::diag::{Code, Diagnostic};
 /// Resolves the names that LET calls define. A name is in scope from the end of its value to the end of the call, and
 /// hides columns, definitions and names of outer calls. Other names are left for the resolver.
 pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut [NameTarget], diagnostics: &mut Vec<Diagnostic>) {
-    let is_let = |call: &Call| {
-        let name = call.name.text(source);
-        name.len() == 3 && catalog::lookup(name).is_some_and(|f| f.lower == Some(Lowering::Let))
-    };
-    if !ast.calls.iter().any(is_let) {
+    if !ast.calls.iter().any(|call| is_let(call, source)) {
         return;
     }
-    // Inner calls precede outer calls, so an inner name hides an outer name.
+    // The name that is in scope after each value.
+    let mut names_after: FxHashMap<ExprId, String> = FxHashMap::default();
+    for (id, pairs) in ast.ids().filter_map(|id| Some((id, let_pairs(ast, source, id)?))) {
+        mark_names(ast, source, (id, pairs), targets, diagnostics);
+        for [name, value] in pairs {
+            if targets[name.index()] == NameTarget::LetName {
+                names_after.insert(*value, ast.span(*name).text(source).to_lowercase());
+            }
+        }
+    }
+    // Values of the names in scope. The value of the innermost call is the last.
+    let mut scopes: FxHashMap<String, Vec<ExprId>> = FxHashMap::default();
+    // Children precede their parents, so a call follows its arguments.
     for id in ast.ids() {
-        let Expr::Call(index) = ast.expr(id) else { continue };
-        let call = ast.call(index);
-        if !is_let(&call) {
-            continue;
+        if ast.expr(id) == Expr::Name && targets[id.index()] == NameTarget::None {
+            let name = ast.span(id).text(source).to_lowercase();
+            if let Some(value) = scopes.get(&name).and_then(|values| values.last()) {
+                targets[id.index()] = NameTarget::LetValue(value.0);
+            }
         }
-        let arguments = ast.arguments(call);
-        if arguments.len() < 3 {
-            continue;
+        for [_, value] in let_pairs(ast, source, id).unwrap_or_default() {
+            if let Some(values) = names_after.get(value).and_then(|name| scopes.get_mut(name)) {
+                values.pop();
+            }
         }
-        if arguments.len().is_multiple_of(2) {
+        if let Some(name) = names_after.get(&id) {
+            scopes.entry(name.clone()).or_default().push(id);
+        }
+    }
+}
+
+fn is_let(call: &Call, source: &str) -> bool {
+    let name = call.name.text(source);
+    name.len() == 3 && catalog::lookup(name).is_some_and(|f| f.lower == Some(Lowering::Let))
+}
+
+/// Returns the pairs of a name and a value in a LET call. `None` for other nodes and for calls with fewer than three
+/// arguments.
+fn let_pairs<'a>(ast: &'a Ast, source: &str, id: ExprId) -> Option<&'a [[ExprId; 2]]> {
+    let Expr::Call(index) = ast.expr(id) else { return None };
+    let call = ast.call(index);
+    let arguments = ast.arguments(call);
+    (arguments.len() >= 3 && is_let(&call, source)).then_some(arguments.as_chunks().0)
+}
+
+/// Marks the names that a call defines, and reports arguments that are not pairs of a name and a value.
+fn mark_names(
+    ast: &Ast,
+    source: &str,
+    (id, pairs): (ExprId, &[[ExprId; 2]]),
+    targets: &mut [NameTarget],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let Expr::Call(index) = ast.expr(id) else { return };
+    let count = ast.call(index).count;
+    if count.is_multiple_of(2) {
+        targets[id.index()] = NameTarget::Error;
+        diagnostics.push(
+            Diagnostic::new(
+                Code::ArgumentCount,
+                ast.span(id),
+                format!("`LET` expects pairs of a name and a value, and an expression; found {count} arguments"),
+            )
+            .with_help("add the expression to compute, as in `LET(rate, a / b, rate * 100)`"),
+        );
+        return;
+    }
+    let mut firsts = FxHashMap::default();
+    for [name, _] in pairs {
+        let span = ast.span(*name);
+        if ast.expr(*name) != Expr::Name {
             targets[id.index()] = NameTarget::Error;
-            let count = arguments.len();
             diagnostics.push(
                 Diagnostic::new(
-                    Code::ArgumentCount,
-                    ast.span(id),
-                    format!("`LET` expects pairs of a name and a value, and an expression; found {count} arguments"),
+                    Code::TypeMismatch,
+                    span,
+                    format!("`LET` expects a name, found `{}`", span.excerpt(source)),
                 )
-                .with_help("add the expression to compute, as in `LET(rate, a / b, rate * 100)`"),
+                .with_help("write a name before each value, as in `LET(rate, a / b, rate * 100)`"),
             );
             continue;
         }
-        for (pair, [name, value]) in arguments.as_chunks().0.iter().enumerate() {
-            if ast.expr(*name) != Expr::Name {
-                targets[id.index()] = NameTarget::Error;
-                let span = ast.span(*name);
-                diagnostics.push(
-                    Diagnostic::new(
-                        Code::TypeMismatch,
-                        span,
-                        format!("`LET` expects a name, found `{}`", span.excerpt(source)),
-                    )
-                    .with_help("write a name before each value, as in `LET(rate, a / b, rate * 100)`"),
-                );
-                continue;
-            }
-            let text = ast.span(*name).text(source);
-            let is_same = |other: &ExprId| ast.span(*other).text(source).eq_ignore_ascii_case(text);
-            if let Some(first) = arguments.iter().step_by(2).take(pair).find(|other| is_same(other)) {
-                targets[id.index()] = NameTarget::Error;
-                diagnostics.push(
-                    Diagnostic::new(
-                        Code::DuplicateDefinition,
-                        ast.span(*name),
-                        format!("`{text}` is defined twice"),
-                    )
-                    .with_secondary_label(ast.span(*first), "first defined here")
-                    .with_help("rename one of them; names that differ only by case are the same"),
-                );
-            }
-            targets[name.index()] = NameTarget::LetName;
-            // Children precede their parents, so these are the nodes of the following arguments.
-            for used in (value.0 + 1..id.0).map(ExprId) {
-                let is_declared = || arguments.iter().step_by(2).any(|declared| *declared == used);
-                let is_free = targets[used.index()] == NameTarget::None && ast.expr(used) == Expr::Name;
-                if is_free && is_same(&used) && !is_declared() {
-                    targets[used.index()] = NameTarget::LetValue(value.0);
-                }
-            }
+        let first = *firsts.entry(span.text(source).to_lowercase()).or_insert(span);
+        if first != span {
+            targets[id.index()] = NameTarget::Error;
+            diagnostics.push(duplicate_definition(span, first, source));
         }
+        targets[name.index()] = NameTarget::LetName;
     }
 }

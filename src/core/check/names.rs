@@ -158,12 +158,7 @@ pub(super) fn resolve(
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
             let other = ast.definitions[first as usize].name.unwrap_or_default();
-            let name = span.text(source);
-            diagnostics.push(
-                Diagnostic::new(Code::DuplicateDefinition, span, format!("`{name}` is defined twice"))
-                    .with_secondary_label(other, "first defined here")
-                    .with_help("rename one of them; names that differ only in case are treated as the same name"),
-            );
+            diagnostics.push(duplicate_definition(span, other, source));
         } else {
             symbol.definition = Some(index as u32);
         }
@@ -495,6 +490,14 @@ impl Resolver<'_> {
         }
         self.report_no_function(text, span)
     }
+}
+
+/// Reports a name that is defined twice.
+pub(super) fn duplicate_definition(name: Span, first: Span, source: &str) -> Diagnostic {
+    let text = name.text(source);
+    Diagnostic::new(Code::DuplicateDefinition, name, format!("`{text}` is defined twice"))
+        .with_secondary_label(first, "first defined here")
+        .with_help("rename one of them; names that differ only in case are treated as the same name")
 }
 
 /// Returns the value of a text literal in the syntax tree. `None` for other nodes.

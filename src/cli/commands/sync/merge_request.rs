@@ -19,7 +19,7 @@ use crate::cli::workspace::Workspace;
 /// Path of the file that a push writes, relative to the project's folder.
 pub const FILE: &str = ".formulac/local/merge_request.md";
 
-/// Creates the description of a merge request, before or after the push. `log` is the log as it was before the push.
+/// Creates the description of a merge request, before or after the push. `log` is the log from before the push.
 pub fn new(
     session: &Session,
     place: &Workspace,
