@@ -6,7 +6,9 @@ use rustc_hash::FxHashMap;
 
 use super::CompiledSpec;
 use super::file::SpecFile;
+use super::load::SpecKind;
 use super::graph::{self, ModelRead};
+use super::metrics::{MetricSet, expand, is_metric_set, read_set, step_over_sets};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::parallel;
@@ -74,7 +76,9 @@ impl Compiler {
         count: usize,
         done: impl Fn() + Sync,
     ) -> Vec<CompiledSpec> {
-        let heads = parallel::map_range(specs.len(), |number| self.batch_head(specs[number]));
+        let mut compiler = self.clone();
+        compiler.add_metric_sets(specs);
+        let heads = parallel::map_range(specs.len(), |number| compiler.batch_head(specs[number]));
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
         for (number, head) in heads.iter().enumerate() {
             if let Some((name, _)) = &head.name {
@@ -88,7 +92,6 @@ impl Compiler {
             .collect();
         let order = graph::order_specs(&parents);
         let needed = with_ancestors(&parents, count);
-        let mut compiler = self.clone();
         let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
@@ -143,22 +146,58 @@ impl Compiler {
     pub fn with_models(&self, specs: &[CompiledSpec]) -> Self {
         let mut compiler = self.clone();
         compiler.add_models(specs.iter().filter_map(CompiledSpec::as_relation));
+        let sets = specs.iter().filter_map(|spec| Some(MetricSet::clone(&spec.metric_set.as_ref()?.0)));
+        sets.for_each(|set| compiler.add_metric_set(set));
         compiler
     }
 
     fn batch_head<'t>(&self, spec: SpecText<'t>) -> BatchHead<'t> {
         let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
-        let loaded = file.spec(&mut Vec::new());
-        let name = loaded
-            .as_ref()
-            .map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
-        let reads = loaded.as_ref().map(graph::model_reads).unwrap_or_default();
-        drop(loaded);
+        let (name, reads) = self.name_and_reads(&file);
         BatchHead {
             file: Mutex::new(Some(file)),
             name,
             reads,
         }
+    }
+
+    /// Returns the name of a spec's model, and the models that the spec reads.
+    fn name_and_reads(&self, file: &SpecFile<'_>) -> (Option<(String, Span)>, Vec<ModelRead>) {
+        let root = file.root();
+        if let Some(root) = root.filter(|root| is_metric_set(root)) {
+            return (None, graph::set_reads(root));
+        }
+        if let Some(root) = root.filter(|root| step_over_sets(root).is_some()) {
+            let name = root.get("model").and_then(|node| Some((node.text()?.to_owned(), node.span)));
+            let expansion = expand(self, &self.specs.sets, root, file.source, &mut Vec::new());
+            let reads = expansion.map(|expansion| {
+                let inner = SpecFile::read(&expansion.text.text, None, &self.options.limits);
+                let spec = inner.spec(SpecKind::OverSets, &mut Vec::new());
+                spec.as_ref().map(graph::model_reads).unwrap_or_default()
+            });
+            return (name, reads.unwrap_or_default());
+        }
+        let loaded = file.spec(SpecKind::Written, &mut Vec::new());
+        let name = loaded
+            .as_ref()
+            .map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
+        (name, loaded.as_ref().map(graph::model_reads).unwrap_or_default())
+    }
+
+    /// Adds the metric sets among the specs.
+    fn add_metric_sets(&mut self, specs: &[SpecText<'_>]) {
+        for spec in specs.iter().filter(|spec| spec.text.contains("metric_set")) {
+            let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
+            if let Some(root) = file.root().filter(|root| is_metric_set(root))
+                && let (Some(set), _) = read_set(self, root, spec.text, spec.path)
+            {
+                self.add_metric_set(set);
+            }
+        }
+    }
+
+    fn add_metric_set(&mut self, set: MetricSet) {
+        Arc::make_mut(&mut self.specs).sets.add(set);
     }
 
     fn compile_head(&self, head: &BatchHead<'_>, spec: SpecText<'_>) -> CompiledSpec {

@@ -14,8 +14,9 @@ use super::incremental::is_incremental;
 use super::join_scope::{JoinedStep, StepFacts};
 use super::join_tests::SingleMatch;
 use super::lineage::Lineage;
-use super::load::{KeptColumns, Spec, Step};
+use super::load::{KeptColumns, Spec, SpecKind, Step};
 use super::long_names::check_lengths;
+use super::metrics::{is_metric_set, step_over_sets};
 use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
 use super::reads::NamesUsed;
@@ -59,9 +60,18 @@ impl Compiler {
         self.compile_file(SpecFile::read(source, path, &self.options.limits))
     }
 
-    pub(super) fn compile_file(&self, mut file: SpecFile<'_>) -> CompiledSpec {
+    pub(super) fn compile_file(&self, file: SpecFile<'_>) -> CompiledSpec {
+        match file.root() {
+            Some(root) if is_metric_set(root) => self.compile_metric_set(&file),
+            Some(root) if step_over_sets(root).is_some() => self.compile_over_sets(file),
+            _ => self.compile_spec_file(file, SpecKind::Written),
+        }
+    }
+
+    /// Compiles a spec that reads relations, not metric sets.
+    pub(super) fn compile_spec_file(&self, mut file: SpecFile<'_>, kind: SpecKind) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
-        if let Some(spec) = file.spec(&mut compiled.diagnostics) {
+        if let Some(spec) = file.spec(kind, &mut compiled.diagnostics) {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
             (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
@@ -81,7 +91,7 @@ impl Compiler {
             compiled.query = None;
             compiled.model = None;
         } else if self.specs.probe_types {
-            compiled.undecided_types = self.undecided_types_of_spec(file.source, &compiled);
+            compiled.undecided_types = self.undecided_types_of_spec(file.source, kind, &compiled);
         }
         compiled
     }
@@ -89,7 +99,7 @@ impl Compiler {
 
 impl Compiler {
     /// Returns the columns of unknown type whose type affects the SQL of a spec.
-    fn undecided_types_of_spec(&self, text: &str, compiled: &CompiledSpec) -> Vec<UndecidedType> {
+    fn undecided_types_of_spec(&self, text: &str, kind: SpecKind, compiled: &CompiledSpec) -> Vec<UndecidedType> {
         let Some(before) = compiled.query() else {
             return Vec::new();
         };
@@ -104,7 +114,9 @@ impl Compiler {
                 formulas: formulas.clone(),
                 specs: Arc::clone(&specs),
             };
-            compiler.compile_spec(text).query().is_some_and(|sql| sql != before)
+            let file = SpecFile::read(text, None, &compiler.options.limits);
+            let compiled = compiler.compile_spec_file(file, kind);
+            compiled.query().is_some_and(|sql| sql != before)
         })
     }
 }
@@ -223,6 +235,20 @@ impl<'r> SpecCompilation<'r> {
         let mut before: Option<PreviousInput> = None;
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
+            let mut source = (index == 0).then_some(0);
+            if let Some((of, _)) = step.from.as_ref().filter(|_| index > 0) {
+                let known = self.known_relation(of);
+                of.name().clone_into(&mut name);
+                relation = known.cloned();
+                grain = known.map(|r| r.key().to_vec()).unwrap_or_default();
+                source = self.sources.source_position(of).map(|at| at as u32);
+            }
+            if !step.union.is_empty() {
+                let union = self.union_of_steps(&step.union, memory);
+                union.name().clone_into(&mut name);
+                relation = Some(union);
+                grain = Vec::new();
+            }
             let read = PreviousInput {
                 index,
                 name: name.clone(),
@@ -232,7 +258,7 @@ impl<'r> SpecCompilation<'r> {
             let tabs = self.read_tabs(step, index, &mut compiled.diagnostics);
             let mut input = StepInput {
                 name: &name,
-                first: index == 0,
+                source,
                 relation: relation.as_ref(),
                 grain: &grain,
                 joined: None,
@@ -252,7 +278,7 @@ impl<'r> SpecCompilation<'r> {
                 input = StepInput {
                     name: &with.name,
                     relation: with.relation.as_ref(),
-                    first: false,
+                    source: None,
                     ..input
                 };
                 self.totals.clone_from(&with.totals);
@@ -461,7 +487,7 @@ impl<'r> SpecCompilation<'r> {
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
-        let before = self.additivity.last().filter(|_| !input.first);
+        let before = self.additivity.last().filter(|_| input.source.is_none());
         check_gaps(&plan, input, before, sheet.is_some(), &formulas.text, &mut found);
         check_units(&plan, before, &formulas.text, &mut found);
         check_partitions(&plan, step, &formulas.text, &mut found);
@@ -493,7 +519,7 @@ impl<'r> SpecCompilation<'r> {
         );
         let found = found.into_iter().map(|d| d.map_spans(|s| formulas.to_file_span(s)));
         diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
-        if input.first || joined.is_some() {
+        if input.source.is_some() || joined.is_some() {
             self.columns_read.extend(program.columns.iter().cloned());
         }
         self.note_names(step, of_sheet, program);
@@ -529,7 +555,7 @@ impl<'r> SpecCompilation<'r> {
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
             first: &first_columns(step),
-            times: self.incremental && input.first,
+            times: self.incremental && input.source.is_some(),
             sheet: sheet.is_some(),
             pivot: sheet.as_ref().and_then(|sheet| sheet.pivot).map(|_| {
                 cells

@@ -12,6 +12,7 @@ use crate::check::Context;
 use crate::diag::Code;
 use crate::dialect::Dialect;
 use crate::limits::Limits;
+use crate::metrics::MetricSets;
 use crate::schema::Schema;
 
 /// Compiler for one dialect and schema. It is cheap to share between threads. It dereferences to the compiler of
@@ -50,6 +51,8 @@ pub struct SpecOptions {
     pub contracts: bool,
     /// Semantic models to generate for specs that do not specify any.
     pub semantic_models: SemanticModels,
+    /// Metric sets that specs may read.
+    pub sets: MetricSets,
 }
 
 impl SpecOptions {

@@ -1,6 +1,6 @@
 //! Parsed spec file.
 
-use super::load::{self, Spec};
+use super::load::{self, Spec, SpecKind};
 use crate::diag::{Code, Diagnostic};
 use crate::limits::Limits;
 use crate::span::Span;
@@ -44,8 +44,13 @@ impl<'t> SpecFile<'t> {
         file
     }
 
-    /// Returns the spec if it has the required keys.
-    pub fn spec(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'_>> {
-        load::load(self.root.as_ref()?, self.source, diagnostics)
+    /// Returns the root of the YAML document.
+    pub fn root(&self) -> Option<&Node> {
+        self.root.as_ref()
+    }
+
+    /// Returns the spec if it has the required keys. 
+    pub fn spec(&self, kind: SpecKind, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'_>> {
+        load::load(self.root.as_ref()?, self.source, kind, diagnostics)
     }
 }

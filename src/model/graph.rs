@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::load::Spec;
 use crate::dbt::RelationReference;
 use crate::span::Span;
+use crate::yaml::Node;
 
 /// Model that a spec reads: the model's lower-case name, and the span of the name in the spec.
 #[derive(Clone, Debug)]
@@ -26,7 +27,8 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
     let tabs = sheets
         .flat_map(|sheet| &sheet.tabs)
         .map(|tab| (&tab.model, tab.model_text.node.span));
-    let all = std::iter::once((&spec.from, spec.from_span)).chain(joins).chain(tabs);
+    let of_steps = spec.steps.iter().filter_map(|step| step.from.as_ref()).map(|(from, span)| (from, *span));
+    let all = std::iter::once((&spec.from, spec.from_span)).chain(of_steps).chain(joins).chain(tabs);
     let steps: FxHashSet<String> = spec
         .steps
         .iter()
@@ -41,6 +43,20 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
         })
     })
     .collect()
+}
+
+/// Returns the models that a metric set reads.
+pub(super) fn set_reads(root: &Node) -> Vec<ModelRead> {
+    let joins = root.get("joins").and_then(Node::items).unwrap_or_default().iter();
+    let joins = joins.filter_map(|join| join.get("to"));
+    let read = |node: &Node| {
+        let from = RelationReference::read(node.text()?)?;
+        Some(ModelRead {
+            model: from.unversioned_model()?.to_lowercase(),
+            span: node.span,
+        })
+    };
+    root.get("from").into_iter().chain(joins).filter_map(read).collect()
 }
 
 /// Specs in dependency order.

@@ -63,7 +63,7 @@ pub enum CurrentDate {
 /// Returns the source of the current date for a spec.
 pub fn current_date(source: &str) -> CurrentDate {
     let root = yaml::read(source, &mut Vec::new()).ok().flatten();
-    let spec = root.as_ref().and_then(|root| load::load(root, source, &mut Vec::new()));
+    let spec = root.as_ref().and_then(|root| load::load(root, source, load::SpecKind::Written, &mut Vec::new()));
     match spec.and_then(|spec| spec.today) {
         None => CurrentDate::Current,
         Some(today) if today.is_variable() => CurrentDate::Settable,
@@ -87,7 +87,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         .ok()
         .flatten()
         .ok_or_else(|| "an empty spec".to_owned())?;
-    let spec = load::load(&root, source, &mut Vec::new()).ok_or_else(|| "a file that is not a spec".to_owned())?;
+    let spec = load::load(&root, source, load::SpecKind::Written, &mut Vec::new()).ok_or_else(|| "a file that is not a spec".to_owned())?;
     let options = &compiler.options;
     let calendar = Calendar {
         week_start: spec.week_start.unwrap_or(options.calendar.week_start),

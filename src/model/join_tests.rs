@@ -6,7 +6,7 @@ use super::cardinality::CardinalityQuery;
 use super::compile::SpecCompilation;
 use super::dbt_tests::file_word;
 use super::join_scope::JoinedStep;
-use super::load::Step;
+use super::load::{SpecKind, Step};
 use crate::dbt;
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
@@ -36,6 +36,8 @@ impl SpecCompilation<'_> {
         output: &StepOutput,
         work: &mut emit::EmitBuffers,
     ) {
+        // The metric set has the test, so that models over the set do not repeat it.
+        let unproven = if self.spec.kind == SpecKind::OverSets { &[] } else { unproven };
         for (place, asked) in unproven {
             let Some(relation) = joined.input.relations.get(place + 1).map(formulac_core::Relation::name) else {
                 continue;

@@ -62,6 +62,7 @@ mod load;
 mod local_config;
 mod long_names;
 mod lookback;
+mod metrics;
 mod missing_periods;
 pub mod outline;
 mod partitions;
@@ -105,6 +106,8 @@ use formulac_grammar as parse;
 use formulac_interpret as interpret;
 use formulac_runtime::parallel;
 use formulac_syntax::{ast, diag, lex, limits, span, yaml};
+
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
@@ -170,6 +173,8 @@ pub struct CompiledSpec {
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
     pub(crate) lineage: lineage::Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
+    /// Metric set that the file defines in place of a model, with the tests of its joins.
+    pub(crate) metric_set: Option<(Arc<metrics::MetricSet>, Vec<ModelTest>)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -258,6 +263,7 @@ impl CompiledSpec {
             column_tags: Vec::new(),
             lineage: lineage::Lineage::default(),
             additivity: Vec::new(),
+            metric_set: None,
             diagnostics,
         }
     }
@@ -272,6 +278,17 @@ impl CompiledSpec {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Returns the name of the metric set, if the file defines a metric set in place of a model.
+    ///
+    /// ```
+    /// let set = "metric_set: orders\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
+    /// assert_eq!(formulac_model::Compiler::default().compile_spec(set).metric_set(), Some("orders"));
+    /// ```
+    #[must_use]
+    pub fn metric_set(&self) -> Option<&str> {
+        self.metric_set.as_ref().map(|(set, _)| set.name.as_str())
     }
 
     /// Returns the span of the model's name.
@@ -390,7 +407,10 @@ impl CompiledSpec {
     /// expresses, and comparisons. Empty if there is an error.
     #[must_use]
     pub fn model_tests(&self) -> &[ModelTest] {
-        self.model.as_ref().map_or(&[], |m| &m.tests)
+        match &self.metric_set {
+            Some((_, tests)) => tests,
+            None => self.model.as_ref().map_or(&[], |m| &m.tests),
+        }
     }
 
     /// Returns the reason why the spec has a query but no valid dbt model: the model would read itself, or another spec

@@ -1,7 +1,7 @@
 //! Outline of a spec: the positions of the definitions in each step, and the settings that formulas depend on.
 
 use super::formulas::StepFormulas;
-use super::load::{self, Spec, StepDefinitions};
+use super::load::{self, Spec, SpecKind, StepDefinitions};
 use super::write::strip_comments;
 use crate::ast::Ast;
 use crate::calendar::Calendar;
@@ -75,7 +75,7 @@ pub struct PlacedDefinition {
 
 /// Returns the outline of a spec, or `None` if the text is not a spec.
 pub fn spec_outline(root: &Node, source: &str, compiler: &Compiler) -> Option<SpecOutline> {
-    let spec = load::load(root, source, &mut Vec::new())?;
+    let spec = load::load(root, source, SpecKind::Written, &mut Vec::new())?;
     let mut outline = SpecOutline {
         steps: Vec::new(),
         timezone: spec.timezone.clone(),

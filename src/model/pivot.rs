@@ -39,7 +39,7 @@ impl PivotCells {
     pub fn with_cells<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
         StepInput {
             name: &self.name,
-            first: false,
+            source: None,
             relation: self.relation.as_ref(),
             grain: &self.grain,
             ..of.clone()
@@ -188,9 +188,9 @@ impl SpecCompilation<'_> {
         let is_wide = !values.is_empty();
         let place = is_wide.then(|| free("pivot_index"));
         let filled = (!is_wide).then(|| free("is_filled"));
-        let source = || match input.first {
-            true => SelectSource::Input(0),
-            false => SelectSource::Name(dialect.name_text(input.name, true)),
+        let source = || match input.source {
+            Some(source) => SelectSource::Input(source),
+            None => SelectSource::Name(dialect.name_text(input.name, true)),
         };
         let distinct = |tree: &mut SqlTree, names: &[String]| Select {
             distinct: true,

@@ -54,7 +54,7 @@ impl SpecCompilation<'_> {
         }
         let takes_all =
             matches!(step.keep, KeptColumns::All) || step.sheet.as_ref().is_some_and(|it| it.columns.is_none());
-        used.whole |= input.first && takes_all;
+        used.whole |= input.source.is_some() && takes_all;
     }
 
     /// Returns the relations of the schema that a spec reads, each with the columns that may affect the generated

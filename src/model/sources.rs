@@ -49,6 +49,9 @@ impl SpecSources {
         let mut sources = Self::default();
         sources.add(&spec.from, dialect, names);
         for (index, step) in spec.steps.iter().enumerate() {
+            if let Some((from, _)) = &step.from {
+                sources.add(from, dialect, names);
+            }
             for joined in &step.joins {
                 if named_step(spec, index, &joined.to).is_none() {
                     sources.add(&joined.to, dialect, names);
@@ -72,7 +75,7 @@ impl SpecSources {
         }
     }
 
-    fn source_position(&self, from: &RelationReference) -> Option<usize> {
+    pub fn source_position(&self, from: &RelationReference) -> Option<usize> {
         self.places.get(&key(from)).copied()
     }
 

@@ -146,7 +146,7 @@ impl SpecCompilation<'_> {
         let keys: Vec<String> = again.group_by.iter().map(|key| key_name(key.text)).collect();
         let of = StepInput {
             name: &before.name,
-            first: before.index == 0,
+            source: (before.index == 0).then_some(0),
             relation: before.relation.as_ref(),
             grain: &before.grain,
             joined: None,

@@ -343,8 +343,8 @@ impl Planner<'_> {
 
     /// Returns the source that a stratum reads.
     pub(super) fn select_source(&self, stage: u32, from: &str) -> SelectSource {
-        if stage == 0 && self.input.first {
-            SelectSource::Input(0)
+        if let (0, Some(source)) = (stage, self.input.source) {
+            SelectSource::Input(source)
         } else {
             SelectSource::Name(self.quoted_name(from))
         }

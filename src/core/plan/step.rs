@@ -12,8 +12,8 @@ use crate::sql::{Cte, JoinKind, Select, SelectSource};
 pub struct StepInput<'a> {
     /// Name of the relation or previous step that the step reads.
     pub name: &'a str,
-    /// Whether this input is the input of the entire query.
-    pub first: bool,
+    /// Index of the input relation of the spec that the step reads. `None` if the step reads an earlier step.
+    pub source: Option<u32>,
     pub relation: Option<&'a Relation>,
     /// Columns that are known to identify the input's rows.
     pub grain: &'a [String],

@@ -195,7 +195,7 @@ impl SpecCompilation<'_> {
         output: &Relation,
         text: &str,
     ) {
-        let before = self.additivity.last().filter(|_| !input.first);
+        let before = self.additivity.last().filter(|_| input.source.is_none());
         let work = StepClasses {
             plan,
             input,

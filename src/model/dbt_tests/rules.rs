@@ -217,7 +217,7 @@ impl SpecCompilation<'_> {
         let (sources, mut names) = self.read_model(tested);
         let input = StepInput {
             name: model,
-            first: true,
+            source: Some(0),
             relation: (!tested.open).then_some(&tested.relation),
             grain: tested.grain,
             joined: None,

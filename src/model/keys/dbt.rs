@@ -46,7 +46,10 @@ pub(super) static COLUMN: KeyTable = KeyTable {
     title: "column",
     doc: "Properties of a column of the model.",
     open: false,
-    keys: &[
+    keys: &COLUMN_KEYS,
+};
+
+pub(super) static COLUMN_KEYS: [Key; 8] = [
         Key::new(
             "description",
             KeyShape::Text,
@@ -71,8 +74,7 @@ pub(super) static COLUMN: KeyTable = KeyTable {
             KeyShape::Mapping,
             "Properties of the column in Omni, written to `meta.omni`.",
         ),
-    ],
-};
+];
 
 static CONSTRAINT: KeyTable = KeyTable {
     title: "constraint",

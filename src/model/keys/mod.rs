@@ -3,19 +3,21 @@
 
 mod dbt;
 mod exposure;
+mod metric_set;
 mod model;
 mod project;
 mod proofs;
 mod step;
 
 pub use dbt::SHAPES_SQL;
+pub use metric_set::{EXPANDED, METRIC_SET, OVER_SETS};
 pub use model::MODEL;
 pub use project::{LOCAL, PROJECT};
 pub use proofs::RULE;
 pub use step::{DEFINITION, JOIN, STEP};
 
 /// Shape of a key's value.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum KeyShape {
     /// Text. Numbers and booleans are accepted as text.
     Text,
@@ -64,7 +66,7 @@ pub enum KeyShape {
 }
 
 /// Key of a mapping.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Key {
     pub name: &'static str,
     pub shape: KeyShape,

@@ -89,6 +89,10 @@ pub struct Step<'y> {
     pub group_by: Vec<SpannedText<'y>>,
     pub order_by: Vec<SpannedText<'y>>,
     pub partition_by: Option<Vec<SpannedText<'y>>>,
+    /// Relation that the step reads in place of the previous step. Only expanded specs have it.
+    pub from: Option<(RelationReference, Span)>,
+    /// Steps whose rows the step reads in place of the previous step. Only expanded specs have it.
+    pub union: Vec<SpannedText<'y>>,
     pub keep: KeptColumns<'y>,
     pub keep_span: Span,
     pub limit: Option<u64>,
@@ -126,16 +130,37 @@ pub struct Spec<'y> {
     /// Spans of formulas that YAML has truncated. The truncation is reported, but other errors in these formulas are
     /// not.
     pub cut: Vec<Span>,
+    pub kind: SpecKind,
 }
 
-pub fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'y>> {
-    Loader::new(source, diagnostics).read_spec(root)
+/// Origin of a spec.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpecKind {
+    /// A person has written the spec.
+    #[default]
+    Written,
+    /// Expansion of a model over metric sets.
+    OverSets,
+    /// Expansion of all metrics of a set, to check the set.
+    WholeSet,
+}
+
+pub fn load<'y>(
+    root: &'y Node,
+    source: &'y str,
+    kind: SpecKind,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Spec<'y>> {
+    let mut loader = Loader::new(source, diagnostics);
+    loader.kind = kind;
+    loader.read_spec(root)
 }
 
 pub(super) struct Loader<'y, 'd> {
     pub(crate) source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
     pub(crate) cut: Vec<Span>,
+    kind: SpecKind,
 }
 
 impl<'y, 'd> Loader<'y, 'd> {
@@ -144,6 +169,7 @@ impl<'y, 'd> Loader<'y, 'd> {
             source,
             diagnostics,
             cut: Vec::new(),
+            kind: SpecKind::Written,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Keys of a model.
 
-use super::{Loader, Spec};
+use super::{Loader, Spec, SpecKind};
 use crate::diag::{Code, Diagnostic};
-use crate::keys::{MODEL, STEP};
+use crate::keys::{EXPANDED, MODEL, STEP};
 use crate::semantic::SemanticModels;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -57,7 +57,10 @@ impl<'y> Loader<'y, '_> {
                 );
             }
         }
-        self.check_keys(root, &[&MODEL, &STEP]);
+        match self.kind {
+            SpecKind::Written => self.check_keys(root, &[&MODEL, &STEP]),
+            _ => self.check_keys(root, &[&EXPANDED, &MODEL, &STEP]),
+        }
         let steps = match steps.map(|node| (node, node.items())) {
             Some((node, Some([]))) => {
                 self.report(
@@ -76,13 +79,20 @@ impl<'y> Loader<'y, '_> {
         let comparisons = self.read_comparisons(root);
         let examples = self.read_examples(root);
         let exposures = self.read_exposures(root);
-        let (model, from_text) = (self.text(root, "model")?, self.text(root, "from")?);
-        let from = self.parse_relation("from", from_text)?;
+        let model = self.text(root, "model")?;
+        let first = steps.first().and_then(|step| step.from.clone());
+        let (from, from_span) = match first.filter(|_| self.kind != SpecKind::Written) {
+            Some(from) => from,
+            None => {
+                let text = self.text(root, "from")?;
+                (self.parse_relation("from", text)?, text.node.span)
+            }
+        };
         Some(Spec {
             model,
             description: self.description(root),
             from,
-            from_span: from_text.node.span,
+            from_span,
             steps,
             columns,
             dbt,
@@ -97,6 +107,7 @@ impl<'y> Loader<'y, '_> {
             fiscal_month_offset: self.fiscal_month_offset(root),
             today: self.read_today(root),
             cut: std::mem::take(&mut self.cut),
+            kind: self.kind,
         })
     }
 

@@ -48,7 +48,9 @@ impl Loader<'_, '_> {
             self.check_shape(text, known, value);
         }
         for key in all() {
-            if let (Some(what), None) = (key.required, node.get(key.name)) {
+            // A table before it may say that the key is optional.
+            let is_first = find(key.name).is_some_and(|first| std::ptr::eq(first, key));
+            if let (Some(what), None, true) = (key.required, node.get(key.name), is_first) {
                 // The user may have written `name:` instead, because dbt uses that key for models, and specs use it for
                 // steps.
                 let name = node

@@ -1,8 +1,8 @@
 //! Keys of a step.
 
-use super::{KeptColumns, Loader, SpannedText, Step};
+use super::{KeptColumns, Loader, SpannedText, SpecKind, Step};
 use crate::diag::{Code, Diagnostic};
-use crate::keys::{MODEL, STEP};
+use crate::keys::{EXPANDED, MODEL, OVER_SETS, STEP};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -26,16 +26,26 @@ impl<'y> Loader<'y, '_> {
             return step;
         }
         if !at_top {
-            self.check_keys(node, &[&STEP]);
+            match self.kind {
+                SpecKind::Written => self.check_keys(node, &[&STEP]),
+                _ => self.check_keys(node, &[&EXPANDED, &STEP]),
+            }
         }
         let strange = |key: &Node| {
-            let known = key.text().and_then(|name| STEP.get(name).or_else(|| MODEL.get(name)));
+            let known = key
+                .text()
+                .and_then(|name| STEP.get(name).or_else(|| MODEL.get(name)).or_else(|| OVER_SETS.get(name)).or_else(|| EXPANDED.get(name)));
             known.is_none()
         };
         step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
         step.name = self.text(node, "name");
         if let Some(name) = step.name {
             self.check_name("a step's name", name.text, name.node);
+        }
+        if self.kind != SpecKind::Written && !at_top {
+            let from = self.text(node, "from");
+            step.from = from.and_then(|from| Some((self.parse_relation("from", from)?, from.node.span)));
+            step.union = self.list(node, "union").unwrap_or_default();
         }
         let (joins, sound) = self.read_joins(node);
         step.joins = joins;

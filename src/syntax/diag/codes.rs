@@ -686,6 +686,27 @@ codes! {
         "Two relations of a step have the same name, so the name of a column would be ambiguous."
         Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
         => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
+    UnknownMetric "F0850" "unknown-metric" Error
+        "A model over metric sets names a set, a metric or a key that does not exist, or a name that several sets have. Write `set.metric`."
+        Shown("metrics: [orders.revenu]") => Shown("metrics: [orders.revenue]");
+    MetricKey "F0851" "metric-key" Error
+        "Every metric set of a model needs the keys of `group_by`: a period such as `month` of the set's `time`, the same column of the same relation, or a mapping that names a column of each set."
+        Shown("group_by: region, where only one of two sets has the column") => Shown("group_by:\n  - region: {orders: customers.region, refunds: region}");
+    MetricWindow "F0852" "metric-window" Error
+        "A metric that looks at other periods needs a period of the set's `time` among the keys."
+        Shown("metrics: [orders.growth]\ngroup_by: region") => Shown("metrics: [orders.growth]\ngroup_by: [month, region]");
+    MetricRedefined "F0853" "metric-redefined" Error
+        "A column of the model has the name of a metric or of another column. `overrides` allows a definition to replace a metric."
+        Shown("metrics: [orders.revenue]\ndefinitions: revenue = revenue * 1.19") => Shown("metrics: [orders.revenue]\ndefinitions: gross_revenue = revenue * 1.19");
+    SettingsDiffer "F0854" "settings-differ" Error
+        "The settings of a metric set (`timezone`, `blanks`, `week_start`, `fiscal_month_offset`) hold wherever the set is used, so a model and its sets must agree."
+        Shown("timezone: UTC in the model, and timezone: Europe/Berlin in its set") => Shown("timezone: Europe/Berlin in the set only");
+    AggregateOverSets "F0855" "aggregate-over-sets" Error
+        "A model over metric sets computes with metrics. Aggregates of columns are metrics of a set."
+        Shown("metrics: [orders.revenue]\ndefinitions: largest = MAX(amount)") => Shown("metrics: [orders.revenue, orders.largest_order]");
+    DeprecatedMetric "W0856" "deprecated-metric" Warning("use a deprecated or renamed metric", "use the new metric")
+        "The metric has a new name, or its set marks it as deprecated."
+        Shown("metrics: [orders.sales], where `revenue` has `renamed_from: sales`") => Shown("metrics: [orders.revenue]");
     Internal "F0901" "internal" Error
         "An internal error of formulac. Please report it with the input."
         Shown("none known") => Shown("none known");

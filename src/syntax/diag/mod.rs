@@ -114,6 +114,20 @@ impl Diagnostic {
         self
     }
 
+    /// Removes the edit, for example because the span is not in the user's file.
+    #[must_use]
+    pub fn without_fix(mut self) -> Self {
+        self.fix = None;
+        self
+    }
+
+    /// Prepends a context to the message, such as "in the metric set `orders`".
+    #[must_use]
+    pub fn with_context(mut self, context: &str) -> Self {
+        self.message = sanitize_message(format!("{context}: {}", self.message));
+        self
+    }
+
     /// Marks the diagnostic as caused by a command-line or library option instead of the source text.
     #[must_use]
     pub fn in_option(mut self, key: &str) -> Self {

@@ -1,0 +1,197 @@
+//! Keys of a metric set, and the keys of a model that reads metric sets.
+
+use super::dbt::{COLUMN_KEYS, SEMANTIC_MODEL, SEMANTIC_MODEL_DOC};
+use super::{Key, KeyShape, KeyTable};
+
+/// Timeframes that a model over metric sets may group by.
+const GRAINS: &[&str] = &["day", "week", "month", "quarter", "year", "fiscal_quarter", "fiscal_year"];
+
+pub static METRIC_SET: KeyTable = KeyTable {
+    title: "metric set",
+    doc: "Metrics and dimensions over one relation and its joins, without a grain.",
+    open: false,
+    keys: &[
+        Key::new("metric_set", KeyShape::Name, "The set's name: letters, digits and `_`.")
+            .required("the set's name, such as `metric_set: orders`"),
+        Key::new("description", KeyShape::Text, "Description of the set."),
+        Key::new(
+            "from",
+            KeyShape::Text,
+            "Source of the rows: a table, `ref('…')` or `source('raw', 'events')`.",
+        ),
+        Key::new(
+            "sets",
+            KeyShape::Names,
+            "Other metric sets, in place of `from`. The set's metrics are formulas over their metrics.",
+        ),
+        Key::new("joins", KeyShape::Joins, "Relations to join. Each row may find at most one match."),
+        Key::new("where", KeyShape::Formula, "Filter for the rows of all metrics."),
+        Key::new(
+            "time",
+            KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&TIME)),
+            "The date or time of a row, which the keys `day`, `week`, `month`, `quarter` and `year` of a model refer to.",
+        ),
+        Key::new(
+            "definitions",
+            KeyShape::Definitions,
+            "Dimensions (one value per row) and metrics (aggregates and windows).",
+        )
+        .required("the metrics of the set, such as `definitions: {revenue: SUM(amount)}`"),
+        Key::new(
+            "columns",
+            KeyShape::Each(&KeyShape::Keys(&METRIC)),
+            "Properties of the metrics and dimensions, by name.",
+        ),
+        Key::new("timezone", KeyShape::Text, "Time zone in which instants become dates."),
+        Key::new("blanks", KeyShape::Choice(&["zero"]), "`zero`: NULL counts as 0 in `+ - *`."),
+        Key::new("week_start", KeyShape::Weekday, "First day of the week."),
+        Key::new(
+            "fiscal_month_offset",
+            KeyShape::Count("fiscal_month_offset: 3"),
+            "Months from January to the first month of the fiscal year.",
+        ),
+        Key::new("semantic_model", SEMANTIC_MODEL, SEMANTIC_MODEL_DOC),
+        Key::new("owner", KeyShape::Text, "Owner of the set."),
+        Key::new("tags", KeyShape::Texts, "Tags of the set."),
+        Key::new("meta", KeyShape::Mapping, "Further properties of the set."),
+    ],
+};
+
+static TIME: KeyTable = KeyTable {
+    title: "time",
+    doc: "The date or time of a row.",
+    open: false,
+    keys: &[
+        Key::new("column", KeyShape::Text, "The column or dimension.")
+            .required("the column with the date, such as `column: ordered_at`"),
+        Key::new(
+            "grain",
+            KeyShape::Choice(GRAINS),
+            "The period that a row stands for. A model cannot use shorter periods.",
+        ),
+    ],
+};
+
+static METRIC: KeyTable = KeyTable {
+    title: "metric",
+    doc: "Properties of a metric or dimension.",
+    open: false,
+    keys: &[
+        COLUMN_KEYS[0],
+        COLUMN_KEYS[1],
+        COLUMN_KEYS[2],
+        COLUMN_KEYS[3],
+        COLUMN_KEYS[4],
+        COLUMN_KEYS[5],
+        COLUMN_KEYS[6],
+        COLUMN_KEYS[7],
+        Key::new("format", KeyShape::Text, "Format of the values in Omni, such as `usdcurrency_0`."),
+        Key::new("label", KeyShape::Text, "Label in Omni."),
+        Key::new("owner", KeyShape::Text, "Owner of the metric."),
+        Key::new(
+            "renamed_from",
+            KeyShape::Text,
+            "Former name of the metric, which models may still use.",
+        ),
+        Key::new(
+            "deprecated",
+            KeyShape::Keys(&DEPRECATED),
+            "Marks the metric as deprecated.",
+        ),
+        Key::new(
+            "non_additive",
+            KeyShape::Keys(&NON_ADDITIVE),
+            "The metric must not add rows of different times: only the last or first rows of each group count.",
+        ),
+    ],
+};
+
+static DEPRECATED: KeyTable = KeyTable {
+    title: "deprecated",
+    doc: "What to use in place of a deprecated metric, and until when the metric can be used.",
+    open: false,
+    keys: &[
+        Key::new("use", KeyShape::Text, "The metric to use in its place."),
+        Key::new(
+            "until",
+            KeyShape::Text,
+            "The date from which on using the metric is an error, `YYYY-MM-DD`.",
+        ),
+    ],
+};
+
+static NON_ADDITIVE: KeyTable = KeyTable {
+    title: "non additive",
+    doc: "Which rows of each group are aggregated.",
+    open: false,
+    keys: &[
+        Key::new("over", KeyShape::Text, "The date or time whose last or first value counts.")
+            .required("the column with the date, such as `over: snapshot_date`"),
+        Key::new(
+            "take",
+            KeyShape::Choice(&["last", "first"]),
+            "Whether the last or the first rows count.",
+        )
+        .required("the rows that count, such as `take: last`"),
+        Key::new(
+            "per",
+            KeyShape::Names,
+            "Columns whose values have a last or first row each. Default: one for the whole group.",
+        ),
+    ],
+};
+
+/// Keys of the first step of a model over metric sets that other steps do not have or that have another shape there.
+pub static OVER_SETS: KeyTable = KeyTable {
+    title: "model over metric sets",
+    doc: "Metrics of metric sets, in place of `from` and `joins`.",
+    open: false,
+    keys: &[
+        Key::new(
+            "metrics",
+            KeyShape::Either(
+                &KeyShape::Text,
+                &KeyShape::List(&KeyShape::Either(&KeyShape::Text, &KeyShape::Each(&KeyShape::Text))),
+            ),
+            "Metrics of metric sets: `orders.revenue`, `orders.*`, or `{new_name: orders.revenue}`.",
+        ),
+        Key::new(
+            "overrides",
+            KeyShape::Names,
+            "Metrics that a definition of the model replaces.",
+        ),
+        Key::new(
+            "group_by",
+            KeyShape::Either(
+                &KeyShape::Text,
+                &KeyShape::List(&KeyShape::Either(
+                    &KeyShape::Text,
+                    &KeyShape::Each(&KeyShape::Each(&KeyShape::Text)),
+                )),
+            ),
+            "Keys: columns, dimensions, timeframes, or `month` for the month of each set's `time`. With several sets, \
+            a key may name the column of each set: `month: {orders: \"ordered_at[month]\", refunds: \"refunded_on[month]\"}`.",
+        ),
+        Key::new(
+            "where",
+            KeyShape::Either(&KeyShape::Text, &KeyShape::Each(&KeyShape::Text)),
+            "Filter for the rows of each set, or a filter for each set: `where: {orders: …}`.",
+        ),
+        Key::new(
+            "from",
+            KeyShape::Text,
+            "A model over metric sets has no `from`.",
+        ),
+    ],
+};
+
+/// Keys of the steps of an expanded model over several sets. No spec that a person writes has them.
+pub static EXPANDED: KeyTable = KeyTable {
+    title: "expanded step",
+    doc: "Relation or steps that a step reads in place of the previous step.",
+    open: false,
+    keys: &[
+        Key::new("from", KeyShape::Text, "Relation that the step reads."),
+        Key::new("union", KeyShape::Names, "Steps whose rows the step reads."),
+    ],
+};

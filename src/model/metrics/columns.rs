@@ -1,0 +1,515 @@
+//! Columns of a model over metric sets, each with the stage that computes it.
+
+use std::ops::Range;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::formulas::MetricFormula;
+use super::graph::{MetricId, ModelName, SetName};
+use super::keys::ModelKeys;
+use super::request::ModelOverSets;
+use super::spelled::SpelledText;
+use super::step_text::DefinitionText;
+use crate::diag::{Code, Diagnostic};
+use crate::Level;
+use crate::span::Span;
+
+/// Order and partition of the windows in a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowRows {
+    /// Ordered by the time key, partitioned by the other keys.
+    Time,
+    /// As `order_by` and `partition_by` of the model say.
+    Model,
+    /// All rows in one partition.
+    Whole,
+}
+
+/// Column that the model needs.
+#[derive(Clone, Debug)]
+pub struct MetricColumn {
+    pub text: DefinitionText,
+    /// Columns that the formula reads.
+    pub uses: Vec<usize>,
+    pub windows: Option<WindowRows>,
+    /// First stage that can compute the column. Stage 0 aggregates the rows.
+    pub stage: usize,
+    /// Position among the columns of the model. `None` if the column is only used by others.
+    pub place: Option<usize>,
+}
+
+/// Aggregate of a set's rows, for a model over several sets.
+#[derive(Clone, Debug)]
+pub struct SetAggregate {
+    pub set: usize,
+    pub text: DefinitionText,
+}
+
+/// Columns of a model, in an order in which each follows those that it reads.
+#[derive(Clone, Debug, Default)]
+pub struct ModelColumns {
+    pub all: Vec<MetricColumn>,
+    pub aggregates: Vec<SetAggregate>,
+    /// Column of each metric that is not written in place.
+    metrics: FxHashMap<MetricId, usize>,
+    definitions: FxHashMap<usize, usize>,
+    /// Formulas that are written where the metric is used, in brackets if necessary.
+    in_place: FxHashMap<MetricId, SpelledText>,
+    taken: FxHashSet<String>,
+}
+
+/// Longest formula, in bytes, that is written in place of the metric's name.
+const LONGEST_IN_PLACE: usize = 400;
+
+pub struct ColumnBuilder<'m> {
+    pub model: &'m ModelOverSets<'m>,
+    pub keys: &'m ModelKeys,
+    pub is_single: bool,
+    pub columns: ModelColumns,
+    pub faults: Vec<Diagnostic>,
+    uses: FxHashMap<MetricId, usize>,
+}
+
+impl<'m> ColumnBuilder<'m> {
+    pub fn new(model: &'m ModelOverSets<'m>, keys: &'m ModelKeys, is_single: bool, needed: &[MetricId]) -> Self {
+        let mut columns = ModelColumns::default();
+        let reserved = keys.names.iter().chain(model.listed.iter().map(|listed| &listed.name));
+        let reserved = reserved.chain(model.definitions.iter().map(|definition| &definition.name));
+        columns.taken.extend(reserved.map(|name| name.to_lowercase()));
+        Self {
+            model,
+            keys,
+            is_single,
+            columns,
+            faults: Vec::new(),
+            uses: model.count_uses(needed, &keys.names),
+        }
+    }
+
+    /// Adds the columns of all needed metrics and of the model's definitions.
+    pub fn build(&mut self, needed: &[MetricId]) {
+        for id in needed {
+            self.add_metric(*id);
+        }
+        for place in self.definition_order() {
+            self.add_definition(place);
+        }
+        self.mark_outputs();
+    }
+
+    /// Returns a name that no other column has.
+    fn free_name(&mut self, set: usize, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        if self.columns.taken.contains(&name.to_lowercase()) {
+            name = format!("{}_{wanted}", self.model.sets[set].name);
+        }
+        while !self.columns.taken.insert(name.to_lowercase()) {
+            name.push_str("_value");
+        }
+        name
+    }
+
+    fn has_explicit_windows(&self) -> bool {
+        self.model.order_by.is_some() || self.model.partition_by.is_some()
+    }
+
+    fn has_other_keys(&self) -> bool {
+        self.keys.names.len() > usize::from(self.keys.time.is_some())
+    }
+
+    /// Returns the rows of a formula's windows. `is_model` means that the model defines the formula.
+    fn window_rows(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowRows> {
+        let whole = || match (self.has_explicit_windows(), self.has_other_keys()) {
+            (true, _) => WindowRows::Model,
+            (false, true) => WindowRows::Whole,
+            (false, false) => WindowRows::Time,
+        };
+        match (formula.is_ordered, formula.totals.is_empty() && !formula.is_ranked) {
+            (true, _) if is_model && self.has_explicit_windows() => Some(WindowRows::Model),
+            (true, _) => Some(WindowRows::Time),
+            (false, false) => Some(whole()),
+            (false, true) => None,
+        }
+    }
+
+    fn add_metric(&mut self, id: MetricId) {
+        let formula = self.model.formula(id);
+        let file = id.0 as u16 + 1;
+        let listed: Vec<usize> = self.listed_as(id);
+        if formula.is_ordered && self.keys.time.is_none() {
+            let span = listed.first().map_or(self.model.span, |place| self.model.listed[*place].span);
+            let message = format!("`{}` looks at other periods, but the model has no time key", self.name_of(id));
+            let help = match &self.model.sets[id.0].time {
+                Some(_) => "add a period to `group_by`, such as `month`".to_owned(),
+                None => format!(
+                    "add `time: column` to the set `{}` and a period such as `month` to `group_by`",
+                    self.model.sets[id.0].name
+                ),
+            };
+            self.faults.push(Diagnostic::new(Code::MetricWindow, span, message).with_help(help));
+        }
+        let mut replaced: Vec<(Range<usize>, SpelledText)> = Vec::new();
+        let mut uses = Vec::new();
+        if !self.is_single && self.model.sets[id.0].sets.is_empty() {
+            self.add_aggregates(id, &mut replaced, &mut uses);
+        }
+        let within = |range: &Range<usize>, all: &[(Range<usize>, SpelledText)]| {
+            all.iter().any(|(of, _)| of.start <= range.start && range.end <= of.end)
+        };
+        for name in &formula.names {
+            if within(&name.range, &replaced) {
+                continue;
+            }
+            if let SetName::Metric(used) = self.model.resolve_in_set(id.0, &formula.name, name) {
+                let place = formula.file_span(&name.range);
+                replaced.extend(self.reference(used, name.qualifier.is_some(), &name.name, (file, place), &mut uses)
+                    .map(|text| (name.range.clone(), text)));
+            }
+        }
+        replaced.sort_by_key(|(range, _)| range.start);
+        // A metric that is one aggregate is the aggregate's column.
+        if let ([(range, _)], [column]) = (replaced.as_slice(), uses.as_slice())
+            && *range == (0..formula.text.len())
+            && self.columns.all[*column].text.span == formula.span
+        {
+            self.columns.metrics.insert(id, *column);
+            return self.describe(*column, formula);
+        }
+        let windows = self.window_rows(formula, false);
+        if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
+            self.split_totals(formula, (file, id.0), &mut replaced, &mut uses);
+        }
+        let text = formula.spell(file, &replaced);
+        if self.can_write_in_place(id, windows, &text) {
+            let mut bracketed = SpelledText::default();
+            let (open, close) = if formula.is_operation { ("(", ")") } else { ("", "") };
+            bracketed.write(open, file, formula.span);
+            bracketed.append(&text, 0);
+            bracketed.write(close, file, formula.span);
+            self.columns.in_place.insert(id, bracketed);
+            return;
+        }
+        let name = self.metric_column_name(id, &listed);
+        let column = self.columns.all.len();
+        self.columns.all.push(MetricColumn {
+            text: DefinitionText {
+                name,
+                formula: text,
+                description: formula.description.clone(),
+                keys: formula.keys.clone(),
+                file,
+                span: formula.span,
+            },
+            uses,
+            windows,
+            stage: 0,
+            place: None,
+        });
+        self.columns.metrics.insert(id, column);
+    }
+
+    /// Adds the description and dbt keys of a metric to the column of its aggregate.
+    fn describe(&mut self, column: usize, formula: &MetricFormula) {
+        let text = &mut self.columns.all[column].text;
+        text.description.clone_from(&formula.description);
+        text.keys.clone_from(&formula.keys);
+    }
+
+    fn name_of(&self, id: MetricId) -> String {
+        format!("{}.{}", self.model.sets[id.0].name, self.model.formula(id).name)
+    }
+
+    /// Returns the positions of a metric in `metrics`.
+    fn listed_as(&self, id: MetricId) -> Vec<usize> {
+        let listed = self.model.listed.iter().enumerate();
+        let same = listed.filter(|(_, listed)| (listed.set, listed.metric) == id && !self.model.is_overridden(&listed.name));
+        same.map(|(place, _)| place).collect()
+    }
+
+    /// Returns the name of a metric's column: the name in `metrics`, or another name if the metric is not listed. A
+    /// new name that a formula of the set reads as a column is given in a later stage.
+    fn metric_column_name(&mut self, id: MetricId, listed: &[usize]) -> String {
+        let own = self.model.formula(id).name.clone();
+        let Some(first) = listed.first() else { return self.free_name(id.0, &own) };
+        let name = self.model.listed[*first].name.clone();
+        if self.is_single && !name.eq_ignore_ascii_case(&own) && self.is_read_by_sets(&name) {
+            return self.free_name(id.0, &own);
+        }
+        name
+    }
+
+    /// Returns whether a formula of a set reads a column or dimension with this name.
+    fn is_read_by_sets(&self, name: &str) -> bool {
+        let sets = self.model.sets.iter();
+        let mut formulas = sets.flat_map(|set| set.definitions.iter().chain(&set.filter));
+        formulas.any(|formula| formula.names.iter().any(|used| used.name.eq_ignore_ascii_case(name)))
+    }
+
+    /// Returns whether the metric's formula is written where its name is used: once, and in a formula without windows.
+    fn can_write_in_place(&self, id: MetricId, windows: Option<WindowRows>, text: &SpelledText) -> bool {
+        let is_hidden = self.listed_as(id).is_empty();
+        is_hidden
+            && self.is_single
+            && windows.is_none()
+            && self.model.formula(id).level <= Level::Aggregate
+            && text.text.len() <= LONGEST_IN_PLACE
+            && !text.text.contains("//")
+            && self.uses.get(&id).copied() == Some(1)
+            && self.reader_has_no_windows(id)
+    }
+
+    fn reader_has_no_windows(&self, id: MetricId) -> bool {
+        let plain = |formula: &MetricFormula| !formula.is_ordered && !formula.is_ranked && formula.totals.is_empty();
+        let model = self.model;
+        for (set, of) in model.sets.iter().enumerate() {
+            for formula in &of.definitions {
+                let reads = |name| model.resolve_in_set(set, &formula.name, name) == SetName::Metric(id);
+                if !plain(formula) && formula.names.iter().any(reads) {
+                    return false;
+                }
+            }
+        }
+        let is_entry = |formula: &MetricFormula| model.order_by.iter().chain(&model.partition_by).flatten().any(|it| std::ptr::eq(it, formula));
+        model.model_formulas().all(|(own, formula)| {
+            let reads = |name| model.resolve_in_model(own, name, Span::default(), &self.keys.names) == Ok(ModelName::Metric(id));
+            (plain(formula) && !is_entry(formula)) || !formula.names.iter().any(reads)
+        })
+    }
+
+    /// Returns the text of a reference to a metric. `None` if the name can stay as it is.
+    fn reference(
+        &self,
+        id: MetricId,
+        is_qualified: bool,
+        written: &str,
+        (file, span): (u16, Span),
+        uses: &mut Vec<usize>,
+    ) -> Option<SpelledText> {
+        if let Some(text) = self.columns.in_place.get(&id) {
+            return Some(text.clone());
+        }
+        let column = *self.columns.metrics.get(&id)?;
+        uses.push(column);
+        let name = &self.columns.all[column].text.name;
+        if !is_qualified && name.eq_ignore_ascii_case(written) {
+            return None;
+        }
+        let mut text = SpelledText::default();
+        text.write(&reference_text(name), file, span);
+        Some(text)
+    }
+
+    /// Adds the aggregates of a metric to the step over its set, and a column for each.
+    fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<(Range<usize>, SpelledText)>, uses: &mut Vec<usize>) {
+        let formula = self.model.formula(id);
+        let file = id.0 as u16 + 1;
+        let calls = formula.aggregates.clone();
+        for call in calls {
+            let is_whole = call.range == (0..formula.text.len());
+            let listed = self.listed_as(id);
+            let name = match is_whole {
+                true => self.metric_column_name(id, &listed),
+                false => self.free_name(id.0, &format!("{}_{}", formula.name, call.function.replace('.', "_"))),
+            };
+            let span = if is_whole { formula.span } else { formula.file_span(&call.range) };
+            let definition = |formula: SpelledText| DefinitionText {
+                name: name.clone(),
+                formula,
+                description: None,
+                keys: Vec::new(),
+                file,
+                span,
+            };
+            self.columns.aggregates.push(SetAggregate {
+                set: id.0,
+                text: definition(formula.spell_part(file, &call.range, &[])),
+            });
+            let reference = reference_text(&name);
+            let combined = match call.empty {
+                Some(empty) => format!("COALESCE(MAX({reference}), {empty})"),
+                None => format!("MAX({reference})"),
+            };
+            let mut text = SpelledText::default();
+            text.write(&combined, file, span);
+            let column = self.columns.all.len();
+            self.columns.all.push(MetricColumn {
+                text: definition(text),
+                uses: Vec::new(),
+                windows: None,
+                stage: 0,
+                place: None,
+            });
+            uses.push(column);
+            let mut text = SpelledText::default();
+            text.write(&reference, file, span);
+            replaced.push((call.range.clone(), text));
+        }
+    }
+
+    /// Moves windows over all rows to columns of their own, because the formula also has windows of one partition.
+    fn split_totals(
+        &mut self,
+        formula: &MetricFormula,
+        (file, set): (u16, usize),
+        replaced: &mut Vec<(Range<usize>, SpelledText)>,
+        uses: &mut Vec<usize>,
+    ) {
+        for range in &formula.totals {
+            let inner: Vec<_> = replaced.iter().filter(|(of, _)| range.start <= of.start && of.end <= range.end).cloned().collect();
+            let name = self.free_name(set, &format!("{}_total", formula.name));
+            let part = formula.spell_part(file, range, &inner);
+            let mut text = SpelledText::default();
+            text.write(&reference_text(&name), file, formula.file_span(range));
+            replaced.retain(|(of, _)| of.start < range.start || of.end > range.end);
+            replaced.push((range.clone(), text));
+            let column = self.columns.all.len();
+            self.columns.all.push(MetricColumn {
+                text: DefinitionText {
+                    name,
+                    formula: part,
+                    description: None,
+                    keys: Vec::new(),
+                    file,
+                    span: formula.span,
+                },
+                uses: uses.clone(),
+                windows: Some(WindowRows::Whole),
+                stage: 0,
+                place: None,
+            });
+            uses.push(column);
+        }
+        replaced.sort_by_key(|(range, _)| range.start);
+    }
+
+    /// Returns the model's definitions so that each follows those that it uses. Definitions in a cycle keep their order.
+    fn definition_order(&self) -> Vec<usize> {
+        let mut order = Vec::new();
+        let mut state = vec![0u8; self.model.definitions.len()];
+        let mut stack: Vec<(usize, bool)> = (0..state.len()).rev().map(|place| (place, false)).collect();
+        while let Some((place, is_left)) = stack.pop() {
+            if is_left {
+                order.push(place);
+                continue;
+            }
+            if std::mem::replace(&mut state[place], 1) == 1 {
+                continue;
+            }
+            stack.push((place, true));
+            for name in &self.model.definitions[place].names {
+                let target = self.model.resolve_in_model(Some(place), name, Span::default(), &self.keys.names);
+                if let Ok(ModelName::Definition(used)) = target
+                    && state[used] == 0
+                {
+                    stack.push((used, false));
+                }
+            }
+        }
+        order
+    }
+
+    fn add_definition(&mut self, place: usize) {
+        let formula = &self.model.definitions[place];
+        let (mut replaced, mut uses) = self.spelled_names(Some(place), formula);
+        let windows = self.window_rows(formula, true);
+        if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
+            self.split_totals(formula, (0, 0), &mut replaced, &mut uses);
+        }
+        // In stage 0, the name would hide a column that a formula of a set reads.
+        let is_hiding = self.is_single && self.is_read_by_sets(&formula.name);
+        let column = self.columns.all.len();
+        self.columns.all.push(MetricColumn {
+            text: DefinitionText {
+                name: formula.name.clone(),
+                formula: formula.spell(0, &replaced),
+                description: formula.description.clone(),
+                keys: formula.keys.clone(),
+                file: 0,
+                span: formula.span,
+            },
+            uses,
+            windows,
+            stage: usize::from(is_hiding),
+            place: None,
+        });
+        self.columns.definitions.insert(place, column);
+    }
+
+    /// Returns the replacements of the names in a formula of the model, and the columns that it reads.
+    pub fn spelled_names(&self, own: Option<usize>, formula: &MetricFormula) -> (Vec<(Range<usize>, SpelledText)>, Vec<usize>) {
+        let mut replaced = Vec::new();
+        let mut uses = Vec::new();
+        for name in &formula.names {
+            let span = formula.file_span(&name.range);
+            match self.model.resolve_in_model(own, name, span, &self.keys.names) {
+                Ok(ModelName::Metric(id)) => {
+                    let text = self.reference(id, name.qualifier.is_some(), &name.name, (0, span), &mut uses);
+                    replaced.extend(text.map(|text| (name.range.clone(), text)));
+                }
+                Ok(ModelName::Definition(used)) => uses.extend(self.columns.definitions.get(&used)),
+                Ok(ModelName::Key(key)) => {
+                    let output = &self.keys.names[key];
+                    if name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
+                        let mut text = SpelledText::default();
+                        text.write(&reference_text(output), 0, span);
+                        replaced.push((name.range.clone(), text));
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        (replaced, uses)
+    }
+
+    /// Sets the positions of the output columns, and adds columns for metrics that are listed under several names.
+    fn mark_outputs(&mut self) {
+        let mut place = 0;
+        for (at, listed) in self.model.listed.iter().enumerate() {
+            let overriding = self.model.definitions.iter().position(|it| it.name.eq_ignore_ascii_case(&listed.name));
+            let column = match overriding.and_then(|it| self.columns.definitions.get(&it)) {
+                Some(column) => *column,
+                None => self.output_column(at),
+            };
+            self.columns.all[column].place.get_or_insert(place);
+            place += 1;
+        }
+        for definition in 0..self.model.definitions.len() {
+            if let Some(column) = self.columns.definitions.get(&definition) {
+                self.columns.all[*column].place.get_or_insert(place);
+                place += 1;
+            }
+        }
+    }
+
+    /// Returns the column of a listed metric, which is added if the metric's column has another name.
+    fn output_column(&mut self, at: usize) -> usize {
+        let listed = &self.model.listed[at];
+        let id = (listed.set, listed.metric);
+        let Some(column) = self.columns.metrics.get(&id).copied() else { return 0 };
+        if self.columns.all[column].text.name.eq_ignore_ascii_case(&listed.name) {
+            return column;
+        }
+        let mut text = self.columns.all[column].text.clone();
+        let mut formula = SpelledText::default();
+        formula.write(&reference_text(&text.name), 0, listed.span);
+        text.formula = formula;
+        text.name.clone_from(&listed.name);
+        (text.file, text.span) = (0, listed.span);
+        self.columns.all.push(MetricColumn {
+            text,
+            uses: vec![column],
+            windows: None,
+            stage: usize::from(self.is_single),
+            place: None,
+        });
+        self.columns.all.len() - 1
+    }
+}
+
+/// Returns a name as a formula refers to it.
+fn reference_text(name: &str) -> String {
+    match crate::checks::is_plain_name(name) {
+        true => name.to_owned(),
+        false => format!("${{{name}}}"),
+    }
+}

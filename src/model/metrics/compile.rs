@@ -1,0 +1,128 @@
+//! Compiles metric sets, and models over them, by compiling the specs that they are expanded to.
+
+use std::sync::Arc;
+
+use super::expand::{Expansion, expand, probe_text};
+use super::set::{MetricSets, read_set};
+use crate::CompiledSpec;
+use crate::compiler::Compiler;
+use crate::diag::{self, Code, Diagnostic};
+use crate::file::SpecFile;
+use crate::load::SpecKind;
+use crate::span::Span;
+use crate::yaml::{self, Node};
+
+impl Compiler {
+    /// Compiles a model over metric sets.
+    pub(crate) fn compile_over_sets(&self, file: SpecFile<'_>) -> CompiledSpec {
+        let (source, path) = (file.source, file.path);
+        let mut faults = file.diagnostics.clone();
+        let root = file.root();
+        let expansion = root.and_then(|root| expand(self, &self.specs.sets, root, source, &mut faults));
+        let name = root.and_then(|root| root.get("model"));
+        let Some(expansion) = expansion else {
+            let mut compiled = CompiledSpec::new(self.options.dialect, faults);
+            compiled.name = name.and_then(Node::text).map(str::to_owned);
+            compiled.name_span = name.map_or(Span::default(), |node| node.span);
+            diag::sort(&mut compiled.diagnostics);
+            return compiled;
+        };
+        let mut compiled = self.compile_expansion(&expansion, path, SpecKind::OverSets);
+        compiled.to_source(|diagnostic| expansion.in_model(diagnostic), |span| expansion.model_span(span));
+        compiled.diagnostics.append(&mut faults);
+        crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
+        diag::sort(&mut compiled.diagnostics);
+        if compiled.has_errors() {
+            (compiled.query, compiled.model) = (None, None);
+        }
+        compiled
+    }
+
+    fn compile_expansion(&self, expansion: &Expansion, path: Option<&str>, kind: SpecKind) -> CompiledSpec {
+        let file = SpecFile::read(&expansion.text.text, path, &self.options.limits);
+        self.compile_spec_file(file, kind)
+    }
+
+    /// Checks a metric set by compiling a model with all its metrics and dimensions.
+    pub(crate) fn compile_metric_set(&self, file: &SpecFile<'_>) -> CompiledSpec {
+        let mut compiled = CompiledSpec::new(self.options.dialect, file.diagnostics.clone());
+        let Some(root) = file.root() else { return compiled };
+        let (set, mut faults) = read_set(self, root, file.source, file.path);
+        compiled.diagnostics.append(&mut faults);
+        let Some(set) = set else { return compiled };
+        let mut sets = MetricSets::default();
+        sets.add(set.clone());
+        for other in self.specs.sets.all() {
+            sets.add((**other).clone());
+        }
+        let mut tests = Vec::new();
+        if !compiled.has_errors() {
+            let text = probe_text(&set);
+            let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
+            let mut found = Vec::new();
+            let expansion = probe.and_then(|root| expand(self, &sets, &root, &text, &mut found));
+            // The probe's own text has no place in the file.
+            let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
+            compiled.diagnostics.extend(found.into_iter().filter(Diagnostic::is_error).map(at_set));
+            if let Some(expansion) = expansion {
+                let inner = self.compile_expansion(&expansion, None, SpecKind::WholeSet);
+                let own = inner.diagnostics.into_iter().filter_map(|fault| expansion.in_set(fault, 1));
+                compiled.diagnostics.extend(own);
+                compiled.reads = inner.reads;
+                compiled.tables = inner.tables;
+                compiled.columns_read = inner.columns_read;
+                compiled.known_relations = inner.known_relations;
+                tests = inner.model.map_or_else(Vec::new, |model| model.tests);
+            }
+        }
+        compiled.metric_set = Some((Arc::new(set), tests));
+        crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
+        diag::sort(&mut compiled.diagnostics);
+        compiled
+    }
+}
+
+impl Expansion {
+    /// Returns the span in the model's spec of a span in the expanded text.
+    fn model_span(&self, span: Span) -> Span {
+        match self.text.origin(span) {
+            (0, span) => span,
+            _ => self.span,
+        }
+    }
+
+    /// Returns a diagnostic of the expanded text as one of the model's spec. Warnings about a set are reported where
+    /// the set is checked.
+    fn in_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
+        let (file, _) = self.text.origin(diagnostic.span());
+        let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
+        let is_error = diagnostic.is_error();
+        let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
+        match set {
+            None => Some(mapped),
+            Some(set) => is_error.then(|| mapped.with_context(&format!("in the metric set `{}`", set.name))),
+        }
+    }
+
+    /// Returns a diagnostic of the expanded text as one of the set's file. Returns `None` for other places, and for
+    /// warnings about keys and names that only the probe has.
+    fn in_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
+        let is_about_use = matches!(diagnostic.kind(), Code::UnusedHelper | Code::NullableKey);
+        let (of, _) = self.text.origin(diagnostic.span());
+        (of == file && !is_about_use).then(|| diagnostic.map_spans(|span| self.text.origin(span).1).without_fix())
+    }
+}
+
+impl CompiledSpec {
+    /// Maps the places in the expanded text to the model's spec.
+    fn to_source(&mut self, diagnostic: impl Fn(Diagnostic) -> Option<Diagnostic>, span: impl Fn(Span) -> Span) {
+        for all in [&mut self.diagnostics, &mut self.model_warnings] {
+            *all = std::mem::take(all).into_iter().filter_map(&diagnostic).collect();
+        }
+        self.model_fault = self.model_fault.take().and_then(&diagnostic);
+        self.name_span = span(self.name_span);
+        for definition in &mut self.definitions {
+            definition.span = span(definition.span);
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! Expands a model over metric sets to a spec with `from` and `definitions`.
+
+use std::sync::Arc;
+
+use super::columns::ColumnBuilder;
+use super::formulas::MetricFormula;
+use super::graph::MetricId;
+use super::keys::{ModelKeys, relation_name};
+use super::request::{ModelOverSets, read_model};
+use super::set::{MetricSet, MetricSets, SETTINGS};
+use super::spelled::SpelledText;
+use super::stages::{StepWriter, aggregates_of, union_step};
+use super::step_text::{StepText, node_text};
+use crate::compiler::Compiler;
+use crate::diag::{Code, Diagnostic};
+use crate::keys::{MODEL, OVER_SETS, STEP};
+use crate::span::Span;
+use crate::yaml::{self, Node};
+
+/// Spec with the definitions of metric sets written out.
+#[derive(Clone, Debug)]
+pub struct Expansion {
+    pub text: SpelledText,
+    /// Metric sets of the text, in the order of their file numbers, which begin with 1.
+    pub sets: Vec<Arc<MetricSet>>,
+    /// Place in the model's spec for diagnostics about the sets.
+    pub span: Span,
+    /// Whether the text is a spec that a person could write, because the model reads only one set.
+    pub is_spec: bool,
+}
+
+/// Expands a model over metric sets. Returns `None` and reports faults if that is not possible.
+pub fn expand(
+    compiler: &Compiler,
+    sets: &MetricSets,
+    root: &Node,
+    source: &str,
+    faults: &mut Vec<Diagnostic>,
+) -> Option<Expansion> {
+    let model = read_model(compiler, sets, root, source, faults)?;
+    model.check_names(faults);
+    model.check_settings(faults);
+    let listed = model.listed.iter().map(|listed| (listed.set, listed.metric));
+    let mut first: Vec<MetricId> = listed.collect();
+    // Keys are named after the sets are known, but which metrics the model needs does not depend on their names.
+    let named = model.metrics_named(&model.possible_key_names(), faults);
+    first.extend(named);
+    let needed = model.needed_metrics(&first, faults);
+    if faults.iter().any(Diagnostic::is_error) {
+        return None;
+    }
+    let used = model.sets_read(&needed);
+    let is_single = used.len() == 1 && model.sets.len() == 1;
+    let keys = model.resolve_keys(compiler, &used, is_single, faults);
+    if faults.iter().any(Diagnostic::is_error) {
+        return None;
+    }
+    let mut builder = ColumnBuilder::new(&model, &keys, is_single, &needed);
+    builder.build(&needed);
+    faults.append(&mut builder.faults);
+    let steps = match used.as_slice() {
+        [set] if is_single => {
+            let formulas: Vec<&MetricFormula> = needed.iter().map(|id| model.formula(*id)).collect();
+            let base = model.rows_step(compiler, *set, &formulas, &keys.of_sets[*set], Vec::new());
+            let name = model.free_step_name(&grouped_name(&[&model.sets[*set].name], &keys));
+            StepWriter::new(&builder).steps(base, &name)
+        }
+        sets => model.steps_over_sets(compiler, sets, &needed, &keys, &builder),
+    };
+    let mut text = SpelledText::default();
+    model.write_spec(&steps, &mut text);
+    Some(Expansion {
+        text,
+        sets: model.sets.clone(),
+        span: model.span,
+        is_spec: is_single,
+    })
+}
+
+/// Returns the name of a step that groups the rows of sets by keys.
+fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
+    let from = match sets {
+        [one] => (*one).to_owned(),
+        [one, other] => format!("{one}_and_{other}"),
+        [one, ..] => format!("{one}_and_more"),
+        [] => "metrics".to_owned(),
+    };
+    match keys.names.as_slice() {
+        [] => format!("{from}_in_total"),
+        [key] => format!("{from}_by_{key}"),
+        [one, two] => format!("{from}_by_{one}_and_{two}"),
+        [one, ..] => format!("{from}_by_{one}_and_more"),
+    }
+}
+
+impl ModelOverSets<'_> {
+    /// Returns the sets with rows that the needed metrics read. A model without metrics reads the sets that it names.
+    fn sets_read(&self, needed: &[MetricId]) -> Vec<usize> {
+        let with_rows = self.sets_with_rows();
+        let all: Vec<usize> = with_rows.filter(|set| needed.iter().any(|(of, _)| of == set)).collect();
+        match all.is_empty() {
+            true => self.sets_with_rows().collect(),
+            false => all,
+        }
+    }
+
+    /// Returns the names that the keys may have in formulas.
+    fn possible_key_names(&self) -> Vec<String> {
+        self.keys
+            .iter()
+            .map(|key| match self.sets.first().and_then(|set| set.time.as_ref()) {
+                Some(time) => crate::plan::key_name(&format!("{}[{}]", time.column, key.text)),
+                None => crate::plan::key_name(&key.text),
+            })
+            .zip(self.keys.iter().map(|key| crate::plan::key_name(&key.text)))
+            .flat_map(|(one, other)| [one, other])
+            .collect()
+    }
+
+    /// Reports definitions with the name of a metric, and columns with the same name.
+    fn check_names(&self, faults: &mut Vec<Diagnostic>) {
+        let metric = |name: &str| {
+            let listed = self.listed.iter().any(|listed| listed.name.eq_ignore_ascii_case(name));
+            let named = self.sets.iter().take(self.named);
+            listed || named.flat_map(|set| set.metrics()).any(|metric| metric.name.eq_ignore_ascii_case(name))
+        };
+        for definition in &self.definitions {
+            let name = &definition.name;
+            if metric(name) && !self.is_overridden(name) {
+                faults.push(
+                    Diagnostic::new(
+                        Code::MetricRedefined,
+                        definition.span,
+                        format!("`{name}` is a metric of the model's sets, and the model defines it again"),
+                    )
+                    .with_help(format!("use another name, or add `overrides: [{name}]` to replace the metric")),
+                );
+            }
+            if definition.level < crate::Level::Window && !definition.aggregates.is_empty() {
+                let call = &definition.aggregates[0];
+                faults.push(
+                    Diagnostic::new(
+                        Code::AggregateOverSets,
+                        definition.file_span(&call.range),
+                        "a model over metric sets computes with metrics and does not aggregate rows itself",
+                    )
+                    .with_help(format!(
+                        "define the aggregate as a metric of the set `{}`, and use the metric here",
+                        self.sets[0].name
+                    )),
+                );
+            }
+        }
+        for (name, span) in &self.overrides {
+            if !metric(name) {
+                faults.push(
+                    Diagnostic::new(
+                        Code::UnknownMetric,
+                        *span,
+                        format!("`overrides` names `{name}`, which is not a metric of the model's sets"),
+                    )
+                    .with_help("remove the name, or correct it"),
+                );
+            }
+        }
+        for (place, listed) in self.listed.iter().enumerate() {
+            let same = |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed.name);
+            if self.listed.iter().take(place).any(|other| same(&other)) {
+                let message = format!("two columns of the model are named `{}`", listed.name);
+                let full = format!("{}.{}", self.sets[listed.set].name, listed.name);
+                faults.push(
+                    Diagnostic::new(Code::MetricRedefined, listed.span, message)
+                        .with_help(format!("rename one of them: `{{other_name: {full}}}`")),
+                );
+            }
+        }
+    }
+
+    /// Reports settings that differ between the sets and the model.
+    fn check_settings(&self, faults: &mut Vec<Diagnostic>) {
+        for key in SETTINGS {
+            let mut first: Option<(&str, &str)> = None;
+            for set in &self.sets {
+                let Some(value) = set.setting(key) else { continue };
+                match first {
+                    Some((other, of)) if !of.eq_ignore_ascii_case(value) => faults.push(
+                        Diagnostic::new(
+                            Code::SettingsDiffer,
+                            self.span,
+                            format!("`{key}` is `{of}` in the set `{other}`, but `{value}` in the set `{}`", set.name),
+                        )
+                        .with_help("use one value in both sets"),
+                    ),
+                    Some(_) => {}
+                    None => first = Some((&set.name, value)),
+                }
+            }
+            let own = self.root.get(key).and_then(|node| Some((node.span, node.text()?)));
+            if let (Some((set, of)), Some((span, value))) = (first, own)
+                && !of.eq_ignore_ascii_case(value)
+            {
+                let message = format!("`{key}` is `{of}` in the set `{set}`, which holds wherever the set is used");
+                faults.push(
+                    Diagnostic::new(Code::SettingsDiffer, span, message)
+                        .with_help(format!("remove `{key}` here, or change it in the set `{set}`")),
+                );
+            }
+        }
+    }
+
+    /// Returns a step name that is not the name of a relation or of another step.
+    fn free_step_name(&self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        let relations = self.sets.iter().flat_map(|set| {
+            let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
+            let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();
+            set.root.get("from").into_iter().chain(joins).filter_map(Node::text).map(relation_name)
+        });
+        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default().iter();
+        let steps = steps.filter_map(|step| step.get("name").and_then(Node::text)).map(str::to_owned);
+        let taken: Vec<String> = relations.chain(steps).collect();
+        while taken.iter().any(|taken| taken.eq_ignore_ascii_case(&name)) {
+            name.push_str("_metrics");
+        }
+        name
+    }
+
+    /// Returns the steps of a model over several sets: one for each set, and those that put them together.
+    fn steps_over_sets(
+        &self,
+        compiler: &Compiler,
+        sets: &[usize],
+        needed: &[MetricId],
+        keys: &ModelKeys,
+        builder: &ColumnBuilder<'_>,
+    ) -> Vec<StepText> {
+        let mut steps = Vec::new();
+        let mut names = Vec::new();
+        for set in sets {
+            let formulas: Vec<&MetricFormula> = needed.iter().filter(|(of, _)| of == set).map(|id| self.formula(*id)).collect();
+            let mut step = self.rows_step(compiler, *set, &formulas, &keys.of_sets[*set], aggregates_of(&builder.columns, *set));
+            step.name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
+            names.push(step.name.clone());
+            steps.push(step);
+        }
+        let together: Vec<&str> = sets.iter().map(|set| self.sets[*set].name.as_str()).collect();
+        let name = self.free_step_name(&grouped_name(&together, keys));
+        let name = if names.contains(&name) { format!("{name}_combined") } else { name };
+        let base = union_step(keys, self.span, &names);
+        steps.extend(StepWriter::new(builder).steps(base, &name));
+        steps
+    }
+
+    /// Writes the expanded spec: the keys of the model, and the steps.
+    fn write_spec(&self, steps: &[StepText], out: &mut SpelledText) {
+        self.copy_model_keys(out);
+        self.write_settings(out);
+        self.write_columns(out);
+        let rest = self.root.get("steps").and_then(Node::items).map(|items| items.get(1..).unwrap_or_default());
+        match (steps, rest) {
+            ([step], None) => {
+                step.write(out, 0, false, self.span);
+                out.write("\n", 0, self.span);
+            }
+            _ => {
+                // The relation of the first step stays at the top, where a spec has it.
+                let mut steps = steps.to_vec();
+                let is_union = steps.iter().any(|step| !step.union.is_empty());
+                if let (false, Some(from)) = (is_union, steps.first_mut().and_then(|step| step.from.take())) {
+                    out.write("from: ", 0, self.span);
+                    out.write(&from.text, from.file, from.span);
+                    out.write("\n", 0, self.span);
+                }
+                let name = self.step.get("name").and_then(Node::text).filter(|_| rest.is_some());
+                let last = steps.len() - 1;
+                out.write("steps:", 0, self.span);
+                for (place, step) in steps.iter_mut().enumerate() {
+                    if let (true, Some(name)) = (place == last, name) {
+                        name.clone_into(&mut step.name);
+                    }
+                    out.write("\n  - ", 0, self.span);
+                    step.write(out, 4, !step.name.is_empty() && (place < last || name.is_some()), self.span);
+                }
+                for item in rest.unwrap_or_default() {
+                    out.write("\n  - ", 0, self.span);
+                    self.copy_item(item, out);
+                }
+                out.write("\n", 0, self.span);
+            }
+        }
+    }
+
+    /// Copies a later step with its layout. The lines after the first are moved to the indentation of the generated steps.
+    fn copy_item(&self, item: &Node, out: &mut SpelledText) {
+        let text = item.span.text(self.source).trim_end();
+        let line = self.source.get(..item.span.start as usize).unwrap_or_default();
+        let column = line.len() - line.rfind('\n').map_or(0, |at| at + 1);
+        for (place, line) in text.split_inclusive('\n').enumerate() {
+            let cut = if place == 0 { 0 } else { (line.len() - line.trim_start_matches(' ').len()).min(column) };
+            let kept = line.get(cut..).unwrap_or_default();
+            let start = kept.as_ptr() as usize - self.source.as_ptr() as usize;
+            if place > 0 {
+                out.write("    ", 0, self.span);
+            }
+            let offsets: Vec<u32> = (start..start + kept.len()).map(|at| at as u32).collect();
+            out.copy(kept, &offsets, 0, 0);
+        }
+    }
+
+    /// Copies the keys of the model that are not about its sets.
+    fn copy_model_keys(&self, out: &mut SpelledText) {
+        let at_top = std::ptr::eq(self.step, self.root);
+        for (key, value) in self.root.pairs().unwrap_or_default() {
+            let Some(name) = key.text() else { continue };
+            let is_model = MODEL.get(name).is_some() && name != "steps" && name != "columns" && name != "from";
+            let is_step = at_top && (OVER_SETS.get(name).is_some() || STEP.get(name).is_some());
+            if !is_model || is_step && name != "description" {
+                continue;
+            }
+            let whole = Span::new(key.span.start, value.span.end.max(key.span.end));
+            let text = whole.text(self.source).trim_end();
+            let offsets: Vec<u32> = (whole.start..whole.start + text.len() as u32).collect();
+            out.copy(text, &offsets, 0, 0);
+            if value.is_null() && !text.ends_with(':') && value.span.is_empty() && !text.contains(':') {
+                out.write(":", 0, key.span);
+            }
+            out.write("\n", 0, value.span);
+        }
+    }
+
+    /// Writes the settings of the sets that the model does not have.
+    fn write_settings(&self, out: &mut SpelledText) {
+        for key in SETTINGS {
+            let value = self.sets.iter().find_map(|set| set.setting(key)).filter(|_| self.root.get(key).is_none());
+            if let Some(value) = value {
+                out.write(&format!("{key}: {}\n", yaml::flow_text(value)), 0, self.span);
+            }
+        }
+    }
+
+    /// Writes the properties of columns: those of the model, and those that the sets give their metrics.
+    fn write_columns(&self, out: &mut SpelledText) {
+        let own = self.root.get("columns").filter(|node| node.pairs().is_some());
+        let written = |name: &str| own.and_then(|own| own.get(name));
+        let mut lines: Vec<(String, Span)> = Vec::new();
+        for (name, value) in own.and_then(Node::pairs).unwrap_or_default() {
+            let Some(name_text) = name.text() else { continue };
+            let listed = self.listed.iter().find(|listed| listed.name.eq_ignore_ascii_case(name_text));
+            let inherited = listed.map_or_else(Vec::new, |listed| self.metric_properties(listed, Some(value)));
+            let mut pairs: Vec<String> = value.pairs().unwrap_or_default().iter()
+                .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)))
+                .collect();
+            pairs.extend(inherited);
+            lines.push((format!("  {}: {{{}}}\n", node_text(name), pairs.join(", ")), value.span));
+        }
+        for listed in &self.listed {
+            let pairs = self.metric_properties(listed, None);
+            if written(&listed.name).is_none() && !pairs.is_empty() {
+                lines.push((format!("  {}: {{{}}}\n", yaml::flow_text(&listed.name), pairs.join(", ")), self.span));
+            }
+        }
+        if !lines.is_empty() {
+            out.write("columns:\n", 0, own.map_or(self.span, |own| own.span));
+            for (line, span) in lines {
+                out.write(&line, 0, span);
+            }
+        }
+    }
+
+    /// Returns the properties that a set gives a metric, as `key: value`. Properties in `own` take precedence.
+    fn metric_properties(&self, listed: &super::request::ListedMetric, own: Option<&Node>) -> Vec<String> {
+        let set = &self.sets[listed.set];
+        let Some(properties) = set.properties(&set.definitions[listed.metric].name) else { return Vec::new() };
+        let is_free = |key: &str| own.is_none_or(|own| own.get(key).is_none());
+        let mut pairs = Vec::new();
+        for key in ["description", "data_type", "constraints", "data_tests", "tests", "tags"] {
+            let value = properties.get(key).filter(|_| is_free(key));
+            pairs.extend(value.map(|value| format!("{key}: {}", node_text(value))));
+        }
+        let parts = |whole: &str, single: &[&str]| {
+            let mapped = properties.get(whole).and_then(Node::pairs).unwrap_or_default().iter();
+            let mapped = mapped.map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)));
+            let single = single.iter().filter_map(|key| Some(format!("{key}: {}", node_text(properties.get(key)?))));
+            mapped.chain(single).collect::<Vec<String>>()
+        };
+        for (whole, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
+            let parts = parts(whole, single);
+            if !parts.is_empty() && is_free(whole) {
+                pairs.push(format!("{whole}: {{{}}}", parts.join(", ")));
+            }
+        }
+        pairs
+    }
+}
+
+/// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
+pub fn probe_text(set: &MetricSet) -> String {
+    let quoted = |name: &str| yaml::flow_text(name);
+    let mut keys: Vec<String> = Vec::new();
+    if let Some(time) = &set.time {
+        keys.push(time.grain.clone().unwrap_or_else(|| "day".to_owned()));
+    }
+    let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
+    keys.extend(dimensions.map(|formula| quoted(&formula.name)));
+    format!(
+        "model: {}\nmetrics: [{}.*]\ngroup_by: [{}]\n",
+        set.name,
+        set.name,
+        keys.join(", ")
+    )
+}

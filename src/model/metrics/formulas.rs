@@ -1,0 +1,335 @@
+//! Formulas of metric sets and of models over sets, with the names that they use and their levels.
+
+use std::ops::Range;
+
+use super::spelled::SpelledText;
+use crate::ast::{Ast, Expr};
+use crate::check::{self, CheckScope, Context, DefinitionRole};
+use crate::compiler::Compiler;
+use crate::diag::Diagnostic;
+use crate::formulas::StepFormulas;
+use crate::ir::{Ir, IrId, Program, WindowFrame};
+use crate::load::{Step, StepDefinitions};
+use crate::parse;
+use crate::schema::Relation;
+use crate::scratch::CompileMemory;
+use crate::span::Span;
+use crate::yaml::Node;
+use crate::{Level, Type};
+
+/// Name in a formula.
+#[derive(Clone, Debug)]
+pub struct NameUse {
+    /// Bytes of the formula that name the column or definition, without a timeframe.
+    pub range: Range<usize>,
+    pub qualifier: Option<String>,
+    pub name: String,
+}
+
+/// Call in a formula that aggregates rows.
+#[derive(Clone, Debug)]
+pub struct AggregateCall {
+    pub range: Range<usize>,
+    /// Lower-case name of the function.
+    pub function: String,
+    /// Value of the call if there are no rows, as a formula. `None` if it is NULL.
+    pub empty: Option<&'static str>,
+}
+
+/// Formula of a step or a metric set.
+#[derive(Clone, Debug)]
+pub struct MetricFormula {
+    /// Defined name. Empty for conditions and keys.
+    pub name: String,
+    pub role: DefinitionRole,
+    pub text: String,
+    /// Offset in the file for each byte of the text.
+    pub offsets: Vec<u32>,
+    /// Span of the definition in the file.
+    pub span: Span,
+    pub description: Option<String>,
+    /// dbt keys of the definition, as YAML: `data_tests`, `meta`.
+    pub keys: Vec<(&'static str, Node)>,
+    pub names: Vec<NameUse>,
+    /// Whether the formula needs parentheses to be an operand.
+    pub is_operation: bool,
+    pub level: Level,
+    /// Whether a window of the formula depends on the order of rows.
+    pub is_ordered: bool,
+    /// Whether a window of the formula is ordered by its own argument, as RANK is.
+    pub is_ranked: bool,
+    /// Calls that read all rows of their partition without an order, such as `SUM(x:x)`.
+    pub totals: Vec<Range<usize>>,
+    /// Outermost calls that aggregate the rows of a group.
+    pub aggregates: Vec<AggregateCall>,
+    /// Whether an ordering key is descending.
+    pub descending: bool,
+}
+
+/// Parses and checks the formulas of a step. Names that `relations` do not contain are columns if `is_open` is set.
+/// Returns the formulas and the diagnostics of the parser and of the checker, with spans in the file.
+pub(super) fn analyze(
+    compiler: &Compiler,
+    step: &Step<'_>,
+    source: &str,
+    relations: &[Relation],
+    is_open: bool,
+) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
+    let formulas = StepFormulas::new(step, source);
+    let mut found = Vec::new();
+    let analyzed = compiler.pool.lend_memory(|memory| {
+        let CompileMemory {
+            parse,
+            ast,
+            check,
+            program,
+            ..
+        } = memory;
+        let options = &compiler.options;
+        parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
+        let scope = CheckScope {
+            context: Context::Measure,
+            relations,
+            merged: &[],
+            open: is_open,
+            chosen: true,
+            roles: &formulas.roles,
+            ordered: true,
+            blank_zero: options.blank_zero,
+            timezone: Some("UTC"),
+            calendar: crate::calendar::Calendar {
+                fiscal_month_offset: Some(options.calendar.fiscal_month_offset.unwrap_or_default()),
+                ..options.calendar
+            },
+            today: None,
+            strata: true,
+            sheet: None,
+            given_types: &options.given_types,
+        };
+        check::check(ast, &formulas.text, &scope, check, program, &mut found);
+        metric_formulas(ast, program, &formulas, step)
+    });
+    let found = found.into_iter().map(|d| d.map_spans(|span| formulas.to_file_span(span)));
+    (analyzed, found.collect())
+}
+
+fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: &Step<'_>) -> Vec<MetricFormula> {
+    let all = ast.definitions.iter().zip(&program.definitions);
+    let all = all.map(|(parsed, checked)| {
+        let part = parsed.part as usize;
+        let role = formulas.roles.get(part).copied().unwrap_or(DefinitionRole::Definitions);
+        let body = ast.span(parsed.body);
+        // The span of an expression leaves out its brackets.
+        let whole = match (formulas.parts.get(part), parsed.name) {
+            (Some(part), _) if part.name.is_some() || parsed.name.is_none() => part.span,
+            (_, Some(name)) => Span::new(name.end, parsed.span.end.max(body.end)),
+            (_, None) => body,
+        };
+        let range = trimmed(&formulas.text, whole);
+        let text = formulas.text.get(range.clone()).unwrap_or_default();
+        let offsets = range.clone().map(|at| formulas.to_file_span(Span::new(at as u32, at as u32 + 1)).start);
+        let within = |span: Span| {
+            let start = (span.start as usize).saturating_sub(range.start);
+            start..(span.end as usize).saturating_sub(range.start).max(start)
+        };
+        let name = parsed.name.map_or("", |name| name.text(&formulas.text));
+        let mut formula = MetricFormula {
+            name: name.to_owned(),
+            role,
+            text: text.to_owned(),
+            offsets: offsets.collect(),
+            span: formulas.to_file_span(parsed.span),
+            description: formulas.descriptions.get(part).cloned().flatten(),
+            keys: Vec::new(),
+            names: names_used(ast, parsed, &formulas.text, within),
+            is_operation: is_operation(ast.expr(parsed.body)),
+            level: program.meta(checked.root).level,
+            is_ordered: false,
+            is_ranked: false,
+            totals: Vec::new(),
+            aggregates: Vec::new(),
+            descending: formulas.descending.get(part).copied().unwrap_or_default(),
+        };
+        if formula.description.is_none() && role == DefinitionRole::Definitions {
+            formula.description = parse::description(&formulas.text, parsed.span.start);
+        }
+        for definition in &step.definitions {
+            if let StepDefinitions::Named { name: key, keys, .. } = definition
+                && key.text == name
+            {
+                let nodes = [("data_tests", keys.data_tests), ("meta", keys.meta)];
+                formula.keys = nodes.into_iter().filter_map(|(key, node)| Some((key, node?.clone()))).collect();
+            }
+        }
+        note_windows(program, (checked.first, checked.root), within, &mut formula);
+        note_aggregates(program, (checked.first, checked.root), ast, &formulas.text, within, &mut formula);
+        formula
+    });
+    all.collect()
+}
+
+/// Returns the bytes of a formula without the `=` before it and without surrounding spaces.
+fn trimmed(text: &str, span: Span) -> Range<usize> {
+    let whole = span.text(text);
+    let end = span.start as usize + whole.trim_end().len();
+    let inner = whole.trim_start();
+    let inner = inner.strip_prefix('=').unwrap_or(inner).trim_start();
+    let start = span.end as usize - inner.len();
+    start..end.max(start)
+}
+
+/// Returns the names that a definition uses, in source order. Names that LET defines are left out.
+fn names_used(
+    ast: &Ast,
+    definition: &crate::ast::Definition,
+    text: &str,
+    within: impl Fn(Span) -> Range<usize>,
+) -> Vec<NameUse> {
+    let mut bound: Vec<&str> = Vec::new();
+    for call in ast.calls.iter().filter(|call| definition.span.start <= call.name.start && call.name.end <= definition.span.end) {
+        if call.name.text(text).eq_ignore_ascii_case("let") {
+            let names = ast.arguments(*call).iter().step_by(2);
+            bound.extend(names.filter(|id| ast.expr(**id) == Expr::Name).map(|id| ast.span(*id).text(text)));
+        }
+    }
+    let mut names = Vec::new();
+    for (expr, span) in ast.nodes_of(definition) {
+        match expr {
+            Expr::Name => {
+                let name = span.text(text);
+                if !bound.iter().any(|bound| bound.eq_ignore_ascii_case(name)) {
+                    names.push(NameUse {
+                        range: within(*span),
+                        qualifier: None,
+                        name: name.to_owned(),
+                    });
+                }
+            }
+            Expr::Field | Expr::Model => {
+                let parts = parse::reference(text, *span);
+                names.push(NameUse {
+                    range: within(*span),
+                    qualifier: parts.view.map(|view| view.text(text).to_owned()),
+                    name: parts.field.text(text).to_owned(),
+                });
+            }
+            _ => {}
+        }
+    }
+    names.sort_by_key(|name| name.range.start);
+    names
+}
+
+fn is_operation(expr: Expr) -> bool {
+    matches!(expr, Expr::Binary { .. } | Expr::Sign { .. } | Expr::Percent(_) | Expr::Range { .. })
+}
+
+/// Records which kinds of windows a definition contains.
+fn note_windows(
+    program: &Program,
+    (first, root): (IrId, IrId),
+    within: impl Fn(Span) -> Range<usize>,
+    formula: &mut MetricFormula,
+) {
+    for id in (first.0..=root.0).map(IrId) {
+        match program.node(id) {
+            Ir::Window { over, .. } => {
+                let frame = program.window_frame(over);
+                formula.is_ordered |= frame.is_ordered();
+                formula.is_ranked |= !frame.is_ordered() && frame != WindowFrame::Partition;
+                if frame == WindowFrame::Partition {
+                    formula.totals.push(within(program.meta(id).span));
+                }
+            }
+            Ir::PeriodLookup { .. } => formula.is_ordered = true,
+            _ => {}
+        }
+    }
+}
+
+/// Records the outermost calls that aggregate rows: nodes on the aggregate level without such a node as an operand.
+fn note_aggregates(
+    program: &Program,
+    (first, root): (IrId, IrId),
+    ast: &Ast,
+    text: &str,
+    within: impl Fn(Span) -> Range<usize>,
+    formula: &mut MetricFormula,
+) {
+    let nodes = || (first.0..=root.0).map(IrId);
+    let is_aggregate = |id: IrId| program.meta(id).level == Level::Aggregate;
+    // The call of a window aggregates the rows of a partition, not of a group.
+    let windowed = |id: IrId| match program.node(id) {
+        Ir::Window { call, .. } => Some(call),
+        _ => None,
+    };
+    let windowed: Vec<IrId> = nodes().filter_map(windowed).collect();
+    let innermost = nodes().filter(|id| {
+        is_aggregate(*id)
+            && !matches!(program.node(*id), Ir::Definition(_))
+            && !program.operands(*id).any(is_aggregate)
+            && !windowed.contains(id)
+    });
+    let mut calls: Vec<Span> = innermost.map(|id| program.meta(id).span).collect();
+    // A call may be lowered to several nodes with the span of the call.
+    calls.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
+    let mut end = 0;
+    for span in calls {
+        if span.start < end {
+            continue;
+        }
+        end = span.end;
+        let call = ast.calls.iter().find(|call| call.name.start == span.start);
+        let function = call.map_or("", |call| call.name.text(text));
+        // All columns may be NULL here, so only the empty value keeps an aggregate from being NULL.
+        let whole = nodes().filter(|id| program.meta(*id).span == span).last().map(|id| program.meta(id));
+        let empty = whole.filter(|meta| !meta.nullable).map(|meta| match meta.ty {
+            Type::Text => "\"\"",
+            Type::Boolean => "FALSE",
+            _ => "0",
+        });
+        formula.aggregates.push(AggregateCall {
+            range: within(span),
+            function: function.to_lowercase(),
+            empty,
+        });
+    }
+}
+
+impl MetricFormula {
+    /// Copies the formula with some of its bytes replaced. The ranges must be sorted and must not overlap. The formula
+    /// is from file `file`.
+    pub fn spell(&self, file: u16, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
+        self.spell_part(file, &(0..self.text.len()), replaced)
+    }
+
+    /// Copies a part of the formula with some of its bytes replaced.
+    pub fn spell_part(
+        &self,
+        file: u16,
+        part: &Range<usize>,
+        replaced: &[(Range<usize>, SpelledText)],
+    ) -> SpelledText {
+        let mut spelled = SpelledText::default();
+        let mut at = part.start;
+        let copy = |spelled: &mut SpelledText, range: Range<usize>| {
+            let text = self.text.get(range.clone()).unwrap_or_default();
+            spelled.copy(text, self.offsets.get(range).unwrap_or_default(), file, 0);
+        };
+        for (range, text) in replaced {
+            copy(&mut spelled, at..range.start);
+            spelled.append(text, 0);
+            at = range.end;
+        }
+        copy(&mut spelled, at..part.end);
+        spelled
+    }
+
+    /// Returns the span in the file of some bytes of the formula.
+    pub fn file_span(&self, range: &Range<usize>) -> Span {
+        let at = |offset: usize| self.offsets.get(offset).copied();
+        let start = at(range.start).unwrap_or(self.span.start);
+        let end = range.end.checked_sub(1).and_then(at).map_or(start, |last| last + 1);
+        Span::new(start, end.max(start))
+    }
+}

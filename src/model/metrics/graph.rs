@@ -1,0 +1,242 @@
+//! Metrics that a model over metric sets needs, in the order of their dependencies.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::formulas::{MetricFormula, NameUse};
+use super::request::{ModelOverSets, unknown_metric};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+/// Metric of a set: the index of the set, and the index of the definition in the set.
+pub type MetricId = (usize, usize);
+
+/// Subject of a name in a formula of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetName {
+    Metric(MetricId),
+    /// Dimension of the set.
+    Dimension(usize),
+    /// Column of the set's relations.
+    Column,
+    Unknown,
+}
+
+/// Subject of a name in a formula of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelName {
+    /// Definition of the model.
+    Definition(usize),
+    Metric(MetricId),
+    /// Entry of `group_by`.
+    Key(usize),
+}
+
+impl ModelOverSets<'_> {
+    pub fn formula(&self, id: MetricId) -> &MetricFormula {
+        &self.sets[id.0].definitions[id.1]
+    }
+
+    /// Resolves a name in a formula of a set.
+    pub fn resolve_in_set(&self, set: usize, own: &str, name: &NameUse) -> SetName {
+        let of = &self.sets[set];
+        let is_own = own.eq_ignore_ascii_case(&name.name);
+        let local = |place: usize| match of.is_metric(&of.definitions[place]) {
+            true => SetName::Metric((set, place)),
+            false => SetName::Dimension(place),
+        };
+        let own_set = name.qualifier.as_deref().is_none_or(|q| q.eq_ignore_ascii_case(&of.name));
+        if own_set && !is_own && let Some(place) = of.position(&name.name) {
+            return local(place);
+        }
+        if of.sets.is_empty() {
+            return SetName::Column;
+        }
+        let found: Vec<MetricId> = of
+            .sets
+            .iter()
+            .filter(|set| name.qualifier.as_deref().is_none_or(|q| q.eq_ignore_ascii_case(set)))
+            .filter_map(|set| {
+                let set = self.set_position(set)?;
+                let present = self.sets[set].renamed.get(&name.name.to_lowercase());
+                Some((set, self.sets[set].position(present.unwrap_or(&name.name))?))
+            })
+            .collect();
+        match found.as_slice() {
+            [one] => SetName::Metric(*one),
+            _ => SetName::Unknown,
+        }
+    }
+
+    /// Returns the given metrics and those that they are computed from. Each follows the metrics that it uses. Reports
+    /// names that cannot be resolved.
+    pub fn needed_metrics(&self, first: &[MetricId], faults: &mut Vec<Diagnostic>) -> Vec<MetricId> {
+        let mut order: Vec<MetricId> = Vec::new();
+        let mut done: FxHashSet<MetricId> = FxHashSet::default();
+        let mut open: FxHashSet<MetricId> = FxHashSet::default();
+        let mut stack: Vec<(MetricId, bool)> = first.iter().rev().map(|id| (*id, false)).collect();
+        while let Some((id, is_left)) = stack.pop() {
+            if is_left {
+                open.remove(&id);
+                if done.insert(id) {
+                    order.push(id);
+                }
+                continue;
+            }
+            if done.contains(&id) || !open.insert(id) {
+                continue;
+            }
+            stack.push((id, true));
+            let formula = self.formula(id);
+            for name in formula.names.iter().rev() {
+                match self.resolve_in_set(id.0, &formula.name, name) {
+                    SetName::Metric(used) if !done.contains(&used) => stack.push((used, false)),
+                    SetName::Unknown => faults.push(
+                        Diagnostic::new(
+                            Code::UnknownMetric,
+                            self.span,
+                            format!(
+                                "`{}` in the metric `{}.{}` is not a metric of exactly one of its sets",
+                                name.name, self.sets[id.0].name, formula.name
+                            ),
+                        )
+                        .with_help(format!("write the set before the name, such as `orders.{}`", name.name)),
+                    ),
+                    _ => {}
+                }
+            }
+        }
+        order
+    }
+
+    /// Returns the names of metrics that several of the named sets have.
+    fn owners(&self, name: &str) -> Vec<MetricId> {
+        let named = self.sets.iter().take(self.named).enumerate();
+        named
+            .filter_map(|(set, of)| {
+                let present = of.renamed.get(&name.to_lowercase()).map_or(name, String::as_str);
+                let place = of.position(present)?;
+                of.is_metric(&of.definitions[place]).then_some((set, place))
+            })
+            .collect()
+    }
+
+    /// Returns whether the model has `overrides` for a name.
+    pub fn is_overridden(&self, name: &str) -> bool {
+        self.overrides.iter().any(|(of, _)| of.eq_ignore_ascii_case(name))
+    }
+
+    /// Resolves a name in a formula of the model. `own` is the definition that contains the name. `keys` contains the
+    /// output name of each key.
+    pub fn resolve_in_model(
+        &self,
+        own: Option<usize>,
+        name: &NameUse,
+        span: Span,
+        keys: &[String],
+    ) -> Result<ModelName, Diagnostic> {
+        let same = |of: &str| of.eq_ignore_ascii_case(&name.name);
+        if let Some(qualifier) = &name.qualifier {
+            let written = format!("{qualifier}.{}", name.name);
+            if let Some(key) = self.keys.iter().position(|key| key.text.eq_ignore_ascii_case(&written)) {
+                return Ok(ModelName::Key(key));
+            }
+            let Some(set) = self.set_position(qualifier).filter(|set| *set < self.named) else {
+                return Err(self.unknown_name(&written, span));
+            };
+            let of = &self.sets[set];
+            let present = of.renamed.get(&name.name.to_lowercase()).map_or(name.name.as_str(), String::as_str);
+            let place = of.position(present).filter(|place| of.is_metric(&of.definitions[*place]));
+            return place
+                .map(|place| ModelName::Metric((set, place)))
+                .ok_or_else(|| unknown_metric(of, &name.name, span));
+        }
+        let defined = self.definitions.iter().position(|definition| same(&definition.name));
+        if let Some(place) = defined.filter(|place| Some(*place) != own) {
+            return Ok(ModelName::Definition(place));
+        }
+        if let Some(listed) = self.listed.iter().find(|listed| same(&listed.name)) {
+            return Ok(ModelName::Metric((listed.set, listed.metric)));
+        }
+        let key = keys.iter().position(|key| same(key)).or_else(|| self.keys.iter().position(|key| same(&key.text)));
+        if let Some(key) = key {
+            return Ok(ModelName::Key(key));
+        }
+        match self.owners(&name.name).as_slice() {
+            [one] => Ok(ModelName::Metric(*one)),
+            [] => Err(self.unknown_name(&name.name, span)),
+            several => {
+                let sets: Vec<String> = several
+                    .iter()
+                    .map(|(set, _)| format!("`{}.{}`", self.sets[*set].name, name.name))
+                    .collect();
+                let message = format!("several metric sets have a metric `{}`", name.name);
+                Err(Diagnostic::new(Code::UnknownMetric, span, message).with_help(format!("write {}", sets.join(" or "))))
+            }
+        }
+    }
+
+    fn unknown_name(&self, name: &str, span: Span) -> Diagnostic {
+        let metrics = || self.sets.iter().take(self.named).flat_map(|set| set.metrics());
+        let keys = self.keys.iter().map(|key| key.text.as_str());
+        let names: Vec<&str> = metrics().map(|metric| metric.name.as_str()).chain(keys).collect();
+        let fault = Diagnostic::new(
+            Code::UnknownMetric,
+            span,
+            format!("`{name}` is not a metric, key or definition of the model"),
+        );
+        match crate::diag::suggest::nearest_name(name, names.iter().copied()) {
+            Some(near) => fault.with_help(crate::diag::suggest::similar_name_help(near)),
+            None => {
+                let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
+                fault.with_help(format!(
+                    "use {}; a formula over columns must be a metric or dimension of a set",
+                    shown.join(", ")
+                ))
+            }
+        }
+    }
+
+    /// Returns the metrics that formulas of the model name, and reports names that cannot be resolved.
+    pub fn metrics_named(&self, keys: &[String], faults: &mut Vec<Diagnostic>) -> Vec<MetricId> {
+        let mut metrics = Vec::new();
+        for (own, formula) in self.model_formulas() {
+            for name in &formula.names {
+                match self.resolve_in_model(own, name, formula.file_span(&name.range), keys) {
+                    Ok(ModelName::Metric(id)) => metrics.push(id),
+                    Ok(_) => {}
+                    Err(fault) => faults.push(fault),
+                }
+            }
+        }
+        metrics
+    }
+
+    /// Returns the formulas that are computed from metrics, each with its index if it is a definition.
+    pub fn model_formulas(&self) -> impl Iterator<Item = (Option<usize>, &MetricFormula)> {
+        let definitions = self.definitions.iter().enumerate();
+        let definitions = definitions.map(|(place, formula)| (Some(place), formula));
+        let orders = self.order_by.iter().chain(&self.partition_by).flatten();
+        definitions.chain(self.having.iter().chain(orders).map(|formula| (None, formula)))
+    }
+
+    /// Counts how often the formulas of the sets and of the model use each metric.
+    pub fn count_uses(&self, needed: &[MetricId], keys: &[String]) -> FxHashMap<MetricId, usize> {
+        let mut uses: FxHashMap<MetricId, usize> = FxHashMap::default();
+        for id in needed {
+            let formula = self.formula(*id);
+            for name in &formula.names {
+                if let SetName::Metric(used) = self.resolve_in_set(id.0, &formula.name, name) {
+                    *uses.entry(used).or_default() += 1;
+                }
+            }
+        }
+        for (own, formula) in self.model_formulas() {
+            for name in &formula.names {
+                if let Ok(ModelName::Metric(id)) = self.resolve_in_model(own, name, Span::default(), keys) {
+                    *uses.entry(id).or_default() += 1;
+                }
+            }
+        }
+        uses
+    }
+}

@@ -1,0 +1,237 @@
+//! Keys of a model over metric sets: the columns of each set that the model groups by.
+
+use super::request::{ModelKey, ModelOverSets};
+use super::set::MetricSet;
+use super::step_text::{DefinitionText, PlacedText};
+use super::spelled::SpelledText;
+use crate::catalog_lookup::known_relation;
+use crate::compiler::Compiler;
+use crate::dbt::RelationReference;
+use crate::diag::{Code, Diagnostic};
+use crate::plan::key_name;
+use crate::yaml::Node;
+
+/// Periods from short to long, each with its rank. Periods of one rank have about the same length.
+const PERIODS: [(&str, u8); 7] = [
+    ("day", 0),
+    ("week", 1),
+    ("month", 2),
+    ("quarter", 3),
+    ("fiscal_quarter", 3),
+    ("year", 4),
+    ("fiscal_year", 4),
+];
+
+/// Returns the rank of a period, from 0 for a day.
+fn period_rank(word: &str) -> Option<u8> {
+    PERIODS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, rank)| *rank)
+}
+
+/// Key of one set.
+#[derive(Clone, Debug)]
+pub struct SetKey {
+    /// Entry of `group_by`.
+    pub entry: PlacedText,
+    pub definition: Option<DefinitionText>,
+    /// Rank of the period, if the key is a period of the set's time.
+    pub period: Option<u8>,
+}
+
+/// Keys of a model.
+#[derive(Clone, Debug, Default)]
+pub struct ModelKeys {
+    /// Output name of each key.
+    pub names: Vec<String>,
+    /// Keys of each set that has rows, by the index of the set.
+    pub of_sets: Vec<Vec<SetKey>>,
+    /// Key with the shortest period of the sets' times.
+    pub time: Option<usize>,
+}
+
+impl ModelOverSets<'_> {
+    /// Resolves the keys in the sets that have rows. `is_single` means that the model reads one set.
+    pub fn resolve_keys(
+        &self,
+        compiler: &Compiler,
+        used: &[usize],
+        is_single: bool,
+        faults: &mut Vec<Diagnostic>,
+    ) -> ModelKeys {
+        let mut keys = ModelKeys {
+            of_sets: vec![Vec::new(); self.sets.len()],
+            ..ModelKeys::default()
+        };
+        for key in &self.keys {
+            let name = match (used, is_single) {
+                ([set], true) => self.single_name(compiler, *set, key),
+                _ if key.mapping.is_empty() => key_name(&key.text),
+                _ => key.text.clone(),
+            };
+            self.check_shared_column(compiler, key, used, faults);
+            for set in used {
+                match self.set_key(compiler, *set, key, &name) {
+                    Ok(found) => keys.of_sets[*set].push(found),
+                    Err(fault) => faults.push(fault),
+                }
+            }
+            keys.names.push(name);
+        }
+        if faults.iter().any(Diagnostic::is_error) {
+            return keys;
+        }
+        // The time key is a period of the time of every set.
+        let period = |place: usize| used.iter().map(|set| keys.of_sets[*set][place].period).min().flatten();
+        keys.time = (0..self.keys.len())
+            .filter(|place| period(*place).is_some())
+            .min_by_key(|place| period(*place));
+        keys
+    }
+
+    /// Returns whether a word is a period of the set's time and not a column or dimension of the set.
+    fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
+        let relation = set.root.get("from").and_then(Node::text).and_then(RelationReference::read);
+        let relation = relation.and_then(|from| known_relation(&compiler.options, &from));
+        period_rank(word).is_some()
+            && set.position(word).is_none()
+            && relation.is_none_or(|relation| relation.position(word).is_none())
+    }
+
+    fn single_name(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> String {
+        let of = &self.sets[set];
+        if let Some((_, text, _)) = key.mapping.first() {
+            let _ = text;
+            return key.text.clone();
+        }
+        match &of.time {
+            Some(time) if self.is_period(compiler, of, &key.text) => key_name(&format!("{}[{}]", time.column, key.text)),
+            _ => key_name(&key.text),
+        }
+    }
+
+    /// Returns the key of one set.
+    fn set_key(&self, compiler: &Compiler, set: usize, key: &ModelKey, name: &str) -> Result<SetKey, Diagnostic> {
+        let of = &self.sets[set];
+        let file = 0;
+        let mut text = key.text.clone();
+        if !key.mapping.is_empty() {
+            let part = key.mapping.iter().find(|(name, ..)| name.eq_ignore_ascii_case(&of.name));
+            let Some((_, part, _)) = part else {
+                return Err(Diagnostic::new(
+                    Code::MetricKey,
+                    key.span,
+                    format!("the key `{}` has no column for the set `{}`", key.text, of.name),
+                )
+                .with_help(format!("add `{}: column` to the key's mapping", of.name)));
+            };
+            text.clone_from(part);
+        } else if self.is_period(compiler, of, &key.text) {
+            let Some(time) = &of.time else {
+                return Err(Diagnostic::new(
+                    Code::MetricKey,
+                    key.span,
+                    format!("`{}` needs the time of the set `{}`, which has no `time`", key.text, of.name),
+                )
+                .with_help(format!("add `time: column` to the set `{}`, or group by one of its columns", of.name)));
+            };
+            text = format!("{}[{}]", time.column, key.text);
+        }
+        let (base, frame) = text.split_once('[').unwrap_or((&text, ""));
+        let frame = frame.trim_end_matches(']').trim();
+        let time = of.time.as_ref().filter(|time| time.column.eq_ignore_ascii_case(base.trim()));
+        let period = time.and_then(|_| period_rank(if frame == "date" { "day" } else { frame }));
+        if let (Some(period), Some(grain)) = (period, time.and_then(|time| time.grain.as_deref()))
+            && period_rank(grain).is_some_and(|grain| period < grain)
+        {
+            let message = format!("the set `{}` has one row per {grain}, so it has no values per {frame}", of.name);
+            return Err(Diagnostic::new(Code::MetricKey, key.span, message)
+                .with_help(format!("group by `{grain}` or a longer period")));
+        }
+        let placed = |text: &str| PlacedText {
+            text: text.to_owned(),
+            file,
+            span: key.span,
+        };
+        // A fiscal year is a number as a timeframe, but a date as the period of a set.
+        let is_fiscal_year = period.is_some() && frame.eq_ignore_ascii_case("fiscal_year");
+        let offset = self.fiscal_offset(compiler, of);
+        let formula = match offset {
+            Some(offset) if is_fiscal_year => format!("DATE({text}, {}, 1)", offset + 1),
+            _ => text.clone(),
+        };
+        let is_defined = formula != text || key_name(&text) != name;
+        let definition = is_defined.then(|| {
+            let mut spelled = SpelledText::default();
+            spelled.write(&formula, file, key.span);
+            DefinitionText {
+                name: name.to_owned(),
+                formula: spelled,
+                description: None,
+                keys: Vec::new(),
+                file,
+                span: key.span,
+            }
+        });
+        Ok(SetKey {
+            entry: placed(if is_defined { name } else { &text }),
+            definition,
+            period,
+        })
+    }
+
+    fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
+        let written = set.setting("fiscal_month_offset").or_else(|| self.root.get("fiscal_month_offset")?.text());
+        match written {
+            Some(text) => text.parse().ok(),
+            None => compiler.options.calendar.fiscal_month_offset,
+        }
+    }
+
+    /// Reports a plain key that is not the same column of the same relation in each set.
+    fn check_shared_column(&self, compiler: &Compiler, key: &ModelKey, used: &[usize], faults: &mut Vec<Diagnostic>) {
+        if !key.mapping.is_empty() || used.len() < 2 {
+            return;
+        }
+        if used.iter().all(|set| self.is_period(compiler, &self.sets[*set], &key.text)) {
+            return;
+        }
+        let relations: Vec<Option<String>> = used.iter().map(|set| relation_of_key(&self.sets[*set], &key.text)).collect();
+        if relations.iter().all(|relation| relation.is_some() && *relation == relations[0]) {
+            return;
+        }
+        let parts: Vec<String> = used.iter().map(|set| format!("{}: …", self.sets[*set].name)).collect();
+        let name = key_name(&key.text);
+        let message = format!("`{}` is not the same column of the same relation in each metric set", key.text);
+        faults.push(
+            Diagnostic::new(Code::MetricKey, key.span, message)
+                .with_help(format!("name the column of each set: `- {name}: {{{}}}`", parts.join(", "))),
+        );
+    }
+}
+
+/// Returns the relation and column of a key in a set. `None` if the key is a dimension of the set.
+fn relation_of_key(set: &MetricSet, key: &str) -> Option<String> {
+    let (base, frame) = key.split_once('[').unwrap_or((key, ""));
+    let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));
+    if qualifier.is_empty() && set.position(column.trim()).is_some() {
+        return None;
+    }
+    let from = set.root.get("from").and_then(Node::text);
+    let joined = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
+    let mut joined = joined;
+    let joined = joined.find_map(|join| {
+        let to = join.get("to").and_then(Node::text)?;
+        let alias = join.get("as").and_then(Node::text).map(str::to_owned);
+        let name = alias.unwrap_or_else(|| relation_name(to));
+        name.eq_ignore_ascii_case(qualifier.trim()).then_some(to)
+    });
+    let relation = match qualifier {
+        "" => from?,
+        _ => joined.or_else(|| from.filter(|from| relation_name(from).eq_ignore_ascii_case(qualifier.trim())))?,
+    };
+    Some(format!("{}.{}[{frame}", relation_name(relation), column.trim()).to_lowercase())
+}
+
+/// Returns the name of a relation as formulas use it.
+pub fn relation_name(text: &str) -> String {
+    RelationReference::read(text).map_or_else(|| text.to_owned(), |relation| relation.name().to_owned())
+}

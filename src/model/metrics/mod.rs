@@ -1,0 +1,29 @@
+//! Metric sets, and models over them.
+//!
+//! A metric set defines metrics and dimensions once, without a grain. A model over sets names metrics and keys. It is
+//! expanded to an ordinary spec, in which the definitions of the sets are written out, and that spec is compiled:
+//!
+//! ```text
+//! spec with `metrics` ─ request ─ graph, keys ─ columns ─ stages ─ step_text ─ spec with `from` and `definitions`
+//! ```
+//!
+//! [`SpelledText`] knows from which byte of which file each byte of the expanded spec comes, so that diagnostics refer
+//! to the files that a person wrote.
+
+mod columns;
+mod compile;
+mod expand;
+mod formulas;
+mod graph;
+mod keys;
+mod request;
+mod rows;
+mod set;
+mod spelled;
+mod stages;
+mod step_text;
+mod union;
+
+pub use expand::expand;
+pub use request::step_over_sets;
+pub use set::{MetricSet, MetricSets, is_metric_set, read_set};

@@ -1,0 +1,341 @@
+//! Keys of a model over metric sets, read from its spec.
+
+use std::sync::Arc;
+
+use super::formulas::{MetricFormula, analyze};
+use super::set::{MetricSet, MetricSets};
+use crate::check::DefinitionRole;
+use crate::compiler::Compiler;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::keys::{MODEL, OVER_SETS, STEP};
+use crate::load::{Loader, SpannedText, Step};
+use crate::span::Span;
+use crate::yaml::Node;
+
+/// Metric in the list `metrics`.
+#[derive(Clone, Debug)]
+pub struct ListedMetric {
+    /// Index of the set in [`ModelOverSets::sets`].
+    pub set: usize,
+    /// Index of the definition in the set.
+    pub metric: usize,
+    /// Name of the column.
+    pub name: String,
+    pub span: Span,
+}
+
+/// Entry of `group_by`.
+#[derive(Clone, Debug)]
+pub struct ModelKey {
+    /// Text of the entry, or the name of a mapped key.
+    pub text: String,
+    /// Key of each set, by the set's name. Empty if the entry is not a mapping.
+    pub mapping: Vec<(String, String, Span)>,
+    pub span: Span,
+}
+
+/// Model over metric sets.
+pub struct ModelOverSets<'y> {
+    pub root: &'y Node,
+    /// Node of the first step, which is the root if the spec has no `steps`.
+    pub step: &'y Node,
+    pub source: &'y str,
+    /// Sets that the model names, and sets over which those are defined.
+    pub sets: Vec<Arc<MetricSet>>,
+    /// Number of sets that the model names.
+    pub named: usize,
+    pub listed: Vec<ListedMetric>,
+    pub keys: Vec<ModelKey>,
+    pub overrides: Vec<(String, Span)>,
+    pub definitions: Vec<MetricFormula>,
+    pub having: Option<MetricFormula>,
+    /// Filters, each with the name of the set that it applies to. `None` for all sets.
+    pub filters: Vec<(Option<String>, MetricFormula)>,
+    pub order_by: Option<Vec<MetricFormula>>,
+    pub partition_by: Option<Vec<MetricFormula>>,
+    pub span: Span,
+}
+
+/// Returns the first step of a spec if the step reads metric sets.
+pub fn step_over_sets(root: &Node) -> Option<&Node> {
+    let first = root.get("steps").and_then(|steps| steps.items()?.first());
+    let step = first.unwrap_or(root);
+    step.get("metrics").map(|_| step)
+}
+
+/// Reads a model over metric sets, and reports its faults. Returns `None` if the sets cannot be determined.
+pub fn read_model<'y>(
+    compiler: &Compiler,
+    sets: &MetricSets,
+    root: &'y Node,
+    source: &'y str,
+    faults: &mut Vec<Diagnostic>,
+) -> Option<ModelOverSets<'y>> {
+    let step_node = step_over_sets(root)?;
+    let mut loader = Loader::new(source, faults);
+    let at_top = std::ptr::eq(step_node, root);
+    match at_top {
+        true => loader.check_keys(root, &[&OVER_SETS, &MODEL, &STEP]),
+        false => {
+            loader.check_keys(root, &[&OVER_SETS, &MODEL]);
+            loader.check_keys(step_node, &[&OVER_SETS, &STEP]);
+        }
+    }
+    for key in ["from", "joins", "keep", "columns"] {
+        let Some(value) = step_node.get(key).or_else(|| root.get(key).filter(|_| key == "from")) else {
+            continue;
+        };
+        if key == "columns" && value.pairs().is_some() {
+            continue;
+        }
+        let span = value.span;
+        loader.report(
+            Diagnostic::new(
+                Code::UnknownKey,
+                span,
+                format!("a step with `metrics` has no `{key}`, because its metric sets say what it reads"),
+            )
+            .with_help(format!("remove `{key}`, or write it in the metric set")),
+        );
+    }
+    let step = loader.read_step(step_node, at_top);
+    let keys = read_keys(&loader, step_node);
+    let overrides = loader.list(step_node, "overrides").unwrap_or_default();
+    let overrides = overrides.iter().map(|name| (name.text.to_owned(), name.span(source))).collect();
+    let entries = metric_entries(&loader, step_node);
+    let (definitions, mut found) = analyze(compiler, &step, source, &[], true);
+    let broken = found.iter().any(|d| d.is_error() && (d.code().starts_with("F01") || d.code().starts_with("F02")));
+    found.retain(|d| d.is_error() && (d.code().starts_with("F01") || d.code().starts_with("F02")));
+    faults.append(&mut found);
+    let mut model = ModelOverSets {
+        root,
+        step: step_node,
+        source,
+        sets: Vec::new(),
+        named: 0,
+        listed: Vec::new(),
+        keys,
+        overrides,
+        definitions: Vec::new(),
+        having: None,
+        filters: Vec::new(),
+        order_by: step_node.get("order_by").map(|_| Vec::new()),
+        partition_by: step_node.get("partition_by").map(|_| Vec::new()),
+        span: step_node.get("metrics").map_or(root.span, |node| node.span),
+    };
+    for formula in definitions {
+        match formula.role {
+            DefinitionRole::Definitions => model.definitions.push(formula),
+            DefinitionRole::Having => model.having = Some(formula),
+            DefinitionRole::Where => model.filters.push((None, formula)),
+            DefinitionRole::OrderBy => model.order_by.get_or_insert_default().push(formula),
+            DefinitionRole::PartitionBy => model.partition_by.get_or_insert_default().push(formula),
+            _ => {}
+        }
+    }
+    for (set, value) in step_node.get("where").and_then(Node::pairs).unwrap_or_default() {
+        if let (Some(set), Some(text)) = (set.text(), value.text()) {
+            let filter = Step {
+                filter: Some(SpannedText { text, node: value }),
+                ..Step::default()
+            };
+            let (formulas, _) = analyze(compiler, &filter, source, &[], true);
+            model.filters.extend(formulas.into_iter().map(|formula| (Some(set.to_owned()), formula)));
+        }
+    }
+    for entry in entries {
+        model.list_metric(sets, &entry, faults);
+    }
+    model.named = model.sets.len();
+    model.add_sets_of_sets(sets, faults);
+    (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
+}
+
+/// Entry of `metrics`: a new name or none, and the metric.
+type MetricEntry = (Option<String>, String, Span);
+
+fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
+    let mut entries: Vec<MetricEntry> = Vec::new();
+    let Some(node) = step.get("metrics") else { return entries };
+    match node.items() {
+        Some(items) => {
+            for item in items {
+                match item.pairs() {
+                    Some(pairs) => entries.extend(pairs.iter().filter_map(|(name, metric)| {
+                        Some((Some(name.text()?.to_owned()), metric.text()?.to_owned(), metric.span))
+                    })),
+                    None => entries.extend(item.text().map(|text| (None, text.to_owned(), item.span))),
+                }
+            }
+        }
+        None => {
+            let names = loader.list(step, "metrics").unwrap_or_default();
+            entries.extend(names.iter().map(|name| (None, name.text.to_owned(), name.span(loader.source))));
+        }
+    }
+    entries
+}
+
+fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
+    let Some(node) = step.get("group_by") else { return Vec::new() };
+    let plain = |text: &SpannedText<'_>| ModelKey {
+        text: text.text.to_owned(),
+        mapping: Vec::new(),
+        span: text.span(loader.source),
+    };
+    let Some(items) = node.items() else {
+        return loader.list(step, "group_by").unwrap_or_default().iter().map(plain).collect();
+    };
+    let mut keys = Vec::new();
+    for item in items {
+        if let Some(text) = item.text() {
+            keys.push(plain(&SpannedText { text, node: item }));
+        }
+        for (name, of) in item.pairs().unwrap_or_default() {
+            let parts = of.pairs().unwrap_or_default().iter();
+            let parts = parts.filter_map(|(set, key)| Some((set.text()?.to_owned(), key.text()?.to_owned(), key.span)));
+            keys.push(ModelKey {
+                text: name.text().unwrap_or_default().to_owned(),
+                mapping: parts.collect(),
+                span: name.span,
+            });
+        }
+    }
+    keys
+}
+
+impl ModelOverSets<'_> {
+    /// Returns the index of a set, which is added if it is new.
+    fn add_set(&mut self, set: &Arc<MetricSet>) -> usize {
+        let same = |known: &Arc<MetricSet>| known.name.eq_ignore_ascii_case(&set.name);
+        self.sets.iter().position(same).unwrap_or_else(|| {
+            self.sets.push(Arc::clone(set));
+            self.sets.len() - 1
+        })
+    }
+
+    /// Adds an entry of `metrics`.
+    fn list_metric(&mut self, sets: &MetricSets, entry: &MetricEntry, faults: &mut Vec<Diagnostic>) {
+        let (renamed, text, span) = entry;
+        let Some((set_name, metric)) = text.split_once('.') else {
+            let owner = sets.all().find(|set| set.position(text).is_some());
+            let help = match owner {
+                Some(set) => format!("write `{}.{text}`", set.name),
+                None => "write the set and the metric, such as `orders.revenue`".to_owned(),
+            };
+            faults.push(
+                Diagnostic::new(Code::UnknownMetric, *span, format!("`{text}` does not name a metric set"))
+                    .with_help(help),
+            );
+            return;
+        };
+        let (set_name, metric) = (set_name.trim(), metric.trim());
+        let Some(set) = sets.get(set_name) else {
+            faults.push(unknown_set(set_name, *span, sets));
+            return;
+        };
+        let place = self.add_set(set);
+        if metric == "*" {
+            for metric in 0..set.definitions.len() {
+                let formula = &set.definitions[metric];
+                if set.is_metric(formula) {
+                    self.listed.push(ListedMetric {
+                        set: place,
+                        metric,
+                        name: formula.name.clone(),
+                        span: *span,
+                    });
+                }
+            }
+            return;
+        }
+        let former = set.renamed.get(&metric.to_lowercase());
+        let present = former.map_or(metric, String::as_str);
+        if former.is_some() {
+            faults.push(
+                Diagnostic::new(
+                    Code::DeprecatedMetric,
+                    *span,
+                    format!("the metric `{set_name}.{metric}` is named `{present}` now"),
+                )
+                .with_help(format!("write `{set_name}.{present}`")),
+            );
+        }
+        let Some(found) = set.position(present).filter(|found| set.is_metric(&set.definitions[*found])) else {
+            faults.push(unknown_metric(set, metric, *span));
+            return;
+        };
+        let name = renamed.clone().unwrap_or_else(|| match former {
+            Some(_) => metric.to_owned(),
+            None => set.definitions[found].name.clone(),
+        });
+        self.listed.push(ListedMetric {
+            set: place,
+            metric: found,
+            name,
+            span: *span,
+        });
+    }
+
+    /// Adds the sets over which other sets are defined.
+    fn add_sets_of_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
+        let mut next = 0;
+        while let Some(set) = self.sets.get(next).cloned() {
+            for name in &set.sets {
+                match sets.get(name) {
+                    Some(used) => {
+                        self.add_set(used);
+                    }
+                    None => faults.push(unknown_set(name, self.span, sets)),
+                }
+            }
+            next += 1;
+        }
+    }
+
+    /// Returns the index of a set that the model names or over which such a set is defined.
+    pub fn set_position(&self, name: &str) -> Option<usize> {
+        self.sets.iter().position(|set| set.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Returns the sets that have rows.
+    pub fn sets_with_rows(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.sets.len()).filter(|set| self.sets[*set].sets.is_empty())
+    }
+}
+
+fn unknown_set(name: &str, span: Span, sets: &MetricSets) -> Diagnostic {
+    let fault = Diagnostic::new(Code::UnknownMetric, span, format!("there is no metric set `{name}`"));
+    match suggest::nearest_name(name, sets.names()) {
+        Some(near) => fault.with_help(suggest::similar_name_help(near)),
+        None => {
+            let names: Vec<String> = sets.names().take(8).map(|name| format!("`{name}`")).collect();
+            fault.with_help(match names.is_empty() {
+                true => format!("write a spec file that begins with `metric_set: {name}`"),
+                false => format!("the metric sets are {}", names.join(", ")),
+            })
+        }
+    }
+}
+
+/// Reports a metric that a set does not have.
+pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
+    let names = || set.metrics().map(|metric| metric.name.as_str());
+    if set.position(name).is_some() {
+        return Diagnostic::new(
+            Code::UnknownMetric,
+            span,
+            format!("`{name}` is a dimension of the set `{}`, not a metric", set.name),
+        )
+        .with_help(format!("use it in `group_by` or `where`, or count it with a metric of the set `{}`", set.name));
+    }
+    let message = format!("the metric set `{}` has no metric `{name}`", set.name);
+    let fault = Diagnostic::new(Code::UnknownMetric, span, message);
+    match suggest::nearest_name(name, names()) {
+        Some(near) => fault.with_help(suggest::similar_name_help(near)),
+        None => {
+            let all: Vec<String> = names().take(12).map(|name| format!("`{name}`")).collect();
+            fault.with_help(format!("its metrics are {}", all.join(", ")))
+        }
+    }
+}

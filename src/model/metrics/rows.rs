@@ -1,0 +1,195 @@
+//! Step that reads the rows of a metric set: its relation, joins, filters, dimensions and keys.
+
+use std::collections::BTreeSet;
+
+use super::formulas::{MetricFormula, NameUse};
+use super::graph::SetName;
+use super::keys::{SetKey, relation_name};
+use super::request::ModelOverSets;
+use super::set::MetricSet;
+use super::spelled::SpelledText;
+use super::step_text::{DefinitionText, PlacedText, StepText, node_text};
+use crate::catalog_lookup::known_relation;
+use crate::compiler::Compiler;
+use crate::dbt::RelationReference;
+use crate::yaml::Node;
+
+/// Names of columns and dimensions that a step over a set uses.
+#[derive(Default)]
+struct NamesUsed {
+    /// Columns: qualifier and name, in lower case.
+    columns: BTreeSet<(String, String)>,
+    dimensions: BTreeSet<usize>,
+}
+
+impl ModelOverSets<'_> {
+    /// Returns a grouped step over the rows of a set, which computes `columns`. `formulas` are the formulas of the set
+    /// that the columns consist of.
+    pub fn rows_step(
+        &self,
+        compiler: &Compiler,
+        set: usize,
+        formulas: &[&MetricFormula],
+        keys: &[SetKey],
+        columns: Vec<DefinitionText>,
+    ) -> StepText {
+        let of = &self.sets[set];
+        let file = set as u16 + 1;
+        let mut used = NamesUsed::default();
+        for formula in formulas.iter().copied().chain(&of.filter) {
+            self.note_names(set, formula, &mut used);
+        }
+        for (_, filter) in self.filters_of(set) {
+            self.note_names(set, filter, &mut used);
+        }
+        for key in keys {
+            let text = key.definition.as_ref().map_or(&*key.entry.text, |definition| &*definition.formula.text);
+            let text = text.strip_prefix("DATE(").unwrap_or(text);
+            let base = text.split('[').next().unwrap_or_default().trim();
+            let (qualifier, name) = base.rsplit_once('.').map_or((None, base), |(q, name)| (Some(q.to_owned()), name));
+            let name = NameUse {
+                range: 0..0,
+                qualifier,
+                name: name.to_owned(),
+            };
+            self.note_name(set, "", &name, &mut used);
+        }
+        self.close_dimensions(set, &mut used);
+        let from = of.root.get("from");
+        let from = from.and_then(|node| Some((node, node.text()?)));
+        let dimensions = used.dimensions.iter().map(|place| {
+            let formula = &of.definitions[*place];
+            DefinitionText {
+                name: formula.name.clone(),
+                formula: formula.spell(file, &[]),
+                description: None,
+                keys: Vec::new(),
+                file,
+                span: formula.span,
+            }
+        });
+        let definitions = keys.iter().filter_map(|key| key.definition.clone()).chain(dimensions).chain(columns);
+        StepText {
+            from: from.map(|(node, text)| PlacedText {
+                text: text.to_owned(),
+                file,
+                span: node.span,
+            }),
+            joins: used_joins(compiler, of, &used).into_iter().map(|join| join_text(join, file)).collect(),
+            filter: self.filter_text(set, keys),
+            group_by: keys.iter().map(|key| key.entry.clone()).collect(),
+            definitions: definitions.collect(),
+            ..StepText::default()
+        }
+    }
+
+    /// Returns the model's filters that apply to a set.
+    fn filters_of(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
+        let name = &self.sets[set].name;
+        self.filters.iter().filter(move |(of, _)| of.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(name)))
+    }
+
+    fn note_names(&self, set: usize, formula: &MetricFormula, used: &mut NamesUsed) {
+        for name in &formula.names {
+            self.note_name(set, &formula.name, name, used);
+        }
+    }
+
+    fn note_name(&self, set: usize, own: &str, name: &NameUse, used: &mut NamesUsed) {
+        match self.resolve_in_set(set, own, name) {
+            SetName::Dimension(place) => {
+                used.dimensions.insert(place);
+            }
+            SetName::Column | SetName::Unknown => {
+                let qualifier = name.qualifier.as_deref().unwrap_or_default();
+                used.columns.insert((qualifier.to_lowercase(), name.name.to_lowercase()));
+            }
+            SetName::Metric(_) => {}
+        }
+    }
+
+    /// Adds the dimensions and columns that the used dimensions are computed from.
+    fn close_dimensions(&self, set: usize, used: &mut NamesUsed) {
+        let mut next: Vec<usize> = used.dimensions.iter().copied().collect();
+        while let Some(place) = next.pop() {
+            let mut more = NamesUsed::default();
+            self.note_names(set, &self.sets[set].definitions[place], &mut more);
+            used.columns.append(&mut more.columns);
+            next.extend(more.dimensions.into_iter().filter(|place| used.dimensions.insert(*place)));
+        }
+    }
+
+    /// Combines the filter of the set with the model's filters. A period such as `month` means the set's key.
+    fn filter_text(&self, set: usize, keys: &[SetKey]) -> Option<SpelledText> {
+        let of = &self.sets[set];
+        let mut filters: Vec<SpelledText> = Vec::new();
+        filters.extend(of.filter.as_ref().map(|filter| filter.spell(set as u16 + 1, &[])));
+        for (_, filter) in self.filters_of(set) {
+            let mut replaced = Vec::new();
+            for name in &filter.names {
+                let key = self.keys.iter().position(|key| name.qualifier.is_none() && key.text.eq_ignore_ascii_case(&name.name));
+                if let Some(key) = key.and_then(|place| keys.get(place)) {
+                    let mut text = SpelledText::default();
+                    text.write(&key.entry.text, 0, filter.file_span(&name.range));
+                    replaced.push((name.range.clone(), text));
+                }
+            }
+            filters.push(filter.spell(0, &replaced));
+        }
+        match filters.len() {
+            0 | 1 => filters.pop(),
+            _ => {
+                let span = self.step.get("where").map_or(self.span, |node| node.span);
+                let mut both = SpelledText::default();
+                for (place, filter) in filters.iter().enumerate() {
+                    both.write(if place == 0 { "AND(" } else { ", " }, 0, span);
+                    both.append(filter, 0);
+                }
+                both.write(")", 0, span);
+                Some(both)
+            }
+        }
+    }
+}
+
+/// Returns the joins that the used columns need. An inner join filters rows, so it is always needed.
+fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, used: &NamesUsed) -> Vec<&'s Node> {
+    let joins: Vec<&Node> = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter().collect();
+    let known = |text: &str| RelationReference::read(text).and_then(|from| known_relation(&compiler.options, &from));
+    let from = set.root.get("from").and_then(Node::text).and_then(known);
+    let mut columns = used.columns.clone();
+    let mut is_needed = vec![false; joins.len()];
+    // A join may use columns of an earlier join.
+    for (place, join) in joins.iter().enumerate().rev() {
+        let to = join.get("to").and_then(Node::text).unwrap_or_default();
+        let alias = join.get("as").and_then(Node::text).map_or_else(|| relation_name(to), str::to_owned);
+        let relation = known(to);
+        let is_column = |(qualifier, name): &(String, String)| match qualifier.as_str() {
+            "" => {
+                relation.is_some_and(|relation| relation.position(name.as_str()).is_some())
+                    && from.is_none_or(|from| from.position(name.as_str()).is_none())
+            }
+            qualifier => qualifier.eq_ignore_ascii_case(&alias),
+        };
+        let is_inner = join.get("type").and_then(Node::text) == Some("inner");
+        is_needed[place] = is_inner || columns.iter().any(is_column);
+        if is_needed[place] {
+            // Conditions are rarely long, so words are enough to find the relations that they name.
+            let on = join.get("on").or_else(|| join.get("true")).and_then(Node::text).unwrap_or_default();
+            let words = on.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')));
+            columns.extend(words.filter_map(|word| {
+                let (qualifier, name) = word.split_once('.')?;
+                Some((qualifier.to_lowercase(), name.to_lowercase()))
+            }));
+        }
+    }
+    joins.into_iter().zip(is_needed).filter_map(|(join, needed)| needed.then_some(join)).collect()
+}
+
+fn join_text(join: &Node, file: u16) -> PlacedText {
+    PlacedText {
+        text: node_text(join),
+        file,
+        span: join.span,
+    }
+}

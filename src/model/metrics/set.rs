@@ -1,0 +1,191 @@
+//! Metric sets: spec files with `metric_set` in place of `model`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::formulas::{MetricFormula, analyze};
+use crate::check::DefinitionRole;
+use crate::compiler::Compiler;
+use crate::diag::{Code, Diagnostic};
+use crate::keys::METRIC_SET;
+use crate::load::Loader;
+use crate::span::Span;
+use crate::yaml::Node;
+use crate::Level;
+
+/// Settings of a set that hold wherever the set is used.
+pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
+
+/// Date or time of a set's rows.
+#[derive(Clone, Debug)]
+pub struct SetTime {
+    pub column: String,
+    pub grain: Option<String>,
+    pub span: Span,
+}
+
+/// Parsed metric set.
+#[derive(Clone, Debug)]
+pub struct MetricSet {
+    pub name: String,
+    pub name_span: Span,
+    pub path: Option<String>,
+    pub text: String,
+    pub root: Node,
+    /// Sets over whose metrics this set is defined. Empty if the set has `from`.
+    pub sets: Vec<String>,
+    pub time: Option<SetTime>,
+    pub filter: Option<MetricFormula>,
+    pub definitions: Vec<MetricFormula>,
+    /// Former name of each renamed metric, with its present name.
+    pub renamed: BTreeMap<String, String>,
+}
+
+impl MetricSet {
+    /// Returns the position of a dimension or metric.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        let named = |formula: &MetricFormula| formula.name.eq_ignore_ascii_case(name);
+        self.definitions.iter().position(named)
+    }
+
+    /// Returns the metrics: the definitions that are aggregates or windows.
+    pub fn metrics(&self) -> impl Iterator<Item = &MetricFormula> {
+        self.definitions.iter().filter(|formula| self.is_metric(formula))
+    }
+
+    /// Returns whether a definition is a metric and not a dimension. All definitions over other sets are metrics.
+    pub fn is_metric(&self, formula: &MetricFormula) -> bool {
+        formula.level > Level::Row || !self.sets.is_empty()
+    }
+
+    /// Returns the properties of a metric or dimension.
+    pub fn properties(&self, name: &str) -> Option<&Node> {
+        let pairs = self.root.get("columns")?.pairs()?;
+        let named = |key: &Node| key.text().is_some_and(|key| key.eq_ignore_ascii_case(name));
+        pairs.iter().find(|(key, _)| named(key)).map(|(_, value)| value)
+    }
+
+    /// Returns the text of a setting.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.root.get(key).and_then(Node::text)
+    }
+}
+
+/// Returns whether a spec file is a metric set.
+pub fn is_metric_set(root: &Node) -> bool {
+    root.get("metric_set").is_some()
+}
+
+/// Parses a metric set. Returns the set, unless it has no name, and the faults of the file.
+pub fn read_set(
+    compiler: &Compiler,
+    root: &Node,
+    text: &str,
+    path: Option<&str>,
+) -> (Option<MetricSet>, Vec<Diagnostic>) {
+    let mut faults = Vec::new();
+    let mut loader = Loader::new(text, &mut faults);
+    loader.check_keys(root, &[&METRIC_SET]);
+    let step = loader.read_step(root, true);
+    let name = loader.text(root, "metric_set");
+    let sets = loader.list(root, "sets").unwrap_or_default();
+    let time = root.get("time").and_then(read_time);
+    match (root.get("from"), root.get("sets")) {
+        (None, None) => loader.report_missing_key(
+            root,
+            "from",
+            "add the table that the rows come from, such as `from: orders`, or `sets` with other metric sets".to_owned(),
+        ),
+        (Some(_), Some(sets)) => loader.report(
+            Diagnostic::new(Code::UnknownKey, sets.span, "a metric set has `from` or `sets`, not both")
+                .with_help("remove one of them; a set over other sets has no rows of its own"),
+        ),
+        _ => {}
+    }
+    if let (Some(_), Some(node)) = (root.get("sets"), root.get("where").or(root.get("joins")).or(root.get("time"))) {
+        loader.report(
+            Diagnostic::new(
+                Code::UnknownKey,
+                node.span,
+                "a set over other sets has no rows, so it has no `joins`, `where` and `time`",
+            )
+            .with_help("move the key to the sets that have rows"),
+        );
+    }
+    let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
+    let (formulas, found) = analyze(compiler, &step, text, &[], true);
+    faults.extend(found.into_iter().filter(|fault| {
+        let code = fault.code();
+        fault.is_error() && (code.starts_with("F01") || code.starts_with("F02"))
+    }));
+    let Some(name) = name else { return (None, faults) };
+    let mut set = MetricSet {
+        name: name.text.to_owned(),
+        name_span: name.node.span,
+        path: path.map(str::to_owned),
+        text: text.to_owned(),
+        root: root.clone(),
+        sets,
+        time,
+        filter: None,
+        definitions: Vec::new(),
+        renamed: BTreeMap::new(),
+    };
+    for formula in formulas {
+        match formula.role {
+            DefinitionRole::Where => set.filter = Some(formula),
+            DefinitionRole::Definitions if !formula.name.is_empty() => set.definitions.push(formula),
+            _ => {}
+        }
+    }
+    for (column, keys) in root.get("columns").and_then(Node::pairs).unwrap_or_default() {
+        let Some(name) = column.text() else { continue };
+        if set.position(name).is_none() {
+            faults.push(
+                Diagnostic::new(
+                    Code::UnknownName,
+                    column.span,
+                    format!("`columns` describes `{name}`, but the set does not define it"),
+                )
+                .with_help("use the name of a metric or dimension"),
+            );
+        }
+        if let Some(former) = keys.get("renamed_from").and_then(Node::text) {
+            set.renamed.insert(former.to_lowercase(), name.to_owned());
+        }
+    }
+    (Some(set), faults)
+}
+
+fn read_time(node: &Node) -> Option<SetTime> {
+    let column = node.text().or_else(|| node.get("column")?.text())?;
+    Some(SetTime {
+        column: column.to_owned(),
+        grain: node.get("grain").and_then(Node::text).map(str::to_owned),
+        span: node.span,
+    })
+}
+
+/// Metric sets by lower-case name.
+#[derive(Clone, Debug, Default)]
+pub struct MetricSets {
+    all: BTreeMap<String, Arc<MetricSet>>,
+}
+
+impl MetricSets {
+    pub fn add(&mut self, set: MetricSet) {
+        self.all.entry(set.name.to_lowercase()).or_insert_with(|| Arc::new(set));
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Arc<MetricSet>> {
+        self.all.get(&name.to_lowercase())
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Arc<MetricSet>> {
+        self.all.values()
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.all.values().map(|set| set.name.as_str())
+    }
+}

@@ -1,0 +1,78 @@
+//! Generated spec text in which every byte has an origin in one of the source files.
+
+use crate::span::Span;
+
+/// Position in a source file. File 0 is the model's spec, and file `n` is metric set `n - 1` of the expansion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub file: u16,
+    pub offset: u32,
+}
+
+/// Text with the origin of each byte.
+#[derive(Clone, Debug, Default)]
+pub struct SpelledText {
+    pub text: String,
+    origins: Vec<Origin>,
+}
+
+impl SpelledText {
+    /// Appends a generated text. Its first bytes originate at the start of `span`, and its last byte at the end.
+    pub fn write(&mut self, text: &str, file: u16, span: Span) {
+        self.text.push_str(text);
+        let last = span.end.saturating_sub(1).max(span.start);
+        let offset = |at: usize| if at + 1 < text.len() { span.start } else { last };
+        let origins = (0..text.len()).map(|at| Origin {
+            file,
+            offset: offset(at),
+        });
+        self.origins.extend(origins);
+    }
+
+    /// Appends a copied text with the offset of each byte in its file. Line breaks are followed by `indent` spaces.
+    pub fn copy(&mut self, text: &str, offsets: &[u32], file: u16, indent: usize) {
+        for (at, byte) in text.char_indices() {
+            let origin = |at: usize| Origin {
+                file,
+                offset: offsets.get(at).or(offsets.last()).copied().unwrap_or_default(),
+            };
+            self.text.push(byte);
+            self.origins.extend((at..at + byte.len_utf8()).map(origin));
+            if byte == '\n' {
+                self.text.extend(std::iter::repeat_n(' ', indent));
+                self.origins.extend(std::iter::repeat_n(origin(at), indent));
+            }
+        }
+    }
+
+    /// Appends another text. Line breaks are followed by `indent` spaces.
+    pub fn append(&mut self, other: &Self, indent: usize) {
+        for (at, c) in other.text.char_indices() {
+            let origins = other.origins.get(at..at + c.len_utf8()).unwrap_or_default();
+            self.text.push(c);
+            self.origins.extend_from_slice(origins);
+            if let ('\n', Some(origin)) = (c, origins.first()) {
+                self.text.extend(std::iter::repeat_n(' ', indent));
+                self.origins.extend(std::iter::repeat_n(*origin, indent));
+            }
+        }
+    }
+
+    /// Returns the file and the span in it that a span of the text originates from. A span that covers several files
+    /// belongs to the file in which it starts.
+    pub fn origin(&self, span: Span) -> (u16, Span) {
+        let at = |offset: u32| self.origins.get(offset as usize).or(self.origins.last()).copied();
+        let none = Origin { file: 0, offset: 0 };
+        let start = at(span.start).unwrap_or(none);
+        let last = at(span.end.saturating_sub(1).max(span.start)).unwrap_or(start);
+        let end = match last.file == start.file && last.offset >= start.offset {
+            true if span.end > span.start => last.offset + 1,
+            _ => start.offset,
+        };
+        (start.file, Span::new(start.offset, end))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}

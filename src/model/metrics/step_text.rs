@@ -1,0 +1,230 @@
+//! Writes steps of an expanded spec as YAML.
+
+use super::spelled::SpelledText;
+use crate::checks::is_plain_name;
+use crate::span::Span;
+use crate::yaml::{self, Node, NodeKind};
+
+/// Text and the place that it was generated from, for parts that are not copied from a file.
+#[derive(Clone, Debug)]
+pub struct PlacedText {
+    pub text: String,
+    pub file: u16,
+    pub span: Span,
+}
+
+/// Definition of a step.
+#[derive(Clone, Debug)]
+pub struct DefinitionText {
+    pub name: String,
+    pub formula: SpelledText,
+    pub description: Option<String>,
+    pub keys: Vec<(&'static str, Node)>,
+    pub file: u16,
+    pub span: Span,
+}
+
+/// Step of an expanded spec.
+#[derive(Clone, Debug, Default)]
+pub struct StepText {
+    pub name: String,
+    pub from: Option<PlacedText>,
+    /// Steps whose rows the step reads.
+    pub union: Vec<String>,
+    /// Joins as flow mappings.
+    pub joins: Vec<PlacedText>,
+    pub filter: Option<SpelledText>,
+    pub group_by: Vec<PlacedText>,
+    pub order_by: Vec<PlacedText>,
+    pub partition_by: Option<Vec<PlacedText>>,
+    pub having: Option<SpelledText>,
+    /// Columns to keep. `None` for a grouped step.
+    pub keep: Option<Vec<String>>,
+    /// Further keys, which are copied from the model.
+    pub copied: Vec<(String, PlacedText)>,
+    pub definitions: Vec<DefinitionText>,
+}
+
+impl StepText {
+    /// Writes the step's keys, each line after `indent` spaces. The first line is not indented.
+    pub fn write(&self, out: &mut SpelledText, indent: usize, with_name: bool, place: Span) {
+        let mut writer = KeyWriter {
+            out,
+            indent,
+            place,
+            is_first: true,
+        };
+        if with_name {
+            writer.generated("name", &yaml::flow_text(&self.name));
+        }
+        if let Some(from) = &self.from {
+            writer.key("from");
+            writer.placed(from);
+        }
+        writer.names("union", &self.union);
+        if !self.joins.is_empty() {
+            writer.key("joins");
+            for join in &self.joins {
+                writer.line(2);
+                writer.text("- ");
+                writer.placed(join);
+            }
+        }
+        writer.formula("where", self.filter.as_ref());
+        match &self.keep {
+            Some(all) if all.len() == 1 && all[0] == "*" => writer.generated("keep", "all"),
+            Some(names) => writer.names("keep", names),
+            None => {}
+        }
+        writer.list("group_by", &self.group_by);
+        for (key, value) in &self.copied {
+            writer.key(key);
+            writer.placed(value);
+        }
+        writer.formula("having", self.having.as_ref());
+        writer.list("order_by", &self.order_by);
+        match &self.partition_by {
+            Some(names) if names.is_empty() => writer.generated("partition_by", "[]"),
+            Some(names) => writer.list("partition_by", names),
+            None => {}
+        }
+        writer.definitions(&self.definitions);
+    }
+}
+
+struct KeyWriter<'o> {
+    out: &'o mut SpelledText,
+    indent: usize,
+    /// Place in the model's spec that generated text belongs to.
+    place: Span,
+    is_first: bool,
+}
+
+impl KeyWriter<'_> {
+    fn text(&mut self, text: &str) {
+        self.out.write(text, 0, self.place);
+    }
+
+    fn line(&mut self, more: usize) {
+        let text = format!("\n{}", " ".repeat(self.indent + more));
+        self.text(&text);
+    }
+
+    fn key(&mut self, key: &str) {
+        if !std::mem::take(&mut self.is_first) {
+            self.line(0);
+        }
+        self.text(&format!("{}: ", yaml::key_text(key)));
+    }
+
+    fn generated(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.text(value);
+    }
+
+    fn placed(&mut self, text: &PlacedText) {
+        self.out.write(&text.text, text.file, text.span);
+    }
+
+    fn names(&mut self, key: &str, names: &[String]) {
+        if !names.is_empty() {
+            let names: Vec<String> = names.iter().map(|name| yaml::flow_text(name)).collect();
+            self.generated(key, &format!("[{}]", names.join(", ")));
+        }
+    }
+
+    fn list(&mut self, key: &str, entries: &[PlacedText]) {
+        if entries.is_empty() {
+            return;
+        }
+        self.key(key);
+        for (place, entry) in entries.iter().enumerate() {
+            self.text(if place == 0 { "[" } else { ", " });
+            self.placed(&PlacedText {
+                text: yaml::flow_text(&entry.text),
+                ..entry.clone()
+            });
+        }
+        self.text("]");
+    }
+
+    fn formula(&mut self, key: &str, formula: Option<&SpelledText>) {
+        if let Some(formula) = formula {
+            self.key(key);
+            self.block(formula, 2);
+        }
+    }
+
+    /// Writes a text on the key's line if YAML reads it as text, and as a block otherwise.
+    fn block(&mut self, text: &SpelledText, more: usize) {
+        if yaml::is_plain(&text.text) && !text.text.contains('\n') {
+            self.out.append(text, 0);
+            return;
+        }
+        self.text("|-");
+        self.line(more);
+        self.out.append(text, self.indent + more);
+    }
+
+    fn definitions(&mut self, definitions: &[DefinitionText]) {
+        if definitions.is_empty() {
+            return;
+        }
+        self.key("definitions");
+        let is_block = definitions.iter().all(|it| is_plain_name(&it.name) && it.keys.is_empty());
+        if is_block {
+            self.text("|");
+        }
+        for definition in definitions {
+            if is_block {
+                for line in definition.description.iter().flat_map(|text| text.lines()) {
+                    self.line(2);
+                    self.text(&format!("/// {line}"));
+                }
+                self.line(2);
+                self.out.write(&definition.name, definition.file, definition.span);
+                self.text(" = ");
+                self.out.append(&definition.formula, self.indent + 4);
+            } else {
+                self.line(2);
+                self.out.write(&yaml::flow_text(&definition.name), definition.file, definition.span);
+                self.text(":");
+                self.line(4);
+                self.text("formula: ");
+                self.block(&definition.formula, 6);
+                if let Some(description) = &definition.description {
+                    self.line(4);
+                    self.text(&format!("description: {}", yaml::flow_text(description)));
+                }
+                for (key, node) in &definition.keys {
+                    self.line(4);
+                    self.text(&format!("{key}: {}", node_text(node)));
+                }
+            }
+        }
+        self.text("\n");
+    }
+}
+
+/// Returns a YAML node on one line. The depth of nodes is limited when a file is read.
+pub fn node_text(node: &Node) -> String {
+    match &node.kind {
+        NodeKind::Scalar { value, .. } if node.is_quoted() => {
+            let mut quoted = String::new();
+            yaml::scalar::write_quoted(&mut quoted, value);
+            quoted
+        }
+        NodeKind::Scalar { .. } if node.is_null() => "null".to_owned(),
+        NodeKind::Scalar { value, .. } if yaml::non_text_type(value).is_some() => value.clone(),
+        NodeKind::Scalar { value, .. } => yaml::flow_text(value),
+        NodeKind::Sequence(items) => {
+            let items: Vec<String> = items.iter().map(node_text).collect();
+            format!("[{}]", items.join(", "))
+        }
+        NodeKind::Mapping(pairs) => {
+            let pairs = pairs.iter();
+            let pairs: Vec<String> = pairs.map(|(key, value)| format!("{}: {}", node_text(key), node_text(value))).collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+    }
+}
