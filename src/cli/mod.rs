@@ -30,6 +30,7 @@ mod knowledge;
 mod last_run;
 #[cfg(feature = "man")]
 mod man;
+mod metrics_query;
 mod models;
 mod moved_files;
 mod name_clashes;

@@ -37,6 +37,11 @@ impl SourceText {
         )
     }
 
+    /// Creates a source from a text that is not in a file.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>, limit: usize) -> Self {
+        Self::decode(name.to_owned(), bytes, limit)
+    }
+
     /// Reads a file; `-` means standard input.
     pub fn from_file(path: &Path) -> Self {
         if path.as_os_str() == "-" {

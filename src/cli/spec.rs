@@ -3,7 +3,7 @@
 use formulac::dbt::RelationReference as Read;
 use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, UndecidedType};
 
-use super::exit::FailureKind;
+use super::exit::{Exit, Failure, FailureKind};
 use super::source::SourceText;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -66,6 +66,16 @@ impl Spec {
             self.model_warnings.retain(|it| it.kind() == Code::NullableKey);
             self.add_model_faults();
         }
+    }
+
+    /// Returns an error if the file is a metric set, which is neither a query nor a model.
+    pub fn refuse_metric_set(&self) -> Result<(), Failure> {
+        let Some(set) = self.compiled.as_ref().and_then(CompiledSpec::metric_set) else {
+            return Ok(());
+        };
+        let message = format!("`{}` is the metric set `{set}`, which has no rows of its own", self.found.file);
+        let help = format!("name its metrics: `formulac query --metrics {set}.* --by month`, or list them in a spec under `metrics`");
+        Err(Failure::new(Exit::Faulty, message).with_help(help))
     }
 
     /// Returns columns of unknown type on which the SQL depends.

@@ -174,6 +174,12 @@ pub struct CompiledSpec {
     pub(crate) lineage: lineage::Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
     /// Metric set that the file defines in place of a model, with the tests of its joins.
+    /// Spec that a model over metric sets is expanded to. `None` for other specs.
+    pub(crate) expanded: Option<String>,
+    /// Whether the spec has `metrics`, also if the metrics could not be found.
+    pub(crate) is_over_sets: bool,
+    /// Number of metric sets with rows that the model reads.
+    pub(crate) sets_read: usize,
     pub(crate) metric_set: Option<(Arc<metrics::MetricSet>, Vec<ModelTest>)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -263,6 +269,9 @@ impl CompiledSpec {
             column_tags: Vec::new(),
             lineage: lineage::Lineage::default(),
             additivity: Vec::new(),
+            expanded: None,
+            is_over_sets: false,
+            sets_read: 0,
             metric_set: None,
             diagnostics,
         }
@@ -289,6 +298,34 @@ impl CompiledSpec {
     #[must_use]
     pub fn metric_set(&self) -> Option<&str> {
         self.metric_set.as_ref().map(|(set, _)| set.name.as_str())
+    }
+
+    /// Returns the spec in which the definitions of the metric set are written out, for a model over one set. Both specs
+    /// compile to the same SQL.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: orders\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
+    /// let model = "model: m\nmetrics: [orders.revenue]\ngroup_by: region\n";
+    /// let texts = [set, model].map(|text| SpecText { text, path: None });
+    /// let compiled = Compiler::default().compile_specs(&texts);
+    /// assert!(compiled[1].expanded().unwrap().contains("revenue = SUM(amount)"));
+    /// ```
+    #[must_use]
+    pub fn expanded(&self) -> Option<&str> {
+        self.expanded.as_deref().filter(|_| self.sets_read == 1)
+    }
+
+    /// Returns whether the spec reads metric sets.
+    #[must_use]
+    pub fn is_over_sets(&self) -> bool {
+        self.is_over_sets
+    }
+
+    /// Returns the number of metric sets with rows that the model reads. 0 if the spec reads no metric sets.
+    #[must_use]
+    pub fn sets_read(&self) -> usize {
+        self.sets_read
     }
 
     /// Returns the span of the model's name.

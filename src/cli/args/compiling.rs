@@ -64,21 +64,56 @@ pub struct CompileArgs {
     pub json: bool,
 }
 
+/// Query of metrics without a spec.
+#[derive(Debug, Args)]
+pub struct MetricsArgs {
+    /// Metrics of metric sets: `orders.revenue`, `orders.*`, or `refunds.amount as refunded`
+    #[arg(long, value_name = "METRIC,…", value_delimiter = ',', conflicts_with_all = ["select", "exclude"])]
+    pub metrics: Vec<String>,
+    /// Keys to group by: columns, dimensions, or periods such as `month`
+    #[arg(long, value_name = "KEY,…", value_delimiter = ',', requires = "metrics")]
+    pub by: Vec<String>,
+    /// Filter for the rows of each set
+    #[arg(long = "where", value_name = "FORMULA", requires = "metrics")]
+    pub filter: Option<String>,
+    /// Filter for the groups
+    #[arg(long, value_name = "FORMULA", requires = "metrics")]
+    pub having: Option<String>,
+    /// First day of the periods to show, YYYY-MM-DD or a constant formula
+    #[arg(long, value_name = "DATE", requires = "metrics")]
+    pub since: Option<String>,
+    /// Last day of the periods to show
+    #[arg(long, value_name = "DATE", requires = "metrics")]
+    pub until: Option<String>,
+    /// Order of the rows: names, each with `asc` or `desc`
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "metrics")]
+    pub order_by: Vec<String>,
+}
+
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   formulac query metrics/revenue.yml
   formulac query revenue
-  formulac query metrics/revenue.yml --dialect bigquery")]
+  formulac query metrics/revenue.yml --dialect bigquery
+
+  # Metrics of metric sets by keys, without a spec
+  formulac query --metrics orders.revenue,orders.aov --by month,customers.region --since 2024-01-01")]
 pub struct QueryArgs {
     /// Model spec, or the name of its model in a project; use `-` for standard input
     #[arg(
         value_hint = ValueHint::FilePath,
-        required_unless_present_any = ["select", "exclude"], conflicts_with_all = ["select", "exclude"]
+        required_unless_present_any = ["select", "exclude", "metrics"],
+        conflicts_with_all = ["select", "exclude", "metrics"]
     )]
     pub spec: Option<PathBuf>,
     #[command(flatten)]
     pub selection: Selection,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// Maximum number of rows
+    #[arg(long, value_name = "N", requires = "metrics")]
+    pub limit: Option<u32>,
     #[command(flatten)]
     pub target: TargetOptions,
     /// Print one JSON object, errors included
@@ -201,11 +236,14 @@ Examples:
   # The page of a diagnostic
   formulac explain F0301")]
 pub struct ExplainArgs {
-    /// Formula or definitions, `-` for standard input, or a diagnostic code such as F0301
+    /// Formula or definitions, `-` for standard input, a diagnostic code such as F0301, or a spec with `--expand`
     #[arg(value_name = "FORMULA|CODE", allow_hyphen_values = true)]
     pub subject: OsString,
     #[command(flatten)]
     pub settings: Settings,
+    /// Print the model SPEC with the definitions of its metric set written out
+    #[arg(long, conflicts_with = "json")]
+    pub expand: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

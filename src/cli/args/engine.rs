@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::compiling::MetricsArgs;
 use super::dbt::{DbtArgs, Selection};
 
 /// Engine and data of a command that runs SQL.
@@ -39,11 +40,14 @@ pub struct PreviewArgs {
     /// Model spec; use `-` for standard input
     #[arg(
         value_hint = ValueHint::FilePath,
-        required_unless_present_any = ["select", "exclude"], conflicts_with_all = ["select", "exclude"]
+        required_unless_present_any = ["select", "exclude", "metrics"],
+        conflicts_with_all = ["select", "exclude", "metrics"]
     )]
     pub spec: Option<PathBuf>,
     #[command(flatten)]
     pub selection: Selection,
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     #[command(flatten)]
     pub engine: EngineArgs,
     /// Maximum number of rows to show

@@ -15,8 +15,8 @@ use std::sync::LazyLock;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use compiling::{
-    CheckArgs, CompileArgs, DoctorArgs, ExplainArgs, FunctionsArgs, GenerateArgs, InitArgs, ModelArgs, QueryArgs,
-    SchemaArgs, SchemaFetchArgs, SchemaSubject,
+    CheckArgs, CompileArgs, DoctorArgs, ExplainArgs, FunctionsArgs, GenerateArgs, InitArgs, MetricsArgs, ModelArgs,
+    QueryArgs, SchemaArgs, SchemaFetchArgs, SchemaSubject,
 };
 pub use dbt::{DbtArgs, Selection};
 pub use engine::{EngineArgs, PreviewArgs, VerifyArgs};

@@ -29,6 +29,9 @@ struct DialectSql {
 }
 
 pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
+    if args.expand {
+        return expand_spec(session, args);
+    }
     if let Some(word) = args.subject.to_str() {
         if let Some(code) = Code::parse(word) {
             return explain_code(session, code, args.json);
@@ -45,6 +48,35 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     crate::cli::usage::refuse_option(&args.subject)?;
     refuse_spec(session, &args.subject)?;
     explain_formula(session, args)
+}
+
+/// Prints a model over one metric set with the definitions of the set written out.
+fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
+    let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
+    let sources = knowledge.read_sources(&[args.subject.clone().into()]);
+    let mut specs = knowledge.compile_specs(&knowledge.compiler(), sources)?;
+    let mut spec = specs.pop().unwrap_or_default();
+    let found = vec![std::mem::take(&mut spec.found)];
+    let compiled = spec.compiled.as_ref();
+    let expanded = compiled.and_then(formulac::CompiledSpec::expanded);
+    if let Some(text) = expanded {
+        session.print_data(text)?;
+    }
+    session.report(&found);
+    let exit = Exit::from_failures(&found);
+    if expanded.is_some() || exit != Exit::Done {
+        return Ok(exit);
+    }
+    let shown = args.subject.to_string_lossy();
+    let sets = compiled.map_or(0, formulac::CompiledSpec::sets_read);
+    let (message, help) = match sets {
+        0 => (format!("`{shown}` reads no metric sets"), "`--expand` needs a spec with `metrics`"),
+        _ => (
+            format!("`{shown}` reads {sets} metric sets, and no single spec can express that"),
+            "`formulac query` shows the SQL",
+        ),
+    };
+    Err(Failure::new(Exit::Faulty, message).with_help(help))
 }
 
 /// Returns an error if the subject is a file. Prints a note if the subject is also the name of a model.

@@ -37,14 +37,23 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
 }
 
 fn compile_query(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Failure> {
-    let file = Generation::single_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
-    let knowledge = CommandKnowledge::new(session, &args.target)?;
-    let sources = knowledge.read_sources(&[file]);
+    let (knowledge, sources) = if args.metrics.is_given() {
+        let knowledge = CommandKnowledge::new(session, &args.target)?;
+        (knowledge, vec![(args.metrics.spec(args.limit), None)])
+    } else {
+        let file = Generation::single_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
+        let knowledge = CommandKnowledge::new(session, &args.target)?;
+        let sources = knowledge.read_sources(&[file]);
+        (knowledge, sources)
+    };
     let mut spec = knowledge
         .compile_specs(&knowledge.compiler(), sources)?
         .pop()
         .unwrap_or_default();
-    if knowledge.place.is_some() {
+    spec.refuse_metric_set()?;
+    if args.metrics.is_given() {
+        spec.name = None;
+    } else if knowledge.place.is_some() {
         spec.add_model_warnings();
     }
     Ok((knowledge.dialect, spec))

@@ -68,6 +68,7 @@ pub struct ColumnBuilder<'m> {
     pub columns: ModelColumns,
     pub faults: Vec<Diagnostic>,
     uses: FxHashMap<MetricId, usize>,
+    needed: Vec<MetricId>,
 }
 
 impl<'m> ColumnBuilder<'m> {
@@ -83,13 +84,14 @@ impl<'m> ColumnBuilder<'m> {
             columns,
             faults: Vec::new(),
             uses: model.count_uses(needed, &keys.names),
+            needed: needed.to_vec(),
         }
     }
 
     /// Adds the columns of all needed metrics and of the model's definitions.
-    pub fn build(&mut self, needed: &[MetricId]) {
-        for id in needed {
-            self.add_metric(*id);
+    pub fn build(&mut self) {
+        for id in self.needed.clone() {
+            self.add_metric(id);
         }
         for place in self.definition_order() {
             self.add_definition(place);
@@ -190,6 +192,7 @@ impl<'m> ColumnBuilder<'m> {
             return;
         }
         let name = self.metric_column_name(id, &listed);
+        let stage = self.least_stage(&uses);
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
             text: DefinitionText {
@@ -202,7 +205,7 @@ impl<'m> ColumnBuilder<'m> {
             },
             uses,
             windows,
-            stage: 0,
+            stage,
             place: None,
         });
         self.columns.metrics.insert(id, column);
@@ -238,11 +241,26 @@ impl<'m> ColumnBuilder<'m> {
         name
     }
 
+    /// Returns the first stage that can compute a formula. A formula over a column that is not part of the model reads it
+    /// from an earlier step, which has to leave the column out in the end.
+    fn least_stage(&self, uses: &[usize]) -> usize {
+        let is_hidden = |column: &usize| {
+            let name = &self.columns.all[*column].text.name;
+            !self.model.listed.iter().any(|listed| listed.name.eq_ignore_ascii_case(name))
+                && !self.model.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(name))
+        };
+        usize::from(!self.is_single || uses.iter().any(is_hidden))
+    }
+
     /// Returns whether a formula of a set reads a column or dimension with this name.
     fn is_read_by_sets(&self, name: &str) -> bool {
+        let metrics = self.needed.iter().map(|id| self.model.formula(*id));
         let sets = self.model.sets.iter();
-        let mut formulas = sets.flat_map(|set| set.definitions.iter().chain(&set.filter));
-        formulas.any(|formula| formula.names.iter().any(|used| used.name.eq_ignore_ascii_case(name)))
+        let others = sets.flat_map(|set| {
+            let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
+            dimensions.chain(&set.filter)
+        });
+        metrics.chain(others).any(|formula| formula.names.iter().any(|used| used.name.eq_ignore_ascii_case(name)))
     }
 
     /// Returns whether the metric's formula is written where its name is used: once, and in a formula without windows.
@@ -261,12 +279,11 @@ impl<'m> ColumnBuilder<'m> {
     fn reader_has_no_windows(&self, id: MetricId) -> bool {
         let plain = |formula: &MetricFormula| !formula.is_ordered && !formula.is_ranked && formula.totals.is_empty();
         let model = self.model;
-        for (set, of) in model.sets.iter().enumerate() {
-            for formula in &of.definitions {
-                let reads = |name| model.resolve_in_set(set, &formula.name, name) == SetName::Metric(id);
-                if !plain(formula) && formula.names.iter().any(reads) {
-                    return false;
-                }
+        for reader in &self.needed {
+            let formula = model.formula(*reader);
+            let reads = |name| model.resolve_in_set(reader.0, &formula.name, name) == SetName::Metric(id);
+            if !plain(formula) && formula.names.iter().any(reads) {
+                return false;
             }
         }
         let is_entry = |formula: &MetricFormula| model.order_by.iter().chain(&model.partition_by).flatten().any(|it| std::ptr::eq(it, formula));
@@ -417,6 +434,7 @@ impl<'m> ColumnBuilder<'m> {
         }
         // In stage 0, the name would hide a column that a formula of a set reads.
         let is_hiding = self.is_single && self.is_read_by_sets(&formula.name);
+        let stage = usize::from(is_hiding).max(self.least_stage(&uses));
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
             text: DefinitionText {
@@ -429,7 +447,7 @@ impl<'m> ColumnBuilder<'m> {
             },
             uses,
             windows,
-            stage: usize::from(is_hiding),
+            stage,
             place: None,
         });
         self.columns.definitions.insert(place, column);
@@ -499,7 +517,7 @@ impl<'m> ColumnBuilder<'m> {
             text,
             uses: vec![column],
             windows: None,
-            stage: usize::from(self.is_single),
+            stage: 1,
             place: None,
         });
         self.columns.all.len() - 1
@@ -507,7 +525,7 @@ impl<'m> ColumnBuilder<'m> {
 }
 
 /// Returns a name as a formula refers to it.
-fn reference_text(name: &str) -> String {
+pub fn reference_text(name: &str) -> String {
     match crate::checks::is_plain_name(name) {
         true => name.to_owned(),
         false => format!("${{{name}}}"),

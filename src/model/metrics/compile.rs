@@ -22,6 +22,7 @@ impl Compiler {
         let name = root.and_then(|root| root.get("model"));
         let Some(expansion) = expansion else {
             let mut compiled = CompiledSpec::new(self.options.dialect, faults);
+            compiled.is_over_sets = true;
             compiled.name = name.and_then(Node::text).map(str::to_owned);
             compiled.name_span = name.map_or(Span::default(), |node| node.span);
             diag::sort(&mut compiled.diagnostics);
@@ -30,6 +31,9 @@ impl Compiler {
         let mut compiled = self.compile_expansion(&expansion, path, SpecKind::OverSets);
         compiled.to_source(|diagnostic| expansion.in_model(diagnostic), |span| expansion.model_span(span));
         compiled.diagnostics.append(&mut faults);
+        compiled.is_over_sets = true;
+        compiled.sets_read = expansion.sets_read;
+        compiled.expanded = Some(expansion.text.text);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {

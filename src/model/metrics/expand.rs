@@ -25,8 +25,8 @@ pub struct Expansion {
     pub sets: Vec<Arc<MetricSet>>,
     /// Place in the model's spec for diagnostics about the sets.
     pub span: Span,
-    /// Whether the text is a spec that a person could write, because the model reads only one set.
-    pub is_spec: bool,
+    /// Number of sets with rows that the model reads. Only over one set is the text a spec that a person could write.
+    pub sets_read: usize,
 }
 
 /// Expands a model over metric sets. Returns `None` and reports faults if that is not possible.
@@ -55,17 +55,20 @@ pub fn expand(
     if faults.iter().any(Diagnostic::is_error) {
         return None;
     }
+    model.check_bounds(&keys, &used, faults);
     let mut builder = ColumnBuilder::new(&model, &keys, is_single, &needed);
-    builder.build(&needed);
+    builder.build();
     faults.append(&mut builder.faults);
+    let with_since = !model.filters_since_last(&keys, &builder.columns);
+    let bounds = |set: usize| model.period_filters(set, &keys.of_sets[set], keys.time, with_since);
     let steps = match used.as_slice() {
         [set] if is_single => {
             let formulas: Vec<&MetricFormula> = needed.iter().map(|id| model.formula(*id)).collect();
-            let base = model.rows_step(compiler, *set, &formulas, &keys.of_sets[*set], Vec::new());
+            let base = model.rows_step(compiler, *set, &formulas, (&keys.of_sets[*set], bounds(*set)), Vec::new());
             let name = model.free_step_name(&grouped_name(&[&model.sets[*set].name], &keys));
             StepWriter::new(&builder).steps(base, &name)
         }
-        sets => model.steps_over_sets(compiler, sets, &needed, &keys, &builder),
+        sets => model.steps_over_sets(compiler, sets, &needed, &keys, &builder, bounds),
     };
     let mut text = SpelledText::default();
     model.write_spec(&steps, &mut text);
@@ -73,7 +76,7 @@ pub fn expand(
         text,
         sets: model.sets.clone(),
         span: model.span,
-        is_spec: is_single,
+        sets_read: if is_single { 1 } else { used.len().max(2) },
     })
 }
 
@@ -233,12 +236,13 @@ impl ModelOverSets<'_> {
         needed: &[MetricId],
         keys: &ModelKeys,
         builder: &ColumnBuilder<'_>,
+        bounds: impl Fn(usize) -> Vec<SpelledText>,
     ) -> Vec<StepText> {
         let mut steps = Vec::new();
         let mut names = Vec::new();
         for set in sets {
             let formulas: Vec<&MetricFormula> = needed.iter().filter(|(of, _)| of == set).map(|id| self.formula(*id)).collect();
-            let mut step = self.rows_step(compiler, *set, &formulas, &keys.of_sets[*set], aggregates_of(&builder.columns, *set));
+            let mut step = self.rows_step(compiler, *set, &formulas, (&keys.of_sets[*set], bounds(*set)), aggregates_of(&builder.columns, *set));
             step.name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
             names.push(step.name.clone());
             steps.push(step);
@@ -266,7 +270,8 @@ impl ModelOverSets<'_> {
                 // The relation of the first step stays at the top, where a spec has it.
                 let mut steps = steps.to_vec();
                 let is_union = steps.iter().any(|step| !step.union.is_empty());
-                if let (false, Some(from)) = (is_union, steps.first_mut().and_then(|step| step.from.take())) {
+                let from = steps.first_mut().filter(|_| !is_union).and_then(|step| step.from.take());
+                if let Some(from) = from {
                     out.write("from: ", 0, self.span);
                     out.write(&from.text, from.file, from.span);
                     out.write("\n", 0, self.span);
@@ -278,8 +283,11 @@ impl ModelOverSets<'_> {
                     if let (true, Some(name)) = (place == last, name) {
                         name.clone_into(&mut step.name);
                     }
+                    if step.name.is_empty() {
+                        step.name = self.free_step_name("result");
+                    }
                     out.write("\n  - ", 0, self.span);
-                    step.write(out, 4, !step.name.is_empty() && (place < last || name.is_some()), self.span);
+                    step.write(out, 4, true, self.span);
                 }
                 for item in rest.unwrap_or_default() {
                     out.write("\n  - ", 0, self.span);

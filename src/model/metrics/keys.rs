@@ -35,6 +35,8 @@ pub struct SetKey {
     pub definition: Option<DefinitionText>,
     /// Rank of the period, if the key is a period of the set's time.
     pub period: Option<u8>,
+    /// The column with its timeframe, such as `ordered_at[month]`, if the key is a period of the set's time.
+    pub timeframe: Option<String>,
 }
 
 /// Keys of a model.
@@ -46,6 +48,8 @@ pub struct ModelKeys {
     pub of_sets: Vec<Vec<SetKey>>,
     /// Key with the shortest period of the sets' times.
     pub time: Option<usize>,
+    /// Months from January to the first month of the fiscal year.
+    pub fiscal_offset: Option<u8>,
 }
 
 impl ModelOverSets<'_> {
@@ -69,7 +73,7 @@ impl ModelOverSets<'_> {
             };
             self.check_shared_column(compiler, key, used, faults);
             for set in used {
-                match self.set_key(compiler, *set, key, &name) {
+                match self.set_key(compiler, *set, key, &name, self.is_named_key(&key.text, &name)) {
                     Ok(found) => keys.of_sets[*set].push(found),
                     Err(fault) => faults.push(fault),
                 }
@@ -79,12 +83,20 @@ impl ModelOverSets<'_> {
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
         }
+        keys.fiscal_offset = used.first().and_then(|set| self.fiscal_offset(compiler, &self.sets[*set]));
         // The time key is a period of the time of every set.
         let period = |place: usize| used.iter().map(|set| keys.of_sets[*set][place].period).min().flatten();
         keys.time = (0..self.keys.len())
             .filter(|place| period(*place).is_some())
             .min_by_key(|place| period(*place));
         keys
+    }
+
+    /// Returns whether a formula of the model names a key.
+    fn is_named_key(&self, text: &str, name: &str) -> bool {
+        let same = |used: &str| used.eq_ignore_ascii_case(text) || used.eq_ignore_ascii_case(name);
+        let mut formulas = self.model_formulas();
+        formulas.any(|(_, formula)| formula.names.iter().any(|used| same(&used.name)))
     }
 
     /// Returns whether a word is a period of the set's time and not a column or dimension of the set.
@@ -109,7 +121,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the key of one set.
-    fn set_key(&self, compiler: &Compiler, set: usize, key: &ModelKey, name: &str) -> Result<SetKey, Diagnostic> {
+    fn set_key(&self, compiler: &Compiler, set: usize, key: &ModelKey, name: &str, is_named: bool) -> Result<SetKey, Diagnostic> {
         let of = &self.sets[set];
         let file = 0;
         let mut text = key.text.clone();
@@ -158,7 +170,8 @@ impl ModelOverSets<'_> {
             Some(offset) if is_fiscal_year => format!("DATE({text}, {}, 1)", offset + 1),
             _ => text.clone(),
         };
-        let is_defined = formula != text || key_name(&text) != name;
+        // A formula can name a definition, but not a timeframe in `group_by`.
+        let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
         let definition = is_defined.then(|| {
             let mut spelled = SpelledText::default();
             spelled.write(&formula, file, key.span);
@@ -175,6 +188,7 @@ impl ModelOverSets<'_> {
             entry: placed(if is_defined { name } else { &text }),
             definition,
             period,
+            timeframe: period.map(|_| text),
         })
     }
 

@@ -98,7 +98,11 @@ pub fn read_model<'y>(
             .with_help(format!("remove `{key}`, or write it in the metric set")),
         );
     }
-    let step = loader.read_step(step_node, at_top);
+    // Formulas of the model read metrics, which have one value per row here. Keys are resolved in the sets.
+    let step = Step {
+        group_by: Vec::new(),
+        ..loader.read_step(step_node, at_top)
+    };
     let keys = read_keys(&loader, step_node);
     let overrides = loader.list(step_node, "overrides").unwrap_or_default();
     let overrides = overrides.iter().map(|name| (name.text.to_owned(), name.span(source))).collect();

@@ -30,7 +30,7 @@ impl ModelOverSets<'_> {
         compiler: &Compiler,
         set: usize,
         formulas: &[&MetricFormula],
-        keys: &[SetKey],
+        (keys, bounds): (&[SetKey], Vec<SpelledText>),
         columns: Vec<DefinitionText>,
     ) -> StepText {
         let of = &self.sets[set];
@@ -42,17 +42,14 @@ impl ModelOverSets<'_> {
         for (_, filter) in self.filters_of(set) {
             self.note_names(set, filter, &mut used);
         }
+        if let (false, Some(time)) = (bounds.is_empty(), &of.time) {
+            self.note_name(set, "", &name_use(&time.column), &mut used);
+        }
         for key in keys {
             let text = key.definition.as_ref().map_or(&*key.entry.text, |definition| &*definition.formula.text);
             let text = text.strip_prefix("DATE(").unwrap_or(text);
             let base = text.split('[').next().unwrap_or_default().trim();
-            let (qualifier, name) = base.rsplit_once('.').map_or((None, base), |(q, name)| (Some(q.to_owned()), name));
-            let name = NameUse {
-                range: 0..0,
-                qualifier,
-                name: name.to_owned(),
-            };
-            self.note_name(set, "", &name, &mut used);
+            self.note_name(set, "", &name_use(base), &mut used);
         }
         self.close_dimensions(set, &mut used);
         let from = of.root.get("from");
@@ -76,7 +73,7 @@ impl ModelOverSets<'_> {
                 span: node.span,
             }),
             joins: used_joins(compiler, of, &used).into_iter().map(|join| join_text(join, file)).collect(),
-            filter: self.filter_text(set, keys),
+            filter: self.filter_text(set, keys, bounds),
             group_by: keys.iter().map(|key| key.entry.clone()).collect(),
             definitions: definitions.collect(),
             ..StepText::default()
@@ -120,7 +117,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Combines the filter of the set with the model's filters. A period such as `month` means the set's key.
-    fn filter_text(&self, set: usize, keys: &[SetKey]) -> Option<SpelledText> {
+    fn filter_text(&self, set: usize, keys: &[SetKey], bounds: Vec<SpelledText>) -> Option<SpelledText> {
         let of = &self.sets[set];
         let mut filters: Vec<SpelledText> = Vec::new();
         filters.extend(of.filter.as_ref().map(|filter| filter.spell(set as u16 + 1, &[])));
@@ -136,6 +133,7 @@ impl ModelOverSets<'_> {
             }
             filters.push(filter.spell(0, &replaced));
         }
+        filters.extend(bounds);
         match filters.len() {
             0 | 1 => filters.pop(),
             _ => {
@@ -149,6 +147,16 @@ impl ModelOverSets<'_> {
                 Some(both)
             }
         }
+    }
+}
+
+/// Returns a name as a formula would use it.
+fn name_use(text: &str) -> NameUse {
+    let (qualifier, name) = text.rsplit_once('.').map_or((None, text), |(q, name)| (Some(q.to_owned()), name));
+    NameUse {
+        range: 0..0,
+        qualifier,
+        name: name.to_owned(),
     }
 }
 

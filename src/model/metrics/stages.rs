@@ -1,6 +1,6 @@
 //! Steps of a model over metric sets after the rows are aggregated.
 
-use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows};
+use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows, reference_text};
 use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
 use super::request::ModelOverSets;
@@ -123,6 +123,9 @@ impl<'m> StepWriter<'m> {
             None => {}
             Some(WindowRows::Time) => {
                 step.order_by = self.time_order();
+                if let (true, Some(time)) = (is_grouped, self.keys.time.and_then(|time| step.group_by.get(time))) {
+                    step.order_by = vec![time.clone()];
+                }
                 step.partition_by = (!is_grouped).then(others).filter(|others| !others.is_empty());
             }
             Some(WindowRows::Whole) => step.partition_by = Some(Vec::new()),
@@ -163,31 +166,47 @@ impl<'m> StepWriter<'m> {
         outputs.sort_by_key(|column| self.columns.all[*column].place);
         let in_last = |column: &usize| self.columns.all[*column].stage == last;
         let has_hidden = stages[last].columns.iter().any(|column| self.columns.all[*column].place.is_none());
-        let is_sorted = outputs.is_sorted_by_key(in_last);
         let order = self.order_by.clone().unwrap_or_else(|| self.time_order());
         let same = |one: &[PlacedText], other: &[PlacedText]| {
             one.iter().map(|it| &it.text).eq(other.iter().map(|it| &it.text))
         };
         let is_ordered = stages[last].windows.is_none()
             || stages[last].windows == Some(WindowRows::Whole)
+            || self.order_by.is_none()
             || steps.last().is_some_and(|step| same(&step.order_by, &order));
         let reads_hidden = |column: &usize| self.columns.all[*column].place.is_none() || self.columns.all[*column].stage > 0;
         let orders_hidden = last == 0 && self.ordered_by.iter().any(reads_hidden);
-        if has_hidden || !is_sorted || !is_ordered || orders_hidden {
+        let since = match self.model.filters_since_last(self.keys, &self.columns) {
+            true => self.model.since_filter(self.keys),
+            false => None,
+        };
+        if has_hidden || !is_ordered || orders_hidden || since.is_some() {
             steps.push(StepText {
                 keep: Some(self.kept(&outputs)),
+                filter: since,
                 order_by: order,
                 ..StepText::default()
             });
         } else if let Some(step) = steps.last_mut() {
-            step.order_by = order;
+            let time = self.keys.time.and_then(|time| step.group_by.get(time));
+            step.order_by = match (time, &self.order_by) {
+                (Some(time), None) => vec![time.clone()],
+                _ => order,
+            };
             if last > 0 {
-                let before: Vec<usize> = outputs.iter().copied().filter(|column| !in_last(column)).collect();
-                step.keep = Some(self.kept(&before));
-                let all = &self.columns.all;
-                let mut own: Vec<usize> = stages[last].columns.clone();
-                own.sort_by_key(|column| all[*column].place);
-                step.definitions = own.iter().map(|column| all[*column].text.clone()).collect();
+                // A column of an earlier step after a new one is written as `name = name`, so that it keeps its place.
+                let kept = outputs.iter().position(in_last).unwrap_or(outputs.len());
+                let (before, after) = outputs.split_at(kept);
+                step.keep = Some(self.kept(before));
+                let definition = |column: &usize| {
+                    let mut text = self.columns.all[*column].text.clone();
+                    if !in_last(column) {
+                        text.formula = SpelledText::default();
+                        text.formula.write(&reference_text(&text.name), 0, self.model.span);
+                    }
+                    text
+                };
+                step.definitions = after.iter().map(definition).collect();
             }
         }
         if let Some(step) = steps.last_mut() {

@@ -63,7 +63,7 @@ impl StepText {
         }
         writer.names("union", &self.union);
         if !self.joins.is_empty() {
-            writer.key("joins");
+            writer.key_of_block("joins");
             for join in &self.joins {
                 writer.line(2);
                 writer.text("- ");
@@ -115,6 +115,14 @@ impl KeyWriter<'_> {
             self.line(0);
         }
         self.text(&format!("{}: ", yaml::key_text(key)));
+    }
+
+    /// Writes a key whose value begins on the next line.
+    fn key_of_block(&mut self, key: &str) {
+        if !std::mem::take(&mut self.is_first) {
+            self.line(0);
+        }
+        self.text(&format!("{key}:"));
     }
 
     fn generated(&mut self, key: &str, value: &str) {
@@ -170,10 +178,10 @@ impl KeyWriter<'_> {
         if definitions.is_empty() {
             return;
         }
-        self.key("definitions");
+        self.key_of_block("definitions");
         let is_block = definitions.iter().all(|it| is_plain_name(&it.name) && it.keys.is_empty());
         if is_block {
-            self.text("|");
+            self.text(" |");
         }
         for definition in definitions {
             if is_block {
@@ -202,7 +210,6 @@ impl KeyWriter<'_> {
                 }
             }
         }
-        self.text("\n");
     }
 }
 

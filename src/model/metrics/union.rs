@@ -32,7 +32,12 @@ impl SpecCompilation<'_> {
             }
         }
         let tree = &mut memory.emit.tree;
-        let mut members = relations.iter().map(|(step, relation)| {
+        // Postgres resolves the types of the first two branches before it looks at the third.
+        let is_untyped = |column: &Column| {
+            let lacks = |member: &(String, Relation)| member.1.position(column.name()).is_none();
+            relations.len() > 2 && relations.iter().take(2).all(lacks)
+        };
+        let mut members = relations.iter().enumerate().map(|(place, (step, relation))| {
             let item = |column: &Column| {
                 let name = dialect.name_text(column.name(), true);
                 match relation.position(column.name()) {
@@ -41,7 +46,10 @@ impl SpecCompilation<'_> {
                         alias: None,
                     },
                     None => Item {
-                        expr: typed_null(tree, dialect, column.ty()),
+                        expr: match place == 0 && is_untyped(column) {
+                            true => typed_null(tree, dialect, column.ty()),
+                            false => tree.add_word("null", Span::default()),
+                        },
                         alias: Some(name),
                     },
                 }
@@ -67,7 +75,7 @@ fn tree_name(tree: &mut SqlTree, name: &str) -> SqlId {
     tree.add_text(Span::default(), |out| out.push_str(name))
 }
 
-/// Returns a NULL of a type. A union needs the type where no branch before has a value.
+/// Returns a NULL of a type.
 fn typed_null(tree: &mut SqlTree, dialect: Dialect, ty: Type) -> SqlId {
     let null = tree.add_word("null", Span::default());
     match ty {

@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use formulac::{Compiler, Project};
 use serde_json::json;
@@ -36,9 +36,17 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         dialect: None,
         schema: args.engine.schema.clone(),
     };
-    let path = Generation::single_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
-    let source = SourceText::from_file(&path);
-    engine.read_only(Compiler::default().compile_spec(&source.text).tables());
+    let (path, source) = if args.metrics.is_given() {
+        (PathBuf::from("<options>"), args.metrics.spec(None))
+    } else {
+        let path = Generation::single_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
+        let source = SourceText::from_file(&path);
+        (path, source)
+    };
+    let alone = Compiler::default().compile_spec(&source.text);
+    if !alone.is_over_sets() {
+        engine.read_only(alone.tables());
+    }
     let outcome = match run_preview(session, args, &project, &mut engine, &path, source) {
         Err(Failure::Found(found)) => PreviewOutcome {
             found,
@@ -128,7 +136,8 @@ fn run_preview(
     let Some(mut spec) = specs.into_iter().next() else {
         return Ok(PreviewOutcome::default());
     };
-    if knowledge.place.is_some() {
+    spec.refuse_metric_set()?;
+    if knowledge.place.is_some() && !args.metrics.is_given() {
         spec.add_model_warnings();
     }
     report_undecided_types(session, spec.undecided_types());

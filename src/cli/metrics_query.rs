@@ -1,0 +1,57 @@
+//! Queries of metrics that options describe, without a spec.
+
+use formulac::limits::Limits;
+
+use super::args::MetricsArgs;
+use super::source::SourceText;
+
+/// Name of the spec that the options stand for. It is not part of the output.
+const MODEL: &str = "metrics_query";
+
+impl MetricsArgs {
+    /// Returns whether the options describe a query.
+    pub fn is_given(&self) -> bool {
+        !self.metrics.is_empty()
+    }
+
+    /// Returns the spec that the options stand for.
+    pub fn spec(&self, limit: Option<u32>) -> SourceText {
+        let mut text = format!("model: {MODEL}\nmetrics:\n");
+        for metric in &self.metrics {
+            let (metric, name) = match metric.split_once(" as ") {
+                Some((metric, name)) => (metric, Some(name.trim())),
+                None => (metric.as_str(), None),
+            };
+            let metric = quoted(metric);
+            text.push_str(&match name {
+                Some(name) => format!("  - {}: {metric}\n", quoted(name)),
+                None => format!("  - {metric}\n"),
+            });
+        }
+        for (key, names) in [("group_by", &self.by), ("order_by", &self.order_by)] {
+            if !names.is_empty() {
+                let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+                text.push_str(&format!("{key}: [{}]\n", names.join(", ")));
+            }
+        }
+        let formulas = [
+            ("where", &self.filter),
+            ("having", &self.having),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        for (key, formula) in formulas {
+            if let Some(formula) = formula {
+                text.push_str(&format!("{key}: {}\n", quoted(formula)));
+            }
+        }
+        if let Some(limit) = limit {
+            text.push_str(&format!("limit: {limit}\n"));
+        }
+        SourceText::from_bytes("<options>", text.into_bytes(), Limits::default().source)
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text.trim()).to_string()
+}

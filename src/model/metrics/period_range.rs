@@ -1,0 +1,125 @@
+//! Periods that a model shows: `since` and `until`.
+
+use super::columns::ModelColumns;
+use super::keys::{ModelKeys, SetKey};
+use super::request::ModelOverSets;
+use super::spelled::SpelledText;
+use crate::check;
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+use crate::yaml::Node;
+
+/// Bound of the periods: a formula for a date.
+#[derive(Clone, Debug)]
+struct PeriodBound {
+    formula: String,
+    /// Year, month and day of an ISO date.
+    date: Option<(u32, u32, u32)>,
+    span: Span,
+}
+
+impl PeriodBound {
+    /// Returns the first day of the period that contains the date. `frame` is the timeframe of the key.
+    fn period(&self, frame: &str) -> String {
+        match (self.date, frame) {
+            (Some((year, month, _)), "month") => format!("DATE({year}, {month}, 1)"),
+            (Some((year, month, _)), "quarter") => format!("DATE({year}, {}, 1)", (month.max(1) - 1) / 3 * 3 + 1),
+            (Some((year, ..)), "year") => format!("DATE({year}, 1, 1)"),
+            (Some(_), "day" | "date") => self.formula.clone(),
+            _ => format!("{}[{frame}]", self.formula),
+        }
+    }
+}
+
+impl ModelOverSets<'_> {
+    fn bound(&self, key: &str) -> Option<PeriodBound> {
+        let node = self.step.get(key)?;
+        let text = node.text()?.trim();
+        let date = iso_date(text);
+        let formula = match date {
+            Some((year, month, day)) => format!("DATE({year}, {month}, {day})"),
+            None => format!("({text})"),
+        };
+        Some(PeriodBound {
+            formula,
+            date,
+            span: node.span,
+        })
+    }
+
+    /// Returns whether the step that reads the rows cannot filter by `since`, because windows read earlier periods.
+    pub fn filters_since_last(&self, keys: &ModelKeys, columns: &ModelColumns) -> bool {
+        keys.time.is_some() && self.step.get("since").is_some() && columns.all.iter().any(|column| column.windows.is_some())
+    }
+
+    /// Returns the conditions on the rows of a set, and reports bounds that the set cannot apply.
+    pub fn period_filters(&self, set: usize, keys: &[SetKey], time: Option<usize>, with_since: bool) -> Vec<SpelledText> {
+        let timeframe = time.and_then(|time| keys.get(time)).and_then(|key| key.timeframe.as_deref());
+        let mut filters = Vec::new();
+        for (key, operator) in [("since", ">="), ("until", "<=")] {
+            let Some(bound) = self.bound(key).filter(|_| key == "until" || with_since) else {
+                continue;
+            };
+            let condition = match (timeframe, &self.sets[set].time) {
+                (Some(timeframe), _) => {
+                    let frame = timeframe.split_once('[').map_or("", |(_, frame)| frame.trim_end_matches(']'));
+                    format!("{timeframe} {operator} {}", bound.period(frame))
+                }
+                (None, Some(time)) => format!("{}[day] {operator} {}", time.column, bound.formula),
+                (None, None) => continue,
+            };
+            let mut filter = SpelledText::default();
+            filter.write(&condition, 0, bound.span);
+            filters.push(filter);
+        }
+        filters
+    }
+
+    /// Returns the condition of `since` on the model's time key.
+    pub fn since_filter(&self, keys: &ModelKeys) -> Option<SpelledText> {
+        let bound = self.bound("since")?;
+        let time = keys.time?;
+        let timeframe = keys.of_sets.iter().find_map(|keys| keys.get(time)?.timeframe.clone())?;
+        let frame = timeframe.split_once('[').map_or("", |(_, frame)| frame.trim_end_matches(']')).to_owned();
+        let period = match (frame.as_str(), keys.fiscal_offset) {
+            ("fiscal_year", Some(offset)) => format!("DATE({}, {}, 1)", bound.period(&frame), offset + 1),
+            _ => bound.period(&frame),
+        };
+        let mut filter = SpelledText::default();
+        filter.write(&format!("{} >= {period}", keys.names[time]), 0, bound.span);
+        Some(filter)
+    }
+
+    /// Reports bounds that no set can apply, and texts that are no dates.
+    pub fn check_bounds(&self, keys: &ModelKeys, used: &[usize], faults: &mut Vec<Diagnostic>) {
+        for key in ["since", "until"] {
+            let Some(bound) = self.bound(key) else { continue };
+            let text = self.step.get(key).and_then(Node::text).unwrap_or_default().trim();
+            let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
+            if looks_like_date && bound.date.is_none() {
+                faults.push(
+                    Diagnostic::new(Code::WrongShape, bound.span, format!("`{text}` is not a date of the calendar"))
+                        .with_help("write a date as YYYY-MM-DD"),
+                );
+            }
+            let lacks_time = |set: &&usize| self.sets[**set].time.is_none();
+            if let (None, Some(set)) = (keys.time, used.iter().find(lacks_time)) {
+                let name = &self.sets[*set].name;
+                faults.push(
+                    Diagnostic::new(
+                        Code::MetricWindow,
+                        bound.span,
+                        format!("`{key}` needs the time of the set `{name}`, which has no `time`"),
+                    )
+                    .with_help(format!("add `time: column` to the set `{name}`")),
+                );
+            }
+        }
+    }
+}
+
+/// Parses a date of the calendar, `YYYY-MM-DD`.
+fn iso_date(text: &str) -> Option<(u32, u32, u32)> {
+    let part = |range: std::ops::Range<usize>| text.get(range)?.parse().ok();
+    check::is_iso_date(text).then_some((part(0..4)?, part(5..7)?, part(8..10)?))
+}
