@@ -30,6 +30,8 @@ pub struct Generation<'p> {
     /// Generated files that users moved out of the project's standard folders.
     pub moved: MovedFile,
     pub models: Vec<CompiledModel>,
+    /// Paths of the specs that are metric sets.
+    sets: Vec<String>,
     /// Diagnostics of each spec.
     pub found: Vec<FailureKind>,
 }
@@ -46,7 +48,7 @@ impl<'p> Generation<'p> {
         let nothing = Manifest::default();
         let known = manifest.unwrap_or(&nothing);
         let nodes = formulac::artifacts::graph_nodes(known);
-        let (models, mut found) = models::compile_models(compiler, sources, done);
+        let models::CompiledModels { models, mut found, sets } = models::compile_models(compiler, sources, done);
         let folders = place.output_folders();
         let moved = MovedFile::find(place, &models);
         name_clashes::check(
@@ -70,6 +72,7 @@ impl<'p> Generation<'p> {
             nodes,
             moved,
             models,
+            sets,
             found,
         })
     }
@@ -267,7 +270,9 @@ impl<'p> Generation<'p> {
         let not_made = self.models.iter().enumerate().filter(|(at, _)| !is_made(*at));
         let kept: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
         let specs = self.place.specs_folder();
-        let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).collect();
+        // The tests of a metric set are files of the first model that reads the set.
+        let sets = self.sets.iter().map(String::as_str).filter(|_| everything);
+        let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).chain(sets).collect();
         let is_left = |path: &Path, spec: &str| {
             let is_ours = spec
                 .strip_prefix(specs.as_str())

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use formulac::diag::Diagnostic;
 use formulac::{Builder, CompiledSpec, Compiler, Dialect, Known, Project, Schema, SpecText, Type, UndecidedType};
 
+use jiff::Zoned;
+
 use super::args::{Settings, TargetOptions};
 use super::artifacts::TargetFolder;
 use super::atomic_write::PlannedFile;
@@ -223,6 +225,7 @@ pub fn schema_option_facts(
 /// Returns a compiler builder for a project with these facts.
 pub fn builder_with_known(project: &Project, dialect: Dialect, known: Known) -> Builder {
     let builder = settings::with_schema(project, dialect, known.schema).generic_tests(known.generic_tests);
+    let builder = builder.current_date(Zoned::now().date().to_string());
     match known.dbt_version {
         Some(version) => builder.dbt_version(&version),
         None => builder,

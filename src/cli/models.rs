@@ -45,6 +45,15 @@ pub struct ModelFiles {
     pub compiled: CompiledSpec,
 }
 
+/// Models of specs.
+pub struct CompiledModels {
+    pub models: Vec<CompiledModel>,
+    /// Diagnostics of each spec.
+    pub found: Vec<FailureKind>,
+    /// Paths of the specs that are metric sets.
+    pub sets: Vec<String>,
+}
+
 /// Reads specs, each with its path relative to the project.
 pub fn read_sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
     let shown = project::paths_in_project(specs, folder);
@@ -55,14 +64,18 @@ pub fn read_sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText
         .collect()
 }
 
-/// Compiles specs, and returns their models and the diagnostics of each spec. `done` is called after each spec.
+/// Compiles specs. `done` is called after each spec.
 pub fn compile_models(
     compiler: &Compiler,
     sources: Vec<(SourceText, Option<String>)>,
     done: impl Fn() + Sync,
-) -> (Vec<CompiledModel>, Vec<FailureKind>) {
+) -> CompiledModels {
     let specs = spec::compile_all(compiler, sources.clone(), done);
-    models_from_specs(specs, &sources)
+    let is_set = |spec: &Spec| spec.compiled.as_ref().is_some_and(|compiled| compiled.metric_set().is_some());
+    let sets = specs.iter().zip(&sources).filter(|(spec, _)| is_set(spec));
+    let sets = sets.filter_map(|(_, (_, path))| path.clone()).collect();
+    let (models, found) = models_from_specs(specs, &sources);
+    CompiledModels { models, found, sets }
 }
 
 /// Returns the models of compiled specs, and the diagnostics of each spec.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 
-use super::CompiledSpec;
+use super::{CompiledSpec, ModelTest};
 use super::file::SpecFile;
 use super::load::SpecKind;
 use super::graph::{self, ModelRead};
@@ -117,6 +117,7 @@ impl Compiler {
             report_cycle(circle, &heads, &mut all);
         }
         all.truncate(count);
+        move_set_tests(&mut all);
         let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
         for (number, head) in heads.iter().enumerate().take(count) {
             if let Some((name, span)) = &head.name
@@ -169,7 +170,7 @@ impl Compiler {
         }
         if let Some(root) = root.filter(|root| step_over_sets(root).is_some()) {
             let name = root.get("model").and_then(|node| Some((node.text()?.to_owned(), node.span)));
-            let expansion = expand(self, &self.specs.sets, root, file.source, &mut Vec::new());
+            let expansion = expand(self, &self.specs.sets, (root, file.source), SpecKind::OverSets, &mut Vec::new());
             let reads = expansion.map(|expansion| {
                 let inner = SpecFile::read(&expansion.text.text, None, &self.options.limits);
                 let spec = inner.spec(SpecKind::OverSets, &mut Vec::new());
@@ -237,6 +238,24 @@ fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
         }
     }
     needed
+}
+
+/// Moves the tests of each metric set to the first model, by name, that reads the set, so that they are written once.
+fn move_set_tests(all: &mut [Option<CompiledSpec>]) {
+    let tested: Vec<(String, Vec<ModelTest>)> = all
+        .iter()
+        .flatten()
+        .filter_map(|spec| spec.metric_set.as_ref())
+        .filter(|(_, tests)| !tests.is_empty())
+        .map(|(set, tests)| (set.name.clone(), tests.clone()))
+        .collect();
+    for (set, mut tests) in tested {
+        let reads = |spec: &&mut CompiledSpec| spec.model.is_some() && spec.sets.contains(&set);
+        let readers = all.iter_mut().flatten().filter(reads);
+        if let Some(model) = readers.min_by(|a, b| a.name.cmp(&b.name)).and_then(|spec| spec.model.as_mut()) {
+            model.tests.append(&mut tests);
+        }
+    }
 }
 
 /// Reports a cycle of specs, in which each spec reads the next one.

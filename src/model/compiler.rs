@@ -53,6 +53,8 @@ pub struct SpecOptions {
     pub semantic_models: SemanticModels,
     /// Metric sets that specs may read.
     pub sets: MetricSets,
+    /// Current date, `YYYY-MM-DD`, from which on some metrics can no longer be used.
+    pub current_date: Option<String>,
 }
 
 impl SpecOptions {
@@ -275,6 +277,21 @@ impl Builder {
     /// ```
     pub fn generic_tests<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.specs.generic_tests = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the current date, `YYYY-MM-DD`. A metric whose set has `deprecated: {until: …}` cannot be used from that date
+    /// on. Without a current date, such a metric only causes a warning.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: o\nfrom: t\ndefinitions: n = COUNT()\ncolumns: {n: {deprecated: {until: 2024-01-01}}}\n";
+    /// let texts = [set, "model: m\nmetrics: [o.n]\n"].map(|text| SpecText { text, path: None });
+    /// let compiler = Compiler::builder().current_date("2024-01-01").build();
+    /// assert!(compiler.compile_specs(&texts)[1].has_errors());
+    /// ```
+    pub fn current_date(mut self, date: impl Into<String>) -> Self {
+        self.specs.current_date = Some(date.into());
         self
     }
 

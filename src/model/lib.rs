@@ -178,6 +178,10 @@ pub struct CompiledSpec {
     pub(crate) expanded: Option<String>,
     /// Whether the spec has `metrics`, also if the metrics could not be found.
     pub(crate) is_over_sets: bool,
+    /// Names of the metric sets that the model reads.
+    pub(crate) sets: Vec<String>,
+    /// Metrics that the model reads, as `set.metric`.
+    pub(crate) metrics_read: Vec<String>,
     /// Number of metric sets with rows that the model reads.
     pub(crate) sets_read: usize,
     pub(crate) metric_set: Option<(Arc<metrics::MetricSet>, Vec<ModelTest>)>,
@@ -271,6 +275,8 @@ impl CompiledSpec {
             additivity: Vec::new(),
             expanded: None,
             is_over_sets: false,
+            sets: Vec::new(),
+            metrics_read: Vec::new(),
             sets_read: 0,
             metric_set: None,
             diagnostics,
@@ -320,6 +326,25 @@ impl CompiledSpec {
     #[must_use]
     pub fn is_over_sets(&self) -> bool {
         self.is_over_sets
+    }
+
+    /// Returns the names of the metric sets that the model reads, and of those over which these are defined.
+    #[must_use]
+    pub fn sets(&self) -> &[String] {
+        &self.sets
+    }
+
+    /// Returns the metrics that the model reads, also those that other metrics are computed from, as `set.metric`.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT()\n  twice = n * 2\n";
+    /// let texts = [set, "model: m\nmetrics: [o.twice]\n"].map(|text| SpecText { text, path: None });
+    /// assert_eq!(Compiler::default().compile_specs(&texts)[1].metrics_read(), ["o.n", "o.twice"]);
+    /// ```
+    #[must_use]
+    pub fn metrics_read(&self) -> &[String] {
+        &self.metrics_read
     }
 
     /// Returns the number of metric sets with rows that the model reads. 0 if the spec reads no metric sets.

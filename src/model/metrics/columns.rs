@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::formulas::MetricFormula;
 use super::graph::{MetricId, ModelName, SetName};
 use super::keys::ModelKeys;
+use super::non_additive::RowGroup;
 use super::request::ModelOverSets;
 use super::spelled::SpelledText;
 use super::step_text::DefinitionText;
@@ -41,7 +42,8 @@ pub struct MetricColumn {
 /// Aggregate of a set's rows, for a model over several sets.
 #[derive(Clone, Debug)]
 pub struct SetAggregate {
-    pub set: usize,
+    /// Index of the group of rows.
+    pub group: usize,
     pub text: DefinitionText,
 }
 
@@ -67,12 +69,14 @@ pub struct ColumnBuilder<'m> {
     pub is_single: bool,
     pub columns: ModelColumns,
     pub faults: Vec<Diagnostic>,
+    /// Groups of rows that the aggregates read.
+    pub groups: Vec<RowGroup>,
     uses: FxHashMap<MetricId, usize>,
     needed: Vec<MetricId>,
 }
 
 impl<'m> ColumnBuilder<'m> {
-    pub fn new(model: &'m ModelOverSets<'m>, keys: &'m ModelKeys, is_single: bool, needed: &[MetricId]) -> Self {
+    pub fn new(model: &'m ModelOverSets<'m>, keys: &'m ModelKeys, groups: Vec<RowGroup>, is_single: bool, needed: &[MetricId]) -> Self {
         let mut columns = ModelColumns::default();
         let reserved = keys.names.iter().chain(model.listed.iter().map(|listed| &listed.name));
         let reserved = reserved.chain(model.definitions.iter().map(|definition| &definition.name));
@@ -83,6 +87,7 @@ impl<'m> ColumnBuilder<'m> {
             is_single,
             columns,
             faults: Vec::new(),
+            groups,
             uses: model.count_uses(needed, &keys.names),
             needed: needed.to_vec(),
         }
@@ -154,6 +159,8 @@ impl<'m> ColumnBuilder<'m> {
         let mut uses = Vec::new();
         if !self.is_single && self.model.sets[id.0].sets.is_empty() {
             self.add_aggregates(id, &mut replaced, &mut uses);
+        } else if self.is_single {
+            replaced = self.model.flat_names(id, &(0..formula.text.len()));
         }
         let within = |range: &Range<usize>, all: &[(Range<usize>, SpelledText)]| {
             all.iter().any(|(of, _)| of.start <= range.start && range.end <= of.end)
@@ -321,6 +328,7 @@ impl<'m> ColumnBuilder<'m> {
         let formula = self.model.formula(id);
         let file = id.0 as u16 + 1;
         let calls = formula.aggregates.clone();
+        let group = self.model.row_group(id);
         for call in calls {
             let is_whole = call.range == (0..formula.text.len());
             let listed = self.listed_as(id);
@@ -338,8 +346,8 @@ impl<'m> ColumnBuilder<'m> {
                 span,
             };
             self.columns.aggregates.push(SetAggregate {
-                set: id.0,
-                text: definition(formula.spell_part(file, &call.range, &[])),
+                group: self.groups.iter().position(|of| *of == group).unwrap_or_default(),
+                text: definition(formula.spell_part(file, &call.range, &self.model.flat_names(id, &call.range))),
             });
             let reference = reference_text(&name);
             let combined = match call.empty {

@@ -18,7 +18,7 @@ impl Compiler {
         let (source, path) = (file.source, file.path);
         let mut faults = file.diagnostics.clone();
         let root = file.root();
-        let expansion = root.and_then(|root| expand(self, &self.specs.sets, root, source, &mut faults));
+        let expansion = root.and_then(|root| expand(self, &self.specs.sets, (root, source), SpecKind::OverSets, &mut faults));
         let name = root.and_then(|root| root.get("model"));
         let Some(expansion) = expansion else {
             let mut compiled = CompiledSpec::new(self.options.dialect, faults);
@@ -33,6 +33,8 @@ impl Compiler {
         compiled.diagnostics.append(&mut faults);
         compiled.is_over_sets = true;
         compiled.sets_read = expansion.sets_read;
+        compiled.sets = expansion.sets.iter().map(|set| set.name.clone()).collect();
+        compiled.metrics_read = expansion.metrics;
         compiled.expanded = Some(expansion.text.text);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
@@ -64,12 +66,12 @@ impl Compiler {
             let text = probe_text(&set);
             let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
             let mut found = Vec::new();
-            let expansion = probe.and_then(|root| expand(self, &sets, &root, &text, &mut found));
+            let expansion = probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &mut found));
             // The probe's own text has no place in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             compiled.diagnostics.extend(found.into_iter().filter(Diagnostic::is_error).map(at_set));
             if let Some(expansion) = expansion {
-                let inner = self.compile_expansion(&expansion, None, SpecKind::WholeSet);
+                let inner = self.compile_expansion(&expansion, file.path, SpecKind::WholeSet);
                 let own = inner.diagnostics.into_iter().filter_map(|fault| expansion.in_set(fault, 1));
                 compiled.diagnostics.extend(own);
                 compiled.reads = inner.reads;

@@ -6,6 +6,7 @@ use super::columns::ColumnBuilder;
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
 use super::keys::{ModelKeys, relation_name};
+use super::non_additive::RowGroup;
 use super::request::{ModelOverSets, read_model};
 use super::set::{MetricSet, MetricSets, SETTINGS};
 use super::spelled::SpelledText;
@@ -13,6 +14,7 @@ use super::stages::{StepWriter, aggregates_of, union_step};
 use super::step_text::{StepText, node_text};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
+use crate::load::SpecKind;
 use crate::keys::{MODEL, OVER_SETS, STEP};
 use crate::span::Span;
 use crate::yaml::{self, Node};
@@ -25,6 +27,8 @@ pub struct Expansion {
     pub sets: Vec<Arc<MetricSet>>,
     /// Place in the model's spec for diagnostics about the sets.
     pub span: Span,
+    /// Metrics that the model reads, as `set.metric`, sorted.
+    pub metrics: Vec<String>,
     /// Number of sets with rows that the model reads. Only over one set is the text a spec that a person could write.
     pub sets_read: usize,
 }
@@ -33,49 +37,70 @@ pub struct Expansion {
 pub fn expand(
     compiler: &Compiler,
     sets: &MetricSets,
-    root: &Node,
-    source: &str,
+    (root, source): (&Node, &str),
+    kind: SpecKind,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<Expansion> {
-    let model = read_model(compiler, sets, root, source, faults)?;
+    let mut model = read_model(compiler, sets, root, source, faults)?;
+    model.kind = kind;
     model.check_names(faults);
     model.check_settings(faults);
-    let listed = model.listed.iter().map(|listed| (listed.set, listed.metric));
-    let mut first: Vec<MetricId> = listed.collect();
+    let listed = model.listed.iter().map(|listed| ((listed.set, listed.metric), listed.span));
+    let mut first: Vec<(MetricId, Span)> = listed.collect();
     // Keys are named after the sets are known, but which metrics the model needs does not depend on their names.
     let named = model.metrics_named(&model.possible_key_names(), faults);
     first.extend(named);
+    for (id, span) in &first {
+        model.check_deprecated(*id, *span, compiler.specs.current_date.as_deref(), faults);
+    }
+    let first: Vec<MetricId> = first.into_iter().map(|(id, _)| id).collect();
     let needed = model.needed_metrics(&first, faults);
     if faults.iter().any(Diagnostic::is_error) {
         return None;
     }
-    let used = model.sets_read(&needed);
-    let is_single = used.len() == 1 && model.sets.len() == 1;
+    let groups = model.row_groups(&needed);
+    let mut used: Vec<usize> = groups.iter().map(|group| group.set).collect();
+    used.dedup();
+    let is_single = groups.len() == 1 && model.sets.len() == 1;
     let keys = model.resolve_keys(compiler, &used, is_single, faults);
     if faults.iter().any(Diagnostic::is_error) {
         return None;
     }
     model.check_bounds(&keys, &used, faults);
-    let mut builder = ColumnBuilder::new(&model, &keys, is_single, &needed);
+    let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
     builder.build();
     faults.append(&mut builder.faults);
     let with_since = !model.filters_since_last(&keys, &builder.columns);
     let bounds = |set: usize| model.period_filters(set, &keys.of_sets[set], keys.time, with_since);
-    let steps = match used.as_slice() {
-        [set] if is_single => {
+    let steps = match builder.groups.as_slice() {
+        [RowGroup { set, rule }] if is_single => {
             let formulas: Vec<&MetricFormula> = needed.iter().map(|id| model.formula(*id)).collect();
-            let base = model.rows_step(compiler, *set, &formulas, (&keys.of_sets[*set], bounds(*set)), Vec::new());
+            let own = &keys.of_sets[*set];
+            let base = model.rows_step(compiler, *set, &formulas, (own, bounds(*set)), Vec::new());
             let name = model.free_step_name(&grouped_name(&[&model.sets[*set].name], &keys));
-            StepWriter::new(&builder).steps(base, &name)
+            let writer = StepWriter::new(&builder);
+            match rule {
+                None => writer.steps(base, &name),
+                Some(rule) => {
+                    let [rows, base] = model.with_rule((*set, rule), &formulas, own, base);
+                    let mut steps = vec![rows];
+                    steps.append(&mut writer.steps(base, &name));
+                    steps
+                }
+            }
         }
-        sets => model.steps_over_sets(compiler, sets, &needed, &keys, &builder, bounds),
+        _ => model.steps_over_sets(compiler, &needed, &keys, &builder, bounds),
     };
     let mut text = SpelledText::default();
     model.write_spec(&steps, &mut text);
+    let full_name = |id: &MetricId| format!("{}.{}", model.sets[id.0].name, model.formula(*id).name);
+    let mut metrics: Vec<String> = needed.iter().map(full_name).collect();
+    metrics.sort_unstable();
     Some(Expansion {
         text,
         sets: model.sets.clone(),
         span: model.span,
+        metrics,
         sets_read: if is_single { 1 } else { used.len().max(2) },
     })
 }
@@ -97,16 +122,6 @@ fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns the sets with rows that the needed metrics read. A model without metrics reads the sets that it names.
-    fn sets_read(&self, needed: &[MetricId]) -> Vec<usize> {
-        let with_rows = self.sets_with_rows();
-        let all: Vec<usize> = with_rows.filter(|set| needed.iter().any(|(of, _)| of == set)).collect();
-        match all.is_empty() {
-            true => self.sets_with_rows().collect(),
-            false => all,
-        }
-    }
-
     /// Returns the names that the keys may have in formulas.
     fn possible_key_names(&self) -> Vec<String> {
         self.keys
@@ -212,7 +227,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns a step name that is not the name of a relation or of another step.
-    fn free_step_name(&self, wanted: &str) -> String {
+    pub fn free_step_name(&self, wanted: &str) -> String {
         let mut name = wanted.to_owned();
         let relations = self.sets.iter().flat_map(|set| {
             let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
@@ -232,7 +247,6 @@ impl ModelOverSets<'_> {
     fn steps_over_sets(
         &self,
         compiler: &Compiler,
-        sets: &[usize],
         needed: &[MetricId],
         keys: &ModelKeys,
         builder: &ColumnBuilder<'_>,
@@ -240,14 +254,28 @@ impl ModelOverSets<'_> {
     ) -> Vec<StepText> {
         let mut steps = Vec::new();
         let mut names = Vec::new();
-        for set in sets {
-            let formulas: Vec<&MetricFormula> = needed.iter().filter(|(of, _)| of == set).map(|id| self.formula(*id)).collect();
-            let mut step = self.rows_step(compiler, *set, &formulas, (&keys.of_sets[*set], bounds(*set)), aggregates_of(&builder.columns, *set));
-            step.name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
-            names.push(step.name.clone());
-            steps.push(step);
+        for (place, RowGroup { set, rule }) in builder.groups.iter().enumerate() {
+            let own = &keys.of_sets[*set];
+            let read = needed.iter().filter(|id| self.row_group(**id) == builder.groups[place]);
+            let formulas: Vec<&MetricFormula> = read.map(|id| self.formula(*id)).collect();
+            let aggregates = aggregates_of(&builder.columns, place);
+            let mut step = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), aggregates);
+            let mut name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
+            if let Some(rule) = rule {
+                name = format!("{}_{name}", if rule.takes_last { "last" } else { "first" });
+            }
+            while names.contains(&name) {
+                name.push_str("_rows");
+            }
+            step.name.clone_from(&name);
+            names.push(name);
+            match rule {
+                None => steps.push(step),
+                Some(rule) => steps.extend(self.with_rule((*set, rule), &formulas, own, step)),
+            }
         }
-        let together: Vec<&str> = sets.iter().map(|set| self.sets[*set].name.as_str()).collect();
+        let mut together: Vec<&str> = builder.groups.iter().map(|group| self.sets[group.set].name.as_str()).collect();
+        together.dedup();
         let name = self.free_step_name(&grouped_name(&together, keys));
         let name = if names.contains(&name) { format!("{name}_combined") } else { name };
         let base = union_step(keys, self.span, &names);

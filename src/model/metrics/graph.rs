@@ -6,6 +6,7 @@ use super::formulas::{MetricFormula, NameUse};
 use super::request::{ModelOverSets, unknown_metric};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
+use crate::yaml::Node;
 
 /// Metric of a set: the index of the set, and the index of the definition in the set.
 pub type MetricId = (usize, usize);
@@ -197,18 +198,44 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the metrics that formulas of the model name, and reports names that cannot be resolved.
-    pub fn metrics_named(&self, keys: &[String], faults: &mut Vec<Diagnostic>) -> Vec<MetricId> {
+    pub fn metrics_named(&self, keys: &[String], faults: &mut Vec<Diagnostic>) -> Vec<(MetricId, Span)> {
         let mut metrics = Vec::new();
         for (own, formula) in self.model_formulas() {
             for name in &formula.names {
-                match self.resolve_in_model(own, name, formula.file_span(&name.range), keys) {
-                    Ok(ModelName::Metric(id)) => metrics.push(id),
+                let span = formula.file_span(&name.range);
+                match self.resolve_in_model(own, name, span, keys) {
+                    Ok(ModelName::Metric(id)) => metrics.push((id, span)),
                     Ok(_) => {}
                     Err(fault) => faults.push(fault),
                 }
             }
         }
         metrics
+    }
+
+    /// Warns about a metric that its set marks as deprecated. From the date `until` on, the use is an error.
+    pub fn check_deprecated(&self, id: MetricId, span: Span, today: Option<&str>, faults: &mut Vec<Diagnostic>) {
+        let set = &self.sets[id.0];
+        let name = &set.definitions[id.1].name;
+        let Some(deprecated) = set.properties(name).and_then(|it| it.get("deprecated")) else {
+            return;
+        };
+        let until = deprecated.get("until").and_then(Node::text);
+        let is_over = until.is_some_and(|until| today.is_some_and(|today| until <= today));
+        let full = format!("{}.{name}", set.name);
+        let (code, message) = match (is_over, until) {
+            (true, Some(until)) => (Code::UnknownMetric, format!("the metric `{full}` could be used until {until}")),
+            (_, Some(until)) => (
+                Code::DeprecatedMetric,
+                format!("the metric `{full}` is deprecated, and using it is an error from {until} on"),
+            ),
+            (_, None) => (Code::DeprecatedMetric, format!("the metric `{full}` is deprecated")),
+        };
+        let fault = Diagnostic::new(code, span, message);
+        faults.push(match deprecated.get("use").and_then(Node::text) {
+            Some(other) => fault.with_help(format!("use `{other}`")),
+            None => fault.with_help("use another metric"),
+        });
     }
 
     /// Returns the formulas that are computed from metrics, each with its index if it is a definition.

@@ -16,6 +16,7 @@ mod expand;
 mod formulas;
 mod graph;
 mod keys;
+mod non_additive;
 mod period_range;
 mod request;
 mod rows;

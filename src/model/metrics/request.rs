@@ -8,7 +8,7 @@ use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::keys::{MODEL, OVER_SETS, STEP};
-use crate::load::{Loader, SpannedText, Step};
+use crate::load::{Loader, SpannedText, SpecKind, Step};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -54,6 +54,7 @@ pub struct ModelOverSets<'y> {
     pub order_by: Option<Vec<MetricFormula>>,
     pub partition_by: Option<Vec<MetricFormula>>,
     pub span: Span,
+    pub kind: SpecKind,
 }
 
 /// Returns the first step of a spec if the step reads metric sets.
@@ -126,6 +127,7 @@ pub fn read_model<'y>(
         order_by: step_node.get("order_by").map(|_| Vec::new()),
         partition_by: step_node.get("partition_by").map(|_| Vec::new()),
         span: step_node.get("metrics").map_or(root.span, |node| node.span),
+        kind: SpecKind::OverSets,
     };
     for formula in definitions {
         match formula.role {

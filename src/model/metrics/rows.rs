@@ -12,6 +12,7 @@ use super::step_text::{DefinitionText, PlacedText, StepText, node_text};
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
+use crate::load::SpecKind;
 use crate::yaml::Node;
 
 /// Names of columns and dimensions that a step over a set uses.
@@ -72,7 +73,7 @@ impl ModelOverSets<'_> {
                 file,
                 span: node.span,
             }),
-            joins: used_joins(compiler, of, &used).into_iter().map(|join| join_text(join, file)).collect(),
+            joins: used_joins(compiler, of, self.kind, &used).into_iter().map(|join| join_text(join, file)).collect(),
             filter: self.filter_text(set, keys, bounds),
             group_by: keys.iter().map(|key| key.entry.clone()).collect(),
             definitions: definitions.collect(),
@@ -151,7 +152,7 @@ impl ModelOverSets<'_> {
 }
 
 /// Returns a name as a formula would use it.
-fn name_use(text: &str) -> NameUse {
+pub fn name_use(text: &str) -> NameUse {
     let (qualifier, name) = text.rsplit_once('.').map_or((None, text), |(q, name)| (Some(q.to_owned()), name));
     NameUse {
         range: 0..0,
@@ -161,7 +162,7 @@ fn name_use(text: &str) -> NameUse {
 }
 
 /// Returns the joins that the used columns need. An inner join filters rows, so it is always needed.
-fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, used: &NamesUsed) -> Vec<&'s Node> {
+fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used: &NamesUsed) -> Vec<&'s Node> {
     let joins: Vec<&Node> = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter().collect();
     let known = |text: &str| RelationReference::read(text).and_then(|from| known_relation(&compiler.options, &from));
     let from = set.root.get("from").and_then(Node::text).and_then(known);
@@ -179,7 +180,8 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, used: &NamesUsed) -> 
             }
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
-        let is_inner = join.get("type").and_then(Node::text) == Some("inner");
+        // The set has the tests of all its joins.
+        let is_inner = kind == SpecKind::WholeSet || join.get("type").and_then(Node::text) == Some("inner");
         is_needed[place] = is_inner || columns.iter().any(is_column);
         if is_needed[place] {
             // Conditions are rarely long, so words are enough to find the relations that they name.

@@ -243,8 +243,8 @@ pub fn union_step(keys: &ModelKeys, span: crate::span::Span, names: &[String]) -
     }
 }
 
-/// Returns the definition of a set's aggregate in the step over the set's rows.
-pub fn aggregates_of(columns: &ModelColumns, set: usize) -> Vec<DefinitionText> {
-    let own = columns.aggregates.iter().filter(|aggregate| aggregate.set == set);
+/// Returns the definitions of the aggregates in the step over a group of rows.
+pub fn aggregates_of(columns: &ModelColumns, group: usize) -> Vec<DefinitionText> {
+    let own = columns.aggregates.iter().filter(|aggregate| aggregate.group == group);
     own.map(|aggregate| aggregate.text.clone()).collect()
 }

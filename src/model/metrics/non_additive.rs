@@ -1,0 +1,199 @@
+//! Metrics that must not add rows of different times, such as balances: only the last or first rows of each group
+//! are aggregated.
+
+use super::formulas::{MetricFormula, NameUse};
+use super::graph::{MetricId, SetName};
+use super::keys::SetKey;
+use super::request::ModelOverSets;
+use super::rows::name_use;
+use super::spelled::SpelledText;
+use super::step_text::{DefinitionText, PlacedText, StepText};
+use crate::yaml::Node;
+use std::ops::Range;
+
+/// Which rows of a group are aggregated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NonAdditive {
+    pub over: String,
+    pub takes_last: bool,
+    pub per: Vec<String>,
+}
+
+/// Rows that metrics aggregate: those of a set, or the last or first of each group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowGroup {
+    pub set: usize,
+    pub rule: Option<NonAdditive>,
+}
+
+impl ModelOverSets<'_> {
+    /// Returns the rows that the aggregates of a metric read.
+    pub fn row_group(&self, id: MetricId) -> RowGroup {
+        let set = &self.sets[id.0];
+        let rule = set.properties(&set.definitions[id.1].name).and_then(|it| it.get("non_additive"));
+        let rule = rule.and_then(|rule| {
+            let per = rule.get("per").map_or_else(Vec::new, |per| match per.text() {
+                Some(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+                None => per.texts(),
+            });
+            Some(NonAdditive {
+                over: rule.get("over").and_then(Node::text)?.to_owned(),
+                takes_last: rule.get("take").and_then(Node::text) != Some("first"),
+                per,
+            })
+        });
+        RowGroup { set: id.0, rule }
+    }
+
+    /// Returns the groups of rows that the needed metrics read. A model without aggregates reads the rows of its sets.
+    pub fn row_groups(&self, needed: &[MetricId]) -> Vec<RowGroup> {
+        let mut groups: Vec<RowGroup> = Vec::new();
+        for id in needed {
+            if self.sets[id.0].sets.is_empty() && !self.formula(*id).aggregates.is_empty() {
+                let group = self.row_group(*id);
+                if !groups.contains(&group) {
+                    groups.push(group);
+                }
+            }
+        }
+        if groups.is_empty() {
+            groups.extend(self.sets_with_rows().map(|set| RowGroup { set, rule: None }));
+        }
+        groups.sort_by_key(|group| (group.set, group.rule.is_some()));
+        groups
+    }
+
+    /// Returns the replacements of qualified names in a formula that reads a step instead of the relations of a set.
+    pub fn flat_names(&self, id: MetricId, within: &Range<usize>) -> Vec<(Range<usize>, SpelledText)> {
+        let formula = self.formula(id);
+        if self.row_group(id).rule.is_none() {
+            return Vec::new();
+        }
+        let file = id.0 as u16 + 1;
+        let names = formula.names.iter().filter(|name| within.start <= name.range.start && name.range.end <= within.end);
+        let is_column = |name: &&NameUse| {
+            name.qualifier.is_some() && self.resolve_in_set(id.0, &formula.name, name) == SetName::Column
+        };
+        let flat = names.filter(is_column).map(|name| {
+            let mut text = SpelledText::default();
+            text.write(&flat_name(name), file, formula.file_span(&name.range));
+            (name.range.clone(), text)
+        });
+        flat.collect()
+    }
+
+    /// Divides a grouped step over the rows of a set into a step that finds the last or first rows of each group, and
+    /// one that aggregates them.
+    pub fn with_rule(
+        &self,
+        (set, rule): (usize, &NonAdditive),
+        formulas: &[&MetricFormula],
+        keys: &[SetKey],
+        grouped: StepText,
+    ) -> [StepText; 2] {
+        let file = set as u16 + 1;
+        let columns: Vec<String> = grouped.definitions.iter().map(|definition| definition.name.clone()).collect();
+        let place = self.span;
+        let generated = |text: &str| PlacedText {
+            text: text.to_owned(),
+            file,
+            span: place,
+        };
+        let mut rows = StepText {
+            name: self.free_step_name(&format!(
+                "{}_with_{}_{}",
+                self.sets[set].name,
+                if rule.takes_last { "last" } else { "first" },
+                flat_name(&name_use(&rule.over))
+            )),
+            ..grouped.clone()
+        };
+        rows.group_by = Vec::new();
+        rows.definitions.retain(|definition| self.is_row_level(set, keys, definition));
+        let mut kept: Vec<String> = Vec::new();
+        let mut flatten = |name: &NameUse, rows: &mut StepText| {
+            let flat = flat_name(name);
+            if rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&flat)) || kept.contains(&flat) {
+                return;
+            }
+            match &name.qualifier {
+                None => kept.push(flat),
+                Some(qualifier) => rows.definitions.push(definition(&flat, &format!("{qualifier}.{}", name.name), file, place)),
+            }
+        };
+        for formula in formulas {
+            let used = formula.names.iter();
+            used.filter(|name| self.resolve_in_set(set, &formula.name, name) == SetName::Column)
+                .for_each(|name| flatten(name, &mut rows));
+        }
+        for name in std::iter::once(&rule.over).chain(&rule.per) {
+            let name = name_use(name);
+            if self.resolve_in_set(set, "", &name) == SetName::Column {
+                flatten(&name, &mut rows);
+            }
+        }
+        let mut key_names: Vec<String> = Vec::new();
+        for key in keys {
+            let name = crate::plan::key_name(&key.entry.text);
+            if key.definition.is_none() && key.entry.text != name {
+                rows.definitions.push(definition(&name, &key.entry.text, 0, key.entry.span));
+            } else if key.definition.is_none() && !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&name)) {
+                flatten(&name_use(&name), &mut rows);
+            }
+            key_names.push(name);
+        }
+        let over = flat_name(&name_use(&rule.over));
+        let (first, function) = if rule.takes_last { ("last", "MAX") } else { ("first", "MIN") };
+        let found = format!("{first}_{over}");
+        rows.definitions.push(definition(&found, &format!("{function}({over}:{over})"), file, place));
+        let per = rule.per.iter().map(|name| flat_name(&name_use(name)));
+        rows.partition_by = Some(key_names.iter().cloned().chain(per).map(|name| generated(&name)).collect());
+        rows.keep = Some(kept).filter(|kept| !kept.is_empty());
+        let mut filter = SpelledText::default();
+        filter.write(&format!("{over} = {found}"), file, place);
+        let names: Vec<String> = rows.definitions.iter().map(|it| it.name.to_lowercase()).collect();
+        let step = StepText {
+            name: grouped.name.clone(),
+            filter: Some(filter),
+            group_by: key_names.iter().map(|name| generated(name)).collect(),
+            definitions: grouped
+                .definitions
+                .into_iter()
+                .zip(columns)
+                .filter(|(_, name)| !names.contains(&name.to_lowercase()))
+                .map(|(definition, _)| definition)
+                .collect(),
+            ..StepText::default()
+        };
+        [rows, step]
+    }
+
+    /// Returns whether a definition of a step over a set's rows is a key or dimension.
+    fn is_row_level(&self, set: usize, keys: &[SetKey], definition: &DefinitionText) -> bool {
+        let is_key = keys.iter().filter_map(|key| key.definition.as_ref()).any(|key| key.name == definition.name);
+        let of = &self.sets[set];
+        let is_dimension = of.position(&definition.name).is_some_and(|place| !of.is_metric(&of.definitions[place]));
+        is_key || is_dimension
+    }
+}
+
+/// Returns the name of a column after the relations of a set are joined.
+fn flat_name(name: &NameUse) -> String {
+    match &name.qualifier {
+        Some(qualifier) => format!("{qualifier}_{}", name.name),
+        None => name.name.clone(),
+    }
+}
+
+fn definition(name: &str, formula: &str, file: u16, span: crate::span::Span) -> DefinitionText {
+    let mut text = SpelledText::default();
+    text.write(formula, file, span);
+    DefinitionText {
+        name: name.to_owned(),
+        formula: text,
+        description: None,
+        keys: Vec::new(),
+        file,
+        span,
+    }
+}
