@@ -296,6 +296,8 @@ fn selection_graph(
         (node.name, node.kind, node.package) = (model.name.clone(), "model".to_owned(), package.clone());
         (node.tags, node.config) = (model.tags.clone(), model.config.clone());
         node.parents = model.reads.iter().filter_map(parent).collect();
+        let compiled = model.built.as_ref().map(|built| &built.compiled);
+        node.metrics = compiled.map_or_else(Vec::new, |compiled| compiled.metrics_read().to_vec());
         nodes.push(node);
     }
     let mut ids = vec![String::new(); models.len()];

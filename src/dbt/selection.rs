@@ -26,6 +26,8 @@ pub struct SelectableNode {
     pub tags: Vec<String>,
     /// Configuration of the node, with values as text.
     pub config: Vec<(String, String)>,
+    /// Metrics of metric sets that the node reads, as `set.metric`.
+    pub metrics: Vec<String>,
     /// Indexes of the nodes that the node reads.
     pub parents: Vec<usize>,
     /// Differences from the node in an earlier manifest. `None` if there is no earlier manifest.
@@ -78,6 +80,7 @@ pub const METHODS: &[&str] = &[
     "fqn",
     "group",
     "metric",
+    "metric_set",
     "package",
     "path",
     "resource_type",
@@ -309,6 +312,8 @@ fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bo
         "group" | "access" => is_said(method),
         // Matches `source:raw.orders` and `source:raw`, optionally with the package as a prefix.
         "source" => node.kind == "source" && is_source(&node.fqn, &node.package, value),
+        "metric" if node.metrics.iter().any(|metric| is_like(metric, value)) => true,
+        "metric_set" => node.metrics.iter().any(|metric| metric.split_once('.').is_some_and(|(set, _)| is_like(set, value))),
         kind => node.kind == kind && (is_like(&node.name, value) || is_named(node, value)),
     }
 }
@@ -438,6 +443,7 @@ mod tests {
             paths: vec![path.to_owned()],
             tags: owned(tags),
             config: vec![("materialized".to_owned(), "view".to_owned())],
+            metrics: Vec::new(),
             parents: parents.to_vec(),
             change: None,
         }

@@ -59,6 +59,7 @@ fn selectable_node(manifest: &Manifest, node: &ManifestNode) -> selection::Selec
         paths: paths.map(ToString::to_string).collect(),
         tags: owned(&node.tags),
         config: config.chain(said).collect(),
+        metrics: Vec::new(),
         parents: node.depends_on.iter().filter_map(|id| manifest.index_of(id)).collect(),
         change: None,
     }

@@ -78,7 +78,8 @@ impl Compiler {
                 compiled.tables = inner.tables;
                 compiled.columns_read = inner.columns_read;
                 compiled.known_relations = inner.known_relations;
-                tests = inner.model.map_or_else(Vec::new, |model| model.tests);
+                let model = inner.model.filter(|_| set.sets.is_empty());
+                tests = model.map_or_else(Vec::new, |model| model.tests);
             }
         }
         compiled.metric_set = Some((Arc::new(set), tests));

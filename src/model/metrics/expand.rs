@@ -439,7 +439,7 @@ pub fn probe_text(set: &MetricSet) -> String {
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
     keys.extend(dimensions.map(|formula| quoted(&formula.name)));
     format!(
-        "model: {}\nmetrics: [{}.*]\ngroup_by: [{}]\n",
+        "model: {}_metrics\nmetrics: [{}.*]\ngroup_by: [{}]\n",
         set.name,
         set.name,
         keys.join(", ")
