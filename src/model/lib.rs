@@ -182,6 +182,8 @@ pub struct CompiledSpec {
     pub(crate) sets: Vec<String>,
     /// Metrics that the model reads, as `set.metric`.
     pub(crate) metrics_read: Vec<String>,
+    /// Columns that are computed from metrics, each with all these metrics.
+    pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Number of metric sets with rows that the model reads.
     pub(crate) sets_read: usize,
     pub(crate) metric_set: Option<(Arc<metrics::MetricSet>, Vec<ModelTest>)>,
@@ -277,6 +279,7 @@ impl CompiledSpec {
             is_over_sets: false,
             sets: Vec::new(),
             metrics_read: Vec::new(),
+            metrics_of_columns: Vec::new(),
             sets_read: 0,
             metric_set: None,
             diagnostics,
@@ -345,6 +348,25 @@ impl CompiledSpec {
     #[must_use]
     pub fn metrics_read(&self) -> &[String] {
         &self.metrics_read
+    }
+
+    /// Returns the columns that are computed from a metric (`orders.revenue`) or from any metric of a set (`orders`),
+    /// directly or through other metrics.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT()\n  twice = n * 2\n";
+    /// let texts = [set, "model: m\nmetrics: [o.twice]\n"].map(|text| SpecText { text, path: None });
+    /// let compiled = &Compiler::default().compile_specs(&texts)[1];
+    /// assert_eq!(compiled.columns_of_metric("o.n").collect::<Vec<_>>(), ["twice"]);
+    /// ```
+    pub fn columns_of_metric<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
+        let is_meant = move |metric: &String| match name.contains('.') {
+            true => metric.eq_ignore_ascii_case(name),
+            false => metric.split_once('.').is_some_and(|(set, _)| set.eq_ignore_ascii_case(name)),
+        };
+        let columns = self.metrics_of_columns.iter();
+        columns.filter(move |(_, metrics)| metrics.iter().any(is_meant)).map(|(column, _)| column.as_str())
     }
 
     /// Returns the number of metric sets with rows that the model reads. 0 if the spec reads no metric sets.

@@ -14,7 +14,15 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     // Do not free the memory, because the process ends after this command. The `impact` command skips this step too.
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
-    let target = graph.resolve_target(&args.name).map_err(name_failure)?;
+    let target = match (graph.resolve_target(&args.name), known.columns_of_metric(&args.name)) {
+        (Err(_), Some(columns)) if columns.len() == 1 => graph.resolve_target(&columns[0]),
+        (Err(_), Some(columns)) => {
+            let message = format!("`{}` is part of {} columns", args.name, columns.len());
+            return Err(Failure::new(Exit::Faulty, message).with_help(format!("name one of {}", columns.join(", "))));
+        }
+        (target, _) => target,
+    };
+    let target = target.map_err(name_failure)?;
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
     let (root, up, down, notes) = graph.graph_around(&target, depth, !args.down, !args.up);
     known.cache_lineage(&graph);

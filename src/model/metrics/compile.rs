@@ -35,6 +35,7 @@ impl Compiler {
         compiled.sets_read = expansion.sets_read;
         compiled.sets = expansion.sets.iter().map(|set| set.name.clone()).collect();
         compiled.metrics_read = expansion.metrics;
+        compiled.metrics_of_columns = expansion.metrics_of_columns;
         compiled.expanded = Some(expansion.text.text);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);

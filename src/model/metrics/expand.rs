@@ -29,6 +29,8 @@ pub struct Expansion {
     pub span: Span,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
+    /// Columns that are computed from metrics, each with all these metrics.
+    pub metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Number of sets with rows that the model reads. Only over one set is the text a spec that a person could write.
     pub sets_read: usize,
 }
@@ -101,6 +103,7 @@ pub fn expand(
         sets: model.sets.clone(),
         span: model.span,
         metrics,
+        metrics_of_columns: model.metrics_of_columns(&keys.names),
         sets_read: if is_single { 1 } else { used.len().max(2) },
     })
 }
@@ -133,6 +136,20 @@ impl ModelOverSets<'_> {
             .zip(self.keys.iter().map(|key| crate::plan::key_name(&key.text)))
             .flat_map(|(one, other)| [one, other])
             .collect()
+    }
+
+    /// Returns each column that is computed from metrics, with all these metrics.
+    fn metrics_of_columns(&self, keys: &[String]) -> Vec<(String, Vec<String>)> {
+        let names = |first: &[MetricId]| {
+            let all = self.needed_metrics(first, &mut Vec::new());
+            all.iter().map(|id| format!("{}.{}", self.sets[id.0].name, self.formula(*id).name)).collect()
+        };
+        let listed = self.listed.iter().map(|listed| (listed.name.clone(), names(&[(listed.set, listed.metric)])));
+        let defined = (0..self.definitions.len()).map(|place| {
+            let first = self.metrics_of_definition(place, keys);
+            (self.definitions[place].name.clone(), names(&first))
+        });
+        listed.chain(defined).collect()
     }
 
     /// Reports definitions with the name of a metric, and columns with the same name.

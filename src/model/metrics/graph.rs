@@ -213,6 +213,26 @@ impl ModelOverSets<'_> {
         metrics
     }
 
+    /// Returns the metrics that a definition of the model names, also through other definitions.
+    pub fn metrics_of_definition(&self, place: usize, keys: &[String]) -> Vec<MetricId> {
+        let mut seen = vec![false; self.definitions.len()];
+        let mut stack = vec![place];
+        let mut metrics = Vec::new();
+        while let Some(place) = stack.pop() {
+            if std::mem::replace(&mut seen[place], true) {
+                continue;
+            }
+            for name in &self.definitions[place].names {
+                match self.resolve_in_model(Some(place), name, Span::default(), keys) {
+                    Ok(ModelName::Metric(id)) => metrics.push(id),
+                    Ok(ModelName::Definition(used)) => stack.push(used),
+                    _ => {}
+                }
+            }
+        }
+        metrics
+    }
+
     /// Warns about a metric that its set marks as deprecated. From the date `until` on, the use is an error.
     pub fn check_deprecated(&self, id: MetricId, span: Span, today: Option<&str>, faults: &mut Vec<Diagnostic>) {
         let set = &self.sets[id.0];

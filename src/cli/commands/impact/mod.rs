@@ -39,7 +39,12 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             if !args.selection.is_everything() {
                 names.extend(Generation::selected_model_names(session, &args.selection)?);
             }
-            (change_starts(&graph, &names, change)?, Vec::new())
+            // A name of dbt or of a model takes precedence over the name of a metric.
+            let names = names.iter().flat_map(|name| match graph.resolve_target(name) {
+                Ok(_) => vec![name.clone()],
+                Err(_) => known.columns_of_metric(name).unwrap_or_else(|| vec![name.clone()]),
+            });
+            (change_starts(&graph, &names.collect::<Vec<_>>(), change)?, Vec::new())
         }
     };
     let impact = ManuallyDrop::new(formulac::impact::compute_impact(&graph, &starts, &known.status));
