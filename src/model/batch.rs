@@ -10,7 +10,7 @@ use super::load::SpecKind;
 use super::graph::{self, ModelRead};
 use super::metrics::{MetricSet, expand, is_metric_set, read_set, step_over_sets};
 use crate::compiler::Compiler;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{self, Code, Diagnostic};
 use crate::parallel;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -77,7 +77,7 @@ impl Compiler {
         done: impl Fn() + Sync,
     ) -> Vec<CompiledSpec> {
         let mut compiler = self.clone();
-        compiler.add_metric_sets(specs);
+        let sets = compiler.add_metric_sets(specs);
         let heads = parallel::map_range(specs.len(), |number| compiler.batch_head(specs[number]));
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
         for (number, head) in heads.iter().enumerate() {
@@ -116,6 +116,7 @@ impl Compiler {
         for circle in &order.circles {
             report_cycle(circle, &heads, &mut all);
         }
+        report_same_sets(specs, &sets, &mut all);
         all.truncate(count);
         move_set_tests(&mut all);
         let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
@@ -185,16 +186,19 @@ impl Compiler {
         (name, loaded.as_ref().map(graph::model_reads).unwrap_or_default())
     }
 
-    /// Adds the metric sets among the specs.
-    fn add_metric_sets(&mut self, specs: &[SpecText<'_>]) {
-        for spec in specs.iter().filter(|spec| spec.text.contains("metric_set")) {
+    /// Adds the metric sets among the specs. Returns the index and lower-case name of each.
+    fn add_metric_sets(&mut self, specs: &[SpecText<'_>]) -> Vec<(usize, String)> {
+        let mut found = Vec::new();
+        for (number, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.text.contains("metric_set")) {
             let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
             if let Some(root) = file.root().filter(|root| is_metric_set(root))
                 && let (Some(set), _) = read_set(self, root, spec.text, spec.path)
             {
+                found.push((number, set.name.to_lowercase()));
                 self.add_metric_set(set);
             }
         }
+        found
     }
 
     fn add_metric_set(&mut self, set: MetricSet) {
@@ -240,6 +244,26 @@ fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
     needed
 }
 
+/// Reports metric sets with the same name. `sets` contains the index and lower-case name of each set.
+fn report_same_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut [Option<CompiledSpec>]) {
+    let mut by_name: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
+    for (number, name) in sets {
+        by_name.entry(name).or_default().push(*number);
+    }
+    for numbers in by_name.values().filter(|numbers| numbers.len() > 1) {
+        for number in numbers {
+            let Some(spec) = all.get_mut(*number).and_then(Option::as_mut) else { continue };
+            let Some((set, _)) = &spec.metric_set else { continue };
+            let message = format!("two metric sets are named `{}`", set.name);
+            let other = numbers.iter().find(|other| *other != number).and_then(|other| specs.get(*other)?.path);
+            let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
+            let fault = Diagnostic::new(Code::SameModelTwice, set.name_span, message);
+            spec.diagnostics.push(fault.with_help(format!("rename one of them{other}")));
+            diag::sort(&mut spec.diagnostics);
+        }
+    }
+}
+
 /// Moves the tests of each metric set to the first model, by name, that reads the set, so that they are written once.
 fn move_set_tests(all: &mut [Option<CompiledSpec>]) {
     let tested: Vec<(String, Vec<ModelTest>)> = all
@@ -280,7 +304,7 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
                 .with_help("change one of them to read the inputs of the others instead"),
         );
         (compiled.query, compiled.model) = (None, None);
-        crate::diag::sort(&mut compiled.diagnostics);
+        diag::sort(&mut compiled.diagnostics);
     }
 }
 

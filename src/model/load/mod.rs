@@ -160,7 +160,7 @@ pub(super) struct Loader<'y, 'd> {
     pub(crate) source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
     pub(crate) cut: Vec<Span>,
-    kind: SpecKind,
+    pub(crate) kind: SpecKind,
 }
 
 impl<'y, 'd> Loader<'y, 'd> {

@@ -27,6 +27,7 @@ impl<'y> Loader<'y, '_> {
         }
         if !at_top {
             match self.kind {
+                SpecKind::OverSets if node.get("metrics").is_some() => self.check_keys(node, &[&OVER_SETS, &STEP]),
                 SpecKind::Written => self.check_keys(node, &[&STEP]),
                 _ => self.check_keys(node, &[&EXPANDED, &STEP]),
             }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::formulas::MetricFormula;
+use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, ModelName, SetName};
 use super::keys::ModelKeys;
 use super::non_additive::RowGroup;
@@ -12,7 +12,6 @@ use super::request::ModelOverSets;
 use super::spelled::SpelledText;
 use super::step_text::DefinitionText;
 use crate::diag::{Code, Diagnostic};
-use crate::Level;
 use crate::span::Span;
 
 /// Order and partition of the windows in a stage.
@@ -30,14 +29,29 @@ pub enum WindowRows {
 #[derive(Clone, Debug)]
 pub struct MetricColumn {
     pub text: DefinitionText,
-    /// Columns that the formula reads.
-    pub uses: Vec<usize>,
+    /// Columns that the formula reads, each with the bytes of the formula that name it.
+    pub uses: Vec<ColumnUse>,
+    /// Formula of the column, with replacements for some of its names. `text` contains the result. `None` if the formula
+    /// is generated.
+    source: Option<(MetricFormula, Vec<Replacement>)>,
+    /// Whether the formula aggregates rows, so that only the step over the rows can compute it.
+    pub aggregates: bool,
     pub windows: Option<WindowRows>,
     /// First stage that can compute the column. Stage 0 aggregates the rows.
     pub stage: usize,
     /// Position among the columns of the model. `None` if the column is only used by others.
     pub place: Option<usize>,
 }
+
+/// Column that a formula reads, and the bytes of the formula that name it.
+#[derive(Clone, Debug)]
+pub struct ColumnUse {
+    pub column: usize,
+    range: Range<usize>,
+}
+
+/// Bytes of a formula, and the text that replaces them.
+type Replacement = (Range<usize>, SpelledText);
 
 /// Aggregate of a set's rows, for a model over several sets.
 #[derive(Clone, Debug)]
@@ -55,8 +69,8 @@ pub struct ModelColumns {
     /// Column of each metric that is not written in place.
     metrics: FxHashMap<MetricId, usize>,
     definitions: FxHashMap<usize, usize>,
-    /// Formulas that are written where the metric is used, in brackets if necessary.
-    in_place: FxHashMap<MetricId, SpelledText>,
+    /// Columns whose formulas are written into other formulas.
+    moved: Vec<usize>,
     taken: FxHashSet<String>,
 }
 
@@ -71,7 +85,6 @@ pub struct ColumnBuilder<'m> {
     pub faults: Vec<Diagnostic>,
     /// Groups of rows that the aggregates read.
     pub groups: Vec<RowGroup>,
-    uses: FxHashMap<MetricId, usize>,
     needed: Vec<MetricId>,
 }
 
@@ -88,7 +101,6 @@ impl<'m> ColumnBuilder<'m> {
             columns,
             faults: Vec::new(),
             groups,
-            uses: model.count_uses(needed, &keys.names),
             needed: needed.to_vec(),
         }
     }
@@ -102,6 +114,7 @@ impl<'m> ColumnBuilder<'m> {
             self.add_definition(place);
         }
         self.mark_outputs();
+        self.write_in_place();
     }
 
     /// Returns a name that no other column has.
@@ -155,14 +168,14 @@ impl<'m> ColumnBuilder<'m> {
             };
             self.faults.push(Diagnostic::new(Code::MetricWindow, span, message).with_help(help));
         }
-        let mut replaced: Vec<(Range<usize>, SpelledText)> = Vec::new();
+        let mut replaced: Vec<Replacement> = Vec::new();
         let mut uses = Vec::new();
         if !self.is_single && self.model.sets[id.0].sets.is_empty() {
             self.add_aggregates(id, &mut replaced, &mut uses);
         } else if self.is_single {
             replaced = self.model.flat_names(id, &(0..formula.text.len()));
         }
-        let within = |range: &Range<usize>, all: &[(Range<usize>, SpelledText)]| {
+        let within = |range: &Range<usize>, all: &[Replacement]| {
             all.iter().any(|(of, _)| of.start <= range.start && range.end <= of.end)
         };
         for name in &formula.names {
@@ -170,49 +183,32 @@ impl<'m> ColumnBuilder<'m> {
                 continue;
             }
             if let SetName::Metric(used) = self.model.resolve_in_set(id.0, &formula.name, name) {
-                let place = formula.file_span(&name.range);
-                replaced.extend(self.reference(used, name.qualifier.is_some(), &name.name, (file, place), &mut uses)
-                    .map(|text| (name.range.clone(), text)));
+                let text = self.reference(used, name, (file, formula.file_span(&name.range)), &mut uses);
+                replaced.extend(text.map(|text| (name.range.clone(), text)));
             }
         }
         replaced.sort_by_key(|(range, _)| range.start);
         // A metric that is one aggregate is the aggregate's column.
-        if let ([(range, _)], [column]) = (replaced.as_slice(), uses.as_slice())
+        if let ([(range, _)], [used]) = (replaced.as_slice(), uses.as_slice())
             && *range == (0..formula.text.len())
-            && self.columns.all[*column].text.span == formula.span
+            && self.columns.all[used.column].text.span == formula.span
         {
-            self.columns.metrics.insert(id, *column);
-            return self.describe(*column, formula);
+            self.columns.metrics.insert(id, used.column);
+            return self.describe(used.column, formula);
         }
         let windows = self.window_rows(formula, false);
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
             self.split_totals(formula, (file, id.0), &mut replaced, &mut uses);
         }
-        let text = formula.spell(file, &replaced);
-        if self.can_write_in_place(id, windows, &text) {
-            let mut bracketed = SpelledText::default();
-            let (open, close) = if formula.is_operation { ("(", ")") } else { ("", "") };
-            bracketed.write(open, file, formula.span);
-            bracketed.append(&text, 0);
-            bracketed.write(close, file, formula.span);
-            self.columns.in_place.insert(id, bracketed);
-            return;
-        }
         let name = self.metric_column_name(id, &listed);
-        let stage = self.least_stage(&uses);
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
-            text: DefinitionText {
-                name,
-                formula: text,
-                description: formula.description.clone(),
-                keys: formula.keys.clone(),
-                file,
-                span: formula.span,
-            },
+            text: definition_text(name, formula.spell(file, &replaced), formula, file),
             uses,
+            source: Some((formula.clone(), replaced)),
+            aggregates: self.is_single && !formula.aggregates.is_empty(),
             windows,
-            stage,
+            stage: usize::from(!self.is_single),
             place: None,
         });
         self.columns.metrics.insert(id, column);
@@ -248,17 +244,6 @@ impl<'m> ColumnBuilder<'m> {
         name
     }
 
-    /// Returns the first stage that can compute a formula. A formula over a column that is not part of the model reads it
-    /// from an earlier step, which has to leave the column out in the end.
-    fn least_stage(&self, uses: &[usize]) -> usize {
-        let is_hidden = |column: &usize| {
-            let name = &self.columns.all[*column].text.name;
-            !self.model.listed.iter().any(|listed| listed.name.eq_ignore_ascii_case(name))
-                && !self.model.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(name))
-        };
-        usize::from(!self.is_single || uses.iter().any(is_hidden))
-    }
-
     /// Returns whether a formula of a set reads a column or dimension with this name.
     fn is_read_by_sets(&self, name: &str) -> bool {
         let metrics = self.needed.iter().map(|id| self.model.formula(*id));
@@ -270,52 +255,21 @@ impl<'m> ColumnBuilder<'m> {
         metrics.chain(others).any(|formula| formula.names.iter().any(|used| used.name.eq_ignore_ascii_case(name)))
     }
 
-    /// Returns whether the metric's formula is written where its name is used: once, and in a formula without windows.
-    fn can_write_in_place(&self, id: MetricId, windows: Option<WindowRows>, text: &SpelledText) -> bool {
-        let is_hidden = self.listed_as(id).is_empty();
-        is_hidden
-            && self.is_single
-            && windows.is_none()
-            && self.model.formula(id).level <= Level::Aggregate
-            && text.text.len() <= LONGEST_IN_PLACE
-            && !text.text.contains("//")
-            && self.uses.get(&id).copied() == Some(1)
-            && self.reader_has_no_windows(id)
-    }
-
-    fn reader_has_no_windows(&self, id: MetricId) -> bool {
-        let plain = |formula: &MetricFormula| !formula.is_ordered && !formula.is_ranked && formula.totals.is_empty();
-        let model = self.model;
-        for reader in &self.needed {
-            let formula = model.formula(*reader);
-            let reads = |name| model.resolve_in_set(reader.0, &formula.name, name) == SetName::Metric(id);
-            if !plain(formula) && formula.names.iter().any(reads) {
-                return false;
-            }
-        }
-        let is_entry = |formula: &MetricFormula| model.order_by.iter().chain(&model.partition_by).flatten().any(|it| std::ptr::eq(it, formula));
-        model.model_formulas().all(|(own, formula)| {
-            let reads = |name| model.resolve_in_model(own, name, Span::default(), &self.keys.names) == Ok(ModelName::Metric(id));
-            (plain(formula) && !is_entry(formula)) || !formula.names.iter().any(reads)
-        })
-    }
-
     /// Returns the text of a reference to a metric. `None` if the name can stay as it is.
     fn reference(
         &self,
         id: MetricId,
-        is_qualified: bool,
-        written: &str,
+        written: &NameUse,
         (file, span): (u16, Span),
-        uses: &mut Vec<usize>,
+        uses: &mut Vec<ColumnUse>,
     ) -> Option<SpelledText> {
-        if let Some(text) = self.columns.in_place.get(&id) {
-            return Some(text.clone());
-        }
         let column = *self.columns.metrics.get(&id)?;
-        uses.push(column);
+        uses.push(ColumnUse {
+            column,
+            range: written.range.clone(),
+        });
         let name = &self.columns.all[column].text.name;
-        if !is_qualified && name.eq_ignore_ascii_case(written) {
+        if written.qualifier.is_none() && name.eq_ignore_ascii_case(&written.name) {
             return None;
         }
         let mut text = SpelledText::default();
@@ -323,8 +277,100 @@ impl<'m> ColumnBuilder<'m> {
         Some(text)
     }
 
+    /// Writes formulas of columns that are not part of the model where they are used, if that is in one place. A formula
+    /// over other such columns reads them from an earlier step, which leaves them out in the end.
+    fn write_in_place(&mut self) {
+        let mut count: FxHashMap<usize, usize> = FxHashMap::default();
+        for used in self.columns.all.iter().flat_map(|column| &column.uses) {
+            *count.entry(used.column).or_default() += 1;
+        }
+        let readers = self.model.having.iter().chain(self.model.order_by.iter().chain(&self.model.partition_by).flatten());
+        for formula in readers {
+            for used in self.spelled_names(None, formula).1 {
+                *count.entry(used.column).or_default() += 2;
+            }
+        }
+        for reader in 0..self.columns.all.len() {
+            let column = &self.columns.all[reader];
+            let hidden = column.uses.iter().filter(|used| self.columns.all[used.column].place.is_none());
+            let hidden: Vec<ColumnUse> = hidden.cloned().collect();
+            if hidden.is_empty() {
+                continue;
+            }
+            let is_short = |used: &ColumnUse| {
+                let text = &self.columns.all[used.column].text.formula.text;
+                text.len() <= LONGEST_IN_PLACE && !text.contains("//")
+            };
+            let can_move = |used: &ColumnUse| {
+                let of = &self.columns.all[used.column];
+                count.get(&used.column) == Some(&1) && of.windows.is_none() && of.source.is_some() && is_short(used)
+            };
+            let is_free = self.is_single && column.windows.is_none() && column.stage == 0 && column.source.is_some();
+            if is_free && hidden.iter().all(can_move) {
+                self.move_into(reader, &hidden);
+            } else if !column.aggregates {
+                self.columns.all[reader].stage = column.stage.max(1);
+            }
+        }
+        let mut moved = std::mem::take(&mut self.columns.moved);
+        moved.sort_unstable();
+        self.remove_columns(&moved);
+    }
+
+    /// Writes the formulas of columns into the formula that reads them.
+    fn move_into(&mut self, reader: usize, used: &[ColumnUse]) {
+        let Some((formula, mut replaced)) = self.columns.all[reader].source.clone() else {
+            return;
+        };
+        let file = self.columns.all[reader].text.file;
+        let mut aggregates = self.columns.all[reader].aggregates;
+        for part in used {
+            let of = &self.columns.all[part.column];
+            aggregates |= of.aggregates;
+            let is_operation = of.source.as_ref().is_some_and(|(formula, _)| formula.is_operation);
+            let (open, close) = if is_operation { ("(", ")") } else { ("", "") };
+            let mut text = SpelledText::default();
+            text.write(open, of.text.file, of.text.span);
+            text.append(&of.text.formula, 0);
+            text.write(close, of.text.file, of.text.span);
+            replaced.retain(|(range, _)| *range != part.range);
+            replaced.push((part.range.clone(), text));
+            self.columns.moved.push(part.column);
+        }
+        replaced.sort_by_key(|(range, _)| range.start);
+        let inner: Vec<ColumnUse> = used.iter().flat_map(|part| self.columns.all[part.column].uses.clone()).collect();
+        let column = &mut self.columns.all[reader];
+        column.text.formula = formula.spell(file, &replaced);
+        column.source = Some((formula, replaced));
+        column.aggregates = aggregates;
+        column.uses.retain(|own| !used.iter().any(|part| part.column == own.column));
+        // The parts of a moved formula have no place of their own in this formula any more.
+        column.uses.extend(inner.into_iter().map(|inner| ColumnUse {
+            column: inner.column,
+            range: usize::MAX..usize::MAX,
+        }));
+    }
+
+    /// Removes columns, whose numbers must be sorted.
+    fn remove_columns(&mut self, removed: &[usize]) {
+        let number = |column: usize| column - removed.partition_point(|other| *other < column);
+        let mut place = 0;
+        self.columns.all.retain(|_| {
+            place += 1;
+            removed.binary_search(&(place - 1)).is_err()
+        });
+        for used in self.columns.all.iter_mut().flat_map(|column| &mut column.uses) {
+            used.column = number(used.column);
+        }
+        for numbers in [&mut self.columns.definitions] {
+            numbers.values_mut().for_each(|column| *column = number(*column));
+        }
+        self.columns.metrics.retain(|_, column| removed.binary_search(column).is_err());
+        self.columns.metrics.values_mut().for_each(|column| *column = number(*column));
+    }
+
     /// Adds the aggregates of a metric to the step over its set, and a column for each.
-    fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<(Range<usize>, SpelledText)>, uses: &mut Vec<usize>) {
+    fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<Replacement>, uses: &mut Vec<ColumnUse>) {
         let formula = self.model.formula(id);
         let file = id.0 as u16 + 1;
         let calls = formula.aggregates.clone();
@@ -360,11 +406,16 @@ impl<'m> ColumnBuilder<'m> {
             self.columns.all.push(MetricColumn {
                 text: definition(text),
                 uses: Vec::new(),
+                source: None,
+                aggregates: true,
                 windows: None,
                 stage: 0,
                 place: None,
             });
-            uses.push(column);
+            uses.push(ColumnUse {
+                column,
+                range: call.range.clone(),
+            });
             let mut text = SpelledText::default();
             text.write(&reference, file, span);
             replaced.push((call.range.clone(), text));
@@ -376,8 +427,8 @@ impl<'m> ColumnBuilder<'m> {
         &mut self,
         formula: &MetricFormula,
         (file, set): (u16, usize),
-        replaced: &mut Vec<(Range<usize>, SpelledText)>,
-        uses: &mut Vec<usize>,
+        replaced: &mut Vec<Replacement>,
+        uses: &mut Vec<ColumnUse>,
     ) {
         for range in &formula.totals {
             let inner: Vec<_> = replaced.iter().filter(|(of, _)| range.start <= of.start && of.end <= range.end).cloned().collect();
@@ -388,21 +439,21 @@ impl<'m> ColumnBuilder<'m> {
             replaced.retain(|(of, _)| of.start < range.start || of.end > range.end);
             replaced.push((range.clone(), text));
             let column = self.columns.all.len();
+            let mut text = definition_text(name, part, formula, file);
+            (text.description, text.keys) = (None, Vec::new());
             self.columns.all.push(MetricColumn {
-                text: DefinitionText {
-                    name,
-                    formula: part,
-                    description: None,
-                    keys: Vec::new(),
-                    file,
-                    span: formula.span,
-                },
+                text,
                 uses: uses.clone(),
+                source: None,
+                aggregates: false,
                 windows: Some(WindowRows::Whole),
                 stage: 0,
                 place: None,
             });
-            uses.push(column);
+            uses.push(ColumnUse {
+                column,
+                range: range.clone(),
+            });
         }
         replaced.sort_by_key(|(range, _)| range.start);
     }
@@ -442,37 +493,34 @@ impl<'m> ColumnBuilder<'m> {
         }
         // In stage 0, the name would hide a column that a formula of a set reads.
         let is_hiding = self.is_single && self.is_read_by_sets(&formula.name);
-        let stage = usize::from(is_hiding).max(self.least_stage(&uses));
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
-            text: DefinitionText {
-                name: formula.name.clone(),
-                formula: formula.spell(0, &replaced),
-                description: formula.description.clone(),
-                keys: formula.keys.clone(),
-                file: 0,
-                span: formula.span,
-            },
+            text: definition_text(formula.name.clone(), formula.spell(0, &replaced), formula, 0),
             uses,
+            source: Some((formula.clone(), replaced)),
+            aggregates: false,
             windows,
-            stage,
+            stage: usize::from(is_hiding || !self.is_single),
             place: None,
         });
         self.columns.definitions.insert(place, column);
     }
 
     /// Returns the replacements of the names in a formula of the model, and the columns that it reads.
-    pub fn spelled_names(&self, own: Option<usize>, formula: &MetricFormula) -> (Vec<(Range<usize>, SpelledText)>, Vec<usize>) {
+    pub fn spelled_names(&self, own: Option<usize>, formula: &MetricFormula) -> (Vec<Replacement>, Vec<ColumnUse>) {
         let mut replaced = Vec::new();
         let mut uses = Vec::new();
         for name in &formula.names {
             let span = formula.file_span(&name.range);
             match self.model.resolve_in_model(own, name, span, &self.keys.names) {
                 Ok(ModelName::Metric(id)) => {
-                    let text = self.reference(id, name.qualifier.is_some(), &name.name, (0, span), &mut uses);
+                    let text = self.reference(id, name, (0, span), &mut uses);
                     replaced.extend(text.map(|text| (name.range.clone(), text)));
                 }
-                Ok(ModelName::Definition(used)) => uses.extend(self.columns.definitions.get(&used)),
+                Ok(ModelName::Definition(used)) => uses.extend(self.columns.definitions.get(&used).map(|column| ColumnUse {
+                    column: *column,
+                    range: name.range.clone(),
+                })),
                 Ok(ModelName::Key(key)) => {
                     let output = &self.keys.names[key];
                     if name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
@@ -523,7 +571,9 @@ impl<'m> ColumnBuilder<'m> {
         (text.file, text.span) = (0, listed.span);
         self.columns.all.push(MetricColumn {
             text,
-            uses: vec![column],
+            uses: vec![ColumnUse { column, range: 0..0 }],
+            source: None,
+            aggregates: false,
             windows: None,
             stage: 1,
             place: None,
@@ -537,5 +587,16 @@ pub fn reference_text(name: &str) -> String {
     match crate::checks::is_plain_name(name) {
         true => name.to_owned(),
         false => format!("${{{name}}}"),
+    }
+}
+
+fn definition_text(name: String, text: SpelledText, formula: &MetricFormula, file: u16) -> DefinitionText {
+    DefinitionText {
+        name,
+        formula: text,
+        description: formula.description.clone(),
+        keys: formula.keys.clone(),
+        file,
+        span: formula.span,
     }
 }

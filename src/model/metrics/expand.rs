@@ -72,6 +72,9 @@ pub fn expand(
     let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
     builder.build();
     faults.append(&mut builder.faults);
+    if faults.iter().any(Diagnostic::is_error) {
+        return None;
+    }
     let with_since = !model.filters_since_last(&keys, &builder.columns);
     let bounds = |set: usize| model.period_filters(set, &keys.of_sets[set], keys.time, with_since);
     let steps = match builder.groups.as_slice() {

@@ -54,6 +54,8 @@ pub struct MetricFormula {
     /// Whether the formula needs parentheses to be an operand.
     pub is_operation: bool,
     pub level: Level,
+    /// Whether the formula, or one that it uses, has an error.
+    pub is_broken: bool,
     /// Whether a window of the formula depends on the order of rows.
     pub is_ordered: bool,
     /// Whether a window of the formula is ordered by its own argument, as RANK is.
@@ -144,6 +146,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
             names: names_used(ast, parsed, &formulas.text, within),
             is_operation: is_operation(ast.expr(parsed.body)),
             level: program.meta(checked.root).level,
+            is_broken: checked.failed || parsed.broken,
             is_ordered: false,
             is_ranked: false,
             totals: Vec::new(),

@@ -1,10 +1,11 @@
 //! Metrics that a model over metric sets needs, in the order of their dependencies.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::request::{ModelOverSets, unknown_metric};
 use crate::diag::{Code, Diagnostic};
+use crate::Level;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -201,7 +202,14 @@ impl ModelOverSets<'_> {
     pub fn metrics_named(&self, keys: &[String], faults: &mut Vec<Diagnostic>) -> Vec<(MetricId, Span)> {
         let mut metrics = Vec::new();
         for (own, formula) in self.model_formulas() {
-            for name in &formula.names {
+            // Names in an aggregate are columns, and the aggregate itself is reported.
+            let calls = &formula.aggregates;
+            let in_call = |name: &&NameUse| {
+                own.is_some()
+                    && formula.level < Level::Window
+                    && calls.iter().any(|call| call.range.start <= name.range.start && name.range.end <= call.range.end)
+            };
+            for name in formula.names.iter().filter(|name| !in_call(name)) {
                 let span = formula.file_span(&name.range);
                 match self.resolve_in_model(own, name, span, keys) {
                     Ok(ModelName::Metric(id)) => metrics.push((id, span)),
@@ -264,26 +272,5 @@ impl ModelOverSets<'_> {
         let definitions = definitions.map(|(place, formula)| (Some(place), formula));
         let orders = self.order_by.iter().chain(&self.partition_by).flatten();
         definitions.chain(self.having.iter().chain(orders).map(|formula| (None, formula)))
-    }
-
-    /// Counts how often the formulas of the sets and of the model use each metric.
-    pub fn count_uses(&self, needed: &[MetricId], keys: &[String]) -> FxHashMap<MetricId, usize> {
-        let mut uses: FxHashMap<MetricId, usize> = FxHashMap::default();
-        for id in needed {
-            let formula = self.formula(*id);
-            for name in &formula.names {
-                if let SetName::Metric(used) = self.resolve_in_set(id.0, &formula.name, name) {
-                    *uses.entry(used).or_default() += 1;
-                }
-            }
-        }
-        for (own, formula) in self.model_formulas() {
-            for name in &formula.names {
-                if let Ok(ModelName::Metric(id)) = self.resolve_in_model(own, name, Span::default(), keys) {
-                    *uses.entry(id).or_default() += 1;
-                }
-            }
-        }
-        uses
     }
 }

@@ -77,11 +77,10 @@ pub fn read_model<'y>(
     let at_top = std::ptr::eq(step_node, root);
     match at_top {
         true => loader.check_keys(root, &[&OVER_SETS, &MODEL, &STEP]),
-        false => {
-            loader.check_keys(root, &[&OVER_SETS, &MODEL]);
-            loader.check_keys(step_node, &[&OVER_SETS, &STEP]);
-        }
+        // The keys of the step are checked when it is read.
+        false => loader.check_keys(root, &[&OVER_SETS, &MODEL]),
     }
+    loader.kind = SpecKind::OverSets;
     for key in ["from", "joins", "keep", "columns"] {
         let Some(value) = step_node.get(key).or_else(|| root.get(key).filter(|_| key == "from")) else {
             continue;
@@ -108,6 +107,12 @@ pub fn read_model<'y>(
     let overrides = loader.list(step_node, "overrides").unwrap_or_default();
     let overrides = overrides.iter().map(|name| (name.text.to_owned(), name.span(source))).collect();
     let entries = metric_entries(&loader, step_node);
+    if let (true, Some(node)) = (entries.is_empty(), step_node.get("metrics")) {
+        loader.report(
+            Diagnostic::new(Code::NothingToSelect, node.span, "the list of metrics is empty")
+                .with_help("name metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all of a set"),
+        );
+    }
     let (definitions, mut found) = analyze(compiler, &step, source, &[], true);
     let broken = found.iter().any(|d| d.is_error() && (d.code().starts_with("F01") || d.code().starts_with("F02")));
     found.retain(|d| d.is_error() && (d.code().starts_with("F01") || d.code().starts_with("F02")));
@@ -266,6 +271,16 @@ impl ModelOverSets<'_> {
                 )
                 .with_help(format!("write `{set_name}.{present}`")),
             );
+        }
+        let broken = set.position(present).filter(|found| set.definitions[*found].is_broken);
+        if let Some(found) = broken {
+            let name = format!("{}.{}", set.name, set.definitions[found].name);
+            let file = set.path.as_deref().unwrap_or("the file of the set");
+            faults.push(
+                Diagnostic::new(Code::UnknownMetric, *span, format!("the formula of `{name}` has an error"))
+                    .with_help(format!("correct it in `{file}`; `formulac check` shows the error")),
+            );
+            return;
         }
         let Some(found) = set.position(present).filter(|found| set.is_metric(&set.definitions[*found])) else {
             faults.push(unknown_metric(set, metric, *span));

@@ -19,10 +19,10 @@ struct Stage {
 fn assign_stages(columns: &mut [MetricColumn]) -> Vec<Stage> {
     let mut stages = vec![Stage::default()];
     for place in 0..columns.len() {
-        let least = columns[place].uses.iter().map(|used| columns[*used].stage).max().unwrap_or(0);
+        let least = columns[place].uses.iter().map(|used| columns[used.column].stage).max().unwrap_or(0);
         let column = &mut columns[place];
-        let mut stage = least.max(column.stage);
-        if let Some(rows) = column.windows {
+        let mut stage = if column.aggregates { 0 } else { least.max(column.stage) };
+        if let (Some(rows), false) = (column.windows, column.aggregates) {
             while stages.get(stage).is_some_and(|it| it.windows.is_some_and(|other| other != rows)) {
                 stage += 1;
             }
@@ -57,7 +57,7 @@ impl<'m> StepWriter<'m> {
             formulas.as_ref().map(|formulas| {
                 let entry = |formula: &MetricFormula| {
                     let (replaced, uses) = builder.spelled_names(None, formula);
-                    ordered_by.extend(uses);
+                    ordered_by.extend(uses.iter().map(|used| used.column));
                     let direction = if formula.descending { " desc" } else { "" };
                     PlacedText {
                         text: format!("{}{direction}", formula.spell(0, &replaced).text),
@@ -71,7 +71,7 @@ impl<'m> StepWriter<'m> {
         let (order_by, partition_by) = (entries(&model.order_by), entries(&model.partition_by));
         let having = model.having.as_ref().map(|formula| {
             let (replaced, uses) = builder.spelled_names(None, formula);
-            let stage = uses.iter().map(|used| columns.all[*used].stage).max().unwrap_or(0);
+            let stage = uses.iter().map(|used| columns.all[used.column].stage).max().unwrap_or(0);
             (formula.spell(0, &replaced), stage)
         });
         Self {
