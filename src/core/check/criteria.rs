@@ -244,7 +244,7 @@ impl Lowerer<'_> {
                 span,
             )
         };
-        self.guard_null_key(node, compared, empty, span)
+        self.guard_null_key(node, compared.key, empty, span)
     }
 
     /// Aggregates the rows that satisfy all conditions: the rows of a group, or the rows of a window.
@@ -394,14 +394,14 @@ impl Lowerer<'_> {
                         _ => return false,
                     };
                     let whole = match self.program.window_frame(over) {
-                        WindowFrame::Partition => self.program.partition_keys(over).is_empty(),
+                        WindowFrame::Partition => true,
                         WindowFrame::Rows {
                             from: FrameBound::First,
                             to: FrameBound::Last,
                         } => true,
                         _ => function == internal::FIRST_VALUE,
                     };
-                    if !whole {
+                    if !whole || !self.program.partition_keys(over).is_empty() {
                         return false;
                     }
                 }

@@ -60,8 +60,8 @@ impl Lowerer<'_> {
             Lowering::Concat => self.lower_concat(args, span),
             Lowering::Offset => self.lower_offset(args, span),
             Lowering::PeriodOffset => self.lower_period_offset(args, span),
-            Lowering::First => self.lower_end(args[0], function, FrameBound::First, span),
-            Lowering::Last => self.lower_end(args[0], function, FrameBound::Last, span),
+            Lowering::First => self.lower_end(args, function, FrameBound::First, span),
+            Lowering::Last => self.lower_end(args, function, FrameBound::Last, span),
             Lowering::Row => self.lower_row(function, span),
             Lowering::Pivot | Lowering::PivotIndex | Lowering::PivotOffset | Lowering::PivotRow => {
                 self.lower_pivot(lowering, function, args, span)

@@ -478,7 +478,24 @@ impl Lowerer<'_> {
             return base;
         }
         let name = frame.text(self.source);
-        let found = match timeframe::find(name, self.scope.calendar, frame) {
+        let id = self.timeframe_call(base, name, frame, span);
+        let of = match self.program.node(base) {
+            Ir::Column(column) => NameTarget::Column(column),
+            Ir::Definition(definition) => NameTarget::Definition(definition),
+            _ => return id,
+        };
+        let is_key = self.names.keys.iter().any(|key| {
+            matches!(key, SymbolKey::Timeframe(base, frame) if *base == of && frame.text(self.source).eq_ignore_ascii_case(name))
+        });
+        if is_key {
+            self.program.meta_mut(id).reads_only_keys = true;
+        }
+        id
+    }
+
+    /// Builds the call that computes a timeframe. `at` is the position of the timeframe's name.
+    pub(super) fn timeframe_call(&mut self, base: IrId, name: &str, at: Span, span: Span) -> IrId {
+        let found = match timeframe::find(name, self.scope.calendar, at) {
             Ok(Some(found)) => found,
             Ok(None) => return base,
             Err(diagnostic) => {
@@ -501,17 +518,6 @@ impl Lowerer<'_> {
         }
         let id = self.apply_checked(found.function, &args, span, name);
         self.return_list(args);
-        let of = match self.program.node(base) {
-            Ir::Column(column) => NameTarget::Column(column),
-            Ir::Definition(definition) => NameTarget::Definition(definition),
-            _ => return id,
-        };
-        let is_key = self.names.keys.iter().any(|key| {
-            matches!(key, SymbolKey::Timeframe(base, frame) if *base == of && frame.text(self.source).eq_ignore_ascii_case(name))
-        });
-        if is_key {
-            self.program.meta_mut(id).reads_only_keys = true;
-        }
         id
     }
 

@@ -4,6 +4,7 @@
 //! declares, and `lower` checks and lowers each definition after the definitions that it uses. Each pass is a loop.
 
 mod branches;
+mod calendar_ranges;
 mod call;
 mod case_insensitive_text;
 mod cell_words;
@@ -161,6 +162,8 @@ pub struct CheckScope<'a> {
     pub roles: &'a [DefinitionRole],
     /// Whether windows have a sort order.
     pub ordered: bool,
+    /// For each source part, whether it is a sort key in descending order. Missing parts are not.
+    pub descending: &'a [bool],
     /// Whether `blanks: zero` is set.
     pub blank_zero: bool,
     /// Time zone in which instants are converted to wall-clock time. `None` for the session's time zone.
@@ -185,6 +188,10 @@ impl CheckScope<'_> {
             .iter()
             .find(|(column, _)| column.eq_ignore_ascii_case(name));
         given.map_or(Type::Unknown, |(_, ty)| *ty)
+    }
+
+    fn is_descending(&self, part: u32) -> bool {
+        self.descending.get(part as usize).copied().unwrap_or(false)
     }
 
     fn role(&self, part: u32) -> DefinitionRole {

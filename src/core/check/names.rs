@@ -9,7 +9,7 @@ use super::sheet_columns::SheetColumns;
 use super::symbols::{ColumnLookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
 use super::unresolved_names::{CANDIDATES, SEARCHES, describe_columns, list_names, no_column_diagnostic};
-use super::{CheckScope, Context, DefinitionRole, let_names, ranges};
+use super::{CheckScope, Context, DefinitionRole, calendar_ranges, let_names, ranges};
 use crate::Level;
 use crate::Type;
 use crate::ast::{Ast, Definition, Expr, ExprId};
@@ -188,6 +188,7 @@ pub(super) fn resolve(
     if ast.ranges && scope.sheet.is_some() {
         tabs::mark_tabs(ast, &mut names.targets);
     }
+    let mut reads_calendar = false;
     for (index, definition) in ast.definitions.iter().enumerate() {
         let role = scope.role(definition.part);
         let own = definition.name.map(|n| n.text(source));
@@ -213,6 +214,9 @@ pub(super) fn resolve(
                 Expr::Call(call) => {
                     let call = ast.call(call);
                     let target = resolver.resolve_function(call.name);
+                    if let NameTarget::Function(function) = target {
+                        reads_calendar |= calendar_ranges::uses_calendar(catalog::get(function), call.count);
+                    }
                     let counts = may_aggregate && !ast.ranges && !names.aggregates;
                     if let (NameTarget::Function(function), true) = (target, counts) {
                         let function = catalog::get(function);
@@ -251,6 +255,9 @@ pub(super) fn resolve(
     }
     if ast.ranges || !names.cell_ranges.is_empty() || scope.sheet.is_some_and(|sheet| sheet.pivot.is_some()) {
         ranges::resolve_ranges(ast, scope, names);
+    }
+    if reads_calendar {
+        calendar_ranges::add_key_uses(ast, scope, names);
     }
 }
 

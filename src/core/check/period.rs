@@ -19,11 +19,7 @@ impl Lowerer<'_> {
         };
         let (value, count, unit) = (values[0], values[1], values[2]);
         self.return_list(values);
-        let counted = self.literal_integer(count);
-        let Some(count) = counted else {
-            return self.report_non_constant(count, "PERIODOFFSET", "count", "PERIODOFFSET(x, -1, \"month\")");
-        };
-        let Some(unit) = self.resolve_unit(unit) else {
+        let Some((count, unit)) = self.period_arguments(count, unit) else {
             return self.add_error(span);
         };
         if count == 0 {
@@ -35,10 +31,7 @@ impl Lowerer<'_> {
         }
         self.settle_point(value);
         let ty = if meta.ty == Type::Point { Type::Float } else { meta.ty };
-        let (length, months) = unit.unit_length();
-        let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };
-        if count.unsigned_abs().saturating_mul(length.unsigned_abs()) > most.unsigned_abs() {
-            // The offset exceeds the range of the calendar, so no such row exists.
+        if is_outside_calendar(count, unit) {
             return self.add_null(ty, span);
         }
         let period = self.add_period(count, unit, span);
@@ -49,6 +42,19 @@ impl Lowerer<'_> {
             ..Self::constant_meta(ty, span)
         };
         self.program.add(Ir::PeriodLookup { value, period }, meta)
+    }
+
+    /// Returns the number of units and the unit by which PERIODOFFSET moves, which must be constants. Reports other
+    /// expressions.
+    pub(super) fn period_arguments(&mut self, count: IrId, unit: IrId) -> Option<(i64, CalendarUnit)> {
+        if self.is_error(count) || self.is_error(unit) {
+            return None;
+        }
+        let Some(number) = self.literal_integer(count) else {
+            self.report_non_constant(count, "PERIODOFFSET", "count", "PERIODOFFSET(x, -1, \"month\")");
+            return None;
+        };
+        Some((number, self.resolve_unit(unit)?))
     }
 
     /// Resolves a calendar unit from its singular or plural name.
@@ -62,16 +68,7 @@ impl Lowerer<'_> {
             return Some(unit);
         }
         let singular = singular_unit(&text);
-        let letter = match singular {
-            "d" => Some("day"),
-            "m" => Some("month"),
-            "y" | "annual" | "annum" => Some("year"),
-            "q" => Some("quarter"),
-            "w" => Some("week"),
-            "h" => Some("hour"),
-            _ => None,
-        };
-        let near = letter.or_else(|| suggest::nearest_name(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
+        let near = unit_suggestion(singular).or_else(|| suggest::nearest_name(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
         let shown = self.source_text(span);
         let diagnostic = Diagnostic::new(
             Code::UnknownUnit,
@@ -88,6 +85,20 @@ impl Lowerer<'_> {
     /// Adds a calendar offset with the arguments that SQL templates need. Quarters are converted to months, which every
     /// engine supports.
     fn add_period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
+        let period = self.calendar_offset(count, unit, span);
+        self.program.periods.push(period);
+        self.program.periods.len() as u32 - 1
+    }
+
+    /// Adds the distance of a window frame's bound from the current row.
+    pub(super) fn add_distance(&mut self, count: i64, unit: CalendarUnit, span: Span) {
+        if self.program.distance(count, unit).is_none() {
+            let distance = self.calendar_offset(count, unit, span);
+            self.program.distances.push(distance);
+        }
+    }
+
+    fn calendar_offset(&mut self, count: i64, unit: CalendarUnit, span: Span) -> CalendarOffset {
         let (written, each) = if unit == CalendarUnit::Quarter {
             (CalendarUnit::Month, 3)
         } else {
@@ -95,8 +106,7 @@ impl Lowerer<'_> {
         };
         let words = self.period_distance(count.unsigned_abs().saturating_mul(each), written, span);
         let words = self.program.add_args(&words);
-        self.program.periods.push(CalendarOffset { count, unit, words });
-        self.program.periods.len() as u32 - 1
+        CalendarOffset { count, unit, words }
     }
 
     /// Returns the number of units, the unit, and both together as a string: `3`, `month`, `3 months`.
@@ -111,6 +121,26 @@ impl Lowerer<'_> {
         });
         [many, word, whole]
     }
+}
+
+/// Returns the unit that an abbreviation or adjective stands for.
+pub(super) fn unit_suggestion(word: &str) -> Option<&'static str> {
+    match word {
+        "d" => Some("day"),
+        "m" => Some("month"),
+        "y" | "annual" | "annum" => Some("year"),
+        "q" => Some("quarter"),
+        "w" => Some("week"),
+        "h" => Some("hour"),
+        _ => None,
+    }
+}
+
+/// Returns whether an offset is longer than the calendar, so that no row is that far away.
+pub(super) fn is_outside_calendar(count: i64, unit: CalendarUnit) -> bool {
+    let (length, months) = unit.unit_length();
+    let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };
+    count.unsigned_abs().saturating_mul(length.unsigned_abs()) > most.unsigned_abs()
 }
 
 fn singular_unit(name: &str) -> &str {

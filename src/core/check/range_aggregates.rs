@@ -1,5 +1,6 @@
 //! Aggregates over ranges of names, such as `SUM(FIRST(x):x)`, which become window functions.
 
+use super::calendar_ranges::CalendarWindow;
 use super::cells::{FixedEndCase, PartialRange, RangeRows};
 use super::lower::Lowerer;
 use super::names::NameTarget;
@@ -66,8 +67,9 @@ impl Lowerer<'_> {
         let ends = [from, to].map(|end| ranges::parse_range_end(self.ast, self.names, end));
         let [Some(first), Some(last)] = ends else {
             let text = self.source_text(span);
-            let message =
-                format!("`{text}` is not a range: each end must be a name, or FIRST, LAST or OFFSET of a name");
+            let message = format!(
+                    "`{text}` is not a range: each end must be a name, or FIRST, LAST, OFFSET or PERIODOFFSET of a name"
+                );
             return self.report_range(
                 span,
                 &message,
@@ -82,6 +84,9 @@ impl Lowerer<'_> {
                 &message,
                 &format!("write `{a}:{a}` for all rows, or `FIRST({a}):{a}` for the rows up to this one"),
             );
+        }
+        if first.is_by_calendar() || last.is_by_calendar() {
+            return self.lower_calendar_range([first, last], span);
         }
         let bare = |end: &RangeEnd| matches!(end.at, RangeEndKind::Bare);
         let over = if bare(&first) && bare(&last) {
@@ -109,10 +114,15 @@ impl Lowerer<'_> {
                 (from, to) => WindowFrame::Rows { from, to },
             }
         };
+        self.range_marker(first.name, over, span)
+    }
+
+    /// Builds the marker of a range, which the enclosing aggregate consumes.
+    pub(super) fn range_marker(&mut self, name: ExprId, over: WindowFrame, span: Span) -> IrId {
         self.markers = true;
         // The window uses only one of the range's two names.
         self.program.folded = true;
-        let x = self.lowered_node(first.name);
+        let x = self.lowered_node(name);
         let meta = NodeMeta {
             span,
             ..self.program.meta(x)
@@ -126,10 +136,11 @@ impl Lowerer<'_> {
             RangeEndKind::Bare => Some(FrameBound::At(0)),
             RangeEndKind::Place(place) => Some(place),
             RangeEndKind::Offset { rows } => self.constant_row_offset(self.lowered_node(rows)).map(FrameBound::At),
+            RangeEndKind::Period { .. } | RangeEndKind::Moved { .. } => None,
         }
     }
 
-    fn report_range(&mut self, span: Span, message: &str, help: &str) -> IrId {
+    pub(super) fn report_range(&mut self, span: Span, message: &str, help: &str) -> IrId {
         self.report(Diagnostic::new(Code::BadRange, span, message).with_help(help));
         self.add_error(span)
     }
@@ -571,6 +582,14 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         values.iter().for_each(|value| self.settle_point(*value));
+        let calendar = match over {
+            WindowFrame::Calendar(range) => match self.calendar_window(range, span) {
+                Some(calendar) => Some(calendar),
+                None => return self.add_error(span),
+            },
+            _ => None,
+        };
+        let by = &[by, calendar.as_ref().map_or(&[][..], |calendar| &calendar.parted_by)].concat();
         let counts = function.nulls == Nulls::Never;
         let entry = if over.is_whole() {
             function.over
@@ -601,7 +620,7 @@ impl Lowerer<'_> {
         // The alternative form must be added before the window, because it may replace the window.
         let other = match over {
             WindowFrame::Partition if by.is_empty() => self.rewrite_window(id, values, meta),
-            WindowFrame::Rows { .. } => self.rewrite_framed(id, values, over, by, meta),
+            WindowFrame::Rows { .. } | WindowFrame::Calendar(_) => self.rewrite_framed(id, values, over, by, meta),
             _ => None,
         };
         let call = self.program.add(
@@ -613,6 +632,13 @@ impl Lowerer<'_> {
         );
         let window = self.add_partitioned_window(call, over, by, meta);
         self.program.other_forms.extend(other.map(|other| (window, other)));
+        let window = match calendar {
+            Some(CalendarWindow { key, .. }) => {
+                let empty = function.empty.filter(|_| !nullable);
+                self.guard_null_calendar_key(window, key, empty, span)
+            }
+            None => window,
+        };
         match function.empty.filter(|_| nullable) {
             Some(digits) => {
                 let empty = self.add_number(digits, Type::Integer, span);

@@ -26,6 +26,17 @@ pub(super) enum RangeEndKind {
     Place(FrameBound),
     /// `OFFSET(x, rows)`.
     Offset { rows: ExprId },
+    /// `FIRST(x, unit)` or `LAST(x, unit)`.
+    Period { place: FrameBound, unit: ExprId },
+    /// `PERIODOFFSET(x, count, unit)`.
+    Moved { count: ExprId, unit: ExprId },
+}
+
+impl RangeEnd {
+    /// Returns whether the range goes by the calendar because of this end.
+    pub fn is_by_calendar(&self) -> bool {
+        matches!(self.at, RangeEndKind::Period { .. } | RangeEndKind::Moved { .. })
+    }
 }
 
 /// Marks the parts of cell ranges and tab references before name resolution, so that an error covers the complete
@@ -153,6 +164,18 @@ pub(super) fn parse_range_end(ast: &Ast, names: &NameResolver, id: ExprId) -> Op
     let at = match (catalog::get(function).lower?, ast.arguments(ast.call(call))) {
         (Lowering::First, [_]) => RangeEndKind::Place(FrameBound::First),
         (Lowering::Last, [_]) => RangeEndKind::Place(FrameBound::Last),
+        (Lowering::First, [_, unit]) => RangeEndKind::Period {
+            place: FrameBound::First,
+            unit: *unit,
+        },
+        (Lowering::Last, [_, unit]) => RangeEndKind::Period {
+            place: FrameBound::Last,
+            unit: *unit,
+        },
+        (Lowering::PeriodOffset, [_, count, unit]) => RangeEndKind::Moved {
+            count: *count,
+            unit: *unit,
+        },
         (Lowering::Offset, [_, rows]) => RangeEndKind::Offset { rows: *rows },
         _ => return None,
     };

@@ -127,19 +127,19 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Wraps a node in a CASE for NULL keys, because comparisons with NULL select no rows. If the compared value is
+    /// Wraps a node in a CASE for NULL keys, because comparisons with NULL select no rows. If the key is
     /// NULL, the CASE returns the number `empty`, or NULL if `empty` is `None`.
     pub(super) fn guard_null_key(
         &mut self,
         node: IrId,
-        compared: ComparedRow,
+        key: IrId,
         empty: Option<&str>,
         span: Span,
     ) -> IrId {
-        if self.is_error(node) || !self.program.meta(compared.key).nullable {
+        if self.is_error(node) || !self.program.meta(key).nullable {
             return node;
         }
-        let there = self.build_not_null(compared.key, span);
+        let there = self.build_not_null(key, span);
         let meta = self.program.meta(node);
         match empty {
             Some(digits) => {

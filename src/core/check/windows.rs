@@ -95,8 +95,11 @@ impl Lowerer<'_> {
     }
 
     /// Lowers FIRST and LAST: the value in the first or last row of the partition, even if it is NULL.
-    pub(super) fn lower_end(&mut self, arg: ExprId, function: &Function, place: FrameBound, span: Span) -> IrId {
-        let value = self.lower_value(arg);
+    pub(super) fn lower_end(&mut self, args: &[ExprId], function: &Function, place: FrameBound, span: Span) -> IrId {
+        if let [value, unit] = *args {
+            return self.lower_end_of_period((value, unit), function, place, span);
+        }
+        let value = self.lower_value(args[0]);
         if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
             return self.add_error(span);
         }
@@ -108,6 +111,18 @@ impl Lowerer<'_> {
         if meta.is_constant() {
             return value;
         }
+        self.value_at_end(value, place, &[], meta.nullable, span)
+    }
+
+    /// Builds the value in the first or last row of the partition with the same values in `by`.
+    pub(super) fn value_at_end(
+        &mut self,
+        value: IrId,
+        place: FrameBound,
+        by: &[IrId],
+        nullable: bool,
+        span: Span,
+    ) -> IrId {
         // FIRST only needs the rows up to the current row, which is the default window frame.
         let (entry, over) = match place {
             FrameBound::Last => (
@@ -119,7 +134,7 @@ impl Lowerer<'_> {
             ),
             _ => (internal::FIRST_VALUE, WindowFrame::Ordered),
         };
-        self.window_call(entry, &[value], over, meta.nullable, span)
+        self.partitioned_call(entry, &[value], (over, by), nullable, span)
     }
 
     pub(super) fn lower_row(&mut self, function: &Function, span: Span) -> IrId {
@@ -136,6 +151,18 @@ impl Lowerer<'_> {
         entry: FunctionId,
         args: &[IrId],
         over: WindowFrame,
+        nullable: bool,
+        span: Span,
+    ) -> IrId {
+        self.partitioned_call(entry, args, (over, &[]), nullable, span)
+    }
+
+    /// Builds a call like `window_call`, restricted to rows with the same values in `by`.
+    fn partitioned_call(
+        &mut self,
+        entry: FunctionId,
+        args: &[IrId],
+        (over, by): (WindowFrame, &[IrId]),
         nullable: bool,
         span: Span,
     ) -> IrId {
@@ -164,7 +191,7 @@ impl Lowerer<'_> {
             ..Self::constant_meta(ty, span)
         };
         let call = self.add_all(|args| Ir::Apply { overload, args }, &args, meta);
-        self.push_window(call, over, meta)
+        self.add_partitioned_window(call, over, by, meta)
     }
 
     pub(super) fn push_window(&mut self, call: IrId, over: WindowFrame, meta: NodeMeta) -> IrId {

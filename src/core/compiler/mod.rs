@@ -46,6 +46,8 @@ struct RelationKeys {
     text: String,
     parts: Vec<SourcePart>,
     roles: Vec<DefinitionRole>,
+    /// For each part, whether it is a sort key in descending order.
+    descending: Vec<bool>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -284,6 +286,7 @@ impl Compiler {
         let mut scope = self.check_scope(roles, &mut diagnostics);
         let sheet = self.worksheet_grid(scope.relations);
         scope.sheet = sheet.as_ref();
+        scope.descending = keys.as_ref().map_or(&[], |keys| &keys.descending);
         let CompileMemory {
             ast, check, program, ..
         } = &mut *memory;
@@ -347,6 +350,7 @@ impl Compiler {
             name: None,
         }];
         let mut roles = vec![DefinitionRole::Definitions];
+        let mut descending = vec![false];
         let mut text = source.to_owned();
         for (names, role) in keys {
             for name in names {
@@ -364,9 +368,15 @@ impl Compiler {
                     name: None,
                 });
                 roles.push(role);
+                descending.push(role == DefinitionRole::OrderBy && order_key(name).1);
             }
         }
-        Some(RelationKeys { text, parts, roles })
+        Some(RelationKeys {
+            text,
+            parts,
+            roles,
+            descending,
+        })
     }
 
     /// Returns a copy of the compiler for another dialect.
@@ -436,6 +446,7 @@ impl Compiler {
             chosen: chosen.is_some(),
             roles,
             ordered: !options.order_by.is_empty(),
+            descending: &[],
             blank_zero: options.blank_zero,
             timezone: options.timezone.as_deref(),
             calendar: options.calendar,

@@ -1,6 +1,7 @@
 //! Emitter: translates the typed IR to SQL expressions in one dialect. It loops over the nodes that are needed and does
 //! not recurse.
 
+mod calendar_windows;
 mod calls;
 mod period;
 mod reads;

@@ -72,6 +72,7 @@ impl Emitter<'_> {
                     name: None,
                 }
             }
+            WindowFrame::Calendar(range) => self.calendar_window(range, parted_by, span),
             _ => self.row_window(call, over, parted_by, span),
         };
         if let Ir::Apply { overload, args } = self.program.node(call)
@@ -139,7 +140,7 @@ impl Emitter<'_> {
     }
 
     /// Appends keys to a partition.
-    fn add_partition_keys(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
+    pub(super) fn add_partition_keys(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
         for by in parted_by {
             let key = self.work.sql[by.index()];
             partition.push(self.partition_key(*by, key));

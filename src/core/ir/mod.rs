@@ -1,7 +1,11 @@
 //! Typed IR of definitions. The IR contains the level of each value and does not depend on a dialect. All nodes are
 //! stored in one arena, children before parents.
 
+mod calendar_range;
+
 use std::sync::Arc;
+
+pub use calendar_range::{CalendarEnd, CalendarPeriod, CalendarRange, FrameOrder, PeriodSide, RangeBound, RangeFrame};
 
 use crate::catalog::{self, OverloadId, internal};
 use crate::span::Span;
@@ -162,6 +166,9 @@ pub enum WindowFrame {
     },
     /// Rows of the partition with the same value of the call's own argument.
     SameValue,
+    /// Rows of the partition whose key is within a range of the calendar. The last `parted_by` value is the value by
+    /// which the frame sorts the rows, unless the frame contains all rows of the partition.
+    Calendar(CalendarRange),
     /// Rows before the current row in the order of the last `parted_by` value. If `own` is set, rows with the same
     /// value as the current row are included.
     Ahead { descending: bool, own: bool },
@@ -189,7 +196,7 @@ impl WindowFrame {
     pub fn is_ordered(self) -> bool {
         matches!(
             self,
-            Self::Ordered | Self::Rows { .. } | Self::Across(_) | Self::PivotColumns
+            Self::Ordered | Self::Rows { .. } | Self::Calendar(_) | Self::Across(_) | Self::PivotColumns
         )
     }
 
@@ -221,6 +228,7 @@ impl WindowFrame {
             | Self::Across(_)
             | Self::PivotColumns => true,
             Self::Ahead { own, .. } => own,
+            Self::Calendar(range) => range.includes_current_row(),
         }
     }
 
@@ -232,7 +240,10 @@ impl WindowFrame {
             Self::Rows { from, to } | Self::Across(CellFrame::Cells { from, to }) => {
                 matches!((from, to), (First | At(0), At(0) | Last))
             }
-            Self::Ordered | Self::Partition | Self::Across(CellFrame::All | CellFrame::Ordered) => true,
+            // The ends of a range by the calendar are keys, so they do not depend on the other rows.
+            Self::Ordered | Self::Partition | Self::Calendar(_) | Self::Across(CellFrame::All | CellFrame::Ordered) => {
+                true
+            }
             Self::Ranked { .. }
             | Self::SameValue
             | Self::Ahead { .. }
@@ -489,6 +500,8 @@ pub struct Program {
     pub definitions: Vec<IrDefinition>,
     /// Periods by which lookups shift their keys.
     pub periods: Vec<CalendarOffset>,
+    /// Distances between the current row and the bounds of window frames.
+    pub distances: Vec<CalendarOffset>,
     /// Lookups by key or row number.
     pub finds: Vec<LookupSpec>,
     /// Columns in other tabs that contain holidays.
@@ -518,6 +531,7 @@ impl Program {
             columns,
             definitions,
             periods,
+            distances,
             finds,
             holidays,
             other_forms,
@@ -534,6 +548,7 @@ impl Program {
         columns.clear();
         definitions.clear();
         periods.clear();
+        distances.clear();
         finds.clear();
         holidays.clear();
         other_forms.clear();
@@ -646,6 +661,12 @@ impl Program {
     /// Returns the partition keys that a window has in addition to the step's keys.
     pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
         self.overs.get(id.0 as usize).map_or(&[], |(_, by)| self.args(*by))
+    }
+
+    /// Returns the distance of a window frame's bound, with the arguments that its template needs.
+    pub fn distance(&self, count: i64, unit: CalendarUnit) -> Option<CalendarOffset> {
+        let same = |distance: &&CalendarOffset| (distance.count, distance.unit) == (count, unit);
+        self.distances.iter().find(same).copied()
     }
 
     /// Appends an argument to the most recently added list.

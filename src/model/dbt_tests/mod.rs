@@ -264,6 +264,7 @@ impl SpecCompilation<'_> {
             chosen: true,
             roles: &formulas.roles,
             ordered: true,
+            descending: &[],
             blank_zero: self.spec.blank_zero || options.blank_zero,
             timezone: self.spec.timezone.as_deref().or(options.timezone.as_deref()),
             calendar: self.calendar(),

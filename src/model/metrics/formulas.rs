@@ -97,6 +97,7 @@ pub(super) fn analyze(
             chosen: true,
             roles: &formulas.roles,
             ordered: true,
+            descending: &formulas.descending,
             blank_zero: options.blank_zero,
             timezone: Some("UTC"),
             calendar: crate::calendar::Calendar {

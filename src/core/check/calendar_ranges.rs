@@ -1,0 +1,311 @@
+//! Ranges by the calendar, such as `SUM(FIRST(x, "year"):x)`, and the first or last row in the period of the current
+//! row, such as `FIRST(x, "year")`.
+
+use super::lower::Lowerer;
+use super::names::{NameResolver, NameTarget};
+use super::period::unit_suggestion;
+use super::ranges::{RangeEnd, RangeEndKind};
+use super::{CheckScope, DefinitionRole};
+use crate::Type;
+use crate::ast::{Ast, Expr, ExprId};
+use crate::catalog::{self, Function, Lowering};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::{
+    CalendarEnd, CalendarPeriod, CalendarRange, FrameBound, FrameOrder, IrId, PeriodSide, RangeBound, WindowFrame,
+};
+use crate::span::Span;
+
+/// Makes definitions that read the sort keys' calendar come after these keys.
+pub(super) fn add_key_uses(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
+    let keys: Vec<u32> = (0u32..)
+        .zip(&ast.definitions)
+        .filter(|(_, d)| scope.role(d.part) == DefinitionRole::OrderBy)
+        .map(|(index, _)| index)
+        .collect();
+    for (user, definition) in (0u32..).zip(&ast.definitions) {
+        let ids = (definition.first.0..definition.body.0 + 1).map(ExprId);
+        let reads_calendar = ids.into_iter().any(|id| match (ast.expr(id), names.targets[id.index()]) {
+            (Expr::Call(call), NameTarget::RangeEnd(function)) => {
+                uses_calendar(catalog::get(function), ast.call(call).count)
+            }
+            // The planner looks up the key of a PERIODOFFSET outside of a range.
+            (Expr::Call(call), NameTarget::Function(function)) => {
+                let function = catalog::get(function);
+                function.lower != Some(Lowering::PeriodOffset) && uses_calendar(function, ast.call(call).count)
+            }
+            _ => false,
+        });
+        if reads_calendar && !keys.contains(&user) {
+            names.uses.extend(keys.iter().map(|key| (user, *key)));
+        }
+    }
+    // The next passes require this order.
+    names.uses.sort_by_key(|(user, _)| *user);
+}
+
+/// Returns whether a call may read the sort key's calendar.
+pub(super) fn uses_calendar(function: &Function, arguments: u32) -> bool {
+    match function.lower {
+        Some(Lowering::First | Lowering::Last) => arguments > 1,
+        Some(Lowering::PeriodOffset) => true,
+        _ => false,
+    }
+}
+
+/// Sort key of a range by the calendar: the first date of `order_by`.
+#[derive(Clone, Copy)]
+pub(super) struct CalendarKey {
+    definition: u32,
+    ty: Type,
+    nullable: bool,
+    descending: bool,
+}
+
+/// Window frame of a range by the calendar, with the values by which it is partitioned and sorted.
+pub(super) struct CalendarWindow {
+    pub parted_by: Vec<IrId>,
+    pub key: CalendarKey,
+}
+
+impl Lowerer<'_> {
+    /// Lowers `FIRST(x, unit)` and `LAST(x, unit)`: the value in the first or last row of the partition in the same
+    /// period as the current row. NULL if the current row has no date.
+    pub(super) fn lower_end_of_period(
+        &mut self,
+        (value, unit): (ExprId, ExprId),
+        function: &Function,
+        place: FrameBound,
+        span: Span,
+    ) -> IrId {
+        let period = self.resolve_period(function.name, self.lowered_node(unit));
+        let value = self.lower_value(value);
+        if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
+            return self.add_error(span);
+        }
+        let (Some(key), Some(period)) = (self.calendar_key(span), period) else {
+            return self.add_error(span);
+        };
+        self.settle_point(value);
+        let meta = self.program.meta(value);
+        let start = self.period_start(period, key, span);
+        if self.is_error(start) {
+            return start;
+        }
+        let node = self.value_at_end(value, place, &[start], meta.nullable, span);
+        self.guard_null_calendar_key(node, key, None, span)
+    }
+
+    /// Lowers a range that has an end by the calendar to a range marker.
+    pub(super) fn lower_calendar_range(&mut self, ends: [RangeEnd; 2], span: Span) -> IrId {
+        for end in &ends {
+            if let RangeEndKind::Offset { rows } = end.at {
+                let [name, rows] = [end.name, rows].map(|part| self.source_text(self.ast.span(part)));
+                let message = "`OFFSET` counts rows, but the other end of the range goes by the calendar";
+                let help = format!(
+                    "write `PERIODOFFSET({name}, {rows}, \"month\")` instead of `OFFSET({name}, {rows})`, or use OFFSET \
+                     for both ends"
+                );
+                return self.report_range(span, message, &help);
+            }
+        }
+        let text = self.source_text(span);
+        if !self.has_order(&text, span) {
+            return self.add_error(span);
+        }
+        let Some(key) = self.calendar_key(span) else {
+            return self.add_error(span);
+        };
+        let name = ends[0].name;
+        let ends = ends.map(|end| self.calendar_end(end, key));
+        let [Some(first), Some(last)] = ends else {
+            return self.add_error(span);
+        };
+        let range = CalendarRange::new(first, last, key.descending);
+        if range.frame().is_none() {
+            return self.report_no_frame(&text, span);
+        }
+        self.range_marker(name, WindowFrame::Calendar(range), span)
+    }
+
+    /// Returns the end of a range, in the order of the rows. `None` if an error was reported.
+    fn calendar_end(&mut self, end: RangeEnd, key: CalendarKey) -> Option<CalendarEnd> {
+        match end.at {
+            RangeEndKind::Bare | RangeEndKind::Offset { .. } => Some(CalendarEnd::HERE),
+            RangeEndKind::Place(place) => Some(CalendarEnd::Partition(place)),
+            RangeEndKind::Period { place, unit } => {
+                let first = place == FrameBound::First;
+                let name = if first { "FIRST" } else { "LAST" };
+                let period = self.resolve_period(name, self.lowered_node(unit))?;
+                let side = if first { PeriodSide::Start } else { PeriodSide::End };
+                Some(CalendarEnd::Period(period, side))
+            }
+            RangeEndKind::Moved { count, unit } => {
+                let (count_node, unit_node) = (self.lowered_node(count), self.lowered_node(unit));
+                let (count, unit) = self.period_arguments(count_node, unit_node)?;
+                if key.ty == Type::Date && unit.is_shorter_than_day() {
+                    let span = self.ast.span(end.name);
+                    let key = self.key_text(key);
+                    let message = format!("`{key}` is a date, which cannot be moved by {}s", unit.name());
+                    self.report(
+                        Diagnostic::new(Code::PeriodKey, self.program.meta(unit_node).span, message)
+                            .with_secondary_label(span, "moved here")
+                            .with_help("use the unit \"day\", or order by a column that contains a time"),
+                    );
+                    return None;
+                }
+                // A more distant bound is outside of the calendar.
+                Some(match super::period::is_outside_calendar(count, unit) {
+                    true if (count < 0) == key.descending => CalendarEnd::Partition(FrameBound::Last),
+                    true => CalendarEnd::Partition(FrameBound::First),
+                    false => CalendarEnd::Moved(count, unit),
+                })
+            }
+        }
+    }
+
+    /// Reports a range whose rows no window frame contains exactly.
+    #[cold]
+    fn report_no_frame(&mut self, text: &str, span: Span) -> IrId {
+        let message = format!("`{text}` begins or ends outside of the period at its other end, which SQL cannot express");
+        self.report_range(
+            span,
+            &message,
+            "aggregate two ranges that meet at this row, such as `PERIODOFFSET(x, -1, \"month\"):x` and `x:LAST(x, \"year\")`, \
+             and combine the results",
+        )
+    }
+
+    /// Returns the sort key of ranges by the calendar: the first key that is a date or, if there is none, the first key
+    /// of unknown type. Reports a missing key and a key without a date.
+    fn calendar_key(&mut self, span: Span) -> Option<CalendarKey> {
+        let shown = self.source_text(span);
+        if !self.has_order(&shown, span) {
+            return None;
+        }
+        let (mut found, mut other): (Option<CalendarKey>, Option<Span>) = (None, None);
+        for (index, definition) in self.ast.definitions.iter().enumerate() {
+            let lowered = &self.program.definitions[index];
+            if self.scope.role(definition.part) != DefinitionRole::OrderBy || lowered.failed {
+                continue;
+            }
+            let meta = self.program.meta(lowered.root);
+            let key = CalendarKey {
+                definition: index as u32,
+                ty: meta.ty,
+                nullable: meta.nullable,
+                descending: self.scope.is_descending(definition.part),
+            };
+            other = other.or(Some(definition.span));
+            match meta.ty {
+                ty if ty.is_temporal() => {
+                    found = Some(key);
+                    break;
+                }
+                Type::Unknown => found = found.or(Some(key)),
+                _ => {}
+            }
+        }
+        // If all keys have errors, these errors have already been reported.
+        let first = other?;
+        let Some(key) = found else {
+            let message = format!("`{shown}` goes by the calendar, but `order_by` has no date");
+            self.report(
+                Diagnostic::new(Code::PeriodKey, span, message)
+                    .with_secondary_label(first, "not a date")
+                    .with_help("order by a date, such as `created_at[month]`"),
+            );
+            return None;
+        };
+        if key.ty == Type::Timestamptz {
+            let text = self.key_text(key);
+            let message = format!("`{text}` is a timestamp with time zone, so its date depends on the time zone");
+            self.report(
+                Diagnostic::new(Code::PeriodKey, span, message)
+                    .with_secondary_label(first, key.ty.describe())
+                    .with_help(format!("order by `{text}[date]`, which is in the configured time zone")),
+            );
+            return None;
+        }
+        Some(key)
+    }
+
+    fn key_text(&self, key: CalendarKey) -> String {
+        self.source_text(self.ast.definitions[key.definition as usize].span)
+    }
+
+    fn key_node(&mut self, key: CalendarKey, span: Span) -> IrId {
+        self.lower_definition_use(key.definition, span)
+    }
+
+    /// Builds the start of the period that contains the current row's key.
+    fn period_start(&mut self, period: CalendarPeriod, key: CalendarKey, span: Span) -> IrId {
+        let node = self.key_node(key, span);
+        self.timeframe_call(node, period.name(), span, span)
+    }
+
+    /// Resolves the unit of `FIRST(x, unit)` or `LAST(x, unit)`. Reports other values.
+    fn resolve_period(&mut self, function: &str, id: IrId) -> Option<CalendarPeriod> {
+        if self.is_error(id) {
+            return None;
+        }
+        let span = self.program.meta(id).span;
+        let Some(text) = self.literal_text(id).map(str::to_ascii_lowercase) else {
+            self.report_non_constant(id, function, "unit", &format!("{function}(x, \"year\")"));
+            return None;
+        };
+        let singular = text.trim().strip_suffix('s').unwrap_or(text.trim());
+        if let Some(period) = CalendarPeriod::ALL.into_iter().find(|period| period.name() == singular) {
+            return Some(period);
+        }
+        let near = unit_suggestion(singular)
+            .filter(|near| CalendarPeriod::ALL.iter().any(|period| period.name() == *near))
+            .or_else(|| suggest::nearest_name(singular, CalendarPeriod::ALL.iter().map(|period| period.name())));
+        let shown = self.source_text(span);
+        let message = format!("`{function}` does not support the unit `{shown}`");
+        let help = match near {
+            Some(near) => format!("write \"{near}\""),
+            None => {
+                "write \"day\", \"week\", \"month\", \"quarter\", \"year\", \"fiscal_quarter\" or \"fiscal_year\"".to_owned()
+            }
+        };
+        self.report(Diagnostic::new(Code::UnknownUnit, span, message).with_help(help));
+        None
+    }
+
+    /// Builds the values by which the window frame of a range partitions and sorts the rows.
+    pub(super) fn calendar_window(&mut self, range: CalendarRange, span: Span) -> Option<CalendarWindow> {
+        let key = self.calendar_key(span)?;
+        let frame = range.frame()?;
+        let mut parted_by = Vec::new();
+        match frame.period {
+            Some(period) => parted_by.push(self.period_start(period, key, span)),
+            // Rows without a key are in no range, so an unbounded frame must not contain them.
+            None if key.nullable && [frame.from, frame.to].contains(&RangeBound::Unbounded) => {
+                let x = self.key_node(key, span);
+                let there = self.build_not_null(x, span);
+                parted_by.push(there);
+            }
+            None => {}
+        }
+        match frame.order {
+            FrameOrder::Nothing => {}
+            FrameOrder::Key => parted_by.push(self.key_node(key, span)),
+            FrameOrder::StartOf(period) => parted_by.push(self.period_start(period, key, span)),
+        }
+        for (count, unit) in [frame.from, frame.to].into_iter().filter_map(RangeBound::distance) {
+            self.add_distance(count, unit, span);
+        }
+        let failed = parted_by.iter().any(|by| self.is_error(*by));
+        (!failed).then_some(CalendarWindow { parted_by, key })
+    }
+
+    /// Wraps a node in a CASE for rows without a key, whose ranges are empty. `empty` is the value of the aggregate over
+    /// no rows, or `None` for NULL.
+    pub(super) fn guard_null_calendar_key(&mut self, node: IrId, key: CalendarKey, empty: Option<&str>, span: Span) -> IrId {
+        if !key.nullable || self.is_error(node) {
+            return node;
+        }
+        let key = self.key_node(key, span);
+        self.guard_null_key(node, key, empty, span)
+    }
+}

@@ -1,0 +1,132 @@
+//! Window frames of ranges by the calendar.
+
+use super::Emitter;
+use super::template::WindowSpec;
+use crate::Type;
+use crate::catalog::{self, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::Cell;
+use crate::ir::{CalendarRange, CalendarUnit, FrameOrder, IrId, RangeBound, RangeFrame};
+use crate::span::Span;
+use crate::sql::{Sql, SqlId, SqlSlice};
+
+/// Unit of the distances between the current row and the bounds of a frame.
+#[derive(Clone, Copy)]
+enum FrameScale {
+    /// Interval, because the frame is sorted by a date or time.
+    Interval,
+    /// Number, because the frame is sorted by a number of months, days or microseconds.
+    Months,
+    Days,
+    Microseconds,
+}
+
+impl FrameScale {
+    /// Returns a distance as a number of this unit.
+    fn number(self, count: i64, unit: CalendarUnit) -> u64 {
+        let length = count.unsigned_abs().saturating_mul(unit.unit_length().0.unsigned_abs());
+        match self {
+            Self::Interval | Self::Months => length,
+            Self::Days => length / 86_400,
+            Self::Microseconds => length.saturating_mul(1_000_000),
+        }
+    }
+}
+
+impl Emitter<'_> {
+    /// Returns the window of a range. `parted_by` ends with the value by which the frame sorts the rows, if there is one.
+    pub(super) fn calendar_window(&mut self, range: CalendarRange, parted_by: &[IrId], span: Span) -> WindowSpec {
+        let whole = WindowSpec {
+            partition: SqlSlice::default(),
+            order: SqlSlice::default(),
+            rows: None,
+            name: None,
+        };
+        let Some(frame) = range.frame() else { return whole };
+        let (parted_by, key) = match parted_by.split_last() {
+            Some((key, rest)) if frame.order != FrameOrder::Nothing => (rest, Some(*key)),
+            _ => (parted_by, None),
+        };
+        let partition = self.add_partition_keys(self.windows.partition.clone(), parted_by);
+        let partition = self.work.tree.add_slice(&partition);
+        let Some(key) = key else {
+            return WindowSpec { partition, ..whole };
+        };
+        let (order, scale) = self.frame_order(frame, key, span);
+        let from = self.frame_bound(frame.from, "unbounded preceding", scale, span);
+        let to = self.frame_bound(frame.to, "unbounded following", scale, span);
+        let tree = &mut self.work.tree;
+        let (range, and) = (tree.add_word("range between", span), tree.add_word("and", span));
+        let parts = tree.add_slice(&[range, from, and, to]);
+        WindowSpec {
+            partition,
+            order: tree.add_slice(&[order]),
+            rows: Some(tree.add(Sql::Spaced(parts), span)),
+            name: None,
+        }
+    }
+
+    /// Emits the value by which a frame sorts the rows. If the dialect has no intervals in frames, this is a number.
+    fn frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameScale) {
+        let written = (self.work.sql[key.index()], FrameScale::Interval);
+        let overload = catalog::get(internal::RANGE_DISTANCE).overloads[0].id;
+        let mut distances = [frame.from, frame.to].into_iter().filter_map(RangeBound::distance);
+        let Some((_, unit)) = distances.next() else { return written };
+        if let Cell::Template(_) = self.dialect.cell(overload) {
+            return written;
+        }
+        let is_time = self.program.meta(key).ty == Type::Timestamp;
+        let in_months = |unit: CalendarUnit| unit.unit_length().1;
+        let alike = distances.all(|(_, other)| in_months(other) == in_months(unit));
+        let (entry, scale) = match (in_months(unit), is_time) {
+            // The last day of a short month is not at the same number of days in a longer month.
+            _ if !alike => return self.report_frame(span),
+            (true, _) if !self.program.is_month_start(key) => return self.report_frame(span),
+            (true, _) => (internal::RANGE_MONTH_NUMBER, FrameScale::Months),
+            (false, true) => (internal::RANGE_NUMBER, FrameScale::Microseconds),
+            (false, false) => (internal::RANGE_NUMBER, FrameScale::Days),
+        };
+        let overloads = catalog::get(entry).overloads;
+        let place = usize::from(is_time && overloads.len() > 1);
+        (self.emit_call(overloads[place].id, &[key], span), scale)
+    }
+
+    /// Reports a range whose frame the dialect does not have.
+    #[cold]
+    fn report_frame(&mut self, span: Span) -> (SqlId, FrameScale) {
+        let message = format!("dialect `{}` has no window frames in months", self.dialect);
+        self.report(
+            Diagnostic::new(Code::UnsupportedFunction, span, message)
+                .with_help("order by the first day of a month, such as `created_at[month]`, or move by days"),
+        );
+        (self.null_placeholder(span), FrameScale::Interval)
+    }
+
+    fn frame_bound(&mut self, bound: RangeBound, unbounded: &'static str, scale: FrameScale, span: Span) -> SqlId {
+        let (count, unit) = match (bound, bound.distance()) {
+            (_, Some(distance)) => distance,
+            (RangeBound::Unbounded, None) => return self.work.tree.add_word(unbounded, span),
+            (RangeBound::Moved(..), None) => return self.work.tree.add_word("current row", span),
+        };
+        let distance = match (scale, self.program.distance(count, unit)) {
+            (FrameScale::Interval, Some(distance)) => {
+                let words = self.program.args(distance.words);
+                words.iter().for_each(|word| self.emit(*word));
+                let overload = catalog::get(internal::RANGE_DISTANCE).overloads[0].id;
+                match self.dialect.cell(overload) {
+                    Cell::Template(_) => self.emit_call(overload, words, span),
+                    // The missing frame has already been reported.
+                    _ => self.null_placeholder(span),
+                }
+            }
+            _ => {
+                let number = scale.number(count, unit).to_string();
+                self.work.tree.add_text(span, |out| out.push_str(&number))
+            }
+        };
+        let side = if count < 0 { "preceding" } else { "following" };
+        let side = self.work.tree.add_word(side, span);
+        let parts = self.work.tree.add_slice(&[distance, side]);
+        self.work.tree.add(Sql::Spaced(parts), span)
+    }
+}

@@ -1,0 +1,263 @@
+//! Ranges by the calendar: the rows of a partition whose key lies between two ends, such as the year to date.
+
+use super::{CalendarUnit, FrameBound};
+
+/// Period of the calendar that contains a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CalendarPeriod {
+    Day,
+    Week,
+    Month,
+    Quarter,
+    FiscalQuarter,
+    Year,
+    FiscalYear,
+}
+
+impl CalendarPeriod {
+    pub const ALL: [Self; 7] = [
+        Self::Day,
+        Self::Week,
+        Self::Month,
+        Self::Quarter,
+        Self::FiscalQuarter,
+        Self::Year,
+        Self::FiscalYear,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::FiscalQuarter => "fiscal_quarter",
+            Self::Year => "year",
+            Self::FiscalYear => "fiscal_year",
+        }
+    }
+
+    /// Returns whether every instance of this period is within a single instance of the other period, whichever month
+    /// fiscal years begin in.
+    fn is_within(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Day, _) | (Self::Quarter, Self::Year) | (Self::FiscalQuarter, Self::FiscalYear) => true,
+            (Self::Month, _) => other > Self::Week,
+            _ => self == other,
+        }
+    }
+}
+
+/// End of a range by the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalendarEnd {
+    /// First or last row of the partition.
+    Partition(FrameBound),
+    /// First or last row of the period that contains the current row.
+    Period(CalendarPeriod, PeriodSide),
+    /// Key of the current row, moved by a number of units. The number may be 0.
+    Moved(i64, CalendarUnit),
+}
+
+/// Side of a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeriodSide {
+    Start,
+    End,
+}
+
+impl CalendarEnd {
+    /// Key of the current row.
+    pub const HERE: Self = Self::Moved(0, CalendarUnit::Day);
+
+    /// Returns the same end if the rows are sorted in the opposite direction.
+    fn reversed(self) -> Self {
+        match self {
+            Self::Partition(FrameBound::First) => Self::Partition(FrameBound::Last),
+            Self::Partition(FrameBound::Last) => Self::Partition(FrameBound::First),
+            Self::Period(period, PeriodSide::Start) => Self::Period(period, PeriodSide::End),
+            Self::Period(period, PeriodSide::End) => Self::Period(period, PeriodSide::Start),
+            other => other,
+        }
+    }
+
+    /// Returns whether this end is never before the other end and may be after it, in every calendar.
+    fn is_after(self, other: Self) -> bool {
+        use PeriodSide::{End, Start};
+        match (self, other) {
+            (Self::Partition(a), Self::Partition(b)) => a > b,
+            (Self::Partition(bound), _) => bound == FrameBound::Last,
+            (_, Self::Partition(bound)) => bound == FrameBound::First,
+            (Self::Period(_, End), Self::Period(_, Start)) => true,
+            (Self::Period(a, Start), Self::Period(b, Start)) => a != b && a.is_within(b),
+            (Self::Period(a, End), Self::Period(b, End)) => a != b && b.is_within(a),
+            (Self::Period(_, side), Self::Moved(count, _)) => side == End && count <= 0,
+            (Self::Moved(count, _), Self::Period(_, side)) => side == Start && count >= 0,
+            (Self::Moved(a, unit_a), Self::Moved(b, unit_b)) => least_change(a, unit_a, unit_b) > most_change(b, unit_b, unit_a),
+            _ => false,
+        }
+    }
+}
+
+/// Returns the least change of a time by a move, in months if both units are months, otherwise in seconds. Negative for
+/// moves back.
+fn least_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
+    change(count, unit, other, if count < 0 { 31 } else { 28 })
+}
+
+fn most_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
+    change(count, unit, other, if count < 0 { 28 } else { 31 })
+}
+
+fn change(count: i64, unit: CalendarUnit, other: CalendarUnit, days_of_month: i64) -> i64 {
+    let (length, months) = unit.unit_length();
+    let length = count.saturating_mul(length);
+    match months && !(other.unit_length().1) {
+        true => length.saturating_mul(days_of_month * 86_400),
+        false => length,
+    }
+}
+
+/// Range by the calendar, from its earlier to its later end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CalendarRange {
+    pub from: CalendarEnd,
+    pub to: CalendarEnd,
+}
+
+/// Window frame of a range by the calendar. The rows are partitioned by a period, unless `period` is `None`, and are
+/// sorted by `order`, in ascending order. Rows with equal values of `order` are at the same position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeFrame {
+    pub period: Option<CalendarPeriod>,
+    pub order: FrameOrder,
+    pub from: RangeBound,
+    pub to: RangeBound,
+}
+
+/// Value by which the rows of a frame are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameOrder {
+    /// The frame contains all rows of the partition.
+    Nothing,
+    Key,
+    StartOf(CalendarPeriod),
+}
+
+/// Bound of a [`RangeFrame`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangeBound {
+    Unbounded,
+    /// Value of the current row, moved by a number of units.
+    Moved(i64, CalendarUnit),
+}
+
+impl RangeBound {
+    const HERE: Self = Self::Moved(0, CalendarUnit::Day);
+
+    /// Returns the bound for an end without a period.
+    fn of_end(end: CalendarEnd) -> Option<Self> {
+        match end {
+            CalendarEnd::Partition(_) => Some(Self::Unbounded),
+            CalendarEnd::Moved(count, unit) => Some(Self::Moved(count, unit)),
+            CalendarEnd::Period(..) => None,
+        }
+    }
+
+    /// Returns the distance from the current row, if it is not 0.
+    pub fn distance(self) -> Option<(i64, CalendarUnit)> {
+        match self {
+            Self::Moved(count, unit) if count != 0 => Some((count, unit)),
+            _ => None,
+        }
+    }
+}
+
+impl CalendarRange {
+    /// Builds a range from its ends in the order of the formula. If the order of the ends is certain, the range begins
+    /// at the earlier end. `descending` specifies whether the rows are sorted from the latest to the earliest.
+    pub fn new(first: CalendarEnd, last: CalendarEnd, descending: bool) -> Self {
+        let (from, to) = if descending {
+            (last.reversed(), first.reversed())
+        } else {
+            (first, last)
+        };
+        match from.is_after(to) {
+            true => Self { from: to, to: from },
+            false => Self { from, to },
+        }
+    }
+
+    /// Returns whether the range contains the current row whenever the row has a key.
+    pub fn includes_current_row(self) -> bool {
+        let here = CalendarEnd::HERE;
+        let starts = self.from == here || here.is_after(self.from);
+        let is_here = |end: CalendarEnd| matches!(end, CalendarEnd::Moved(0, _));
+        (starts || is_here(self.from)) && (is_here(self.to) || self.to.is_after(here))
+    }
+
+    /// Returns the window frame with the rows of the range. `None` if the range reaches beyond the period in which it
+    /// begins or ends, so that no window frame contains exactly these rows.
+    pub fn frame(self) -> Option<RangeFrame> {
+        use CalendarEnd::{Moved, Partition, Period};
+        use PeriodSide::{End, Start};
+        use RangeBound::Unbounded;
+        let here = RangeBound::HERE;
+        let (period, order, from, to) = match (self.from, self.to) {
+            (Period(from, Start), Period(to, End)) => match (from.is_within(to), to.is_within(from)) {
+                (true, true) => (Some(from), FrameOrder::Nothing, Unbounded, Unbounded),
+                (true, false) => (Some(to), FrameOrder::StartOf(from), here, Unbounded),
+                (false, true) => (Some(from), FrameOrder::StartOf(to), Unbounded, here),
+                (false, false) => return None,
+            },
+            (Period(from, Start), Moved(count, unit)) if count <= 0 => {
+                (Some(from), FrameOrder::Key, Unbounded, RangeBound::Moved(count, unit))
+            }
+            (Moved(count, unit), Period(to, End)) if count >= 0 => {
+                (Some(to), FrameOrder::Key, RangeBound::Moved(count, unit), Unbounded)
+            }
+            (Period(from, Start), Partition(_)) => (None, FrameOrder::StartOf(from), here, Unbounded),
+            (Partition(_), Period(to, End)) => (None, FrameOrder::StartOf(to), Unbounded, here),
+            (from, to) => (None, FrameOrder::Key, RangeBound::of_end(from)?, RangeBound::of_end(to)?),
+        };
+        Some(RangeFrame {
+            period,
+            order,
+            from,
+            to,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YEAR: CalendarEnd = CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::Start);
+    const BACK: CalendarEnd = CalendarEnd::Moved(-2, CalendarUnit::Month);
+
+    #[test]
+    fn ends_are_sorted() {
+        let range = CalendarRange { from: BACK, to: CalendarEnd::HERE };
+        assert_eq!(CalendarRange::new(BACK, CalendarEnd::HERE, false), range);
+        assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, false), range);
+        assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, true), range);
+        // From the first row of the year, which is its latest, to the row of two months ago.
+        let to_end = CalendarRange::new(YEAR, BACK, true);
+        assert_eq!(to_end.to, CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::End));
+        assert!(to_end.includes_current_row() && range.includes_current_row());
+        // The order of these ends depends on the row.
+        assert_eq!(CalendarRange::new(YEAR, BACK, false), CalendarRange { from: YEAR, to: BACK });
+        assert!(!CalendarRange { from: YEAR, to: BACK }.includes_current_row());
+    }
+
+    #[test]
+    fn ranges_beyond_a_period_have_no_frame() {
+        let end = CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::End);
+        assert_eq!(CalendarRange::new(BACK, end, false).frame(), None);
+        let week = CalendarEnd::Period(CalendarPeriod::Week, PeriodSide::Start);
+        assert_eq!(CalendarRange::new(week, end, false).frame(), None);
+        let frame = CalendarRange::new(YEAR, CalendarEnd::HERE, false).frame();
+        assert_eq!(frame.and_then(|frame| frame.period), Some(CalendarPeriod::Year));
+    }
+}
