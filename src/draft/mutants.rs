@@ -208,6 +208,7 @@ fn with_child(x: &ReferenceExpr, place: usize, child: ReferenceExpr) -> Referenc
             Window::Rank(name, _, down) => Window::Rank(name, boxed(), *down),
             Window::PercentRank(_) => Window::PercentRank(boxed()),
             Window::Period(_, by, unit) => Window::Period(boxed(), *by, *unit),
+            Window::InPeriod(_, frame, is_last) => Window::InPeriod(boxed(), *frame, *is_last),
             Window::Row => Window::Row,
         }),
         ReferenceExpr::Literal(_) | ReferenceExpr::Name(_) | ReferenceExpr::Period(..) => x.clone(),

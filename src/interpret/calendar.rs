@@ -35,7 +35,7 @@ pub fn add_months(date: i64, months: i64) -> i64 {
     day_number(year, month, day.min(length))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReferenceUnit {
     Day,
     Week,
@@ -68,7 +68,7 @@ impl ReferenceUnit {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeriodFrame {
     Week,
     Month,

@@ -57,6 +57,8 @@ pub enum Window {
     PercentRank(Box<ReferenceExpr>),
     /// `PERIODOFFSET`, with the offset in calendar periods.
     Period(Box<ReferenceExpr>, i64, ReferenceUnit),
+    /// `FIRST(x, unit)` or, if the flag is true, `LAST(x, unit)`.
+    InPeriod(Box<ReferenceExpr>, PeriodFrame, bool),
 }
 
 /// Rows that a range contains.
@@ -71,15 +73,27 @@ pub enum RowPlace {
     First,
     At(i64),
     Last,
+    /// First or, if the flag is true, last row in the period of the current row.
+    InPeriod(PeriodFrame, bool),
+    /// Key of the current row, moved along the calendar.
+    Moved(i64, ReferenceUnit),
 }
 
 impl RowPlace {
+    /// Returns whether a range with this end is one by the calendar.
+    pub fn is_by_calendar(self) -> bool {
+        matches!(self, Self::InPeriod(..) | Self::Moved(..))
+    }
+
     fn write(self, f: &mut fmt::Formatter<'_>, name: &ReferenceExpr) -> fmt::Result {
         match self {
             Self::First => write!(f, "FIRST({name})"),
             Self::At(0) => write!(f, "{name}"),
             Self::At(n) => write!(f, "OFFSET({name}, {n})"),
             Self::Last => write!(f, "LAST({name})"),
+            Self::InPeriod(frame, false) => write!(f, "FIRST({name}, \"{}\")", frame.name()),
+            Self::InPeriod(frame, true) => write!(f, "LAST({name}, \"{}\")", frame.name()),
+            Self::Moved(n, unit) => write!(f, "PERIODOFFSET({name}, {n}, \"{}\")", unit.name()),
         }
     }
 }
@@ -89,6 +103,10 @@ impl fmt::Display for Window {
         match self {
             Self::Offset(x, n) => write!(f, "OFFSET({x}, {n})"),
             Self::Period(x, n, unit) => write!(f, "PERIODOFFSET({x}, {n}, \"{}\")", unit.name()),
+            Self::InPeriod(x, frame, is_last) => {
+                let name = if *is_last { "LAST" } else { "FIRST" };
+                write!(f, "{name}({x}, \"{}\")", frame.name())
+            }
             Self::First(x) => write!(f, "FIRST({x})"),
             Self::Last(x) => write!(f, "LAST({x})"),
             Self::Row => write!(f, "ROW()"),
@@ -220,7 +238,7 @@ impl Window {
     fn value_mut(&mut self) -> Option<&mut ReferenceExpr> {
         match self {
             Self::Offset(x, _)
-            | Self::Period(x, ..)
+            | Self::Period(x, ..) | Self::InPeriod(x, ..)
             | Self::First(x)
             | Self::Last(x)
             | Self::Rank(_, x, _)
@@ -232,7 +250,7 @@ impl Window {
     fn children(&self) -> Vec<&ReferenceExpr> {
         match self {
             Self::Offset(x, _)
-            | Self::Period(x, ..)
+            | Self::Period(x, ..) | Self::InPeriod(x, ..)
             | Self::First(x)
             | Self::Last(x)
             | Self::Rank(_, x, _)

@@ -324,6 +324,11 @@ fn convert_operator(op: BinaryOp) -> ReferenceOp {
 fn convert_range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
     let (of, from) = row_place(from)?;
     let (same, to) = row_place(to)?;
+    // An offset in rows does not mix with an end by the calendar.
+    let is_offset = |end: RowPlace| matches!(end, RowPlace::At(n) if n != 0);
+    if from.is_by_calendar() && is_offset(to) || to.is_by_calendar() && is_offset(from) {
+        return None;
+    }
     let rows = match (from, to) {
         (RowPlace::At(0), RowPlace::At(0)) => WindowRows::All,
         _ => WindowRows::Between(from, to),
@@ -336,6 +341,8 @@ fn row_place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
         ReferenceExpr::Window(Window::First(of)) => (*of, RowPlace::First),
         ReferenceExpr::Window(Window::Last(of)) => (*of, RowPlace::Last),
         ReferenceExpr::Window(Window::Offset(of, by)) => (*of, RowPlace::At(by)),
+        ReferenceExpr::Window(Window::InPeriod(of, frame, is_last)) => (*of, RowPlace::InPeriod(frame, is_last)),
+        ReferenceExpr::Window(Window::Period(of, by, unit)) => (*of, RowPlace::Moved(by, unit)),
         name @ (ReferenceExpr::Name(_) | ReferenceExpr::Period(..) | ReferenceExpr::Part(..)) => {
             (name, RowPlace::At(0))
         }
@@ -352,6 +359,13 @@ fn convert_window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> 
     };
     match (name, args.len()) {
         ("OFFSET", 2) => Some(Window::Offset(of()?, whole(1)?)),
+        ("FIRST" | "LAST", 2) => {
+            let Some(ReferenceExpr::Literal(Value::Text(unit))) = args.get(1) else {
+                return None;
+            };
+            let frame = PeriodFrame::ALL.into_iter().find(|frame| unit.eq_ignore_ascii_case(frame.name()))?;
+            Some(Window::InPeriod(of()?, frame, name == "LAST"))
+        }
         ("FIRST", 1) => Some(Window::First(of()?)),
         ("LAST", 1) => Some(Window::Last(of()?)),
         ("ROW", 0) => Some(Window::Row),

@@ -211,7 +211,7 @@ fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind
             args.first().map_or(TemporalKind::Other, of)
         }
         ReferenceExpr::Range(x, _) => of(x),
-        ReferenceExpr::Window(Window::Offset(x, _) | Window::First(x) | Window::Last(x) | Window::Period(x, ..)) => {
+        ReferenceExpr::Window(Window::Offset(x, _) | Window::InPeriod(x, ..) | Window::First(x) | Window::Last(x) | Window::Period(x, ..)) => {
             of(x)
         }
         ReferenceExpr::Literal(_)
@@ -272,6 +272,7 @@ fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
         ReferenceExpr::Range(of, _) | ReferenceExpr::Part(of, _) => settle_in(of, scope),
         ReferenceExpr::Window(
             Window::Offset(of, _)
+            | Window::InPeriod(of, ..)
             | Window::First(of)
             | Window::Last(of)
             | Window::Rank(_, of, _)

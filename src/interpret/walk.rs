@@ -144,6 +144,8 @@ struct SpecRun<'a> {
     /// Date by which each unit is ordered. `beside` contains the rest of each unit's key.
     date: Vec<Value>,
     beside: Vec<String>,
+    /// Whether the date is sorted in descending order.
+    descending: bool,
     /// True if two units have the same sort key, so that their order is undefined.
     tied: bool,
 }
@@ -207,6 +209,7 @@ fn interpret_step(step: &ReferenceStep, input: &StepRows) -> StepRows {
         own_partition: Vec::new(),
         date: Vec::new(),
         beside: Vec::new(),
+        descending: false,
         tied: false,
     };
     if let Some(having) = &step.having {
@@ -325,12 +328,14 @@ impl SpecRun<'_> {
         let keys = step
             .order_by
             .iter()
-            .map(|(entry, _)| (entry, dates(&meant(entry.expr()))));
+            .map(|(entry, descending)| ((entry, *descending), dates(&meant(entry.expr()))));
         let key = keys
             .into_iter()
             .find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
+        let mut is_descending = false;
         let (date, beside) = match &key {
-            Some((entry, values)) => {
+            Some(((entry, descending), values)) => {
+                is_descending = *descending;
                 let is_key = |x: &ReferenceExpr| {
                     *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none())
                 };
@@ -353,6 +358,7 @@ impl SpecRun<'_> {
             None => (Vec::new(), Vec::new()),
         };
         (self.date, self.beside) = (date, beside);
+        self.descending = is_descending;
         self.tied = tied;
         self.order = arranged;
         self.partition = partitions;
@@ -437,11 +443,22 @@ impl SpecRun<'_> {
         unit: usize,
         own: Option<&str>,
     ) -> Value {
+        let value = |x: &ReferenceExpr, unit: usize| match x {
+            ReferenceExpr::Range(of, _) => self.evaluate(of, unit, own),
+            other => self.evaluate(other, unit, own),
+        };
+        if let RangeRows::Between(from, to) = rows
+            && (from.is_by_calendar() || to.is_by_calendar())
+        {
+            let seen = self.units_by_calendar(unit, from, to);
+            let values = seen.iter().map(|unit| args.iter().map(|x| value(x, *unit)).collect());
+            return evaluate_aggregate(x, name, values.collect(), false);
+        }
         let (units, place) = self.partition_units(unit);
         let at = |end: RowPlace| match end {
-            RowPlace::First => 0,
             RowPlace::At(n) => place as i64 + n,
             RowPlace::Last => units.len() as i64 - 1,
+            _ => 0,
         };
         let (from, to) = match rows {
             RangeRows::All => (at(RowPlace::First), at(RowPlace::Last)),
@@ -451,12 +468,56 @@ impl SpecRun<'_> {
             .iter()
             .enumerate()
             .filter(|(i, _)| (from..=to).contains(&(*i as i64)));
-        let value = |x: &ReferenceExpr, unit: usize| match x {
-            ReferenceExpr::Range(of, _) => self.evaluate(of, unit, own),
-            other => self.evaluate(other, unit, own),
-        };
         let values = seen.map(|(_, unit)| args.iter().map(|x| value(x, *unit)).collect());
         evaluate_aggregate(x, name, values.collect(), false)
+    }
+
+    /// Returns the seconds of a unit's date or time.
+    fn key_seconds(&self, unit: usize) -> Option<i64> {
+        match self.date.get(unit) {
+            Some(Value::Date(date)) => Some(date * DAY),
+            Some(Value::Time(seconds)) => Some(*seconds),
+            _ => None,
+        }
+    }
+
+    /// Returns the units of the partition whose dates are between the ends of a range by the calendar, inclusive. Empty
+    /// if the unit has no date. If the second end is always before the first, the ends are swapped.
+    fn units_by_calendar(&self, unit: usize, from: RowPlace, to: RowPlace) -> Vec<usize> {
+        let Some(here) = self.key_seconds(unit) else { return Vec::new() };
+        let units = self.partition_units(unit).0;
+        let (date, time) = (here.div_euclid(DAY), here.rem_euclid(DAY));
+        let key = |end: RowPlace| match end {
+            RowPlace::First => if self.descending { i64::MAX } else { i64::MIN },
+            RowPlace::Last => if self.descending { i64::MIN } else { i64::MAX },
+            RowPlace::InPeriod(frame, is_last) => {
+                let start = frame.period_start(date);
+                match is_last == self.descending {
+                    true => start * DAY,
+                    false => frame.unit().add_units(start, 1) * DAY - 1,
+                }
+            }
+            RowPlace::Moved(n, by) => by.add_units(date, n) * DAY + time,
+            RowPlace::At(_) => here,
+        };
+        let (one, other) = if self.descending { (to, from) } else { (from, to) };
+        // An end that is at or before this row and one that is at or after it are in order.
+        let side = |end: RowPlace| match end {
+            RowPlace::At(_) => 0,
+            RowPlace::Moved(n, _) => n.signum(),
+            RowPlace::First => if self.descending { 2 } else { -2 },
+            RowPlace::Last => if self.descending { -2 } else { 2 },
+            RowPlace::InPeriod(_, is_last) => if is_last == self.descending { -1 } else { 1 },
+        };
+        let is_alike = match (one, other) {
+            (RowPlace::Moved(..) | RowPlace::At(_), RowPlace::Moved(..) | RowPlace::At(_)) => true,
+            (RowPlace::InPeriod(..), RowPlace::InPeriod(..)) => side(one) == side(other),
+            _ => false,
+        };
+        let is_swapped = if is_alike { key(one) > key(other) } else { side(one) > side(other) };
+        let (low, high) = if is_swapped { (key(other), key(one)) } else { (key(one), key(other)) };
+        let is_within = |unit: &usize| self.key_seconds(*unit).is_some_and(|key| low <= key && key <= high);
+        units.into_iter().filter(is_within).collect()
     }
 
     fn evaluate_window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
@@ -479,6 +540,13 @@ impl SpecRun<'_> {
                 .0
                 .last()
                 .map_or(Value::Null, |last| self.evaluate(x, *last, own)),
+            Window::InPeriod(x, frame, is_last) => {
+                let end = RowPlace::InPeriod(*frame, *is_last);
+                let other = RowPlace::InPeriod(*frame, !*is_last);
+                let units = self.units_by_calendar(unit, other, end);
+                let found = if *is_last { units.last() } else { units.first() };
+                found.map_or(Value::Null, |found| self.evaluate(x, *found, own))
+            }
             Window::Row => Value::Int(self.partition_units(unit).1 as i64 + 1),
             Window::Rank(_, x, descending) => {
                 let (value, others) = self.partition_values(x, unit, own);

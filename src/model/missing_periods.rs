@@ -96,6 +96,7 @@ fn gap_warning(
             )
         }
         CountedRows::Range { value, rows } => {
+            let back = rows.map_or(1, |rows| rows - 1);
             let rows = rows.map_or_else(|| "rows".to_owned(), |rows| format!("{rows} rows"));
             let range = value
                 .map(|value| program.meta(value).span.excerpt(text))
@@ -109,11 +110,13 @@ fn gap_warning(
                 .find(|_| !in_sheet);
             (
                 format!("the range covers {rows}, so it spans a longer time if `{key}` has no row for some {unit}"),
-                format!(
-                    "add a row for each missing {unit} in an earlier step; for a single earlier {unit}, use \
-                     `PERIODOFFSET({of}, -1, \"{unit}\")`",
-                    of = of.unwrap_or("x")
-                ),
+                match of {
+                    Some(of) => format!(
+                        "write `PERIODOFFSET({of}, -{back}, \"{unit}\"):{of}` for a range by the calendar, or add a row \
+                         for each missing {unit} in an earlier step"
+                    ),
+                    None => format!("add a row for each missing {unit} in an earlier step"),
+                },
             )
         }
     };

@@ -444,6 +444,7 @@ impl Times<'_> {
                             let parted_by = program.partition_keys(over);
                             let parted_by = match (over_rows, parted_by.split_last()) {
                                 (WindowFrame::Ahead { .. }, Some((_, parted_by))) => parted_by,
+                                (WindowFrame::Calendar(range), Some((_, parted_by))) if range.is_sorted() => parted_by,
                                 _ => parted_by,
                             };
                             let keys = keys.iter().chain(parted_by).map(|key| self.time_key(*key)).collect();

@@ -159,6 +159,12 @@ def try_cast_text(statement):
 OF_PLACES = (exp.FirstValue, exp.LastValue, exp.NthValue, exp.Lag, exp.Lead)
 
 
+def ancestors(node, wanted):
+    while node := node.parent:
+        if isinstance(node, wanted):
+            yield node
+
+
 def nulls_written(statement):
     # A filter or a join may leave out the rows where the column is NULL.
     conditions = [*statement.all(exp.Where), *(join.args["on"] for join in statement.all(exp.Join) if join.args.get("on"))]
@@ -172,6 +178,10 @@ def nulls_written(statement):
             exp.Is(this=ordered.this, expression=exp.Null()) in of.args["partition_by"]
             or isinstance(of.this, exp.AggFunc) and not isinstance(of.this, OF_PLACES) and not of.args.get("spec")
         )
+        # A frame by values never reaches from a row with a key to one without, and a CASE leaves the latter out.
+        if isinstance(of, exp.Window) and of.args.get("spec") and of.args["spec"].args.get("kind", "").upper() == "RANGE":
+            there = exp.Not(this=exp.Is(this=ordered.this, expression=exp.Null()))
+            apart = apart or any(branch.this == there for branch in ancestors(of, exp.If))
         if not apart and not isinstance(of, exp.WithinGroup) and not ordered.meta["nulls_written"] and statement.may_be_null(ordered.this):
             yield ordered.this.sql("snowflake")
 

@@ -196,6 +196,11 @@ impl CalendarRange {
         (starts || is_here(self.from)) && (is_here(self.to) || self.to.is_after(here))
     }
 
+    /// Returns whether the window frame sorts the rows, so that the last `parted_by` value is the value to sort by.
+    pub fn is_sorted(self) -> bool {
+        self.frame().is_some_and(|frame| frame.order != FrameOrder::Nothing)
+    }
+
     /// Returns the window frame with the rows of the range. `None` if the range reaches beyond the period in which it
     /// begins or ends, so that no window frame contains exactly these rows.
     pub fn frame(self) -> Option<RangeFrame> {
