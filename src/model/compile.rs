@@ -159,6 +159,8 @@ pub(super) struct SpecCompilation<'r> {
     pub(super) first_times: Vec<TimeColumn>,
     pub(super) first_select: Option<usize>,
     pub(super) lineage: Lineage,
+    /// Unions of steps so far, each with the names of the steps.
+    pub(super) unions: Vec<(Vec<String>, Relation)>,
     /// Additivity of each step's columns.
     pub(super) additivity: Vec<StepColumns>,
 }
@@ -189,6 +191,7 @@ impl<'r> SpecCompilation<'r> {
             first_times: Vec::new(),
             first_select: None,
             lineage: Lineage::default(),
+            unions: Vec::new(),
             additivity: Vec::new(),
         }
     }
@@ -248,6 +251,18 @@ impl<'r> SpecCompilation<'r> {
                 union.name().clone_into(&mut name);
                 relation = Some(union);
                 grain = Vec::new();
+            }
+            if let Some(series) = &step.series {
+                let periods = self.periods_step(step, *series, &name, relation.as_ref(), memory);
+                name.clone_from(&periods.name().to_owned());
+                grain = periods.columns().iter().map(|column| column.name().to_owned()).collect();
+                relation = Some(periods);
+                self.facts.push(StepFacts {
+                    relation: relation.clone(),
+                    grain: grain.clone(),
+                    single: false,
+                });
+                continue;
             }
             let read = PreviousInput {
                 index,

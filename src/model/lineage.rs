@@ -290,6 +290,14 @@ impl SpecCompilation<'_> {
         if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
             return self.target_column(self.sources.source_target(self.spec, place, &join.to), name);
         }
+        if let Some((from, _)) = &step.from {
+            return Some(self.lineage.source(from.name(), name));
+        }
+        if !step.union.is_empty() {
+            let named = |of: &Step<'_>, text: &str| of.name.is_some_and(|name| name.text == text);
+            let members = step.union.iter().filter_map(|text| self.spec.steps.iter().position(|of| named(of, text.text)));
+            return members.collect::<Vec<usize>>().into_iter().find_map(|of| self.target_column(SourceTarget::Step(of), name));
+        }
         match place.checked_sub(1) {
             None => Some(self.lineage.source(self.spec.from.name(), name)),
             Some(before) => self.target_column(SourceTarget::Step(before), name),
@@ -334,6 +342,17 @@ impl SpecCompilation<'_> {
         };
         self.lineage.steps.get_mut(of)?.insert(key, at);
         Some(at)
+    }
+
+    /// Records a step of periods, whose columns are not computed from columns of a relation.
+    pub(super) fn note_periods(&mut self, kept: &[&str]) {
+        let place = self.lineage.steps.len();
+        let columns = kept.iter().filter_map(|name| {
+            let before = place.checked_sub(1)?;
+            Some((name.to_lowercase(), self.step_column(before, name)?))
+        });
+        let columns: FxHashMap<String, ColumnPosition> = columns.collect();
+        self.lineage.steps.push(columns);
     }
 
     /// Returns the model's columns with their inherited tags.

@@ -141,6 +141,31 @@ static NON_ADDITIVE: KeyTable = KeyTable {
     ],
 };
 
+static FILL: KeyTable = KeyTable {
+    title: "fill",
+    doc: "Periods for which the step has rows.",
+    open: false,
+    keys: &[
+        Key::new("by", KeyShape::Text, "The key whose periods are filled, such as `ordered_at[month]`.")
+            .required("the key whose periods are filled, such as `by: month`"),
+        Key::new(
+            "from",
+            KeyShape::Text,
+            "A date in the first period, `YYYY-MM-DD` or a constant formula. Default: the first period of the step.",
+        ),
+        Key::new(
+            "to",
+            KeyShape::Text,
+            "A date in the last period, such as `TODAY()`. Default: the last period of the step.",
+        ),
+        Key::new(
+            "within",
+            KeyShape::Choice(&["each"]),
+            "`each`: the first and last period of each combination of the other keys, in place of those of the step.",
+        ),
+    ],
+};
+
 /// Keys of the first step of a model over metric sets that other steps do not have or that have another shape there.
 pub static OVER_SETS: KeyTable = KeyTable {
     title: "model over metric sets",
@@ -178,6 +203,11 @@ pub static OVER_SETS: KeyTable = KeyTable {
             "Filter for the rows of each set, or a filter for each set: `where: {orders: …}`.",
         ),
         Key::new(
+            "fill",
+            KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&FILL)),
+            "Makes a row for every period of a key that is a timeframe: `fill: month`.",
+        ),
+        Key::new(
             "since",
             KeyShape::Text,
             "First day of the periods to show: a date `YYYY-MM-DD`, or a constant formula such as `TODAY() - 90`. \
@@ -204,5 +234,6 @@ pub static EXPANDED: KeyTable = KeyTable {
     keys: &[
         Key::new("from", KeyShape::Text, "Relation that the step reads."),
         Key::new("union", KeyShape::Names, "Steps whose rows the step reads."),
+        Key::new("series", KeyShape::Mapping, "Periods between two columns of the previous step."),
     ],
 };

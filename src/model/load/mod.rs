@@ -78,6 +78,16 @@ pub enum StepDefinitions<'y> {
     },
 }
 
+/// Series of periods between two columns of the previous step.
+#[derive(Clone, Copy, Debug)]
+pub struct PeriodSeries<'y> {
+    /// Column of the periods.
+    pub name: &'y str,
+    pub unit: &'y str,
+    pub first: &'y str,
+    pub last: &'y str,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Step<'y> {
     pub name: Option<SpannedText<'y>>,
@@ -93,6 +103,8 @@ pub struct Step<'y> {
     pub from: Option<(RelationReference, Span)>,
     /// Steps whose rows the step reads in place of the previous step. Only expanded specs have it.
     pub union: Vec<SpannedText<'y>>,
+    /// Series of periods that each row of the previous step becomes. Only expanded specs have it.
+    pub series: Option<PeriodSeries<'y>>,
     pub keep: KeptColumns<'y>,
     pub keep_span: Span,
     pub limit: Option<u64>,

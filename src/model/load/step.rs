@@ -1,6 +1,6 @@
 //! Keys of a step.
 
-use super::{KeptColumns, Loader, SpannedText, SpecKind, Step};
+use super::{KeptColumns, Loader, PeriodSeries, SpannedText, SpecKind, Step};
 use crate::diag::{Code, Diagnostic};
 use crate::keys::{EXPANDED, MODEL, OVER_SETS, STEP};
 use crate::span::Span;
@@ -47,6 +47,15 @@ impl<'y> Loader<'y, '_> {
             let from = self.text(node, "from");
             step.from = from.and_then(|from| Some((self.parse_relation("from", from)?, from.node.span)));
             step.union = self.list(node, "union").unwrap_or_default();
+            let text = |key: &str| node.get("series").and_then(|series| series.get(key)?.text());
+            step.series = text("name").and_then(|name| {
+                Some(PeriodSeries {
+                    name,
+                    unit: text("unit")?,
+                    first: text("first")?,
+                    last: text("last")?,
+                })
+            });
         }
         let (joins, sound) = self.read_joins(node);
         step.joins = joins;

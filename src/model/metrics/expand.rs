@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::columns::ColumnBuilder;
 use super::formulas::MetricFormula;
+use super::fill::Fill;
 use super::graph::MetricId;
 use super::keys::{ModelKeys, relation_name};
 use super::non_additive::RowGroup;
@@ -69,6 +70,8 @@ pub fn expand(
         return None;
     }
     model.check_bounds(&keys, &used, faults);
+    let fill = model.read_fill(&keys, &used, faults);
+    let is_single = is_single && fill.is_none();
     let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
     builder.build();
     faults.append(&mut builder.faults);
@@ -94,7 +97,7 @@ pub fn expand(
                 }
             }
         }
-        _ => model.steps_over_sets(compiler, &needed, &keys, &builder, bounds),
+        _ => model.steps_over_sets(compiler, &needed, &keys, (&builder, fill.as_ref()), bounds),
     };
     let mut text = SpelledText::default();
     model.write_spec(&steps, &mut text);
@@ -269,7 +272,7 @@ impl ModelOverSets<'_> {
         compiler: &Compiler,
         needed: &[MetricId],
         keys: &ModelKeys,
-        builder: &ColumnBuilder<'_>,
+        (builder, fill): (&ColumnBuilder<'_>, Option<&Fill>),
         bounds: impl Fn(usize) -> Vec<SpelledText>,
     ) -> Vec<StepText> {
         let mut steps = Vec::new();
@@ -298,6 +301,11 @@ impl ModelOverSets<'_> {
         together.dedup();
         let name = self.free_step_name(&grouped_name(&together, keys));
         let name = if names.contains(&name) { format!("{name}_combined") } else { name };
+        if let Some(fill) = fill {
+            let mut periods = self.period_steps(fill, keys, &names);
+            names.extend(periods.last().map(|step| step.name.clone()));
+            steps.append(&mut periods);
+        }
         let base = union_step(keys, self.span, &names);
         steps.extend(StepWriter::new(builder).steps(base, &name));
         steps

@@ -23,7 +23,7 @@ const PERIODS: [(&str, u8); 7] = [
 ];
 
 /// Returns the rank of a period, from 0 for a day.
-fn period_rank(word: &str) -> Option<u8> {
+pub fn period_rank(word: &str) -> Option<u8> {
     PERIODS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, rank)| *rank)
 }
 

@@ -13,6 +13,7 @@
 mod columns;
 mod compile;
 mod expand;
+mod fill;
 mod formulas;
 mod graph;
 mod keys;

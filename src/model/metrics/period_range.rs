@@ -11,7 +11,7 @@ use crate::yaml::Node;
 
 /// Bound of the periods: a formula for a date.
 #[derive(Clone, Debug)]
-struct PeriodBound {
+pub struct PeriodBound {
     formula: String,
     /// Year, month and day of an ISO date.
     date: Option<(u32, u32, u32)>,
@@ -19,8 +19,33 @@ struct PeriodBound {
 }
 
 impl PeriodBound {
+    /// Reads a bound: a date `YYYY-MM-DD` or a constant formula.
+    pub fn read(node: &Node) -> Option<Self> {
+        let text = node.text()?.trim();
+        let date = iso_date(text);
+        let formula = match date {
+            Some((year, month, day)) => format!("DATE({year}, {month}, {day})"),
+            None => format!("({text})"),
+        };
+        Some(Self {
+            formula,
+            date,
+            span: node.span,
+        })
+    }
+
+    /// Returns the fault of a text that looks like a date but is none.
+    pub fn fault(node: &Node) -> Option<Diagnostic> {
+        let text = node.text()?.trim();
+        let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
+        (looks_like_date && iso_date(text).is_none()).then(|| {
+            Diagnostic::new(Code::WrongShape, node.span, format!("`{text}` is not a date of the calendar"))
+                .with_help("write a date as YYYY-MM-DD")
+        })
+    }
+
     /// Returns the first day of the period that contains the date. `frame` is the timeframe of the key.
-    fn period(&self, frame: &str) -> String {
+    pub fn period(&self, frame: &str) -> String {
         match (self.date, frame) {
             (Some((year, month, _)), "month") => format!("DATE({year}, {month}, 1)"),
             (Some((year, month, _)), "quarter") => format!("DATE({year}, {}, 1)", (month.max(1) - 1) / 3 * 3 + 1),
@@ -33,18 +58,7 @@ impl PeriodBound {
 
 impl ModelOverSets<'_> {
     fn bound(&self, key: &str) -> Option<PeriodBound> {
-        let node = self.step.get(key)?;
-        let text = node.text()?.trim();
-        let date = iso_date(text);
-        let formula = match date {
-            Some((year, month, day)) => format!("DATE({year}, {month}, {day})"),
-            None => format!("({text})"),
-        };
-        Some(PeriodBound {
-            formula,
-            date,
-            span: node.span,
-        })
+        PeriodBound::read(self.step.get(key)?)
     }
 
     /// Returns whether the step that reads the rows cannot filter by `since`, because windows read earlier periods.
@@ -94,14 +108,7 @@ impl ModelOverSets<'_> {
     pub fn check_bounds(&self, keys: &ModelKeys, used: &[usize], faults: &mut Vec<Diagnostic>) {
         for key in ["since", "until"] {
             let Some(bound) = self.bound(key) else { continue };
-            let text = self.step.get(key).and_then(Node::text).unwrap_or_default().trim();
-            let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
-            if looks_like_date && bound.date.is_none() {
-                faults.push(
-                    Diagnostic::new(Code::WrongShape, bound.span, format!("`{text}` is not a date of the calendar"))
-                        .with_help("write a date as YYYY-MM-DD"),
-                );
-            }
+            faults.extend(self.step.get(key).and_then(PeriodBound::fault));
             let lacks_time = |set: &&usize| self.sets[**set].time.is_none();
             if let (None, Some(set)) = (keys.time, used.iter().find(lacks_time)) {
                 let name = &self.sets[*set].name;

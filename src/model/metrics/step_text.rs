@@ -24,6 +24,16 @@ pub struct DefinitionText {
     pub span: Span,
 }
 
+/// Series of periods between two columns of the previous step.
+#[derive(Clone, Debug)]
+pub struct SeriesText {
+    /// Column of the periods.
+    pub name: String,
+    pub unit: String,
+    pub first: String,
+    pub last: String,
+}
+
 /// Step of an expanded spec.
 #[derive(Clone, Debug, Default)]
 pub struct StepText {
@@ -31,6 +41,8 @@ pub struct StepText {
     pub from: Option<PlacedText>,
     /// Steps whose rows the step reads.
     pub union: Vec<String>,
+    /// Periods that each row of the previous step becomes.
+    pub series: Option<SeriesText>,
     /// Joins as flow mappings.
     pub joins: Vec<PlacedText>,
     pub filter: Option<SpelledText>,
@@ -62,6 +74,11 @@ impl StepText {
             writer.placed(from);
         }
         writer.names("union", &self.union);
+        if let Some(series) = &self.series {
+            let parts = [("name", &series.name), ("unit", &series.unit), ("first", &series.first), ("last", &series.last)];
+            let parts: Vec<String> = parts.iter().map(|(key, text)| format!("{key}: {}", yaml::flow_text(text))).collect();
+            writer.generated("series", &format!("{{{}}}", parts.join(", ")));
+        }
         if !self.joins.is_empty() {
             writer.key_of_block("joins");
             for join in &self.joins {

@@ -3,11 +3,11 @@
 use rustc_hash::FxHashSet;
 
 use crate::compile::SpecCompilation;
-use crate::load::SpannedText;
+use crate::load::{KeptColumns, PeriodSeries, SpannedText, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Type, dialect::Dialect};
 
 impl SpecCompilation<'_> {
@@ -15,6 +15,13 @@ impl SpecCompilation<'_> {
     /// relation.
     pub(crate) fn union_of_steps(&mut self, steps: &[SpannedText<'_>], memory: &mut CompileMemory) -> Relation {
         let dialect = self.compiler.options.dialect;
+        // The rows of one step need no union.
+        if let [step] = steps {
+            let named = |of: &Step<'_>| of.name.is_some_and(|name| name.text == step.text);
+            let place = self.spec.steps.iter().position(named);
+            let relation = place.and_then(|place| self.facts.get(place)?.relation.clone());
+            return relation.map_or_else(|| Relation::unknown(step.text), |relation| relation.with_name(step.text.to_owned()));
+        }
         let relations: Vec<(String, Relation)> = steps
             .iter()
             .filter_map(|step| {
@@ -62,7 +69,13 @@ impl SpecCompilation<'_> {
         });
         let mut body = members.next().unwrap_or_default();
         body.unions = members.collect();
-        let name = self.names.choose_name("metrics_by_set");
+        let same = |known: &&(Vec<String>, Relation)| known.0.iter().eq(steps.iter().map(|step| step.text));
+        if let Some((_, known)) = self.unions.iter().find(same) {
+            return known.clone();
+        }
+        let name = self.names.choose_name(if self.unions.is_empty() { "metrics_by_set" } else { "metrics_and_periods" });
+        let union = columns.iter().cloned().fold(Relation::new(name.clone()), Relation::with);
+        self.unions.push((steps.iter().map(|step| step.text.to_owned()).collect(), union));
         self.ctes.push(Cte {
             name: dialect.name_text(&name, true),
             body,
@@ -88,5 +101,72 @@ fn typed_null(tree: &mut SqlTree, dialect: Dialect, ty: Type) -> SqlId {
             },
             Span::default(),
         ),
+    }
+}
+
+impl SpecCompilation<'_> {
+    /// Adds a CTE with a row for each period between two columns of the previous step, for each of its rows. Returns the
+    /// CTE as a relation.
+    pub(crate) fn periods_step(
+        &mut self,
+        step: &Step<'_>,
+        series: PeriodSeries<'_>,
+        before: &str,
+        relation: Option<&Relation>,
+        memory: &mut CompileMemory,
+    ) -> Relation {
+        let dialect = self.compiler.options.dialect;
+        let facts = dialect.facts();
+        let kept: Vec<&str> = match &step.keep {
+            KeptColumns::Columns(names) => names.iter().map(|name| name.text).collect(),
+            _ => Vec::new(),
+        };
+        let (unit, count) = match series.unit {
+            "week" => ("day", "7"),
+            "quarter" | "fiscal_quarter" => ("month", "3"),
+            "fiscal_year" => ("month", "12"),
+            unit => (unit, "1"),
+        };
+        let column = |name: &str| dialect.name_text(name, true);
+        let (first, last) = (column(series.first), column(series.last));
+        let fill = |text: &str| {
+            let text = text.replace("{first}", &first).replace("{last}", &last);
+            text.replace("{unit}", unit).replace("{count}", count)
+        };
+        let tree = &mut memory.emit.tree;
+        let mut items: Vec<Item> = kept
+            .iter()
+            .map(|name| Item {
+                expr: tree_name(tree, &column(name)),
+                alias: None,
+            })
+            .collect();
+        let period = column(series.name);
+        let value = fill(facts.series_value);
+        items.push(Item {
+            expr: tree_name(tree, &value),
+            alias: (value != period).then_some(period),
+        });
+        let name = step.name.map_or("", |name| name.text);
+        self.ctes.push(Cte {
+            name: column(name),
+            body: Select {
+                items,
+                from: Some(SelectSource::Name(column(before))),
+                joins: vec![Join {
+                    kind: JoinKind::Cross,
+                    source: SelectSource::Name(fill(facts.series)),
+                    alias: Some(facts.series_alias.to_owned()),
+                    on: None,
+                }],
+                ..Select::default()
+            },
+        });
+        self.note_periods(&kept);
+        let known = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
+        let columns = kept.iter().map(|name| known(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));
+        columns
+            .chain([Column::new(series.name, Type::Date).nullable(false)])
+            .fold(Relation::new(name), Relation::with)
     }
 }

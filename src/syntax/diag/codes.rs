@@ -707,6 +707,9 @@ codes! {
     DeprecatedMetric "W0856" "deprecated-metric" Warning("use a deprecated or renamed metric", "use the new metric")
         "The metric has a new name, or its set marks it as deprecated."
         Shown("metrics: [orders.sales], where `revenue` has `renamed_from: sales`") => Shown("metrics: [orders.revenue]");
+    FillKey "F0857" "fill-key" Error
+        "`fill` makes rows for the periods of one key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
+        Shown("group_by: [region]\nfill: month") => Shown("group_by: [month, region]\nfill: month");
     Internal "F0901" "internal" Error
         "An internal error of formulac. Please report it with the input."
         Shown("none known") => Shown("none known");
