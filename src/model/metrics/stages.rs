@@ -174,13 +174,17 @@ impl<'m> StepWriter<'m> {
             || stages[last].windows == Some(WindowRows::Whole)
             || self.order_by.is_none()
             || steps.last().is_some_and(|step| same(&step.order_by, &order));
-        let reads_hidden = |column: &usize| self.columns.all[*column].place.is_none() || self.columns.all[*column].stage > 0;
-        let orders_hidden = last == 0 && self.ordered_by.iter().any(reads_hidden);
+        // A step cannot order its rows by its own windows, and a grouped step has no columns that it does not return.
+        let is_late = |column: &usize| {
+            let column = &self.columns.all[*column];
+            column.stage == last && column.windows.is_some() || last == 0 && column.place.is_none()
+        };
+        let orders_late = self.ordered_by.iter().any(is_late);
         let since = match self.model.filters_since_last(self.keys, &self.columns) {
             true => self.model.since_filter(self.keys),
             false => None,
         };
-        if has_hidden || !is_ordered || orders_hidden || since.is_some() {
+        if has_hidden || !is_ordered || orders_late || since.is_some() {
             steps.push(StepText {
                 keep: Some(self.kept(&outputs)),
                 filter: since,
