@@ -30,7 +30,7 @@ fn models<C: ModelCase>(statements: &mut Statements, files: &[ModelFile<C>]) {
         for schema in [case.schema(), without_constraints(&case.schema())] {
             for dialect in Dialect::all() {
                 let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
-                let compiled = compiler.compile_spec(&case.spec());
+                let compiled = case.compile(&compiler);
                 let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else {
                     continue;
                 };

@@ -16,6 +16,7 @@ mod comparisons;
 mod complete;
 mod described;
 mod engine;
+mod expanded;
 mod expect;
 mod files;
 mod formula;
@@ -82,6 +83,11 @@ fn sql_of_every_function() {
 #[test]
 fn templates_raise_for_no_arguments() {
     totality::run();
+}
+
+#[test]
+fn expanded_specs_compile_to_the_same_sql() {
+    expanded::run();
 }
 
 #[test]

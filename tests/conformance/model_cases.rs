@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Dialect, Schema};
+use formulac::{CompiledSpec, Compiler, Dialect, Schema};
 use serde_json::Value as Json;
 
 use crate::batch::Batch;
@@ -20,6 +20,10 @@ pub trait ModelCase {
     /// Returns the line of the case in its file.
     fn line(&self) -> usize;
     fn spec(&self) -> String;
+    /// Compiles the spec.
+    fn compile(&self, compiler: &Compiler) -> CompiledSpec {
+        compiler.compile_spec(&self.spec())
+    }
     /// Returns the facts that the compiler gets about the tables.
     fn schema(&self) -> Schema;
     /// Returns the tables in the form that the engine loads.
@@ -126,11 +130,8 @@ pub fn run<C: ModelCase>(suite: &str, kind: &str, files: &[ModelFile<C>]) {
 }
 
 fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
-    let compiled = Compiler::builder()
-        .dialect(dialect)
-        .schema(case.schema())
-        .build()
-        .compile_spec(&case.spec());
+    let compiler = Compiler::builder().dialect(dialect).schema(case.schema()).build();
+    let compiled = case.compile(&compiler);
     let errors: Vec<String> = (compiled.diagnostics().iter())
         .filter(|diagnostic| diagnostic.is_error())
         .map(|diagnostic| format!("{} {}", diagnostic.code(), diagnostic.message()))
@@ -158,11 +159,7 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
 /// key.
 fn plan_without_facts(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Option<Plan> {
     let schema = without_constraints(&case.schema());
-    let compiled = Compiler::builder()
-        .dialect(dialect)
-        .schema(schema)
-        .build()
-        .compile_spec(&case.spec());
+    let compiled = case.compile(&Compiler::builder().dialect(dialect).schema(schema).build());
     let failed = compiled.diagnostics().iter().any(formulac::Diagnostic::is_error);
     let query = compiled.query().filter(|_| !failed)?.to_owned();
     let place = batch.add(&query, &case.tables());

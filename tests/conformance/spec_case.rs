@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use formulac::{Dialect, Schema};
+use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 use serde_json::Value as Json;
 
 use crate::compare::same;
@@ -19,6 +19,8 @@ pub struct SpecCase {
     pub name: String,
     pub line: usize,
     pub spec: String,
+    /// Texts of the metric sets that the spec reads.
+    pub sets: Vec<String>,
     pub tables: Vec<TestTable>,
     pub expected: Output,
     pub unordered: bool,
@@ -60,12 +62,12 @@ fn read_file(path: &Path) -> Result<(String, Vec<SpecCase>)> {
     let mut map = root.map()?;
     let topic = map.need("topic")?.text()?.to_owned();
     let list = map.need("cases")?;
-    let shared = map.take("tables");
+    let shared = (map.take("tables"), map.take("sets"));
     map.finish()?;
     let cases: Vec<SpecCase> = list
         .list()?
         .iter()
-        .map(|node| read_case(node, shared.as_ref()))
+        .map(|node| read_case(node, (shared.0.as_ref(), shared.1.as_ref())))
         .collect::<Result<_>>()?;
     if cases.is_empty() {
         list.error("no cases")
@@ -74,9 +76,11 @@ fn read_file(path: &Path) -> Result<(String, Vec<SpecCase>)> {
     }
 }
 
-fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
+/// Reads a case. `shared` contains the tables and the metric sets of cases that have none of their own.
+fn read_case(node: &Node, shared: (Option<&Node>, Option<&Node>)) -> Result<SpecCase> {
     let mut map = node.map()?;
-    let tables = map.take("tables").or_else(|| shared.cloned());
+    let tables = map.take("tables").or_else(|| shared.0.cloned());
+    let sets = map.take("sets").or_else(|| shared.1.cloned());
     let output_columns = map.take("columns").map(|node| node.texts()).transpose()?;
     let rows = map.take("rows");
     let refused = map
@@ -100,6 +104,7 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
         name: map.need("case")?.text()?.to_owned(),
         line: node.line,
         spec: map.need("spec")?.text()?.to_owned(),
+        sets: sets.map_or(Ok(Vec::new()), |sets| sets.texts())?,
         tables: tables.map_or(Ok(Vec::new()), |tables| read_tables(&tables))?,
         expected,
         unordered: truth(node, "unordered", map.take("unordered"))?,
@@ -162,6 +167,14 @@ fn output(node: &Node) -> Result<Output> {
     Ok(output)
 }
 
+impl SpecCase {
+    /// Compiles the metric sets.
+    pub fn compile_sets(&self, compiler: &Compiler) -> Vec<CompiledSpec> {
+        let texts: Vec<SpecText<'_>> = self.sets.iter().map(|text| SpecText { text, path: None }).collect();
+        compiler.compile_specs(&texts)
+    }
+}
+
 impl ModelCase for SpecCase {
     fn name(&self) -> &str {
         &self.name
@@ -173,6 +186,11 @@ impl ModelCase for SpecCase {
 
     fn spec(&self) -> String {
         self.spec.clone()
+    }
+
+    fn compile(&self, compiler: &Compiler) -> CompiledSpec {
+        let sets = self.compile_sets(compiler);
+        compiler.with_models(&sets).compile_spec(&self.spec)
     }
 
     fn schema(&self) -> Schema {

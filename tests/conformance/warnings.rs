@@ -58,11 +58,15 @@ pub fn run() {
     }
     for file in spec_case::read_all() {
         for case in &file.cases {
-            let compiled = Compiler::builder()
-                .schema(case.schema())
-                .build()
-                .compile_spec(&case.spec);
-            for warning in unsaid(compiled.diagnostics(), &[]) {
+            let compiler = Compiler::builder().schema(case.schema()).build();
+            let mut warnings = unsaid(case.compile(&compiler).diagnostics(), &[]);
+            for set in case.compile_sets(&compiler) {
+                warnings.extend(unsaid(set.diagnostics(), &[]));
+                let errors = set.diagnostics().iter().filter(|found| found.is_error());
+                let errors = errors.filter(|_| case.refused.is_none());
+                warnings.extend(errors.map(|found| format!("{} {}", found.code(), found.message())));
+            }
+            for warning in warnings {
                 faults.push(format!(
                     "{}: {}: {warning}; `// noqa` would say that it is meant",
                     file.path, case.name

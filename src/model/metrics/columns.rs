@@ -493,6 +493,8 @@ impl<'m> ColumnBuilder<'m> {
         }
         // In stage 0, the name would hide a column that a formula of a set reads.
         let is_hiding = self.is_single && self.is_read_by_sets(&formula.name);
+        // A grouped step computes formulas over its keys for each row that it reads, and does not return them.
+        let reads_keys = uses.is_empty() && !formula.names.is_empty();
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
             text: definition_text(formula.name.clone(), formula.spell(0, &replaced), formula, 0),
@@ -500,7 +502,7 @@ impl<'m> ColumnBuilder<'m> {
             source: Some((formula.clone(), replaced)),
             aggregates: false,
             windows,
-            stage: usize::from(is_hiding || !self.is_single),
+            stage: usize::from(is_hiding || reads_keys || !self.is_single),
             place: None,
         });
         self.columns.definitions.insert(place, column);
@@ -523,10 +525,12 @@ impl<'m> ColumnBuilder<'m> {
                 })),
                 Ok(ModelName::Key(key)) => {
                     let output = &self.keys.names[key];
-                    if name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
+                    let frame = self.model.timeframe_key(name).map_or(0, |_| name.frame.len());
+                    let range = name.range.start..name.range.end + frame;
+                    if frame > 0 || name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
                         let mut text = SpelledText::default();
                         text.write(&reference_text(output), 0, span);
-                        replaced.push((name.range.clone(), text));
+                        replaced.push((range, text));
                     }
                 }
                 Err(_) => {}

@@ -104,11 +104,12 @@ impl Expansion {
     fn in_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let (file, _) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
-        let is_error = diagnostic.is_error();
+        // The model's keys and order decide which rows a partition has.
+        let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
         match set {
             None => Some(mapped),
-            Some(set) => is_error.then(|| mapped.with_context(&format!("in the metric set `{}`", set.name))),
+            Some(set) => is_shown.then(|| mapped.with_context(&format!("in the metric set `{}`", set.name))),
         }
     }
 

@@ -24,6 +24,8 @@ pub struct NameUse {
     pub range: Range<usize>,
     pub qualifier: Option<String>,
     pub name: String,
+    /// Timeframe after the name, such as `[month]`. Empty if there is none.
+    pub frame: String,
 }
 
 /// Call in a formula that aggregates rows.
@@ -206,6 +208,7 @@ fn names_used(
                         range: within(*span),
                         qualifier: None,
                         name: name.to_owned(),
+                        frame: frame_after(text, *span),
                     });
                 }
             }
@@ -215,6 +218,7 @@ fn names_used(
                     range: within(*span),
                     qualifier: parts.view.map(|view| view.text(text).to_owned()),
                     name: parts.field.text(text).to_owned(),
+                    frame: frame_after(text, *span),
                 });
             }
             _ => {}
@@ -222,6 +226,13 @@ fn names_used(
     }
     names.sort_by_key(|name| name.range.start);
     names
+}
+
+/// Returns the timeframe after a name, with its brackets.
+fn frame_after(text: &str, name: Span) -> String {
+    let rest = text.get(name.end as usize..).unwrap_or_default();
+    let frame = rest.starts_with('[').then(|| rest.split_inclusive(']').next()).flatten();
+    frame.unwrap_or_default().to_owned()
 }
 
 fn is_operation(expr: Expr) -> bool {

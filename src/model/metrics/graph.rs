@@ -137,6 +137,9 @@ impl ModelOverSets<'_> {
         keys: &[String],
     ) -> Result<ModelName, Diagnostic> {
         let same = |of: &str| of.eq_ignore_ascii_case(&name.name);
+        if let Some(key) = self.timeframe_key(name) {
+            return Ok(ModelName::Key(key));
+        }
         if let Some(qualifier) = &name.qualifier {
             let written = format!("{qualifier}.{}", name.name);
             if let Some(key) = self.keys.iter().position(|key| key.text.eq_ignore_ascii_case(&written)) {
@@ -175,6 +178,14 @@ impl ModelOverSets<'_> {
                 Err(Diagnostic::new(Code::UnknownMetric, span, message).with_help(format!("write {}", sets.join(" or "))))
             }
         }
+    }
+
+    /// Returns the key that a name with its timeframe is, such as `ordered_at[month]`.
+    pub fn timeframe_key(&self, name: &NameUse) -> Option<usize> {
+        let qualifier = name.qualifier.iter().map(|qualifier| format!("{qualifier}.")).collect::<String>();
+        let written = format!("{qualifier}{}{}", name.name, name.frame);
+        let same = |key: &super::request::ModelKey| key.text.eq_ignore_ascii_case(&written);
+        self.keys.iter().position(same).filter(|_| !name.frame.is_empty())
     }
 
     fn unknown_name(&self, name: &str, span: Span) -> Diagnostic {

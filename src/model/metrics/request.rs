@@ -98,10 +98,11 @@ pub fn read_model<'y>(
             .with_help(format!("remove `{key}`, or write it in the metric set")),
         );
     }
-    // Formulas of the model read metrics, which have one value per row here. Keys are resolved in the sets.
+    // Formulas of the model read metrics, which have one value per row here. Keys are resolved in the sets. The names of
+    // the step's keys are checked above.
     let step = Step {
         group_by: Vec::new(),
-        ..loader.read_step(step_node, at_top)
+        ..loader.read_step(step_node, true)
     };
     let keys = read_keys(&loader, step_node);
     let overrides = loader.list(step_node, "overrides").unwrap_or_default();

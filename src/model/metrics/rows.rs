@@ -12,6 +12,7 @@ use super::step_text::{DefinitionText, PlacedText, StepText, node_text};
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
+use crate::span::Span;
 use crate::load::SpecKind;
 use crate::yaml::Node;
 
@@ -135,20 +136,22 @@ impl ModelOverSets<'_> {
             filters.push(filter.spell(0, &replaced));
         }
         filters.extend(bounds);
-        match filters.len() {
-            0 | 1 => filters.pop(),
-            _ => {
-                let span = self.step.get("where").map_or(self.span, |node| node.span);
-                let mut both = SpelledText::default();
-                for (place, filter) in filters.iter().enumerate() {
-                    both.write(if place == 0 { "AND(" } else { ", " }, 0, span);
-                    both.append(filter, 0);
-                }
-                both.write(")", 0, span);
-                Some(both)
-            }
-        }
+        conjunction(filters, self.step.get("where").map_or(self.span, |node| node.span))
     }
+}
+
+/// Returns a condition that holds if all of the conditions hold. `None` if there are none.
+pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<SpelledText> {
+    if conditions.len() < 2 {
+        return conditions.pop();
+    }
+    let mut all = SpelledText::default();
+    for (place, condition) in conditions.iter().enumerate() {
+        all.write(if place == 0 { "AND(" } else { ", " }, 0, span);
+        all.append(condition, 0);
+    }
+    all.write(")", 0, span);
+    Some(all)
 }
 
 /// Returns a name as a formula would use it.
@@ -158,6 +161,7 @@ pub fn name_use(text: &str) -> NameUse {
         range: 0..0,
         qualifier,
         name: name.to_owned(),
+        frame: String::new(),
     }
 }
 

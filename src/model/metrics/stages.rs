@@ -5,6 +5,7 @@ use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
 use super::request::ModelOverSets;
 use super::spelled::SpelledText;
+use super::rows::conjunction;
 use super::step_text::{DefinitionText, PlacedText, StepText};
 use crate::yaml::Node;
 
@@ -35,6 +36,23 @@ fn assign_stages(columns: &mut [MetricColumn]) -> Vec<Stage> {
     stages
 }
 
+/// Distributes the columns over steps. The windows that the model orders follow the columns that they are ordered by.
+fn assign_ordered_stages(columns: &mut [MetricColumn], ordered_by: &[usize]) -> Vec<Stage> {
+    let stages = assign_stages(columns);
+    let mut reads_model_windows: Vec<bool> = Vec::new();
+    for column in columns.iter() {
+        let reads = column.uses.iter().any(|used| reads_model_windows[used.column]);
+        reads_model_windows.push(reads || column.windows == Some(WindowRows::Model));
+    }
+    let before = ordered_by.iter().filter(|column| !reads_model_windows[**column]);
+    let least = before.map(|column| columns[*column].stage + usize::from(columns[*column].windows.is_some())).max();
+    let Some(least) = least.filter(|least| *least > 0) else { return stages };
+    for column in columns.iter_mut().filter(|column| column.windows == Some(WindowRows::Model)) {
+        column.stage = column.stage.max(least);
+    }
+    assign_stages(columns)
+}
+
 /// Order, partition, condition and limit of the model.
 pub struct StepWriter<'m> {
     pub model: &'m ModelOverSets<'m>,
@@ -42,9 +60,10 @@ pub struct StepWriter<'m> {
     pub columns: ModelColumns,
     pub order_by: Option<Vec<PlacedText>>,
     pub partition_by: Option<Vec<PlacedText>>,
-    pub having: Option<(SpelledText, usize)>,
-    /// Columns that `order_by` and `partition_by` read.
-    pub ordered_by: Vec<usize>,
+    /// Condition, and the columns that it reads.
+    pub having: Option<(SpelledText, Vec<usize>)>,
+    /// Columns that each entry of `order_by` reads.
+    pub ordered_by: Vec<Vec<usize>>,
 }
 
 impl<'m> StepWriter<'m> {
@@ -52,12 +71,12 @@ impl<'m> StepWriter<'m> {
     pub fn new(builder: &ColumnBuilder<'m>) -> Self {
         let columns = builder.columns.clone();
         let model = builder.model;
-        let mut ordered_by = Vec::new();
+        let mut read_by = Vec::new();
         let mut entries = |formulas: &Option<Vec<MetricFormula>>| {
             formulas.as_ref().map(|formulas| {
                 let entry = |formula: &MetricFormula| {
                     let (replaced, uses) = builder.spelled_names(None, formula);
-                    ordered_by.extend(uses.iter().map(|used| used.column));
+                    read_by.push(uses.iter().map(|used| used.column).collect());
                     let direction = if formula.descending { " desc" } else { "" };
                     PlacedText {
                         text: format!("{}{direction}", formula.spell(0, &replaced).text),
@@ -69,10 +88,10 @@ impl<'m> StepWriter<'m> {
             })
         };
         let (order_by, partition_by) = (entries(&model.order_by), entries(&model.partition_by));
+        read_by.truncate(order_by.as_ref().map_or(0, Vec::len));
         let having = model.having.as_ref().map(|formula| {
             let (replaced, uses) = builder.spelled_names(None, formula);
-            let stage = uses.iter().map(|used| columns.all[used.column].stage).max().unwrap_or(0);
-            (formula.spell(0, &replaced), stage)
+            (formula.spell(0, &replaced), uses.iter().map(|used| used.column).collect())
         });
         Self {
             model,
@@ -81,23 +100,25 @@ impl<'m> StepWriter<'m> {
             order_by,
             partition_by,
             having,
-            ordered_by,
+            ordered_by: read_by,
         }
     }
 
     /// Returns the steps after the rows of each set: first `base`, which aggregates, then those that read it.
     pub fn steps(mut self, mut base: StepText, base_name: &str) -> Vec<StepText> {
-        let stages = assign_stages(&mut self.columns.all);
-        if let Some((condition, _)) = self.having.take() {
+        let stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by.concat());
+        // A condition on windows and on columns of later steps filters the rows in the end.
+        let is_late = |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
+        if let Some((condition, _)) = self.having.take_if(|(_, uses)| !uses.iter().any(is_late)) {
             base.having = Some(condition);
         }
         let mut order: Vec<usize> = stages[0].columns.clone();
         order.sort_by_key(|column| self.columns.all[*column].place.unwrap_or(usize::MAX));
         base.definitions.extend(order.iter().map(|column| self.columns.all[*column].text.clone()));
         base.name = base_name.to_owned();
-        self.write_windows(&mut base, stages[0].windows, true);
+        self.write_windows(&mut base, stages[0].windows, 0);
         let mut steps = vec![base];
-        for stage in stages.iter().skip(1) {
+        for (place, stage) in stages.iter().enumerate().skip(1) {
             let mut step = StepText {
                 keep: Some(vec!["*".to_owned()]),
                 ..StepText::default()
@@ -106,7 +127,7 @@ impl<'m> StepWriter<'m> {
             if let Some(first) = step.definitions.first() {
                 step.name = format!("with_{}", first.name);
             }
-            self.write_windows(&mut step, stage.windows, false);
+            self.write_windows(&mut step, stage.windows, place);
             steps.push(step);
         }
         self.finish(&stages, &mut steps);
@@ -114,7 +135,8 @@ impl<'m> StepWriter<'m> {
     }
 
     /// Writes the order and partition of a step's windows.
-    fn write_windows(&self, step: &mut StepText, windows: Option<WindowRows>, is_grouped: bool) {
+    fn write_windows(&self, step: &mut StepText, windows: Option<WindowRows>, stage: usize) {
+        let is_grouped = stage == 0;
         let others = || {
             let others = self.keys.names.iter().enumerate().filter(|(place, _)| Some(*place) != self.keys.time);
             others.map(|(_, name)| self.generated(name)).collect::<Vec<PlacedText>>()
@@ -130,7 +152,17 @@ impl<'m> StepWriter<'m> {
             }
             Some(WindowRows::Whole) => step.partition_by = Some(Vec::new()),
             Some(WindowRows::Model) => {
-                step.order_by = self.order_by.clone().unwrap_or_else(|| self.time_order());
+                let is_known = |column: &usize| {
+                    let column = &self.columns.all[*column];
+                    column.stage < stage || column.stage == stage && column.windows.is_none()
+                };
+                step.order_by = match &self.order_by {
+                    Some(entries) => {
+                        let known = entries.iter().zip(&self.ordered_by).filter(|(_, uses)| uses.iter().all(is_known));
+                        known.map(|(entry, _)| entry.clone()).collect()
+                    }
+                    None => self.time_order(),
+                };
                 let ordered = |key: &PlacedText| {
                     let same = |entry: &PlacedText| entry.text.split(' ').next() == Some(key.text.as_str());
                     step.order_by.iter().any(same)
@@ -140,6 +172,7 @@ impl<'m> StepWriter<'m> {
                 step.partition_by = match &self.partition_by {
                     Some(written) => Some(written.clone()),
                     None if is_grouped => None,
+                    None if step.order_by.is_empty() => Some(Vec::new()),
                     None => Some(default()),
                 };
             }
@@ -174,16 +207,22 @@ impl<'m> StepWriter<'m> {
             || stages[last].windows == Some(WindowRows::Whole)
             || self.order_by.is_none()
             || steps.last().is_some_and(|step| same(&step.order_by, &order));
-        let reads_hidden = |column: &usize| self.columns.all[*column].place.is_none() || self.columns.all[*column].stage > 0;
-        let orders_hidden = last == 0 && self.ordered_by.iter().any(reads_hidden);
+        // A step cannot order its rows by its own windows, and a grouped step has no columns that it does not return.
+        let is_late = |column: &usize| {
+            let column = &self.columns.all[*column];
+            column.stage == last && column.windows.is_some() || last == 0 && column.place.is_none()
+        };
+        let orders_late = self.ordered_by.iter().flatten().any(is_late);
         let since = match self.model.filters_since_last(self.keys, &self.columns) {
             true => self.model.since_filter(self.keys),
             false => None,
         };
-        if has_hidden || !is_ordered || orders_hidden || since.is_some() {
+        let filters: Vec<SpelledText> = self.having.iter().map(|(having, _)| having.clone()).chain(since).collect();
+        let filter = conjunction(filters, self.model.span);
+        if has_hidden || !is_ordered || orders_late || filter.is_some() {
             steps.push(StepText {
                 keep: Some(self.kept(&outputs)),
-                filter: since,
+                filter,
                 order_by: order,
                 ..StepText::default()
             });
