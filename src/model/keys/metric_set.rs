@@ -141,7 +141,7 @@ static NON_ADDITIVE: KeyTable = KeyTable {
     ],
 };
 
-static FILL: KeyTable = KeyTable {
+pub(super) static FILL: KeyTable = KeyTable {
     title: "fill",
     doc: "Periods for which the step has rows.",
     open: false,
@@ -201,11 +201,6 @@ pub static OVER_SETS: KeyTable = KeyTable {
             "where",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Each(&KeyShape::Text)),
             "Filter for the rows of each set, or a filter for each set: `where: {orders: …}`.",
-        ),
-        Key::new(
-            "fill",
-            KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&FILL)),
-            "Makes a row for every period of a key that is a timeframe: `fill: month`.",
         ),
         Key::new(
             "since",

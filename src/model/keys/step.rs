@@ -1,6 +1,7 @@
 //! Keys of a step and of its definitions.
 
 use super::dbt::{DATA_TESTS_DOC, TESTS};
+use super::metric_set::FILL;
 use super::{Key, KeyShape, KeyTable};
 
 pub static STEP: KeyTable = KeyTable {
@@ -40,6 +41,11 @@ pub static STEP: KeyTable = KeyTable {
             "Columns of the previous step to pass on, or `all`. A grouped step has no `keep`.",
         ),
         Key::new("where", KeyShape::Formula, "Filter for the rows, before grouping."),
+        Key::new(
+            "fill",
+            KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&FILL)),
+            "Makes a row for every period of a key that is a timeframe: `fill: month`.",
+        ),
         Key::new("having", KeyShape::Formula, "Filter for the groups."),
         Key::new(
             "limit",

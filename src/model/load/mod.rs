@@ -155,6 +155,8 @@ pub enum SpecKind {
     OverSets,
     /// Expansion of all metrics of a set, to check the set.
     WholeSet,
+    /// Expansion of a step with `fill`.
+    Filled,
 }
 
 pub fn load<'y>(

@@ -12,6 +12,7 @@ use super::request::ModelOverSets;
 use super::spelled::SpelledText;
 use super::step_text::DefinitionText;
 use crate::diag::{Code, Diagnostic};
+use crate::load::SpecKind;
 use crate::span::Span;
 
 /// Order and partition of the windows in a stage.
@@ -156,7 +157,8 @@ impl<'m> ColumnBuilder<'m> {
         let formula = self.model.formula(id);
         let file = id.0 as u16 + 1;
         let listed: Vec<usize> = self.listed_as(id);
-        if formula.is_ordered && self.keys.time.is_none() {
+        let is_own = self.model.kind == SpecKind::Filled;
+        if formula.is_ordered && self.keys.time.is_none() && !is_own {
             let span = listed.first().map_or(self.model.span, |place| self.model.listed[*place].span);
             let message = format!("`{}` looks at other periods, but the model has no time key", self.name_of(id));
             let help = match &self.model.sets[id.0].time {
@@ -196,7 +198,7 @@ impl<'m> ColumnBuilder<'m> {
             self.columns.metrics.insert(id, used.column);
             return self.describe(used.column, formula);
         }
-        let windows = self.window_rows(formula, false);
+        let windows = self.window_rows(formula, is_own);
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
             self.split_totals(formula, (file, id.0), &mut replaced, &mut uses);
         }

@@ -50,6 +50,29 @@ impl Compiler {
         self.compile_spec_file(file, kind)
     }
 
+    /// Compiles a spec of which a step has `fill`.
+    pub(crate) fn compile_filled(&self, file: SpecFile<'_>) -> CompiledSpec {
+        let (source, path) = (file.source, file.path);
+        let mut faults = file.diagnostics.clone();
+        let sets = MetricSets::default();
+        let root = file.root();
+        let expansion = root.and_then(|root| expand(self, &sets, (root, source), SpecKind::Filled, &mut faults));
+        // A fault of the spec that has nothing to do with `fill` is found by compiling the spec as it is.
+        let Some(expansion) = expansion else {
+            let mut compiled = self.compile_spec_file(file, SpecKind::Written);
+            compiled.diagnostics.append(&mut faults);
+            diag::sort(&mut compiled.diagnostics);
+            (compiled.query, compiled.model) = (None, None);
+            return compiled;
+        };
+        let mut compiled = self.compile_expansion(&expansion, path, SpecKind::Filled);
+        compiled.to_source(|diagnostic| expansion.in_model(diagnostic), |span| expansion.model_span(span));
+        compiled.diagnostics.append(&mut faults);
+        crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
+        diag::sort(&mut compiled.diagnostics);
+        compiled
+    }
+
     /// Checks a metric set by compiling a model with all its metrics and dimensions.
     pub(crate) fn compile_metric_set(&self, file: &SpecFile<'_>) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, file.diagnostics.clone());
@@ -95,6 +118,7 @@ impl Expansion {
     fn model_span(&self, span: Span) -> Span {
         match self.text.origin(span) {
             (0, span) => span,
+            (1, span) if self.is_own => span,
             _ => self.span,
         }
     }
@@ -102,8 +126,11 @@ impl Expansion {
     /// Returns a diagnostic of the expanded text as one of the model's spec. Warnings about a set are reported where
     /// the set is checked.
     fn in_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
+        if self.is_filled && diagnostic.kind() == Code::RowsNotPeriods {
+            return None;
+        }
         let (file, _) = self.text.origin(diagnostic.span());
-        let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
+        let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set)).filter(|_| !self.is_own);
         // The model's keys and order decide which rows a partition has.
         let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();

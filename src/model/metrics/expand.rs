@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::columns::ColumnBuilder;
 use super::formulas::MetricFormula;
 use super::fill::Fill;
+use super::filled_step::{filled_step, read_filled_step};
 use super::graph::MetricId;
 use super::keys::{ModelKeys, relation_name};
 use super::non_additive::RowGroup;
@@ -28,6 +29,10 @@ pub struct Expansion {
     pub sets: Vec<Arc<MetricSet>>,
     /// Place in the model's spec for diagnostics about the sets.
     pub span: Span,
+    /// Whether the only set stands for a step of the spec itself.
+    pub is_own: bool,
+    /// Whether the model has a row for every period.
+    pub is_filled: bool,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
@@ -44,10 +49,16 @@ pub fn expand(
     kind: SpecKind,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<Expansion> {
-    let mut model = read_model(compiler, sets, root, source, faults)?;
-    model.kind = kind;
-    model.check_names(faults);
-    model.check_settings(faults);
+    let model = match kind {
+        SpecKind::Filled => read_filled_step(compiler, root, source, faults)?,
+        _ => {
+            let mut model = read_model(compiler, sets, root, source, faults)?;
+            model.kind = kind;
+            model.check_names(faults);
+            model.check_settings(faults);
+            model
+        }
+    };
     let listed = model.listed.iter().map(|listed| ((listed.set, listed.metric), listed.span));
     let mut first: Vec<(MetricId, Span)> = listed.collect();
     // Keys are named after the sets are known, but which metrics the model needs does not depend on their names.
@@ -110,6 +121,8 @@ pub fn expand(
         span: model.span,
         metrics,
         metrics_of_columns: model.metrics_of_columns(&keys.names),
+        is_own: kind == SpecKind::Filled,
+        is_filled: fill.is_some(),
         sets_read: if is_single { 1 } else { used.len().max(2) },
     })
 }
@@ -300,7 +313,11 @@ impl ModelOverSets<'_> {
         let mut together: Vec<&str> = builder.groups.iter().map(|group| self.sets[group.set].name.as_str()).collect();
         together.dedup();
         let name = self.free_step_name(&grouped_name(&together, keys));
-        let name = if names.contains(&name) { format!("{name}_combined") } else { name };
+        let name = match (names.contains(&name), fill) {
+            (_, Some(_)) => format!("{name}_filled"),
+            (true, None) => format!("{name}_combined"),
+            (false, None) => name,
+        };
         if let Some(fill) = fill {
             let mut periods = self.period_steps(fill, keys, &names);
             names.extend(periods.last().map(|step| step.name.clone()));
@@ -314,9 +331,14 @@ impl ModelOverSets<'_> {
     /// Writes the expanded spec: the keys of the model, and the steps.
     fn write_spec(&self, steps: &[StepText], out: &mut SpelledText) {
         self.copy_model_keys(out);
-        self.write_settings(out);
-        self.write_columns(out);
-        let rest = self.root.get("steps").and_then(Node::items).map(|items| items.get(1..).unwrap_or_default());
+        if self.kind != SpecKind::Filled {
+            self.write_settings(out);
+            self.write_columns(out);
+        }
+        let place = filled_step(self.root).filter(|_| self.kind == SpecKind::Filled).map_or(0, |(place, _)| place);
+        let all = self.root.get("steps").and_then(Node::items);
+        let before = all.and_then(|items| items.get(..place)).unwrap_or_default();
+        let rest = all.map(|items| items.get(place + 1..).unwrap_or_default());
         match (steps, rest) {
             ([step], None) => {
                 step.write(out, 0, false, self.span);
@@ -335,6 +357,10 @@ impl ModelOverSets<'_> {
                 let name = self.step.get("name").and_then(Node::text).filter(|_| rest.is_some());
                 let last = steps.len() - 1;
                 out.write("steps:", 0, self.span);
+                for item in before {
+                    out.write("\n  - ", 0, self.span);
+                    self.copy_item(item, out);
+                }
                 for (place, step) in steps.iter_mut().enumerate() {
                     if let (true, Some(name)) = (place == last, name) {
                         name.clone_into(&mut step.name);
@@ -376,9 +402,12 @@ impl ModelOverSets<'_> {
         let at_top = std::ptr::eq(self.step, self.root);
         for (key, value) in self.root.pairs().unwrap_or_default() {
             let Some(name) = key.text() else { continue };
-            let is_model = MODEL.get(name).is_some() && name != "steps" && name != "columns" && name != "from";
+            let is_own = self.kind == SpecKind::Filled;
+            let is_input = name == "from" && !(is_own && filled_step(self.root).is_some_and(|(place, _)| place > 0));
+            let is_written = name == "columns" && !is_own;
+            let is_model = MODEL.get(name).is_some() && name != "steps" && !is_input && !is_written;
             let is_step = at_top && (OVER_SETS.get(name).is_some() || STEP.get(name).is_some());
-            if !is_model || is_step && name != "description" {
+            if !is_model || is_step && !matches!(name, "description" | "columns" | "from") {
                 continue;
             }
             let whole = Span::new(key.span.start, value.span.end.max(key.span.end));

@@ -3,6 +3,7 @@
 use super::keys::{ModelKeys, SetKey, period_rank};
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
+use super::set::MetricSet;
 use super::spelled::SpelledText;
 use super::step_text::{DefinitionText, PlacedText, SeriesText, StepText};
 use crate::diag::{Code, Diagnostic};
@@ -36,7 +37,7 @@ impl ModelOverSets<'_> {
             return None;
         };
         let frames: Vec<Option<String>> = (0..self.keys.len())
-            .map(|place| used.iter().find_map(|set| frame_of(keys.of_sets[*set].get(place)?)))
+            .map(|place| used.iter().find_map(|set| frame_of(&self.sets[*set], keys.of_sets[*set].get(place)?)))
             .collect();
         let is_meant = |place: &usize| {
             let same = |name: &str| name.eq_ignore_ascii_case(by);
@@ -168,11 +169,12 @@ impl ModelOverSets<'_> {
 }
 
 /// Returns the timeframe of a key.
-fn frame_of(key: &SetKey) -> Option<String> {
+fn frame_of(set: &MetricSet, key: &SetKey) -> Option<String> {
+    let dimension = set.position(&key.entry.text).map(|place| &set.definitions[place].text);
     let text = match (&key.timeframe, &key.definition) {
         (Some(timeframe), _) => timeframe,
         (None, Some(definition)) => &definition.formula.text,
-        (None, None) => &key.entry.text,
+        (None, None) => dimension.unwrap_or(&key.entry.text),
     };
     let (_, frame) = text.split_once('[')?;
     let frame = frame.trim_end_matches(']').trim().to_lowercase();

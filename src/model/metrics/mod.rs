@@ -14,6 +14,7 @@ mod columns;
 mod compile;
 mod expand;
 mod fill;
+mod filled_step;
 mod formulas;
 mod graph;
 mod keys;
@@ -28,5 +29,6 @@ mod step_text;
 mod union;
 
 pub use expand::expand;
+pub use filled_step::filled_step;
 pub use request::step_over_sets;
 pub use set::{MetricSet, MetricSets, is_metric_set, read_set};

@@ -188,7 +188,7 @@ fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
     entries
 }
 
-fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
+pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
     let Some(node) = step.get("group_by") else { return Vec::new() };
     let plain = |text: &SpannedText<'_>| ModelKey {
         text: text.text.to_owned(),

@@ -185,7 +185,7 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
         // The set has the tests of all its joins.
-        let is_inner = kind == SpecKind::WholeSet || join.get("type").and_then(Node::text) == Some("inner");
+        let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Filled) || join.get("type").and_then(Node::text) == Some("inner");
         is_needed[place] = is_inner || columns.iter().any(is_column);
         if is_needed[place] {
             // Conditions are rarely long, so words are enough to find the relations that they name.

@@ -33,9 +33,10 @@ impl SpecCompilation<'_> {
         let mut columns: Vec<Column> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
         for column in relations.iter().flat_map(|(_, relation)| relation.columns()) {
+            let of_all = || relations.iter().filter_map(|(_, relation)| relation.column(column.name()));
             let everywhere = relations.iter().all(|(_, relation)| relation.position(column.name()).is_some());
             if seen.insert(column.name().to_lowercase()) {
-                columns.push(Column::new(column.name(), column.ty()).nullable(!everywhere || column.is_nullable()));
+                columns.push(Column::new(column.name(), column.ty()).nullable(!everywhere || column.is_nullable()).month_start(everywhere && of_all().all(Column::is_month_start)));
             }
         }
         let tree = &mut memory.emit.tree;
@@ -73,7 +74,10 @@ impl SpecCompilation<'_> {
         if let Some((_, known)) = self.unions.iter().find(same) {
             return known.clone();
         }
-        let name = self.names.choose_name(if self.unions.is_empty() { "metrics_by_set" } else { "metrics_and_periods" });
+        let members = self.spec.steps.iter().filter(|of| of.name.is_some_and(|name| steps.iter().any(|step| step.text == name.text)));
+        let series = members.filter_map(|step| step.series).next();
+        let name = series.map_or_else(|| "metrics_by_set".to_owned(), |series| format!("with_missing_{}s", series.unit));
+        let name = self.names.choose_name(&name);
         let union = columns.iter().cloned().fold(Relation::new(name.clone()), Relation::with);
         self.unions.push((steps.iter().map(|step| step.text.to_owned()).collect(), union));
         self.ctes.push(Cte {
@@ -130,6 +134,11 @@ impl SpecCompilation<'_> {
         let column = |name: &str| dialect.name_text(name, true);
         let (first, last) = (column(series.first), column(series.last));
         let fill = |text: &str| {
+            // A factor of 1 is left out.
+            let text = match count {
+                "1" => text.replace("{count} * ", "").replace(" / {count}", ""),
+                _ => text.to_owned(),
+            };
             let text = text.replace("{first}", &first).replace("{last}", &last);
             text.replace("{unit}", unit).replace("{count}", count)
         };
@@ -166,7 +175,7 @@ impl SpecCompilation<'_> {
         let known = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
         let columns = kept.iter().map(|name| known(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));
         columns
-            .chain([Column::new(series.name, Type::Date).nullable(false)])
+            .chain([Column::new(series.name, Type::Date).nullable(false).month_start(unit == "month" || unit == "year")])
             .fold(Relation::new(name), Relation::with)
     }
 }
