@@ -3,6 +3,7 @@
 
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
+use super::metrics::{filled_step, step_over_sets};
 use super::load::{self, KeptColumns, SpannedText, Step};
 use crate::Type;
 use crate::ast::Ast;
@@ -87,6 +88,12 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         .ok()
         .flatten()
         .ok_or_else(|| "an empty spec".to_owned())?;
+    if filled_step(&root).is_some() {
+        return Err("`fill`".to_owned());
+    }
+    if step_over_sets(&root).is_some() {
+        return Err("metric sets".to_owned());
+    }
     let spec = load::load(&root, source, load::SpecKind::Written, &mut Vec::new()).ok_or_else(|| "a file that is not a spec".to_owned())?;
     let options = &compiler.options;
     let calendar = Calendar {

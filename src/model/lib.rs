@@ -180,6 +180,8 @@ pub struct CompiledSpec {
     pub(crate) is_over_sets: bool,
     /// Names of the metric sets that the model reads.
     pub(crate) sets: Vec<String>,
+    /// Paths of the files of these sets.
+    pub(crate) set_files: Vec<String>,
     /// Metrics that the model reads, as `set.metric`.
     pub(crate) metrics_read: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
@@ -278,6 +280,7 @@ impl CompiledSpec {
             expanded: None,
             is_over_sets: false,
             sets: Vec::new(),
+            set_files: Vec::new(),
             metrics_read: Vec::new(),
             metrics_of_columns: Vec::new(),
             sets_read: 0,
@@ -335,6 +338,12 @@ impl CompiledSpec {
     #[must_use]
     pub fn sets(&self) -> &[String] {
         &self.sets
+    }
+
+    /// Returns the paths of the files that define these sets, if they are known.
+    #[must_use]
+    pub fn set_files(&self) -> &[String] {
+        &self.set_files
     }
 
     /// Returns the metrics that the model reads, also those that other metrics are computed from, as `set.metric`.

@@ -202,6 +202,8 @@ impl ModelPlan {
             .filter(|_| action != Action::Nothing && action != Action::Keep)
         {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
+            // A change in a metric set is part of the change of each model over it.
+            paths.extend(ours.compiled.set_files().iter().cloned());
         }
         // Removing the spec is also part of the change.
         if action == Action::Delete {

@@ -30,10 +30,12 @@ impl Compiler {
         };
         let mut compiled = self.compile_expansion(&expansion, path, SpecKind::OverSets);
         compiled.to_source(|diagnostic| expansion.in_model(diagnostic), |span| expansion.model_span(span));
+        compiled.keep_written(&expansion);
         compiled.diagnostics.append(&mut faults);
         compiled.is_over_sets = true;
         compiled.sets_read = expansion.sets_read;
         compiled.sets = expansion.sets.iter().map(|set| set.name.clone()).collect();
+        compiled.set_files = expansion.sets.iter().filter_map(|set| set.path.clone()).collect();
         compiled.metrics_read = expansion.metrics;
         compiled.metrics_of_columns = expansion.metrics_of_columns;
         compiled.expanded = Some(expansion.text.text);
@@ -67,6 +69,7 @@ impl Compiler {
         };
         let mut compiled = self.compile_expansion(&expansion, path, SpecKind::Filled);
         compiled.to_source(|diagnostic| expansion.in_model(diagnostic), |span| expansion.model_span(span));
+        compiled.keep_written(&expansion);
         compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
@@ -150,6 +153,31 @@ impl Expansion {
 }
 
 impl CompiledSpec {
+    /// Replaces the definitions of the expanded steps by those that a person wrote. Definitions of other steps stay.
+    fn keep_written(&mut self, expansion: &Expansion) {
+        let expanded = std::mem::take(&mut self.definitions);
+        let is_written = |name: &str| expansion.formulas.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        let mut kept: Vec<crate::SpecDefinition> = Vec::new();
+        // The last definition of a name is the column of the model.
+        for mut definition in expanded.into_iter().rev() {
+            if definition.step.as_ref().is_some_and(|step| expansion.other_steps.contains(step)) {
+                kept.push(definition);
+                continue;
+            }
+            let Some((_, formula)) = is_written(&definition.name) else { continue };
+            let is_other = |other: &crate::SpecDefinition| {
+                other.step.as_ref().is_none_or(|step| !expansion.other_steps.contains(step))
+            };
+            if kept.iter().any(|other| is_other(other) && other.name.eq_ignore_ascii_case(&definition.name)) {
+                continue;
+            }
+            definition.formula = crate::write::strip_comments(formula);
+            kept.push(definition);
+        }
+        kept.reverse();
+        self.definitions = kept;
+    }
+
     /// Maps the places in the expanded text to the model's spec.
     fn to_source(&mut self, diagnostic: impl Fn(Diagnostic) -> Option<Diagnostic>, span: impl Fn(Span) -> Span) {
         for all in [&mut self.diagnostics, &mut self.model_warnings] {

@@ -37,6 +37,10 @@ pub struct Expansion {
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
+    /// Definitions as they are written in the sets and in the model, by name.
+    pub formulas: Vec<(String, String)>,
+    /// Names of the spec's steps that are copied.
+    pub other_steps: Vec<String>,
     /// Number of sets with rows that the model reads. Only over one set is the text a spec that a person could write.
     pub sets_read: usize,
 }
@@ -121,6 +125,8 @@ pub fn expand(
         span: model.span,
         metrics,
         metrics_of_columns: model.metrics_of_columns(&keys.names),
+        formulas: model.written_formulas(),
+        other_steps: model.other_steps(),
         is_own: kind == SpecKind::Filled,
         is_filled: fill.is_some(),
         sets_read: if is_single { 1 } else { used.len().max(2) },
@@ -155,6 +161,22 @@ impl ModelOverSets<'_> {
             .zip(self.keys.iter().map(|key| crate::plan::key_name(&key.text)))
             .flat_map(|(one, other)| [one, other])
             .collect()
+    }
+
+    /// Returns the definitions of the model's columns as they are written. A step with `fill` also has its dimensions.
+    fn written_formulas(&self) -> Vec<(String, String)> {
+        let own = self.sets.iter().filter(|_| self.kind == SpecKind::Filled).flat_map(|set| &set.definitions);
+        let own = own.map(|formula| (formula.name.clone(), formula.text.clone()));
+        let listed = self.listed.iter().filter(|_| self.kind != SpecKind::Filled);
+        let listed = listed.map(|listed| (listed.name.clone(), self.formula((listed.set, listed.metric)).text.clone()));
+        let defined = self.definitions.iter().map(|formula| (formula.name.clone(), formula.text.clone()));
+        own.chain(listed).chain(defined).collect()
+    }
+
+    fn other_steps(&self) -> Vec<String> {
+        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default().iter();
+        let others = steps.filter(|step| !std::ptr::eq(*step, self.step));
+        others.filter_map(|step| step.get("name")?.text()).map(str::to_owned).collect()
     }
 
     /// Returns each column that is computed from metrics, with all these metrics.
