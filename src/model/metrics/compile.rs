@@ -87,7 +87,7 @@ impl Compiler {
         }
         let mut tests = Vec::new();
         if !compiled.has_errors() {
-            let text = probe_text(&set);
+            let text = probe_text(&set, &sets);
             let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
             let mut found = Vec::new();
             let expansion = probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &mut found));

@@ -7,7 +7,7 @@ use super::formulas::MetricFormula;
 use super::fill::Fill;
 use super::filled_step::{filled_step, read_filled_step};
 use super::graph::MetricId;
-use super::keys::{ModelKeys, relation_name};
+use super::keys::{ModelKeys, period_rank, relation_name};
 use super::non_additive::RowGroup;
 use super::request::{ModelOverSets, read_model};
 use super::set::{MetricSet, MetricSets, SETTINGS};
@@ -323,7 +323,7 @@ impl ModelOverSets<'_> {
             names.extend(periods.last().map(|step| step.name.clone()));
             steps.append(&mut periods);
         }
-        let base = union_step(keys, self.span, &names);
+        let base = union_step(self, keys, &names);
         steps.extend(StepWriter::new(builder).steps(base, &name));
         steps
     }
@@ -486,13 +486,31 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
-pub fn probe_text(set: &MetricSet) -> String {
-    let quoted = |name: &str| yaml::flow_text(name);
-    let mut keys: Vec<String> = Vec::new();
-    if let Some(time) = &set.time {
-        keys.push(time.grain.clone().unwrap_or_else(|| "day".to_owned()));
+/// Returns the shortest period that all sets with rows have, of those over which a set is defined. `None` if one of
+/// them has no time.
+fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
+    let mut all = vec![set];
+    let mut next = 0;
+    while let Some(set) = all.get(next).copied() {
+        for name in &set.sets {
+            let used = &**sets.get(name)?;
+            if !all.iter().any(|known| known.name.eq_ignore_ascii_case(&used.name)) {
+                all.push(used);
+            }
+        }
+        next += 1;
     }
+    let mut periods = Vec::new();
+    for set in all.iter().filter(|set| set.sets.is_empty()) {
+        periods.push(set.time.as_ref()?.grain.as_deref().unwrap_or("day"));
+    }
+    periods.into_iter().max_by_key(|period| period_rank(period)).map(str::to_owned)
+}
+
+/// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
+pub fn probe_text(set: &MetricSet, sets: &MetricSets) -> String {
+    let quoted = |name: &str| yaml::flow_text(name);
+    let mut keys: Vec<String> = probe_period(set, sets).into_iter().collect();
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
     keys.extend(dimensions.map(|formula| quoted(&formula.name)));
     format!(
