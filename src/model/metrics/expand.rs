@@ -77,6 +77,7 @@ pub fn expand(
     used.dedup();
     let is_single = groups.len() == 1 && model.sets.len() == 1;
     let keys = model.resolve_keys(compiler, &used, is_single, faults);
+    model.check_key_names(&keys, faults);
     if faults.iter().any(Diagnostic::is_error) {
         return None;
     }
@@ -221,11 +222,23 @@ impl ModelOverSets<'_> {
             let same = |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed.name);
             if self.listed.iter().take(place).any(|other| same(&other)) {
                 let message = format!("two columns of the model are named `{}`", listed.name);
-                let full = format!("{}.{}", self.sets[listed.set].name, listed.name);
+                let set = &self.sets[listed.set];
+                let full = format!("{}.{}", set.name, set.definitions[listed.metric].name);
                 faults.push(
                     Diagnostic::new(Code::MetricRedefined, listed.span, message)
                         .with_help(format!("rename one of them: `{{other_name: {full}}}`")),
                 );
+            }
+        }
+    }
+
+    /// Reports metrics and definitions with the name of a key.
+    fn check_key_names(&self, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
+        let listed = self.listed.iter().map(|listed| (&listed.name, listed.span));
+        for (name, span) in listed.chain(self.definitions.iter().map(|definition| (&definition.name, definition.span))) {
+            if keys.names.iter().any(|key| key.eq_ignore_ascii_case(name)) {
+                let message = format!("`{name}` is the name of a key and of another column of the model");
+                faults.push(Diagnostic::new(Code::MetricRedefined, span, message).with_help("give the column another name"));
             }
         }
     }
