@@ -248,7 +248,7 @@ impl<'r> SpecCompilation<'r> {
                 source = self.sources.source_position(of).map(|at| at as u32);
             }
             if !step.union.is_empty() {
-                let union = self.union_of_steps(&step.union, memory);
+                let union = self.union_of_steps(step, memory, &mut compiled.diagnostics);
                 union.name().clone_into(&mut name);
                 relation = Some(union);
                 grain = Vec::new();

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Column, Compiler, Context, Diagnostic, Relation, Schema, Type};
+use formulac::{Column, Compiler, Context, Diagnostic, Relation, Schema, SpecText, Type};
 
 use crate::orders::orders;
 
@@ -78,6 +78,13 @@ impl Setting {
         }
     }
 
+    /// Adds metric sets that the input reads.
+    fn with_sets(mut self, sets: &[&str]) -> Self {
+        let texts: Vec<SpecText<'_>> = sets.iter().map(|text| SpecText { text, path: None }).collect();
+        self.compiler = self.compiler.with_models(&self.compiler.compile_specs(&texts));
+        self
+    }
+
     pub fn run(&self, text: &str) -> Outcome {
         if self.is_spec {
             let compiled = self.compiler.compile_spec(text);
@@ -97,7 +104,8 @@ impl Setting {
     }
 }
 
-/// Case file: `#! ` and the words of the setting, the input, then `#! reports` and one report per diagnostic.
+/// Case file: `#! ` and the words of the setting, the input, then `#! reports` and one report per diagnostic. If the
+/// input reads metric sets, `#! set` and the text of each set precede it, and a line `#! input`.
 pub struct Case {
     pub name: String,
     pub setting: Setting,
@@ -106,6 +114,8 @@ pub struct Case {
     path: PathBuf,
 }
 
+const SET: &str = "#! set\n";
+const INPUT: &str = "#! input\n";
 /// Line between the input and its reports.
 const REPORTS: &str = "#! reports\n";
 
@@ -115,6 +125,8 @@ impl Case {
         let (head, rest) = file.split_once('\n').unwrap();
         let words = head.strip_prefix("#! ").expect("a case begins with `#! `");
         let (text, reports) = rest.split_once(REPORTS).expect("a case has a line `#! reports`");
+        let (sets, text) = text.split_once(INPUT).unwrap_or(("", text));
+        let sets: Vec<&str> = sets.split(SET).skip(1).collect();
         let mut text = text.to_owned();
         if words.contains("unterminated") {
             text.truncate(text.trim_end_matches('\n').len());
@@ -125,7 +137,7 @@ impl Case {
         }
         Self {
             name: path.file_stem().unwrap().to_string_lossy().into_owned(),
-            setting: Setting::of(words),
+            setting: Setting::of(words).with_sets(&sets),
             text,
             reports: reports.to_owned(),
             path,

@@ -2,7 +2,7 @@
 
 use formulac::diag::Example;
 use formulac::limits::Limits;
-use formulac::{Access, Code, Column, Compiler, Context, Diagnostic, Relation, Schema, Type};
+use formulac::{Access, Code, Column, Compiler, Context, Diagnostic, Relation, Schema, SpecText, Type};
 
 use crate::orders::orders;
 use crate::setting::{customers, events};
@@ -66,6 +66,20 @@ fn compile_incremental(keys: &str) -> Vec<Diagnostic> {
         .to_vec()
 }
 
+/// Compiles a model over two metric sets.
+fn compile_over_sets(keys: &str) -> Vec<Diagnostic> {
+    let sets = [
+        "metric_set: orders\nfrom: orders\ntime: ordered_on\ntimezone: Europe/Berlin\ndefinitions:\n  \
+        revenue: SUM(amount)\n  largest: MAX(amount)\n  growth: revenue / PERIODOFFSET(revenue, -1, \"month\")\n\
+        columns: {revenue: {renamed_from: sales}}\n",
+        "metric_set: refunds\nfrom: refunds\ndefinitions: refunded = SUM(amount)\n",
+    ];
+    let sets = sets.map(|text| SpecText { text, path: None });
+    let compiler = Compiler::default();
+    let compiler = compiler.with_models(&compiler.compile_specs(&sets));
+    compiler.compile_spec(&format!("model: m\n{keys}\n")).diagnostics().to_vec()
+}
+
 fn compile_private(keys: &str) -> Vec<Diagnostic> {
     let schema = Schema::new().with(orders().with_access(Access::Private, Some("finance")));
     let text = format!("model: m\nfrom: orders\ndefinitions: n = COUNT()\n{keys}\n");
@@ -127,6 +141,46 @@ fn compile_partial(text: &str) -> Vec<Diagnostic> {
 }
 
 const TRIGGERS: &[Trigger] = &[
+    (
+        "F0850",
+        || compile_over_sets("metrics: [orders.revenu]"),
+        || compile_over_sets("metrics: [orders.revenue]"),
+    ),
+    (
+        "F0851",
+        || compile_over_sets("metrics: [orders.revenue, refunds.refunded]\ngroup_by: region"),
+        || compile_over_sets("metrics: [orders.revenue, refunds.refunded]\ngroup_by:\n  - region: {orders: area, refunds: region}"),
+    ),
+    (
+        "F0852",
+        || compile_over_sets("metrics: [orders.growth]\ngroup_by: region"),
+        || compile_over_sets("metrics: [orders.growth]\ngroup_by: [month, region]"),
+    ),
+    (
+        "F0853",
+        || compile_over_sets("metrics: [orders.revenue]\ndefinitions: revenue = revenue * 1.19"),
+        || compile_over_sets("metrics: [orders.revenue]\ndefinitions: gross_revenue = revenue * 1.19"),
+    ),
+    (
+        "F0854",
+        || compile_over_sets("metrics: [orders.revenue]\ntimezone: UTC"),
+        || compile_over_sets("metrics: [orders.revenue]"),
+    ),
+    (
+        "F0855",
+        || compile_over_sets("metrics: [orders.revenue]\ndefinitions: largest_order = MAX(amount)"),
+        || compile_over_sets("metrics: [orders.revenue, orders.largest]"),
+    ),
+    (
+        "W0856",
+        || compile_over_sets("metrics: [orders.sales]"),
+        || compile_over_sets("metrics: [orders.revenue]"),
+    ),
+    (
+        "F0857",
+        || compile_over_sets("metrics: [orders.revenue]\ngroup_by: region\nfill: month"),
+        || compile_over_sets("metrics: [orders.revenue]\ngroup_by: [month, region]\nfill: month"),
+    ),
     #[cfg(feature = "cli")]
     ("F0710", || promoted("revenu"), || promoted("revenue")),
     #[cfg(feature = "cli")]

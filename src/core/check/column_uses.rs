@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::MergedColumn;
-use super::lower::Lowerer;
 use super::names::{NameTarget, Resolver};
 use super::symbols::ColumnLookup;
 use super::unresolved_names::is_unlikely_column;
@@ -152,7 +151,7 @@ impl Resolver<'_> {
                     let other = &self.columns[*other as usize];
                     column.nullable &= other.nullable;
                     column.size = column.size.max(other.size);
-                    column.ty = Lowerer::common_type(column.ty, other.ty).unwrap_or(Type::Other);
+                    column.ty = super::convert::common_type(column.ty, other.ty).unwrap_or(Type::Other);
                 }
                 column.merged = of;
                 self.columns.push(column);

@@ -203,24 +203,6 @@ impl Lowerer<'_> {
         self.add_call(function, &[id], self.program.meta(id).span)
     }
 
-    /// Returns the common type of two types. `None` if they have no common type.
-    pub(super) fn common_type(a: Type, b: Type) -> Option<Type> {
-        use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Time, Timestamp, Timestamptz, Unknown};
-        Some(match (a, b) {
-            (a, b) if a == b => a,
-            (Unknown, other) | (other, Unknown) => other,
-            (Number, x) | (x, Number) if x.is_number() => Number,
-            (Point, Integer) | (Integer, Point) => Float,
-            (Point, Decimal) | (Decimal, Point) => Decimal,
-            (Float | Time, x) | (x, Float | Time) if x.is_number() => Float,
-            (Integer, Decimal) | (Decimal, Integer) => Decimal,
-            (Date, Timestamp) | (Timestamp, Date) => Timestamp,
-            (Timestamptz, Date | Timestamp) | (Date | Timestamp, Timestamptz) => Timestamp,
-            (Other, Type::Text) | (Type::Text, Other) => Other,
-            _ => return None,
-        })
-    }
-
     /// Returns the common type of values that need no conversion. `None` if [`Self::unify_values`] may have to convert
     /// a value or report a mismatch.
     pub(super) fn common_type_unconverted(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
@@ -228,7 +210,7 @@ impl Lowerer<'_> {
             return None;
         }
         ids.iter()
-            .try_fold(Type::Unknown, |ty, id| Self::common_type(ty, self.program.meta(*id).ty))
+            .try_fold(Type::Unknown, |ty, id| common_type(ty, self.program.meta(*id).ty))
     }
 
     /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO strings to
@@ -251,7 +233,7 @@ impl Lowerer<'_> {
                 continue;
             }
             let ty = self.program.meta(*id).ty;
-            match Self::common_type(shared, ty) {
+            match common_type(shared, ty) {
                 Some(both) => shared = both,
                 None => {
                     let other = first.unwrap_or(*id);
@@ -368,4 +350,22 @@ impl Lowerer<'_> {
     pub(super) fn is_internal(function: &'static catalog::Function, id: FunctionId) -> bool {
         std::ptr::eq(function, catalog::get(id))
     }
+}
+
+/// Returns the common type of two types, as IF unifies its branches. `None` if they have no common type.
+pub fn common_type(a: Type, b: Type) -> Option<Type> {
+    use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Time, Timestamp, Timestamptz, Unknown};
+    Some(match (a, b) {
+        (a, b) if a == b => a,
+        (Unknown, other) | (other, Unknown) => other,
+        (Number, x) | (x, Number) if x.is_number() => Number,
+        (Point, Integer) | (Integer, Point) => Float,
+        (Point, Decimal) | (Decimal, Point) => Decimal,
+        (Float | Time, x) | (x, Float | Time) if x.is_number() => Float,
+        (Integer, Decimal) | (Decimal, Integer) => Decimal,
+        (Date, Timestamp) | (Timestamp, Date) => Timestamp,
+        (Timestamptz, Date | Timestamp) | (Date | Timestamp, Timestamptz) => Timestamp,
+        (Other, Type::Text) | (Type::Text, Other) => Other,
+        _ => return None,
+    })
 }

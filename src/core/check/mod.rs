@@ -56,6 +56,7 @@ mod variadic;
 mod wildcards;
 mod windows;
 
+pub use convert::common_type;
 pub use dates::is_iso_date;
 
 pub use lint::possible_values;

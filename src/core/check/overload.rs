@@ -426,7 +426,7 @@ impl Lowerer<'_> {
                 .filter(|(i, _)| matches!(Self::overload_param(overload, *i).map(|p| p.ty), Some(ParamType::Same)))
                 .filter(|(_, a)| args.len() == 1 || !self.is_null(**a))
                 .map(|(_, a)| self.program.meta(*a).ty)
-                .fold(Type::Unknown, |a, b| Self::common_type(a, b).unwrap_or(a)),
+                .fold(Type::Unknown, |a, b| super::convert::common_type(a, b).unwrap_or(a)),
         }
     }
 }

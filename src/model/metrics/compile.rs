@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::expand::{Expansion, expand, probe_text};
-use super::set::{MetricSets, read_set};
+use super::request::{unknown_metric, unknown_set};
+use super::set::{MetricSet, MetricSets, read_set};
 use crate::CompiledSpec;
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -89,8 +90,9 @@ impl Compiler {
             sets.add((**other).clone());
         }
         let mut tests = Vec::new();
+        compiled.diagnostics.append(&mut check_sets_of_set(&set, root, &self.specs.sets));
         if !compiled.has_errors() {
-            let text = probe_text(&set);
+            let text = probe_text(&set, &sets);
             let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
             let mut found = Vec::new();
             let expansion = probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &mut found));
@@ -99,8 +101,14 @@ impl Compiler {
             compiled.diagnostics.extend(found.into_iter().filter(Diagnostic::is_error).map(at_set));
             if let Some(expansion) = expansion {
                 let inner = self.compile_expansion(&expansion, file.path, SpecKind::WholeSet);
+                let of_time = |fault: &&Diagnostic| fault.is_error() && expansion.text.origin(fault.span()).0 == 0;
+                let of_time = inner.diagnostics.iter().find(of_time).cloned();
                 let own = inner.diagnostics.into_iter().filter_map(|fault| expansion.in_set(fault, 1));
                 compiled.diagnostics.extend(own);
+                // Of the probe's own text, only the time of the set can be wrong.
+                if let (Some(fault), Some(time), false) = (of_time, &set.time, compiled.has_errors()) {
+                    compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
+                }
                 compiled.reads = inner.reads;
                 compiled.tables = inner.tables;
                 compiled.columns_read = inner.columns_read;
@@ -114,6 +122,35 @@ impl Compiler {
         diag::sort(&mut compiled.diagnostics);
         compiled
     }
+}
+
+/// Reports sets and metrics that a set over other sets names, but that do not exist.
+fn check_sets_of_set(set: &MetricSet, root: &Node, sets: &MetricSets) -> Vec<Diagnostic> {
+    let mut faults = Vec::new();
+    let named = root.get("sets").into_iter().flat_map(|node| node.items().unwrap_or(std::slice::from_ref(node)));
+    for node in named {
+        let Some(name) = node.text().filter(|name| set.sets.iter().any(|set| set == name)) else { continue };
+        if name.eq_ignore_ascii_case(&set.name) {
+            faults.push(
+                Diagnostic::new(Code::UnknownMetric, node.span, format!("the metric set `{name}` is defined over itself"))
+                    .with_help("remove the name; the set's own metrics need no `sets`"),
+            );
+        } else if sets.get(name).is_none() {
+            faults.push(unknown_set(name, node.span, sets));
+        }
+    }
+    let formulas = set.definitions.iter().filter(|_| !set.sets.is_empty());
+    for (formula, name) in formulas.flat_map(|formula| formula.names.iter().map(move |name| (formula, name))) {
+        let Some(qualifier) = name.qualifier.as_deref() else { continue };
+        let named = set.sets.iter().any(|of| of.eq_ignore_ascii_case(qualifier));
+        match sets.get(qualifier).filter(|_| named) {
+            Some(of) if of.position(&name.name).is_none() && !of.renamed.contains_key(&name.name.to_lowercase()) => {
+                faults.push(unknown_metric(of, &name.name, formula.file_span(&name.range)));
+            }
+            _ => {}
+        }
+    }
+    faults
 }
 
 impl Expansion {

@@ -7,7 +7,7 @@ use super::formulas::MetricFormula;
 use super::fill::Fill;
 use super::filled_step::{filled_step, read_filled_step};
 use super::graph::MetricId;
-use super::keys::{ModelKeys, relation_name};
+use super::keys::{ModelKeys, period_rank, relation_name};
 use super::non_additive::RowGroup;
 use super::request::{ModelOverSets, read_model};
 use super::set::{MetricSet, MetricSets, SETTINGS};
@@ -81,6 +81,7 @@ pub fn expand(
     used.dedup();
     let is_single = groups.len() == 1 && model.sets.len() == 1;
     let keys = model.resolve_keys(compiler, &used, is_single, faults);
+    model.check_key_names(&keys, faults);
     if faults.iter().any(Diagnostic::is_error) {
         return None;
     }
@@ -243,11 +244,23 @@ impl ModelOverSets<'_> {
             let same = |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed.name);
             if self.listed.iter().take(place).any(|other| same(&other)) {
                 let message = format!("two columns of the model are named `{}`", listed.name);
-                let full = format!("{}.{}", self.sets[listed.set].name, listed.name);
+                let set = &self.sets[listed.set];
+                let full = format!("{}.{}", set.name, set.definitions[listed.metric].name);
                 faults.push(
                     Diagnostic::new(Code::MetricRedefined, listed.span, message)
                         .with_help(format!("rename one of them: `{{other_name: {full}}}`")),
                 );
+            }
+        }
+    }
+
+    /// Reports metrics and definitions with the name of a key.
+    fn check_key_names(&self, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
+        let listed = self.listed.iter().map(|listed| (&listed.name, listed.span));
+        for (name, span) in listed.chain(self.definitions.iter().map(|definition| (&definition.name, definition.span))) {
+            if keys.names.iter().any(|key| key.eq_ignore_ascii_case(name)) {
+                let message = format!("`{name}` is the name of a key and of another column of the model");
+                faults.push(Diagnostic::new(Code::MetricRedefined, span, message).with_help("give the column another name"));
             }
         }
     }
@@ -345,7 +358,7 @@ impl ModelOverSets<'_> {
             names.extend(periods.last().map(|step| step.name.clone()));
             steps.append(&mut periods);
         }
-        let base = union_step(keys, self.span, &names);
+        let base = union_step(self, keys, &names);
         steps.extend(StepWriter::new(builder).steps(base, &name));
         steps
     }
@@ -508,13 +521,31 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
-pub fn probe_text(set: &MetricSet) -> String {
-    let quoted = |name: &str| yaml::flow_text(name);
-    let mut keys: Vec<String> = Vec::new();
-    if let Some(time) = &set.time {
-        keys.push(time.grain.clone().unwrap_or_else(|| "day".to_owned()));
+/// Returns the shortest period that all sets with rows have, of those over which a set is defined. `None` if one of
+/// them has no time.
+fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
+    let mut all = vec![set];
+    let mut next = 0;
+    while let Some(set) = all.get(next).copied() {
+        for name in &set.sets {
+            let used = &**sets.get(name)?;
+            if !all.iter().any(|known| known.name.eq_ignore_ascii_case(&used.name)) {
+                all.push(used);
+            }
+        }
+        next += 1;
     }
+    let mut periods = Vec::new();
+    for set in all.iter().filter(|set| set.sets.is_empty()) {
+        periods.push(set.time.as_ref()?.grain.as_deref().unwrap_or("day"));
+    }
+    periods.into_iter().max_by_key(|period| period_rank(period)).map(str::to_owned)
+}
+
+/// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
+pub fn probe_text(set: &MetricSet, sets: &MetricSets) -> String {
+    let quoted = |name: &str| yaml::flow_text(name);
+    let mut keys: Vec<String> = probe_period(set, sets).into_iter().collect();
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
     keys.extend(dimensions.map(|formula| quoted(&formula.name)));
     format!(

@@ -46,8 +46,9 @@ impl ModelOverSets<'_> {
             true => SetName::Metric((set, place)),
             false => SetName::Dimension(place),
         };
-        let own_set = name.qualifier.as_deref().is_none_or(|q| q.eq_ignore_ascii_case(&of.name));
-        if own_set && !is_own && let Some(place) = of.position(&name.name) {
+        // In a set with rows, a qualifier names a relation, also if the set has the same name.
+        let is_own_set = |q: &str| !of.sets.is_empty() && q.eq_ignore_ascii_case(&of.name);
+        if name.qualifier.as_deref().is_none_or(is_own_set) && !is_own && let Some(place) = of.position(&name.name) {
             return local(place);
         }
         if of.sets.is_empty() {

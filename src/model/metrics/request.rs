@@ -108,7 +108,15 @@ pub fn read_model<'y>(
     let overrides = loader.list(step_node, "overrides").unwrap_or_default();
     let overrides = overrides.iter().map(|name| (name.text.to_owned(), name.span(source))).collect();
     let entries = metric_entries(&loader, step_node);
-    if let (true, Some(node)) = (entries.is_empty(), step_node.get("metrics")) {
+    let rest = root.get("steps").and_then(Node::items).and_then(|steps| steps.get(1..)).unwrap_or_default();
+    for node in rest.iter().filter_map(|step| step.get("metrics")) {
+        loader.report(
+            Diagnostic::new(Code::UnknownKey, node.span, "only the first step of a model can read metric sets")
+                .with_help("name the metrics in the first step; a later step reads the columns of the step before"),
+        );
+    }
+    let is_empty = |node: &&Node| node.is_null() || node.items().is_some_and(<[Node]>::is_empty);
+    if let Some(node) = step_node.get("metrics").filter(is_empty) {
         loader.report(
             Diagnostic::new(Code::NothingToSelect, node.span, "the list of metrics is empty")
                 .with_help("name metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all of a set"),
@@ -160,6 +168,7 @@ pub fn read_model<'y>(
     }
     model.named = model.sets.len();
     model.add_sets_of_sets(sets, faults);
+    model.check_set_names(step_node, faults);
     (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
 }
 
@@ -315,6 +324,22 @@ impl ModelOverSets<'_> {
         }
     }
 
+    /// Reports sets in `where` and in mapped keys that the model does not read.
+    fn check_set_names(&self, step: &Node, faults: &mut Vec<Diagnostic>) {
+        let filters = step.get("where").and_then(Node::pairs).unwrap_or_default();
+        let filters = filters.iter().filter_map(|(set, _)| Some((set.text()?, set.span)));
+        let keys = self.keys.iter().flat_map(|key| key.mapping.iter().map(|(set, _, span)| (set.as_str(), *span)));
+        for (name, span) in filters.chain(keys) {
+            if self.set_position(name).is_none() {
+                let names: Vec<String> = self.sets.iter().map(|set| format!("`{}`", set.name)).collect();
+                faults.push(
+                    Diagnostic::new(Code::UnknownMetric, span, format!("the model does not read a metric set `{name}`"))
+                        .with_help(format!("it reads {}", names.join(" and "))),
+                );
+            }
+        }
+    }
+
     /// Returns the index of a set that the model names or over which such a set is defined.
     pub fn set_position(&self, name: &str) -> Option<usize> {
         self.sets.iter().position(|set| set.name.eq_ignore_ascii_case(name))
@@ -326,7 +351,7 @@ impl ModelOverSets<'_> {
     }
 }
 
-fn unknown_set(name: &str, span: Span, sets: &MetricSets) -> Diagnostic {
+pub fn unknown_set(name: &str, span: Span, sets: &MetricSets) -> Diagnostic {
     let fault = Diagnostic::new(Code::UnknownMetric, span, format!("there is no metric set `{name}`"));
     match suggest::nearest_name(name, sets.names()) {
         Some(near) => fault.with_help(suggest::similar_name_help(near)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::formulas::{MetricFormula, analyze};
 use crate::check::DefinitionRole;
+use crate::checks::is_plain_name;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::keys::METRIC_SET;
@@ -119,6 +120,13 @@ pub fn read_set(
         fault.is_error() && (code.starts_with("F01") || code.starts_with("F02"))
     }));
     let Some(name) = name else { return (None, faults) };
+    if !is_plain_name(name.text) {
+        let message = format!("`{}` is not a valid name for a metric set, because formulas use it", name.text);
+        faults.push(
+            Diagnostic::new(Code::WrongShape, name.node.span, message)
+                .with_help("use letters, digits and `_`, with a letter first"),
+        );
+    }
     let mut set = MetricSet {
         name: name.text.to_owned(),
         name_span: name.node.span,

@@ -7,6 +7,8 @@ use crate::span::Span;
 pub struct Origin {
     pub file: u16,
     pub offset: u32,
+    /// End of the text that the byte originates from: the next byte for a copy, and the whole place for generated text.
+    pub end: u32,
 }
 
 /// Text with the origin of each byte.
@@ -17,24 +19,27 @@ pub struct SpelledText {
 }
 
 impl SpelledText {
-    /// Appends a generated text. Its first bytes originate at the start of `span`, and its last byte at the end.
+    /// Appends a generated text. Each of its bytes originates from the whole of `span`.
     pub fn write(&mut self, text: &str, file: u16, span: Span) {
         self.text.push_str(text);
-        let last = span.end.saturating_sub(1).max(span.start);
-        let offset = |at: usize| if at + 1 < text.len() { span.start } else { last };
-        let origins = (0..text.len()).map(|at| Origin {
+        let origin = Origin {
             file,
-            offset: offset(at),
-        });
-        self.origins.extend(origins);
+            offset: span.start,
+            end: span.end,
+        };
+        self.origins.extend(std::iter::repeat_n(origin, text.len()));
     }
 
     /// Appends a copied text with the offset of each byte in its file. Line breaks are followed by `indent` spaces.
     pub fn copy(&mut self, text: &str, offsets: &[u32], file: u16, indent: usize) {
         for (at, byte) in text.char_indices() {
-            let origin = |at: usize| Origin {
-                file,
-                offset: offsets.get(at).or(offsets.last()).copied().unwrap_or_default(),
+            let origin = |at: usize| {
+                let offset = offsets.get(at).or(offsets.last()).copied().unwrap_or_default();
+                Origin {
+                    file,
+                    offset,
+                    end: offset + 1,
+                }
             };
             self.text.push(byte);
             self.origins.extend((at..at + byte.len_utf8()).map(origin));
@@ -62,11 +67,15 @@ impl SpelledText {
     /// belongs to the file in which it starts.
     pub fn origin(&self, span: Span) -> (u16, Span) {
         let at = |offset: u32| self.origins.get(offset as usize).or(self.origins.last()).copied();
-        let none = Origin { file: 0, offset: 0 };
+        let none = Origin {
+            file: 0,
+            offset: 0,
+            end: 0,
+        };
         let start = at(span.start).unwrap_or(none);
         let last = at(span.end.saturating_sub(1).max(span.start)).unwrap_or(start);
-        let end = match last.file == start.file && last.offset >= start.offset {
-            true if span.end > span.start => last.offset + 1,
+        let end = match last.file == start.file && last.end >= start.offset {
+            true if span.end > span.start => last.end,
             _ => start.offset,
         };
         (start.file, Span::new(start.offset, end))

@@ -3,7 +3,7 @@
 use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows, reference_text};
 use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
-use super::request::ModelOverSets;
+use super::request::{ModelKey, ModelOverSets};
 use super::spelled::SpelledText;
 use super::rows::conjunction;
 use super::step_text::{DefinitionText, PlacedText, StepText};
@@ -269,15 +269,15 @@ fn placed(node: &Node, text: &str) -> PlacedText {
 }
 
 /// Returns the step that puts the aggregates of several sets together by key.
-pub fn union_step(keys: &ModelKeys, span: crate::span::Span, names: &[String]) -> StepText {
-    let entry = |name: &String| PlacedText {
+pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String]) -> StepText {
+    let entry = |(name, key): (&String, &ModelKey)| PlacedText {
         text: name.clone(),
         file: 0,
-        span,
+        span: key.span,
     };
     StepText {
         union: names.to_vec(),
-        group_by: keys.names.iter().map(entry).collect(),
+        group_by: keys.names.iter().zip(&model.keys).map(entry).collect(),
         ..StepText::default()
     }
 }

@@ -1,9 +1,11 @@
 //! Union of the steps that aggregate the rows of each metric set.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
+use crate::check::common_type;
 use crate::compile::SpecCompilation;
-use crate::load::{KeptColumns, PeriodSeries, SpannedText, Step};
+use crate::diag::{Code, Diagnostic};
+use crate::load::{KeptColumns, PeriodSeries, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
@@ -13,7 +15,13 @@ use crate::{Type, dialect::Dialect};
 impl SpecCompilation<'_> {
     /// Adds a CTE with the rows of several steps. A column that a step lacks is NULL in its rows. Returns the union as a
     /// relation.
-    pub(crate) fn union_of_steps(&mut self, steps: &[SpannedText<'_>], memory: &mut CompileMemory) -> Relation {
+    pub(crate) fn union_of_steps(
+        &mut self,
+        step: &Step<'_>,
+        memory: &mut CompileMemory,
+        faults: &mut Vec<Diagnostic>,
+    ) -> Relation {
+        let steps = step.union.as_slice();
         let dialect = self.compiler.options.dialect;
         // The rows of one step need no union.
         if let [step] = steps {
@@ -31,13 +39,27 @@ impl SpecCompilation<'_> {
             })
             .collect();
         let mut columns: Vec<Column> = Vec::new();
-        let mut seen: FxHashSet<String> = FxHashSet::default();
+        let mut places: FxHashMap<String, usize> = FxHashMap::default();
         for column in relations.iter().flat_map(|(_, relation)| relation.columns()) {
-            let of_all = || relations.iter().filter_map(|(_, relation)| relation.column(column.name()));
             let everywhere = relations.iter().all(|(_, relation)| relation.position(column.name()).is_some());
-            if seen.insert(column.name().to_lowercase()) {
-                columns.push(Column::new(column.name(), column.ty()).nullable(!everywhere || column.is_nullable()).month_start(everywhere && of_all().all(Column::is_month_start)));
+            let mut column = Column::new(column.name(), column.ty())
+                .nullable(!everywhere || column.is_nullable())
+                .month_start(everywhere && column.is_month_start());
+            let place = *places.entry(column.name().to_lowercase()).or_insert(columns.len());
+            let Some(first) = columns.get_mut(place) else {
+                columns.push(column);
+                continue;
+            };
+            let (one, other) = (first.ty(), column.ty());
+            let is_comparable = one == other || !(one.is_temporal() && other.is_temporal());
+            let ty = common_type(one, other).filter(|_| is_comparable);
+            if ty.is_none() {
+                faults.push(different_types(step, first, &column));
             }
+            column = Column::new(first.name(), ty.unwrap_or(one))
+                .nullable(first.is_nullable() || column.is_nullable())
+                .month_start(first.is_month_start() && column.is_month_start());
+            *first = column;
         }
         let tree = &mut memory.emit.tree;
         // Postgres resolves the types of the first two branches before it looks at the third.
@@ -84,8 +106,26 @@ impl SpecCompilation<'_> {
             name: dialect.name_text(&name, true),
             body,
         });
-        columns.into_iter().fold(Relation::new(name), Relation::with)
+        // The columns of a step with an error are unknown.
+        let relation = match relations.len() == steps.len() {
+            true => Relation::new(name),
+            false => Relation::unknown(name),
+        };
+        columns.into_iter().fold(relation, Relation::with)
     }
+}
+
+/// Reports a key whose types cannot be compared. A date is not a time on that date.
+fn different_types(step: &Step<'_>, one: &Column, other: &Column) -> Diagnostic {
+    let span = step.group_by.iter().find(|key| key.text == one.name()).map_or(Span::default(), |key| key.node.span);
+    let name = one.name();
+    let (one, other) = (one.ty(), other.ty());
+    let message = format!("the key `{name}` is {} in one metric set and {} in another", one.describe(), other.describe());
+    let help = match one.is_temporal() && other.is_temporal() {
+        true => format!("use a timeframe of each set's column, such as `{name}: {{orders: \"ordered_at[day]\", …}}`"),
+        false => "use columns of one type, or convert one of them in a dimension of its set".to_owned(),
+    };
+    Diagnostic::new(Code::MetricKey, span, message).with_help(help)
 }
 
 fn tree_name(tree: &mut SqlTree, name: &str) -> SqlId {
