@@ -48,7 +48,11 @@ impl<'p> Generation<'p> {
         let nothing = Manifest::default();
         let known = manifest.unwrap_or(&nothing);
         let nodes = formulac::artifacts::graph_nodes(known);
-        let models::CompiledModels { models, mut found, sets } = models::compile_models(compiler, sources, done);
+        let models::CompiledModels {
+            models,
+            mut found,
+            sets,
+        } = models::compile_models(compiler, sources, done);
         let folders = place.output_folders();
         let moved = MovedFile::find(place, &models);
         name_clashes::check(

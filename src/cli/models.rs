@@ -71,7 +71,11 @@ pub fn compile_models(
     done: impl Fn() + Sync,
 ) -> CompiledModels {
     let specs = spec::compile_all(compiler, sources.clone(), done);
-    let is_set = |spec: &Spec| spec.compiled.as_ref().is_some_and(|compiled| compiled.metric_set().is_some());
+    let is_set = |spec: &Spec| {
+        spec.compiled
+            .as_ref()
+            .is_some_and(|compiled| compiled.metric_set().is_some())
+    };
     let sets = specs.iter().zip(&sources).filter(|(spec, _)| is_set(spec));
     let sets = sets.filter_map(|(_, (_, path))| path.clone()).collect();
     let (models, found) = models_from_specs(specs, &sources);

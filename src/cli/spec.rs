@@ -73,8 +73,13 @@ impl Spec {
         let Some(set) = self.compiled.as_ref().and_then(CompiledSpec::metric_set) else {
             return Ok(());
         };
-        let message = format!("`{}` is the metric set `{set}`, which has no rows of its own", self.found.file);
-        let help = format!("name its metrics: `formulac query --metrics {set}.* --by month`, or list them in a spec under `metrics`");
+        let message = format!(
+            "`{}` is the metric set `{set}`, which has no rows of its own",
+            self.found.file
+        );
+        let help = format!(
+            "name its metrics: `formulac query --metrics {set}.* --by month`, or list them in a spec under `metrics`"
+        );
         Err(Failure::new(Exit::Faulty, message).with_help(help))
     }
 

@@ -313,7 +313,10 @@ fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bo
         // Matches `source:raw.orders` and `source:raw`, optionally with the package as a prefix.
         "source" => node.kind == "source" && is_source(&node.fqn, &node.package, value),
         "metric" if node.metrics.iter().any(|metric| is_like(metric, value)) => true,
-        "metric_set" => node.metrics.iter().any(|metric| metric.split_once('.').is_some_and(|(set, _)| is_like(set, value))),
+        "metric_set" => node
+            .metrics
+            .iter()
+            .any(|metric| metric.split_once('.').is_some_and(|(set, _)| is_like(set, value))),
         kind => node.kind == kind && (is_like(&node.name, value) || is_named(node, value)),
     }
 }

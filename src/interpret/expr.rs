@@ -238,7 +238,8 @@ impl Window {
     fn value_mut(&mut self) -> Option<&mut ReferenceExpr> {
         match self {
             Self::Offset(x, _)
-            | Self::Period(x, ..) | Self::InPeriod(x, ..)
+            | Self::Period(x, ..)
+            | Self::InPeriod(x, ..)
             | Self::First(x)
             | Self::Last(x)
             | Self::Rank(_, x, _)
@@ -250,7 +251,8 @@ impl Window {
     fn children(&self) -> Vec<&ReferenceExpr> {
         match self {
             Self::Offset(x, _)
-            | Self::Period(x, ..) | Self::InPeriod(x, ..)
+            | Self::Period(x, ..)
+            | Self::InPeriod(x, ..)
             | Self::First(x)
             | Self::Last(x)
             | Self::Rank(_, x, _)

@@ -363,7 +363,9 @@ fn convert_window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> 
             let Some(ReferenceExpr::Literal(Value::Text(unit))) = args.get(1) else {
                 return None;
             };
-            let frame = PeriodFrame::ALL.into_iter().find(|frame| unit.eq_ignore_ascii_case(frame.name()))?;
+            let frame = PeriodFrame::ALL
+                .into_iter()
+                .find(|frame| unit.eq_ignore_ascii_case(frame.name()))?;
             Some(Window::InPeriod(of()?, frame, name == "LAST"))
         }
         ("FIRST", 1) => Some(Window::First(of()?)),

@@ -211,9 +211,9 @@ fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind
             args.first().map_or(TemporalKind::Other, of)
         }
         ReferenceExpr::Range(x, _) => of(x),
-        ReferenceExpr::Window(Window::Offset(x, _) | Window::InPeriod(x, ..) | Window::First(x) | Window::Last(x) | Window::Period(x, ..)) => {
-            of(x)
-        }
+        ReferenceExpr::Window(
+            Window::Offset(x, _) | Window::InPeriod(x, ..) | Window::First(x) | Window::Last(x) | Window::Period(x, ..),
+        ) => of(x),
         ReferenceExpr::Literal(_)
         | ReferenceExpr::Binary(..)
         | ReferenceExpr::Aggregate(..)

@@ -325,17 +325,13 @@ impl SpecRun<'_> {
             tied = arranged.windows(2).any(alike);
         }
         let dates = |x: &ReferenceExpr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
-        let keys = step
-            .order_by
-            .iter()
-            .map(|(entry, descending)| ((entry, *descending), dates(&meant(entry.expr()))));
+        let keys = step.order_by.iter();
         let key = keys
-            .into_iter()
+            .map(|(entry, descending)| ((entry, *descending), dates(&meant(entry.expr()))))
             .find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
-        let mut is_descending = false;
+        let is_descending = key.as_ref().is_some_and(|((_, descending), _)| *descending);
         let (date, beside) = match &key {
-            Some(((entry, descending), values)) => {
-                is_descending = *descending;
+            Some(((entry, _), values)) => {
                 let is_key = |x: &ReferenceExpr| {
                     *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none())
                 };
@@ -484,12 +480,26 @@ impl SpecRun<'_> {
     /// Returns the units of the partition whose dates are between the ends of a range by the calendar, inclusive. Empty
     /// if the unit has no date. If the second end is always before the first, the ends are swapped.
     fn units_by_calendar(&self, unit: usize, from: RowPlace, to: RowPlace) -> Vec<usize> {
-        let Some(here) = self.key_seconds(unit) else { return Vec::new() };
+        let Some(here) = self.key_seconds(unit) else {
+            return Vec::new();
+        };
         let units = self.partition_units(unit).0;
         let (date, time) = (here.div_euclid(DAY), here.rem_euclid(DAY));
         let key = |end: RowPlace| match end {
-            RowPlace::First => if self.descending { i64::MAX } else { i64::MIN },
-            RowPlace::Last => if self.descending { i64::MIN } else { i64::MAX },
+            RowPlace::First => {
+                if self.descending {
+                    i64::MAX
+                } else {
+                    i64::MIN
+                }
+            }
+            RowPlace::Last => {
+                if self.descending {
+                    i64::MIN
+                } else {
+                    i64::MAX
+                }
+            }
             RowPlace::InPeriod(frame, is_last) => {
                 let start = frame.period_start(date);
                 match is_last == self.descending {
@@ -505,17 +515,43 @@ impl SpecRun<'_> {
         let side = |end: RowPlace| match end {
             RowPlace::At(_) => 0,
             RowPlace::Moved(n, _) => n.signum(),
-            RowPlace::First => if self.descending { 2 } else { -2 },
-            RowPlace::Last => if self.descending { -2 } else { 2 },
-            RowPlace::InPeriod(_, is_last) => if is_last == self.descending { -1 } else { 1 },
+            RowPlace::First => {
+                if self.descending {
+                    2
+                } else {
+                    -2
+                }
+            }
+            RowPlace::Last => {
+                if self.descending {
+                    -2
+                } else {
+                    2
+                }
+            }
+            RowPlace::InPeriod(_, is_last) => {
+                if is_last == self.descending {
+                    -1
+                } else {
+                    1
+                }
+            }
         };
         let is_alike = match (one, other) {
             (RowPlace::Moved(..) | RowPlace::At(_), RowPlace::Moved(..) | RowPlace::At(_)) => true,
             (RowPlace::InPeriod(..), RowPlace::InPeriod(..)) => side(one) == side(other),
             _ => false,
         };
-        let is_swapped = if is_alike { key(one) > key(other) } else { side(one) > side(other) };
-        let (low, high) = if is_swapped { (key(other), key(one)) } else { (key(one), key(other)) };
+        let is_swapped = if is_alike {
+            key(one) > key(other)
+        } else {
+            side(one) > side(other)
+        };
+        let (low, high) = if is_swapped {
+            (key(other), key(one))
+        } else {
+            (key(one), key(other))
+        };
         let is_within = |unit: &usize| self.key_seconds(*unit).is_some_and(|key| low <= key && key <= high);
         units.into_iter().filter(is_within).collect()
     }

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 
-use super::{CompiledSpec, ModelTest};
 use super::file::SpecFile;
-use super::load::SpecKind;
 use super::graph::{self, ModelRead};
+use super::load::SpecKind;
 use super::metrics::{MetricSet, expand, is_metric_set, read_set, step_over_sets};
+use super::{CompiledSpec, ModelTest};
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
 use crate::parallel;
@@ -148,7 +148,9 @@ impl Compiler {
     pub fn with_models(&self, specs: &[CompiledSpec]) -> Self {
         let mut compiler = self.clone();
         compiler.add_models(specs.iter().filter_map(CompiledSpec::as_relation));
-        let sets = specs.iter().filter_map(|spec| Some(MetricSet::clone(&spec.metric_set.as_ref()?.0)));
+        let sets = specs
+            .iter()
+            .filter_map(|spec| Some(MetricSet::clone(&spec.metric_set.as_ref()?.0)));
         sets.for_each(|set| compiler.add_metric_set(set));
         compiler
     }
@@ -170,8 +172,16 @@ impl Compiler {
             return (None, graph::set_reads(root));
         }
         if let Some(root) = root.filter(|root| step_over_sets(root).is_some()) {
-            let name = root.get("model").and_then(|node| Some((node.text()?.to_owned(), node.span)));
-            let expansion = expand(self, &self.specs.sets, (root, file.source), SpecKind::OverSets, &mut Vec::new());
+            let name = root
+                .get("model")
+                .and_then(|node| Some((node.text()?.to_owned(), node.span)));
+            let expansion = expand(
+                self,
+                &self.specs.sets,
+                (root, file.source),
+                SpecKind::OverSets,
+                &mut Vec::new(),
+            );
             let reads = expansion.map(|expansion| {
                 let inner = SpecFile::read(&expansion.text.text, None, &self.options.limits);
                 let spec = inner.spec(SpecKind::OverSets, &mut Vec::new());
@@ -189,7 +199,11 @@ impl Compiler {
     /// Adds the metric sets among the specs. Returns the index and lower-case name of each.
     fn add_metric_sets(&mut self, specs: &[SpecText<'_>]) -> Vec<(usize, String)> {
         let mut found = Vec::new();
-        for (number, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.text.contains("metric_set")) {
+        for (number, spec) in specs
+            .iter()
+            .enumerate()
+            .filter(|(_, spec)| spec.text.contains("metric_set"))
+        {
             let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
             if let Some(root) = file.root().filter(|root| is_metric_set(root))
                 && let (Some(set), _) = read_set(self, root, spec.text, spec.path)
@@ -252,13 +266,19 @@ fn report_same_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut 
     }
     for numbers in by_name.values().filter(|numbers| numbers.len() > 1) {
         for number in numbers {
-            let Some(spec) = all.get_mut(*number).and_then(Option::as_mut) else { continue };
+            let Some(spec) = all.get_mut(*number).and_then(Option::as_mut) else {
+                continue;
+            };
             let Some((set, _)) = &spec.metric_set else { continue };
             let message = format!("two metric sets are named `{}`", set.name);
-            let other = numbers.iter().find(|other| *other != number).and_then(|other| specs.get(*other)?.path);
+            let other = numbers
+                .iter()
+                .find(|other| *other != number)
+                .and_then(|other| specs.get(*other)?.path);
             let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
             let fault = Diagnostic::new(Code::SameModelTwice, set.name_span, message);
-            spec.diagnostics.push(fault.with_help(format!("rename one of them{other}")));
+            spec.diagnostics
+                .push(fault.with_help(format!("rename one of them{other}")));
             diag::sort(&mut spec.diagnostics);
         }
     }
@@ -276,7 +296,10 @@ fn move_set_tests(all: &mut [Option<CompiledSpec>]) {
     for (set, mut tests) in tested {
         let reads = |spec: &&mut CompiledSpec| spec.model.is_some() && spec.sets.contains(&set);
         let readers = all.iter_mut().flatten().filter(reads);
-        if let Some(model) = readers.min_by(|a, b| a.name.cmp(&b.name)).and_then(|spec| spec.model.as_mut()) {
+        if let Some(model) = readers
+            .min_by(|a, b| a.name.cmp(&b.name))
+            .and_then(|spec| spec.model.as_mut())
+        {
             model.tests.append(&mut tests);
         }
     }

@@ -256,7 +256,11 @@ impl<'r> SpecCompilation<'r> {
             if let Some(series) = &step.series {
                 let periods = self.periods_step(step, *series, &name, relation.as_ref(), memory);
                 name.clone_from(&periods.name().to_owned());
-                grain = periods.columns().iter().map(|column| column.name().to_owned()).collect();
+                grain = periods
+                    .columns()
+                    .iter()
+                    .map(|column| column.name().to_owned())
+                    .collect();
                 relation = Some(periods);
                 self.facts.push(StepFacts {
                     relation: relation.clone(),

@@ -49,7 +49,7 @@ impl<'t> SpecFile<'t> {
         self.root.as_ref()
     }
 
-    /// Returns the spec if it has the required keys. 
+    /// Returns the spec if it has the required keys.
     pub fn spec(&self, kind: SpecKind, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'_>> {
         load::load(self.root.as_ref()?, self.source, kind, diagnostics)
     }

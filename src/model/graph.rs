@@ -27,8 +27,15 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
     let tabs = sheets
         .flat_map(|sheet| &sheet.tabs)
         .map(|tab| (&tab.model, tab.model_text.node.span));
-    let of_steps = spec.steps.iter().filter_map(|step| step.from.as_ref()).map(|(from, span)| (from, *span));
-    let all = std::iter::once((&spec.from, spec.from_span)).chain(of_steps).chain(joins).chain(tabs);
+    let of_steps = spec
+        .steps
+        .iter()
+        .filter_map(|step| step.from.as_ref())
+        .map(|(from, span)| (from, *span));
+    let all = std::iter::once((&spec.from, spec.from_span))
+        .chain(of_steps)
+        .chain(joins)
+        .chain(tabs);
     let steps: FxHashSet<String> = spec
         .steps
         .iter()

@@ -3,8 +3,8 @@
 
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
-use super::metrics::{filled_step, step_over_sets};
 use super::load::{self, KeptColumns, SpannedText, Step};
+use super::metrics::{filled_step, step_over_sets};
 use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};
@@ -64,7 +64,9 @@ pub enum CurrentDate {
 /// Returns the source of the current date for a spec.
 pub fn current_date(source: &str) -> CurrentDate {
     let root = yaml::read(source, &mut Vec::new()).ok().flatten();
-    let spec = root.as_ref().and_then(|root| load::load(root, source, load::SpecKind::Written, &mut Vec::new()));
+    let spec = root
+        .as_ref()
+        .and_then(|root| load::load(root, source, load::SpecKind::Written, &mut Vec::new()));
     match spec.and_then(|spec| spec.today) {
         None => CurrentDate::Current,
         Some(today) if today.is_variable() => CurrentDate::Settable,
@@ -94,7 +96,8 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
     if step_over_sets(&root).is_some() {
         return Err("metric sets".to_owned());
     }
-    let spec = load::load(&root, source, load::SpecKind::Written, &mut Vec::new()).ok_or_else(|| "a file that is not a spec".to_owned())?;
+    let spec = load::load(&root, source, load::SpecKind::Written, &mut Vec::new())
+        .ok_or_else(|| "a file that is not a spec".to_owned())?;
     let options = &compiler.options;
     let calendar = Calendar {
         week_start: spec.week_start.unwrap_or(options.calendar.week_start),

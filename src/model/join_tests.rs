@@ -37,7 +37,11 @@ impl SpecCompilation<'_> {
         work: &mut emit::EmitBuffers,
     ) {
         // The metric set has the test, so that models over the set do not repeat it.
-        let unproven = if self.spec.kind == SpecKind::OverSets { &[] } else { unproven };
+        let unproven = if self.spec.kind == SpecKind::OverSets {
+            &[]
+        } else {
+            unproven
+        };
         for (place, asked) in unproven {
             let Some(relation) = joined.input.relations.get(place + 1).map(formulac_core::Relation::name) else {
                 continue;

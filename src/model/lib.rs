@@ -372,10 +372,14 @@ impl CompiledSpec {
     pub fn columns_of_metric<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
         let is_meant = move |metric: &String| match name.contains('.') {
             true => metric.eq_ignore_ascii_case(name),
-            false => metric.split_once('.').is_some_and(|(set, _)| set.eq_ignore_ascii_case(name)),
+            false => metric
+                .split_once('.')
+                .is_some_and(|(set, _)| set.eq_ignore_ascii_case(name)),
         };
         let columns = self.metrics_of_columns.iter();
-        columns.filter(move |(_, metrics)| metrics.iter().any(is_meant)).map(|(column, _)| column.as_str())
+        columns
+            .filter(move |(_, metrics)| metrics.iter().any(is_meant))
+            .map(|(column, _)| column.as_str())
     }
 
     /// Returns the number of metric sets with rows that the model reads. 0 if the spec reads no metric sets.

@@ -49,13 +49,13 @@ fn quote_arguments(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use crate::dbt::RelationReference;
-    use crate::load::load;
+    use crate::load::{SpecKind, load};
 
     fn from(text: &str) -> Option<RelationReference> {
         let source = format!("model: m\nfrom: {text}\ndefinitions: a = 1\n");
         let node = crate::yaml::read(&source, &mut Vec::new()).unwrap().unwrap();
         let mut diagnostics = Vec::new();
-        load(&node, &source, &mut diagnostics).map(|s| s.from)
+        load(&node, &source, SpecKind::Written, &mut diagnostics).map(|s| s.from)
     }
 
     #[test]

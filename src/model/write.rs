@@ -276,7 +276,11 @@ impl SpecCompilation<'_> {
         };
         let mut tests: Vec<ModelTest> = self.unproven.iter().map(test).collect();
         // A metric set has no rows, so only its joins are tested.
-        let of_rows = self.proofs.files.iter().filter(|_| self.spec.kind != SpecKind::WholeSet);
+        let of_rows = self
+            .proofs
+            .files
+            .iter()
+            .filter(|_| self.spec.kind != SpecKind::WholeSet);
         tests.extend(of_rows.map(|test| ModelTest {
             name: test.name.clone(),
             sql: test.text(&spec_name),

@@ -12,7 +12,9 @@ pub fn run() {
     let mut faults = Vec::new();
     for file in spec_case::read_all() {
         for case in file.cases.iter().filter(|case| !case.sets.is_empty()) {
-            for (dialect, schema) in Dialect::all().flat_map(|d| [(d, case.schema()), (d, without_constraints(&case.schema()))]) {
+            for (dialect, schema) in
+                Dialect::all().flat_map(|d| [(d, case.schema()), (d, without_constraints(&case.schema()))])
+            {
                 let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
                 let compiled = case.compile(&compiler);
                 let Some(text) = compiled.expanded() else { continue };
@@ -23,11 +25,20 @@ pub fn run() {
                     && plain.model_sql() == compiled.model_sql()
                     && plain.model_yml() == compiled.model_yml();
                 if !is_same || !errors.is_empty() && !compiled.has_errors() {
-                    faults.push(format!("{}: {} in {dialect}: {errors:?}\n{text}", file.path, case.name()));
+                    faults.push(format!(
+                        "{}: {} in {dialect}: {errors:?}\n{text}",
+                        file.path,
+                        case.name()
+                    ));
                 }
             }
         }
     }
     assert!(compared >= 200, "only {compared} specs were compared");
-    assert!(faults.is_empty(), "{} of {compared} differ:\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} of {compared} differ:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }

@@ -77,7 +77,10 @@ fn compile_over_sets(keys: &str) -> Vec<Diagnostic> {
     let sets = sets.map(|text| SpecText { text, path: None });
     let compiler = Compiler::default();
     let compiler = compiler.with_models(&compiler.compile_specs(&sets));
-    compiler.compile_spec(&format!("model: m\n{keys}\n")).diagnostics().to_vec()
+    compiler
+        .compile_spec(&format!("model: m\n{keys}\n"))
+        .diagnostics()
+        .to_vec()
 }
 
 fn compile_private(keys: &str) -> Vec<Diagnostic> {
@@ -149,7 +152,11 @@ const TRIGGERS: &[Trigger] = &[
     (
         "F0851",
         || compile_over_sets("metrics: [orders.revenue, refunds.refunded]\ngroup_by: region"),
-        || compile_over_sets("metrics: [orders.revenue, refunds.refunded]\ngroup_by:\n  - region: {orders: area, refunds: region}"),
+        || {
+            compile_over_sets(
+                "metrics: [orders.revenue, refunds.refunded]\ngroup_by:\n  - region: {orders: area, refunds: region}",
+            )
+        },
     ),
     (
         "F0852",

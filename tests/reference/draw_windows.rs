@@ -93,10 +93,14 @@ impl Maker<'_> {
                     .and_then(|entry| entry.frame)
                     .filter(|_| self.random.percent(80));
                 let unit = frame.map_or_else(|| *self.random.pick(&ReferenceUnit::ALL), PeriodFrame::unit);
-                Some((
-                    ReferenceExpr::Window(Window::Period(Box::new(inner.clone()), shift, unit)),
-                    kind,
-                ))
+                if self.random.percent(40) {
+                    self.by_calendar(&inner, kind, (shift, unit), &scope)
+                } else {
+                    Some((
+                        ReferenceExpr::Window(Window::Period(Box::new(inner.clone()), shift, unit)),
+                        kind,
+                    ))
+                }
             } else {
                 self.window(&inner, kind, &scope)
             };
@@ -166,6 +170,29 @@ impl Maker<'_> {
             }
         };
         Some((ReferenceExpr::Window(window), made))
+    }
+
+    /// Generates a range by the calendar, or the first or last value of a period.
+    fn by_calendar(
+        &mut self,
+        inner: &ReferenceExpr,
+        kind: Kind,
+        (shift, unit): (i64, ReferenceUnit),
+        scope: &Scope,
+    ) -> Option<(ReferenceExpr, Kind)> {
+        let period = *self.random.pick(&[PeriodFrame::Quarter, PeriodFrame::Year, PeriodFrame::Year]);
+        let is_last = self.random.percent(30);
+        if self.random.percent(30) {
+            let window = Window::InPeriod(Box::new(inner.clone()), period, is_last);
+            return Some((ReferenceExpr::Window(window), kind));
+        }
+        let (from, to) = match self.random.below(4) {
+            0 => (RowPlace::InPeriod(period, false), RowPlace::At(0)),
+            1 => (RowPlace::InPeriod(period, false), RowPlace::InPeriod(period, true)),
+            2 => (RowPlace::At(0), RowPlace::InPeriod(period, true)),
+            _ => (RowPlace::Moved(-shift.abs(), unit), RowPlace::At(0)),
+        };
+        self.range(inner, kind, WindowRows::Between(from, to), scope)
     }
 
     pub fn range(

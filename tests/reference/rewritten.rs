@@ -29,6 +29,7 @@ pub fn rewritten(x: &ReferenceExpr, change: &mut dyn FnMut(&ReferenceExpr) -> Op
             Window::Rank(name, x, descending) => Window::Rank(name, boxed(x), *descending),
             Window::PercentRank(x) => Window::PercentRank(boxed(x)),
             Window::Period(x, n, unit) => Window::Period(boxed(x), *n, *unit),
+            Window::InPeriod(x, frame, is_last) => Window::InPeriod(boxed(x), *frame, *is_last),
         }),
     }
 }

@@ -70,7 +70,10 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let shown = args.subject.to_string_lossy();
     let sets = compiled.map_or(0, formulac::CompiledSpec::sets_read);
     let (message, help) = match sets {
-        0 => (format!("`{shown}` reads no metric sets"), "`--expand` needs a spec with `metrics`"),
+        0 => (
+            format!("`{shown}` reads no metric sets"),
+            "`--expand` needs a spec with `metrics`",
+        ),
         _ => (
             format!("`{shown}` reads {sets} metric sets, and no single spec can express that"),
             "`formulac query` shows the SQL",

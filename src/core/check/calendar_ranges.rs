@@ -24,17 +24,19 @@ pub(super) fn add_key_uses(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameRe
         .collect();
     for (user, definition) in (0u32..).zip(&ast.definitions) {
         let ids = (definition.first.0..definition.body.0 + 1).map(ExprId);
-        let reads_calendar = ids.into_iter().any(|id| match (ast.expr(id), names.targets[id.index()]) {
-            (Expr::Call(call), NameTarget::RangeEnd(function)) => {
-                uses_calendar(catalog::get(function), ast.call(call).count)
-            }
-            // The planner looks up the key of a PERIODOFFSET outside of a range.
-            (Expr::Call(call), NameTarget::Function(function)) => {
-                let function = catalog::get(function);
-                function.lower != Some(Lowering::PeriodOffset) && uses_calendar(function, ast.call(call).count)
-            }
-            _ => false,
-        });
+        let reads_calendar = ids
+            .into_iter()
+            .any(|id| match (ast.expr(id), names.targets[id.index()]) {
+                (Expr::Call(call), NameTarget::RangeEnd(function)) => {
+                    uses_calendar(catalog::get(function), ast.call(call).count)
+                }
+                // The planner looks up the key of a PERIODOFFSET outside of a range.
+                (Expr::Call(call), NameTarget::Function(function)) => {
+                    let function = catalog::get(function);
+                    function.lower != Some(Lowering::PeriodOffset) && uses_calendar(function, ast.call(call).count)
+                }
+                _ => false,
+            });
         if reads_calendar && !keys.contains(&user) {
             names.uses.extend(keys.iter().map(|key| (user, *key)));
         }
@@ -166,7 +168,8 @@ impl Lowerer<'_> {
     /// Reports a range whose rows no window frame contains exactly.
     #[cold]
     fn report_no_frame(&mut self, text: &str, span: Span) -> IrId {
-        let message = format!("`{text}` begins or ends outside of the period at its other end, which SQL cannot express");
+        let message =
+            format!("`{text}` begins or ends outside of the period at its other end, which SQL cannot express");
         self.report_range(
             span,
             &message,
@@ -264,9 +267,8 @@ impl Lowerer<'_> {
         let message = format!("`{function}` does not support the unit `{shown}`");
         let help = match near {
             Some(near) => format!("write \"{near}\""),
-            None => {
-                "write \"day\", \"week\", \"month\", \"quarter\", \"year\", \"fiscal_quarter\" or \"fiscal_year\"".to_owned()
-            }
+            None => "write \"day\", \"week\", \"month\", \"quarter\", \"year\", \"fiscal_quarter\" or \"fiscal_year\""
+                .to_owned(),
         };
         self.report(Diagnostic::new(Code::UnknownUnit, span, message).with_help(help));
         None
@@ -301,7 +303,13 @@ impl Lowerer<'_> {
 
     /// Wraps a node in a CASE for rows without a key, whose ranges are empty. `empty` is the value of the aggregate over
     /// no rows, or `None` for NULL.
-    pub(super) fn guard_null_calendar_key(&mut self, node: IrId, key: CalendarKey, empty: Option<&str>, span: Span) -> IrId {
+    pub(super) fn guard_null_calendar_key(
+        &mut self,
+        node: IrId,
+        key: CalendarKey,
+        empty: Option<&str>,
+        span: Span,
+    ) -> IrId {
         if !key.nullable || self.is_error(node) {
             return node;
         }

@@ -68,7 +68,8 @@ impl Lowerer<'_> {
             return Some(unit);
         }
         let singular = singular_unit(&text);
-        let near = unit_suggestion(singular).or_else(|| suggest::nearest_name(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
+        let near = unit_suggestion(singular)
+            .or_else(|| suggest::nearest_name(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
         let shown = self.source_text(span);
         let diagnostic = Diagnostic::new(
             Code::UnknownUnit,

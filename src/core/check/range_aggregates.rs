@@ -68,8 +68,8 @@ impl Lowerer<'_> {
         let [Some(first), Some(last)] = ends else {
             let text = self.source_text(span);
             let message = format!(
-                    "`{text}` is not a range: each end must be a name, or FIRST, LAST, OFFSET or PERIODOFFSET of a name"
-                );
+                "`{text}` is not a range: each end must be a name, or FIRST, LAST, OFFSET or PERIODOFFSET of a name"
+            );
             return self.report_range(
                 span,
                 &message,

@@ -129,13 +129,7 @@ impl Lowerer<'_> {
 
     /// Wraps a node in a CASE for NULL keys, because comparisons with NULL select no rows. If the key is
     /// NULL, the CASE returns the number `empty`, or NULL if `empty` is `None`.
-    pub(super) fn guard_null_key(
-        &mut self,
-        node: IrId,
-        key: IrId,
-        empty: Option<&str>,
-        span: Span,
-    ) -> IrId {
+    pub(super) fn guard_null_key(&mut self, node: IrId, key: IrId, empty: Option<&str>, span: Span) -> IrId {
         if self.is_error(node) || !self.program.meta(key).nullable {
             return node;
         }

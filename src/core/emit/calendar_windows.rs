@@ -71,7 +71,9 @@ impl Emitter<'_> {
         let written = (self.work.sql[key.index()], FrameScale::Interval);
         let overload = catalog::get(internal::RANGE_DISTANCE).overloads[0].id;
         let mut distances = [frame.from, frame.to].into_iter().filter_map(RangeBound::distance);
-        let Some((_, unit)) = distances.next() else { return written };
+        let Some((_, unit)) = distances.next() else {
+            return written;
+        };
         if let Cell::Template(_) = self.dialect.cell(overload) {
             return written;
         }

@@ -93,7 +93,9 @@ impl CalendarEnd {
             (Self::Period(a, End), Self::Period(b, End)) => a != b && b.is_within(a),
             (Self::Period(_, side), Self::Moved(count, _)) => side == End && count <= 0,
             (Self::Moved(count, _), Self::Period(_, side)) => side == Start && count >= 0,
-            (Self::Moved(a, unit_a), Self::Moved(b, unit_b)) => least_change(a, unit_a, unit_b) > most_change(b, unit_b, unit_a),
+            (Self::Moved(a, unit_a), Self::Moved(b, unit_b)) => {
+                least_change(a, unit_a, unit_b) > most_change(b, unit_b, unit_a)
+            }
             _ => false,
         }
     }
@@ -223,7 +225,12 @@ impl CalendarRange {
             }
             (Period(from, Start), Partition(_)) => (None, FrameOrder::StartOf(from), here, Unbounded),
             (Partition(_), Period(to, End)) => (None, FrameOrder::StartOf(to), Unbounded, here),
-            (from, to) => (None, FrameOrder::Key, RangeBound::of_end(from)?, RangeBound::of_end(to)?),
+            (from, to) => (
+                None,
+                FrameOrder::Key,
+                RangeBound::of_end(from)?,
+                RangeBound::of_end(to)?,
+            ),
         };
         Some(RangeFrame {
             period,
@@ -243,7 +250,10 @@ mod tests {
 
     #[test]
     fn ends_are_sorted() {
-        let range = CalendarRange { from: BACK, to: CalendarEnd::HERE };
+        let range = CalendarRange {
+            from: BACK,
+            to: CalendarEnd::HERE,
+        };
         assert_eq!(CalendarRange::new(BACK, CalendarEnd::HERE, false), range);
         assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, false), range);
         assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, true), range);
@@ -252,7 +262,10 @@ mod tests {
         assert_eq!(to_end.to, CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::End));
         assert!(to_end.includes_current_row() && range.includes_current_row());
         // The order of these ends depends on the row.
-        assert_eq!(CalendarRange::new(YEAR, BACK, false), CalendarRange { from: YEAR, to: BACK });
+        assert_eq!(
+            CalendarRange::new(YEAR, BACK, false),
+            CalendarRange { from: YEAR, to: BACK }
+        );
         assert!(!CalendarRange { from: YEAR, to: BACK }.includes_current_row());
     }
 

@@ -50,30 +50,30 @@ pub(super) static COLUMN: KeyTable = KeyTable {
 };
 
 pub(super) static COLUMN_KEYS: [Key; 8] = [
-        Key::new(
-            "description",
-            KeyShape::Text,
-            "Description of the column, for the readers of the model.",
-        ),
-        Key::new(
-            "data_type",
-            KeyShape::Text,
-            "Type of the column in the warehouse, which an enforced contract checks.",
-        ),
-        Key::new(
-            "constraints",
-            KeyShape::List(&KeyShape::Keys(&CONSTRAINT)),
-            "dbt's constraints of the column.",
-        ),
-        Key::new("data_tests", TESTS, DATA_TESTS_DOC),
-        Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
-        Key::new("tags", KeyShape::Texts, "dbt's tags of the column."),
-        Key::new("meta", KeyShape::Mapping, "dbt's `meta` of the column."),
-        Key::new(
-            "omni",
-            KeyShape::Mapping,
-            "Properties of the column in Omni, written to `meta.omni`.",
-        ),
+    Key::new(
+        "description",
+        KeyShape::Text,
+        "Description of the column, for the readers of the model.",
+    ),
+    Key::new(
+        "data_type",
+        KeyShape::Text,
+        "Type of the column in the warehouse, which an enforced contract checks.",
+    ),
+    Key::new(
+        "constraints",
+        KeyShape::List(&KeyShape::Keys(&CONSTRAINT)),
+        "dbt's constraints of the column.",
+    ),
+    Key::new("data_tests", TESTS, DATA_TESTS_DOC),
+    Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
+    Key::new("tags", KeyShape::Texts, "dbt's tags of the column."),
+    Key::new("meta", KeyShape::Mapping, "dbt's `meta` of the column."),
+    Key::new(
+        "omni",
+        KeyShape::Mapping,
+        "Properties of the column in Omni, written to `meta.omni`.",
+    ),
 ];
 
 static CONSTRAINT: KeyTable = KeyTable {

@@ -4,7 +4,15 @@ use super::dbt::{COLUMN_KEYS, SEMANTIC_MODEL, SEMANTIC_MODEL_DOC};
 use super::{Key, KeyShape, KeyTable};
 
 /// Timeframes that a model over metric sets may group by.
-const GRAINS: &[&str] = &["day", "week", "month", "quarter", "year", "fiscal_quarter", "fiscal_year"];
+const GRAINS: &[&str] = &[
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
+    "fiscal_quarter",
+    "fiscal_year",
+];
 
 pub static METRIC_SET: KeyTable = KeyTable {
     title: "metric set",
@@ -24,7 +32,11 @@ pub static METRIC_SET: KeyTable = KeyTable {
             KeyShape::Names,
             "Other metric sets, in place of `from`. The set's metrics are formulas over their metrics.",
         ),
-        Key::new("joins", KeyShape::Joins, "Relations to join. Each row may find at most one match."),
+        Key::new(
+            "joins",
+            KeyShape::Joins,
+            "Relations to join. Each row may find at most one match.",
+        ),
         Key::new("where", KeyShape::Formula, "Filter for the rows of all metrics."),
         Key::new(
             "time",
@@ -43,7 +55,11 @@ pub static METRIC_SET: KeyTable = KeyTable {
             "Properties of the metrics and dimensions, by name.",
         ),
         Key::new("timezone", KeyShape::Text, "Time zone in which instants become dates."),
-        Key::new("blanks", KeyShape::Choice(&["zero"]), "`zero`: NULL counts as 0 in `+ - *`."),
+        Key::new(
+            "blanks",
+            KeyShape::Choice(&["zero"]),
+            "`zero`: NULL counts as 0 in `+ - *`.",
+        ),
         Key::new("week_start", KeyShape::Weekday, "First day of the week."),
         Key::new(
             "fiscal_month_offset",
@@ -85,7 +101,11 @@ static METRIC: KeyTable = KeyTable {
         COLUMN_KEYS[5],
         COLUMN_KEYS[6],
         COLUMN_KEYS[7],
-        Key::new("format", KeyShape::Text, "Format of the values in Omni, such as `usdcurrency_0`."),
+        Key::new(
+            "format",
+            KeyShape::Text,
+            "Format of the values in Omni, such as `usdcurrency_0`.",
+        ),
         Key::new("label", KeyShape::Text, "Label in Omni."),
         Key::new("owner", KeyShape::Text, "Owner of the metric."),
         Key::new(
@@ -125,8 +145,12 @@ static NON_ADDITIVE: KeyTable = KeyTable {
     doc: "Which rows of each group are aggregated.",
     open: false,
     keys: &[
-        Key::new("over", KeyShape::Text, "The date or time whose last or first value counts.")
-            .required("the column with the date, such as `over: snapshot_date`"),
+        Key::new(
+            "over",
+            KeyShape::Text,
+            "The date or time whose last or first value counts.",
+        )
+        .required("the column with the date, such as `over: snapshot_date`"),
         Key::new(
             "take",
             KeyShape::Choice(&["last", "first"]),
@@ -146,8 +170,12 @@ pub(super) static FILL: KeyTable = KeyTable {
     doc: "Periods for which the step has rows.",
     open: false,
     keys: &[
-        Key::new("by", KeyShape::Text, "The key whose periods are filled, such as `ordered_at[month]`.")
-            .required("the key whose periods are filled, such as `by: month`"),
+        Key::new(
+            "by",
+            KeyShape::Text,
+            "The key whose periods are filled, such as `ordered_at[month]`.",
+        )
+        .required("the key whose periods are filled, such as `by: month`"),
         Key::new(
             "from",
             KeyShape::Text,
@@ -213,11 +241,7 @@ pub static OVER_SETS: KeyTable = KeyTable {
             KeyShape::Text,
             "Last day of the periods to show. Nothing reads later periods.",
         ),
-        Key::new(
-            "from",
-            KeyShape::Text,
-            "A model over metric sets has no `from`.",
-        ),
+        Key::new("from", KeyShape::Text, "A model over metric sets has no `from`."),
     ],
 };
 
@@ -229,6 +253,10 @@ pub static EXPANDED: KeyTable = KeyTable {
     keys: &[
         Key::new("from", KeyShape::Text, "Relation that the step reads."),
         Key::new("union", KeyShape::Names, "Steps whose rows the step reads."),
-        Key::new("series", KeyShape::Mapping, "Periods between two columns of the previous step."),
+        Key::new(
+            "series",
+            KeyShape::Mapping,
+            "Periods between two columns of the previous step.",
+        ),
     ],
 };

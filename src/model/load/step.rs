@@ -33,9 +33,12 @@ impl<'y> Loader<'y, '_> {
             }
         }
         let strange = |key: &Node| {
-            let known = key
-                .text()
-                .and_then(|name| STEP.get(name).or_else(|| MODEL.get(name)).or_else(|| OVER_SETS.get(name)).or_else(|| EXPANDED.get(name)));
+            let known = key.text().and_then(|name| {
+                STEP.get(name)
+                    .or_else(|| MODEL.get(name))
+                    .or_else(|| OVER_SETS.get(name))
+                    .or_else(|| EXPANDED.get(name))
+            });
             known.is_none()
         };
         step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));

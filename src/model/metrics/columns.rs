@@ -90,7 +90,13 @@ pub struct ColumnBuilder<'m> {
 }
 
 impl<'m> ColumnBuilder<'m> {
-    pub fn new(model: &'m ModelOverSets<'m>, keys: &'m ModelKeys, groups: Vec<RowGroup>, is_single: bool, needed: &[MetricId]) -> Self {
+    pub fn new(
+        model: &'m ModelOverSets<'m>,
+        keys: &'m ModelKeys,
+        groups: Vec<RowGroup>,
+        is_single: bool,
+        needed: &[MetricId],
+    ) -> Self {
         let mut columns = ModelColumns::default();
         let reserved = keys.names.iter().chain(model.listed.iter().map(|listed| &listed.name));
         let reserved = reserved.chain(model.definitions.iter().map(|definition| &definition.name));
@@ -159,8 +165,13 @@ impl<'m> ColumnBuilder<'m> {
         let listed: Vec<usize> = self.listed_as(id);
         let is_own = self.model.kind == SpecKind::Filled;
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
-            let span = listed.first().map_or(self.model.span, |place| self.model.listed[*place].span);
-            let message = format!("`{}` looks at other periods, but the model has no time key", self.name_of(id));
+            let span = listed
+                .first()
+                .map_or(self.model.span, |place| self.model.listed[*place].span);
+            let message = format!(
+                "`{}` looks at other periods, but the model has no time key",
+                self.name_of(id)
+            );
             let help = match &self.model.sets[id.0].time {
                 Some(_) => "add a period to `group_by`, such as `month`".to_owned(),
                 None => format!(
@@ -168,7 +179,8 @@ impl<'m> ColumnBuilder<'m> {
                     self.model.sets[id.0].name
                 ),
             };
-            self.faults.push(Diagnostic::new(Code::MetricWindow, span, message).with_help(help));
+            self.faults
+                .push(Diagnostic::new(Code::MetricWindow, span, message).with_help(help));
         }
         let mut replaced: Vec<Replacement> = Vec::new();
         let mut uses = Vec::new();
@@ -230,7 +242,8 @@ impl<'m> ColumnBuilder<'m> {
     /// Returns the positions of a metric in `metrics`.
     fn listed_as(&self, id: MetricId) -> Vec<usize> {
         let listed = self.model.listed.iter().enumerate();
-        let same = listed.filter(|(_, listed)| (listed.set, listed.metric) == id && !self.model.is_overridden(&listed.name));
+        let same =
+            listed.filter(|(_, listed)| (listed.set, listed.metric) == id && !self.model.is_overridden(&listed.name));
         same.map(|(place, _)| place).collect()
     }
 
@@ -238,7 +251,9 @@ impl<'m> ColumnBuilder<'m> {
     /// new name that a formula of the set reads as a column is given in a later stage.
     fn metric_column_name(&mut self, id: MetricId, listed: &[usize]) -> String {
         let own = self.model.formula(id).name.clone();
-        let Some(first) = listed.first() else { return self.free_name(id.0, &own) };
+        let Some(first) = listed.first() else {
+            return self.free_name(id.0, &own);
+        };
         let name = self.model.listed[*first].name.clone();
         if self.is_single && !name.eq_ignore_ascii_case(&own) && self.is_read_by_sets(&name) {
             return self.free_name(id.0, &own);
@@ -254,7 +269,9 @@ impl<'m> ColumnBuilder<'m> {
             let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
             dimensions.chain(&set.filter)
         });
-        metrics.chain(others).any(|formula| formula.names.iter().any(|used| used.name.eq_ignore_ascii_case(name)))
+        metrics
+            .chain(others)
+            .any(|formula| formula.names.iter().any(|used| used.name.eq_ignore_ascii_case(name)))
     }
 
     /// Returns the text of a reference to a metric. `None` if the name can stay as it is.
@@ -286,7 +303,11 @@ impl<'m> ColumnBuilder<'m> {
         for used in self.columns.all.iter().flat_map(|column| &column.uses) {
             *count.entry(used.column).or_default() += 1;
         }
-        let readers = self.model.having.iter().chain(self.model.order_by.iter().chain(&self.model.partition_by).flatten());
+        let readers = self
+            .model
+            .having
+            .iter()
+            .chain(self.model.order_by.iter().chain(&self.model.partition_by).flatten());
         for formula in readers {
             for used in self.spelled_names(None, formula).1 {
                 *count.entry(used.column).or_default() += 2;
@@ -294,7 +315,10 @@ impl<'m> ColumnBuilder<'m> {
         }
         for reader in 0..self.columns.all.len() {
             let column = &self.columns.all[reader];
-            let hidden = column.uses.iter().filter(|used| self.columns.all[used.column].place.is_none());
+            let hidden = column
+                .uses
+                .iter()
+                .filter(|used| self.columns.all[used.column].place.is_none());
             let hidden: Vec<ColumnUse> = hidden.cloned().collect();
             if hidden.is_empty() {
                 continue;
@@ -340,12 +364,17 @@ impl<'m> ColumnBuilder<'m> {
             self.columns.moved.push(part.column);
         }
         replaced.sort_by_key(|(range, _)| range.start);
-        let inner: Vec<ColumnUse> = used.iter().flat_map(|part| self.columns.all[part.column].uses.clone()).collect();
+        let inner: Vec<ColumnUse> = used
+            .iter()
+            .flat_map(|part| self.columns.all[part.column].uses.clone())
+            .collect();
         let column = &mut self.columns.all[reader];
         column.text.formula = formula.spell(file, &replaced);
         column.source = Some((formula, replaced));
         column.aggregates = aggregates;
-        column.uses.retain(|own| !used.iter().any(|part| part.column == own.column));
+        column
+            .uses
+            .retain(|own| !used.iter().any(|part| part.column == own.column));
         // The parts of a moved formula have no place of their own in this formula any more.
         column.uses.extend(inner.into_iter().map(|inner| ColumnUse {
             column: inner.column,
@@ -364,11 +393,17 @@ impl<'m> ColumnBuilder<'m> {
         for used in self.columns.all.iter_mut().flat_map(|column| &mut column.uses) {
             used.column = number(used.column);
         }
-        for numbers in [&mut self.columns.definitions] {
-            numbers.values_mut().for_each(|column| *column = number(*column));
-        }
-        self.columns.metrics.retain(|_, column| removed.binary_search(column).is_err());
-        self.columns.metrics.values_mut().for_each(|column| *column = number(*column));
+        self.columns
+            .definitions
+            .values_mut()
+            .for_each(|column| *column = number(*column));
+        self.columns
+            .metrics
+            .retain(|_, column| removed.binary_search(column).is_err());
+        self.columns
+            .metrics
+            .values_mut()
+            .for_each(|column| *column = number(*column));
     }
 
     /// Adds the aggregates of a metric to the step over its set, and a column for each.
@@ -384,7 +419,11 @@ impl<'m> ColumnBuilder<'m> {
                 true => self.metric_column_name(id, &listed),
                 false => self.free_name(id.0, &format!("{}_{}", formula.name, call.function.replace('.', "_"))),
             };
-            let span = if is_whole { formula.span } else { formula.file_span(&call.range) };
+            let span = if is_whole {
+                formula.span
+            } else {
+                formula.file_span(&call.range)
+            };
             let definition = |formula: SpelledText| DefinitionText {
                 name: name.clone(),
                 formula,
@@ -433,7 +472,11 @@ impl<'m> ColumnBuilder<'m> {
         uses: &mut Vec<ColumnUse>,
     ) {
         for range in &formula.totals {
-            let inner: Vec<_> = replaced.iter().filter(|(of, _)| range.start <= of.start && of.end <= range.end).cloned().collect();
+            let inner: Vec<_> = replaced
+                .iter()
+                .filter(|(of, _)| range.start <= of.start && of.end <= range.end)
+                .cloned()
+                .collect();
             let name = self.free_name(set, &format!("{}_total", formula.name));
             let part = formula.spell_part(file, range, &inner);
             let mut text = SpelledText::default();
@@ -475,7 +518,9 @@ impl<'m> ColumnBuilder<'m> {
             }
             stack.push((place, true));
             for name in &self.model.definitions[place].names {
-                let target = self.model.resolve_in_model(Some(place), name, Span::default(), &self.keys.names);
+                let target = self
+                    .model
+                    .resolve_in_model(Some(place), name, Span::default(), &self.keys.names);
                 if let Ok(ModelName::Definition(used)) = target
                     && state[used] == 0
                 {
@@ -521,10 +566,12 @@ impl<'m> ColumnBuilder<'m> {
                     let text = self.reference(id, name, (0, span), &mut uses);
                     replaced.extend(text.map(|text| (name.range.clone(), text)));
                 }
-                Ok(ModelName::Definition(used)) => uses.extend(self.columns.definitions.get(&used).map(|column| ColumnUse {
-                    column: *column,
-                    range: name.range.clone(),
-                })),
+                Ok(ModelName::Definition(used)) => {
+                    uses.extend(self.columns.definitions.get(&used).map(|column| ColumnUse {
+                        column: *column,
+                        range: name.range.clone(),
+                    }));
+                }
                 Ok(ModelName::Key(key)) => {
                     let output = &self.keys.names[key];
                     let frame = self.model.timeframe_key(name).map_or(0, |_| name.frame.len());
@@ -545,7 +592,11 @@ impl<'m> ColumnBuilder<'m> {
     fn mark_outputs(&mut self) {
         let mut place = 0;
         for (at, listed) in self.model.listed.iter().enumerate() {
-            let overriding = self.model.definitions.iter().position(|it| it.name.eq_ignore_ascii_case(&listed.name));
+            let overriding = self
+                .model
+                .definitions
+                .iter()
+                .position(|it| it.name.eq_ignore_ascii_case(&listed.name));
             let column = match overriding.and_then(|it| self.columns.definitions.get(&it)) {
                 Some(column) => *column,
                 None => self.output_column(at),
@@ -565,7 +616,9 @@ impl<'m> ColumnBuilder<'m> {
     fn output_column(&mut self, at: usize) -> usize {
         let listed = &self.model.listed[at];
         let id = (listed.set, listed.metric);
-        let Some(column) = self.columns.metrics.get(&id).copied() else { return 0 };
+        let Some(column) = self.columns.metrics.get(&id).copied() else {
+            return 0;
+        };
         if self.columns.all[column].text.name.eq_ignore_ascii_case(&listed.name) {
             return column;
         }

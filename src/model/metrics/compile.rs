@@ -19,7 +19,8 @@ impl Compiler {
         let (source, path) = (file.source, file.path);
         let mut faults = file.diagnostics.clone();
         let root = file.root();
-        let expansion = root.and_then(|root| expand(self, &self.specs.sets, (root, source), SpecKind::OverSets, &mut faults));
+        let expansion =
+            root.and_then(|root| expand(self, &self.specs.sets, (root, source), SpecKind::OverSets, &mut faults));
         let name = root.and_then(|root| root.get("model"));
         let Some(expansion) = expansion else {
             let mut compiled = CompiledSpec::new(self.options.dialect, faults);
@@ -30,7 +31,10 @@ impl Compiler {
             return compiled;
         };
         let mut compiled = self.compile_expansion(&expansion, path, SpecKind::OverSets);
-        compiled.to_source(|diagnostic| expansion.in_model(diagnostic), |span| expansion.model_span(span));
+        compiled.map_places(
+            |diagnostic| expansion.in_model(diagnostic),
+            |span| expansion.model_span(span),
+        );
         compiled.keep_written(&expansion);
         compiled.diagnostics.append(&mut faults);
         compiled.is_over_sets = true;
@@ -69,7 +73,10 @@ impl Compiler {
             return compiled;
         };
         let mut compiled = self.compile_expansion(&expansion, path, SpecKind::Filled);
-        compiled.to_source(|diagnostic| expansion.in_model(diagnostic), |span| expansion.model_span(span));
+        compiled.map_places(
+            |diagnostic| expansion.in_model(diagnostic),
+            |span| expansion.model_span(span),
+        );
         compiled.keep_written(&expansion);
         compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
@@ -90,7 +97,9 @@ impl Compiler {
             sets.add((**other).clone());
         }
         let mut tests = Vec::new();
-        compiled.diagnostics.append(&mut check_sets_of_set(&set, root, &self.specs.sets));
+        compiled
+            .diagnostics
+            .append(&mut check_sets_of_set(&set, root, &self.specs.sets));
         if !compiled.has_errors() {
             let text = probe_text(&set, &sets);
             let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
@@ -98,12 +107,17 @@ impl Compiler {
             let expansion = probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &mut found));
             // The probe's own text has no place in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
-            compiled.diagnostics.extend(found.into_iter().filter(Diagnostic::is_error).map(at_set));
+            compiled
+                .diagnostics
+                .extend(found.into_iter().filter(Diagnostic::is_error).map(at_set));
             if let Some(expansion) = expansion {
                 let inner = self.compile_expansion(&expansion, file.path, SpecKind::WholeSet);
                 let of_time = |fault: &&Diagnostic| fault.is_error() && expansion.text.origin(fault.span()).0 == 0;
                 let of_time = inner.diagnostics.iter().find(of_time).cloned();
-                let own = inner.diagnostics.into_iter().filter_map(|fault| expansion.in_set(fault, 1));
+                let own = inner
+                    .diagnostics
+                    .into_iter()
+                    .filter_map(|fault| expansion.in_set(fault, 1));
                 compiled.diagnostics.extend(own);
                 // Of the probe's own text, only the time of the set can be wrong.
                 if let (Some(fault), Some(time), false) = (of_time, &set.time, compiled.has_errors()) {
@@ -127,13 +141,22 @@ impl Compiler {
 /// Reports sets and metrics that a set over other sets names, but that do not exist.
 fn check_sets_of_set(set: &MetricSet, root: &Node, sets: &MetricSets) -> Vec<Diagnostic> {
     let mut faults = Vec::new();
-    let named = root.get("sets").into_iter().flat_map(|node| node.items().unwrap_or(std::slice::from_ref(node)));
+    let named = root
+        .get("sets")
+        .into_iter()
+        .flat_map(|node| node.items().unwrap_or(std::slice::from_ref(node)));
     for node in named {
-        let Some(name) = node.text().filter(|name| set.sets.iter().any(|set| set == name)) else { continue };
+        let Some(name) = node.text().filter(|name| set.sets.iter().any(|set| set == name)) else {
+            continue;
+        };
         if name.eq_ignore_ascii_case(&set.name) {
             faults.push(
-                Diagnostic::new(Code::UnknownMetric, node.span, format!("the metric set `{name}` is defined over itself"))
-                    .with_help("remove the name; the set's own metrics need no `sets`"),
+                Diagnostic::new(
+                    Code::UnknownMetric,
+                    node.span,
+                    format!("the metric set `{name}` is defined over itself"),
+                )
+                .with_help("remove the name; the set's own metrics need no `sets`"),
             );
         } else if sets.get(name).is_none() {
             faults.push(unknown_set(name, node.span, sets));
@@ -141,7 +164,9 @@ fn check_sets_of_set(set: &MetricSet, root: &Node, sets: &MetricSets) -> Vec<Dia
     }
     let formulas = set.definitions.iter().filter(|_| !set.sets.is_empty());
     for (formula, name) in formulas.flat_map(|formula| formula.names.iter().map(move |name| (formula, name))) {
-        let Some(qualifier) = name.qualifier.as_deref() else { continue };
+        let Some(qualifier) = name.qualifier.as_deref() else {
+            continue;
+        };
         let named = set.sets.iter().any(|of| of.eq_ignore_ascii_case(qualifier));
         match sets.get(qualifier).filter(|_| named) {
             Some(of) if of.position(&name.name).is_none() && !of.renamed.contains_key(&name.name.to_lowercase()) => {
@@ -170,7 +195,10 @@ impl Expansion {
             return None;
         }
         let (file, _) = self.text.origin(diagnostic.span());
-        let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set)).filter(|_| !self.is_own);
+        let set = usize::from(file)
+            .checked_sub(1)
+            .and_then(|set| self.sets.get(set))
+            .filter(|_| !self.is_own);
         // The model's keys and order decide which rows a partition has.
         let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
@@ -193,19 +221,36 @@ impl CompiledSpec {
     /// Replaces the definitions of the expanded steps by those that a person wrote. Definitions of other steps stay.
     fn keep_written(&mut self, expansion: &Expansion) {
         let expanded = std::mem::take(&mut self.definitions);
-        let is_written = |name: &str| expansion.formulas.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        let is_written = |name: &str| {
+            expansion
+                .formulas
+                .iter()
+                .find(|(own, _)| own.eq_ignore_ascii_case(name))
+        };
         let mut kept: Vec<crate::SpecDefinition> = Vec::new();
         // The last definition of a name is the column of the model.
         for mut definition in expanded.into_iter().rev() {
-            if definition.step.as_ref().is_some_and(|step| expansion.other_steps.contains(step)) {
+            if definition
+                .step
+                .as_ref()
+                .is_some_and(|step| expansion.other_steps.contains(step))
+            {
                 kept.push(definition);
                 continue;
             }
-            let Some((_, formula)) = is_written(&definition.name) else { continue };
-            let is_other = |other: &crate::SpecDefinition| {
-                other.step.as_ref().is_none_or(|step| !expansion.other_steps.contains(step))
+            let Some((_, formula)) = is_written(&definition.name) else {
+                continue;
             };
-            if kept.iter().any(|other| is_other(other) && other.name.eq_ignore_ascii_case(&definition.name)) {
+            let is_other = |other: &crate::SpecDefinition| {
+                other
+                    .step
+                    .as_ref()
+                    .is_none_or(|step| !expansion.other_steps.contains(step))
+            };
+            if kept
+                .iter()
+                .any(|other| is_other(other) && other.name.eq_ignore_ascii_case(&definition.name))
+            {
                 continue;
             }
             definition.formula = crate::write::strip_comments(formula);
@@ -216,7 +261,7 @@ impl CompiledSpec {
     }
 
     /// Maps the places in the expanded text to the model's spec.
-    fn to_source(&mut self, diagnostic: impl Fn(Diagnostic) -> Option<Diagnostic>, span: impl Fn(Span) -> Span) {
+    fn map_places(&mut self, diagnostic: impl Fn(Diagnostic) -> Option<Diagnostic>, span: impl Fn(Span) -> Span) {
         for all in [&mut self.diagnostics, &mut self.model_warnings] {
             *all = std::mem::take(all).into_iter().filter_map(&diagnostic).collect();
         }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::columns::ColumnBuilder;
-use super::formulas::MetricFormula;
 use super::fill::Fill;
 use super::filled_step::{filled_step, read_filled_step};
+use super::formulas::MetricFormula;
 use super::graph::MetricId;
 use super::keys::{ModelKeys, period_rank, relation_name};
 use super::non_additive::RowGroup;
@@ -16,8 +16,8 @@ use super::stages::{StepWriter, aggregates_of, union_step};
 use super::step_text::{StepText, node_text};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::load::SpecKind;
 use crate::keys::{MODEL, OVER_SETS, STEP};
+use crate::load::SpecKind;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
@@ -63,7 +63,10 @@ pub fn expand(
             model
         }
     };
-    let listed = model.listed.iter().map(|listed| ((listed.set, listed.metric), listed.span));
+    let listed = model
+        .listed
+        .iter()
+        .map(|listed| ((listed.set, listed.metric), listed.span));
     let mut first: Vec<(MetricId, Span)> = listed.collect();
     // Keys are named after the sets are known, but which metrics the model needs does not depend on their names.
     let named = model.metrics_named(&model.possible_key_names(), faults);
@@ -166,27 +169,47 @@ impl ModelOverSets<'_> {
 
     /// Returns the definitions of the model's columns as they are written. A step with `fill` also has its dimensions.
     fn written_formulas(&self) -> Vec<(String, String)> {
-        let own = self.sets.iter().filter(|_| self.kind == SpecKind::Filled).flat_map(|set| &set.definitions);
+        let own = self
+            .sets
+            .iter()
+            .filter(|_| self.kind == SpecKind::Filled)
+            .flat_map(|set| &set.definitions);
         let own = own.map(|formula| (formula.name.clone(), formula.text.clone()));
         let listed = self.listed.iter().filter(|_| self.kind != SpecKind::Filled);
-        let listed = listed.map(|listed| (listed.name.clone(), self.formula((listed.set, listed.metric)).text.clone()));
-        let defined = self.definitions.iter().map(|formula| (formula.name.clone(), formula.text.clone()));
+        let listed = listed.map(|listed| {
+            (
+                listed.name.clone(),
+                self.formula((listed.set, listed.metric)).text.clone(),
+            )
+        });
+        let defined = self
+            .definitions
+            .iter()
+            .map(|formula| (formula.name.clone(), formula.text.clone()));
         own.chain(listed).chain(defined).collect()
     }
 
     fn other_steps(&self) -> Vec<String> {
         let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default().iter();
         let others = steps.filter(|step| !std::ptr::eq(*step, self.step));
-        others.filter_map(|step| step.get("name")?.text()).map(str::to_owned).collect()
+        others
+            .filter_map(|step| step.get("name")?.text())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Returns each column that is computed from metrics, with all these metrics.
     fn metrics_of_columns(&self, keys: &[String]) -> Vec<(String, Vec<String>)> {
         let names = |first: &[MetricId]| {
             let all = self.needed_metrics(first, &mut Vec::new());
-            all.iter().map(|id| format!("{}.{}", self.sets[id.0].name, self.formula(*id).name)).collect()
+            all.iter()
+                .map(|id| format!("{}.{}", self.sets[id.0].name, self.formula(*id).name))
+                .collect()
         };
-        let listed = self.listed.iter().map(|listed| (listed.name.clone(), names(&[(listed.set, listed.metric)])));
+        let listed = self
+            .listed
+            .iter()
+            .map(|listed| (listed.name.clone(), names(&[(listed.set, listed.metric)])));
         let defined = (0..self.definitions.len()).map(|place| {
             let first = self.metrics_of_definition(place, keys);
             (self.definitions[place].name.clone(), names(&first))
@@ -199,7 +222,10 @@ impl ModelOverSets<'_> {
         let metric = |name: &str| {
             let listed = self.listed.iter().any(|listed| listed.name.eq_ignore_ascii_case(name));
             let named = self.sets.iter().take(self.named);
-            listed || named.flat_map(|set| set.metrics()).any(|metric| metric.name.eq_ignore_ascii_case(name))
+            listed
+                || named
+                    .flat_map(|set| set.metrics())
+                    .any(|metric| metric.name.eq_ignore_ascii_case(name))
         };
         for definition in &self.definitions {
             let name = &definition.name;
@@ -210,7 +236,9 @@ impl ModelOverSets<'_> {
                         definition.span,
                         format!("`{name}` is a metric of the model's sets, and the model defines it again"),
                     )
-                    .with_help(format!("use another name, or add `overrides: [{name}]` to replace the metric")),
+                    .with_help(format!(
+                        "use another name, or add `overrides: [{name}]` to replace the metric"
+                    )),
                 );
             }
             if definition.level < crate::Level::Window && !definition.aggregates.is_empty() {
@@ -257,10 +285,16 @@ impl ModelOverSets<'_> {
     /// Reports metrics and definitions with the name of a key.
     fn check_key_names(&self, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
         let listed = self.listed.iter().map(|listed| (&listed.name, listed.span));
-        for (name, span) in listed.chain(self.definitions.iter().map(|definition| (&definition.name, definition.span))) {
+        for (name, span) in listed.chain(
+            self.definitions
+                .iter()
+                .map(|definition| (&definition.name, definition.span)),
+        ) {
             if keys.names.iter().any(|key| key.eq_ignore_ascii_case(name)) {
                 let message = format!("`{name}` is the name of a key and of another column of the model");
-                faults.push(Diagnostic::new(Code::MetricRedefined, span, message).with_help("give the column another name"));
+                faults.push(
+                    Diagnostic::new(Code::MetricRedefined, span, message).with_help("give the column another name"),
+                );
             }
         }
     }
@@ -276,7 +310,10 @@ impl ModelOverSets<'_> {
                         Diagnostic::new(
                             Code::SettingsDiffer,
                             self.span,
-                            format!("`{key}` is `{of}` in the set `{other}`, but `{value}` in the set `{}`", set.name),
+                            format!(
+                                "`{key}` is `{of}` in the set `{other}`, but `{value}` in the set `{}`",
+                                set.name
+                            ),
                         )
                         .with_help("use one value in both sets"),
                     ),
@@ -303,10 +340,17 @@ impl ModelOverSets<'_> {
         let relations = self.sets.iter().flat_map(|set| {
             let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
             let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();
-            set.root.get("from").into_iter().chain(joins).filter_map(Node::text).map(relation_name)
+            set.root
+                .get("from")
+                .into_iter()
+                .chain(joins)
+                .filter_map(Node::text)
+                .map(relation_name)
         });
         let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default().iter();
-        let steps = steps.filter_map(|step| step.get("name").and_then(Node::text)).map(str::to_owned);
+        let steps = steps
+            .filter_map(|step| step.get("name").and_then(Node::text))
+            .map(str::to_owned);
         let taken: Vec<String> = relations.chain(steps).collect();
         while taken.iter().any(|taken| taken.eq_ignore_ascii_case(&name)) {
             name.push_str("_metrics");
@@ -345,7 +389,11 @@ impl ModelOverSets<'_> {
                 Some(rule) => steps.extend(self.with_rule((*set, rule), &formulas, own, step)),
             }
         }
-        let mut together: Vec<&str> = builder.groups.iter().map(|group| self.sets[group.set].name.as_str()).collect();
+        let mut together: Vec<&str> = builder
+            .groups
+            .iter()
+            .map(|group| self.sets[group.set].name.as_str())
+            .collect();
         together.dedup();
         let name = self.free_step_name(&grouped_name(&together, keys));
         let name = match (names.contains(&name), fill) {
@@ -370,7 +418,9 @@ impl ModelOverSets<'_> {
             self.write_settings(out);
             self.write_columns(out);
         }
-        let place = filled_step(self.root).filter(|_| self.kind == SpecKind::Filled).map_or(0, |(place, _)| place);
+        let place = filled_step(self.root)
+            .filter(|_| self.kind == SpecKind::Filled)
+            .map_or(0, |(place, _)| place);
         let all = self.root.get("steps").and_then(Node::items);
         let before = all.and_then(|items| items.get(..place)).unwrap_or_default();
         let rest = all.map(|items| items.get(place + 1..).unwrap_or_default());
@@ -383,7 +433,10 @@ impl ModelOverSets<'_> {
                 // The relation of the first step stays at the top, where a spec has it.
                 let mut steps = steps.to_vec();
                 let is_union = steps.iter().any(|step| !step.union.is_empty());
-                let from = steps.first_mut().filter(|_| !is_union).and_then(|step| step.from.take());
+                let from = steps
+                    .first_mut()
+                    .filter(|_| !is_union)
+                    .and_then(|step| step.from.take());
                 if let Some(from) = from {
                     out.write("from: ", 0, self.span);
                     out.write(&from.text, from.file, from.span);
@@ -421,7 +474,11 @@ impl ModelOverSets<'_> {
         let line = self.source.get(..item.span.start as usize).unwrap_or_default();
         let column = line.len() - line.rfind('\n').map_or(0, |at| at + 1);
         for (place, line) in text.split_inclusive('\n').enumerate() {
-            let cut = if place == 0 { 0 } else { (line.len() - line.trim_start_matches(' ').len()).min(column) };
+            let cut = if place == 0 {
+                0
+            } else {
+                (line.len() - line.trim_start_matches(' ').len()).min(column)
+            };
             let kept = line.get(cut..).unwrap_or_default();
             let start = kept.as_ptr() as usize - self.source.as_ptr() as usize;
             if place > 0 {
@@ -459,7 +516,11 @@ impl ModelOverSets<'_> {
     /// Writes the settings of the sets that the model does not have.
     fn write_settings(&self, out: &mut SpelledText) {
         for key in SETTINGS {
-            let value = self.sets.iter().find_map(|set| set.setting(key)).filter(|_| self.root.get(key).is_none());
+            let value = self
+                .sets
+                .iter()
+                .find_map(|set| set.setting(key))
+                .filter(|_| self.root.get(key).is_none());
             if let Some(value) = value {
                 out.write(&format!("{key}: {}\n", yaml::flow_text(value)), 0, self.span);
             }
@@ -473,9 +534,15 @@ impl ModelOverSets<'_> {
         let mut lines: Vec<(String, Span)> = Vec::new();
         for (name, value) in own.and_then(Node::pairs).unwrap_or_default() {
             let Some(name_text) = name.text() else { continue };
-            let listed = self.listed.iter().find(|listed| listed.name.eq_ignore_ascii_case(name_text));
+            let listed = self
+                .listed
+                .iter()
+                .find(|listed| listed.name.eq_ignore_ascii_case(name_text));
             let inherited = listed.map_or_else(Vec::new, |listed| self.metric_properties(listed, Some(value)));
-            let mut pairs: Vec<String> = value.pairs().unwrap_or_default().iter()
+            let mut pairs: Vec<String> = value
+                .pairs()
+                .unwrap_or_default()
+                .iter()
                 .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)))
                 .collect();
             pairs.extend(inherited);
@@ -484,7 +551,10 @@ impl ModelOverSets<'_> {
         for listed in &self.listed {
             let pairs = self.metric_properties(listed, None);
             if written(&listed.name).is_none() && !pairs.is_empty() {
-                lines.push((format!("  {}: {{{}}}\n", yaml::flow_text(&listed.name), pairs.join(", ")), self.span));
+                lines.push((
+                    format!("  {}: {{{}}}\n", yaml::flow_text(&listed.name), pairs.join(", ")),
+                    self.span,
+                ));
             }
         }
         if !lines.is_empty() {
@@ -498,7 +568,9 @@ impl ModelOverSets<'_> {
     /// Returns the properties that a set gives a metric, as `key: value`. Properties in `own` take precedence.
     fn metric_properties(&self, listed: &super::request::ListedMetric, own: Option<&Node>) -> Vec<String> {
         let set = &self.sets[listed.set];
-        let Some(properties) = set.properties(&set.definitions[listed.metric].name) else { return Vec::new() };
+        let Some(properties) = set.properties(&set.definitions[listed.metric].name) else {
+            return Vec::new();
+        };
         let is_free = |key: &str| own.is_none_or(|own| own.get(key).is_none());
         let mut pairs = Vec::new();
         for key in ["description", "data_type", "constraints", "data_tests", "tests", "tags"] {
@@ -508,7 +580,9 @@ impl ModelOverSets<'_> {
         let parts = |whole: &str, single: &[&str]| {
             let mapped = properties.get(whole).and_then(Node::pairs).unwrap_or_default().iter();
             let mapped = mapped.map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)));
-            let single = single.iter().filter_map(|key| Some(format!("{key}: {}", node_text(properties.get(key)?))));
+            let single = single
+                .iter()
+                .filter_map(|key| Some(format!("{key}: {}", node_text(properties.get(key)?))));
             mapped.chain(single).collect::<Vec<String>>()
         };
         for (whole, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
@@ -539,7 +613,10 @@ fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     for set in all.iter().filter(|set| set.sets.is_empty()) {
         periods.push(set.time.as_ref()?.grain.as_deref().unwrap_or("day"));
     }
-    periods.into_iter().max_by_key(|period| period_rank(period)).map(str::to_owned)
+    periods
+        .into_iter()
+        .max_by_key(|period| period_rank(period))
+        .map(str::to_owned)
 }
 
 /// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.

@@ -31,13 +31,20 @@ impl ModelOverSets<'_> {
         let by = node.text().or_else(|| node.get("by")?.text());
         let Some(by) = by.map(str::trim) else {
             faults.push(
-                Diagnostic::new(Code::FillKey, node.span, "`fill` does not name the key whose periods it fills")
-                    .with_help("write `fill: month`, or `fill: {by: month}`"),
+                Diagnostic::new(
+                    Code::FillKey,
+                    node.span,
+                    "`fill` does not name the key whose periods it fills",
+                )
+                .with_help("write `fill: month`, or `fill: {by: month}`"),
             );
             return None;
         };
         let frames: Vec<Option<String>> = (0..self.keys.len())
-            .map(|place| used.iter().find_map(|set| frame_of(&self.sets[*set], keys.of_sets[*set].get(place)?)))
+            .map(|place| {
+                used.iter()
+                    .find_map(|set| frame_of(&self.sets[*set], keys.of_sets[*set].get(place)?))
+            })
             .collect();
         let is_meant = |place: &usize| {
             let same = |name: &str| name.eq_ignore_ascii_case(by);
@@ -52,10 +59,10 @@ impl ModelOverSets<'_> {
                     true => format!("`fill` names `{by}`, which is not a key of the step"),
                     false => format!("several keys are a `{by}`"),
                 };
-                faults.push(
-                    Diagnostic::new(Code::FillKey, node.span, message)
-                        .with_help(format!("write `fill: {{by: …}}` with one of the keys {}", names.join(", "))),
-                );
+                faults.push(Diagnostic::new(Code::FillKey, node.span, message).with_help(format!(
+                    "write `fill: {{by: …}}` with one of the keys {}",
+                    names.join(", ")
+                )));
                 return None;
             }
         };

@@ -32,18 +32,8 @@ pub fn read_filled_step<'y>(
     let (place, node) = filled_step(root)?;
     let fill = node.get("fill")?;
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
-    if let Some(other) = steps.iter().skip(place + 1).find_map(|step| step.get("fill")) {
-        faults.push(
-            Diagnostic::new(Code::FillKey, other.span, "only one step of a spec can have `fill`")
-                .with_help("put the other step into a model of its own"),
-        );
-        return None;
-    }
-    if node.get("group_by").is_none() {
-        faults.push(
-            Diagnostic::new(Code::FillKey, fill.span, "`fill` needs a grouped step, because it fills the periods of a key")
-                .with_help("group by a timeframe, such as `group_by: \"ordered_at[month]\"`"),
-        );
+    if let Some(fault) = misplaced_fill(node, steps.get(place + 1..).unwrap_or_default(), fill) {
+        faults.push(fault);
         return None;
     }
     let before = faults.len();
@@ -67,18 +57,7 @@ pub fn read_filled_step<'y>(
         ..step
     };
     let (conditions, _) = analyze(compiler, &around, source, &[], true);
-    let pair = |key: &str, of: &Node| {
-        let pairs = of.pairs().unwrap_or_default().iter();
-        pairs.filter(|(name, _)| name.text() == Some(key)).cloned().collect::<Vec<_>>()
-    };
-    let mut pairs = pair("joins", node);
-    let input = match place.checked_sub(1).and_then(|before| steps.get(before)) {
-        Some(before) => before.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
-        None => {
-            pairs.extend(pair("from", root));
-            root.get("from").and_then(Node::text).map(relation_name).unwrap_or_default()
-        }
-    };
+    let (input, pairs) = input_of(root, node, place);
     let mut set = MetricSet {
         name: input,
         name_span: node.span,
@@ -101,7 +80,11 @@ pub fn read_filled_step<'y>(
             _ => {}
         }
     }
-    let listed = set.definitions.iter().enumerate().filter(|(_, formula)| formula.level > Level::Row);
+    let listed = set
+        .definitions
+        .iter()
+        .enumerate()
+        .filter(|(_, formula)| formula.level > Level::Row);
     let listed = listed.map(|(metric, formula)| ListedMetric {
         set: 0,
         metric,
@@ -134,4 +117,44 @@ pub fn read_filled_step<'y>(
         }
     }
     (faults.len() == before).then_some(model)
+}
+
+/// Reports a step that is not grouped, and a second step with `fill`.
+fn misplaced_fill(node: &Node, later: &[Node], fill: &Node) -> Option<Diagnostic> {
+    if let Some(other) = later.iter().find_map(|step| step.get("fill")) {
+        let fault = Diagnostic::new(Code::FillKey, other.span, "only one step of a spec can have `fill`");
+        return Some(fault.with_help("put the other step into a model of its own"));
+    }
+    node.get("group_by").is_none().then(|| {
+        Diagnostic::new(
+            Code::FillKey,
+            fill.span,
+            "`fill` needs a grouped step, because it fills the periods of a key",
+        )
+        .with_help("group by a timeframe, such as `group_by: \"ordered_at[month]\"`")
+    })
+}
+
+/// Returns the name of the relation or step that a step reads, and the keys that say so.
+fn input_of(root: &Node, node: &Node, place: usize) -> (String, Vec<(Node, Node)>) {
+    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let pair = |key: &str, of: &Node| {
+        let pairs = of.pairs().unwrap_or_default().iter();
+        pairs
+            .filter(|(name, _)| name.text() == Some(key))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let mut pairs = pair("joins", node);
+    let input = match place.checked_sub(1).and_then(|before| steps.get(before)) {
+        Some(before) => before.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
+        None => {
+            pairs.extend(pair("from", root));
+            root.get("from")
+                .and_then(Node::text)
+                .map(relation_name)
+                .unwrap_or_default()
+        }
+    };
+    (input, pairs)
 }

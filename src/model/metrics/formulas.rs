@@ -114,7 +114,9 @@ pub(super) fn analyze(
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         metric_formulas(ast, program, &formulas, step)
     });
-    let found = found.into_iter().map(|d| d.map_spans(|span| formulas.to_file_span(span)));
+    let found = found
+        .into_iter()
+        .map(|d| d.map_spans(|span| formulas.to_file_span(span)));
     (analyzed, found.collect())
 }
 
@@ -132,7 +134,9 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
         };
         let range = trimmed(&formulas.text, whole);
         let text = formulas.text.get(range.clone()).unwrap_or_default();
-        let offsets = range.clone().map(|at| formulas.to_file_span(Span::new(at as u32, at as u32 + 1)).start);
+        let offsets = range
+            .clone()
+            .map(|at| formulas.to_file_span(Span::new(at as u32, at as u32 + 1)).start);
         let within = |span: Span| {
             let start = (span.start as usize).saturating_sub(range.start);
             start..(span.end as usize).saturating_sub(range.start).max(start)
@@ -164,11 +168,21 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
                 && key.text == name
             {
                 let nodes = [("data_tests", keys.data_tests), ("meta", keys.meta)];
-                formula.keys = nodes.into_iter().filter_map(|(key, node)| Some((key, node?.clone()))).collect();
+                formula.keys = nodes
+                    .into_iter()
+                    .filter_map(|(key, node)| Some((key, node?.clone())))
+                    .collect();
             }
         }
         note_windows(program, (checked.first, checked.root), within, &mut formula);
-        note_aggregates(program, (checked.first, checked.root), ast, &formulas.text, within, &mut formula);
+        note_aggregates(
+            program,
+            (checked.first, checked.root),
+            ast,
+            &formulas.text,
+            within,
+            &mut formula,
+        );
         formula
     });
     all.collect()
@@ -192,10 +206,18 @@ fn names_used(
     within: impl Fn(Span) -> Range<usize>,
 ) -> Vec<NameUse> {
     let mut bound: Vec<&str> = Vec::new();
-    for call in ast.calls.iter().filter(|call| definition.span.start <= call.name.start && call.name.end <= definition.span.end) {
+    for call in ast
+        .calls
+        .iter()
+        .filter(|call| definition.span.start <= call.name.start && call.name.end <= definition.span.end)
+    {
         if call.name.text(text).eq_ignore_ascii_case("let") {
             let names = ast.arguments(*call).iter().step_by(2);
-            bound.extend(names.filter(|id| ast.expr(**id) == Expr::Name).map(|id| ast.span(*id).text(text)));
+            bound.extend(
+                names
+                    .filter(|id| ast.expr(**id) == Expr::Name)
+                    .map(|id| ast.span(*id).text(text)),
+            );
         }
     }
     let mut names = Vec::new();
@@ -231,12 +253,18 @@ fn names_used(
 /// Returns the timeframe after a name, with its brackets.
 fn frame_after(text: &str, name: Span) -> String {
     let rest = text.get(name.end as usize..).unwrap_or_default();
-    let frame = rest.starts_with('[').then(|| rest.split_inclusive(']').next()).flatten();
+    let frame = rest
+        .starts_with('[')
+        .then(|| rest.split_inclusive(']').next())
+        .flatten();
     frame.unwrap_or_default().to_owned()
 }
 
 fn is_operation(expr: Expr) -> bool {
-    matches!(expr, Expr::Binary { .. } | Expr::Sign { .. } | Expr::Percent(_) | Expr::Range { .. })
+    matches!(
+        expr,
+        Expr::Binary { .. } | Expr::Sign { .. } | Expr::Percent(_) | Expr::Range { .. }
+    )
 }
 
 /// Records which kinds of windows a definition contains.
@@ -297,7 +325,8 @@ fn note_aggregates(
         let call = ast.calls.iter().find(|call| call.name.start == span.start);
         let function = call.map_or("", |call| call.name.text(text));
         // All columns may be NULL here, so only the empty value keeps an aggregate from being NULL.
-        let whole = nodes().filter(|id| program.meta(*id).span == span).last().map(|id| program.meta(id));
+        let whole = nodes().rfind(|id| program.meta(*id).span == span);
+        let whole = whole.map(|id| program.meta(id));
         let empty = whole.filter(|meta| !meta.nullable).map(|meta| match meta.ty {
             Type::Text => "\"\"",
             Type::Boolean => "FALSE",
@@ -319,12 +348,7 @@ impl MetricFormula {
     }
 
     /// Copies a part of the formula with some of its bytes replaced.
-    pub fn spell_part(
-        &self,
-        file: u16,
-        part: &Range<usize>,
-        replaced: &[(Range<usize>, SpelledText)],
-    ) -> SpelledText {
+    pub fn spell_part(&self, file: u16, part: &Range<usize>, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
         let mut spelled = SpelledText::default();
         let mut at = part.start;
         let copy = |spelled: &mut SpelledText, range: Range<usize>| {

@@ -4,8 +4,8 @@ use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::request::{ModelOverSets, unknown_metric};
-use crate::diag::{Code, Diagnostic};
 use crate::Level;
+use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -48,7 +48,10 @@ impl ModelOverSets<'_> {
         };
         // In a set with rows, a qualifier names a relation, also if the set has the same name.
         let is_own_set = |q: &str| !of.sets.is_empty() && q.eq_ignore_ascii_case(&of.name);
-        if name.qualifier.as_deref().is_none_or(is_own_set) && !is_own && let Some(place) = of.position(&name.name) {
+        if name.qualifier.as_deref().is_none_or(is_own_set)
+            && !is_own
+            && let Some(place) = of.position(&name.name)
+        {
             return local(place);
         }
         if of.sets.is_empty() {
@@ -150,8 +153,13 @@ impl ModelOverSets<'_> {
                 return Err(self.unknown_name(&written, span));
             };
             let of = &self.sets[set];
-            let present = of.renamed.get(&name.name.to_lowercase()).map_or(name.name.as_str(), String::as_str);
-            let place = of.position(present).filter(|place| of.is_metric(&of.definitions[*place]));
+            let present = of
+                .renamed
+                .get(&name.name.to_lowercase())
+                .map_or(name.name.as_str(), String::as_str);
+            let place = of
+                .position(present)
+                .filter(|place| of.is_metric(&of.definitions[*place]));
             return place
                 .map(|place| ModelName::Metric((set, place)))
                 .ok_or_else(|| unknown_metric(of, &name.name, span));
@@ -163,7 +171,10 @@ impl ModelOverSets<'_> {
         if let Some(listed) = self.listed.iter().find(|listed| same(&listed.name)) {
             return Ok(ModelName::Metric((listed.set, listed.metric)));
         }
-        let key = keys.iter().position(|key| same(key)).or_else(|| self.keys.iter().position(|key| same(&key.text)));
+        let key = keys
+            .iter()
+            .position(|key| same(key))
+            .or_else(|| self.keys.iter().position(|key| same(&key.text)));
         if let Some(key) = key {
             return Ok(ModelName::Key(key));
         }
@@ -176,14 +187,19 @@ impl ModelOverSets<'_> {
                     .map(|(set, _)| format!("`{}.{}`", self.sets[*set].name, name.name))
                     .collect();
                 let message = format!("several metric sets have a metric `{}`", name.name);
-                Err(Diagnostic::new(Code::UnknownMetric, span, message).with_help(format!("write {}", sets.join(" or "))))
+                Err(Diagnostic::new(Code::UnknownMetric, span, message)
+                    .with_help(format!("write {}", sets.join(" or "))))
             }
         }
     }
 
     /// Returns the key that a name with its timeframe is, such as `ordered_at[month]`.
     pub fn timeframe_key(&self, name: &NameUse) -> Option<usize> {
-        let qualifier = name.qualifier.iter().map(|qualifier| format!("{qualifier}.")).collect::<String>();
+        let qualifier = name
+            .qualifier
+            .iter()
+            .map(|qualifier| format!("{qualifier}."))
+            .collect::<String>();
         let written = format!("{qualifier}{}{}", name.name, name.frame);
         let same = |key: &super::request::ModelKey| key.text.eq_ignore_ascii_case(&written);
         self.keys.iter().position(same).filter(|_| !name.frame.is_empty())
@@ -219,7 +235,9 @@ impl ModelOverSets<'_> {
             let in_call = |name: &&NameUse| {
                 own.is_some()
                     && formula.level < Level::Window
-                    && calls.iter().any(|call| call.range.start <= name.range.start && name.range.end <= call.range.end)
+                    && calls
+                        .iter()
+                        .any(|call| call.range.start <= name.range.start && name.range.end <= call.range.end)
             };
             for name in formula.names.iter().filter(|name| !in_call(name)) {
                 let span = formula.file_span(&name.range);
@@ -264,7 +282,10 @@ impl ModelOverSets<'_> {
         let is_over = until.is_some_and(|until| today.is_some_and(|today| until <= today));
         let full = format!("{}.{name}", set.name);
         let (code, message) = match (is_over, until) {
-            (true, Some(until)) => (Code::UnknownMetric, format!("the metric `{full}` could be used until {until}")),
+            (true, Some(until)) => (
+                Code::UnknownMetric,
+                format!("the metric `{full}` could be used until {until}"),
+            ),
             (_, Some(until)) => (
                 Code::DeprecatedMetric,
                 format!("the metric `{full}` is deprecated, and using it is an error from {until} on"),

@@ -2,8 +2,8 @@
 
 use super::request::{ModelKey, ModelOverSets};
 use super::set::MetricSet;
-use super::step_text::{DefinitionText, PlacedText};
 use super::spelled::SpelledText;
+use super::step_text::{DefinitionText, PlacedText};
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
@@ -24,7 +24,10 @@ const PERIODS: [(&str, u8); 7] = [
 
 /// Returns the rank of a period, from 0 for a day.
 pub fn period_rank(word: &str) -> Option<u8> {
-    PERIODS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, rank)| *rank)
+    PERIODS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(word))
+        .map(|(_, rank)| *rank)
 }
 
 /// Key of one set.
@@ -83,7 +86,9 @@ impl ModelOverSets<'_> {
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
         }
-        keys.fiscal_offset = used.first().and_then(|set| self.fiscal_offset(compiler, &self.sets[*set]));
+        keys.fiscal_offset = used
+            .first()
+            .and_then(|set| self.fiscal_offset(compiler, &self.sets[*set]));
         // The time key is a period of the time of every set.
         let period = |place: usize| used.iter().map(|set| keys.of_sets[*set][place].period).min().flatten();
         keys.time = (0..self.keys.len())
@@ -101,7 +106,11 @@ impl ModelOverSets<'_> {
 
     /// Returns whether a word is a period of the set's time and not a column or dimension of the set.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
-        let relation = set.root.get("from").and_then(Node::text).and_then(RelationReference::read);
+        let relation = set
+            .root
+            .get("from")
+            .and_then(Node::text)
+            .and_then(RelationReference::read);
         let relation = relation.and_then(|from| known_relation(&compiler.options, &from));
         period_rank(word).is_some()
             && set.position(word).is_none()
@@ -115,18 +124,30 @@ impl ModelOverSets<'_> {
             return key.text.clone();
         }
         match &of.time {
-            Some(time) if self.is_period(compiler, of, &key.text) => key_name(&format!("{}[{}]", time.column, key.text)),
+            Some(time) if self.is_period(compiler, of, &key.text) => {
+                key_name(&format!("{}[{}]", time.column, key.text))
+            }
             _ => key_name(&key.text),
         }
     }
 
     /// Returns the key of one set.
-    fn set_key(&self, compiler: &Compiler, set: usize, key: &ModelKey, name: &str, is_named: bool) -> Result<SetKey, Diagnostic> {
+    fn set_key(
+        &self,
+        compiler: &Compiler,
+        set: usize,
+        key: &ModelKey,
+        name: &str,
+        is_named: bool,
+    ) -> Result<SetKey, Diagnostic> {
         let of = &self.sets[set];
         let file = 0;
         let mut text = key.text.clone();
         if !key.mapping.is_empty() {
-            let part = key.mapping.iter().find(|(name, ..)| name.eq_ignore_ascii_case(&of.name));
+            let part = key
+                .mapping
+                .iter()
+                .find(|(name, ..)| name.eq_ignore_ascii_case(&of.name));
             let Some((_, part, _)) = part else {
                 return Err(Diagnostic::new(
                     Code::MetricKey,
@@ -141,20 +162,32 @@ impl ModelOverSets<'_> {
                 return Err(Diagnostic::new(
                     Code::MetricKey,
                     key.span,
-                    format!("`{}` needs the time of the set `{}`, which has no `time`", key.text, of.name),
+                    format!(
+                        "`{}` needs the time of the set `{}`, which has no `time`",
+                        key.text, of.name
+                    ),
                 )
-                .with_help(format!("add `time: column` to the set `{}`, or group by one of its columns", of.name)));
+                .with_help(format!(
+                    "add `time: column` to the set `{}`, or group by one of its columns",
+                    of.name
+                )));
             };
             text = format!("{}[{}]", time.column, key.text);
         }
         let (base, frame) = text.split_once('[').unwrap_or((&text, ""));
         let frame = frame.trim_end_matches(']').trim();
-        let time = of.time.as_ref().filter(|time| time.column.eq_ignore_ascii_case(base.trim()));
+        let time = of
+            .time
+            .as_ref()
+            .filter(|time| time.column.eq_ignore_ascii_case(base.trim()));
         let period = time.and_then(|_| period_rank(if frame == "date" { "day" } else { frame }));
         if let (Some(period), Some(grain)) = (period, time.and_then(|time| time.grain.as_deref()))
             && period_rank(grain).is_some_and(|grain| period < grain)
         {
-            let message = format!("the set `{}` has one row per {grain}, so it has no values per {frame}", of.name);
+            let message = format!(
+                "the set `{}` has one row per {grain}, so it has no values per {frame}",
+                of.name
+            );
             return Err(Diagnostic::new(Code::MetricKey, key.span, message)
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
@@ -193,7 +226,9 @@ impl ModelOverSets<'_> {
     }
 
     fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
-        let written = set.setting("fiscal_month_offset").or_else(|| self.root.get("fiscal_month_offset")?.text());
+        let written = set
+            .setting("fiscal_month_offset")
+            .or_else(|| self.root.get("fiscal_month_offset")?.text());
         match written {
             Some(text) => text.parse().ok(),
             None => compiler.options.calendar.fiscal_month_offset,
@@ -205,20 +240,32 @@ impl ModelOverSets<'_> {
         if !key.mapping.is_empty() || used.len() < 2 {
             return;
         }
-        if used.iter().all(|set| self.is_period(compiler, &self.sets[*set], &key.text)) {
+        if used
+            .iter()
+            .all(|set| self.is_period(compiler, &self.sets[*set], &key.text))
+        {
             return;
         }
-        let relations: Vec<Option<String>> = used.iter().map(|set| relation_of_key(&self.sets[*set], &key.text)).collect();
-        if relations.iter().all(|relation| relation.is_some() && *relation == relations[0]) {
+        let relations: Vec<Option<String>> = used
+            .iter()
+            .map(|set| relation_of_key(&self.sets[*set], &key.text))
+            .collect();
+        if relations
+            .iter()
+            .all(|relation| relation.is_some() && *relation == relations[0])
+        {
             return;
         }
         let parts: Vec<String> = used.iter().map(|set| format!("{}: …", self.sets[*set].name)).collect();
         let name = key_name(&key.text);
-        let message = format!("`{}` is not the same column of the same relation in each metric set", key.text);
-        faults.push(
-            Diagnostic::new(Code::MetricKey, key.span, message)
-                .with_help(format!("name the column of each set: `- {name}: {{{}}}`", parts.join(", "))),
+        let message = format!(
+            "`{}` is not the same column of the same relation in each metric set",
+            key.text
         );
+        faults.push(Diagnostic::new(Code::MetricKey, key.span, message).with_help(format!(
+            "name the column of each set: `- {name}: {{{}}}`",
+            parts.join(", ")
+        )));
     }
 }
 

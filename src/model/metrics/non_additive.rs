@@ -30,7 +30,9 @@ impl ModelOverSets<'_> {
     /// Returns the rows that the aggregates of a metric read.
     pub fn row_group(&self, id: MetricId) -> RowGroup {
         let set = &self.sets[id.0];
-        let rule = set.properties(&set.definitions[id.1].name).and_then(|it| it.get("non_additive"));
+        let rule = set
+            .properties(&set.definitions[id.1].name)
+            .and_then(|it| it.get("non_additive"));
         let rule = rule.and_then(|rule| {
             let per = rule.get("per").map_or_else(Vec::new, |per| match per.text() {
                 Some(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
@@ -70,7 +72,10 @@ impl ModelOverSets<'_> {
             return Vec::new();
         }
         let file = id.0 as u16 + 1;
-        let names = formula.names.iter().filter(|name| within.start <= name.range.start && name.range.end <= within.end);
+        let names = formula
+            .names
+            .iter()
+            .filter(|name| within.start <= name.range.start && name.range.end <= within.end);
         let is_column = |name: &&NameUse| {
             name.qualifier.is_some() && self.resolve_in_set(id.0, &formula.name, name) == SetName::Column
         };
@@ -92,7 +97,11 @@ impl ModelOverSets<'_> {
         grouped: StepText,
     ) -> [StepText; 2] {
         let file = set as u16 + 1;
-        let columns: Vec<String> = grouped.definitions.iter().map(|definition| definition.name.clone()).collect();
+        let columns: Vec<String> = grouped
+            .definitions
+            .iter()
+            .map(|definition| definition.name.clone())
+            .collect();
         let place = self.span;
         let generated = |text: &str| PlacedText {
             text: text.to_owned(),
@@ -109,7 +118,8 @@ impl ModelOverSets<'_> {
             ..grouped.clone()
         };
         rows.group_by = Vec::new();
-        rows.definitions.retain(|definition| self.is_row_level(set, keys, definition));
+        rows.definitions
+            .retain(|definition| self.is_row_level(set, keys, definition));
         let mut kept: Vec<String> = Vec::new();
         let mut flatten = |name: &NameUse, rows: &mut StepText| {
             let flat = flat_name(name);
@@ -118,7 +128,10 @@ impl ModelOverSets<'_> {
             }
             match &name.qualifier {
                 None => kept.push(flat),
-                Some(qualifier) => rows.definitions.push(definition(&flat, &format!("{qualifier}.{}", name.name), file, place)),
+                Some(qualifier) => {
+                    rows.definitions
+                        .push(definition(&flat, &format!("{qualifier}.{}", name.name), file, place));
+                }
             }
         };
         for formula in formulas {
@@ -136,18 +149,32 @@ impl ModelOverSets<'_> {
         for key in keys {
             let name = crate::plan::key_name(&key.entry.text);
             if key.definition.is_none() && key.entry.text != name {
-                rows.definitions.push(definition(&name, &key.entry.text, 0, key.entry.span));
-            } else if key.definition.is_none() && !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&name)) {
+                rows.definitions
+                    .push(definition(&name, &key.entry.text, 0, key.entry.span));
+            } else if key.definition.is_none() && !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&name))
+            {
                 flatten(&name_use(&name), &mut rows);
             }
             key_names.push(name);
         }
         let over = flat_name(&name_use(&rule.over));
-        let (first, function) = if rule.takes_last { ("last", "MAX") } else { ("first", "MIN") };
+        let (first, function) = if rule.takes_last {
+            ("last", "MAX")
+        } else {
+            ("first", "MIN")
+        };
         let found = format!("{first}_{over}");
-        rows.definitions.push(definition(&found, &format!("{function}({over}:{over})"), file, place));
+        rows.definitions
+            .push(definition(&found, &format!("{function}({over}:{over})"), file, place));
         let per = rule.per.iter().map(|name| flat_name(&name_use(name)));
-        rows.partition_by = Some(key_names.iter().cloned().chain(per).map(|name| generated(&name)).collect());
+        rows.partition_by = Some(
+            key_names
+                .iter()
+                .cloned()
+                .chain(per)
+                .map(|name| generated(&name))
+                .collect(),
+        );
         rows.keep = Some(kept).filter(|kept| !kept.is_empty());
         let mut filter = SpelledText::default();
         filter.write(&format!("{over} = {found}"), file, place);
@@ -170,9 +197,14 @@ impl ModelOverSets<'_> {
 
     /// Returns whether a definition of a step over a set's rows is a key or dimension.
     fn is_row_level(&self, set: usize, keys: &[SetKey], definition: &DefinitionText) -> bool {
-        let is_key = keys.iter().filter_map(|key| key.definition.as_ref()).any(|key| key.name == definition.name);
+        let is_key = keys
+            .iter()
+            .filter_map(|key| key.definition.as_ref())
+            .any(|key| key.name == definition.name);
         let of = &self.sets[set];
-        let is_dimension = of.position(&definition.name).is_some_and(|place| !of.is_metric(&of.definitions[place]));
+        let is_dimension = of
+            .position(&definition.name)
+            .is_some_and(|place| !of.is_metric(&of.definitions[place]));
         is_key || is_dimension
     }
 }

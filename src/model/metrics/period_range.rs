@@ -39,8 +39,12 @@ impl PeriodBound {
         let text = node.text()?.trim();
         let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
         (looks_like_date && iso_date(text).is_none()).then(|| {
-            Diagnostic::new(Code::WrongShape, node.span, format!("`{text}` is not a date of the calendar"))
-                .with_help("write a date as YYYY-MM-DD")
+            Diagnostic::new(
+                Code::WrongShape,
+                node.span,
+                format!("`{text}` is not a date of the calendar"),
+            )
+            .with_help("write a date as YYYY-MM-DD")
         })
     }
 
@@ -63,12 +67,22 @@ impl ModelOverSets<'_> {
 
     /// Returns whether the step that reads the rows cannot filter by `since`, because windows read earlier periods.
     pub fn filters_since_last(&self, keys: &ModelKeys, columns: &ModelColumns) -> bool {
-        keys.time.is_some() && self.step.get("since").is_some() && columns.all.iter().any(|column| column.windows.is_some())
+        keys.time.is_some()
+            && self.step.get("since").is_some()
+            && columns.all.iter().any(|column| column.windows.is_some())
     }
 
     /// Returns the conditions on the rows of a set, and reports bounds that the set cannot apply.
-    pub fn period_filters(&self, set: usize, keys: &[SetKey], time: Option<usize>, with_since: bool) -> Vec<SpelledText> {
-        let timeframe = time.and_then(|time| keys.get(time)).and_then(|key| key.timeframe.as_deref());
+    pub fn period_filters(
+        &self,
+        set: usize,
+        keys: &[SetKey],
+        time: Option<usize>,
+        with_since: bool,
+    ) -> Vec<SpelledText> {
+        let timeframe = time
+            .and_then(|time| keys.get(time))
+            .and_then(|key| key.timeframe.as_deref());
         let mut filters = Vec::new();
         for (key, operator) in [("since", ">="), ("until", "<=")] {
             let Some(bound) = self.bound(key).filter(|_| key == "until" || with_since) else {
@@ -76,7 +90,9 @@ impl ModelOverSets<'_> {
             };
             let condition = match (timeframe, &self.sets[set].time) {
                 (Some(timeframe), _) => {
-                    let frame = timeframe.split_once('[').map_or("", |(_, frame)| frame.trim_end_matches(']'));
+                    let frame = timeframe
+                        .split_once('[')
+                        .map_or("", |(_, frame)| frame.trim_end_matches(']'));
                     format!("{timeframe} {operator} {}", bound.period(frame))
                 }
                 (None, Some(time)) => format!("{}[day] {operator} {}", time.column, bound.formula),
@@ -94,7 +110,10 @@ impl ModelOverSets<'_> {
         let bound = self.bound("since")?;
         let time = keys.time?;
         let timeframe = keys.of_sets.iter().find_map(|keys| keys.get(time)?.timeframe.clone())?;
-        let frame = timeframe.split_once('[').map_or("", |(_, frame)| frame.trim_end_matches(']')).to_owned();
+        let frame = timeframe
+            .split_once('[')
+            .map_or("", |(_, frame)| frame.trim_end_matches(']'))
+            .to_owned();
         let period = match (frame.as_str(), keys.fiscal_offset) {
             ("fiscal_year", Some(offset)) => format!("DATE({}, {}, 1)", bound.period(&frame), offset + 1),
             _ => bound.period(&frame),

@@ -81,23 +81,7 @@ pub fn read_model<'y>(
         false => loader.check_keys(root, &[&OVER_SETS, &MODEL]),
     }
     loader.kind = SpecKind::OverSets;
-    for key in ["from", "joins", "keep", "columns"] {
-        let Some(value) = step_node.get(key).or_else(|| root.get(key).filter(|_| key == "from")) else {
-            continue;
-        };
-        if key == "columns" && value.pairs().is_some() {
-            continue;
-        }
-        let span = value.span;
-        loader.report(
-            Diagnostic::new(
-                Code::UnknownKey,
-                span,
-                format!("a step with `metrics` has no `{key}`, because its metric sets say what it reads"),
-            )
-            .with_help(format!("remove `{key}`, or write it in the metric set")),
-        );
-    }
+    report_other_inputs(&mut loader, root, step_node);
     // Formulas of the model read metrics, which have one value per row here. Keys are resolved in the sets. The names of
     // the step's keys are checked above.
     let step = Step {
@@ -106,13 +90,24 @@ pub fn read_model<'y>(
     };
     let keys = read_keys(&loader, step_node);
     let overrides = loader.list(step_node, "overrides").unwrap_or_default();
-    let overrides = overrides.iter().map(|name| (name.text.to_owned(), name.span(source))).collect();
+    let overrides = overrides
+        .iter()
+        .map(|name| (name.text.to_owned(), name.span(source)))
+        .collect();
     let entries = metric_entries(&loader, step_node);
-    let rest = root.get("steps").and_then(Node::items).and_then(|steps| steps.get(1..)).unwrap_or_default();
+    let rest = root
+        .get("steps")
+        .and_then(Node::items)
+        .and_then(|steps| steps.get(1..))
+        .unwrap_or_default();
     for node in rest.iter().filter_map(|step| step.get("metrics")) {
         loader.report(
-            Diagnostic::new(Code::UnknownKey, node.span, "only the first step of a model can read metric sets")
-                .with_help("name the metrics in the first step; a later step reads the columns of the step before"),
+            Diagnostic::new(
+                Code::UnknownKey,
+                node.span,
+                "only the first step of a model can read metric sets",
+            )
+            .with_help("name the metrics in the first step; a later step reads the columns of the step before"),
         );
     }
     let is_empty = |node: &&Node| node.is_null() || node.items().is_some_and(<[Node]>::is_empty);
@@ -123,7 +118,9 @@ pub fn read_model<'y>(
         );
     }
     let (definitions, mut found) = analyze(compiler, &step, source, &[], true);
-    let broken = found.iter().any(|d| d.is_error() && (d.code().starts_with("F01") || d.code().starts_with("F02")));
+    let broken = found
+        .iter()
+        .any(|d| d.is_error() && (d.code().starts_with("F01") || d.code().starts_with("F02")));
     found.retain(|d| d.is_error() && (d.code().starts_with("F01") || d.code().starts_with("F02")));
     faults.append(&mut found);
     let mut model = ModelOverSets {
@@ -160,7 +157,9 @@ pub fn read_model<'y>(
                 ..Step::default()
             };
             let (formulas, _) = analyze(compiler, &filter, source, &[], true);
-            model.filters.extend(formulas.into_iter().map(|formula| (Some(set.to_owned()), formula)));
+            model
+                .filters
+                .extend(formulas.into_iter().map(|formula| (Some(set.to_owned()), formula)));
         }
     }
     for entry in entries {
@@ -172,12 +171,35 @@ pub fn read_model<'y>(
     (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
 }
 
+/// Reports keys that say what the step reads, because its metric sets do.
+fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Node) {
+    for key in ["from", "joins", "keep", "columns"] {
+        let Some(value) = step_node.get(key).or_else(|| root.get(key).filter(|_| key == "from")) else {
+            continue;
+        };
+        if key == "columns" && value.pairs().is_some() {
+            continue;
+        }
+        let span = value.span;
+        loader.report(
+            Diagnostic::new(
+                Code::UnknownKey,
+                span,
+                format!("a step with `metrics` has no `{key}`, because its metric sets say what it reads"),
+            )
+            .with_help(format!("remove `{key}`, or write it in the metric set")),
+        );
+    }
+}
+
 /// Entry of `metrics`: a new name or none, and the metric.
 type MetricEntry = (Option<String>, String, Span);
 
 fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
     let mut entries: Vec<MetricEntry> = Vec::new();
-    let Some(node) = step.get("metrics") else { return entries };
+    let Some(node) = step.get("metrics") else {
+        return entries;
+    };
     match node.items() {
         Some(items) => {
             for item in items {
@@ -191,21 +213,32 @@ fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
         }
         None => {
             let names = loader.list(step, "metrics").unwrap_or_default();
-            entries.extend(names.iter().map(|name| (None, name.text.to_owned(), name.span(loader.source))));
+            entries.extend(
+                names
+                    .iter()
+                    .map(|name| (None, name.text.to_owned(), name.span(loader.source))),
+            );
         }
     }
     entries
 }
 
 pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
-    let Some(node) = step.get("group_by") else { return Vec::new() };
+    let Some(node) = step.get("group_by") else {
+        return Vec::new();
+    };
     let plain = |text: &SpannedText<'_>| ModelKey {
         text: text.text.to_owned(),
         mapping: Vec::new(),
         span: text.span(loader.source),
     };
     let Some(items) = node.items() else {
-        return loader.list(step, "group_by").unwrap_or_default().iter().map(plain).collect();
+        return loader
+            .list(step, "group_by")
+            .unwrap_or_default()
+            .iter()
+            .map(plain)
+            .collect();
     };
     let mut keys = Vec::new();
     for item in items {
@@ -245,8 +278,12 @@ impl ModelOverSets<'_> {
                 None => "write the set and the metric, such as `orders.revenue`".to_owned(),
             };
             faults.push(
-                Diagnostic::new(Code::UnknownMetric, *span, format!("`{text}` does not name a metric set"))
-                    .with_help(help),
+                Diagnostic::new(
+                    Code::UnknownMetric,
+                    *span,
+                    format!("`{text}` does not name a metric set"),
+                )
+                .with_help(help),
             );
             return;
         };
@@ -287,12 +324,19 @@ impl ModelOverSets<'_> {
             let name = format!("{}.{}", set.name, set.definitions[found].name);
             let file = set.path.as_deref().unwrap_or("the file of the set");
             faults.push(
-                Diagnostic::new(Code::UnknownMetric, *span, format!("the formula of `{name}` has an error"))
-                    .with_help(format!("correct it in `{file}`; `formulac check` shows the error")),
+                Diagnostic::new(
+                    Code::UnknownMetric,
+                    *span,
+                    format!("the formula of `{name}` has an error"),
+                )
+                .with_help(format!("correct it in `{file}`; `formulac check` shows the error")),
             );
             return;
         }
-        let Some(found) = set.position(present).filter(|found| set.is_metric(&set.definitions[*found])) else {
+        let Some(found) = set
+            .position(present)
+            .filter(|found| set.is_metric(&set.definitions[*found]))
+        else {
             faults.push(unknown_metric(set, metric, *span));
             return;
         };
@@ -328,13 +372,20 @@ impl ModelOverSets<'_> {
     fn check_set_names(&self, step: &Node, faults: &mut Vec<Diagnostic>) {
         let filters = step.get("where").and_then(Node::pairs).unwrap_or_default();
         let filters = filters.iter().filter_map(|(set, _)| Some((set.text()?, set.span)));
-        let keys = self.keys.iter().flat_map(|key| key.mapping.iter().map(|(set, _, span)| (set.as_str(), *span)));
+        let keys = self
+            .keys
+            .iter()
+            .flat_map(|key| key.mapping.iter().map(|(set, _, span)| (set.as_str(), *span)));
         for (name, span) in filters.chain(keys) {
             if self.set_position(name).is_none() {
                 let names: Vec<String> = self.sets.iter().map(|set| format!("`{}`", set.name)).collect();
                 faults.push(
-                    Diagnostic::new(Code::UnknownMetric, span, format!("the model does not read a metric set `{name}`"))
-                        .with_help(format!("it reads {}", names.join(" and "))),
+                    Diagnostic::new(
+                        Code::UnknownMetric,
+                        span,
+                        format!("the model does not read a metric set `{name}`"),
+                    )
+                    .with_help(format!("it reads {}", names.join(" and "))),
                 );
             }
         }
@@ -374,7 +425,10 @@ pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
             span,
             format!("`{name}` is a dimension of the set `{}`, not a metric", set.name),
         )
-        .with_help(format!("use it in `group_by` or `where`, or count it with a metric of the set `{}`", set.name));
+        .with_help(format!(
+            "use it in `group_by` or `where`, or count it with a metric of the set `{}`",
+            set.name
+        ));
     }
     let message = format!("the metric set `{}` has no metric `{name}`", set.name);
     let fault = Diagnostic::new(Code::UnknownMetric, span, message);

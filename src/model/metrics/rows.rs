@@ -12,8 +12,8 @@ use super::step_text::{DefinitionText, PlacedText, StepText, node_text};
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
-use crate::span::Span;
 use crate::load::SpecKind;
+use crate::span::Span;
 use crate::yaml::Node;
 
 /// Names of columns and dimensions that a step over a set uses.
@@ -48,7 +48,10 @@ impl ModelOverSets<'_> {
             self.note_name(set, "", &name_use(&time.column), &mut used);
         }
         for key in keys {
-            let text = key.definition.as_ref().map_or(&*key.entry.text, |definition| &*definition.formula.text);
+            let text = key
+                .definition
+                .as_ref()
+                .map_or(&*key.entry.text, |definition| &*definition.formula.text);
             let text = text.strip_prefix("DATE(").unwrap_or(text);
             let base = text.split('[').next().unwrap_or_default().trim();
             self.note_name(set, "", &name_use(base), &mut used);
@@ -67,14 +70,21 @@ impl ModelOverSets<'_> {
                 span: formula.span,
             }
         });
-        let definitions = keys.iter().filter_map(|key| key.definition.clone()).chain(dimensions).chain(columns);
+        let definitions = keys
+            .iter()
+            .filter_map(|key| key.definition.clone())
+            .chain(dimensions)
+            .chain(columns);
         StepText {
             from: from.map(|(node, text)| PlacedText {
                 text: text.to_owned(),
                 file,
                 span: node.span,
             }),
-            joins: used_joins(compiler, of, self.kind, &used).into_iter().map(|join| join_text(join, file)).collect(),
+            joins: used_joins(compiler, of, self.kind, &used)
+                .into_iter()
+                .map(|join| join_text(join, file))
+                .collect(),
             filter: self.filter_text(set, keys, bounds),
             group_by: keys.iter().map(|key| key.entry.clone()).collect(),
             definitions: definitions.collect(),
@@ -85,7 +95,9 @@ impl ModelOverSets<'_> {
     /// Returns the model's filters that apply to a set.
     fn filters_of(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
         let name = &self.sets[set].name;
-        self.filters.iter().filter(move |(of, _)| of.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(name)))
+        self.filters
+            .iter()
+            .filter(move |(of, _)| of.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(name)))
     }
 
     fn note_names(&self, set: usize, formula: &MetricFormula, used: &mut NamesUsed) {
@@ -101,7 +113,8 @@ impl ModelOverSets<'_> {
             }
             SetName::Column | SetName::Unknown => {
                 let qualifier = name.qualifier.as_deref().unwrap_or_default();
-                used.columns.insert((qualifier.to_lowercase(), name.name.to_lowercase()));
+                used.columns
+                    .insert((qualifier.to_lowercase(), name.name.to_lowercase()));
             }
             SetName::Metric(_) => {}
         }
@@ -114,7 +127,11 @@ impl ModelOverSets<'_> {
             let mut more = NamesUsed::default();
             self.note_names(set, &self.sets[set].definitions[place], &mut more);
             used.columns.append(&mut more.columns);
-            next.extend(more.dimensions.into_iter().filter(|place| used.dimensions.insert(*place)));
+            next.extend(
+                more.dimensions
+                    .into_iter()
+                    .filter(|place| used.dimensions.insert(*place)),
+            );
         }
     }
 
@@ -126,7 +143,10 @@ impl ModelOverSets<'_> {
         for (_, filter) in self.filters_of(set) {
             let mut replaced = Vec::new();
             for name in &filter.names {
-                let key = self.keys.iter().position(|key| name.qualifier.is_none() && key.text.eq_ignore_ascii_case(&name.name));
+                let key = self
+                    .keys
+                    .iter()
+                    .position(|key| name.qualifier.is_none() && key.text.eq_ignore_ascii_case(&name.name));
                 if let Some(key) = key.and_then(|place| keys.get(place)) {
                     let mut text = SpelledText::default();
                     text.write(&key.entry.text, 0, filter.file_span(&name.range));
@@ -156,7 +176,9 @@ pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<Spell
 
 /// Returns a name as a formula would use it.
 pub fn name_use(text: &str) -> NameUse {
-    let (qualifier, name) = text.rsplit_once('.').map_or((None, text), |(q, name)| (Some(q.to_owned()), name));
+    let (qualifier, name) = text
+        .rsplit_once('.')
+        .map_or((None, text), |(q, name)| (Some(q.to_owned()), name));
     NameUse {
         range: 0..0,
         qualifier,
@@ -167,7 +189,13 @@ pub fn name_use(text: &str) -> NameUse {
 
 /// Returns the joins that the used columns need. An inner join filters rows, so it is always needed.
 fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used: &NamesUsed) -> Vec<&'s Node> {
-    let joins: Vec<&Node> = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter().collect();
+    let joins: Vec<&Node> = set
+        .root
+        .get("joins")
+        .and_then(Node::items)
+        .unwrap_or_default()
+        .iter()
+        .collect();
     let known = |text: &str| RelationReference::read(text).and_then(|from| known_relation(&compiler.options, &from));
     let from = set.root.get("from").and_then(Node::text).and_then(known);
     let mut columns = used.columns.clone();
@@ -175,7 +203,10 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
     // A join may use columns of an earlier join.
     for (place, join) in joins.iter().enumerate().rev() {
         let to = join.get("to").and_then(Node::text).unwrap_or_default();
-        let alias = join.get("as").and_then(Node::text).map_or_else(|| relation_name(to), str::to_owned);
+        let alias = join
+            .get("as")
+            .and_then(Node::text)
+            .map_or_else(|| relation_name(to), str::to_owned);
         let relation = known(to);
         let is_column = |(qualifier, name): &(String, String)| match qualifier.as_str() {
             "" => {
@@ -185,11 +216,16 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
         // The set has the tests of all its joins.
-        let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Filled) || join.get("type").and_then(Node::text) == Some("inner");
+        let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Filled)
+            || join.get("type").and_then(Node::text) == Some("inner");
         is_needed[place] = is_inner || columns.iter().any(is_column);
         if is_needed[place] {
             // Conditions are rarely long, so words are enough to find the relations that they name.
-            let on = join.get("on").or_else(|| join.get("true")).and_then(Node::text).unwrap_or_default();
+            let on = join
+                .get("on")
+                .or_else(|| join.get("true"))
+                .and_then(Node::text)
+                .unwrap_or_default();
             let words = on.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')));
             columns.extend(words.filter_map(|word| {
                 let (qualifier, name) = word.split_once('.')?;
@@ -197,7 +233,11 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
             }));
         }
     }
-    joins.into_iter().zip(is_needed).filter_map(|(join, needed)| needed.then_some(join)).collect()
+    joins
+        .into_iter()
+        .zip(is_needed)
+        .filter_map(|(join, needed)| needed.then_some(join))
+        .collect()
 }
 
 fn join_text(join: &Node, file: u16) -> PlacedText {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::formulas::{MetricFormula, analyze};
+use crate::Level;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
 use crate::compiler::Compiler;
@@ -12,7 +13,6 @@ use crate::keys::METRIC_SET;
 use crate::load::Loader;
 use crate::span::Span;
 use crate::yaml::Node;
-use crate::Level;
 
 /// Settings of a set that hold wherever the set is used.
 pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
@@ -95,15 +95,23 @@ pub fn read_set(
         (None, None) => loader.report_missing_key(
             root,
             "from",
-            "add the table that the rows come from, such as `from: orders`, or `sets` with other metric sets".to_owned(),
+            "add the table that the rows come from, such as `from: orders`, or `sets` with other metric sets"
+                .to_owned(),
         ),
         (Some(_), Some(sets)) => loader.report(
-            Diagnostic::new(Code::UnknownKey, sets.span, "a metric set has `from` or `sets`, not both")
-                .with_help("remove one of them; a set over other sets has no rows of its own"),
+            Diagnostic::new(
+                Code::UnknownKey,
+                sets.span,
+                "a metric set has `from` or `sets`, not both",
+            )
+            .with_help("remove one of them; a set over other sets has no rows of its own"),
         ),
         _ => {}
     }
-    if let (Some(_), Some(node)) = (root.get("sets"), root.get("where").or(root.get("joins")).or(root.get("time"))) {
+    if let (Some(_), Some(node)) = (
+        root.get("sets"),
+        root.get("where").or(root.get("joins")).or(root.get("time")),
+    ) {
         loader.report(
             Diagnostic::new(
                 Code::UnknownKey,
@@ -121,7 +129,10 @@ pub fn read_set(
     }));
     let Some(name) = name else { return (None, faults) };
     if !is_plain_name(name.text) {
-        let message = format!("`{}` is not a valid name for a metric set, because formulas use it", name.text);
+        let message = format!(
+            "`{}` is not a valid name for a metric set, because formulas use it",
+            name.text
+        );
         faults.push(
             Diagnostic::new(Code::WrongShape, name.node.span, message)
                 .with_help("use letters, digits and `_`, with a letter first"),

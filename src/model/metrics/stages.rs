@@ -4,8 +4,8 @@ use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows, refe
 use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
 use super::request::{ModelKey, ModelOverSets};
-use super::spelled::SpelledText;
 use super::rows::conjunction;
+use super::spelled::SpelledText;
 use super::step_text::{DefinitionText, PlacedText, StepText};
 use crate::yaml::Node;
 
@@ -20,11 +20,19 @@ struct Stage {
 fn assign_stages(columns: &mut [MetricColumn]) -> Vec<Stage> {
     let mut stages = vec![Stage::default()];
     for place in 0..columns.len() {
-        let least = columns[place].uses.iter().map(|used| columns[used.column].stage).max().unwrap_or(0);
+        let least = columns[place]
+            .uses
+            .iter()
+            .map(|used| columns[used.column].stage)
+            .max()
+            .unwrap_or(0);
         let column = &mut columns[place];
         let mut stage = if column.aggregates { 0 } else { least.max(column.stage) };
         if let (Some(rows), false) = (column.windows, column.aggregates) {
-            while stages.get(stage).is_some_and(|it| it.windows.is_some_and(|other| other != rows)) {
+            while stages
+                .get(stage)
+                .is_some_and(|it| it.windows.is_some_and(|other| other != rows))
+            {
                 stage += 1;
             }
         }
@@ -45,9 +53,16 @@ fn assign_ordered_stages(columns: &mut [MetricColumn], ordered_by: &[usize]) -> 
         reads_model_windows.push(reads || column.windows == Some(WindowRows::Model));
     }
     let before = ordered_by.iter().filter(|column| !reads_model_windows[**column]);
-    let least = before.map(|column| columns[*column].stage + usize::from(columns[*column].windows.is_some())).max();
-    let Some(least) = least.filter(|least| *least > 0) else { return stages };
-    for column in columns.iter_mut().filter(|column| column.windows == Some(WindowRows::Model)) {
+    let least = before
+        .map(|column| columns[*column].stage + usize::from(columns[*column].windows.is_some()))
+        .max();
+    let Some(least) = least.filter(|least| *least > 0) else {
+        return stages;
+    };
+    for column in columns
+        .iter_mut()
+        .filter(|column| column.windows == Some(WindowRows::Model))
+    {
         column.stage = column.stage.max(least);
     }
     assign_stages(columns)
@@ -91,7 +106,10 @@ impl<'m> StepWriter<'m> {
         read_by.truncate(order_by.as_ref().map_or(0, Vec::len));
         let having = model.having.as_ref().map(|formula| {
             let (replaced, uses) = builder.spelled_names(None, formula);
-            (formula.spell(0, &replaced), uses.iter().map(|used| used.column).collect())
+            (
+                formula.spell(0, &replaced),
+                uses.iter().map(|used| used.column).collect(),
+            )
         });
         Self {
             model,
@@ -108,13 +126,15 @@ impl<'m> StepWriter<'m> {
     pub fn steps(mut self, mut base: StepText, base_name: &str) -> Vec<StepText> {
         let stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by.concat());
         // A condition on windows and on columns of later steps filters the rows in the end.
-        let is_late = |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
+        let is_late =
+            |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
         if let Some((condition, _)) = self.having.take_if(|(_, uses)| !uses.iter().any(is_late)) {
             base.having = Some(condition);
         }
         let mut order: Vec<usize> = stages[0].columns.clone();
         order.sort_by_key(|column| self.columns.all[*column].place.unwrap_or(usize::MAX));
-        base.definitions.extend(order.iter().map(|column| self.columns.all[*column].text.clone()));
+        base.definitions
+            .extend(order.iter().map(|column| self.columns.all[*column].text.clone()));
         base.name = base_name.to_owned();
         self.write_windows(&mut base, stages[0].windows, 0);
         let mut steps = vec![base];
@@ -123,7 +143,12 @@ impl<'m> StepWriter<'m> {
                 keep: Some(vec!["*".to_owned()]),
                 ..StepText::default()
             };
-            step.definitions.extend(stage.columns.iter().map(|column| self.columns.all[*column].text.clone()));
+            step.definitions.extend(
+                stage
+                    .columns
+                    .iter()
+                    .map(|column| self.columns.all[*column].text.clone()),
+            );
             if let Some(first) = step.definitions.first() {
                 step.name = format!("with_{}", first.name);
             }
@@ -138,8 +163,15 @@ impl<'m> StepWriter<'m> {
     fn write_windows(&self, step: &mut StepText, windows: Option<WindowRows>, stage: usize) {
         let is_grouped = stage == 0;
         let others = || {
-            let others = self.keys.names.iter().enumerate().filter(|(place, _)| Some(*place) != self.keys.time);
-            others.map(|(_, name)| self.generated(name)).collect::<Vec<PlacedText>>()
+            let others = self
+                .keys
+                .names
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| Some(*place) != self.keys.time);
+            others
+                .map(|(_, name)| self.generated(name))
+                .collect::<Vec<PlacedText>>()
         };
         match windows {
             None => {}
@@ -158,7 +190,10 @@ impl<'m> StepWriter<'m> {
                 };
                 step.order_by = match &self.order_by {
                     Some(entries) => {
-                        let known = entries.iter().zip(&self.ordered_by).filter(|(_, uses)| uses.iter().all(is_known));
+                        let known = entries
+                            .iter()
+                            .zip(&self.ordered_by)
+                            .filter(|(_, uses)| uses.iter().all(is_known));
                         known.map(|(entry, _)| entry.clone()).collect()
                     }
                     None => self.time_order(),
@@ -195,10 +230,15 @@ impl<'m> StepWriter<'m> {
     /// Makes the last step return the model's columns in their order, sorted as the model says.
     fn finish(&self, stages: &[Stage], steps: &mut Vec<StepText>) {
         let last = stages.len() - 1;
-        let mut outputs: Vec<usize> = (0..self.columns.all.len()).filter(|column| self.columns.all[*column].place.is_some()).collect();
+        let mut outputs: Vec<usize> = (0..self.columns.all.len())
+            .filter(|column| self.columns.all[*column].place.is_some())
+            .collect();
         outputs.sort_by_key(|column| self.columns.all[*column].place);
         let in_last = |column: &usize| self.columns.all[*column].stage == last;
-        let has_hidden = stages[last].columns.iter().any(|column| self.columns.all[*column].place.is_none());
+        let has_hidden = stages[last]
+            .columns
+            .iter()
+            .any(|column| self.columns.all[*column].place.is_none());
         let order = self.order_by.clone().unwrap_or_else(|| self.time_order());
         let same = |one: &[PlacedText], other: &[PlacedText]| {
             one.iter().map(|it| &it.text).eq(other.iter().map(|it| &it.text))
@@ -217,7 +257,12 @@ impl<'m> StepWriter<'m> {
             true => self.model.since_filter(self.keys),
             false => None,
         };
-        let filters: Vec<SpelledText> = self.having.iter().map(|(having, _)| having.clone()).chain(since).collect();
+        let filters: Vec<SpelledText> = self
+            .having
+            .iter()
+            .map(|(having, _)| having.clone())
+            .chain(since)
+            .collect();
         let filter = conjunction(filters, self.model.span);
         if has_hidden || !is_ordered || orders_late || filter.is_some() {
             steps.push(StepText {
@@ -250,7 +295,8 @@ impl<'m> StepWriter<'m> {
         }
         if let Some(step) = steps.last_mut() {
             let limit = self.model.step.get("limit").and_then(|node| Some((node, node.text()?)));
-            step.copied.extend(limit.map(|(node, text)| ("limit".to_owned(), placed(node, text))));
+            step.copied
+                .extend(limit.map(|(node, text)| ("limit".to_owned(), placed(node, text))));
         }
     }
 

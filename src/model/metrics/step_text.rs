@@ -75,8 +75,16 @@ impl StepText {
         }
         writer.names("union", &self.union);
         if let Some(series) = &self.series {
-            let parts = [("name", &series.name), ("unit", &series.unit), ("first", &series.first), ("last", &series.last)];
-            let parts: Vec<String> = parts.iter().map(|(key, text)| format!("{key}: {}", yaml::flow_text(text))).collect();
+            let parts = [
+                ("name", &series.name),
+                ("unit", &series.unit),
+                ("first", &series.first),
+                ("last", &series.last),
+            ];
+            let parts: Vec<String> = parts
+                .iter()
+                .map(|(key, text)| format!("{key}: {}", yaml::flow_text(text)))
+                .collect();
             writer.generated("series", &format!("{{{}}}", parts.join(", ")));
         }
         if !self.joins.is_empty() {
@@ -196,7 +204,9 @@ impl KeyWriter<'_> {
             return;
         }
         self.key_of_block("definitions");
-        let is_block = definitions.iter().all(|it| is_plain_name(&it.name) && it.keys.is_empty());
+        let is_block = definitions
+            .iter()
+            .all(|it| is_plain_name(&it.name) && it.keys.is_empty());
         if is_block {
             self.text(" |");
         }
@@ -212,7 +222,8 @@ impl KeyWriter<'_> {
                 self.out.append(&definition.formula, self.indent + 4);
             } else {
                 self.line(2);
-                self.out.write(&yaml::flow_text(&definition.name), definition.file, definition.span);
+                self.out
+                    .write(&yaml::flow_text(&definition.name), definition.file, definition.span);
                 self.text(":");
                 self.line(4);
                 self.text("formula: ");
@@ -247,7 +258,9 @@ pub fn node_text(node: &Node) -> String {
         }
         NodeKind::Mapping(pairs) => {
             let pairs = pairs.iter();
-            let pairs: Vec<String> = pairs.map(|(key, value)| format!("{}: {}", node_text(key), node_text(value))).collect();
+            let pairs: Vec<String> = pairs
+                .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)))
+                .collect();
             format!("{{{}}}", pairs.join(", "))
         }
     }

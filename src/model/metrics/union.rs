@@ -28,7 +28,10 @@ impl SpecCompilation<'_> {
             let named = |of: &Step<'_>| of.name.is_some_and(|name| name.text == step.text);
             let place = self.spec.steps.iter().position(named);
             let relation = place.and_then(|place| self.facts.get(place)?.relation.clone());
-            return relation.map_or_else(|| Relation::unknown(step.text), |relation| relation.with_name(step.text.to_owned()));
+            return relation.map_or_else(
+                || Relation::unknown(step.text),
+                |relation| relation.with_name(step.text.to_owned()),
+            );
         }
         let relations: Vec<(String, Relation)> = steps
             .iter()
@@ -38,29 +41,7 @@ impl SpecCompilation<'_> {
                 Some((step.text.to_owned(), self.facts.get(place)?.relation.clone()?))
             })
             .collect();
-        let mut columns: Vec<Column> = Vec::new();
-        let mut places: FxHashMap<String, usize> = FxHashMap::default();
-        for column in relations.iter().flat_map(|(_, relation)| relation.columns()) {
-            let everywhere = relations.iter().all(|(_, relation)| relation.position(column.name()).is_some());
-            let mut column = Column::new(column.name(), column.ty())
-                .nullable(!everywhere || column.is_nullable())
-                .month_start(everywhere && column.is_month_start());
-            let place = *places.entry(column.name().to_lowercase()).or_insert(columns.len());
-            let Some(first) = columns.get_mut(place) else {
-                columns.push(column);
-                continue;
-            };
-            let (one, other) = (first.ty(), column.ty());
-            let is_comparable = one == other || !(one.is_temporal() && other.is_temporal());
-            let ty = common_type(one, other).filter(|_| is_comparable);
-            if ty.is_none() {
-                faults.push(different_types(step, first, &column));
-            }
-            column = Column::new(first.name(), ty.unwrap_or(one))
-                .nullable(first.is_nullable() || column.is_nullable())
-                .month_start(first.is_month_start() && column.is_month_start());
-            *first = column;
-        }
+        let columns = united_columns(step, &relations, faults);
         let tree = &mut memory.emit.tree;
         // Postgres resolves the types of the first two branches before it looks at the third.
         let is_untyped = |column: &Column| {
@@ -96,12 +77,23 @@ impl SpecCompilation<'_> {
         if let Some((_, known)) = self.unions.iter().find(same) {
             return known.clone();
         }
-        let members = self.spec.steps.iter().filter(|of| of.name.is_some_and(|name| steps.iter().any(|step| step.text == name.text)));
-        let series = members.filter_map(|step| step.series).next();
-        let name = series.map_or_else(|| "metrics_by_set".to_owned(), |series| format!("with_missing_{}s", series.unit));
+        let members = self.spec.steps.iter().filter(|of| {
+            of.name
+                .is_some_and(|name| steps.iter().any(|step| step.text == name.text))
+        });
+        let mut members = members;
+        let series = members.find_map(|step| step.series);
+        let name = series.map_or_else(
+            || "metrics_by_set".to_owned(),
+            |series| format!("with_missing_{}s", series.unit),
+        );
         let name = self.names.choose_name(&name);
-        let union = columns.iter().cloned().fold(Relation::new(name.clone()), Relation::with);
-        self.unions.push((steps.iter().map(|step| step.text.to_owned()).collect(), union));
+        let union = columns
+            .iter()
+            .cloned()
+            .fold(Relation::new(name.clone()), Relation::with);
+        self.unions
+            .push((steps.iter().map(|step| step.text.to_owned()).collect(), union));
         self.ctes.push(Cte {
             name: dialect.name_text(&name, true),
             body,
@@ -115,12 +107,50 @@ impl SpecCompilation<'_> {
     }
 }
 
+/// Returns the columns that any of the relations has. Reports keys whose types cannot be compared.
+fn united_columns(step: &Step<'_>, relations: &[(String, Relation)], faults: &mut Vec<Diagnostic>) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    let mut places: FxHashMap<String, usize> = FxHashMap::default();
+    for column in relations.iter().flat_map(|(_, relation)| relation.columns()) {
+        let everywhere = relations
+            .iter()
+            .all(|(_, relation)| relation.position(column.name()).is_some());
+        let mut column = Column::new(column.name(), column.ty())
+            .nullable(!everywhere || column.is_nullable())
+            .month_start(everywhere && column.is_month_start());
+        let place = *places.entry(column.name().to_lowercase()).or_insert(columns.len());
+        let Some(first) = columns.get_mut(place) else {
+            columns.push(column);
+            continue;
+        };
+        let (one, other) = (first.ty(), column.ty());
+        let is_comparable = one == other || !(one.is_temporal() && other.is_temporal());
+        let ty = common_type(one, other).filter(|_| is_comparable);
+        if ty.is_none() {
+            faults.push(different_types(step, first, &column));
+        }
+        column = Column::new(first.name(), ty.unwrap_or(one))
+            .nullable(first.is_nullable() || column.is_nullable())
+            .month_start(first.is_month_start() && column.is_month_start());
+        *first = column;
+    }
+    columns
+}
+
 /// Reports a key whose types cannot be compared. A date is not a time on that date.
 fn different_types(step: &Step<'_>, one: &Column, other: &Column) -> Diagnostic {
-    let span = step.group_by.iter().find(|key| key.text == one.name()).map_or(Span::default(), |key| key.node.span);
+    let span = step
+        .group_by
+        .iter()
+        .find(|key| key.text == one.name())
+        .map_or(Span::default(), |key| key.node.span);
     let name = one.name();
     let (one, other) = (one.ty(), other.ty());
-    let message = format!("the key `{name}` is {} in one metric set and {} in another", one.describe(), other.describe());
+    let message = format!(
+        "the key `{name}` is {} in one metric set and {} in another",
+        one.describe(),
+        other.describe()
+    );
     let help = match one.is_temporal() && other.is_temporal() {
         true => format!("use a timeframe of each set's column, such as `{name}: {{orders: \"ordered_at[day]\", …}}`"),
         false => "use columns of one type, or convert one of them in a dimension of its set".to_owned(),
@@ -213,9 +243,13 @@ impl SpecCompilation<'_> {
         });
         self.note_periods(&kept);
         let known = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
-        let columns = kept.iter().map(|name| known(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));
+        let columns = kept
+            .iter()
+            .map(|name| known(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));
         columns
-            .chain([Column::new(series.name, Type::Date).nullable(false).month_start(unit == "month" || unit == "year")])
+            .chain([Column::new(series.name, Type::Date)
+                .nullable(false)
+                .month_start(unit == "month" || unit == "year")])
             .fold(Relation::new(name), Relation::with)
     }
 }

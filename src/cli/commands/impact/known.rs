@@ -160,9 +160,16 @@ impl ImpactContext {
     /// Returns the columns of models that a metric or metric set is part of, as `model.column`. The name is
     /// `metric:orders.revenue`, `metric_set:orders`, or a bare `orders.revenue`. `None` if no model reads such a metric.
     pub fn columns_of_metric(&self, name: &str) -> Option<Vec<String>> {
-        let metric = name.strip_prefix("metric:").or_else(|| name.strip_prefix("metric_set:")).unwrap_or(name);
+        let metric = name
+            .strip_prefix("metric:")
+            .or_else(|| name.strip_prefix("metric_set:"))
+            .unwrap_or(name);
         let specs = self.specs.iter();
-        let columns = specs.flat_map(|spec| spec.compiled.columns_of_metric(metric).map(|column| format!("{}.{column}", spec.name)));
+        let columns = specs.flat_map(|spec| {
+            spec.compiled
+                .columns_of_metric(metric)
+                .map(|column| format!("{}.{column}", spec.name))
+        });
         let columns: Vec<String> = columns.collect();
         (!columns.is_empty()).then_some(columns)
     }
