@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{DEFINITION, JOIN, Key, KeyShape, KeyTable, LOCAL, MODEL, PROJECT, RULE, STEP, WEEKDAYS};
+use super::keys::{
+    DEFINITION, JOIN, Key, KeyShape, KeyTable, LOCAL, METRIC_SET, MODEL, OVER_SETS, PROJECT, RULE, STEP, WEEKDAYS,
+};
 use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
 
-/// Returns the JSON Schema (draft 2020-12) of a model spec.
+/// Returns the JSON Schema (draft 2020-12) of a spec file: a model, a model over metric sets, or a metric set.
 ///
 /// ```
 /// assert!(formulac_model::json_schema::spec_schema().contains("\"group_by\""));
@@ -15,15 +17,43 @@ use crate::dialect::Dialect;
 #[must_use]
 pub fn spec_schema() -> String {
     let mut schema = SchemaWriter::default();
-    let mut spec = schema.object_schema(&[&MODEL, &STEP]);
-    let own = STEP.keys.iter().filter(|key| MODEL.get(key.name).is_none());
+    let mut model = schema.object_schema(&[&MODEL, &STEP]);
+    forbid_beside_steps(&mut model, &[&STEP]);
+    model.insert("description".to_owned(), json!(MODEL.doc));
+    let set = schema.schema_reference(&METRIC_SET);
+    if let Some(Value::Object(set)) = schema.definitions.get_mut(METRIC_SET.title) {
+        set.insert("oneOf".to_owned(), json!([{"required": ["from"]}, {"required": ["sets"]}]));
+    }
+    let over_sets = schema.over_sets_schema();
+    for (keys, object) in [(&OVER_SETS, over_sets), (&MODEL, model)] {
+        schema.definitions.insert(keys.title.to_owned(), Value::Object(object));
+    }
+    let reference = |keys: &KeyTable| json!({"$ref": format!("#/$defs/{}", keys.title)});
+    let in_first_step = json!({"prefixItems": [{"type": "object", "required": ["metrics"]}]});
+    let reads_sets = json!({"anyOf": [
+        {"required": ["metrics"]},
+        {"required": ["steps"], "properties": {"steps": in_first_step}},
+    ]});
+    let mut spec = Map::new();
+    spec.insert("type".to_owned(), json!("object"));
+    spec.insert("if".to_owned(), json!({"required": ["metric_set"]}));
+    spec.insert("then".to_owned(), set);
+    spec.insert(
+        "else".to_owned(),
+        json!({"if": reads_sets, "then": reference(&OVER_SETS), "else": reference(&MODEL)}),
+    );
+    schema.schema_document(&MODEL, spec)
+}
+
+/// Forbids the keys of a step at the top of a spec that has `steps`.
+fn forbid_beside_steps(spec: &mut Map<String, Value>, tables: &[&KeyTable]) {
+    let keys = tables.iter().flat_map(|table| table.keys);
+    let own = keys.filter(|key| MODEL.get(key.name).is_none());
     let none: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
-    // If the spec has `steps`, the keys of a step are not allowed at the top level.
     let beside = json!({"if": {"required": ["steps"]}, "then": {"properties": none}});
     if let Value::Array(all) = spec.entry("allOf").or_insert_with(|| json!([])) {
         all.push(beside);
     }
-    schema.schema_document(&MODEL, spec)
 }
 
 /// Returns the JSON Schema (draft 2020-12) of the project file, `formulac.yml`.
@@ -72,6 +102,27 @@ impl SchemaWriter {
         format!("{:#}\n", Value::Object(document))
     }
 
+    /// Returns the schema of a model over metric sets. Its first step reads the sets, and later steps read the step
+    /// before.
+    fn over_sets_schema(&mut self) -> Map<String, Value> {
+        let mut model = self.object_schema(&[&OVER_SETS, &MODEL, &STEP]);
+        forbid_beside_steps(&mut model, &[&OVER_SETS, &STEP]);
+        let mut first = self.object_schema(&[&OVER_SETS, &STEP]);
+        for object in [&mut model, &mut first] {
+            if let Some(Value::Object(properties)) = object.get_mut("properties") {
+                let none = ["from", "joins", "keep"].map(|key| (key.to_owned(), Value::Bool(false)));
+                properties.extend(none);
+            }
+        }
+        let later = self.schema_reference(&STEP);
+        if let Some(Value::Object(properties)) = model.get_mut("properties") {
+            let steps = json!({"type": "array", "prefixItems": [first], "items": later, "minItems": 1});
+            properties.insert("steps".to_owned(), steps);
+        }
+        model.insert("description".to_owned(), json!(OVER_SETS.doc));
+        model
+    }
+
     /// Returns the schema of a mapping that accepts the keys in these tables.
     fn object_schema(&mut self, tables: &[&'static KeyTable]) -> Map<String, Value> {
         let keys = || tables.iter().flat_map(|table| table.keys);
@@ -83,8 +134,10 @@ impl SchemaWriter {
                 properties.insert(key.name.to_owned(), self.key_schema(key));
             }
         }
+        // A table before it may say that a key is optional.
+        let is_first = |key: &&Key| tables.iter().find_map(|table| table.get(key.name)).is_some_and(|first| std::ptr::eq(first, *key));
         let required: Vec<&str> = keys()
-            .filter(|key| key.required.is_some())
+            .filter(|key| key.required.is_some() && is_first(key))
             .map(|key| key.name)
             .collect();
         let doubles: Vec<Value> = keys()

@@ -70,7 +70,15 @@ fn page() -> String {
         ("project", "formulac.yml"),
         ("local", "formulac.local.yml"),
     ] {
-        let schema = schema(of);
+        let mut schema = schema(of);
+        // A spec file is a model, a model over metric sets, or a metric set.
+        if of == "spec" {
+            let all = schema.get_mut("$defs").and_then(Value::as_object_mut);
+            let Some(Value::Object(model)) = all.and_then(|all| all.remove(of)) else {
+                panic!("a JSON Schema of a model")
+            };
+            schema.extend(model);
+        }
         let step = object(&schema, "$defs").find(|(name, _)| *name == "step");
         let of_step: Vec<&String> = step
             .iter()
@@ -87,7 +95,16 @@ fn page() -> String {
         text.push_str(&section(title, note, &schema, &others));
         for (name, part) in object(&schema, "$defs") {
             let part = part.as_object().expect("a mapping of keys");
-            text.push_str(&section(name, "", part, &[]));
+            // A model over metric sets has most of its keys in common with other models.
+            let is_shared = |(name, key): &(&String, &Value)| {
+                let same = |of: &Map<String, Value>| of.get("properties").is_some_and(|all| all[name.as_str()] == **key);
+                name.as_str() != "metrics" && (same(&schema) || step.is_some_and(|(_, step)| step.as_object().is_some_and(same)))
+            };
+            let is_over_sets = object(part, "properties").any(|(name, _)| name == "metrics");
+            let shared = object(part, "properties").filter(|key| is_over_sets && is_shared(key));
+            let shared: Vec<&String> = shared.map(|(name, _)| name).collect();
+            let note = if is_over_sets { " Its other keys are those of a spec." } else { "" };
+            text.push_str(&section(name, note, part, &shared));
         }
     }
     text
