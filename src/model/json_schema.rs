@@ -22,7 +22,10 @@ pub fn spec_schema() -> String {
     model.insert("description".to_owned(), json!(MODEL.doc));
     let set = schema.schema_reference(&METRIC_SET);
     if let Some(Value::Object(set)) = schema.definitions.get_mut(METRIC_SET.title) {
-        set.insert("oneOf".to_owned(), json!([{"required": ["from"]}, {"required": ["sets"]}]));
+        set.insert(
+            "oneOf".to_owned(),
+            json!([{"required": ["from"]}, {"required": ["sets"]}]),
+        );
     }
     let over_sets = schema.over_sets_schema();
     for (keys, object) in [(&OVER_SETS, over_sets), (&MODEL, model)] {
@@ -135,7 +138,12 @@ impl SchemaWriter {
             }
         }
         // A table before it may say that a key is optional.
-        let is_first = |key: &&Key| tables.iter().find_map(|table| table.get(key.name)).is_some_and(|first| std::ptr::eq(first, *key));
+        let is_first = |key: &&Key| {
+            tables
+                .iter()
+                .find_map(|table| table.get(key.name))
+                .is_some_and(|first| std::ptr::eq(first, *key))
+        };
         let required: Vec<&str> = keys()
             .filter(|key| key.required.is_some() && is_first(key))
             .map(|key| key.name)

@@ -97,13 +97,19 @@ fn page() -> String {
             let part = part.as_object().expect("a mapping of keys");
             // A model over metric sets has most of its keys in common with other models.
             let is_shared = |(name, key): &(&String, &Value)| {
-                let same = |of: &Map<String, Value>| of.get("properties").is_some_and(|all| all[name.as_str()] == **key);
-                name.as_str() != "metrics" && (same(&schema) || step.is_some_and(|(_, step)| step.as_object().is_some_and(same)))
+                let same =
+                    |of: &Map<String, Value>| of.get("properties").is_some_and(|all| all[name.as_str()] == **key);
+                name.as_str() != "metrics"
+                    && (same(&schema) || step.is_some_and(|(_, step)| step.as_object().is_some_and(same)))
             };
             let is_over_sets = object(part, "properties").any(|(name, _)| name == "metrics");
             let shared = object(part, "properties").filter(|key| is_over_sets && is_shared(key));
             let shared: Vec<&String> = shared.map(|(name, _)| name).collect();
-            let note = if is_over_sets { " Its other keys are those of a spec." } else { "" };
+            let note = if is_over_sets {
+                " Its other keys are those of a spec."
+            } else {
+                ""
+            };
             text.push_str(&section(name, note, part, &shared));
         }
     }

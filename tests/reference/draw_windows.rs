@@ -180,7 +180,9 @@ impl Maker<'_> {
         (shift, unit): (i64, ReferenceUnit),
         scope: &Scope,
     ) -> Option<(ReferenceExpr, Kind)> {
-        let period = *self.random.pick(&[PeriodFrame::Quarter, PeriodFrame::Year, PeriodFrame::Year]);
+        let period = *self
+            .random
+            .pick(&[PeriodFrame::Quarter, PeriodFrame::Year, PeriodFrame::Year]);
         let is_last = self.random.percent(30);
         if self.random.percent(30) {
             let window = Window::InPeriod(Box::new(inner.clone()), period, is_last);

@@ -64,9 +64,10 @@ impl Compiler {
         let sets = MetricSets::default();
         let root = file.root();
         let expansion = root.and_then(|root| expand(self, &sets, (root, source), SpecKind::Filled, &mut faults));
-        // A fault of the spec that has nothing to do with `fill` is found by compiling the spec as it is.
-        let Some(expansion) = expansion else {
-            let mut compiled = self.compile_spec_file(file, SpecKind::Written);
+        // Faults that have nothing to do with `fill` are found by compiling the spec without it.
+        let plain = self.compile_spec_file(SpecFile::read(source, path, &self.options.limits), SpecKind::Written);
+        let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
+            let mut compiled = plain;
             compiled.diagnostics.append(&mut faults);
             diag::sort(&mut compiled.diagnostics);
             (compiled.query, compiled.model) = (None, None);
