@@ -2,7 +2,7 @@
 
 use formulac::{Compiler, Dialect, Schema};
 
-use crate::corpus::specs;
+use crate::corpus::{compiler, specs};
 use crate::sql_parser::parse;
 
 fn plain(name: &str) -> String {
@@ -13,11 +13,7 @@ fn plain(name: &str) -> String {
 fn as_stated() {
     for (name, spec, schema) in specs() {
         for dialect in Dialect::all() {
-            let compiled = Compiler::builder()
-                .dialect(dialect)
-                .schema(schema.clone())
-                .build()
-                .compile_spec(&spec);
+            let compiled = compiler(dialect, schema.clone()).compile_spec(&spec);
             let Some(query) = compiled.query() else { continue };
             let statements = parse(dialect, query).unwrap();
             let sqlparser::ast::Statement::Query(query_tree) = &statements[0] else {

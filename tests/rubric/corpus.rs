@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+use formulac::{Column, Compiler, Dialect, Relation, Schema, SpecText, Type};
 
 use crate::orders::orders;
 
@@ -78,16 +78,20 @@ pub fn specs() -> Vec<(String, String, Schema)> {
     all
 }
 
+/// Returns a compiler that knows the metric sets in `sets/`.
+pub fn compiler(dialect: Dialect, schema: Schema) -> Compiler {
+    let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
+    let sets = specs_in("tests/rubric/sets");
+    let texts: Vec<SpecText<'_>> = sets.iter().map(|(_, text)| SpecText { text, path: None }).collect();
+    compiler.with_models(&compiler.compile_specs(&texts))
+}
+
 /// Returns every spec in every dialect. Specs that a dialect refuses are left out. The snapshots contain the refusals.
 pub fn written() -> Vec<Written> {
     let mut all = Vec::new();
     for (name, spec, schema) in specs() {
         for dialect in Dialect::all() {
-            let compiled = Compiler::builder()
-                .dialect(dialect)
-                .schema(schema.clone())
-                .build()
-                .compile_spec(&spec);
+            let compiled = compiler(dialect, schema.clone()).compile_spec(&spec);
             if let (Some(query), Some(model)) = (compiled.query(), compiled.model_sql()) {
                 let (query, model, tables) = (query.to_owned(), model.to_owned(), compiled.tables().to_vec());
                 all.push(Written {

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use formulac::{Compiler, Dialect};
+use formulac::Dialect;
 
-use crate::corpus::specs;
+use crate::corpus::{compiler, specs};
 
 #[test]
 fn every_spec() {
@@ -15,11 +15,7 @@ fn every_spec() {
     for (name, spec, schema) in specs() {
         let mut shown = spec.clone();
         for dialect in Dialect::all() {
-            let compiled = Compiler::builder()
-                .dialect(dialect)
-                .schema(schema.clone())
-                .build()
-                .compile_spec(&spec);
+            let compiled = compiler(dialect, schema.clone()).compile_spec(&spec);
             let _ = write!(shown, "\n-- {dialect}\n");
             for diagnostic in compiled.diagnostics() {
                 let _ = writeln!(shown, "-- {} {}", diagnostic.code(), diagnostic.message());
@@ -36,11 +32,7 @@ fn specs_compile() {
     for (name, spec, schema) in specs() {
         let mut refused = Vec::new();
         for dialect in Dialect::all() {
-            let compiled = Compiler::builder()
-                .dialect(dialect)
-                .schema(schema.clone())
-                .build()
-                .compile_spec(&spec);
+            let compiled = compiler(dialect, schema.clone()).compile_spec(&spec);
             for d in compiled.diagnostics().iter().filter(|d| d.is_error()) {
                 refused.push(format!("{dialect}: {} {}", d.code(), d.message()));
             }
