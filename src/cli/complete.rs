@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 use clap_complete::env::CompleteEnv;
-use formulac::catalog;
+use formulac::{Compiler, catalog};
 
 use super::args::command;
 use super::project;
@@ -25,6 +25,7 @@ fn command_with_completers() -> clap::Command {
         let name = command.get_name().to_owned();
         let command = command.mut_args(|arg| match arg.get_id().as_str() {
             "spec" | "specs" | "files" => arg.add(ArgValueCompleter::new(complete_spec_files)),
+            "metrics" => arg.add(ArgValueCompleter::new(complete_metrics)),
             "select" | "exclude" => arg.add(ArgValueCompleter::new(complete_selections)),
             "name" if name == "functions" => arg.add(ArgValueCompleter::new(complete_functions)),
             "name" | "names" if OF_MODELS.contains(&name.as_str()) => arg.add(ArgValueCompleter::new(complete_models)),
@@ -58,6 +59,31 @@ fn complete_spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
     } else {
         found
     }
+}
+
+/// Completes the metrics of the project's metric sets. Earlier metrics of the list stay.
+fn complete_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    let (before, start) = typed
+        .rsplit_once(',')
+        .map_or(("", &*typed), |(before, start)| (&typed[..=before.len()], start));
+    let compiler = Compiler::default();
+    let sets = project_specs().into_iter().filter_map(|path| read_text(&path).ok());
+    let sets = sets
+        .filter(|text| text.contains("metric_set:"))
+        .map(|text| compiler.compile_spec(&text));
+    let mut found = Vec::new();
+    for set in sets {
+        let name = set.metric_set().unwrap_or_default();
+        for (metric, description) in set.set_metrics() {
+            let full = format!("{name}.{metric}");
+            if full.starts_with(start) {
+                let help = description.map(|text| text.to_owned().into());
+                found.push(CompletionCandidate::new(format!("{before}{full}")).help(help));
+            }
+        }
+    }
+    found
 }
 
 /// Completes the names of models, taken from their specs.

@@ -312,6 +312,19 @@ impl CompiledSpec {
         self.metric_set.as_ref().map(|(set, _)| set.name.as_str())
     }
 
+    /// Returns the metrics of the set, each with its description, if the file defines a metric set.
+    ///
+    /// ```
+    /// let set = "metric_set: orders\nfrom: orders\ndefinitions: |\n  /// Money\n  revenue = SUM(amount)\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(set);
+    /// assert_eq!(compiled.set_metrics().collect::<Vec<_>>(), [("revenue", Some("Money"))]);
+    /// ```
+    pub fn set_metrics(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let sets = self.metric_set.iter();
+        let metrics = sets.flat_map(|(set, _)| set.metrics());
+        metrics.map(|metric| (metric.name.as_str(), metric.description.as_deref()))
+    }
+
     /// Returns the spec in which the definitions of the metric set are written out, for a model over one set. Both specs
     /// compile to the same SQL.
     ///

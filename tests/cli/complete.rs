@@ -23,6 +23,8 @@ fn shells_complete_what_the_project_has() {
         let spec = format!("model: {model}\nfrom: orders\ndefinitions: n = COUNT()\n");
         place.write(&format!("specs/{model}.yml"), spec);
     }
+    let set = "metric_set: shop\nfrom: orders\ndefinitions: |\n  revenue = SUM(amount)\n  returns = SUM(returned)\n";
+    place.write("specs/shop.yml", set);
     for (words, expected) in [
         (&["pre"][..], &["preview"][..]),
         (
@@ -35,6 +37,11 @@ fn shells_complete_what_the_project_has() {
         (&["plan", "--exclude", "t"], &["tag:"]),
         (&["lineage", "chu"], &["churn"]),
         (&["env", "use", "chu"], &[]),
+        (&["query", "--metrics", "shop.rev"], &["shop.revenue"]),
+        (
+            &["query", "--metrics", "shop.revenue,shop.ret"],
+            &["shop.revenue,shop.returns"],
+        ),
         (&["functions", "xl"], &["XLOOKUP"]),
         (&["functions", "no_such"], &[]),
     ] {

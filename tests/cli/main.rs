@@ -23,6 +23,7 @@ mod json_schema;
 mod knowledge;
 #[cfg(feature = "man")]
 mod man;
+mod metric_sets;
 mod model;
 mod paths;
 mod preview;

@@ -1,0 +1,123 @@
+//! Tests the commands with metric sets: queries without a spec, selection, generated files and plans.
+
+use crate::run::Place;
+
+const ORDERS: &str = "metric_set: orders\nfrom: ref('stg_orders')\njoins: [{to: ref('customers'), as: customers, using: customer_id}]\n\
+    time: ordered_at\ndefinitions: |\n  /// Money\n  revenue = SUM(amount)\n  order_count = COUNT(order_id)\n  aov = revenue / order_count\n";
+
+fn project() -> Place {
+    let place = Place::new("metric_sets");
+    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    place.write(
+        "dbt_project.yml",
+        "name: shop\nversion: '1.0'\nprofile: shop\nmodel-paths: [models]\ntest-paths: [tests]\n",
+    );
+    place.write("models/.gitkeep", "");
+    place.write("tests/.gitkeep", "");
+    place.write("specs/orders.yml", ORDERS);
+    place.write(
+        "specs/by_month.yml",
+        "model: by_month\nmetrics: [orders.aov]\ngroup_by: [month, customers.region]\n",
+    );
+    place.write(
+        "specs/total.yml",
+        "model: total\nmetrics: [orders.order_count]\ngroup_by: year\n",
+    );
+    place
+}
+
+#[test]
+fn metrics_are_queried_without_a_spec() {
+    let place = project();
+    let run = place.run(&[
+        "query",
+        "--metrics",
+        "orders.revenue,orders.order_count as n",
+        "--by",
+        "month",
+        "--since",
+        "2024-02-10",
+        "--order-by",
+        "n desc",
+        "--limit",
+        "5",
+    ]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    for part in [
+        "coalesce(sum(amount), 0) as revenue",
+        "count(order_id) as n",
+        ">= date '2024-02-01'",
+        "order by n desc",
+        "limit 5",
+    ] {
+        assert!(run.out.contains(part), "{part}: {}", run.out);
+    }
+    assert!(!run.out.contains("customers"), "an unused join: {}", run.out);
+    let run = place.run(&["query", "--metrics", "orders.reveneu"]);
+    assert!(
+        run.exit == 1 && run.err.contains("did you mean `revenue`?"),
+        "{}",
+        run.err
+    );
+    let run = place.run(&["query", "specs/orders.yml"]);
+    assert!(
+        run.exit == 1 && run.err.contains("is the metric set `orders`"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn expanded_specs_compile_to_the_same_sql() {
+    let place = project();
+    let expanded = place.run(&["explain", "--expand", "specs/by_month.yml"]);
+    assert_eq!(expanded.exit, 0, "{}", expanded.err);
+    assert!(
+        expanded.out.contains("aov = SUM(amount) / COUNT(order_id)"),
+        "{}",
+        expanded.out
+    );
+    place.write("expanded.yml", &expanded.out);
+    let written = place.run(&["query", "specs/by_month.yml"]).out;
+    assert_eq!(place.run(&["query", "expanded.yml"]).out, written);
+    assert!(written.contains("left join customers"), "{written}");
+}
+
+#[test]
+fn models_are_selected_by_metric_and_the_set_has_one_test() {
+    let place = project();
+    let run = place.run(&["generate", "--select", "metric:orders.revenue"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert_eq!(place.files("models/formulac"), ["by_month.sql", "by_month.yml"]);
+    let run = place.run(&["generate", "--select", "metric_set:orders"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(place.files("models/formulac").contains(&"total.sql".to_owned()));
+    assert_eq!(place.run(&["generate"]).exit, 0);
+    let tests = place.files("tests/formulac");
+    let joins: Vec<&String> = tests.iter().filter(|name| name.contains("finds_one_of")).collect();
+    assert_eq!(joins, ["assert_orders_metrics_finds_one_of_customers.sql"]);
+    let header = place.read("tests/formulac/assert_orders_metrics_finds_one_of_customers.sql");
+    assert!(header.starts_with("{# formulac: edit specs/orders.yml,"), "{header}");
+    let run = place.run(&["impact", "metric:orders.order_count"]);
+    assert!(
+        run.out.contains("by_month.aov") && run.out.contains("total.order_count"),
+        "{}",
+        run.out
+    );
+}
+
+#[test]
+fn two_sets_of_one_name_are_an_error() {
+    let place = project();
+    place.write(
+        "specs/other.yml",
+        "metric_set: Orders\nfrom: t\ndefinitions: n = COUNT()\n",
+    );
+    let run = place.run(&["check"]);
+    assert!(
+        run.exit == 1 && run.out.contains("two metric sets are named"),
+        "{}{}",
+        run.out,
+        run.err
+    );
+}
