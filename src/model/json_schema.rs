@@ -120,7 +120,8 @@ impl SchemaWriter {
         let later = self.schema_reference(&STEP);
         if let Some(Value::Object(properties)) = model.get_mut("properties") {
             let doc = "Steps in order. Only the first step reads metric sets.";
-            let steps = json!({"type": "array", "prefixItems": [first], "items": later, "minItems": 1, "description": doc});
+            let steps =
+                json!({"type": "array", "prefixItems": [first], "items": later, "minItems": 1, "description": doc});
             properties.insert("steps".to_owned(), steps);
         }
         model.insert("description".to_owned(), json!(OVER_SETS.doc));
