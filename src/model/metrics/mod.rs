@@ -10,6 +10,7 @@
 //! [`SpelledText`] knows from which byte of which file each byte of the expanded spec comes, so that diagnostics refer
 //! to the files that a person wrote.
 
+mod checks;
 mod columns;
 mod compile;
 mod expand;
@@ -17,6 +18,7 @@ mod fill;
 mod filled_step;
 mod formulas;
 mod graph;
+mod in_place;
 mod keys;
 mod non_additive;
 mod period_range;
@@ -27,6 +29,7 @@ mod spelled;
 mod stages;
 mod step_text;
 mod union;
+mod write_spec;
 
 pub use expand::expand;
 pub use filled_step::filled_step;

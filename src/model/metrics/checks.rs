@@ -1,0 +1,125 @@
+//! Checks of the names and settings of a model over metric sets.
+
+use super::keys::ModelKeys;
+use super::request::ModelOverSets;
+use super::set::SETTINGS;
+use crate::diag::{Code, Diagnostic};
+
+impl ModelOverSets<'_> {
+    /// Reports definitions with the name of a metric, and columns with the same name.
+    pub fn check_names(&self, faults: &mut Vec<Diagnostic>) {
+        let metric = |name: &str| {
+            let listed = self.listed.iter().any(|listed| listed.name.eq_ignore_ascii_case(name));
+            let named = self.sets.iter().take(self.named);
+            listed
+                || named
+                    .flat_map(|set| set.metrics())
+                    .any(|metric| metric.name.eq_ignore_ascii_case(name))
+        };
+        for definition in &self.definitions {
+            let name = &definition.name;
+            if metric(name) && !self.is_overridden(name) {
+                faults.push(
+                    Diagnostic::new(
+                        Code::MetricRedefined,
+                        definition.span,
+                        format!("`{name}` is a metric of the model's sets, and the model defines it again"),
+                    )
+                    .with_help(format!(
+                        "use another name, or add `overrides: [{name}]` to replace the metric"
+                    )),
+                );
+            }
+            if definition.level < crate::Level::Window && !definition.aggregates.is_empty() {
+                let call = &definition.aggregates[0];
+                faults.push(
+                    Diagnostic::new(
+                        Code::AggregateOverSets,
+                        definition.file_span(&call.range),
+                        "a model over metric sets computes with metrics and does not aggregate rows itself",
+                    )
+                    .with_help(format!(
+                        "define the aggregate as a metric of the set `{}`, and use the metric here",
+                        self.sets[0].name
+                    )),
+                );
+            }
+        }
+        for (name, span) in &self.overrides {
+            if !metric(name) {
+                faults.push(
+                    Diagnostic::new(
+                        Code::UnknownMetric,
+                        *span,
+                        format!("`overrides` names `{name}`, which is not a metric of the model's sets"),
+                    )
+                    .with_help("remove the name, or correct it"),
+                );
+            }
+        }
+        for (place, listed) in self.listed.iter().enumerate() {
+            let same = |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed.name);
+            if self.listed.iter().take(place).any(|other| same(&other)) {
+                let message = format!("two columns of the model are named `{}`", listed.name);
+                let set = &self.sets[listed.set];
+                let full = format!("{}.{}", set.name, set.definitions[listed.metric].name);
+                faults.push(
+                    Diagnostic::new(Code::MetricRedefined, listed.span, message)
+                        .with_help(format!("rename one of them: `{{other_name: {full}}}`")),
+                );
+            }
+        }
+    }
+
+    /// Reports metrics and definitions with the name of a key.
+    pub fn check_key_names(&self, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
+        let listed = self.listed.iter().map(|listed| (&listed.name, listed.span));
+        for (name, span) in listed.chain(
+            self.definitions
+                .iter()
+                .map(|definition| (&definition.name, definition.span)),
+        ) {
+            if keys.names.iter().any(|key| key.eq_ignore_ascii_case(name)) {
+                let message = format!("`{name}` is the name of a key and of another column of the model");
+                faults.push(
+                    Diagnostic::new(Code::MetricRedefined, span, message).with_help("give the column another name"),
+                );
+            }
+        }
+    }
+
+    /// Reports settings that differ between the sets and the model.
+    pub fn check_settings(&self, faults: &mut Vec<Diagnostic>) {
+        for key in SETTINGS {
+            let mut first: Option<(&str, &str)> = None;
+            for set in &self.sets {
+                let Some(value) = set.setting(key) else { continue };
+                match first {
+                    Some((other, of)) if !of.eq_ignore_ascii_case(value) => faults.push(
+                        Diagnostic::new(
+                            Code::SettingsDiffer,
+                            self.span,
+                            format!(
+                                "`{key}` is `{of}` in the set `{other}`, but `{value}` in the set `{}`",
+                                set.name
+                            ),
+                        )
+                        .with_help("use one value in both sets"),
+                    ),
+                    Some(_) => {}
+                    None => first = Some((&set.name, value)),
+                }
+            }
+            let own = self.root.get(key).and_then(|node| Some((node.span, node.text()?)));
+            if let (Some((set, of)), Some((span, value))) = (first, own)
+                && !of.eq_ignore_ascii_case(value)
+            {
+                let message = format!("`{key}` is `{of}` in the set `{set}`, which holds wherever the set is used");
+                faults.push(
+                    Diagnostic::new(Code::SettingsDiffer, span, message)
+                        .with_help(format!("remove `{key}` here, or change it in the set `{set}`")),
+                );
+            }
+        }
+    }
+}

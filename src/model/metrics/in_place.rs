@@ -1,0 +1,121 @@
+//! Columns whose formulas are written where they are used, because they are not part of the model.
+
+use rustc_hash::FxHashMap;
+
+use super::columns::{ColumnBuilder, ColumnUse};
+use super::spelled::SpelledText;
+
+/// Longest formula, in bytes, that is written in place of the metric's name.
+const LONGEST_IN_PLACE: usize = 400;
+
+impl ColumnBuilder<'_> {
+    /// Writes formulas of columns that are not part of the model where they are used, if that is in one place. A formula
+    /// over other such columns reads them from an earlier step, which leaves them out in the end.
+    pub fn write_in_place(&mut self) {
+        let mut count: FxHashMap<usize, usize> = FxHashMap::default();
+        for used in self.columns.all.iter().flat_map(|column| &column.uses) {
+            *count.entry(used.column).or_default() += 1;
+        }
+        let readers = self
+            .model
+            .having
+            .iter()
+            .chain(self.model.order_by.iter().chain(&self.model.partition_by).flatten());
+        for formula in readers {
+            for used in self.spelled_names(None, formula).1 {
+                *count.entry(used.column).or_default() += 2;
+            }
+        }
+        for reader in 0..self.columns.all.len() {
+            let column = &self.columns.all[reader];
+            let hidden = column
+                .uses
+                .iter()
+                .filter(|used| self.columns.all[used.column].place.is_none());
+            let hidden: Vec<ColumnUse> = hidden.cloned().collect();
+            if hidden.is_empty() {
+                continue;
+            }
+            let is_short = |used: &ColumnUse| {
+                let text = &self.columns.all[used.column].text.formula.text;
+                text.len() <= LONGEST_IN_PLACE && !text.contains("//")
+            };
+            let can_move = |used: &ColumnUse| {
+                let of = &self.columns.all[used.column];
+                count.get(&used.column) == Some(&1) && of.windows.is_none() && of.source.is_some() && is_short(used)
+            };
+            let is_free = self.is_single && column.windows.is_none() && column.stage == 0 && column.source.is_some();
+            if is_free && hidden.iter().all(can_move) {
+                self.move_into(reader, &hidden);
+            } else if !column.aggregates {
+                self.columns.all[reader].stage = column.stage.max(1);
+            }
+        }
+        let mut moved = std::mem::take(&mut self.columns.moved);
+        moved.sort_unstable();
+        self.remove_columns(&moved);
+    }
+
+    /// Writes the formulas of columns into the formula that reads them.
+    fn move_into(&mut self, reader: usize, used: &[ColumnUse]) {
+        let Some((formula, mut replaced)) = self.columns.all[reader].source.clone() else {
+            return;
+        };
+        let file = self.columns.all[reader].text.file;
+        let mut aggregates = self.columns.all[reader].aggregates;
+        for part in used {
+            let of = &self.columns.all[part.column];
+            aggregates |= of.aggregates;
+            let is_operation = of.source.as_ref().is_some_and(|(formula, _)| formula.is_operation);
+            let (open, close) = if is_operation { ("(", ")") } else { ("", "") };
+            let mut text = SpelledText::default();
+            text.write(open, of.text.file, of.text.span);
+            text.append(&of.text.formula, 0);
+            text.write(close, of.text.file, of.text.span);
+            replaced.retain(|(range, _)| *range != part.range);
+            replaced.push((part.range.clone(), text));
+            self.columns.moved.push(part.column);
+        }
+        replaced.sort_by_key(|(range, _)| range.start);
+        let inner: Vec<ColumnUse> = used
+            .iter()
+            .flat_map(|part| self.columns.all[part.column].uses.clone())
+            .collect();
+        let column = &mut self.columns.all[reader];
+        column.text.formula = formula.spell(file, &replaced);
+        column.source = Some((formula, replaced));
+        column.aggregates = aggregates;
+        column
+            .uses
+            .retain(|own| !used.iter().any(|part| part.column == own.column));
+        // The parts of a moved formula have no place of their own in this formula any more.
+        column.uses.extend(inner.into_iter().map(|inner| ColumnUse {
+            column: inner.column,
+            range: usize::MAX..usize::MAX,
+        }));
+    }
+
+    /// Removes columns, whose numbers must be sorted.
+    fn remove_columns(&mut self, removed: &[usize]) {
+        let number = |column: usize| column - removed.partition_point(|other| *other < column);
+        let mut place = 0;
+        self.columns.all.retain(|_| {
+            place += 1;
+            removed.binary_search(&(place - 1)).is_err()
+        });
+        for used in self.columns.all.iter_mut().flat_map(|column| &mut column.uses) {
+            used.column = number(used.column);
+        }
+        self.columns
+            .definitions
+            .values_mut()
+            .for_each(|column| *column = number(*column));
+        self.columns
+            .metrics
+            .retain(|_, column| removed.binary_search(column).is_err());
+        self.columns
+            .metrics
+            .values_mut()
+            .for_each(|column| *column = number(*column));
+    }
+}

@@ -1,0 +1,196 @@
+//! Writes the expanded spec: the keys of the model, the properties of its columns, and the steps.
+
+use super::filled_step::filled_step;
+use super::request::ModelOverSets;
+use super::set::SETTINGS;
+use super::spelled::SpelledText;
+use super::step_text::{StepText, node_text};
+use crate::keys::{MODEL, OVER_SETS, STEP};
+use crate::load::SpecKind;
+use crate::span::Span;
+use crate::yaml::{self, Node};
+
+impl ModelOverSets<'_> {
+    /// Writes the expanded spec: the keys of the model, and the steps.
+    pub fn write_spec(&self, steps: &[StepText], out: &mut SpelledText) {
+        self.copy_model_keys(out);
+        if self.kind != SpecKind::Filled {
+            self.write_settings(out);
+            self.write_columns(out);
+        }
+        let place = filled_step(self.root)
+            .filter(|_| self.kind == SpecKind::Filled)
+            .map_or(0, |(place, _)| place);
+        let all = self.root.get("steps").and_then(Node::items);
+        let before = all.and_then(|items| items.get(..place)).unwrap_or_default();
+        let rest = all.map(|items| items.get(place + 1..).unwrap_or_default());
+        match (steps, rest) {
+            ([step], None) => {
+                step.write(out, 0, false, self.span);
+                out.write("\n", 0, self.span);
+            }
+            _ => {
+                // The relation of the first step stays at the top, where a spec has it.
+                let mut steps = steps.to_vec();
+                let is_union = steps.iter().any(|step| !step.union.is_empty());
+                let from = steps
+                    .first_mut()
+                    .filter(|_| !is_union)
+                    .and_then(|step| step.from.take());
+                if let Some(from) = from {
+                    out.write("from: ", 0, self.span);
+                    out.write(&from.text, from.file, from.span);
+                    out.write("\n", 0, self.span);
+                }
+                let name = self.step.get("name").and_then(Node::text).filter(|_| rest.is_some());
+                let last = steps.len() - 1;
+                out.write("steps:", 0, self.span);
+                for item in before {
+                    out.write("\n  - ", 0, self.span);
+                    self.copy_item(item, out);
+                }
+                for (place, step) in steps.iter_mut().enumerate() {
+                    if let (true, Some(name)) = (place == last, name) {
+                        name.clone_into(&mut step.name);
+                    }
+                    if step.name.is_empty() {
+                        step.name = self.free_step_name("result");
+                    }
+                    out.write("\n  - ", 0, self.span);
+                    step.write(out, 4, true, self.span);
+                }
+                for item in rest.unwrap_or_default() {
+                    out.write("\n  - ", 0, self.span);
+                    self.copy_item(item, out);
+                }
+                out.write("\n", 0, self.span);
+            }
+        }
+    }
+
+    /// Copies a later step with its layout. The lines after the first are moved to the indentation of the generated steps.
+    fn copy_item(&self, item: &Node, out: &mut SpelledText) {
+        let text = item.span.text(self.source).trim_end();
+        let line = self.source.get(..item.span.start as usize).unwrap_or_default();
+        let column = line.len() - line.rfind('\n').map_or(0, |at| at + 1);
+        for (place, line) in text.split_inclusive('\n').enumerate() {
+            let cut = if place == 0 {
+                0
+            } else {
+                (line.len() - line.trim_start_matches(' ').len()).min(column)
+            };
+            let kept = line.get(cut..).unwrap_or_default();
+            let start = kept.as_ptr() as usize - self.source.as_ptr() as usize;
+            if place > 0 {
+                out.write("    ", 0, self.span);
+            }
+            let offsets: Vec<u32> = (start..start + kept.len()).map(|at| at as u32).collect();
+            out.copy(kept, &offsets, 0, 0);
+        }
+    }
+
+    /// Copies the keys of the model that are not about its sets.
+    fn copy_model_keys(&self, out: &mut SpelledText) {
+        let at_top = std::ptr::eq(self.step, self.root);
+        for (key, value) in self.root.pairs().unwrap_or_default() {
+            let Some(name) = key.text() else { continue };
+            let is_own = self.kind == SpecKind::Filled;
+            let is_input = name == "from" && !(is_own && filled_step(self.root).is_some_and(|(place, _)| place > 0));
+            let is_written = name == "columns" && !is_own;
+            let is_model = MODEL.get(name).is_some() && name != "steps" && !is_input && !is_written;
+            let is_step = at_top && (OVER_SETS.get(name).is_some() || STEP.get(name).is_some());
+            if !is_model || is_step && !matches!(name, "description" | "columns" | "from") {
+                continue;
+            }
+            let whole = Span::new(key.span.start, value.span.end.max(key.span.end));
+            let text = whole.text(self.source).trim_end();
+            let offsets: Vec<u32> = (whole.start..whole.start + text.len() as u32).collect();
+            out.copy(text, &offsets, 0, 0);
+            if value.is_null() && !text.ends_with(':') && value.span.is_empty() && !text.contains(':') {
+                out.write(":", 0, key.span);
+            }
+            out.write("\n", 0, value.span);
+        }
+    }
+
+    /// Writes the settings of the sets that the model does not have.
+    fn write_settings(&self, out: &mut SpelledText) {
+        for key in SETTINGS {
+            let value = self
+                .sets
+                .iter()
+                .find_map(|set| set.setting(key))
+                .filter(|_| self.root.get(key).is_none());
+            if let Some(value) = value {
+                out.write(&format!("{key}: {}\n", yaml::flow_text(value)), 0, self.span);
+            }
+        }
+    }
+
+    /// Writes the properties of columns: those of the model, and those that the sets give their metrics.
+    fn write_columns(&self, out: &mut SpelledText) {
+        let own = self.root.get("columns").filter(|node| node.pairs().is_some());
+        let written = |name: &str| own.and_then(|own| own.get(name));
+        let mut lines: Vec<(String, Span)> = Vec::new();
+        for (name, value) in own.and_then(Node::pairs).unwrap_or_default() {
+            let Some(name_text) = name.text() else { continue };
+            let listed = self
+                .listed
+                .iter()
+                .find(|listed| listed.name.eq_ignore_ascii_case(name_text));
+            let inherited = listed.map_or_else(Vec::new, |listed| self.metric_properties(listed, Some(value)));
+            let mut pairs: Vec<String> = value
+                .pairs()
+                .unwrap_or_default()
+                .iter()
+                .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)))
+                .collect();
+            pairs.extend(inherited);
+            lines.push((format!("  {}: {{{}}}\n", node_text(name), pairs.join(", ")), value.span));
+        }
+        for listed in &self.listed {
+            let pairs = self.metric_properties(listed, None);
+            if written(&listed.name).is_none() && !pairs.is_empty() {
+                lines.push((
+                    format!("  {}: {{{}}}\n", yaml::flow_text(&listed.name), pairs.join(", ")),
+                    self.span,
+                ));
+            }
+        }
+        if !lines.is_empty() {
+            out.write("columns:\n", 0, own.map_or(self.span, |own| own.span));
+            for (line, span) in lines {
+                out.write(&line, 0, span);
+            }
+        }
+    }
+
+    /// Returns the properties that a set gives a metric, as `key: value`. Properties in `own` take precedence.
+    fn metric_properties(&self, listed: &super::request::ListedMetric, own: Option<&Node>) -> Vec<String> {
+        let set = &self.sets[listed.set];
+        let Some(properties) = set.properties(&set.definitions[listed.metric].name) else {
+            return Vec::new();
+        };
+        let is_free = |key: &str| own.is_none_or(|own| own.get(key).is_none());
+        let mut pairs = Vec::new();
+        for key in ["description", "data_type", "constraints", "data_tests", "tests", "tags"] {
+            let value = properties.get(key).filter(|_| is_free(key));
+            pairs.extend(value.map(|value| format!("{key}: {}", node_text(value))));
+        }
+        let parts = |whole: &str, single: &[&str]| {
+            let mapped = properties.get(whole).and_then(Node::pairs).unwrap_or_default().iter();
+            let mapped = mapped.map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)));
+            let single = single
+                .iter()
+                .filter_map(|key| Some(format!("{key}: {}", node_text(properties.get(key)?))));
+            mapped.chain(single).collect::<Vec<String>>()
+        };
+        for (whole, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
+            let parts = parts(whole, single);
+            if !parts.is_empty() && is_free(whole) {
+                pairs.push(format!("{whole}: {{{}}}", parts.join(", ")));
+            }
+        }
+        pairs
+    }
+}
