@@ -5,8 +5,8 @@ use crate::run::Place;
 const ORDERS: &str = "metric_set: orders\nfrom: ref('stg_orders')\njoins: [{to: ref('customers'), as: customers, using: customer_id}]\n\
     time: ordered_at\ndefinitions: |\n  /// Money\n  revenue = SUM(amount)\n  order_count = COUNT(order_id)\n  aov = revenue / order_count\n";
 
-fn project() -> Place {
-    let place = Place::new("metric_sets");
+fn project(name: &str) -> Place {
+    let place = Place::new(name);
     place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
     place.write(
         "dbt_project.yml",
@@ -28,7 +28,7 @@ fn project() -> Place {
 
 #[test]
 fn metrics_are_queried_without_a_spec() {
-    let place = project();
+    let place = project("sets_metrics_are_queried_without_a_spec");
     let run = place.run(&[
         "query",
         "--metrics",
@@ -69,7 +69,7 @@ fn metrics_are_queried_without_a_spec() {
 
 #[test]
 fn expanded_specs_compile_to_the_same_sql() {
-    let place = project();
+    let place = project("sets_expanded_specs_compile_to_the_same_sql");
     let expanded = place.run(&["explain", "--expand", "specs/by_month.yml"]);
     assert_eq!(expanded.exit, 0, "{}", expanded.err);
     assert!(
@@ -85,7 +85,7 @@ fn expanded_specs_compile_to_the_same_sql() {
 
 #[test]
 fn models_are_selected_by_metric_and_the_set_has_one_test() {
-    let place = project();
+    let place = project("sets_models_are_selected_by_metric_and_the_set_has_one_test");
     let run = place.run(&["generate", "--select", "metric:orders.revenue"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert_eq!(place.files("models/formulac"), ["by_month.sql", "by_month.yml"]);
@@ -108,7 +108,7 @@ fn models_are_selected_by_metric_and_the_set_has_one_test() {
 
 #[test]
 fn two_sets_of_one_name_are_an_error() {
-    let place = project();
+    let place = project("sets_two_sets_of_one_name_are_an_error");
     place.write(
         "specs/other.yml",
         "metric_set: Orders\nfrom: t\ndefinitions: n = COUNT()\n",
