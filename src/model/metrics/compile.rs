@@ -92,11 +92,8 @@ impl Compiler {
         let (set, mut faults) = read_set(self, root, file.source, file.path);
         compiled.diagnostics.append(&mut faults);
         let Some(set) = set else { return compiled };
-        let mut sets = MetricSets::default();
-        sets.add(set.clone());
-        for other in self.specs.sets.all() {
-            sets.add((**other).clone());
-        }
+        let mut sets = self.specs.sets.clone();
+        sets.replace(set.clone());
         let mut tests = Vec::new();
         compiled
             .diagnostics

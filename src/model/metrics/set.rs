@@ -196,6 +196,11 @@ impl MetricSets {
         self.all.entry(set.name.to_lowercase()).or_insert_with(|| Arc::new(set));
     }
 
+    /// Adds a set in place of another of its name.
+    pub fn replace(&mut self, set: MetricSet) {
+        self.all.insert(set.name.to_lowercase(), Arc::new(set));
+    }
+
     pub fn get(&self, name: &str) -> Option<&Arc<MetricSet>> {
         self.all.get(&name.to_lowercase())
     }
