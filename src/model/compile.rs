@@ -254,6 +254,15 @@ impl<'r> SpecCompilation<'r> {
                 grain = Vec::new();
             }
             if let Some(series) = &step.series {
+                if self.incremental {
+                    let message = "`fill` is not allowed in an incremental model: a run reads only new and late rows, so it \
+                        does not know all periods and keys";
+                    compiled.diagnostics.push(
+                        Diagnostic::new(Code::UnboundedInTime, step.span, message)
+                            .with_help("write `materialized: table`"),
+                    );
+                    return;
+                }
                 let periods = self.periods_step(step, *series, &name, relation.as_ref(), memory);
                 name.clone_from(&periods.name().to_owned());
                 grain = periods

@@ -18,7 +18,11 @@ enum CountedRows {
         rows: IrId,
     },
     /// Range of rows, and the number of rows if the number is known.
-    Range { value: Option<IrId>, rows: Option<i64> },
+    Range {
+        value: Option<IrId>,
+        rows: Option<i64>,
+        ends_here: bool,
+    },
 }
 
 /// Warns once per definition about an OFFSET or range if the rows are ordered by a date and each row or group
@@ -95,7 +99,7 @@ fn gap_warning(
                 format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move along the calendar"),
             )
         }
-        CountedRows::Range { value, rows } => {
+        CountedRows::Range { value, rows, ends_here } => {
             let back = rows.map_or(1, |rows| rows - 1);
             let rows = rows.map_or_else(|| "rows".to_owned(), |rows| format!("{rows} rows"));
             let range = value
@@ -110,7 +114,7 @@ fn gap_warning(
                 .find(|_| !in_sheet);
             (
                 format!("the range covers {rows}, so it spans a longer time if `{key}` has no row for some {unit}"),
-                match of {
+                match of.filter(|_| ends_here) {
                     Some(of) => format!(
                         "write `PERIODOFFSET({of}, -{back}, \"{unit}\"):{of}` for a range by the calendar, or add a row \
                          for each missing {unit} in an earlier step"
@@ -140,7 +144,9 @@ fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
             Ir::Apply { args, .. } | Ir::Aggregate { args, .. } => program.args(args).first().copied(),
             _ => None,
         };
-        return Some(CountedRows::Range { value, rows });
+        // Only a range that ends at the current row has a simple counterpart by the calendar.
+        let ends_here = to == FrameBound::At(0);
+        return Some(CountedRows::Range { value, rows, ends_here });
     }
     let Ir::Apply { overload, args } = program.node(call) else {
         return None;
