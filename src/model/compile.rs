@@ -264,7 +264,7 @@ impl<'r> SpecCompilation<'r> {
                     return;
                 }
                 let periods = self.periods_step(step, *series, &name, relation.as_ref(), memory);
-                name.clone_from(&periods.name().to_owned());
+                periods.name().clone_into(&mut name);
                 grain = periods
                     .columns()
                     .iter()
@@ -771,7 +771,7 @@ impl<'r> SpecCompilation<'r> {
             Code::UnknownTimeframe,
             Code::UnknownUnit,
         ];
-        found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
+        found.retain(|d| d.is_syntax() || own.contains(&d.kind()));
         diagnostics.extend(found.into_iter().map(|d| d.map_spans(|s| formulas.to_file_span(s))));
     }
 

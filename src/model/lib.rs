@@ -173,8 +173,7 @@ pub struct CompiledSpec {
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
     pub(crate) lineage: lineage::Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
-    /// Metric set that the file defines in place of a model, with the tests of its joins.
-    /// Spec that a model over metric sets is expanded to. `None` for other specs.
+    /// Spec with the definitions of its metric set written out, for a model over one set. `None` for other specs.
     pub(crate) expanded: Option<String>,
     /// Whether the spec has `metrics`, also if the metrics could not be found.
     pub(crate) is_over_sets: bool,
@@ -186,8 +185,7 @@ pub struct CompiledSpec {
     pub(crate) metrics_read: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
     pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
-    /// Number of metric sets with rows that the model reads.
-    pub(crate) sets_read: usize,
+    /// Metric set that the file defines in place of a model, with the tests of its joins.
     pub(crate) metric_set: Option<(Arc<metrics::MetricSet>, Vec<ModelTest>)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -283,7 +281,6 @@ impl CompiledSpec {
             set_files: Vec::new(),
             metrics_read: Vec::new(),
             metrics_of_columns: Vec::new(),
-            sets_read: 0,
             metric_set: None,
             diagnostics,
         }
@@ -338,7 +335,7 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn expanded(&self) -> Option<&str> {
-        self.expanded.as_deref().filter(|_| self.sets_read == 1)
+        self.expanded.as_deref()
     }
 
     /// Returns whether the spec reads metric sets.
@@ -393,12 +390,6 @@ impl CompiledSpec {
         columns
             .filter(move |(_, metrics)| metrics.iter().any(is_meant))
             .map(|(column, _)| column.as_str())
-    }
-
-    /// Returns the number of metric sets with rows that the model reads. 0 if the spec reads no metric sets.
-    #[must_use]
-    pub fn sets_read(&self) -> usize {
-        self.sets_read
     }
 
     /// Returns the span of the model's name.

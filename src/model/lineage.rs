@@ -294,15 +294,9 @@ impl SpecCompilation<'_> {
             return Some(self.lineage.source(from.name(), name));
         }
         if !step.union.is_empty() {
-            let named = |of: &Step<'_>, text: &str| of.name.is_some_and(|name| name.text == text);
-            let members = step
-                .union
-                .iter()
-                .filter_map(|text| self.spec.steps.iter().position(|of| named(of, text.text)));
-            return members
-                .collect::<Vec<usize>>()
-                .into_iter()
-                .find_map(|of| self.target_column(SourceTarget::Step(of), name));
+            let spec = self.spec;
+            let mut members = step.union.iter().filter_map(|of| spec.step_named(of.text));
+            return members.find_map(|of| self.target_column(SourceTarget::Step(of), name));
         }
         match place.checked_sub(1) {
             None => Some(self.lineage.source(self.spec.from.name(), name)),

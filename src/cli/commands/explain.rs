@@ -68,14 +68,13 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let shown = args.subject.to_string_lossy();
-    let sets = compiled.map_or(0, formulac::CompiledSpec::sets_read);
-    let (message, help) = match sets {
-        0 => (
+    let (message, help) = match compiled.is_some_and(formulac::CompiledSpec::is_over_sets) {
+        false => (
             format!("`{shown}` reads no metric sets"),
             "`--expand` needs a spec with `metrics`",
         ),
-        _ => (
-            format!("`{shown}` reads {sets} metric sets, and no single spec can express that"),
+        true => (
+            format!("no single spec without metric sets can express `{shown}`"),
             "`formulac query` shows the SQL",
         ),
     };

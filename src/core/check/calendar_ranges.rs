@@ -257,11 +257,11 @@ impl Lowerer<'_> {
             return None;
         };
         let singular = text.trim().strip_suffix('s').unwrap_or(text.trim());
-        if let Some(period) = CalendarPeriod::ALL.into_iter().find(|period| period.name() == singular) {
+        if let Some(period) = CalendarPeriod::named(singular) {
             return Some(period);
         }
         let near = unit_suggestion(singular)
-            .filter(|near| CalendarPeriod::ALL.iter().any(|period| period.name() == *near))
+            .filter(|near| CalendarPeriod::named(near).is_some())
             .or_else(|| suggest::nearest_name(singular, CalendarPeriod::ALL.iter().map(|period| period.name())));
         let shown = self.source_text(span);
         let message = format!("`{function}` does not support the unit `{shown}`");

@@ -37,6 +37,25 @@ impl CalendarPeriod {
         }
     }
 
+    /// Returns the period with a name, in upper or lower case.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|period| period.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Returns the position among the periods from short to long, from 0 for a day. Periods of about the same length have
+    /// the same rank.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Day => 0,
+            Self::Week => 1,
+            Self::Month => 2,
+            Self::Quarter | Self::FiscalQuarter => 3,
+            Self::Year | Self::FiscalYear => 4,
+        }
+    }
+
     /// Returns whether every instance of this period is within a single instance of the other period, whichever month
     /// fiscal years begin in.
     fn is_within(self, other: Self) -> bool {

@@ -145,6 +145,14 @@ pub struct Spec<'y> {
     pub kind: SpecKind,
 }
 
+impl Spec<'_> {
+    /// Returns the index of the first step with a name.
+    pub fn step_named(&self, name: &str) -> Option<usize> {
+        let is_named = |step: &Step<'_>| step.name.is_some_and(|of| of.text == name);
+        self.steps.iter().position(is_named)
+    }
+}
+
 /// Origin of a spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SpecKind {

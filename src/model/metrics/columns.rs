@@ -167,7 +167,7 @@ impl<'m> ColumnBuilder<'m> {
                 .map_or(self.model.span, |place| self.model.listed[*place].span);
             let message = format!(
                 "`{}` looks at other periods, but the model has no time key",
-                self.name_of(id)
+                self.model.metric_name(id)
             );
             let help = match &self.model.sets[id.0].time {
                 Some(_) => "add a period to `group_by`, such as `month`".to_owned(),
@@ -232,10 +232,6 @@ impl<'m> ColumnBuilder<'m> {
         text.keys.clone_from(&formula.keys);
     }
 
-    fn name_of(&self, id: MetricId) -> String {
-        format!("{}.{}", self.model.sets[id.0].name, self.model.formula(id).name)
-    }
-
     /// Returns the positions of a metric in `metrics`.
     fn listed_as(&self, id: MetricId) -> Vec<usize> {
         let listed = self.model.listed.iter().enumerate();
@@ -288,8 +284,7 @@ impl<'m> ColumnBuilder<'m> {
         if written.qualifier.is_none() && name.eq_ignore_ascii_case(&written.name) {
             return None;
         }
-        let mut text = SpelledText::default();
-        text.write(&reference_text(name), file, span);
+        let text = SpelledText::generated(&reference_text(name), file, span);
         Some(text)
     }
 
@@ -311,14 +306,7 @@ impl<'m> ColumnBuilder<'m> {
             } else {
                 formula.file_span(&call.range)
             };
-            let definition = |formula: SpelledText| DefinitionText {
-                name: name.clone(),
-                formula,
-                description: None,
-                keys: Vec::new(),
-                file,
-                span,
-            };
+            let definition = |formula: SpelledText| DefinitionText::new(name.clone(), formula, file, span);
             self.columns.aggregates.push(SetAggregate {
                 group: self.groups.iter().position(|of| *of == group).unwrap_or_default(),
                 text: definition(formula.spell_part(file, &call.range, &self.model.flat_names(id, &call.range))),
@@ -328,8 +316,7 @@ impl<'m> ColumnBuilder<'m> {
                 Some(empty) => format!("COALESCE(MAX({reference}), {empty})"),
                 None => format!("MAX({reference})"),
             };
-            let mut text = SpelledText::default();
-            text.write(&combined, file, span);
+            let text = SpelledText::generated(&combined, file, span);
             let column = self.columns.all.len();
             self.columns.all.push(MetricColumn {
                 text: definition(text),
@@ -344,8 +331,7 @@ impl<'m> ColumnBuilder<'m> {
                 column,
                 range: call.range.clone(),
             });
-            let mut text = SpelledText::default();
-            text.write(&reference, file, span);
+            let text = SpelledText::generated(&reference, file, span);
             replaced.push((call.range.clone(), text));
         }
     }
@@ -366,15 +352,12 @@ impl<'m> ColumnBuilder<'m> {
                 .collect();
             let name = self.free_name(set, &format!("{}_total", formula.name));
             let part = formula.spell_part(file, range, &inner);
-            let mut text = SpelledText::default();
-            text.write(&reference_text(&name), file, formula.file_span(range));
+            let text = SpelledText::generated(&reference_text(&name), file, formula.file_span(range));
             replaced.retain(|(of, _)| of.start < range.start || of.end > range.end);
             replaced.push((range.clone(), text));
             let column = self.columns.all.len();
-            let mut text = definition_text(name, part, formula, file);
-            (text.description, text.keys) = (None, Vec::new());
             self.columns.all.push(MetricColumn {
-                text,
+                text: DefinitionText::new(name, part, file, formula.span),
                 uses: uses.clone(),
                 source: None,
                 aggregates: false,
@@ -464,8 +447,7 @@ impl<'m> ColumnBuilder<'m> {
                     let frame = self.model.timeframe_key(name).map_or(0, |_| name.frame.len());
                     let range = name.range.start..name.range.end + frame;
                     if frame > 0 || name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
-                        let mut text = SpelledText::default();
-                        text.write(&reference_text(output), 0, span);
+                        let text = SpelledText::generated(&reference_text(output), 0, span);
                         replaced.push((range, text));
                     }
                 }
@@ -485,10 +467,12 @@ impl<'m> ColumnBuilder<'m> {
                 .iter()
                 .position(|it| it.name.eq_ignore_ascii_case(&listed.name));
             let column = match overriding.and_then(|it| self.columns.definitions.get(&it)) {
-                Some(column) => *column,
+                Some(column) => Some(*column),
                 None => self.output_column(at),
             };
-            self.columns.all[column].place.get_or_insert(place);
+            if let Some(column) = column {
+                self.columns.all[column].place.get_or_insert(place);
+            }
             place += 1;
         }
         for definition in 0..self.model.definitions.len() {
@@ -500,19 +484,15 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns the column of a listed metric, which is added if the metric's column has another name.
-    fn output_column(&mut self, at: usize) -> usize {
+    fn output_column(&mut self, at: usize) -> Option<usize> {
         let listed = &self.model.listed[at];
         let id = (listed.set, listed.metric);
-        let Some(column) = self.columns.metrics.get(&id).copied() else {
-            return 0;
-        };
+        let column = *self.columns.metrics.get(&id)?;
         if self.columns.all[column].text.name.eq_ignore_ascii_case(&listed.name) {
-            return column;
+            return Some(column);
         }
         let mut text = self.columns.all[column].text.clone();
-        let mut formula = SpelledText::default();
-        formula.write(&reference_text(&text.name), 0, listed.span);
-        text.formula = formula;
+        text.formula = SpelledText::generated(&reference_text(&text.name), 0, listed.span);
         text.name.clone_from(&listed.name);
         (text.file, text.span) = (0, listed.span);
         self.columns.all.push(MetricColumn {
@@ -524,7 +504,7 @@ impl<'m> ColumnBuilder<'m> {
             stage: 1,
             place: None,
         });
-        self.columns.all.len() - 1
+        Some(self.columns.all.len() - 1)
     }
 }
 
@@ -538,11 +518,8 @@ pub fn reference_text(name: &str) -> String {
 
 fn definition_text(name: String, text: SpelledText, formula: &MetricFormula, file: u16) -> DefinitionText {
     DefinitionText {
-        name,
-        formula: text,
         description: formula.description.clone(),
         keys: formula.keys.clone(),
-        file,
-        span: formula.span,
+        ..DefinitionText::new(name, text, file, formula.span)
     }
 }

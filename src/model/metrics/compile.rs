@@ -30,20 +30,32 @@ impl Compiler {
             diag::sort(&mut compiled.diagnostics);
             return compiled;
         };
-        let mut compiled = self.compile_expansion(&expansion, path, SpecKind::OverSets);
-        compiled.map_places(
-            |diagnostic| expansion.in_model(diagnostic),
-            |span| expansion.model_span(span),
-        );
-        compiled.keep_written(&expansion);
-        compiled.diagnostics.append(&mut faults);
+        let mut compiled = self.compile_as_written(&expansion, (source, path), SpecKind::OverSets, faults);
         compiled.is_over_sets = true;
-        compiled.sets_read = expansion.sets_read;
         compiled.sets = expansion.sets.iter().map(|set| set.name.clone()).collect();
         compiled.set_files = expansion.sets.iter().filter_map(|set| set.path.clone()).collect();
         compiled.metrics_read = expansion.metrics;
         compiled.metrics_of_columns = expansion.metrics_of_columns;
-        compiled.expanded = Some(expansion.text.text);
+        compiled.expanded = expansion.is_spec.then_some(expansion.text.text);
+        compiled
+    }
+
+    /// Compiles an expansion as the spec that a person wrote: its diagnostics, places and definitions are those of that
+    /// spec.
+    fn compile_as_written(
+        &self,
+        expansion: &Expansion,
+        (source, path): (&str, Option<&str>),
+        kind: SpecKind,
+        mut faults: Vec<Diagnostic>,
+    ) -> CompiledSpec {
+        let mut compiled = self.compile_expansion(expansion, path, kind);
+        compiled.map_places(
+            |diagnostic| expansion.in_model(diagnostic),
+            |span| expansion.model_span(span),
+        );
+        compiled.restore_definitions(expansion);
+        compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
@@ -73,16 +85,7 @@ impl Compiler {
             (compiled.query, compiled.model) = (None, None);
             return compiled;
         };
-        let mut compiled = self.compile_expansion(&expansion, path, SpecKind::Filled);
-        compiled.map_places(
-            |diagnostic| expansion.in_model(diagnostic),
-            |span| expansion.model_span(span),
-        );
-        compiled.keep_written(&expansion);
-        compiled.diagnostics.append(&mut faults);
-        crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
-        diag::sort(&mut compiled.diagnostics);
-        compiled
+        self.compile_as_written(&expansion, (source, path), SpecKind::Filled, faults)
     }
 
     /// Checks a metric set by compiling a model with all its metrics and dimensions.
@@ -217,7 +220,7 @@ impl Expansion {
 
 impl CompiledSpec {
     /// Replaces the definitions of the expanded steps by those that a person wrote. Definitions of other steps stay.
-    fn keep_written(&mut self, expansion: &Expansion) {
+    fn restore_definitions(&mut self, expansion: &Expansion) {
         let expanded = std::mem::take(&mut self.definitions);
         let is_written = |name: &str| {
             expansion

@@ -40,8 +40,8 @@ pub struct Expansion {
     pub formulas: Vec<(String, String)>,
     /// Names of the spec's steps that are copied.
     pub other_steps: Vec<String>,
-    /// Number of sets with rows that the model reads. Only over one set is the text a spec that a person could write.
-    pub sets_read: usize,
+    /// Whether the text has only keys that a person may write.
+    pub is_spec: bool,
 }
 
 /// Expands a model over metric sets. Returns `None` and reports faults if that is not possible.
@@ -119,8 +119,7 @@ pub fn expand(
     };
     let mut text = SpelledText::default();
     model.write_spec(&steps, &mut text);
-    let full_name = |id: &MetricId| format!("{}.{}", model.sets[id.0].name, model.formula(*id).name);
-    let mut metrics: Vec<String> = needed.iter().map(full_name).collect();
+    let mut metrics: Vec<String> = needed.iter().map(|id| model.metric_name(*id)).collect();
     metrics.sort_unstable();
     Some(Expansion {
         text,
@@ -132,7 +131,7 @@ pub fn expand(
         other_steps: model.other_steps(),
         is_own: kind == SpecKind::Filled,
         is_filled: fill.is_some(),
-        sets_read: if is_single { 1 } else { used.len().max(2) },
+        is_spec: is_single,
     })
 }
 
@@ -201,9 +200,7 @@ impl ModelOverSets<'_> {
     fn metrics_of_columns(&self, keys: &[String]) -> Vec<(String, Vec<String>)> {
         let names = |first: &[MetricId]| {
             let all = self.needed_metrics(first, &mut Vec::new());
-            all.iter()
-                .map(|id| format!("{}.{}", self.sets[id.0].name, self.formula(*id).name))
-                .collect()
+            all.iter().map(|id| self.metric_name(*id)).collect()
         };
         let listed = self
             .listed

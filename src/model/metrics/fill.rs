@@ -1,11 +1,10 @@
 //! Rows for the periods that the sets have no rows for: the key `fill`.
 
-use super::keys::{ModelKeys, SetKey, period_rank};
+use super::keys::{ModelKeys, SetKey, first_day, period_rank, split_timeframe};
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
 use super::set::MetricSet;
-use super::spelled::SpelledText;
-use super::step_text::{DefinitionText, PlacedText, SeriesText, StepText};
+use super::step_text::{DefinitionText, KeptText, PlacedText, SeriesText, StepText};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::yaml::Node;
@@ -96,33 +95,25 @@ impl ModelOverSets<'_> {
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
         let others: Vec<String> = keys.names.iter().filter(|name| *name != key).cloned().collect();
-        let placed = |names: &[String]| {
-            let place = |text: &String| PlacedText {
-                text: text.clone(),
-                file: 0,
-                span: fill.span,
-            };
-            names.iter().map(place).collect::<Vec<PlacedText>>()
+        let placed = |names: &[String]| -> Vec<PlacedText> {
+            names.iter().map(|name| PlacedText::new(name, 0, fill.span)).collect()
         };
+        let definition = |name: &str, formula: &str| DefinitionText::generated(name, formula, 0, fill.span);
         let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
-        let start = |bound: &PeriodBound| match (fill.frame.as_str(), keys.fiscal_offset) {
-            ("fiscal_year", Some(offset)) => format!("DATE({}, {}, 1)", bound.period("fiscal_year"), offset + 1),
-            _ => bound.period(&fill.frame),
-        };
+        let start = |bound: &PeriodBound| first_day(&bound.period(&fill.frame), &fill.frame, keys.fiscal_offset);
         let end = |bound: &Option<PeriodBound>, function: &str| {
             bound.as_ref().map_or_else(|| format!("{function}({key})"), start)
         };
         let mut ends = vec![
-            self.definition(&first, &end(&fill.from, "MIN"), fill.span),
-            self.definition(&last, &end(&fill.to, "MAX"), fill.span),
+            definition(&first, &end(&fill.from, "MIN")),
+            definition(&last, &end(&fill.to, "MAX")),
         ];
         if fill.from.is_some() && fill.to.is_some() {
             // An aggregate makes the step have one row, also if there are no rows.
-            ends.push(self.definition("row_count", "COUNT()", fill.span));
+            ends.push(definition("row_count", "COUNT()"));
         }
-        let plural = fill.frame.replace('_', " ").replace(' ', "_");
         let mut steps = vec![StepText {
-            name: self.free_step_name(&format!("range_of_{plural}s")),
+            name: self.free_step_name(&format!("range_of_{}s", fill.frame)),
             union: rows.to_vec(),
             group_by: if fill.is_each { placed(&others) } else { Vec::new() },
             definitions: ends,
@@ -138,18 +129,14 @@ impl ModelOverSets<'_> {
             let kept = others.iter().cloned().chain([first.clone(), last.clone()]);
             steps.push(StepText {
                 name: self.free_step_name("combinations_with_range"),
-                joins: vec![PlacedText {
-                    text: format!("{{to: {}, type: cross}}", steps[0].name),
-                    file: 0,
-                    span: fill.span,
-                }],
-                keep: Some(kept.collect()),
+                joins: placed(&[format!("{{to: {}, type: cross}}", steps[0].name)]),
+                keep: Some(KeptText::Columns(kept.collect())),
                 ..StepText::default()
             });
         }
         steps.push(StepText {
             name: self.free_step_name(&format!("every_{}", fill.frame)),
-            keep: Some(others).filter(|others| !others.is_empty()),
+            keep: (!others.is_empty()).then_some(KeptText::Columns(others)),
             series: Some(SeriesText {
                 name: key.clone(),
                 unit: fill.frame.clone(),
@@ -160,30 +147,13 @@ impl ModelOverSets<'_> {
         });
         steps
     }
-
-    fn definition(&self, name: &str, formula: &str, span: Span) -> DefinitionText {
-        let mut text = SpelledText::default();
-        text.write(formula, 0, span);
-        DefinitionText {
-            name: name.to_owned(),
-            formula: text,
-            description: None,
-            keys: Vec::new(),
-            file: 0,
-            span,
-        }
-    }
 }
 
 /// Returns the timeframe of a key.
 fn frame_of(set: &MetricSet, key: &SetKey) -> Option<String> {
-    let dimension = set.position(&key.entry.text).map(|place| &set.definitions[place].text);
-    let text = match (&key.timeframe, &key.definition) {
-        (Some(timeframe), _) => timeframe,
-        (None, Some(definition)) => &definition.formula.text,
-        (None, None) => dimension.unwrap_or(&key.entry.text),
-    };
-    let (_, frame) = text.split_once('[')?;
-    let frame = frame.trim_end_matches(']').trim().to_lowercase();
+    let dimension = set.position(&key.column).filter(|_| key.definition.is_none());
+    let dimension = dimension.map(|place| &set.definitions[place].text);
+    let (_, frame) = split_timeframe(dimension.unwrap_or(&key.column))?;
+    let frame = frame.to_lowercase();
     Some(if frame == "date" { "day".to_owned() } else { frame })
 }

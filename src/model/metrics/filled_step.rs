@@ -73,13 +73,7 @@ pub fn read_filled_step<'y>(
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
     };
-    for formula in formulas {
-        match formula.role {
-            DefinitionRole::Where => set.filter = Some(formula),
-            DefinitionRole::Definitions if !formula.name.is_empty() => set.definitions.push(formula),
-            _ => {}
-        }
-    }
+    set.add_formulas(formulas);
     let listed = set
         .definitions
         .iter()

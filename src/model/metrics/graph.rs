@@ -38,6 +38,11 @@ impl ModelOverSets<'_> {
         &self.sets[id.0].definitions[id.1]
     }
 
+    /// Returns the name of a metric with its set, such as `orders.revenue`.
+    pub fn metric_name(&self, id: MetricId) -> String {
+        format!("{}.{}", self.sets[id.0].name, self.formula(id).name)
+    }
+
     /// Resolves a name in a formula of a set.
     pub fn resolve_in_set(&self, set: usize, own: &str, name: &NameUse) -> SetName {
         let of = &self.sets[set];

@@ -2,32 +2,18 @@
 
 use super::request::{ModelKey, ModelOverSets};
 use super::set::MetricSet;
-use super::spelled::SpelledText;
 use super::step_text::{DefinitionText, PlacedText};
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
+use crate::ir::CalendarPeriod;
 use crate::plan::key_name;
 use crate::yaml::Node;
 
-/// Periods from short to long, each with its rank. Periods of one rank have about the same length.
-const PERIODS: [(&str, u8); 7] = [
-    ("day", 0),
-    ("week", 1),
-    ("month", 2),
-    ("quarter", 3),
-    ("fiscal_quarter", 3),
-    ("year", 4),
-    ("fiscal_year", 4),
-];
-
 /// Returns the rank of a period, from 0 for a day.
 pub fn period_rank(word: &str) -> Option<u8> {
-    PERIODS
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(word))
-        .map(|(_, rank)| *rank)
+    CalendarPeriod::named(word).map(CalendarPeriod::rank)
 }
 
 /// Key of one set.
@@ -38,8 +24,30 @@ pub struct SetKey {
     pub definition: Option<DefinitionText>,
     /// Rank of the period, if the key is a period of the set's time.
     pub period: Option<u8>,
-    /// The column with its timeframe, such as `ordered_at[month]`, if the key is a period of the set's time.
-    pub timeframe: Option<String>,
+    /// Column or dimension, with its timeframe if it has one, such as `ordered_at[month]`.
+    pub column: String,
+}
+
+impl SetKey {
+    /// Returns the timeframe if the key is a period of the set's time.
+    pub fn timeframe(&self) -> Option<&str> {
+        self.period?;
+        split_timeframe(&self.column).map(|(_, frame)| frame)
+    }
+}
+
+/// Splits a column such as `ordered_at[month]` into its name and timeframe. Returns `None` if it has no timeframe.
+pub fn split_timeframe(column: &str) -> Option<(&str, &str)> {
+    let (name, frame) = column.split_once('[')?;
+    Some((name.trim(), frame.trim_end_matches(']').trim()))
+}
+
+/// Returns the formula for the first day of a period. A fiscal year is a number as a timeframe.
+pub fn first_day(period: &str, frame: &str, fiscal_offset: Option<u8>) -> String {
+    match fiscal_offset {
+        Some(offset) if frame.eq_ignore_ascii_case("fiscal_year") => format!("DATE({period}, {}, 1)", offset + 1),
+        _ => period.to_owned(),
+    }
 }
 
 /// Keys of a model.
@@ -119,8 +127,7 @@ impl ModelOverSets<'_> {
 
     fn single_name(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> String {
         let of = &self.sets[set];
-        if let Some((_, text, _)) = key.mapping.first() {
-            let _ = text;
+        if !key.mapping.is_empty() {
             return key.text.clone();
         }
         match &of.time {
@@ -141,7 +148,6 @@ impl ModelOverSets<'_> {
         is_named: bool,
     ) -> Result<SetKey, Diagnostic> {
         let of = &self.sets[set];
-        let file = 0;
         let mut text = key.text.clone();
         if !key.mapping.is_empty() {
             let part = key
@@ -174,12 +180,8 @@ impl ModelOverSets<'_> {
             };
             text = format!("{}[{}]", time.column, key.text);
         }
-        let (base, frame) = text.split_once('[').unwrap_or((&text, ""));
-        let frame = frame.trim_end_matches(']').trim();
-        let time = of
-            .time
-            .as_ref()
-            .filter(|time| time.column.eq_ignore_ascii_case(base.trim()));
+        let (base, frame) = split_timeframe(&text).unwrap_or((text.trim(), ""));
+        let time = of.time.as_ref().filter(|time| time.column.eq_ignore_ascii_case(base));
         let period = time.and_then(|_| period_rank(if frame == "date" { "day" } else { frame }));
         if let (Some(period), Some(grain)) = (period, time.and_then(|time| time.grain.as_deref()))
             && period_rank(grain).is_some_and(|grain| period < grain)
@@ -191,37 +193,15 @@ impl ModelOverSets<'_> {
             return Err(Diagnostic::new(Code::MetricKey, key.span, message)
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
-        let placed = |text: &str| PlacedText {
-            text: text.to_owned(),
-            file,
-            span: key.span,
-        };
-        // A fiscal year is a number as a timeframe, but a date as the period of a set.
-        let is_fiscal_year = period.is_some() && frame.eq_ignore_ascii_case("fiscal_year");
-        let offset = self.fiscal_offset(compiler, of);
-        let formula = match offset {
-            Some(offset) if is_fiscal_year => format!("DATE({text}, {}, 1)", offset + 1),
-            _ => text.clone(),
-        };
+        let offset = period.and_then(|_| self.fiscal_offset(compiler, of));
+        let formula = first_day(&text, frame, offset);
         // A formula can name a definition, but not a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
-        let definition = is_defined.then(|| {
-            let mut spelled = SpelledText::default();
-            spelled.write(&formula, file, key.span);
-            DefinitionText {
-                name: name.to_owned(),
-                formula: spelled,
-                description: None,
-                keys: Vec::new(),
-                file,
-                span: key.span,
-            }
-        });
         Ok(SetKey {
-            entry: placed(if is_defined { name } else { &text }),
-            definition,
+            entry: PlacedText::new(if is_defined { name } else { &text }, 0, key.span),
+            definition: is_defined.then(|| DefinitionText::generated(name, &formula, 0, key.span)),
             period,
-            timeframe: period.map(|_| text),
+            column: text,
         })
     }
 
@@ -271,7 +251,7 @@ impl ModelOverSets<'_> {
 
 /// Returns the relation and column of a key in a set. `None` if the key is a dimension of the set.
 fn relation_of_key(set: &MetricSet, key: &str) -> Option<String> {
-    let (base, frame) = key.split_once('[').unwrap_or((key, ""));
+    let (base, frame) = split_timeframe(key).unwrap_or((key, ""));
     let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));
     if qualifier.is_empty() && set.position(column.trim()).is_some() {
         return None;

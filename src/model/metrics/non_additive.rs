@@ -7,7 +7,7 @@ use super::keys::SetKey;
 use super::request::ModelOverSets;
 use super::rows::name_use;
 use super::spelled::SpelledText;
-use super::step_text::{DefinitionText, PlacedText, StepText};
+use super::step_text::{DefinitionText, KeptText, PlacedText, StepText};
 use crate::yaml::Node;
 use std::ops::Range;
 
@@ -80,8 +80,7 @@ impl ModelOverSets<'_> {
             name.qualifier.is_some() && self.resolve_in_set(id.0, &formula.name, name) == SetName::Column
         };
         let flat = names.filter(is_column).map(|name| {
-            let mut text = SpelledText::default();
-            text.write(&flat_name(name), file, formula.file_span(&name.range));
+            let text = SpelledText::generated(&flat_name(name), file, formula.file_span(&name.range));
             (name.range.clone(), text)
         });
         flat.collect()
@@ -97,17 +96,8 @@ impl ModelOverSets<'_> {
         grouped: StepText,
     ) -> [StepText; 2] {
         let file = set as u16 + 1;
-        let columns: Vec<String> = grouped
-            .definitions
-            .iter()
-            .map(|definition| definition.name.clone())
-            .collect();
         let place = self.span;
-        let generated = |text: &str| PlacedText {
-            text: text.to_owned(),
-            file,
-            span: place,
-        };
+        let generated = |text: &String| PlacedText::new(text, file, place);
         let mut rows = StepText {
             name: self.free_step_name(&format!(
                 "{}_with_{}_{}",
@@ -129,8 +119,9 @@ impl ModelOverSets<'_> {
             match &name.qualifier {
                 None => kept.push(flat),
                 Some(qualifier) => {
+                    let column = format!("{qualifier}.{}", name.name);
                     rows.definitions
-                        .push(definition(&flat, &format!("{qualifier}.{}", name.name), file, place));
+                        .push(DefinitionText::generated(flat, &column, file, place));
                 }
             }
         };
@@ -150,7 +141,7 @@ impl ModelOverSets<'_> {
             let name = crate::plan::key_name(&key.entry.text);
             if key.definition.is_none() && key.entry.text != name {
                 rows.definitions
-                    .push(definition(&name, &key.entry.text, 0, key.entry.span));
+                    .push(DefinitionText::generated(&name, &key.entry.text, 0, key.entry.span));
             } else if key.definition.is_none() && !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&name))
             {
                 flatten(&name_use(&name), &mut rows);
@@ -164,31 +155,22 @@ impl ModelOverSets<'_> {
             ("first", "MIN")
         };
         let found = format!("{first}_{over}");
+        let formula = format!("{function}({over}:{over})");
         rows.definitions
-            .push(definition(&found, &format!("{function}({over}:{over})"), file, place));
-        let per = rule.per.iter().map(|name| flat_name(&name_use(name)));
-        rows.partition_by = Some(
-            key_names
-                .iter()
-                .cloned()
-                .chain(per)
-                .map(|name| generated(&name))
-                .collect(),
-        );
-        rows.keep = Some(kept).filter(|kept| !kept.is_empty());
-        let mut filter = SpelledText::default();
-        filter.write(&format!("{over} = {found}"), file, place);
+            .push(DefinitionText::generated(&found, &formula, file, place));
+        let per: Vec<String> = rule.per.iter().map(|name| flat_name(&name_use(name))).collect();
+        rows.partition_by = Some(key_names.iter().chain(&per).map(generated).collect());
+        rows.keep = (!kept.is_empty()).then_some(KeptText::Columns(kept));
+        let filter = SpelledText::generated(&format!("{over} = {found}"), file, place);
         let names: Vec<String> = rows.definitions.iter().map(|it| it.name.to_lowercase()).collect();
         let step = StepText {
             name: grouped.name.clone(),
             filter: Some(filter),
-            group_by: key_names.iter().map(|name| generated(name)).collect(),
+            group_by: key_names.iter().map(generated).collect(),
             definitions: grouped
                 .definitions
                 .into_iter()
-                .zip(columns)
-                .filter(|(_, name)| !names.contains(&name.to_lowercase()))
-                .map(|(definition, _)| definition)
+                .filter(|definition| !names.contains(&definition.name.to_lowercase()))
                 .collect(),
             ..StepText::default()
         };
@@ -214,18 +196,5 @@ fn flat_name(name: &NameUse) -> String {
     match &name.qualifier {
         Some(qualifier) => format!("{qualifier}_{}", name.name),
         None => name.name.clone(),
-    }
-}
-
-fn definition(name: &str, formula: &str, file: u16, span: crate::span::Span) -> DefinitionText {
-    let mut text = SpelledText::default();
-    text.write(formula, file, span);
-    DefinitionText {
-        name: name.to_owned(),
-        formula: text,
-        description: None,
-        keys: Vec::new(),
-        file,
-        span,
     }
 }

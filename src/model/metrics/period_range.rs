@@ -1,7 +1,7 @@
 //! Periods that a model shows: `since` and `until`.
 
 use super::columns::ModelColumns;
-use super::keys::{ModelKeys, SetKey};
+use super::keys::{ModelKeys, SetKey, first_day};
 use super::request::ModelOverSets;
 use super::spelled::SpelledText;
 use crate::check;
@@ -72,7 +72,7 @@ impl ModelOverSets<'_> {
             && columns.all.iter().any(|column| column.windows.is_some())
     }
 
-    /// Returns the conditions on the rows of a set, and reports bounds that the set cannot apply.
+    /// Returns the conditions on the rows of a set. A bound that the set cannot apply is left out.
     pub fn period_filters(
         &self,
         set: usize,
@@ -80,27 +80,19 @@ impl ModelOverSets<'_> {
         time: Option<usize>,
         with_since: bool,
     ) -> Vec<SpelledText> {
-        let timeframe = time
-            .and_then(|time| keys.get(time))
-            .and_then(|key| key.timeframe.as_deref());
+        let key = time.and_then(|time| keys.get(time));
+        let key = key.and_then(|key| Some((&key.column, key.timeframe()?)));
         let mut filters = Vec::new();
-        for (key, operator) in [("since", ">="), ("until", "<=")] {
-            let Some(bound) = self.bound(key).filter(|_| key == "until" || with_since) else {
+        for (name, operator) in [("since", ">="), ("until", "<=")] {
+            let Some(bound) = self.bound(name).filter(|_| name == "until" || with_since) else {
                 continue;
             };
-            let condition = match (timeframe, &self.sets[set].time) {
-                (Some(timeframe), _) => {
-                    let frame = timeframe
-                        .split_once('[')
-                        .map_or("", |(_, frame)| frame.trim_end_matches(']'));
-                    format!("{timeframe} {operator} {}", bound.period(frame))
-                }
+            let condition = match (key, &self.sets[set].time) {
+                (Some((column, frame)), _) => format!("{column} {operator} {}", bound.period(frame)),
                 (None, Some(time)) => format!("{}[day] {operator} {}", time.column, bound.formula),
                 (None, None) => continue,
             };
-            let mut filter = SpelledText::default();
-            filter.write(&condition, 0, bound.span);
-            filters.push(filter);
+            filters.push(SpelledText::generated(&condition, 0, bound.span));
         }
         filters
     }
@@ -109,18 +101,10 @@ impl ModelOverSets<'_> {
     pub fn since_filter(&self, keys: &ModelKeys) -> Option<SpelledText> {
         let bound = self.bound("since")?;
         let time = keys.time?;
-        let timeframe = keys.of_sets.iter().find_map(|keys| keys.get(time)?.timeframe.clone())?;
-        let frame = timeframe
-            .split_once('[')
-            .map_or("", |(_, frame)| frame.trim_end_matches(']'))
-            .to_owned();
-        let period = match (frame.as_str(), keys.fiscal_offset) {
-            ("fiscal_year", Some(offset)) => format!("DATE({}, {}, 1)", bound.period(&frame), offset + 1),
-            _ => bound.period(&frame),
-        };
-        let mut filter = SpelledText::default();
-        filter.write(&format!("{} >= {period}", keys.names[time]), 0, bound.span);
-        Some(filter)
+        let frame = keys.of_sets.iter().find_map(|keys| keys.get(time)?.timeframe())?;
+        let period = first_day(&bound.period(frame), frame, keys.fiscal_offset);
+        let condition = format!("{} >= {period}", keys.names[time]);
+        Some(SpelledText::generated(&condition, 0, bound.span))
     }
 
     /// Reports bounds that no set can apply, and texts that are no dates.

@@ -118,10 +118,8 @@ pub fn read_model<'y>(
         );
     }
     let (definitions, mut found) = analyze(compiler, &step, source, &[], true);
-    let broken = found
-        .iter()
-        .any(|d| d.is_error() && (d.code().starts_with("F01") || d.code().starts_with("F02")));
-    found.retain(|d| d.is_error() && (d.code().starts_with("F01") || d.code().starts_with("F02")));
+    found.retain(|fault| fault.is_error() && fault.is_syntax());
+    let broken = !found.is_empty();
     faults.append(&mut found);
     let mut model = ModelOverSets {
         root,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetName;
-use super::keys::{SetKey, relation_name};
+use super::keys::{SetKey, relation_name, split_timeframe};
 use super::request::ModelOverSets;
 use super::set::MetricSet;
 use super::spelled::SpelledText;
@@ -48,12 +48,7 @@ impl ModelOverSets<'_> {
             self.note_name(set, "", &name_use(&time.column), &mut used);
         }
         for key in keys {
-            let text = key
-                .definition
-                .as_ref()
-                .map_or(&*key.entry.text, |definition| &*definition.formula.text);
-            let text = text.strip_prefix("DATE(").unwrap_or(text);
-            let base = text.split('[').next().unwrap_or_default().trim();
+            let base = split_timeframe(&key.column).map_or(key.column.trim(), |(name, _)| name);
             self.note_name(set, "", &name_use(base), &mut used);
         }
         self.close_dimensions(set, &mut used);
@@ -61,14 +56,7 @@ impl ModelOverSets<'_> {
         let from = from.and_then(|node| Some((node, node.text()?)));
         let dimensions = used.dimensions.iter().map(|place| {
             let formula = &of.definitions[*place];
-            DefinitionText {
-                name: formula.name.clone(),
-                formula: formula.spell(file, &[]),
-                description: None,
-                keys: Vec::new(),
-                file,
-                span: formula.span,
-            }
+            DefinitionText::new(&formula.name, formula.spell(file, &[]), file, formula.span)
         });
         let definitions = keys
             .iter()
@@ -76,14 +64,10 @@ impl ModelOverSets<'_> {
             .chain(dimensions)
             .chain(columns);
         StepText {
-            from: from.map(|(node, text)| PlacedText {
-                text: text.to_owned(),
-                file,
-                span: node.span,
-            }),
+            from: from.map(|(node, text)| PlacedText::new(text, file, node.span)),
             joins: used_joins(compiler, of, self.kind, &used)
                 .into_iter()
-                .map(|join| join_text(join, file))
+                .map(|join| PlacedText::new(node_text(join), file, join.span))
                 .collect(),
             filter: self.filter_text(set, keys, bounds),
             group_by: keys.iter().map(|key| key.entry.clone()).collect(),
@@ -148,8 +132,7 @@ impl ModelOverSets<'_> {
                     .iter()
                     .position(|key| name.qualifier.is_none() && key.text.eq_ignore_ascii_case(&name.name));
                 if let Some(key) = key.and_then(|place| keys.get(place)) {
-                    let mut text = SpelledText::default();
-                    text.write(&key.entry.text, 0, filter.file_span(&name.range));
+                    let text = SpelledText::generated(&key.entry.text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
                 }
             }
@@ -238,12 +221,4 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
         .zip(is_needed)
         .filter_map(|(join, needed)| needed.then_some(join))
         .collect()
-}
-
-fn join_text(join: &Node, file: u16) -> PlacedText {
-    PlacedText {
-        text: node_text(join),
-        file,
-        span: join.span,
-    }
 }

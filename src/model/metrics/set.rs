@@ -49,6 +49,17 @@ impl MetricSet {
         self.definitions.iter().position(named)
     }
 
+    /// Adds the filter and the definitions of analyzed formulas.
+    pub fn add_formulas(&mut self, formulas: Vec<MetricFormula>) {
+        for formula in formulas {
+            match formula.role {
+                DefinitionRole::Where => self.filter = Some(formula),
+                DefinitionRole::Definitions if !formula.name.is_empty() => self.definitions.push(formula),
+                _ => {}
+            }
+        }
+    }
+
     /// Returns the metrics: the definitions that are aggregates or windows.
     pub fn metrics(&self) -> impl Iterator<Item = &MetricFormula> {
         self.definitions.iter().filter(|formula| self.is_metric(formula))
@@ -123,10 +134,7 @@ pub fn read_set(
     }
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
     let (formulas, found) = analyze(compiler, &step, text, &[], true);
-    faults.extend(found.into_iter().filter(|fault| {
-        let code = fault.code();
-        fault.is_error() && (code.starts_with("F01") || code.starts_with("F02"))
-    }));
+    faults.extend(found.into_iter().filter(|fault| fault.is_error() && fault.is_syntax()));
     let Some(name) = name else { return (None, faults) };
     if !is_plain_name(name.text) {
         let message = format!(
@@ -150,13 +158,7 @@ pub fn read_set(
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
     };
-    for formula in formulas {
-        match formula.role {
-            DefinitionRole::Where => set.filter = Some(formula),
-            DefinitionRole::Definitions if !formula.name.is_empty() => set.definitions.push(formula),
-            _ => {}
-        }
-    }
+    set.add_formulas(formulas);
     for (column, keys) in root.get("columns").and_then(Node::pairs).unwrap_or_default() {
         let Some(name) = column.text() else { continue };
         if set.position(name).is_none() {

@@ -19,6 +19,13 @@ pub struct SpelledText {
 }
 
 impl SpelledText {
+    /// Creates a generated text. Each of its bytes originates from the whole of `span`.
+    pub fn generated(text: &str, file: u16, span: Span) -> Self {
+        let mut generated = Self::default();
+        generated.write(text, file, span);
+        generated
+    }
+
     /// Appends a generated text. Each of its bytes originates from the whole of `span`.
     pub fn write(&mut self, text: &str, file: u16, span: Span) {
         self.text.push_str(text);

@@ -6,8 +6,7 @@ use super::keys::ModelKeys;
 use super::request::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
 use super::spelled::SpelledText;
-use super::step_text::{DefinitionText, PlacedText, StepText};
-use crate::yaml::Node;
+use super::step_text::{DefinitionText, KeptText, PlacedText, StepText};
 
 /// Columns and windows of one step.
 #[derive(Clone, Debug, Default)]
@@ -93,11 +92,8 @@ impl<'m> StepWriter<'m> {
                     let (replaced, uses) = builder.spelled_names(None, formula);
                     read_by.push(uses.iter().map(|used| used.column).collect());
                     let direction = if formula.descending { " desc" } else { "" };
-                    PlacedText {
-                        text: format!("{}{direction}", formula.spell(0, &replaced).text),
-                        file: 0,
-                        span: formula.span,
-                    }
+                    let text = format!("{}{direction}", formula.spell(0, &replaced).text);
+                    PlacedText::new(text, 0, formula.span)
                 };
                 formulas.iter().map(entry).collect::<Vec<PlacedText>>()
             })
@@ -140,7 +136,7 @@ impl<'m> StepWriter<'m> {
         let mut steps = vec![base];
         for (place, stage) in stages.iter().enumerate().skip(1) {
             let mut step = StepText {
-                keep: Some(vec!["*".to_owned()]),
+                keep: Some(KeptText::All),
                 ..StepText::default()
             };
             step.definitions.extend(
@@ -220,11 +216,7 @@ impl<'m> StepWriter<'m> {
     }
 
     fn generated(&self, name: &str) -> PlacedText {
-        PlacedText {
-            text: name.to_owned(),
-            file: 0,
-            span: self.model.span,
-        }
+        PlacedText::new(name, 0, self.model.span)
     }
 
     /// Makes the last step return the model's columns in their order, sorted as the model says.
@@ -266,7 +258,7 @@ impl<'m> StepWriter<'m> {
         let filter = conjunction(filters, self.model.span);
         if has_hidden || !is_ordered || orders_late || filter.is_some() {
             steps.push(StepText {
-                keep: Some(self.kept(&outputs)),
+                keep: Some(KeptText::Columns(self.kept(&outputs))),
                 filter,
                 order_by: order,
                 ..StepText::default()
@@ -281,12 +273,11 @@ impl<'m> StepWriter<'m> {
                 // A column of an earlier step after a new one is written as `name = name`, so that it keeps its place.
                 let kept = outputs.iter().position(in_last).unwrap_or(outputs.len());
                 let (before, after) = outputs.split_at(kept);
-                step.keep = Some(self.kept(before));
+                step.keep = Some(KeptText::Columns(self.kept(before)));
                 let definition = |column: &usize| {
                     let mut text = self.columns.all[*column].text.clone();
                     if !in_last(column) {
-                        text.formula = SpelledText::default();
-                        text.formula.write(&reference_text(&text.name), 0, self.model.span);
+                        text.formula = SpelledText::generated(&reference_text(&text.name), 0, self.model.span);
                     }
                     text
                 };
@@ -296,7 +287,7 @@ impl<'m> StepWriter<'m> {
         if let Some(step) = steps.last_mut() {
             let limit = self.model.step.get("limit").and_then(|node| Some((node, node.text()?)));
             step.copied
-                .extend(limit.map(|(node, text)| ("limit".to_owned(), placed(node, text))));
+                .extend(limit.map(|(node, text)| ("limit".to_owned(), PlacedText::new(text, 0, node.span))));
         }
     }
 
@@ -306,21 +297,9 @@ impl<'m> StepWriter<'m> {
     }
 }
 
-fn placed(node: &Node, text: &str) -> PlacedText {
-    PlacedText {
-        text: text.to_owned(),
-        file: 0,
-        span: node.span,
-    }
-}
-
 /// Returns the step that puts the aggregates of several sets together by key.
 pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String]) -> StepText {
-    let entry = |(name, key): (&String, &ModelKey)| PlacedText {
-        text: name.clone(),
-        file: 0,
-        span: key.span,
-    };
+    let entry = |(name, key): (&String, &ModelKey)| PlacedText::new(name, 0, key.span);
     StepText {
         union: names.to_vec(),
         group_by: keys.names.iter().zip(&model.keys).map(entry).collect(),

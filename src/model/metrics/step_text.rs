@@ -13,6 +13,16 @@ pub struct PlacedText {
     pub span: Span,
 }
 
+impl PlacedText {
+    pub fn new(text: impl Into<String>, file: u16, span: Span) -> Self {
+        Self {
+            text: text.into(),
+            file,
+            span,
+        }
+    }
+}
+
 /// Definition of a step.
 #[derive(Clone, Debug)]
 pub struct DefinitionText {
@@ -24,6 +34,25 @@ pub struct DefinitionText {
     pub span: Span,
 }
 
+impl DefinitionText {
+    /// Creates a definition without a description and dbt keys.
+    pub fn new(name: impl Into<String>, formula: SpelledText, file: u16, span: Span) -> Self {
+        Self {
+            name: name.into(),
+            formula,
+            description: None,
+            keys: Vec::new(),
+            file,
+            span,
+        }
+    }
+
+    /// Creates a definition whose formula is generated.
+    pub fn generated(name: impl Into<String>, formula: &str, file: u16, span: Span) -> Self {
+        Self::new(name, SpelledText::generated(formula, file, span), file, span)
+    }
+}
+
 /// Series of periods between two columns of the previous step.
 #[derive(Clone, Debug)]
 pub struct SeriesText {
@@ -32,6 +61,13 @@ pub struct SeriesText {
     pub unit: String,
     pub first: String,
     pub last: String,
+}
+
+/// Columns of the previous step that a step keeps.
+#[derive(Clone, Debug)]
+pub enum KeptText {
+    All,
+    Columns(Vec<String>),
 }
 
 /// Step of an expanded spec.
@@ -51,7 +87,7 @@ pub struct StepText {
     pub partition_by: Option<Vec<PlacedText>>,
     pub having: Option<SpelledText>,
     /// Columns to keep. `None` for a grouped step.
-    pub keep: Option<Vec<String>>,
+    pub keep: Option<KeptText>,
     /// Further keys, which are copied from the model.
     pub copied: Vec<(String, PlacedText)>,
     pub definitions: Vec<DefinitionText>,
@@ -97,8 +133,8 @@ impl StepText {
         }
         writer.formula("where", self.filter.as_ref());
         match &self.keep {
-            Some(all) if all.len() == 1 && all[0] == "*" => writer.generated("keep", "all"),
-            Some(names) => writer.names("keep", names),
+            Some(KeptText::All) => writer.generated("keep", "all"),
+            Some(KeptText::Columns(names)) => writer.names("keep", names),
             None => {}
         }
         writer.list("group_by", &self.group_by);
@@ -173,10 +209,7 @@ impl KeyWriter<'_> {
         self.key(key);
         for (place, entry) in entries.iter().enumerate() {
             self.text(if place == 0 { "[" } else { ", " });
-            self.placed(&PlacedText {
-                text: yaml::flow_text(&entry.text),
-                ..entry.clone()
-            });
+            self.out.write(&yaml::flow_text(&entry.text), entry.file, entry.span);
         }
         self.text("]");
     }

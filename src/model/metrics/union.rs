@@ -24,22 +24,20 @@ impl SpecCompilation<'_> {
         let steps = step.union.as_slice();
         let dialect = self.compiler.options.dialect;
         // The rows of one step need no union.
+        let relation_of = |step: &str| self.facts.get(self.spec.step_named(step)?)?.relation.clone();
         if let [step] = steps {
-            let named = |of: &Step<'_>| of.name.is_some_and(|name| name.text == step.text);
-            let place = self.spec.steps.iter().position(named);
-            let relation = place.and_then(|place| self.facts.get(place)?.relation.clone());
-            return relation.map_or_else(
+            return relation_of(step.text).map_or_else(
                 || Relation::unknown(step.text),
                 |relation| relation.with_name(step.text.to_owned()),
             );
         }
+        let same = |known: &&(Vec<String>, Relation)| known.0.iter().eq(steps.iter().map(|step| step.text));
+        if let Some((_, known)) = self.unions.iter().find(same) {
+            return known.clone();
+        }
         let relations: Vec<(String, Relation)> = steps
             .iter()
-            .filter_map(|step| {
-                let named = |of: &crate::load::Step<'_>| of.name.is_some_and(|name| name.text == step.text);
-                let place = self.spec.steps.iter().position(named)?;
-                Some((step.text.to_owned(), self.facts.get(place)?.relation.clone()?))
-            })
+            .filter_map(|step| Some((step.text.to_owned(), relation_of(step.text)?)))
             .collect();
         let columns = united_columns(step, &relations, faults);
         let tree = &mut memory.emit.tree;
@@ -73,16 +71,9 @@ impl SpecCompilation<'_> {
         });
         let mut body = members.next().unwrap_or_default();
         body.unions = members.collect();
-        let same = |known: &&(Vec<String>, Relation)| known.0.iter().eq(steps.iter().map(|step| step.text));
-        if let Some((_, known)) = self.unions.iter().find(same) {
-            return known.clone();
-        }
-        let members = self.spec.steps.iter().filter(|of| {
-            of.name
-                .is_some_and(|name| steps.iter().any(|step| step.text == name.text))
-        });
-        let mut members = members;
-        let series = members.find_map(|step| step.series);
+        let series = steps
+            .iter()
+            .find_map(|step| self.spec.steps[self.spec.step_named(step.text)?].series);
         let name = series.map_or_else(
             || "metrics_by_set".to_owned(),
             |series| format!("with_missing_{}s", series.unit),

@@ -166,6 +166,13 @@ impl Diagnostic {
         self.severity() == Severity::Error
     }
 
+    /// Returns `true` if the diagnostic is about the spelling or the syntax of a formula, so that the formula has no
+    /// meaning.
+    #[must_use]
+    pub fn is_syntax(&self) -> bool {
+        self.code().starts_with("F01") || self.code().starts_with("F02")
+    }
+
     /// Returns the message, which is understandable without its context.
     #[must_use]
     pub fn message(&self) -> &str {
