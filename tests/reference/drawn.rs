@@ -147,6 +147,7 @@ pub fn run<C: Drawn>() {
         };
         let mut batch = Batch::default();
         let mut place: Vec<(usize, usize)> = Vec::new();
+        let mut unsupported = 0;
         for (at, case) in cases.iter().enumerate().filter(|(_, case)| case.is_asked(*dialect)) {
             if place.len() as u64 == share {
                 break;
@@ -154,11 +155,16 @@ pub fn run<C: Drawn>() {
             match query(case, *dialect) {
                 Ok(query) => place.push((at, batch.add(&query, &case.tables()))),
                 Err(fault) if moves_within_a_period(&fault) => {}
+                Err(fault) if is_unsupported(&fault) => unsupported += 1,
                 Err(fault) => refused
                     .entry(format!("{} {fault}", dialect.name()))
                     .or_default()
                     .push(case.seed()),
             }
+        }
+        if unsupported > 0 {
+            let dialect = dialect.name();
+            say(&format!("{} {dialect}: {unsupported} have no SQL in the dialect (F0501)", C::SUITE));
         }
         batches.push((*dialect, batch));
         places.push(place);
@@ -233,6 +239,11 @@ fn moves_within_a_period(fault: &str) -> bool {
     fault
         .split("; ")
         .all(|fault| fault.starts_with("F0430 ") && fault.contains(" has only one value per "))
+}
+
+/// Returns `true` if every error says that the dialect has no SQL for a formula.
+fn is_unsupported(fault: &str) -> bool {
+    fault.split("; ").all(|fault| fault.starts_with("F0501 "))
 }
 
 /// Returns the smallest case that still fails, with its query and its error.
