@@ -46,6 +46,9 @@ pub use formulac_dbt::artifacts;
 pub use formulac_decompile as decompile;
 #[cfg(feature = "drafts")]
 pub use formulac_draft::{Draft, draft_examples};
+#[cfg(feature = "drafts")]
+#[doc(hidden)]
+pub use formulac_draft::{DraftedRows, DraftedValue, GivenRows};
 #[doc(inline)]
 pub use formulac_grammar as parse;
 #[cfg(feature = "cli")]

@@ -104,6 +104,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Release(args) => commands::release::run(session, args),
         Command::Preview(args) => commands::preview::run(session, args),
         Command::Verify(args) => commands::verify::run(session, args),
+        Command::Prove(args) => commands::prove::run(session, args),
         Command::Check(args) => commands::check::run(session, args),
         Command::Explain(args) => commands::explain::run(session, args),
         Command::Functions(args) => commands::functions::run(session, args),

@@ -22,6 +22,8 @@ enum RequiredRight {
     One(Right),
     /// The right to change the chosen environment.
     OfEnvironment,
+    /// The right to test; in a protected environment, the right of an admin.
+    ProofInEnvironment,
 }
 
 fn required_right(command: &Command) -> RequiredRight {
@@ -55,6 +57,7 @@ fn required_right(command: &Command) -> RequiredRight {
         Command::Resolve(_) | Command::Adopt(_) => RequiredRight::One(Right::Develop),
         Command::Push(_) | Command::Rollback(_) => RequiredRight::OfEnvironment,
         Command::Verify(_) => RequiredRight::One(Right::Test),
+        Command::Prove(_) => RequiredRight::ProofInEnvironment,
         Command::Release(_) => RequiredRight::One(Right::Deploy),
         Command::Authorize(args) => unless(args.codeowners.is_none(), Right::Settings),
         Command::Change(args) => match &args.command {
@@ -95,6 +98,16 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
                 },
                 changed,
             )
+        }
+        RequiredRight::ProofInEnvironment => {
+            let environment = environment::selected_environment(&session.global, &place.project)?;
+            let protected = environment.filter(|environment| environment.protected);
+            let right = if protected.is_some() {
+                Right::Settings
+            } else {
+                Right::Test
+            };
+            (right, protected)
         }
         RequiredRight::One(right) => (right, None),
         RequiredRight::Nothing => return Ok(()),

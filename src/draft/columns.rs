@@ -20,6 +20,7 @@ pub struct ColumnSlot {
     pub name: String,
     /// Name of the column as written for dbt.
     pub written: String,
+    pub ty: Type,
     /// Whether the rows should have different values in this column if possible. With equal values, a wrong formula
     /// might give the right result.
     pub is_varied: bool,
@@ -264,6 +265,7 @@ fn column_slot(
     Ok(ColumnSlot {
         name,
         written: column.name().to_owned(),
+        ty: column.ty(),
         is_varied,
         is_key,
         is_part_of_key,

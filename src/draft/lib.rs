@@ -43,6 +43,7 @@ use formulac_model as model;
 use formulac_model::Compiler;
 
 use crate::interpret::calendar::day_number;
+use crate::interpret::value::Value;
 use crate::model::interpreter_input::{CurrentDate, current_date, interpret_spec};
 
 /// Drafted examples for a spec. The user reviews them and adds them to the spec.
@@ -59,11 +60,54 @@ use crate::model::interpreter_input::{CurrentDate, current_date, interpret_spec}
 /// assert!(draft.text().starts_with("examples:\n  - name: drafted\n"));
 /// assert!(draft.text().contains("status: open"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     text: String,
     appends: bool,
-    count: usize,
+    examples: Vec<DraftedRows>,
+}
+
+/// Rows of a drafted example.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq)]
+pub struct DraftedRows {
+    pub given: Vec<GivenRows>,
+    /// Columns with expected values.
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<DraftedValue>>,
+}
+
+/// Rows of a relation that a spec reads.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq)]
+pub struct GivenRows {
+    /// Name of the relation in dbt, such as `ref('orders')`.
+    pub input: String,
+    pub columns: Vec<(String, Type)>,
+    pub rows: Vec<Vec<DraftedValue>>,
+}
+
+/// A value of a drafted row. Dates and times are ISO text.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq)]
+pub enum DraftedValue {
+    Null,
+    Boolean(bool),
+    Number(f64),
+    Text(String),
+}
+
+impl From<&Value> for DraftedValue {
+    fn from(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Boolean(*value),
+            Value::Int(value) => Self::Number(*value as f64),
+            Value::Number(value) => Self::Number(*value),
+            Value::Decimal(value) => Self::Number(value.to_f64()),
+            Value::Text(_) | Value::Date(_) | Value::Time(_) => Self::Text(value.text()),
+        }
+    }
 }
 
 impl Draft {
@@ -83,7 +127,13 @@ impl Draft {
     /// Returns the number of examples.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.count
+        self.examples.len()
+    }
+
+    /// Returns the rows of the examples.
+    #[doc(hidden)]
+    pub fn examples(&self) -> &[DraftedRows] {
+        &self.examples
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::certain_rows::DraftedExample;
 use super::coverage::missed_outcomes;
 use super::mutation_score::MutationScorer;
-use super::{Draft, rows::RelationRows};
+use super::{Draft, DraftedRows, GivenRows, rows::RelationRows};
 use crate::interpret::expr::ReferenceExpr;
 use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
@@ -75,7 +75,26 @@ pub fn write_draft(
     Draft {
         text,
         appends: !main.has_examples,
-        count: examples.len(),
+        examples: examples
+            .iter()
+            .map(|example| drafted_rows(judge, main, example))
+            .collect(),
+    }
+}
+
+fn drafted_rows(judge: &MutationScorer<'_>, main: &Interpreted, example: &DraftedExample) -> DraftedRows {
+    let values = |rows: &[Vec<Value>]| rows.iter().map(|row| row.iter().map(Into::into).collect()).collect();
+    let relations = main.relations.iter().zip(judge.slots).zip(&example.data);
+    DraftedRows {
+        given: relations
+            .map(|((given, slots), rows)| GivenRows {
+                input: given.input.clone(),
+                columns: slots.iter().map(|slot| (slot.written.clone(), slot.ty)).collect(),
+                rows: values(rows),
+            })
+            .collect(),
+        columns: example.columns.iter().map(|name| column_text(judge, name)).collect(),
+        rows: values(&example.rows),
     }
 }
 

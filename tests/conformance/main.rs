@@ -28,6 +28,7 @@ mod hostile_text;
 mod join_tests;
 mod matrix;
 mod model_cases;
+mod prove_cases;
 mod reference;
 mod report;
 mod rule_pass;
@@ -68,6 +69,11 @@ fn docs_matrix() {
 #[test]
 fn docs_diagnostics() {
     codes_page::run();
+}
+
+#[test]
+fn docs_prove_cases() {
+    prove_cases::run();
 }
 
 #[test]

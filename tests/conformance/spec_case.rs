@@ -36,8 +36,8 @@ pub struct SpecCase {
 /// The expected rows. The keys of the first row are the columns, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
-    columns: Vec<String>,
-    rows: Vec<Vec<Json>>,
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Json>>,
 }
 
 impl Output {

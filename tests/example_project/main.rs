@@ -18,6 +18,7 @@ mod page;
 mod passed_on;
 mod project;
 mod proofs;
+mod prove;
 mod semantic;
 mod served;
 mod shell;

@@ -32,8 +32,8 @@ def rows(folder):
         for line in sys.stdin:
             query = json.loads(line)
             cursor = connection.execute(query["sql"].encode())
-            columns = [column.name for column in cursor.description]
-            values = [[plain(value) for value in row] for row in cursor.fetchall()]
+            columns = [column.name for column in cursor.description or []]
+            values = [[plain(value) for value in row] for row in cursor.fetchall()] if columns else []
             print(json.dumps({"id": query["id"], "columns": columns, "rows": values}, ensure_ascii=False))
 
 

@@ -164,7 +164,10 @@ pub fn run<C: Drawn>() {
         }
         if unsupported > 0 {
             let dialect = dialect.name();
-            say(&format!("{} {dialect}: {unsupported} have no SQL in the dialect (F0501)", C::SUITE));
+            say(&format!(
+                "{} {dialect}: {unsupported} have no SQL in the dialect (F0501)",
+                C::SUITE
+            ));
         }
         batches.push((*dialect, batch));
         places.push(place);

@@ -98,6 +98,38 @@ pub struct VerifyArgs {
     pub markdown: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = "The cases are those that formulac is tested with: each function and form, with NULLs and edge cases, and the project's models on rows that are made up for them. The rows are in one table `formulac_prove_…` in the environment's schema, which is dropped at the end; the next run drops what a killed run left. No data of yours is read. If the role may not make tables, each statement contains its rows.
+
+The report is written to .formulac/proofs/ and contains versions, session parameters and the cases that differ, but no names and no data of the project. `formulac functions NAME` then shows what is proven.
+
+Examples:
+  formulac prove --env dev
+
+  # Only two functions
+  formulac prove ROUND TEXT
+
+  # What would be sent, planned by the warehouse, but not run
+  formulac prove --dry-run"
+)]
+pub struct ProveArgs {
+    /// Functions to prove, such as ROUND; then no report is written [default: all, and the project's models]
+    #[arg(value_name = "FUNCTION")]
+    pub functions: Vec<String>,
+    #[command(flatten)]
+    pub dbt: DbtArgs,
+    /// Let the warehouse plan the statements without running them, and make no table
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Send the statements without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Accepts a non-negative number in SQL notation.
 fn parse_non_negative(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text.len() <= 30;

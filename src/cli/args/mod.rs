@@ -19,7 +19,7 @@ pub use compiling::{
     QueryArgs, SchemaArgs, SchemaFetchArgs, SchemaSubject,
 };
 pub use dbt::{DbtArgs, Selection};
-pub use engine::{EngineArgs, PreviewArgs, VerifyArgs};
+pub use engine::{EngineArgs, PreviewArgs, ProveArgs, VerifyArgs};
 pub use help::{command, parse};
 pub use impact::{FailOn, GraphFormat, ImpactArgs, LineageArgs};
 pub use settings::{ContextName, Settings, TargetOptions};
@@ -148,6 +148,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Compare built models with their formulas, row by row
     Verify(VerifyArgs),
+    /// Prove on the project's warehouse that formulas give the right values
+    Prove(ProveArgs),
     /// Show what is out of date or failing, and how to fix it
     Status(StatusArgs),
     /// Show what `push` would change, and the conflicts
@@ -215,6 +217,7 @@ impl Command {
             Self::Release(_) => "release",
             Self::Preview(_) => "preview",
             Self::Verify(_) => "verify",
+            Self::Prove(_) => "prove",
             Self::Check(_) => "check",
             Self::Explain(_) => "explain",
             Self::Functions(_) => "functions",

@@ -8,9 +8,11 @@ use formulac::{Compiler, Context, Dialect, Level, Type};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::FunctionsArgs;
+use crate::cli::commands::prove::report::{ProofCounts, ProofReport};
 use crate::cli::diagnostic_page::wrap_text;
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::session::{Session, to_reports};
+use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -26,11 +28,17 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
         },
         None => search_functions(args.search.as_deref()),
     };
+    // The catalogue is also shown outside of a project, and in a project with errors.
+    let place = Workspace::find_any(session).ok().flatten();
+    let reports = place
+        .map(|place| ProofReport::read_all(&place.root))
+        .unwrap_or_default();
     if args.json {
-        let functions: Vec<Value> = found.iter().map(|f| function_json(f, args.dialect)).collect();
+        let functions: Vec<Value> = found.iter().map(|f| function_json(f, args.dialect, &reports)).collect();
         session.print_json(&json!({"functions": functions}))?;
     } else if args.name.is_some() {
-        session.print_data(&found.iter().map(|f| format_entry(f, args.dialect)).collect::<String>())?;
+        let entries = found.iter().map(|f| format_entry(f, args.dialect, &reports));
+        session.print_data(&entries.collect::<String>())?;
     } else {
         session.print_data(&format_list(&found))?;
     }
@@ -93,7 +101,7 @@ fn format_list(functions: &[&Function]) -> String {
     out
 }
 
-fn format_entry(function: &Function, dialect: Option<Dialect>) -> String {
+fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofReport]) -> String {
     let mut out = format!("{}\n\n", function.signature());
     for line in wrap_text(function.summary, 80) {
         let _ = writeln!(out, "{line}");
@@ -152,6 +160,19 @@ fn format_entry(function: &Function, dialect: Option<Dialect>) -> String {
             .map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name()))
             .collect(),
     );
+    let here = proofs_here(function, dialect, reports).map(|(report, counts)| {
+        let open = match counts.total() - counts.proven {
+            0 => String::new(),
+            open => format!(", {open} not"),
+        };
+        let (day, _) = report.at.split_once('T').unwrap_or((&report.at, ""));
+        let (name, proven) = (&report.dialect, counts.proven);
+        format!(
+            "{name:<9}  {proven} proven{open}, in the environment {} on {day}",
+            report.environment
+        )
+    });
+    section("Proven here", here.collect());
     section(
         "Not verified",
         function.unverified.map_or(Vec::new(), |reason| wrap_text(reason, 78)),
@@ -172,7 +193,29 @@ fn format_entry(function: &Function, dialect: Option<Dialect>) -> String {
     out
 }
 
-fn function_json(function: &Function, dialect: Option<Dialect>) -> Value {
+/// Returns the reports of `formulac prove` in this project with cases of a function.
+fn proofs_here<'r>(
+    function: &Function,
+    dialect: Option<Dialect>,
+    reports: &'r [ProofReport],
+) -> impl Iterator<Item = (&'r ProofReport, ProofCounts)> {
+    let name = function.name;
+    reports
+        .iter()
+        .filter(move |report| dialect.is_none_or(|dialect| dialect.name() == report.dialect))
+        .filter_map(move |report| Some((report, *report.subjects.get(name)?)))
+}
+
+fn function_json(function: &Function, dialect: Option<Dialect>, reports: &[ProofReport]) -> Value {
+    let here: Vec<Value> = proofs_here(function, dialect, reports)
+        .map(|(report, counts)| {
+            json!({
+                "dialect": report.dialect, "environment": report.environment, "at": report.at,
+                "proven": counts.proven, "differs": counts.differs, "refused": counts.refused,
+                "not_proven": counts.not_proven,
+            })
+        })
+        .collect();
     let (call, level) = example_call(function);
     let sql: Map<String, Value> = example_sql(function, &call, level, dialect)
         .into_iter()
@@ -203,6 +246,7 @@ fn function_json(function: &Function, dialect: Option<Dialect>) -> Value {
         "notes": function.notes,
         "caution": function.caution,
         "source": function.source,
+        "proven_here": here,
         "call": call,
         "sql": sql,
         "shown_by_cases": shown,

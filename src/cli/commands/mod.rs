@@ -17,6 +17,7 @@ pub(super) mod lineage;
 pub(super) mod model;
 pub(super) mod preview;
 pub(super) mod promote;
+pub(super) mod prove;
 pub(super) mod pull;
 pub(super) mod pull_report;
 pub(super) mod query;

@@ -59,12 +59,13 @@ impl DbtRun {
 
 /// Calls `dbt show` in this environment. The call writes no artifacts, because the existing artifacts describe
 /// the last build.
-fn call_dbt_show(
+pub fn call_dbt_show(
     run: &DbtRun,
     deferred: Option<&Path>,
     limit: u64,
     sql: &str,
     what: &str,
+    variables: &[(String, &str)],
 ) -> Result<DbtCallResult, Failure> {
     let limit = limit.to_string();
     let words = ["--no-write-json", "show", "--output", "json", "--limit", &limit];
@@ -74,7 +75,7 @@ fn call_dbt_show(
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         call.command.arg("--defer").arg("--state").arg(folder);
     }
-    call.command.args(["--inline", sql]);
+    call.command.args(["--inline", sql]).envs(variables.iter().cloned());
     call.run(&run.waiting, &format!("asking dbt for {what}"))
 }
 
@@ -90,6 +91,7 @@ pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failu
         most,
         timed.as_deref().unwrap_or(asked.sql),
         asked.what,
+        &[],
     )?;
     let event = |name: &str| output.find_event(name);
     let preview = event("ShowNode").and_then(|data| data["preview"].as_str());
@@ -115,7 +117,7 @@ pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failu
 }
 
 /// Returns the engine's full name, which includes the version, and the version alone.
-fn engine_with_version(output: &DbtCallResult) -> (String, String) {
+pub fn engine_with_version(output: &DbtCallResult) -> (String, String) {
     let text = |event: &str, key: &str| {
         let text = output.find_event(event).and_then(|data| data[key].as_str());
         text.unwrap_or_default().trim_start_matches('=').to_owned()
@@ -176,6 +178,7 @@ fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<
         1,
         &formulac::dbt::answers_query(&queries),
         what,
+        &[],
     )?;
     let (engine, version) = engine_with_version(&output);
     let answer = |(told, asked): (Value, &EngineRequest<'_>)| {
@@ -243,6 +246,7 @@ pub fn look_up_relations(
         1,
         &formulac::dbt::relations_query(relations),
         "the columns of tables",
+        &[],
     )?;
     let told: Vec<RelationLookup> = output
         .messages()
@@ -323,7 +327,7 @@ fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<AnswerColumn> {
         .collect()
 }
 
-fn value_text(value: &Value) -> Option<String> {
+pub fn value_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),

@@ -7,6 +7,7 @@ mod decimals;
 mod duckdb;
 mod fault;
 mod postgres;
+mod statements;
 
 use formulac::dbt::RelationReference as Read;
 use formulac::{Column as Known, Dialect, Project, Schema};
@@ -21,12 +22,12 @@ use super::project as project_file;
 use super::session::Session;
 pub use answer::{Answer, AnswerColumn};
 use data::DataFile;
-use dbt::DbtRun;
-pub use dbt::RelationLookup;
+pub use dbt::{DbtRun, RelationLookup};
 pub use duckdb::PROGRAM as DUCKDB;
 use formulac::diag::suggest;
 pub use postgres::PROGRAM as PSQL;
 use postgres::Server;
+pub use statements::{Statement, StatementKind, StatementResult, run_statements};
 
 /// A query to run.
 #[derive(Clone, Copy, Debug)]

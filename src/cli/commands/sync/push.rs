@@ -369,7 +369,7 @@ pub fn confirm(yes: bool, question: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::new(
             Exit::Usage,
-            "no file is written: this needs a confirmation, but there is no terminal",
+            "nothing is done: this needs a confirmation, but there is no terminal",
         )
         .with_help("pass `--yes` to confirm"));
     }

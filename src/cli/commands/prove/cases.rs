@@ -1,0 +1,201 @@
+//! The conformance cases, compiled for a dialect.
+
+use std::collections::BTreeMap;
+
+use formulac::{Builder, Column, Compiler, Dialect, Relation, Schema, SpecText, Type};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Cases and their tables as JSON lines. A test writes this file from the project's conformance cases.
+const CASES: &str = include_str!("cases.jsonl");
+
+/// A table that cases read.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct CaseTable {
+    #[serde(rename = "table")]
+    pub name: String,
+    /// Columns with their types. `float!` is a column that is never NULL.
+    #[serde(rename = "types")]
+    columns: serde_json::Map<String, Value>,
+    #[serde(default)]
+    key: Vec<String>,
+    /// Columns whose names are quoted where the table is created.
+    #[serde(default)]
+    pub quoted: Vec<String>,
+    pub rows: Vec<Vec<Value>>,
+}
+
+impl CaseTable {
+    pub fn new(name: &str, columns: Vec<(String, Type)>, rows: Vec<Vec<Value>>) -> Self {
+        let column = |(name, ty): (String, Type)| (name, Value::from(ty.to_string()));
+        Self {
+            name: name.to_owned(),
+            columns: columns.into_iter().map(column).collect(),
+            key: Vec::new(),
+            quoted: Vec::new(),
+            rows,
+        }
+    }
+
+    /// Returns the names of the columns and their types.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, Type)> {
+        self.columns.iter().map(|(name, ty)| {
+            let ty = ty.as_str().unwrap_or_default().trim_end_matches('!');
+            (name.as_str(), ty.parse().unwrap_or_default())
+        })
+    }
+
+    fn relation(&self) -> Relation {
+        let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
+        self.columns().fold(relation, |relation, (name, ty)| {
+            let written = self.columns.get(name).and_then(Value::as_str).unwrap_or_default();
+            let quoted = self.quoted.iter().any(|quoted| quoted == name);
+            relation.with(Column::new(name, ty).nullable(!written.ends_with('!')).quoted(quoted))
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum CaseLevel {
+    Row,
+    Aggregate,
+}
+
+#[derive(Debug, Deserialize)]
+struct Case {
+    subject: String,
+    case: String,
+    formula: Option<String>,
+    level: Option<CaseLevel>,
+    #[serde(default)]
+    group_by: Vec<String>,
+    #[serde(default)]
+    order_by: Vec<String>,
+    spec: Option<String>,
+    #[serde(default)]
+    sets: Vec<String>,
+    /// Dialects for which the case exists. Empty for all dialects.
+    #[serde(default)]
+    only: Vec<String>,
+    #[serde(default)]
+    without: Vec<String>,
+    #[serde(default)]
+    untyped: bool,
+    #[serde(default)]
+    differs: BTreeMap<String, Vec<Vec<Value>>>,
+    rows: Vec<Vec<Value>>,
+    #[serde(default)]
+    unordered: bool,
+    tables: Vec<usize>,
+}
+
+/// Expected rows of a query.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Expected {
+    /// Why no rows are expected, so that the warehouse only has to run the query.
+    pub unknown: Option<String>,
+    pub rows: Vec<Vec<Value>>,
+    pub unordered: bool,
+    /// Positions of the columns that are compared. `None` for all columns.
+    pub columns: Option<Vec<usize>>,
+}
+
+/// A query with the tables that it reads and its expected rows.
+#[derive(Debug)]
+pub struct Proof {
+    /// Function, operator or topic of the case, or the model of the project.
+    pub subject: String,
+    pub case: String,
+    /// The formula or the spec.
+    pub source: String,
+    pub query: String,
+    pub tables: Vec<CaseTable>,
+    pub expected: Expected,
+}
+
+/// Returns the conformance cases of a dialect.
+pub fn conformance_proofs(dialect: Dialect) -> Vec<Proof> {
+    let (mut tables, mut proofs) = (Vec::new(), Vec::new());
+    for line in CASES.lines() {
+        if let Ok(table) = serde_json::from_str::<CaseTable>(line) {
+            tables.push(table);
+        } else if let Ok(case) = serde_json::from_str::<Case>(line) {
+            proofs.extend(case.proof(&tables, dialect));
+        }
+    }
+    proofs
+}
+
+impl Case {
+    /// Returns `None` if the dialect has no SQL for the case.
+    fn proof(self, all: &[CaseTable], dialect: Dialect) -> Option<Proof> {
+        let name = dialect.name().to_owned();
+        if self.without.contains(&name) || !(self.only.is_empty() || self.only.contains(&name)) {
+            return None;
+        }
+        let tables: Vec<CaseTable> = self.tables.iter().filter_map(|at| all.get(*at).cloned()).collect();
+        let query = match &self.formula {
+            Some(formula) => self.formula_query(formula, &tables, dialect)?,
+            None => self.spec_query(&tables, dialect)?,
+        };
+        Some(Proof {
+            query,
+            source: self.formula.or(self.spec).unwrap_or_default(),
+            expected: Expected {
+                rows: self.differs.get(&name).unwrap_or(&self.rows).clone(),
+                unordered: self.unordered,
+                ..Expected::default()
+            },
+            subject: self.subject,
+            case: self.case,
+            tables,
+        })
+    }
+
+    fn formula_query(&self, formula: &str, tables: &[CaseTable], dialect: Dialect) -> Option<String> {
+        let table = tables.first()?;
+        let schema = Schema::new().with(table.relation());
+        let mut builder = builder(dialect, tables).fiscal_month_offset(0);
+        builder = builder.schema(schema).from(table.name.as_str());
+        if !self.group_by.is_empty() {
+            builder = builder.group_by(self.group_by.iter().map(String::as_str));
+        }
+        if !self.order_by.is_empty() {
+            builder = builder.order_by(self.order_by.iter().map(String::as_str));
+        }
+        let compiled = builder.build().compile(formula);
+        let (sql, from) = (compiled.definitions().last()?.sql(), &table.name);
+        // Rows of a formula case are numbered.
+        let (numbers, _) = table.columns().next()?;
+        let keys = self.group_by.join(", ");
+        Some(match self.level? {
+            CaseLevel::Row => format!("select {sql} as answer from {from} order by {numbers}"),
+            CaseLevel::Aggregate if keys.is_empty() || !self.unordered => format!("select {sql} as answer from {from}"),
+            CaseLevel::Aggregate => format!("select {keys}, {sql} as answer from {from} group by {keys}"),
+        })
+    }
+
+    fn spec_query(&self, tables: &[CaseTable], dialect: Dialect) -> Option<String> {
+        let known: &[CaseTable] = if self.untyped { &[] } else { tables };
+        let schema = known
+            .iter()
+            .fold(Schema::new(), |schema, table| schema.with(table.relation()));
+        let compiler = builder(dialect, tables).schema(schema).build();
+        let sets: Vec<SpecText<'_>> = self.sets.iter().map(|text| SpecText { text, path: None }).collect();
+        let sets = compiler.compile_specs(&sets);
+        let compiled = compiler.with_models(&sets).compile_spec(self.spec.as_deref()?);
+        compiled.query().map(str::to_owned)
+    }
+}
+
+/// Returns a builder for a compiler. Instants are converted to dates in the time zone that the cases expect, because
+/// the session can have another.
+fn builder(dialect: Dialect, tables: &[CaseTable]) -> Builder {
+    let builder = Compiler::builder().dialect(dialect);
+    let is_instant = |(_, ty): (&str, Type)| ty == Type::Timestamptz;
+    match tables.iter().flat_map(CaseTable::columns).any(is_instant) {
+        true => builder.timezone("UTC"),
+        false => builder,
+    }
+}

@@ -1,0 +1,173 @@
+//! Compares the answers of the warehouse with the expected rows.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use serde_json::Value;
+
+use super::cases::{Expected, Proof};
+use crate::cli::engine::StatementResult;
+
+/// Largest difference between two equal numbers, relative or absolute.
+const TOLERANCE: f64 = 1e-9;
+
+/// Parts of messages that say that the role or the session may not run a statement. They say nothing about its SQL.
+const NOT_ALLOWED: [&str; 14] = [
+    "permission denied",
+    "insufficient privilege",
+    "access denied",
+    "not authorized",
+    "not authorised",
+    "must be owner",
+    "does not have permission",
+    "read-only",
+    "read only",
+    "quota",
+    "statement timeout",
+    "rate limit",
+    "resources exceeded",
+    "out of memory",
+];
+
+/// Result of a proof.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ProofVerdict {
+    Proven,
+    /// The warehouse returned other rows.
+    Differs(Value),
+    /// The warehouse does not accept the statement.
+    Refused(String),
+    /// The role may not run the statement, or it was not run at all.
+    NotProven(String),
+}
+
+/// Judges the answer to a proof's query. `None` means that the query was not sent.
+pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
+    match answer {
+        None => ProofVerdict::NotProven("it was not sent, because too many statements failed in a row".to_owned()),
+        Some(Err(message)) if is_not_allowed(message) => ProofVerdict::NotProven(first_lines(message)),
+        Some(Err(message)) => ProofVerdict::Refused(first_lines(message)),
+        Some(Ok(_)) if proof.expected.unknown.is_some() => ProofVerdict::NotProven(format!(
+            "the warehouse runs its SQL, but its values are not compared: {}",
+            proof.expected.unknown.as_deref().unwrap_or_default()
+        )),
+        Some(Ok(rows)) if has_rows(&proof.expected, rows) => ProofVerdict::Proven,
+        Some(Ok(rows)) => ProofVerdict::Differs(rows.iter().map(|row| Value::from(row.clone())).collect()),
+    }
+}
+
+/// Returns whether a message says that the role or the session may not do this.
+pub fn is_not_allowed(message: &str) -> bool {
+    let message = message.to_lowercase();
+    NOT_ALLOWED.iter().any(|part| message.contains(part))
+}
+
+/// Returns the part of a message that says what is wrong, without the compiled code that dbt adds.
+pub fn first_lines(message: &str) -> String {
+    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+    let own = lines.take_while(|line| !line.starts_with("compiled code at") && !line.starts_with("LINE "));
+    own.take(3).collect::<Vec<_>>().join(" ")
+}
+
+fn has_rows(expected: &Expected, rows: &[Vec<Option<String>>]) -> bool {
+    if expected.rows.len() != rows.len() {
+        return false;
+    }
+    let same = |wanted: &Vec<Value>, got: &Vec<Option<String>>| {
+        let got: Vec<Option<&str>> = match &expected.columns {
+            None => got.iter().map(Option::as_deref).collect(),
+            Some(columns) => columns
+                .iter()
+                .filter_map(|at| got.get(*at).map(Option::as_deref))
+                .collect(),
+        };
+        wanted.len() == got.len() && wanted.iter().zip(got).all(|(wanted, got)| is_same(wanted, got))
+    };
+    if !expected.unordered {
+        return expected.rows.iter().zip(rows).all(|(wanted, got)| same(wanted, got));
+    }
+    let mut left: Vec<&Vec<Option<String>>> = rows.iter().collect();
+    expected.rows.iter().all(|wanted| {
+        let found = left.iter().position(|got| same(wanted, got));
+        found.map(|at| left.swap_remove(at)).is_some()
+    })
+}
+
+/// Compares a value with the text that dbt prints for it.
+fn is_same(wanted: &Value, got: Option<&str>) -> bool {
+    let Some(got) = got else {
+        return wanted.is_null();
+    };
+    match wanted {
+        Value::Null => false,
+        Value::Bool(wanted) => got.eq_ignore_ascii_case(if *wanted { "true" } else { "false" }),
+        Value::Number(wanted) => match (wanted.as_f64(), got.parse::<f64>()) {
+            (Some(wanted), Ok(got)) => {
+                let scale = wanted.abs().max(got.abs()).max(1.0);
+                (wanted - got).abs() <= TOLERANCE * scale
+            }
+            _ => false,
+        },
+        Value::String(wanted) => wanted == got || is_same_moment(wanted, got),
+        Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+/// Compares two dates or times, which adapters print in several ways: with `T` or a space, with or without a time of
+/// midnight, a fraction or an offset.
+fn is_same_moment(wanted: &str, got: &str) -> bool {
+    match (instant(wanted), instant(got)) {
+        (Some(wanted), Some(got)) => wanted == got,
+        (None, None) => moment(wanted).is_some_and(|wanted| moment(got) == Some(wanted)),
+        _ => false,
+    }
+}
+
+fn instant(text: &str) -> Option<Timestamp> {
+    text.replacen(' ', "T", 1).parse().ok()
+}
+
+fn moment(text: &str) -> Option<DateTime> {
+    let starts_with_date = text.len() >= 10 && text.as_bytes().iter().take(4).all(u8::is_ascii_digit);
+    starts_with_date.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_not_allowed, is_same};
+    use serde_json::json;
+
+    #[test]
+    fn values_are_compared_by_their_meaning() {
+        for (wanted, got) in [
+            (json!(1), Some("1.0000000001")),
+            (json!(true), Some("True")),
+            (json!("2024-02-29"), Some("2024-02-29 00:00:00")),
+            (json!("2024-02-29 13:45:30.500000"), Some("2024-02-29T13:45:30.5")),
+            (json!("2024-02-29 22:30:00+00:00"), Some("2024-02-29 23:30:00+01:00")),
+            (json!(null), None),
+            (json!(""), Some("")),
+        ] {
+            assert!(is_same(&wanted, got), "{wanted} and {got:?}");
+        }
+        for (wanted, got) in [
+            (json!(1), Some("1.001")),
+            (json!(1), None),
+            (json!(null), Some("")),
+            (json!("a"), Some("A")),
+            (json!("2024"), Some("2024.0")),
+            (json!("2024-02-29"), Some("2024-03-01")),
+            (json!("1"), Some("01")),
+        ] {
+            assert!(!is_same(&wanted, got), "{wanted} and {got:?}");
+        }
+    }
+
+    #[test]
+    fn missing_permissions_are_known_by_their_messages() {
+        assert!(is_not_allowed("ERROR: permission denied for schema dev"));
+        assert!(is_not_allowed(
+            "SQL access control error: Insufficient privileges to operate on schema 'DEV'"
+        ));
+        assert!(!is_not_allowed("function nosuch(integer) does not exist"));
+    }
+}

@@ -1,0 +1,120 @@
+//! The project's own models as proofs, on rows that are made up for them. The expected rows come from the interpreter,
+//! which shares no code with the compiler.
+
+use formulac::{CompiledSpec, Compiler, Dialect, DraftedRows, DraftedValue, GivenRows, Relation, Type, draft_examples};
+use serde_json::Value;
+
+use super::cases::{CaseTable, Expected, Proof};
+
+/// A model without a proof, and the reason.
+pub type UnprovenModel = (String, String);
+
+/// Returns the proofs of a model: one for each drafted example.
+pub fn model_proofs(
+    compiler: &Compiler,
+    source: &str,
+    compiled: &CompiledSpec,
+    dialect: Dialect,
+) -> Result<Vec<Proof>, UnprovenModel> {
+    let name = compiled.name().unwrap_or_default().to_owned();
+    let unproven = |why: &str| Err((name.clone(), why.to_owned()));
+    let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else {
+        return unproven("the spec has errors");
+    };
+    if ["{{", "{%"].iter().any(|mark| query.contains(mark)) {
+        return unproven("its SQL depends on variables of dbt");
+    }
+    let draft = match draft_examples(compiler, source) {
+        Ok(draft) => draft,
+        Err(why) => return Ok(vec![proof_without_rows(source, query, &why, compiled, dialect)]),
+    };
+    let proof = |(number, example): (usize, &DraftedRows)| Proof {
+        subject: name.clone(),
+        case: format!("rows {}", number + 1),
+        source: source.to_owned(),
+        query: query.to_owned(),
+        tables: example
+            .given
+            .iter()
+            .map(|given| table(given, compiled, dialect))
+            .collect(),
+        expected: Expected {
+            rows: example.rows.iter().map(|row| row.iter().map(json).collect()).collect(),
+            unordered: true,
+            columns: Some(column_numbers(example, compiled)),
+            unknown: None,
+        },
+    };
+    Ok(draft.examples().iter().enumerate().map(proof).collect())
+}
+
+/// Returns a proof that only runs the query of a model, over tables without rows.
+fn proof_without_rows(source: &str, query: &str, why: &str, compiled: &CompiledSpec, dialect: Dialect) -> Proof {
+    let tables = compiled.reads().iter().map(|read| {
+        let is_known = |known: &&Relation| [read.name(), &read.display_name()].contains(&known.name());
+        let known = compiled.known_relations().iter().find(is_known);
+        let columns = known.into_iter().flat_map(Relation::columns);
+        let columns = columns.map(|column| (column.name().to_owned(), stored_type(column.ty(), [].iter())));
+        CaseTable::new(&read.relation_sql(dialect), columns.collect(), Vec::new())
+    });
+    Proof {
+        subject: compiled.name().unwrap_or_default().to_owned(),
+        case: "no rows".to_owned(),
+        source: source.to_owned(),
+        query: query.to_owned(),
+        tables: tables.collect(),
+        expected: Expected {
+            unknown: Some(why.to_owned()),
+            ..Expected::default()
+        },
+    }
+}
+
+/// Returns the positions of an example's columns in the model.
+fn column_numbers(example: &DraftedRows, compiled: &CompiledSpec) -> Vec<usize> {
+    let is = |name: &str| {
+        compiled
+            .columns()
+            .iter()
+            .position(|column| column.name().eq_ignore_ascii_case(name))
+    };
+    example.columns.iter().filter_map(|name| is(name)).collect()
+}
+
+/// Returns the table for a relation, with the name that the model's query uses.
+fn table(given: &GivenRows, compiled: &CompiledSpec, dialect: Dialect) -> CaseTable {
+    let relation = compiled
+        .reads()
+        .iter()
+        .find(|read| read.ref_call().as_ref() == Some(&given.input));
+    let name = relation.map_or_else(|| given.input.clone(), |relation| relation.relation_sql(dialect));
+    let columns = given.columns.iter().enumerate().map(|(at, (name, ty))| {
+        let values = given.rows.iter().filter_map(|row| row.get(at));
+        (name.clone(), stored_type(*ty, values))
+    });
+    let rows = given.rows.iter().map(|row| row.iter().map(json).collect()).collect();
+    CaseTable::new(&name, columns.collect(), rows)
+}
+
+/// Returns the type of a column, from its values if the schema does not tell it.
+fn stored_type<'v>(ty: Type, mut values: impl Iterator<Item = &'v DraftedValue>) -> Type {
+    match ty {
+        Type::Number => Type::Decimal,
+        Type::Unknown | Type::Other => match values.find(|value| **value != DraftedValue::Null) {
+            Some(DraftedValue::Number(_)) => Type::Decimal,
+            Some(DraftedValue::Boolean(_)) => Type::Boolean,
+            _ => Type::Text,
+        },
+        ty => ty,
+    }
+}
+
+fn json(value: &DraftedValue) -> Value {
+    match value {
+        DraftedValue::Null => Value::Null,
+        DraftedValue::Boolean(value) => (*value).into(),
+        DraftedValue::Number(value) if value.fract() == 0.0 && value.abs() < 1e15 => (*value as i64).into(),
+        DraftedValue::Number(value) => (*value).into(),
+        DraftedValue::Text(text) => text.as_str().into(),
+    }
+}

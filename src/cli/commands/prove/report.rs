@@ -1,0 +1,144 @@
+//! Report of a run of `formulac prove`. It contains no data, names or formulas of the project, so that it can be sent
+//! to others.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::cases::Proof;
+use super::judge::ProofVerdict;
+use crate::cli::source::read_text;
+
+/// Folder of the reports, relative to the project.
+pub const FOLDER: &str = ".formulac/proofs";
+
+/// Where the rows of the cases come from.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowSource {
+    /// From a table that the run made.
+    Table,
+    /// From literals in the query, because the role may not create tables.
+    Literals,
+}
+
+/// Counts of the verdicts on one function, operator or topic.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct ProofCounts {
+    pub proven: usize,
+    pub differs: usize,
+    pub refused: usize,
+    pub not_proven: usize,
+}
+
+impl ProofCounts {
+    pub fn add(&mut self, verdict: &ProofVerdict) {
+        *match verdict {
+            ProofVerdict::Proven => &mut self.proven,
+            ProofVerdict::Differs(_) => &mut self.differs,
+            ProofVerdict::Refused(_) => &mut self.refused,
+            ProofVerdict::NotProven(_) => &mut self.not_proven,
+        } += 1;
+    }
+
+    pub fn total(self) -> usize {
+        self.proven + self.differs + self.refused + self.not_proven
+    }
+}
+
+/// A case that is not proven.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ProofProblem {
+    pub subject: String,
+    pub case: String,
+    /// `differs`, `refused` or `not_proven`.
+    pub verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub got: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    pub source: String,
+    pub sql: String,
+}
+
+/// Result of a run.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ProofReport {
+    pub formulac: String,
+    pub dialect: String,
+    /// Versions of dbt and the adapter.
+    pub engine: String,
+    /// Version of the warehouse, as the warehouse reports it.
+    pub warehouse: String,
+    /// Name of the environment in the project.
+    pub environment: String,
+    pub at: String,
+    pub id: String,
+    pub rows_from: RowSource,
+    /// Session parameters that could change values.
+    pub session: BTreeMap<String, String>,
+    /// Counts by function, operator or topic.
+    pub subjects: BTreeMap<String, ProofCounts>,
+    pub problems: Vec<ProofProblem>,
+    /// Counts of the project's own models, without their names.
+    pub models: ProofCounts,
+}
+
+impl ProofReport {
+    /// Returns the path of the report for an environment, relative to the project.
+    pub fn path(environment: &str) -> String {
+        format!("{FOLDER}/{environment}.json")
+    }
+
+    /// Reads the reports of a project. A file in another format is ignored.
+    pub fn read_all(root: &Path) -> Vec<Self> {
+        let files = std::fs::read_dir(root.join(FOLDER)).into_iter().flatten().flatten();
+        let mut paths: Vec<_> = files.map(|file| file.path()).collect();
+        paths.sort();
+        let read = |path: std::path::PathBuf| serde_json::from_str(&read_text(path).ok()?).ok();
+        paths.into_iter().filter_map(read).collect()
+    }
+
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Returns the counts of all conformance cases.
+    pub fn counts(&self) -> ProofCounts {
+        let mut sum = ProofCounts::default();
+        for of in self.subjects.values() {
+            sum.proven += of.proven;
+            sum.differs += of.differs;
+            sum.refused += of.refused;
+            sum.not_proven += of.not_proven;
+        }
+        sum
+    }
+}
+
+impl ProofProblem {
+    /// Returns `None` for a case that is proven.
+    pub fn new(proof: &Proof, sql: impl FnOnce() -> String, verdict: &ProofVerdict) -> Option<Self> {
+        let expected = || proof.expected.rows.iter().cloned().map(Value::from).collect();
+        let (name, expected, got, message) = match verdict {
+            ProofVerdict::Proven => return None,
+            ProofVerdict::Differs(got) => ("differs", Some(expected()), Some(got.clone()), None),
+            ProofVerdict::Refused(message) => ("refused", None, None, Some(message.clone())),
+            ProofVerdict::NotProven(message) => ("not_proven", None, None, Some(message.clone())),
+        };
+        Some(Self {
+            subject: proof.subject.clone(),
+            case: proof.case.clone(),
+            verdict: name.to_owned(),
+            expected,
+            got,
+            message,
+            source: proof.source.clone(),
+            sql: sql(),
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! Gives the rows of test tables to a query: from one wide table in the warehouse, or as literals.
+
+use std::collections::BTreeMap;
+
+use formulac::dbt::STATEMENTS_TABLE;
+use formulac::{Dialect, Type};
+use serde_json::Value;
+
+use super::cases::{CaseTable, Proof};
+use crate::cli::engine::{Statement, StatementKind};
+
+/// Maximum length of an INSERT statement.
+const LONGEST: usize = 900_000;
+
+/// Types of the columns of test tables.
+const TYPES: [Type; 8] = [
+    Type::Boolean,
+    Type::Integer,
+    Type::Decimal,
+    Type::Float,
+    Type::Text,
+    Type::Date,
+    Type::Timestamp,
+    Type::Timestamptz,
+];
+
+/// A table in the warehouse that holds the rows of all test tables. Few statements make it, and its columns are stored,
+/// so the warehouse cannot compute a formula while it plans the query.
+#[derive(Debug, Default)]
+pub struct StoredRows<'p> {
+    tables: Vec<&'p CaseTable>,
+    /// Number of columns of each type.
+    widths: BTreeMap<String, usize>,
+}
+
+impl<'p> StoredRows<'p> {
+    pub fn new(proofs: &'p [Proof]) -> Self {
+        let mut stored = Self::default();
+        for table in proofs.iter().flat_map(|proof| &proof.tables) {
+            if stored.tables.contains(&table) {
+                continue;
+            }
+            for (slot, _) in slots(table) {
+                let (ty, number) = slot.rsplit_once('_').unwrap_or_default();
+                let width = stored.widths.entry(ty.to_owned()).or_default();
+                *width = (*width).max(number.parse().unwrap_or_default());
+            }
+            stored.tables.push(table);
+        }
+        stored
+    }
+
+    /// Returns the columns of the wide table, with their types.
+    fn columns(&self) -> Vec<(String, Type)> {
+        let of_type = |ty: Type| {
+            let width = self.widths.get(&ty.to_string()).copied().unwrap_or_default();
+            (1..=width).map(move |number| (format!("{ty}_{number}"), ty))
+        };
+        TYPES.into_iter().flat_map(of_type).collect()
+    }
+
+    /// Returns the statements that create the wide table and insert the rows.
+    pub fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+        let change = |sql: String| Statement {
+            kind: StatementKind::Change,
+            sql,
+        };
+        let columns = self.columns();
+        let declared: Vec<String> = columns
+            .iter()
+            .map(|(name, ty)| format!("{name} {}", stored_type(*ty, dialect)))
+            .collect();
+        let create = format!(
+            "create table {STATEMENTS_TABLE} (table_number {}, {})",
+            dialect.type_name(Type::Integer),
+            declared.join(", ")
+        );
+        let mut statements = vec![change(create)];
+        let insert = format!("insert into {STATEMENTS_TABLE} values\n");
+        let mut text = insert.clone();
+        for (number, table) in self.tables.iter().enumerate() {
+            let slots: Vec<String> = slots(table).map(|(slot, _)| slot).collect();
+            for row in &table.rows {
+                let value = |(slot, ty): &(String, Type)| {
+                    let at = slots.iter().position(|own| own == slot);
+                    let value = at.and_then(|at| row.get(at)).unwrap_or(&Value::Null);
+                    literal(value, *ty, dialect)
+                };
+                let values: Vec<String> = columns.iter().map(value).collect();
+                if text.len() > insert.len() {
+                    text.push_str(",\n");
+                }
+                text.push_str(&format!("({number}, {})", values.join(", ")));
+                if text.len() > LONGEST {
+                    statements.push(change(std::mem::replace(&mut text, insert.clone())));
+                }
+            }
+        }
+        if text.len() > insert.len() {
+            statements.push(change(text));
+        }
+        statements
+    }
+
+    /// Returns the query of a proof over the stored rows.
+    pub fn query(&self, proof: &Proof, dialect: Dialect) -> String {
+        with_tables(proof, dialect, |table| {
+            let columns: Vec<String> = slots(table)
+                .map(|(slot, name)| format!("{slot} as {}", column_name(table, name, dialect)))
+                .collect();
+            let number = self.tables.iter().position(|known| *known == table).unwrap_or_default();
+            format!(
+                "select {} from {STATEMENTS_TABLE} where table_number = {number}",
+                columns.join(", ")
+            )
+        })
+    }
+}
+
+/// Returns the query of a proof over rows that are written in the query.
+pub fn query_over_literals(proof: &Proof, dialect: Dialect) -> String {
+    with_tables(proof, dialect, |table| {
+        let row = |row: &[Value]| {
+            let value = |((name, ty), value): ((&str, Type), &Value)| {
+                let ty_name = stored_type(ty, dialect);
+                let value = if value.is_null() {
+                    format!("cast(null as {ty_name})")
+                } else {
+                    literal(value, ty, dialect)
+                };
+                format!("{value} as {}", column_name(table, name, dialect))
+            };
+            let values: Vec<String> = table.columns().zip(row).map(value).collect();
+            format!("select {}", values.join(", "))
+        };
+        if table.rows.is_empty() {
+            let nulls = vec![Value::Null; table.columns().count()];
+            return format!("{} limit 0", row(&nulls));
+        }
+        let rows: Vec<String> = table.rows.iter().map(|values| row(values)).collect();
+        rows.join(" union all\n    ")
+    })
+}
+
+/// Adds the tables of a proof to its query as common table expressions.
+fn with_tables(proof: &Proof, dialect: Dialect, rows: impl Fn(&CaseTable) -> String) -> String {
+    let mut query = proof.query.trim_end().to_owned();
+    let mut expressions = Vec::new();
+    for table in &proof.tables {
+        let mut name = dialect.name_text(&table.name, true);
+        if table.name.contains('.') || has_step(&query, &name) {
+            // An expression has no schema, and no step of the query may have the same name.
+            name = format!("given_{}", table.name.replace(|c: char| !c.is_alphanumeric(), "_"));
+            query = with_relation_as(&query, &table.name, &name);
+        }
+        expressions.push(format!("{name} as (\n    {}\n)", rows(table)));
+    }
+    let with = format!("with {}", expressions.join(",\n"));
+    match query.strip_prefix("with ") {
+        Some(rest) => format!("{with},\n{rest}\n"),
+        None => format!("{with}\n{query}\n"),
+    }
+}
+
+/// Returns whether a step of the query has this name.
+fn has_step(query: &str, name: &str) -> bool {
+    let mut lines = query.lines();
+    lines.any(|line| line.trim_start_matches("with ").strip_prefix(name) == Some(" as ("))
+}
+
+/// Replaces a relation after FROM and JOIN. Its last name remains as an alias, because columns are qualified with it.
+fn with_relation_as(query: &str, relation: &str, name: &str) -> String {
+    let last = relation.rsplit('.').next().unwrap_or(relation);
+    let mut out = String::with_capacity(query.len());
+    let mut rest = query;
+    while let Some(at) = rest.find(relation) {
+        let (before, after) = rest.split_at(at);
+        let end = after.get(relation.len()..).unwrap_or_default();
+        let is_relation = ["from ", "join "].iter().any(|word| before.ends_with(word));
+        let is_whole = !end.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+        out.push_str(before);
+        match is_relation && is_whole {
+            true if end.starts_with(" as ") => out.push_str(name),
+            true => out.push_str(&format!("{name} as {last}")),
+            false => out.push_str(relation),
+        }
+        rest = end;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Returns the column of the wide table for each column of a table, such as `text_2`.
+fn slots(table: &CaseTable) -> impl Iterator<Item = (String, &str)> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    table.columns().map(move |(name, ty)| {
+        let count = counts.entry(ty.to_string()).or_default();
+        *count += 1;
+        (format!("{ty}_{count}"), name)
+    })
+}
+
+fn column_name(table: &CaseTable, name: &str, dialect: Dialect) -> String {
+    let is_quoted = table.quoted.iter().any(|quoted| quoted == name);
+    dialect.name_text(name, !is_quoted)
+}
+
+fn stored_type(ty: Type, dialect: Dialect) -> &'static str {
+    match ty {
+        Type::Decimal => dialect.facts().stored_decimal,
+        ty => dialect.type_name(ty),
+    }
+}
+
+fn literal(value: &Value, ty: Type, dialect: Dialect) -> String {
+    let text = match value {
+        Value::Null => return "null".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let text = dialect.text_literal(&text);
+    match ty {
+        Type::Text => text,
+        ty => format!("cast({text} as {})", stored_type(ty, dialect)),
+    }
+}

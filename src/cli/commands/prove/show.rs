@@ -1,0 +1,138 @@
+//! Prints the outcome of `formulac prove`.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::ProofOutcome;
+use super::report::{ProofCounts, ProofProblem, RowSource};
+use crate::cli::args::ProveArgs;
+use crate::cli::exit::Failure;
+use crate::cli::session::Session;
+
+/// Maximum number of problems that are printed in full.
+const SHOWN: usize = 20;
+
+/// What a plan of the warehouse cannot show.
+const DRY: &str = "\
+The warehouse planned each statement without running it. This does not show
+- whether the values are right
+- whether a statement fails on a value, such as a division by zero
+- whether the role may make tables, and how formulas behave on stored columns
+- session parameters and the version of the warehouse
+";
+
+pub fn print(session: &Session, args: &ProveArgs, outcome: &ProofOutcome) -> Result<(), Failure> {
+    if args.json {
+        let mut report = serde_json::to_value(&outcome.report).unwrap_or_default();
+        report["problems"] = json!(outcome.problems);
+        report["dry_run"] = json!(outcome.is_dry);
+        let models: Vec<Value> = outcome
+            .unproven
+            .iter()
+            .map(|(model, reason)| json!({"model": model, "reason": reason}))
+            .collect();
+        report["models_without_proof"] = models.into();
+        return session.print_json(&report);
+    }
+    session.print_data(&text(outcome))
+}
+
+fn text(outcome: &ProofOutcome) -> String {
+    let report = &outcome.report;
+    let mut out = String::new();
+    let counts = report.counts();
+    let _ = write!(out, "{}", report.engine);
+    if !report.warehouse.is_empty() {
+        let _ = write!(out, ", {}", report.warehouse);
+    }
+    out.push('\n');
+    let line = if outcome.is_dry { planned_line } else { proven_line };
+    for (what, counts) in [("cases", counts), ("examples of models", report.models)] {
+        if counts.total() > 0 {
+            let _ = writeln!(out, "{}", line(what, counts));
+        }
+    }
+    if !outcome.is_dry && report.rows_from == RowSource::Literals {
+        out.push_str("not proven: formulas over stored columns, because the role may not make tables\n");
+    }
+    for (model, reason) in &outcome.unproven {
+        let _ = writeln!(out, "not proven: {model}: {reason}");
+    }
+    let (not_proven, problems): (Vec<&ProofProblem>, Vec<&ProofProblem>) = outcome
+        .problems
+        .iter()
+        .partition(|problem| problem.verdict == "not_proven");
+    for problem in not_proven.iter().take(if outcome.is_dry { 0 } else { SHOWN }) {
+        let message = problem.message.as_deref().unwrap_or_default();
+        let _ = writeln!(out, "not proven: {}: {}: {message}", problem.subject, problem.case);
+    }
+    for problem in problems.iter().take(SHOWN) {
+        out.push_str(&problem_text(problem));
+    }
+    let more = [&not_proven, &problems]
+        .map(|list| list.len().saturating_sub(SHOWN))
+        .iter()
+        .sum::<usize>();
+    if more > 0 && !outcome.is_dry {
+        let _ = writeln!(out, "\n{more} more; `--json` shows all");
+    }
+    if outcome.is_dry {
+        let _ = write!(out, "\n{DRY}");
+    }
+    out
+}
+
+fn proven_line(what: &str, counts: ProofCounts) -> String {
+    let mut line = format!("{} of {} {what} proven", counts.proven, counts.total());
+    let differ = if counts.differs == 1 { "differs" } else { "differ" };
+    for (count, text) in [
+        (counts.differs, differ),
+        (counts.refused, "refused by the warehouse"),
+        (counts.not_proven, "not proven"),
+    ] {
+        if count > 0 {
+            let _ = write!(line, ", {count} {text}");
+        }
+    }
+    line
+}
+
+fn planned_line(what: &str, counts: ProofCounts) -> String {
+    let refused = match counts.refused {
+        0 => String::new(),
+        count => format!(", {count} refused by the warehouse"),
+    };
+    format!(
+        "{} of {} {what} planned{refused}",
+        counts.total() - counts.refused,
+        counts.total()
+    )
+}
+
+fn problem_text(problem: &ProofProblem) -> String {
+    let verdict = problem.verdict.replace('_', " ");
+    let mut out = format!("\n{verdict}: {}: {}\n", problem.subject, problem.case);
+    let mut indented = |title: &str, text: &str| {
+        let _ = write!(out, "  {title}");
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        match lines.as_slice() {
+            [line] => {
+                let _ = writeln!(out, " {line}");
+            }
+            lines => {
+                let _ = writeln!(out, "\n    {}", lines.join("\n    "));
+            }
+        }
+    };
+    indented("formula", &problem.source);
+    if let (Some(expected), Some(got)) = (&problem.expected, &problem.got) {
+        indented("expected", &expected.to_string());
+        indented("got     ", &got.to_string());
+    }
+    if let Some(message) = &problem.message {
+        indented("message", message);
+    }
+    indented("SQL", &problem.sql);
+    out
+}

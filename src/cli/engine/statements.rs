@@ -1,0 +1,163 @@
+//! Runs many statements in the project's warehouse, with few dbt calls.
+
+use formulac::dbt::{READY, STATEMENTS, statements_query};
+use serde_json::{Value, json};
+
+use super::dbt::{DbtRun, call_dbt_show, engine_with_version, value_text};
+use crate::cli::exit::{Exit, Failure};
+
+/// Maximum length of the statements of one call. Linux accepts 2 MB of arguments and environment variables.
+const LONGEST: usize = 900_000;
+
+/// Maximum length of an environment variable. Windows accepts 32,767 characters.
+const LONGEST_VARIABLE: usize = 30_000;
+
+/// Number of failed statements in a row after which the others are not sent.
+const FAILED_IN_A_ROW: usize = 25;
+
+/// A statement for the warehouse.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    pub kind: StatementKind,
+    pub sql: String,
+}
+
+/// Kind of a statement, which decides how dbt runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatementKind {
+    Query,
+    /// A query with the placeholders `{database}` and `{schema}`.
+    Tables,
+    /// A change of the warehouse, which is committed.
+    Change,
+    /// Creates the environment's schema, if it does not exist.
+    Schema,
+}
+
+impl StatementKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Tables => "tables",
+            Self::Change => "change",
+            Self::Schema => "schema",
+        }
+    }
+}
+
+/// Rows of a statement, or the warehouse's message if the statement failed.
+pub type StatementResult = Result<Vec<Vec<Option<String>>>, String>;
+
+/// Results of statements.
+#[derive(Debug, Default)]
+pub struct StatementResults {
+    /// The result of each statement, in order. Shorter than the list of statements if too many of them failed in a row.
+    pub results: Vec<StatementResult>,
+    /// Versions of dbt and the adapter, for messages.
+    pub engine: String,
+}
+
+/// Runs statements in order. A failed statement ends a call of dbt, so the next call begins after it. `table` replaces
+/// the placeholder for a table in the environment's schema.
+///
+/// # Errors
+///
+/// Returns a failure if dbt or the warehouse cannot be reached.
+pub fn run_statements(
+    run: &DbtRun,
+    table: &str,
+    statements: &[Statement],
+    what: &str,
+) -> Result<StatementResults, Failure> {
+    let mut done = StatementResults::default();
+    let mut failed_in_a_row = 0;
+    while done.results.len() < statements.len() && failed_in_a_row < FAILED_IN_A_ROW {
+        let rest = statements.get(done.results.len()..).unwrap_or_default();
+        let group = first_group(rest);
+        let before = done.results.len();
+        let message = run_group(run, table, group, what, &mut done)?;
+        let ran = done.results.len() - before;
+        if ran > 0 {
+            failed_in_a_row = 0;
+        }
+        if ran < group.len() {
+            done.results.push(Err(message));
+            failed_in_a_row += 1;
+        }
+    }
+    Ok(done)
+}
+
+/// Returns the first statements that fit in one call.
+fn first_group(rest: &[Statement]) -> &[Statement] {
+    let mut size = 0;
+    let fits = |statement: &&Statement| {
+        size += statement.sql.len() + statement.sql.len() / 8 + 20;
+        size < LONGEST
+    };
+    let count = rest.iter().take_while(fits).count().max(1);
+    rest.get(..count).unwrap_or(rest)
+}
+
+/// Runs statements in one call, and adds the results of those before the first that failed. Returns the message of that
+/// one.
+fn run_group(
+    run: &DbtRun,
+    table: &str,
+    group: &[Statement],
+    what: &str,
+    done: &mut StatementResults,
+) -> Result<String, Failure> {
+    let pairs: Vec<Value> = group
+        .iter()
+        .map(|statement| json!([statement.kind.name(), statement.sql]))
+        .collect();
+    // Without characters outside of ASCII, the text can be cut anywhere.
+    let text = to_ascii(&Value::from(pairs).to_string());
+    let parts: Vec<&str> = (0..text.len())
+        .step_by(LONGEST_VARIABLE)
+        .filter_map(|start| text.get(start..text.len().min(start + LONGEST_VARIABLE)))
+        .collect();
+    let variables: Vec<(String, &str)> = parts
+        .iter()
+        .enumerate()
+        .map(|(number, part)| (format!("{STATEMENTS}{number}"), *part))
+        .collect();
+    let sql = statements_query(parts.len(), table);
+    let output = call_dbt_show(run, None, 1, &sql, what, &variables)?;
+    let mut messages = output.messages();
+    if messages.next().is_none_or(|first| first != READY) {
+        let message = output.message();
+        let reason = message.lines().find(|line| !line.trim().is_empty());
+        let text = format!("dbt failed: {}", reason.unwrap_or("it reports no reason").trim());
+        return Err(
+            Failure::new(Exit::Failed, text).with_help("`dbt debug` shows whether the warehouse can be reached")
+        );
+    }
+    done.engine = engine_with_version(&output).0;
+    let rows = messages.map(|rows| Ok(read_rows(&rows))).take(group.len());
+    done.results.extend(rows);
+    Ok(output.message())
+}
+
+fn read_rows(rows: &Value) -> Vec<Vec<Option<String>>> {
+    let values = |row: &Value| row.as_array().map(|row| row.iter().map(value_text).collect());
+    rows.as_array()
+        .map(|rows| rows.iter().filter_map(values).collect())
+        .unwrap_or_default()
+}
+
+/// Writes all other characters of a JSON text as escapes.
+fn to_ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            let units = c.encode_utf16(&mut units).iter();
+            units.for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    out
+}

@@ -1,0 +1,53 @@
+//! Queries for `dbt show` that run statements given in environment variables, because an argument of a process is too
+//! short for many statements.
+
+use super::jinja::TOLD;
+
+/// Prefix of the environment variables with the statements. Their texts, put together, are a JSON list of pairs: the
+/// kind of a statement, and its SQL.
+pub const STATEMENTS: &str = "FORMULAC_STATEMENTS_";
+
+/// Placeholder in the statements for the table of [`statements_query`].
+pub const STATEMENTS_TABLE: &str = "formulac_statements_table";
+
+/// Comment at the beginning of each statement, by which the history of the warehouse can be searched.
+const TAG: &str = "/* formulac-prove */";
+
+/// Message that is logged before the first statement, when the warehouse can be reached.
+pub const READY: &str = "ready";
+
+/// Returns a query for `dbt show` that runs the statements of `count` environment variables in order, and logs the rows
+/// of each, with values as strings. It ends at the first statement that fails. `table` is a table in the environment's
+/// schema, with a name of letters, digits and `_`.
+///
+/// A statement of the kind `change` is committed. The schema is created by a statement of the kind `schema`, if it does
+/// not exist. All other statements are queries.
+///
+/// ```
+/// use formulac_dbt::statements_query;
+/// assert!(statements_query(1, "rows").contains("identifier='rows'"));
+/// ```
+#[must_use]
+pub fn statements_query(count: usize, table: &str) -> String {
+    format!(
+        "{{% if execute %}}{{% set texts = [] %}}{{% for number in range({count}) %}}\
+         {{% do texts.append(env_var('{STATEMENTS}' ~ number)) %}}{{% endfor %}}\
+         {{% set place = api.Relation.create(database=target.database, schema=target.schema, identifier='{table}') %}}\
+         {{% do run_query('{TAG} select 1 as ready') %}}{{% do log('{TOLD}' ~ tojson('{READY}'), info=true) %}}\
+         {{% for item in fromjson(texts | join('')) %}}{{% set rows = [] %}}\
+         {{% set sql = '{TAG} ' ~ item[1] | replace('{STATEMENTS_TABLE}', place | string) %}}\
+         {{% if item[0] == 'change' %}}\
+         {{% call statement('formulac_change', auto_begin=true) %}}{{{{ sql }}}}{{% endcall %}}\
+         {{% do adapter.commit() %}}\
+         {{% elif item[0] == 'schema' %}}\
+         {{% if not adapter.check_schema_exists(target.database, target.schema) %}}\
+         {{% do adapter.create_schema(place.without_identifier()) %}}{{% endif %}}\
+         {{% else %}}\
+         {{% set sql = sql | replace('{{database}}', target.database) | replace('{{schema}}', target.schema) \
+         if item[0] == 'tables' else sql %}}\
+         {{% for row in run_query(sql).rows %}}{{% set values = [] %}}{{% for value in row.values() %}}\
+         {{% do values.append(none if value is none else value | string) %}}{{% endfor %}}\
+         {{% do rows.append(values) %}}{{% endfor %}}{{% endif %}}\
+         {{% do log('{TOLD}' ~ tojson(rows), info=true) %}}{{% endfor %}}{{% endif %}}select 1 as done\n"
+    )
+}

@@ -1,0 +1,280 @@
+//! Tests `formulac prove` through dbt: on DuckDB, and on a Postgres server with planted differences, other session
+//! parameters, missing permissions and killed runs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::script;
+use crate::tools::{
+    Server, answers, dbt_settings, json_lines, read_json, run, run_with_input, scratch, tool, try_with_input, write,
+};
+
+const PROFILES: &str = "\
+proofs:
+  target: dev
+  outputs:
+    dev: {type: duckdb, path: proofs.duckdb, schema: dev_ann}
+    pg: &pg
+      type: postgres
+      host: \"{{ env_var('PGHOST', '') }}\"
+      user: \"{{ env_var('PGUSER', '') }}\"
+      password: x
+      port: 5432
+      dbname: postgres
+      schema: dev_ann
+      threads: 1
+    planted: {<<: *pg, search_path: \"planted, pg_catalog, dev_ann\"}
+";
+const SPEC: &str = "\
+model: open_revenue
+from: ref('orders')
+group_by: region
+definitions: |
+  revenue = SUMIF(status = \"open\", amount)
+  share = revenue / SUM(amount)
+";
+
+fn project(name: &str) -> PathBuf {
+    let place = scratch(name);
+    write(
+        &place.join("dbt_project.yml"),
+        "name: proofs\nversion: '1.0'\nprofile: proofs\n",
+    );
+    write(&place.join("profiles.yml"), PROFILES);
+    let environments = "environments:\n  dev: {connection: dev}\n  pg: {connection: pg, dialect: postgres}\n  \
+                        planted: {connection: planted, dialect: postgres}\n";
+    write(
+        &place.join("formulac.yml"),
+        &format!("dialect: duckdb\nspecs: metrics/\n{environments}"),
+    );
+    std::fs::create_dir(place.join("metrics")).expect("a new folder");
+    write(&place.join("metrics/open_revenue.yml"), SPEC);
+    place
+}
+
+fn prove(place: &Path, dbt: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
+    command
+        .arg("prove")
+        .args(args)
+        .env("FORMULAC_DBT", dbt)
+        .env_remove("FORMULAC_ENV");
+    dbt_settings(&mut command, place);
+    command
+}
+
+fn report(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Returns the verdict of each problem, with its subject.
+fn problems(report: &Value) -> Vec<String> {
+    let problems = report["problems"].as_array().expect("problems");
+    let mut told: Vec<String> = problems
+        .iter()
+        .map(|problem| {
+            format!(
+                "{} {}",
+                problem["subject"].as_str().unwrap(),
+                problem["verdict"].as_str().unwrap()
+            )
+        })
+        .collect();
+    told.sort();
+    told.dedup();
+    told
+}
+
+fn all_are_proven(report: &Value) {
+    assert_eq!(problems(report), Vec::<String>::new());
+    let subjects = report["subjects"].as_object().expect("subjects");
+    assert!(subjects.len() > 150, "{} functions and topics", subjects.len());
+    assert!(subjects["ROUND"]["proven"].as_u64().expect("a count") > 20);
+    assert!(report["models"]["proven"].as_u64().expect("a count") > 0);
+    assert_eq!(report["models"]["differs"], 0);
+}
+
+#[test]
+fn formulas_are_proven_on_duckdb() {
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
+    let place = project("prove_duckdb");
+    let proven = report(&run(&mut prove(&place, &dbt, &["--yes", "--json"])));
+    all_are_proven(&proven);
+    assert_eq!(proven["rows_from"], "table");
+    let mut reader = Command::new(python);
+    reader.arg(script("duckdb_rows.py")).arg(place.join("proofs.duckdb"));
+    let tables = json!({"id": "tables", "sql": "select table_name from information_schema.tables"});
+    let left = answers(&run_with_input(&mut reader, &json_lines(&[tables])).stdout);
+    assert_eq!(left["tables"]["rows"], json!([]));
+
+    // The report can be sent to others, so it has no names or formulas of the project.
+    let written = read_json(&place.join(".formulac/proofs/dev.json"));
+    assert_eq!(written["subjects"], proven["subjects"]);
+    assert!(!written.to_string().contains("revenue"), "{written}");
+    let mut functions = Command::new(env!("CARGO_BIN_EXE_formulac"));
+    let shown = run(functions.args(["functions", "ROUND", "--json"]).current_dir(&place));
+    let here = &report(&shown)["functions"][0]["proven_here"][0];
+    assert_eq!(
+        (&here["environment"], &here["dialect"]),
+        (&json!("dev"), &json!("duckdb"))
+    );
+    assert_eq!(here["proven"], proven["subjects"]["ROUND"]["proven"]);
+
+    let dry = report(&run(&mut prove(
+        &place,
+        &dbt,
+        &["--dry-run", "--json", "ROUND", "MEDIAN"],
+    )));
+    assert_eq!(
+        (&dry["dry_run"], &dry["subjects"]["ROUND"]["proven"]),
+        (&json!(true), &json!(0))
+    );
+}
+
+/// A Postgres server with a project.
+struct Proofs {
+    server: Server,
+    python: PathBuf,
+    dbt: PathBuf,
+    place: PathBuf,
+}
+
+impl Proofs {
+    fn prove(&self, user: &str, args: &[&str]) -> Command {
+        let mut command = prove(&self.place, &self.dbt, args);
+        command.env("PGHOST", &self.server.folder).env("PGUSER", user);
+        command
+    }
+
+    /// Runs statements on the server and returns the rows of the last.
+    fn sql(&self, statements: &[&str]) -> Value {
+        let mut reader = Command::new(&self.python);
+        reader
+            .arg(script("postgres_server.py"))
+            .arg("rows")
+            .arg(&self.server.folder);
+        let queries: Vec<Value> = statements
+            .iter()
+            .enumerate()
+            .map(|(at, sql)| json!({"id": at.to_string(), "sql": sql}))
+            .collect();
+        let last = (statements.len() - 1).to_string();
+        let told = answers(&run_with_input(&mut reader, &json_lines(&queries)).stdout);
+        told[&last]["rows"].clone()
+    }
+
+    fn own_tables(&self) -> Value {
+        self.sql(&["select table_name from information_schema.tables where table_name like 'formulac_prove%'"])
+    }
+}
+
+#[test]
+fn formulas_are_proven_on_postgres() {
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
+    let server = Server::start(&python);
+    let place = project("prove_postgres");
+    let proofs = Proofs {
+        server,
+        python,
+        dbt,
+        place,
+    };
+    session_parameters_do_not_matter(&proofs);
+    planted_differences_are_found(&proofs);
+    what_the_role_may_not_do_is_not_proven(&proofs);
+    a_killed_run_is_cleaned_up(&proofs);
+}
+
+fn session_parameters_do_not_matter(proofs: &Proofs) {
+    proofs.sql(&[
+        "alter role oracle set timezone = 'Asia/Tokyo'",
+        "alter role oracle set intervalstyle = 'sql_standard'",
+        "alter role oracle set extra_float_digits = 3",
+        "alter role oracle set lc_monetary = 'C'",
+        "alter role oracle set datestyle = 'German, DMY'",
+    ]);
+    let proven = report(&run(&mut proofs.prove("oracle", &["--env", "pg", "--yes", "--json"])));
+    all_are_proven(&proven);
+    assert_eq!(proven["session"]["TimeZone"], "Asia/Tokyo");
+    assert!(
+        proven["warehouse"]
+            .as_str()
+            .expect("a version")
+            .starts_with("PostgreSQL")
+    );
+    assert_eq!(proofs.own_tables(), json!([]));
+}
+
+fn planted_differences_are_found(proofs: &Proofs) {
+    proofs.sql(&[
+        "create schema planted",
+        "create function planted.upper(text) returns text language sql as 'select lower($1)'",
+        "create function planted.exp(double precision) returns double precision language plpgsql as \
+         'begin raise exception ''this is planted''; end'",
+    ]);
+    let mut command = proofs.prove(
+        "oracle",
+        &["UPPER", "EXP", "LOWER", "--env", "planted", "--yes", "--json"],
+    );
+    let output = try_with_input(&mut command, "");
+    assert_eq!(output.status.code(), Some(1));
+    let found = report(&output);
+    assert_eq!(problems(&found), ["EXP refused", "UPPER differs"]);
+    let message = |verdict: &str| {
+        let problems = found["problems"].as_array().expect("problems");
+        let problem = problems.iter().find(|problem| problem["verdict"] == verdict);
+        problem.expect("a problem").clone()
+    };
+    assert!(
+        message("refused")["message"]
+            .as_str()
+            .expect("a message")
+            .contains("this is planted")
+    );
+    assert_ne!(message("differs")["expected"], message("differs")["got"]);
+    assert!(!proofs.place.join(".formulac/proofs/planted.json").exists());
+}
+
+fn what_the_role_may_not_do_is_not_proven(proofs: &Proofs) {
+    proofs.sql(&[
+        "create role reader login",
+        "grant usage on schema dev_ann to reader",
+        "revoke execute on function pg_catalog.initcap(text) from public",
+    ]);
+    let args = ["PROPER", "ROUND", "TEXT", "--env", "pg", "--yes", "--json"];
+    let output = run(&mut proofs.prove("reader", &args));
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(messages.contains("the role may not make a table"), "{messages}");
+    let found = report(&output);
+    assert_eq!(found["rows_from"], "literals");
+    assert_eq!(problems(&found), ["PROPER not_proven"]);
+    assert_eq!(found["subjects"]["ROUND"]["not_proven"], 0);
+    assert!(found["subjects"]["ROUND"]["proven"].as_u64().expect("a count") > 20);
+}
+
+fn a_killed_run_is_cleaned_up(proofs: &Proofs) {
+    let mut command = proofs.prove("oracle", &["--env", "pg", "--yes"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the command starts");
+    let began = Instant::now();
+    while proofs.own_tables() == json!([]) {
+        assert!(began.elapsed() < Duration::from_secs(120), "no table is made");
+        sleep(Duration::from_millis(200));
+    }
+    child.kill().expect("the command runs");
+    child.wait().expect("the command ends");
+    assert_ne!(proofs.own_tables(), json!([]), "a killed run leaves its table");
+    let output = run(&mut proofs.prove("oracle", &["ABS", "--env", "pg", "--yes"]));
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(messages.contains("an interrupted run left"), "{messages}");
+    assert_eq!(proofs.own_tables(), json!([]));
+}
