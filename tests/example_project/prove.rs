@@ -138,6 +138,20 @@ fn formulas_are_proven_on_duckdb() {
     );
 }
 
+#[test]
+#[ignore = "takes long; runs with --full"]
+fn formulas_are_proven_on_the_lowest_versions() {
+    let Some(dbt) = tool("FORMULAC_DBT_1_8") else { return };
+    let place = project("prove_lowest");
+    let proven = report(&run(&mut prove(&place, &dbt, &["--yes", "--json"])));
+    all_are_proven(&proven);
+    let versions = [&proven["engine"], &proven["warehouse"]].map(|text| text.as_str().expect("a version"));
+    assert!(
+        versions[0].starts_with("dbt 1.8") && versions[1].starts_with("v1.4"),
+        "{versions:?}"
+    );
+}
+
 /// A Postgres server with a project.
 struct Proofs {
     server: Server,

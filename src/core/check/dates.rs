@@ -52,6 +52,13 @@ fn month_length(year: i64, month: i64) -> i64 {
     }
 }
 
+/// Returns the day after an ISO date.
+pub(crate) fn next_day(iso: &str) -> Option<String> {
+    let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let mut part = || parts.next().flatten();
+    normalize_date(part()?, part()?, part()? + 1)
+}
+
 /// Computes `DATE(year, month, day)` like a spreadsheet: parts that are out of range roll over. `None` if the result
 /// is outside the years 1 to 9999.
 pub(super) fn normalize_date(year: i64, month: i64, day: i64) -> Option<String> {

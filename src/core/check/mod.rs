@@ -13,7 +13,7 @@ mod column_uses;
 mod convert;
 mod criteria;
 mod criteria_order;
-mod dates;
+pub(crate) mod dates;
 mod defined_functions;
 mod foreign_functions;
 mod holiday_columns;

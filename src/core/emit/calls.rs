@@ -124,6 +124,11 @@ impl Emitter<'_> {
             if self.program.meta(*left).ty == Type::Integer {
                 self.widen_operand(overload, args);
             }
+            if !self.dialect.facts().truncated_at_most.is_empty()
+                && let Some(sql) = self.emit_truncated_at_most(*op, *left, *right, span)
+            {
+                return sql;
+            }
             let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
             return self.work.tree.add_binary(*op, left, right, span);
         }

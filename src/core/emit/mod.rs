@@ -8,6 +8,7 @@ mod reads;
 mod repetition;
 mod size;
 mod template;
+mod truncated;
 mod windows;
 
 pub use period::ShiftedDate;
@@ -304,10 +305,13 @@ impl<'p> Emitter<'p> {
             }
             Ir::And(args) => self.emit_chain(Op::And, program.args(args), span),
             Ir::Or(args) => self.emit_chain(Op::Or, program.args(args), span),
-            Ir::Not(x) => {
-                let x = self.work.sql[x.index()];
-                self.work.tree.add(Sql::Not(x), span)
-            }
+            Ir::Not(x) => match self.emit_negated_truncated(x, span) {
+                Some(sql) => sql,
+                None => {
+                    let x = self.work.sql[x.index()];
+                    self.work.tree.add(Sql::Not(x), span)
+                }
+            },
             Ir::IsNull { x, negated } => {
                 let x = self.work.sql[x.index()];
                 let op = if negated { "is not null" } else { "is null" };

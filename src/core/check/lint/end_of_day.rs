@@ -4,7 +4,7 @@
 use super::{ComparisonOperator, Lints};
 use crate::Type;
 use crate::catalog::{self, internal};
-use crate::check::dates;
+use crate::check::dates::next_day;
 use crate::diag::Code;
 use crate::ir::{Ir, IrId};
 
@@ -93,11 +93,4 @@ impl Lints<'_> {
             _ => id,
         }
     }
-}
-
-/// Returns the day after an ISO date.
-fn next_day(iso: &str) -> Option<String> {
-    let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let mut part = || parts.next().flatten();
-    dates::normalize_date(part()?, part()?, part()? + 1)
 }

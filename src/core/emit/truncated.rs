@@ -1,0 +1,79 @@
+//! Comparisons of truncated dates with constants, in dialects whose engine gets them wrong.
+
+use super::Emitter;
+use crate::check::dates::next_day;
+use crate::dialect::op::Op;
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+use crate::sql::{Sql, SqlId};
+use crate::{Level, Type};
+
+impl Emitter<'_> {
+    /// Emits `truncated <= constant` as `truncated < next` if the dialect requires it. `next` is the day after the
+    /// constant, or the first instant after the constant.
+    pub(super) fn emit_truncated_at_most(&mut self, op: Op, left: IrId, right: IrId, span: Span) -> Option<SqlId> {
+        let (truncated, constant) = match op {
+            Op::LessEqual => (left, right),
+            Op::GreaterEqual => (right, left),
+            _ => return None,
+        };
+        let sql = self.work.sql[truncated.index()];
+        if self.program.meta(constant).level != Level::Const || !self.is_truncated(sql) {
+            return None;
+        }
+        let next = self.emit_next(constant)?;
+        Some(self.work.tree.add_binary(Op::Less, sql, next, span))
+    }
+
+    /// Emits `not (truncated > constant)`, which the engine converts to `truncated <= constant`.
+    pub(super) fn emit_negated_truncated(&mut self, negated: IrId, span: Span) -> Option<SqlId> {
+        if self.dialect.facts().truncated_at_most.is_empty() {
+            return None;
+        }
+        let Sql::Binary { op, .. } = self.work.tree.node(self.work.sql[negated.index()]) else {
+            return None;
+        };
+        let op = match op {
+            Op::Greater => Op::LessEqual,
+            Op::Less => Op::GreaterEqual,
+            _ => return None,
+        };
+        let Ir::Apply { args, .. } = self.program.node(negated) else {
+            return None;
+        };
+        match self.program.args(args) {
+            [left, right] => self.emit_truncated_at_most(op, *left, *right, span),
+            _ => None,
+        }
+    }
+
+    fn is_truncated(&self, sql: SqlId) -> bool {
+        match self.work.tree.node(sql) {
+            Sql::Cast { x, .. } => self.is_truncated_call(*x),
+            _ => self.is_truncated_call(sql),
+        }
+    }
+
+    fn is_truncated_call(&self, sql: SqlId) -> bool {
+        matches!(self.work.tree.node(sql), Sql::Call { name: "date_trunc", .. })
+    }
+
+    /// Emits the first value of the constant's type that is after the constant. `None` for a constant that is not a
+    /// date or a time.
+    fn emit_next(&mut self, constant: IrId) -> Option<SqlId> {
+        let meta = self.program.meta(constant);
+        let (sql, span) = (self.work.sql[constant.index()], meta.span);
+        let step = match (self.program.node(constant), meta.ty) {
+            (Ir::Date(slice), Type::Date) => {
+                let next = next_day(self.program.text(slice))?;
+                let form = &self.dialect.forms().date;
+                return Some(self.work.tree.add_text(span, |out| form.push(out, &next)));
+            }
+            (_, Type::Date) => "1",
+            (_, Type::Timestamp | Type::Timestamptz) => self.dialect.facts().truncated_at_most,
+            _ => return None,
+        };
+        let step = self.work.tree.add_word(step, span);
+        Some(self.work.tree.add_binary(Op::Add, sql, step, span))
+    }
+}
