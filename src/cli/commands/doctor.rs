@@ -5,11 +5,11 @@ use std::path::Path;
 
 use formulac::Dialect;
 
-use crate::cli::args::{DoctorArgs, Selection, TargetOptions};
+use crate::cli::args::{DoctorArgs, EngineArgs, Selection, TargetOptions};
 use crate::cli::commands::status;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::dbt_run;
-use crate::cli::engine::{DUCKDB, PSQL};
+use crate::cli::engine::{DUCKDB, Engine, PSQL, read_session_parameters, wrong_parameters};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::or_current_folder;
 use crate::cli::git::{GIT, run_git_in};
@@ -41,7 +41,12 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     // Some versions of dbt take seconds to print their version.
     let found =
         WaitIndicator::new(session).show_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
+    let is_dbt_healthy = found.found.is_empty();
     add(found, Exit::Failed);
+    // Without dbt, or with an outdated dbt, the warehouse cannot be asked.
+    if let (Some(dialect), true) = (dialect, dbt_project.is_some() && is_dbt_healthy) {
+        add(check_session(session, place.as_ref(), dialect), Exit::Faulty);
+    }
     add(
         check_optional_program(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"),
         Exit::Failed,
@@ -148,6 +153,43 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPa
             format!("{version} with {adapters}")
         },
     )
+}
+
+/// Checks the session parameters of the warehouse that generated SQL depends on. A warehouse that cannot be reached is
+/// not an error.
+fn check_session(session: &Session, place: Option<&Workspace>, dialect: Dialect) -> HealthPart {
+    let name = "session";
+    let args = EngineArgs {
+        engine: Some("dbt".to_owned()),
+        ..EngineArgs::default()
+    };
+    let project = place.map(|place| place.project.clone()).unwrap_or_default();
+    let read = Engine::select_engine(session, &args, &project).and_then(|engine| match engine {
+        Engine::Dbt(run) => read_session_parameters(&run, dialect),
+        _ => Ok(None),
+    });
+    match read {
+        Ok(Some(parameters)) => {
+            let wrong = wrong_parameters(dialect, &parameters);
+            if wrong.is_empty() {
+                return healthy_part(name, "its parameters are as generated SQL requires".to_owned());
+            }
+            HealthPart {
+                name,
+                found: wrong,
+                fix: "set these parameters in the dbt profile, or for the role of the warehouse".to_owned(),
+                ..HealthPart::default()
+            }
+        }
+        Ok(None) => unneeded_part(
+            name,
+            "generated SQL depends on no parameter that could be read".to_owned(),
+        ),
+        Err(_) => unneeded_part(
+            name,
+            "the warehouse cannot be reached, so its parameters are unknown".to_owned(),
+        ),
+    }
 }
 
 /// Checks a program that only some commands run. A missing program is not an error, but an outdated program is.

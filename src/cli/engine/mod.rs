@@ -6,6 +6,7 @@ mod dbt;
 mod decimals;
 mod duckdb;
 mod fault;
+mod parameters;
 mod postgres;
 mod statements;
 
@@ -25,6 +26,7 @@ use data::DataFile;
 pub use dbt::{DbtRun, RelationLookup};
 pub use duckdb::PROGRAM as DUCKDB;
 use formulac::diag::suggest;
+pub use parameters::{read_session_parameters, session_parameters, session_statement, wrong_parameters};
 pub use postgres::PROGRAM as PSQL;
 use postgres::Server;
 pub use statements::{Statement, StatementKind, StatementResult, run_statements};

@@ -18,7 +18,9 @@ use jiff::Timestamp;
 use crate::cli::args::{EngineArgs, ProveArgs, TargetOptions};
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::commands::sync::confirm;
-use crate::cli::engine::{DbtRun, Engine, Statement, StatementKind, run_statements};
+use crate::cli::engine::{
+    DbtRun, Engine, Statement, StatementKind, run_statements, session_parameters, session_statement, wrong_parameters,
+};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::knowledge::FactPrecedence;
@@ -50,6 +52,8 @@ pub struct ProofOutcome {
     /// Cases and models that are not proven.
     pub problems: Vec<ProofProblem>,
     pub unproven: Vec<UnprovenModel>,
+    /// Sentences about session parameters with other values than generated SQL requires.
+    pub wrong_parameters: Vec<String>,
     pub is_dry: bool,
 }
 
@@ -208,9 +212,12 @@ fn real_run(
         RowSource::Literals => query_over_literals(proof, dialect),
     });
     let mut statements: Vec<Statement> = queries.map(query).collect();
-    let session_queries = [facts.version_query, facts.session_query];
-    let asked: Vec<&str> = session_queries.into_iter().filter(|sql| !sql.is_empty()).collect();
-    statements.extend(asked.iter().map(|sql| query((*sql).to_owned())));
+    let own = statements.len();
+    statements.push(query(match facts.version_query {
+        "" => "select null".to_owned(),
+        sql => sql.to_owned(),
+    }));
+    statements.extend(session_statement(dialect));
     let done = run_statements(dbt, &table.name, &statements, "the values of formulas");
     // The table is dropped whether the statements could be run or not.
     table.drop(session, dbt)?;
@@ -221,18 +228,16 @@ fn real_run(
         .enumerate()
         .map(|(at, proof)| judge(proof, done.results.get(at)))
         .collect();
-    let told = |sql: &str| {
-        let at = asked.iter().position(|asked| *asked == sql)?;
-        done.results.get(verdicts.len() + at)?.as_ref().ok()
-    };
-    let cell = |row: &Vec<Option<String>>, at: usize| row.get(at).cloned().flatten().unwrap_or_default();
-    let warehouse = told(facts.version_query).and_then(|rows| Some(cell(rows.first()?, 0)));
-    let parameters = told(facts.session_query).into_iter().flatten();
-    let parameters: BTreeMap<String, String> = parameters.map(|row| (cell(row, 0), cell(row, 1))).collect();
+    let version = done
+        .results
+        .get(own)
+        .and_then(|answer| answer.as_ref().ok()?.first()?.first()?.clone());
+    let parameters = done.results.get(own + 1).map(session_parameters).unwrap_or_default();
     let mut outcome = outcome(plan, &verdicts, source, dialect);
     outcome.report.engine = done.engine;
     environment.clone_into(&mut outcome.report.environment);
-    outcome.report.warehouse = warehouse.unwrap_or_default();
+    outcome.report.warehouse = version.unwrap_or_default();
+    outcome.wrong_parameters = wrong_parameters(dialect, &parameters);
     outcome.report.session = parameters;
     outcome.report.id = table.id;
     Ok(outcome)
@@ -278,6 +283,7 @@ fn outcome(plan: ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, dia
         },
         problems,
         unproven: plan.unproven,
+        wrong_parameters: Vec::new(),
         is_dry: false,
     }
 }

@@ -26,6 +26,7 @@ pub fn print(session: &Session, args: &ProveArgs, outcome: &ProofOutcome) -> Res
     if args.json {
         let mut report = serde_json::to_value(&outcome.report).unwrap_or_default();
         report["problems"] = json!(outcome.problems);
+        report["wrong_parameters"] = json!(outcome.wrong_parameters);
         report["dry_run"] = json!(outcome.is_dry);
         let models: Vec<Value> = outcome
             .unproven
@@ -47,6 +48,9 @@ fn text(outcome: &ProofOutcome) -> String {
         let _ = write!(out, ", {}", report.warehouse);
     }
     out.push('\n');
+    for sentence in &outcome.wrong_parameters {
+        let _ = writeln!(out, "{sentence}");
+    }
     let line = if outcome.is_dry { planned_line } else { proven_line };
     for (what, counts) in [("cases", counts), ("examples of models", report.models)] {
         if counts.total() > 0 {
