@@ -203,6 +203,7 @@ fn formulas_are_proven_on_postgres() {
         place,
     };
     session_parameters_do_not_matter(&proofs);
+    parameters_that_matter_are_reported(&proofs);
     planted_differences_are_found(&proofs);
     what_the_role_may_not_do_is_not_proven(&proofs);
     a_killed_run_is_cleaned_up(&proofs);
@@ -213,6 +214,7 @@ fn session_parameters_do_not_matter(proofs: &Proofs) {
         "alter role oracle set timezone = 'Asia/Tokyo'",
         "alter role oracle set intervalstyle = 'sql_standard'",
         "alter role oracle set extra_float_digits = 3",
+        "alter role oracle set transform_null_equals = on",
         "alter role oracle set lc_monetary = 'C'",
         "alter role oracle set datestyle = 'German, DMY'",
     ]);
@@ -226,6 +228,28 @@ fn session_parameters_do_not_matter(proofs: &Proofs) {
             .starts_with("PostgreSQL")
     );
     assert_eq!(proofs.own_tables(), json!([]));
+}
+
+/// These parameters are in the list that `doctor` and `prove` read.
+fn parameters_that_matter_are_reported(proofs: &Proofs) {
+    proofs.sql(&["alter role oracle set extra_float_digits = -5"]);
+    let output = try_with_input(
+        &mut proofs.prove("oracle", &["FACT", "--env", "pg", "--yes", "--json"]),
+        "",
+    );
+    let found = report(&output);
+    assert_eq!(problems(&found), ["FACT differs"]);
+    let wrong = found["wrong_parameters"][0].as_str().expect("a sentence");
+    assert!(wrong.contains("`extra_float_digits` is `-5`"), "{wrong}");
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(messages.contains(wrong), "{messages}");
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_formulac"));
+    doctor.args(["doctor", "--env", "pg"]).env("FORMULAC_DBT", &proofs.dbt);
+    dbt_settings(&mut doctor, &proofs.place);
+    doctor.env("PGHOST", &proofs.server.folder).env("PGUSER", "oracle");
+    let shown = String::from_utf8_lossy(&try_with_input(&mut doctor, "").stdout).into_owned();
+    assert!(shown.contains(wrong), "{shown}");
+    proofs.sql(&["alter role oracle set extra_float_digits = 1"]);
 }
 
 fn planted_differences_are_found(proofs: &Proofs) {

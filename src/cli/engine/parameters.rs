@@ -31,7 +31,7 @@ pub fn session_parameters(answer: &StatementResult) -> BTreeMap<String, String> 
 pub fn wrong_parameters(dialect: Dialect, parameters: &BTreeMap<String, String>) -> Vec<String> {
     let required = dialect.facts().session_required.split_whitespace();
     let wrong = |text: &str| {
-        let (name, value) = text.split_once('=')?;
+        let (name, values) = text.split_once('=')?;
         let (_, own) = parameters.iter().find(|(own, _)| own.eq_ignore_ascii_case(name))?;
         let shown = |value: &str| {
             if value.is_empty() {
@@ -40,13 +40,14 @@ pub fn wrong_parameters(dialect: Dialect, parameters: &BTreeMap<String, String>)
                 format!("`{value}`")
             }
         };
-        (!own.eq_ignore_ascii_case(value)).then(|| {
-            format!(
-                "the session parameter `{name}` is {}, and generated SQL requires {}",
-                shown(own),
-                shown(value)
-            )
-        })
+        if values.split('|').any(|value| own.eq_ignore_ascii_case(value)) {
+            return None;
+        }
+        let needed: Vec<String> = values.split('|').map(shown).collect();
+        let (own, needed) = (shown(own), needed.join(" or "));
+        Some(format!(
+            "the session parameter `{name}` is {own}, and generated SQL requires {needed}"
+        ))
     };
     required.filter_map(wrong).collect()
 }

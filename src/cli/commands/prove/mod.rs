@@ -199,6 +199,12 @@ fn real_run(
     plan: ProofPlan,
     environment: &str,
 ) -> Result<ProofOutcome, Failure> {
+    let (version, parameters) = read_session(dbt, dialect)?;
+    let wrong = wrong_parameters(dialect, &parameters);
+    // They can be the reason why a statement fails.
+    wrong
+        .iter()
+        .for_each(|sentence| session.warn(&format!("warning: {sentence}")));
     let stored = StoredRows::new(&plan.proofs);
     let table = OwnTable::create(session, place, dbt, dialect, &stored)?;
     let source = table.row_source();
@@ -206,18 +212,11 @@ fn real_run(
         kind: StatementKind::Query,
         sql,
     };
-    let facts = dialect.facts();
     let queries = plan.proofs.iter().map(|proof| match source {
         RowSource::Table => stored.query(proof, dialect),
         RowSource::Literals => query_over_literals(proof, dialect),
     });
-    let mut statements: Vec<Statement> = queries.map(query).collect();
-    let own = statements.len();
-    statements.push(query(match facts.version_query {
-        "" => "select null".to_owned(),
-        sql => sql.to_owned(),
-    }));
-    statements.extend(session_statement(dialect));
+    let statements: Vec<Statement> = queries.map(query).collect();
     let done = run_statements(dbt, &table.name, &statements, "the values of formulas");
     // The table is dropped whether the statements could be run or not.
     table.drop(session, dbt)?;
@@ -228,19 +227,35 @@ fn real_run(
         .enumerate()
         .map(|(at, proof)| judge(proof, done.results.get(at)))
         .collect();
-    let version = done
-        .results
-        .get(own)
-        .and_then(|answer| answer.as_ref().ok()?.first()?.first()?.clone());
-    let parameters = done.results.get(own + 1).map(session_parameters).unwrap_or_default();
     let mut outcome = outcome(plan, &verdicts, source, dialect);
     outcome.report.engine = done.engine;
     environment.clone_into(&mut outcome.report.environment);
-    outcome.report.warehouse = version.unwrap_or_default();
-    outcome.wrong_parameters = wrong_parameters(dialect, &parameters);
+    outcome.report.warehouse = version;
+    outcome.wrong_parameters = wrong;
     outcome.report.session = parameters;
     outcome.report.id = table.id;
     Ok(outcome)
+}
+
+/// Returns the version of the warehouse and the parameters of the session.
+fn read_session(dbt: &DbtRun, dialect: Dialect) -> Result<(String, BTreeMap<String, String>), Failure> {
+    let version = match dialect.facts().version_query {
+        "" => "select null",
+        sql => sql,
+    };
+    let mut statements = vec![Statement {
+        kind: StatementKind::Query,
+        sql: version.to_owned(),
+    }];
+    statements.extend(session_statement(dialect));
+    let told = run_statements(dbt, "formulac_prove", &statements, "the session's parameters")?.results;
+    let version = told
+        .first()
+        .and_then(|answer| answer.as_ref().ok()?.first()?.first()?.clone());
+    Ok((
+        version.unwrap_or_default(),
+        told.get(1).map(session_parameters).unwrap_or_default(),
+    ))
 }
 
 /// Counts the verdicts. The report has the problems of conformance cases only, because the others contain names and

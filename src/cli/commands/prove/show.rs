@@ -48,9 +48,6 @@ fn text(outcome: &ProofOutcome) -> String {
         let _ = write!(out, ", {}", report.warehouse);
     }
     out.push('\n');
-    for sentence in &outcome.wrong_parameters {
-        let _ = writeln!(out, "{sentence}");
-    }
     let line = if outcome.is_dry { planned_line } else { proven_line };
     for (what, counts) in [("cases", counts), ("examples of models", report.models)] {
         if counts.total() > 0 {
