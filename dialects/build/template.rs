@@ -189,7 +189,7 @@ struct Reader<'a> {
 }
 
 /// Keywords that end an expression inside a call or a subquery.
-const JOINING: [&str; 22] = [
+pub const JOINING: [&str; 22] = [
     "from",
     "as",
     "order",

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use crate::tables::{self, DialectData, Forms, OverloadId};
 use crate::types::Type;
 
-pub use crate::tables::{Cell, Facts, Fold, Form, Literals, Shape, Template, op, part};
+pub use crate::tables::{Cell, ConstructFact, Facts, Fold, Form, Literals, Shape, Template, Verdict, op, part};
 
 /// SQL dialect.
 ///
@@ -83,6 +83,19 @@ impl Dialect {
     /// Returns the dialect's cell for an overload.
     pub fn cell(self, id: OverloadId) -> &'static Cell {
         &self.0.cells[id.0 as usize]
+    }
+
+    /// Returns what is known of each construct in the dialect's SQL: functions with the types of their arguments,
+    /// operators, casts, types, literals, clauses, facts and session parameters.
+    #[must_use]
+    pub fn construct_facts(self) -> &'static [ConstructFact] {
+        self.0.constructs
+    }
+
+    /// Returns what is known of the constructs in the template of an overload.
+    pub fn cell_facts(self, id: OverloadId) -> impl Iterator<Item = &'static ConstructFact> {
+        let places = self.0.cell_constructs[id.0 as usize];
+        places.iter().map(move |place| &self.0.constructs[*place as usize])
     }
 
     /// Returns the words in all of the dialect's templates: keywords, function names and type names.
