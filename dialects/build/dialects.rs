@@ -51,7 +51,10 @@ impl Dialect {
 
     /// Returns the text of a fact. Empty if there is no such fact.
     pub fn fact(&self, name: &str) -> String {
-        self.fact_texts().find(|(of, _)| *of == name).map(|(_, text)| text).unwrap_or_default()
+        self.fact_texts()
+            .find(|(of, _)| *of == name)
+            .map(|(_, text)| text)
+            .unwrap_or_default()
     }
 }
 
@@ -435,8 +438,8 @@ fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
         if let Node::Binary { op, .. } | Node::ArgJoin { op, .. } = node {
             Op::parse(op).ok_or_else(|| format!("unknown operator `{op}`"))?;
         }
-        if let Node::Arg { mode: m, .. } | Node::ArgList { mode: m, .. } | Node::ArgJoin { mode: m, .. } = node {
-            mode_function(functions, m)?;
+        if let Some(mode) = node.mode() {
+            mode_function(functions, mode)?;
         }
     }
     Ok(())
@@ -586,7 +589,12 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
 fn write_known(out: &mut String, dialect: &Dialect) {
     out.push_str("constructs: &[\n");
     for ((section, text), fact) in &dialect.known {
-        let facts::Fact { verdict, source, parameters, inherited } = fact;
+        let facts::Fact {
+            verdict,
+            source,
+            parameters,
+            inherited,
+        } = fact;
         let (section, verdict) = (section.name(), facts::VERDICTS[*verdict].1);
         let _ = writeln!(
             out,
@@ -595,7 +603,10 @@ fn write_known(out: &mut String, dialect: &Dialect) {
     }
     out.push_str("], cell_constructs: &[\n");
     for constructs in &dialect.constructs {
-        let places: Vec<usize> = constructs.iter().filter_map(|of| dialect.known.keys().position(|key| key == of)).collect();
+        let places: Vec<usize> = constructs
+            .iter()
+            .filter_map(|of| dialect.known.keys().position(|key| key == of))
+            .collect();
         let _ = writeln!(out, "&{places:?},");
     }
     out.push_str("] ");

@@ -54,11 +54,18 @@ pub fn read_results(file: &File, faults: &mut Vec<String>) -> Result<Results, Ve
 /// Reports called functions that `[results]` does not list, and listed functions that no dialect calls.
 pub fn check_results(file: &File, results: &Results, called: &BTreeSet<String>, faults: &mut Vec<String>) {
     let path = file.path.display();
-    for name in called.iter().filter(|name| !results.iter().any(|(listed, _)| listed == *name)) {
-        faults.push(format!("{path}: [results] does not list `{name}`; add it to the list of its type"));
+    for name in called
+        .iter()
+        .filter(|name| !results.iter().any(|(listed, _)| listed == *name))
+    {
+        faults.push(format!(
+            "{path}: [results] does not list `{name}`; add it to the list of its type"
+        ));
     }
     for (name, _) in results.iter().filter(|(name, _)| !called.contains(name)) {
-        faults.push(format!("{path}: [results] lists `{name}`, which no dialect calls; remove it"));
+        faults.push(format!(
+            "{path}: [results] lists `{name}`, which no dialect calls; remove it"
+        ));
     }
 }
 
@@ -86,10 +93,21 @@ impl SharedSources {
 }
 
 /// Reads the facts of a dialect and reports constructs without an entry, and entries without a construct.
-pub fn read(file: &File, used: &Used, parent: &Facts, shared: &mut SharedSources, faults: &mut Vec<String>) -> Result<Facts, Vec<String>> {
+pub fn read(
+    file: &File,
+    used: &Used,
+    parent: &Facts,
+    shared: &mut SharedSources,
+    faults: &mut Vec<String>,
+) -> Result<Facts, Vec<String>> {
     let table = file.table()?;
     let sections: Vec<&str> = Section::ALL.iter().map(|(name, _)| *name).collect();
-    toml_file::unknown_keys(file, &table, &[&["sources", "results"], sections.as_slice()].concat(), faults);
+    toml_file::unknown_keys(
+        file,
+        &table,
+        &[&["sources", "results"], sections.as_slice()].concat(),
+        faults,
+    );
     let own_sources = read_sources(file, &table, faults);
     let mut used = used.clone();
     let mut own = Facts::new();
@@ -121,7 +139,10 @@ pub fn read(file: &File, used: &Used, parent: &Facts, shared: &mut SharedSources
     }
     let mut facts = Facts::new();
     for (construct, user) in used {
-        let inherited = parent.get(&construct).map(|fact| Fact { inherited: true, ..fact.clone() });
+        let inherited = parent.get(&construct).map(|fact| Fact {
+            inherited: true,
+            ..fact.clone()
+        });
         match own.remove(&construct).or(inherited) {
             Some(fact) => {
                 facts.insert(construct, fact);
@@ -179,16 +200,29 @@ fn parse_fact(text: &str, sources: &[&[Source]], cited: &mut BTreeSet<String>) -
     }
     let mut source = String::new();
     if !written.is_empty() {
-        let (key, page) = written.split_once(':').map_or((written, None), |(key, page)| (key, Some(page)));
+        let (key, page) = written
+            .split_once(':')
+            .map_or((written, None), |(key, page)| (key, Some(page)));
         let mut all = sources.iter().copied().flatten();
-        let (_, text, _) = all.find(|(name, ..)| name == key).ok_or_else(|| format!("[sources] has no `{key}`"))?;
+        let (_, text, _) = all
+            .find(|(name, ..)| name == key)
+            .ok_or_else(|| format!("[sources] has no `{key}`"))?;
         cited.insert(key.to_owned());
         source = match (page, text.contains("{page}")) {
             (Some(page), true) => text.replace("{page}", page),
             (None, false) => text.clone(),
-            (None, true) => return Err(format!("the source `{key}` needs the name of a page, as in `{key}:abs`")),
+            (None, true) => {
+                return Err(format!(
+                    "the source `{key}` needs the name of a page, as in `{key}:abs`"
+                ));
+            }
             (Some(_), false) => return Err(format!("the source `{key}` has no `{{page}}`")),
         };
     }
-    Ok(Fact { verdict, source, parameters, inherited: false })
+    Ok(Fact {
+        verdict,
+        source,
+        parameters,
+        inherited: false,
+    })
 }

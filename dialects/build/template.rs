@@ -71,6 +71,16 @@ pub enum Node {
     Over(u16),
 }
 
+impl Node {
+    /// Returns the mode of a placeholder. `None` for other nodes.
+    pub fn mode(&self) -> Option<&str> {
+        match self {
+            Self::Arg { mode, .. } | Self::ArgList { mode, .. } | Self::ArgJoin { mode, .. } => Some(mode),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Type {
     Neutral(u8),

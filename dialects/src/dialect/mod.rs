@@ -92,7 +92,8 @@ impl Dialect {
         self.0.constructs
     }
 
-    /// Returns what is known of the constructs in the template of an overload.
+    /// Returns what is known of the constructs in the template of an overload, and in the internal entries that the
+    /// template inserts.
     pub fn cell_facts(self, id: OverloadId) -> impl Iterator<Item = &'static ConstructFact> {
         let places = self.0.cell_constructs[id.0 as usize];
         places.iter().map(move |place| &self.0.constructs[*place as usize])

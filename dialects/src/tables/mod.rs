@@ -20,8 +20,8 @@ mod generated {
     use super::op::Op;
     use super::part::{Mode, Part, TypeName};
     use super::{
-        Cell, ConstructFact, DialectData, Fold, Form, Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType,
-        ResultType, Shape, Template, Verdict,
+        Cell, ConstructFact, DialectData, Fold, Form, Function, FunctionId, Lowering, Nulls, Overload, OverloadId,
+        Param, ParamType, ResultType, Shape, Template, Verdict,
     };
     use crate::types::{Level, Type};
 
