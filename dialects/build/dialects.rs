@@ -598,7 +598,7 @@ fn write_known(out: &mut String, dialect: &Dialect) {
         let (section, verdict) = (section.name(), facts::VERDICTS[*verdict].1);
         let _ = writeln!(
             out,
-            "ConstructFact {{ section: {section:?}, text: {text:?}, verdict: Verdict::{verdict}, source: {source:?}, parameters: &{parameters:?}, inherited: {inherited} }},"
+            "ConstructFact {{ section: {section:?}, text: {text:?}, verdict: FactVerdict::{verdict}, source: {source:?}, parameters: &{parameters:?}, inherited: {inherited} }},"
         );
     }
     out.push_str("], cell_constructs: &[\n");

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use crate::constructs::{Construct, Results, Section};
 use crate::toml_file::{self, File};
 
-/// Kinds of knowledge, the strongest first. The names are those of the variants of `tables::Verdict`.
+/// Kinds of knowledge, the strongest first. The names are those of the variants of `tables::FactVerdict`.
 pub const VERDICTS: [(&str, &str); 4] = [
     ("run", "Run"),
     ("cited", "Cited"),

@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
                 self.operation(op, &left, &right)
             }
             Node::Not(_) => self.construct("not", "boolean"),
-            Node::Negative(x) => Described::of(&self.class(*x).to_owned()),
+            Node::Negative(x) => Described::of(self.class(*x)),
             Node::Postfix { op, .. } if op.starts_with('.') => self.construct("struct.field", "any"),
             Node::Postfix { op, .. } => {
                 let what = op.trim_start_matches("is ").trim_start_matches("not ");

@@ -3,6 +3,7 @@
 //! Code outside this module does not compare dialects, but uses a dialect's facts, literals and templates.
 
 pub mod expression;
+mod function_facts;
 mod quote;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use std::str::FromStr;
 use crate::tables::{self, DialectData, Forms, OverloadId};
 use crate::types::Type;
 
-pub use crate::tables::{Cell, ConstructFact, Facts, Fold, Form, Literals, Shape, Template, Verdict, op, part};
+pub use crate::tables::{Cell, ConstructFact, FactVerdict, Facts, Fold, Form, Literals, Shape, Template, op, part};
 
 /// SQL dialect.
 ///

@@ -154,7 +154,7 @@ pub struct DialectData {
 
 /// Evidence for a construct, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
+pub enum FactVerdict {
     /// Ran on the warehouse's own engine in tests or with `formulac prove`.
     Run,
     /// The warehouse's documentation describes it.
@@ -165,6 +165,19 @@ pub enum Verdict {
     Unsure,
 }
 
+impl FactVerdict {
+    /// Returns the word of a facts file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Cited => "cited",
+            Self::Emulated => "emulated",
+            Self::Unsure => "unsure",
+        }
+    }
+}
+
 /// What is known of a construct of a dialect: an entry of `dialects/facts`.
 #[derive(Clone, Copy, Debug)]
 pub struct ConstructFact {
@@ -173,7 +186,7 @@ pub struct ConstructFact {
     /// Construct with the types of its arguments, such as `round(decimal, integer)`.
     pub text: &'static str,
     /// Kind of evidence.
-    pub verdict: Verdict,
+    pub verdict: FactVerdict,
     /// Engine with its version, or the address of a page with the date of its copy. Empty if there is none.
     pub source: &'static str,
     /// Session parameters that change the value.
@@ -185,7 +198,11 @@ pub struct ConstructFact {
 impl ConstructFact {
     /// Returns the evidence for this dialect. An inherited entry is no evidence.
     #[must_use]
-    pub fn own_verdict(&self) -> Verdict {
-        if self.inherited { Verdict::Unsure } else { self.verdict }
+    pub fn own_verdict(&self) -> FactVerdict {
+        if self.inherited {
+            FactVerdict::Unsure
+        } else {
+            self.verdict
+        }
     }
 }
