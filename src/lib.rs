@@ -32,7 +32,9 @@
 )]
 
 #[doc(inline)]
-pub use formulac_catalog::{Dialect, Facts, Level, Literals, Type, UnknownDialect, UnknownType, catalog};
+pub use formulac_catalog::{
+    ConstructFact, Dialect, FactVerdict, Facts, Level, Literals, Type, UnknownDialect, UnknownType, catalog,
+};
 #[doc(inline)]
 pub use formulac_core::{
     Access, Column, Compiled, Context, Definition, ReadColumn, Relation, Schema, UndecidedType, UnknownWeekday, Weekday,

@@ -1,12 +1,16 @@
 //! Reads the dialects in `dialects/*.toml`, checks them against the functions and writes them as Rust.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::catalogue::{self, Function};
+use crate::constructs::Construct;
+use crate::facts::{self, Facts, SharedSources};
 use crate::op::Op;
 use crate::template::{self, Node, Type};
 use crate::toml_file::{self, File};
+use crate::used;
 
 pub struct Dialect {
     pub name: String,
@@ -18,11 +22,40 @@ pub struct Dialect {
     reserved: Vec<String>,
     backslash: bool,
     raw: String,
-    types: Vec<(String, String)>,
-    literals: Vec<(String, String)>,
+    pub types: Vec<(String, String)>,
+    pub literals: Vec<(String, String)>,
     facts: Vec<(String, Fact)>,
     /// One cell per overload, in the order of the catalogue.
     cells: Vec<Cell>,
+    /// What is known of each construct in the dialect's SQL.
+    known: Facts,
+    /// Constructs of each cell.
+    constructs: Vec<BTreeSet<Construct>>,
+}
+
+impl Dialect {
+    /// Returns the template of each cell, in the order of the catalogue.
+    pub fn templates(&self) -> impl Iterator<Item = Option<&[Node]>> {
+        self.cells.iter().map(|cell| match cell {
+            Cell::Template(nodes, _) => Some(nodes.as_slice()),
+            Cell::Missing | Cell::Unsupported(_) => None,
+        })
+    }
+
+    pub fn fact_texts(&self) -> impl Iterator<Item = (&str, String)> {
+        self.facts.iter().map(|(name, fact)| match fact {
+            Fact::Flag(flag) => (name.as_str(), flag.to_string()),
+            Fact::Word(word) => (name.as_str(), word.clone()),
+        })
+    }
+
+    /// Returns the text of a fact. Empty if there is no such fact.
+    pub fn fact(&self, name: &str) -> String {
+        self.fact_texts()
+            .find(|(of, _)| *of == name)
+            .map(|(_, text)| text)
+            .unwrap_or_default()
+    }
 }
 
 #[derive(Clone, PartialEq)]
@@ -147,15 +180,29 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         literals: Vec::new(),
         facts: Vec::new(),
         cells: base,
+        known: Facts::new(),
+        constructs: Vec::new(),
     };
     let mut read: Vec<Dialect> = Vec::new();
+    let facts_of = |name: &str| File::read_or_empty(&folder.join("facts").join(name).with_extension("toml"));
+    let base_facts = facts_of(BASE)?;
+    let results = facts::read_results(&base_facts, &mut faults)?;
+    let mut shared = SharedSources::read(&base_facts, &mut faults)?;
+    let mut called = BTreeSet::new();
     for (name, file, parent) in dialect_files(folder)? {
-        let dialect = read_dialect(&file, &name, read.get(parent).unwrap_or(&ansi), functions, &mut faults)?;
+        let parent = read.get(parent).unwrap_or(&ansi);
+        let mut dialect = read_dialect(&file, &name, parent, functions, &mut faults)?;
         if name != BASE {
             check_complete(&file, &dialect, functions, &mut faults);
         }
+        let (used, constructs) = used::collect(&dialect, functions, &results);
+        called.extend(used::called_functions(&used));
+        dialect.known = facts::read(&facts_of(&name)?, &used, &parent.known, &mut shared, &mut faults)?;
+        dialect.constructs = constructs;
         read.push(dialect);
     }
+    shared.report_unused(&base_facts, &mut faults);
+    facts::check_results(&base_facts, &results, &called, &mut faults);
     // `Dialect::bare_dialects` returns one bit for each dialect. The base is not a dialect.
     if read.len() - 1 > 32 {
         faults.push(format!("{}: more than 32 dialects", folder.display()));
@@ -206,6 +253,8 @@ fn read_dialect(
         literals: parent.literals.clone(),
         facts: parent.facts.clone(),
         cells: parent.cells.clone(),
+        known: Facts::new(),
+        constructs: Vec::new(),
     };
     if let Some(t) = section("identifiers") {
         toml_file::unknown_keys(file, t, &["quote", "escape", "fold", "max_bytes", "reserved"], faults);
@@ -389,8 +438,8 @@ fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
         if let Node::Binary { op, .. } | Node::ArgJoin { op, .. } = node {
             Op::parse(op).ok_or_else(|| format!("unknown operator `{op}`"))?;
         }
-        if let Node::Arg { mode: m, .. } | Node::ArgList { mode: m, .. } | Node::ArgJoin { mode: m, .. } = node {
-            mode_function(functions, m)?;
+        if let Some(mode) = node.mode() {
+            mode_function(functions, mode)?;
         }
     }
     Ok(())
@@ -528,10 +577,39 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                 }
             }
         }
-        out.push_str("] },\n");
+        out.push_str("], ");
+        write_known(&mut out, dialect);
+        out.push_str("},\n");
     }
     out.push_str("];\n");
     out
+}
+
+/// Writes what is known of each construct, and the constructs of each cell as indices.
+fn write_known(out: &mut String, dialect: &Dialect) {
+    out.push_str("constructs: &[\n");
+    for ((section, text), fact) in &dialect.known {
+        let facts::Fact {
+            verdict,
+            source,
+            parameters,
+            inherited,
+        } = fact;
+        let (section, verdict) = (section.name(), facts::VERDICTS[*verdict].1);
+        let _ = writeln!(
+            out,
+            "ConstructFact {{ section: {section:?}, text: {text:?}, verdict: FactVerdict::{verdict}, source: {source:?}, parameters: &{parameters:?}, inherited: {inherited} }},"
+        );
+    }
+    out.push_str("], cell_constructs: &[\n");
+    for constructs in &dialect.constructs {
+        let places: Vec<usize> = constructs
+            .iter()
+            .filter_map(|of| dialect.known.keys().position(|key| key == of))
+            .collect();
+        let _ = writeln!(out, "&{places:?},");
+    }
+    out.push_str("] ");
 }
 
 /// Returns the lengths of the words as bit sets with one bit per length. The index is the low five bits of a word's

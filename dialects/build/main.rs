@@ -1,7 +1,9 @@
 //! Compiles the TOML files in this folder into static tables.
 
 mod catalogue;
+mod constructs;
 mod dialects;
+mod facts;
 #[path = "../src/hash.rs"]
 mod hash;
 #[allow(dead_code, reason = "the build script uses a part of this file")]
@@ -15,6 +17,7 @@ mod part;
 mod signature;
 mod template;
 mod toml_file;
+mod used;
 
 use std::path::{Path, PathBuf};
 

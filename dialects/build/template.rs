@@ -71,6 +71,16 @@ pub enum Node {
     Over(u16),
 }
 
+impl Node {
+    /// Returns the mode of a placeholder. `None` for other nodes.
+    pub fn mode(&self) -> Option<&str> {
+        match self {
+            Self::Arg { mode, .. } | Self::ArgList { mode, .. } | Self::ArgJoin { mode, .. } => Some(mode),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Type {
     Neutral(u8),
@@ -189,7 +199,7 @@ struct Reader<'a> {
 }
 
 /// Keywords that end an expression inside a call or a subquery.
-const JOINING: [&str; 22] = [
+pub const JOINING: [&str; 22] = [
     "from",
     "as",
     "order",

@@ -19,6 +19,17 @@ impl File {
         })
     }
 
+    /// Reads a file. A file that does not exist is empty.
+    pub fn read_or_empty(path: &Path) -> Result<Self, Vec<String>> {
+        if path.exists() {
+            return Self::read(path);
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            text: String::new(),
+        })
+    }
+
     pub fn table(&self) -> Result<DeTable<'_>, Vec<String>> {
         DeTable::parse(&self.text)
             .map(Spanned::into_inner)

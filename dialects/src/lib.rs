@@ -40,5 +40,5 @@ pub mod hash;
 pub mod tables;
 mod types;
 
-pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
+pub use dialect::{ConstructFact, Dialect, FactVerdict, Facts, Literals, UnknownDialect};
 pub use types::{ALL_DIGITS, Level, Type, UnknownType};

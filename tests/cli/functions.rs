@@ -70,3 +70,49 @@ fn every_function_says_what_cases_show_of_it() {
         );
     }
 }
+
+/// `packaging/facts_from_report.py` turns a report of `formulac prove` into entries for `dialects/facts`: those of the
+/// functions all of whose cases are proven.
+#[test]
+fn a_report_of_prove_becomes_facts() {
+    let place = Place::new("functions_facts");
+    let report = |subjects: serde_json::Value| {
+        serde_json::json!({
+            "dialect": "snowflake", "warehouse": "9.40.1", "at": "2026-11-25T10:00:00Z", "subjects": subjects,
+        })
+    };
+    let counts = |proven: u32, differs: u32| serde_json::json!({"proven": proven, "differs": differs, "refused": 0, "not_proven": 0});
+    let facts = |name: &str, subjects: serde_json::Value| {
+        let file = place.path(name);
+        std::fs::write(&file, report(subjects).to_string()).unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/facts_from_report.py");
+        let program = env!("CARGO_BIN_EXE_formulac");
+        let mut command = std::process::Command::new("python3");
+        let run = command
+            .arg(script)
+            .arg(&file)
+            .args(["--formulac", program])
+            .output()
+            .unwrap();
+        (
+            run.status.code(),
+            String::from_utf8(run.stdout).unwrap(),
+            String::from_utf8(run.stderr).unwrap(),
+        )
+    };
+    let (exit, text, _) = facts(
+        "proven.json",
+        serde_json::json!({"SINH": counts(3, 0), "FACT": counts(2, 1), "dates and texts": counts(4, 0)}),
+    );
+    assert_eq!(exit, Some(0));
+    let expected = "[sources]\nprove_2026_11_25 = \"formulac prove, 9.40.1, 2026-11-25\"\n\n[calls]\n";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(
+        text.contains("\"sinh(number)\" = \"run prove_2026_11_25\"     # SINH\n"),
+        "{text}"
+    );
+    assert!(!text.contains("reduce("), "{text}");
+    let (exit, text, error) = facts("open.json", serde_json::json!({"FACT": counts(0, 3)}));
+    assert_eq!((exit, text.as_str()), (Some(1), ""));
+    assert!(error.contains("supports no entry"), "{error}");
+}

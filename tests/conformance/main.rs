@@ -16,6 +16,7 @@ mod comparisons;
 mod complete;
 mod described;
 mod engine;
+mod evidence;
 mod expanded;
 mod expect;
 mod files;
@@ -26,6 +27,7 @@ mod generated_statements;
 mod harness_checks;
 mod hostile_text;
 mod join_tests;
+mod known_calls;
 mod matrix;
 mod model_cases;
 mod prove_cases;
@@ -129,6 +131,11 @@ fn comparisons_find_what_differs() {
 #[test]
 fn statements_keep_the_rules_of_the_warehouses() {
     generated_statements::run();
+}
+
+#[test]
+fn facts_name_the_versions_of_the_engines() {
+    evidence::versions();
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::calls::written;
 use crate::case::{Case, CaseFile, Expected};
 use crate::complete::CASES;
 use crate::engine::is_emulator;
+use crate::evidence;
 use crate::generated;
 use crate::spec_case::{self, SpecCase};
 
@@ -34,23 +35,33 @@ pub enum Cell {
 
 fn matrix(files: &[CaseFile]) -> String {
     let functions: Vec<&Function> = catalog::functions().collect();
-    let mut rows: BTreeMap<(&str, &str), Vec<Cell>> = BTreeMap::new();
+    let mut rows: BTreeMap<(&str, &str), Vec<(&str, String)>> = BTreeMap::new();
+    let told = |function, file, dialect| {
+        let (word, text) = cell(function, file, dialect).told(dialect);
+        let suffix = match word {
+            "unsupported" => String::new(),
+            _ => evidence::suffix(function, dialect),
+        };
+        (word, text + &suffix)
+    };
     for function in &functions {
         let file = files.iter().find(|f| f.function == function.name);
         rows.insert(
             (function.category, function.name),
-            Dialect::all().map(|d| cell(function, file, d)).collect(),
+            Dialect::all().map(|d| told(*function, file, d)).collect(),
         );
         // An alias that has its own cases.
         for file in files.iter().filter(|f| function.aliases.contains(&f.function.as_str())) {
             rows.insert(
                 (function.category, &file.function),
-                Dialect::all().map(|d| cell(function, Some(file), d)).collect(),
+                Dialect::all().map(|d| told(*function, Some(file), d)).collect(),
             );
         }
     }
     for file in files.iter().filter(|f| catalog::lookup(&f.function).is_none()) {
-        let cells = Dialect::all().map(|d| shown(facts(&file.cases), d, true)).collect();
+        let cells = Dialect::all()
+            .map(|d| shown(facts(&file.cases), d, true).told(d))
+            .collect();
         rows.insert(("operators and timeframes", &file.function), cells);
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -69,8 +80,7 @@ fn matrix(files: &[CaseFile]) -> String {
             );
         }
         let mut line = format!("| {} ", name.replace('|', "\\|"));
-        for (dialect, cell) in Dialect::all().zip(cells) {
-            let (word, text) = cell.told(dialect);
+        for (word, text) in cells {
             *counts.entry(word).or_default() += 1;
             let _ = write!(line, "| {text} ");
         }
@@ -84,7 +94,10 @@ fn matrix(files: &[CaseFile]) -> String {
          - *emulated n*: the same on an emulator of the warehouse.\n\
          - *n cases, no …*: they agree, and one with a value, with NULL, with the function's edge or a third is missing.\n\
          - *unverified*: no engine of the tests runs it; the function's page says why.\n\
-         - *unsupported*: a compile error that says what to write instead.\n\n",
+         - *unsupported*: a compile error that says what to write instead.\n\
+         - *SQL cited*, *SQL emulated*, *SQL unsure*: the weakest evidence for a construct of the function's SQL \
+         ([warehouses](warehouses.md)). Without these words, every construct ran on the warehouse's own engine or \
+         evaluator.\n\n",
     );
     let known = differences(files);
     if !known.is_empty() {

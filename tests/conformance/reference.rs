@@ -11,6 +11,7 @@ use formulac::{Dialect, Type};
 use serde_json::Value as Json;
 
 use crate::case::{Case, CaseFile, Expected, Source};
+use crate::evidence;
 use crate::generated;
 use crate::matrix::cell;
 use crate::templates::sql_of;
@@ -106,7 +107,14 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
         },
     );
     section("Values", &values(function, file));
-    let known = Dialect::all().map(|d| format!("- {}: {}\n", d.name(), cell(function, file, d).told(d).1));
+    let known = Dialect::all().map(|d| {
+        let (word, text) = cell(function, file, d).told(d);
+        let evidence = match word {
+            "unsupported" => String::new(),
+            _ => evidence::suffix(function, d) + &evidence::doubtful(function, d),
+        };
+        format!("- {}: {text}{evidence}\n", d.name())
+    });
     let known: String = known.collect();
     section("SQL", &format!("```text\n{}```\n", sql_of(function)));
     let reason = function

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::engine::{NOT_INSTALLED, python, require};
 use crate::files::output_folder;
+use crate::known_calls;
 
 /// Maximum number of violations that are displayed per rule.
 const SHOWN: usize = 3;
@@ -20,6 +21,8 @@ const SHOWN: usize = 3;
 pub struct Statements {
     lines: Vec<String>,
     known: BTreeSet<String>,
+    /// Calls of which `dialects/facts` says nothing.
+    unknown: BTreeSet<String>,
 }
 
 impl Statements {
@@ -34,12 +37,20 @@ impl Statements {
         if self.known.insert(asked.to_string()) {
             let mut line = asked;
             line["from"] = from.into();
+            known_calls::check_statement(from, dialect, sql, &mut self.unknown);
             self.lines.push(line.to_string());
         }
     }
 
-    /// Fails if a statement breaks a rule.
+    /// Fails if a statement breaks a rule, or calls a function that `dialects/facts` does not list.
     pub fn judge(&self, suite: &str) {
+        let unknown: Vec<&str> = self.unknown.iter().map(String::as_str).take(SHOWN).collect();
+        assert!(
+            unknown.is_empty(),
+            "{} calls are not in dialects/facts; add the calls to dialects/build/used.rs:\n{}",
+            self.unknown.len(),
+            unknown.join("\n")
+        );
         let file = output_folder().join(format!("{suite}-statements.jsonl"));
         fs::write(&file, self.lines.join("\n") + "\n").expect("the statements can be written");
         let file = file.to_str().expect("the path is text");

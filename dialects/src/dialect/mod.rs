@@ -3,6 +3,7 @@
 //! Code outside this module does not compare dialects, but uses a dialect's facts, literals and templates.
 
 pub mod expression;
+mod function_facts;
 mod quote;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use std::str::FromStr;
 use crate::tables::{self, DialectData, Forms, OverloadId};
 use crate::types::Type;
 
-pub use crate::tables::{Cell, Facts, Fold, Form, Literals, Shape, Template, op, part};
+pub use crate::tables::{Cell, ConstructFact, FactVerdict, Facts, Fold, Form, Literals, Shape, Template, op, part};
 
 /// SQL dialect.
 ///
@@ -83,6 +84,20 @@ impl Dialect {
     /// Returns the dialect's cell for an overload.
     pub fn cell(self, id: OverloadId) -> &'static Cell {
         &self.0.cells[id.0 as usize]
+    }
+
+    /// Returns what is known of each construct in the dialect's SQL: functions with the types of their arguments,
+    /// operators, casts, types, literals, clauses, facts and session parameters.
+    #[must_use]
+    pub fn construct_facts(self) -> &'static [ConstructFact] {
+        self.0.constructs
+    }
+
+    /// Returns what is known of the constructs in the template of an overload, and in the internal entries that the
+    /// template inserts.
+    pub fn cell_facts(self, id: OverloadId) -> impl Iterator<Item = &'static ConstructFact> {
+        let places = self.0.cell_constructs[id.0 as usize];
+        places.iter().map(move |place| &self.0.constructs[*place as usize])
     }
 
     /// Returns the words in all of the dialect's templates: keywords, function names and type names.

@@ -146,4 +146,63 @@ pub struct DialectData {
     pub forms: Forms,
     /// One cell per overload.
     pub cells: &'static [Cell],
+    /// What is known of each construct in the dialect's SQL.
+    pub constructs: &'static [ConstructFact],
+    /// For each overload, the constructs of its template, as indices.
+    pub cell_constructs: &'static [&'static [u16]],
+}
+
+/// Evidence for a construct, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FactVerdict {
+    /// Ran on the warehouse's own engine in tests or with `formulac prove`.
+    Run,
+    /// The warehouse's documentation describes it.
+    Cited,
+    /// Ran on an emulator of the warehouse only.
+    Emulated,
+    /// No source was found.
+    Unsure,
+}
+
+impl FactVerdict {
+    /// Returns the word of a facts file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Cited => "cited",
+            Self::Emulated => "emulated",
+            Self::Unsure => "unsure",
+        }
+    }
+}
+
+/// What is known of a construct of a dialect: an entry of `dialects/facts`.
+#[derive(Clone, Copy, Debug)]
+pub struct ConstructFact {
+    /// Section of the file, such as `calls`.
+    pub section: &'static str,
+    /// Construct with the types of its arguments, such as `round(decimal, integer)`.
+    pub text: &'static str,
+    /// Kind of evidence.
+    pub verdict: FactVerdict,
+    /// Engine with its version, or the address of a page with the date of its copy. Empty if there is none.
+    pub source: &'static str,
+    /// Session parameters that change the value.
+    pub parameters: &'static [&'static str],
+    /// `true` if the entry belongs to the dialect that this dialect extends, so nothing is known for this dialect.
+    pub inherited: bool,
+}
+
+impl ConstructFact {
+    /// Returns the evidence for this dialect. An inherited entry is no evidence.
+    #[must_use]
+    pub fn own_verdict(&self) -> FactVerdict {
+        if self.inherited {
+            FactVerdict::Unsure
+        } else {
+            self.verdict
+        }
+    }
 }

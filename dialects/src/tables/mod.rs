@@ -9,7 +9,7 @@ pub mod op;
 /// Nodes of compiled templates.
 pub mod part;
 
-pub use dialect::{Cell, DialectData, Fold, Form, Shape, Template};
+pub use dialect::{Cell, ConstructFact, DialectData, FactVerdict, Fold, Form, Shape, Template};
 pub use function::{Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
 pub use generated::*;
 pub use lowering::Lowering;
@@ -20,8 +20,8 @@ mod generated {
     use super::op::Op;
     use super::part::{Mode, Part, TypeName};
     use super::{
-        Cell, DialectData, Fold, Form, Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType,
-        ResultType, Shape, Template,
+        Cell, ConstructFact, DialectData, FactVerdict, Fold, Form, Function, FunctionId, Lowering, Nulls, Overload,
+        OverloadId, Param, ParamType, ResultType, Shape, Template,
     };
     use crate::types::{Level, Type};
 

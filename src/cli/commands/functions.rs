@@ -34,7 +34,12 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
         .map(|place| ProofReport::read_all(&place.root))
         .unwrap_or_default();
     if args.json {
-        let functions: Vec<Value> = found.iter().map(|f| function_json(f, args.dialect, &reports)).collect();
+        // All constructs of all functions would be a megabyte, so only an entry that is asked for by name lists them.
+        let with_constructs = args.name.is_some();
+        let functions: Vec<Value> = found
+            .iter()
+            .map(|f| function_json(f, args.dialect, &reports, with_constructs))
+            .collect();
         session.print_json(&json!({"functions": functions}))?;
     } else if args.name.is_some() {
         let entries = found.iter().map(|f| format_entry(f, args.dialect, &reports));
@@ -206,7 +211,12 @@ fn proofs_here<'r>(
         .filter_map(move |report| Some((report, *report.subjects.get(name)?)))
 }
 
-fn function_json(function: &Function, dialect: Option<Dialect>, reports: &[ProofReport]) -> Value {
+fn function_json(
+    function: &'static Function,
+    dialect: Option<Dialect>,
+    reports: &[ProofReport],
+    with_constructs: bool,
+) -> Value {
     let here: Vec<Value> = proofs_here(function, dialect, reports)
         .map(|(report, counts)| {
             json!({
@@ -223,6 +233,16 @@ fn function_json(function: &Function, dialect: Option<Dialect>, reports: &[Proof
         .collect();
     let shown: Map<String, Value> = dialect_cells(function)
         .map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell)))
+        .collect();
+    let dialects = Dialect::all().filter(|of| with_constructs && dialect.is_none_or(|dialect| dialect == *of));
+    let constructs: Vec<Value> = dialects
+        .flat_map(|of| of.function_facts(function).into_iter().map(move |fact| (of, fact)))
+        .map(|(of, fact)| {
+            json!({
+                "dialect": of.name(), "section": fact.section, "construct": fact.text,
+                "verdict": fact.own_verdict().name(), "source": fact.source, "depends_on": fact.parameters,
+            })
+        })
         .collect();
     let (least, most) = function.arity();
     let args: Vec<Value> = function
@@ -250,6 +270,7 @@ fn function_json(function: &Function, dialect: Option<Dialect>, reports: &[Proof
         "call": call,
         "sql": sql,
         "shown_by_cases": shown,
+        "constructs": constructs,
         "unverified": function.unverified,
         "related": function.related,
     })

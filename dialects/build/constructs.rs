@@ -1,0 +1,64 @@
+//! Constructs: the calls, operators, casts, literals and clauses from which a dialect's SQL is made.
+//!
+//! A construct has a text such as `round(decimal, integer)`. Its type names are classes of arguments, because a
+//! warehouse may accept a function for one class only.
+
+mod classes;
+mod reader;
+mod roles;
+
+use std::collections::BTreeSet;
+
+use crate::catalogue::Function;
+use crate::signature::Signature;
+use crate::template::Node;
+
+pub use classes::plain_name;
+pub use roles::Roles;
+
+/// Section of a facts file, in the order of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    Calls,
+    Operators,
+    Casts,
+    Types,
+    Literals,
+    Clauses,
+    Facts,
+    Parameters,
+}
+
+impl Section {
+    pub const ALL: [(&str, Self); 8] = [
+        ("calls", Self::Calls),
+        ("operators", Self::Operators),
+        ("casts", Self::Casts),
+        ("types", Self::Types),
+        ("literals", Self::Literals),
+        ("clauses", Self::Clauses),
+        ("facts", Self::Facts),
+        ("parameters", Self::Parameters),
+    ];
+
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+}
+
+pub type Construct = (Section, String);
+
+/// Types of the results of calls, for calls inside of calls: `[results]` in the facts files.
+pub type Results = Vec<(String, String)>;
+
+pub struct Scope<'a> {
+    pub functions: &'a [Function],
+    /// The dialect's names for the neutral types.
+    pub types: &'a [(String, String)],
+    pub results: &'a Results,
+}
+
+/// Returns the constructs of a template.
+pub fn of_template(nodes: &[Node], signature: &Signature, roles: Roles, scope: &Scope<'_>) -> BTreeSet<Construct> {
+    reader::Reader::read(nodes, signature, roles, scope)
+}

@@ -1,0 +1,60 @@
+//! Classes of types: the names of types in constructs.
+
+/// Returns the name of a function without the prefix that returns NULL instead of an error.
+pub fn plain_name(name: &str) -> &str {
+    name.strip_prefix("safe.").unwrap_or(name)
+}
+
+pub(super) fn is_moment(class: &str) -> bool {
+    matches!(class, "date" | "timestamp" | "timestamptz" | "temporal")
+}
+
+/// Returns the class of a type in a signature.
+pub(super) fn class_of(ty: &str) -> &str {
+    match ty {
+        "positive" => "number",
+        _ if ty.contains("..") => "integer",
+        "time" => "float",
+        "integer" | "decimal" | "float" | "number" | "text" | "boolean" | "date" | "timestamp" | "timestamptz"
+        | "temporal" => ty,
+        _ => "any",
+    }
+}
+
+/// Returns the class of a type that a template names in the dialect's own words.
+pub(super) fn native_class(name: &str) -> &'static str {
+    let head = name.split('(').next().unwrap_or_default().trim();
+    match head {
+        "int64" | "integer" | "bigint" | "hugeint" | "int" | "smallint" => "integer",
+        "number" if name.ends_with("0)") => "integer",
+        "decimal" | "numeric" | "number" | "bignumeric" => "decimal",
+        "double" | "float" | "float64" | "double precision" | "real" => "float",
+        "varchar" | "text" | "string" => "text",
+        "date" => "date",
+        "timestamp" | "datetime" => "timestamp",
+        _ if head.ends_with("[]") || head == "array" => "array",
+        _ => "any",
+    }
+}
+
+/// Returns the class of an arithmetic result.
+pub(super) fn arithmetic(op: &str, left: &str, right: &str) -> String {
+    if op == "#>>" {
+        return "text".to_owned();
+    }
+    if is_moment(left) && is_moment(right) {
+        return "integer".to_owned();
+    }
+    if is_moment(left) {
+        return left.to_owned();
+    }
+    if is_moment(right) {
+        return right.to_owned();
+    }
+    let widest = ["interval", "float", "number", "decimal", "integer"];
+    widest
+        .into_iter()
+        .find(|class| left == *class || right == *class)
+        .unwrap_or("any")
+        .to_owned()
+}

@@ -1,0 +1,384 @@
+//! Reader of the constructs of one template, in one loop over its nodes.
+
+use std::collections::BTreeSet;
+
+use super::classes::{arithmetic, class_of, is_moment, native_class, plain_name};
+use super::{Construct, Roles, Scope, Section};
+use crate::signature::Signature;
+use crate::template::{JOINING, Node, Type};
+
+const DATE_PARTS: [&str; 17] = [
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "isoweek",
+    "isoyear",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "microsecond",
+    "dow",
+    "isodow",
+    "doy",
+    "epoch",
+    "dayofweek",
+    "dayofyear",
+];
+
+/// Suffix that marks the name of a relation.
+const ALIAS: &str = "as";
+
+/// Type class and text of a node, as part of the constructs around it.
+#[derive(Clone, Default)]
+struct Described {
+    class: String,
+    text: String,
+}
+
+impl Described {
+    fn of(class: &str) -> Self {
+        Self {
+            class: class.to_owned(),
+            text: class.to_owned(),
+        }
+    }
+
+    fn word(text: &str) -> Self {
+        Self {
+            class: "any".to_owned(),
+            text: text.to_owned(),
+        }
+    }
+}
+
+pub(super) struct Reader<'a> {
+    nodes: &'a [Node],
+    signature: &'a Signature,
+    scope: &'a Scope<'a>,
+    /// Text after each call, such as ` within group (order by)`. Several texts are separated by `|`.
+    suffixes: Vec<String>,
+    described: Vec<Described>,
+    found: BTreeSet<Construct>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn read(
+        nodes: &'a [Node],
+        signature: &'a Signature,
+        roles: Roles,
+        scope: &'a Scope<'a>,
+    ) -> BTreeSet<Construct> {
+        let mut reader = Reader {
+            nodes,
+            signature,
+            scope,
+            suffixes: vec![String::new(); nodes.len()],
+            described: Vec::new(),
+            found: BTreeSet::new(),
+        };
+        reader.mark_suffixes(roles);
+        for node in nodes {
+            let described = reader.describe(node);
+            reader.described.push(described);
+        }
+        reader.found
+    }
+
+    /// Finds the calls that are computed over windows or ordered sets.
+    fn mark_suffixes(&mut self, roles: Roles) {
+        let is_windowed = self.nodes.iter().any(|node| matches!(node, Node::Over(_)));
+        let over: Vec<&str> = roles.windows().collect();
+        for node in self.nodes {
+            match node {
+                Node::Over(x) => self.suffixes[usize::from(*x)] = over.join("|"),
+                Node::Spaced(parts) => {
+                    self.mark_aliases(parts);
+                    if let (Some(call), Some(Node::Word(word))) =
+                        (parts.first(), parts.get(1).map(|at| &self.nodes[usize::from(*at)]))
+                        && (word.starts_with("within group") || word.starts_with("over") || word.starts_with("filter"))
+                    {
+                        let suffix = match word.as_str() {
+                            "within group" => " within group (order by)".to_owned(),
+                            "over" => " over (partition by)".to_owned(),
+                            other => format!(" {other} (…)"),
+                        };
+                        self.suffixes[usize::from(*call)] = suffix;
+                    }
+                }
+                _ => {}
+            }
+        }
+        // A template without `{window}` is a single call, after which the compiler writes the window.
+        if !is_windowed && !over.is_empty() {
+            let root = match self.nodes.last() {
+                Some(Node::Spaced(parts)) => usize::from(parts[0]),
+                _ => self.nodes.len().saturating_sub(1),
+            };
+            let own = std::mem::take(&mut self.suffixes[root]);
+            let mut texts: Vec<String> = over.iter().map(|text| format!("{own}{text}")).collect();
+            texts.extend(roles.grouped.then(|| own.clone()));
+            self.suffixes[root] = texts.join("|");
+        }
+    }
+
+    /// Marks the names after `as`, such as `u(v)`, which look like calls.
+    fn mark_aliases(&mut self, parts: &[u16]) {
+        for pair in parts.windows(2) {
+            if matches!(&self.nodes[usize::from(pair[0])], Node::Word(word) if word == "as") {
+                self.suffixes[usize::from(pair[1])] = ALIAS.to_owned();
+            }
+        }
+    }
+
+    fn add(&mut self, section: Section, text: String) {
+        self.found.insert((section, text));
+    }
+
+    fn class(&self, at: u16) -> &str {
+        &self.described[usize::from(at)].class
+    }
+
+    fn texts(&self, of: &[u16]) -> Vec<&str> {
+        of.iter()
+            .map(|at| self.described[usize::from(*at)].text.as_str())
+            .collect()
+    }
+
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
+    fn describe(&mut self, node: &Node) -> Described {
+        match node {
+            Node::Word(word) => self.describe_word(word),
+            Node::Number(digits) => Described::of(if digits.contains('e') {
+                "float"
+            } else if digits.contains('.') {
+                "decimal"
+            } else {
+                "integer"
+            }),
+            Node::Text(_) => Described::of("text"),
+            Node::Arg { index, mode } => Described::of(&self.argument(*index, mode)),
+            Node::ArgList { index, mode } => {
+                let class = self.argument(*index, mode);
+                Described {
+                    text: format!("{class}..."),
+                    class,
+                }
+            }
+            Node::ArgJoin { index, mode, op } => {
+                let class = self.argument(*index, mode);
+                self.operation(op, &class, &class)
+            }
+            Node::Call { name, args } => {
+                let place = self.described.len();
+                let suffixes = self.suffixes[place].clone();
+                if suffixes == ALIAS {
+                    return Described::word(name);
+                }
+                let call = format!("{name}({})", self.texts(args).join(", "));
+                for suffix in suffixes.split('|') {
+                    self.add(Section::Calls, format!("{call}{suffix}"));
+                }
+                Described::of(&self.result(name, args))
+            }
+            Node::Binary { op, left, right } => {
+                let (left, right) = (self.class(*left).to_owned(), self.class(*right).to_owned());
+                self.operation(op, &left, &right)
+            }
+            Node::Not(_) => self.construct("not", "boolean"),
+            Node::Negative(x) => Described::of(self.class(*x)),
+            Node::Postfix { op, .. } if op.starts_with('.') => self.construct("struct.field", "any"),
+            Node::Postfix { op, .. } => {
+                let what = op.trim_start_matches("is ").trim_start_matches("not ");
+                self.construct(&format!("is {what}"), "boolean")
+            }
+            Node::In { .. } => self.construct("in (…)", "boolean"),
+            Node::Between { .. } => self.construct("between", "boolean"),
+            Node::Case(arms) => {
+                let values = arms.iter().skip(1).step_by(2).chain(arms.last());
+                let class = values
+                    .map(|at| self.class(*at))
+                    .find(|class| *class != "null")
+                    .unwrap_or("any")
+                    .to_owned();
+                self.construct("case", &class)
+            }
+            Node::Cast { name, x, ty } => {
+                let (class, written) = match ty {
+                    Type::Neutral(index) => {
+                        let neutral = crate::part::NEUTRAL[usize::from(*index)];
+                        let named = self.scope.types.iter().find(|(name, _)| name == neutral);
+                        (
+                            neutral.to_owned(),
+                            named.map_or(neutral, |(_, name)| name.as_str()).to_owned(),
+                        )
+                    }
+                    Type::Native(name) => (native_class(name).to_owned(), name.clone()),
+                };
+                let from = self.class(*x).to_owned();
+                self.add(Section::Casts, format!("{name}({from} as {written})"));
+                Described::of(&class)
+            }
+            Node::Spaced(parts) | Node::Ordered { parts, .. } => self.describe_words(parts),
+            Node::Paren(x) => self.described[usize::from(*x)].clone(),
+            Node::List(items) => Described::word(&self.texts(items).join(", ")),
+            Node::Bracket(items) => {
+                let text = format!("[{}]", self.texts(items).join(", "));
+                self.construct(&text, "array")
+            }
+            Node::Subscript { x, index } => {
+                let text = format!("{}[{}]", self.class(*x), self.class(*index));
+                self.construct(&text, "any")
+            }
+            Node::Over(x) => self.described[usize::from(*x)].clone(),
+        }
+    }
+
+    fn construct(&mut self, text: &str, class: &str) -> Described {
+        self.add(Section::Operators, text.to_owned());
+        Described::of(class)
+    }
+
+    fn describe_word(&mut self, word: &str) -> Described {
+        match word {
+            "null" => Described::of("null"),
+            "true" | "false" => Described::of("boolean"),
+            "*" => Described::word("*"),
+            _ if word.starts_with("lambda ") => Described::word("lambda x:"),
+            _ if JOINING.contains(&word) || DATE_PARTS.contains(&word) => Described::word(word),
+            _ if word.starts_with("current_") => {
+                self.add(Section::Calls, word.to_owned());
+                Described::of(if word == "current_date" { "date" } else { "timestamptz" })
+            }
+            "->" | "escape" | "at time zone" | "distinct" | "select" | "values" | "both" | "leading" | "trailing"
+            | "interval" | "date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "array" | "r" | "over" => {
+                Described::word(word)
+            }
+            _ if word.starts_with("within group") || word.starts_with("filter") => Described::word(word),
+            // Any other word is the name of a template's own column or parameter.
+            _ => Described::of("any"),
+        }
+    }
+
+    /// Describes parts with keywords between them.
+    fn describe_words(&mut self, parts: &[u16]) -> Described {
+        let texts: Vec<String> = self.texts(parts).iter().map(|text| (*text).to_owned()).collect();
+        let is = |at: usize, word: &str| texts.get(at).is_some_and(|text| text == word);
+        let class = |at: usize| self.class(parts[at]).to_owned();
+        let text = texts.join(" ");
+        match texts[0].as_str() {
+            "select" | "values" => {
+                let kind = if texts.iter().any(|word| word == "limit") {
+                    "subquery with limit"
+                } else {
+                    "subquery"
+                };
+                self.add(Section::Operators, kind.to_owned());
+                Described::of("any")
+            }
+            "lambda x:" => self.construct("lambda x: …", "lambda"),
+            "interval" => {
+                self.add(Section::Literals, text);
+                Described::of("interval")
+            }
+            typed @ ("date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "array" | "r") => {
+                let typed = typed.to_owned();
+                self.add(Section::Literals, text);
+                Described::of(match typed.as_str() {
+                    "date" => "date",
+                    "timestamp" | "datetime" => "timestamp",
+                    "array" => "array",
+                    "r" => "text",
+                    _ => "decimal",
+                })
+            }
+            _ if is(1, "->") => self.construct("(x, y) -> …", "lambda"),
+            _ if is(1, "escape") => self.construct("like … escape", "boolean"),
+            _ if is(1, "at time zone") => {
+                let zoned = class(0);
+                self.construct(
+                    &format!("{zoned} at time zone text"),
+                    if zoned == "timestamptz" {
+                        "timestamp"
+                    } else {
+                        "timestamptz"
+                    },
+                )
+            }
+            _ if is(1, "within group") || is(1, "over") || is(1, "filter") => Described::of(&class(0)),
+            "distinct" => Described { class: class(1), text },
+            _ => Described { class: class(0), text },
+        }
+    }
+
+    fn operation(&mut self, op: &str, left: &str, right: &str) -> Described {
+        match op {
+            "or" | "and" => self.construct("and, or", "boolean"),
+            "=" | "<>" | "<" | "<=" | ">" | ">=" => self.construct("= <> < <= > >=", "boolean"),
+            "like" | "not like" => self.construct("like", "boolean"),
+            "ilike" | "~" | "~*" | "!~" => self.construct(op, "boolean"),
+            "is distinct from" | "is not distinct from" => self.construct("is [not] distinct from", "boolean"),
+            "||" => self.construct(&format!("{left} || {right}"), if left == "any" { right } else { left }),
+            _ => {
+                let class = arithmetic(op, left, right);
+                // Only a division depends on the kinds of the two numbers.
+                let shown = |class: &str| match class {
+                    "integer" | "decimal" | "float" if op != "/" => "number".to_owned(),
+                    _ => class.to_owned(),
+                };
+                self.construct(&format!("{} {op} {}", shown(left), shown(right)), &class)
+            }
+        }
+    }
+
+    /// Returns the type class of an argument in a mode.
+    fn argument(&self, index: u8, mode: &str) -> String {
+        let own = self
+            .signature
+            .params
+            .get(usize::from(index))
+            .map_or("any", |param| class_of(&param.ty));
+        match mode {
+            "" => own.to_owned(),
+            "days" | "tens" | "scale" => "integer".to_owned(),
+            "tenths" => "decimal".to_owned(),
+            "word" => "unit".to_owned(),
+            _ if crate::part::NEUTRAL.contains(&mode) => mode.to_owned(),
+            _ => {
+                let function = self.scope.functions.iter().find(|f| f.is_internal() && f.name == mode);
+                let signature = function
+                    .and_then(|f| f.overloads.first())
+                    .map(|overload| &overload.signature);
+                match signature.map(|s| s.result.as_str()) {
+                    Some(result) if class_of(result) != "any" => class_of(result).to_owned(),
+                    _ => own.to_owned(),
+                }
+            }
+        }
+    }
+
+    /// Returns the type class of a call's result.
+    fn result(&self, name: &str, args: &[u16]) -> String {
+        let first = || {
+            args.iter()
+                .map(|at| self.class(*at))
+                .find(|class| *class != "null")
+                .unwrap_or("any")
+                .to_owned()
+        };
+        let listed = self.scope.results.iter().find(|(of, _)| of == plain_name(name));
+        match listed.map(|(_, class)| class.as_str()) {
+            Some("argument") => first(),
+            Some("moment") => {
+                let moment = args.iter().map(|at| self.class(*at)).find(|class| is_moment(class));
+                moment.unwrap_or("temporal").to_owned()
+            }
+            Some(class) => class.to_owned(),
+            None => "any".to_owned(),
+        }
+    }
+}

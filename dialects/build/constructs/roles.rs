@@ -1,0 +1,63 @@
+//! Windows in which the compiler uses the aggregates of templates.
+
+use crate::catalogue::Function;
+
+/// Aggregates that no window contains: TEXTJOIN joins the rows of a group only (F0420).
+const GROUPED_ONLY: [&str; 1] = ["string_agg"];
+
+/// Part of a query in which a template's aggregate is computed.
+#[derive(Clone, Copy, Default)]
+pub struct Roles {
+    /// In `group by`.
+    pub grouped: bool,
+    /// Over all rows of a partition.
+    pub partition: bool,
+    /// Over the rows of a frame.
+    pub frame: bool,
+    /// Over ordered rows, for functions that exist only as window functions.
+    pub ordered: bool,
+}
+
+impl Roles {
+    /// Returns the roles of a function's template. An entry that another function names in `window` or `over` is
+    /// computed over partitions, and an entry in `framed` over frames.
+    pub fn of(function: &Function, functions: &[Function]) -> Self {
+        let named =
+            |of: fn(&Function) -> &Option<String>| functions.iter().any(|f| of(f).as_ref() == Some(&function.name));
+        let over = named(|f| &f.over) || named(|f| &f.window);
+        let framed = named(|f| &f.framed);
+        match function.level.as_str() {
+            "window" => Self {
+                ordered: true,
+                ..Self::default()
+            },
+            "aggregate" if over || framed => Self {
+                partition: over,
+                frame: framed,
+                ..Self::default()
+            },
+            "aggregate" if GROUPED_ONLY.contains(&function.name.as_str()) => Self {
+                grouped: true,
+                ..Self::default()
+            },
+            "aggregate" => Self {
+                grouped: true,
+                partition: function.over.is_none() && function.window.is_none(),
+                frame: function.framed.is_none() && function.window.is_none(),
+                ordered: false,
+            },
+            _ => Self::default(),
+        }
+    }
+
+    /// Returns the windows that follow the call.
+    pub(super) fn windows(self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.partition, " over (partition by)"),
+            (self.frame, " over (rows)"),
+            (self.ordered, " over (order by)"),
+        ]
+        .into_iter()
+        .filter_map(|(is_used, text)| is_used.then_some(text))
+    }
+}

@@ -1,0 +1,228 @@
+//! Reads `facts/<dialect>.toml`: for each construct of a dialect, what is known of it and from which source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use toml::de::DeTable;
+
+use crate::constructs::{Construct, Results, Section};
+use crate::toml_file::{self, File};
+
+/// Kinds of knowledge, the strongest first. The names are those of the variants of `tables::FactVerdict`.
+pub const VERDICTS: [(&str, &str); 4] = [
+    ("run", "Run"),
+    ("cited", "Cited"),
+    ("emulated", "Emulated"),
+    ("unsure", "Unsure"),
+];
+
+/// Knowledge about one construct.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Index in [`VERDICTS`].
+    pub verdict: usize,
+    /// Engine with its version, or the address of a page with the date of its copy. Empty if nothing is known.
+    pub source: String,
+    /// Session parameters that change the value.
+    pub parameters: Vec<String>,
+    /// `true` if the entry belongs to the dialect that this dialect extends.
+    pub inherited: bool,
+}
+
+pub type Facts = BTreeMap<Construct, Fact>;
+
+/// Constructs of a dialect, each with the first place that uses it.
+pub type Used = BTreeMap<Construct, String>;
+
+/// Reads `[results]` of the base: the type class of a call's result, for calls inside of calls.
+pub fn read_results(file: &File, faults: &mut Vec<String>) -> Result<Results, Vec<String>> {
+    let table = file.table()?;
+    let mut results = Results::new();
+    let section = toml_file::get(&table, "results").and_then(|value| value.get_ref().as_table());
+    for (class, value) in section.into_iter().flatten() {
+        for name in value.get_ref().as_array().into_iter().flatten() {
+            let name = name.get_ref().as_str().unwrap_or_default();
+            if results.iter().any(|(known, _)| known == name) {
+                faults.push(file.fault_at(class.span().start, format!("[results] lists `{name}` twice")));
+            }
+            results.push((name.to_owned(), class.get_ref().to_string()));
+        }
+    }
+    Ok(results)
+}
+
+/// Reports called functions that `[results]` does not list, and listed functions that no dialect calls.
+pub fn check_results(file: &File, results: &Results, called: &BTreeSet<String>, faults: &mut Vec<String>) {
+    let path = file.path.display();
+    for name in called
+        .iter()
+        .filter(|name| !results.iter().any(|(listed, _)| listed == *name))
+    {
+        faults.push(format!(
+            "{path}: [results] does not list `{name}`; add it to the list of its type"
+        ));
+    }
+    for (name, _) in results.iter().filter(|(name, _)| !called.contains(name)) {
+        faults.push(format!(
+            "{path}: [results] lists `{name}`, which no dialect calls; remove it"
+        ));
+    }
+}
+
+/// Sources of the base, which the files of all dialects may cite, and the keys that they cite.
+#[derive(Default)]
+pub struct SharedSources {
+    path: PathBuf,
+    texts: Vec<Source>,
+    cited: BTreeSet<String>,
+}
+
+impl SharedSources {
+    pub fn read(base: &File, faults: &mut Vec<String>) -> Result<Self, Vec<String>> {
+        Ok(Self {
+            path: base.path.clone(),
+            texts: read_sources(base, &base.table()?, faults),
+            cited: BTreeSet::new(),
+        })
+    }
+
+    /// Reports sources that no entry of any dialect cites.
+    pub fn report_unused(&self, base: &File, faults: &mut Vec<String>) {
+        report_unused(base, &self.texts, &self.cited, faults);
+    }
+}
+
+/// Reads the facts of a dialect and reports constructs without an entry, and entries without a construct.
+pub fn read(
+    file: &File,
+    used: &Used,
+    parent: &Facts,
+    shared: &mut SharedSources,
+    faults: &mut Vec<String>,
+) -> Result<Facts, Vec<String>> {
+    let table = file.table()?;
+    let sections: Vec<&str> = Section::ALL.iter().map(|(name, _)| *name).collect();
+    toml_file::unknown_keys(
+        file,
+        &table,
+        &[&["sources", "results"], sections.as_slice()].concat(),
+        faults,
+    );
+    let own_sources = read_sources(file, &table, faults);
+    let mut used = used.clone();
+    let mut own = Facts::new();
+    let mut places = BTreeMap::new();
+    for (name, section) in Section::ALL {
+        let entries = toml_file::get(&table, name).and_then(|value| value.get_ref().as_table());
+        for (key, value) in entries.into_iter().flatten() {
+            let at = key.span().start;
+            let text = value.get_ref().as_str().unwrap_or_default();
+            match parse_fact(text, &[&own_sources, &shared.texts], &mut shared.cited) {
+                Ok(fact) => {
+                    for parameter in &fact.parameters {
+                        let user = format!("`{}`", key.get_ref());
+                        used.entry((Section::Parameters, parameter.clone())).or_insert(user);
+                    }
+                    let construct = (section, key.get_ref().to_string());
+                    places.insert(construct.clone(), at);
+                    own.insert(construct, fact);
+                }
+                Err(fault) => faults.push(file.fault_at(at, format!("`{}`: {fault}", key.get_ref()))),
+            }
+        }
+    }
+    for ((section, text), at) in &places {
+        if !used.contains_key(&(*section, text.clone())) {
+            let what = format!("no template, literal, cast or fact of the dialect uses `{text}`; remove the entry");
+            faults.push(file.fault_at(*at, what));
+        }
+    }
+    let mut facts = Facts::new();
+    for (construct, user) in used {
+        let inherited = parent.get(&construct).map(|fact| Fact {
+            inherited: true,
+            ..fact.clone()
+        });
+        match own.remove(&construct).or(inherited) {
+            Some(fact) => {
+                facts.insert(construct, fact);
+            }
+            None => faults.push(format!(
+                "{}: [{}] has no entry for `{text}`, which {user} uses; add `{text:?} = \"unsure\"`, or a source if there is one",
+                file.path.display(),
+                construct.0.name(),
+                text = construct.1,
+            )),
+        }
+    }
+    if file.path != shared.path {
+        report_unused(file, &own_sources, &shared.cited, faults);
+    }
+    Ok(facts)
+}
+
+/// Key, text and position of an entry in `[sources]`. `{page}` in an address is replaced by the text after the key, as
+/// in `cited functions:abs`.
+type Source = (String, String, usize);
+
+fn read_sources(file: &File, table: &DeTable<'_>, faults: &mut Vec<String>) -> Vec<Source> {
+    let section = toml_file::get(table, "sources").and_then(|value| value.get_ref().as_table());
+    let mut sources = Vec::new();
+    for (key, value) in section.into_iter().flatten() {
+        let text = value.get_ref().as_str().unwrap_or_default().to_owned();
+        if text.is_empty() {
+            let what = "a source must be an address with a date, or an engine with its version";
+            faults.push(file.fault_at(key.span().start, what));
+        }
+        sources.push((key.get_ref().to_string(), text, key.span().start));
+    }
+    sources
+}
+
+fn report_unused(file: &File, sources: &[Source], cited: &BTreeSet<String>, faults: &mut Vec<String>) {
+    for (key, _, at) in sources.iter().filter(|(key, ..)| !cited.contains(key)) {
+        faults.push(file.fault_at(*at, format!("no entry cites the source `{key}`; remove it")));
+    }
+}
+
+/// Parses an entry such as `cited functions:current_date; depends on TIMEZONE`. Adds the key of the source to `cited`.
+fn parse_fact(text: &str, sources: &[&[Source]], cited: &mut BTreeSet<String>) -> Result<Fact, String> {
+    const FORM: &str = "an entry has the form \"run SOURCE\", \"cited SOURCE:PAGE\", \"emulated SOURCE\" or \"unsure\", and \
+                        optionally \"; depends on PARAMETER, PARAMETER\"";
+    let (known, parameters) = match text.split_once("; depends on ") {
+        Some((known, list)) => (known, list.split(", ").map(str::to_owned).collect()),
+        None => (text, Vec::new()),
+    };
+    let (verdict, written) = known.split_once(' ').unwrap_or((known, ""));
+    let verdict = VERDICTS.iter().position(|(name, _)| *name == verdict).ok_or(FORM)?;
+    if (VERDICTS[verdict].0 == "unsure") != written.is_empty() {
+        return Err(FORM.to_owned());
+    }
+    let mut source = String::new();
+    if !written.is_empty() {
+        let (key, page) = written
+            .split_once(':')
+            .map_or((written, None), |(key, page)| (key, Some(page)));
+        let mut all = sources.iter().copied().flatten();
+        let (_, text, _) = all
+            .find(|(name, ..)| name == key)
+            .ok_or_else(|| format!("[sources] has no `{key}`"))?;
+        cited.insert(key.to_owned());
+        source = match (page, text.contains("{page}")) {
+            (Some(page), true) => text.replace("{page}", page),
+            (None, false) => text.clone(),
+            (None, true) => {
+                return Err(format!(
+                    "the source `{key}` needs the name of a page, as in `{key}:abs`"
+                ));
+            }
+            (Some(_), false) => return Err(format!("the source `{key}` has no `{{page}}`")),
+        };
+    }
+    Ok(Fact {
+        verdict,
+        source,
+        parameters,
+        inherited: false,
+    })
+}

@@ -1,0 +1,275 @@
+//! Tests of the build script's modules.
+
+#![allow(dead_code, reason = "the tests use a part of each module")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod catalogue;
+mod constructs;
+mod dialects;
+mod facts;
+#[path = "../src/hash.rs"]
+mod hash;
+#[path = "../src/tables/lowering.rs"]
+mod lowering;
+#[path = "../src/tables/op.rs"]
+mod op;
+#[path = "../src/tables/part.rs"]
+mod part;
+mod signature;
+mod template;
+mod toml_file;
+mod used;
+
+use std::path::{Path, PathBuf};
+
+use constructs::{Roles, Scope, Section, of_template};
+use facts::{Facts, SharedSources, Used, VERDICTS, read};
+use toml_file::File;
+
+/// Returns the constructs of a template, without their sections.
+fn constructs(sql: &str, roles: Roles) -> Vec<String> {
+    let signature = signature::parse("(text: text, amount: decimal, day: date, count: 1..9) -> any").unwrap();
+    let params: Vec<String> = signature.params.iter().map(|p| p.name.clone()).collect();
+    let nodes = template::parse(sql, &params).unwrap();
+    let names = |list: &[(&str, &str)]| {
+        list.iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let types = names(&[("float", "double"), ("text", "varchar")]);
+    let results = names(&[("floor", "argument"), ("date_trunc", "moment"), ("length", "integer")]);
+    let scope = Scope {
+        functions: &[],
+        types: &types,
+        results: &results,
+    };
+    of_template(&nodes, &signature, roles, &scope)
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect()
+}
+
+#[test]
+fn constructs_have_the_types_of_their_arguments() {
+    let table: [(&str, &[&str]); 12] = [
+        ("round({amount}, {count})", &["round(decimal, integer)"]),
+        ("round(floor({amount}))", &["floor(decimal)", "round(decimal)"]),
+        ("round({amount:float})", &["round(float)"]),
+        ("{day} + {count}", &["date + number"]),
+        ("{day} - date '0001-01-01'", &["date - date", "date text"]),
+        ("{amount} / {count}", &["decimal / integer"]),
+        (
+            "extract(year from date_trunc('month', {day}))",
+            &["date_trunc(text, date)", "extract(year from date)"],
+        ),
+        (
+            "cast(cast({amount} as float) as text)",
+            &["cast(decimal as double)", "cast(float as varchar)"],
+        ),
+        (
+            "case when {text} is null then {amount} else 0 end",
+            &["case", "is null"],
+        ),
+        ("dateadd(day, {count}, {day})", &["dateadd(day, integer, date)"]),
+        (
+            "f(lambda word: upper(word))",
+            &["f(lambda)", "upper(any)", "lambda x: …"],
+        ),
+        (
+            "(select max(v) from unnest([{amount}]) as u(v))",
+            &["max(any)", "unnest(array)", "[decimal]", "subquery"],
+        ),
+    ];
+    for (sql, expected) in table {
+        assert_eq!(constructs(sql, Roles::default()), expected, "{sql}");
+    }
+}
+
+#[test]
+fn aggregates_are_constructs_in_each_of_their_windows() {
+    let framed = Roles {
+        frame: true,
+        grouped: true,
+        ..Roles::default()
+    };
+    assert_eq!(
+        constructs("sum({amount})", framed),
+        ["sum(decimal)", "sum(decimal) over (rows)"]
+    );
+    let window = "nullif(corr({amount}, {count}) over {window}, 0)";
+    let partition = Roles {
+        partition: true,
+        ..Roles::default()
+    };
+    assert_eq!(
+        constructs(window, partition),
+        ["corr(decimal, integer) over (partition by)", "nullif(any, integer)"]
+    );
+    let ordered = "listagg({text}) within group (order by {text})";
+    let grouped = Roles {
+        grouped: true,
+        ..Roles::default()
+    };
+    assert_eq!(constructs(ordered, grouped), ["listagg(text) within group (order by)"]);
+}
+
+fn file(name: &str, text: &str) -> File {
+    File {
+        path: PathBuf::from(name),
+        text: text.to_owned(),
+    }
+}
+
+/// Checks the facts of a made-up dialect that uses `round(decimal)` and extends a dialect in which `abs(float)` ran.
+/// Returns the facts and the faults.
+fn check(text: &str) -> (Facts, String) {
+    let mut faults = Vec::new();
+    let base = file(
+        "ansi.toml",
+        "[sources]\nengine = \"Engine 1.0\"\n[calls]\n\"abs(float)\" = \"run engine\"",
+    );
+    let uses = |texts: &[&str]| -> Used {
+        texts
+            .iter()
+            .map(|text| ((Section::Calls, (*text).to_owned()), "`ROUND`".to_owned()))
+            .collect()
+    };
+    let mut shared = SharedSources::read(&base, &mut faults).unwrap();
+    let parent = read(&base, &uses(&["abs(float)"]), &Facts::new(), &mut shared, &mut faults).unwrap();
+    let own = file("own.toml", text);
+    let used = uses(&["abs(float)", "round(decimal)"]);
+    let facts = read(&own, &used, &parent, &mut shared, &mut faults).unwrap();
+    shared.report_unused(&base, &mut faults);
+    (facts, faults.join("\n"))
+}
+
+#[test]
+fn each_construct_has_an_entry_and_each_entry_has_a_construct() {
+    // The entries of the file, and a part of the fault. Empty if there is no fault.
+    let table = [
+        ("[calls]\n\"round(decimal)\" = \"unsure\"", ""),
+        ("[calls]\n\"round(decimal)\" = \"run engine\"", ""),
+        (
+            "",
+            "own.toml: [calls] has no entry for `round(decimal)`, which `ROUND` uses; add `\"round(decimal)\" = \"unsure\"`",
+        ),
+        (
+            "[calls]\n\"round(decimal)\" = \"unsure\"\n\"round(float)\" = \"unsure\"",
+            "own.toml:3: no template, literal, cast or fact of the dialect uses `round(float)`; remove the entry",
+        ),
+        (
+            "[calls]\n\"round(decimal)\" = \"run other\"",
+            "own.toml:2: `round(decimal)`: [sources] has no `other`",
+        ),
+        (
+            "[calls]\n\"round(decimal)\" = \"run\"",
+            "an entry has the form \"run SOURCE\"",
+        ),
+        (
+            "[calls]\n\"round(decimal)\" = \"unsure engine\"",
+            "an entry has the form \"run SOURCE\"",
+        ),
+        (
+            "[calls]\n\"round(decimal)\" = \"proven engine\"",
+            "an entry has the form \"run SOURCE\"",
+        ),
+        (
+            "[call]\n\"round(decimal)\" = \"unsure\"",
+            "own.toml:1: unknown key `call`",
+        ),
+        (
+            "[sources]\npage = \"https://example.com/{page}\"\n[calls]\n\"round(decimal)\" = \"cited page\"",
+            "the source `page` needs the name of a page, as in `page:abs`",
+        ),
+        (
+            "[calls]\n\"round(decimal)\" = \"run engine:abs\"",
+            "the source `engine` has no `{page}`",
+        ),
+        (
+            "[sources]\npage = \"https://example.com/{page}\"\n[calls]\n\"round(decimal)\" = \"unsure\"",
+            "own.toml:2: no entry cites the source `page`; remove it",
+        ),
+        (
+            "[calls]\n\"round(decimal)\" = \"run engine; depends on ZONE\"",
+            "[parameters] has no entry for `ZONE`, which `round(decimal)` uses",
+        ),
+        (
+            "[calls]\n\"round(decimal)\" = \"run engine; depends on ZONE\"\n[parameters]\nZONE = \"run engine\"",
+            "",
+        ),
+    ];
+    for (text, expected) in table {
+        let (_, faults) = check(text);
+        assert!(
+            faults.contains(expected) && faults.is_empty() == expected.is_empty(),
+            "{text}\n{faults}"
+        );
+    }
+}
+
+#[test]
+fn an_entry_of_the_extended_dialect_is_inherited_and_marked() {
+    let (facts, faults) = check(
+        "[sources]\npage = \"https://example.com/{page}, July 2026\"\n[calls]\n\"round(decimal)\" = \"cited page:round\"",
+    );
+    assert_eq!(faults, "");
+    let told: Vec<(&str, &str, &str, bool)> = facts
+        .iter()
+        .map(|((_, text), fact)| {
+            (
+                text.as_str(),
+                VERDICTS[fact.verdict].0,
+                fact.source.as_str(),
+                fact.inherited,
+            )
+        })
+        .collect();
+    let expected = [
+        ("abs(float)", "run", "Engine 1.0", true),
+        ("round(decimal)", "cited", "https://example.com/round, July 2026", false),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// Returns the faults of the dialects in this folder, after one file of facts is changed.
+fn faults_after(name: &str, change: impl Fn(&str) -> String) -> String {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("facts-{name}"));
+    std::fs::create_dir_all(folder.join("facts")).unwrap();
+    for from in [here.to_owned(), here.join("facts")] {
+        for path in std::fs::read_dir(&from).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                std::fs::copy(&path, folder.join(path.strip_prefix(here).unwrap())).unwrap();
+            }
+        }
+    }
+    let changed = folder.join("facts").join(name).with_extension("toml");
+    let text = std::fs::read_to_string(&changed).unwrap();
+    std::fs::write(&changed, change(&text)).unwrap();
+    let functions = catalogue::read(&here.join("functions")).unwrap();
+    dialects::read(&folder, &functions).err().unwrap_or_default().join("\n")
+}
+
+#[test]
+fn a_removed_fact_and_an_invented_fact_stop_the_build() {
+    assert_eq!(faults_after("duckdb", str::to_owned), "");
+    let removed = faults_after("duckdb", |text| text.replace("\"abs(float)\" = \"run duckdb\"\n", ""));
+    // The construct is inherited from ansi.toml, so it is still known, but not for this dialect.
+    assert_eq!(removed, "");
+    let removed = faults_after("duckdb", |text| {
+        text.replace("\"to_days(integer)\" = \"run duckdb\"\n", "")
+    });
+    assert!(
+        removed.contains("facts/duckdb.toml: [calls] has no entry for `to_days(integer)`, which"),
+        "{removed}"
+    );
+    let invented = faults_after("duckdb", |text| {
+        text.replace("[calls]\n", "[calls]\n\"no_such(text)\" = \"unsure\"\n")
+    });
+    assert!(
+        invented.contains("uses `no_such(text)`; remove the entry"),
+        "{invented}"
+    );
+    let unlisted = faults_after("ansi", |text| text.replace("\"unicode\", ", ""));
+    assert!(unlisted.contains("[results] does not list `unicode`"), "{unlisted}");
+}

@@ -1,0 +1,178 @@
+//! Collects the constructs that formulac writes in a dialect.
+
+use std::collections::BTreeSet;
+
+use crate::catalogue::Function;
+use crate::constructs::{self, Construct, Results, Roles, Scope, Section};
+use crate::dialects::Dialect;
+use crate::facts::Used;
+use crate::template::Node;
+
+/// Condition on a dialect's facts.
+type Condition = fn(&dyn Fn(&str) -> String) -> bool;
+
+/// Clauses that the compiler writes without a template, each with the dialects that get it.
+const CLAUSES: [(&str, Condition); 22] = [
+    ("with", |_| true),
+    ("select distinct", |_| true),
+    ("union all", |_| true),
+    ("inner join", |_| true),
+    ("left join", |_| true),
+    ("full join", |_| true),
+    ("cross join", |_| true),
+    ("left join on conditions without an equality", |fact| {
+        fact("left_join_needs_equality") == "false"
+    }),
+    ("left join on `a = b or (a is null and b is null)`", |fact| {
+        fact("left_join_needs_equality") == "true"
+    }),
+    ("full join on `is not distinct from`", |fact| {
+        fact("full_join_needs_equality") == "false"
+    }),
+    ("full join on `a = b or (a is null and b is null)`", |fact| {
+        fact("full_join_needs_equality") == "true"
+    }),
+    ("group by an expression", |_| true),
+    ("having", |_| true),
+    ("order by an output column", |_| true),
+    ("order by … nulls last", |fact| {
+        fact("nulls_sort") != "last" || fact("nulls_sort_descending") != "last"
+    }),
+    ("limit", |_| true),
+    ("case value when", |_| true),
+    ("window name as (…)", |fact| fact("named_windows") == "true"),
+    ("over (name rows …)", |fact| fact("named_windows") == "true"),
+    ("rows between n preceding and n following", |_| true),
+    ("range between unbounded preceding and 1 preceding", |_| true),
+    ("subquery in a condition", |_| true),
+];
+
+/// Calls that the compiler writes without a template.
+const CALLS: [&str; 3] = ["count(*)", "coalesce(any...)", "max(any)"];
+
+/// Facts that choose between forms of the compiler or name SQL of `prove`, so they say nothing about the warehouse.
+const CHOICES: [&str; 1] = ["sql_family"];
+
+/// Returns all constructs of a dialect, and those of each cell in the order of the catalogue.
+pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> (Used, Vec<BTreeSet<Construct>>) {
+    let scope = Scope {
+        functions,
+        types: &dialect.types,
+        results,
+    };
+    let mut used = Used::new();
+    let mut add = |construct: Construct, user: &dyn Fn() -> String| {
+        used.entry(construct).or_insert_with(user);
+    };
+    let mut cells = Vec::new();
+    let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
+    for ((function, overload), nodes) in overloads.zip(dialect.templates()) {
+        let roles = Roles::of(function, functions);
+        let found = nodes.map_or_else(BTreeSet::new, |nodes| {
+            constructs::of_template(nodes, &overload.signature, roles, &scope)
+        });
+        let user = || match overload.key.as_str() {
+            "" => format!("`{}`", function.name),
+            key => format!("`{}.{key}`", function.name),
+        };
+        found.iter().for_each(|construct| add(construct.clone(), &user));
+        cells.push(found);
+    }
+    add_inserted(dialect, functions, &mut cells);
+    for (neutral, name) in &dialect.types {
+        add((Section::Types, name.clone()), &|| format!("the type `{neutral}`"));
+    }
+    for (name, form) in &dialect.literals {
+        add((Section::Literals, form.clone()), &|| format!("the literal `{name}`"));
+    }
+    let fact = |name: &str| dialect.fact(name);
+    for (clause, _) in CLAUSES.iter().filter(|(_, condition)| condition(&fact)) {
+        add((Section::Clauses, (*clause).to_owned()), &|| "the compiler".to_owned());
+    }
+    for call in CALLS {
+        add((Section::Calls, call.to_owned()), &|| "the compiler".to_owned());
+    }
+    for (name, value) in dialect
+        .fact_texts()
+        .filter(|(name, value)| !value.is_empty() && !CHOICES.contains(name))
+    {
+        // The text of a fact that is SQL would repeat the dialect's file.
+        let text = if value.contains(' ') {
+            name.to_owned()
+        } else {
+            format!("{name} = {value}")
+        };
+        add((Section::Facts, text), &|| format!("the fact `{name}`"));
+        if name == "session_query" {
+            for parameter in session_parameters(&value) {
+                add((Section::Parameters, parameter.to_owned()), &|| {
+                    "`session_query`".to_owned()
+                });
+            }
+        }
+    }
+    (used, cells)
+}
+
+/// Adds to each cell the constructs of the internal entries that its placeholders insert, such as `to_float` for
+/// `{value:float}`.
+fn add_inserted(dialect: &Dialect, functions: &[Function], cells: &mut [BTreeSet<Construct>]) {
+    let firsts: Vec<usize> = functions
+        .iter()
+        .scan(0, |next, f| {
+            let first = *next;
+            *next += f.overloads.len();
+            Some(first)
+        })
+        .collect();
+    let entry = |mode: &str| {
+        let named = |name: &str| functions.iter().position(|f| f.is_internal() && f.name == name);
+        named(&format!("to_{mode}")).or_else(|| named(mode))
+    };
+    let inserted: Vec<BTreeSet<usize>> = dialect
+        .templates()
+        .map(|nodes| {
+            nodes
+                .unwrap_or_default()
+                .iter()
+                .filter_map(Node::mode)
+                .filter_map(entry)
+                .collect()
+        })
+        .collect();
+    for at in 0..cells.len() {
+        let mut waiting: Vec<usize> = inserted[at].iter().copied().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(function) = waiting.pop() {
+            if !seen.insert(function) {
+                continue;
+            }
+            for cell in firsts[function]..firsts[function] + functions[function].overloads.len() {
+                let own: Vec<Construct> = cells[cell].iter().cloned().collect();
+                cells[at].extend(own);
+                waiting.extend(&inserted[cell]);
+            }
+        }
+    }
+}
+
+/// Returns the names of the functions in the constructs.
+pub fn called_functions(used: &Used) -> impl Iterator<Item = String> {
+    let calls = used.keys().filter(|(section, _)| *section == Section::Calls);
+    calls
+        .filter_map(|(_, text)| text.split_once('('))
+        .map(|(name, _)| constructs::plain_name(name).to_owned())
+}
+
+/// Returns the parameters that a query names in `name in ('…', '…')`, or as `@@name`.
+fn session_parameters(query: &str) -> Vec<&str> {
+    let listed = query
+        .split_once(" in (")
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .map_or("", |(list, _)| list);
+    let system = query
+        .split("@@")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+    listed.split('\'').skip(1).step_by(2).chain(system).collect()
+}

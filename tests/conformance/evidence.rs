@@ -1,0 +1,93 @@
+//! Evidence for the SQL of a function in a dialect: the weakest verdict among the constructs of its SQL
+//! (`dialects/facts`).
+
+use std::collections::BTreeSet;
+
+use formulac::catalog::Function;
+use formulac::{ConstructFact, Dialect, FactVerdict};
+
+use crate::calls::{InEach, query, written};
+use crate::known_calls::called;
+
+/// Maximum number of constructs that are listed.
+const LISTED: usize = 5;
+
+/// Returns the evidence as a suffix of a cell in the matrix, such as `, SQL cited`. Empty if every construct ran on the
+/// warehouse's own engine.
+pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
+    match weakest(&facts(function, dialect)) {
+        FactVerdict::Run => String::new(),
+        weaker => format!(", SQL {}", weaker.name()),
+    }
+}
+
+/// Lists the constructs that have neither run on the warehouse's engine nor a page. Empty if there are none.
+pub fn doubtful(function: &'static Function, dialect: Dialect) -> String {
+    let facts = facts(function, dialect);
+    let doubtful = facts.iter().filter(|fact| fact.own_verdict() > FactVerdict::Cited);
+    let texts: Vec<String> = doubtful.map(|fact| format!("`{}`", fact.text)).collect();
+    match texts.len() {
+        0 => String::new(),
+        count if count > LISTED => format!(" ({} and {} more)", texts[..LISTED].join(", "), count - LISTED),
+        _ => format!(" ({})", texts.join(", ")),
+    }
+}
+
+fn weakest(facts: &[&ConstructFact]) -> FactVerdict {
+    let verdicts = facts.iter().map(|fact| fact.own_verdict());
+    verdicts.max().unwrap_or(FactVerdict::Run)
+}
+
+/// Returns the facts of a function's templates. The SQL of a function without templates is searched for calls, and each
+/// call counts with all types of arguments.
+fn facts(function: &'static Function, dialect: Dialect) -> Vec<&'static ConstructFact> {
+    let facts = dialect.function_facts(function);
+    if !facts.is_empty() || function.lower.is_none() {
+        return facts;
+    }
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for (call, in_each) in written(function) {
+        names.extend(
+            texts(&call.formula, &call.columns, &in_each, dialect)
+                .iter()
+                .flat_map(|sql| called(sql, dialect)),
+        );
+    }
+    let is_called = |fact: &&ConstructFact| {
+        let name = fact.text.split('(').next().unwrap_or_default();
+        fact.section == "calls" && names.contains(name)
+    };
+    dialect.construct_facts().iter().filter(is_called).collect()
+}
+
+fn texts(formula: &str, columns: &[(String, formulac::Type)], in_each: &InEach, dialect: Dialect) -> Vec<String> {
+    let own = in_each.iter().filter(|(of, _)| *of == dialect);
+    let mut texts: Vec<String> = own
+        .filter_map(|(_, result)| result.as_ref().ok())
+        .map(|w| w.sql.clone())
+        .collect();
+    if texts.is_empty() {
+        texts.extend(query(formula, columns, dialect));
+    }
+    texts
+}
+
+/// Fails unless the facts name the versions of the engines that `tests/setup.sh` installs.
+pub fn versions() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/requirements.txt");
+    let requirements = std::fs::read_to_string(path).expect("the requirements can be read");
+    let sources: BTreeSet<&str> = Dialect::all()
+        .flat_map(Dialect::construct_facts)
+        .filter(|fact| matches!(fact.verdict, FactVerdict::Run | FactVerdict::Emulated))
+        .map(|fact| fact.source)
+        .collect();
+    for name in ["duckdb", "fakesnow", "zetasql"] {
+        let mut lines = requirements.lines();
+        let version = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));
+        let version = version.expect("the requirements have each engine");
+        let named = sources
+            .iter()
+            .any(|source| source.to_lowercase().contains(&format!("{name} {version}")));
+        assert!(named, "dialects/facts/ansi.toml: [sources] must name {name} {version}");
+    }
+}
