@@ -4,7 +4,7 @@
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{self, KeptColumns, SpannedText, Step};
-use super::metrics::{filled_step, step_over_sets};
+use super::metrics::{period_steps, step_over_sets};
 use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};
@@ -90,8 +90,8 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         .ok()
         .flatten()
         .ok_or_else(|| "an empty spec".to_owned())?;
-    if filled_step(&root).is_some() {
-        return Err("`fill`".to_owned());
+    if !period_steps(&root).is_empty() {
+        return Err("`fill`, `since` and `until`".to_owned());
     }
     if step_over_sets(&root).is_some() {
         return Err("metric sets".to_owned());

@@ -230,17 +230,6 @@ pub static OVER_SETS: KeyTable = KeyTable {
             KeyShape::Either(&KeyShape::Text, &KeyShape::Each(&KeyShape::Text)),
             "Filter for the rows of each set, or a filter for each set: `where: {orders: …}`.",
         ),
-        Key::new(
-            "since",
-            KeyShape::Text,
-            "First day of the periods to show: a date `YYYY-MM-DD`, or a constant formula such as `TODAY() - 90`. \
-            Windows still read earlier periods.",
-        ),
-        Key::new(
-            "until",
-            KeyShape::Text,
-            "Last day of the periods to show. Nothing reads later periods.",
-        ),
         Key::new("from", KeyShape::Text, "A model over metric sets has no `from`."),
     ],
 };

@@ -158,9 +158,9 @@ impl<'m> ColumnBuilder<'m> {
 
     fn add_metric(&mut self, id: MetricId) {
         let formula = self.model.formula(id);
-        let file = id.0 as u16 + 1;
+        let file = self.model.file_of(id.0);
         let listed: Vec<usize> = self.listed_as(id);
-        let is_own = self.model.kind == SpecKind::Filled;
+        let is_own = self.model.kind == SpecKind::Periods;
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
             let span = listed
                 .first()
@@ -291,7 +291,7 @@ impl<'m> ColumnBuilder<'m> {
     /// Adds the aggregates of a metric to the step over its set, and a column for each.
     fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<Replacement>, uses: &mut Vec<ColumnUse>) {
         let formula = self.model.formula(id);
-        let file = id.0 as u16 + 1;
+        let file = self.model.file_of(id.0);
         let calls = formula.aggregates.clone();
         let group = self.model.row_group(id);
         for call in calls {

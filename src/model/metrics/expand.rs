@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use super::columns::ColumnBuilder;
 use super::fill::Fill;
-use super::filled_step::read_filled_step;
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
 use super::keys::{ModelKeys, period_rank, relation_name};
 use super::non_additive::RowGroup;
+use super::period_steps::read_period_step;
 use super::request::{ModelOverSets, read_model};
 use super::set::{MetricSet, MetricSets};
 use super::spelled::SpelledText;
 use super::stages::{StepWriter, aggregates_of, union_step};
 use super::step_text::StepText;
+use super::write_spec::write_spec;
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
 use crate::load::SpecKind;
@@ -28,40 +29,102 @@ pub struct Expansion {
     pub sets: Vec<Arc<MetricSet>>,
     /// Place in the model's spec for diagnostics about the sets.
     pub span: Span,
-    /// Whether the only set stands for a step of the spec itself.
-    pub is_own: bool,
-    /// Whether the model has a row for every period.
-    pub is_filled: bool,
+    /// Start of the first step that has a row for every period. `None` if there is no such step.
+    pub filled_from: Option<u32>,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
-    /// Definitions as they are written in the sets and in the model, by name.
-    pub formulas: Vec<(String, String)>,
-    /// Names of the spec's steps that are copied.
-    pub other_steps: Vec<String>,
+    /// Steps of the spec that are expanded.
+    pub steps: Vec<WrittenStep>,
     /// Whether the text has only keys that a person may write.
     pub is_spec: bool,
 }
 
-/// Expands a model over metric sets. Returns `None` and reports faults if that is not possible.
+/// Step of a spec, and the steps that it is expanded to.
+#[derive(Clone, Debug)]
+pub struct WrittenStep {
+    /// Names of the steps in the expansion. The name of a spec's only step is empty.
+    pub names: Vec<String>,
+    /// Definitions as they are written in the sets and in the step, by name.
+    pub formulas: Vec<(String, String)>,
+}
+
+/// Expanded step of a spec.
+pub struct ExpandedStep<'y> {
+    pub model: ModelOverSets<'y>,
+    /// Index of the step in the spec.
+    pub place: usize,
+    pub steps: Vec<StepText>,
+    metrics: Vec<String>,
+    metrics_of_columns: Vec<(String, Vec<String>)>,
+    /// Whether the steps have only keys that a person may write.
+    is_spec: bool,
+}
+
+/// Expands a model over metric sets, and steps that choose their periods. Returns `None` and reports faults if that is
+/// not possible.
 pub fn expand(
     compiler: &Compiler,
     sets: &MetricSets,
     (root, source): (&Node, &str),
     kind: SpecKind,
+    periods: &[(usize, &Node)],
     faults: &mut Vec<Diagnostic>,
 ) -> Option<Expansion> {
-    let model = match kind {
-        SpecKind::Filled => read_filled_step(compiler, root, source, faults)?,
-        _ => {
-            let mut model = read_model(compiler, sets, root, source, faults)?;
-            model.kind = kind;
-            model.check_names(faults);
-            model.check_settings(faults);
-            model
-        }
-    };
+    let mut expanded: Vec<ExpandedStep<'_>> = Vec::new();
+    if kind != SpecKind::Periods {
+        let mut model = read_model(compiler, sets, root, source, faults)?;
+        model.kind = kind;
+        model.check_names(faults);
+        model.check_settings(faults);
+        expanded.push(expand_step(compiler, model, 0, faults)?);
+    }
+    let before = faults.len();
+    for (place, node) in periods {
+        let model = read_period_step(compiler, (root, source), (*place, node), faults);
+        let step = model.and_then(|mut model| {
+            let taken = expanded.iter().flat_map(|step| &step.steps).map(|step| step.name.clone());
+            model.taken_names = taken.collect();
+            expand_step(compiler, model, *place, faults)
+        });
+        expanded.extend(step);
+    }
+    if faults.iter().skip(before).any(Diagnostic::is_error) {
+        return None;
+    }
+    let mut text = SpelledText::default();
+    write_spec(&expanded, &mut text);
+    let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
+    let steps = expanded.iter().map(|step| WrittenStep {
+        names: step.steps.iter().map(|step| step.name.clone()).collect(),
+        formulas: step.model.written_formulas(),
+    });
+    let steps = steps.collect();
+    let is_spec = expanded.iter().all(|step| step.is_spec);
+    let filled_from = expanded.iter().find(is_filled).map(|step| step.model.step.span.start);
+    let first = expanded.into_iter().next()?;
+    Some(Expansion {
+        text,
+        sets: if kind == SpecKind::Periods { Vec::new() } else { first.model.sets },
+        span: first.model.span,
+        filled_from,
+        metrics: first.metrics,
+        metrics_of_columns: first.metrics_of_columns,
+        steps,
+        is_spec,
+    })
+}
+
+/// Expands a step that reads metric sets or is treated like a set.
+fn expand_step<'y>(
+    compiler: &Compiler,
+    model: ModelOverSets<'y>,
+    place: usize,
+    faults: &mut Vec<Diagnostic>,
+) -> Option<ExpandedStep<'y>> {
+    let before = faults.len();
+    let has_faults = |faults: &[Diagnostic]| faults.iter().skip(before).any(Diagnostic::is_error);
     let listed = model
         .listed
         .iter()
@@ -75,7 +138,7 @@ pub fn expand(
     }
     let first: Vec<MetricId> = first.into_iter().map(|(id, _)| id).collect();
     let needed = model.needed_metrics(&first, faults);
-    if faults.iter().any(Diagnostic::is_error) {
+    if has_faults(faults) {
         return None;
     }
     let groups = model.row_groups(&needed);
@@ -84,54 +147,29 @@ pub fn expand(
     let is_single = groups.len() == 1 && model.sets.len() == 1;
     let keys = model.resolve_keys(compiler, &used, is_single, faults);
     model.check_key_names(&keys, faults);
-    if faults.iter().any(Diagnostic::is_error) {
+    if has_faults(faults) {
         return None;
     }
-    model.check_bounds(&keys, &used, faults);
-    let fill = model.read_fill(&keys, &used, faults);
+    model.check_bounds(compiler, &keys, &used, faults);
+    let fill = model.read_fill(compiler, &keys, faults);
     let is_single = is_single && fill.is_none();
     let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
     builder.build();
     faults.append(&mut builder.faults);
-    if faults.iter().any(Diagnostic::is_error) {
+    if has_faults(faults) {
         return None;
     }
-    let with_since = !model.filters_since_last(&keys, &builder.columns);
-    let bounds = |set: usize| model.period_filters(set, &keys.of_sets[set], keys.time, with_since);
-    let steps = match builder.groups.as_slice() {
-        [RowGroup { set, rule }] if is_single => {
-            let formulas: Vec<&MetricFormula> = needed.iter().map(|id| model.formula(*id)).collect();
-            let own = &keys.of_sets[*set];
-            let base = model.rows_step(compiler, *set, &formulas, (own, bounds(*set)), Vec::new());
-            let name = model.free_step_name(&grouped_name(&[&model.sets[*set].name], &keys));
-            let writer = StepWriter::new(&builder);
-            match rule {
-                None => writer.steps(base, &name),
-                Some(rule) => {
-                    let [rows, base] = model.with_rule((*set, rule), &formulas, own, base);
-                    let mut steps = vec![rows];
-                    steps.append(&mut writer.steps(base, &name));
-                    steps
-                }
-            }
-        }
-        _ => model.steps_over_sets(compiler, &needed, &keys, (&builder, fill.as_ref()), bounds),
-    };
-    let mut text = SpelledText::default();
-    model.write_spec(&steps, &mut text);
+    let mut steps = model.steps_of(compiler, &builder, fill.as_ref(), &needed);
+    model.name_last_step(&mut steps);
     let mut metrics: Vec<String> = needed.iter().map(|id| model.metric_name(*id)).collect();
     metrics.sort_unstable();
-    Some(Expansion {
-        text,
-        sets: model.sets.clone(),
-        span: model.span,
+    Some(ExpandedStep {
+        place,
+        steps,
         metrics,
         metrics_of_columns: model.metrics_of_columns(&keys.names),
-        formulas: model.written_formulas(),
-        other_steps: model.other_steps(),
-        is_own: kind == SpecKind::Filled,
-        is_filled: fill.is_some(),
         is_spec: is_single,
+        model,
     })
 }
 
@@ -165,15 +203,16 @@ impl ModelOverSets<'_> {
             .collect()
     }
 
-    /// Returns the definitions of the model's columns as they are written. A step with `fill` also has its dimensions.
+    /// Returns the definitions of the model's columns as they are written. A step that is treated like a set also has its
+    /// dimensions.
     fn written_formulas(&self) -> Vec<(String, String)> {
         let own = self
             .sets
             .iter()
-            .filter(|_| self.kind == SpecKind::Filled)
+            .filter(|_| self.kind == SpecKind::Periods)
             .flat_map(|set| &set.definitions);
         let own = own.map(|formula| (formula.name.clone(), formula.text.clone()));
-        let listed = self.listed.iter().filter(|_| self.kind != SpecKind::Filled);
+        let listed = self.listed.iter().filter(|_| self.kind != SpecKind::Periods);
         let listed = listed.map(|listed| {
             (
                 listed.name.clone(),
@@ -185,15 +224,6 @@ impl ModelOverSets<'_> {
             .iter()
             .map(|formula| (formula.name.clone(), formula.text.clone()));
         own.chain(listed).chain(defined).collect()
-    }
-
-    fn other_steps(&self) -> Vec<String> {
-        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default().iter();
-        let others = steps.filter(|step| !std::ptr::eq(*step, self.step));
-        others
-            .filter_map(|step| step.get("name")?.text())
-            .map(str::to_owned)
-            .collect()
     }
 
     /// Returns each column that is computed from metrics, with all these metrics.
@@ -230,11 +260,58 @@ impl ModelOverSets<'_> {
         let steps = steps
             .filter_map(|step| step.get("name").and_then(Node::text))
             .map(str::to_owned);
-        let taken: Vec<String> = relations.chain(steps).collect();
+        let taken: Vec<String> = relations.chain(steps).chain(self.taken_names.iter().cloned()).collect();
         while taken.iter().any(|taken| taken.eq_ignore_ascii_case(&name)) {
             name.push_str("_metrics");
         }
         name
+    }
+
+    /// Returns the steps that compute the columns.
+    fn steps_of(
+        &self,
+        compiler: &Compiler,
+        builder: &ColumnBuilder<'_>,
+        fill: Option<&Fill>,
+        needed: &[MetricId],
+    ) -> Vec<StepText> {
+        let keys = builder.keys;
+        let with_since = !self.filters_since_last(keys, &builder.columns);
+        let bounds = |set: usize| self.period_filters(set, &keys.of_sets[set], keys.time, with_since);
+        let [RowGroup { set, rule }] = builder.groups.as_slice() else {
+            return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
+        };
+        if !builder.is_single {
+            return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
+        }
+        let formulas: Vec<&MetricFormula> = needed.iter().map(|id| self.formula(*id)).collect();
+        let own = &keys.of_sets[*set];
+        let base = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), Vec::new());
+        let name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
+        let writer = StepWriter::new(builder);
+        match rule {
+            None => writer.steps(base, &name),
+            Some(rule) => {
+                let [rows, base] = self.with_rule((*set, rule), &formulas, own, base);
+                let mut steps = vec![rows];
+                steps.append(&mut writer.steps(base, &name));
+                steps
+            }
+        }
+    }
+
+    /// Gives the last of the steps the name of the step that a person wrote. The only step of a spec needs no name.
+    fn name_last_step(&self, steps: &mut [StepText]) {
+        let in_list = !std::ptr::eq(self.step, self.root);
+        let written = self.step.get("name").and_then(Node::text).filter(|_| in_list);
+        let is_alone = steps.len() == 1 && !in_list;
+        let Some(last) = steps.last_mut() else { return };
+        match written {
+            Some(name) => name.clone_into(&mut last.name),
+            None if is_alone => last.name.clear(),
+            None if last.name.is_empty() => last.name = self.free_step_name("result"),
+            None => {}
+        }
     }
 
     /// Returns the steps of a model over several sets: one for each set, and those that put them together.

@@ -9,12 +9,12 @@ use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
 use crate::formulas::StepFormulas;
 use crate::ir::{Ir, IrId, Program, WindowFrame};
-use crate::load::{Step, StepDefinitions};
+use crate::load::{SpannedText, Step, StepDefinitions};
 use crate::parse;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::yaml::Node;
+use crate::yaml::{Node, NodeKind, YamlStyle};
 use crate::{Level, Type};
 
 /// Name in a formula.
@@ -79,9 +79,22 @@ pub(super) fn analyze(
     relations: &[Relation],
     is_open: bool,
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    let formulas = StepFormulas::new(step, source);
+    // Ranges by the calendar need a date to order by, which only the keys of a model decide.
+    let date = Node {
+        kind: NodeKind::Scalar {
+            value: "TODAY()".to_owned(),
+            style: YamlStyle::Plain,
+        },
+        span: Span::default(),
+    };
+    let mut dated: Step<'_> = step.clone();
+    let has_order = !step.order_by.is_empty();
+    if let (false, Some(text)) = (has_order, date.text()) {
+        dated.order_by.push(SpannedText { text, node: &date });
+    }
+    let formulas = StepFormulas::new(&dated, source);
     let mut found = Vec::new();
-    let analyzed = compiler.pool.lend_memory(|memory| {
+    let mut analyzed = compiler.pool.lend_memory(|memory| {
         let CompileMemory {
             parse,
             ast,
@@ -114,6 +127,7 @@ pub(super) fn analyze(
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         metric_formulas(ast, program, &formulas, step)
     });
+    analyzed.retain(|formula| has_order || formula.role != DefinitionRole::OrderBy);
     let found = found
         .into_iter()
         .map(|d| d.map_spans(|span| formulas.to_file_span(span)));

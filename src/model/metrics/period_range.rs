@@ -1,11 +1,14 @@
-//! Periods that a model shows: `since` and `until`.
+//! Periods that a step shows: `since` and `until`.
 
 use super::columns::ModelColumns;
+use super::formulas::analyze;
 use super::keys::{ModelKeys, SetKey, first_day};
 use super::request::ModelOverSets;
 use super::spelled::SpelledText;
 use crate::check;
+use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
+use crate::load::{SpannedText, Step};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -34,18 +37,39 @@ impl PeriodBound {
         })
     }
 
-    /// Returns the fault of a text that looks like a date but is none.
-    pub fn fault(node: &Node) -> Option<Diagnostic> {
+    /// Returns the fault of a bound that is not a constant: a text that looks like a date but is none, or a formula that
+    /// reads rows.
+    pub fn fault(compiler: &Compiler, name: &str, node: &Node, source: &str) -> Option<Diagnostic> {
         let text = node.text()?.trim();
         let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
-        (looks_like_date && iso_date(text).is_none()).then(|| {
-            Diagnostic::new(
+        if looks_like_date {
+            let fault = Diagnostic::new(
                 Code::WrongShape,
                 node.span,
                 format!("`{text}` is not a date of the calendar"),
-            )
-            .with_help("write a date as YYYY-MM-DD")
-        })
+            );
+            return iso_date(text)
+                .is_none()
+                .then(|| fault.with_help("write a date as YYYY-MM-DD"));
+        }
+        let column = names_of(compiler, node, source).into_iter().next()?;
+        let message = format!("`{name}` must be the same for all rows, but `{column}` is a column");
+        Some(
+            Diagnostic::new(Code::PeriodRange, node.span, message)
+                .with_help("write a date as YYYY-MM-DD, or a constant formula such as `TODAY() - 90`"),
+        )
+    }
+
+    /// Returns the formula for the earlier of two periods. `frame` is the timeframe of the key.
+    pub fn earlier_period(&self, other: &Self, frame: &str) -> String {
+        match (self.date, other.date) {
+            (Some(one), Some(two)) if one <= two => self.period(frame),
+            (Some(_), Some(_)) => other.period(frame),
+            _ => {
+                let (one, two) = (self.period(frame), other.period(frame));
+                format!("IF({one} < {two}, {one}, {two})")
+            }
+        }
     }
 
     /// Returns the first day of the period that contains the date. `frame` is the timeframe of the key.
@@ -61,15 +85,16 @@ impl PeriodBound {
 }
 
 impl ModelOverSets<'_> {
-    fn bound(&self, key: &str) -> Option<PeriodBound> {
+    pub fn bound(&self, key: &str) -> Option<PeriodBound> {
         PeriodBound::read(self.step.get(key)?)
     }
 
-    /// Returns whether the step that reads the rows cannot filter by `since`, because windows read earlier periods.
+    /// Returns whether the step that reads the rows cannot filter by `since`, because windows or `fill` read earlier
+    /// periods.
     pub fn filters_since_last(&self, keys: &ModelKeys, columns: &ModelColumns) -> bool {
         keys.time.is_some()
             && self.step.get("since").is_some()
-            && columns.all.iter().any(|column| column.windows.is_some())
+            && (self.step.get("fill").is_some() || columns.all.iter().any(|column| column.windows.is_some()))
     }
 
     /// Returns the conditions on the rows of a set. A bound that the set cannot apply is left out.
@@ -80,17 +105,18 @@ impl ModelOverSets<'_> {
         time: Option<usize>,
         with_since: bool,
     ) -> Vec<SpelledText> {
-        let key = time.and_then(|time| keys.get(time));
-        let key = key.and_then(|key| Some((&key.column, key.timeframe()?)));
+        let frame = time.and_then(|time| keys.get(time)?.timeframe());
+        let Some(time) = &self.sets[set].time else {
+            return Vec::new();
+        };
         let mut filters = Vec::new();
         for (name, operator) in [("since", ">="), ("until", "<=")] {
             let Some(bound) = self.bound(name).filter(|_| name == "until" || with_since) else {
                 continue;
             };
-            let condition = match (key, &self.sets[set].time) {
-                (Some((column, frame)), _) => format!("{column} {operator} {}", bound.period(frame)),
-                (None, Some(time)) => format!("{}[day] {operator} {}", time.column, bound.formula),
-                (None, None) => continue,
+            let condition = match frame {
+                Some(frame) => format!("{}[{frame}] {operator} {}", time.column, bound.period(frame)),
+                None => format!("{}[day] {operator} {}", time.column, bound.formula),
             };
             filters.push(SpelledText::generated(&condition, 0, bound.span));
         }
@@ -101,31 +127,57 @@ impl ModelOverSets<'_> {
     pub fn since_filter(&self, keys: &ModelKeys) -> Option<SpelledText> {
         let bound = self.bound("since")?;
         let time = keys.time?;
-        let frame = keys.of_sets.iter().find_map(|keys| keys.get(time)?.timeframe())?;
-        let period = first_day(&bound.period(frame), frame, keys.fiscal_offset);
+        let key = keys.first_of(time)?;
+        let period = first_day(&bound.period(key.timeframe()?), key.fiscal_offset);
         let condition = format!("{} >= {period}", keys.names[time]);
         Some(SpelledText::generated(&condition, 0, bound.span))
     }
 
-    /// Reports bounds that no set can apply, and texts that are no dates.
-    pub fn check_bounds(&self, keys: &ModelKeys, used: &[usize], faults: &mut Vec<Diagnostic>) {
+    /// Reports bounds that no set can apply, and bounds that are not constants.
+    pub fn check_bounds(&self, compiler: &Compiler, keys: &ModelKeys, used: &[usize], faults: &mut Vec<Diagnostic>) {
         for key in ["since", "until"] {
-            let Some(bound) = self.bound(key) else { continue };
-            faults.extend(self.step.get(key).and_then(PeriodBound::fault));
+            let Some(node) = self.step.get(key) else { continue };
+            faults.extend(PeriodBound::fault(compiler, key, node, self.source));
             let lacks_time = |set: &&usize| self.sets[**set].time.is_none();
             if let (None, Some(set)) = (keys.time, used.iter().find(lacks_time)) {
                 let name = &self.sets[*set].name;
                 faults.push(
                     Diagnostic::new(
                         Code::MetricWindow,
-                        bound.span,
+                        node.span,
                         format!("`{key}` needs the time of the set `{name}`, which has no `time`"),
                     )
                     .with_help(format!("add `time: column` to the set `{name}`")),
                 );
             }
         }
+        let config = self.root.get("config").and_then(|config| config.get("materialized"));
+        let is_incremental = config.and_then(Node::text) == Some("incremental");
+        let since = self.step.get("since").filter(|_| is_incremental);
+        if let Some((since, None)) = since.and_then(|node| Some((node, PeriodBound::read(node)?.date))) {
+            faults.push(
+                Diagnostic::new(
+                    Code::UnboundedInTime,
+                    since.span,
+                    "in an incremental model, `since` must be a date, because no run removes the periods that an earlier \
+                     run has added",
+                )
+                .with_help("write a date as YYYY-MM-DD, filter when you read the model, or write `materialized: table`"),
+            );
+        }
     }
+}
+
+/// Returns the names of columns that a bound reads.
+fn names_of(compiler: &Compiler, node: &Node, source: &str) -> Vec<String> {
+    let filter = node.text().map(|text| SpannedText { text, node });
+    let step = Step {
+        filter,
+        ..Step::default()
+    };
+    let (formulas, _) = analyze(compiler, &step, source, &[], true);
+    let names = formulas.into_iter().flat_map(|formula| formula.names);
+    names.map(|name| name.name).collect()
 }
 
 /// Parses a date of the calendar, `YYYY-MM-DD`.

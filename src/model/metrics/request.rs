@@ -55,6 +55,8 @@ pub struct ModelOverSets<'y> {
     pub partition_by: Option<Vec<MetricFormula>>,
     pub span: Span,
     pub kind: SpecKind,
+    /// Names of steps that are generated for other steps of the spec.
+    pub taken_names: Vec<String>,
 }
 
 /// Returns the first step of a spec if the step reads metric sets.
@@ -137,6 +139,7 @@ pub fn read_model<'y>(
         partition_by: step_node.get("partition_by").map(|_| Vec::new()),
         span: step_node.get("metrics").map_or(root.span, |node| node.span),
         kind: SpecKind::OverSets,
+        taken_names: Vec::new(),
     };
     for formula in definitions {
         match formula.role {
@@ -386,6 +389,15 @@ impl ModelOverSets<'_> {
                     .with_help(format!("it reads {}", names.join(" and "))),
                 );
             }
+        }
+    }
+
+    /// Returns the number of the file of a set in a [`SpelledText`](super::spelled::SpelledText). A step that is treated
+    /// like a set is in the spec, which is file 0.
+    pub fn file_of(&self, set: usize) -> u16 {
+        match self.kind {
+            SpecKind::Periods => 0,
+            _ => set as u16 + 1,
         }
     }
 

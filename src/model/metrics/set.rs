@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::formulas::{MetricFormula, analyze};
+use super::keys::{period_rank, split_timeframe};
 use crate::Level;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
@@ -47,6 +48,19 @@ impl MetricSet {
     pub fn position(&self, name: &str) -> Option<usize> {
         let named = |formula: &MetricFormula| formula.name.eq_ignore_ascii_case(name);
         self.definitions.iter().position(named)
+    }
+
+    /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`.
+    /// `None` if the key is not a period.
+    pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
+        let dimension = self.position(key).map(|place| self.definitions[place].text.as_str());
+        let (column, frame) = split_timeframe(dimension.unwrap_or(key))?;
+        let frame = match frame.to_lowercase() {
+            date if date == "date" => "day".to_owned(),
+            frame => frame,
+        };
+        period_rank(&frame)?;
+        Some((column, frame))
     }
 
     /// Adds the filter and the definitions of analyzed formulas.

@@ -710,6 +710,9 @@ codes! {
     FillKey "F0857" "fill-key" Error
         "`fill` makes rows for the periods of one key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
         Shown("group_by: [region]\nfill: month") => Shown("group_by: [month, region]\nfill: month");
+    PeriodRange "F0858" "period-range" Error
+        "`since` and `until` choose the periods of a key, so a step with `from` must be grouped by a timeframe, and both must be constants."
+        Shown("group_by: [region]\nsince: 2024-02-01") => Shown("group_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01");
     Internal "F0901" "internal" Error
         "An internal error of formulac. Please report it with the input."
         Shown("none known") => Shown("none known");
