@@ -10,6 +10,7 @@ use super::dbt_tests::SpecTests;
 use super::fan_out::check_fan_out;
 use super::file::SpecFile;
 use super::formulas::StepFormulas;
+use super::hidden_periods::check_hidden_periods;
 use super::incremental::is_incremental;
 use super::join_scope::{JoinedStep, StepFacts};
 use super::join_tests::SingleMatch;
@@ -520,6 +521,7 @@ impl<'r> SpecCompilation<'r> {
         let before = self.additivity.last().filter(|_| input.source.is_none());
         check_gaps(&plan, input, before, sheet.is_some(), &formulas.text, &mut found);
         check_units(&plan, before, &formulas.text, &mut found);
+        check_hidden_periods(&plan, &formulas.text, &mut found);
         check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let read = input_relations(input);

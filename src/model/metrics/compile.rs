@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::expand::{Expansion, expand, probe_text};
+use super::expand::{Expansion, WrittenStep, expand, probe_text};
 use super::period_steps::period_steps;
 use super::request::{unknown_metric, unknown_set};
 use super::set::{MetricSet, MetricSets, read_set};
@@ -208,6 +208,11 @@ impl Expansion {
     /// the set is checked.
     fn in_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let place = self.model_span(diagnostic.span()).start;
+        // Filters of expanded steps are checked as they are written.
+        let is_expanded = |step: &WrittenStep| (step.span.start..step.span.end).contains(&place);
+        if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
+            return None;
+        }
         if diagnostic.kind() == Code::RowsNotPeriods && self.filled_from.is_some_and(|start| start <= place) {
             return None;
         }
@@ -227,7 +232,10 @@ impl Expansion {
     /// Returns a diagnostic of the expanded text as one of the set's file. Returns `None` for other places, and for
     /// warnings about keys and names that only the probe has.
     fn in_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
-        let is_about_use = matches!(diagnostic.kind(), Code::UnusedHelper | Code::NullableKey);
+        let is_about_use = matches!(
+            diagnostic.kind(),
+            Code::UnusedHelper | Code::NullableKey | Code::HiddenPeriods
+        );
         let (of, _) = self.text.origin(diagnostic.span());
         (of == file && !is_about_use).then(|| diagnostic.map_spans(|span| self.text.origin(span).1).without_fix())
     }

@@ -48,6 +48,7 @@ pub struct WrittenStep {
     pub names: Vec<String>,
     /// Definitions as they are written in the sets and in the step, by name.
     pub formulas: Vec<(String, String)>,
+    pub span: Span,
 }
 
 /// Expanded step of a spec.
@@ -99,6 +100,7 @@ pub fn expand(
     let steps = expanded.iter().map(|step| WrittenStep {
         names: step.steps.iter().map(|step| step.name.clone()).collect(),
         formulas: step.model.written_formulas(),
+        span: step.model.step.span,
     });
     let steps = steps.collect();
     let is_spec = expanded.iter().all(|step| step.is_spec);
@@ -151,6 +153,7 @@ fn expand_step<'y>(
         return None;
     }
     model.check_bounds(compiler, &keys, &used, faults);
+    model.check_hidden_periods(&keys, &needed, faults);
     let fill = model.read_fill(compiler, &keys, faults);
     let is_single = is_single && fill.is_none();
     let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);

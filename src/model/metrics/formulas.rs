@@ -8,6 +8,7 @@ use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
 use crate::formulas::StepFormulas;
+use crate::hidden_periods::{RowCondition, find_look_back, row_conditions};
 use crate::ir::{Ir, IrId, Program, WindowFrame};
 use crate::load::{SpannedText, Step, StepDefinitions};
 use crate::parse;
@@ -68,6 +69,10 @@ pub struct MetricFormula {
     pub aggregates: Vec<AggregateCall>,
     /// Whether an ordering key is descending.
     pub descending: bool,
+    /// Parts of a filter that may remove earlier rows. Their spans are in the file.
+    pub conditions: Vec<RowCondition>,
+    /// Bytes of the formula that read earlier periods.
+    pub look_back: Option<Range<usize>>,
 }
 
 /// Parses and checks the formulas of a step. Names that `relations` do not contain are columns if `is_open` is set.
@@ -173,7 +178,15 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
             totals: Vec::new(),
             aggregates: Vec::new(),
             descending: formulas.descending.get(part).copied().unwrap_or_default(),
+            conditions: Vec::new(),
+            look_back: find_look_back(program, checked.first, checked.root).map(within),
         };
+        if role == DefinitionRole::Where && !checked.failed {
+            formula.conditions = row_conditions(program, checked.root, &formulas.text);
+            for condition in &mut formula.conditions {
+                condition.span = formulas.to_file_span(condition.span);
+            }
+        }
         if formula.description.is_none() && role == DefinitionRole::Definitions {
             formula.description = parse::description(&formulas.text, parsed.span.start);
         }

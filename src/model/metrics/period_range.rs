@@ -2,13 +2,15 @@
 
 use super::columns::ModelColumns;
 use super::formulas::analyze;
+use super::graph::MetricId;
 use super::keys::{ModelKeys, SetKey, first_day};
 use super::request::ModelOverSets;
 use super::spelled::SpelledText;
 use crate::check;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::load::{SpannedText, Step};
+use crate::hidden_periods::hidden_periods;
+use crate::load::{SpannedText, SpecKind, Step};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -131,6 +133,40 @@ impl ModelOverSets<'_> {
         let period = first_day(&bound.period(key.timeframe()?), key.fiscal_offset);
         let condition = format!("{} >= {period}", keys.names[time]);
         Some(SpelledText::generated(&condition, 0, bound.span))
+    }
+
+    /// Warns about filters on the time key that remove periods which a look-back reads. `needed` are the metrics that
+    /// the model reads.
+    pub fn check_hidden_periods(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
+        let Some(time) = keys.time else { return };
+        let of_metrics = needed.iter().map(|id| {
+            let listed = self.listed.iter().find(|listed| (listed.set, listed.metric) == *id);
+            let place = listed.map_or(self.span, |listed| listed.span);
+            (self.formula(*id), (self.kind != SpecKind::Periods).then_some(place))
+        });
+        let of_model = self.definitions.iter().map(|formula| (formula, None));
+        let look_back = of_metrics.chain(of_model).find_map(|(formula, place)| {
+            let range = formula.look_back.clone()?;
+            let text = formula.text.get(range.clone()).unwrap_or_default();
+            let span = place.unwrap_or_else(|| formula.file_span(&range));
+            Some((span, text.to_owned()))
+        });
+        let Some((place, reads)) = look_back else { return };
+        let own = self.sets.iter().filter(|_| self.kind == SpecKind::Periods);
+        let own = own.filter_map(|set| Some((None, set.filter.as_ref()?)));
+        let filters = self.filters.iter().map(|(set, filter)| (set.as_deref(), filter));
+        for (of, filter) in filters.chain(own) {
+            let sets = self.sets.iter().filter(|set| of.is_none_or(|of| of.eq_ignore_ascii_case(&set.name)));
+            let times = sets.filter_map(|set| Some(set.time.as_ref()?.column.as_str()));
+            let names: Vec<&str> = times
+                .chain([self.keys[time].text.as_str(), keys.names[time].as_str()])
+                .collect();
+            let is_time = |column: &String| names.iter().any(|name| name.eq_ignore_ascii_case(column));
+            for condition in filter.conditions.iter().filter(|it| it.columns.iter().any(is_time)) {
+                let shown = condition.span.excerpt(self.source);
+                faults.push(hidden_periods((condition.span, &shown), (place, &reads), &condition.keys));
+            }
+        }
     }
 
     /// Reports bounds that no set can apply, and bounds that are not constants.

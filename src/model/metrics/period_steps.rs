@@ -17,6 +17,9 @@ use crate::plan::key_name;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind};
 
+const GROUP_BY_TIMEFRAME: &str =
+    "group by a timeframe, such as `group_by: \"ordered_at[month]\"`, or filter the rows with `where`";
+
 /// Keys that choose the periods of a step.
 const PERIOD_KEYS: [&str; 3] = ["fill", "since", "until"];
 
@@ -79,24 +82,20 @@ pub fn read_period_step<'y>(
         renamed: BTreeMap::new(),
     };
     set.add_formulas(formulas);
-    if let Some((word, range)) = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?))) {
-        match time_column(&set, &keys, node) {
-            Ok(column) => {
-                set.time = Some(SetTime {
-                    column,
-                    grain: None,
-                    span: range.span,
-                });
-            }
-            Err(help) => faults.push(
-                Diagnostic::new(
-                    Code::PeriodRange,
-                    range.span,
-                    format!("`{word}` needs one key that is a timeframe, whose periods it chooses"),
-                )
-                .with_help(help),
-            ),
+    let range = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?)));
+    match (time_column(&set, &keys, node), range) {
+        (Ok(column), _) => {
+            set.time = Some(SetTime {
+                column,
+                grain: None,
+                span: value.span,
+            });
         }
+        (Err((why, help)), Some((word, range))) => faults.push(
+            Diagnostic::new(Code::PeriodRange, range.span, format!("`{word}` chooses periods, but {why}"))
+                .with_help(help),
+        ),
+        (Err(_), None) => {}
     }
     let listed = set
         .definitions
@@ -140,17 +139,16 @@ pub fn read_period_step<'y>(
 
 /// Reports a step that chooses periods but is not grouped.
 fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
-    let group = "group by a timeframe, such as `group_by: \"ordered_at[month]\"`";
     let (code, why, help) = match word {
         "fill" => (
             Code::FillKey,
             "because it fills the periods of a key",
-            group.to_owned(),
+            "group by a timeframe, such as `group_by: \"ordered_at[month]\"`",
         ),
         _ => (
             Code::PeriodRange,
             "because it chooses periods of a key",
-            format!("{group}, or filter the rows with `where`"),
+            GROUP_BY_TIMEFRAME,
         ),
     };
     Diagnostic::new(code, span, format!("`{word}` needs a grouped step, {why}")).with_help(help)
@@ -160,8 +158,8 @@ fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
 ///
 /// # Errors
 ///
-/// Returns the help for a step in which no column or several columns are meant.
-fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String, String> {
+/// Returns the fault of a step in which no column or several columns are meant, and its help.
+fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String, (&'static str, String)> {
     let columns = |is_meant: &dyn Fn(&ModelKey, &str) -> bool| {
         let mut columns: Vec<String> = Vec::new();
         for key in keys {
@@ -188,8 +186,11 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
     };
     let meant = [all.clone(), named(fill), named(first)].into_iter().find(|columns| columns.len() == 1);
     meant.and_then(|mut columns| columns.pop()).ok_or_else(|| match all.as_slice() {
-        [] => "group by a timeframe, such as `group_by: \"ordered_at[month]\"`, or filter the rows with `where`".to_owned(),
-        several => format!("begin `order_by` with the key of `{}`", several.join("` or `")),
+        [] => ("no key of the step is a timeframe", GROUP_BY_TIMEFRAME.to_owned()),
+        several => (
+            "the keys are periods of several columns",
+            format!("begin `order_by` with the key of `{}`", several.join("` or `")),
+        ),
     })
 }
 

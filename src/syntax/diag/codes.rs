@@ -296,6 +296,12 @@ codes! {
         otherwise `partition_by` lists the partition's names."
         Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n");
+    HiddenPeriods "W0423" "hidden-periods" Warning("remove periods that other periods read", "use `since` in place of `where`")
+        "A condition of `where` on the time key removes rows before windows are computed, so OFFSET, PERIODOFFSET and ranges do not see the \
+        periods that it removes: the first period that is left has no previous period. `since` chooses the periods to \
+        show, and windows still read earlier ones."
+        Spec("model: m\nfrom: t\nwhere: day >= DATE(2024, 1, 1)\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n")
+        => Spec("model: m\nfrom: t\nsince: 2024-01-01\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PeriodKey "F0430" "period-key" Error
         "PERIODOFFSET looks up the row whose key is this row's key, shifted in the calendar. The key is the first \
         date or time of `order_by`. Text and numbers cannot be shifted. An instant can only be shifted by its \
