@@ -67,14 +67,26 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     };
     let (from, after, before, until) = match is_turned {
-        false => (internal::GREATER_EQUAL, internal::GREATER, internal::LESS, internal::LESS_EQUAL),
-        true => (internal::LESS_EQUAL, internal::LESS, internal::GREATER, internal::GREATER_EQUAL),
+        false => (
+            internal::GREATER_EQUAL,
+            internal::GREATER,
+            internal::LESS,
+            internal::LESS_EQUAL,
+        ),
+        true => (
+            internal::LESS_EQUAL,
+            internal::LESS,
+            internal::GREATER,
+            internal::GREATER_EQUAL,
+        ),
     };
     match function {
         _ if function == before || function == until => None,
         _ if function == from => Some(vec![format!("since: {bound}")]),
         // Times on the day of the bound are after it.
-        _ if function == after && time.ty == Type::Timestamp && !time.is_period => Some(vec![format!("since: {bound}")]),
+        _ if function == after && time.ty == Type::Timestamp && !time.is_period => {
+            Some(vec![format!("since: {bound}")])
+        }
         _ if function == after && time.ty == Type::Date && !time.is_period => {
             let constant = program.meta(constant).span.text(text);
             Some(vec![format!("since: {constant} + 1")])
@@ -147,7 +159,10 @@ fn columns_read(program: &Program, id: IrId) -> Vec<String> {
 /// Returns the place of the first value between two nodes that reads earlier periods: OFFSET, PERIODOFFSET or a range.
 pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span> {
     let looks_back = |id: &IrId| match program.node(*id) {
-        Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).is_some_and(|period| period.count < 0),
+        Ir::PeriodLookup { period, .. } => program
+            .periods
+            .get(period as usize)
+            .is_some_and(|period| period.count < 0),
         Ir::Window { call, over } => match (program.window_frame(over), program.node(call)) {
             (WindowFrame::Ordered, Ir::Apply { overload, .. }) => catalog::overload_owner(overload) == internal::LAG,
             (WindowFrame::Rows { .. }, Ir::Apply { overload, .. })
@@ -177,7 +192,9 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, found: &mut 
         all.filter(move |(definition, of)| **of == role && !definition.failed)
             .map(|(definition, _)| definition)
     };
-    let mut conditions = with_role(DefinitionRole::Where).flat_map(|d| row_conditions(program, d.root, text)).peekable();
+    let mut conditions = with_role(DefinitionRole::Where)
+        .flat_map(|d| row_conditions(program, d.root, text))
+        .peekable();
     if !plan.grouped || conditions.peek().is_none() {
         return;
     }
@@ -190,7 +207,11 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, found: &mut 
         return;
     }
     let live = used_definitions(plan);
-    let used = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
+    let used = program
+        .definitions
+        .iter()
+        .zip(&live)
+        .filter(|(d, live)| **live && !d.failed);
     let look_back = used
         .map(|(definition, _)| find_look_back(program, definition.first, definition.root))
         .find_map(|span| span);
@@ -213,11 +234,11 @@ pub fn hidden_periods(
 ) -> Diagnostic {
     let message = format!("`{shown}` removes earlier periods, so `{reads}` does not see them");
     let help = match keys {
-        [] => "use `since` and `until` in place of the condition, which choose the periods to show but let windows read \
-               earlier ones"
+        [] => "choose the periods to show with `since` and `until` in place of the condition; windows still read the \
+               earlier periods"
             .to_owned(),
         keys => format!(
-            "write `{}` in place of the condition, which lets windows read earlier periods",
+            "write `{}` in place of the condition; windows still read the earlier periods",
             keys.join("` and `")
         ),
     };

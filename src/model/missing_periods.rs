@@ -192,7 +192,9 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
             let (unit, frame) = (unit.name(), frame.name());
             let (message, help) = match is_offset {
                 true => (
-                    format!("`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per {frame}, so no row matches"),
+                    format!(
+                        "`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per {frame}, so no row matches"
+                    ),
                     format!("move by \"{frame}\", or group and order by the {unit}"),
                 ),
                 false => (

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::expand::{Expansion, WrittenStep, expand, probe_text};
+use super::expand::{Expansion, WrittenStep, expand};
 use super::period_steps::period_steps;
+use super::probe::probe_text;
 use super::request::{unknown_metric, unknown_set};
 use super::set::{MetricSet, MetricSets, read_set};
 use crate::CompiledSpec;
@@ -121,7 +122,8 @@ impl Compiler {
             let text = probe_text(&set, &sets);
             let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
             let mut found = Vec::new();
-            let expansion = probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
+            let expansion =
+                probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
             // The probe's own text has no place in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             compiled
@@ -217,9 +219,7 @@ impl Expansion {
             return None;
         }
         let (file, _) = self.text.origin(diagnostic.span());
-        let set = usize::from(file)
-            .checked_sub(1)
-            .and_then(|set| self.sets.get(set));
+        let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
         // The model's keys and order decide which rows a partition has.
         let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
@@ -244,7 +244,12 @@ impl Expansion {
 impl CompiledSpec {
     /// Reports an internal error if the spec does not have the same columns as without `fill`, `since` and `until`.
     fn with_columns_of(mut self, plain: &Self) -> Self {
-        let names = |spec: &Self| spec.columns.iter().map(|column| column.name().to_owned()).collect::<Vec<_>>();
+        let names = |spec: &Self| {
+            spec.columns
+                .iter()
+                .map(|column| column.name().to_owned())
+                .collect::<Vec<_>>()
+        };
         if names(&self) != names(plain) && !self.has_errors() {
             let message = "the expansion of `fill`, `since` or `until` has other columns than the step";
             self.diagnostics

@@ -6,7 +6,7 @@ use super::columns::ColumnBuilder;
 use super::fill::Fill;
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
-use super::keys::{ModelKeys, period_rank, relation_name};
+use super::keys::{ModelKeys, relation_name};
 use super::non_additive::RowGroup;
 use super::period_steps::read_period_step;
 use super::request::{ModelOverSets, read_model};
@@ -19,7 +19,7 @@ use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
 use crate::load::SpecKind;
 use crate::span::Span;
-use crate::yaml::{self, Node};
+use crate::yaml::Node;
 
 /// Spec with the definitions of metric sets written out.
 #[derive(Clone, Debug)]
@@ -79,15 +79,19 @@ pub fn expand(
         model.kind = kind;
         model.check_names(faults);
         model.check_settings(faults);
-        expanded.push(expand_step(compiler, model, 0, faults)?);
+        expanded.push(expand_step(compiler, model, 0, (faults, 0))?);
     }
     let before = faults.len();
     for (place, node) in periods {
         let model = read_period_step(compiler, (root, source), (*place, node), faults);
         let step = model.and_then(|mut model| {
-            let taken = expanded.iter().flat_map(|step| &step.steps).map(|step| step.name.clone());
+            let taken = expanded
+                .iter()
+                .flat_map(|step| &step.steps)
+                .map(|step| step.name.clone());
             model.taken_names = taken.collect();
-            expand_step(compiler, model, *place, faults)
+            let of_step = faults.len();
+            expand_step(compiler, model, *place, (faults, of_step))
         });
         expanded.extend(step);
     }
@@ -108,7 +112,11 @@ pub fn expand(
     let first = expanded.into_iter().next()?;
     Some(Expansion {
         text,
-        sets: if kind == SpecKind::Periods { Vec::new() } else { first.model.sets },
+        sets: if kind == SpecKind::Periods {
+            Vec::new()
+        } else {
+            first.model.sets
+        },
         span: first.model.span,
         filled_from,
         metrics: first.metrics,
@@ -118,14 +126,14 @@ pub fn expand(
     })
 }
 
-/// Expands a step that reads metric sets or is treated like a set.
+/// Expands a step that reads metric sets or is treated like a set. Returns `None` if there are errors among the faults
+/// from `before` on.
 fn expand_step<'y>(
     compiler: &Compiler,
     model: ModelOverSets<'y>,
     place: usize,
-    faults: &mut Vec<Diagnostic>,
+    (faults, before): (&mut Vec<Diagnostic>, usize),
 ) -> Option<ExpandedStep<'y>> {
-    let before = faults.len();
     let has_faults = |faults: &[Diagnostic]| faults.iter().skip(before).any(Diagnostic::is_error);
     let listed = model
         .listed
@@ -369,42 +377,4 @@ impl ModelOverSets<'_> {
         steps.extend(StepWriter::new(builder).steps(base, &name));
         steps
     }
-}
-
-/// Returns the shortest period that all sets with rows have, of those over which a set is defined. `None` if one of
-/// them has no time.
-fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
-    let mut all = vec![set];
-    let mut next = 0;
-    while let Some(set) = all.get(next).copied() {
-        for name in &set.sets {
-            let used = &**sets.get(name)?;
-            if !all.iter().any(|known| known.name.eq_ignore_ascii_case(&used.name)) {
-                all.push(used);
-            }
-        }
-        next += 1;
-    }
-    let mut periods = Vec::new();
-    for set in all.iter().filter(|set| set.sets.is_empty()) {
-        periods.push(set.time.as_ref()?.grain.as_deref().unwrap_or("day"));
-    }
-    periods
-        .into_iter()
-        .max_by_key(|period| period_rank(period))
-        .map(str::to_owned)
-}
-
-/// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
-pub fn probe_text(set: &MetricSet, sets: &MetricSets) -> String {
-    let quoted = |name: &str| yaml::flow_text(name);
-    let mut keys: Vec<String> = probe_period(set, sets).into_iter().collect();
-    let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
-    keys.extend(dimensions.map(|formula| quoted(&formula.name)));
-    format!(
-        "model: {}_metrics\nmetrics: [{}.*]\ngroup_by: [{}]\n",
-        set.name,
-        set.name,
-        keys.join(", ")
-    )
 }

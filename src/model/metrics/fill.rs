@@ -108,7 +108,10 @@ impl ModelOverSets<'_> {
         let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
         let fiscal_offset = keys.first_of(fill.key).and_then(|key| key.fiscal_offset);
         let end = |period: Option<String>, function: &str| {
-            period.map_or_else(|| format!("{function}({key})"), |period| first_day(&period, fiscal_offset))
+            period.map_or_else(
+                || format!("{function}({key})"),
+                |period| first_day(&period, fiscal_offset),
+            )
         };
         // Periods after `until` are not shown, so windows must not read them.
         let until = self.bound("until").filter(|_| keys.time == Some(fill.key));
@@ -117,7 +120,10 @@ impl ModelOverSets<'_> {
             Some(until) => bound.earlier_period(until, &fill.frame),
             None => bound.period(&fill.frame),
         });
-        let mut ends = vec![definition(&first, &end(from, "MIN")), definition(&last, &end(to, "MAX"))];
+        let mut ends = vec![
+            definition(&first, &end(from, "MIN")),
+            definition(&last, &end(to, "MAX")),
+        ];
         if fill.from.is_some() && fill.to.is_some() {
             // An aggregate makes the step have one row, also if there are no rows.
             ends.push(definition("row_count", "COUNT()"));

@@ -12,7 +12,6 @@ use crate::hidden_periods::{RowCondition, find_look_back, row_conditions};
 use crate::ir::{Ir, IrId, Program, WindowFrame};
 use crate::load::{SpannedText, Step, StepDefinitions};
 use crate::parse;
-use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind, YamlStyle};
@@ -75,15 +74,9 @@ pub struct MetricFormula {
     pub look_back: Option<Range<usize>>,
 }
 
-/// Parses and checks the formulas of a step. Names that `relations` do not contain are columns if `is_open` is set.
-/// Returns the formulas and the diagnostics of the parser and of the checker, with spans in the file.
-pub(super) fn analyze(
-    compiler: &Compiler,
-    step: &Step<'_>,
-    source: &str,
-    relations: &[Relation],
-    is_open: bool,
-) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
+/// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
+/// the diagnostics of the parser and of the checker, with spans in the file.
+pub(super) fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
     // Ranges by the calendar need a date to order by, which only the keys of a model decide.
     let date = Node {
         kind: NodeKind::Scalar {
@@ -111,9 +104,9 @@ pub(super) fn analyze(
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let scope = CheckScope {
             context: Context::Measure,
-            relations,
+            relations: &[],
             merged: &[],
-            open: is_open,
+            open: true,
             chosen: true,
             roles: &formulas.roles,
             ordered: true,

@@ -207,7 +207,9 @@ impl ModelOverSets<'_> {
         }
         // In a step with `from`, `ordered_at[fiscal_year]` is the number of the year.
         let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
-        let fiscal_offset = period.filter(|_| is_year).and_then(|_| self.fiscal_offset(compiler, of));
+        let fiscal_offset = period
+            .filter(|_| is_year)
+            .and_then(|_| self.fiscal_offset(compiler, of));
         let formula = first_day(&text, fiscal_offset);
         // A formula can name a definition, but not a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');

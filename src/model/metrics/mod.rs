@@ -23,6 +23,7 @@ mod keys;
 mod non_additive;
 mod period_range;
 mod period_steps;
+mod probe;
 mod request;
 mod rows;
 mod set;

@@ -156,7 +156,10 @@ impl ModelOverSets<'_> {
         let own = own.filter_map(|set| Some((None, set.filter.as_ref()?)));
         let filters = self.filters.iter().map(|(set, filter)| (set.as_deref(), filter));
         for (of, filter) in filters.chain(own) {
-            let sets = self.sets.iter().filter(|set| of.is_none_or(|of| of.eq_ignore_ascii_case(&set.name)));
+            let sets = self
+                .sets
+                .iter()
+                .filter(|set| of.is_none_or(|of| of.eq_ignore_ascii_case(&set.name)));
             let times = sets.filter_map(|set| Some(set.time.as_ref()?.column.as_str()));
             let names: Vec<&str> = times
                 .chain([self.keys[time].text.as_str(), keys.names[time].as_str()])
@@ -164,7 +167,11 @@ impl ModelOverSets<'_> {
             let is_time = |column: &String| names.iter().any(|name| name.eq_ignore_ascii_case(column));
             for condition in filter.conditions.iter().filter(|it| it.columns.iter().any(is_time)) {
                 let shown = condition.span.excerpt(self.source);
-                faults.push(hidden_periods((condition.span, &shown), (place, &reads), &condition.keys));
+                faults.push(hidden_periods(
+                    (condition.span, &shown),
+                    (place, &reads),
+                    &condition.keys,
+                ));
             }
         }
     }
@@ -211,7 +218,7 @@ fn names_of(compiler: &Compiler, node: &Node, source: &str) -> Vec<String> {
         filter,
         ..Step::default()
     };
-    let (formulas, _) = analyze(compiler, &step, source, &[], true);
+    let (formulas, _) = analyze(compiler, &step, source);
     let names = formulas.into_iter().flat_map(|formula| formula.names);
     names.map(|name| name.name).collect()
 }

@@ -57,14 +57,14 @@ pub fn read_period_step<'y>(
         partition_by: None,
         ..step.clone()
     };
-    let (formulas, _) = analyze(compiler, &own, source, &[], true);
+    let (formulas, _) = analyze(compiler, &own, source);
     let around = Step {
         group_by: Vec::new(),
         definitions: Vec::new(),
         filter: None,
         ..step
     };
-    let (conditions, _) = analyze(compiler, &around, source, &[], true);
+    let (conditions, _) = analyze(compiler, &around, source);
     let (input, pairs) = input_of(root, node, place);
     let mut set = MetricSet {
         name: input,
@@ -92,8 +92,12 @@ pub fn read_period_step<'y>(
             });
         }
         (Err((why, help)), Some((word, range))) => faults.push(
-            Diagnostic::new(Code::PeriodRange, range.span, format!("`{word}` chooses periods, but {why}"))
-                .with_help(help),
+            Diagnostic::new(
+                Code::PeriodRange,
+                range.span,
+                format!("`{word}` chooses periods, but {why}"),
+            )
+            .with_help(help),
         ),
         (Err(_), None) => {}
     }
@@ -173,7 +177,9 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         columns
     };
     let all = columns(&|_, _| true);
-    let fill = node.get("fill").and_then(|fill| fill.text().or_else(|| fill.get("by")?.text()));
+    let fill = node
+        .get("fill")
+        .and_then(|fill| fill.text().or_else(|| fill.get("by")?.text()));
     let order = node.get("order_by").map_or_else(Vec::new, |order| match order.text() {
         Some(text) => text.split(',').map(str::to_owned).collect(),
         None => order.texts(),
@@ -184,14 +190,18 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         let same = |text: &str| text.eq_ignore_ascii_case(name);
         columns(&|key, frame| same(&key.text) || same(&key_name(&key.text)) || same(frame))
     };
-    let meant = [all.clone(), named(fill), named(first)].into_iter().find(|columns| columns.len() == 1);
-    meant.and_then(|mut columns| columns.pop()).ok_or_else(|| match all.as_slice() {
-        [] => ("no key of the step is a timeframe", GROUP_BY_TIMEFRAME.to_owned()),
-        several => (
-            "the keys are periods of several columns",
-            format!("begin `order_by` with the key of `{}`", several.join("` or `")),
-        ),
-    })
+    let meant = [all.clone(), named(fill), named(first)]
+        .into_iter()
+        .find(|columns| columns.len() == 1);
+    meant
+        .and_then(|mut columns| columns.pop())
+        .ok_or_else(|| match all.as_slice() {
+            [] => ("no key of the step is a timeframe", GROUP_BY_TIMEFRAME.to_owned()),
+            several => (
+                "the keys are periods of several columns",
+                format!("begin `order_by` with the key of `{}`", several.join("` or `")),
+            ),
+        })
 }
 
 /// Returns the name of the relation or step that a step reads, and the keys that say so.

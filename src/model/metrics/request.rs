@@ -119,7 +119,7 @@ pub fn read_model<'y>(
                 .with_help("name metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all of a set"),
         );
     }
-    let (definitions, mut found) = analyze(compiler, &step, source, &[], true);
+    let (definitions, mut found) = analyze(compiler, &step, source);
     found.retain(|fault| fault.is_error() && fault.is_syntax());
     let broken = !found.is_empty();
     faults.append(&mut found);
@@ -157,7 +157,7 @@ pub fn read_model<'y>(
                 filter: Some(SpannedText { text, node: value }),
                 ..Step::default()
             };
-            let (formulas, _) = analyze(compiler, &filter, source, &[], true);
+            let (formulas, _) = analyze(compiler, &filter, source);
             model
                 .filters
                 .extend(formulas.into_iter().map(|formula| (Some(set.to_owned()), formula)));

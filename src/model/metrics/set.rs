@@ -147,7 +147,7 @@ pub fn read_set(
         );
     }
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
-    let (formulas, found) = analyze(compiler, &step, text, &[], true);
+    let (formulas, found) = analyze(compiler, &step, text);
     faults.extend(found.into_iter().filter(|fault| fault.is_error() && fault.is_syntax()));
     let Some(name) = name else { return (None, faults) };
     if !is_plain_name(name.text) {

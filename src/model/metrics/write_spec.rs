@@ -12,7 +12,10 @@ use crate::yaml::{self, Node};
 
 /// Writes the expanded spec: the keys of the model, and the steps. `expanded` are steps of one spec, in their order.
 pub fn write_spec(expanded: &[ExpandedStep<'_>], out: &mut SpelledText) {
-    let Some(ExpandedStep { model, place: first, .. }) = expanded.first() else {
+    let Some(ExpandedStep {
+        model, place: first, ..
+    }) = expanded.first()
+    else {
         return;
     };
     model.copy_model_keys(*first, out);
