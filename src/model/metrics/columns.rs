@@ -193,6 +193,19 @@ impl<'m> ColumnBuilder<'m> {
             if within(&name.range, &replaced) {
                 continue;
             }
+            // After the rows are aggregated, or if the key is a definition, formulas name the key.
+            let is_column = |key: &usize| {
+                let key = self.keys.first_of(*key);
+                !self.is_single || key.is_some_and(|key| key.definition.is_some())
+            };
+            let key = self.model.timeframe_key(name).filter(is_column);
+            if let Some(key) = key.filter(|_| is_own) {
+                let range = name.range.start..name.range.end + name.frame.len();
+                let output = reference_text(&self.keys.names[key]);
+                let text = SpelledText::generated(&output, file, formula.file_span(&range));
+                replaced.push((range, text));
+                continue;
+            }
             if let SetName::Metric(used) = self.model.resolve_in_set(id.0, &formula.name, name) {
                 let text = self.reference(used, name, (file, formula.file_span(&name.range)), &mut uses);
                 replaced.extend(text.map(|text| (name.range.clone(), text)));

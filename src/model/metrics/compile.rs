@@ -283,6 +283,7 @@ impl CompiledSpec {
                 && seen.insert((step, definition.name.to_lowercase()))
             {
                 definition.formula = crate::write::strip_comments(formula);
+                definition.step.clone_from(&expansion.steps[step].name);
                 kept.push(definition);
             }
         }

@@ -44,6 +44,8 @@ pub struct Expansion {
 /// Step of a spec, and the steps that it is expanded to.
 #[derive(Clone, Debug)]
 pub struct WrittenStep {
+    /// Name of the step in the spec. `None` if the spec has no `steps`.
+    pub name: Option<String>,
     /// Names of the steps in the expansion. The name of a spec's only step is empty.
     pub names: Vec<String>,
     /// Definitions as they are written in the sets and in the step, by name.
@@ -101,7 +103,9 @@ pub fn expand(
     let mut text = SpelledText::default();
     write_spec(&expanded, &mut text);
     let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
+    let written = |step: &ExpandedStep<'_>| step.model.step.get("name").and_then(Node::text).map(str::to_owned);
     let steps = expanded.iter().map(|step| WrittenStep {
+        name: written(step).filter(|_| root.get("steps").is_some()),
         names: step.steps.iter().map(|step| step.name.clone()).collect(),
         formulas: step.model.written_formulas(),
         span: step.model.step.span,
@@ -288,7 +292,7 @@ impl ModelOverSets<'_> {
     ) -> Vec<StepText> {
         let keys = builder.keys;
         let with_since = !self.filters_since_last(keys, &builder.columns);
-        let bounds = |set: usize| self.period_filters(set, &keys.of_sets[set], keys.time, with_since);
+        let bounds = |set: usize| self.period_filters(compiler, set, (&keys.of_sets[set], keys.time), with_since);
         let [RowGroup { set, rule }] = builder.groups.as_slice() else {
             return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
         };

@@ -1,6 +1,6 @@
 //! Rows for the periods that the sets have no rows for: the key `fill`.
 
-use super::keys::{ModelKeys, first_day};
+use super::keys::ModelKeys;
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
 use super::step_text::{DefinitionText, KeptText, PlacedText, SeriesText, StepText};
@@ -80,6 +80,14 @@ impl ModelOverSets<'_> {
             );
             return None;
         };
+        if let Some(having) = self.having.as_ref().filter(|having| !having.aggregates.is_empty()) {
+            let call = having.file_span(&having.aggregates[0].range);
+            let message = "`having` of a step with `fill` cannot aggregate rows, because filled periods have none";
+            faults.push(
+                Diagnostic::new(Code::FillKey, call, message)
+                    .with_help("define the aggregate in `definitions`, and use its name in `having`"),
+            );
+        }
         let bound = |name: &str| PeriodBound::read(node.get(name)?);
         let fill = Fill {
             key,
@@ -106,19 +114,16 @@ impl ModelOverSets<'_> {
         };
         let definition = |name: &str, formula: &str| DefinitionText::generated(name, formula, 0, fill.span);
         let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
-        let fiscal_offset = keys.first_of(fill.key).and_then(|key| key.fiscal_offset);
-        let end = |period: Option<String>, function: &str| {
-            period.map_or_else(
-                || format!("{function}({key})"),
-                |period| first_day(&period, fiscal_offset),
-            )
-        };
+        let end = |value: Option<String>, function: &str| value.unwrap_or_else(|| format!("{function}({key})"));
         // Periods after `until` are not shown, so windows must not read them.
         let until = self.bound("until").filter(|_| keys.time == Some(fill.key));
-        let from = fill.from.as_ref().map(|bound| bound.period(&fill.frame));
-        let to = fill.to.as_ref().map(|bound| match &until {
-            Some(until) => bound.earlier_period(until, &fill.frame),
-            None => bound.period(&fill.frame),
+        let first_key = keys.first_of(fill.key);
+        let from = fill.from.as_ref().zip(first_key);
+        let from = from.and_then(|(bound, key)| bound.key_value(key));
+        let to = fill.to.as_ref().zip(first_key);
+        let to = to.and_then(|(bound, key)| match &until {
+            Some(until) => bound.earlier_value(until, key),
+            None => bound.key_value(key),
         });
         let mut ends = vec![
             definition(&first, &end(from, "MIN")),

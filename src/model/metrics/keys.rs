@@ -4,7 +4,6 @@ use super::formulas::NameUse;
 use super::request::{ModelKey, ModelOverSets};
 use super::set::MetricSet;
 use super::step_text::{DefinitionText, PlacedText};
-use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
@@ -123,12 +122,7 @@ impl ModelOverSets<'_> {
 
     /// Returns whether a word is a period of the set's time and not a column or dimension of the set.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
-        let relation = set
-            .root
-            .get("from")
-            .and_then(Node::text)
-            .and_then(RelationReference::read);
-        let relation = relation.and_then(|from| known_relation(&compiler.options, &from));
+        let relation = set.relation(compiler);
         self.kind != SpecKind::Periods
             && period_rank(word).is_some()
             && set.position(word).is_none()
@@ -223,7 +217,7 @@ impl ModelOverSets<'_> {
         })
     }
 
-    fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
+    pub fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
         let written = set
             .setting("fiscal_month_offset")
             .or_else(|| self.root.get("fiscal_month_offset")?.text());

@@ -62,27 +62,58 @@ impl PeriodBound {
         )
     }
 
-    /// Returns the formula for the earlier of two periods. `frame` is the timeframe of the key.
-    pub fn earlier_period(&self, other: &Self, frame: &str) -> String {
-        match (self.date, other.date) {
-            (Some(one), Some(two)) if one <= two => self.period(frame),
-            (Some(_), Some(_)) => other.period(frame),
-            _ => {
-                let (one, two) = (self.period(frame), other.period(frame));
-                format!("IF({one} < {two}, {one}, {two})")
-            }
+    /// Returns the value that a key has in the period that contains the date.
+    pub fn key_value(&self, key: &SetKey) -> Option<String> {
+        let frame = key.frame.as_deref()?;
+        Some(match key.fiscal_offset {
+            Some(_) => self.days(frame, key.fiscal_offset).0,
+            None => self.period(frame),
+        })
+    }
+
+    /// Returns the value that a key has in the earlier of two periods.
+    pub fn earlier_value(&self, other: &Self, key: &SetKey) -> Option<String> {
+        let (one, two) = (self.key_value(key)?, other.key_value(key)?);
+        Some(match (self.date, other.date) {
+            (Some(of_one), Some(of_two)) if of_one <= of_two => one,
+            (Some(_), Some(_)) => two,
+            _ => format!("IF({one} < {two}, {one}, {two})"),
+        })
+    }
+
+    /// Returns the timeframe of the date. A fiscal year is a number.
+    fn period(&self, frame: &str) -> String {
+        match (self.date, months_of(frame, None)) {
+            (Some(_), Some(_)) => self.days(frame, None).0,
+            (Some(_), None) if frame == "day" => self.formula.clone(),
+            _ => format!("{}[{frame}]", self.formula),
         }
     }
 
-    /// Returns the first day of the period that contains the date. `frame` is the timeframe of the key.
-    pub fn period(&self, frame: &str) -> String {
-        match (self.date, frame) {
-            (Some((year, month, _)), "month") => format!("DATE({year}, {month}, 1)"),
-            (Some((year, month, _)), "quarter") => format!("DATE({year}, {}, 1)", (month.max(1) - 1) / 3 * 3 + 1),
-            (Some((year, ..)), "year") => format!("DATE({year}, 1, 1)"),
-            (Some(_), "day" | "date") => self.formula.clone(),
-            _ => format!("{}[{frame}]", self.formula),
+    /// Returns the first day of the period that contains the date, and the first day after the period. `None` for a day
+    /// after the last year of the calendar.
+    fn days(&self, frame: &str, fiscal_offset: Option<u8>) -> (String, Option<String>) {
+        let formula = &self.formula;
+        let months = months_of(frame, fiscal_offset);
+        if let (Some((year, month, _)), Some((length, offset))) = (self.date, months) {
+            let whole = (year * 12 + month - 1).saturating_sub(offset);
+            let start = whole - whole % length + offset;
+            let day = |months: u32| format!("DATE({}, {}, 1)", months / 12, months % 12 + 1);
+            let after = start + length;
+            return (day(start), (after < 10_000 * 12).then(|| day(after)));
         }
+        let start = match frame {
+            "fiscal_year" => first_day(&format!("{formula}[{frame}]"), fiscal_offset),
+            _ => self.period(frame),
+        };
+        let after = match (months, self.date) {
+            (Some((length, _)), _) => Some(format!("EDATE({start}, {length})")),
+            (None, Some((9999, ..))) if frame == "week" => None,
+            (None, _) if frame == "week" => Some(format!("{start} + 7")),
+            (None, Some(date)) => next_day(date),
+            (None, None) => Some(format!("{start} + 1")),
+        };
+        (start, after)
     }
 }
 
@@ -99,26 +130,32 @@ impl ModelOverSets<'_> {
             && (self.step.get("fill").is_some() || columns.all.iter().any(|column| column.windows.is_some()))
     }
 
-    /// Returns the conditions on the rows of a set. A bound that the set cannot apply is left out.
+    /// Returns the conditions on the rows of a set. A bound that the set cannot apply is left out. The conditions compare
+    /// the column itself if it is known to be a date or time, so that warehouses can skip partitions.
     pub fn period_filters(
         &self,
+        compiler: &Compiler,
         set: usize,
-        keys: &[SetKey],
-        time: Option<usize>,
+        (keys, time): (&[SetKey], Option<usize>),
         with_since: bool,
     ) -> Vec<SpelledText> {
         let frame = time.and_then(|time| keys.get(time)?.timeframe());
         let Some(time) = &self.sets[set].time else {
             return Vec::new();
         };
+        let frame = frame.unwrap_or("day");
+        let fiscal_offset = self.fiscal_offset(compiler, &self.sets[set]);
+        let is_plain = self.sets[set].is_temporal(compiler, &time.column);
         let mut filters = Vec::new();
         for (name, operator) in [("since", ">="), ("until", "<=")] {
             let Some(bound) = self.bound(name).filter(|_| name == "until" || with_since) else {
                 continue;
             };
-            let condition = match frame {
-                Some(frame) => format!("{}[{frame}] {operator} {}", time.column, bound.period(frame)),
-                None => format!("{}[day] {operator} {}", time.column, bound.formula),
+            let (start, after) = bound.days(frame, fiscal_offset);
+            let condition = match (is_plain, name, after) {
+                (true, "since", _) => format!("{} >= {start}", time.column),
+                (true, _, Some(after)) => format!("{} < {after}", time.column),
+                _ => format!("{}[{frame}] {operator} {}", time.column, bound.period(frame)),
             };
             filters.push(SpelledText::generated(&condition, 0, bound.span));
         }
@@ -129,9 +166,8 @@ impl ModelOverSets<'_> {
     pub fn since_filter(&self, keys: &ModelKeys) -> Option<SpelledText> {
         let bound = self.bound("since")?;
         let time = keys.time?;
-        let key = keys.first_of(time)?;
-        let period = first_day(&bound.period(key.timeframe()?), key.fiscal_offset);
-        let condition = format!("{} >= {period}", keys.names[time]);
+        let value = bound.key_value(keys.first_of(time)?)?;
+        let condition = format!("{} >= {value}", keys.names[time]);
         Some(SpelledText::generated(&condition, 0, bound.span))
     }
 
@@ -221,6 +257,28 @@ fn names_of(compiler: &Compiler, node: &Node, source: &str) -> Vec<String> {
     let (formulas, _) = analyze(compiler, &step, source);
     let names = formulas.into_iter().flat_map(|formula| formula.names);
     names.map(|name| name.name).collect()
+}
+
+/// Returns the length of a period in months, and the months from January to the first month of a year. `None` for other
+/// periods.
+fn months_of(frame: &str, fiscal_offset: Option<u8>) -> Option<(u32, u32)> {
+    let offset = fiscal_offset.map(u32::from);
+    match frame {
+        "month" => Some((1, 0)),
+        "quarter" => Some((3, 0)),
+        "year" => Some((12, 0)),
+        "fiscal_quarter" => Some((3, offset?)),
+        "fiscal_year" => Some((12, offset?)),
+        _ => None,
+    }
+}
+
+/// Returns the formula for the day after a date.
+fn next_day((year, month, day): (u32, u32, u32)) -> Option<String> {
+    let after = [(year, month, day + 1), (year, month + 1, 1), (year + 1, 1, 1)];
+    let is_date = |(year, month, day): &(u32, u32, u32)| check::is_iso_date(&format!("{year:04}-{month:02}-{day:02}"));
+    let (year, month, day) = after.into_iter().find(is_date)?;
+    Some(format!("DATE({year}, {month}, {day})"))
 }
 
 /// Parses a date of the calendar, `YYYY-MM-DD`.

@@ -49,9 +49,8 @@ pub fn read_period_step<'y>(
     let mut loader = Loader::new(source, &mut ignored);
     let keys = read_keys(&loader, node);
     let step = loader.read_step(node, std::ptr::eq(node, root));
-    // The keys are resolved apart, so that formulas are analyzed as those of a metric set are.
+    // The formulas are analyzed as those of a metric set are. They may read the keys beside aggregates.
     let own = Step {
-        group_by: Vec::new(),
         having: None,
         order_by: Vec::new(),
         partition_by: None,

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use super::formulas::{MetricFormula, analyze};
 use super::keys::{period_rank, split_timeframe};
 use crate::Level;
+use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
 use crate::compiler::Compiler;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::keys::METRIC_SET;
 use crate::load::Loader;
+use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -61,6 +64,19 @@ impl MetricSet {
         };
         period_rank(&frame)?;
         Some((column, frame))
+    }
+
+    /// Returns the relation of the rows. `None` if it is not known.
+    pub fn relation<'c>(&self, compiler: &'c Compiler) -> Option<&'c Relation> {
+        let from = self.root.get("from").and_then(Node::text)?;
+        known_relation(&compiler.options, &RelationReference::read(from)?)
+    }
+
+    /// Returns whether a name is a column of the set's relation, and known to be a date or time.
+    pub fn is_temporal(&self, compiler: &Compiler, name: &str) -> bool {
+        let relation = self.relation(compiler).filter(|_| self.position(name).is_none());
+        let column = relation.and_then(|relation| relation.columns().get(relation.position(name)?));
+        column.is_some_and(|column| column.ty().is_temporal())
     }
 
     /// Adds the filter and the definitions of analyzed formulas.
