@@ -8,6 +8,7 @@ use crate::check::{DefinitionRole, shifted_key};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, split_truncation, used_definitions};
+use crate::span::Span;
 
 /// How a value reads other rows by counting rows.
 enum CountedRows {
@@ -184,37 +185,53 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
     };
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
-            let Some((unit, is_offset)) = calendar_unit(program, id).filter(|(unit, _)| *unit < frame) else {
+            let Some(unit) = calendar_unit(program, id).filter(|unit| unit.unit < frame) else {
                 continue;
             };
             let key = program.meta(key).span;
-            let named = key.excerpt(text);
-            let (unit, frame) = (unit.name(), frame.name());
-            let (message, help) = match is_offset {
-                true => (
-                    format!(
-                        "`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per {frame}, so no row matches"
-                    ),
-                    format!("move by \"{frame}\", or group and order by the {unit}"),
-                ),
-                false => (
-                    format!("the range goes by {unit}s, but `{named}` has only one value per {frame}"),
-                    format!("use \"{frame}\" or a longer unit, or group and order by the {unit}"),
-                ),
-            };
-            found.push(
-                Diagnostic::new(Code::PeriodKey, program.meta(id).span, message)
-                    .with_secondary_label(key, format!("one value per {frame}"))
-                    .with_help(help),
-            );
+            found.push(unit_fault(
+                unit,
+                program.meta(id).span,
+                frame,
+                (key, &key.excerpt(text)),
+            ));
         }
     }
 }
 
-/// Returns the shortest unit of a calendar offset or a range by the calendar, and whether the node is an offset.
-fn calendar_unit(program: &Program, id: IrId) -> Option<(CalendarUnit, bool)> {
+/// Unit of a calendar offset or of a range by the calendar.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowUnit {
+    pub unit: CalendarUnit,
+    is_offset: bool,
+}
+
+/// Builds the error about a unit that is shorter than the periods of the key.
+pub fn unit_fault(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named): (Span, &str)) -> Diagnostic {
+    let WindowUnit { unit, is_offset } = unit;
+    let (unit, frame) = (unit.name(), frame.name());
+    let (message, help) = match is_offset {
+        true => (
+            format!("`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per {frame}, so no row matches"),
+            format!("move by \"{frame}\", or group and order by the {unit}"),
+        ),
+        false => (
+            format!("the range goes by {unit}s, but `{named}` has only one value per {frame}"),
+            format!("use \"{frame}\" or a longer unit, or group and order by the {unit}"),
+        ),
+    };
+    Diagnostic::new(Code::PeriodKey, span, message)
+        .with_secondary_label(key, format!("one value per {frame}"))
+        .with_help(help)
+}
+
+/// Returns the shortest unit of a calendar offset or a range by the calendar.
+pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
     match program.node(id) {
-        Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).map(|period| (period.unit, true)),
+        Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).map(|period| WindowUnit {
+            unit: period.unit,
+            is_offset: true,
+        }),
         Ir::Window { call, over } => {
             let of_end = |end: CalendarEnd| match end {
                 CalendarEnd::Partition(_) | CalendarEnd::Moved(0, _) => None,
@@ -229,7 +246,7 @@ fn calendar_unit(program: &Program, id: IrId) -> Option<(CalendarUnit, bool)> {
                     .flatten()
                     .and_then(|start| truncation(program, start)),
             };
-            unit.map(|unit| (unit, false))
+            unit.map(|unit| WindowUnit { unit, is_offset: false })
         }
         _ => None,
     }
@@ -256,9 +273,13 @@ fn key_period(program: &Program, key: IrId, before: Option<&StepColumns>) -> Opt
 fn truncation(program: &Program, id: IrId) -> Option<CalendarUnit> {
     let root = program.resolve_names(id);
     match (split_truncation(program, root).1, program.node(root)) {
-        (None, Ir::Apply { overload, .. }) if catalog::overload_owner(overload) == internal::FISCAL_QUARTER => {
-            Some(CalendarUnit::Quarter)
-        }
+        (None, Ir::Apply { overload, args }) => match (catalog::overload_owner(overload), program.args(args)) {
+            (internal::FISCAL_QUARTER, _) => Some(CalendarUnit::Quarter),
+            (internal::FISCAL_YEAR, _) => Some(CalendarUnit::Year),
+            // First day of a fiscal year.
+            (internal::DATE_FROM_PARTS, [year, ..]) => truncation(program, *year),
+            _ => None,
+        },
         (unit, _) => unit,
     }
 }

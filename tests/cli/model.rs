@@ -152,10 +152,18 @@ fn unit_tests_of_a_step_with_since_are_drafted() {
     let (_, draft) = run.out.split_once("\nexamples:\n").expect("a draft");
     let (given, expected) = draft.split_once("expect:").expect("expected rows");
     assert!(given.contains("day: \"2024-01-"), "{draft}");
-    assert!(expected.contains("month: \"2024-02-01\"") && !expected.contains("2024-01-"), "{draft}");
+    assert!(
+        expected.contains("month: \"2024-02-01\"") && !expected.contains("2024-01-"),
+        "{draft}"
+    );
     place.write("filled.yml", spec.replace("since: 2024-02-10", "fill: month"));
     let run = place.run(&["model", "filled.yml", "--schema", "schema.yml", "--unit-tests"]);
-    assert!(run.err.contains("the interpreter does not support `fill`"), "{}{}", run.out, run.err);
+    assert!(
+        run.err.contains("the interpreter does not support `fill`"),
+        "{}{}",
+        run.out,
+        run.err
+    );
 }
 
 #[test]

@@ -168,6 +168,9 @@ fn expand_step<'y>(
     model.check_hidden_periods(&keys, &needed, faults);
     let fill = model.read_fill(compiler, &keys, faults);
     let is_single = is_single && fill.is_none();
+    if model.kind == SpecKind::OverSets {
+        model.check_window_units(&keys, &needed, faults);
+    }
     let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
     builder.build();
     faults.append(&mut builder.faults);

@@ -11,6 +11,7 @@ use crate::formulas::StepFormulas;
 use crate::hidden_periods::{RowCondition, find_look_back, row_conditions};
 use crate::ir::{Ir, IrId, Program, WindowFrame};
 use crate::load::{SpannedText, Step, StepDefinitions};
+use crate::missing_periods::{WindowUnit, calendar_unit};
 use crate::parse;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
@@ -72,6 +73,8 @@ pub struct MetricFormula {
     pub conditions: Vec<RowCondition>,
     /// Bytes of the formula that read earlier periods.
     pub look_back: Option<Range<usize>>,
+    /// Shortest unit of the windows that go by the calendar.
+    pub shortest_unit: Option<WindowUnit>,
 }
 
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
@@ -173,6 +176,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
             descending: formulas.descending.get(part).copied().unwrap_or_default(),
             conditions: Vec::new(),
             look_back: find_look_back(program, checked.first, checked.root).map(within),
+            shortest_unit: None,
         };
         if role == DefinitionRole::Where && !checked.failed {
             formula.conditions = row_conditions(program, checked.root, &formulas.text);
@@ -294,7 +298,10 @@ fn note_windows(
     within: impl Fn(Span) -> Range<usize>,
     formula: &mut MetricFormula,
 ) {
-    for id in (first.0..=root.0).map(IrId) {
+    let nodes = || (first.0..=root.0).map(IrId);
+    let units = nodes().filter_map(|id| calendar_unit(program, id));
+    formula.shortest_unit = units.min_by_key(|unit| unit.unit);
+    for id in nodes() {
         match program.node(id) {
             Ir::Window { over, .. } => {
                 let frame = program.window_frame(over);

@@ -1,7 +1,7 @@
 //! Periods that a step shows: `since` and `until`.
 
 use super::columns::ModelColumns;
-use super::formulas::analyze;
+use super::formulas::{MetricFormula, analyze};
 use super::graph::MetricId;
 use super::keys::{ModelKeys, SetKey, first_day};
 use super::request::ModelOverSets;
@@ -10,7 +10,9 @@ use crate::check;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::hidden_periods::hidden_periods;
+use crate::ir::CalendarPeriod;
 use crate::load::{SpannedText, SpecKind, Step};
+use crate::missing_periods::unit_fault;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -171,14 +173,44 @@ impl ModelOverSets<'_> {
         Some(SpelledText::generated(&condition, 0, bound.span))
     }
 
+    /// Reports windows whose unit is shorter than the periods of the time key. In the expanded spec, a later step may
+    /// compute them, which does not know the periods.
+    pub fn check_window_units(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
+        let Some((time, frame)) = keys
+            .time
+            .and_then(|time| Some((time, keys.first_of(time)?.timeframe()?)))
+        else {
+            return;
+        };
+        let Some(frame) = CalendarPeriod::named(frame).map(CalendarPeriod::unit) else {
+            return;
+        };
+        let key = (self.keys[time].span, keys.names[time].as_str());
+        let shorter = |formula: &MetricFormula| formula.shortest_unit.filter(|unit| unit.unit < frame);
+        for id in needed {
+            if let Some(unit) = shorter(self.formula(*id)) {
+                let context = format!("in the metric set `{}`", self.sets[id.0].name);
+                faults.push(unit_fault(unit, self.listed_span(*id), frame, key).with_context(&context));
+            }
+        }
+        for formula in &self.definitions {
+            faults.extend(shorter(formula).map(|unit| unit_fault(unit, formula.span, frame, key)));
+        }
+    }
+
+    /// Returns the place of a metric in the list `metrics`, or of the whole list for other metrics.
+    fn listed_span(&self, id: MetricId) -> Span {
+        let listed = self.listed.iter().find(|listed| (listed.set, listed.metric) == id);
+        listed.map_or(self.span, |listed| listed.span)
+    }
+
     /// Warns about filters on the time key that remove periods which a look-back reads. `needed` are the metrics that
     /// the model reads.
     pub fn check_hidden_periods(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some(time) = keys.time else { return };
         let of_metrics = needed.iter().map(|id| {
-            let listed = self.listed.iter().find(|listed| (listed.set, listed.metric) == *id);
-            let place = listed.map_or(self.span, |listed| listed.span);
-            (self.formula(*id), (self.kind != SpecKind::Periods).then_some(place))
+            let place = (self.kind != SpecKind::Periods).then(|| self.listed_span(*id));
+            (self.formula(*id), place)
         });
         let of_model = self.definitions.iter().map(|formula| (formula, None));
         let look_back = of_metrics.chain(of_model).find_map(|(formula, place)| {

@@ -306,7 +306,7 @@ codes! {
         "PERIODOFFSET looks up the row whose key is this row's key, shifted in the calendar. The key is the first \
         date or time of `order_by`. Text and numbers cannot be shifted. An instant can only be shifted by its \
         wall-clock time, and a date not by hours. A key truncated to months cannot be shifted by days or weeks \
-        because no row has such a key."
+        because no row has such a key. The same holds for ranges by the calendar and for `FIRST(x, unit)`."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET although several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
