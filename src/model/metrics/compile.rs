@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expand::{Expansion, WrittenStep, expand};
 use super::period_steps::period_steps;
@@ -262,12 +262,13 @@ impl CompiledSpec {
     /// Replaces the definitions of the expanded steps by those that a person wrote. Definitions of other steps stay.
     fn restore_definitions(&mut self, expansion: &Expansion) {
         let expanded = std::mem::take(&mut self.definitions);
+        let mut steps: FxHashMap<&str, usize> = FxHashMap::default();
+        for (place, step) in expansion.steps.iter().enumerate() {
+            steps.extend(step.names.iter().map(|name| (name.as_str(), place)));
+        }
         let step_of = |definition: &crate::SpecDefinition| {
             let name = definition.step.as_deref().unwrap_or_default();
-            expansion
-                .steps
-                .iter()
-                .position(|step| step.names.iter().any(|of| of == name))
+            steps.get(name).copied()
         };
         let mut kept: Vec<crate::SpecDefinition> = Vec::new();
         let mut seen: FxHashSet<(usize, String)> = FxHashSet::default();

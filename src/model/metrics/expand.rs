@@ -6,13 +6,14 @@ use super::columns::ColumnBuilder;
 use super::fill::Fill;
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
-use super::keys::{ModelKeys, relation_name};
+use super::keys::ModelKeys;
 use super::non_additive::RowGroup;
 use super::period_steps::read_period_step;
 use super::request::{ModelOverSets, read_model};
 use super::set::{MetricSet, MetricSets};
 use super::spelled::SpelledText;
 use super::stages::{StepWriter, aggregates_of, union_step};
+use super::step_names::{grouped_name, names_of_steps};
 use super::step_text::StepText;
 use super::write_spec::write_spec;
 use crate::compiler::Compiler;
@@ -76,9 +77,11 @@ pub fn expand(
     faults: &mut Vec<Diagnostic>,
 ) -> Option<Expansion> {
     let mut expanded: Vec<ExpandedStep<'_>> = Vec::new();
+    let mut taken = names_of_steps(root);
     if kind != SpecKind::Periods {
         let mut model = read_model(compiler, sets, root, source, faults)?;
         model.kind = kind;
+        model.taken_names.clone_from(&taken);
         model.check_names(faults);
         model.check_settings(faults);
         expanded.push(expand_step(compiler, model, 0, (faults, 0))?);
@@ -86,16 +89,17 @@ pub fn expand(
     let before = faults.len();
     for (place, node) in periods {
         let model = read_period_step(compiler, (root, source), (*place, node), faults);
-        let step = model.and_then(|mut model| {
-            let taken = expanded
-                .iter()
-                .flat_map(|step| &step.steps)
-                .map(|step| step.name.clone());
-            model.taken_names = taken.collect();
-            let of_step = faults.len();
-            expand_step(compiler, model, *place, (faults, of_step))
-        });
-        expanded.extend(step);
+        let Some(mut model) = model else { continue };
+        let names = expanded
+            .last_mut()
+            .map(|step| step.steps.iter().map(|step| step.name.to_lowercase()));
+        taken.extend(names.into_iter().flatten());
+        model.taken_names = std::mem::take(&mut taken);
+        let of_step = faults.len();
+        if let Some(mut step) = expand_step(compiler, model, *place, (faults, of_step)) {
+            taken = std::mem::take(&mut step.model.taken_names);
+            expanded.push(step);
+        }
     }
     if faults.iter().skip(before).any(Diagnostic::is_error) {
         return None;
@@ -191,22 +195,6 @@ fn expand_step<'y>(
     })
 }
 
-/// Returns the name of a step that groups the rows of sets by keys.
-fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
-    let from = match sets {
-        [one] => (*one).to_owned(),
-        [one, other] => format!("{one}_and_{other}"),
-        [one, ..] => format!("{one}_and_more"),
-        [] => "metrics".to_owned(),
-    };
-    match keys.names.as_slice() {
-        [] => format!("{from}_in_total"),
-        [key] => format!("{from}_by_{key}"),
-        [one, two] => format!("{from}_by_{one}_and_{two}"),
-        [one, ..] => format!("{from}_by_{one}_and_more"),
-    }
-}
-
 impl ModelOverSets<'_> {
     /// Returns the names that the keys may have in formulas.
     fn possible_key_names(&self) -> Vec<String> {
@@ -261,30 +249,6 @@ impl ModelOverSets<'_> {
         listed.chain(defined).collect()
     }
 
-    /// Returns a step name that is not the name of a relation or of another step.
-    pub fn free_step_name(&self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
-        let relations = self.sets.iter().flat_map(|set| {
-            let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
-            let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();
-            set.root
-                .get("from")
-                .into_iter()
-                .chain(joins)
-                .filter_map(Node::text)
-                .map(relation_name)
-        });
-        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default().iter();
-        let steps = steps
-            .filter_map(|step| step.get("name").and_then(Node::text))
-            .map(str::to_owned);
-        let taken: Vec<String> = relations.chain(steps).chain(self.taken_names.iter().cloned()).collect();
-        while taken.iter().any(|taken| taken.eq_ignore_ascii_case(&name)) {
-            name.push_str("_metrics");
-        }
-        name
-    }
-
     /// Returns the steps that compute the columns.
     fn steps_of(
         &self,
@@ -315,20 +279,6 @@ impl ModelOverSets<'_> {
                 steps.append(&mut writer.steps(base, &name));
                 steps
             }
-        }
-    }
-
-    /// Gives the last of the steps the name of the step that a person wrote. The only step of a spec needs no name.
-    fn name_last_step(&self, steps: &mut [StepText]) {
-        let in_list = !std::ptr::eq(self.step, self.root);
-        let written = self.step.get("name").and_then(Node::text).filter(|_| in_list);
-        let is_alone = steps.len() == 1 && !in_list;
-        let Some(last) = steps.last_mut() else { return };
-        match written {
-            Some(name) => name.clone_into(&mut last.name),
-            None if is_alone => last.name.clear(),
-            None if last.name.is_empty() => last.name = self.free_step_name("result"),
-            None => {}
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::spelled::SpelledText;
 use crate::ast::{Ast, Expr};
 use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::compiler::Compiler;
@@ -88,11 +87,12 @@ pub(super) fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Ve
         },
         span: Span::default(),
     };
-    let mut dated: Step<'_> = step.clone();
     let has_order = !step.order_by.is_empty();
-    if let (false, Some(text)) = (has_order, date.text()) {
-        dated.order_by.push(SpannedText { text, node: &date });
-    }
+    let text = date.text().filter(|_| !has_order);
+    let mut dated: Step<'_> = step.clone();
+    dated
+        .order_by
+        .extend(text.map(|text| SpannedText { text, node: &date }));
     let formulas = StepFormulas::new(&dated, source);
     let mut found = Vec::new();
     let mut analyzed = compiler.pool.lend_memory(|memory| {
@@ -179,10 +179,11 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
             shortest_unit: None,
         };
         if role == DefinitionRole::Where && !checked.failed {
-            formula.conditions = row_conditions(program, checked.root, &formulas.text);
-            for condition in &mut formula.conditions {
-                condition.span = formulas.to_file_span(condition.span);
-            }
+            let mut conditions = row_conditions(program, checked.root, &formulas.text);
+            conditions
+                .iter_mut()
+                .for_each(|it| it.span = formulas.to_file_span(it.span));
+            formula.conditions = conditions;
         }
         if formula.description.is_none() && role == DefinitionRole::Definitions {
             formula.description = parse::description(&formulas.text, parsed.span.start);
@@ -364,38 +365,5 @@ fn note_aggregates(
             function: function.to_lowercase(),
             empty,
         });
-    }
-}
-
-impl MetricFormula {
-    /// Copies the formula with some of its bytes replaced. The ranges must be sorted and must not overlap. The formula
-    /// is from file `file`.
-    pub fn spell(&self, file: u16, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
-        self.spell_part(file, &(0..self.text.len()), replaced)
-    }
-
-    /// Copies a part of the formula with some of its bytes replaced.
-    pub fn spell_part(&self, file: u16, part: &Range<usize>, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
-        let mut spelled = SpelledText::default();
-        let mut at = part.start;
-        let copy = |spelled: &mut SpelledText, range: Range<usize>| {
-            let text = self.text.get(range.clone()).unwrap_or_default();
-            spelled.copy(text, self.offsets.get(range).unwrap_or_default(), file, 0);
-        };
-        for (range, text) in replaced {
-            copy(&mut spelled, at..range.start);
-            spelled.append(text, 0);
-            at = range.end;
-        }
-        copy(&mut spelled, at..part.end);
-        spelled
-    }
-
-    /// Returns the span in the file of some bytes of the formula.
-    pub fn file_span(&self, range: &Range<usize>) -> Span {
-        let at = |offset: usize| self.offsets.get(offset).copied();
-        let start = at(range.start).unwrap_or(self.span.start);
-        let end = range.end.checked_sub(1).and_then(at).map_or(start, |last| last + 1);
-        Span::new(start, end.max(start))
     }
 }

@@ -29,8 +29,10 @@ mod rows;
 mod set;
 mod spelled;
 mod stages;
+mod step_names;
 mod step_text;
 mod union;
+mod window_checks;
 mod write_spec;
 
 pub use expand::expand;

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::formulas::analyze;
 use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
@@ -127,7 +129,7 @@ pub fn read_period_step<'y>(
         partition_by: node.get("partition_by").map(|_| Vec::new()),
         span: value.span,
         kind: SpecKind::Periods,
-        taken_names: Vec::new(),
+        taken_names: FxHashSet::default(),
     };
     for formula in conditions {
         match formula.role {

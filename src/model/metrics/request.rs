@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::formulas::{MetricFormula, analyze};
 use super::set::{MetricSet, MetricSets};
 use crate::check::DefinitionRole;
@@ -55,8 +57,8 @@ pub struct ModelOverSets<'y> {
     pub partition_by: Option<Vec<MetricFormula>>,
     pub span: Span,
     pub kind: SpecKind,
-    /// Names of steps that are generated for other steps of the spec.
-    pub taken_names: Vec<String>,
+    /// Names of the spec's steps, and of the steps that are generated for earlier steps, in lower case.
+    pub taken_names: FxHashSet<String>,
 }
 
 /// Returns the first step of a spec if the step reads metric sets.
@@ -139,7 +141,7 @@ pub fn read_model<'y>(
         partition_by: step_node.get("partition_by").map(|_| Vec::new()),
         span: step_node.get("metrics").map_or(root.span, |node| node.span),
         kind: SpecKind::OverSets,
-        taken_names: Vec::new(),
+        taken_names: FxHashSet::default(),
     };
     for formula in definitions {
         match formula.role {
