@@ -180,6 +180,7 @@ impl Compiler {
                 &self.specs.sets,
                 (root, file.source),
                 SpecKind::OverSets,
+                &[],
                 &mut Vec::new(),
             );
             let reads = expansion.map(|expansion| {

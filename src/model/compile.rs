@@ -10,13 +10,14 @@ use super::dbt_tests::SpecTests;
 use super::fan_out::check_fan_out;
 use super::file::SpecFile;
 use super::formulas::StepFormulas;
+use super::hidden_periods::check_hidden_periods;
 use super::incremental::is_incremental;
 use super::join_scope::{JoinedStep, StepFacts};
 use super::join_tests::SingleMatch;
 use super::lineage::Lineage;
 use super::load::{KeptColumns, Spec, SpecKind, Step};
 use super::long_names::check_lengths;
-use super::metrics::{filled_step, is_metric_set, step_over_sets};
+use super::metrics::{is_metric_set, period_steps, step_over_sets};
 use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
 use super::reads::NamesUsed;
@@ -63,8 +64,8 @@ impl Compiler {
     pub(super) fn compile_file(&self, file: SpecFile<'_>) -> CompiledSpec {
         match file.root() {
             Some(root) if is_metric_set(root) => self.compile_metric_set(&file),
-            Some(root) if step_over_sets(root).is_some() => self.compile_over_sets(file),
-            Some(root) if filled_step(root).is_some() => self.compile_filled(file),
+            Some(root) if step_over_sets(root).is_some() => self.compile_over_sets(&file),
+            Some(root) if !period_steps(root).is_empty() => self.compile_periods(file),
             _ => self.compile_spec_file(file, SpecKind::Written),
         }
     }
@@ -520,6 +521,7 @@ impl<'r> SpecCompilation<'r> {
         let before = self.additivity.last().filter(|_| input.source.is_none());
         check_gaps(&plan, input, before, sheet.is_some(), &formulas.text, &mut found);
         check_units(&plan, before, &formulas.text, &mut found);
+        check_hidden_periods(&plan, &formulas.text, &mut found);
         check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let read = input_relations(input);

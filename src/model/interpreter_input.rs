@@ -4,7 +4,7 @@
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{self, KeptColumns, SpannedText, Step};
-use super::metrics::{filled_step, step_over_sets};
+use super::metrics::{MetricSets, expand, period_steps, step_over_sets};
 use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};
@@ -90,11 +90,18 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         .ok()
         .flatten()
         .ok_or_else(|| "an empty spec".to_owned())?;
-    if filled_step(&root).is_some() {
-        return Err("`fill`".to_owned());
-    }
     if step_over_sets(&root).is_some() {
         return Err("metric sets".to_owned());
+    }
+    let periods = period_steps(&root);
+    if !periods.is_empty() {
+        let (sets, kind) = (MetricSets::default(), load::SpecKind::Periods);
+        // Only `fill` needs keys that a person cannot write.
+        let expansion = expand(compiler, &sets, (&root, source), kind, &periods, &mut Vec::new());
+        return match expansion.filter(|expansion| expansion.is_spec) {
+            Some(expansion) => interpret_spec(compiler, &expansion.text.text, today),
+            None => Err("`fill`".to_owned()),
+        };
     }
     let spec = load::load(&root, source, load::SpecKind::Written, &mut Vec::new())
         .ok_or_else(|| "a file that is not a spec".to_owned())?;

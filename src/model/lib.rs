@@ -48,6 +48,7 @@ mod file;
 mod formulas;
 mod grain;
 mod graph;
+mod hidden_periods;
 mod incremental;
 mod incremental_predicate;
 #[cfg(feature = "interpreter")]

@@ -6,8 +6,9 @@ use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::{DefinitionRole, shifted_key};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
+use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, split_truncation, used_definitions};
+use crate::span::Span;
 
 /// How a value reads other rows by counting rows.
 enum CountedRows {
@@ -166,13 +167,10 @@ fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
     }
 }
 
-/// Reports calls of PERIODOFFSET whose unit is shorter than the key's period. For example, rows per month have no row
-/// for the previous week. `before` contains the columns of the previous step, which may be truncated to periods.
+/// Reports calendar offsets and ranges by the calendar whose unit is shorter than the key's period. For example, rows per
+/// month have no row for the previous week. `before` contains the columns of the previous step, which may be truncated to periods.
 pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
-    if program.periods.is_empty() {
-        return;
-    }
     let ordered = program
         .definitions
         .iter()
@@ -187,43 +185,102 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
     };
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
-            let Ir::PeriodLookup { period, .. } = program.node(id) else {
+            let Some(unit) = calendar_unit(program, id).filter(|unit| unit.unit < frame) else {
                 continue;
             };
-            let Some(unit) = program.periods.get(period as usize).map(|period| period.unit) else {
-                continue;
-            };
-            if unit < frame {
-                let key = program.meta(key).span;
-                let named = key.excerpt(text);
-                let (unit, frame) = (unit.name(), frame.name());
-                let message = format!(
-                    "`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per {frame}, so no row matches"
-                );
-                found.push(
-                    Diagnostic::new(Code::PeriodKey, program.meta(id).span, message)
-                        .with_secondary_label(key, format!("one value per {frame}"))
-                        .with_help(format!("move by \"{frame}\", or group and order by the {unit}")),
-                );
-            }
+            let key = program.meta(key).span;
+            found.push(unit_fault(
+                unit,
+                program.meta(id).span,
+                frame,
+                (key, &key.excerpt(text)),
+            ));
         }
     }
 }
 
-/// Returns the period to which a key is truncated, in this step or the previous one.
-fn key_period(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<CalendarUnit> {
-    let root = program.resolve_names(key);
-    match (program.node(root), split_truncation(program, root).1) {
-        (_, Some(unit)) => Some(unit),
-        (Ir::Apply { overload, .. }, None) if catalog::overload_owner(overload) == internal::FISCAL_QUARTER => {
-            Some(CalendarUnit::Quarter)
-        }
-        (Ir::Column(column), None) => {
-            let name = &program.columns.get(column as usize)?.name;
-            let unit = before?.unit(name)?;
-            CalendarUnit::ALL.into_iter().find(|one| one.name() == unit)
+/// Unit of a calendar offset or of a range by the calendar.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowUnit {
+    pub unit: CalendarUnit,
+    is_offset: bool,
+}
+
+/// Builds the error about a unit that is shorter than the periods of the key.
+pub fn unit_fault(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named): (Span, &str)) -> Diagnostic {
+    let WindowUnit { unit, is_offset } = unit;
+    let (unit, frame) = (unit.name(), frame.name());
+    let (message, help) = match is_offset {
+        true => (
+            format!("`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per {frame}, so no row matches"),
+            format!("move by \"{frame}\", or group and order by the {unit}"),
+        ),
+        false => (
+            format!("the range goes by {unit}s, but `{named}` has only one value per {frame}"),
+            format!("use \"{frame}\" or a longer unit, or group and order by the {unit}"),
+        ),
+    };
+    Diagnostic::new(Code::PeriodKey, span, message)
+        .with_secondary_label(key, format!("one value per {frame}"))
+        .with_help(help)
+}
+
+/// Returns the shortest unit of a calendar offset or a range by the calendar.
+pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
+    match program.node(id) {
+        Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).map(|period| WindowUnit {
+            unit: period.unit,
+            is_offset: true,
+        }),
+        Ir::Window { call, over } => {
+            let of_end = |end: CalendarEnd| match end {
+                CalendarEnd::Partition(_) | CalendarEnd::Moved(0, _) => None,
+                CalendarEnd::Moved(_, unit) => Some(unit),
+                CalendarEnd::Period(period, _) => Some(period.unit()),
+            };
+            let unit = match program.window_frame(over) {
+                WindowFrame::Calendar(range) => [range.from, range.to].into_iter().filter_map(of_end).min(),
+                // `FIRST(x, "year")` is the first value of a partition by year.
+                _ => first_or_last(program, call)
+                    .then(|| program.partition_keys(over).first().copied())
+                    .flatten()
+                    .and_then(|start| truncation(program, start)),
+            };
+            unit.map(|unit| WindowUnit { unit, is_offset: false })
         }
         _ => None,
+    }
+}
+
+fn first_or_last(program: &Program, call: IrId) -> bool {
+    let Ir::Apply { overload, .. } = program.node(call) else {
+        return false;
+    };
+    [internal::FIRST_VALUE, internal::LAST_VALUE].contains(&catalog::overload_owner(overload))
+}
+
+/// Returns the period to which a key is truncated, in this step or the previous one.
+fn key_period(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<CalendarUnit> {
+    if let Ir::Column(column) = program.node(program.resolve_names(key)) {
+        let name = &program.columns.get(column as usize)?.name;
+        let unit = before?.unit(name)?;
+        return CalendarUnit::ALL.into_iter().find(|one| one.name() == unit);
+    }
+    truncation(program, key)
+}
+
+/// Returns the unit to which a value is truncated.
+fn truncation(program: &Program, id: IrId) -> Option<CalendarUnit> {
+    let root = program.resolve_names(id);
+    match (split_truncation(program, root).1, program.node(root)) {
+        (None, Ir::Apply { overload, args }) => match (catalog::overload_owner(overload), program.args(args)) {
+            (internal::FISCAL_QUARTER, _) => Some(CalendarUnit::Quarter),
+            (internal::FISCAL_YEAR, _) => Some(CalendarUnit::Year),
+            // First day of a fiscal year.
+            (internal::DATE_FROM_PARTS, [year, ..]) => truncation(program, *year),
+            _ => None,
+        },
+        (unit, _) => unit,
     }
 }
 

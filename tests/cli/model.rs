@@ -139,6 +139,33 @@ fn unit_tests_are_drafted() {
     assert_snapshot!(place.transcript());
 }
 
+/// The rows of the draft are on both sides of `since`.
+#[test]
+fn unit_tests_of_a_step_with_since_are_drafted() {
+    let place = Place::new("model_unit_tests_since");
+    let spec = "model: recent\nfrom: orders\ngroup_by: month\norder_by: month\nsince: 2024-02-10\ndefinitions: |\n  \
+        month = day[month]\n  total = SUM(quantity)\n  before = PERIODOFFSET(total, -1, \"month\")\n";
+    let schema = "relations: {orders: {columns: {day: date, quantity: integer}}}\n";
+    place.write("recent.yml", spec).write("schema.yml", schema);
+    let run = place.run(&["model", "recent.yml", "--schema", "schema.yml", "--unit-tests"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let (_, draft) = run.out.split_once("\nexamples:\n").expect("a draft");
+    let (given, expected) = draft.split_once("expect:").expect("expected rows");
+    assert!(given.contains("day: \"2024-01-"), "{draft}");
+    assert!(
+        expected.contains("month: \"2024-02-01\"") && !expected.contains("2024-01-"),
+        "{draft}"
+    );
+    place.write("filled.yml", spec.replace("since: 2024-02-10", "fill: month"));
+    let run = place.run(&["model", "filled.yml", "--schema", "schema.yml", "--unit-tests"]);
+    assert!(
+        run.err.contains("the interpreter does not support `fill`"),
+        "{}{}",
+        run.out,
+        run.err
+    );
+}
+
 #[test]
 fn tests_go_where_dbt_looks_for_them() {
     let joined =

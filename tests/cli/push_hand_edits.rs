@@ -291,3 +291,49 @@ fn a_description_does_not_go_back_to_a_formula() {
         assert_eq!(place.read("metrics/revenue.yml"), spec);
     }
 }
+
+/// The SQL of a step with `since` consists of several steps, but edits go to the definitions of the spec.
+#[test]
+fn edits_of_a_step_with_since_go_into_the_spec() {
+    let place = place("push_since");
+    let spec = SPEC
+        .replace(
+            "group_by: country",
+            "group_by: [country, \"ordered_at[month]\"]\norder_by: ordered_at[month]\nsince: 2024-01-01",
+        )
+        .replace("columns:", "  before = PERIODOFFSET(revenue, -1, \"month\")\ncolumns:");
+    place.write("metrics/revenue.yml", &spec);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let sql = "models/formulac/revenue.sql";
+    assert!(
+        place.read(sql).contains("where ordered_at_month >= date '2024-01-01'"),
+        "{}",
+        place.read(sql)
+    );
+    let mut edited = spec;
+    for (from, to, formula, new_formula) in [
+        ("coalesce(sum(amount), 0)", "max(amount)", "SUM(amount)", "MAX(amount)"),
+        (
+            "prior_month.revenue",
+            "prior_month.customers",
+            "PERIODOFFSET(revenue",
+            "PERIODOFFSET(customers",
+        ),
+        ("<> 'test'", "<> 'trial'", "\"test\"", "\"trial\""),
+    ] {
+        edit(&place, sql, from, to);
+        let run = place.run(&["push", "--yes"]);
+        assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+        edited = edited.replace(formula, new_formula);
+        assert_eq!(place.read("metrics/revenue.yml"), edited);
+    }
+    // The spec cannot express another first day in the SQL, because it is the first day of a month there.
+    edit(&place, sql, "date '2024-01-01'", "date '2024-03-01'");
+    let run = place.run(&["push", "--yes"]);
+    assert!(
+        run.exit == 0 && run.out.contains("1 hand edit kept"),
+        "{}{}",
+        run.out,
+        run.err
+    );
+}

@@ -188,6 +188,15 @@ const TRIGGERS: &[Trigger] = &[
         || compile_over_sets("metrics: [orders.revenue]\ngroup_by: region\nfill: month"),
         || compile_over_sets("metrics: [orders.revenue]\ngroup_by: [month, region]\nfill: month"),
     ),
+    (
+        "F0858",
+        || compile_spec("model: m\nfrom: t\ngroup_by: region\nsince: 2024-02-01\ndefinitions: n = COUNT()\n"),
+        || {
+            compile_spec(
+                "model: m\nfrom: t\ngroup_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01\ndefinitions: n = COUNT()\n",
+            )
+        },
+    ),
     #[cfg(feature = "cli")]
     ("F0710", || promoted("revenu"), || promoted("revenue")),
     #[cfg(feature = "cli")]

@@ -47,7 +47,7 @@ FINDS = {
                  [("3000", "duckdb"), ("10000", "duckdb,postgres")]),
     "sheets": ("sheets", "random_sheets_give_what_the_interpreter_says", "FORMULAC_RANDOM_SHEETS",
                [("400", "duckdb"), ("2000", "duckdb,postgres")]),
-    "cases": ("conformance", "specs", "FORMULAC_CASES", [("null_keys", "all"), ("holidays", "all")]),
+    "cases": ("conformance", "specs", "FORMULAC_CASES", [("null_keys", "all"), ("holidays", "all"), ("periods_shown", "all")]),
     "relations": ("properties", "independence::of_order", "FORMULAC_CASES", [("", "all")]),
     "rules": ("conformance", "statements_keep_the_rules_of_the_warehouses", "FORMULAC_CASES", [("", "all")]),
     # The build itself refuses the fault.

@@ -176,12 +176,19 @@ pub(super) fn lower(
     program.order = order;
 }
 
-/// Returns the columns that are never NULL because `where` tests them with `NOT(ISBLANK(x))` or a comparison.
+/// Returns the columns that are never NULL because `where` tests them, or timeframes of them, with `NOT(ISBLANK(x))` or
+/// a comparison.
 fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<u32> {
     let mut columns = Vec::new();
-    let column = |id: ExprId| match names.targets[id.index()] {
-        NameTarget::Column(column) => Some(column),
-        _ => None,
+    let column = |id: ExprId| {
+        let id = match ast.expr(id) {
+            Expr::Timeframe { base, .. } => base,
+            _ => id,
+        };
+        match names.targets[id.index()] {
+            NameTarget::Column(column) => Some(column),
+            _ => None,
+        }
     };
     let called = |id: ExprId| match (ast.expr(id), names.targets[id.index()]) {
         (Expr::Call(call), NameTarget::Function(function)) => {

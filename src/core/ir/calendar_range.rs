@@ -25,7 +25,18 @@ impl CalendarPeriod {
         Self::FiscalYear,
     ];
 
-    pub fn name(self) -> &'static str {
+    /// Names of all periods.
+    pub const NAMES: [&'static str; 7] = {
+        let mut names = [""; 7];
+        let mut place = 0;
+        while place < names.len() {
+            names[place] = Self::ALL[place].name();
+            place += 1;
+        }
+        names
+    };
+
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Week => "week",
@@ -53,6 +64,17 @@ impl CalendarPeriod {
             Self::Month => 2,
             Self::Quarter | Self::FiscalQuarter => 3,
             Self::Year | Self::FiscalYear => 4,
+        }
+    }
+
+    /// Returns the unit of the same length.
+    pub fn unit(self) -> CalendarUnit {
+        match self {
+            Self::Day => CalendarUnit::Day,
+            Self::Week => CalendarUnit::Week,
+            Self::Month => CalendarUnit::Month,
+            Self::Quarter | Self::FiscalQuarter => CalendarUnit::Quarter,
+            Self::Year | Self::FiscalYear => CalendarUnit::Year,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 pub use calendar_range::{CalendarEnd, CalendarPeriod, CalendarRange, FrameOrder, PeriodSide, RangeBound, RangeFrame};
 
-use crate::catalog::{self, OverloadId, internal};
+use crate::catalog::{self, FunctionId, OverloadId, internal};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -719,6 +719,12 @@ impl Program {
     /// or last value of such dates.
     pub fn is_month_start(&self, date: IrId) -> bool {
         const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
+        const MONTHS: [FunctionId; 4] = [
+            internal::TRUNC_MONTH,
+            internal::TRUNC_QUARTER,
+            internal::TRUNC_YEAR,
+            internal::FISCAL_QUARTER,
+        ];
         let mut date = self.resolve_names(date);
         loop {
             date = match self.node(date) {
@@ -727,10 +733,11 @@ impl Program {
                 Ir::Window { call, .. } => call,
                 Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
                     let owner = catalog::overload_owner(overload);
-                    if [internal::TRUNC_MONTH, internal::TRUNC_QUARTER, internal::TRUNC_YEAR].contains(&owner) {
+                    if MONTHS.contains(&owner) {
                         return true;
                     }
                     match self.args(args) {
+                        [.., day] if owner == internal::DATE_FROM_PARTS => return self.is_literal_one(*day),
                         [of, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.resolve_names(*of),
                         [end, one] if owner == internal::ADD => {
                             return self.is_month_end(*end) && self.is_literal_one(*one);

@@ -2,17 +2,7 @@
 
 use super::dbt::{COLUMN_KEYS, SEMANTIC_MODEL, SEMANTIC_MODEL_DOC};
 use super::{Key, KeyShape, KeyTable};
-
-/// Timeframes that a model over metric sets may group by.
-const GRAINS: &[&str] = &[
-    "day",
-    "week",
-    "month",
-    "quarter",
-    "year",
-    "fiscal_quarter",
-    "fiscal_year",
-];
+use crate::ir::CalendarPeriod;
 
 pub static METRIC_SET: KeyTable = KeyTable {
     title: "metric set",
@@ -82,7 +72,7 @@ static TIME: KeyTable = KeyTable {
             .required("the column with the date, such as `column: ordered_at`"),
         Key::new(
             "grain",
-            KeyShape::Choice(GRAINS),
+            KeyShape::Choice(&CalendarPeriod::NAMES),
             "The period that a row stands for. A model cannot use shorter periods.",
         ),
     ],
@@ -229,17 +219,6 @@ pub static OVER_SETS: KeyTable = KeyTable {
             "where",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Each(&KeyShape::Text)),
             "Filter for the rows of each set, or a filter for each set: `where: {orders: …}`.",
-        ),
-        Key::new(
-            "since",
-            KeyShape::Text,
-            "First day of the periods to show: a date `YYYY-MM-DD`, or a constant formula such as `TODAY() - 90`. \
-            Windows still read earlier periods.",
-        ),
-        Key::new(
-            "until",
-            KeyShape::Text,
-            "Last day of the periods to show. Nothing reads later periods.",
         ),
         Key::new("from", KeyShape::Text, "A model over metric sets has no `from`."),
     ],

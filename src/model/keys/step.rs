@@ -46,6 +46,17 @@ pub static STEP: KeyTable = KeyTable {
             KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&FILL)),
             "Makes a row for every period of a key that is a timeframe: `fill: month`.",
         ),
+        Key::new(
+            "since",
+            KeyShape::Text,
+            "First day of the periods to show: a date `YYYY-MM-DD`, or a constant formula such as `TODAY() - 90`. A step \
+            with `from` needs a key that is a timeframe. Windows and `fill` still read earlier periods.",
+        ),
+        Key::new(
+            "until",
+            KeyShape::Text,
+            "Last day of the periods to show. Nothing reads later periods.",
+        ),
         Key::new("having", KeyShape::Formula, "Filter for the groups."),
         Key::new(
             "limit",

@@ -163,8 +163,8 @@ pub enum SpecKind {
     OverSets,
     /// Expansion of all metrics of a set, to check the set.
     WholeSet,
-    /// Expansion of a step with `fill`.
-    Filled,
+    /// Expansion of steps with `fill`, `since` or `until`.
+    Periods,
 }
 
 pub fn load<'y>(

@@ -158,9 +158,9 @@ impl<'m> ColumnBuilder<'m> {
 
     fn add_metric(&mut self, id: MetricId) {
         let formula = self.model.formula(id);
-        let file = id.0 as u16 + 1;
+        let file = self.model.file_of(id.0);
         let listed: Vec<usize> = self.listed_as(id);
-        let is_own = self.model.kind == SpecKind::Filled;
+        let is_own = self.model.kind == SpecKind::Periods;
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
             let span = listed
                 .first()
@@ -191,6 +191,19 @@ impl<'m> ColumnBuilder<'m> {
         };
         for name in &formula.names {
             if within(&name.range, &replaced) {
+                continue;
+            }
+            // After the rows are aggregated, or if the key is a definition, formulas name the key.
+            let is_column = |key: &usize| {
+                let key = self.keys.first_of(*key);
+                !self.is_single || key.is_some_and(|key| key.definition.is_some())
+            };
+            let key = self.model.timeframe_key(name).filter(is_column);
+            if let Some(key) = key.filter(|_| is_own) {
+                let range = name.range.start..name.range.end + name.frame.len();
+                let output = reference_text(&self.keys.names[key]);
+                let text = SpelledText::generated(&output, file, formula.file_span(&range));
+                replaced.push((range, text));
                 continue;
             }
             if let SetName::Metric(used) = self.model.resolve_in_set(id.0, &formula.name, name) {
@@ -291,7 +304,7 @@ impl<'m> ColumnBuilder<'m> {
     /// Adds the aggregates of a metric to the step over its set, and a column for each.
     fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<Replacement>, uses: &mut Vec<ColumnUse>) {
         let formula = self.model.formula(id);
-        let file = id.0 as u16 + 1;
+        let file = self.model.file_of(id.0);
         let calls = formula.aggregates.clone();
         let group = self.model.row_group(id);
         for call in calls {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::expand::{Expansion, expand, probe_text};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::expand::{Expansion, WrittenStep, expand};
+use super::period_steps::period_steps;
+use super::probe::probe_text;
 use super::request::{unknown_metric, unknown_set};
 use super::set::{MetricSet, MetricSets, read_set};
 use crate::CompiledSpec;
@@ -15,12 +19,22 @@ use crate::yaml::{self, Node};
 
 impl Compiler {
     /// Compiles a model over metric sets.
-    pub(crate) fn compile_over_sets(&self, file: SpecFile<'_>) -> CompiledSpec {
-        let (source, path) = (file.source, file.path);
+    pub(crate) fn compile_over_sets(&self, file: &SpecFile<'_>) -> CompiledSpec {
+        let periods = file.root().map(period_steps).unwrap_or_default();
+        let plain = self.compile_sets_with(file, &[]);
+        if periods.is_empty() || plain.has_errors() {
+            return plain;
+        }
+        self.compile_sets_with(file, &periods).with_columns_of(&plain)
+    }
+
+    /// Compiles a model over metric sets. `periods` are the later steps whose periods are chosen.
+    fn compile_sets_with(&self, file: &SpecFile<'_>, periods: &[(usize, &Node)]) -> CompiledSpec {
+        let (source, kind) = (file.source, SpecKind::OverSets);
         let mut faults = file.diagnostics.clone();
         let root = file.root();
         let expansion =
-            root.and_then(|root| expand(self, &self.specs.sets, (root, source), SpecKind::OverSets, &mut faults));
+            root.and_then(|root| expand(self, &self.specs.sets, (root, source), kind, periods, &mut faults));
         let name = root.and_then(|root| root.get("model"));
         let Some(expansion) = expansion else {
             let mut compiled = CompiledSpec::new(self.options.dialect, faults);
@@ -30,7 +44,7 @@ impl Compiler {
             diag::sort(&mut compiled.diagnostics);
             return compiled;
         };
-        let mut compiled = self.compile_as_written(&expansion, (source, path), SpecKind::OverSets, faults);
+        let mut compiled = self.compile_as_written(&expansion, (source, file.path), kind, faults);
         compiled.is_over_sets = true;
         compiled.sets = expansion.sets.iter().map(|set| set.name.clone()).collect();
         compiled.set_files = expansion.sets.iter().filter_map(|set| set.path.clone()).collect();
@@ -69,14 +83,16 @@ impl Compiler {
         self.compile_spec_file(file, kind)
     }
 
-    /// Compiles a spec of which a step has `fill`.
-    pub(crate) fn compile_filled(&self, file: SpecFile<'_>) -> CompiledSpec {
-        let (source, path) = (file.source, file.path);
+    /// Compiles a spec of which steps have `fill`, `since` or `until`.
+    pub(crate) fn compile_periods(&self, file: SpecFile<'_>) -> CompiledSpec {
+        let (source, path, kind) = (file.source, file.path, SpecKind::Periods);
         let mut faults = file.diagnostics.clone();
         let sets = MetricSets::default();
-        let root = file.root();
-        let expansion = root.and_then(|root| expand(self, &sets, (root, source), SpecKind::Filled, &mut faults));
-        // Faults that have nothing to do with `fill` are found by compiling the spec without it.
+        let expansion = file.root().and_then(|root| {
+            let periods = period_steps(root);
+            expand(self, &sets, (root, source), kind, &periods, &mut faults)
+        });
+        // Faults that have nothing to do with these keys are found by compiling the spec without them.
         let plain = self.compile_spec_file(SpecFile::read(source, path, &self.options.limits), SpecKind::Written);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
@@ -85,7 +101,8 @@ impl Compiler {
             (compiled.query, compiled.model) = (None, None);
             return compiled;
         };
-        self.compile_as_written(&expansion, (source, path), SpecKind::Filled, faults)
+        let compiled = self.compile_as_written(&expansion, (source, path), kind, faults);
+        compiled.with_columns_of(&plain)
     }
 
     /// Checks a metric set by compiling a model with all its metrics and dimensions.
@@ -105,7 +122,8 @@ impl Compiler {
             let text = probe_text(&set, &sets);
             let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
             let mut found = Vec::new();
-            let expansion = probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &mut found));
+            let expansion =
+                probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
             // The probe's own text has no place in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             compiled
@@ -184,7 +202,6 @@ impl Expansion {
     fn model_span(&self, span: Span) -> Span {
         match self.text.origin(span) {
             (0, span) => span,
-            (1, span) if self.is_own => span,
             _ => self.span,
         }
     }
@@ -192,14 +209,17 @@ impl Expansion {
     /// Returns a diagnostic of the expanded text as one of the model's spec. Warnings about a set are reported where
     /// the set is checked.
     fn in_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
-        if self.is_filled && diagnostic.kind() == Code::RowsNotPeriods {
+        let place = self.model_span(diagnostic.span()).start;
+        // Filters of expanded steps are checked as they are written.
+        let is_expanded = |step: &WrittenStep| (step.span.start..step.span.end).contains(&place);
+        if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
+            return None;
+        }
+        if diagnostic.kind() == Code::RowsNotPeriods && self.filled_from.is_some_and(|start| start <= place) {
             return None;
         }
         let (file, _) = self.text.origin(diagnostic.span());
-        let set = usize::from(file)
-            .checked_sub(1)
-            .and_then(|set| self.sets.get(set))
-            .filter(|_| !self.is_own);
+        let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
         // The model's keys and order decide which rows a partition has.
         let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
@@ -212,50 +232,61 @@ impl Expansion {
     /// Returns a diagnostic of the expanded text as one of the set's file. Returns `None` for other places, and for
     /// warnings about keys and names that only the probe has.
     fn in_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
-        let is_about_use = matches!(diagnostic.kind(), Code::UnusedHelper | Code::NullableKey);
+        let is_about_use = matches!(
+            diagnostic.kind(),
+            Code::UnusedHelper | Code::NullableKey | Code::HiddenPeriods
+        );
         let (of, _) = self.text.origin(diagnostic.span());
         (of == file && !is_about_use).then(|| diagnostic.map_spans(|span| self.text.origin(span).1).without_fix())
     }
 }
 
 impl CompiledSpec {
+    /// Reports an internal error if the spec does not have the same columns as without `fill`, `since` and `until`.
+    fn with_columns_of(mut self, plain: &Self) -> Self {
+        let names = |spec: &Self| {
+            spec.columns
+                .iter()
+                .map(|column| column.name().to_owned())
+                .collect::<Vec<_>>()
+        };
+        if names(&self) != names(plain) && !self.has_errors() {
+            let message = "the expansion of `fill`, `since` or `until` has other columns than the step";
+            self.diagnostics
+                .push(Diagnostic::new(Code::Internal, self.name_span, message));
+            (self.query, self.model) = (None, None);
+        }
+        self
+    }
+
     /// Replaces the definitions of the expanded steps by those that a person wrote. Definitions of other steps stay.
     fn restore_definitions(&mut self, expansion: &Expansion) {
         let expanded = std::mem::take(&mut self.definitions);
-        let is_written = |name: &str| {
-            expansion
-                .formulas
-                .iter()
-                .find(|(own, _)| own.eq_ignore_ascii_case(name))
+        let mut steps: FxHashMap<&str, usize> = FxHashMap::default();
+        for (place, step) in expansion.steps.iter().enumerate() {
+            steps.extend(step.names.iter().map(|name| (name.as_str(), place)));
+        }
+        let step_of = |definition: &crate::SpecDefinition| {
+            let name = definition.step.as_deref().unwrap_or_default();
+            steps.get(name).copied()
         };
         let mut kept: Vec<crate::SpecDefinition> = Vec::new();
-        // The last definition of a name is the column of the model.
+        let mut seen: FxHashSet<(usize, String)> = FxHashSet::default();
+        // The last definition of a name is the column of the step.
         for mut definition in expanded.into_iter().rev() {
-            if definition
-                .step
-                .as_ref()
-                .is_some_and(|step| expansion.other_steps.contains(step))
-            {
+            let Some(step) = step_of(&definition) else {
                 kept.push(definition);
                 continue;
-            }
-            let Some((_, formula)) = is_written(&definition.name) else {
-                continue;
             };
-            let is_other = |other: &crate::SpecDefinition| {
-                other
-                    .step
-                    .as_ref()
-                    .is_none_or(|step| !expansion.other_steps.contains(step))
-            };
-            if kept
-                .iter()
-                .any(|other| is_other(other) && other.name.eq_ignore_ascii_case(&definition.name))
+            let same = |(own, _): &&(String, String)| own.eq_ignore_ascii_case(&definition.name);
+            let written = expansion.steps[step].formulas.iter().find(same);
+            if let Some((_, formula)) = written
+                && seen.insert((step, definition.name.to_lowercase()))
             {
-                continue;
+                definition.formula = crate::write::strip_comments(formula);
+                definition.step.clone_from(&expansion.steps[step].name);
+                kept.push(definition);
             }
-            definition.formula = crate::write::strip_comments(formula);
-            kept.push(definition);
         }
         kept.reverse();
         self.definitions = kept;

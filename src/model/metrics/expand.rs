@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use super::columns::ColumnBuilder;
 use super::fill::Fill;
-use super::filled_step::read_filled_step;
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
-use super::keys::{ModelKeys, period_rank, relation_name};
+use super::keys::ModelKeys;
 use super::non_additive::RowGroup;
+use super::period_steps::read_period_step;
 use super::request::{ModelOverSets, read_model};
 use super::set::{MetricSet, MetricSets};
 use super::spelled::SpelledText;
 use super::stages::{StepWriter, aggregates_of, union_step};
+use super::step_names::{grouped_name, names_of_steps};
 use super::step_text::StepText;
+use super::write_spec::write_spec;
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
 use crate::load::SpecKind;
 use crate::span::Span;
-use crate::yaml::{self, Node};
+use crate::yaml::Node;
 
 /// Spec with the definitions of metric sets written out.
 #[derive(Clone, Debug)]
@@ -28,40 +30,119 @@ pub struct Expansion {
     pub sets: Vec<Arc<MetricSet>>,
     /// Place in the model's spec for diagnostics about the sets.
     pub span: Span,
-    /// Whether the only set stands for a step of the spec itself.
-    pub is_own: bool,
-    /// Whether the model has a row for every period.
-    pub is_filled: bool,
+    /// Start of the first step that has a row for every period. `None` if there is no such step.
+    pub filled_from: Option<u32>,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
-    /// Definitions as they are written in the sets and in the model, by name.
-    pub formulas: Vec<(String, String)>,
-    /// Names of the spec's steps that are copied.
-    pub other_steps: Vec<String>,
+    /// Steps of the spec that are expanded.
+    pub steps: Vec<WrittenStep>,
     /// Whether the text has only keys that a person may write.
     pub is_spec: bool,
 }
 
-/// Expands a model over metric sets. Returns `None` and reports faults if that is not possible.
+/// Step of a spec, and the steps that it is expanded to.
+#[derive(Clone, Debug)]
+pub struct WrittenStep {
+    /// Name of the step in the spec. `None` if the spec has no `steps`.
+    pub name: Option<String>,
+    /// Names of the steps in the expansion. The name of a spec's only step is empty.
+    pub names: Vec<String>,
+    /// Definitions as they are written in the sets and in the step, by name.
+    pub formulas: Vec<(String, String)>,
+    pub span: Span,
+}
+
+/// Expanded step of a spec.
+pub struct ExpandedStep<'y> {
+    pub model: ModelOverSets<'y>,
+    /// Index of the step in the spec.
+    pub place: usize,
+    pub steps: Vec<StepText>,
+    metrics: Vec<String>,
+    metrics_of_columns: Vec<(String, Vec<String>)>,
+    /// Whether the steps have only keys that a person may write.
+    is_spec: bool,
+}
+
+/// Expands a model over metric sets, and steps that choose their periods. Returns `None` and reports faults if that is
+/// not possible.
 pub fn expand(
     compiler: &Compiler,
     sets: &MetricSets,
     (root, source): (&Node, &str),
     kind: SpecKind,
+    periods: &[(usize, &Node)],
     faults: &mut Vec<Diagnostic>,
 ) -> Option<Expansion> {
-    let model = match kind {
-        SpecKind::Filled => read_filled_step(compiler, root, source, faults)?,
-        _ => {
-            let mut model = read_model(compiler, sets, root, source, faults)?;
-            model.kind = kind;
-            model.check_names(faults);
-            model.check_settings(faults);
-            model
+    let mut expanded: Vec<ExpandedStep<'_>> = Vec::new();
+    let mut taken = names_of_steps(root);
+    if kind != SpecKind::Periods {
+        let mut model = read_model(compiler, sets, root, source, faults)?;
+        model.kind = kind;
+        model.taken_names.clone_from(&taken);
+        model.check_names(faults);
+        model.check_settings(faults);
+        expanded.push(expand_step(compiler, model, 0, (faults, 0))?);
+    }
+    let before = faults.len();
+    for (place, node) in periods {
+        let model = read_period_step(compiler, (root, source), (*place, node), faults);
+        let Some(mut model) = model else { continue };
+        let names = expanded
+            .last_mut()
+            .map(|step| step.steps.iter().map(|step| step.name.to_lowercase()));
+        taken.extend(names.into_iter().flatten());
+        model.taken_names = std::mem::take(&mut taken);
+        let of_step = faults.len();
+        if let Some(mut step) = expand_step(compiler, model, *place, (faults, of_step)) {
+            taken = std::mem::take(&mut step.model.taken_names);
+            expanded.push(step);
         }
-    };
+    }
+    if faults.iter().skip(before).any(Diagnostic::is_error) {
+        return None;
+    }
+    let mut text = SpelledText::default();
+    write_spec(&expanded, &mut text);
+    let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
+    let written = |step: &ExpandedStep<'_>| step.model.step.get("name").and_then(Node::text).map(str::to_owned);
+    let steps = expanded.iter().map(|step| WrittenStep {
+        name: written(step).filter(|_| root.get("steps").is_some()),
+        names: step.steps.iter().map(|step| step.name.clone()).collect(),
+        formulas: step.model.written_formulas(),
+        span: step.model.step.span,
+    });
+    let steps = steps.collect();
+    let is_spec = expanded.iter().all(|step| step.is_spec);
+    let filled_from = expanded.iter().find(is_filled).map(|step| step.model.step.span.start);
+    let first = expanded.into_iter().next()?;
+    Some(Expansion {
+        text,
+        sets: if kind == SpecKind::Periods {
+            Vec::new()
+        } else {
+            first.model.sets
+        },
+        span: first.model.span,
+        filled_from,
+        metrics: first.metrics,
+        metrics_of_columns: first.metrics_of_columns,
+        steps,
+        is_spec,
+    })
+}
+
+/// Expands a step that reads metric sets or is treated like a set. Returns `None` if there are errors among the faults
+/// from `before` on.
+fn expand_step<'y>(
+    compiler: &Compiler,
+    model: ModelOverSets<'y>,
+    place: usize,
+    (faults, before): (&mut Vec<Diagnostic>, usize),
+) -> Option<ExpandedStep<'y>> {
+    let has_faults = |faults: &[Diagnostic]| faults.iter().skip(before).any(Diagnostic::is_error);
     let listed = model
         .listed
         .iter()
@@ -75,7 +156,7 @@ pub fn expand(
     }
     let first: Vec<MetricId> = first.into_iter().map(|(id, _)| id).collect();
     let needed = model.needed_metrics(&first, faults);
-    if faults.iter().any(Diagnostic::is_error) {
+    if has_faults(faults) {
         return None;
     }
     let groups = model.row_groups(&needed);
@@ -84,71 +165,34 @@ pub fn expand(
     let is_single = groups.len() == 1 && model.sets.len() == 1;
     let keys = model.resolve_keys(compiler, &used, is_single, faults);
     model.check_key_names(&keys, faults);
-    if faults.iter().any(Diagnostic::is_error) {
+    if has_faults(faults) {
         return None;
     }
-    model.check_bounds(&keys, &used, faults);
-    let fill = model.read_fill(&keys, &used, faults);
+    model.check_bounds(compiler, &keys, &used, faults);
+    model.check_hidden_periods(&keys, &needed, faults);
+    let fill = model.read_fill(compiler, &keys, faults);
     let is_single = is_single && fill.is_none();
+    if model.kind == SpecKind::OverSets {
+        model.check_window_units(&keys, &needed, faults);
+    }
     let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
     builder.build();
     faults.append(&mut builder.faults);
-    if faults.iter().any(Diagnostic::is_error) {
+    if has_faults(faults) {
         return None;
     }
-    let with_since = !model.filters_since_last(&keys, &builder.columns);
-    let bounds = |set: usize| model.period_filters(set, &keys.of_sets[set], keys.time, with_since);
-    let steps = match builder.groups.as_slice() {
-        [RowGroup { set, rule }] if is_single => {
-            let formulas: Vec<&MetricFormula> = needed.iter().map(|id| model.formula(*id)).collect();
-            let own = &keys.of_sets[*set];
-            let base = model.rows_step(compiler, *set, &formulas, (own, bounds(*set)), Vec::new());
-            let name = model.free_step_name(&grouped_name(&[&model.sets[*set].name], &keys));
-            let writer = StepWriter::new(&builder);
-            match rule {
-                None => writer.steps(base, &name),
-                Some(rule) => {
-                    let [rows, base] = model.with_rule((*set, rule), &formulas, own, base);
-                    let mut steps = vec![rows];
-                    steps.append(&mut writer.steps(base, &name));
-                    steps
-                }
-            }
-        }
-        _ => model.steps_over_sets(compiler, &needed, &keys, (&builder, fill.as_ref()), bounds),
-    };
-    let mut text = SpelledText::default();
-    model.write_spec(&steps, &mut text);
+    let mut steps = model.steps_of(compiler, &builder, fill.as_ref(), &needed);
+    model.name_last_step(&mut steps);
     let mut metrics: Vec<String> = needed.iter().map(|id| model.metric_name(*id)).collect();
     metrics.sort_unstable();
-    Some(Expansion {
-        text,
-        sets: model.sets.clone(),
-        span: model.span,
+    Some(ExpandedStep {
+        place,
+        steps,
         metrics,
         metrics_of_columns: model.metrics_of_columns(&keys.names),
-        formulas: model.written_formulas(),
-        other_steps: model.other_steps(),
-        is_own: kind == SpecKind::Filled,
-        is_filled: fill.is_some(),
         is_spec: is_single,
+        model,
     })
-}
-
-/// Returns the name of a step that groups the rows of sets by keys.
-fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
-    let from = match sets {
-        [one] => (*one).to_owned(),
-        [one, other] => format!("{one}_and_{other}"),
-        [one, ..] => format!("{one}_and_more"),
-        [] => "metrics".to_owned(),
-    };
-    match keys.names.as_slice() {
-        [] => format!("{from}_in_total"),
-        [key] => format!("{from}_by_{key}"),
-        [one, two] => format!("{from}_by_{one}_and_{two}"),
-        [one, ..] => format!("{from}_by_{one}_and_more"),
-    }
 }
 
 impl ModelOverSets<'_> {
@@ -165,15 +209,16 @@ impl ModelOverSets<'_> {
             .collect()
     }
 
-    /// Returns the definitions of the model's columns as they are written. A step with `fill` also has its dimensions.
+    /// Returns the definitions of the model's columns as they are written. A step that is treated like a set also has its
+    /// dimensions.
     fn written_formulas(&self) -> Vec<(String, String)> {
         let own = self
             .sets
             .iter()
-            .filter(|_| self.kind == SpecKind::Filled)
+            .filter(|_| self.kind == SpecKind::Periods)
             .flat_map(|set| &set.definitions);
         let own = own.map(|formula| (formula.name.clone(), formula.text.clone()));
-        let listed = self.listed.iter().filter(|_| self.kind != SpecKind::Filled);
+        let listed = self.listed.iter().filter(|_| self.kind != SpecKind::Periods);
         let listed = listed.map(|listed| {
             (
                 listed.name.clone(),
@@ -185,15 +230,6 @@ impl ModelOverSets<'_> {
             .iter()
             .map(|formula| (formula.name.clone(), formula.text.clone()));
         own.chain(listed).chain(defined).collect()
-    }
-
-    fn other_steps(&self) -> Vec<String> {
-        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default().iter();
-        let others = steps.filter(|step| !std::ptr::eq(*step, self.step));
-        others
-            .filter_map(|step| step.get("name")?.text())
-            .map(str::to_owned)
-            .collect()
     }
 
     /// Returns each column that is computed from metrics, with all these metrics.
@@ -213,28 +249,37 @@ impl ModelOverSets<'_> {
         listed.chain(defined).collect()
     }
 
-    /// Returns a step name that is not the name of a relation or of another step.
-    pub fn free_step_name(&self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
-        let relations = self.sets.iter().flat_map(|set| {
-            let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
-            let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();
-            set.root
-                .get("from")
-                .into_iter()
-                .chain(joins)
-                .filter_map(Node::text)
-                .map(relation_name)
-        });
-        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default().iter();
-        let steps = steps
-            .filter_map(|step| step.get("name").and_then(Node::text))
-            .map(str::to_owned);
-        let taken: Vec<String> = relations.chain(steps).collect();
-        while taken.iter().any(|taken| taken.eq_ignore_ascii_case(&name)) {
-            name.push_str("_metrics");
+    /// Returns the steps that compute the columns.
+    fn steps_of(
+        &self,
+        compiler: &Compiler,
+        builder: &ColumnBuilder<'_>,
+        fill: Option<&Fill>,
+        needed: &[MetricId],
+    ) -> Vec<StepText> {
+        let keys = builder.keys;
+        let with_since = !self.filters_since_last(keys, &builder.columns);
+        let bounds = |set: usize| self.period_filters(compiler, set, (&keys.of_sets[set], keys.time), with_since);
+        let [RowGroup { set, rule }] = builder.groups.as_slice() else {
+            return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
+        };
+        if !builder.is_single {
+            return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
         }
-        name
+        let formulas: Vec<&MetricFormula> = needed.iter().map(|id| self.formula(*id)).collect();
+        let own = &keys.of_sets[*set];
+        let base = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), Vec::new());
+        let name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
+        let writer = StepWriter::new(builder);
+        match rule {
+            None => writer.steps(base, &name),
+            Some(rule) => {
+                let [rows, base] = self.with_rule((*set, rule), &formulas, own, base);
+                let mut steps = vec![rows];
+                steps.append(&mut writer.steps(base, &name));
+                steps
+            }
+        }
     }
 
     /// Returns the steps of a model over several sets: one for each set, and those that put them together.
@@ -289,42 +334,4 @@ impl ModelOverSets<'_> {
         steps.extend(StepWriter::new(builder).steps(base, &name));
         steps
     }
-}
-
-/// Returns the shortest period that all sets with rows have, of those over which a set is defined. `None` if one of
-/// them has no time.
-fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
-    let mut all = vec![set];
-    let mut next = 0;
-    while let Some(set) = all.get(next).copied() {
-        for name in &set.sets {
-            let used = &**sets.get(name)?;
-            if !all.iter().any(|known| known.name.eq_ignore_ascii_case(&used.name)) {
-                all.push(used);
-            }
-        }
-        next += 1;
-    }
-    let mut periods = Vec::new();
-    for set in all.iter().filter(|set| set.sets.is_empty()) {
-        periods.push(set.time.as_ref()?.grain.as_deref().unwrap_or("day"));
-    }
-    periods
-        .into_iter()
-        .max_by_key(|period| period_rank(period))
-        .map(str::to_owned)
-}
-
-/// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
-pub fn probe_text(set: &MetricSet, sets: &MetricSets) -> String {
-    let quoted = |name: &str| yaml::flow_text(name);
-    let mut keys: Vec<String> = probe_period(set, sets).into_iter().collect();
-    let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
-    keys.extend(dimensions.map(|formula| quoted(&formula.name)));
-    format!(
-        "model: {}_metrics\nmetrics: [{}.*]\ngroup_by: [{}]\n",
-        set.name,
-        set.name,
-        keys.join(", ")
-    )
 }

@@ -1,10 +1,10 @@
 //! Rows for the periods that the sets have no rows for: the key `fill`.
 
-use super::keys::{ModelKeys, SetKey, first_day, period_rank, split_timeframe};
+use super::keys::ModelKeys;
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
-use super::set::MetricSet;
 use super::step_text::{DefinitionText, KeptText, PlacedText, SeriesText, StepText};
+use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::yaml::Node;
@@ -25,7 +25,7 @@ pub struct Fill {
 
 impl ModelOverSets<'_> {
     /// Reads `fill`, and reports a key that is not a period.
-    pub fn read_fill(&self, keys: &ModelKeys, used: &[usize], faults: &mut Vec<Diagnostic>) -> Option<Fill> {
+    pub fn read_fill(&self, compiler: &Compiler, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) -> Option<Fill> {
         let node = self.step.get("fill")?;
         let by = node.text().or_else(|| node.get("by")?.text());
         let Some(by) = by.map(str::trim) else {
@@ -40,10 +40,7 @@ impl ModelOverSets<'_> {
             return None;
         };
         let frames: Vec<Option<String>> = (0..self.keys.len())
-            .map(|place| {
-                used.iter()
-                    .find_map(|set| frame_of(&self.sets[*set], keys.of_sets[*set].get(place)?))
-            })
+            .map(|place| keys.first_of(place)?.frame.clone())
             .collect();
         let is_meant = |place: &usize| {
             let same = |name: &str| name.eq_ignore_ascii_case(by);
@@ -65,7 +62,17 @@ impl ModelOverSets<'_> {
                 return None;
             }
         };
-        let Some(frame) = frame.filter(|frame| period_rank(frame).is_some()) else {
+        let is_number = frame.as_deref() == Some("fiscal_year")
+            && keys.first_of(key).is_some_and(|key| key.fiscal_offset.is_none());
+        if is_number {
+            let message = format!("`fill` needs dates, but `{}` is the number of a year", keys.names[key]);
+            faults.push(
+                Diagnostic::new(Code::FillKey, node.span, message)
+                    .with_help("fill the periods of `fiscal_quarter`, and group by the fiscal year in the next step"),
+            );
+            return None;
+        }
+        let Some(frame) = frame else {
             let message = format!("`fill` needs periods, but `{}` is not a period", keys.names[key]);
             faults.push(
                 Diagnostic::new(Code::FillKey, node.span, message)
@@ -73,6 +80,14 @@ impl ModelOverSets<'_> {
             );
             return None;
         };
+        if let Some(having) = self.having.as_ref().filter(|having| !having.aggregates.is_empty()) {
+            let call = having.file_span(&having.aggregates[0].range);
+            let message = "`having` of a step with `fill` cannot aggregate rows, because filled periods have none";
+            faults.push(
+                Diagnostic::new(Code::FillKey, call, message)
+                    .with_help("define the aggregate in `definitions`, and use its name in `having`"),
+            );
+        }
         let bound = |name: &str| PeriodBound::read(node.get(name)?);
         let fill = Fill {
             key,
@@ -83,9 +98,8 @@ impl ModelOverSets<'_> {
             span: node.span,
         };
         for name in ["from", "to"] {
-            if let Some(fault) = node.get(name).and_then(PeriodBound::fault) {
-                faults.push(fault);
-            }
+            let bound = node.get(name);
+            faults.extend(bound.and_then(|node| PeriodBound::fault(compiler, name, node, self.source)));
         }
         Some(fill)
     }
@@ -100,13 +114,20 @@ impl ModelOverSets<'_> {
         };
         let definition = |name: &str, formula: &str| DefinitionText::generated(name, formula, 0, fill.span);
         let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
-        let start = |bound: &PeriodBound| first_day(&bound.period(&fill.frame), &fill.frame, keys.fiscal_offset);
-        let end = |bound: &Option<PeriodBound>, function: &str| {
-            bound.as_ref().map_or_else(|| format!("{function}({key})"), start)
-        };
+        let end = |value: Option<String>, function: &str| value.unwrap_or_else(|| format!("{function}({key})"));
+        // Periods after `until` are not shown, so windows must not read them.
+        let until = self.bound("until").filter(|_| keys.time == Some(fill.key));
+        let first_key = keys.first_of(fill.key);
+        let from = fill.from.as_ref().zip(first_key);
+        let from = from.and_then(|(bound, key)| bound.key_value(key));
+        let to = fill.to.as_ref().zip(first_key);
+        let to = to.and_then(|(bound, key)| match &until {
+            Some(until) => bound.earlier_value(until, key),
+            None => bound.key_value(key),
+        });
         let mut ends = vec![
-            definition(&first, &end(&fill.from, "MIN")),
-            definition(&last, &end(&fill.to, "MAX")),
+            definition(&first, &end(from, "MIN")),
+            definition(&last, &end(to, "MAX")),
         ];
         if fill.from.is_some() && fill.to.is_some() {
             // An aggregate makes the step have one row, also if there are no rows.
@@ -147,13 +168,4 @@ impl ModelOverSets<'_> {
         });
         steps
     }
-}
-
-/// Returns the timeframe of a key.
-fn frame_of(set: &MetricSet, key: &SetKey) -> Option<String> {
-    let dimension = set.position(&key.column).filter(|_| key.definition.is_none());
-    let dimension = dimension.map(|place| &set.definitions[place].text);
-    let (_, frame) = split_timeframe(dimension.unwrap_or(&key.column))?;
-    let frame = frame.to_lowercase();
-    Some(if frame == "date" { "day".to_owned() } else { frame })
 }

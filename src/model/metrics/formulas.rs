@@ -2,19 +2,19 @@
 
 use std::ops::Range;
 
-use super::spelled::SpelledText;
 use crate::ast::{Ast, Expr};
 use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
 use crate::formulas::StepFormulas;
+use crate::hidden_periods::{RowCondition, find_look_back, row_conditions};
 use crate::ir::{Ir, IrId, Program, WindowFrame};
-use crate::load::{Step, StepDefinitions};
+use crate::load::{SpannedText, Step, StepDefinitions};
+use crate::missing_periods::{WindowUnit, calendar_unit};
 use crate::parse;
-use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::yaml::Node;
+use crate::yaml::{Node, NodeKind, YamlStyle};
 use crate::{Level, Type};
 
 /// Name in a formula.
@@ -68,20 +68,34 @@ pub struct MetricFormula {
     pub aggregates: Vec<AggregateCall>,
     /// Whether an ordering key is descending.
     pub descending: bool,
+    /// Parts of a filter that may remove earlier rows. Their spans are in the file.
+    pub conditions: Vec<RowCondition>,
+    /// Bytes of the formula that read earlier periods.
+    pub look_back: Option<Range<usize>>,
+    /// Shortest unit of the windows that go by the calendar.
+    pub shortest_unit: Option<WindowUnit>,
 }
 
-/// Parses and checks the formulas of a step. Names that `relations` do not contain are columns if `is_open` is set.
-/// Returns the formulas and the diagnostics of the parser and of the checker, with spans in the file.
-pub(super) fn analyze(
-    compiler: &Compiler,
-    step: &Step<'_>,
-    source: &str,
-    relations: &[Relation],
-    is_open: bool,
-) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    let formulas = StepFormulas::new(step, source);
+/// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
+/// the diagnostics of the parser and of the checker, with spans in the file.
+pub(super) fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
+    // Ranges by the calendar need a date to order by, which only the keys of a model decide.
+    let date = Node {
+        kind: NodeKind::Scalar {
+            value: "TODAY()".to_owned(),
+            style: YamlStyle::Plain,
+        },
+        span: Span::default(),
+    };
+    let has_order = !step.order_by.is_empty();
+    let text = date.text().filter(|_| !has_order);
+    let mut dated: Step<'_> = step.clone();
+    dated
+        .order_by
+        .extend(text.map(|text| SpannedText { text, node: &date }));
+    let formulas = StepFormulas::new(&dated, source);
     let mut found = Vec::new();
-    let analyzed = compiler.pool.lend_memory(|memory| {
+    let mut analyzed = compiler.pool.lend_memory(|memory| {
         let CompileMemory {
             parse,
             ast,
@@ -93,9 +107,9 @@ pub(super) fn analyze(
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let scope = CheckScope {
             context: Context::Measure,
-            relations,
+            relations: &[],
             merged: &[],
-            open: is_open,
+            open: true,
             chosen: true,
             roles: &formulas.roles,
             ordered: true,
@@ -114,6 +128,7 @@ pub(super) fn analyze(
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         metric_formulas(ast, program, &formulas, step)
     });
+    analyzed.retain(|formula| has_order || formula.role != DefinitionRole::OrderBy);
     let found = found
         .into_iter()
         .map(|d| d.map_spans(|span| formulas.to_file_span(span)));
@@ -159,7 +174,17 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
             totals: Vec::new(),
             aggregates: Vec::new(),
             descending: formulas.descending.get(part).copied().unwrap_or_default(),
+            conditions: Vec::new(),
+            look_back: find_look_back(program, checked.first, checked.root).map(within),
+            shortest_unit: None,
         };
+        if role == DefinitionRole::Where && !checked.failed {
+            let mut conditions = row_conditions(program, checked.root, &formulas.text);
+            conditions
+                .iter_mut()
+                .for_each(|it| it.span = formulas.to_file_span(it.span));
+            formula.conditions = conditions;
+        }
         if formula.description.is_none() && role == DefinitionRole::Definitions {
             formula.description = parse::description(&formulas.text, parsed.span.start);
         }
@@ -274,7 +299,10 @@ fn note_windows(
     within: impl Fn(Span) -> Range<usize>,
     formula: &mut MetricFormula,
 ) {
-    for id in (first.0..=root.0).map(IrId) {
+    let nodes = || (first.0..=root.0).map(IrId);
+    let units = nodes().filter_map(|id| calendar_unit(program, id));
+    formula.shortest_unit = units.min_by_key(|unit| unit.unit);
+    for id in nodes() {
         match program.node(id) {
             Ir::Window { over, .. } => {
                 let frame = program.window_frame(over);
@@ -337,38 +365,5 @@ fn note_aggregates(
             function: function.to_lowercase(),
             empty,
         });
-    }
-}
-
-impl MetricFormula {
-    /// Copies the formula with some of its bytes replaced. The ranges must be sorted and must not overlap. The formula
-    /// is from file `file`.
-    pub fn spell(&self, file: u16, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
-        self.spell_part(file, &(0..self.text.len()), replaced)
-    }
-
-    /// Copies a part of the formula with some of its bytes replaced.
-    pub fn spell_part(&self, file: u16, part: &Range<usize>, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
-        let mut spelled = SpelledText::default();
-        let mut at = part.start;
-        let copy = |spelled: &mut SpelledText, range: Range<usize>| {
-            let text = self.text.get(range.clone()).unwrap_or_default();
-            spelled.copy(text, self.offsets.get(range).unwrap_or_default(), file, 0);
-        };
-        for (range, text) in replaced {
-            copy(&mut spelled, at..range.start);
-            spelled.append(text, 0);
-            at = range.end;
-        }
-        copy(&mut spelled, at..part.end);
-        spelled
-    }
-
-    /// Returns the span in the file of some bytes of the formula.
-    pub fn file_span(&self, range: &Range<usize>) -> Span {
-        let at = |offset: usize| self.offsets.get(offset).copied();
-        let start = at(range.start).unwrap_or(self.span.start);
-        let end = range.end.checked_sub(1).and_then(at).map_or(start, |last| last + 1);
-        Span::new(start, end.max(start))
     }
 }

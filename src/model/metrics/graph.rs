@@ -6,6 +6,7 @@ use super::formulas::{MetricFormula, NameUse};
 use super::request::{ModelOverSets, unknown_metric};
 use crate::Level;
 use crate::diag::{Code, Diagnostic};
+use crate::load::SpecKind;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -248,8 +249,9 @@ impl ModelOverSets<'_> {
                 let span = formula.file_span(&name.range);
                 match self.resolve_in_model(own, name, span, keys) {
                     Ok(ModelName::Metric(id)) => metrics.push((id, span)),
-                    Ok(_) => {}
-                    Err(fault) => faults.push(fault),
+                    // The names of a step that is treated like a set are checked by compiling the step.
+                    Err(fault) if self.kind != SpecKind::Periods => faults.push(fault),
+                    _ => {}
                 }
             }
         }

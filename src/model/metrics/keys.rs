@@ -1,13 +1,14 @@
 //! Keys of a model over metric sets: the columns of each set that the model groups by.
 
+use super::formulas::NameUse;
 use super::request::{ModelKey, ModelOverSets};
 use super::set::MetricSet;
 use super::step_text::{DefinitionText, PlacedText};
-use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::CalendarPeriod;
+use crate::load::SpecKind;
 use crate::plan::key_name;
 use crate::yaml::Node;
 
@@ -26,13 +27,17 @@ pub struct SetKey {
     pub period: Option<u8>,
     /// Column or dimension, with its timeframe if it has one, such as `ordered_at[month]`.
     pub column: String,
+    /// Timeframe of the key, also if the key is a dimension. `None` if the key is not a period.
+    pub frame: Option<String>,
+    /// Months from January to the first month of the fiscal year, if the key is the first day of a fiscal year.
+    pub fiscal_offset: Option<u8>,
 }
 
 impl SetKey {
     /// Returns the timeframe if the key is a period of the set's time.
     pub fn timeframe(&self) -> Option<&str> {
         self.period?;
-        split_timeframe(&self.column).map(|(_, frame)| frame)
+        self.frame.as_deref()
     }
 }
 
@@ -43,10 +48,10 @@ pub fn split_timeframe(column: &str) -> Option<(&str, &str)> {
 }
 
 /// Returns the formula for the first day of a period. A fiscal year is a number as a timeframe.
-pub fn first_day(period: &str, frame: &str, fiscal_offset: Option<u8>) -> String {
+pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
     match fiscal_offset {
-        Some(offset) if frame.eq_ignore_ascii_case("fiscal_year") => format!("DATE({period}, {}, 1)", offset + 1),
-        _ => period.to_owned(),
+        Some(offset) => format!("DATE({period}, {}, 1)", offset + 1),
+        None => period.to_owned(),
     }
 }
 
@@ -59,8 +64,13 @@ pub struct ModelKeys {
     pub of_sets: Vec<Vec<SetKey>>,
     /// Key with the shortest period of the sets' times.
     pub time: Option<usize>,
-    /// Months from January to the first month of the fiscal year.
-    pub fiscal_offset: Option<u8>,
+}
+
+impl ModelKeys {
+    /// Returns a key in the first set that has rows.
+    pub fn first_of(&self, place: usize) -> Option<&SetKey> {
+        self.of_sets.iter().find_map(|keys| keys.get(place))
+    }
 }
 
 impl ModelOverSets<'_> {
@@ -94,9 +104,6 @@ impl ModelOverSets<'_> {
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
         }
-        keys.fiscal_offset = used
-            .first()
-            .and_then(|set| self.fiscal_offset(compiler, &self.sets[*set]));
         // The time key is a period of the time of every set.
         let period = |place: usize| used.iter().map(|set| keys.of_sets[*set][place].period).min().flatten();
         keys.time = (0..self.keys.len())
@@ -108,19 +115,16 @@ impl ModelOverSets<'_> {
     /// Returns whether a formula of the model names a key.
     fn is_named_key(&self, text: &str, name: &str) -> bool {
         let same = |used: &str| used.eq_ignore_ascii_case(text) || used.eq_ignore_ascii_case(name);
+        let is_key = |used: &NameUse| self.timeframe_key(used).is_some_and(|key| same(&self.keys[key].text));
         let mut formulas = self.model_formulas();
-        formulas.any(|(_, formula)| formula.names.iter().any(|used| same(&used.name)))
+        formulas.any(|(_, formula)| formula.names.iter().any(|used| same(&used.name) || is_key(used)))
     }
 
     /// Returns whether a word is a period of the set's time and not a column or dimension of the set.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
-        let relation = set
-            .root
-            .get("from")
-            .and_then(Node::text)
-            .and_then(RelationReference::read);
-        let relation = relation.and_then(|from| known_relation(&compiler.options, &from));
-        period_rank(word).is_some()
+        let relation = set.relation(compiler);
+        self.kind != SpecKind::Periods
+            && period_rank(word).is_some()
             && set.position(word).is_none()
             && relation.is_none_or(|relation| relation.position(word).is_none())
     }
@@ -180,21 +184,27 @@ impl ModelOverSets<'_> {
             };
             text = format!("{}[{}]", time.column, key.text);
         }
-        let (base, frame) = split_timeframe(&text).unwrap_or((text.trim(), ""));
-        let time = of.time.as_ref().filter(|time| time.column.eq_ignore_ascii_case(base));
-        let period = time.and_then(|_| period_rank(if frame == "date" { "day" } else { frame }));
+        let (base, frame) = of.timeframe_of(&text).unzip();
+        let time = of.time.as_ref().zip(base);
+        let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
+        let period = frame.as_deref().filter(|_| time.is_some()).and_then(period_rank);
         if let (Some(period), Some(grain)) = (period, time.and_then(|time| time.grain.as_deref()))
             && period_rank(grain).is_some_and(|grain| period < grain)
         {
             let message = format!(
-                "the set `{}` has one row per {grain}, so it has no values per {frame}",
-                of.name
+                "the set `{}` has one row per {grain}, so it has no values per {}",
+                of.name,
+                frame.unwrap_or_default()
             );
             return Err(Diagnostic::new(Code::MetricKey, key.span, message)
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
-        let offset = period.and_then(|_| self.fiscal_offset(compiler, of));
-        let formula = first_day(&text, frame, offset);
+        // In a step with `from`, `ordered_at[fiscal_year]` is the number of the year.
+        let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
+        let fiscal_offset = period
+            .filter(|_| is_year)
+            .and_then(|_| self.fiscal_offset(compiler, of));
+        let formula = first_day(&text, fiscal_offset);
         // A formula can name a definition, but not a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
         Ok(SetKey {
@@ -202,10 +212,12 @@ impl ModelOverSets<'_> {
             definition: is_defined.then(|| DefinitionText::generated(name, &formula, 0, key.span)),
             period,
             column: text,
+            frame,
+            fiscal_offset,
         })
     }
 
-    fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
+    pub fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
         let written = set
             .setting("fiscal_month_offset")
             .or_else(|| self.root.get("fiscal_month_offset")?.text());

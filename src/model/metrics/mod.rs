@@ -1,7 +1,8 @@
 //! Metric sets, and models over them.
 //!
 //! A metric set defines metrics and dimensions once, without a grain. A model over sets names metrics and keys. It is
-//! expanded to an ordinary spec, in which the definitions of the sets are written out, and that spec is compiled:
+//! expanded to an ordinary spec, in which the definitions of the sets are written out, and that spec is compiled. A step
+//! with `fill`, `since` or `until` is expanded like a model over a set that consists of the step's definitions.
 //!
 //! ```text
 //! spec with `metrics` ─ request ─ graph, keys ─ columns ─ stages ─ step_text ─ spec with `from` and `definitions`
@@ -15,23 +16,26 @@ mod columns;
 mod compile;
 mod expand;
 mod fill;
-mod filled_step;
 mod formulas;
 mod graph;
 mod in_place;
 mod keys;
 mod non_additive;
 mod period_range;
+mod period_steps;
+mod probe;
 mod request;
 mod rows;
 mod set;
 mod spelled;
 mod stages;
+mod step_names;
 mod step_text;
 mod union;
+mod window_checks;
 mod write_spec;
 
 pub use expand::expand;
-pub use filled_step::filled_step;
+pub use period_steps::period_steps;
 pub use request::step_over_sets;
 pub use set::{MetricSet, MetricSets, is_metric_set, read_set};

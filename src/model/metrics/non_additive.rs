@@ -71,7 +71,7 @@ impl ModelOverSets<'_> {
         if self.row_group(id).rule.is_none() {
             return Vec::new();
         }
-        let file = id.0 as u16 + 1;
+        let file = self.file_of(id.0);
         let names = formula
             .names
             .iter()
@@ -95,7 +95,7 @@ impl ModelOverSets<'_> {
         keys: &[SetKey],
         grouped: StepText,
     ) -> [StepText; 2] {
-        let file = set as u16 + 1;
+        let file = self.file_of(set);
         let place = self.span;
         let generated = |text: &String| PlacedText::new(text, file, place);
         let mut rows = StepText {

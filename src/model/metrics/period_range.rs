@@ -1,11 +1,14 @@
-//! Periods that a model shows: `since` and `until`.
+//! Periods that a step shows: `since` and `until`.
 
 use super::columns::ModelColumns;
+use super::formulas::analyze;
 use super::keys::{ModelKeys, SetKey, first_day};
 use super::request::ModelOverSets;
 use super::spelled::SpelledText;
 use crate::check;
+use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
+use crate::load::{SpannedText, Step};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -34,63 +37,123 @@ impl PeriodBound {
         })
     }
 
-    /// Returns the fault of a text that looks like a date but is none.
-    pub fn fault(node: &Node) -> Option<Diagnostic> {
+    /// Returns the fault of a bound that is not a constant: a text that looks like a date but is none, or a formula that
+    /// reads rows.
+    pub fn fault(compiler: &Compiler, name: &str, node: &Node, source: &str) -> Option<Diagnostic> {
         let text = node.text()?.trim();
         let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
-        (looks_like_date && iso_date(text).is_none()).then(|| {
-            Diagnostic::new(
+        if looks_like_date {
+            let fault = Diagnostic::new(
                 Code::WrongShape,
                 node.span,
                 format!("`{text}` is not a date of the calendar"),
-            )
-            .with_help("write a date as YYYY-MM-DD")
+            );
+            return iso_date(text)
+                .is_none()
+                .then(|| fault.with_help("write a date as YYYY-MM-DD"));
+        }
+        let column = names_of(compiler, node, source).into_iter().next()?;
+        let message = format!("`{name}` must be the same for all rows, but `{column}` is a column");
+        Some(
+            Diagnostic::new(Code::PeriodRange, node.span, message)
+                .with_help("write a date as YYYY-MM-DD, or a constant formula such as `TODAY() - 90`"),
+        )
+    }
+
+    /// Returns the value that a key has in the period that contains the date.
+    pub fn key_value(&self, key: &SetKey) -> Option<String> {
+        let frame = key.frame.as_deref()?;
+        Some(match key.fiscal_offset {
+            Some(_) => self.days(frame, key.fiscal_offset).0,
+            None => self.period(frame),
         })
     }
 
-    /// Returns the first day of the period that contains the date. `frame` is the timeframe of the key.
-    pub fn period(&self, frame: &str) -> String {
-        match (self.date, frame) {
-            (Some((year, month, _)), "month") => format!("DATE({year}, {month}, 1)"),
-            (Some((year, month, _)), "quarter") => format!("DATE({year}, {}, 1)", (month.max(1) - 1) / 3 * 3 + 1),
-            (Some((year, ..)), "year") => format!("DATE({year}, 1, 1)"),
-            (Some(_), "day" | "date") => self.formula.clone(),
+    /// Returns the value that a key has in the earlier of two periods.
+    pub fn earlier_value(&self, other: &Self, key: &SetKey) -> Option<String> {
+        let (one, two) = (self.key_value(key)?, other.key_value(key)?);
+        Some(match (self.date, other.date) {
+            (Some(of_one), Some(of_two)) if of_one <= of_two => one,
+            (Some(_), Some(_)) => two,
+            _ => format!("IF({one} < {two}, {one}, {two})"),
+        })
+    }
+
+    /// Returns the timeframe of the date. A fiscal year is a number.
+    fn period(&self, frame: &str) -> String {
+        match (self.date, months_of(frame, None)) {
+            (Some(_), Some(_)) => self.days(frame, None).0,
+            (Some(_), None) if frame == "day" => self.formula.clone(),
             _ => format!("{}[{frame}]", self.formula),
         }
+    }
+
+    /// Returns the first day of the period that contains the date, and the first day after the period. `None` for a day
+    /// after the last year of the calendar.
+    fn days(&self, frame: &str, fiscal_offset: Option<u8>) -> (String, Option<String>) {
+        let formula = &self.formula;
+        let months = months_of(frame, fiscal_offset);
+        if let (Some((year, month, _)), Some((length, offset))) = (self.date, months) {
+            let whole = (year * 12 + month - 1).saturating_sub(offset);
+            let start = whole - whole % length + offset;
+            let day = |months: u32| format!("DATE({}, {}, 1)", months / 12, months % 12 + 1);
+            let after = start + length;
+            return (day(start), (after < 10_000 * 12).then(|| day(after)));
+        }
+        let start = match frame {
+            "fiscal_year" => first_day(&format!("{formula}[{frame}]"), fiscal_offset),
+            _ => self.period(frame),
+        };
+        let after = match (months, self.date) {
+            (Some((length, _)), _) => Some(format!("EDATE({start}, {length})")),
+            (None, Some((9999, ..))) if frame == "week" => None,
+            (None, _) if frame == "week" => Some(format!("{start} + 7")),
+            (None, Some(date)) => next_day(date),
+            (None, None) => Some(format!("{start} + 1")),
+        };
+        (start, after)
     }
 }
 
 impl ModelOverSets<'_> {
-    fn bound(&self, key: &str) -> Option<PeriodBound> {
+    pub fn bound(&self, key: &str) -> Option<PeriodBound> {
         PeriodBound::read(self.step.get(key)?)
     }
 
-    /// Returns whether the step that reads the rows cannot filter by `since`, because windows read earlier periods.
+    /// Returns whether the step that reads the rows cannot filter by `since`, because windows or `fill` read earlier
+    /// periods.
     pub fn filters_since_last(&self, keys: &ModelKeys, columns: &ModelColumns) -> bool {
         keys.time.is_some()
             && self.step.get("since").is_some()
-            && columns.all.iter().any(|column| column.windows.is_some())
+            && (self.step.get("fill").is_some() || columns.all.iter().any(|column| column.windows.is_some()))
     }
 
-    /// Returns the conditions on the rows of a set. A bound that the set cannot apply is left out.
+    /// Returns the conditions on the rows of a set. A bound that the set cannot apply is left out. The conditions compare
+    /// the column itself if it is known to be a date or time, so that warehouses can skip partitions.
     pub fn period_filters(
         &self,
+        compiler: &Compiler,
         set: usize,
-        keys: &[SetKey],
-        time: Option<usize>,
+        (keys, time): (&[SetKey], Option<usize>),
         with_since: bool,
     ) -> Vec<SpelledText> {
-        let key = time.and_then(|time| keys.get(time));
-        let key = key.and_then(|key| Some((&key.column, key.timeframe()?)));
+        let frame = time.and_then(|time| keys.get(time)?.timeframe());
+        let Some(time) = &self.sets[set].time else {
+            return Vec::new();
+        };
+        let frame = frame.unwrap_or("day");
+        let fiscal_offset = self.fiscal_offset(compiler, &self.sets[set]);
+        let is_plain = self.sets[set].is_temporal(compiler, &time.column);
         let mut filters = Vec::new();
         for (name, operator) in [("since", ">="), ("until", "<=")] {
             let Some(bound) = self.bound(name).filter(|_| name == "until" || with_since) else {
                 continue;
             };
-            let condition = match (key, &self.sets[set].time) {
-                (Some((column, frame)), _) => format!("{column} {operator} {}", bound.period(frame)),
-                (None, Some(time)) => format!("{}[day] {operator} {}", time.column, bound.formula),
-                (None, None) => continue,
+            let (start, after) = bound.days(frame, fiscal_offset);
+            let condition = match (is_plain, name, after) {
+                (true, "since", _) => format!("{} >= {start}", time.column),
+                (true, _, Some(after)) => format!("{} < {after}", time.column),
+                _ => format!("{}[{frame}] {operator} {}", time.column, bound.period(frame)),
             };
             filters.push(SpelledText::generated(&condition, 0, bound.span));
         }
@@ -101,31 +164,78 @@ impl ModelOverSets<'_> {
     pub fn since_filter(&self, keys: &ModelKeys) -> Option<SpelledText> {
         let bound = self.bound("since")?;
         let time = keys.time?;
-        let frame = keys.of_sets.iter().find_map(|keys| keys.get(time)?.timeframe())?;
-        let period = first_day(&bound.period(frame), frame, keys.fiscal_offset);
-        let condition = format!("{} >= {period}", keys.names[time]);
+        let value = bound.key_value(keys.first_of(time)?)?;
+        let condition = format!("{} >= {value}", keys.names[time]);
         Some(SpelledText::generated(&condition, 0, bound.span))
     }
 
-    /// Reports bounds that no set can apply, and texts that are no dates.
-    pub fn check_bounds(&self, keys: &ModelKeys, used: &[usize], faults: &mut Vec<Diagnostic>) {
+    /// Reports bounds that no set can apply, and bounds that are not constants.
+    pub fn check_bounds(&self, compiler: &Compiler, keys: &ModelKeys, used: &[usize], faults: &mut Vec<Diagnostic>) {
         for key in ["since", "until"] {
-            let Some(bound) = self.bound(key) else { continue };
-            faults.extend(self.step.get(key).and_then(PeriodBound::fault));
+            let Some(node) = self.step.get(key) else { continue };
+            faults.extend(PeriodBound::fault(compiler, key, node, self.source));
             let lacks_time = |set: &&usize| self.sets[**set].time.is_none();
             if let (None, Some(set)) = (keys.time, used.iter().find(lacks_time)) {
                 let name = &self.sets[*set].name;
                 faults.push(
                     Diagnostic::new(
                         Code::MetricWindow,
-                        bound.span,
+                        node.span,
                         format!("`{key}` needs the time of the set `{name}`, which has no `time`"),
                     )
                     .with_help(format!("add `time: column` to the set `{name}`")),
                 );
             }
         }
+        let config = self.root.get("config").and_then(|config| config.get("materialized"));
+        let is_incremental = config.and_then(Node::text) == Some("incremental");
+        let since = self.step.get("since").filter(|_| is_incremental);
+        if let Some((since, None)) = since.and_then(|node| Some((node, PeriodBound::read(node)?.date))) {
+            faults.push(
+                Diagnostic::new(
+                    Code::UnboundedInTime,
+                    since.span,
+                    "in an incremental model, `since` must be a date, because no run removes the periods that an earlier \
+                     run has added",
+                )
+                .with_help("write a date as YYYY-MM-DD, filter when you read the model, or write `materialized: table`"),
+            );
+        }
     }
+}
+
+/// Returns the names of columns that a bound reads.
+fn names_of(compiler: &Compiler, node: &Node, source: &str) -> Vec<String> {
+    let filter = node.text().map(|text| SpannedText { text, node });
+    let step = Step {
+        filter,
+        ..Step::default()
+    };
+    let (formulas, _) = analyze(compiler, &step, source);
+    let names = formulas.into_iter().flat_map(|formula| formula.names);
+    names.map(|name| name.name).collect()
+}
+
+/// Returns the length of a period in months, and the months from January to the first month of a year. `None` for other
+/// periods.
+fn months_of(frame: &str, fiscal_offset: Option<u8>) -> Option<(u32, u32)> {
+    let offset = fiscal_offset.map(u32::from);
+    match frame {
+        "month" => Some((1, 0)),
+        "quarter" => Some((3, 0)),
+        "year" => Some((12, 0)),
+        "fiscal_quarter" => Some((3, offset?)),
+        "fiscal_year" => Some((12, offset?)),
+        _ => None,
+    }
+}
+
+/// Returns the formula for the day after a date.
+fn next_day((year, month, day): (u32, u32, u32)) -> Option<String> {
+    let after = [(year, month, day + 1), (year, month + 1, 1), (year + 1, 1, 1)];
+    let is_date = |(year, month, day): &(u32, u32, u32)| check::is_iso_date(&format!("{year:04}-{month:02}-{day:02}"));
+    let (year, month, day) = after.into_iter().find(is_date)?;
+    Some(format!("DATE({year}, {month}, {day})"))
 }
 
 /// Parses a date of the calendar, `YYYY-MM-DD`.

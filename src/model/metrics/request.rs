@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::formulas::{MetricFormula, analyze};
 use super::set::{MetricSet, MetricSets};
 use crate::check::DefinitionRole;
@@ -55,6 +57,8 @@ pub struct ModelOverSets<'y> {
     pub partition_by: Option<Vec<MetricFormula>>,
     pub span: Span,
     pub kind: SpecKind,
+    /// Names of the spec's steps, and of the steps that are generated for earlier steps, in lower case.
+    pub taken_names: FxHashSet<String>,
 }
 
 /// Returns the first step of a spec if the step reads metric sets.
@@ -117,7 +121,7 @@ pub fn read_model<'y>(
                 .with_help("name metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all of a set"),
         );
     }
-    let (definitions, mut found) = analyze(compiler, &step, source, &[], true);
+    let (definitions, mut found) = analyze(compiler, &step, source);
     found.retain(|fault| fault.is_error() && fault.is_syntax());
     let broken = !found.is_empty();
     faults.append(&mut found);
@@ -137,6 +141,7 @@ pub fn read_model<'y>(
         partition_by: step_node.get("partition_by").map(|_| Vec::new()),
         span: step_node.get("metrics").map_or(root.span, |node| node.span),
         kind: SpecKind::OverSets,
+        taken_names: FxHashSet::default(),
     };
     for formula in definitions {
         match formula.role {
@@ -154,7 +159,7 @@ pub fn read_model<'y>(
                 filter: Some(SpannedText { text, node: value }),
                 ..Step::default()
             };
-            let (formulas, _) = analyze(compiler, &filter, source, &[], true);
+            let (formulas, _) = analyze(compiler, &filter, source);
             model
                 .filters
                 .extend(formulas.into_iter().map(|formula| (Some(set.to_owned()), formula)));
@@ -386,6 +391,15 @@ impl ModelOverSets<'_> {
                     .with_help(format!("it reads {}", names.join(" and "))),
                 );
             }
+        }
+    }
+
+    /// Returns the number of the file of a set in a [`SpelledText`](super::spelled::SpelledText). A step that is treated
+    /// like a set is in the spec, which is file 0.
+    pub fn file_of(&self, set: usize) -> u16 {
+        match self.kind {
+            SpecKind::Periods => 0,
+            _ => set as u16 + 1,
         }
     }
 

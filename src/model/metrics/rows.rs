@@ -36,7 +36,7 @@ impl ModelOverSets<'_> {
         columns: Vec<DefinitionText>,
     ) -> StepText {
         let of = &self.sets[set];
-        let file = set as u16 + 1;
+        let file = self.file_of(set);
         let mut used = NamesUsed::default();
         for formula in formulas.iter().copied().chain(&of.filter) {
             self.note_names(set, formula, &mut used);
@@ -123,7 +123,7 @@ impl ModelOverSets<'_> {
     fn filter_text(&self, set: usize, keys: &[SetKey], bounds: Vec<SpelledText>) -> Option<SpelledText> {
         let of = &self.sets[set];
         let mut filters: Vec<SpelledText> = Vec::new();
-        filters.extend(of.filter.as_ref().map(|filter| filter.spell(set as u16 + 1, &[])));
+        filters.extend(of.filter.as_ref().map(|filter| filter.spell(self.file_of(set), &[])));
         for (_, filter) in self.filters_of(set) {
             let mut replaced = Vec::new();
             for name in &filter.names {
@@ -199,7 +199,7 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
         // The set has the tests of all its joins.
-        let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Filled)
+        let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods)
             || join.get("type").and_then(Node::text) == Some("inner");
         is_needed[place] = is_inner || columns.iter().any(is_column);
         if is_needed[place] {

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::formulas::{MetricFormula, analyze};
+use super::keys::{period_rank, split_timeframe};
 use crate::Level;
+use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
 use crate::compiler::Compiler;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::keys::METRIC_SET;
 use crate::load::Loader;
+use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -47,6 +51,32 @@ impl MetricSet {
     pub fn position(&self, name: &str) -> Option<usize> {
         let named = |formula: &MetricFormula| formula.name.eq_ignore_ascii_case(name);
         self.definitions.iter().position(named)
+    }
+
+    /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`.
+    /// `None` if the key is not a period.
+    pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
+        let dimension = self.position(key).map(|place| self.definitions[place].text.as_str());
+        let (column, frame) = split_timeframe(dimension.unwrap_or(key))?;
+        let frame = match frame.to_lowercase() {
+            date if date == "date" => "day".to_owned(),
+            frame => frame,
+        };
+        period_rank(&frame)?;
+        Some((column, frame))
+    }
+
+    /// Returns the relation of the rows. `None` if it is not known.
+    pub fn relation<'c>(&self, compiler: &'c Compiler) -> Option<&'c Relation> {
+        let from = self.root.get("from").and_then(Node::text)?;
+        known_relation(&compiler.options, &RelationReference::read(from)?)
+    }
+
+    /// Returns whether a name is a column of the set's relation, and known to be a date or time.
+    pub fn is_temporal(&self, compiler: &Compiler, name: &str) -> bool {
+        let relation = self.relation(compiler).filter(|_| self.position(name).is_none());
+        let column = relation.and_then(|relation| relation.columns().get(relation.position(name)?));
+        column.is_some_and(|column| column.ty().is_temporal())
     }
 
     /// Adds the filter and the definitions of analyzed formulas.
@@ -133,7 +163,7 @@ pub fn read_set(
         );
     }
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
-    let (formulas, found) = analyze(compiler, &step, text, &[], true);
+    let (formulas, found) = analyze(compiler, &step, text);
     faults.extend(found.into_iter().filter(|fault| fault.is_error() && fault.is_syntax()));
     let Some(name) = name else { return (None, faults) };
     if !is_plain_name(name.text) {

@@ -1,5 +1,8 @@
 //! Generated spec text in which every byte has an origin in one of the source files.
 
+use std::ops::Range;
+
+use super::formulas::MetricFormula;
 use crate::span::Span;
 
 /// Position in a source file. File 0 is the model's spec, and file `n` is metric set `n - 1` of the expansion.
@@ -90,5 +93,38 @@ impl SpelledText {
 
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
+    }
+}
+
+impl MetricFormula {
+    /// Copies the formula with some of its bytes replaced. The ranges must be sorted and must not overlap. The formula
+    /// is from file `file`.
+    pub fn spell(&self, file: u16, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
+        self.spell_part(file, &(0..self.text.len()), replaced)
+    }
+
+    /// Copies a part of the formula with some of its bytes replaced.
+    pub fn spell_part(&self, file: u16, part: &Range<usize>, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
+        let mut spelled = SpelledText::default();
+        let mut at = part.start;
+        let copy = |spelled: &mut SpelledText, range: Range<usize>| {
+            let text = self.text.get(range.clone()).unwrap_or_default();
+            spelled.copy(text, self.offsets.get(range).unwrap_or_default(), file, 0);
+        };
+        for (range, text) in replaced {
+            copy(&mut spelled, at..range.start);
+            spelled.append(text, 0);
+            at = range.end;
+        }
+        copy(&mut spelled, at..part.end);
+        spelled
+    }
+
+    /// Returns the span in the file of some bytes of the formula.
+    pub fn file_span(&self, range: &Range<usize>) -> Span {
+        let at = |offset: usize| self.offsets.get(offset).copied();
+        let start = at(range.start).unwrap_or(self.span.start);
+        let end = range.end.checked_sub(1).and_then(at).map_or(start, |last| last + 1);
+        Span::new(start, end.max(start))
     }
 }

@@ -7,6 +7,7 @@ use super::request::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
 use super::spelled::SpelledText;
 use super::step_text::{DefinitionText, KeptText, PlacedText, StepText};
+use crate::load::SpecKind;
 
 /// Columns and windows of one step.
 #[derive(Clone, Debug, Default)]
@@ -173,7 +174,7 @@ impl<'m> StepWriter<'m> {
             None => {}
             Some(WindowRows::Time) => {
                 step.order_by = self.time_order();
-                if let (true, Some(time)) = (is_grouped, self.keys.time.and_then(|time| step.group_by.get(time))) {
+                if let (true, Some(time)) = (is_grouped, self.ordering_key().and_then(|time| step.group_by.get(time))) {
                     step.order_by = vec![time.clone()];
                 }
                 step.partition_by = (!is_grouped).then(others).filter(|others| !others.is_empty());
@@ -210,8 +211,13 @@ impl<'m> StepWriter<'m> {
         }
     }
 
+    /// Returns the key that orders the model by default. A step with `from` has no default order.
+    fn ordering_key(&self) -> Option<usize> {
+        self.keys.time.filter(|_| self.model.kind != SpecKind::Periods)
+    }
+
     fn time_order(&self) -> Vec<PlacedText> {
-        let time = self.keys.time.and_then(|time| self.keys.names.get(time));
+        let time = self.ordering_key().and_then(|time| self.keys.names.get(time));
         time.map(|name| self.generated(name)).into_iter().collect()
     }
 
@@ -264,7 +270,7 @@ impl<'m> StepWriter<'m> {
                 ..StepText::default()
             });
         } else if let Some(step) = steps.last_mut() {
-            let time = self.keys.time.and_then(|time| step.group_by.get(time));
+            let time = self.ordering_key().and_then(|time| step.group_by.get(time));
             step.order_by = match (time, &self.order_by) {
                 (Some(time), None) => vec![time.clone()],
                 _ => order,

@@ -1,6 +1,6 @@
 //! Writes the expanded spec: the keys of the model, the properties of its columns, and the steps.
 
-use super::filled_step::filled_step;
+use super::expand::ExpandedStep;
 use super::request::ModelOverSets;
 use super::set::SETTINGS;
 use super::spelled::SpelledText;
@@ -10,64 +10,59 @@ use crate::load::SpecKind;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-impl ModelOverSets<'_> {
-    /// Writes the expanded spec: the keys of the model, and the steps.
-    pub fn write_spec(&self, steps: &[StepText], out: &mut SpelledText) {
-        self.copy_model_keys(out);
-        if self.kind != SpecKind::Filled {
-            self.write_settings(out);
-            self.write_columns(out);
-        }
-        let place = filled_step(self.root)
-            .filter(|_| self.kind == SpecKind::Filled)
-            .map_or(0, |(place, _)| place);
-        let all = self.root.get("steps").and_then(Node::items);
-        let before = all.and_then(|items| items.get(..place)).unwrap_or_default();
-        let rest = all.map(|items| items.get(place + 1..).unwrap_or_default());
-        match (steps, rest) {
-            ([step], None) => {
-                step.write(out, 0, false, self.span);
-                out.write("\n", 0, self.span);
-            }
-            _ => {
-                // The relation of the first step stays at the top, where a spec has it.
-                let mut steps = steps.to_vec();
-                let is_union = steps.iter().any(|step| !step.union.is_empty());
-                let from = steps
-                    .first_mut()
-                    .filter(|_| !is_union)
-                    .and_then(|step| step.from.take());
-                if let Some(from) = from {
-                    out.write("from: ", 0, self.span);
-                    out.write(&from.text, from.file, from.span);
-                    out.write("\n", 0, self.span);
-                }
-                let name = self.step.get("name").and_then(Node::text).filter(|_| rest.is_some());
-                let last = steps.len() - 1;
-                out.write("steps:", 0, self.span);
-                for item in before {
-                    out.write("\n  - ", 0, self.span);
-                    self.copy_item(item, out);
-                }
-                for (place, step) in steps.iter_mut().enumerate() {
-                    if let (true, Some(name)) = (place == last, name) {
-                        name.clone_into(&mut step.name);
-                    }
-                    if step.name.is_empty() {
-                        step.name = self.free_step_name("result");
-                    }
-                    out.write("\n  - ", 0, self.span);
-                    step.write(out, 4, true, self.span);
-                }
-                for item in rest.unwrap_or_default() {
-                    out.write("\n  - ", 0, self.span);
-                    self.copy_item(item, out);
-                }
-                out.write("\n", 0, self.span);
-            }
+/// Writes the expanded spec: the keys of the model, and the steps. `expanded` are steps of one spec, in their order.
+pub fn write_spec(expanded: &[ExpandedStep<'_>], out: &mut SpelledText) {
+    let Some(ExpandedStep {
+        model, place: first, ..
+    }) = expanded.first()
+    else {
+        return;
+    };
+    model.copy_model_keys(*first, out);
+    if model.kind != SpecKind::Periods {
+        model.write_settings(out);
+        model.write_columns(out);
+    }
+    let items = model.root.get("steps").and_then(Node::items);
+    if let ([ExpandedStep { steps, .. }], None) = (expanded, items)
+        && let [step] = steps.as_slice()
+    {
+        step.write(out, 0, false, model.span);
+        out.write("\n", 0, model.span);
+        return;
+    }
+    // The relation of the first step stays at the top, where a spec has it.
+    let is_union = expanded[0].steps.iter().any(|step| !step.union.is_empty());
+    let from = expanded[0].steps.first().and_then(|step| step.from.as_ref());
+    let from = from.filter(|_| !is_union);
+    if let Some(from) = from {
+        out.write("from: ", 0, model.span);
+        out.write(&from.text, from.file, from.span);
+        out.write("\n", 0, model.span);
+    }
+    out.write("steps:", 0, model.span);
+    let mut rest = expanded.iter().peekable();
+    let items = items.unwrap_or(std::slice::from_ref(model.root));
+    for (place, item) in items.iter().enumerate() {
+        let Some(ExpandedStep { model: of, steps, .. }) = rest.next_if(|step| step.place == place) else {
+            out.write("\n  - ", 0, model.span);
+            model.copy_item(item, out);
+            continue;
+        };
+        for (number, step) in steps.iter().enumerate() {
+            let own_from = step.from.clone().filter(|_| from.is_none() || place > 0 || number > 0);
+            let step = StepText {
+                from: own_from,
+                ..step.clone()
+            };
+            out.write("\n  - ", 0, of.span);
+            step.write(out, 4, true, of.span);
         }
     }
+    out.write("\n", 0, model.span);
+}
 
+impl ModelOverSets<'_> {
     /// Copies a later step with its layout. The lines after the first are moved to the indentation of the generated steps.
     fn copy_item(&self, item: &Node, out: &mut SpelledText) {
         let text = item.span.text(self.source).trim_end();
@@ -89,13 +84,13 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Copies the keys of the model that are not about its sets.
-    fn copy_model_keys(&self, out: &mut SpelledText) {
+    /// Copies the keys of the model that are not about its sets. `first` is the index of the first expanded step.
+    fn copy_model_keys(&self, first: usize, out: &mut SpelledText) {
         let at_top = std::ptr::eq(self.step, self.root);
+        let is_own = self.kind == SpecKind::Periods;
         for (key, value) in self.root.pairs().unwrap_or_default() {
             let Some(name) = key.text() else { continue };
-            let is_own = self.kind == SpecKind::Filled;
-            let is_input = name == "from" && !(is_own && filled_step(self.root).is_some_and(|(place, _)| place > 0));
+            let is_input = name == "from" && first == 0;
             let is_written = name == "columns" && !is_own;
             let is_model = MODEL.get(name).is_some() && name != "steps" && !is_input && !is_written;
             let is_step = at_top && (OVER_SETS.get(name).is_some() || STEP.get(name).is_some());

@@ -296,11 +296,17 @@ codes! {
         otherwise `partition_by` lists the partition's names."
         Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n");
+    HiddenPeriods "W0423" "hidden-periods" Warning("remove periods that other periods read", "use `since` in place of `where`")
+        "A condition of `where` on the time key removes rows before windows are computed, so OFFSET, PERIODOFFSET and ranges do not see the \
+        periods that it removes: the first period that is left has no previous period. `since` chooses the periods to \
+        show, and windows still read earlier ones."
+        Spec("model: m\nfrom: t\nwhere: day >= DATE(2024, 1, 1)\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n")
+        => Spec("model: m\nfrom: t\nsince: 2024-01-01\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PeriodKey "F0430" "period-key" Error
         "PERIODOFFSET looks up the row whose key is this row's key, shifted in the calendar. The key is the first \
         date or time of `order_by`. Text and numbers cannot be shifted. An instant can only be shifted by its \
         wall-clock time, and a date not by hours. A key truncated to months cannot be shifted by days or weeks \
-        because no row has such a key."
+        because no row has such a key. The same holds for ranges by the calendar and for `FIRST(x, unit)`."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET although several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
@@ -710,6 +716,9 @@ codes! {
     FillKey "F0857" "fill-key" Error
         "`fill` makes rows for the periods of one key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
         Shown("group_by: [region]\nfill: month") => Shown("group_by: [month, region]\nfill: month");
+    PeriodRange "F0858" "period-range" Error
+        "`since` and `until` choose the periods of a key, so a step with `from` must be grouped by a timeframe, and both must be constants."
+        Shown("group_by: [region]\nsince: 2024-02-01") => Shown("group_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01");
     Internal "F0901" "internal" Error
         "An internal error of formulac. Please report it with the input."
         Shown("none known") => Shown("none known");

@@ -1,0 +1,248 @@
+//! Warns about conditions on the time key that remove earlier periods which a look-back reads. `since` hides periods
+//! without removing them.
+
+use rustc_hash::FxHashSet;
+
+use crate::Type;
+use crate::catalog::{self, internal};
+use crate::check::{DefinitionRole, shifted_key};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{CalendarEnd, FrameBound, Ir, IrId, Program, WindowFrame};
+use crate::plan::{StepPlan, split_truncation, used_definitions};
+use crate::span::Span;
+
+/// Part of a condition on rows. All parts must hold.
+#[derive(Clone, Debug)]
+pub struct RowCondition {
+    /// Place in the text of the formulas.
+    pub span: Span,
+    /// Names of the columns that the condition reads, in lower case.
+    pub columns: Vec<String>,
+    /// Keys of a step that show the same periods, such as `since: 2024-01-01`. Empty if there are none.
+    pub keys: Vec<String>,
+}
+
+/// Returns the parts of a condition that may remove earlier rows. Upper bounds and tests for NULL are left out.
+pub fn row_conditions(program: &Program, root: IrId, text: &str) -> Vec<RowCondition> {
+    let mut conditions = Vec::new();
+    let mut stack = vec![root];
+    while let Some(id) = stack.pop() {
+        match program.node(id) {
+            Ir::And(args) => {
+                stack.extend(program.args(args));
+                continue;
+            }
+            Ir::IsNull { .. } => continue,
+            _ => {}
+        }
+        let Some(keys) = period_keys(program, id, text) else {
+            continue;
+        };
+        conditions.push(RowCondition {
+            span: program.meta(id).span,
+            columns: columns_read(program, id),
+            keys,
+        });
+    }
+    conditions.sort_by_key(|condition| condition.span.start);
+    conditions
+}
+
+/// Returns the keys of a step that show the periods of a comparison with a constant. Returns `None` for an upper bound,
+/// which removes no earlier rows.
+fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
+    let Ir::Apply { overload, args } = program.node(id) else {
+        return Some(Vec::new());
+    };
+    let [left, right] = *program.args(args) else {
+        return Some(Vec::new());
+    };
+    let function = catalog::overload_owner(overload);
+    let (time, constant, is_turned) = match (time_side(program, left), time_side(program, right)) {
+        (Some(time), None) => (time, right, false),
+        (None, Some(time)) => (time, left, true),
+        _ => return Some(Vec::new()),
+    };
+    let Some(bound) = constant_text(program, constant, text) else {
+        return Some(Vec::new());
+    };
+    let (from, after, before, until) = match is_turned {
+        false => (
+            internal::GREATER_EQUAL,
+            internal::GREATER,
+            internal::LESS,
+            internal::LESS_EQUAL,
+        ),
+        true => (
+            internal::LESS_EQUAL,
+            internal::LESS,
+            internal::GREATER,
+            internal::GREATER_EQUAL,
+        ),
+    };
+    match function {
+        _ if function == before || function == until => None,
+        _ if function == from => Some(vec![format!("since: {bound}")]),
+        // Times on the day of the bound are after it.
+        _ if function == after && time.ty == Type::Timestamp && !time.is_period => {
+            Some(vec![format!("since: {bound}")])
+        }
+        _ if function == after && time.ty == Type::Date && !time.is_period => {
+            let constant = program.meta(constant).span.text(text);
+            Some(vec![format!("since: {constant} + 1")])
+        }
+        _ if function == internal::EQUAL => Some(vec![format!("since: {bound}"), format!("until: {bound}")]),
+        _ => Some(Vec::new()),
+    }
+}
+
+/// Column, or timeframe of a column, on one side of a comparison.
+struct TimeSide {
+    ty: Type,
+    /// Whether the time is truncated to a period.
+    is_period: bool,
+}
+
+fn time_side(program: &Program, id: IrId) -> Option<TimeSide> {
+    let ty = program.meta(id).ty;
+    let mut is_period = false;
+    let mut at = program.resolve_names(id);
+    loop {
+        match (program.node(at), split_truncation(program, at)) {
+            (Ir::Column(_), _) => return Some(TimeSide { ty, is_period }),
+            (_, (of, Some(_))) => (at, is_period) = (of, true),
+            (Ir::Apply { args, .. }, _) => at = converted(program, at, program.args(args))?,
+            _ => return None,
+        }
+    }
+}
+
+/// Returns the operand of a conversion that the compiler has added, which has the span of its operand.
+fn converted(program: &Program, id: IrId, args: &[IrId]) -> Option<IrId> {
+    let first = *args.first()?;
+    (program.meta(first).span == program.meta(id).span).then(|| program.resolve_names(first))
+}
+
+/// Returns a constant as a key of a step contains it: an ISO date, or a formula.
+fn constant_text(program: &Program, id: IrId, text: &str) -> Option<String> {
+    let mut at = id;
+    loop {
+        match program.node(at) {
+            Ir::Date(iso) => return program.text(iso).get(..10).map(str::to_owned),
+            Ir::Apply { args, .. } => match converted(program, at, program.args(args)) {
+                Some(inner) => at = inner,
+                None => break,
+            },
+            _ => break,
+        }
+    }
+    let is_constant = columns_read(program, id).is_empty() && !matches!(program.node(id), Ir::Definition(_));
+    is_constant.then(|| program.meta(id).span.text(text).to_owned())
+}
+
+/// Returns the names of the columns that a value reads, in lower case.
+fn columns_read(program: &Program, id: IrId) -> Vec<String> {
+    let (mut columns, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![id]);
+    while let Some(id) = stack.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        match program.node(id) {
+            Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
+            Ir::Column(column) => columns.extend(program.columns.get(column as usize).map(|c| c.name.to_lowercase())),
+            _ => stack.extend(program.operands(id)),
+        }
+    }
+    columns
+}
+
+/// Returns the place of the first value between two nodes that reads earlier periods: OFFSET, PERIODOFFSET or a range.
+pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span> {
+    let looks_back = |id: &IrId| match program.node(*id) {
+        Ir::PeriodLookup { period, .. } => program
+            .periods
+            .get(period as usize)
+            .is_some_and(|period| period.count < 0),
+        Ir::Window { call, over } => match (program.window_frame(over), program.node(call)) {
+            (WindowFrame::Ordered, Ir::Apply { overload, .. }) => catalog::overload_owner(overload) == internal::LAG,
+            (WindowFrame::Rows { .. }, Ir::Apply { overload, .. })
+                if catalog::overload_owner(overload) == internal::LAST_VALUE =>
+            {
+                false
+            }
+            (WindowFrame::Rows { from, .. }, _) => match from {
+                FrameBound::First => true,
+                FrameBound::At(rows) => rows < 0,
+                FrameBound::Last => false,
+            },
+            (WindowFrame::Calendar(range), _) => !matches!(range.from, CalendarEnd::Moved(0.., _)),
+            _ => false,
+        },
+        _ => false,
+    };
+    let id = (first.0..=root.0).map(IrId).find(looks_back)?;
+    Some(program.meta(id).span)
+}
+
+/// Warns about conditions on the time key of a grouped step that has a look-back.
+pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
+    let program = plan.program;
+    let with_role = |role: DefinitionRole| {
+        let all = program.definitions.iter().zip(&plan.roles);
+        all.filter(move |(definition, of)| **of == role && !definition.failed)
+            .map(|(definition, _)| definition)
+    };
+    let mut conditions = with_role(DefinitionRole::Where)
+        .flat_map(|d| row_conditions(program, d.root, text))
+        .peekable();
+    if !plan.grouped || conditions.peek().is_none() {
+        return;
+    }
+    let order: Vec<IrId> = with_role(DefinitionRole::OrderBy).map(|d| d.root).collect();
+    let Some(key) = shifted_key(program, order.into_iter()) else {
+        return;
+    };
+    // `since` needs a key that is a timeframe.
+    if matches!(program.node(program.resolve_names(key)), Ir::Column(_)) {
+        return;
+    }
+    let live = used_definitions(plan);
+    let used = program
+        .definitions
+        .iter()
+        .zip(&live)
+        .filter(|(d, live)| **live && !d.failed);
+    let look_back = used
+        .map(|(definition, _)| find_look_back(program, definition.first, definition.root))
+        .find_map(|span| span);
+    let Some(look_back) = look_back else { return };
+    let times = columns_read(program, key);
+    for condition in conditions.filter(|it| it.columns.iter().any(|column| times.contains(column))) {
+        found.push(hidden_periods(
+            (condition.span, &condition.span.excerpt(text)),
+            (look_back, &look_back.excerpt(text)),
+            &condition.keys,
+        ));
+    }
+}
+
+/// Builds the warning about a condition that removes periods which a look-back reads. `keys` show the same periods.
+pub fn hidden_periods(
+    (condition, shown): (Span, &str),
+    (look_back, reads): (Span, &str),
+    keys: &[String],
+) -> Diagnostic {
+    let message = format!("`{shown}` removes earlier periods, so `{reads}` does not see them");
+    let help = match keys {
+        [] => "choose the periods to show with `since` and `until` in place of the condition; windows still read the \
+               earlier periods"
+            .to_owned(),
+        keys => format!(
+            "write `{}` in place of the condition; windows still read the earlier periods",
+            keys.join("` and `")
+        ),
+    };
+    Diagnostic::new(Code::HiddenPeriods, condition, message)
+        .with_secondary_label(look_back, "reads earlier periods")
+        .with_help(help)
+}

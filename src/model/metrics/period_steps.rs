@@ -1,0 +1,230 @@
+//! Steps with `fill`, `since` or `until` that read a relation or an earlier step. Each of them is treated like a metric
+//! set with one model.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::formulas::analyze;
+use super::keys::relation_name;
+use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
+use super::set::{MetricSet, SetTime};
+use crate::Level;
+use crate::check::DefinitionRole;
+use crate::compiler::Compiler;
+use crate::diag::{Code, Diagnostic};
+use crate::load::{Loader, SpecKind, Step};
+use crate::plan::key_name;
+use crate::span::Span;
+use crate::yaml::{Node, NodeKind};
+
+const GROUP_BY_TIMEFRAME: &str =
+    "group by a timeframe, such as `group_by: \"ordered_at[month]\"`, or filter the rows with `where`";
+
+/// Keys that choose the periods of a step.
+const PERIOD_KEYS: [&str; 3] = ["fill", "since", "until"];
+
+/// Returns the steps that choose their periods and do not read metric sets, each with its index.
+pub fn period_steps(root: &Node) -> Vec<(usize, &Node)> {
+    let steps = root.get("steps").and_then(Node::items);
+    let steps = steps.unwrap_or(std::slice::from_ref(root)).iter().enumerate();
+    let has_periods = |step: &Node| PERIOD_KEYS.iter().any(|key| step.get(key).is_some());
+    let chosen = steps.filter(|(_, step)| has_periods(step) && step.get("metrics").is_none());
+    chosen.collect()
+}
+
+/// Reads a step that chooses its periods, and reports its faults. `place` is the index of the step.
+pub fn read_period_step<'y>(
+    compiler: &Compiler,
+    (root, source): (&'y Node, &'y str),
+    (place, node): (usize, &'y Node),
+    faults: &mut Vec<Diagnostic>,
+) -> Option<ModelOverSets<'y>> {
+    let (word, value) = PERIOD_KEYS.iter().find_map(|key| Some((*key, node.get(key)?)))?;
+    if node.get("group_by").is_none() {
+        faults.push(ungrouped_step(word, value.span));
+        return None;
+    }
+    let before = faults.len();
+    let mut ignored = Vec::new();
+    let mut loader = Loader::new(source, &mut ignored);
+    let keys = read_keys(&loader, node);
+    let step = loader.read_step(node, std::ptr::eq(node, root));
+    // The formulas are analyzed as those of a metric set are. They may read the keys beside aggregates.
+    let own = Step {
+        having: None,
+        order_by: Vec::new(),
+        partition_by: None,
+        ..step.clone()
+    };
+    let (formulas, _) = analyze(compiler, &own, source);
+    let around = Step {
+        group_by: Vec::new(),
+        definitions: Vec::new(),
+        filter: None,
+        ..step
+    };
+    let (conditions, _) = analyze(compiler, &around, source);
+    let (input, pairs) = input_of(root, node, place);
+    let mut set = MetricSet {
+        name: input,
+        name_span: node.span,
+        path: None,
+        text: String::new(),
+        root: Node {
+            kind: NodeKind::Mapping(pairs),
+            span: node.span,
+        },
+        sets: Vec::new(),
+        time: None,
+        filter: None,
+        definitions: Vec::new(),
+        renamed: BTreeMap::new(),
+    };
+    set.add_formulas(formulas);
+    let range = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?)));
+    match (time_column(&set, &keys, node), range) {
+        (Ok(column), _) => {
+            set.time = Some(SetTime {
+                column,
+                grain: None,
+                span: value.span,
+            });
+        }
+        (Err((why, help)), Some((word, range))) => faults.push(
+            Diagnostic::new(
+                Code::PeriodRange,
+                range.span,
+                format!("`{word}` chooses periods, but {why}"),
+            )
+            .with_help(help),
+        ),
+        (Err(_), None) => {}
+    }
+    let listed = set
+        .definitions
+        .iter()
+        .enumerate()
+        .filter(|(_, formula)| formula.level > Level::Row);
+    let listed = listed.map(|(metric, formula)| ListedMetric {
+        set: 0,
+        metric,
+        name: formula.name.clone(),
+        span: formula.span,
+    });
+    let mut model = ModelOverSets {
+        root,
+        step: node,
+        source,
+        listed: listed.collect(),
+        sets: vec![Arc::new(set)],
+        named: 1,
+        keys,
+        overrides: Vec::new(),
+        definitions: Vec::new(),
+        having: None,
+        filters: Vec::new(),
+        order_by: node.get("order_by").map(|_| Vec::new()),
+        partition_by: node.get("partition_by").map(|_| Vec::new()),
+        span: value.span,
+        kind: SpecKind::Periods,
+        taken_names: FxHashSet::default(),
+    };
+    for formula in conditions {
+        match formula.role {
+            DefinitionRole::Having => model.having = Some(formula),
+            DefinitionRole::OrderBy => model.order_by.get_or_insert_default().push(formula),
+            DefinitionRole::PartitionBy => model.partition_by.get_or_insert_default().push(formula),
+            _ => {}
+        }
+    }
+    (faults.len() == before).then_some(model)
+}
+
+/// Reports a step that chooses periods but is not grouped.
+fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
+    let (code, why, help) = match word {
+        "fill" => (
+            Code::FillKey,
+            "because it fills the periods of a key",
+            "group by a timeframe, such as `group_by: \"ordered_at[month]\"`",
+        ),
+        _ => (
+            Code::PeriodRange,
+            "because it chooses periods of a key",
+            GROUP_BY_TIMEFRAME,
+        ),
+    };
+    Diagnostic::new(code, span, format!("`{word}` needs a grouped step, {why}")).with_help(help)
+}
+
+/// Returns the column whose periods are keys of a step. If there are several, `fill` or else `order_by` decides.
+///
+/// # Errors
+///
+/// Returns the fault of a step in which no column or several columns are meant, and its help.
+fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String, (&'static str, String)> {
+    let columns = |is_meant: &dyn Fn(&ModelKey, &str) -> bool| {
+        let mut columns: Vec<String> = Vec::new();
+        for key in keys {
+            let Some((column, frame)) = set.timeframe_of(&key.text) else {
+                continue;
+            };
+            if is_meant(key, &frame) && !columns.iter().any(|known| known.eq_ignore_ascii_case(column)) {
+                columns.push(column.to_owned());
+            }
+        }
+        columns
+    };
+    let all = columns(&|_, _| true);
+    let fill = node
+        .get("fill")
+        .and_then(|fill| fill.text().or_else(|| fill.get("by")?.text()));
+    let order = node.get("order_by").map_or_else(Vec::new, |order| match order.text() {
+        Some(text) => text.split(',').map(str::to_owned).collect(),
+        None => order.texts(),
+    });
+    let first = order.first().map(|entry| crate::compiler::order_key(entry.trim()).0);
+    let named = |name: Option<&str>| {
+        let name = name.unwrap_or_default().trim();
+        let same = |text: &str| text.eq_ignore_ascii_case(name);
+        columns(&|key, frame| same(&key.text) || same(&key_name(&key.text)) || same(frame))
+    };
+    let meant = [all.clone(), named(fill), named(first)]
+        .into_iter()
+        .find(|columns| columns.len() == 1);
+    meant
+        .and_then(|mut columns| columns.pop())
+        .ok_or_else(|| match all.as_slice() {
+            [] => ("no key of the step is a timeframe", GROUP_BY_TIMEFRAME.to_owned()),
+            several => (
+                "the keys are periods of several columns",
+                format!("begin `order_by` with the key of `{}`", several.join("` or `")),
+            ),
+        })
+}
+
+/// Returns the name of the relation or step that a step reads, and the keys that say so.
+fn input_of(root: &Node, node: &Node, place: usize) -> (String, Vec<(Node, Node)>) {
+    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let pair = |key: &str, of: &Node| {
+        let pairs = of.pairs().unwrap_or_default().iter();
+        pairs
+            .filter(|(name, _)| name.text() == Some(key))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let mut pairs = pair("joins", node);
+    let input = match place.checked_sub(1).and_then(|before| steps.get(before)) {
+        Some(before) => before.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
+        None => {
+            pairs.extend(pair("from", root));
+            root.get("from")
+                .and_then(Node::text)
+                .map(relation_name)
+                .unwrap_or_default()
+        }
+    };
+    (input, pairs)
+}

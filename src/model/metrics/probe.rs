@@ -1,0 +1,43 @@
+//! Model with all metrics and dimensions of a set, which is compiled to check the set.
+
+use super::keys::period_rank;
+use super::set::{MetricSet, MetricSets};
+use crate::yaml;
+
+/// Returns the shortest period that all sets with rows have, of those over which a set is defined. `None` if one of
+/// them has no time.
+fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
+    let mut all = vec![set];
+    let mut next = 0;
+    while let Some(set) = all.get(next).copied() {
+        for name in &set.sets {
+            let used = &**sets.get(name)?;
+            if !all.iter().any(|known| known.name.eq_ignore_ascii_case(&used.name)) {
+                all.push(used);
+            }
+        }
+        next += 1;
+    }
+    let mut periods = Vec::new();
+    for set in all.iter().filter(|set| set.sets.is_empty()) {
+        periods.push(set.time.as_ref()?.grain.as_deref().unwrap_or("day"));
+    }
+    periods
+        .into_iter()
+        .max_by_key(|period| period_rank(period))
+        .map(str::to_owned)
+}
+
+/// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
+pub fn probe_text(set: &MetricSet, sets: &MetricSets) -> String {
+    let quoted = |name: &str| yaml::flow_text(name);
+    let mut keys: Vec<String> = probe_period(set, sets).into_iter().collect();
+    let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
+    keys.extend(dimensions.map(|formula| quoted(&formula.name)));
+    format!(
+        "model: {}_metrics\nmetrics: [{}.*]\ngroup_by: [{}]\n",
+        set.name,
+        set.name,
+        keys.join(", ")
+    )
+}

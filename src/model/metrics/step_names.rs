@@ -1,0 +1,76 @@
+//! Names of generated steps.
+
+use rustc_hash::FxHashSet;
+
+use super::keys::{ModelKeys, relation_name};
+use super::request::ModelOverSets;
+use super::step_text::StepText;
+use crate::load::SpecKind;
+use crate::yaml::Node;
+
+/// Returns the names of a spec's steps, in lower case.
+pub fn names_of_steps(root: &Node) -> FxHashSet<String> {
+    let steps = root.get("steps").and_then(Node::items).unwrap_or_default().iter();
+    let names = steps.filter_map(|step| step.get("name").and_then(Node::text));
+    names.map(str::to_lowercase).collect()
+}
+
+/// Returns the name of a step that groups the rows of sets by keys.
+pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
+    let from = match sets {
+        [one] => (*one).to_owned(),
+        [one, other] => format!("{one}_and_{other}"),
+        [one, ..] => format!("{one}_and_more"),
+        [] => "metrics".to_owned(),
+    };
+    match keys.names.as_slice() {
+        [] => format!("{from}_in_total"),
+        [key] => format!("{from}_by_{key}"),
+        [one, two] => format!("{from}_by_{one}_and_{two}"),
+        [one, ..] => format!("{from}_by_{one}_and_more"),
+    }
+}
+
+impl ModelOverSets<'_> {
+    /// Returns a step name that is not the name of a relation or of another step.
+    pub fn free_step_name(&self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        let relations = self.sets.iter().flat_map(|set| {
+            let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
+            let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();
+            set.root
+                .get("from")
+                .into_iter()
+                .chain(joins)
+                .filter_map(Node::text)
+                .map(relation_name)
+        });
+        let relations: Vec<String> = relations.map(|name| name.to_lowercase()).collect();
+        let is_taken = |name: &str| {
+            let name = name.to_lowercase();
+            self.taken_names.contains(&name) || relations.contains(&name)
+        };
+        let own = self.step.get("name").and_then(Node::text);
+        if let Some(own) = own.filter(|_| self.kind == SpecKind::Periods && is_taken(&name)) {
+            name = format!("{wanted}_for_{own}");
+        }
+        while is_taken(&name) {
+            name.push_str("_metrics");
+        }
+        name
+    }
+
+    /// Gives the last of the steps the name of the step that a person wrote. The only step of a spec needs no name.
+    pub fn name_last_step(&self, steps: &mut [StepText]) {
+        let in_list = !std::ptr::eq(self.step, self.root);
+        let written = self.step.get("name").and_then(Node::text).filter(|_| in_list);
+        let is_alone = steps.len() == 1 && !in_list;
+        let Some(last) = steps.last_mut() else { return };
+        match written {
+            Some(name) => name.clone_into(&mut last.name),
+            None if is_alone => last.name.clear(),
+            None if last.name.is_empty() => last.name = self.free_step_name("result"),
+            None => {}
+        }
+    }
+}
