@@ -44,8 +44,8 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let is_dbt_healthy = found.found.is_empty();
     add(found, Exit::Failed);
     // Without dbt, or with an outdated dbt, the warehouse cannot be asked.
-    if let (Some(dialect), true) = (dialect, dbt_project.is_some() && is_dbt_healthy) {
-        add(check_session(session, place.as_ref(), dialect), Exit::Faulty);
+    if dbt_project.is_some() && is_dbt_healthy {
+        add(check_session(session, place.as_ref()), Exit::Faulty);
     }
     add(
         check_optional_program(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"),
@@ -157,19 +157,23 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPa
 
 /// Checks the session parameters of the warehouse that generated SQL depends on. A warehouse that cannot be reached is
 /// not an error.
-fn check_session(session: &Session, place: Option<&Workspace>, dialect: Dialect) -> HealthPart {
+fn check_session(session: &Session, place: Option<&Workspace>) -> HealthPart {
     let name = "session";
     let args = EngineArgs {
         engine: Some("dbt".to_owned()),
         ..EngineArgs::default()
     };
     let project = place.map(|place| place.project.clone()).unwrap_or_default();
-    let read = Engine::select_engine(session, &args, &project).and_then(|engine| match engine {
-        Engine::Dbt(run) => read_session_parameters(&run, dialect),
-        _ => Ok(None),
-    });
-    match read {
-        Ok(Some(parameters)) => {
+    let read = || -> Result<_, Failure> {
+        let engine = Engine::select_engine(session, &args, &project)?;
+        let dialect = engine.dialect(&project)?;
+        match engine {
+            Engine::Dbt(run) => Ok((dialect, read_session_parameters(&run, dialect)?)),
+            Engine::Duckdb(_) | Engine::Postgres(..) => Ok((dialect, None)),
+        }
+    };
+    match read() {
+        Ok((dialect, Some(parameters))) => {
             let wrong = wrong_parameters(dialect, &parameters);
             if wrong.is_empty() {
                 return healthy_part(name, "its parameters are as generated SQL requires".to_owned());
@@ -181,14 +185,8 @@ fn check_session(session: &Session, place: Option<&Workspace>, dialect: Dialect)
                 ..HealthPart::default()
             }
         }
-        Ok(None) => unneeded_part(
-            name,
-            "generated SQL depends on no parameter that could be read".to_owned(),
-        ),
-        Err(_) => unneeded_part(
-            name,
-            "the warehouse cannot be reached, so its parameters are unknown".to_owned(),
-        ),
+        Ok((_, None)) => unneeded_part(name, "its parameters cannot be read".to_owned()),
+        Err(_) => unneeded_part(name, "the warehouse cannot be reached, so its parameters are unknown".to_owned()),
     }
 }
 
