@@ -72,7 +72,7 @@ pub struct MetricFormula {
 
 /// Parses and checks the formulas of a step. Names that `relations` do not contain are columns if `is_open` is set.
 /// Returns the formulas and the diagnostics of the parser and of the checker, with spans in the file.
-pub(super) fn analyze(
+pub fn analyze(
     compiler: &Compiler,
     step: &Step<'_>,
     source: &str,

@@ -33,5 +33,8 @@ mod write_spec;
 
 pub use expand::expand;
 pub use filled_step::filled_step;
+pub use formulas::{MetricFormula, analyze};
+pub use keys::{period_rank, split_timeframe};
 pub use request::step_over_sets;
-pub use set::{MetricSet, MetricSets, is_metric_set, read_set};
+pub use set::{MetricSet, MetricSets, SETTINGS, is_metric_set, read_set};
+pub use step_text::node_text;
