@@ -4,6 +4,7 @@
 //! same formula, the group gets a metric set with it, and the specs read the set. A spec is only changed if its SQL
 //! remains the same, which is proven by compiling the project again.
 
+mod comments;
 mod draft;
 mod names;
 mod proof;

@@ -10,6 +10,7 @@ use super::{ExtractRequest, ExtractedSet, Extraction, LeftOutSpec, RewrittenSpec
 use crate::compiler::Compiler;
 use crate::model::SpecText;
 use crate::model::shared_definitions::{FormulaTrees, read_first_step};
+use crate::yaml_edit::value;
 use crate::{CompiledSpec, lines};
 
 /// Number of times that the project is compiled. Each time, specs whose SQL changes are written in another way or left
@@ -73,14 +74,15 @@ impl<'r> ExtractionRun<'r> {
             if !request.chosen.get(spec).copied().unwrap_or_default() {
                 continue;
             }
+            let is_set = || value(text.text).is_some_and(|root| root.get("metric_set").is_some());
             let step = match read_first_step(compiler, &mut trees, text.text) {
-                None => continue,
-                Some(_) if compiled.has_errors() => Err("it has errors; `formulac check` shows them".to_owned()),
-                Some(step) => step,
+                step if !compiled.has_errors() || is_set() => step,
+                _ => Some(Err("it has errors; `formulac check` shows them".to_owned())),
             };
             match step {
-                Err(reason) => drop(run.left_out.insert(spec, reason)),
-                Ok(step) => {
+                None => {}
+                Some(Err(reason)) => drop(run.left_out.insert(spec, reason)),
+                Some(Ok(step)) => {
                     let group = *group_of_key.entry(group_key(&step)).or_insert(run.groups.len());
                     if group == run.groups.len() {
                         run.groups.push(Vec::new());
@@ -168,9 +170,17 @@ impl<'r> ExtractionRun<'r> {
             }
         };
         let relation: String = relation.chars().map(plain).collect();
-        let metric = draft
+        let most = draft
             .definitions
-            .last()
+            .iter()
+            .map(|definition| definition.replaced.len())
+            .max();
+        let mut most_used = draft
+            .definitions
+            .iter()
+            .filter(|definition| Some(definition.replaced.len()) == most);
+        let metric = most_used
+            .next()
             .map_or("metrics", |definition| definition.name.as_str());
         let given = self.request.name.filter(|_| is_first).map(str::to_owned);
         let mut name = given.unwrap_or_else(|| match relation.starts_with(|c: char| c.is_ascii_digit()) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::comments::with_lost_comments;
 use super::draft::{Candidate, Member, SetDraft};
 use super::set_text::{SharedProperties, has_pair};
 use crate::Level;
@@ -109,7 +110,7 @@ pub(super) fn rewrite_spec(
     writer.replace_keys(draft.time.as_deref(), candidate.has_bare_keys);
     writer.remove_definitions(member);
     writer.change_columns(member, shared);
-    apply_edits(text, &writer.edits)
+    apply_edits(text, &writer.edits).map(|edited| with_lost_comments(text, edited, candidate.step.is_at_top))
 }
 
 /// Returns the path of the first step.
