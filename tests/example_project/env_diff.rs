@@ -106,7 +106,7 @@ fn what_two_environments_built_is_compared() {
         );
     }
 
-    let spec = project.join("metrics/customer_ltv_by_segment.yml");
+    let spec = project.join("metrics/invoices.yml");
     write(
         &spec,
         &read(&spec).replace(
