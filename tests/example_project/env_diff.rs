@@ -111,7 +111,7 @@ fn what_two_environments_built_is_compared() {
         &spec,
         &read(&spec).replace(
             "total_revenue = SUM(revenue)",
-            "total_revenue = SUM(revenue) + LEN(segment)",
+            "total_revenue = SUM(revenue) + MAX(LEN(segment))",
         ),
     );
     generate(&project, "postgres");
