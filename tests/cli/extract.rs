@@ -145,7 +145,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "definitions: n = SUM(x)\n",
         "definitions: n = SUM(y)\n",
-        "the same name, different formulas: `n` of ref('orders')",
+        "the same name, different formulas: `n` of orders",
     ),
     // Settings decide what a formula means.
     (

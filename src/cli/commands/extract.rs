@@ -205,11 +205,10 @@ impl ShownExtraction<'_> {
         if self.found.sets.is_empty() {
             lines.push("no definition is in two specs over the same relation with the same filter".to_owned());
         }
-        for spec in self.found.specs.iter().filter(|spec| spec.changes_properties) {
-            lines.push(format!(
-                "{}: its SQL stays the same; descriptions come from the set",
-                self.spec_path(spec.spec)
-            ));
+        let changed = self.found.specs.iter().filter(|spec| spec.changes_properties);
+        let changed: Vec<String> = changed.map(|spec| self.spec_path(spec.spec)).collect();
+        if !changed.is_empty() {
+            lines.push(format!("descriptions come from the set in {}", changed.join(", ")));
         }
         for left in &self.found.left_out {
             lines.push(format!("{} is left out: {}", self.spec_path(left.spec), left.reason));

@@ -81,7 +81,7 @@ pub struct LeftOutSpec {
 pub struct DifferingName {
     /// Defined name.
     pub name: String,
-    /// Relation that the specs read.
+    /// Name of the relation that the specs read.
     pub relation: String,
     /// Each formula, with the indexes of the specs that contain it.
     pub formulas: Vec<(String, Vec<usize>)>,

@@ -54,23 +54,23 @@ pub(super) fn choose_names(
 /// Returns the names that have different formulas in specs over the same relation.
 pub(super) fn differing_names(candidates: &[Candidate]) -> Vec<DifferingName> {
     type Formulas = Vec<(u32, String, Vec<usize>)>;
-    let mut names: BTreeMap<(String, String), (String, Formulas)> = BTreeMap::new();
+    let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();
     for candidate in candidates {
         let step = &candidate.step;
         for definition in &step.definitions {
             let key = (step.relation.to_lowercase(), definition.name.to_lowercase());
-            let (_, formulas) = names
+            let (.., formulas) = names
                 .entry(key)
-                .or_insert_with(|| (definition.name.clone(), Formulas::new()));
+                .or_insert_with(|| (definition.name.clone(), step.relation_name.clone(), Formulas::new()));
             match formulas.iter_mut().find(|(tree, ..)| *tree == definition.tree) {
                 Some((.., specs)) => specs.push(candidate.spec),
                 None => formulas.push((definition.tree, definition.formula.clone(), vec![candidate.spec])),
             }
         }
     }
-    let several = names.into_iter().filter(|(_, (_, formulas))| formulas.len() > 1);
+    let several = names.into_values().filter(|(.., formulas)| formulas.len() > 1);
     several
-        .map(|((relation, _), (name, formulas))| DifferingName {
+        .map(|(name, relation, formulas)| DifferingName {
             name,
             relation,
             formulas: formulas
