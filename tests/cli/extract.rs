@@ -114,6 +114,42 @@ fn nothing_is_written_without_a_confirmation() {
     }
 }
 
+/// Runs `extract` on a terminal, on which somebody answers the question.
+#[cfg(target_os = "linux")]
+fn answered(place: &Place, answer: &str) -> String {
+    use std::io::Write as _;
+
+    let mut command = std::process::Command::new("script");
+    let call = format!("{} extract", env!("CARGO_BIN_EXE_formulac"));
+    command.args(["--quiet", "--return", "--command", &call, "/dev/null"]);
+    command.current_dir(place.path("")).env_remove("NO_COLOR");
+    command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_question_decides() {
+    let place = project("question", &[("by_month", BY_MONTH), ("totals", TOTALS)]);
+    for answer in ["n\n", "\n", "never\n"] {
+        let said = answered(&place, answer);
+        assert!(
+            said.contains("Write 3 files? [y/N]") && said.contains("no file is written"),
+            "{said}"
+        );
+        assert_eq!(place.files("metrics"), ["by_month.yml", "totals.yml"], "{answer:?}");
+        assert_eq!(place.read("metrics/totals.yml"), TOTALS, "{answer:?}");
+    }
+    assert!(answered(&place, "y\n").contains("wrote metrics/orders.yml"));
+    assert_eq!(place.files("metrics"), ["by_month.yml", "orders.yml", "totals.yml"]);
+}
+
 #[test]
 fn json_lists_sets_and_specs() {
     let place = project("json", &[("by_month", BY_MONTH), ("by_region", BY_REGION)]);

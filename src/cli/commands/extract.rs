@@ -132,6 +132,15 @@ fn chosen_specs(
         .collect())
 }
 
+/// Maximum number of names with different formulas that are shown, and of formulas for each name.
+const NAMED: usize = 20;
+const FORMULAS: usize = 5;
+
+/// Returns the number of items that are not shown, in words. `None` if all are shown.
+fn more(all: usize, shown: usize) -> Option<String> {
+    (all > shown).then(|| format!("and {} more", all - shown))
+}
+
 struct ShownExtraction<'s> {
     place: &'s Workspace,
     sources: &'s [(SourceText, Option<String>)],
@@ -213,17 +222,19 @@ impl ShownExtraction<'_> {
         for left in &self.found.left_out {
             lines.push(format!("{} is left out: {}", self.spec_path(left.spec), left.reason));
         }
-        for differing in &self.found.differing {
+        for differing in self.found.differing.iter().take(NAMED) {
             lines.push(format!(
                 "the same name, different formulas: `{}` of {}",
                 differing.name, differing.relation
             ));
-            for (formula, specs) in &differing.formulas {
+            for (formula, specs) in differing.formulas.iter().take(FORMULAS) {
                 let formula: Vec<&str> = formula.split_whitespace().collect();
                 let specs: Vec<String> = specs.iter().map(|spec| self.spec_path(*spec)).collect();
                 lines.push(format!("  {}: {}", specs.join(", "), formula.join(" ")));
             }
+            lines.extend(more(differing.formulas.len(), FORMULAS).map(|more| format!("  {more}")));
         }
+        lines.extend(more(self.found.differing.len(), NAMED).map(|more| format!("{more}; `--json` lists all")));
         lines
     }
 

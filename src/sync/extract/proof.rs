@@ -10,6 +10,7 @@ use super::{ExtractRequest, ExtractedSet, Extraction, LeftOutSpec, RewrittenSpec
 use crate::compiler::Compiler;
 use crate::model::SpecText;
 use crate::model::shared_definitions::{FormulaTrees, read_first_step};
+use crate::schema::Column;
 use crate::yaml_edit::value;
 use crate::{CompiledSpec, lines};
 
@@ -88,7 +89,7 @@ impl<'r> ExtractionRun<'r> {
                         run.groups.push(Vec::new());
                     }
                     run.groups[group].push(run.candidates.len());
-                    let columns = compiled.columns().iter().map(|column| column.name());
+                    let columns = compiled.columns().iter().map(Column::name);
                     run.entries
                         .insert(run.candidates.len(), SpecEntries::new(text.text, &step, columns));
                     run.candidates.push(Candidate {

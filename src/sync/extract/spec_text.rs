@@ -291,7 +291,7 @@ impl SpecWriter<'_> {
         }
         match self.entries.root.get("columns") {
             Some(YamlValue::Map(pairs, _)) if pairs.len() == removed.len() && changed.is_empty() => {
-                self.remove(columns)
+                self.remove(columns);
             }
             Some(YamlValue::Map(..)) => {
                 removed.into_iter().for_each(|at| self.remove(at));
