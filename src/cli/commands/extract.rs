@@ -217,7 +217,10 @@ impl ShownExtraction<'_> {
         let changed = self.found.specs.iter().filter(|spec| spec.changes_properties);
         let changed: Vec<String> = changed.map(|spec| self.spec_path(spec.spec)).collect();
         if !changed.is_empty() {
-            lines.push(format!("descriptions come from the set in {}", changed.join(", ")));
+            lines.push(format!(
+                "descriptions or tests come from the set in {}",
+                changed.join(", ")
+            ));
         }
         for left in &self.found.left_out {
             lines.push(format!("{} is left out: {}", self.spec_path(left.spec), left.reason));

@@ -63,7 +63,7 @@ pub struct RewrittenSpec {
     pub text: String,
     /// Name of the set that the spec reads.
     pub set: String,
-    /// Whether the properties file of the model changes, because descriptions come from the set.
+    /// Whether the model's properties or test files change, because descriptions and tests come from the set.
     pub changes_properties: bool,
 }
 

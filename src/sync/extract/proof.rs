@@ -223,7 +223,15 @@ impl<'r> ExtractionRun<'r> {
             }
         }
         let is_same = failures.is_empty();
-        let files = |spec: &CompiledSpec| (spec.model_yml().map(str::to_owned), spec.model_md().map(str::to_owned));
+        let files = |spec: &CompiledSpec| {
+            let tests = spec.model_tests().iter();
+            let tests: Vec<String> = tests.map(|test| format!("{}\n{}", test.name(), test.sql())).collect();
+            (
+                spec.model_yml().map(str::to_owned),
+                spec.model_md().map(str::to_owned),
+                tests,
+            )
+        };
         let all = self.before.iter().zip(after).enumerate();
         let changed = all.filter(|(_, (before, after))| files(before) != files(after));
         self.changed_properties = changed.map(|(spec, _)| spec).collect();
