@@ -317,6 +317,7 @@ fn semantic_project(name: &str) -> Place {
         {"name": "typical", "agg": "median", "expr": "amount"},
         {"name": "p90", "agg": "percentile", "expr": "amount", "agg_params": {"percentile": 0.9}},
         {"name": "net", "agg": "sum", "expr": "amount - tax"},
+        {"name": "tax", "agg": "sum", "expr": "taxes"},
         {"name": "stock", "agg": "sum", "expr": "pieces", "non_additive_dimension": {"name": "ordered"}},
         {"name": "shipped", "agg": "sum", "expr": "pieces", "agg_time_dimension": "shipped"}"#;
     let model = |name: &str, path: &str, measures: &str| {
@@ -342,10 +343,18 @@ fn semantic_project(name: &str) -> Place {
         ),
         model("empty", "dbt_models/orders.yml", ""),
     ];
+    let columns =
+        ["amount", "customer_id", "ordered_on", "pieces"].map(|name| format!(r#""{name}": {{"name": "{name}"}}"#));
+    let orders = format!(
+        r#""model.shop.orders": {{"name": "orders", "resource_type": "model", "package_name": "shop", "unique_id": "model.shop.orders",
+        "path": "orders.sql", "original_file_path": "dbt_models/orders.sql", "fqn": ["shop", "orders"], "schema": "main",
+        "relation_name": "orders", "columns": {{{}}}, "config": {{"contract": {{"enforced": true}}}}, "contract": {{"enforced": true}}}}"#,
+        columns.join(", ")
+    );
     let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.10.0",
         "project_name": "shop", "adapter_type": "duckdb"}"#;
     let manifest = format!(
-        r#"{{"metadata": {metadata}, "nodes": {{}}, "sources": {{}}, "semantic_models": {{{}}}}}"#,
+        r#"{{"metadata": {metadata}, "nodes": {{{orders}}}, "sources": {{}}, "semantic_models": {{{}}}}}"#,
         models.join(", ")
     );
     place.write("shop/target/manifest.json", manifest);

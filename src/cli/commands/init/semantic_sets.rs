@@ -1,5 +1,7 @@
 //! Proposes metric sets for dbt's semantic models.
 
+use std::collections::BTreeMap;
+
 use formulac::artifacts::{DbtSemanticModel, ManifestNode, Measure, NodeDetail, ResourceType};
 use formulac::dbt::RelationReference;
 use formulac::yaml_edit::YamlValue;
@@ -8,6 +10,9 @@ use formulac::{Compiler, Dialect};
 use super::first_spec;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
+
+/// Number of times that a set is compiled without the measures that have errors.
+const ROUNDS: usize = 4;
 
 /// Metric set for a semantic model.
 #[derive(Debug)]
@@ -39,20 +44,44 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
         if is_foreign || path.starts_with(generated) || model.measures.is_empty() {
             continue;
         }
-        let mut set = build_set(node, model);
-        let compiled = compiler.compile_spec(&set.text);
-        let fault = compiled.diagnostics().iter().find(|fault| fault.is_error());
-        set.fault = match fault {
-            _ if set.text.ends_with("definitions: |\n") => Some("no measure has a formula".to_owned()),
-            fault => fault.map(|fault| fault.message().to_owned()),
-        };
+        let mut refused = BTreeMap::new();
+        let mut set = build_set(node, model, &refused);
+        // Measures with errors are left out. A measure that reads them may then have an error, too.
+        for _ in 0..ROUNDS {
+            let compiled = compiler.compile_spec(&set.text);
+            let mut faults = compiled
+                .diagnostics()
+                .iter()
+                .filter(|fault| fault.is_error())
+                .peekable();
+            set.fault = faults.peek().map(|fault| fault.message().to_owned());
+            let known = refused.len();
+            for fault in faults {
+                let line = set
+                    .text
+                    .get(..fault.span().start as usize)
+                    .map(|before| before.matches('\n').count());
+                let line = line.and_then(|line| set.text.lines().nth(line));
+                let name = line
+                    .and_then(|line| line.trim().split_once(" = "))
+                    .map(|(name, _)| name.to_owned());
+                refused.extend(name.map(|name| (name, fault.message().to_owned())));
+            }
+            if refused.len() == known {
+                break;
+            }
+            set = build_set(node, model, &refused);
+        }
+        if set.text.ends_with("definitions: |\n") {
+            set.fault = Some("no measure has a formula".to_owned());
+        }
         found.push(set);
     }
     Ok(found)
 }
 
-/// Builds the set of a semantic model.
-fn build_set(node: &ManifestNode, model: &DbtSemanticModel) -> SemanticSet {
+/// Builds the set of a semantic model. `refused` are the measures with errors.
+fn build_set(node: &ManifestNode, model: &DbtSemanticModel, refused: &BTreeMap<String, String>) -> SemanticSet {
     let mut left_out = Vec::new();
     let mut text = format!(
         "# The measures of dbt's semantic model {}.\nmetric_set: {}\n",
@@ -84,7 +113,11 @@ fn build_set(node: &ManifestNode, model: &DbtSemanticModel) -> SemanticSet {
     text.push_str("definitions: |\n");
     let mut labels = String::new();
     for measure in &model.measures {
-        match formula(measure, model, time) {
+        let formula = match refused.get(&*measure.name) {
+            Some(fault) => Err(fault.clone()),
+            None => formula(measure, model, time),
+        };
+        match formula {
             Err(reason) => left_out.push(format!(
                 "the measure {}.{} is left out: {reason}",
                 node.name, measure.name
