@@ -435,6 +435,23 @@ impl CommandKnowledge {
         Ok(compiler.with_models(&self.compile_models(compiler)?))
     }
 
+    /// Returns a compiler that also knows the metric sets among the given specs and the project's other specs.
+    pub fn with_metric_sets(
+        &self,
+        compiler: &Compiler,
+        sources: &[(SourceText, Option<String>)],
+    ) -> Result<Compiler, Failure> {
+        let others = self.other_specs(sources)?;
+        let texts = sources.iter().chain(&others).map(|(source, _)| source.text.as_str());
+        let sets: Vec<SpecText<'_>> = texts
+            .filter(|text| text.contains("metric_set:"))
+            .map(|text| SpecText { text, path: None })
+            .collect();
+        let mut compiled = compiler.compile_specs(&sets);
+        compiled.retain(|spec| spec.metric_set().is_some());
+        Ok(compiler.with_models(&compiled))
+    }
+
     /// Compiles the project's specs.
     fn compile_models(&self, compiler: &Compiler) -> Result<Vec<CompiledSpec>, Failure> {
         let sources = self.other_specs(&[])?;

@@ -106,6 +106,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Verify(args) => commands::verify::run(session, args),
         Command::Prove(args) => commands::prove::run(session, args),
         Command::Check(args) => commands::check::run(session, args),
+        Command::Extract(args) => commands::extract::run(session, args),
         Command::Explain(args) => commands::explain::run(session, args),
         Command::Functions(args) => commands::functions::run(session, args),
         Command::Impact(args) => commands::impact::run(session, args),

@@ -53,6 +53,7 @@ fn required_right(command: &Command) -> RequiredRight {
         Command::Generate(args) => unless(args.check, Right::Develop),
         Command::Pull(args) => unless(args.check || args.dry_run, Right::Develop),
         Command::Promote(args) => unless(args.dry_run, Right::Develop),
+        Command::Extract(args) => unless(args.dry_run, Right::Develop),
         Command::Check(args) => unless(!args.fix, Right::Develop),
         Command::Resolve(_) | Command::Adopt(_) => RequiredRight::One(Right::Develop),
         Command::Push(_) | Command::Rollback(_) => RequiredRight::OfEnvironment,

@@ -148,6 +148,12 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     if compiled.has_errors() {
         return Err("the spec has errors".to_owned());
     }
+    // The interpreter reads a model over a metric set with the definitions of the set written out.
+    let expanded = compiled.expanded().map(str::to_owned);
+    let (source, compiled) = match &expanded {
+        Some(expanded) => (expanded.as_str(), compiler.compile_spec(expanded)),
+        None => (source, compiled),
+    };
     let day = current_date(source);
     // If examples can't set the current day, the results must be the same on every day.
     let (today, others): (i64, &[i64]) = match day {

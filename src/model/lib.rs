@@ -76,6 +76,7 @@ mod relation_ref;
 mod role;
 mod selector_facts;
 mod semantic;
+pub mod shared_definitions;
 mod sources;
 mod tabs;
 mod team;

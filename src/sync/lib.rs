@@ -5,6 +5,7 @@
 //! | [`reconcile`], [`Plan`] | compares the spec, the generated files and the files in the project |
 //! | [`prepare`], [`Journal`] | transactions: all files of a push are written, or none |
 //! | [`Log`], [`Evidence`] | history of pushes, and results of comparisons |
+//! | [`extract`] | metric sets from definitions that several specs contain |
 //! | [`known`] | `known.yml`: the facts about the data on which the SQL depends |
 //! | [`team`] | roles, approvals, and whether the author of a commit had the permission |
 //! | [`secrets`] | masks values that look like secrets |
@@ -28,6 +29,7 @@ mod baseless;
 mod descriptions;
 mod disk;
 mod evidence;
+pub mod extract;
 mod hand_edits;
 pub mod known;
 mod lines;
@@ -64,7 +66,7 @@ pub use transaction::{
     prepare,
 };
 
-use formulac_catalog::dialect;
+use formulac_catalog::{Level, dialect};
 use formulac_core::schema;
 use formulac_dbt::{self as dbt, artifacts};
 use formulac_decompile as decompile;

@@ -306,3 +306,100 @@ fn the_package_has_what_the_example_is_made_of() {
     }
     assert!(count > 30, "{count}");
 }
+
+/// Writes a dbt project with a manifest that contains a semantic model.
+fn semantic_project(name: &str) -> Place {
+    let place = place(name);
+    let measures = r#"
+        {"name": "amount", "agg": "sum", "description": "Money of all orders.\nIn euros."},
+        {"name": "order_count", "agg": "count", "expr": "1", "label": "Orders: all"},
+        {"name": "customers", "agg": "count_distinct", "expr": "customer_id"},
+        {"name": "typical", "agg": "median", "expr": "amount"},
+        {"name": "p90", "agg": "percentile", "expr": "amount", "agg_params": {"percentile": 0.9}},
+        {"name": "net", "agg": "sum", "expr": "amount - tax"},
+        {"name": "tax", "agg": "sum", "expr": "taxes"},
+        {"name": "stock", "agg": "sum", "expr": "pieces", "non_additive_dimension": {"name": "ordered"}},
+        {"name": "shipped", "agg": "sum", "expr": "pieces", "agg_time_dimension": "shipped"}"#;
+    let model = |name: &str, path: &str, measures: &str| {
+        format!(
+            r#""semantic_model.shop.{name}": {{"name": "{name}", "resource_type": "semantic_model", "package_name": "shop",
+            "unique_id": "semantic_model.shop.{name}", "path": "{path}", "original_file_path": "{path}", "fqn": ["shop"],
+            "description": "All orders.", "model": "ref('orders')", "defaults": {{"agg_time_dimension": "ordered"}},
+            "dimensions": [{{"name": "ordered", "type": "time", "expr": "ordered_on", "type_params": {{"time_granularity": "month"}}}}],
+            "measures": [{measures}]}}"#
+        )
+    };
+    let models = [
+        model("sales", "dbt_models/orders.yml", measures),
+        model(
+            "rates",
+            "dbt_models/orders.yml",
+            r#"{"name": "p10", "agg": "percentile", "expr": "amount"}"#,
+        ),
+        model(
+            "generated",
+            "dbt_models/formulac/by_month.yml",
+            r#"{"name": "n", "agg": "sum"}"#,
+        ),
+        model("empty", "dbt_models/orders.yml", ""),
+    ];
+    let columns =
+        ["amount", "customer_id", "ordered_on", "pieces"].map(|name| format!(r#""{name}": {{"name": "{name}"}}"#));
+    let orders = format!(
+        r#""model.shop.orders": {{"name": "orders", "resource_type": "model", "package_name": "shop", "unique_id": "model.shop.orders",
+        "path": "orders.sql", "original_file_path": "dbt_models/orders.sql", "fqn": ["shop", "orders"], "schema": "main",
+        "relation_name": "orders", "columns": {{{}}}, "config": {{"contract": {{"enforced": true}}}}, "contract": {{"enforced": true}}}}"#,
+        columns.join(", ")
+    );
+    let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.10.0",
+        "project_name": "shop", "adapter_type": "duckdb"}"#;
+    let manifest = format!(
+        r#"{{"metadata": {metadata}, "nodes": {{{orders}}}, "sources": {{}}, "semantic_models": {{{}}}}}"#,
+        models.join(", ")
+    );
+    place.write("shop/target/manifest.json", manifest);
+    place.write(
+        "shop/formulac.yml",
+        "dialect: duckdb\nspecs: metrics/\nmodels: dbt_models/formulac/\n",
+    );
+    place
+}
+
+#[test]
+fn measures_of_semantic_models_become_metric_sets() {
+    let place = semantic_project("init_semantic_models");
+    let run = run(&place, "shop", &["init"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert_snapshot!(format!("{}\n{}", run.err, place.read("shop/metrics/sales.yml")));
+    assert!(!place.path("shop/metrics/generated.yml").exists() && !place.path("shop/metrics/rates.yml").exists());
+    let checked = self::run(
+        &place,
+        "shop",
+        &["query", "--metrics", "sales.*", "--by", "month", "--quiet"],
+    );
+    assert_eq!(checked.exit, 0, "{}", checked.err);
+    // The set is written once.
+    place.write(
+        "shop/metrics/sales.yml",
+        place.read("shop/metrics/sales.yml") + "# mine\n",
+    );
+    let again = self::run(&place, "shop", &["init"]);
+    assert!(
+        place.read("shop/metrics/sales.yml").ends_with("# mine\n") && !again.err.contains("sales"),
+        "{}",
+        again.err
+    );
+}
+
+#[test]
+fn definitions_of_several_specs_are_told() {
+    let place = place("init_repeated");
+    for (name, keys) in [("a", "group_by: ordered_on[month]\n"), ("b", "")] {
+        let spec = format!("model: {name}\nfrom: orders\n{keys}definitions: |\n  revenue = SUM(amount)\n");
+        place.write(&format!("shop/metrics/{name}.yml"), spec);
+    }
+    let said = run(&place, "shop", &["init", "--dry-run"]).err;
+    let note = "2 specs repeat 1 definition over orders; `formulac extract` moves such definitions to a metric set\n";
+    assert!(said.contains(note), "{said}");
+    assert!(!place.path("shop/metrics/orders.yml").exists());
+}

@@ -11,6 +11,7 @@ mod dbt_options;
 mod doctor;
 mod env;
 mod explain;
+mod extract;
 mod formats;
 mod functions;
 mod generate;

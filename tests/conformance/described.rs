@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use formulac::diag::{Code, Example};
-use formulac::{Compiler, Dialect, Schema};
+use formulac::{Compiler, Dialect, Schema, SpecText};
 
 use crate::model_cases::ModelCase;
 use crate::{files, sheet_case, spec_case};
@@ -34,21 +34,20 @@ fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
 fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schema = schema.map(|path| Schema::from_text(&files::read(&root.join(path)), Dialect::default()).0);
-    let mut found = Vec::new();
-    for entry in root
-        .join(folder)
-        .read_dir()
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").path())
-    {
-        if entry.extension().is_some_and(|end| end == "yml") {
-            found.push((
-                files::short_name(&entry),
-                files::read(&entry),
-                schema.clone().unwrap_or_default(),
-            ));
-        }
-    }
+    let entries = root.join(folder).read_dir().expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|end| end == "yml"));
+    let texts: Vec<(String, String)> = paths
+        .map(|path| (files::short_name(&path), files::read(&path)))
+        .collect();
+    let specs: Vec<SpecText<'_>> = texts.iter().map(|(_, text)| SpecText { text, path: None }).collect();
+    let compiled = Compiler::default().compile_specs(&specs);
+    // The definitions of metric sets are written out.
+    let expanded = texts.iter().zip(&compiled).map(|((name, text), compiled)| {
+        let text = compiled.expanded().unwrap_or(text);
+        (name.clone(), text.to_owned(), schema.clone().unwrap_or_default())
+    });
+    let found: Vec<(String, String, Schema)> = expanded.collect();
     assert!(!found.is_empty(), "{folder} has specs");
     found
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Column, Dialect, Relation, Schema, Type};
+use formulac::{Column, Dialect, Relation, Schema, SpecText, Type};
 
 use crate::yaml::{self, Node};
 
@@ -119,14 +119,17 @@ pub fn specs() -> Vec<Cell> {
         &std::fs::read_to_string(root().join("examples/subscription_business/schema.yml")).unwrap(),
         Dialect::default(),
     );
-    for path in files("examples/subscription_business/metrics") {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        definitions(
-            &format!("example {name}"),
-            std::fs::read_to_string(&path).unwrap(),
-            &shop,
-            &mut cells,
-        );
+    let example: Vec<(PathBuf, String)> = files("examples/subscription_business/metrics")
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
+        .collect();
+    let texts: Vec<SpecText<'_>> = example.iter().map(|(_, text)| SpecText { text, path: None }).collect();
+    let compiled = compiler(&shop).compile_specs(&texts);
+    for ((path, text), compiled) in example.iter().zip(compiled) {
+        let name = path.file_stem().unwrap().to_string_lossy();
+        // The definitions of a metric set are written out.
+        let spec = compiled.expanded().map_or_else(|| text.clone(), str::to_owned);
+        definitions(&format!("example {name}"), spec, &shop, &mut cells);
     }
     for path in files("tests/rubric/specs") {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -138,6 +141,13 @@ pub fn specs() -> Vec<Cell> {
         );
     }
     cells
+}
+
+fn compiler(schema: &Schema) -> formulac::Compiler {
+    formulac::Compiler::builder()
+        .dialect("duckdb".parse().unwrap())
+        .schema(schema.clone())
+        .build()
 }
 
 fn definitions(group: &str, spec: String, schema: &Schema, cells: &mut Vec<Cell>) {

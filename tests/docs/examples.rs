@@ -10,11 +10,12 @@ use crate::shell::Shell;
 use crate::tools::{copy, scratch, tool, write};
 
 /// Pages that do not need dbt, other than the recipes.
-const PLAIN: [&str; 4] = [
+const PLAIN: [&str; 5] = [
     "docs/language.md",
     "docs/joins.md",
     "docs/worksheets.md",
     "docs/guides/metric_sets.md",
+    "docs/guides/from_six_specs_to_one_set.md",
 ];
 
 #[test]

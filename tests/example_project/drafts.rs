@@ -60,7 +60,7 @@ fn drafted_unit_tests_pass_on_postgres() {
 }
 
 fn drafted_models() -> Vec<String> {
-    project::stems("metrics", "yml")
+    project::models()
         .into_iter()
         .filter(|model| !NOT_DRAFTED.contains(&model.as_str()))
         .collect()

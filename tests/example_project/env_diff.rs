@@ -106,12 +106,12 @@ fn what_two_environments_built_is_compared() {
         );
     }
 
-    let spec = project.join("metrics/customer_ltv_by_segment.yml");
+    let spec = project.join("metrics/invoices.yml");
     write(
         &spec,
         &read(&spec).replace(
             "total_revenue = SUM(revenue)",
-            "total_revenue = SUM(revenue) + LEN(segment)",
+            "total_revenue = SUM(revenue) + MAX(LEN(segment))",
         ),
     );
     generate(&project, "postgres");

@@ -41,7 +41,7 @@ use tools::{
 
 #[test]
 fn every_metric_has_expected_rows() {
-    assert_eq!(project::stems("metrics", "yml"), project::stems("expected", "yml"));
+    assert_eq!(project::models(), project::stems("expected", "yml"));
     for expected in Expected::all() {
         let spec = project::yaml(&project::folder().join(spec_path(&expected.model)));
         assert_eq!(spec["model"], json!(expected.model), "the file has the model's name");
@@ -439,7 +439,7 @@ fn build(dbt: &Path, project: &Path, environment: &[(&str, &str)]) -> Value {
         tested.extend(id.strip_prefix("test.subscription_business.").map(str::to_owned));
     }
     built.sort();
-    let mut models = [project::stems("metrics", "yml"), project::stems("models", "sql")].concat();
+    let mut models = [project::models(), project::stems("models", "sql")].concat();
     models.sort();
     assert_eq!(built, models, "one model a spec, and those of the project\n{log}");
     assert!(

@@ -72,6 +72,17 @@ pub fn stems(folder: &str, extension: &str) -> Vec<String> {
     names
 }
 
+/// Returns the sorted names of the models that have a spec. The other files in `metrics/` are metric sets.
+pub fn models() -> Vec<String> {
+    let mut names = stems("metrics", "yml");
+    names.retain(|name| {
+        yaml(&folder().join(format!("metrics/{name}.yml")))
+            .get("metric_set")
+            .is_none()
+    });
+    names
+}
+
 /// Contents of `expected/<model>.yml`.
 pub struct Expected {
     pub model: String,

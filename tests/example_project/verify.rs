@@ -12,6 +12,8 @@ use crate::{artifact, begun, dbt_command, dbt_settings, generate};
 
 const GROWTH: &str = "metrics/quarterly_growth_rate_by_market.yml";
 const LTV: &str = "metrics/customer_ltv_by_segment.yml";
+/// Metric set that the spec reads.
+const INVOICES: &str = "metrics/invoices.yml";
 const BUILT_LTV: &str = "models/formulac/customer_ltv_by_segment.sql";
 
 #[test]
@@ -171,14 +173,16 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
     );
 
     // Edit a spec after the build.
-    let spec = read(&project.join(LTV));
-    let edited = spec
+    let [set, spec] = [INVOICES, LTV].map(|file| read(&project.join(file)));
+    let edited_set = set
         .replace("total_revenue = SUM(revenue)", "total_revenue = SUM(revenue) + 1")
         .replace(
             "  customer_ltv = total_revenue / paying_customers",
             "  customer_ltv = total_revenue / paying_customers\n  invoices = COUNT()",
         );
-    assert_ne!(spec, edited);
+    let edited = spec.replace("invoices.customer_ltv]", "invoices.customer_ltv, invoices.invoices]");
+    assert!(set != edited_set && spec != edited);
+    write(&project.join(INVOICES), &edited_set);
     write(&project.join(LTV), &edited);
     let (exit, found) = story.verify(&[LTV]);
     assert_eq!(
@@ -188,6 +192,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
             vec!["null differs: 0 of 6 rows; 6 differ; `invoices` is not built".to_owned()]
         )
     );
+    write(&project.join(INVOICES), &set);
     write(&project.join(LTV), &spec);
 
     // Change or remove the relation for comparison, and add a model that was not built.

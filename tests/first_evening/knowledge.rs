@@ -73,12 +73,16 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
     knowledge.problems
 }
 
-/// Returns the paths of the specs, relative to the project.
+/// Returns the paths of the specs of models, relative to the project. Metric sets have no SQL of their own.
 fn specs(project: &Path) -> Vec<String> {
+    let is_set = |name: &str| {
+        let text = fs::read_to_string(project.join("metrics").join(name)).expect("a spec");
+        text.lines().any(|line| line.starts_with("metric_set:"))
+    };
     let files = files_below(&project.join("metrics"));
     files
         .into_keys()
-        .filter(|name| name.ends_with(".yml"))
+        .filter(|name| name.ends_with(".yml") && !is_set(name))
         .map(|name| format!("metrics/{name}"))
         .collect()
 }

@@ -107,6 +107,7 @@ fn specs(dialect: Dialect) -> Vec<(String, CompiledSpec)> {
     let compiled = compiler.compile_specs(&texts);
     compiled
         .into_iter()
+        .filter(|spec| spec.metric_set().is_none())
         .map(|spec| (spec.name().unwrap().to_owned(), spec))
         .collect()
 }

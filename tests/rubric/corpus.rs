@@ -68,7 +68,10 @@ pub fn specs() -> Vec<(String, String, Schema)> {
     assert!(faults.is_empty(), "{faults:?}");
     let own = Schema::new().with(orders()).with(rates()).with(orders_calculated());
     let mut all = Vec::new();
-    for (name, text) in specs_in("examples/subscription_business/metrics") {
+    for (name, text) in specs_in(EXAMPLE) {
+        if is_set(&text) {
+            continue;
+        }
         all.push((format!("founding_{name}"), text, founding.clone()));
     }
     for (name, text) in specs_in("tests/rubric/specs") {
@@ -78,10 +81,18 @@ pub fn specs() -> Vec<(String, String, Schema)> {
     all
 }
 
-/// Returns a compiler that knows the metric sets in `sets/`.
+/// Folder of the example's specs, two of which are metric sets.
+const EXAMPLE: &str = "examples/subscription_business/metrics";
+
+fn is_set(text: &str) -> bool {
+    text.starts_with("metric_set:")
+}
+
+/// Returns a compiler that knows the metric sets in `sets/` and in the example.
 pub fn compiler(dialect: Dialect, schema: Schema) -> Compiler {
     let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
-    let sets = specs_in("tests/rubric/sets");
+    let mut sets = specs_in("tests/rubric/sets");
+    sets.extend(specs_in(EXAMPLE).into_iter().filter(|(_, text)| is_set(text)));
     let texts: Vec<SpecText<'_>> = sets.iter().map(|(_, text)| SpecText { text, path: None }).collect();
     compiler.with_models(&compiler.compile_specs(&texts))
 }

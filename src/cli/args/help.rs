@@ -10,7 +10,10 @@ use super::Cli;
 
 /// Commands, grouped by purpose.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Write", &["init", "check", "explain", "functions", "preview"]),
+    (
+        "Write",
+        &["init", "check", "extract", "explain", "functions", "preview"],
+    ),
     ("Build", &["compile", "query", "model", "generate", "verify"]),
     (
         "Sync",

@@ -24,7 +24,8 @@ pub use help::{command, parse};
 pub use impact::{FailOn, GraphFormat, ImpactArgs, LineageArgs};
 pub use settings::{ContextName, Settings, TargetOptions};
 pub use sync::{
-    AdoptArgs, ConflictSide, LogArgs, PlanArgs, PromoteArgs, PullArgs, PushArgs, ResolveArgs, RollbackArgs, StatusArgs,
+    AdoptArgs, ConflictSide, ExtractArgs, LogArgs, PlanArgs, PromoteArgs, PullArgs, PushArgs, ResolveArgs,
+    RollbackArgs, StatusArgs,
 };
 pub use team::{
     AuthorizeArgs, ChangeArgs, ChangeCommand, EnvArgs, EnvCommand, EnvDiffArgs, EnvNameArgs, EnvUseArgs, ProposeArgs,
@@ -132,6 +133,8 @@ pub enum Command {
     Init(InitArgs),
     /// Find errors in formulas and specs, and apply safe fixes
     Check(CheckArgs),
+    /// Move definitions that several specs contain to metric sets
+    Extract(ExtractArgs),
     /// Explain a formula or a diagnostic
     Explain(ExplainArgs),
     /// List the functions, or show one
@@ -219,6 +222,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Prove(_) => "prove",
             Self::Check(_) => "check",
+            Self::Extract(_) => "extract",
             Self::Explain(_) => "explain",
             Self::Functions(_) => "functions",
             Self::Impact(_) => "impact",

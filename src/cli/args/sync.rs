@@ -275,3 +275,34 @@ pub struct PromoteArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = "Specs over the same relation with the same filter can share a set. A spec is only changed if its SQL stays the same. All files are written, or none.
+
+Examples:
+  # Show what would change
+  formulac extract --dry-run
+
+  # Two specs, and the name of their set
+  formulac extract metrics/revenue_by_month.yml metrics/revenue_by_region.yml --name orders"
+)]
+pub struct ExtractArgs {
+    /// Specs to search for the same definitions [default: all of the project]
+    #[arg(value_name = "SPEC", value_hint = ValueHint::FilePath)]
+    pub specs: Vec<PathBuf>,
+    /// Name of the set [default: that of the relation]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show the changes without writing them
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub target: TargetOptions,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}

@@ -8,6 +8,7 @@ pub(super) mod compile;
 pub(super) mod doctor;
 pub(super) mod env;
 pub(super) mod explain;
+pub(super) mod extract;
 pub(super) mod functions;
 pub(super) mod generate;
 pub(super) mod impact;

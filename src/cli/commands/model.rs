@@ -46,6 +46,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         Ok((knowledge, compiler, lacks_spine)) => {
             let mut sources = knowledge.read_sources(&specs);
             if args.unit_tests {
+                let compiler = knowledge.with_metric_sets(&compiler, &sources)?;
                 drafts = draft_unit_tests(&compiler, &specs, &mut sources, args.out.is_some());
             }
             let specs = knowledge.compile_specs(&compiler, sources.clone())?;

@@ -78,7 +78,7 @@ pub struct MetricFormula {
 
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
 /// the diagnostics of the parser and of the checker, with spans in the file.
-pub(super) fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
+pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
     // Ranges by the calendar need a date to order by, which only the keys of a model decide.
     let date = Node {
         kind: NodeKind::Scalar {

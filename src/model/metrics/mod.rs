@@ -36,6 +36,9 @@ mod window_checks;
 mod write_spec;
 
 pub use expand::expand;
+pub use formulas::{MetricFormula, analyze};
+pub use keys::{period_rank, split_timeframe};
 pub use period_steps::period_steps;
 pub use request::step_over_sets;
-pub use set::{MetricSet, MetricSets, is_metric_set, read_set};
+pub use set::{MetricSet, MetricSets, SETTINGS, is_metric_set, read_set};
+pub use step_text::node_text;

@@ -56,7 +56,10 @@ impl ModelOverSets<'_> {
         let from = from.and_then(|node| Some((node, node.text()?)));
         let dimensions = used.dimensions.iter().map(|place| {
             let formula = &of.definitions[*place];
-            DefinitionText::new(&formula.name, formula.spell(file, &[]), file, formula.span)
+            DefinitionText {
+                description: formula.description.clone(),
+                ..DefinitionText::new(&formula.name, formula.spell(file, &[]), file, formula.span)
+            }
         });
         let definitions = keys
             .iter()

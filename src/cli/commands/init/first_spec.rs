@@ -66,7 +66,7 @@ fn model_names(dbt: &DbtProject) -> Vec<String> {
 }
 
 /// Returns the schema from the last manifest or, without a manifest, from the properties files.
-fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
+pub fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     if let Some(artifacts) = dbt.artifacts()? {
         return Ok(artifacts.known_relations(dialect, None)?.schema);
     }
@@ -142,7 +142,7 @@ fn date_column(relation: &Relation) -> Option<&str> {
         relation
             .columns()
             .iter()
-            .find(|column| column.ty() == ty && is_plain(column))
+            .find(|column| column.ty() == ty && is_plain(column.name()))
     };
     of(Type::Date).or_else(|| of(Type::Timestamp)).map(Column::name)
 }
@@ -160,7 +160,7 @@ fn amount_column(relation: &Relation) -> Option<&str> {
         let mut columns = relation
             .columns()
             .iter()
-            .filter(|column| column.ty() == ty && is_plain(column));
+            .filter(|column| column.ty() == ty && is_plain(column.name()));
         columns.find(|column| !is_key(column))
     };
     of(Type::Decimal)
@@ -169,8 +169,7 @@ fn amount_column(relation: &Relation) -> Option<&str> {
         .map(Column::name)
 }
 
-/// Returns whether formulas and YAML accept the column's name unquoted.
-fn is_plain(column: &Column) -> bool {
-    let name = column.name();
+/// Returns whether formulas and YAML accept a name unquoted.
+pub fn is_plain(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

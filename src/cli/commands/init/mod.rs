@@ -3,6 +3,8 @@
 mod example;
 mod first_spec;
 mod project_file;
+mod repeated;
+mod semantic_sets;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,8 @@ struct InitPlan {
     /// Number of lines added to the existing `.gitignore`.
     added: Option<usize>,
     kept: Vec<String>,
+    /// Messages about metric sets that could be written, and about measures that no set has.
+    notes: Vec<String>,
     /// Next steps. Set only if the project is new to formulac.
     next: Option<String>,
 }
@@ -44,6 +48,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     for kept in &plan.kept {
         session.report_action(&format!("kept {kept}"));
     }
+    plan.notes.iter().for_each(|note| session.report_action(note));
     if args.dry_run && !args.json {
         let texts: Vec<String> = plan
             .files
@@ -61,7 +66,8 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     if args.json {
         let file = |file: &PlannedFile| json!({"path": display_path(&file.path), "text": file.text});
         let files: Vec<Value> = plan.files.iter().map(file).collect();
-        session.print_json(&json!({"files": files, "kept": plan.kept, "written": !args.dry_run}))?;
+        session
+            .print_json(&json!({"files": files, "kept": plan.kept, "notes": plan.notes, "written": !args.dry_run}))?;
     }
     if args.dry_run {
         return Ok(Exit::Done);
@@ -129,6 +135,7 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
         plan.files.push(PlannedFile { path: place, text });
         (SPECS.to_owned(), dialect)
     };
+    plan_semantic_sets(dbt, dialect, &specs, &mut plan)?;
     let first = plan_first_spec(dbt, dialect, &specs, &mut plan)?;
     plan.next = is_new.then(|| next(dbt, &specs, first.as_deref()));
     plan_gitignore(&dbt.folder.join(GITIGNORE), &mut plan)?;
@@ -140,6 +147,47 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
         let failure = Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"));
         failure.with_help("name it, for example `--dialect postgres`")
     })
+}
+
+/// Plans a metric set for each semantic model that has none yet.
+fn plan_semantic_sets(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<(), Failure> {
+    let project = project::read(Some(&dbt.folder))?;
+    let generated = project
+        .models()
+        .unwrap_or(project::MODELS)
+        .trim_start_matches("./")
+        .to_owned();
+    let found = semantic_sets::find(dbt, dialect, &generated)?;
+    let folder = dbt.folder.join(specs);
+    let present = if folder.is_dir() {
+        project::find_specs(&folder)?
+    } else {
+        Vec::new()
+    };
+    let sources: Vec<SourceText> = present.iter().map(|path| SourceText::from_file(path)).collect();
+    for set in found {
+        let first = format!("metric_set: {}", set.name);
+        let is_this = |source: &SourceText| source.text.lines().any(|line| line.trim_end() == first);
+        if sources.iter().any(is_this) {
+            continue;
+        }
+        plan.notes.extend(set.left_out);
+        if let Some(fault) = set.fault {
+            plan.notes.push(format!(
+                "the semantic model {} does not become a metric set: {fault}",
+                set.name
+            ));
+            continue;
+        }
+        let names = [set.name.clone(), format!("{}_metrics", set.name)];
+        let mut paths = names.into_iter().map(|name| folder.join(format!("{name}.yml")));
+        match paths.find(|path| !path.exists()) {
+            Some(path) => plan.files.push(PlannedFile { path, text: set.text }),
+            None => plan.kept.push(display_path(&folder.join(format!("{}.yml", set.name)))),
+        }
+    }
+    plan.notes.extend(repeated::find(dbt, dialect, &sources)?);
+    Ok(())
 }
 
 /// Plans a first spec, if there is no spec yet.

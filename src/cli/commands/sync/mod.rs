@@ -34,7 +34,7 @@ use crate::cli::source::read_bytes;
 use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 
-pub use apply::{PushCommit, TRAILER, apply_and_commit, resolve_paths};
+pub use apply::{PushCommit, TRAILER, apply_and_commit, apply_without_commit, resolve_paths};
 pub use conflict::resolve_command;
 pub use history::{REFUSALS, run as log};
 pub use lock::{ProjectLock, create_local_folder};

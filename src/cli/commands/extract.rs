@@ -1,0 +1,271 @@
+//! `formulac extract`: moves definitions that several specs contain to metric sets.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use formulac::SpecText;
+use formulac::sync::extract::{ExtractRequest, Extraction, extract};
+use formulac::sync::{TextChange, diff_lines};
+use serde_json::{Value, json};
+
+use super::sync::{ProjectLock, apply_without_commit, confirm};
+use crate::cli::args::ExtractArgs;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::plurals::format_count;
+use crate::cli::session::Session;
+use crate::cli::source::SourceText;
+use crate::cli::workspace::Workspace;
+
+pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
+    let place = Workspace::find(session)?;
+    let _lock = (!args.dry_run)
+        .then(|| ProjectLock::acquire(session, &place))
+        .transpose()?;
+    let sources = place.sources()?;
+    if let Some((broken, _)) = sources.iter().find(|(source, _)| source.fault.is_some()) {
+        return Err(Failure::from_source(broken.clone()));
+    }
+    let chosen = chosen_specs(&place, &sources, &args.specs)?;
+    if let Some(name) = &args.name
+        && !name.chars().all(|c| c.is_alphanumeric() || c == '_')
+    {
+        return Err(
+            Failure::new(Exit::Usage, format!("`{name}` is not a valid name for a metric set"))
+                .with_help("use letters, digits and `_`"),
+        );
+    }
+    let found = propose(session, &place, args, &sources, &chosen)?;
+    if args.name.is_some() && found.sets.len() > 1 {
+        let names: Vec<String> = found.sets.iter().map(|set| format!("`{}`", set.name)).collect();
+        let text = format!(
+            "`--name` names one set, but these specs give {}: {}",
+            names.len(),
+            names.join(", ")
+        );
+        return Err(Failure::new(Exit::Usage, text).with_help("name the specs of one set"));
+    }
+    let shown = ShownExtraction {
+        place: &place,
+        sources: &sources,
+        found: &found,
+    };
+    if !args.json {
+        session.print_data(&shown.diffs())?;
+        shown.lines().iter().for_each(|line| session.report_action(line));
+    }
+    let question = format!(
+        "Write {}?",
+        format_count(found.sets.len() + found.specs.len(), "file", "files")
+    );
+    let is_written = !args.dry_run && !found.sets.is_empty() && confirm(args.yes, &question)?;
+    if is_written {
+        apply_without_commit(&place, shown.changes())?;
+    }
+    if args.json {
+        session.print_json(&shown.json(is_written))?;
+    } else if is_written {
+        shown
+            .changes()
+            .iter()
+            .for_each(|change| session.report_action(&format!("wrote {}", shown.path(&change.path))));
+    } else if !found.sets.is_empty() {
+        session.report_action("no file is written");
+    }
+    Ok(Exit::Done)
+}
+
+/// Proposes metric sets for specs of the project.
+fn propose(
+    session: &Session,
+    place: &Workspace,
+    args: &ExtractArgs,
+    sources: &[(SourceText, Option<String>)],
+    chosen: &[bool],
+) -> Result<Extraction, Failure> {
+    let dialect = place.dialect(&args.target)?;
+    let compiler = place.compiler(session, &args.target, dialect)?;
+    let texts: Vec<SpecText<'_>> = sources
+        .iter()
+        .map(|(source, path)| SpecText {
+            text: &source.text,
+            path: path.as_deref(),
+        })
+        .collect();
+    let folder = place.specs_folder();
+    let request = ExtractRequest {
+        specs: &texts,
+        chosen,
+        name: args.name.as_deref(),
+        folder: &folder,
+    };
+    Ok(extract(&compiler, &request))
+}
+
+/// Returns whether each spec of the project is named. Without names, all are.
+fn chosen_specs(
+    place: &Workspace,
+    sources: &[(SourceText, Option<String>)],
+    named: &[PathBuf],
+) -> Result<Vec<bool>, Failure> {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let mut wanted: BTreeSet<PathBuf> = BTreeSet::new();
+    let all: BTreeSet<PathBuf> = sources
+        .iter()
+        .filter_map(|(source, _)| real(Path::new(&source.name)))
+        .collect();
+    for path in named {
+        match real(path) {
+            None => return Err(Failure::from_source(SourceText::from_file(path))),
+            Some(real) if all.contains(&real) => drop(wanted.insert(real)),
+            Some(_) => {
+                let text = format!("`{}` is not a spec of the project", path.display());
+                let help = format!("name specs in `{}`", place.root.join(place.specs_folder()).display());
+                return Err(Failure::new(Exit::Usage, text).with_help(help));
+            }
+        }
+    }
+    let is_wanted = |source: &SourceText| real(Path::new(&source.name)).is_some_and(|path| wanted.contains(&path));
+    Ok(sources
+        .iter()
+        .map(|(source, _)| named.is_empty() || is_wanted(source))
+        .collect())
+}
+
+/// Maximum number of names with different formulas that are shown, and of formulas for each name.
+const NAMED: usize = 20;
+const FORMULAS: usize = 5;
+
+/// Returns the number of items that are not shown, in words. `None` if all are shown.
+fn more(all: usize, shown: usize) -> Option<String> {
+    (all > shown).then(|| format!("and {} more", all - shown))
+}
+
+struct ShownExtraction<'s> {
+    place: &'s Workspace,
+    sources: &'s [(SourceText, Option<String>)],
+    found: &'s Extraction,
+}
+
+impl ShownExtraction<'_> {
+    /// Returns a path of the project as a user would type it in a command.
+    fn path(&self, path: &str) -> String {
+        let path = self.place.root.join(path);
+        path.strip_prefix(".").unwrap_or(&path).display().to_string()
+    }
+
+    fn spec_path(&self, spec: usize) -> String {
+        self.sources
+            .get(spec)
+            .map_or_else(String::new, |(source, path)| match path {
+                Some(path) => self.path(path),
+                None => source.name.clone(),
+            })
+    }
+
+    /// Returns the changes to the files: first the sets, then the specs.
+    fn changes(&self) -> Vec<TextChange> {
+        let sets = self
+            .found
+            .sets
+            .iter()
+            .map(|set| TextChange::new(&set.path, None, Some(set.text.clone())));
+        let specs = self.found.specs.iter().filter_map(|spec| {
+            let (source, path) = self.sources.get(spec.spec)?;
+            Some(TextChange::new(
+                path.as_deref()?,
+                Some(source.text.clone()),
+                Some(spec.text.clone()),
+            ))
+        });
+        sets.chain(specs).collect()
+    }
+
+    fn diffs(&self) -> String {
+        let mut out = String::new();
+        for change in self.changes() {
+            let path = self.path(&change.path);
+            let before = if change.before.is_some() { &path } else { "/dev/null" };
+            let (old, new) = (change.before.unwrap_or_default(), change.after.unwrap_or_default());
+            let _ = writeln!(
+                out,
+                "--- {before}\n+++ {path}\n{}",
+                diff_lines(&old, &new).trim_end_matches('\n')
+            );
+        }
+        out
+    }
+
+    /// Returns messages about the sets, the specs that are left out, and names with different formulas.
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for set in &self.found.sets {
+            let specs = self.found.specs.iter().filter(|spec| spec.set == set.name).count();
+            let others = match set.others {
+                0 => String::new(),
+                count => format!(", and {} that the specs need", format_count(count, "other", "others")),
+            };
+            lines.push(format!(
+                "metric set {}: {} of {specs} specs{others}",
+                set.name,
+                format_count(set.shared.len(), "definition", "definitions"),
+            ));
+        }
+        if self.found.sets.is_empty() {
+            lines.push("no definition is in two specs over the same relation with the same filter".to_owned());
+        }
+        let changed = self.found.specs.iter().filter(|spec| spec.changes_properties);
+        let changed: Vec<String> = changed.map(|spec| self.spec_path(spec.spec)).collect();
+        if !changed.is_empty() {
+            lines.push(format!(
+                "descriptions or tests come from the set in {}",
+                changed.join(", ")
+            ));
+        }
+        for left in &self.found.left_out {
+            lines.push(format!("{} is left out: {}", self.spec_path(left.spec), left.reason));
+        }
+        for differing in self.found.differing.iter().take(NAMED) {
+            lines.push(format!(
+                "the same name, different formulas: `{}` of {}",
+                differing.name, differing.relation
+            ));
+            for (formula, specs) in differing.formulas.iter().take(FORMULAS) {
+                let formula: Vec<&str> = formula.split_whitespace().collect();
+                let specs: Vec<String> = specs.iter().map(|spec| self.spec_path(*spec)).collect();
+                lines.push(format!("  {}: {}", specs.join(", "), formula.join(" ")));
+            }
+            lines.extend(more(differing.formulas.len(), FORMULAS).map(|more| format!("  {more}")));
+        }
+        lines.extend(more(self.found.differing.len(), NAMED).map(|more| format!("{more}; `--json` lists all")));
+        lines
+    }
+
+    fn json(&self, is_written: bool) -> Value {
+        let sets =
+            self.found.sets.iter().map(
+                |set| json!({"name": set.name, "path": self.path(&set.path), "text": set.text, "shared": set.shared}),
+            );
+        let specs = self.found.specs.iter().map(|spec| {
+            json!({
+                "path": self.spec_path(spec.spec), "set": spec.set, "text": spec.text,
+                "changes_properties": spec.changes_properties,
+            })
+        });
+        let left_out = self.found.left_out.iter();
+        let left_out = left_out.map(|left| json!({"path": self.spec_path(left.spec), "reason": left.reason}));
+        let differing = self.found.differing.iter().map(|differing| {
+            let formulas = differing.formulas.iter().map(|(formula, specs)| {
+                let specs: Vec<String> = specs.iter().map(|spec| self.spec_path(*spec)).collect();
+                json!({"formula": formula, "specs": specs})
+            });
+            let formulas: Vec<Value> = formulas.collect();
+            json!({"name": differing.name, "relation": differing.relation, "formulas": formulas})
+        });
+        json!({
+            "sets": sets.collect::<Vec<_>>(), "specs": specs.collect::<Vec<_>>(),
+            "left_out": left_out.collect::<Vec<_>>(), "differing": differing.collect::<Vec<_>>(),
+            "written": is_written,
+        })
+    }
+}

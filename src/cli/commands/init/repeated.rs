@@ -1,0 +1,44 @@
+//! Finds definitions that several specs of the project contain.
+
+use formulac::sync::extract::{ExtractRequest, extract};
+use formulac::{Compiler, Dialect, SpecText};
+
+use super::first_spec;
+use crate::cli::dbt_project::DbtProject;
+use crate::cli::exit::Failure;
+use crate::cli::plurals::format_count;
+use crate::cli::source::SourceText;
+
+/// Returns a message for each metric set that `formulac extract` proposes.
+pub fn find(dbt: &DbtProject, dialect: Dialect, sources: &[SourceText]) -> Result<Vec<String>, Failure> {
+    let sound: Vec<&SourceText> = sources.iter().filter(|source| source.fault.is_none()).collect();
+    if sound.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let schema = first_spec::schema(dbt, dialect)?;
+    let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
+    let specs: Vec<SpecText<'_>> = sound
+        .iter()
+        .map(|source| SpecText {
+            text: &source.text,
+            path: None,
+        })
+        .collect();
+    let chosen = vec![true; specs.len()];
+    let request = ExtractRequest {
+        specs: &specs,
+        chosen: &chosen,
+        name: None,
+        folder: "",
+    };
+    let found = extract(&compiler, &request);
+    let note = |set: &formulac::sync::extract::ExtractedSet| {
+        let specs = found.specs.iter().filter(|spec| spec.set == set.name).count();
+        format!(
+            "{specs} specs repeat {} over {}; `formulac extract` moves such definitions to a metric set",
+            format_count(set.shared.len(), "definition", "definitions"),
+            set.name
+        )
+    };
+    Ok(found.sets.iter().map(note).collect())
+}

@@ -1,0 +1,382 @@
+//! Reads the first step of a spec: what it reads, its keys, and its definitions.
+
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+
+use super::FormulaTrees;
+use crate::Level;
+use crate::catalog_lookup::known_relation;
+use crate::check::DefinitionRole;
+use crate::checks::is_plain_name;
+use crate::compiler::Compiler;
+use crate::dbt::RelationReference;
+use crate::joins::{JoinCriterion, JoinedRelation};
+use crate::load::{self, SpannedText, SpecKind, Step, StepDefinitions};
+use crate::metrics::{MetricFormula, SETTINGS, analyze, node_text, period_rank, split_timeframe, step_over_sets};
+use crate::plan::key_name;
+use crate::sql::JoinKind;
+use crate::yaml::{self, Node};
+
+/// First step of a spec that reads a relation.
+#[derive(Clone, Debug)]
+pub struct FirstStep {
+    /// Name of the spec's model.
+    pub model: String,
+    /// Whether the keys of the step are keys of the spec, which has no `steps`.
+    pub is_at_top: bool,
+    /// Whether the rows of the step are the rows of the model.
+    pub is_last: bool,
+    /// Relation as the spec writes it.
+    pub from: String,
+    /// Relation as a `ref` or `source` call if it has one, which identifies the relation.
+    pub relation: String,
+    /// Last part of the relation's name.
+    pub relation_name: String,
+    /// Joins in the order of the file.
+    pub joins: Vec<FirstStepJoin>,
+    /// Filter of the rows.
+    pub filter: Option<FirstStepFilter>,
+    /// Settings of the spec that a metric set can have.
+    pub settings: Vec<(&'static str, String)>,
+    /// Entries of `group_by`.
+    pub keys: Vec<FirstStepKey>,
+    /// Entries of `order_by`, with their directions.
+    pub order_by: Option<Vec<String>>,
+    /// Entries of `partition_by`.
+    pub partition_by: Option<Vec<String>>,
+    /// Definitions in the order of the file.
+    pub definitions: Vec<FirstStepDefinition>,
+    /// Text of `definitions`, if it is a text block.
+    pub block: Option<String>,
+}
+
+/// Join of a first step.
+#[derive(Clone, Debug)]
+pub struct FirstStepJoin {
+    /// Name that qualifies the relation's columns, in lower case.
+    pub name: String,
+    /// Description of the join. Joins with the same description are the same.
+    pub identity: String,
+    /// The join as a flow mapping.
+    pub text: String,
+    /// Whether the join filters rows.
+    pub is_inner: bool,
+}
+
+/// Filter of a first step.
+#[derive(Clone, Debug)]
+pub struct FirstStepFilter {
+    /// Number of the formula's tree.
+    pub tree: u32,
+    /// Formula of the filter.
+    pub text: String,
+}
+
+/// Entry of `group_by`.
+#[derive(Clone, Debug)]
+pub struct FirstStepKey {
+    /// Text of the entry.
+    pub text: String,
+    /// Name of the key's column.
+    pub name: String,
+    /// Column and period, if the key is a period of a column.
+    pub period: Option<(String, String)>,
+    /// Definition that the key names.
+    pub definition: Option<usize>,
+}
+
+/// Definition of a first step.
+#[derive(Clone, Debug)]
+pub struct FirstStepDefinition {
+    /// Defined name.
+    pub name: String,
+    /// Number of the formula's tree.
+    pub tree: u32,
+    /// Level of the formula.
+    pub level: Level,
+    /// The formula as written.
+    pub formula: String,
+    /// Comments above the definition, one per line, without those of its description.
+    pub comments: Vec<String>,
+    /// Comment after the formula. Empty if there is none.
+    pub note: String,
+    /// Description of the definition.
+    pub description: Option<String>,
+    /// dbt keys of the definition, as YAML: `data_tests`, `meta`.
+    pub keys: Vec<(&'static str, String)>,
+    /// Names in the formula that refer to other definitions of the step: their bytes, and the index of the definition.
+    pub uses: Vec<(Range<usize>, usize)>,
+    /// Whether the formula uses the definition's own name, which means a column there.
+    pub reads_own_name: bool,
+    /// Whether the formula aggregates columns, and not only other definitions.
+    pub has_aggregates: bool,
+    /// Bytes of the text block that belong to the definition, with the comments above it.
+    pub segment: Option<Range<usize>>,
+}
+
+/// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`, and a reason if the
+/// definitions of the step cannot be those of a metric set.
+pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<Result<FirstStep, String>> {
+    let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+    if root.get("metric_set").is_some() || step_over_sets(&root).is_some() {
+        return None;
+    }
+    let spec = load::load(&root, text, SpecKind::Written, &mut Vec::new())?;
+    let step = spec.steps.first()?;
+    let nodes = root.get("steps").and_then(Node::items);
+    let node = nodes.and_then(|steps| steps.first()).unwrap_or(&root);
+    let reason = match step {
+        Step { sheet: Some(_), .. } => Some("its first step is a worksheet"),
+        step if step.joins.iter().any(is_multiplying) => {
+            Some("a metric set has only left and inner joins that find one match")
+        }
+        _ => None,
+    };
+    if let Some(reason) = reason {
+        return Some(Err(reason.to_owned()));
+    }
+    let (formulas, _) = analyze(compiler, step, text);
+    let definitions = match read_definitions(compiler, trees, step, text, &formulas) {
+        Ok(definitions) => definitions,
+        Err(reason) => return Some(Err(reason)),
+    };
+    if definitions.iter().all(|definition| definition.level == Level::Row) {
+        return Some(Err("its first step does not aggregate".to_owned()));
+    }
+    let places = definition_places(&definitions);
+    // A condition on rows means a column if there is a column of that name. A definition that uses its own name reads
+    // such a column.
+    let relation = known_relation(&compiler.options, &spec.from);
+    let is_column = |definition: &FirstStepDefinition| {
+        definition.reads_own_name
+            || relation.is_some_and(|relation| relation.position(definition.name.as_str()).is_some())
+    };
+    let number = |trees: &mut FormulaTrees, formula: &str| {
+        let named = |name: &str| {
+            let definition = &definitions[*places.get(&name.to_lowercase())?];
+            Some(definition.tree).filter(|_| !is_column(definition))
+        };
+        trees.number(formula, &compiler.options.limits, named)
+    };
+    let filter = step.filter.and_then(|filter| {
+        Some(FirstStepFilter {
+            tree: number(trees, filter.text)?,
+            text: filter.text.trim().to_owned(),
+        })
+    });
+    let joins = node.get("joins").and_then(Node::items).unwrap_or_default();
+    let joins = step.joins.iter().zip(joins).map(|(join, node)| FirstStepJoin {
+        name: join.name().to_lowercase(),
+        identity: join_identity(join, |formula| number(trees, formula)),
+        text: node_text(node),
+        is_inner: join.kind == JoinKind::Inner,
+    });
+    let joins = joins.collect();
+    let block = step.definitions.iter().find_map(|definitions| match definitions {
+        StepDefinitions::Block(text) => Some(text.text.to_owned()),
+        StepDefinitions::Named { .. } => None,
+    });
+    let keys = step
+        .group_by
+        .iter()
+        .map(|key| step_key(key.text, &definitions, &places));
+    let keys = keys.collect();
+    Some(Ok(FirstStep {
+        model: spec.model.text.to_owned(),
+        is_at_top: nodes.is_none(),
+        is_last: spec.steps.len() == 1,
+        from: root
+            .get("from")
+            .and_then(Node::text)
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
+        relation: relation_identity(&spec.from),
+        relation_name: spec.from.name().to_owned(),
+        joins,
+        filter,
+        settings: SETTINGS
+            .iter()
+            .filter_map(|key| Some((*key, root.get(key)?.text()?.to_owned())))
+            .collect(),
+        keys,
+        order_by: node.get("order_by").map(|_| texts(&step.order_by)),
+        partition_by: step.partition_by.as_deref().map(texts),
+        definitions,
+        block,
+    }))
+}
+
+fn texts(entries: &[SpannedText<'_>]) -> Vec<String> {
+    entries.iter().map(|entry| entry.text.trim().to_owned()).collect()
+}
+
+fn is_multiplying(join: &JoinedRelation<'_>) -> bool {
+    join.many || !matches!(join.kind, JoinKind::Left | JoinKind::Inner)
+}
+
+fn relation_identity(relation: &RelationReference) -> String {
+    relation
+        .ref_call()
+        .unwrap_or_else(|| relation.display_name().into_owned())
+}
+
+fn join_identity(join: &JoinedRelation<'_>, mut number: impl FnMut(&str) -> Option<u32>) -> String {
+    let by = match &join.by {
+        JoinCriterion::On(text) => format!("on {:?}", number(text.text)),
+        JoinCriterion::Using(columns) => {
+            let columns: Vec<String> = columns.iter().map(|column| column.text.to_lowercase()).collect();
+            format!("using {}", columns.join(","))
+        }
+        JoinCriterion::Nothing => String::new(),
+    };
+    format!(
+        "{:?} {} as {} {by}",
+        join.kind,
+        relation_identity(&join.to),
+        join.name().to_lowercase()
+    )
+}
+
+/// Returns the index of each definition by its lower-case name.
+fn definition_places(definitions: &[FirstStepDefinition]) -> FxHashMap<String, usize> {
+    let names = definitions.iter().map(|definition| definition.name.to_lowercase());
+    names.zip(0..).collect()
+}
+
+fn step_key(text: &str, definitions: &[FirstStepDefinition], places: &FxHashMap<String, usize>) -> FirstStepKey {
+    let definition = places.get(&text.trim().to_lowercase()).copied();
+    let formula = definition.map_or(text, |place| definitions[place].formula.as_str());
+    let period = split_timeframe(formula).filter(|(column, frame)| {
+        period_rank(frame).is_some() && column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+    });
+    FirstStepKey {
+        text: text.trim().to_owned(),
+        name: key_name(text),
+        period: period.map(|(column, frame)| (column.to_owned(), frame.to_lowercase())),
+        definition,
+    }
+}
+
+fn read_definitions(
+    compiler: &Compiler,
+    trees: &mut FormulaTrees,
+    step: &Step<'_>,
+    source: &str,
+    formulas: &[MetricFormula],
+) -> Result<Vec<FirstStepDefinition>, String> {
+    let formulas: Vec<&MetricFormula> = formulas
+        .iter()
+        .filter(|formula| formula.role == DefinitionRole::Definitions)
+        .collect();
+    let places: FxHashMap<String, usize> = formulas
+        .iter()
+        .map(|formula| formula.name.to_lowercase())
+        .zip(0..)
+        .collect();
+    if places.len() < formulas.len() {
+        return Err("a name is defined twice".to_owned());
+    }
+    let mut definitions = Vec::with_capacity(formulas.len());
+    for (place, formula) in formulas.iter().enumerate() {
+        if !is_plain_name(&formula.name) {
+            return Err(format!("the name `{}` is not a valid name for a metric", formula.name));
+        }
+        let names = formula.names.iter().filter(|name| name.qualifier.is_none());
+        let uses = names.filter_map(|name| Some((name.range.clone(), *places.get(&name.name.to_lowercase())?)));
+        definitions.push(FirstStepDefinition {
+            name: formula.name.clone(),
+            tree: 0,
+            level: formula.level,
+            formula: formula.text.clone(),
+            comments: Vec::new(),
+            note: String::new(),
+            description: formula.description.clone(),
+            keys: formula.keys.iter().map(|(key, node)| (*key, node_text(node))).collect(),
+            reads_own_name: uses.clone().any(|(_, used)| used == place),
+            uses: uses.filter(|(_, used)| *used != place).collect(),
+            has_aggregates: !formula.aggregates.is_empty(),
+            segment: None,
+        });
+    }
+    let order = dependency_order(&definitions).ok_or("its definitions depend on each other in a circle")?;
+    for place in order {
+        let named = |name: &str| {
+            let used = places.get(&name.to_lowercase()).filter(|used| **used != place)?;
+            Some(definitions[*used].tree)
+        };
+        definitions[place].tree = trees
+            .number(&definitions[place].formula, &compiler.options.limits, named)
+            .ok_or_else(|| format!("the formula of `{}` has an error", definitions[place].name))?;
+    }
+    for written in &step.definitions {
+        if let StepDefinitions::Block(text) = written {
+            let offsets = yaml::source_offsets(text.node, source);
+            let at = |offset: u32| offsets.partition_point(|known| *known < offset).min(text.text.len());
+            let places: Vec<Range<usize>> = formulas
+                .iter()
+                .map(|formula| at(formula.span.start)..at(formula.span.end))
+                .collect();
+            divide_block(text.text, &places, &mut definitions)?;
+        }
+    }
+    Ok(definitions)
+}
+
+/// Returns the indexes of the definitions, each after those that it uses. `None` if there is a circle.
+fn dependency_order(definitions: &[FirstStepDefinition]) -> Option<Vec<usize>> {
+    let mut missing: Vec<usize> = definitions.iter().map(|definition| definition.uses.len()).collect();
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); definitions.len()];
+    for (place, definition) in definitions.iter().enumerate() {
+        definition.uses.iter().for_each(|(_, used)| readers[*used].push(place));
+    }
+    let mut order: Vec<usize> = (0..definitions.len()).filter(|place| missing[*place] == 0).collect();
+    let mut next = 0;
+    while let Some(place) = order.get(next).copied() {
+        next += 1;
+        for reader in &readers[place] {
+            missing[*reader] -= 1;
+            if missing[*reader] == 0 {
+                order.push(*reader);
+            }
+        }
+    }
+    (order.len() == definitions.len()).then_some(order)
+}
+
+/// Divides a text block into the lines of each definition, with the comments above it. `places` are the bytes of the
+/// definitions.
+fn divide_block(text: &str, places: &[Range<usize>], definitions: &mut [FirstStepDefinition]) -> Result<(), String> {
+    let mut start = 0;
+    for (place, (at, definition)) in places.iter().zip(definitions.iter_mut()).enumerate() {
+        let rest = text.get(at.end..).unwrap_or_default();
+        let line_end = at.end + rest.find('\n').unwrap_or(rest.len());
+        let above = text.get(start..at.start).unwrap_or_default();
+        let note = text.get(at.end..line_end).unwrap_or_default().trim();
+        let is_own_line = above.rsplit('\n').next().unwrap_or_default().trim().is_empty();
+        if !is_own_line || !(note.is_empty() || note.starts_with("//")) {
+            return Err("its definitions are not on lines of their own".to_owned());
+        }
+        let comments = above.lines().map(str::trim).filter(|line| !line.is_empty());
+        definition.comments = comments.map(str::to_owned).collect();
+        while definition.description.is_some() && definition.comments.last().is_some_and(|line| line.starts_with("///"))
+        {
+            definition.comments.pop();
+        }
+        note.clone_into(&mut definition.note);
+        let is_last = place + 1 == places.len();
+        let end = if is_last {
+            text.len()
+        } else {
+            (line_end + 1).min(text.len())
+        };
+        let below = text.get(line_end..end).unwrap_or_default().lines().map(str::trim);
+        definition
+            .comments
+            .extend(below.filter(|line| is_last && !line.is_empty()).map(str::to_owned));
+        definition.segment = Some(start..end);
+        start = end;
+    }
+    Ok(())
+}

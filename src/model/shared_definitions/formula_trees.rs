@@ -1,0 +1,148 @@
+//! Numbers for formulas. Two formulas have the same number if their trees are the same.
+
+use rustc_hash::FxHashMap;
+
+use crate::ast::{Ast, Expr, ExprId, Sign};
+use crate::lex::LayoutMode;
+use crate::limits::Limits;
+use crate::parse;
+
+/// Numbers of the subtrees of formulas. Layout, comments, brackets, and the case of names and functions do not matter.
+/// A name of a definition stands for its formula, so it does not matter either into which definitions a formula is
+/// divided.
+#[derive(Debug, Default)]
+pub struct FormulaTrees {
+    numbers: FxHashMap<String, u32>,
+}
+
+impl FormulaTrees {
+    /// Returns the number of a formula's tree. `definition` returns the number of the definition that a name refers to.
+    /// Returns `None` if the formula has a syntax error.
+    pub fn number(&mut self, formula: &str, limits: &Limits, definition: impl Fn(&str) -> Option<u32>) -> Option<u32> {
+        let (parsed, faults) = parse::parse_with(formula, LayoutMode::Formula, limits);
+        let (ast, text) = (parsed.ast(), parsed.source());
+        let [body] = ast.definitions.as_slice() else {
+            return None;
+        };
+        if faults.iter().any(crate::diag::Diagnostic::is_error) {
+            return None;
+        }
+        let bound = names_of_let(ast, text);
+        let mut numbers: Vec<u32> = Vec::with_capacity(ast.len());
+        for id in ast.ids() {
+            let named = own_name(ast, text, id).filter(|name| !bound.iter().any(|of| of.eq_ignore_ascii_case(name)));
+            let number = match named.and_then(&definition) {
+                Some(number) => number,
+                None => self.intern(node_key(ast, text, id, &numbers)?),
+            };
+            numbers.push(number);
+        }
+        numbers.get(body.body.index()).copied()
+    }
+
+    fn intern(&mut self, key: String) -> u32 {
+        let next = self.numbers.len() as u32;
+        *self.numbers.entry(key).or_insert(next)
+    }
+}
+
+/// Returns the names that LET defines in a formula.
+fn names_of_let<'t>(ast: &Ast, text: &'t str) -> Vec<&'t str> {
+    let calls = ast.calls.iter();
+    let calls = calls.filter(|call| call.name.text(text).eq_ignore_ascii_case("let"));
+    let names = calls.flat_map(|call| ast.arguments(*call).iter().step_by(2));
+    let names = names.filter(|id| ast.expr(**id) == Expr::Name);
+    names.map(|id| ast.span(*id).text(text)).collect()
+}
+
+/// Returns the name of a node that is a name without a qualifier.
+fn own_name<'t>(ast: &Ast, text: &'t str, id: ExprId) -> Option<&'t str> {
+    match ast.expr(id) {
+        Expr::Name => Some(ast.span(id).text(text)),
+        Expr::Model => {
+            let parts = parse::reference(text, ast.span(id));
+            let is_plain = parts.view.is_none() && parts.timeframe.is_none() && parts.total.is_none();
+            is_plain.then(|| parts.field.text(text))
+        }
+        _ => None,
+    }
+}
+
+/// Returns a text that describes a node, with the numbers of its children. `None` for an error node.
+fn node_key(ast: &Ast, text: &str, id: ExprId, numbers: &[u32]) -> Option<String> {
+    let of = |child: ExprId| numbers.get(child.index()).copied();
+    let source = ast.span(id).text(text);
+    let word = |span: crate::span::Span| span.text(text).trim().to_lowercase();
+    Some(match ast.expr(id) {
+        Expr::Error => return None,
+        Expr::Blank => "blank".to_owned(),
+        Expr::Bool(value) => format!("bool {value}"),
+        Expr::Number => format!("number {}", source.to_lowercase()),
+        Expr::Text => format!("text {source}"),
+        Expr::Name => format!("name {}", source.to_lowercase()),
+        Expr::Field => {
+            let spelled: String = source.chars().filter(|c| !c.is_whitespace()).collect();
+            format!("name {}", spelled.to_lowercase())
+        }
+        Expr::Model => {
+            let parts = parse::reference(text, ast.span(id));
+            let view = parts.view.map(|view| word(view) + ".").unwrap_or_default();
+            let frame = parts.timeframe.map(|frame| format!("[{}]", word(frame)));
+            let total = parts.total.map(|total| format!(":{}", word(total)));
+            let (frame, total) = (frame.unwrap_or_default(), total.unwrap_or_default());
+            format!("name {view}{}{frame}{total}", word(parts.field))
+        }
+        Expr::Cell => format!("cell {}", source.to_lowercase()),
+        Expr::Timeframe { base, frame } => {
+            format!("frame {} {}", of(base)?, word(ast.names.get(frame as usize).copied()?))
+        }
+        Expr::Tab { tab, base } => format!("tab {} {}", of(base)?, word(ast.names.get(tab as usize).copied()?)),
+        Expr::Range { from, to } => format!("range {} {}", of(from)?, of(to)?),
+        Expr::Sign { sign, operand } => {
+            let sign = if sign == Sign::Minus { "minus" } else { "plus" };
+            format!("{sign} {}", of(operand)?)
+        }
+        Expr::Percent(operand) => format!("percent {}", of(operand)?),
+        Expr::Binary { op, left, right } => format!("binary {} {} {}", op.symbol(), of(left)?, of(right)?),
+        Expr::Call(index) => {
+            let call = ast.call(index);
+            let name: String = call.name.text(text).chars().filter(|c| !c.is_whitespace()).collect();
+            let arguments = ast.arguments(call).iter().map(|argument| of(*argument));
+            let arguments: Vec<String> = arguments.map(|it| it.map(|it| it.to_string())).collect::<Option<_>>()?;
+            format!("call {} {}", name.to_lowercase(), arguments.join(" "))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_case_and_helpers_do_not_matter() {
+        let mut trees = FormulaTrees::default();
+        let limits = Limits::default();
+        let inner = trees.number("SUM(amount)", &limits, |_| None);
+        let mut number = |formula: &str| {
+            trees.number(formula, &limits, |name| {
+                inner.filter(|_| name.eq_ignore_ascii_case("revenue"))
+            })
+        };
+        let wanted = number("SUM(amount) / COUNT(DISTINCT(id))");
+        for (formula, is_same) in [
+            ("sum( Amount )/count(distinct(${ID}))", true),
+            ("(SUM(amount)) / // all\n  COUNT(DISTINCT(id))", true),
+            ("revenue / COUNT(DISTINCT(id))", true),
+            ("Revenue / COUNT(DISTINCT(id))", true),
+            ("COUNT(DISTINCT(id)) / SUM(amount)", false),
+            ("SUM(amount) / COUNT(id)", false),
+            ("SUM(amount) / COUNT(DISTINCT(orders.id))", false),
+            ("LET(revenue, 1, revenue / COUNT(DISTINCT(id)))", false),
+        ] {
+            assert_eq!(number(formula) == wanted, is_same, "{formula}");
+        }
+        assert_ne!(number("\"A\""), number("\"a\""));
+        assert_ne!(number("day[month]"), number("day[year]"));
+        assert_eq!(number("SUM("), None);
+    }
+}

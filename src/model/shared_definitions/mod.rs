@@ -1,0 +1,10 @@
+//! First steps of specs, as data for finding the definitions that several specs contain.
+//!
+//! [`FirstStep`] holds what a metric set can take over from a spec. [`FormulaTrees`] decides which formulas are the
+//! same.
+
+mod first_step;
+mod formula_trees;
+
+pub use first_step::{FirstStep, FirstStepDefinition, FirstStepFilter, FirstStepJoin, FirstStepKey, read_first_step};
+pub use formula_trees::FormulaTrees;

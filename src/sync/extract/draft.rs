@@ -1,0 +1,249 @@
+//! Drafts of metric sets: the definitions that a group of specs moves to its set.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::Level;
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinition};
+
+/// Spec whose definitions may move to a set.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    /// Index of the spec.
+    pub spec: usize,
+    /// Index of the group of specs that read the same rows.
+    pub group: usize,
+    pub step: FirstStep,
+    /// Whether keys such as `ordered_at[month]` become `month`.
+    pub has_bare_keys: bool,
+}
+
+/// Metric set that a group of specs could read.
+#[derive(Debug)]
+pub(super) struct SetDraft {
+    pub members: Vec<Member>,
+    /// Definitions, each after those that it uses.
+    pub definitions: Vec<DraftDefinition>,
+    /// Column that is the time of the set's rows.
+    pub time: Option<String>,
+}
+
+/// Spec that reads the set.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Index of the candidate.
+    pub candidate: usize,
+    /// For each definition of the spec, the set's definition in whose place it was. `None` if the definition stays.
+    pub moved: Vec<Option<usize>>,
+}
+
+/// Definition of a set.
+#[derive(Debug)]
+pub(super) struct DraftDefinition {
+    pub name: String,
+    /// The spec from which the formula is copied: the index of the candidate, and of its definition.
+    pub source: (usize, usize),
+    /// All definitions of specs that the definition replaces.
+    pub replaced: Vec<(usize, usize)>,
+}
+
+/// Specs of a group that cannot be members, each with the reason.
+pub(super) type Rejected = Vec<(usize, String)>;
+
+/// Description of the rows that a step reads. Specs with the same description can share a set.
+pub(super) fn group_key(step: &FirstStep) -> String {
+    let inner = step
+        .joins
+        .iter()
+        .filter(|join| join.is_inner)
+        .map(|join| &join.identity);
+    let inner: BTreeSet<&String> = inner.collect();
+    let filter = step.filter.as_ref().map(|filter| filter.tree);
+    format!("{} {filter:?} {inner:?} {:?}", step.relation, step.settings)
+}
+
+/// Returns the draft for a group. Returns the specs that cannot be members of it instead, if there are any, and `None` if
+/// no definition is in two specs.
+pub(super) fn draft_set(candidates: &[Candidate], group: &[usize]) -> Result<Option<SetDraft>, Rejected> {
+    let mut specs_of_tree: HashMap<u32, usize> = HashMap::new();
+    for candidate in group {
+        let trees: BTreeSet<u32> = candidates[*candidate]
+            .step
+            .definitions
+            .iter()
+            .map(|it| it.tree)
+            .collect();
+        trees
+            .into_iter()
+            .for_each(|tree| *specs_of_tree.entry(tree).or_default() += 1);
+    }
+    let is_shared =
+        |definition: &FirstStepDefinition| specs_of_tree.get(&definition.tree).is_some_and(|count| *count > 1);
+    let members = group.iter().copied();
+    let members: Vec<usize> = members
+        .filter(|candidate| candidates[*candidate].step.definitions.iter().any(is_shared))
+        .collect();
+    if members.len() < 2 {
+        return Ok(None);
+    }
+    check_joins(candidates, &members)?;
+    let moved: Vec<Vec<bool>> = members
+        .iter()
+        .map(|candidate| moved_definitions(&candidates[*candidate].step, is_shared))
+        .collect();
+    let trees = moved_trees(candidates, &members, &moved);
+    let names = super::names::choose_names(candidates, &trees)?;
+    let sources: HashMap<u32, (usize, usize)> = trees
+        .iter()
+        .map(|(tree, replaced)| (*tree, source_of(candidates, names.get(tree), replaced)))
+        .collect();
+    let mut definitions: Vec<DraftDefinition> = Vec::new();
+    let mut place_of_tree: HashMap<u32, usize> = HashMap::new();
+    for tree in with_used_first(candidates, &trees, &sources) {
+        place_of_tree.insert(tree, definitions.len());
+        definitions.push(DraftDefinition {
+            name: names.get(&tree).cloned().unwrap_or_default(),
+            source: sources.get(&tree).copied().unwrap_or_default(),
+            replaced: trees.get(&tree).cloned().unwrap_or_default(),
+        });
+    }
+    let members: Vec<Member> = members
+        .iter()
+        .zip(&moved)
+        .map(|(candidate, moved)| {
+            let all = candidates[*candidate].step.definitions.iter().zip(moved);
+            Member {
+                candidate: *candidate,
+                moved: all
+                    .map(|(it, moved)| place_of_tree.get(&it.tree).copied().filter(|_| *moved))
+                    .collect(),
+            }
+        })
+        .collect();
+    let time = time_column(members.iter().map(|member| &candidates[member.candidate].step));
+    Ok(Some(SetDraft {
+        members,
+        definitions,
+        time,
+    }))
+}
+
+/// Rejects specs that join another relation under the name that a join of an earlier spec has.
+fn check_joins(candidates: &[Candidate], members: &[usize]) -> Result<(), Rejected> {
+    let mut known: HashMap<&str, &str> = HashMap::new();
+    let mut rejected = Rejected::new();
+    for candidate in members {
+        for join in &candidates[*candidate].step.joins {
+            let first = known.entry(&join.name).or_insert(&join.identity);
+            if *first != join.identity {
+                rejected.push((
+                    *candidate,
+                    format!("its join `{}` differs from that of other specs", join.name),
+                ));
+                break;
+            }
+        }
+    }
+    if rejected.is_empty() { Ok(()) } else { Err(rejected) }
+}
+
+/// Returns whether each definition moves to the set: shared definitions, those that read columns, which a model over
+/// sets cannot do, and those that these use. Metrics are the first columns of a model, so definitions before a moved
+/// column move as well.
+fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Vec<bool> {
+    let definitions = &step.definitions;
+    let is_column = |place: usize| definitions[place].level > Level::Row;
+    let mut moved = vec![false; definitions.len()];
+    let first = |it: &FirstStepDefinition| it.level == Level::Row || it.has_aggregates || is_shared(it);
+    let mut next: Vec<usize> = (0..definitions.len())
+        .filter(|place| first(&definitions[*place]))
+        .collect();
+    let mut columns = 0;
+    while let Some(place) = next.pop() {
+        if std::mem::replace(&mut moved[place], true) {
+            continue;
+        }
+        next.extend(definitions[place].uses.iter().map(|(_, used)| *used));
+        if is_column(place) && place >= columns {
+            next.extend((columns..place).filter(|before| is_column(*before)));
+            columns = place + 1;
+        }
+    }
+    moved
+}
+
+/// Returns the definitions that move to the set, by the tree of their formula.
+fn moved_trees(candidates: &[Candidate], members: &[usize], moved: &[Vec<bool>]) -> BTreeMap<u32, Vec<(usize, usize)>> {
+    let mut trees: BTreeMap<u32, Vec<(usize, usize)>> = BTreeMap::new();
+    for (candidate, moved) in members.iter().zip(moved) {
+        for (place, definition) in candidates[*candidate].step.definitions.iter().enumerate() {
+            if moved[place] {
+                trees.entry(definition.tree).or_default().push((*candidate, place));
+            }
+        }
+    }
+    trees
+}
+
+/// Returns the formulas in the order of their first definitions, dimensions first, but each after those that it uses.
+fn with_used_first(
+    candidates: &[Candidate],
+    trees: &BTreeMap<u32, Vec<(usize, usize)>>,
+    sources: &HashMap<u32, (usize, usize)>,
+) -> Vec<u32> {
+    let step = |tree: u32| {
+        sources
+            .get(&tree)
+            .map(|(candidate, place)| (&candidates[*candidate].step, *place))
+    };
+    let is_metric = |tree: u32| step(tree).is_some_and(|(step, place)| step.definitions[place].level > Level::Row);
+    let used = |tree: u32, next: usize| {
+        let (step, place) = step(tree)?;
+        let (_, used) = step.definitions[place].uses.get(next)?;
+        Some(step.definitions[*used].tree)
+    };
+    let mut first: Vec<u32> = trees.keys().copied().collect();
+    first.sort_by_key(|tree| (is_metric(*tree), trees.get(tree).and_then(|places| places.first())));
+    let mut order = Vec::new();
+    let mut seen: HashSet<u32> = HashSet::new();
+    for tree in first {
+        let mut stack = vec![(tree, 0)];
+        while let Some((tree, next)) = stack.pop() {
+            if next == 0 && !seen.insert(tree) {
+                continue;
+            }
+            match used(tree, next) {
+                Some(inner) => {
+                    stack.push((tree, next + 1));
+                    stack.push((inner, 0));
+                }
+                None => order.push(tree),
+            }
+        }
+    }
+    order
+}
+
+/// Returns the definition whose formula is copied: with the set's name if possible, and with names of other definitions
+/// in place of their formulas. A definition that only names another with the same formula cannot be the source.
+fn source_of(candidates: &[Candidate], name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
+    let rank = |(candidate, place): &(usize, usize)| {
+        let step = &candidates[*candidate].step;
+        let own = &step.definitions[*place];
+        let is_alias = own
+            .uses
+            .iter()
+            .any(|(_, used)| step.definitions[*used].tree == own.tree);
+        (is_alias, Some(&own.name) != name, own.uses.is_empty())
+    };
+    replaced.iter().copied().min_by_key(rank).unwrap_or_default()
+}
+
+/// Returns the column of whose periods all keys with a period are. `None` if there are several columns or none.
+fn time_column<'s>(steps: impl Iterator<Item = &'s FirstStep>) -> Option<String> {
+    let keys = steps.flat_map(|step| &step.keys);
+    let mut columns = keys.filter_map(|key| Some(&key.period.as_ref()?.0));
+    let first = columns.next()?;
+    columns
+        .all(|column| column.eq_ignore_ascii_case(first))
+        .then(|| first.clone())
+}

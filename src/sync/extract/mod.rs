@@ -1,0 +1,88 @@
+//! Metric sets from definitions that several specs contain.
+//!
+//! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
+//! same formula, the group gets a metric set with it, and the specs read the set. A spec is only changed if its SQL
+//! remains the same, which is proven by compiling the project again.
+
+mod comments;
+mod draft;
+mod names;
+mod proof;
+mod set_text;
+mod spec_text;
+
+pub use proof::extract;
+
+/// Specs of a project, and what to extract from them.
+#[derive(Clone, Copy, Debug)]
+pub struct ExtractRequest<'t> {
+    /// All specs of the project.
+    pub specs: &'t [formulac_model::SpecText<'t>],
+    /// Whether each spec may be changed.
+    pub chosen: &'t [bool],
+    /// Name of the set. By default, a set has the name of its relation.
+    pub name: Option<&'t str>,
+    /// Folder for the files of the sets, relative to the project's folder.
+    pub folder: &'t str,
+}
+
+/// Proposed metric sets, and the specs that read them.
+#[derive(Clone, Debug, Default)]
+pub struct Extraction {
+    /// Metric sets to write.
+    pub sets: Vec<ExtractedSet>,
+    /// Specs to change.
+    pub specs: Vec<RewrittenSpec>,
+    /// Specs that stay as they are although they could contain definitions of a set.
+    pub left_out: Vec<LeftOutSpec>,
+    /// Names that have different formulas over the same relation.
+    pub differing: Vec<DifferingName>,
+}
+
+/// Metric set to write.
+#[derive(Clone, Debug)]
+pub struct ExtractedSet {
+    /// Name of the set.
+    pub name: String,
+    /// Path of its file, relative to the project's folder.
+    pub path: String,
+    /// Text of the file.
+    pub text: String,
+    /// Names of the definitions that several specs contain.
+    pub shared: Vec<String>,
+    /// Number of the set's other definitions, which the specs need in the set.
+    pub others: usize,
+}
+
+/// Spec to change.
+#[derive(Clone, Debug)]
+pub struct RewrittenSpec {
+    /// Index of the spec.
+    pub spec: usize,
+    /// New text of the spec.
+    pub text: String,
+    /// Name of the set that the spec reads.
+    pub set: String,
+    /// Whether the model's properties or test files change, because descriptions and tests come from the set.
+    pub changes_properties: bool,
+}
+
+/// Spec that is not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOutSpec {
+    /// Index of the spec.
+    pub spec: usize,
+    /// Reason, as a clause without a full stop.
+    pub reason: String,
+}
+
+/// Name with different formulas in several specs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DifferingName {
+    /// Defined name.
+    pub name: String,
+    /// Name of the relation that the specs read.
+    pub relation: String,
+    /// Each formula, with the indexes of the specs that contain it.
+    pub formulas: Vec<(String, Vec<usize>)>,
+}

@@ -1,0 +1,82 @@
+//! Names of the definitions of a set, and names that have different formulas.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::DifferingName;
+use super::draft::{Candidate, Rejected};
+
+/// Chooses a name for each formula: the name that most specs use, otherwise the first. Specs whose formulas would need
+/// the name of another formula are rejected.
+pub(super) fn choose_names(
+    candidates: &[Candidate],
+    trees: &BTreeMap<u32, Vec<(usize, usize)>>,
+) -> Result<HashMap<u32, String>, Rejected> {
+    let mut chosen: Vec<(u32, String)> = Vec::new();
+    for (tree, places) in trees {
+        let mut counts: Vec<(&str, usize)> = Vec::new();
+        for (candidate, place) in places {
+            let name = candidates[*candidate].step.definitions[*place].name.as_str();
+            match counts.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((name, 1)),
+            }
+        }
+        // The first of the most frequent names.
+        let most = counts.iter().map(|(_, count)| *count).max();
+        let name = counts.iter().find(|(_, count)| Some(*count) == most);
+        chosen.extend(name.map(|(name, _)| (*tree, (*name).to_owned())));
+    }
+    let mut owners: HashMap<String, u32> = HashMap::new();
+    let weight = |tree: u32| trees.get(&tree).map_or(0, Vec::len);
+    for (tree, name) in &chosen {
+        let owner = owners.entry(name.to_lowercase()).or_insert(*tree);
+        if weight(*tree) > weight(*owner) {
+            *owner = *tree;
+        }
+    }
+    let mut rejected: BTreeMap<usize, String> = BTreeMap::new();
+    for (tree, name) in &chosen {
+        if owners.get(&name.to_lowercase()) == Some(tree) {
+            continue;
+        }
+        for (candidate, _) in trees.get(tree).into_iter().flatten() {
+            let reason = || format!("its `{name}` has another formula than that of other specs");
+            rejected.entry(*candidate).or_insert_with(reason);
+        }
+    }
+    if rejected.is_empty() {
+        Ok(chosen.into_iter().collect())
+    } else {
+        Err(rejected.into_iter().collect())
+    }
+}
+
+/// Returns the names that have different formulas in specs over the same relation.
+pub(super) fn differing_names(candidates: &[Candidate]) -> Vec<DifferingName> {
+    type Formulas = Vec<(u32, String, Vec<usize>)>;
+    let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();
+    for candidate in candidates {
+        let step = &candidate.step;
+        for definition in &step.definitions {
+            let key = (step.relation.to_lowercase(), definition.name.to_lowercase());
+            let (.., formulas) = names
+                .entry(key)
+                .or_insert_with(|| (definition.name.clone(), step.relation_name.clone(), Formulas::new()));
+            match formulas.iter_mut().find(|(tree, ..)| *tree == definition.tree) {
+                Some((.., specs)) => specs.push(candidate.spec),
+                None => formulas.push((definition.tree, definition.formula.clone(), vec![candidate.spec])),
+            }
+        }
+    }
+    let several = names.into_values().filter(|(.., formulas)| formulas.len() > 1);
+    several
+        .map(|(name, relation, formulas)| DifferingName {
+            name,
+            relation,
+            formulas: formulas
+                .into_iter()
+                .map(|(_, formula, specs)| (formula, specs))
+                .collect(),
+        })
+        .collect()
+}

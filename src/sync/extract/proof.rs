@@ -1,0 +1,348 @@
+//! Proposes metric sets, and proves by compiling the project again that the SQL of no spec changes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::draft::{Candidate, SetDraft, draft_set, group_key};
+use super::names::differing_names;
+use super::set_text::SetText;
+use super::spec_text::{SpecEntries, rewrite_spec};
+use super::{ExtractRequest, ExtractedSet, Extraction, LeftOutSpec, RewrittenSpec};
+use crate::compiler::Compiler;
+use crate::model::SpecText;
+use crate::model::shared_definitions::{FormulaTrees, read_first_step};
+use crate::schema::Column;
+use crate::yaml_edit::value;
+use crate::{CompiledSpec, lines};
+
+/// Number of times that the project is compiled. Each time, specs whose SQL changes are written in another way or left
+/// out.
+const ROUNDS: usize = 12;
+
+/// Proposes a metric set for each relation whose specs contain the same definitions.
+#[must_use]
+pub fn extract(compiler: &Compiler, request: &ExtractRequest<'_>) -> Extraction {
+    let before = compiler.compile_specs(request.specs);
+    let mut run = ExtractionRun::new(compiler, request, &before);
+    for _ in 0..ROUNDS {
+        let proposals = run.propose();
+        if run.is_proven(&proposals) {
+            return run.result(proposals);
+        }
+    }
+    run.groups.clear();
+    run.result(Vec::new())
+}
+
+struct ExtractionRun<'r> {
+    compiler: &'r Compiler,
+    request: &'r ExtractRequest<'r>,
+    before: &'r [CompiledSpec],
+    candidates: Vec<Candidate>,
+    /// Values of the candidates' specs.
+    entries: HashMap<usize, SpecEntries>,
+    /// Candidates that may share a set, in the order of their first spec.
+    groups: Vec<Vec<usize>>,
+    left_out: BTreeMap<usize, String>,
+    /// Specs whose properties files change.
+    changed_properties: HashSet<usize>,
+}
+
+/// Set of a group, with the new texts of its specs.
+struct Proposal {
+    draft: SetDraft,
+    name: String,
+    path: String,
+    set: SetText,
+    /// New text of each member.
+    texts: Vec<String>,
+}
+
+impl<'r> ExtractionRun<'r> {
+    fn new(compiler: &'r Compiler, request: &'r ExtractRequest<'r>, before: &'r [CompiledSpec]) -> Self {
+        let mut run = Self {
+            compiler,
+            request,
+            before,
+            candidates: Vec::new(),
+            entries: HashMap::new(),
+            groups: Vec::new(),
+            left_out: BTreeMap::new(),
+            changed_properties: HashSet::new(),
+        };
+        let mut trees = FormulaTrees::default();
+        let mut group_of_key: HashMap<String, usize> = HashMap::new();
+        for (spec, (text, compiled)) in request.specs.iter().zip(before).enumerate() {
+            if !request.chosen.get(spec).copied().unwrap_or_default() {
+                continue;
+            }
+            let is_set = || value(text.text).is_some_and(|root| root.get("metric_set").is_some());
+            let step = match read_first_step(compiler, &mut trees, text.text) {
+                step if !compiled.has_errors() || is_set() => step,
+                _ => Some(Err("it has errors; `formulac check` shows them".to_owned())),
+            };
+            match step {
+                None => {}
+                Some(Err(reason)) => drop(run.left_out.insert(spec, reason)),
+                Some(Ok(step)) => {
+                    let group = *group_of_key.entry(group_key(&step)).or_insert(run.groups.len());
+                    if group == run.groups.len() {
+                        run.groups.push(Vec::new());
+                    }
+                    run.groups[group].push(run.candidates.len());
+                    let columns = compiled.columns().iter().map(Column::name);
+                    run.entries
+                        .insert(run.candidates.len(), SpecEntries::new(text.text, &step, columns));
+                    run.candidates.push(Candidate {
+                        spec,
+                        group,
+                        step,
+                        has_bare_keys: true,
+                    });
+                }
+            }
+        }
+        run
+    }
+
+    /// Returns a proposal for each group with shared definitions.
+    fn propose(&mut self) -> Vec<Proposal> {
+        let mut proposals = Vec::new();
+        let sets = self.before.iter().filter_map(CompiledSpec::metric_set);
+        let mut taken: HashSet<String> = sets.map(str::to_lowercase).collect();
+        let paths = self.request.specs.iter().filter_map(|spec| spec.path);
+        let mut paths: HashSet<String> = paths.map(str::to_lowercase).collect();
+        for group in 0..self.groups.len() {
+            while let Some(draft) = self.draft(group) {
+                let name = self.set_name(&draft, &mut taken, proposals.is_empty());
+                let path = set_path(self.request.folder, &name, &mut paths);
+                let shared = draft.shared_properties(&self.entries, &self.candidates);
+                let set = draft.text(&name, &self.candidates, &shared);
+                let texts = draft.members.iter().map(|member| {
+                    let text = self.request.specs[self.candidates[member.candidate].spec].text;
+                    let entries = &self.entries[&member.candidate];
+                    rewrite_spec(text, &draft, member, &self.candidates, (&name, entries, &shared))
+                        .map_err(|refusal| (member.candidate, format!("it cannot be edited: {refusal}")))
+                });
+                let texts: Result<Vec<String>, (usize, String)> = texts.collect();
+                match texts {
+                    Err((candidate, reason)) => self.leave_out(candidate, reason),
+                    Ok(texts) => {
+                        proposals.push(Proposal {
+                            draft,
+                            name,
+                            path,
+                            set,
+                            texts,
+                        });
+                        break;
+                    }
+                }
+            }
+        }
+        proposals
+    }
+
+    /// Returns the draft of a group, after leaving out the specs that cannot be members of it.
+    fn draft(&mut self, group: usize) -> Option<SetDraft> {
+        loop {
+            match draft_set(&self.candidates, self.groups.get(group)?) {
+                Ok(draft) => return draft,
+                Err(rejected) => rejected
+                    .into_iter()
+                    .for_each(|(candidate, reason)| self.leave_out(candidate, reason)),
+            }
+        }
+    }
+
+    fn leave_out(&mut self, candidate: usize, reason: String) {
+        let group = self.candidates[candidate].group;
+        self.groups[group].retain(|other| *other != candidate);
+        self.left_out.insert(self.candidates[candidate].spec, reason);
+    }
+
+    /// Returns a name that no other set has: the name of the relation, and of a definition if several sets read it.
+    fn set_name(&self, draft: &SetDraft, taken: &mut HashSet<String>, is_first: bool) -> String {
+        let relation = &self.candidates[draft.members[0].candidate].step.relation_name;
+        let plain = |c: char| {
+            if c.is_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        };
+        let relation: String = relation.chars().map(plain).collect();
+        let most = draft
+            .definitions
+            .iter()
+            .map(|definition| definition.replaced.len())
+            .max();
+        let mut most_used = draft
+            .definitions
+            .iter()
+            .filter(|definition| Some(definition.replaced.len()) == most);
+        let metric = most_used
+            .next()
+            .map_or("metrics", |definition| definition.name.as_str());
+        let given = self.request.name.filter(|_| is_first).map(str::to_owned);
+        let mut name = given.unwrap_or_else(|| match relation.starts_with(|c: char| c.is_ascii_digit()) {
+            true => format!("set_{relation}"),
+            false => relation,
+        });
+        if taken.contains(&name.to_lowercase()) {
+            name = format!("{name}_{}", metric.to_lowercase());
+        }
+        while !taken.insert(name.to_lowercase()) {
+            name.push_str("_metrics");
+        }
+        name
+    }
+
+    /// Compiles the project with the proposals. Returns `true` if all SQL is the same. Otherwise changes or leaves out
+    /// the specs whose SQL differs.
+    fn is_proven(&mut self, proposals: &[Proposal]) -> bool {
+        let mut specs: Vec<SpecText<'_>> = self.request.specs.to_vec();
+        for proposal in proposals {
+            for (member, text) in proposal.draft.members.iter().zip(&proposal.texts) {
+                specs[self.candidates[member.candidate].spec].text = text;
+            }
+        }
+        specs.extend(proposals.iter().map(|proposal| SpecText {
+            text: &proposal.set.text,
+            path: Some(&proposal.path),
+        }));
+        let after = self.compiler.compile_specs(&specs);
+        let (after, sets) = after.split_at(self.request.specs.len());
+        let mut failures: Vec<(usize, String)> = Vec::new();
+        for (proposal, set) in proposals.iter().zip(sets) {
+            let of_set = self.set_failures(proposal, set);
+            let is_sound = of_set.is_empty();
+            failures.extend(of_set);
+            for member in proposal.draft.members.iter().filter(|_| is_sound) {
+                let spec = self.candidates[member.candidate].spec;
+                failures.extend(difference(&self.before[spec], &after[spec]).map(|reason| (member.candidate, reason)));
+            }
+        }
+        let is_same = failures.is_empty();
+        let files = |spec: &CompiledSpec| {
+            let tests = spec.model_tests().iter();
+            let tests: Vec<String> = tests.map(|test| format!("{}\n{}", test.name(), test.sql())).collect();
+            (
+                spec.model_yml().map(str::to_owned),
+                spec.model_md().map(str::to_owned),
+                tests,
+            )
+        };
+        let all = self.before.iter().zip(after).enumerate();
+        let changed = all.filter(|(_, (before, after))| files(before) != files(after));
+        self.changed_properties = changed.map(|(spec, _)| spec).collect();
+        for (candidate, reason) in failures {
+            match &mut self.candidates[candidate].has_bare_keys {
+                is_bare @ true => *is_bare = false,
+                false => self.leave_out(candidate, reason),
+            }
+        }
+        is_same
+    }
+
+    /// Returns the specs whose definitions cause an error in the set.
+    fn set_failures(&self, proposal: &Proposal, set: &CompiledSpec) -> Vec<(usize, String)> {
+        let Some(fault) = set.diagnostics().iter().find(|fault| fault.is_error()) else {
+            return Vec::new();
+        };
+        let at = fault.span().start as usize;
+        let place = proposal.set.definitions.iter().position(|range| range.contains(&at));
+        let reason = format!("the set would have an error: {}", fault.message());
+        let cause = place.and_then(|place| proposal.draft.definitions.get(place));
+        let members = proposal.draft.members.iter().map(|member| member.candidate);
+        let of_cause =
+            |candidate: &usize| cause.is_none_or(|cause| cause.replaced.iter().any(|(of, _)| of == candidate));
+        members
+            .filter(of_cause)
+            .map(|candidate| (candidate, reason.clone()))
+            .collect()
+    }
+
+    fn result(self, proposals: Vec<Proposal>) -> Extraction {
+        let mut extraction = Extraction {
+            differing: differing_names(&self.candidates),
+            ..Extraction::default()
+        };
+        let mut texts: Vec<(usize, &Proposal, &String)> = Vec::new();
+        for proposal in &proposals {
+            let members = proposal.draft.members.iter().zip(&proposal.texts);
+            texts.extend(members.map(|(member, text)| (self.candidates[member.candidate].spec, proposal, text)));
+            let specs_of = |place: usize| {
+                let replaced = proposal.draft.definitions[place].replaced.iter();
+                replaced
+                    .map(|(candidate, _)| *candidate)
+                    .collect::<HashSet<usize>>()
+                    .len()
+            };
+            let all = 0..proposal.draft.definitions.len();
+            let shared: Vec<usize> = all.clone().filter(|place| specs_of(*place) > 1).collect();
+            extraction.sets.push(ExtractedSet {
+                name: proposal.name.clone(),
+                path: proposal.path.clone(),
+                text: proposal.set.text.clone(),
+                others: all.len() - shared.len(),
+                shared: shared
+                    .into_iter()
+                    .map(|place| proposal.draft.definitions[place].name.clone())
+                    .collect(),
+            });
+        }
+        texts.sort_unstable_by_key(|(spec, ..)| *spec);
+        extraction.specs = texts
+            .into_iter()
+            .map(|(spec, proposal, text)| RewrittenSpec {
+                spec,
+                text: text.clone(),
+                set: proposal.name.clone(),
+                changes_properties: self.changed_properties.contains(&spec),
+            })
+            .collect();
+        extraction.left_out = self
+            .left_out
+            .into_iter()
+            .map(|(spec, reason)| LeftOutSpec { spec, reason })
+            .collect();
+        extraction
+    }
+}
+
+/// Returns a path that no spec has.
+fn set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
+    let folder = if folder.is_empty() {
+        String::new()
+    } else {
+        format!("{folder}/")
+    };
+    let mut path = format!("{folder}{name}");
+    while !taken.insert(format!("{path}.yml").to_lowercase()) {
+        path.push_str("_metrics");
+    }
+    format!("{path}.yml")
+}
+
+/// Returns the reason why a spec must not be replaced by another: an error, or other SQL.
+fn difference(before: &CompiledSpec, after: &CompiledSpec) -> Option<String> {
+    if let Some(fault) = after.diagnostics().iter().find(|fault| fault.is_error()) {
+        return Some(format!("over the set, it would have an error: {}", fault.message()));
+    }
+    let texts = [
+        (before.query(), after.query()),
+        (before.model_sql(), after.model_sql()),
+        (before.ordered_model_sql(), after.ordered_model_sql()),
+    ];
+    let (before, after) = texts.into_iter().find(|(before, after)| before != after)?;
+    let diff = lines::diff(before.unwrap_or_default(), after.unwrap_or_default());
+    let line = |sign: char| {
+        let found = diff.lines().find_map(|line| Some(line.strip_prefix(sign)?.trim()));
+        found.map_or_else(|| "no line".to_owned(), |line| format!("`{line}`"))
+    };
+    Some(format!(
+        "its SQL would change: {} would become {}",
+        line('-'),
+        line('+')
+    ))
+}

@@ -1,0 +1,323 @@
+//! Rewrites a spec so that its first step reads a metric set.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::comments::with_lost_comments;
+use super::draft::{Candidate, Member, SetDraft};
+use super::set_text::{SharedProperties, has_pair};
+use crate::Level;
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepKey};
+use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlRefusal, YamlValue, apply_edits, value};
+
+const DESCRIPTION: &str = "description";
+
+/// Length of a list from which on it has one line per item.
+const LINE: usize = 90;
+
+/// Values of a spec, and the properties that it gives its columns.
+#[derive(Debug)]
+pub(super) struct SpecEntries {
+    root: YamlValue,
+    /// Lower-case names of the model's columns.
+    columns: BTreeSet<String>,
+    /// dbt keys that the spec writes beside formulas of the first step, by lower-case name.
+    beside: BTreeMap<String, Vec<(String, YamlValue)>>,
+}
+
+impl SpecEntries {
+    /// Reads a spec. `columns` are the columns of its model.
+    pub fn new<'c>(text: &str, step: &FirstStep, columns: impl Iterator<Item = &'c str>) -> Self {
+        let keys = step.definitions.iter().filter(|definition| !definition.keys.is_empty());
+        let keys = keys.map(|definition| {
+            let pairs = definition.keys.iter();
+            let pairs = pairs.filter_map(|(key, text)| Some(((*key).to_owned(), value(text)?)));
+            (definition.name.to_lowercase(), pairs.collect())
+        });
+        Self {
+            beside: keys.collect(),
+            columns: columns.map(str::to_lowercase).collect(),
+            root: value(text).unwrap_or_else(|| YamlValue::text("")),
+        }
+    }
+
+    /// Returns the properties in `columns` under a name, and how the spec writes the name.
+    fn written(&self, name: &str) -> Option<(&str, &YamlValue)> {
+        match self.root.get("columns") {
+            Some(YamlValue::Map(pairs, _)) => {
+                let found = pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+                found.map(|(key, value)| (key.as_str(), value))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns all properties of a definition: those in `columns`, and those beside its formula.
+    fn entry(&self, name: &str) -> Vec<(String, YamlValue)> {
+        let mut pairs = match self.written(name) {
+            Some((_, YamlValue::Map(pairs, _))) => pairs.clone(),
+            _ => Vec::new(),
+        };
+        let beside = self.beside.get(&name.to_lowercase()).into_iter().flatten();
+        let beside = beside.filter(|(key, _)| pairs.iter().all(|(known, _)| known != key));
+        let beside: Vec<(String, YamlValue)> = beside.cloned().collect();
+        pairs.extend(beside);
+        pairs
+    }
+
+    /// Returns the properties of a definition without its description.
+    pub fn properties(&self, name: &str) -> Vec<(String, YamlValue)> {
+        let mut pairs = self.entry(name);
+        pairs.retain(|(key, _)| key != DESCRIPTION);
+        pairs
+    }
+
+    /// Returns the description that the spec gives a definition in `columns` or beside its formula.
+    pub fn description(&self, definition: &FirstStepDefinition) -> Option<String> {
+        let (_, entry) = self.written(&definition.name).unzip();
+        let text = entry.and_then(|entry| entry.get(DESCRIPTION)?.as_text());
+        text.map(str::to_owned).or_else(|| definition.description.clone())
+    }
+
+    /// Returns the keys of the spec, or those of its first step.
+    fn pairs(&self, is_at_top: bool) -> &[(String, YamlValue)] {
+        let node = match self.root.get("steps") {
+            Some(YamlValue::List(steps, _)) if !is_at_top => steps.first(),
+            _ => Some(&self.root),
+        };
+        match node {
+            Some(YamlValue::Map(pairs, _)) => pairs,
+            _ => &[],
+        }
+    }
+}
+
+/// Returns the text of a spec that reads the set in place of its relation.
+pub(super) fn rewrite_spec(
+    text: &str,
+    draft: &SetDraft,
+    member: &Member,
+    candidates: &[Candidate],
+    (set, entries, shared): (&str, &SpecEntries, &[SharedProperties]),
+) -> Result<String, YamlRefusal> {
+    let candidate = &candidates[member.candidate];
+    let mut writer = SpecWriter {
+        step: &candidate.step,
+        entries,
+        at: step_path(entries, &candidate.step),
+        edits: Vec::new(),
+    };
+    writer.replace_input(draft, member, set);
+    writer.replace_keys(draft.time.as_deref(), candidate.has_bare_keys);
+    writer.remove_definitions(member);
+    writer.change_columns(member, shared);
+    apply_edits(text, &writer.edits).map(|edited| with_lost_comments(text, edited, candidate.step.is_at_top))
+}
+
+/// Returns the path of the first step.
+fn step_path(entries: &SpecEntries, step: &FirstStep) -> Path {
+    if step.is_at_top {
+        return Path::root();
+    }
+    let pairs = entries.pairs(false).iter();
+    let texts = pairs.filter_map(|(key, value)| Some((key.clone(), value.as_text()?.to_owned())));
+    let named: Vec<(String, String)> = texts.clone().filter(|(key, _)| key == "name").collect();
+    let item = if named.is_empty() { texts.collect() } else { named };
+    Path::root().key("steps").step(PathSegment::Item(item))
+}
+
+struct SpecWriter<'s> {
+    step: &'s FirstStep,
+    entries: &'s SpecEntries,
+    /// Path of the first step.
+    at: Path,
+    edits: Vec<Edit>,
+}
+
+impl SpecWriter<'_> {
+    fn remove(&mut self, at: Path) {
+        self.edits.push(Edit::Remove { at });
+    }
+
+    fn set(&mut self, at: Path, value: YamlValue, after: &[&str]) {
+        let after = after.iter().map(|key| (*key).to_owned()).collect();
+        self.edits.push(Edit::Set { at, value, after });
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.entries
+            .pairs(self.step.is_at_top)
+            .iter()
+            .any(|(own, _)| own == key)
+    }
+
+    /// Replaces the relation, the joins and the filter with the list of metrics.
+    fn replace_input(&mut self, draft: &SetDraft, member: &Member, set: &str) {
+        self.remove(Path::root().key("from"));
+        for key in ["joins", "where"] {
+            if self.has(key) {
+                self.remove(self.at.clone().key(key));
+            }
+        }
+        for (key, _) in &self.step.settings {
+            self.remove(Path::root().key(*key));
+        }
+        let is_key = |place: usize| self.step.keys.iter().any(|key| key.definition == Some(place));
+        let all = self.step.definitions.iter().zip(&member.moved).enumerate();
+        let metrics = all.filter_map(|(place, (own, moved))| {
+            let metric = &draft.definitions.get((*moved)?)?.name;
+            let path = format!("{set}.{metric}");
+            let entry = match own.name.eq_ignore_ascii_case(metric) {
+                true => YamlValue::text(path),
+                false => YamlValue::Map(vec![(own.name.clone(), YamlValue::text(path))], CollectionStyle::Flow),
+            };
+            (own.level > Level::Row && !is_key(place)).then_some(entry)
+        });
+        let metrics = in_lines(metrics.collect());
+        let before = self.entries.pairs(true).iter().take_while(|(key, _)| key != "from");
+        let before = before.last().map_or("model", |(key, _)| key.as_str()).to_owned();
+        let after: &[&str] = if self.step.is_at_top {
+            &[&before, "model"]
+        } else {
+            &["name"]
+        };
+        self.set(self.at.clone().key("metrics"), metrics, after);
+    }
+
+    /// Writes keys and their uses as periods of the set's time or as names of columns.
+    fn replace_keys(&mut self, time: Option<&str>, has_bare_keys: bool) {
+        let bare = |key: &FirstStepKey| {
+            let (column, period) = key.period.as_ref().filter(|_| key.definition.is_none())?;
+            let is_time = time.is_some_and(|time| time.eq_ignore_ascii_case(column));
+            is_time.then(|| period.clone())
+        };
+        let entry = |key: &FirstStepKey| bare(key).filter(|_| has_bare_keys).unwrap_or_else(|| key.text.clone());
+        let keys: Vec<String> = self.step.keys.iter().map(entry).collect();
+        if self.step.keys.iter().zip(&keys).any(|(key, new)| key.text != *new) {
+            self.set(self.at.clone().key("group_by"), names(&keys), &[]);
+        }
+        let used = |text: &str| {
+            let (name, direction) = text.split_once(' ').unwrap_or((text, ""));
+            let is_frame = |(key, _): &(&FirstStepKey, &String)| key.text == name && name.contains('[');
+            let name = match self.step.keys.iter().zip(&keys).find(is_frame) {
+                Some((key, new)) if key.text == *new => &key.name,
+                Some((_, new)) => new,
+                None => name,
+            };
+            format!("{name} {direction}").trim_end().to_owned()
+        };
+        let replaced = |list: &Vec<String>| list.iter().map(|text| used(text)).collect::<Vec<String>>();
+        let (order, partition) = (&self.step.order_by, &self.step.partition_by);
+        let new_partition = partition
+            .as_ref()
+            .map(replaced)
+            .filter(|new| Some(new) != partition.as_ref());
+        // A model over sets is ordered by its time key unless it says otherwise.
+        let time_keys: Vec<&String> = self
+            .step
+            .keys
+            .iter()
+            .zip(&keys)
+            .filter_map(|(key, new)| bare(key).map(|_| new))
+            .collect();
+        let new_order = match order {
+            None if self.step.is_last && !time_keys.is_empty() => Some(Vec::new()),
+            None => None,
+            Some(list) => Some(replaced(list)).filter(|new| new != list),
+        };
+        let is_default = has_bare_keys
+            && matches!((time_keys.as_slice(), new_order.as_deref()), ([key], Some([only])) if *key == only);
+        let order_at = self.at.clone().key("order_by");
+        if is_default {
+            self.remove(order_at);
+        } else if let Some(order) = new_order {
+            self.set(order_at, names(&order), &["group_by"]);
+        }
+        if let Some(partition) = new_partition {
+            self.set(self.at.clone().key("partition_by"), names(&partition), &[]);
+        }
+    }
+
+    /// Removes the definitions that moved to the set.
+    fn remove_definitions(&mut self, member: &Member) {
+        let all = self.step.definitions.iter().zip(&member.moved);
+        let at = self.at.clone().key("definitions");
+        if member.moved.iter().all(Option::is_some) {
+            return self.remove(at);
+        }
+        match &self.step.block {
+            Some(block) => {
+                let kept = all.filter(|(_, moved)| moved.is_none());
+                let kept = kept.filter_map(|(own, _)| block.get(own.segment.clone()?));
+                let kept: String = kept.collect();
+                self.set(at, YamlValue::text(kept.trim_start_matches('\n')), &[]);
+            }
+            None => {
+                let moved: Vec<&str> = all
+                    .filter(|(_, moved)| moved.is_some())
+                    .map(|(own, _)| own.name.as_str())
+                    .collect();
+                moved.into_iter().for_each(|name| self.remove(at.clone().key(name)));
+            }
+        }
+    }
+
+    /// Removes the properties that the set takes over, and keeps those that differ.
+    fn change_columns(&mut self, member: &Member, shared: &[SharedProperties]) {
+        let columns = Path::root().key("columns");
+        let mut removed = Vec::new();
+        let mut changed: Vec<(String, YamlValue)> = Vec::new();
+        for (own, moved) in self.step.definitions.iter().zip(&member.moved) {
+            let Some(shared) = moved.and_then(|place| shared.get(place)) else {
+                continue;
+            };
+            let written = self.entries.written(&own.name);
+            let mut kept = self.entries.properties(&own.name);
+            kept.retain(|pair| !has_pair(&shared.properties, pair));
+            let is_column = self.entries.columns.contains(&own.name.to_lowercase());
+            let description = self.entries.description(own).filter(|_| is_column);
+            if let Some(text) = description.filter(|text| Some(text) != shared.description.as_ref()) {
+                kept.insert(0, (DESCRIPTION.to_owned(), YamlValue::text(text)));
+            }
+            match written {
+                Some((key, _)) if kept.is_empty() => removed.push(columns.clone().key(key)),
+                None if kept.is_empty() => {}
+                Some((key, YamlValue::Map(pairs, style))) => {
+                    if pairs.len() != kept.len() || !kept.iter().all(|pair| has_pair(pairs, pair)) {
+                        changed.push((key.to_owned(), YamlValue::Map(kept, *style)));
+                    }
+                }
+                _ => changed.push((own.name.clone(), YamlValue::Map(kept, CollectionStyle::Flow))),
+            }
+        }
+        match self.entries.root.get("columns") {
+            Some(YamlValue::Map(pairs, _)) if pairs.len() == removed.len() && changed.is_empty() => {
+                self.remove(columns);
+            }
+            Some(YamlValue::Map(..)) => {
+                removed.into_iter().for_each(|at| self.remove(at));
+                for (key, entry) in changed {
+                    self.set(columns.clone().key(key), entry, &[]);
+                }
+            }
+            _ if changed.is_empty() => {}
+            _ => self.set(columns, YamlValue::map(changed), &[]),
+        }
+    }
+}
+
+/// Returns a list on one line, or on several lines if it is long.
+fn in_lines(items: Vec<YamlValue>) -> YamlValue {
+    let flow = YamlValue::List(items, CollectionStyle::Flow);
+    match flow {
+        YamlValue::List(ref items, _) if flow.to_string().len() > LINE => YamlValue::list(items.clone()),
+        flow => flow,
+    }
+}
+
+/// Returns a name as a text, and several names as a list.
+fn names(names: &[String]) -> YamlValue {
+    match names {
+        [one] => YamlValue::text(one),
+        several => in_lines(several.iter().map(YamlValue::text).collect()),
+    }
+}

@@ -1,0 +1,441 @@
+//! Tests `formulac extract`: which definitions move to a metric set, which specs are left out and why, and that all
+//! files are written or none.
+
+use std::fs;
+use std::io;
+
+use formulac::sync::{Disk, FileChange, prepare};
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::run::Place;
+
+/// Three specs with the same revenue, one of them with other names, layout and case.
+const BY_MONTH: &str = "\
+# Revenue of each month.
+model: revenue_by_month
+description: Revenue per month
+from: orders   # all orders
+where: status <> \"test\"
+group_by: [\"ordered_on[month]\"]
+order_by: ordered_on[month]
+definitions: |
+  /// Revenue before refunds.
+  revenue = SUM(amount)
+  // Orders without a customer count, too.
+  order_count = COUNT(order_id)
+  aov = revenue / order_count
+  // By rows.
+  before = OFFSET(revenue, -1)  // noqa: W0421
+# The end.
+columns:
+  ordered_on_month: {description: First day of the month.}
+  aov: {description: Average value of an order.}
+";
+const BY_REGION: &str = "\
+model: revenue_by_region
+from: ref('orders')
+where: STATUS <> \"test\"
+group_by: region
+definitions:
+  # The same as revenue.
+  sales: sum( Amount )
+  aov: sum(amount)/count(order_id)
+columns:
+  aov: {description: Average value of an order., data_tests: [not_null]}
+";
+const TOTALS: &str = "\
+model: totals
+from: orders
+steps:
+  - name: regions
+    where: status <> \"test\"
+    group_by: region
+    definitions: |
+      /// Revenue before refunds.
+      revenue = SUM(amount)
+  - name: total
+    definitions: largest = MAX(revenue)
+";
+
+fn project(name: &str, specs: &[(&str, &str)]) -> Place {
+    let place = Place::new(&format!("extract/{name}"));
+    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n");
+    for (name, text) in specs {
+        place.write(&format!("metrics/{name}.yml"), text);
+    }
+    place
+}
+
+/// Returns the SQL of all specs.
+fn sql(place: &Place, specs: &[&str]) -> Vec<String> {
+    let of = |command: &str, name: &&str| {
+        let run = place.run(&[command, &format!("metrics/{name}.yml")]);
+        assert_eq!(run.exit, 0, "{command} {name}: {}", run.err);
+        match run.out.split_once("# ") {
+            Some((sql, _)) if command == "model" => sql.to_owned(),
+            _ => run.out,
+        }
+    };
+    let queries = specs.iter().map(|name| of("query", name));
+    queries.chain(specs.iter().map(|name| of("model", name))).collect()
+}
+
+#[test]
+fn definitions_of_several_specs_become_a_set() {
+    let names = ["by_month", "by_region", "totals"];
+    let mut place = project(
+        "becomes_a_set",
+        &[("by_month", BY_MONTH), ("by_region", BY_REGION), ("totals", TOTALS)],
+    );
+    let before = sql(&place, &names);
+    place.show(&["extract", "--yes"]);
+    assert_eq!(sql(&place, &names), before);
+    place.show(&["check"]).show(&["extract", "--yes"]);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn nothing_is_written_without_a_confirmation() {
+    let specs = [("by_month", BY_MONTH), ("totals", TOTALS)];
+    let place = project("without_a_confirmation", &specs);
+    for (args, exit, said) in [
+        (&["extract"][..], 2, "pass `--yes` to confirm"),
+        (&["extract", "--no-input"], 2, "pass `--yes` to confirm"),
+        (&["extract", "--dry-run"], 0, "no file is written"),
+        (&["extract", "--dry-run", "--json"], 0, ""),
+    ] {
+        let run = place.run(args);
+        assert_eq!(run.exit, exit, "{args:?}: {}", run.err);
+        assert!(run.err.contains(said), "{args:?}: {}", run.err);
+        assert!(run.out.contains("metric_set: orders"), "{args:?}: {}", run.out);
+        assert_eq!(place.files("metrics"), ["by_month.yml", "totals.yml"]);
+        assert_eq!(place.read("metrics/by_month.yml"), BY_MONTH);
+    }
+}
+
+/// Runs `extract` on a terminal, on which somebody answers the question.
+#[cfg(target_os = "linux")]
+fn answered(place: &Place, answer: &str) -> String {
+    use std::io::Write as _;
+
+    let mut command = std::process::Command::new("script");
+    let call = format!("{} extract", env!("CARGO_BIN_EXE_formulac"));
+    command.args(["--quiet", "--return", "--command", &call, "/dev/null"]);
+    command.current_dir(place.path("")).env_remove("NO_COLOR");
+    command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_question_decides() {
+    let place = project("question", &[("by_month", BY_MONTH), ("totals", TOTALS)]);
+    for answer in ["n\n", "\n", "never\n"] {
+        let said = answered(&place, answer);
+        assert!(
+            said.contains("Write 3 files? [y/N]") && said.contains("no file is written"),
+            "{said}"
+        );
+        assert_eq!(place.files("metrics"), ["by_month.yml", "totals.yml"], "{answer:?}");
+        assert_eq!(place.read("metrics/totals.yml"), TOTALS, "{answer:?}");
+    }
+    assert!(answered(&place, "y\n").contains("wrote metrics/orders.yml"));
+    assert_eq!(place.files("metrics"), ["by_month.yml", "orders.yml", "totals.yml"]);
+}
+
+#[test]
+fn json_lists_sets_and_specs() {
+    let place = project("json", &[("by_month", BY_MONTH), ("by_region", BY_REGION)]);
+    let run = place.run(&["extract", "--yes", "--json", "--name", "sales"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    crate::json_output::check(&["extract", "--json"], &run.out);
+    let told = run.json();
+    assert_eq!(told["sets"][0]["name"], "sales");
+    assert_eq!(told["sets"][0]["path"], "metrics/sales.yml");
+    assert_eq!(told["sets"][0]["text"], place.read("metrics/sales.yml"));
+    assert_eq!(told["specs"].as_array().map(Vec::len), Some(2));
+    assert_eq!(told["written"], Value::Bool(true));
+}
+
+/// Each case: two specs without their model and relation, and a part of the message that says why they share no set.
+const NOT_SHARED: &[(&str, &str, &str)] = &[
+    // Other filters mean other rows.
+    (
+        "where: paid\ndefinitions: n = SUM(x)\n",
+        "definitions: n = SUM(x)\n",
+        "no definition is in two specs",
+    ),
+    // A name with two formulas is never merged.
+    (
+        "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
+        "definitions: |\n  n = SUM(x) + 1\n  m = COUNT()\n",
+        "its `n` has another formula than that of other specs",
+    ),
+    (
+        "definitions: n = SUM(x)\n",
+        "definitions: n = SUM(y)\n",
+        "the same name, different formulas: `n` of orders",
+    ),
+    // Settings decide what a formula means.
+    (
+        "blanks: zero\ndefinitions: n = SUM(x + y)\n",
+        "definitions: n = SUM(x + y)\n",
+        "no definition is in two specs",
+    ),
+    // Joins.
+    (
+        "joins: [{to: people, using: id, type: inner}]\ndefinitions: n = SUM(x)\n",
+        "definitions: n = SUM(x)\n",
+        "no definition is in two specs",
+    ),
+    (
+        "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
+        "joins: [{to: places, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
+        "its join `p` differs from that of other specs",
+    ),
+    (
+        "joins: [{to: people, using: id, cardinality: many}]\ndefinitions: n = SUM(people.x)\n",
+        "definitions: n = SUM(x)\n",
+        "a metric set has only left and inner joins that find one match",
+    ),
+    // Steps that a set cannot replace.
+    (
+        "columns: [x, y]\norder_by: x\ncalculations: n = A1\n",
+        "definitions: n = SUM(x)\n",
+        "its first step is a worksheet",
+    ),
+    (
+        "keep: all\ndefinitions: n = x + 1\n",
+        "definitions: n = x + 1\nkeep: all\n",
+        "its first step does not aggregate",
+    ),
+    (
+        "definitions: n = SUM(\n",
+        "definitions: n = SUM(x)\n",
+        "it has errors; `formulac check` shows them",
+    ),
+    // A condition of one spec that the set cannot see.
+    (
+        "having: SUM(y) > 1\ngroup_by: k\ndefinitions: n = SUM(x)\n",
+        "group_by: k\ndefinitions: n = SUM(x)\n",
+        "over the set, it would have an error",
+    ),
+];
+
+#[test]
+fn specs_that_share_no_set_are_left_out() {
+    for (number, (one, other, said)) in NOT_SHARED.iter().enumerate() {
+        let texts = [one, other].map(|text| format!("from: orders\n{text}"));
+        let specs = [
+            ("one", format!("model: one\n{}", texts[0])),
+            ("other", format!("model: other\n{}", texts[1])),
+        ];
+        let specs: Vec<(&str, &str)> = specs.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let place = project(&format!("not_shared_{number}"), &specs);
+        let run = place.run(&["extract", "--yes"]);
+        assert_eq!((run.exit, run.out.as_str()), (0, ""), "{one}\n{other}\n{}", run.err);
+        assert!(run.err.contains(said), "{one}\n{other}\n{}", run.err);
+        assert_eq!(place.files("metrics"), ["one.yml", "other.yml"], "{one}\n{other}");
+    }
+}
+
+/// Each case: two specs without their model and relation, and lines that the set and the specs contain afterwards.
+const SHARED: &[(&str, &str, &[&str])] = &[
+    // Left joins are put together, because a model leaves out those that it does not use.
+    (
+        "joins: [{to: people, using: id}]\ngroup_by: people.name\ndefinitions: n = SUM(x)\n",
+        "group_by: k\ndefinitions: n = SUM(x)\n",
+        &[
+            "  - {to: people, using: id}",
+            "group_by: people.name",
+            "metrics: [orders.n]",
+        ],
+    ),
+    // Settings of both specs are those of the set.
+    (
+        "blanks: zero\ngroup_by: k\ndefinitions: n = SUM(x + y)\n",
+        "blanks: zero\ngroup_by: l\ndefinitions: n = SUM(x + y)\n",
+        &["blanks: zero", "metrics: [orders.n]"],
+    ),
+    // A key that is a definition is a dimension.
+    (
+        "group_by: large\ndefinitions: |\n  large = x > 10\n  n = SUM(x)\n",
+        "definitions: n = SUM(x)\n",
+        &["  large = x > 10", "group_by: large"],
+    ),
+    // Columns of different dates: none of them is the time of the set.
+    (
+        "group_by: a[month]\norder_by: a[month] desc\ndefinitions: n = SUM(x)\n",
+        "group_by: b[month]\ndefinitions: n = SUM(x)\n",
+        &["group_by: a[month]", "order_by: a_month desc", "group_by: b[month]"],
+    ),
+    // Definitions before a moved one move as well, because metrics are the first columns.
+    (
+        "definitions: |\n  n = SUM(x)\n  twice = n * 2\n  m = COUNT()\n  half = m / 2\n",
+        "definitions: n = SUM(x)\n",
+        &[
+            "  twice = n * 2",
+            "metrics: [orders.n, orders.twice, orders.m]",
+            "  half = m / 2",
+        ],
+    ),
+    // Definitions under other names.
+    (
+        "definitions: |\n  a = SUM(x)\n  b = a / COUNT()\n",
+        "definitions: |\n  a = SUM(x)\n  c = SUM(x) / COUNT()\n",
+        &["  b = a / COUNT()", "metrics: [orders.a, {c: orders.b}]"],
+    ),
+    // Tests and properties that differ stay in their spec.
+    (
+        "definitions:\n  sum: {formula: SUM(x), data_tests: [not_null]}\ncolumns: {sum: {tags: [a]}}\n",
+        "definitions: sum = SUM(x)\ncolumns: {sum: {tags: [a], description: The sum.}}\n",
+        &[
+            "  /// The sum.",
+            "  sum: {tags: [a]}",
+            "columns: {sum: {data_tests: [not_null]}}",
+        ],
+    ),
+];
+
+#[test]
+fn specs_share_a_set() {
+    for (number, (one, other, lines)) in SHARED.iter().enumerate() {
+        let specs = [
+            ("one", format!("model: one\nfrom: orders\n{one}")),
+            ("other", format!("model: other\nfrom: orders\n{other}")),
+        ];
+        let specs: Vec<(&str, &str)> = specs.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let place = project(&format!("shared_{number}"), &specs);
+        let before = sql(&place, &["one", "other"]);
+        let run = place.run(&["extract", "--yes"]);
+        assert_eq!(run.exit, 0, "{one}\n{other}\n{}", run.err);
+        assert_eq!(
+            place.files("metrics"),
+            ["one.yml", "orders.yml", "other.yml"],
+            "{one}\n{other}\n{}",
+            run.err
+        );
+        assert_eq!(sql(&place, &["one", "other"]), before);
+        let texts = ["orders", "one", "other"].map(|name| place.read(&format!("metrics/{name}.yml")));
+        for line in *lines {
+            assert!(
+                texts.iter().any(|text| text.lines().any(|own| own == *line)),
+                "{line}\n{}",
+                texts.join("\n")
+            );
+        }
+    }
+}
+
+#[test]
+fn named_specs_and_sets() {
+    let orders = "metric_set: orders\nfrom: payments\ndefinitions: paid = SUM(x)\n";
+    let specs = [
+        ("by_month", BY_MONTH),
+        ("by_region", BY_REGION),
+        ("totals", TOTALS),
+        ("orders", orders),
+    ];
+    let place = project("named", &specs);
+    let run = place.run(&["extract", "metrics/by_month.yml", "metrics/totals.yml", "--dry-run"]);
+    // The name `orders` and the file are taken.
+    assert!(run.out.contains("+++ metrics/orders_revenue.yml"), "{}", run.out);
+    assert!(!run.out.contains("by_region"), "{}", run.out);
+    for (args, said) in [
+        (&["extract", "elsewhere.yml"][..], "elsewhere.yml"),
+        (&["extract", "formulac.yml"], "is not a spec of the project"),
+        (&["extract", "--name", "a b"], "is not a valid name for a metric set"),
+    ] {
+        let run = place.run(args);
+        assert!(run.exit != 0 && run.err.contains(said), "{args:?}: {}", run.err);
+    }
+    place.write("metrics/a.yml", "model: a\nfrom: payments\ndefinitions: n = SUM(y)\n");
+    place.write("metrics/b.yml", "model: b\nfrom: payments\ndefinitions: n = SUM(y)\n");
+    let run = place.run(&["extract", "--name", "sales", "--yes"]);
+    assert_eq!(run.exit, 2, "{}", run.err);
+    assert!(
+        run.err.contains("`--name` names one set, but these specs give 2"),
+        "{}",
+        run.err
+    );
+}
+
+/// Files in a folder, as a transaction uses them.
+struct FolderDisk<'p>(&'p Place);
+
+impl Disk for FolderDisk<'_> {
+    fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        Ok(fs::read(self.0.path(path)).ok())
+    }
+    fn write(&mut self, path: &str, bytes: &[u8], _: Option<&str>) -> io::Result<()> {
+        fs::write(self.0.path(path), bytes)
+    }
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.0.path(from), self.0.path(to))
+    }
+    fn remove(&mut self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.0.path(path))
+    }
+    fn has_folder(&mut self, path: &str) -> bool {
+        self.0.path(path).is_dir()
+    }
+    fn make_folder(&mut self, path: &str) -> io::Result<()> {
+        fs::create_dir(self.0.path(path))
+    }
+    fn remove_folder(&mut self, path: &str) -> io::Result<()> {
+        fs::remove_dir(self.0.path(path))
+    }
+    fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
+        Ok(self.0.files(path))
+    }
+    fn flush_folder(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_extraction_killed_between_two_files_is_completed() {
+    let specs = [("by_month", BY_MONTH), ("by_region", BY_REGION)];
+    let complete = project("complete", &specs);
+    assert_eq!(complete.run(&["extract", "--yes"]).exit, 0);
+    let files = ["metrics/orders.yml", "metrics/by_month.yml", "metrics/by_region.yml"];
+    let after = files.map(|file| complete.read(file));
+    // After the journal is written, the process is killed when it has written this number of files.
+    for written in 0..=files.len() {
+        let place = project("killed", &specs);
+        place.write(".formulac/local/.gitignore", "*\n");
+        let changes = files.iter().zip(&after).map(|(file, text)| FileChange {
+            path: (*file).to_owned(),
+            before: fs::read(place.path(file)).ok(),
+            after: Some(text.clone().into_bytes()),
+        });
+        let changes: Vec<FileChange> = changes.collect();
+        prepare(&mut FolderDisk(&place), &changes, Value::Null).unwrap();
+        for (file, text) in files.iter().zip(&after).take(written) {
+            place.write(file, text);
+        }
+        let run = place.run(&["extract", "--yes"]);
+        assert_eq!(run.exit, 0, "{}", run.err);
+        assert_eq!(files.map(|file| place.read(file)), after, "after {written} files");
+        assert!(run.err.contains("no definition is in two specs"), "{}", run.err);
+    }
+}
+
+#[test]
+fn an_extraction_that_fails_writes_nothing() {
+    let specs = [("by_month", BY_MONTH), ("by_region", BY_REGION)];
+    let place = project("fails", &specs);
+    // The folder of the journal cannot be created, because a file has its name.
+    place.write(".formulac/local/journal", "");
+    let run = place.run(&["extract", "--yes"]);
+    assert_eq!(run.exit, 5, "{}", run.err);
+    assert_eq!(place.read("metrics/by_month.yml"), BY_MONTH);
+    assert_eq!(place.files("metrics"), ["by_month.yml", "by_region.yml"]);
+}
