@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::hand_edits::{HandEdit, HandEditKind, Property};
 use super::properties::{self, StatedProperties};
 use super::reconcile::{Conflict, CurrentSpec, ModelSides, Reconciled, TextChange, merge_files};
+use super::set_conflicts::SetConflict;
 use super::state::{PushState, normalize_lines};
 use crate::CompiledSpec;
 use crate::dbt::is_same_content;
@@ -203,7 +204,7 @@ impl ModelPlan {
         {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
             // A change in a metric set is part of the change of each model over it.
-            paths.extend(ours.compiled.set_files().iter().cloned());
+            paths.extend(ours.compiled.set_files().map(|(path, _)| path.to_owned()));
         }
         // Removing the spec is also part of the change.
         if action == Action::Delete {
@@ -251,6 +252,7 @@ impl ModelPlan {
                     "text": conflict.theirs, "file": conflict.file, "line": conflict.line,
                     "formula": conflict.theirs_formula,
                 },
+                "set": conflict.set.as_ref().map(SetConflict::json),
             })
         };
         let file = |file: &TextChange| json!({"path": file.path, "before": file.before, "after": file.after});
@@ -291,6 +293,8 @@ impl PushState {
     pub fn from_pushed(model: &str, ours: &CurrentSpec) -> Self {
         let mut state = Self::new(model, &ours.spec, &ours.source);
         state.files.clone_from(&ours.files);
+        let sets = ours.compiled.set_files();
+        state.sets = sets.map(|(path, text)| (path.to_owned(), normalize_lines(text))).collect();
         state
     }
 }

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use super::hand_edits::{self, HandEdit, HandEditKind, Property};
 use super::lines::merge as merge_lines;
 use super::properties::{self, PropertyTarget, StatedProperties};
+use super::set_conflicts::{EditedColumn, SetConflict};
 use super::state::{PushState, normalize_lines};
 use super::{baseless, write_back};
 use crate::dbt::{is_same_except_path, is_unmodified};
-use crate::decompile::{Decompiler, LayoutClash, spec_for_sql, with_column_order_of, with_formula};
+use crate::decompile::{
+    Decompiler, EditOrigin, EditedModel, LayoutClash, MetricEdit, spec_for_sql, with_column_order_of, with_formula,
+};
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
@@ -110,6 +113,8 @@ pub struct Conflict {
     pub edit: Option<HandEdit>,
     /// The parts that both sides changed. Empty if the conflict does not concern a file.
     pub clashes: Vec<LayoutClash>,
+    /// The metric set that contains the definition, if the edit is to SQL that a metric set defines.
+    pub set: Option<SetConflict>,
 }
 
 impl Conflict {
@@ -182,8 +187,13 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     let is_formula = edits
         .iter()
         .any(|edit| edit.property == Property::Formula || is_in_model_file(sides.model)(edit));
+    let base_compiler = base.compiler(tools.compiler);
+    let base_tools = ReconcileTools {
+        compiler: &base_compiler,
+        ..tools
+    };
     let before = if is_formula {
-        tools.compile(&base.spec, &base.source)
+        base_tools.compile(&base.spec, &base.source)
     } else {
         None
     };
@@ -194,6 +204,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         before,
         ours: ours.clone(),
         tools,
+        base_compiler: &base_compiler,
         base_said,
     };
     work.apply_respellings(&mut edits, &mut done);
@@ -262,6 +273,8 @@ struct ReconcileWork<'a> {
     /// The spec with the edits transferred so far.
     ours: CurrentSpec,
     tools: ReconcileTools<'a>,
+    /// Compiler with the metric sets of the base.
+    base_compiler: &'a Compiler,
     /// The base's spec, compiled again now. `None` if the base's spec is not needed.
     before: Option<CurrentSpec>,
     base_said: BTreeMap<PropertyTarget, StatedProperties>,
@@ -325,7 +338,7 @@ impl ReconcileWork<'_> {
             return;
         };
         let base = self.base;
-        let Some(theirs) = spec_for_sql(self.tools.compiler, &base.source, Some(&base.spec), &found) else {
+        let Some(theirs) = spec_for_sql(self.base_compiler, &base.source, Some(&base.spec), &found) else {
             return;
         };
         let ours = &self.ours.source;
@@ -385,6 +398,19 @@ impl ReconcileWork<'_> {
             .before
             .as_ref()
             .and_then(|before| spec_definition(before, &name, edit.cte.as_deref()));
+        let edited = EditedModel::new(self.base_compiler, &self.base.source, Some(&self.base.spec), &found);
+        let origin = edited
+            .as_ref()
+            .map(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
+        if let (Some(edited), Some(Some(EditOrigin::Set(metric)))) = (&edited, &origin) {
+            let column = EditedColumn {
+                compiler: self.base_compiler,
+                base: self.base,
+                edited,
+                column: (edit.cte.as_deref(), &name),
+            };
+            return self.add_set_conflict(&edit, metric, &column, done);
+        }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition, but may be a helper column or a column that is passed
             // through.
@@ -396,11 +422,21 @@ impl ReconcileWork<'_> {
         };
         // The file was generated from the base. Its SQL is converted to a formula with the base's spec, because the
         // current spec may generate a completely different file.
-        let ReconcileTools {
-            compiler, decompiler, ..
-        } = self.tools;
         let spec = Some(self.base.spec.as_str());
-        let formula = decompiler.find_formula(compiler, &self.base.source, spec, &found, base_step.as_deref(), &name);
+        let formula = match (&edited, origin) {
+            (Some(edited), Some(Some(EditOrigin::Model(formulas)))) => formulas.and_then(|formulas| {
+                let column = (edit.cte.as_deref(), name.as_str());
+                edited.first_proven(&self.base.source, base_step.as_deref(), column, &formulas)
+            }),
+            _ => self.tools.decompiler.find_formula(
+                self.base_compiler,
+                &self.base.source,
+                spec,
+                &found,
+                base_step.as_deref(),
+                &name,
+            ),
+        };
         let carried = formula.as_ref().map_err(ToString::to_string).and_then(|formula| {
             let text = with_formula(&self.ours.source, step.as_deref(), &name, formula);
             let text = text.map_err(|refusal| refusal.to_string())?;
@@ -429,6 +465,30 @@ impl ReconcileWork<'_> {
                 }
             }
         }
+    }
+
+    /// Adds the conflict of an edit to SQL that a metric set defines, unless the set has the edit already.
+    fn add_set_conflict(
+        &self,
+        edit: &HandEdit,
+        metric: &MetricEdit<'_>,
+        column: &EditedColumn<'_>,
+        done: &mut Reconciled,
+    ) {
+        let sql = self.ours.compiled.model_sql().unwrap_or_default();
+        if column.edited.is_shown_by(sql, column.column.0, column.column.1) {
+            done.carried.push(edit.clone());
+            return;
+        }
+        let set = SetConflict::new(metric, column, &self.ours, self.tools);
+        let formula = |text: &str| Some(text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let ours = self.ours.compiled.set_definition(&set.set, &set.name);
+        let ours = ours.and_then(|ours| formula(ours.text()));
+        let mut conflict = self.build_conflict(edit, formula(metric.definition.text()), ours);
+        conflict.theirs_formula = set.to_set.as_ref().or(set.to_model.as_ref()).ok().cloned();
+        (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
+        conflict.set = Some(set);
+        done.conflicts.push(conflict);
     }
 
     /// Returns the edited property's values in the base and in the spec, in the file's format.
@@ -490,6 +550,7 @@ impl ReconcileWork<'_> {
             line: edit.line,
             edit: Some(edit.clone()),
             clashes,
+            set: None,
         }
     }
 }
@@ -616,6 +677,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>
                 line: clashes.first().map_or(1, |clash| clash.line),
                 edit: None,
                 clashes,
+                set: None,
             }),
         }
     }

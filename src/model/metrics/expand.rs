@@ -36,8 +36,14 @@ pub struct Expansion {
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
+    /// Columns that hold metrics, each with the index of the set and of its definition.
+    pub metric_columns: Vec<(String, usize, usize)>,
+    /// Columns in `metrics`, each with the index of the set and of its definition.
+    pub listed: Vec<(String, usize, usize)>,
     /// Definitions as they are written in the sets and in the model, by name.
     pub formulas: Vec<(String, String)>,
+    /// Name of the step that is expanded, if it has one.
+    pub step: Option<String>,
     /// Names of the spec's steps that are copied.
     pub other_steps: Vec<String>,
     /// Whether the text has only keys that a person may write.
@@ -117,6 +123,13 @@ pub fn expand(
         }
         _ => model.steps_over_sets(compiler, &needed, &keys, (&builder, fill.as_ref()), bounds),
     };
+    let columns = builder.columns.metrics.iter();
+    let mut metric_columns: Vec<(String, usize, usize)> = columns
+        .map(|(id, column)| (builder.columns.all[*column].text.name.clone(), id.0, id.1))
+        .collect();
+    metric_columns.sort();
+    let listed = model.listed.iter();
+    let listed = listed.map(|listed| (listed.name.clone(), listed.set, listed.metric));
     let mut text = SpelledText::default();
     model.write_spec(&steps, &mut text);
     let mut metrics: Vec<String> = needed.iter().map(|id| model.metric_name(*id)).collect();
@@ -126,8 +139,11 @@ pub fn expand(
         sets: model.sets.clone(),
         span: model.span,
         metrics,
+        metric_columns,
+        listed: listed.collect(),
         metrics_of_columns: model.metrics_of_columns(&keys.names),
         formulas: model.written_formulas(),
+        step: model.step.get("name").and_then(Node::text).map(str::to_owned),
         other_steps: model.other_steps(),
         is_own: kind == SpecKind::Filled,
         is_filled: fill.is_some(),

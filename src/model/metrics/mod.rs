@@ -14,6 +14,7 @@ mod checks;
 mod columns;
 mod compile;
 mod expand;
+mod expanded_model;
 mod fill;
 mod filled_step;
 mod formulas;
@@ -32,6 +33,7 @@ mod union;
 mod write_spec;
 
 pub use expand::expand;
+pub use expanded_model::{ExpandedModel, SetFormula};
 pub use filled_step::filled_step;
 pub use request::step_over_sets;
 pub use set::{MetricSet, MetricSets, is_metric_set, read_set};

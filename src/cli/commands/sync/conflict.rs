@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{Conflict, ModelPlan, Property, diff_lines};
+use formulac::sync::{Conflict, ModelPlan, Property, SetConflict, diff_lines};
 
 use super::repository::Repository;
 use crate::cli::workspace::Workspace;
@@ -44,12 +44,12 @@ pub fn write_conflict(
         .step
         .as_ref()
         .map_or_else(String::new, |step| format!(" in step {step}"));
-    let _ = writeln!(
-        out,
-        "conflict {number} of {all}: {} ({}{step})",
-        conflict_name(model, conflict),
-        conflict.property
-    );
+    let about = match &conflict.set {
+        Some(set) => format!("{} of {} in a metric set", conflict.property, set.full_name()),
+        None => format!("{}{step}", conflict.property),
+    };
+    let name = conflict_name(model, conflict);
+    let _ = writeln!(out, "conflict {number} of {all}: {name} ({about})");
     let ours = match conflict.spec_line {
         Some(line) => format!("{}:{line}", conflict.spec),
         None => conflict.spec.clone(),
@@ -129,7 +129,40 @@ pub fn write_conflict(
         }
     }
     let (command, others) = resolve_command(model, conflict);
-    let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
+    match &conflict.set {
+        Some(set) => write_set_resolutions(out, model, set, &command),
+        None => {
+            let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
+        }
+    }
+}
+
+/// Prints the resolutions of a conflict with a metric set, each with what it changes.
+fn write_set_resolutions(out: &mut String, model: &ModelPlan, set: &SetConflict, command: &str) {
+    let _ = writeln!(out, "  next    {command}");
+    let mut option = |name: &str, possible: Result<String, &String>| {
+        let _ = match possible {
+            Ok(what) => writeln!(out, "          {name:10}  {what}"),
+            Err(reason) => writeln!(out, "          {name:10}  not possible: {reason}"),
+        };
+    };
+    option("--ours", Ok("removes the edit; a push writes the SQL of the set".to_owned()));
+    let changed = match set.models.as_slice() {
+        [] => String::new(),
+        models => format!(", and the SQL of {}", models.join(", ")),
+    };
+    let to_set = set.to_set.as_ref();
+    option(
+        "--to-set",
+        to_set.map(|formula| format!("{}: {} = {formula}{changed}", set.file, set.name)),
+    );
+    let name = set.listed_as.as_deref().unwrap_or(&set.name);
+    let to_model = set.to_model.as_ref();
+    option(
+        "--to-model",
+        to_model.map(|formula| format!("{}: overrides {name} = {formula}", model.spec)),
+    );
+    out.push('\n');
 }
 
 /// Returns the command that resolves the conflict, quoted for a shell, and the other sides that can be chosen.
@@ -141,7 +174,9 @@ pub fn resolve_command(model: &ModelPlan, conflict: &Conflict) -> (String, &'sta
     } else {
         format!("'{}'", name.replace('\'', r"'\''"))
     };
-    let others = if is_replaceable(conflict) {
+    let others = if conflict.set.is_some() {
+        "--to-set, --to-model"
+    } else if is_replaceable(conflict) {
         "--theirs, --edit, --base"
     } else {
         "--theirs"

@@ -171,6 +171,13 @@ pub fn plan_selected_models(
     }
     let described = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
+    for set in reconciled
+        .values_mut()
+        .flat_map(|done| &mut done.conflicts)
+        .filter_map(|conflict| conflict.set.as_mut())
+    {
+        set.find_changed_models(ours.iter(), tools.as_tools().compiler);
+    }
     let texts: BTreeMap<String, String> = ours
         .iter()
         .map(|(name, ours)| (name.clone(), ours.source.clone()))
@@ -215,10 +222,8 @@ pub fn plan_selected_models(
         });
         // A model that this spec reads may have changed since the base, so compile this spec's base again.
         let base = base.map(|base| {
-            tools
-                .as_tools()
-                .compiler
-                .compile_spec_at(&base.source, Some(&base.spec))
+            let compiler = base.compiler(tools.as_tools().compiler);
+            compiler.compile_spec_at(&base.source, Some(&base.spec))
         });
         let mut plan = ModelPlan::new(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text]);
         // The old path of a moved file no longer exists, so commit its removal.
@@ -395,11 +400,9 @@ fn follow_moved_files(
 }
 
 fn all_specs(generation: &Generation<'_>) -> Vec<CompiledSpec> {
-    generation
-        .models
-        .iter()
-        .filter_map(|model| Some(model.built.as_ref()?.compiled.clone()))
-        .collect()
+    let models = models::built_models(&generation.models).map(|(_, built)| &built.compiled);
+    let sets = generation.sets.iter().map(|(_, compiled)| compiled);
+    models.chain(sets).cloned().collect()
 }
 
 /// Compiles all specs again, with other contents for some of them.

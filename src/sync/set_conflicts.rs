@@ -1,0 +1,239 @@
+//! Hand edits of SQL that a metric set defines. Each is a conflict, because the set may define the same for other models.
+
+use serde_json::{Value, json};
+
+use super::reconcile::{CurrentSpec, ReconcileTools};
+use super::state::PushState;
+use crate::Compiler;
+use crate::decompile::{EditedModel, MetricEdit, with_formula};
+use crate::diag::Diagnostic;
+use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
+
+/// Definition of a metric set whose SQL a person edited in the file of a model, and the possible resolutions.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SetConflict {
+    /// Name of the set.
+    pub set: String,
+    /// Name of the metric or dimension.
+    pub name: String,
+    /// Path of the set's file.
+    pub file: String,
+    /// Line of the definition in the set's file, starting at 1.
+    pub line: usize,
+    /// New formula for the set's definition, or the reason why there is none.
+    pub to_set: Result<String, String>,
+    /// Models whose SQL that formula changes, sorted.
+    pub models: Vec<String>,
+    /// Name of the metric in the model's `metrics`. `None` if the model only uses the definition in others.
+    pub listed_as: Option<String>,
+    /// Formula of a definition that overrides the metric in the model, or the reason why there is none.
+    pub to_model: Result<String, String>,
+}
+
+/// Base of a model over metric sets, and its SQL with hand edits.
+pub(super) struct EditedColumn<'e> {
+    /// Compiler with the sets of the base.
+    pub compiler: &'e Compiler,
+    pub base: &'e PushState,
+    pub edited: &'e EditedModel<'e>,
+    /// The edited column, and its CTE.
+    pub column: (Option<&'e str>, &'e str),
+}
+
+impl SetConflict {
+    /// Creates the conflict for an edited column. `ours` is the current spec.
+    pub(super) fn new(
+        edit: &MetricEdit<'_>,
+        column: &EditedColumn<'_>,
+        ours: &CurrentSpec,
+        tools: ReconcileTools<'_>,
+    ) -> Self {
+        let (set, name) = (edit.definition.set(), edit.definition.name());
+        let now = ours.compiled.set_definition(set, name);
+        let now = now.as_ref().unwrap_or(&edit.definition);
+        let no_formula = || edit.refusal().map(ToString::to_string);
+        let refusal = |reason: Option<String>| no_formula().or(reason).unwrap_or_else(|| NO_FORMULA.to_owned());
+        let file = now.path().unwrap_or_default();
+        let to_set = first_that_fits(&edit.for_set, |formula| {
+            let base = edit.definition.set_text();
+            column.shows(&column.compiler.with_metric_sets([(file, &*with_set_formula(base, name, formula)?)]), None)?;
+            let text = with_set_formula(now.set_text(), name, formula)?;
+            let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
+            first_error(&compiler, ours, &ours.source)
+        });
+        let to_model = match &edit.listed_as {
+            None => Err(Some(format!("`metrics` of the model does not list `{set}.{name}`"))),
+            Some(listed) => first_that_fits(&edit.for_model, |formula| {
+                let base = with_override(&column.base.source, listed, formula)?;
+                column.shows(column.compiler, Some(&base))?;
+                let text = with_override(&ours.source, listed, formula)?;
+                first_error(tools.compiler, ours, &text)
+            }),
+        };
+        Self {
+            set: set.to_owned(),
+            name: name.to_owned(),
+            file: file.to_owned(),
+            line: now.line(),
+            to_set: to_set.map_err(refusal),
+            models: Vec::new(),
+            listed_as: edit.listed_as.clone(),
+            to_model: to_model.map_err(refusal),
+        }
+    }
+
+    /// Finds the models whose SQL the formula for the set changes. Each model is given with its name.
+    pub fn find_changed_models<'s>(
+        &mut self,
+        specs: impl Iterator<Item = (&'s String, &'s CurrentSpec)>,
+        compiler: &Compiler,
+    ) {
+        let Ok(formula) = &self.to_set else { return };
+        let mut changed = None;
+        for (model, spec) in specs {
+            let files = || spec.compiled.set_files();
+            let Some((_, text)) = files().find(|(path, _)| *path == self.file) else {
+                continue;
+            };
+            let changed = changed.get_or_insert_with(|| {
+                let text = with_set_formula(text, &self.name, formula).unwrap_or_default();
+                compiler.with_metric_sets([(self.file.as_str(), text.as_str())])
+            });
+            let made = changed.compile_spec_at(&spec.source, Some(&spec.spec));
+            if made.query() != spec.compiled.query() {
+                self.models.push(model.clone());
+            }
+        }
+        self.models.sort();
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let resolution = |possible: &Result<String, String>, changes: &[String]| {
+            json!({
+                "formula": possible.as_ref().ok(), "refused": possible.as_ref().err(), "changes": changes,
+            })
+        };
+        json!({
+            "set": self.set, "name": self.name, "file": self.file, "line": self.line,
+            "to_set": resolution(&self.to_set, &self.models), "to_model": resolution(&self.to_model, &[]),
+        })
+    }
+
+    /// Returns the name of the definition with its set, such as `orders.revenue`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.set, self.name)
+    }
+}
+
+const NO_FORMULA: &str = "no formula produces exactly this SQL";
+
+impl EditedColumn<'_> {
+    /// Compiles the base with other sets or with another spec, and checks whether its SQL contains the edit.
+    fn shows(&self, compiler: &Compiler, spec: Option<&str>) -> Result<(), String> {
+        let compiled = compiler.compile_spec_at(spec.unwrap_or(&self.base.source), Some(&self.base.spec));
+        let sql = compiled.model_sql().ok_or_else(|| {
+            let error = compiled.diagnostics().iter().find(|found| found.is_error());
+            error.map_or_else(|| NO_FORMULA.to_owned(), |error| error.message().to_owned())
+        })?;
+        let (cte, column) = self.column;
+        match self.edited.is_shown_by(sql, cte, column) {
+            true => Ok(()),
+            false => Err(NO_FORMULA.to_owned()),
+        }
+    }
+}
+
+/// Returns the first formula for which the check succeeds, or the reason why the first formula fails.
+fn first_that_fits(
+    formulas: &[String],
+    check: impl Fn(&str) -> Result<(), String>,
+) -> Result<String, Option<String>> {
+    let mut reason = None;
+    for formula in formulas {
+        match check(formula) {
+            Ok(()) => return Ok(formula.clone()),
+            Err(why) => reason = reason.or(Some(why)),
+        }
+    }
+    Err(reason)
+}
+
+fn first_error(compiler: &Compiler, ours: &CurrentSpec, source: &str) -> Result<(), String> {
+    let compiled = compiler.compile_spec_at(source, Some(&ours.spec));
+    let error = compiled.diagnostics().iter().find(|found| found.is_error());
+    error.map_or(Ok(()), |error| Err(Diagnostic::message(error).to_owned()))
+}
+
+/// Returns the text of a metric set with another formula for a definition.
+///
+/// # Errors
+///
+/// Returns the reason why the text cannot be edited.
+pub fn with_set_formula(set: &str, name: &str, formula: &str) -> Result<String, String> {
+    with_formula(set, None, name, formula).map_err(|refusal| refusal.to_string())
+}
+
+/// Returns the spec of a model over metric sets with a definition that overrides a metric.
+///
+/// ```
+/// use formulac_sync::with_override;
+/// let spec = "model: m\nmetrics: [orders.revenue]\ngroup_by: month\n";
+/// let changed = with_override(spec, "revenue", "revenue * 2").unwrap();
+/// assert_eq!(
+///     changed,
+///     "model: m\nmetrics: [orders.revenue]\noverrides: [revenue]\ngroup_by: month\ndefinitions: revenue = revenue * 2\n"
+/// );
+/// ```
+///
+/// # Errors
+///
+/// Returns the reason why the text cannot be edited.
+pub fn with_override(spec: &str, name: &str, formula: &str) -> Result<String, String> {
+    let root = value(spec).ok_or("the spec is not valid YAML")?;
+    let (step, at) = match root.get("steps") {
+        Some(YamlValue::List(steps, _)) => {
+            let step = steps.first().ok_or("the spec has no steps")?;
+            let named = step.get("name").and_then(YamlValue::as_text);
+            let named = named.ok_or("the step with `metrics` has no name; add `name`")?;
+            (step, Path::root().key("steps").item("name", named))
+        }
+        _ => (&root, Path::root()),
+    };
+    let set = |key: &str, value: YamlValue, after: &[&str]| Edit::Set {
+        at: at.clone().key(key),
+        value,
+        after: after.iter().map(|key| (*key).to_owned()).collect(),
+    };
+    let overrides = match step.get("overrides") {
+        Some(YamlValue::List(..)) => Edit::Add {
+            to: at.clone().key("overrides"),
+            value: YamlValue::text(name),
+        },
+        Some(YamlValue::Text(names)) => set("overrides", YamlValue::text(format!("{names}, {name}")), &[]),
+        _ => {
+            let names = YamlValue::List(vec![YamlValue::text(name)], CollectionStyle::Flow);
+            set("overrides", names, &["metrics"])
+        }
+    };
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let quoted = match is_plain {
+        true => name.to_owned(),
+        false => format!("\"{name}\""),
+    };
+    let definition = format!("{quoted} = {formula}");
+    let definitions = match step.get("definitions") {
+        Some(YamlValue::Map(..)) => Edit::Set {
+            at: at.clone().key("definitions").key(name),
+            value: YamlValue::text(formula),
+            after: Vec::new(),
+        },
+        Some(YamlValue::Text(text)) => {
+            let text = format!("{}\n{definition}\n", text.trim_end());
+            set("definitions", YamlValue::text(text), &[])
+        }
+        _ => set("definitions", YamlValue::text(definition), &[]),
+    };
+    apply_edits(spec, &[overrides, definitions]).map_err(|refusal| refusal.to_string())
+}
