@@ -200,6 +200,8 @@ pub struct Model {
     pub(crate) body_at: usize,
     /// Plain query in which every column is cast to its type. `None` unless a contract is enforced.
     pub(crate) under_contract: Option<String>,
+    /// Whether dbt enforces the model's contract.
+    pub(crate) is_contract_enforced: bool,
     /// Relations in `compare:`.
     pub(crate) compared: Vec<NamedColumns>,
     /// Model's query with `order by` but without limit and configuration. `None` if it equals the query in `sql`.
@@ -360,6 +362,17 @@ impl CompiledSpec {
     pub fn set_definition(&self, set: &str, name: &str) -> Option<SetFormula<'_>> {
         let set = self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?;
         SetFormula::new(set, name)
+    }
+
+    /// Returns whether dbt enforces the model's contract.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndefinitions: n = COUNT()\ncontract: {enforced: true}\n";
+    /// assert!(formulac_model::Compiler::default().compile_spec(spec).enforces_contract());
+    /// ```
+    #[must_use]
+    pub fn enforces_contract(&self) -> bool {
+        self.model.as_ref().is_some_and(|model| model.is_contract_enforced)
     }
 
     /// Returns the metrics that the model reads, also those that other metrics are computed from, as `set.metric`.

@@ -321,6 +321,7 @@ impl DescriptionFile {
                 property: Property::Description,
                 before: one.before,
                 after: Some(one.after),
+                metric: None,
             });
             self.plan.paths.push(view.file.clone());
         }

@@ -27,6 +27,7 @@
 mod baseless;
 mod descriptions;
 mod disk;
+mod effects;
 mod evidence;
 mod hand_edits;
 pub mod known;
@@ -48,6 +49,7 @@ mod write_back;
 pub use baseless::with_layout_of;
 pub use descriptions::{DescriptionActions, PulledView, changed_descriptions, set_description_in_properties};
 pub use disk::Disk;
+pub use effects::{ExposureGraph, Exposures, ModelEffects};
 pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};

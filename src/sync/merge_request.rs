@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::effects::ModelEffects;
 use super::hand_edits::{HandEditKind, Property};
 use super::lines::diff;
 use super::plan::{Action, ModelPlan, Plan, PlannedChange, STATES};
@@ -223,6 +224,10 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     }
     if !model.changes.is_empty() {
         out.push('\n');
+    }
+    let effects: Vec<String> = model.effects.iter().flat_map(ModelEffects::phrases).collect();
+    if !effects.is_empty() {
+        let _ = writeln!(out, "**Effects**: {}.\n", escape_sentence(&effects.join("; ")));
     }
     for edit in &model.carried {
         let _ = writeln!(

@@ -255,7 +255,11 @@ fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BT
     found.collect()
 }
 
-fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<PropertyTarget, StatedProperties> {
+/// Returns the properties that a model's files state.
+pub(super) fn stated_properties(
+    model: &str,
+    files: &BTreeMap<String, String>,
+) -> BTreeMap<PropertyTarget, StatedProperties> {
     let of_kind = |kind: HandEditKind| {
         files
             .iter()

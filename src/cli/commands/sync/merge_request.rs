@@ -4,7 +4,7 @@ use std::path::Path;
 
 use formulac::impact::{self, ChangeStart, ColumnChange, show};
 use formulac::sync::{
-    Action, Evidence, Log, MergeRequest, ModelPlan, Plan, PromisedTests, Property, ReportedValues, Verdict,
+    Action, CurrentSpec, Evidence, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
 };
 
 use super::dbt_check::ParsedProject;
@@ -57,7 +57,7 @@ pub fn new(
             .push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
     }
     quote_evidence(place, made, &mut request);
-    request.reaches = impact_markdown(session, place, &made.plan)?;
+    request.reaches = impact_markdown(session, place, made)?;
     let approvals = made
         .environment
         .as_ref()
@@ -165,22 +165,27 @@ fn format_warnings(found: &[FailureKind]) -> String {
 }
 
 /// Formats the impact of the changed definitions as Markdown. Returns `None` if there is no manifest.
-fn impact_markdown(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<String>, Failure> {
+fn impact_markdown(session: &Session, place: &Workspace, made: &PlannedModels) -> Result<Option<String>, Failure> {
     if place.artifacts()?.is_none() {
         return Ok(None);
     }
-    let known = ImpactContext::read(session, false)?;
+    let (known, plan) = (ImpactContext::read(session, false)?, &made.plan);
     let graph = known.graph();
     let start =
         |(name, change): (String, ColumnChange)| Some(graph.change_start(&graph.resolve_target(&name).ok()?, change));
-    let starts: Vec<ChangeStart> = plan.models.iter().flat_map(changed_columns).filter_map(start).collect();
+    let starts: Vec<ChangeStart> = plan
+        .models
+        .iter()
+        .flat_map(|model| changed_columns(model, made.ours.get(&model.model)))
+        .filter_map(start)
+        .collect();
     let impact = impact::compute_impact(&graph, &starts, &known.status);
     known.cache_lineage(&graph);
     Ok(Some(show::format_brief(&impact)))
 }
 
 /// Returns the names of models and definitions that are removed or whose values change.
-fn changed_columns(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
+fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String, ColumnChange)> {
     let whole = |change: ColumnChange| vec![(model.model.clone(), change)];
     match model.action {
         Action::Delete => return whole(ColumnChange::Gone),
@@ -193,16 +198,20 @@ fn changed_columns(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
         .filter(|change| change.property == Property::Formula);
     // Nothing reads a new definition yet.
     let old = formulas.filter(|change| change.before.is_some());
-    let names: Vec<(String, ColumnChange)> = old
-        .filter_map(|change| {
-            let kind = if change.after.is_some() {
-                ColumnChange::Values
-            } else {
-                ColumnChange::Gone
-            };
-            Some((format!("{}.{}", model.model, change.definition.as_deref()?), kind))
-        })
-        .collect();
+    let mut names: Vec<(String, ColumnChange)> = Vec::new();
+    for change in old {
+        let kind = match change.after {
+            Some(_) => ColumnChange::Values,
+            None => ColumnChange::Gone,
+        };
+        // A metric of a set changes all columns that are computed from it.
+        let columns: Vec<&str> = match (&change.metric, ours) {
+            (Some(metric), Some(ours)) => ours.compiled.columns_of_metric(metric).collect(),
+            _ => change.definition.as_deref().into_iter().collect(),
+        };
+        let columns = columns.iter().map(|column| format!("{}.{column}", model.model));
+        names.extend(columns.map(|column| (column, kind)));
+    }
     let own = format!("{}.sql", model.model);
     let is_made_otherwise = model.files.iter().any(|file| {
         Path::new(&file.path)

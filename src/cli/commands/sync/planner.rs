@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use formulac::dbt::is_unmodified;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Action, CurrentSpec, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan, PushState, ReconcileTools,
+    Action, CurrentSpec, ExposureGraph, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan, PushState, ReconcileTools,
     Reconciled, STATES, TextChange, reconcile_all, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
@@ -236,10 +236,26 @@ pub fn plan_selected_models(
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
     made.plan.known = known;
+    find_exposures(session, place, &mut made.plan)?;
     made.refused = described.refused;
     made.ours = ours;
     made.tools = Some(tools);
     Ok(made)
+}
+
+/// Finds the exposures that the changed models feed. Warns once if the manifest is older than the project's files.
+fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Result<(), Failure> {
+    let mut changed = plan
+        .models
+        .iter_mut()
+        .filter_map(|model| Some((&model.model, model.effects.as_mut()?)))
+        .peekable();
+    if let (Some(artifacts), Some(_)) = (place.artifacts()?, changed.peek()) {
+        artifacts.report_age(session, place.dbt.as_ref());
+        let graph = ExposureGraph::new(&artifacts.manifest);
+        changed.for_each(|(model, effects)| effects.exposures = graph.exposures_of(model));
+    }
+    Ok(())
 }
 
 /// Adds uncommitted edits to the plans if these edits, such as comments in generated files, require no other change.
