@@ -92,6 +92,7 @@ pub use dbt_names::Declared;
 pub use dbt_tests::{COMBINATION, RANGE};
 pub use environments::{Environment, Placeholder, USER};
 pub use lineage::{ColumnLineage, SourceColumn};
+pub use metrics::MetricChange;
 #[doc(hidden)]
 pub use metrics::{ExpandedModel, SetFormula};
 pub use people::{People, email_address};
@@ -354,14 +355,6 @@ impl CompiledSpec {
     pub fn set_files(&self) -> impl Iterator<Item = (&str, &str)> {
         let sets = self.sets.iter();
         sets.filter_map(|set| Some((set.path.as_deref()?, set.text.as_str())))
-    }
-
-    /// Returns a definition of a metric set that the model reads.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn set_definition(&self, set: &str, name: &str) -> Option<SetFormula<'_>> {
-        let set = self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?;
-        SetFormula::new(set, name)
     }
 
     /// Returns whether dbt enforces the model's contract.

@@ -15,6 +15,7 @@ use super::set_conflicts::SetConflict;
 use super::state::{PushState, normalize_lines};
 use crate::CompiledSpec;
 use crate::dbt::is_same_content;
+use crate::model::MetricChange;
 
 /// Folder for the models' bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
@@ -406,36 +407,23 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
 /// Adds the changed formulas of the metrics that the model reads. A metric that is a column of the model is already among
 /// the changes, by the name of the column.
 fn add_metric_changes(base: &CompiledSpec, ours: &CompiledSpec, changes: &mut Vec<PlannedChange>) {
-    for metric in ours.metrics_read() {
-        let Some((set, name)) = metric.split_once('.') else { continue };
-        let formula = |spec: &CompiledSpec| {
-            let text = spec.set_definition(set, name)?.text().to_owned();
-            Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
-        };
-        // If the model did not read the metric before, its own definitions show the change.
-        let (Some(before), Some(after)) = (formula(base).filter(|_| base.metrics_read().contains(metric)), formula(ours))
-        else {
-            continue;
-        };
-        if before == after {
-            continue;
-        }
+    for MetricChange { metric, before, after } in ours.metric_changes_since(base) {
         let is_shown = |change: &&mut PlannedChange| {
             change.property == Property::Formula
                 && (change.before.as_ref(), change.after.as_ref()) == (Some(&before), Some(&after))
                 && change.definition.as_deref().is_some_and(|column| {
-                    let mut columns = ours.columns_of_metric(metric);
+                    let mut columns = ours.columns_of_metric(&metric);
                     columns.any(|of| of.eq_ignore_ascii_case(column))
                 })
         };
         match changes.iter_mut().find(is_shown) {
-            Some(change) => change.metric = Some(metric.clone()),
+            Some(change) => change.metric = Some(metric),
             None => changes.push(PlannedChange {
                 definition: Some(metric.clone()),
                 property: Property::Formula,
                 before: Some(before),
                 after: Some(after),
-                metric: Some(metric.clone()),
+                metric: Some(metric),
             }),
         }
     }
