@@ -36,6 +36,8 @@ pub enum EditOrigin<'m> {
 pub struct MetricEdit<'m> {
     /// The definition of the set.
     pub definition: SetFormula<'m>,
+    /// Column whose SQL shows the edit, with its CTE. It is computed from the edited column.
+    pub shown: (Option<String>, String),
     /// Name of the metric in the model's `metrics`. `None` if the model does not list the definition.
     pub listed_as: Option<String>,
     /// The formula that produces the edited SQL, in terms of the expanded model.
@@ -67,10 +69,13 @@ impl<'m> EditedModel<'m> {
     #[must_use]
     pub fn edit_origin(&self, decompiler: &Decompiler, cte: Option<&str>, column: &str) -> Option<EditOrigin<'_>> {
         let read = SpecPosition::expanded(self.expanded.text()).ok()?;
-        let (step, placed) = find_definition(&read, cte, column)?;
+        let Some((step, placed)) = find_definition(&read, cte, column) else {
+            return self.helper_origin(decompiler, &read);
+        };
+        let shown = (cte.map(str::to_owned), column.to_owned());
         let find = || decompiler.find_formula_at(self.compiler, &read, self.path, self.found, (step, placed));
         if let Some(definition) = self.expanded.set_formula(placed.at) {
-            return Some(self.metric_edit(definition, placed, find()));
+            return Some(self.metric_edit(definition, placed, shown, find()));
         }
         if let Some(definition) = self.expanded.listed_metric(column) {
             let is_reference = self
@@ -78,11 +83,35 @@ impl<'m> EditedModel<'m> {
                 .metric_columns()
                 .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
             if is_reference {
-                return Some(self.metric_edit(definition, placed, find()));
+                return Some(self.metric_edit(definition, placed, shown, find()));
             }
         }
         let formulas = find().map(|formula| vec![self.with_model_names(&formula), formula]);
         Some(EditOrigin::Model(formulas))
+    }
+
+    /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the edit
+    /// changes.
+    fn helper_origin(&self, decompiler: &Decompiler, read: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
+        let (step, placed) = self.first_changed_definition(read)?;
+        let definition = self.expanded.set_formula(placed.at)?;
+        let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
+        let formula = decompiler.find_formula_at(self.compiler, read, self.path, self.found, (step, placed));
+        Some(self.metric_edit(definition, placed, shown, formula))
+    }
+
+    /// Returns the first definition whose SQL differs, with the position of its step.
+    fn first_changed_definition<'r>(&self, read: &'r SpecPosition<'_>) -> Option<(usize, &'r PlacedDefinition)> {
+        let dialect = self.compiler.options.dialect;
+        let (written, found) = (SqlFile::read(&self.written, dialect), SqlFile::read(self.found, dialect));
+        let mut trees = Trees::default();
+        let steps = read.outline.steps.iter().enumerate();
+        let mut all = steps.flat_map(|(step, outline)| outline.definitions.iter().map(move |placed| (step, placed)));
+        all.find(|(step, placed)| {
+            let cte = read.step_cte(*step);
+            let mut expression = |file| read.definition_expression(file, cte, *step, &placed.name, &mut trees);
+            expression(&written) != expression(&found)
+        })
     }
 
     /// Returns whether a version of the model's SQL contains the edit of a column.
@@ -91,9 +120,11 @@ impl<'m> EditedModel<'m> {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
         let (made, written, found) = (file(made), file(&self.written), file(self.found));
-        if let (Some(now), Some(edited)) = (made.column(cte, column), found.column(cte, column))
-            && made.has_same_tokens(&now, &found, &edited)
-        {
+        let has_same_tokens = |file: &SqlFile<'_>| {
+            let columns = file.column(cte, column).zip(found.column(cte, column));
+            columns.is_some_and(|(own, edited)| file.has_same_tokens(&own, &found, &edited))
+        };
+        if has_same_tokens(&made) && !has_same_tokens(&written) {
             return true;
         }
         // The column may be computed in another place, so compare what it is made of.
@@ -136,6 +167,7 @@ impl<'m> EditedModel<'m> {
         &'e self,
         definition: SetFormula<'e>,
         placed: &PlacedDefinition,
+        shown: (Option<String>, String),
         formula: Result<String, NotAFormula>,
     ) -> EditOrigin<'e> {
         let found = formula.as_deref().unwrap_or_default();
@@ -147,6 +179,7 @@ impl<'m> EditedModel<'m> {
         EditOrigin::Set(Box::new(MetricEdit {
             listed_as: self.listed_name(&definition).map(str::to_owned),
             definition,
+            shown,
             formula,
             for_set,
             for_model,

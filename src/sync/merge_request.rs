@@ -31,6 +31,8 @@ pub struct MergeRequest {
     pub reaches: Option<String>,
     /// Number of approvals that each role must give.
     pub needs: Vec<(String, usize)>,
+    /// Specs and metric sets that name their approvers, each with its path and the names.
+    pub approvers: Vec<(String, Vec<String>)>,
     /// The command that undoes the change.
     pub undo: Option<String>,
 }
@@ -164,7 +166,7 @@ impl MergeRequest {
             .clone()
             .unwrap_or_else(|| "not known: dbt has no manifest here".to_owned());
         let _ = write!(out, "**Reaches**: {reaches}.");
-        if !self.needs.is_empty() {
+        if !self.needs.is_empty() || !self.approvers.is_empty() {
             let need = |(role, count): &(String, usize)| {
                 format!(
                     "{count} {} approval{}",
@@ -172,7 +174,10 @@ impl MergeRequest {
                     if *count == 1 { "" } else { "s" }
                 )
             };
-            let needs: Vec<String> = self.needs.iter().map(need).collect();
+            let of_specs = self.approvers.iter();
+            let of_specs =
+                of_specs.map(|(path, names)| format!("an approval of {} by {}", inline_code(path), escape_markdown(&names.join(" or "))));
+            let needs: Vec<String> = self.needs.iter().map(need).chain(of_specs).collect();
             let _ = write!(out, " **Needs**: {}.", needs.join(", "));
         }
         out.push_str("\n\n");

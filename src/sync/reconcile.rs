@@ -11,7 +11,7 @@ use super::state::{PushState, normalize_lines};
 use super::{baseless, write_back};
 use crate::dbt::{is_same_except_path, is_unmodified};
 use crate::decompile::{
-    Decompiler, EditOrigin, EditedModel, LayoutClash, MetricEdit, spec_for_sql, with_column_order_of, with_formula,
+    Decompiler, EditOrigin, EditedModel, LayoutClash, spec_for_sql, with_column_order_of, with_formula,
 };
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
@@ -411,9 +411,9 @@ impl ReconcileWork<'_> {
                 compiler: self.base_compiler,
                 base: self.base,
                 edited,
-                column: (edit.cte.as_deref(), &name),
+                edit: metric,
             };
-            return self.add_set_conflict(&edit, metric, &column, done);
+            return self.add_set_conflict(&edit, &column, done);
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition, but may be a helper column or a column that is passed
@@ -475,20 +475,19 @@ impl ReconcileWork<'_> {
     fn add_set_conflict(
         &self,
         edit: &HandEdit,
-        metric: &MetricEdit<'_>,
         column: &EditedColumn<'_>,
         done: &mut Reconciled,
     ) {
         let sql = self.ours.compiled.model_sql().unwrap_or_default();
-        if column.edited.is_shown_by(sql, column.column.0, column.column.1) {
+        if column.is_shown_by(sql) {
             done.carried.push(edit.clone());
             return;
         }
-        let set = SetConflict::new(metric, column, &self.ours, self.tools);
+        let set = SetConflict::new(column, &self.ours, self.tools);
         let formula = |text: &str| Some(text.split_whitespace().collect::<Vec<_>>().join(" "));
         let ours = self.ours.compiled.set_definition(&set.set, &set.name);
         let ours = ours.and_then(|ours| formula(ours.text()));
-        let mut conflict = self.build_conflict(edit, formula(metric.definition.text()), ours);
+        let mut conflict = self.build_conflict(edit, formula(column.edit.definition.text()), ours);
         conflict.theirs_formula = set.to_set.as_ref().or(set.to_model.as_ref()).ok().cloned();
         (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
         conflict.set = Some(set);

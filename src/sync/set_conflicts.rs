@@ -37,18 +37,17 @@ pub(super) struct EditedColumn<'e> {
     pub compiler: &'e Compiler,
     pub base: &'e PushState,
     pub edited: &'e EditedModel<'e>,
-    /// The edited column, and its CTE.
-    pub column: (Option<&'e str>, &'e str),
+    pub edit: &'e MetricEdit<'e>,
 }
 
 impl SetConflict {
     /// Creates the conflict for an edited column. `ours` is the current spec.
     pub(super) fn new(
-        edit: &MetricEdit<'_>,
         column: &EditedColumn<'_>,
         ours: &CurrentSpec,
         tools: ReconcileTools<'_>,
     ) -> Self {
+        let edit = column.edit;
         let (set, name) = (edit.definition.set(), edit.definition.name());
         let now = ours.compiled.set_definition(set, name);
         let now = now.as_ref().unwrap_or(&edit.definition);
@@ -63,6 +62,9 @@ impl SetConflict {
             first_error(&compiler, ours, &ours.source)
         });
         let to_model = match &edit.listed_as {
+            None if !edit.definition.is_metric() => Err(Some(format!(
+                "`{name}` is a dimension, and a model can only override metrics"
+            ))),
             None => Err(Some(format!("`metrics` of the model does not list `{set}.{name}`"))),
             Some(listed) => first_that_fits(&edit.for_model, |formula| {
                 let base = with_override(&column.base.source, listed, formula)?;
@@ -137,11 +139,16 @@ impl EditedColumn<'_> {
             let error = compiled.diagnostics().iter().find(|found| found.is_error());
             error.map_or_else(|| NO_FORMULA.to_owned(), |error| error.message().to_owned())
         })?;
-        let (cte, column) = self.column;
-        match self.edited.is_shown_by(sql, cte, column) {
+        match self.is_shown_by(sql) {
             true => Ok(()),
             false => Err(NO_FORMULA.to_owned()),
         }
+    }
+
+    /// Returns whether a version of the model's SQL contains the edit.
+    pub fn is_shown_by(&self, sql: &str) -> bool {
+        let (cte, column) = &self.edit.shown;
+        self.edited.is_shown_by(sql, cte.as_deref(), column)
     }
 }
 

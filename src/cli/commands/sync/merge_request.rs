@@ -1,15 +1,19 @@
 //! Description of a merge request: the evidence for a plan, its impact, and the required approvals.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use formulac::impact::{self, ChangeStart, ColumnChange, show};
 use formulac::sync::{
-    Action, CurrentSpec, Evidence, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
+    Action, CurrentSpec, Evidence, Log, MergeRequest, ModelPlan, Plan, PromisedTests, Property, ReportedValues, Verdict,
 };
+use formulac::team::spec_approvers;
 
 use super::dbt_check::ParsedProject;
 use super::planner::PlannedModels;
 use super::push;
+use super::read_project_file;
+use super::repository::Repository;
 use crate::cli::commands::impact::ImpactContext;
 use crate::cli::exit::{Failure, FailureKind};
 use crate::cli::session::Session;
@@ -67,6 +71,7 @@ pub fn new(
         .iter()
         .map(|(role, count)| (role.to_string(), *count))
         .collect();
+    request.approvers = named_approvers(place, &made.plan);
     request.undo = match log.head_hashes().as_slice() {
         [head] => log
             .entries
@@ -76,6 +81,22 @@ pub fn new(
         _ => None,
     };
     Ok(request)
+}
+
+/// Returns the approvers that changed specs, and the metric sets that these specs read, name in the last commit.
+fn named_approvers(place: &Workspace, plan: &Plan) -> Vec<(String, Vec<String>)> {
+    let folder = format!("{}/", place.specs_folder());
+    let paths = plan.models.iter().flat_map(|model| &model.paths);
+    let specs: BTreeSet<&String> = paths.filter(|path| path.starts_with(&folder)).collect();
+    let paths: Vec<String> = specs.into_iter().cloned().collect();
+    let committed = Repository::find(&place.root).and_then(|repository| repository.file_texts("HEAD", &paths));
+    let committed = committed.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
+    let named = paths.into_iter().zip(committed).map(|(path, committed)| {
+        let text = committed.or_else(|| read_project_file(&place.root, &path));
+        let names = text.as_deref().map(spec_approvers).unwrap_or_default();
+        (path, names)
+    });
+    named.filter(|(_, names)| !names.is_empty()).collect()
 }
 
 /// Quotes the results of `verify` for exactly the specs that are pushed. For other specs, states that their values were
