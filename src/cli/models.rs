@@ -72,7 +72,10 @@ pub fn compile_models(
 ) -> CompiledModels {
     let specs = spec::compile_all(compiler, sources.clone(), done);
     let set = |(spec, (_, path)): (&Spec, &(SourceText, Option<String>))| {
-        let compiled = spec.compiled.as_ref().filter(|compiled| compiled.metric_set().is_some());
+        let compiled = spec
+            .compiled
+            .as_ref()
+            .filter(|compiled| compiled.metric_set().is_some());
         Some((path.clone()?, compiled?.clone()))
     };
     let sets = specs.iter().zip(&sources).filter_map(set).collect();

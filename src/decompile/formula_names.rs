@@ -47,16 +47,17 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
 /// first that fits is replaced.
 pub fn fold_formulas(formula: &str, known: &[(&str, &str)]) -> String {
     let tokens = formula_tokens(formula);
-    let parts: Vec<(Vec<FormulaToken>, &str)> = known.iter().map(|(text, name)| (formula_tokens(text), *name)).collect();
+    let parts: Vec<(Vec<FormulaToken>, &str)> =
+        known.iter().map(|(text, name)| (formula_tokens(text), *name)).collect();
     let mut out = String::with_capacity(formula.len());
     let (mut at, mut end) = (0, 0);
     while let Some((_, range, _)) = tokens.get(at) {
         // A single name or number is not worth a name.
         let fits = |part: &[FormulaToken]| {
             part.len() > 1
-                && tokens.get(at..at + part.len()).is_some_and(|there| {
-                    there.iter().zip(part).all(|((_, _, one), (_, _, other))| one == other)
-                })
+                && tokens
+                    .get(at..at + part.len())
+                    .is_some_and(|there| there.iter().zip(part).all(|((_, _, one), (_, _, other))| one == other))
         };
         let Some((part, name)) = parts.iter().find(|(part, _)| fits(part)) else {
             at += 1;

@@ -32,6 +32,7 @@ mod criteria;
 mod edits;
 mod expression_text;
 mod file;
+mod filter_edits;
 mod formula;
 mod formula_names;
 mod from_clause;
@@ -54,6 +55,7 @@ mod tree;
 mod windows;
 
 pub use edits::{Edits, ItemEdit, RestEdit};
+pub use filter_edits::FilterEdit;
 pub use formula::{Decompiler, NotAFormula};
 pub use layout::LayoutClash;
 pub use layout::{keep_comments, layout_clashes, merge};

@@ -14,10 +14,10 @@ use crate::model::{ExpandedModel, SetFormula};
 /// Model over metric sets whose SQL was edited by hand.
 #[derive(Debug)]
 pub struct EditedModel<'m> {
-    compiler: &'m Compiler,
-    path: Option<&'m str>,
-    found: &'m str,
-    expanded: ExpandedModel,
+    pub(super) compiler: &'m Compiler,
+    pub(super) path: Option<&'m str>,
+    pub(super) found: &'m str,
+    pub(super) expanded: ExpandedModel,
     /// SQL that the spec generates.
     written: String,
 }
@@ -103,7 +103,10 @@ impl<'m> EditedModel<'m> {
     /// Returns the first definition whose SQL differs, with the position of its step.
     fn first_changed_definition<'r>(&self, read: &'r SpecPosition<'_>) -> Option<(usize, &'r PlacedDefinition)> {
         let dialect = self.compiler.options.dialect;
-        let (written, found) = (SqlFile::read(&self.written, dialect), SqlFile::read(self.found, dialect));
+        let (written, found) = (
+            SqlFile::read(&self.written, dialect),
+            SqlFile::read(self.found, dialect),
+        );
         let mut trees = Trees::default();
         let steps = read.outline.steps.iter().enumerate();
         let mut all = steps.flat_map(|(step, outline)| outline.definitions.iter().map(move |placed| (step, placed)));
@@ -211,10 +214,12 @@ impl<'m> EditedModel<'m> {
             let (before, after) = (&text[..part.start], &text[part.end..]);
             match part.len() == text.len() {
                 true => vec![formula.to_owned()],
-                false => ["", "("].map(|open| {
-                    let close = if open.is_empty() { "" } else { ")" };
-                    on_one_line(&format!("{before}{open}{formula}{close}{after}"))
-                }).to_vec(),
+                false => ["", "("]
+                    .map(|open| {
+                        let close = if open.is_empty() { "" } else { ")" };
+                        on_one_line(&format!("{before}{open}{formula}{close}{after}"))
+                    })
+                    .to_vec(),
             }
         };
         let mut all = placed(&fold_formulas(&renamed, &used));

@@ -84,7 +84,11 @@ pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Com
             ..SpecOutline::default()
         });
     }
-    let kind = if is_expanded { SpecKind::OverSets } else { SpecKind::Written };
+    let kind = if is_expanded {
+        SpecKind::OverSets
+    } else {
+        SpecKind::Written
+    };
     let spec = load::load(root, source, kind, &mut Vec::new())?;
     let mut outline = SpecOutline {
         steps: Vec::new(),

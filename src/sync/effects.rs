@@ -42,6 +42,7 @@ impl ModelEffects {
         (ours, ours_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),
     ) -> Option<Self> {
         let contract = match base.enforces_contract() {
+            true if !ours.enforces_contract() => vec!["is no longer enforced".to_owned()],
             true => contract_breaks(base_said, ours_said),
             false => Vec::new(),
         };

@@ -60,7 +60,7 @@ pub use reconcile::{
     Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, TextChange, merge_files, reconcile, reconcile_all,
 };
 pub use resolve::{apply_edit_to_spec, revert_edit, with_formula_in_conflict};
-pub use set_conflicts::{SetConflict, with_override, with_set_formula};
+pub use set_conflicts::{SetConflict, with_override};
 pub use state::PushState;
 pub use timing::Timing;
 pub use transaction::{

@@ -175,8 +175,13 @@ impl MergeRequest {
                 )
             };
             let of_specs = self.approvers.iter();
-            let of_specs =
-                of_specs.map(|(path, names)| format!("an approval of {} by {}", inline_code(path), escape_markdown(&names.join(" or "))));
+            let of_specs = of_specs.map(|(path, names)| {
+                format!(
+                    "an approval of {} by {}",
+                    inline_code(path),
+                    escape_markdown(&names.join(" or "))
+                )
+            });
             let needs: Vec<String> = self.needs.iter().map(need).chain(of_specs).collect();
             let _ = write!(out, " **Needs**: {}.", needs.join(", "));
         }

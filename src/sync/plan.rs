@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use super::effects::ModelEffects;
 use super::hand_edits::{HandEdit, Property};
 use super::properties::StatedProperties;
-use super::reconcile::{
-    Conflict, CurrentSpec, ModelSides, Reconciled, TextChange, merge_files, stated_properties,
-};
+use super::reconcile::{Conflict, CurrentSpec, ModelSides, Reconciled, TextChange, merge_files, stated_properties};
 use super::set_conflicts::SetConflict;
 use super::state::{PushState, normalize_lines};
 use crate::CompiledSpec;
@@ -313,7 +311,9 @@ impl PushState {
         let mut state = Self::new(model, &ours.spec, &ours.source);
         state.files.clone_from(&ours.files);
         let sets = ours.compiled.set_files();
-        state.sets = sets.map(|(path, text)| (path.to_owned(), normalize_lines(text))).collect();
+        state.sets = sets
+            .map(|(path, text)| (path.to_owned(), normalize_lines(text)))
+            .collect();
         state
     }
 }

@@ -289,6 +289,9 @@ impl ReconcileWork<'_> {
         if edit.property == Property::Formula {
             return self.reconcile_formula(edit, done);
         }
+        if self.reconcile_filter(&edit, done) {
+            return;
+        }
         let (base, ours) = self.edited_values(&edit);
         if ours == edit.after {
             done.carried.push(edit);
@@ -472,12 +475,7 @@ impl ReconcileWork<'_> {
     }
 
     /// Adds the conflict of an edit to SQL that a metric set defines, unless the set has the edit already.
-    fn add_set_conflict(
-        &self,
-        edit: &HandEdit,
-        column: &EditedColumn<'_>,
-        done: &mut Reconciled,
-    ) {
+    fn add_set_conflict(&self, edit: &HandEdit, column: &EditedColumn<'_>, done: &mut Reconciled) {
         let sql = self.ours.compiled.model_sql().unwrap_or_default();
         if column.is_shown_by(sql) {
             done.carried.push(edit.clone());
@@ -492,6 +490,40 @@ impl ReconcileWork<'_> {
         (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
         conflict.set = Some(set);
         done.conflicts.push(conflict);
+    }
+
+    /// Adds the conflict of an edit to the condition of a metric set. Returns whether the edit is such an edit.
+    fn reconcile_filter(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
+        let is_filter = edit.detail.starts_with("`where`") && is_in_model_file(self.sides.model)(edit);
+        let Some(found) = self.sides.found.get(&edit.file).filter(|_| is_filter) else {
+            return false;
+        };
+        let (found, spec) = (normalize_lines(found), Some(self.base.spec.as_str()));
+        let cte = edit.cte.as_deref();
+        let edited = EditedModel::new(self.base_compiler, &self.base.source, spec, &found);
+        let Some((edited, filter)) = edited
+            .as_ref()
+            .and_then(|edited| Some((edited, edited.filter_edit(cte)?)))
+        else {
+            return false;
+        };
+        if edited.is_filter_shown_by(self.ours.compiled.model_sql().unwrap_or_default(), cte) {
+            done.carried.push(edit.clone());
+            return true;
+        }
+        let shows = |compiler: &Compiler| {
+            let made = compiler.compile_spec_at(&self.base.source, spec);
+            made.model_sql().is_some_and(|sql| edited.is_filter_shown_by(sql, cte))
+        };
+        let set = SetConflict::of_filter(&filter, &self.ours, shows, self.base_compiler);
+        let ours = self.ours.compiled.set_filter(&set.set);
+        let ours = ours.map(|filter| filter.text().to_owned());
+        let mut conflict = self.build_conflict(edit, Some(filter.filter.text().to_owned()), ours);
+        conflict.theirs_formula = set.to_set.as_ref().ok().cloned();
+        (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
+        conflict.set = Some(set);
+        done.conflicts.push(conflict);
+        true
     }
 
     /// Returns the edited property's values in the base and in the spec, in the file's format.

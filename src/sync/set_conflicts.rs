@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::reconcile::{CurrentSpec, ReconcileTools};
 use super::state::PushState;
 use crate::Compiler;
-use crate::decompile::{EditedModel, MetricEdit, with_formula};
+use crate::decompile::{EditedModel, FilterEdit, MetricEdit, with_formula};
 use crate::diag::Diagnostic;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 
@@ -15,8 +15,10 @@ use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, valu
 pub struct SetConflict {
     /// Name of the set.
     pub set: String,
-    /// Name of the metric or dimension.
+    /// Name of the metric or dimension, or `where` for the condition of the set.
     pub name: String,
+    /// Whether the edit is to the condition of the set.
+    pub is_filter: bool,
     /// Path of the set's file.
     pub file: String,
     /// Line of the definition in the set's file, starting at 1.
@@ -42,11 +44,7 @@ pub(super) struct EditedColumn<'e> {
 
 impl SetConflict {
     /// Creates the conflict for an edited column. `ours` is the current spec.
-    pub(super) fn new(
-        column: &EditedColumn<'_>,
-        ours: &CurrentSpec,
-        tools: ReconcileTools<'_>,
-    ) -> Self {
+    pub(super) fn new(column: &EditedColumn<'_>, ours: &CurrentSpec, tools: ReconcileTools<'_>) -> Self {
         let edit = column.edit;
         let (set, name) = (edit.definition.set(), edit.definition.name());
         let now = ours.compiled.set_definition(set, name);
@@ -56,7 +54,12 @@ impl SetConflict {
         let file = now.path().unwrap_or_default();
         let to_set = first_that_fits(&edit.for_set, |formula| {
             let base = edit.definition.set_text();
-            column.shows(&column.compiler.with_metric_sets([(file, &*with_set_formula(base, name, formula)?)]), None)?;
+            column.shows(
+                &column
+                    .compiler
+                    .with_metric_sets([(file, &*with_set_formula(base, name, formula)?)]),
+                None,
+            )?;
             let text = with_set_formula(now.set_text(), name, formula)?;
             let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
             first_error(&compiler, ours, &ours.source)
@@ -76,6 +79,7 @@ impl SetConflict {
         Self {
             set: set.to_owned(),
             name: name.to_owned(),
+            is_filter: false,
             file: file.to_owned(),
             line: now.line(),
             to_set: to_set.map_err(refusal),
@@ -99,7 +103,7 @@ impl SetConflict {
                 continue;
             };
             let changed = changed.get_or_insert_with(|| {
-                let text = with_set_formula(text, &self.name, formula).unwrap_or_default();
+                let text = self.changed_set(text, formula).unwrap_or_default();
                 compiler.with_metric_sets([(self.file.as_str(), text.as_str())])
             });
             let made = changed.compile_spec_at(&spec.source, Some(&spec.spec));
@@ -110,6 +114,52 @@ impl SetConflict {
         self.models.sort();
     }
 
+    /// Creates the conflict for an edited condition. `ours` is the current spec.
+    pub(super) fn of_filter(
+        edit: &FilterEdit<'_>,
+        ours: &CurrentSpec,
+        shows: impl Fn(&Compiler) -> bool,
+        compiler: &Compiler,
+    ) -> Self {
+        let set = edit.filter.set();
+        let now = ours.compiled.set_filter(set).unwrap_or(edit.filter);
+        let mut conflict = Self {
+            set: set.to_owned(),
+            name: "where".to_owned(),
+            is_filter: true,
+            file: now.path().unwrap_or_default().to_owned(),
+            line: now.line(),
+            to_set: Err("no formula was found for this condition; change `where` in the set yourself".to_owned()),
+            models: Vec::new(),
+            listed_as: None,
+            to_model: Err("a model cannot override the `where` of a set".to_owned()),
+        };
+        if let Some(formula) = &edit.formula
+            && let Ok(text) = conflict.changed_set(edit.filter.set_text(), formula)
+            && shows(&compiler.with_metric_sets([(conflict.file.as_str(), text.as_str())]))
+        {
+            conflict.to_set = Ok(formula.clone());
+        }
+        conflict
+    }
+
+    /// Returns the text of the set with the new formula.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason why the text cannot be edited.
+    pub fn changed_set(&self, set: &str, formula: &str) -> Result<String, String> {
+        if !self.is_filter {
+            return with_set_formula(set, &self.name, formula);
+        }
+        let edit = Edit::Set {
+            at: Path::root().key("where"),
+            value: YamlValue::text(formula),
+            after: Vec::new(),
+        };
+        apply_edits(set, &[edit]).map_err(|refusal| refusal.to_string())
+    }
+
     pub(super) fn json(&self) -> Value {
         let resolution = |possible: &Result<String, String>, changes: &[String]| {
             json!({
@@ -117,7 +167,7 @@ impl SetConflict {
             })
         };
         json!({
-            "set": self.set, "name": self.name, "file": self.file, "line": self.line,
+            "set": self.set, "name": self.name, "is_filter": self.is_filter, "file": self.file, "line": self.line,
             "to_set": resolution(&self.to_set, &self.models), "to_model": resolution(&self.to_model, &[]),
         })
     }
@@ -153,10 +203,7 @@ impl EditedColumn<'_> {
 }
 
 /// Returns the first formula for which the check succeeds, or the reason why the first formula fails.
-fn first_that_fits(
-    formulas: &[String],
-    check: impl Fn(&str) -> Result<(), String>,
-) -> Result<String, Option<String>> {
+fn first_that_fits(formulas: &[String], check: impl Fn(&str) -> Result<(), String>) -> Result<String, Option<String>> {
     let mut reason = None;
     for formula in formulas {
         match check(formula) {
@@ -174,11 +221,7 @@ fn first_error(compiler: &Compiler, ours: &CurrentSpec, source: &str) -> Result<
 }
 
 /// Returns the text of a metric set with another formula for a definition.
-///
-/// # Errors
-///
-/// Returns the reason why the text cannot be edited.
-pub fn with_set_formula(set: &str, name: &str, formula: &str) -> Result<String, String> {
+fn with_set_formula(set: &str, name: &str, formula: &str) -> Result<String, String> {
     with_formula(set, None, name, formula).map_err(|refusal| refusal.to_string())
 }
 

@@ -100,7 +100,9 @@ impl PushState {
             ("files", Some(blocks(&self.files))),
         ];
         let pairs = pairs.into_iter();
-        let pairs = pairs.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+        let pairs = pairs
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect();
         format!("{HEADER}{}", write_value(&YamlOutput::Map(pairs)))
     }
 

@@ -39,6 +39,7 @@ mod roles;
 mod run;
 mod schema;
 mod select;
+mod set_changes;
 mod sources;
 mod status;
 mod usage;

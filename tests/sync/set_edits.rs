@@ -9,6 +9,7 @@ use formulac::sync::{CurrentSpec, ModelSides, PushState, ReconcileTools, Reconci
 const ORDERS: &str = "\
 metric_set: orders
 from: orders
+where: status <> \"test\"
 time: ordered_on
 definitions: |
   revenue = SUM(amount)
@@ -20,7 +21,8 @@ definitions: |
   large_share = SUM(IF(is_large, amount, 0)) / revenue
 ";
 const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund) / 2\n";
-const HEALTH: &str = "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n";
+const HEALTH: &str =
+    "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n";
 
 const BY_MONTH: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\ndefinitions: |\n  share = revenue / SUM(revenue:revenue)\n";
 const GROWTH: &str = "model: m\nmetrics: [orders.order_count, orders.growth]\ngroup_by: month\n";
@@ -130,6 +132,31 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "orders.revenue - refunds.refunded * 2",
         "revenue - refunded * 2",
     ),
+    // The condition of the set.
+    (
+        BY_MONTH,
+        "where status <> 'test'",
+        "where status <> 'draft'",
+        "orders.where",
+        "status <> \"draft\"",
+        "[cannot override the `where`]",
+    ),
+    (
+        BY_MONTH,
+        "where status <> 'test'",
+        "where status <> 'test' and not is_gift",
+        "orders.where",
+        "[change `where` in the set]",
+        "[cannot override the `where`]",
+    ),
+    (
+        SEVERAL,
+        "where status <> 'test'",
+        "where status <> 'draft'",
+        "orders.where",
+        "status <> \"draft\"",
+        "[cannot override the `where`]",
+    ),
     // No formula expresses the edit.
     (
         BY_MONTH,
@@ -190,7 +217,11 @@ fn an_edit_of_a_metric_can_change_the_set_or_the_model() {
     let mut wrong = String::new();
     for (spec, from, to, name, to_set, to_model) in CASES {
         let done = edited(&decompiler, spec, (from, to), ORDERS);
-        let sets: Vec<_> = done.conflicts.iter().filter_map(|conflict| conflict.set.as_ref()).collect();
+        let sets: Vec<_> = done
+            .conflicts
+            .iter()
+            .filter_map(|conflict| conflict.set.as_ref())
+            .collect();
         let fits = match sets.as_slice() {
             [set] => {
                 set.full_name() == *name && is_expected(&set.to_set, to_set) && is_expected(&set.to_model, to_model)
@@ -211,21 +242,40 @@ fn the_models_own_definitions_are_taken_into_its_spec() {
     let done = edited(&decompiler, BY_MONTH, edit, ORDERS);
     assert!(done.conflicts.is_empty(), "{:#?}", done.conflicts);
     let source = done.source.unwrap_or_else(|| panic!("{:#?}", done.kept));
-    assert!(source.contains("share = revenue / SUM(revenue:revenue) * 100"), "{source}");
+    assert!(
+        source.contains("share = revenue / SUM(revenue:revenue) * 100"),
+        "{source}"
+    );
 }
 
 /// If the set has the edit already, there is nothing to resolve. If the set has another change, the conflict shows both.
 #[test]
 fn a_set_may_change_as_well() {
     let decompiler = Decompiler::default();
-    let edit = ("coalesce(sum(amount), 0) as revenue", "coalesce(sum(amount - tax), 0) as revenue");
+    let edit = (
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount - tax), 0) as revenue",
+    );
     let same = ORDERS.replace("SUM(amount)\n", "SUM(amount - tax)\n");
     let done = edited(&decompiler, BY_MONTH, edit, &same);
     assert!(done.conflicts.is_empty(), "{:#?}", done.conflicts);
     let other = ORDERS.replace("SUM(amount)\n", "SUM(amount - fee)\n");
     let done = edited(&decompiler, BY_MONTH, edit, &other);
-    let [conflict] = done.conflicts.as_slice() else { panic!("{:#?}", done.conflicts) };
-    let sides = (conflict.base.as_deref(), conflict.ours.as_deref(), conflict.theirs_formula.as_deref());
-    assert_eq!(sides, (Some("SUM(amount)"), Some("SUM(amount - fee)"), Some("SUM(amount - tax)")));
-    assert_eq!((conflict.spec.as_str(), conflict.spec_line), ("orders.yml", Some(5)));
+    let [conflict] = done.conflicts.as_slice() else {
+        panic!("{:#?}", done.conflicts)
+    };
+    let sides = (
+        conflict.base.as_deref(),
+        conflict.ours.as_deref(),
+        conflict.theirs_formula.as_deref(),
+    );
+    assert_eq!(
+        sides,
+        (
+            Some("SUM(amount)"),
+            Some("SUM(amount - fee)"),
+            Some("SUM(amount - tax)")
+        )
+    );
+    assert_eq!((conflict.spec.as_str(), conflict.spec_line), ("orders.yml", Some(6)));
 }

@@ -189,8 +189,11 @@ impl ModelOverSets<'_> {
             .filter(|_| self.kind == SpecKind::Filled)
             .flat_map(|set| &set.definitions);
         let own = own.map(|formula| (formula.name.clone(), formula.text.clone()));
-        let is_overridden =
-            |name: &str| self.definitions.iter().any(|definition| definition.name.eq_ignore_ascii_case(name));
+        let is_overridden = |name: &str| {
+            self.definitions
+                .iter()
+                .any(|definition| definition.name.eq_ignore_ascii_case(name))
+        };
         let listed = self.listed.iter();
         let listed = listed.filter(|listed| self.kind != SpecKind::Filled && !is_overridden(&listed.name));
         let listed = listed.map(|listed| {

@@ -27,6 +27,13 @@ pub struct SetFormula<'e> {
     part: Option<Range<usize>>,
 }
 
+/// Condition of a metric set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetFilter<'e> {
+    set: &'e MetricSet,
+    formula: &'e MetricFormula,
+}
+
 impl Compiler {
     /// Returns a model with the definitions of its metric sets written out. `None` if the spec is not a model over
     /// metric sets, or has errors.
@@ -82,10 +89,7 @@ impl ExpandedModel {
             .iter()
             .find(|of| of.span.start <= place.start && place.end <= of.span.end)?;
         let whole = found.file_span(&(0..found.text.len()));
-        let (_, first) = self
-            .expansion
-            .text
-            .origin(Span::new(formula.start, formula.start + 1));
+        let (_, first) = self.expansion.text.origin(Span::new(formula.start, formula.start + 1));
         let is_copied = whole.start <= first.start && first.end <= whole.end && first != place;
         let part = match place == found.span {
             true => 0..found.text.len(),
@@ -96,6 +100,11 @@ impl ExpandedModel {
             formula: found,
             part: is_copied.then_some(part),
         })
+    }
+
+    /// Returns the conditions of the sets that have one.
+    pub fn filters(&self) -> impl Iterator<Item = SetFilter<'_>> {
+        self.expansion.sets.iter().filter_map(|set| SetFilter::new(set))
     }
 
     /// Returns the metric that a column of the model shows under its name, if the model lists the column in `metrics`.
@@ -129,6 +138,52 @@ impl ExpandedModel {
     }
 }
 
+impl<'e> SetFilter<'e> {
+    /// Returns the condition of a set.
+    pub(crate) fn new(set: &'e MetricSet) -> Option<Self> {
+        let formula = set.filter.as_ref()?;
+        Some(Self { set, formula })
+    }
+
+    /// Returns the name of the set.
+    #[must_use]
+    pub fn set(self) -> &'e str {
+        &self.set.name
+    }
+
+    /// Returns the path of the set's file, if it is known.
+    #[must_use]
+    pub fn path(self) -> Option<&'e str> {
+        self.set.path.as_deref()
+    }
+
+    /// Returns the text of the set's file.
+    #[must_use]
+    pub fn set_text(self) -> &'e str {
+        &self.set.text
+    }
+
+    /// Returns the condition as it is written in the set.
+    #[must_use]
+    pub fn text(self) -> &'e str {
+        &self.formula.text
+    }
+
+    /// Returns the line of the condition in the set's file, starting at 1.
+    #[must_use]
+    pub fn line(self) -> usize {
+        line_at(&self.set.text, self.formula.span)
+    }
+}
+
+fn line_at(text: &str, place: Span) -> usize {
+    1 + text
+        .get(..place.start as usize)
+        .unwrap_or_default()
+        .matches('\n')
+        .count()
+}
+
 impl<'e> SetFormula<'e> {
     /// Returns the definition of a set with this name.
     pub(crate) fn new(set: &'e MetricSet, name: &str) -> Option<Self> {
@@ -155,8 +210,7 @@ impl<'e> SetFormula<'e> {
     /// Returns the line of the definition in the set's file, starting at 1.
     #[must_use]
     pub fn line(&self) -> usize {
-        let before = self.set.text.get(..self.formula.span.start as usize);
-        1 + before.unwrap_or_default().matches('\n').count()
+        line_at(&self.set.text, self.formula.span)
     }
 
     /// Returns the text of the set's file.

@@ -34,8 +34,8 @@ mod union;
 mod write_spec;
 
 pub use expand::expand;
-pub use expanded_model::{ExpandedModel, SetFormula};
+pub use expanded_model::{ExpandedModel, SetFilter, SetFormula};
 pub use filled_step::filled_step;
 pub use request::step_over_sets;
-pub use set_changes::MetricChange;
 pub use set::{MetricSet, MetricSets, is_metric_set, read_set};
+pub use set_changes::MetricChange;

@@ -1,6 +1,6 @@
 //! Differences between two versions of a model that come from its metric sets.
 
-use super::expanded_model::SetFormula;
+use super::expanded_model::{SetFilter, SetFormula};
 use crate::CompiledSpec;
 
 /// Metric whose formula differs between two versions of its set. Formulas are on one line.
@@ -21,6 +21,13 @@ impl CompiledSpec {
     pub fn set_definition(&self, set: &str, name: &str) -> Option<SetFormula<'_>> {
         let set = self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?;
         SetFormula::new(set, name)
+    }
+
+    /// Returns the condition of a metric set that the model reads.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn set_filter(&self, set: &str) -> Option<SetFilter<'_>> {
+        SetFilter::new(self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?)
     }
 
     /// Returns the metrics that the model reads in both versions, and whose formulas differ. `self` is the later version.

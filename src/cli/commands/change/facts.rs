@@ -28,10 +28,7 @@ pub fn models_changed_by_facts(
     before: &str,
     now: &str,
 ) -> Result<Vec<ModelChangedByFacts>, Failure> {
-    let (facts_before, facts_now) = (
-        known_at_commit(repository, before)?,
-        known_at_commit(repository, now)?,
-    );
+    let (facts_before, facts_now) = (known_at_commit(repository, before)?, known_at_commit(repository, now)?);
     let project = read_project_at(repository, now)?;
     let specs = specs_at_commit(repository, now, &project)?;
     let texts: Vec<SpecText<'_>> = specs

@@ -45,6 +45,7 @@ pub fn write_conflict(
         .as_ref()
         .map_or_else(String::new, |step| format!(" in step {step}"));
     let about = match &conflict.set {
+        Some(set) if set.is_filter => format!("where of the metric set {}", set.set),
         Some(set) => format!("{} of {} in a metric set", conflict.property, set.full_name()),
         None => format!("{}{step}", conflict.property),
     };
@@ -146,21 +147,25 @@ fn write_set_resolutions(out: &mut String, model: &ModelPlan, set: &SetConflict,
             Err(reason) => writeln!(out, "          {name:10}  not possible: {reason}"),
         };
     };
-    option("--ours", Ok("removes the edit; a push writes the SQL of the set".to_owned()));
+    option(
+        "--ours",
+        Ok("removes the edit, so that a push writes the SQL of the set".to_owned()),
+    );
     let changed = match set.models.as_slice() {
         [] => String::new(),
-        models => format!(", and the SQL of {}", models.join(", ")),
+        models => format!("; changes the SQL of {}", models.join(", ")),
     };
+    let is = if set.is_filter { ":" } else { " =" };
     let to_set = set.to_set.as_ref();
     option(
         "--to-set",
-        to_set.map(|formula| format!("{}: {} = {formula}{changed}", set.file, set.name)),
+        to_set.map(|formula| format!("{}: {}{is} {formula}{changed}", set.file, set.name)),
     );
     let name = set.listed_as.as_deref().unwrap_or(&set.name);
     let to_model = set.to_model.as_ref();
     option(
         "--to-model",
-        to_model.map(|formula| format!("{}: overrides {name} = {formula}", model.spec)),
+        to_model.map(|formula| format!("{}: {name} = {formula}; overrides the metric", model.spec)),
     );
     out.push('\n');
 }

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use formulac::dbt::is_unmodified;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Action, CurrentSpec, ExposureGraph, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan, PushState, ReconcileTools,
-    Reconciled, STATES, TextChange, reconcile_all, state_path,
+    Action, CurrentSpec, ExposureGraph, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan, PushState,
+    ReconcileTools, Reconciled, STATES, TextChange, reconcile_all, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
 

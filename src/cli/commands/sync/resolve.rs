@@ -8,7 +8,7 @@ use std::process::Command;
 use formulac::diag::render;
 use formulac::sync::{
     Conflict, ModelPlan, PulledView, SetConflict, TextChange, apply_edit_to_spec, content_hash, revert_edit,
-    set_description_in_properties, with_formula_in_conflict, with_override, with_set_formula,
+    set_description_in_properties, with_formula_in_conflict, with_override,
 };
 use serde_json::json;
 
@@ -180,25 +180,41 @@ impl ResolveWork<'_> {
     ) -> Result<(), Failure> {
         let target = conflict_target(model, conflict);
         let failure = |exit: Exit, what: &str| Failure::new(exit, format!("{target}: {what}"));
+        let possible = [("--to-set", set.to_set.is_ok()), ("--to-model", set.to_model.is_ok())];
+        let possible = possible.into_iter().filter(|(_, is_possible)| *is_possible);
+        let others: Vec<&str> = ["--ours"]
+            .into_iter()
+            .chain(possible.map(|(option, _)| option))
+            .collect();
         let refused = |option: &str, reason: &str| {
-            failure(Exit::Failed, &format!("{option} is not possible: {reason}"))
-                .with_help("use --ours, or change the definition yourself")
+            failure(Exit::Failed, &format!("{option} is not possible: {reason}")).with_help(format!(
+                "use {}, or change the definition yourself",
+                others.join(" or ")
+            ))
         };
         let file = self.text(&conflict.file).unwrap_or_default();
-        let undone = conflict.edit.as_ref().and_then(|edit| revert_edit(edit, &model.model, &file));
+        let undone = conflict
+            .edit
+            .as_ref()
+            .and_then(|edit| revert_edit(edit, &model.model, &file));
         match side {
             ConflictSide::Ours => {}
             ConflictSide::ToSet => {
                 let formula = set.to_set.as_deref().map_err(|reason| refused("--to-set", reason))?;
                 let text = self.text(&set.file).unwrap_or_default();
-                let text = with_set_formula(&text, &set.name, formula).map_err(|why| refused("--to-set", &why))?;
+                let text = set
+                    .changed_set(&text, formula)
+                    .map_err(|why| refused("--to-set", &why))?;
                 self.set_text(&set.file, text);
                 if !set.models.is_empty() {
                     session.report_action(&format!("this changes the SQL of {}", set.models.join(", ")));
                 }
             }
             ConflictSide::ToModel => {
-                let formula = set.to_model.as_deref().map_err(|reason| refused("--to-model", reason))?;
+                let formula = set
+                    .to_model
+                    .as_deref()
+                    .map_err(|reason| refused("--to-model", reason))?;
                 let text = self.text(&model.spec).unwrap_or_default();
                 let name = set.listed_as.as_deref().unwrap_or(&set.name);
                 let text = with_override(&text, name, formula).map_err(|why| refused("--to-model", &why))?;
