@@ -42,7 +42,7 @@ impl ModelEffects {
         (ours, ours_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),
     ) -> Option<Self> {
         let contract = match base.enforces_contract() {
-            true if !ours.enforces_contract() => vec!["is no longer enforced".to_owned()],
+            true if !ours.enforces_contract() => vec!["it is no longer enforced".to_owned()],
             true => contract_breaks(base_said, ours_said),
             false => Vec::new(),
         };
@@ -134,6 +134,12 @@ impl<'m> ExposureGraph<'m> {
             manifest,
             children: manifest.children(),
         }
+    }
+
+    /// Returns whether the manifest contains exposures.
+    #[must_use]
+    pub fn has_exposures(&self) -> bool {
+        self.manifest.with_type(ResourceType::Exposure).next().is_some()
     }
 
     /// Returns the exposures that read a model of the project, directly or through other nodes.

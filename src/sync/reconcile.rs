@@ -271,14 +271,14 @@ pub(super) fn stated_properties(
         .unwrap_or_default()
 }
 
-struct ReconcileWork<'a> {
-    sides: ModelSides<'a>,
-    base: &'a PushState,
+pub(super) struct ReconcileWork<'a> {
+    pub sides: ModelSides<'a>,
+    pub base: &'a PushState,
     /// The spec with the edits transferred so far.
-    ours: CurrentSpec,
-    tools: ReconcileTools<'a>,
+    pub ours: CurrentSpec,
+    pub tools: ReconcileTools<'a>,
     /// Compiler with the metric sets of the base.
-    base_compiler: &'a Compiler,
+    pub base_compiler: &'a Compiler,
     /// The base's spec, compiled again now. `None` if the base's spec is not needed.
     before: Option<CurrentSpec>,
     base_said: BTreeMap<PropertyTarget, StatedProperties>,
@@ -474,58 +474,6 @@ impl ReconcileWork<'_> {
         }
     }
 
-    /// Adds the conflict of an edit to SQL that a metric set defines, unless the set has the edit already.
-    fn add_set_conflict(&self, edit: &HandEdit, column: &EditedColumn<'_>, done: &mut Reconciled) {
-        let sql = self.ours.compiled.model_sql().unwrap_or_default();
-        if column.is_shown_by(sql) {
-            done.carried.push(edit.clone());
-            return;
-        }
-        let set = SetConflict::new(column, &self.ours, self.tools);
-        let formula = |text: &str| Some(text.split_whitespace().collect::<Vec<_>>().join(" "));
-        let ours = self.ours.compiled.set_definition(&set.set, &set.name);
-        let ours = ours.and_then(|ours| formula(ours.text()));
-        let mut conflict = self.build_conflict(edit, formula(column.edit.definition.text()), ours);
-        conflict.theirs_formula = set.to_set.as_ref().or(set.to_model.as_ref()).ok().cloned();
-        (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
-        conflict.set = Some(set);
-        done.conflicts.push(conflict);
-    }
-
-    /// Adds the conflict of an edit to the condition of a metric set. Returns whether the edit is such an edit.
-    fn reconcile_filter(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
-        let is_filter = edit.detail.starts_with("`where`") && is_in_model_file(self.sides.model)(edit);
-        let Some(found) = self.sides.found.get(&edit.file).filter(|_| is_filter) else {
-            return false;
-        };
-        let (found, spec) = (normalize_lines(found), Some(self.base.spec.as_str()));
-        let cte = edit.cte.as_deref();
-        let edited = EditedModel::new(self.base_compiler, &self.base.source, spec, &found);
-        let Some((edited, filter)) = edited
-            .as_ref()
-            .and_then(|edited| Some((edited, edited.filter_edit(cte)?)))
-        else {
-            return false;
-        };
-        if edited.is_filter_shown_by(self.ours.compiled.model_sql().unwrap_or_default(), cte) {
-            done.carried.push(edit.clone());
-            return true;
-        }
-        let shows = |compiler: &Compiler| {
-            let made = compiler.compile_spec_at(&self.base.source, spec);
-            made.model_sql().is_some_and(|sql| edited.is_filter_shown_by(sql, cte))
-        };
-        let set = SetConflict::of_filter(&filter, &self.ours, shows, self.base_compiler);
-        let ours = self.ours.compiled.set_filter(&set.set);
-        let ours = ours.map(|filter| filter.text().to_owned());
-        let mut conflict = self.build_conflict(edit, Some(filter.filter.text().to_owned()), ours);
-        conflict.theirs_formula = set.to_set.as_ref().ok().cloned();
-        (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
-        conflict.set = Some(set);
-        done.conflicts.push(conflict);
-        true
-    }
-
     /// Returns the edited property's values in the base and in the spec, in the file's format.
     fn edited_values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
         if edit.is_whole_file() {
@@ -562,7 +510,7 @@ impl ReconcileWork<'_> {
         says && same && sql(&self.ours) == sql(carried)
     }
 
-    fn build_conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
+    pub fn build_conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => {
@@ -591,7 +539,7 @@ impl ReconcileWork<'_> {
 }
 
 /// Returns a predicate that holds for edits to a named or located part of a model's SQL.
-fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
+pub(super) fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
     move |edit| HandEditKind::new(&edit.file, model) == HandEditKind::Model && !edit.is_whole_file()
 }
 

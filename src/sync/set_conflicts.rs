@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::reconcile::{CurrentSpec, ReconcileTools};
-use super::state::PushState;
+use super::hand_edits::HandEdit;
+use super::reconcile::{CurrentSpec, ReconcileTools, ReconcileWork, Reconciled, is_in_model_file};
+use super::state::{PushState, normalize_lines};
 use crate::Compiler;
 use crate::decompile::{EditedModel, FilterEdit, MetricEdit, with_formula};
 use crate::diag::Diagnostic;
@@ -176,6 +177,60 @@ impl SetConflict {
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{}.{}", self.set, self.name)
+    }
+}
+
+impl ReconcileWork<'_> {
+    /// Adds the conflict of an edit to SQL that a metric set defines, unless the set has the edit already.
+    pub fn add_set_conflict(&self, edit: &HandEdit, column: &EditedColumn<'_>, done: &mut Reconciled) {
+        let sql = self.ours.compiled.model_sql().unwrap_or_default();
+        if column.is_shown_by(sql) {
+            done.carried.push(edit.clone());
+            return;
+        }
+        let set = SetConflict::new(column, &self.ours, self.tools);
+        let formula = |text: &str| Some(text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let ours = self.ours.compiled.set_definition(&set.set, &set.name);
+        let ours = ours.and_then(|ours| formula(ours.text()));
+        let mut conflict = self.build_conflict(edit, formula(column.edit.definition.text()), ours);
+        conflict.theirs_formula = set.to_set.as_ref().or(set.to_model.as_ref()).ok().cloned();
+        (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
+        conflict.set = Some(set);
+        done.conflicts.push(conflict);
+    }
+
+    /// Adds the conflict of an edit to the condition of a metric set. Returns whether the edit is such an edit.
+    pub fn reconcile_filter(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
+        let is_filter = edit.detail.starts_with("`where`") && is_in_model_file(self.sides.model)(edit);
+        let Some(found) = self.sides.found.get(&edit.file).filter(|_| is_filter) else {
+            return false;
+        };
+        let (found, spec) = (normalize_lines(found), Some(self.base.spec.as_str()));
+        let cte = edit.cte.as_deref();
+        let edited = EditedModel::new(self.base_compiler, &self.base.source, spec, &found);
+        let Some((edited, filter)) = edited
+            .as_ref()
+            .and_then(|edited| Some((edited, edited.filter_edit(cte)?)))
+        else {
+            return false;
+        };
+        if edited.is_filter_shown_by(self.ours.compiled.model_sql().unwrap_or_default(), cte) {
+            done.carried.push(edit.clone());
+            return true;
+        }
+        let shows = |compiler: &Compiler| {
+            let made = compiler.compile_spec_at(&self.base.source, spec);
+            made.model_sql().is_some_and(|sql| edited.is_filter_shown_by(sql, cte))
+        };
+        let set = SetConflict::of_filter(&filter, &self.ours, shows, self.base_compiler);
+        let ours = self.ours.compiled.set_filter(&set.set);
+        let ours = ours.map(|filter| filter.text().to_owned());
+        let mut conflict = self.build_conflict(edit, Some(filter.filter.text().to_owned()), ours);
+        conflict.theirs_formula = set.to_set.as_ref().ok().cloned();
+        (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
+        conflict.set = Some(set);
+        done.conflicts.push(conflict);
+        true
     }
 }
 

@@ -269,6 +269,9 @@ fn the_set_and_each_changed_model_ask_their_approvers() {
     be(&place, "eve");
     edit(&place, "metrics/orders.yml", "SUM(amount)", "SUM(amount - tax)");
     commit(&place, "after tax");
+    let markdown = place.run(&["plan", "--markdown"]).out;
+    let needs = "an approval of `metrics/orders.yml` by fay@example.com, an approval of `metrics/total.yml` by";
+    assert!(markdown.contains(needs), "{markdown}");
     let run = place.run(&["authorize", "--base", "main", "--json"]);
     let lacks = run.json()["approvals"]["lacks"].to_string();
     for (path, is_asked) in [

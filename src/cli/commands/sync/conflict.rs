@@ -98,6 +98,20 @@ pub fn write_conflict(
     if let Some(formula) = &conflict.theirs_formula {
         line("theirs", "as a formula", &excerpt(formula, 0), "");
     }
+    if is_file {
+        write_file_clashes(out, conflict);
+    }
+    let (command, others) = resolve_command(model, conflict);
+    match &conflict.set {
+        Some(set) => write_set_resolutions(out, model, set, &command),
+        None => {
+            let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
+        }
+    }
+}
+
+/// Prints the parts of a file that clash or, if they are not known, the difference between the file and the spec.
+fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     for clash in conflict.clashes.iter().take(CLASHES) {
         let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
         let nothing = |text: &str| {
@@ -116,7 +130,7 @@ pub fn write_conflict(
     if more > 0 {
         let _ = writeln!(out, "  and {more} more");
     }
-    if is_file && conflict.clashes.is_empty() {
+    if conflict.clashes.is_empty() {
         let why = match conflict.ours {
             Some(_) => "it was edited, and there is no record of what formulac wrote",
             None => "it was edited, and no spec generates it any more",
@@ -127,13 +141,6 @@ pub fn write_conflict(
             diff_lines(theirs, ours).lines().take(LINES).for_each(|line| {
                 let _ = writeln!(out, "    {line}");
             });
-        }
-    }
-    let (command, others) = resolve_command(model, conflict);
-    match &conflict.set {
-        Some(set) => write_set_resolutions(out, model, set, &command),
-        None => {
-            let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
         }
     }
 }

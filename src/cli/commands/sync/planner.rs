@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use formulac::dbt::is_unmodified;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Action, CurrentSpec, ExposureGraph, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan, PushState,
-    ReconcileTools, Reconciled, STATES, TextChange, reconcile_all, state_path,
+    Action, CurrentSpec, ExposureGraph, Exposures, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan,
+    PushState, ReconcileTools, Reconciled, STATES, TextChange, reconcile_all, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
 
@@ -243,7 +243,8 @@ pub fn plan_selected_models(
     Ok(made)
 }
 
-/// Finds the exposures that the changed models feed. Warns once if the manifest is older than the project's files.
+/// Finds the exposures that the changed models feed. Warns once if a manifest with exposures is older than the project's
+/// files.
 fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Result<(), Failure> {
     let mut changed = plan
         .models
@@ -251,9 +252,13 @@ fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Resu
         .filter_map(|model| Some((&model.model, model.effects.as_mut()?)))
         .peekable();
     if let (Some(artifacts), Some(_)) = (place.artifacts()?, changed.peek()) {
-        artifacts.report_age(session, place.dbt.as_ref());
         let graph = ExposureGraph::new(&artifacts.manifest);
+        if graph.has_exposures() {
+            artifacts.report_age(session, place.dbt.as_ref());
+        }
         changed.for_each(|(model, effects)| effects.exposures = graph.exposures_of(model));
+    } else if place.dbt.is_none() {
+        changed.for_each(|(_, effects)| effects.exposures = Exposures::Known(Vec::new()));
     }
     Ok(())
 }
