@@ -310,10 +310,8 @@ impl PushState {
     pub fn from_pushed(model: &str, ours: &CurrentSpec) -> Self {
         let mut state = Self::new(model, &ours.spec, &ours.source);
         state.files.clone_from(&ours.files);
-        let sets = ours.compiled.set_files();
-        state.sets = sets
-            .map(|(path, text)| (path.to_owned(), normalize_lines(text)))
-            .collect();
+        let sets = ours.compiled.set_extracts(&ours.source).into_iter();
+        state.sets = sets.map(|(path, text)| (path, normalize_lines(&text))).collect();
         state
     }
 }

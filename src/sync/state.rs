@@ -27,7 +27,7 @@ pub struct PushState {
     pub spec: String,
     /// Contents of the model's spec.
     pub source: String,
-    /// Contents of the metric sets that the model reads, by path relative to the project's folder.
+    /// Extracts of the metric sets that the model reads, by path relative to the project's folder.
     pub sets: BTreeMap<String, String>,
     /// Contents of the generated files, by path relative to the project's folder.
     pub files: BTreeMap<String, String>,

@@ -222,6 +222,21 @@ fn a_plan_says_what_a_changed_set_does_to_each_model() {
     snapshot(&place, "set_changes__effects");
 }
 
+/// A definition that no model reads changes no model and no state.
+#[test]
+fn a_new_definition_changes_no_model() {
+    let place = project("set_changes_new_definition");
+    push(&place);
+    let more = "  aov = revenue / order_count\n  largest = MAX(amount)\n  is_large = amount > 100\n";
+    edit(&place, "specs/orders.yml", "  aov = revenue / order_count\n", more);
+    let run = place.run(&["plan"]);
+    assert!(
+        run.exit == 0 && run.out.contains("Specs, dbt and Omni agree."),
+        "{}",
+        run.out
+    );
+}
+
 #[test]
 fn impact_names_a_changed_metric_once() {
     let place = project("set_changes_impact");

@@ -27,6 +27,7 @@ mod request;
 mod rows;
 mod set;
 mod set_changes;
+mod set_extract;
 mod spelled;
 mod stages;
 mod step_text;
