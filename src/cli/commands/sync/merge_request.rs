@@ -1,11 +1,11 @@
 //! Description of a merge request: the evidence for a plan, its impact, and the required approvals.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use formulac::impact::{self, ChangeStart, ColumnChange, show};
 use formulac::sync::{
-    Action, CurrentSpec, Evidence, Log, MergeRequest, ModelPlan, Plan, PromisedTests, Property, ReportedValues, Verdict,
+    Action, CurrentSpec, Evidence, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
 };
 use formulac::team::spec_approvers;
 
@@ -71,7 +71,7 @@ pub fn new(
         .iter()
         .map(|(role, count)| (role.to_string(), *count))
         .collect();
-    request.approvers = named_approvers(place, &made.plan);
+    request.approvers = named_approvers(place, made);
     request.undo = match log.head_hashes().as_slice() {
         [head] => log
             .entries
@@ -83,20 +83,37 @@ pub fn new(
     Ok(request)
 }
 
-/// Returns the approvers that changed specs, and the metric sets that these specs read, name in the last commit.
-fn named_approvers(place: &Workspace, plan: &Plan) -> Vec<(String, Vec<String>)> {
-    let folder = format!("{}/", place.specs_folder());
-    let paths = plan.models.iter().flat_map(|model| &model.paths);
-    let specs: BTreeSet<&String> = paths.filter(|path| path.starts_with(&folder)).collect();
-    let paths: Vec<String> = specs.into_iter().cloned().collect();
-    let committed = Repository::find(&place.root).and_then(|repository| repository.file_texts("HEAD", &paths));
-    let committed = committed.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
-    let named = paths.into_iter().zip(committed).map(|(path, committed)| {
-        let text = committed.or_else(|| read_project_file(&place.root, &path));
-        let names = text.as_deref().map(spec_approvers).unwrap_or_default();
-        (path, names)
-    });
-    named.filter(|(_, names)| !names.is_empty()).collect()
+/// Returns the approvers that uncommitted specs and metric sets name, and those of the models that a changed set changes.
+/// The approvers are those of the last commit, because a change must not choose its own approvers.
+fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<String>)> {
+    let repository = Repository::find(&place.root).ok();
+    let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut changed: BTreeMap<String, bool> = BTreeMap::new();
+    for model in &made.plan.models {
+        let planned = |path: &str| {
+            let file = model.files.iter().find(|file| file.path == path);
+            file.map_or_else(|| read_project_file(&place.root, path), |file| file.after.clone())
+        };
+        let mut is_changed = |path: &str| {
+            *changed.entry(path.to_owned()).or_insert_with(|| {
+                let paths = [path.to_owned()];
+                let committed = repository
+                    .as_ref()
+                    .and_then(|it| it.file_texts("HEAD", &paths).ok()?.pop()?);
+                let now = planned(path);
+                let names = committed.as_ref().or(now.as_ref()).map(|text| spec_approvers(text));
+                named.insert(path.to_owned(), names.unwrap_or_default());
+                committed != now
+            })
+        };
+        let sets = made.ours.get(&model.model).into_iter();
+        let sets = sets.flat_map(|ours| ours.compiled.set_files().map(|(path, _)| path));
+        let has_changed_set = sets.filter(|path| is_changed(path)).count() > 0;
+        let is_own = is_changed(&model.spec) || has_changed_set && model.effects.is_some();
+        changed.insert(model.spec.clone(), is_own);
+    }
+    let is_asked = |(path, names): &(String, Vec<String>)| changed.get(path) == Some(&true) && !names.is_empty();
+    named.into_iter().filter(is_asked).collect()
 }
 
 /// Quotes the results of `verify` for exactly the specs that are pushed. For other specs, states that their values were
