@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::artifacts::GraphNode;
 use formulac::artifacts::Manifest;
 use formulac::dbt::spec_in_header;
-use formulac::{Compiler, UndecidedType};
+use formulac::{CompiledSpec, Compiler, UndecidedType};
 
 use super::apply::{self, PendingFileChanges};
 use super::args::{Selection, TargetOptions};
@@ -30,8 +30,8 @@ pub struct Generation<'p> {
     /// Generated files that users moved out of the project's standard folders.
     pub moved: MovedFile,
     pub models: Vec<CompiledModel>,
-    /// Paths of the specs that are metric sets.
-    sets: Vec<String>,
+    /// Specs that are metric sets, each with its path.
+    pub sets: Vec<(String, CompiledSpec)>,
     /// Diagnostics of each spec.
     pub found: Vec<FailureKind>,
 }
@@ -275,7 +275,7 @@ impl<'p> Generation<'p> {
         let kept: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
         let specs = self.place.specs_folder();
         // The tests of a metric set are files of the first model that reads the set.
-        let sets = self.sets.iter().map(String::as_str).filter(|_| everything);
+        let sets = self.sets.iter().map(|(path, _)| path.as_str()).filter(|_| everything);
         let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).chain(sets).collect();
         let is_left = |path: &Path, spec: &str| {
             let is_ours = spec

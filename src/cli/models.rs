@@ -50,8 +50,8 @@ pub struct CompiledModels {
     pub models: Vec<CompiledModel>,
     /// Diagnostics of each spec.
     pub found: Vec<FailureKind>,
-    /// Paths of the specs that are metric sets.
-    pub sets: Vec<String>,
+    /// Specs that are metric sets, each with its path.
+    pub sets: Vec<(String, CompiledSpec)>,
 }
 
 /// Reads specs, each with its path relative to the project.
@@ -71,13 +71,14 @@ pub fn compile_models(
     done: impl Fn() + Sync,
 ) -> CompiledModels {
     let specs = spec::compile_all(compiler, sources.clone(), done);
-    let is_set = |spec: &Spec| {
-        spec.compiled
+    let set = |(spec, (_, path)): (&Spec, &(SourceText, Option<String>))| {
+        let compiled = spec
+            .compiled
             .as_ref()
-            .is_some_and(|compiled| compiled.metric_set().is_some())
+            .filter(|compiled| compiled.metric_set().is_some());
+        Some((path.clone()?, compiled?.clone()))
     };
-    let sets = specs.iter().zip(&sources).filter(|(spec, _)| is_set(spec));
-    let sets = sets.filter_map(|(_, (_, path))| path.clone()).collect();
+    let sets = specs.iter().zip(&sources).filter_map(set).collect();
     let (models, found) = models_from_specs(specs, &sources);
     CompiledModels { models, found, sets }
 }

@@ -145,8 +145,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     fn compile_spec_sql(&self, spec: &str) -> Option<String> {
-        let compiled = self.compiler.compile_spec_at(spec, self.path);
-        compiled.model_sql().map(str::to_owned)
+        self.read.compile_sql(self.compiler, spec, self.path)
     }
 
     /// Returns the definition's expression after replacing its formula.

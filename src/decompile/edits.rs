@@ -24,6 +24,8 @@ pub struct ItemEdit {
 /// A difference that is not a changed column expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestEdit {
+    /// Name of the CTE that contains the part. `None` for the last select and for the whole file.
+    pub cte: Option<String>,
     /// Description of the part that differs, such as `where of active_customers` or `column discount of orders`.
     pub what: String,
     /// Generated text of the part. Empty if the part is new.
@@ -85,6 +87,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         let now = found.text(&part.tokens).to_owned();
         let Some(at) = before.get(&part.place) else {
             edits.rest.push(RestEdit {
+                cte: part.place.cte.clone(),
                 what: describe_place(&part.place),
                 before: String::new(),
                 after: now,
@@ -108,6 +111,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
                 });
             }
             _ => edits.rest.push(RestEdit {
+                cte: part.place.cte.clone(),
                 what: describe_place(&part.place),
                 before: was,
                 after: now,
@@ -129,6 +133,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         if !after.contains(&part.place) {
             let before = written.text(&part.tokens).to_owned();
             edits.rest.push(RestEdit {
+                cte: part.place.cte.clone(),
                 what: describe_place(&part.place),
                 before,
                 after: String::new(),
@@ -169,6 +174,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
 
 fn whole_edit(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> RestEdit {
     RestEdit {
+        cte: None,
         what: what.to_owned(),
         before: written.source.to_owned(),
         after: found.source.to_owned(),

@@ -17,6 +17,7 @@ use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::compiler::Compiler;
+use crate::model::outline::PlacedDefinition;
 use crate::schema::Schema;
 
 /// Maximum number of pattern sets that are kept, one for each combination of dialect and settings.
@@ -100,20 +101,31 @@ impl Decompiler {
         definition: &str,
     ) -> Result<String, NotAFormula> {
         let read = SpecPosition::new(spec).map_err(|refusal| not_a_formula(refusal.reason))?;
-        let (place, placed) = read
+        let definition = read
             .definition(step, definition)
             .map_err(|refusal| not_a_formula(refusal.reason))?;
-        let written = compiler.compile_spec_at(spec, path);
-        let written = written
-            .model_sql()
+        self.find_formula_at(compiler, &read, path, found, definition)
+    }
+
+    /// Returns the formula that produces the SQL found for a definition, which is given with the position of its step.
+    pub(super) fn find_formula_at(
+        &self,
+        compiler: &Compiler,
+        read: &SpecPosition<'_>,
+        path: Option<&str>,
+        found: &str,
+        (place, placed): (usize, &PlacedDefinition),
+    ) -> Result<String, NotAFormula> {
+        let written = read
+            .compile_sql(compiler, read.source, path)
             .ok_or_else(|| not_a_formula("the spec has errors"))?;
         let dialect = compiler.options.dialect;
-        let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
+        let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
         let edits = compare_files(&written, &found);
         let mut trees = Trees::default();
         let cte = read.step_cte(place);
-        let mut case = CandidateCheck::new(compiler, &read, (place, placed), path, (&written, &found, &edits));
-        let expression = match read.definition_expression(&found, cte, place, definition, &mut trees) {
+        let mut case = CandidateCheck::new(compiler, read, (place, placed), path, (&written, &found, &edits));
+        let expression = match read.definition_expression(&found, cte, place, &placed.name, &mut trees) {
             Ok(expression) => expression,
             Err(reason) => {
                 for (shown, expected, part) in case.surrounding_candidates(&mut trees) {

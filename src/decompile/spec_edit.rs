@@ -56,16 +56,41 @@ pub(super) struct SpecPosition<'s> {
     pub source: &'s str,
     root: Node,
     pub outline: SpecOutline,
+    /// Whether the spec is an expanded model over metric sets.
+    is_expanded: bool,
 }
 
 impl<'s> SpecPosition<'s> {
     pub fn new(source: &'s str) -> Result<Self, EditRefusal> {
+        Self::read(source, false)
+    }
+
+    /// Parses an expanded model over metric sets.
+    pub fn expanded(source: &'s str) -> Result<Self, EditRefusal> {
+        Self::read(source, true)
+    }
+
+    fn read(source: &'s str, is_expanded: bool) -> Result<Self, EditRefusal> {
         let root = yaml::read(source, &mut Vec::new());
         let root = root.map_err(|fault| EditRefusal::at(source, fault.span().start as usize, fault.message()))?;
         let root = root.ok_or_else(|| EditRefusal::at(source, 0, "the spec is empty"))?;
-        let outline = spec_outline(&root, source, &Compiler::default());
+        let outline = spec_outline(&root, source, is_expanded, &Compiler::default());
         let outline = outline.ok_or_else(|| EditRefusal::at(source, 0, "the file is not a spec"))?;
-        Ok(Self { source, root, outline })
+        Ok(Self {
+            source,
+            root,
+            outline,
+            is_expanded,
+        })
+    }
+
+    /// Compiles a version of the spec, and returns the SQL of its model.
+    pub fn compile_sql(&self, compiler: &Compiler, text: &str, path: Option<&str>) -> Option<String> {
+        let compiled = match self.is_expanded {
+            true => compiler.compile_expanded(text, path),
+            false => compiler.compile_spec_at(text, path),
+        };
+        compiled.model_sql().map(str::to_owned)
     }
 
     /// Returns the positions of formulas in the text, and the positions of keys that correspond to SQL clauses.
@@ -179,7 +204,7 @@ impl<'s> SpecPosition<'s> {
 
     /// Returns whether a text parses to the original spec, apart from this formula.
     fn is_equivalent(&self, text: &str, placed: &PlacedDefinition, formula: &str) -> bool {
-        let Ok(other) = SpecPosition::new(text) else {
+        let Ok(other) = SpecPosition::read(text, self.is_expanded) else {
             return false;
         };
         let (mine, theirs) = (&self.outline.steps, &other.outline.steps);

@@ -39,8 +39,18 @@ type Substitution = (Range<usize>, String);
 /// ```
 #[must_use]
 pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: &str) -> Option<String> {
-    let read = SpecPosition::new(spec).ok()?;
-    let compiled = |text: &str| compiler.compile_spec_at(text, path).model_sql().map(str::to_owned);
+    respelled_spec(compiler, &SpecPosition::new(spec).ok()?, path, found)
+}
+
+/// Returns the parsed spec with the words replaced, so that it produces the SQL found for a model.
+pub(super) fn respelled_spec(
+    compiler: &Compiler,
+    read: &SpecPosition<'_>,
+    path: Option<&str>,
+    found: &str,
+) -> Option<String> {
+    let spec = read.source;
+    let compiled = |text: &str| read.compile_sql(compiler, text, path);
     let written = compiled(spec)?;
     let dialect = compiler.options.dialect;
     let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));

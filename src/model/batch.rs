@@ -295,7 +295,7 @@ fn move_set_tests(all: &mut [Option<CompiledSpec>]) {
         .map(|(set, tests)| (set.name.clone(), tests.clone()))
         .collect();
     for (set, mut tests) in tested {
-        let reads = |spec: &&mut CompiledSpec| spec.model.is_some() && spec.sets.contains(&set);
+        let reads = |spec: &&mut CompiledSpec| spec.model.is_some() && spec.sets().any(|of| of == set);
         let readers = all.iter_mut().flatten().filter(reads);
         if let Some(model) = readers
             .min_by(|a, b| a.name.cmp(&b.name))

@@ -94,6 +94,9 @@ pub use dbt_names::Declared;
 pub use dbt_tests::{COMBINATION, RANGE};
 pub use environments::{Environment, Placeholder, USER};
 pub use lineage::{ColumnLineage, SourceColumn};
+pub use metrics::MetricChange;
+#[doc(hidden)]
+pub use metrics::{ExpandedModel, SetFilter, SetFormula};
 pub use people::{People, email_address};
 pub use project::Project;
 pub use role::{Right, Rights, Role, UnknownRole};
@@ -179,10 +182,8 @@ pub struct CompiledSpec {
     pub(crate) expanded: Option<String>,
     /// Whether the spec has `metrics`, also if the metrics could not be found.
     pub(crate) is_over_sets: bool,
-    /// Names of the metric sets that the model reads.
-    pub(crate) sets: Vec<String>,
-    /// Paths of the files of these sets.
-    pub(crate) set_files: Vec<String>,
+    /// Metric sets that the model reads, and those over which these are defined.
+    pub(crate) sets: Vec<Arc<metrics::MetricSet>>,
     /// Metrics that the model reads, as `set.metric`.
     pub(crate) metrics_read: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
@@ -202,6 +203,8 @@ pub struct Model {
     pub(crate) body_at: usize,
     /// Plain query in which every column is cast to its type. `None` unless a contract is enforced.
     pub(crate) under_contract: Option<String>,
+    /// Whether dbt enforces the model's contract.
+    pub(crate) is_contract_enforced: bool,
     /// Relations in `compare:`.
     pub(crate) compared: Vec<NamedColumns>,
     /// Model's query with `order by` but without limit and configuration. `None` if it equals the query in `sql`.
@@ -280,7 +283,6 @@ impl CompiledSpec {
             expanded: None,
             is_over_sets: false,
             sets: Vec::new(),
-            set_files: Vec::new(),
             metrics_read: Vec::new(),
             metrics_of_columns: Vec::new(),
             metric_set: None,
@@ -347,15 +349,25 @@ impl CompiledSpec {
     }
 
     /// Returns the names of the metric sets that the model reads, and of those over which these are defined.
-    #[must_use]
-    pub fn sets(&self) -> &[String] {
-        &self.sets
+    pub fn sets(&self) -> impl Iterator<Item = &str> {
+        self.sets.iter().map(|set| set.name.as_str())
     }
 
-    /// Returns the paths of the files that define these sets, if they are known.
+    /// Returns the files that define these sets, each with its path and its text. Sets without a path are left out.
+    pub fn set_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let sets = self.sets.iter();
+        sets.filter_map(|set| Some((set.path.as_deref()?, set.text.as_str())))
+    }
+
+    /// Returns whether dbt enforces the model's contract.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndefinitions: n = COUNT()\ncontract: {enforced: true}\n";
+    /// assert!(formulac_model::Compiler::default().compile_spec(spec).enforces_contract());
+    /// ```
     #[must_use]
-    pub fn set_files(&self) -> &[String] {
-        &self.set_files
+    pub fn enforces_contract(&self) -> bool {
+        self.model.as_ref().is_some_and(|model| model.is_contract_enforced)
     }
 
     /// Returns the metrics that the model reads, also those that other metrics are computed from, as `set.metric`.

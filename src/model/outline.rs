@@ -1,7 +1,8 @@
 //! Outline of a spec: the positions of the definitions in each step, and the settings that formulas depend on.
 
 use super::formulas::StepFormulas;
-use super::load::{self, Spec, SpecKind, StepDefinitions};
+use super::load::{self, SpecKind, Step, StepDefinitions};
+use super::metrics::{is_metric_set, step_over_sets};
 use super::write::strip_comments;
 use crate::ast::Ast;
 use crate::calendar::Calendar;
@@ -73,9 +74,22 @@ pub struct PlacedDefinition {
     pub has_comment: bool,
 }
 
-/// Returns the outline of a spec, or `None` if the text is not a spec.
-pub fn spec_outline(root: &Node, source: &str, compiler: &Compiler) -> Option<SpecOutline> {
-    let spec = load::load(root, source, SpecKind::Written, &mut Vec::new())?;
+/// Returns the outline of a spec, of a metric set or of a model over metric sets. `None` if the text is none of these.
+/// An expanded model may have keys that a person cannot write.
+pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Compiler) -> Option<SpecOutline> {
+    // The settings of metric sets do not matter here, because formulas over them are compiled in the expanded model.
+    if is_metric_set(root) || step_over_sets(root).is_some() {
+        return Some(SpecOutline {
+            steps: step_outlines(&load::load_steps(root, source), source, compiler),
+            ..SpecOutline::default()
+        });
+    }
+    let kind = if is_expanded {
+        SpecKind::OverSets
+    } else {
+        SpecKind::Written
+    };
+    let spec = load::load(root, source, kind, &mut Vec::new())?;
     let mut outline = SpecOutline {
         steps: Vec::new(),
         timezone: spec.timezone.clone(),
@@ -84,7 +98,7 @@ pub fn spec_outline(root: &Node, source: &str, compiler: &Compiler) -> Option<Sp
         fiscal_month_offset: spec.fiscal_month_offset,
         today: spec.today.is_some(),
     };
-    outline.steps = step_outlines(&spec, source, compiler);
+    outline.steps = step_outlines(&spec.steps, source, compiler);
     Some(outline)
 }
 
@@ -102,9 +116,9 @@ impl SpecOutline {
     }
 }
 
-fn step_outlines(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline> {
+fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<StepOutline> {
     let mut steps = Vec::new();
-    for step in &spec.steps {
+    for step in all {
         let formulas = StepFormulas::new(step, source);
         let mut ast = Ast::default();
         let limits = &compiler.options.limits;

@@ -290,6 +290,7 @@ impl SpecCompilation<'_> {
             own: self.own_reference(),
             body_at: sql.len() - body_length,
             under_contract,
+            is_contract_enforced: self.is_contract_enforced(),
             compared: std::mem::take(&mut self.proofs.compared),
             tests,
             ordered,

@@ -310,6 +310,7 @@ impl DescriptionFile {
                     line: now.map_or(1, |node| line_at(&self.text, node.span.start as usize)),
                     edit: None,
                     clashes: Vec::new(),
+                    set: None,
                 });
                 continue;
             }
@@ -320,6 +321,7 @@ impl DescriptionFile {
                 property: Property::Description,
                 before: one.before,
                 after: Some(one.after),
+                metric: None,
             });
             self.plan.paths.push(view.file.clone());
         }

@@ -206,6 +206,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
     };
     edits.extend(found.items.into_iter().map(item));
     let rest = |rest: RestEdit| HandEdit {
+        cte: rest.cte,
         detail: rest.what,
         line: rest.line,
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)

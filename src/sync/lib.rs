@@ -28,6 +28,7 @@
 mod baseless;
 mod descriptions;
 mod disk;
+mod effects;
 mod evidence;
 pub mod extract;
 mod hand_edits;
@@ -40,6 +41,7 @@ mod properties;
 mod reconcile;
 mod resolve;
 pub mod secrets;
+mod set_conflicts;
 mod state;
 pub mod team;
 mod timing;
@@ -49,6 +51,7 @@ mod write_back;
 pub use baseless::with_layout_of;
 pub use descriptions::{DescriptionActions, PulledView, changed_descriptions, set_description_in_properties};
 pub use disk::Disk;
+pub use effects::{ExposureGraph, Exposures, ModelEffects};
 pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
@@ -59,6 +62,7 @@ pub use reconcile::{
     Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, TextChange, merge_files, reconcile, reconcile_all,
 };
 pub use resolve::{apply_edit_to_spec, revert_edit, with_formula_in_conflict};
+pub use set_conflicts::{SetConflict, with_override};
 pub use state::PushState;
 pub use timing::Timing;
 pub use transaction::{

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::effects::ModelEffects;
 use super::hand_edits::{HandEditKind, Property};
 use super::lines::diff;
 use super::plan::{Action, ModelPlan, Plan, PlannedChange, STATES};
@@ -30,6 +31,8 @@ pub struct MergeRequest {
     pub reaches: Option<String>,
     /// Number of approvals that each role must give.
     pub needs: Vec<(String, usize)>,
+    /// Specs and metric sets that name their approvers, each with its path and the names.
+    pub approvers: Vec<(String, Vec<String>)>,
     /// The command that undoes the change.
     pub undo: Option<String>,
 }
@@ -163,7 +166,7 @@ impl MergeRequest {
             .clone()
             .unwrap_or_else(|| "not known: dbt has no manifest here".to_owned());
         let _ = write!(out, "**Reaches**: {reaches}.");
-        if !self.needs.is_empty() {
+        if !self.needs.is_empty() || !self.approvers.is_empty() {
             let need = |(role, count): &(String, usize)| {
                 format!(
                     "{count} {} approval{}",
@@ -171,7 +174,15 @@ impl MergeRequest {
                     if *count == 1 { "" } else { "s" }
                 )
             };
-            let needs: Vec<String> = self.needs.iter().map(need).collect();
+            let of_specs = self.approvers.iter();
+            let of_specs = of_specs.map(|(path, names)| {
+                format!(
+                    "an approval of {} by {}",
+                    inline_code(path),
+                    escape_markdown(&names.join(" or "))
+                )
+            });
+            let needs: Vec<String> = self.needs.iter().map(need).chain(of_specs).collect();
             let _ = write!(out, " **Needs**: {}.", needs.join(", "));
         }
         out.push_str("\n\n");
@@ -223,6 +234,10 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     }
     if !model.changes.is_empty() {
         out.push('\n');
+    }
+    let effects: Vec<String> = model.effects.iter().flat_map(ModelEffects::phrases).collect();
+    if !effects.is_empty() {
+        let _ = writeln!(out, "**Effects**: {}.\n", escape_sentence(&effects.join("; ")));
     }
     for edit in &model.carried {
         let _ = writeln!(

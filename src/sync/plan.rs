@@ -5,12 +5,15 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::hand_edits::{HandEdit, HandEditKind, Property};
-use super::properties::{self, StatedProperties};
-use super::reconcile::{Conflict, CurrentSpec, ModelSides, Reconciled, TextChange, merge_files};
+use super::effects::ModelEffects;
+use super::hand_edits::{HandEdit, Property};
+use super::properties::StatedProperties;
+use super::reconcile::{Conflict, CurrentSpec, ModelSides, Reconciled, TextChange, merge_files, stated_properties};
+use super::set_conflicts::SetConflict;
 use super::state::{PushState, normalize_lines};
 use crate::CompiledSpec;
 use crate::dbt::is_same_content;
+use crate::model::MetricChange;
 
 /// Folder for the models' bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
@@ -69,6 +72,8 @@ pub struct PlannedChange {
     pub before: Option<String>,
     /// The new value. `None` if the property is removed.
     pub after: Option<String>,
+    /// The metric of a set whose formula changes, such as `orders.revenue`. `None` for definitions of the spec.
+    pub metric: Option<String>,
 }
 
 impl fmt::Display for PlannedChange {
@@ -99,6 +104,8 @@ pub struct ModelPlan {
     pub action: Action,
     /// Changes in the model's properties and definitions.
     pub changes: Vec<PlannedChange>,
+    /// Effects of the changes. `None` if the model's rows do not change.
+    pub effects: Option<ModelEffects>,
     /// Hand edits that were transferred to the spec.
     pub carried: Vec<HandEdit>,
     /// Hand edits that exist only in the files.
@@ -121,6 +128,7 @@ impl ModelPlan {
             spec: spec.to_owned(),
             action,
             changes: Vec::new(),
+            effects: None,
             carried: Vec::new(),
             kept: Vec::new(),
             conflicts: Vec::new(),
@@ -188,6 +196,14 @@ impl ModelPlan {
             _ if !kept.is_empty() => Action::Keep,
             _ => Action::Nothing,
         };
+        let effects = match (action, base, sides.ours, sides.bases.first()) {
+            (Action::Delete, ..) => Some(ModelEffects::of_deleted()),
+            (_, Some(base), Some(ours), Some(state)) if !is_new => ModelEffects::new(
+                (base, &stated_properties(sides.model, &state.files)),
+                (&ours.compiled, &stated_properties(sides.model, &ours.files)),
+            ),
+            _ => None,
+        };
         if states_differ {
             let path = state_path(sides.model);
             changed.push(TextChange {
@@ -203,7 +219,7 @@ impl ModelPlan {
         {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
             // A change in a metric set is part of the change of each model over it.
-            paths.extend(ours.compiled.set_files().iter().cloned());
+            paths.extend(ours.compiled.set_files().map(|(path, _)| path.to_owned()));
         }
         // Removing the spec is also part of the change.
         if action == Action::Delete {
@@ -217,6 +233,7 @@ impl ModelPlan {
             spec,
             action,
             changes,
+            effects,
             carried,
             kept,
             conflicts,
@@ -230,7 +247,7 @@ impl ModelPlan {
         let change = |change: &PlannedChange| {
             json!({
                 "definition": change.definition, "property": change.property.name(),
-                "before": change.before, "after": change.after,
+                "before": change.before, "after": change.after, "metric": change.metric,
             })
         };
         let edit = |edit: &HandEdit| {
@@ -251,6 +268,7 @@ impl ModelPlan {
                     "text": conflict.theirs, "file": conflict.file, "line": conflict.line,
                     "formula": conflict.theirs_formula,
                 },
+                "set": conflict.set.as_ref().map(SetConflict::json),
             })
         };
         let file = |file: &TextChange| json!({"path": file.path, "before": file.before, "after": file.after});
@@ -259,6 +277,7 @@ impl ModelPlan {
             "spec": self.spec,
             "action": self.action.name(),
             "changes": self.changes.iter().map(change).collect::<Vec<_>>(),
+            "effects": self.effects.as_ref().map(ModelEffects::json),
             "carried": self.carried.iter().map(edit).collect::<Vec<_>>(),
             "kept": self.kept.iter().map(edit).collect::<Vec<_>>(),
             "conflicts": self.conflicts.iter().map(conflict).collect::<Vec<_>>(),
@@ -291,6 +310,8 @@ impl PushState {
     pub fn from_pushed(model: &str, ours: &CurrentSpec) -> Self {
         let mut state = Self::new(model, &ours.spec, &ours.source);
         state.files.clone_from(&ours.files);
+        let sets = ours.compiled.set_extracts(&ours.source).into_iter();
+        state.sets = sets.map(|(path, text)| (path, normalize_lines(&text))).collect();
         state
     }
 }
@@ -337,6 +358,7 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
                 property: Property::Formula,
                 before,
                 after,
+                metric: None,
             });
         }
     };
@@ -346,21 +368,14 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     for (key, formula) in before.iter().filter(|(key, _)| find(&after, key).is_none()) {
         say(&key.1, Some(formula.clone()), None);
     }
+    if let (Some(base), Some(ours)) = (base, sides.ours) {
+        add_metric_changes(base, &ours.compiled, &mut changes);
+    }
     // For a new or removed model, only its definitions are listed.
     let (Some(base), Some(ours), false) = (sides.bases.first(), sides.ours, is_new) else {
         return changes;
     };
-    let said = |files: &BTreeMap<String, String>| {
-        let of_kind = |kind: HandEditKind| {
-            files
-                .iter()
-                .find(|(path, _)| HandEditKind::new(path, sides.model) == kind)
-                .map(|(_, it)| it)
-        };
-        let yml = of_kind(HandEditKind::Properties);
-        yml.and_then(|yml| properties::read(yml, of_kind(HandEditKind::Docs).map(String::as_str)))
-            .unwrap_or_default()
-    };
+    let said = |files: &BTreeMap<String, String>| stated_properties(sides.model, files);
     let (before, after) = (said(&base.files), said(&ours.files));
     let abouts: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
@@ -380,10 +395,36 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
                 property,
                 before: was,
                 after: is,
+                metric: None,
             });
         }
     }
     changes
+}
+
+/// Adds the changed formulas of the metrics that the model reads. A metric that is a column of the model is already among
+/// the changes, by the name of the column.
+fn add_metric_changes(base: &CompiledSpec, ours: &CompiledSpec, changes: &mut Vec<PlannedChange>) {
+    for MetricChange { metric, before, after } in ours.metric_changes_since(base) {
+        let is_shown = |change: &&mut PlannedChange| {
+            change.property == Property::Formula
+                && (change.before.as_ref(), change.after.as_ref()) == (Some(&before), Some(&after))
+                && change.definition.as_deref().is_some_and(|column| {
+                    let mut columns = ours.columns_of_metric(&metric);
+                    columns.any(|of| of.eq_ignore_ascii_case(column))
+                })
+        };
+        match changes.iter_mut().find(is_shown) {
+            Some(change) => change.metric = Some(metric),
+            None => changes.push(PlannedChange {
+                definition: Some(metric.clone()),
+                property: Property::Formula,
+                before: Some(before),
+                after: Some(after),
+                metric: Some(metric),
+            }),
+        }
+    }
 }
 
 /// Plan for a push.

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use super::hand_edits::{self, HandEdit, HandEditKind, Property};
 use super::lines::merge as merge_lines;
 use super::properties::{self, PropertyTarget, StatedProperties};
+use super::set_conflicts::{EditedColumn, SetConflict};
 use super::state::{PushState, normalize_lines};
 use super::{baseless, write_back};
 use crate::dbt::{is_same_except_path, is_unmodified};
-use crate::decompile::{Decompiler, LayoutClash, spec_for_sql, with_column_order_of, with_formula};
+use crate::decompile::{
+    Decompiler, EditOrigin, EditedModel, LayoutClash, spec_for_sql, with_column_order_of, with_formula,
+};
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
@@ -110,6 +113,8 @@ pub struct Conflict {
     pub edit: Option<HandEdit>,
     /// The parts that both sides changed. Empty if the conflict does not concern a file.
     pub clashes: Vec<LayoutClash>,
+    /// The metric set that contains the definition, if the edit is to SQL that a metric set defines.
+    pub set: Option<SetConflict>,
 }
 
 impl Conflict {
@@ -182,8 +187,13 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     let is_formula = edits
         .iter()
         .any(|edit| edit.property == Property::Formula || is_in_model_file(sides.model)(edit));
+    let base_compiler = base.compiler(tools.compiler);
+    let base_tools = ReconcileTools {
+        compiler: &base_compiler,
+        ..tools
+    };
     let before = if is_formula {
-        tools.compile(&base.spec, &base.source)
+        base_tools.compile(&base.spec, &base.source)
     } else {
         None
     };
@@ -194,6 +204,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         before,
         ours: ours.clone(),
         tools,
+        base_compiler: &base_compiler,
         base_said,
     };
     work.apply_respellings(&mut edits, &mut done);
@@ -244,7 +255,11 @@ fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BT
     found.collect()
 }
 
-fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<PropertyTarget, StatedProperties> {
+/// Returns the properties that a model's files state.
+pub(super) fn stated_properties(
+    model: &str,
+    files: &BTreeMap<String, String>,
+) -> BTreeMap<PropertyTarget, StatedProperties> {
     let of_kind = |kind: HandEditKind| {
         files
             .iter()
@@ -256,12 +271,14 @@ fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<
         .unwrap_or_default()
 }
 
-struct ReconcileWork<'a> {
-    sides: ModelSides<'a>,
-    base: &'a PushState,
+pub(super) struct ReconcileWork<'a> {
+    pub sides: ModelSides<'a>,
+    pub base: &'a PushState,
     /// The spec with the edits transferred so far.
-    ours: CurrentSpec,
-    tools: ReconcileTools<'a>,
+    pub ours: CurrentSpec,
+    pub tools: ReconcileTools<'a>,
+    /// Compiler with the metric sets of the base.
+    pub base_compiler: &'a Compiler,
     /// The base's spec, compiled again now. `None` if the base's spec is not needed.
     before: Option<CurrentSpec>,
     base_said: BTreeMap<PropertyTarget, StatedProperties>,
@@ -271,6 +288,9 @@ impl ReconcileWork<'_> {
     fn reconcile_edit(&mut self, edit: HandEdit, done: &mut Reconciled) {
         if edit.property == Property::Formula {
             return self.reconcile_formula(edit, done);
+        }
+        if self.reconcile_filter(&edit, done) {
+            return;
         }
         let (base, ours) = self.edited_values(&edit);
         if ours == edit.after {
@@ -325,7 +345,7 @@ impl ReconcileWork<'_> {
             return;
         };
         let base = self.base;
-        let Some(theirs) = spec_for_sql(self.tools.compiler, &base.source, Some(&base.spec), &found) else {
+        let Some(theirs) = spec_for_sql(self.base_compiler, &base.source, Some(&base.spec), &found) else {
             return;
         };
         let ours = &self.ours.source;
@@ -385,6 +405,19 @@ impl ReconcileWork<'_> {
             .before
             .as_ref()
             .and_then(|before| spec_definition(before, &name, edit.cte.as_deref()));
+        let edited = EditedModel::new(self.base_compiler, &self.base.source, Some(&self.base.spec), &found);
+        let origin = edited
+            .as_ref()
+            .map(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
+        if let (Some(edited), Some(Some(EditOrigin::Set(metric)))) = (&edited, &origin) {
+            let column = EditedColumn {
+                compiler: self.base_compiler,
+                base: self.base,
+                edited,
+                edit: metric,
+            };
+            return self.add_set_conflict(&edit, &column, done);
+        }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition, but may be a helper column or a column that is passed
             // through.
@@ -396,11 +429,21 @@ impl ReconcileWork<'_> {
         };
         // The file was generated from the base. Its SQL is converted to a formula with the base's spec, because the
         // current spec may generate a completely different file.
-        let ReconcileTools {
-            compiler, decompiler, ..
-        } = self.tools;
         let spec = Some(self.base.spec.as_str());
-        let formula = decompiler.find_formula(compiler, &self.base.source, spec, &found, base_step.as_deref(), &name);
+        let formula = match (&edited, origin) {
+            (Some(edited), Some(Some(EditOrigin::Model(formulas)))) => formulas.and_then(|formulas| {
+                let column = (edit.cte.as_deref(), name.as_str());
+                edited.first_proven(&self.base.source, base_step.as_deref(), column, &formulas)
+            }),
+            _ => self.tools.decompiler.find_formula(
+                self.base_compiler,
+                &self.base.source,
+                spec,
+                &found,
+                base_step.as_deref(),
+                &name,
+            ),
+        };
         let carried = formula.as_ref().map_err(ToString::to_string).and_then(|formula| {
             let text = with_formula(&self.ours.source, step.as_deref(), &name, formula);
             let text = text.map_err(|refusal| refusal.to_string())?;
@@ -467,7 +510,7 @@ impl ReconcileWork<'_> {
         says && same && sql(&self.ours) == sql(carried)
     }
 
-    fn build_conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
+    pub fn build_conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => {
@@ -490,12 +533,13 @@ impl ReconcileWork<'_> {
             line: edit.line,
             edit: Some(edit.clone()),
             clashes,
+            set: None,
         }
     }
 }
 
 /// Returns a predicate that holds for edits to a named or located part of a model's SQL.
-fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
+pub(super) fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
     move |edit| HandEditKind::new(&edit.file, model) == HandEditKind::Model && !edit.is_whole_file()
 }
 
@@ -616,6 +660,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>
                 line: clashes.first().map_or(1, |clash| clash.line),
                 edit: None,
                 clashes,
+                set: None,
             }),
         }
     }

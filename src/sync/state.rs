@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::Compiler;
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
@@ -26,6 +27,8 @@ pub struct PushState {
     pub spec: String,
     /// Contents of the model's spec.
     pub source: String,
+    /// Extracts of the metric sets that the model reads, by path relative to the project's folder.
+    pub sets: BTreeMap<String, String>,
     /// Contents of the generated files, by path relative to the project's folder.
     pub files: BTreeMap<String, String>,
 }
@@ -68,8 +71,16 @@ impl PushState {
             model: model.to_owned(),
             spec: spec.to_owned(),
             source: normalize_lines(source),
+            sets: BTreeMap::new(),
             files: BTreeMap::new(),
         }
+    }
+
+    /// Returns a compiler with the metric sets of the last push.
+    #[must_use]
+    pub fn compiler(&self, compiler: &Compiler) -> Compiler {
+        let sets = self.sets.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+        compiler.with_metric_sets(sets)
     }
 
     /// Returns the contents of the state's file.
@@ -77,18 +88,21 @@ impl PushState {
     pub fn text(&self) -> String {
         // The block does not end with a line break, so that git merges it line by line.
         let block = |text: &str| YamlOutput::Dbt(normalize_lines(text).trim_end_matches('\n').to_owned());
-        let files = self
-            .files
-            .iter()
-            .map(|(path, text)| (path.clone(), block(text)))
-            .collect();
+        let blocks = |texts: &BTreeMap<String, String>| {
+            let blocks = texts.iter().map(|(path, text)| (path.clone(), block(text)));
+            YamlOutput::Map(blocks.collect())
+        };
         let pairs = [
-            ("model", YamlOutput::Dbt(self.model.clone())),
-            ("spec", YamlOutput::Dbt(self.spec.clone())),
-            ("source", block(&self.source)),
-            ("files", YamlOutput::Map(files)),
+            ("model", Some(YamlOutput::Dbt(self.model.clone()))),
+            ("spec", Some(YamlOutput::Dbt(self.spec.clone()))),
+            ("source", Some(block(&self.source))),
+            ("sets", (!self.sets.is_empty()).then(|| blocks(&self.sets))),
+            ("files", Some(blocks(&self.files))),
         ];
-        let pairs = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let pairs = pairs.into_iter();
+        let pairs = pairs
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect();
         format!("{HEADER}{}", write_value(&YamlOutput::Map(pairs)))
     }
 
@@ -106,15 +120,17 @@ impl PushState {
 fn read(text: &str) -> Option<PushState> {
     let root = yaml::read(text, &mut Vec::new()).ok()??;
     let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
-    let files = root.get("files").and_then(Node::pairs).unwrap_or_default();
-    let files = files
-        .iter()
-        .filter_map(|(path, text)| Some((path.text()?.to_owned(), normalize_lines(text.text()?))));
+    let texts = |key: &str| {
+        let texts = root.get(key).and_then(Node::pairs).unwrap_or_default().iter();
+        let texts = texts.filter_map(|(path, text)| Some((path.text()?.to_owned(), normalize_lines(text.text()?))));
+        texts.collect()
+    };
     Some(PushState {
         model: scalar("model")?,
         spec: scalar("spec")?,
         source: normalize_lines(&scalar("source")?),
-        files: files.collect(),
+        sets: texts("sets"),
+        files: texts("files"),
     })
 }
 
@@ -171,6 +187,8 @@ mod tests {
         ] {
             state.files.insert(path.to_owned(), normalize_lines(text));
         }
+        let set = normalize_lines("metric_set: s\nfrom: t\ndefinitions: n = COUNT()");
+        state.sets.insert("metrics/s.yml".to_owned(), set);
         assert_eq!(PushState::versions(&state.text()), [state]);
     }
 

@@ -40,6 +40,7 @@ mod roles;
 mod run;
 mod schema;
 mod select;
+mod set_changes;
 mod sources;
 mod status;
 mod usage;

@@ -5,4 +5,5 @@ mod adopted;
 mod formatters;
 mod hand_edits;
 mod random;
+mod set_edits;
 mod world;

@@ -129,7 +129,10 @@ Examples:
   formulac resolve revenue.net --ours
 
   # Take the hand edit into the spec
-  formulac resolve revenue.net --theirs")]
+  formulac resolve revenue.net --theirs
+
+  # Take the hand edit into the metric set that defines the metric
+  formulac resolve revenue_by_month.revenue --to-set")]
 pub struct ResolveArgs {
     /// Conflict to resolve: `model.definition`, `model.definition:property`, or a model to resolve all its conflicts
     #[arg(value_name = "NAME")]
@@ -140,6 +143,12 @@ pub struct ResolveArgs {
     /// Keep the file: turn the edit into a formula if possible; otherwise revert the spec to its base
     #[arg(long, visible_alias = "dbt", group = "side")]
     pub theirs: bool,
+    /// Change the definition in the metric set, and with it all models that use the metric
+    #[arg(long, group = "side")]
+    pub to_set: bool,
+    /// Override the metric in the model only, and keep the metric set
+    #[arg(long, group = "side")]
+    pub to_model: bool,
     /// Write the formula yourself, in the editor that VISUAL or EDITOR specifies
     #[arg(long, group = "side")]
     pub edit: bool,
@@ -158,17 +167,22 @@ pub enum ConflictSide {
     Theirs,
     Edit,
     Base,
+    ToSet,
+    ToModel,
 }
 
 impl ResolveArgs {
     /// Returns the chosen side. The parser of the command line requires exactly one side.
     pub fn chosen_side(&self) -> ConflictSide {
-        match (self.theirs, self.edit, self.base) {
-            (true, ..) => ConflictSide::Theirs,
-            (_, true, _) => ConflictSide::Edit,
-            (.., true) => ConflictSide::Base,
-            _ => ConflictSide::Ours,
-        }
+        let sides = [
+            (self.theirs, ConflictSide::Theirs),
+            (self.edit, ConflictSide::Edit),
+            (self.base, ConflictSide::Base),
+            (self.to_set, ConflictSide::ToSet),
+            (self.to_model, ConflictSide::ToModel),
+        ];
+        let chosen = sides.into_iter().find(|(is_chosen, _)| *is_chosen);
+        chosen.map_or(ConflictSide::Ours, |(_, side)| side)
     }
 }
 

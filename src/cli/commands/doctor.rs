@@ -186,7 +186,10 @@ fn check_session(session: &Session, place: Option<&Workspace>) -> HealthPart {
             }
         }
         Ok((_, None)) => unneeded_part(name, "its parameters cannot be read".to_owned()),
-        Err(_) => unneeded_part(name, "the warehouse cannot be reached, so its parameters are unknown".to_owned()),
+        Err(_) => unneeded_part(
+            name,
+            "the warehouse cannot be reached, so its parameters are unknown".to_owned(),
+        ),
     }
 }
 

@@ -24,6 +24,7 @@ struct DifferenceJson<'i> {
     what: &'i str,
     before: &'i str,
     now: &'i str,
+    models: &'i [String],
     why_model_level: Option<&'i str>,
 }
 
@@ -97,6 +98,7 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
         what: it.what,
         before: &it.before,
         now: &it.now,
+        models: &it.models,
         why_model_level: it.whole.as_deref(),
     });
     JsonReport {

@@ -16,6 +16,16 @@ pub(super) fn compare_specs(
     found: &mut Vec<RevisionDifference>,
 ) {
     let name = &new.name;
+    let metrics = new.compiled.metric_changes_since(&old.compiled);
+    let is_metric_change = |was: &crate::model::SpecDefinition, is: &crate::model::SpecDefinition| {
+        let on_one_line = |formula: &str| formula.split_whitespace().collect::<Vec<_>>().join(" ");
+        metrics.iter().any(|change| {
+            let mut columns = new.compiled.columns_of_metric(&change.metric);
+            change.before == on_one_line(was.formula())
+                && change.after == on_one_line(is.formula())
+                && columns.any(|column| column.eq_ignore_ascii_case(is.name()))
+        })
+    };
     for definition in new.compiled.definitions() {
         let same = |other: &&crate::model::SpecDefinition| {
             other.name().eq_ignore_ascii_case(definition.name()) && other.step() == definition.step()
@@ -23,6 +33,8 @@ pub(super) fn compare_specs(
         let shown = format!("{name}.{}", definition.name());
         match old.compiled.definitions().iter().find(same) {
             None => found.push(new_difference(&shown, "added", "", definition.formula())),
+            // A metric of a set is reported once for all models.
+            Some(was) if is_metric_change(was, definition) => {}
             Some(was) if was.formula() != definition.formula() => {
                 found.push(new_difference(&shown, "formula", was.formula(), definition.formula()));
             }

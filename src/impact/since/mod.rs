@@ -92,6 +92,8 @@ pub struct RevisionDifference {
     pub before: String,
     /// Value after the change.
     pub now: String,
+    /// Models that change with a metric of a set. Empty for other differences.
+    pub models: Vec<String>,
     /// Reason why only the changed file or object is known, but not the exact difference. `None` if the difference is
     /// known.
     pub whole: Option<String>,
@@ -132,6 +134,7 @@ struct FoundChange<'g, 'a> {
 impl FoundChange<'_, '_> {
     fn compare_spec_models(&mut self, before: &[SpecModel]) {
         let now = self.graph.sources.specs;
+        self.compare_metrics(before);
         for spec in now {
             let Some(place) = self.index_of(&spec.name) else {
                 continue;
@@ -156,6 +159,22 @@ impl FoundChange<'_, '_> {
                 self.change_start_mut(place).is_removed = true;
             }
         }
+    }
+
+    /// Reports each changed metric of a set once, with the models that read it.
+    fn compare_metrics(&mut self, before: &[SpecModel]) {
+        let mut changed: BTreeMap<String, RevisionDifference> = BTreeMap::new();
+        for spec in self.graph.sources.specs {
+            let Some(old) = before.iter().find(|old| old.name.eq_ignore_ascii_case(&spec.name)) else {
+                continue;
+            };
+            for change in spec.compiled.metric_changes_since(&old.compiled) {
+                let new = || new_difference(&change.metric, "formula", &change.before, &change.after);
+                let difference = changed.entry(change.metric.clone()).or_insert_with(new);
+                difference.models.push(spec.name.clone());
+            }
+        }
+        self.differences.extend(changed.into_values());
     }
 
     fn compare_file(&mut self, file: &FileText, macros: &[String]) {
@@ -265,6 +284,7 @@ fn new_difference(name: &str, what: &'static str, before: &str, now: &str) -> Re
         what,
         before: before.to_owned(),
         now: now.to_owned(),
+        models: Vec::new(),
         whole: None,
     }
 }

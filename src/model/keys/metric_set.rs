@@ -58,6 +58,11 @@ pub static METRIC_SET: KeyTable = KeyTable {
         ),
         Key::new("semantic_model", SEMANTIC_MODEL, SEMANTIC_MODEL_DOC),
         Key::new("owner", KeyShape::Text, "Owner of the set."),
+        Key::new(
+            "approvers",
+            KeyShape::Texts,
+            "People and groups. One of them must approve each change of the set.",
+        ),
         Key::new("tags", KeyShape::Texts, "Tags of the set."),
         Key::new("meta", KeyShape::Mapping, "Further properties of the set."),
     ],

@@ -178,6 +178,17 @@ pub fn load<'y>(
     loader.read_spec(root)
 }
 
+/// Reads only the steps of a metric set or of a model over metric sets.
+pub fn load_steps<'y>(root: &'y Node, source: &'y str) -> Vec<Step<'y>> {
+    let mut faults = Vec::new();
+    let mut loader = Loader::new(source, &mut faults);
+    loader.kind = SpecKind::OverSets;
+    match root.get("steps").and_then(Node::items) {
+        Some(steps) => steps.iter().map(|step| loader.read_step(step, false)).collect(),
+        None => vec![loader.read_step(root, true)],
+    }
+}
+
 pub(super) struct Loader<'y, 'd> {
     pub(crate) source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,

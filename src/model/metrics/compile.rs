@@ -46,8 +46,7 @@ impl Compiler {
         };
         let mut compiled = self.compile_as_written(&expansion, (source, file.path), kind, faults);
         compiled.is_over_sets = true;
-        compiled.sets = expansion.sets.iter().map(|set| set.name.clone()).collect();
-        compiled.set_files = expansion.sets.iter().filter_map(|set| set.path.clone()).collect();
+        compiled.sets = expansion.sets;
         compiled.metrics_read = expansion.metrics;
         compiled.metrics_of_columns = expansion.metrics_of_columns;
         compiled.expanded = expansion.is_spec.then_some(expansion.text.text);

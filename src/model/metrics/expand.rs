@@ -36,6 +36,10 @@ pub struct Expansion {
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
+    /// Columns that hold metrics, each with the index of the set and of its definition.
+    pub metric_columns: Vec<(String, usize, usize)>,
+    /// Columns in `metrics`, each with the index of the set and of its definition.
+    pub listed: Vec<(String, usize, usize)>,
     /// Steps of the spec that are expanded.
     pub steps: Vec<WrittenStep>,
     /// Whether the text has only keys that a person may write.
@@ -61,6 +65,8 @@ pub struct ExpandedStep<'y> {
     pub place: usize,
     pub steps: Vec<StepText>,
     metrics: Vec<String>,
+    metric_columns: Vec<(String, usize, usize)>,
+    listed: Vec<(String, usize, usize)>,
     metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Whether the steps have only keys that a person may write.
     is_spec: bool,
@@ -128,6 +134,8 @@ pub fn expand(
         span: first.model.span,
         filled_from,
         metrics: first.metrics,
+        metric_columns: first.metric_columns,
+        listed: first.listed,
         metrics_of_columns: first.metrics_of_columns,
         steps,
         is_spec,
@@ -183,12 +191,22 @@ fn expand_step<'y>(
     }
     let mut steps = model.steps_of(compiler, &builder, fill.as_ref(), &needed);
     model.name_last_step(&mut steps);
+    let columns = builder.columns.metrics.iter();
+    let mut metric_columns: Vec<(String, usize, usize)> = columns
+        .map(|(id, column)| (builder.columns.all[*column].text.name.clone(), id.0, id.1))
+        .collect();
+    metric_columns.sort();
+    let listed = model.listed.iter();
+    let listed = listed.map(|listed| (listed.name.clone(), listed.set, listed.metric));
+    let listed = listed.collect();
     let mut metrics: Vec<String> = needed.iter().map(|id| model.metric_name(*id)).collect();
     metrics.sort_unstable();
     Some(ExpandedStep {
         place,
         steps,
         metrics,
+        metric_columns,
+        listed,
         metrics_of_columns: model.metrics_of_columns(&keys.names),
         is_spec: is_single,
         model,
@@ -218,7 +236,13 @@ impl ModelOverSets<'_> {
             .filter(|_| self.kind == SpecKind::Periods)
             .flat_map(|set| &set.definitions);
         let own = own.map(|formula| (formula.name.clone(), formula.text.clone()));
-        let listed = self.listed.iter().filter(|_| self.kind != SpecKind::Periods);
+        let is_overridden = |name: &str| {
+            self.definitions
+                .iter()
+                .any(|definition| definition.name.eq_ignore_ascii_case(name))
+        };
+        let listed = self.listed.iter();
+        let listed = listed.filter(|listed| self.kind != SpecKind::Periods && !is_overridden(&listed.name));
         let listed = listed.map(|listed| {
             (
                 listed.name.clone(),

@@ -120,6 +120,13 @@ impl MetricFormula {
         spelled
     }
 
+    /// Returns the bytes of the formula that a span of the file contains.
+    pub fn text_range(&self, span: Span) -> Range<usize> {
+        let start = self.offsets.partition_point(|offset| *offset < span.start);
+        let end = self.offsets.partition_point(|offset| *offset < span.end);
+        start..end.max(start)
+    }
+
     /// Returns the span in the file of some bytes of the formula.
     pub fn file_span(&self, range: &Range<usize>) -> Span {
         let at = |offset: usize| self.offsets.get(offset).copied();

@@ -217,18 +217,19 @@ impl KeyWriter<'_> {
     fn formula(&mut self, key: &str, formula: Option<&SpelledText>) {
         if let Some(formula) = formula {
             self.key(key);
-            self.block(formula, 2);
+            self.block(formula, 2, (0, self.place));
         }
     }
 
-    /// Writes a text on the key's line if YAML reads it as text, and as a block otherwise.
-    fn block(&mut self, text: &SpelledText, more: usize) {
+    /// Writes a text on the key's line if YAML reads it as text, and as a block otherwise. The block's first line
+    /// originates from `head`.
+    fn block(&mut self, text: &SpelledText, more: usize, (file, span): (u16, Span)) {
         if yaml::is_plain(&text.text) && !text.text.contains('\n') {
             self.out.append(text, 0);
             return;
         }
-        self.text("|-");
-        self.line(more);
+        let head = format!("|-\n{}", " ".repeat(self.indent + more));
+        self.out.write(&head, file, span);
         self.out.append(text, self.indent + more);
     }
 
@@ -244,23 +245,23 @@ impl KeyWriter<'_> {
             self.text(" |");
         }
         for definition in definitions {
+            let origin = (definition.file, definition.span);
             if is_block {
                 for line in definition.description.iter().flat_map(|text| text.lines()) {
                     self.line(2);
                     self.text(&format!("/// {line}"));
                 }
                 self.line(2);
-                self.out.write(&definition.name, definition.file, definition.span);
-                self.text(" = ");
+                self.out.write(&definition.name, origin.0, origin.1);
+                self.out.write(" = ", origin.0, origin.1);
                 self.out.append(&definition.formula, self.indent + 4);
             } else {
                 self.line(2);
-                self.out
-                    .write(&yaml::flow_text(&definition.name), definition.file, definition.span);
+                self.out.write(&yaml::flow_text(&definition.name), origin.0, origin.1);
                 self.text(":");
                 self.line(4);
-                self.text("formula: ");
-                self.block(&definition.formula, 6);
+                self.out.write("formula: ", origin.0, origin.1);
+                self.block(&definition.formula, 6, origin);
                 if let Some(description) = &definition.description {
                     self.line(4);
                     self.text(&format!("description: {}", yaml::flow_text(description)));

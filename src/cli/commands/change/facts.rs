@@ -28,11 +28,7 @@ pub fn models_changed_by_facts(
     before: &str,
     now: &str,
 ) -> Result<Vec<ModelChangedByFacts>, Failure> {
-    let known = |commit: &str| -> Result<Known, Failure> {
-        let text = repository.file_texts(commit, &[KNOWN.to_owned()])?.pop().flatten();
-        Ok(text.map_or_else(|| Known::default().as_partial_list(), |text| Known::from_text(&text).0))
-    };
-    let (facts_before, facts_now) = (known(before)?, known(now)?);
+    let (facts_before, facts_now) = (known_at_commit(repository, before)?, known_at_commit(repository, now)?);
     let project = read_project_at(repository, now)?;
     let specs = specs_at_commit(repository, now, &project)?;
     let texts: Vec<SpecText<'_>> = specs
@@ -68,8 +64,14 @@ pub fn models_changed_by_facts(
     Ok(named.filter(|it| generated.contains(it.model.as_str())).collect())
 }
 
+/// Returns the facts in `known.yml` of a commit.
+pub(super) fn known_at_commit(repository: &Repository, commit: &str) -> Result<Known, Failure> {
+    let text = repository.file_texts(commit, &[KNOWN.to_owned()])?.pop().flatten();
+    Ok(text.map_or_else(|| Known::default().as_partial_list(), |text| Known::from_text(&text).0))
+}
+
 /// Returns the SQL of a model and of its tests that are separate files.
-fn model_and_test_sql(spec: &CompiledSpec) -> Vec<&str> {
+pub(super) fn model_and_test_sql(spec: &CompiledSpec) -> Vec<&str> {
     spec.model_sql()
         .into_iter()
         .chain(spec.model_tests().iter().map(formulac::ModelTest::sql))
@@ -77,7 +79,11 @@ fn model_and_test_sql(spec: &CompiledSpec) -> Vec<&str> {
 }
 
 /// Returns the specs of a commit: their paths relative to the project, and their contents.
-fn specs_at_commit(repository: &Repository, commit: &str, project: &Project) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn specs_at_commit(
+    repository: &Repository,
+    commit: &str,
+    project: &Project,
+) -> Result<Vec<(String, String)>, Failure> {
     let folder = normalize_folder(project.specs().unwrap_or(project::SPECS));
     let mut paths = repository.files_in_commit(commit, &[folder])?;
     paths.retain(|path| project::is_yaml(path.as_ref()));

@@ -2,6 +2,7 @@
 //! in a file on that branch.
 
 mod facts;
+mod metric_sets;
 mod open_changes;
 pub mod show;
 

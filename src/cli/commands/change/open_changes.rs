@@ -11,6 +11,7 @@ use formulac::team::{
 use formulac::{Environment, Project};
 
 use super::facts::{self, ModelChangedByFacts};
+use super::metric_sets;
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::project;
@@ -214,7 +215,7 @@ fn target_environment(project: &Project, base: &str, named: Option<&str>) -> Res
 }
 
 /// Returns the specs that name their own approvers. Only specs that are changed, or whose SQL changes because of
-/// `known.yml`, are included. The approvers come from the commit at which the branch starts, because a change must not
+/// `known.yml` or of a metric set, are included. The approvers come from the commit at which the branch starts, because a change must not
 /// choose its own approvers.
 fn named_approvers(
     place: &Workspace,
@@ -226,8 +227,11 @@ fn named_approvers(
     let folder = format!("{}/", place.specs_folder());
     let is_spec = |path: &&str| path.starts_with(&folder) && project::is_yaml(path.as_ref());
     let changed = files.iter().map(|file| file.path.as_str()).filter(is_spec);
-    let specs: BTreeSet<&str> = changed.chain(altered.iter().map(|it| it.spec.as_str())).collect();
-    let paths: Vec<String> = specs.into_iter().map(str::to_owned).collect();
+    let changed: Vec<String> = changed.map(str::to_owned).collect();
+    let of_sets = metric_sets::models_changed_by_sets(place, repository, (fork, head), &changed)?;
+    let specs = changed.into_iter().chain(of_sets);
+    let specs: BTreeSet<String> = specs.chain(altered.iter().map(|it| it.spec.clone())).collect();
+    let paths: Vec<String> = specs.into_iter().collect();
     let (before, now) = (
         repository.file_texts(fork, &paths)?,
         repository.file_texts(head, &paths)?,

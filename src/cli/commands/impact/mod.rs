@@ -116,6 +116,7 @@ fn difference_line(difference: &RevisionDifference) -> String {
         what,
         before,
         now,
+        models,
         whole,
         ..
     } = difference;
@@ -135,7 +136,11 @@ fn difference_line(difference: &RevisionDifference) -> String {
         .as_ref()
         .map(|why| format!(" [{label}: {why}]"))
         .unwrap_or_default();
-    format!("differs: {name} {what}{change}{whole}\n")
+    let of_models = match models.as_slice() {
+        [] => String::new(),
+        models => format!(" (in {})", models.join(", ")),
+    };
+    format!("differs: {name} {what}{change}{of_models}{whole}\n")
 }
 
 fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{Conflict, ModelPlan, Property, diff_lines};
+use formulac::sync::{Conflict, ModelPlan, Property, SetConflict, diff_lines};
 
 use super::repository::Repository;
 use crate::cli::workspace::Workspace;
@@ -44,12 +44,13 @@ pub fn write_conflict(
         .step
         .as_ref()
         .map_or_else(String::new, |step| format!(" in step {step}"));
-    let _ = writeln!(
-        out,
-        "conflict {number} of {all}: {} ({}{step})",
-        conflict_name(model, conflict),
-        conflict.property
-    );
+    let about = match &conflict.set {
+        Some(set) if set.is_filter => format!("where of the metric set {}", set.set),
+        Some(set) => format!("{} of {} in a metric set", conflict.property, set.full_name()),
+        None => format!("{}{step}", conflict.property),
+    };
+    let name = conflict_name(model, conflict);
+    let _ = writeln!(out, "conflict {number} of {all}: {name} ({about})");
     let ours = match conflict.spec_line {
         Some(line) => format!("{}:{line}", conflict.spec),
         None => conflict.spec.clone(),
@@ -97,6 +98,20 @@ pub fn write_conflict(
     if let Some(formula) = &conflict.theirs_formula {
         line("theirs", "as a formula", &excerpt(formula, 0), "");
     }
+    if is_file {
+        write_file_clashes(out, conflict);
+    }
+    let (command, others) = resolve_command(model, conflict);
+    match &conflict.set {
+        Some(set) => write_set_resolutions(out, model, set, &command),
+        None => {
+            let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
+        }
+    }
+}
+
+/// Prints the parts of a file that clash or, if they are not known, the difference between the file and the spec.
+fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     for clash in conflict.clashes.iter().take(CLASHES) {
         let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
         let nothing = |text: &str| {
@@ -115,7 +130,7 @@ pub fn write_conflict(
     if more > 0 {
         let _ = writeln!(out, "  and {more} more");
     }
-    if is_file && conflict.clashes.is_empty() {
+    if conflict.clashes.is_empty() {
         let why = match conflict.ours {
             Some(_) => "it was edited, and there is no record of what formulac wrote",
             None => "it was edited, and no spec generates it any more",
@@ -128,8 +143,38 @@ pub fn write_conflict(
             });
         }
     }
-    let (command, others) = resolve_command(model, conflict);
-    let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
+}
+
+/// Prints the resolutions of a conflict with a metric set, each with what it changes.
+fn write_set_resolutions(out: &mut String, model: &ModelPlan, set: &SetConflict, command: &str) {
+    let _ = writeln!(out, "  next    {command}");
+    let mut option = |name: &str, possible: Result<String, &String>| {
+        let _ = match possible {
+            Ok(what) => writeln!(out, "          {name:10}  {what}"),
+            Err(reason) => writeln!(out, "          {name:10}  not possible: {reason}"),
+        };
+    };
+    option(
+        "--ours",
+        Ok("removes the edit, so that a push writes the SQL of the set".to_owned()),
+    );
+    let changed = match set.models.as_slice() {
+        [] => String::new(),
+        models => format!("; changes the SQL of {}", models.join(", ")),
+    };
+    let is = if set.is_filter { ":" } else { " =" };
+    let to_set = set.to_set.as_ref();
+    option(
+        "--to-set",
+        to_set.map(|formula| format!("{}: {}{is} {formula}{changed}", set.file, set.name)),
+    );
+    let name = set.listed_as.as_deref().unwrap_or(&set.name);
+    let to_model = set.to_model.as_ref();
+    option(
+        "--to-model",
+        to_model.map(|formula| format!("{}: {name} = {formula}; overrides the metric", model.spec)),
+    );
+    out.push('\n');
 }
 
 /// Returns the command that resolves the conflict, quoted for a shell, and the other sides that can be chosen.
@@ -141,7 +186,9 @@ pub fn resolve_command(model: &ModelPlan, conflict: &Conflict) -> (String, &'sta
     } else {
         format!("'{}'", name.replace('\'', r"'\''"))
     };
-    let others = if is_replaceable(conflict) {
+    let others = if conflict.set.is_some() {
+        "--to-set, --to-model"
+    } else if is_replaceable(conflict) {
         "--theirs, --edit, --base"
     } else {
         "--theirs"

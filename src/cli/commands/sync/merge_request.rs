@@ -1,15 +1,19 @@
 //! Description of a merge request: the evidence for a plan, its impact, and the required approvals.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use formulac::impact::{self, ChangeStart, ColumnChange, show};
 use formulac::sync::{
-    Action, Evidence, Log, MergeRequest, ModelPlan, Plan, PromisedTests, Property, ReportedValues, Verdict,
+    Action, CurrentSpec, Evidence, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
 };
+use formulac::team::spec_approvers;
 
 use super::dbt_check::ParsedProject;
 use super::planner::PlannedModels;
 use super::push;
+use super::read_project_file;
+use super::repository::Repository;
 use crate::cli::commands::impact::ImpactContext;
 use crate::cli::exit::{Failure, FailureKind};
 use crate::cli::session::Session;
@@ -57,7 +61,7 @@ pub fn new(
             .push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
     }
     quote_evidence(place, made, &mut request);
-    request.reaches = impact_markdown(session, place, &made.plan)?;
+    request.reaches = impact_markdown(session, place, made)?;
     let approvals = made
         .environment
         .as_ref()
@@ -67,6 +71,7 @@ pub fn new(
         .iter()
         .map(|(role, count)| (role.to_string(), *count))
         .collect();
+    request.approvers = named_approvers(place, made);
     request.undo = match log.head_hashes().as_slice() {
         [head] => log
             .entries
@@ -76,6 +81,39 @@ pub fn new(
         _ => None,
     };
     Ok(request)
+}
+
+/// Returns the approvers that uncommitted specs and metric sets name, and those of the models that a changed set changes.
+/// The approvers are those of the last commit, because a change must not choose its own approvers.
+fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<String>)> {
+    let repository = Repository::find(&place.root).ok();
+    let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut changed: BTreeMap<String, bool> = BTreeMap::new();
+    for model in &made.plan.models {
+        let planned = |path: &str| {
+            let file = model.files.iter().find(|file| file.path == path);
+            file.map_or_else(|| read_project_file(&place.root, path), |file| file.after.clone())
+        };
+        let mut is_changed = |path: &str| {
+            *changed.entry(path.to_owned()).or_insert_with(|| {
+                let paths = [path.to_owned()];
+                let committed = repository
+                    .as_ref()
+                    .and_then(|it| it.file_texts("HEAD", &paths).ok()?.pop()?);
+                let now = planned(path);
+                let names = committed.as_ref().or(now.as_ref()).map(|text| spec_approvers(text));
+                named.insert(path.to_owned(), names.unwrap_or_default());
+                committed != now
+            })
+        };
+        let sets = made.ours.get(&model.model).into_iter();
+        let sets = sets.flat_map(|ours| ours.compiled.set_files().map(|(path, _)| path));
+        let has_changed_set = sets.filter(|path| is_changed(path)).count() > 0;
+        let is_own = is_changed(&model.spec) || has_changed_set && model.effects.is_some();
+        changed.insert(model.spec.clone(), is_own);
+    }
+    let is_asked = |(path, names): &(String, Vec<String>)| changed.get(path) == Some(&true) && !names.is_empty();
+    named.into_iter().filter(is_asked).collect()
 }
 
 /// Quotes the results of `verify` for exactly the specs that are pushed. For other specs, states that their values were
@@ -165,22 +203,27 @@ fn format_warnings(found: &[FailureKind]) -> String {
 }
 
 /// Formats the impact of the changed definitions as Markdown. Returns `None` if there is no manifest.
-fn impact_markdown(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<String>, Failure> {
+fn impact_markdown(session: &Session, place: &Workspace, made: &PlannedModels) -> Result<Option<String>, Failure> {
     if place.artifacts()?.is_none() {
         return Ok(None);
     }
-    let known = ImpactContext::read(session, false)?;
+    let (known, plan) = (ImpactContext::read(session, false)?, &made.plan);
     let graph = known.graph();
     let start =
         |(name, change): (String, ColumnChange)| Some(graph.change_start(&graph.resolve_target(&name).ok()?, change));
-    let starts: Vec<ChangeStart> = plan.models.iter().flat_map(changed_columns).filter_map(start).collect();
+    let starts: Vec<ChangeStart> = plan
+        .models
+        .iter()
+        .flat_map(|model| changed_columns(model, made.ours.get(&model.model)))
+        .filter_map(start)
+        .collect();
     let impact = impact::compute_impact(&graph, &starts, &known.status);
     known.cache_lineage(&graph);
     Ok(Some(show::format_brief(&impact)))
 }
 
 /// Returns the names of models and definitions that are removed or whose values change.
-fn changed_columns(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
+fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String, ColumnChange)> {
     let whole = |change: ColumnChange| vec![(model.model.clone(), change)];
     match model.action {
         Action::Delete => return whole(ColumnChange::Gone),
@@ -193,16 +236,20 @@ fn changed_columns(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
         .filter(|change| change.property == Property::Formula);
     // Nothing reads a new definition yet.
     let old = formulas.filter(|change| change.before.is_some());
-    let names: Vec<(String, ColumnChange)> = old
-        .filter_map(|change| {
-            let kind = if change.after.is_some() {
-                ColumnChange::Values
-            } else {
-                ColumnChange::Gone
-            };
-            Some((format!("{}.{}", model.model, change.definition.as_deref()?), kind))
-        })
-        .collect();
+    let mut names: Vec<(String, ColumnChange)> = Vec::new();
+    for change in old {
+        let kind = match change.after {
+            Some(_) => ColumnChange::Values,
+            None => ColumnChange::Gone,
+        };
+        // A metric of a set changes all columns that are computed from it.
+        let columns: Vec<&str> = match (&change.metric, ours) {
+            (Some(metric), Some(ours)) => ours.compiled.columns_of_metric(metric).collect(),
+            _ => change.definition.as_deref().into_iter().collect(),
+        };
+        let columns = columns.iter().map(|column| format!("{}.{column}", model.model));
+        names.extend(columns.map(|column| (column, kind)));
+    }
     let own = format!("{}.sql", model.model);
     let is_made_otherwise = model.files.iter().any(|file| {
         Path::new(&file.path)

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use formulac::dbt::is_unmodified;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Action, CurrentSpec, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan, PushState, ReconcileTools,
-    Reconciled, STATES, TextChange, reconcile_all, state_path,
+    Action, CurrentSpec, ExposureGraph, Exposures, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan,
+    PushState, ReconcileTools, Reconciled, STATES, TextChange, reconcile_all, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
 
@@ -171,6 +171,13 @@ pub fn plan_selected_models(
     }
     let described = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
+    for set in reconciled
+        .values_mut()
+        .flat_map(|done| &mut done.conflicts)
+        .filter_map(|conflict| conflict.set.as_mut())
+    {
+        set.find_changed_models(ours.iter(), tools.as_tools().compiler);
+    }
     let texts: BTreeMap<String, String> = ours
         .iter()
         .map(|(name, ours)| (name.clone(), ours.source.clone()))
@@ -215,10 +222,8 @@ pub fn plan_selected_models(
         });
         // A model that this spec reads may have changed since the base, so compile this spec's base again.
         let base = base.map(|base| {
-            tools
-                .as_tools()
-                .compiler
-                .compile_spec_at(&base.source, Some(&base.spec))
+            let compiler = base.compiler(tools.as_tools().compiler);
+            compiler.compile_spec_at(&base.source, Some(&base.spec))
         });
         let mut plan = ModelPlan::new(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text]);
         // The old path of a moved file no longer exists, so commit its removal.
@@ -231,10 +236,31 @@ pub fn plan_selected_models(
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
     made.plan.known = known;
+    find_exposures(session, place, &mut made.plan)?;
     made.refused = described.refused;
     made.ours = ours;
     made.tools = Some(tools);
     Ok(made)
+}
+
+/// Finds the exposures that the changed models feed. Warns once if a manifest with exposures is older than the project's
+/// files.
+fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Result<(), Failure> {
+    let mut changed = plan
+        .models
+        .iter_mut()
+        .filter_map(|model| Some((&model.model, model.effects.as_mut()?)))
+        .peekable();
+    if let (Some(artifacts), Some(_)) = (place.artifacts()?, changed.peek()) {
+        let graph = ExposureGraph::new(&artifacts.manifest);
+        if graph.has_exposures() {
+            artifacts.report_age(session, place.dbt.as_ref());
+        }
+        changed.for_each(|(model, effects)| effects.exposures = graph.exposures_of(model));
+    } else if place.dbt.is_none() {
+        changed.for_each(|(_, effects)| effects.exposures = Exposures::Known(Vec::new()));
+    }
+    Ok(())
 }
 
 /// Adds uncommitted edits to the plans if these edits, such as comments in generated files, require no other change.
@@ -395,11 +421,9 @@ fn follow_moved_files(
 }
 
 fn all_specs(generation: &Generation<'_>) -> Vec<CompiledSpec> {
-    generation
-        .models
-        .iter()
-        .filter_map(|model| Some(model.built.as_ref()?.compiled.clone()))
-        .collect()
+    let models = models::built_models(&generation.models).map(|(_, built)| &built.compiled);
+    let sets = generation.sets.iter().map(|(_, compiled)| compiled);
+    models.chain(sets).cloned().collect()
 }
 
 /// Compiles all specs again, with other contents for some of them.

@@ -181,9 +181,14 @@ fn report(
     session.print_json(&data)
 }
 
-/// Returns a plan as JSON for a later push, including the selection that the plan covers.
+/// Returns a plan as JSON for a later push, including the selection that the plan covers. Effects are left out, because
+/// they depend on dbt's manifest, which does not change the push.
 pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     let mut kept = plan.json();
+    let models = kept["models"].as_array_mut().into_iter().flatten();
+    for model in models.filter_map(Value::as_object_mut) {
+        model.remove("effects");
+    }
     if let (false, Value::Object(fields)) = (selection.is_everything(), &mut kept) {
         let Selection { select, exclude, state } = selection;
         fields.insert(
@@ -267,7 +272,7 @@ impl PushBranch {
         let wanted = required_branch(place, repository, environment)?;
         let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
         if environment.is_reviewed() {
-            let hash = content_hash(plan.json().to_string().as_bytes());
+            let hash = content_hash(plan_file(plan, &Selection::default()).to_string().as_bytes());
             let name = format!("{}{}", branch_prefix(environment), hash.get(..8).unwrap_or_default());
             let taken = repository.has_branch(&name)?;
             let begins = if taken {

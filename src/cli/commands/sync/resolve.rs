@@ -7,8 +7,8 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, ModelPlan, PulledView, TextChange, apply_edit_to_spec, content_hash, revert_edit,
-    set_description_in_properties, with_formula_in_conflict,
+    Conflict, ModelPlan, PulledView, SetConflict, TextChange, apply_edit_to_spec, content_hash, revert_edit,
+    set_description_in_properties, with_formula_in_conflict, with_override,
 };
 use serde_json::json;
 
@@ -66,7 +66,10 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     };
     let mut resolved = Vec::new();
     for (model, conflict) in meant {
-        work.resolve_conflict(model, conflict, args.chosen_side())?;
+        match &conflict.set {
+            Some(set) => work.resolve_set_conflict(session, model, conflict, set, args.chosen_side())?,
+            None => work.resolve_conflict(model, conflict, args.chosen_side())?,
+        }
         resolved.push(json!({
             "model": model.model, "definition": conflict.definition, "property": conflict.property.name(),
         }));
@@ -97,6 +100,11 @@ struct ResolveWork<'w> {
 
 impl ResolveWork<'_> {
     fn resolve_conflict(&mut self, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> Result<(), Failure> {
+        if matches!(side, ConflictSide::ToSet | ConflictSide::ToModel) {
+            let target = conflict_target(model, conflict);
+            let message = format!("`{target}` is not a conflict with a metric set");
+            return Err(Failure::new(Exit::Usage, message).with_help("use --ours, --theirs, --edit or --base"));
+        }
         // The conflict is between a description in Omni and a description in dbt. Users maintain both files.
         if conflict.is_omni_conflict() {
             return self.resolve_description(model, conflict, side);
@@ -124,6 +132,7 @@ impl ResolveWork<'_> {
             None => conflict.ours.clone().or_else(|| conflict.base.clone()),
         };
         match side {
+            ConflictSide::ToSet | ConflictSide::ToModel => {}
             ConflictSide::Ours => {
                 let text =
                     undone().ok_or_else(|| impossible("the edit cannot be separated from the rest of the file"))?;
@@ -159,6 +168,71 @@ impl ResolveWork<'_> {
         Ok(())
     }
 
+    /// Resolves a conflict between a hand edit and a metric set. In all cases, the file is restored, because a push
+    /// generates it from the set and the spec.
+    fn resolve_set_conflict(
+        &mut self,
+        session: &Session,
+        model: &ModelPlan,
+        conflict: &Conflict,
+        set: &SetConflict,
+        side: ConflictSide,
+    ) -> Result<(), Failure> {
+        let target = conflict_target(model, conflict);
+        let failure = |exit: Exit, what: &str| Failure::new(exit, format!("{target}: {what}"));
+        let possible = [("--to-set", set.to_set.is_ok()), ("--to-model", set.to_model.is_ok())];
+        let possible = possible.into_iter().filter(|(_, is_possible)| *is_possible);
+        let others: Vec<&str> = ["--ours"]
+            .into_iter()
+            .chain(possible.map(|(option, _)| option))
+            .collect();
+        let refused = |option: &str, reason: &str| {
+            failure(Exit::Failed, &format!("{option} is not possible: {reason}")).with_help(format!(
+                "use {}, or change the definition yourself",
+                others.join(" or ")
+            ))
+        };
+        let file = self.text(&conflict.file).unwrap_or_default();
+        let undone = conflict
+            .edit
+            .as_ref()
+            .and_then(|edit| revert_edit(edit, &model.model, &file));
+        match side {
+            ConflictSide::Ours => {}
+            ConflictSide::ToSet => {
+                let formula = set.to_set.as_deref().map_err(|reason| refused("--to-set", reason))?;
+                let text = self.text(&set.file).unwrap_or_default();
+                let text = set
+                    .changed_set(&text, formula)
+                    .map_err(|why| refused("--to-set", &why))?;
+                self.set_text(&set.file, text);
+                if !set.models.is_empty() {
+                    session.report_action(&format!("this changes the SQL of {}", set.models.join(", ")));
+                }
+            }
+            ConflictSide::ToModel => {
+                let formula = set
+                    .to_model
+                    .as_deref()
+                    .map_err(|reason| refused("--to-model", reason))?;
+                let text = self.text(&model.spec).unwrap_or_default();
+                let name = set.listed_as.as_deref().unwrap_or(&set.name);
+                let text = with_override(&text, name, formula).map_err(|why| refused("--to-model", &why))?;
+                self.set_text(&model.spec, text);
+            }
+            ConflictSide::Theirs | ConflictSide::Edit | ConflictSide::Base => {
+                let message = format!("the metric set `{}` defines it", set.set);
+                return Err(failure(Exit::Usage, &message).with_help("use --ours, --to-set or --to-model"));
+            }
+        }
+        let text = undone.ok_or_else(|| {
+            failure(Exit::Failed, "the edit cannot be separated from the rest of the file")
+                .with_help(format!("restore {} yourself", conflict.file))
+        })?;
+        self.set_text(&conflict.file, text);
+        Ok(())
+    }
+
     /// Writes the chosen description both to Omni's file and to the properties file in which people describe the node
     /// for dbt.
     fn resolve_description(
@@ -182,7 +256,7 @@ impl ResolveWork<'_> {
             _ => None,
         };
         let (agreed, in_omni, in_dbt) = match side {
-            ConflictSide::Ours => (&conflict.ours, false, true),
+            ConflictSide::Ours | ConflictSide::ToSet | ConflictSide::ToModel => (&conflict.ours, false, true),
             ConflictSide::Theirs => (&conflict.theirs, true, false),
             ConflictSide::Base => (&conflict.base, true, true),
             ConflictSide::Edit => (&edited, true, true),
@@ -246,7 +320,7 @@ impl ResolveWork<'_> {
             session.report_action(&format!("wrote {path}"));
             written.push(path.clone());
             // Save a rejected hand edit, because it may not be in any commit.
-            if let (Some(before), ConflictSide::Ours | ConflictSide::Base | ConflictSide::Edit) = (&before, side)
+            if let Some(before) = before.as_ref().filter(|_| side != ConflictSide::Theirs)
                 && path.starts_with(&self.place.output_folders().0)
             {
                 let name = path.rsplit('/').next().unwrap_or(&path);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use formulac::diag::render::escape_hidden;
-use formulac::sync::{Action, HandEdit, ModelPlan, Plan, STATES, TextChange, diff_lines};
+use formulac::sync::{Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, STATES, TextChange, diff_lines};
 
 use super::conflict;
 use crate::cli::commands::generate::known_changes;
@@ -40,6 +40,7 @@ pub fn format_plan(session: &Session, place: &Workspace, plan: &Plan) -> String 
             conflict::write_conflict(&mut out, place, model, one, number, all);
         }
     }
+    write_unknown_exposures(&mut out, plan);
     if let Some(known) = &plan.known {
         known_changes(&known.facts).iter().for_each(|line| {
             let _ = writeln!(out, "{line}");
@@ -50,6 +51,26 @@ pub fn format_plan(session: &Session, place: &Workspace, plan: &Plan) -> String 
     }
     let _ = writeln!(out, "{}", plan.summary());
     escape_hidden(&out).into_owned()
+}
+
+/// Prints a line if the exposures that changed models feed are not known.
+fn write_unknown_exposures(out: &mut String, plan: &Plan) {
+    let models = plan.models.iter();
+    let unknown = |kind: Exposures| {
+        let is_unknown = move |model: &&ModelPlan| model.effects.as_ref().is_some_and(|it| it.exposures == kind);
+        models.clone().filter(is_unknown).map(|model| model.model.as_str())
+    };
+    if unknown(Exposures::NoManifest).next().is_some() {
+        out.push_str("Exposures are not known, because there is no dbt manifest; run `dbt parse` to write one\n");
+    }
+    let missing: Vec<&str> = unknown(Exposures::NotInManifest).collect();
+    if !missing.is_empty() {
+        let _ = writeln!(
+            out,
+            "Exposures of {} are not known, because the dbt manifest is out of date; run `dbt parse` to update it",
+            missing.join(", ")
+        );
+    }
 }
 
 /// Prints the descriptions in Omni that cannot be transferred to dbt.
@@ -78,6 +99,11 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     for change in &model.changes {
         let text = change.to_string();
         let _ = writeln!(out, "    {}", text.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    let effects = model.effects.iter().flat_map(ModelEffects::phrases);
+    let effects: Vec<String> = effects.collect();
+    if !effects.is_empty() {
+        let _ = writeln!(out, "    {}", effects.join("; "));
     }
     let edit = |out: &mut String, what: &str, edit: &HandEdit| {
         let name = edit.definition.as_deref().unwrap_or(&model.model);

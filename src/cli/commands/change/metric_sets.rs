@@ -1,0 +1,59 @@
+//! Finds the models whose SQL changes because of a change to a metric set.
+
+use std::collections::BTreeMap;
+
+use formulac::{CompiledSpec, SpecText};
+
+use super::facts::{known_at_commit, model_and_test_sql, specs_at_commit};
+use super::open_changes::read_project_at;
+use crate::cli::commands::sync::Repository;
+use crate::cli::exit::Failure;
+use crate::cli::knowledge::builder_with_known;
+use crate::cli::workspace::Workspace;
+
+/// Compiles the specs of two commits, and returns the paths of the models over metric sets whose SQL differs. `changed`
+/// contains the spec files that differ. If none of them is a metric set, nothing is compiled.
+pub fn models_changed_by_sets(
+    place: &Workspace,
+    repository: &Repository,
+    (before, now): (&str, &str),
+    changed: &[String],
+) -> Result<Vec<String>, Failure> {
+    let texts = |commit: &str| repository.file_texts(commit, changed);
+    let (old, new) = (texts(before)?, texts(now)?);
+    let mut texts = old.iter().chain(&new).flatten();
+    if !texts.any(|text| text.contains("metric_set")) {
+        return Ok(Vec::new());
+    }
+    let (earlier, later) = (
+        compile_commit(place, repository, before)?,
+        compile_commit(place, repository, now)?,
+    );
+    let is_changed = |(path, spec): &(&String, &CompiledSpec)| {
+        let old = earlier.get(*path).map(model_and_test_sql);
+        spec.is_over_sets() && old.is_some_and(|old| old != model_and_test_sql(spec))
+    };
+    Ok(later.iter().filter(is_changed).map(|(path, _)| path.clone()).collect())
+}
+
+/// Compiles the specs of a commit with the facts of that commit. Returns them by path.
+fn compile_commit(
+    place: &Workspace,
+    repository: &Repository,
+    commit: &str,
+) -> Result<BTreeMap<String, CompiledSpec>, Failure> {
+    let project = read_project_at(repository, commit)?;
+    let known = known_at_commit(repository, commit)?;
+    let specs = specs_at_commit(repository, commit, &project)?;
+    let texts: Vec<SpecText<'_>> = specs
+        .iter()
+        .map(|(path, text)| SpecText {
+            text,
+            path: Some(path.as_str()),
+        })
+        .collect();
+    let dialect = project.dialect().or(known.dialect).unwrap_or_default();
+    let compiler = builder_with_known(&project, dialect, known).contracts(place.enforces_contracts());
+    let compiled = compiler.build().compile_specs(&texts);
+    Ok(specs.iter().map(|(path, _)| path.clone()).zip(compiled).collect())
+}

@@ -1,0 +1,103 @@
+//! Replaces names and parts in the text of a formula.
+
+use formulac_syntax::lex::{Token, lex};
+
+/// Token of a formula: its kind, its bytes, and its text for comparisons.
+type FormulaToken = (Token, std::ops::Range<usize>, String);
+
+fn formula_tokens(formula: &str) -> Vec<FormulaToken> {
+    let lexed = lex(formula, &mut Vec::new());
+    let token = |(token, span): &(Token, formulac_syntax::span::Span)| {
+        let text = span.text(formula);
+        let key = match token {
+            Token::Text => text.to_owned(),
+            _ => text.to_lowercase(),
+        };
+        (*token, span.start as usize..span.end as usize, key)
+    };
+    lexed.tokens.iter().map(token).collect()
+}
+
+/// Replaces names in a formula. Each new name is given with the name that it replaces. Names of functions and of fields
+/// after a relation are kept.
+pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
+    let tokens = formula_tokens(formula);
+    let mut out = String::with_capacity(formula.len());
+    let mut end = 0;
+    for (at, (token, range, key)) in tokens.iter().enumerate() {
+        let kind = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|(token, ..)| *token);
+        let is_plain = kind(at.checked_sub(1)) != Some(Token::Dot)
+            && !matches!(kind(at.checked_add(1)), Some(Token::Open | Token::Dot));
+        let name = match token {
+            Token::Name if is_plain => key.as_str(),
+            Token::Model => key.trim_start_matches("${").trim_end_matches('}'),
+            _ => continue,
+        };
+        if let Some((_, new)) = names.iter().find(|(old, _)| old.eq_ignore_ascii_case(name)) {
+            out.push_str(&formula[end..range.start]);
+            out.push_str(new);
+            end = range.end;
+        }
+    }
+    out.push_str(&formula[end..]);
+    out
+}
+
+/// Replaces parts of a formula that are other formulas with the names of these formulas. Each is given with its name; the
+/// first that fits is replaced.
+pub fn fold_formulas(formula: &str, known: &[(&str, &str)]) -> String {
+    let tokens = formula_tokens(formula);
+    let parts: Vec<(Vec<FormulaToken>, &str)> =
+        known.iter().map(|(text, name)| (formula_tokens(text), *name)).collect();
+    let mut out = String::with_capacity(formula.len());
+    let (mut at, mut end) = (0, 0);
+    while let Some((_, range, _)) = tokens.get(at) {
+        // A single name or number is not worth a name.
+        let fits = |part: &[FormulaToken]| {
+            part.len() > 1
+                && tokens
+                    .get(at..at + part.len())
+                    .is_some_and(|there| there.iter().zip(part).all(|((_, _, one), (_, _, other))| one == other))
+        };
+        let Some((part, name)) = parts.iter().find(|(part, _)| fits(part)) else {
+            at += 1;
+            continue;
+        };
+        out.push_str(&formula[end..range.start]);
+        out.push_str(name);
+        at += part.len();
+        end = tokens[at - 1].1.end;
+    }
+    out.push_str(&formula[end..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_become_names() {
+        let known = [("SUM( amount )", "revenue"), ("COUNT()", "orders"), ("x", "y")];
+        for (formula, expected) in [
+            ("sum(amount) * 2", "revenue * 2"),
+            ("SUM(amount - tax) + x", "SUM(amount - tax) + x"),
+            ("(SUM(amount)) / COUNT()", "(revenue) / orders"),
+            ("\"SUM(amount)\"", "\"SUM(amount)\""),
+        ] {
+            assert_eq!(fold_formulas(formula, &known), expected);
+        }
+    }
+
+    #[test]
+    fn only_names_of_columns_are_replaced() {
+        let names = [("sum", "total".to_owned()), ("a", "o.b".to_owned())];
+        for (formula, expected) in [
+            ("SUM(a) + sum", "SUM(o.b) + total"),
+            ("t.a + A[month]", "t.a + o.b[month]"),
+            ("${a} & \"a\"", "o.b & \"a\""),
+        ] {
+            assert_eq!(rename_names(formula, &names), expected);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Hand edits in the SQL of models over metric sets. The formula of an edit is found in the expanded model, in which the
+//! definitions of the sets are written out, and is then rewritten for the set or for the model.
+
+use super::columns::ColumnMatches;
+use super::file::SqlFile;
+use super::formula::{Decompiler, NotAFormula};
+use super::formula_names::{fold_formulas, rename_names};
+use super::spec_edit::{SpecPosition, with_formula};
+use super::tree::Trees;
+use crate::compiler::Compiler;
+use crate::model::outline::PlacedDefinition;
+use crate::model::{ExpandedModel, SetFormula};
+
+/// Model over metric sets whose SQL was edited by hand.
+#[derive(Debug)]
+pub struct EditedModel<'m> {
+    pub(super) compiler: &'m Compiler,
+    pub(super) path: Option<&'m str>,
+    pub(super) found: &'m str,
+    pub(super) expanded: ExpandedModel,
+    /// SQL that the spec generates.
+    written: String,
+}
+
+/// Origin of the definition whose SQL was edited.
+#[derive(Debug)]
+pub enum EditOrigin<'m> {
+    /// A metric set contains the definition.
+    Set(Box<MetricEdit<'m>>),
+    /// The model's own spec contains the definition. The formulas that may produce the edited SQL are sorted, best first.
+    Model(Result<Vec<String>, NotAFormula>),
+}
+
+/// Edit of SQL that a metric set defines.
+#[derive(Debug)]
+pub struct MetricEdit<'m> {
+    /// The definition of the set.
+    pub definition: SetFormula<'m>,
+    /// Column whose SQL shows the edit, with its CTE. It is computed from the edited column.
+    pub shown: (Option<String>, String),
+    /// Name of the metric in the model's `metrics`. `None` if the model does not list the definition.
+    pub listed_as: Option<String>,
+    /// The formula that produces the edited SQL, in terms of the expanded model.
+    pub formula: Result<String, NotAFormula>,
+    /// New formulas for the set's definition, best first. The caller must prove them.
+    pub for_set: Vec<String>,
+    /// Formulas of a definition in the model that overrides the metric, best first. The caller must prove them.
+    pub for_model: Vec<String>,
+}
+
+impl<'m> EditedModel<'m> {
+    /// Expands a model whose SQL was edited. `None` if the spec is not a model over metric sets or does not compile.
+    #[must_use]
+    pub fn new(compiler: &'m Compiler, spec: &str, path: Option<&'m str>, found: &'m str) -> Option<Self> {
+        let expanded = compiler.expand_model(spec)?;
+        let written = compiler.compile_expanded(expanded.text(), path);
+        let written = written.model_sql()?.to_owned();
+        Some(Self {
+            compiler,
+            path,
+            found,
+            expanded,
+            written,
+        })
+    }
+
+    /// Returns the origin of an edited column. `None` if no definition computes the column, for example because it is a
+    /// key.
+    #[must_use]
+    pub fn edit_origin(&self, decompiler: &Decompiler, cte: Option<&str>, column: &str) -> Option<EditOrigin<'_>> {
+        let read = SpecPosition::expanded(self.expanded.text()).ok()?;
+        let Some((step, placed)) = find_definition(&read, cte, column) else {
+            return self.helper_origin(decompiler, &read);
+        };
+        let shown = (cte.map(str::to_owned), column.to_owned());
+        let find = || decompiler.find_formula_at(self.compiler, &read, self.path, self.found, (step, placed));
+        if let Some(definition) = self.expanded.set_formula(placed.at) {
+            return Some(self.metric_edit(definition, placed, shown, find()));
+        }
+        if let Some(definition) = self.expanded.listed_metric(column) {
+            let is_reference = self
+                .expanded
+                .metric_columns()
+                .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
+            if is_reference {
+                return Some(self.metric_edit(definition, placed, shown, find()));
+            }
+        }
+        let formulas = find().map(|formula| vec![self.with_model_names(&formula), formula]);
+        Some(EditOrigin::Model(formulas))
+    }
+
+    /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the edit
+    /// changes.
+    fn helper_origin(&self, decompiler: &Decompiler, read: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
+        let (step, placed) = self.first_changed_definition(read)?;
+        let definition = self.expanded.set_formula(placed.at)?;
+        let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
+        let formula = decompiler.find_formula_at(self.compiler, read, self.path, self.found, (step, placed));
+        Some(self.metric_edit(definition, placed, shown, formula))
+    }
+
+    /// Returns the first definition whose SQL differs, with the position of its step.
+    fn first_changed_definition<'r>(&self, read: &'r SpecPosition<'_>) -> Option<(usize, &'r PlacedDefinition)> {
+        let dialect = self.compiler.options.dialect;
+        let (written, found) = (
+            SqlFile::read(&self.written, dialect),
+            SqlFile::read(self.found, dialect),
+        );
+        let mut trees = Trees::default();
+        let steps = read.outline.steps.iter().enumerate();
+        let mut all = steps.flat_map(|(step, outline)| outline.definitions.iter().map(move |placed| (step, placed)));
+        all.find(|(step, placed)| {
+            let cte = read.step_cte(*step);
+            let mut expression = |file| read.definition_expression(file, cte, *step, &placed.name, &mut trees);
+            expression(&written) != expression(&found)
+        })
+    }
+
+    /// Returns whether a version of the model's SQL contains the edit of a column.
+    #[must_use]
+    pub fn is_shown_by(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
+        let dialect = self.compiler.options.dialect;
+        let file = |text| SqlFile::read(text, dialect);
+        let (made, written, found) = (file(made), file(&self.written), file(self.found));
+        let has_same_tokens = |file: &SqlFile<'_>| {
+            let columns = file.column(cte, column).zip(found.column(cte, column));
+            columns.is_some_and(|(own, edited)| file.has_same_tokens(&own, &found, &edited))
+        };
+        if has_same_tokens(&made) && !has_same_tokens(&written) {
+            return true;
+        }
+        // The column may be computed in another place, so compare what it is made of.
+        let mut trees = Trees::default();
+        let mut resolved = |file: &SqlFile<'_>, cte: Option<&str>| {
+            let mut columns = ColumnMatches::new(file);
+            let site = columns.find_site(cte, column)?;
+            columns.resolve_expression(&site, &mut trees).ok()
+        };
+        [cte, None].into_iter().any(|cte| {
+            let edited = resolved(&found, cte);
+            edited.is_some() && edited == resolved(&made, cte) && edited != resolved(&written, cte)
+        })
+    }
+
+    /// Returns the first formula with which a definition of the model's own spec produces the edited SQL.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no formula does.
+    pub fn first_proven(
+        &self,
+        spec: &str,
+        step: Option<&str>,
+        (cte, column): (Option<&str>, &str),
+        formulas: &[String],
+    ) -> Result<String, NotAFormula> {
+        let proves = |formula: &&String| {
+            let text = with_formula(spec, step, column, formula);
+            let compiled = text.map(|text| self.compiler.compile_spec_at(&text, self.path));
+            compiled.is_ok_and(|made| made.model_sql().is_some_and(|sql| self.is_shown_by(sql, cte, column)))
+        };
+        let found = formulas.iter().find(proves);
+        found.cloned().ok_or_else(|| NotAFormula {
+            reason: "no formula over the model's metrics produces exactly this SQL".to_owned(),
+        })
+    }
+
+    fn metric_edit<'e>(
+        &'e self,
+        definition: SetFormula<'e>,
+        placed: &PlacedDefinition,
+        shown: (Option<String>, String),
+        formula: Result<String, NotAFormula>,
+    ) -> EditOrigin<'e> {
+        let found = formula.as_deref().unwrap_or_default();
+        let (mut for_set, mut for_model) = (Vec::new(), Vec::new());
+        if formula.is_ok() {
+            for_set = self.set_formulas(&definition, found);
+            for_model = self.overriding_formulas(&definition, placed, found);
+        }
+        EditOrigin::Set(Box::new(MetricEdit {
+            listed_as: self.listed_name(&definition).map(str::to_owned),
+            definition,
+            shown,
+            formula,
+            for_set,
+            for_model,
+        }))
+    }
+
+    /// Returns formulas for the set's definition: one that names the set's other definitions, and one in which they stay
+    /// written out.
+    fn set_formulas(&self, definition: &SetFormula<'_>, found: &str) -> Vec<String> {
+        let Some(part) = definition.part() else {
+            return Vec::new();
+        };
+        let names = self.expanded.metric_columns().filter_map(|(column, set, metric)| {
+            let is_own = set.eq_ignore_ascii_case(definition.set());
+            let new = match (is_own, definition.is_over_sets()) {
+                (true, _) => metric.to_owned(),
+                (false, true) => format!("{set}.{metric}"),
+                (false, false) => return None,
+            };
+            Some((column, new))
+        });
+        let renamed = rename_names(found, &names.collect::<Vec<_>>());
+        let used: Vec<(&str, &str)> = definition
+            .used_definitions()
+            .map(|(name, formula)| (formula, name))
+            .collect();
+        let text = definition.text();
+        let placed = |formula: &str| {
+            let (before, after) = (&text[..part.start], &text[part.end..]);
+            match part.len() == text.len() {
+                true => vec![formula.to_owned()],
+                false => ["", "("]
+                    .map(|open| {
+                        let close = if open.is_empty() { "" } else { ")" };
+                        on_one_line(&format!("{before}{open}{formula}{close}{after}"))
+                    })
+                    .to_vec(),
+            }
+        };
+        let mut all = placed(&fold_formulas(&renamed, &used));
+        all.extend(placed(&renamed));
+        without_repeats(all)
+    }
+
+    /// Returns formulas of a definition that overrides the metric. The metric's formula, if it is a part of the found
+    /// formula, becomes the metric's name.
+    fn overriding_formulas(&self, definition: &SetFormula<'_>, placed: &PlacedDefinition, found: &str) -> Vec<String> {
+        let own = self.listed_name(definition).unwrap_or(definition.name());
+        let renamed = self.with_model_names(found);
+        let mut known = vec![(placed.formula.as_str(), own), (definition.text(), own)];
+        known.extend(definition.used_definitions().map(|(name, formula)| (formula, name)));
+        without_repeats(vec![fold_formulas(&renamed, &known), renamed])
+    }
+
+    /// Returns the name of a metric in the model's `metrics`.
+    fn listed_name(&self, definition: &SetFormula<'_>) -> Option<&str> {
+        let mut columns = self.expanded.listed_columns();
+        let is_it = |(_, set, metric): &(&str, &str, &str)| {
+            set.eq_ignore_ascii_case(definition.set()) && metric.eq_ignore_ascii_case(definition.name())
+        };
+        columns.find(is_it).map(|(column, ..)| column)
+    }
+
+    /// Replaces columns that the model cannot name with the metrics that they hold.
+    fn with_model_names(&self, formula: &str) -> String {
+        let is_listed = |column: &str| {
+            let mut listed = self.expanded.listed_columns();
+            listed.any(|(name, ..)| name.eq_ignore_ascii_case(column))
+        };
+        let hidden = self.expanded.metric_columns();
+        let hidden = hidden.filter(|(column, _, metric)| !is_listed(column) && !column.eq_ignore_ascii_case(metric));
+        let names: Vec<(&str, String)> = hidden
+            .map(|(column, set, metric)| (column, format!("{set}.{metric}")))
+            .collect();
+        rename_names(formula, &names)
+    }
+}
+
+impl MetricEdit<'_> {
+    /// Returns the reason why no formula was found.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&NotAFormula> {
+        self.formula.as_ref().err()
+    }
+}
+
+/// Finds the definition that computes a column: in the step with the name of the CTE, or else in the last step that does
+/// more than pass the column on.
+fn find_definition<'r>(
+    read: &'r SpecPosition<'_>,
+    cte: Option<&str>,
+    column: &str,
+) -> Option<(usize, &'r PlacedDefinition)> {
+    let steps = read.outline.steps.iter().enumerate();
+    let all = steps.flat_map(|(at, step)| step.definitions.iter().map(move |placed| (at, placed)));
+    let all: Vec<(usize, &PlacedDefinition)> = all
+        .filter(|(_, placed)| placed.name.eq_ignore_ascii_case(column))
+        .collect();
+    let in_cte = |(at, _): &&(usize, &PlacedDefinition)| {
+        let name = read.outline.steps[*at].name.as_deref();
+        cte.is_some_and(|cte| name.is_some_and(|name| name.eq_ignore_ascii_case(cte)))
+    };
+    let computes = |(_, placed): &&(usize, &PlacedDefinition)| !placed.formula.eq_ignore_ascii_case(column);
+    let found = all.iter().find(in_cte).filter(computes);
+    found.or_else(|| all.iter().rev().find(computes)).copied()
+}
+
+fn on_one_line(formula: &str) -> String {
+    formula.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+fn without_repeats(all: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for formula in all {
+        if !kept.contains(&formula) {
+            kept.push(formula);
+        }
+    }
+    kept
+}

@@ -1,0 +1,271 @@
+//! Models over metric sets with the definitions of the sets written out, for tools that edit the SQL of the models.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::expand::{Expansion, expand};
+use super::formulas::MetricFormula;
+use super::period_steps::period_steps;
+use super::request::step_over_sets;
+use super::set::{MetricSet, is_metric_set, read_set};
+use crate::CompiledSpec;
+use crate::compiler::Compiler;
+use crate::file::SpecFile;
+use crate::load::SpecKind;
+use crate::span::Span;
+
+/// Model over metric sets with the definitions of the sets written out.
+#[derive(Clone, Debug)]
+pub struct ExpandedModel {
+    expansion: Expansion,
+}
+
+/// Definition of a metric set, or a part of it, that a definition of the expanded spec computes.
+#[derive(Clone, Debug)]
+pub struct SetFormula<'e> {
+    set: &'e MetricSet,
+    formula: &'e MetricFormula,
+    part: Option<Range<usize>>,
+}
+
+/// Condition of a metric set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetFilter<'e> {
+    set: &'e MetricSet,
+    formula: &'e MetricFormula,
+}
+
+impl Compiler {
+    /// Returns a model with the definitions of its metric sets written out. `None` if the spec is not a model over
+    /// metric sets, or has errors.
+    #[must_use]
+    pub fn expand_model(&self, source: &str) -> Option<ExpandedModel> {
+        let file = SpecFile::read(source, None, &self.options.limits);
+        let root = file.root().filter(|root| step_over_sets(root).is_some())?;
+        let sets = &self.specs.sets;
+        let periods = period_steps(root);
+        let expansion = expand(
+            self,
+            sets,
+            (root, source),
+            SpecKind::OverSets,
+            &periods,
+            &mut Vec::new(),
+        )?;
+        Some(ExpandedModel { expansion })
+    }
+
+    /// Compiles the text of an expanded model, which may have keys that a person cannot write.
+    #[must_use]
+    pub fn compile_expanded(&self, text: &str, path: Option<&str>) -> CompiledSpec {
+        self.compile_spec_file(SpecFile::read(text, path, &self.options.limits), SpecKind::OverSets)
+    }
+
+    /// Returns a copy of the compiler with these metric sets in place of others of their names. Each is given with the
+    /// path of its file. Texts that are not metric sets are left out.
+    #[must_use]
+    pub fn with_metric_sets<'t>(&self, sets: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
+        let mut compiler = self.clone();
+        for (path, text) in sets {
+            let file = SpecFile::read(text, Some(path), &self.options.limits);
+            if let Some(root) = file.root().filter(|root| is_metric_set(root))
+                && let (Some(set), _) = read_set(self, root, text, Some(path))
+            {
+                Arc::make_mut(&mut compiler.specs).sets.replace(set);
+            }
+        }
+        compiler
+    }
+}
+
+impl ExpandedModel {
+    /// Returns the text of the expanded spec.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.expansion.text.text
+    }
+
+    /// Returns the definition of a set that a formula of the text computes. `None` if the model's own spec defines the
+    /// formula.
+    #[must_use]
+    pub fn set_formula(&self, formula: Span) -> Option<SetFormula<'_>> {
+        // The bytes before a formula are the name, which originates from the whole definition.
+        let head = formula.start.saturating_sub(1);
+        let (file, place) = self.expansion.text.origin(Span::new(head, formula.start));
+        let set: &MetricSet = self.expansion.sets.get(usize::from(file).checked_sub(1)?)?;
+        let found = set
+            .definitions
+            .iter()
+            .find(|of| of.span.start <= place.start && place.end <= of.span.end)?;
+        let whole = found.file_span(&(0..found.text.len()));
+        let (_, first) = self.expansion.text.origin(Span::new(formula.start, formula.start + 1));
+        let is_copied = whole.start <= first.start && first.end <= whole.end && first != place;
+        let part = match place == found.span {
+            true => 0..found.text.len(),
+            false => found.text_range(place),
+        };
+        Some(SetFormula {
+            set,
+            formula: found,
+            part: is_copied.then_some(part),
+        })
+    }
+
+    /// Returns the conditions of the sets that have one.
+    pub fn filters(&self) -> impl Iterator<Item = SetFilter<'_>> {
+        self.expansion.sets.iter().filter_map(|set| SetFilter::new(set))
+    }
+
+    /// Returns the metric that a column of the model shows under its name, if the model lists the column in `metrics`.
+    #[must_use]
+    pub fn listed_metric(&self, column: &str) -> Option<SetFormula<'_>> {
+        let of_column = |(name, ..): &&(String, usize, usize)| name.eq_ignore_ascii_case(column);
+        let (_, set, formula) = self.expansion.listed.iter().find(of_column)?;
+        let set = self.expansion.sets.get(*set)?;
+        SetFormula::new(set, &set.definitions.get(*formula)?.name)
+    }
+
+    /// Returns the columns of the expanded spec that hold metrics, each with the metric's set and name.
+    pub fn metric_columns(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.named_columns(&self.expansion.metric_columns)
+    }
+
+    /// Returns the columns in `metrics`, each with the metric's set and name.
+    pub fn listed_columns(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.named_columns(&self.expansion.listed)
+    }
+
+    fn named_columns<'e>(
+        &'e self,
+        columns: &'e [(String, usize, usize)],
+    ) -> impl Iterator<Item = (&'e str, &'e str, &'e str)> {
+        columns.iter().filter_map(|(column, set, formula)| {
+            let set = self.expansion.sets.get(*set)?;
+            let formula = set.definitions.get(*formula)?;
+            Some((column.as_str(), set.name.as_str(), formula.name.as_str()))
+        })
+    }
+}
+
+impl<'e> SetFilter<'e> {
+    /// Returns the condition of a set.
+    pub(crate) fn new(set: &'e MetricSet) -> Option<Self> {
+        let formula = set.filter.as_ref()?;
+        Some(Self { set, formula })
+    }
+
+    /// Returns the name of the set.
+    #[must_use]
+    pub fn set(self) -> &'e str {
+        &self.set.name
+    }
+
+    /// Returns the path of the set's file, if it is known.
+    #[must_use]
+    pub fn path(self) -> Option<&'e str> {
+        self.set.path.as_deref()
+    }
+
+    /// Returns the text of the set's file.
+    #[must_use]
+    pub fn set_text(self) -> &'e str {
+        &self.set.text
+    }
+
+    /// Returns the condition as it is written in the set.
+    #[must_use]
+    pub fn text(self) -> &'e str {
+        &self.formula.text
+    }
+
+    /// Returns the line of the condition in the set's file, starting at 1.
+    #[must_use]
+    pub fn line(self) -> usize {
+        line_at(&self.set.text, self.formula.span)
+    }
+}
+
+fn line_at(text: &str, place: Span) -> usize {
+    1 + text
+        .get(..place.start as usize)
+        .unwrap_or_default()
+        .matches('\n')
+        .count()
+}
+
+impl<'e> SetFormula<'e> {
+    /// Returns the definition of a set with this name.
+    pub(crate) fn new(set: &'e MetricSet, name: &str) -> Option<Self> {
+        let formula = set.definitions.get(set.position(name)?)?;
+        Some(Self {
+            set,
+            formula,
+            part: None,
+        })
+    }
+
+    /// Returns the name of the set.
+    #[must_use]
+    pub fn set(&self) -> &str {
+        &self.set.name
+    }
+
+    /// Returns the path of the set's file, if it is known.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        self.set.path.as_deref()
+    }
+
+    /// Returns the line of the definition in the set's file, starting at 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        line_at(&self.set.text, self.formula.span)
+    }
+
+    /// Returns the text of the set's file.
+    #[must_use]
+    pub fn set_text(&self) -> &str {
+        &self.set.text
+    }
+
+    /// Returns the name of the metric or dimension.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.formula.name
+    }
+
+    /// Returns the formula as it is written in the set.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.formula.text
+    }
+
+    /// Returns the bytes of the formula that the definition of the expanded spec computes. `None` if the formula of the
+    /// expanded spec is generated, for example to combine several sets.
+    #[must_use]
+    pub fn part(&self) -> Option<Range<usize>> {
+        self.part.clone()
+    }
+
+    /// Returns whether the set is defined over the metrics of other sets.
+    #[must_use]
+    pub fn is_over_sets(&self) -> bool {
+        !self.set.sets.is_empty()
+    }
+
+    /// Returns whether the definition is a metric and not a dimension.
+    #[must_use]
+    pub fn is_metric(&self) -> bool {
+        self.set.is_metric(self.formula)
+    }
+
+    /// Returns the definitions of the set that the formula names, each with its formula.
+    pub fn used_definitions(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names = self.formula.names.iter().filter(|name| name.qualifier.is_none());
+        names.filter_map(|name| {
+            let used = self.set.definitions.get(self.set.position(&name.name)?)?;
+            let is_own = used.name.eq_ignore_ascii_case(&self.formula.name);
+            (!is_own).then_some((used.name.as_str(), used.text.as_str()))
+        })
+    }
+}

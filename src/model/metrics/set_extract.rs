@@ -1,0 +1,105 @@
+//! Extracts of metric sets: only what a model reads. An extract stays the same if other definitions of the set change.
+
+use rustc_hash::FxHashMap;
+
+use super::set::MetricSet;
+use super::step_text::node_text;
+use crate::CompiledSpec;
+use crate::checks::is_plain_name;
+use crate::span::Span;
+use crate::yaml;
+
+/// Keys of a set that do not change the SQL of models.
+const WITHOUT_SQL: [&str; 6] = ["description", "semantic_model", "owner", "approvers", "tags", "meta"];
+
+impl CompiledSpec {
+    /// Returns an extract of each metric set that the model reads, with the path of the set's file: a set with only the
+    /// definitions that the model needs. `source` is the text of the model's spec.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT() // rows\n  total = SUM(x)\n";
+    /// let model = "model: m\nmetrics: [o.n]\n";
+    /// let texts = [(set, "o.yml"), (model, "m.yml")].map(|(text, path)| SpecText { text, path: Some(path) });
+    /// let extracts = Compiler::default().compile_specs(&texts)[1].set_extracts(model);
+    /// let extract = "metric_set: o\nfrom: t\ndefinitions:\n  n: COUNT()\n";
+    /// assert_eq!(extracts, [("o.yml".to_owned(), extract.to_owned())]);
+    /// ```
+    #[must_use]
+    pub fn set_extracts(&self, source: &str) -> Vec<(String, String)> {
+        let sets = self.sets.iter();
+        sets.filter_map(|set| Some((set.path.clone()?, self.set_extract(set, source))))
+            .collect()
+    }
+
+    fn set_extract(&self, set: &MetricSet, source: &str) -> String {
+        let needed = self.needed_definitions(set, source);
+        let mut text = String::new();
+        let (mut definitions, mut columns) = (String::new(), String::new());
+        for (formula, _) in set.definitions.iter().zip(&needed).filter(|(_, needed)| **needed) {
+            let name = yaml::flow_text(&formula.name);
+            let formula_text = crate::write::strip_comments(&formula.text);
+            let lines: Vec<&str> = formula_text.lines().map(str::trim).collect();
+            definitions.push_str(&format!("  {name}: {}\n", yaml::flow_text(&lines.join(" "))));
+            let properties = set.properties(&formula.name);
+            let kept = ["non_additive", "renamed_from"].into_iter();
+            let kept = kept.filter_map(|key| Some(format!("{key}: {}", node_text(properties?.get(key)?))));
+            let kept: Vec<String> = kept.collect();
+            if !kept.is_empty() {
+                columns.push_str(&format!("  {name}: {{{}}}\n", kept.join(", ")));
+            }
+        }
+        for (key, value) in set.root.pairs().unwrap_or_default() {
+            let Some(name) = key.text() else { continue };
+            if WITHOUT_SQL.contains(&name) {
+                continue;
+            }
+            match name {
+                "definitions" => text.push_str(&format!("definitions:\n{definitions}")),
+                "columns" if columns.is_empty() => {}
+                "columns" => text.push_str(&format!("columns:\n{columns}")),
+                _ => {
+                    let whole = Span::new(key.span.start, value.span.end.max(key.span.end));
+                    text.push_str(whole.text(&set.text).trim_end());
+                    text.push('\n');
+                }
+            }
+        }
+        text
+    }
+
+    /// Returns, for each definition of a set, whether the model needs it: a metric that it reads, or a dimension that its
+    /// text or a needed formula may name.
+    fn needed_definitions(&self, set: &MetricSet, source: &str) -> Vec<bool> {
+        let is_read = |name: &str| {
+            let full = format!("{}.{name}", set.name);
+            self.metrics_read
+                .iter()
+                .any(|metric| metric.eq_ignore_ascii_case(&full))
+        };
+        let mut needed: Vec<bool> = set.definitions.iter().map(|it| is_read(&it.name)).collect();
+        let mut texts = vec![source];
+        texts.extend(set.filter.as_ref().map(|filter| filter.text.as_str()));
+        texts.extend(set.time.as_ref().map(|time| time.column.as_str()));
+        texts.extend(set.root.get("joins").map(|joins| joins.span.text(&set.text)));
+        let read = set.definitions.iter().zip(&needed).filter(|(_, needed)| **needed);
+        texts.extend(read.map(|(formula, _)| formula.text.as_str()));
+        let mut dimensions: FxHashMap<String, usize> = FxHashMap::default();
+        for (place, formula) in set.definitions.iter().enumerate() {
+            if !set.is_metric(formula) {
+                dimensions.insert(formula.name.to_lowercase(), place);
+                // A name with other characters is not a word of a text.
+                needed[place] |= !is_plain_name(&formula.name);
+            }
+        }
+        while let Some(text) = texts.pop() {
+            for word in text.split(|c: char| !c.is_alphanumeric() && c != '_') {
+                if let Some(place) = dimensions.remove(&word.to_lowercase()) {
+                    needed[place] = true;
+                    texts.push(&set.definitions[place].text);
+                }
+            }
+        }
+        needed
+    }
+}

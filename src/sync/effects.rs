@@ -1,0 +1,176 @@
+//! Effects of a changed model on its table and on others: a full refresh, a broken contract, and the exposures that the
+//! model feeds.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::hand_edits::Property;
+use super::properties::{PropertyTarget, StatedProperties};
+use crate::CompiledSpec;
+use crate::artifacts::{Manifest, ResourceType};
+
+/// Effects of a changed model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ModelEffects {
+    /// Whether the table is incremental, so that its rows keep the old values until a full refresh.
+    pub full_refresh: bool,
+    /// Columns that the enforced contract loses or retypes, each as a phrase such as "loses `region`".
+    pub contract: Vec<String>,
+    /// Exposures that read the model, directly or through other models, sorted.
+    pub exposures: Exposures,
+}
+
+/// Exposures that read a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Exposures {
+    /// dbt has no manifest.
+    #[default]
+    NoManifest,
+    /// The manifest does not contain the model.
+    NotInManifest,
+    /// Names of the exposures.
+    Known(Vec<String>),
+}
+
+impl ModelEffects {
+    /// Determines the effects of a model that changes from `base` to `ours`. Each is given with the properties that its
+    /// files state. `None` if the rows do not change.
+    pub(super) fn new(
+        (base, base_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),
+        (ours, ours_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),
+    ) -> Option<Self> {
+        let contract = match base.enforces_contract() {
+            true if !ours.enforces_contract() => vec!["it is no longer enforced".to_owned()],
+            true => contract_breaks(base_said, ours_said),
+            false => Vec::new(),
+        };
+        if base.query() == ours.query() && contract.is_empty() {
+            return None;
+        }
+        let is_incremental = |spec: &CompiledSpec| {
+            let mut config = spec.config().iter();
+            config.any(|(key, value)| key == "materialized" && value == "incremental")
+        };
+        Some(Self {
+            full_refresh: is_incremental(base) && is_incremental(ours) && base.query() != ours.query(),
+            contract,
+            exposures: Exposures::default(),
+        })
+    }
+
+    /// Returns the effects of a model that is deleted.
+    pub(super) fn of_deleted() -> Self {
+        Self {
+            full_refresh: false,
+            contract: Vec::new(),
+            exposures: Exposures::default(),
+        }
+    }
+
+    /// Returns the effects as phrases, with names in backticks.
+    #[must_use]
+    pub fn phrases(&self) -> Vec<String> {
+        let mut phrases = Vec::new();
+        if self.full_refresh {
+            phrases.push("needs `dbt build --full-refresh`, because its table is incremental".to_owned());
+        }
+        if !self.contract.is_empty() {
+            phrases.push(format!("breaks its contract: {}", self.contract.join(", ")));
+        }
+        if let Exposures::Known(names) = &self.exposures
+            && !names.is_empty()
+        {
+            let noun = if names.len() == 1 { "exposure" } else { "exposures" };
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            phrases.push(format!("feeds the {noun} {}", names.join(", ")));
+        }
+        phrases
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let exposures = match &self.exposures {
+            Exposures::Known(names) => Some(names),
+            _ => None,
+        };
+        json!({"full_refresh": self.full_refresh, "contract": self.contract, "exposures": exposures})
+    }
+}
+
+/// Returns the columns that a contract loses or retypes.
+fn contract_breaks(
+    base: &BTreeMap<PropertyTarget, StatedProperties>,
+    ours: &BTreeMap<PropertyTarget, StatedProperties>,
+) -> Vec<String> {
+    let is_type = |target: &PropertyTarget| target.property == Property::Text && target.detail == "data_type";
+    let mut breaks = Vec::new();
+    for (target, was) in base.iter().filter(|(target, _)| is_type(target)) {
+        let Some(column) = &target.column else { continue };
+        match ours.get(target) {
+            Some(is) if is.text() == was.text() => {}
+            Some(is) => breaks.push(format!("changes `{column}` from {} to {}", was.text(), is.text())),
+            None if ours.keys().any(|other| other.column.as_ref() == Some(column)) => {
+                breaks.push(format!("removes the type {} of `{column}`", was.text()));
+            }
+            None => breaks.push(format!("loses `{column}`")),
+        }
+    }
+    breaks
+}
+
+/// Graph of a manifest, to find the exposures that models feed.
+#[derive(Debug)]
+pub struct ExposureGraph<'m> {
+    manifest: &'m Manifest,
+    children: Vec<Vec<usize>>,
+}
+
+impl<'m> ExposureGraph<'m> {
+    /// Reads the graph of a manifest.
+    #[must_use]
+    pub fn new(manifest: &'m Manifest) -> Self {
+        Self {
+            manifest,
+            children: manifest.children(),
+        }
+    }
+
+    /// Returns whether the manifest contains exposures.
+    #[must_use]
+    pub fn has_exposures(&self) -> bool {
+        self.manifest.with_type(ResourceType::Exposure).next().is_some()
+    }
+
+    /// Returns the exposures that read a model of the project, directly or through other nodes.
+    #[must_use]
+    pub fn exposures_of(&self, model: &str) -> Exposures {
+        let package = self.manifest.metadata.project_name.as_deref();
+        let is_it = |id: &str, name: &str| {
+            let mut parts = id.split('.');
+            parts.next() == Some("model")
+                && package.is_none_or(|package| parts.next() == Some(package))
+                && name.eq_ignore_ascii_case(model)
+        };
+        let own = self.manifest.nodes.iter();
+        let own = own.enumerate().filter(|(_, node)| is_it(&node.unique_id, &node.name));
+        let mut next: Vec<usize> = own.map(|(place, _)| place).collect();
+        if next.is_empty() {
+            return Exposures::NotInManifest;
+        }
+        let mut seen = vec![false; self.manifest.nodes.len()];
+        let mut names = Vec::new();
+        while let Some(place) = next.pop() {
+            if std::mem::replace(&mut seen[place], true) {
+                continue;
+            }
+            let node = &self.manifest.nodes[place];
+            if node.resource_type == ResourceType::Exposure {
+                names.push(node.name.to_string());
+            }
+            next.extend(&self.children[place]);
+        }
+        names.sort();
+        Exposures::Known(names)
+    }
+}

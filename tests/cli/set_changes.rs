@@ -1,0 +1,299 @@
+//! Tests changes of metric sets: hand edits of what a set defines, effects in plans, impact and approvers.
+
+use serde_json::{Value, json};
+
+use crate::repository::{be, begin, commit, edit, git, snapshot};
+use crate::roles;
+use crate::run::Place;
+
+const ORDERS: &str = "\
+metric_set: orders
+from: ref('stg_orders')
+time: ordered_at
+definitions: |
+  /// Revenue before tax
+  revenue = SUM(amount)
+  order_count = COUNT(order_id)
+  aov = revenue / order_count
+";
+const BY_MONTH: &str = "model: by_month\nmetrics: [orders.revenue, orders.aov]\ngroup_by: month\ncolumns: {ordered_at_month: {data_tests: [not_null]}}\n";
+const TOTAL: &str = "model: total\nmetrics: [orders.order_count, orders.aov]\n";
+
+/// Creates a repository with a set and two models over it.
+fn project(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    place.write(
+        "dbt_project.yml",
+        "name: shop\nmodel-paths: [models]\ntest-paths: [tests]\n",
+    );
+    place.write(".gitignore", "target/\n");
+    for folder in ["models", "tests"] {
+        place.write(&format!("{folder}/.gitkeep"), "");
+    }
+    place.write("specs/orders.yml", ORDERS);
+    place.write("specs/by_month.yml", BY_MONTH);
+    place.write("specs/total.yml", TOTAL);
+    begin(&place);
+    place
+}
+
+fn push(place: &Place) {
+    let run = place.run(&["push", "--yes", "--quiet", "--no-parse"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+}
+
+#[test]
+fn a_hand_edit_of_a_metric_is_resolved_in_the_set_or_in_the_model() {
+    let mut place = project("set_changes_resolve");
+    push(&place);
+    let generated = place.read("models/formulac/by_month.sql");
+    edit(
+        &place,
+        "models/formulac/by_month.sql",
+        "sum(amount)",
+        "sum(amount - tax)",
+    );
+    edit(
+        &place,
+        "models/formulac/by_month.sql",
+        ", 0) as aov",
+        ", 0) * 1.5 as aov",
+    );
+    commit(&place, "By hand");
+    place
+        .show(&["plan"])
+        .show(&["resolve", "by_month.aov", "--theirs"])
+        .show(&["resolve", "by_month.revenue", "--to-model"])
+        .show(&["resolve", "by_month.aov", "--to-model"])
+        .show(&["resolve", "by_month.revenue", "--to-set"])
+        .show(&["plan", "--quiet"]);
+    snapshot(&place, "set_changes__resolve");
+    assert_eq!(place.read("models/formulac/by_month.sql"), generated);
+    assert_eq!(
+        place.read("specs/orders.yml"),
+        ORDERS.replace("SUM(amount)", "SUM(amount - tax)")
+    );
+    let spec = "metrics: [orders.revenue, orders.aov]\noverrides: [aov]\n";
+    let by_month = place.read("specs/by_month.yml");
+    assert!(
+        by_month.contains(spec) && by_month.contains("definitions: aov = aov * 1.5\n"),
+        "{by_month}"
+    );
+    push(&place);
+    for (file, part) in [
+        ("by_month", "sum(amount - tax)"),
+        ("by_month", "* 1.5 as aov"),
+        ("total", "sum(amount - tax)"),
+    ] {
+        let sql = place.read(&format!("models/formulac/{file}.sql"));
+        assert!(sql.contains(part), "{sql}");
+    }
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    let run = place.run(&["rollback", "1", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert_eq!(place.read("specs/orders.yml"), ORDERS);
+    assert_eq!(place.read("models/formulac/by_month.sql"), generated);
+}
+
+/// If no formula expresses the edit, `--ours` is the only resolution. The rejected edit is kept in a backup.
+#[test]
+fn an_edit_without_a_formula_can_only_be_removed() {
+    let place = project("set_changes_ours");
+    push(&place);
+    let generated = place.read("models/formulac/by_month.sql");
+    edit(
+        &place,
+        "models/formulac/by_month.sql",
+        "coalesce(sum(amount), 0)",
+        "my_udf(amount)",
+    );
+    let plan = place.run(&["plan", "--json"]);
+    assert_eq!(plan.exit, 3, "{}", plan.err);
+    let set = &plan.json()["models"][0]["conflicts"][0]["set"];
+    let reason = "no formula expresses the function `my_udf`";
+    let none = json!({"formula": null, "refused": reason, "changes": []});
+    assert_eq!(
+        *set,
+        json!({
+            "set": "orders", "name": "revenue", "is_filter": false, "file": "specs/orders.yml", "line": 6,
+            "to_set": none, "to_model": none,
+        })
+    );
+    for (side, exit, said) in [("--to-set", 5, reason), ("--edit", 2, "--ours, --to-set or --to-model")] {
+        let run = place.run(&["resolve", "by_month.revenue", side]);
+        assert!(run.exit == exit && run.err.contains(said), "{side}: {}", run.err);
+    }
+    let run = place.run(&["resolve", "by_month.revenue", "--ours"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert_eq!(place.read("models/formulac/by_month.sql"), generated);
+    assert_eq!(place.files(".formulac/local/undone").len(), 1);
+}
+
+/// Writes a manifest in which an exposure reads `by_month` through another model.
+fn write_manifest(place: &Place, models: &[&str]) {
+    let node = |name: &str, reads: &str| {
+        json!({
+            "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
+            "path": format!("{name}.sql"), "original_file_path": format!("models/{name}.sql"), "fqn": ["shop", name],
+            "columns": {}, "config": {}, "depends_on": {"nodes": [reads], "macros": []}, "raw_code": "select 1",
+        })
+    };
+    let types = [
+        ("ordered_at", "timestamp"),
+        ("amount", "double"),
+        ("tax", "double"),
+        ("order_id", "integer"),
+    ];
+    let columns = types.map(|(name, ty)| (name.to_owned(), json!({"name": name, "data_type": ty})));
+    let mut orders = node("stg_orders", "");
+    orders["columns"] = Value::Object(columns.into_iter().collect());
+    let mut nodes = serde_json::Map::new();
+    nodes.insert("model.shop.stg_orders".to_owned(), orders);
+    nodes.insert("model.shop.board".to_owned(), node("board", "model.shop.by_month"));
+    for name in models {
+        nodes.insert(format!("model.shop.{name}"), node(name, "model.shop.stg_orders"));
+    }
+    let manifest = json!({
+        "metadata": {
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb",
+        },
+        "nodes": nodes, "sources": {},
+        "exposures": {"exposure.shop.weekly": {
+            "unique_id": "exposure.shop.weekly", "name": "weekly", "resource_type": "exposure", "package_name": "shop",
+            "type": "dashboard", "owner": {"name": "finance"}, "path": "e.yml", "original_file_path": "models/e.yml",
+            "fqn": ["shop", "weekly"], "depends_on": {"nodes": ["model.shop.board"], "macros": []},
+        }},
+    });
+    place.write("target/manifest.json", manifest.to_string());
+}
+
+#[test]
+fn a_plan_says_what_a_changed_set_does_to_each_model() {
+    let mut place = project("set_changes_effects");
+    write_manifest(&place, &["by_month"]);
+    let incremental = "group_by: month\nconfig: {materialized: incremental, event_time: ordered_at_month, unique_key: [ordered_at_month]}\n";
+    edit(&place, "specs/by_month.yml", "group_by: month\n", incremental);
+    edit(
+        &place,
+        "specs/total.yml",
+        "\nmetrics",
+        "\ncontract: {enforced: true}\nmetrics",
+    );
+    commit(&place, "An incremental model and a contract");
+    push(&place);
+    edit(&place, "specs/orders.yml", "SUM(amount)", "SUM(amount - tax)");
+    edit(&place, "specs/orders.yml", "COUNT(order_id)", "SUM(amount)");
+    edit(&place, "specs/total.yml", ", orders.aov", "");
+    place.show(&["plan", "--quiet"]);
+    let effects = |place: &Place| {
+        let plan = place.run(&["plan", "--json"]).json();
+        let models = plan["models"].as_array().unwrap().clone();
+        models
+            .iter()
+            .map(|model| model["effects"].clone())
+            .collect::<Vec<Value>>()
+    };
+    let contract = ["loses `aov`", "changes `order_count` from bigint to double"];
+    assert_eq!(
+        effects(&place),
+        [
+            json!({"full_refresh": true, "contract": [], "exposures": ["weekly"]}),
+            json!({"full_refresh": false, "contract": contract, "exposures": null}),
+        ]
+    );
+    let markdown = place.run(&["plan", "--markdown"]).out;
+    assert!(
+        markdown.contains("**Effects**: needs `dbt build --full-refresh`, because its table is incremental; feeds"),
+        "{markdown}"
+    );
+    // A plan can be pushed after dbt has written another manifest.
+    assert_eq!(place.run(&["plan", "--output", "plan.json"]).exit, 0);
+    write_manifest(&place, &["by_month", "total"]);
+    assert_eq!(effects(&place)[1]["exposures"], json!([]));
+    let run = place.run(&["push", "plan.json", "--yes", "--no-parse"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    // Without a manifest, exposures are not known. A changed description has no effects.
+    std::fs::remove_file(place.path("target/manifest.json")).unwrap();
+    edit(&place, "specs/orders.yml", "before tax", "after tax");
+    edit(&place, "specs/total.yml", "contract: {enforced: true}\n", "");
+    place.show(&["plan", "--quiet"]);
+    snapshot(&place, "set_changes__effects");
+}
+
+/// A definition that no model reads changes no model and no state.
+#[test]
+fn a_new_definition_changes_no_model() {
+    let place = project("set_changes_new_definition");
+    push(&place);
+    let more = "  aov = revenue / order_count\n  largest = MAX(amount)\n  is_large = amount > 100\n";
+    edit(&place, "specs/orders.yml", "  aov = revenue / order_count\n", more);
+    let run = place.run(&["plan"]);
+    assert!(
+        run.exit == 0 && run.out.contains("Specs, dbt and Omni agree."),
+        "{}",
+        run.out
+    );
+}
+
+#[test]
+fn impact_names_a_changed_metric_once() {
+    let place = project("set_changes_impact");
+    edit(&place, "specs/orders.yml", "SUM(amount)", "SUM(amount - tax)");
+    let run = place.run(&["impact", "--since", "HEAD"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let line = "differs: orders.revenue formula: SUM(amount) → SUM(amount - tax) (in by_month, total)";
+    let differences: Vec<&str> = run.out.lines().filter(|line| line.starts_with("differs")).collect();
+    assert_eq!(differences, [line], "{}", run.out);
+    for changed in [
+        "by_month.revenue: its values change",
+        "by_month.aov: its",
+        "total.aov: its values change",
+    ] {
+        assert!(run.out.contains(changed), "{changed}: {}", run.out);
+    }
+    assert!(!run.out.contains("total.order_count"), "{}", run.out);
+}
+
+/// A change of a set needs the approvers of the set and of each model whose SQL changes.
+#[test]
+fn the_set_and_each_changed_model_ask_their_approvers() {
+    let place = roles::place("set_changes_approvers");
+    for (file, text) in [("orders", ORDERS), ("by_month", BY_MONTH), ("total", TOTAL)] {
+        place.write(&format!("metrics/{file}.yml"), text);
+    }
+    let count = "model: order_count\nmetrics: [orders.order_count]\napprovers: [ann@example.com]\n";
+    place.write("metrics/order_count.yml", count);
+    edit(
+        &place,
+        "metrics/orders.yml",
+        "time:",
+        "approvers: [fay@example.com]\ntime:",
+    );
+    edit(
+        &place,
+        "metrics/total.yml",
+        "\nmetrics",
+        "\napprovers: [gus@example.com]\nmetrics",
+    );
+    commit(&place, "sets");
+    be(&place, "eve");
+    push(&place);
+    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
+    edit(&place, "metrics/orders.yml", "SUM(amount)", "SUM(amount - tax)");
+    let markdown = place.run(&["plan", "--markdown"]).out;
+    let needs = "an approval of `metrics/orders.yml` by fay@example.com, an approval of `metrics/total.yml` by";
+    assert!(markdown.contains(needs), "{markdown}");
+    assert!(!markdown.contains("metrics/order_count.yml"), "{markdown}");
+    commit(&place, "after tax");
+    let run = place.run(&["authorize", "--base", "main", "--json"]);
+    let lacks = run.json()["approvals"]["lacks"].to_string();
+    for (path, is_asked) in [
+        ("metrics/orders.yml by fay@example.com", true),
+        ("metrics/total.yml by gus@example.com", true),
+        ("metrics/order_count.yml", false),
+    ] {
+        assert_eq!(lacks.contains(path), is_asked, "{path}: {lacks}");
+    }
+}

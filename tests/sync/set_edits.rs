@@ -1,0 +1,281 @@
+//! Hand edits of SQL that a metric set defines: a table of edits, each with the formulas that resolve the conflict.
+
+use std::collections::BTreeMap;
+
+use formulac::Compiler;
+use formulac::decompile::Decompiler;
+use formulac::sync::{CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, reconcile};
+
+const ORDERS: &str = "\
+metric_set: orders
+from: orders
+where: status <> \"test\"
+time: ordered_on
+definitions: |
+  revenue = SUM(amount)
+  order_count = COUNT(order_id)
+  aov = revenue /
+    order_count
+  growth = revenue / PERIODOFFSET(revenue, -1, \"month\") - 1
+  is_large = amount > 100
+  large_share = SUM(IF(is_large, amount, 0)) / revenue
+";
+const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund) / 2\n";
+const HEALTH: &str =
+    "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n";
+
+const BY_MONTH: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\ndefinitions: |\n  share = revenue / SUM(revenue:revenue)\n";
+const GROWTH: &str = "model: m\nmetrics: [orders.order_count, orders.growth]\ngroup_by: month\n";
+const RENAMED: &str = "model: m\nmetrics: [{sales: orders.revenue}, orders.aov]\ngroup_by: region\n";
+const LARGE: &str = "model: m\nmetrics: [orders.large_share]\ngroup_by: [is_large]\n";
+const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
+
+/// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula, and
+/// the formula that overrides the metric in the model. A text in brackets is a part of the reason why there is none.
+const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
+    (
+        BY_MONTH,
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount - tax), 0) as revenue",
+        "orders.revenue",
+        "SUM(amount - tax)",
+        "[does not aggregate rows itself]",
+    ),
+    (
+        BY_MONTH,
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount), 0) * 2 as revenue",
+        "orders.revenue",
+        "SUM(amount) * 2",
+        "revenue * 2",
+    ),
+    (
+        BY_MONTH,
+        "revenue / nullif(order_count, 0) as aov",
+        "revenue / nullif(order_count, 0) * 1.5 as aov",
+        "orders.aov",
+        "revenue / order_count * 1.5",
+        "aov * 1.5",
+    ),
+    // A definition that the model does not list.
+    (
+        GROWTH,
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount - tax), 0) as revenue",
+        "orders.revenue",
+        "SUM(amount - tax)",
+        "[does not list `orders.revenue`]",
+    ),
+    // A column that only the compiler has added belongs to the definition that is computed from it.
+    (
+        BY_MONTH,
+        "count(order_id) as order_count",
+        "count(distinct order_id) as order_count",
+        "orders.aov",
+        "[produces exactly this SQL]",
+        "[produces exactly this SQL]",
+    ),
+    (
+        GROWTH,
+        "nullif(prior_month.revenue, 0)",
+        "nullif(prior_month.revenue, 0) * 100",
+        "orders.growth",
+        "revenue / PERIODOFFSET(revenue, -1, \"month\") * 100 - 1",
+        "revenue / PERIODOFFSET(revenue, -1, \"month\") * 100 - 1",
+    ),
+    (
+        RENAMED,
+        "coalesce(sum(amount), 0) as sales",
+        "coalesce(sum(amount), 0) + 1 as sales",
+        "orders.revenue",
+        "SUM(amount) + 1",
+        "sales + 1",
+    ),
+    (
+        RENAMED,
+        "sales / nullif(order_count, 0) as aov",
+        "round(sales / nullif(order_count, 0), 2) as aov",
+        "orders.aov",
+        "[]",
+        "[]",
+    ),
+    (
+        LARGE,
+        "amount > 100",
+        "amount > 200",
+        "orders.is_large",
+        "amount > 200",
+        "[is a dimension]",
+    ),
+    // The rows of each set are aggregated by themselves.
+    (
+        SEVERAL,
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount - tax), 0) as revenue",
+        "orders.revenue",
+        "SUM(amount - tax)",
+        "[does not aggregate rows itself]",
+    ),
+    (
+        SEVERAL,
+        "coalesce(sum(refund), 0) as half_sum",
+        "coalesce(sum(refund * 2), 0) as half_sum",
+        "refunds.half",
+        "SUM(refund * 2) / 2",
+        "[does not aggregate rows itself]",
+    ),
+    (
+        SEVERAL,
+        "revenue - refunded as net",
+        "revenue - refunded * 2 as net",
+        "health.net",
+        "orders.revenue - refunds.refunded * 2",
+        "revenue - refunded * 2",
+    ),
+    // The condition of the set.
+    (
+        BY_MONTH,
+        "where status <> 'test'",
+        "where status <> 'draft'",
+        "orders.where",
+        "status <> \"draft\"",
+        "[cannot override the `where`]",
+    ),
+    (
+        BY_MONTH,
+        "where status <> 'test'",
+        "where status <> 'test' and not is_gift",
+        "orders.where",
+        "[change `where` in the set]",
+        "[cannot override the `where`]",
+    ),
+    (
+        SEVERAL,
+        "where status <> 'test'",
+        "where status <> 'draft'",
+        "orders.where",
+        "status <> \"draft\"",
+        "[cannot override the `where`]",
+    ),
+    // No formula expresses the edit.
+    (
+        BY_MONTH,
+        "coalesce(sum(amount), 0) as revenue",
+        "my_udf(amount) as revenue",
+        "orders.revenue",
+        "[no formula expresses]",
+        "[no formula expresses]",
+    ),
+];
+
+fn compiler(orders: &str) -> Compiler {
+    let compiler = Compiler::builder().dialect("duckdb".parse().unwrap()).build();
+    compiler.with_metric_sets([("orders.yml", orders), ("refunds.yml", REFUNDS), ("health.yml", HEALTH)])
+}
+
+fn current(compiler: &Compiler, spec: &str) -> CurrentSpec {
+    let compiled = compiler.compile_spec_at(spec, Some("m.yml"));
+    let said = format!("{:?}", compiled.diagnostics());
+    CurrentSpec::new("m.yml", spec, compiled, "models", "tests").unwrap_or_else(|| panic!("{spec}{said}"))
+}
+
+/// Reconciles a model of which some SQL was edited after it was pushed. `orders` is the current text of the set.
+fn edited(decompiler: &Decompiler, spec: &str, (from, to): (&str, &str), orders: &str) -> Reconciled {
+    let base = PushState::from_pushed("m", &current(&compiler(ORDERS), spec));
+    let mut found = base.files.clone();
+    let sql = found.get_mut("models/m.sql").unwrap();
+    assert!(sql.contains(from), "{from} is not in\n{sql}");
+    *sql = sql.replacen(from, to, 1);
+    let compiler = compiler(orders);
+    let moved = BTreeMap::new();
+    let sides = ModelSides {
+        model: "m",
+        bases: &[base],
+        ours: Some(&current(&compiler, spec)),
+        found: &found,
+    };
+    let tools = || ReconcileTools {
+        compiler: &compiler,
+        decompiler,
+        folders: ("models", "tests"),
+        moved: &moved,
+    };
+    reconcile(sides, Vec::new(), tools)
+}
+
+fn is_expected(resolution: &Result<String, String>, expected: &str) -> bool {
+    match (resolution, expected.strip_prefix('[')) {
+        (Ok(formula), None) => formula == expected,
+        (Err(reason), Some(part)) => reason.contains(part.trim_end_matches(']')),
+        _ => false,
+    }
+}
+
+#[test]
+fn an_edit_of_a_metric_can_change_the_set_or_the_model() {
+    let decompiler = Decompiler::default();
+    let mut wrong = String::new();
+    for (spec, from, to, name, to_set, to_model) in CASES {
+        let done = edited(&decompiler, spec, (from, to), ORDERS);
+        let sets: Vec<_> = done
+            .conflicts
+            .iter()
+            .filter_map(|conflict| conflict.set.as_ref())
+            .collect();
+        let fits = match sets.as_slice() {
+            [set] => {
+                set.full_name() == *name && is_expected(&set.to_set, to_set) && is_expected(&set.to_model, to_model)
+            }
+            _ => false,
+        };
+        if !fits {
+            wrong.push_str(&format!("{to}: {sets:#?} {:?}\n", done.kept));
+        }
+    }
+    assert_eq!(wrong, "");
+}
+
+#[test]
+fn the_models_own_definitions_are_taken_into_its_spec() {
+    let decompiler = Decompiler::default();
+    let edit = ("as share", "* 100 as share");
+    let done = edited(&decompiler, BY_MONTH, edit, ORDERS);
+    assert!(done.conflicts.is_empty(), "{:#?}", done.conflicts);
+    let source = done.source.unwrap_or_else(|| panic!("{:#?}", done.kept));
+    assert!(
+        source.contains("share = revenue / SUM(revenue:revenue) * 100"),
+        "{source}"
+    );
+}
+
+/// If the set has the edit already, there is nothing to resolve. If the set has another change, the conflict shows both.
+#[test]
+fn a_set_may_change_as_well() {
+    let decompiler = Decompiler::default();
+    let edit = (
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount - tax), 0) as revenue",
+    );
+    let same = ORDERS.replace("SUM(amount)\n", "SUM(amount - tax)\n");
+    let done = edited(&decompiler, BY_MONTH, edit, &same);
+    assert!(done.conflicts.is_empty(), "{:#?}", done.conflicts);
+    let other = ORDERS.replace("SUM(amount)\n", "SUM(amount - fee)\n");
+    let done = edited(&decompiler, BY_MONTH, edit, &other);
+    let [conflict] = done.conflicts.as_slice() else {
+        panic!("{:#?}", done.conflicts)
+    };
+    let sides = (
+        conflict.base.as_deref(),
+        conflict.ours.as_deref(),
+        conflict.theirs_formula.as_deref(),
+    );
+    assert_eq!(
+        sides,
+        (
+            Some("SUM(amount)"),
+            Some("SUM(amount - fee)"),
+            Some("SUM(amount - tax)")
+        )
+    );
+    assert_eq!((conflict.spec.as_str(), conflict.spec_line), ("orders.yml", Some(6)));
+}
