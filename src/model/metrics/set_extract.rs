@@ -18,11 +18,11 @@ impl CompiledSpec {
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
-    /// let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT() // rows\n  total = SUM(x)\n";
-    /// let model = "model: m\nmetrics: [o.n]\n";
+    /// let set = "metric_set: o\nfrom: t\ndefinitions: |\n  orders = COUNT() // rows\n  total = SUM(x)\n";
+    /// let model = "model: m\nmetrics: [o.orders]\n";
     /// let texts = [(set, "o.yml"), (model, "m.yml")].map(|(text, path)| SpecText { text, path: Some(path) });
     /// let extracts = Compiler::default().compile_specs(&texts)[1].set_extracts(model);
-    /// let extract = "metric_set: o\nfrom: t\ndefinitions:\n  n: COUNT()\n";
+    /// let extract = "metric_set: o\nfrom: t\ndefinitions:\n  orders: COUNT()\n";
     /// assert_eq!(extracts, [("o.yml".to_owned(), extract.to_owned())]);
     /// ```
     #[must_use]
