@@ -171,7 +171,7 @@ fn expand_step<'y>(
     let mut used: Vec<usize> = groups.iter().map(|group| group.set).collect();
     used.dedup();
     let is_single = groups.len() == 1 && model.sets.len() == 1;
-    let keys = model.resolve_keys(compiler, &used, is_single, faults);
+    let keys = model.resolve_keys(compiler, &used, model.sets.len() == 1, faults);
     model.check_key_names(&keys, faults);
     if has_faults(faults) {
         return None;
