@@ -38,6 +38,7 @@ mod scoreboard;
 mod sheet;
 mod sheet_case;
 mod spec_case;
+mod stock_questions;
 mod templates;
 mod totality;
 mod warnings;
@@ -101,6 +102,11 @@ fn expanded_specs_compile_to_the_same_sql() {
 #[test]
 fn specs() {
     spec_case::run();
+}
+
+#[test]
+fn stock_questions() {
+    stock_questions::run();
 }
 
 #[test]

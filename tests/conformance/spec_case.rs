@@ -126,7 +126,7 @@ fn truth(case: &Node, key: &str, node: Option<Node>) -> Result<bool> {
     }
 }
 
-fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
+pub fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
     let mut tables = Vec::new();
     for (name, node) in node.map()?.into_entries() {
         let mut map = node.map()?;
@@ -224,7 +224,7 @@ impl ModelCase for SpecCase {
     }
 }
 
-fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<String> {
+pub fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<String> {
     // Snowflake returns unquoted names in upper case.
     let same_names = expected.columns.len() == table.columns.len()
         && (expected.columns.iter().zip(&table.columns)).all(|(expected, got)| expected.eq_ignore_ascii_case(got));
