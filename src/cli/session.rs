@@ -95,6 +95,26 @@ impl Session {
         self.print_styled(&json::to_text(value))
     }
 
+    /// Asks for confirmation unless `yes` is set. Returns an error if nobody can be asked: there is no terminal, or
+    /// `--no-input` is set.
+    pub fn confirm(&self, yes: bool, question: &str) -> Result<bool, Failure> {
+        if yes {
+            return Ok(true);
+        }
+        let reason = match io::stdin().is_terminal() && io::stderr().is_terminal() {
+            true if self.global.no_input => "`--no-input` is set",
+            true => {
+                self.message(&format!("{question} [y/N] "));
+                let mut answer = String::new();
+                let read = io::stdin().read_line(&mut answer);
+                return Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"));
+            }
+            false => "there is no terminal",
+        };
+        let text = format!("nothing is done: this needs a confirmation, but {reason}");
+        Err(Failure::new(Exit::Usage, text).with_help("pass `--yes` to confirm"))
+    }
+
     /// Reports a completed action, unless `--quiet` is set.
     pub fn report_action(&self, text: &str) {
         if !self.global.quiet {

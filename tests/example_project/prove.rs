@@ -209,6 +209,34 @@ fn formulas_are_proven_on_postgres() {
     a_killed_run_is_cleaned_up(&proofs);
 }
 
+#[test]
+#[ignore = "takes long; runs with --full"]
+fn formulas_are_proven_on_the_newest_postgres() {
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut install = Command::new(&python);
+    install.arg(root.join("tests/oracle/newest_postgres.py")).arg(root.join("target/test-tools"));
+    let installed = String::from_utf8(run(&mut install).stdout).expect("a path");
+    let binaries = PathBuf::from(installed.trim());
+    let libraries = binaries.with_file_name("lib");
+    let server = Server::start_with(
+        &python,
+        &[("FORMULAC_POSTGRES_BIN", &binaries), ("LD_LIBRARY_PATH", &libraries)],
+    );
+    let proofs = Proofs {
+        server,
+        python,
+        dbt,
+        place: project("prove_newest"),
+    };
+    let proven = report(&run(&mut proofs.prove("oracle", &["--env", "pg", "--yes", "--json"])));
+    all_are_proven(&proven);
+    let version = proven["warehouse"].as_str().expect("a version");
+    assert!(version.starts_with("PostgreSQL 18"), "{version}");
+}
+
 fn session_parameters_do_not_matter(proofs: &Proofs) {
     proofs.sql(&[
         "alter role oracle set timezone = 'Asia/Tokyo'",

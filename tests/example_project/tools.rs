@@ -174,11 +174,17 @@ pub struct Server {
 
 impl Server {
     pub fn start(python: &Path) -> Self {
+        Self::start_with(python, &[])
+    }
+
+    /// Starts a server with these environment variables, which may name other binaries.
+    pub fn start_with(python: &Path, variables: &[(&str, &Path)]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/postgres_server.py");
         let mut command = Command::new(python);
         command
             .arg(script)
             .arg("serve")
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));

@@ -14,7 +14,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
         "Write",
         &["init", "check", "extract", "explain", "functions", "preview"],
     ),
-    ("Build", &["compile", "query", "model", "generate", "verify"]),
+    ("Build", &["compile", "query", "model", "generate", "verify", "prove"]),
     (
         "Sync",
         &["status", "plan", "push", "adopt", "resolve", "log", "rollback"],

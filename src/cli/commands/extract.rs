@@ -9,7 +9,7 @@ use formulac::sync::extract::{ExtractRequest, Extraction, extract};
 use formulac::sync::{TextChange, diff_lines};
 use serde_json::{Value, json};
 
-use super::sync::{ProjectLock, apply_without_commit, confirm};
+use super::sync::{ProjectLock, apply_without_commit};
 use crate::cli::args::ExtractArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::plurals::format_count;
@@ -58,7 +58,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         "Write {}?",
         format_count(found.sets.len() + found.specs.len(), "file", "files")
     );
-    let is_written = !args.dry_run && !found.sets.is_empty() && confirm(args.yes, &question)?;
+    let is_written = !args.dry_run && !found.sets.is_empty() && session.confirm(args.yes, &question)?;
     if is_written {
         apply_without_commit(&place, shown.changes())?;
     }

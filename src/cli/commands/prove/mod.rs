@@ -17,7 +17,6 @@ use jiff::Timestamp;
 
 use crate::cli::args::{EngineArgs, ProveArgs, TargetOptions};
 use crate::cli::atomic_write::{PlannedFile, write_all};
-use crate::cli::commands::sync::confirm;
 use crate::cli::engine::{
     DbtRun, Engine, Statement, StatementKind, run_statements, session_parameters, session_statement, wrong_parameters,
 };
@@ -96,7 +95,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \
              They make and drop one table `formulac_prove_…`, and read no data of yours"
         );
-        if !confirm(args.yes, &question)? {
+        if !session.confirm(args.yes, &question)? {
             session.report_action("nothing was sent");
             return Ok(Exit::Done);
         }

@@ -11,7 +11,7 @@ use formulac::Environment;
 use serde_json::json;
 
 use crate::cli::args::{ReleaseArgs, Selection};
-use crate::cli::commands::sync::{self, ProjectLock, Repository, confirm};
+use crate::cli::commands::sync::{self, ProjectLock, Repository};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::permissions;
@@ -45,7 +45,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
             session.print_escaped(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
         }
     }
-    let is_wanted = found.is_empty() && !args.dry_run && confirm(args.yes, &format!("Release this as {name}?"))?;
+    let is_wanted = found.is_empty() && !args.dry_run && session.confirm(args.yes, &format!("Release this as {name}?"))?;
     if is_wanted {
         tags::create_tag(&repository, &name, &head, &text, environment.as_ref())?;
         session.report_action(&format!("released {name}; run `git push origin {name}` to share it"));

@@ -39,7 +39,6 @@ pub use conflict::resolve_command;
 pub use history::{REFUSALS, run as log};
 pub use lock::{ProjectLock, create_local_folder};
 pub use planner::{PlannedModels, generated_files, was_pushed};
-pub use push::confirm;
 pub use repository::Repository;
 
 /// `formulac plan`: shows the changes that a push would make.

@@ -1,6 +1,5 @@
 //! `formulac push`: shows a plan, asks for confirmation, checks the result, writes it and commits it.
 
-use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use formulac::diag::render;
@@ -61,7 +60,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let branch = PushBranch::new(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
-    if !confirm(args.yes, &format!("Commit this to {}?", branch.name()))? {
+    if !session.confirm(args.yes, &format!("Commit this to {}?", branch.name()))? {
         session.report_action("no file is written");
         return Ok(Exit::Done);
     }
@@ -364,24 +363,6 @@ fn required_branch(
         Failure::new(Exit::Usage, format!("`{name}` is not a valid branch name"))
             .with_help("correct `branch:` in formulac.yml"),
     )
-}
-
-/// Asks for confirmation unless `yes` is set. Returns an error if the command does not run in a terminal.
-pub fn confirm(yes: bool, question: &str) -> Result<bool, Failure> {
-    if yes {
-        return Ok(true);
-    }
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "nothing is done: this needs a confirmation, but there is no terminal",
-        )
-        .with_help("pass `--yes` to confirm"));
-    }
-    let _ = write!(io::stderr(), "{question} [y/N] ");
-    let mut answer = String::new();
-    let read = io::stdin().read_line(&mut answer);
-    Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Writes and commits a plan.

@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         }
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
         let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
-        if !push::confirm(args.yes, &format!("Go back to {}?", point.name))? {
+        if !session.confirm(args.yes, &format!("Go back to {}?", point.name))? {
             session.report_action("no file is written");
             return Ok(Exit::Done);
         }
