@@ -166,16 +166,6 @@ impl CteNames {
         self.names.insert_columns(relation);
     }
 
-    /// Returns the wanted name, or a similar name if the wanted name is in use. The step's own name is reserved for the
-    /// step.
-    pub(super) fn choose_step_name(&mut self, step: &str, wanted: &str) -> String {
-        if wanted == step {
-            wanted.to_owned()
-        } else {
-            self.choose_name(wanted)
-        }
-    }
-
     /// Returns the wanted name, or a similar name if the wanted name is in use.
     pub fn choose_name(&mut self, wanted: &str) -> String {
         let mut wanted = wanted.to_owned();

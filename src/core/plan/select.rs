@@ -22,8 +22,7 @@ impl Planner<'_> {
         for stage in 0..last {
             let (select, first_new) = self.build_stratum(stage, &from);
             ctes.append(&mut self.lookups.sources);
-            let wanted = self.stratum_name(stage, first_new.as_deref());
-            let name = self.cte_names.choose_step_name(self.spec.name, &wanted);
+            let name = self.choose_stratum_name(stage, first_new.as_deref());
             from.clone_from(&name);
             first = first.or(Some(ctes.len()));
             ctes.push(Cte {
@@ -42,21 +41,19 @@ impl Planner<'_> {
 
     /// Returns the name of a stratum's CTE: the step's own name if the CTE has the rows that an analyst expects under
     /// that name, otherwise a name that is derived from the added columns.
-    fn stratum_name(&self, stage: u32, first_new: Option<&str>) -> String {
-        let (step, main) = (self.spec.name, self.stages.main);
-        // A stratum that adds no columns is a filter.
-        let with_new = || first_new.map_or_else(|| format!("{step}_filtered"), |name| format!("with_{name}"));
-        if stage == main && self.step.grouped {
-            return if self.spec.last {
-                step.to_owned()
-            } else {
-                format!("{step}_grouped")
-            };
-        }
-        if stage == 0 && self.spec.last && !self.step.grouped {
+    fn choose_stratum_name(&mut self, stage: u32, first_new: Option<&str>) -> String {
+        let step = self.spec.name;
+        let has_rows_of_step = stage == if self.step.grouped { self.stages.main } else { 0 };
+        if has_rows_of_step && self.spec.last {
             return step.to_owned();
         }
-        with_new()
+        let wanted = match first_new {
+            _ if has_rows_of_step && self.step.grouped => format!("{step}_grouped"),
+            Some(name) => format!("with_{name}"),
+            // A stratum that adds no columns is a filter.
+            None => format!("{step}_filtered"),
+        };
+        self.cte_names.choose_name(&wanted)
     }
 
     /// Returns the expressions that a stratum computes, with the names of their columns.
