@@ -177,7 +177,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
             .filter(|c| c.kind == Kind::Time)
             .map(|c| c.name)
             .collect();
-        let of = match random.percent(30) {
+        let of = match random.percent(20) {
             true => (orders, *random.pick(&times)),
             false => (visits, visits.columns[2].name),
         };

@@ -27,6 +27,8 @@ pub trait Drawn: Sized {
     const COUNT: &'static str;
     /// Number of cases if the variable is not set.
     const OTHERWISE: u64 = 5000;
+    /// Highest percentage of the cases that the compiler may refuse.
+    const REFUSED: usize = 0;
     /// Slower engines run one in this many cases.
     const ONE_OF: u64;
 
@@ -257,7 +259,9 @@ pub fn run<C: Drawn>() {
         seeds.join(", "),
         shown.join("\n\n")
     );
-    assert!(refused.is_empty(), "what is drawn must compile: {refused:#?}");
+    let most = cases.len() * dialects.len() * C::REFUSED / 100;
+    let count: usize = refused.values().map(Vec::len).sum();
+    assert!(count <= most, "what is drawn must compile: {refused:#?}");
 }
 
 /// Returns `true` if every error is about a PERIODOFFSET by a unit shorter than the periods of its key, which is not
