@@ -51,7 +51,6 @@ pub enum ModelKey {
     Column {
         name: Option<String>,
         of: Vec<ReferenceExpr>,
-        kind: Kind,
     },
 }
 
@@ -84,13 +83,6 @@ pub struct ModelOverSets {
 }
 
 impl ModelKey {
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Time { .. } => Kind::Date,
-            Self::Column { kind, .. } => *kind,
-        }
-    }
-
     /// Returns the name of the output column.
     pub fn output(&self, sets: &[MetricSet]) -> String {
         match (self, sets) {
@@ -240,11 +232,6 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
             model.limit = Some(1 + random.below(4));
         }
     }
-    let keys = model
-        .keys
-        .iter()
-        .map(|key| (ReferenceExpr::name(&key.name(&model.sets)), key.kind()));
-    let keys: Vec<(ReferenceExpr, Kind)> = keys.collect();
     let visible = model.visible().into_iter();
     let visible: Vec<(ReferenceExpr, Kind, bool)> = visible
         .map(|(metric, name)| (ReferenceExpr::name(&name), metric.kind, metric.window.is_some()))
@@ -260,18 +247,12 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
             }
         } else {
             let scope = Scope {
-                leaves: metrics.iter().chain(&keys).cloned().collect(),
+                leaves: metrics.clone(),
                 ..Scope::default()
             };
             let mut maker = Maker::of_expressions(random, relation.clone());
             let kind = maker.any_kind(&scope);
-            let formula = maker.with_name(
-                kind,
-                &Scope {
-                    leaves: metrics.clone(),
-                    ..scope
-                },
-            );
+            let formula = maker.with_name(kind, &scope);
             (formula, kind, None)
         };
         metrics.push((ReferenceExpr::name(&name), kind));
@@ -406,7 +387,7 @@ fn keys(random: &mut Random, sets: &[MetricSet], frame: Option<PeriodFrame>) -> 
         let is_joined = name_of(&first).starts_with("customers.");
         let is_shared = of.iter().all(|x| *x == first) && (is_joined || sets.iter().all(|s| s.table == sets[0].table));
         let name = (!is_shared).then(|| format!("key_{at}"));
-        let key = ModelKey::Column { name, of, kind };
+        let key = ModelKey::Column { name, of };
         let is_new = |other: &ModelKey| match (other, &key) {
             (ModelKey::Column { of: a, .. }, ModelKey::Column { of: b, .. }) => a
                 .iter()
