@@ -65,6 +65,7 @@ else
     # default number.
     export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-2500} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-2500}
     export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-600} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-600}
+    export FORMULAC_RANDOM_SETS=${FORMULAC_RANDOM_SETS:-400}
     export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-1200} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-2000}
     # The half of the round trips, git failures and hostile names that this commit tests.
     export FORMULAC_HALF=${FORMULAC_HALF:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 2))}

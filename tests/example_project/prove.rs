@@ -217,7 +217,9 @@ fn formulas_are_proven_on_the_newest_postgres() {
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut install = Command::new(&python);
-    install.arg(root.join("tests/oracle/newest_postgres.py")).arg(root.join("target/test-tools"));
+    install
+        .arg(root.join("tests/oracle/newest_postgres.py"))
+        .arg(root.join("target/test-tools"));
     let installed = String::from_utf8(run(&mut install).stdout).expect("a path");
     let binaries = PathBuf::from(installed.trim());
     let libraries = binaries.with_file_name("lib");

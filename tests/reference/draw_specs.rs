@@ -46,19 +46,9 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> ReferenceSpec {
     let (mut made, mut multiplied) = (0, 0);
     let blank_zero = random.percent(15);
     for at in 0..count {
-        let input = Input::of(read);
-        let mut maker = Maker {
-            random,
-            input,
-            step: ReferenceStep {
-                blank_zero,
-                ..ReferenceStep::default()
-            },
-            made,
-            kinds: Vec::new(),
-            multiplied,
-            calendar: None,
-        };
+        let mut maker = Maker::of_expressions(random, read);
+        maker.step.blank_zero = blank_zero;
+        (maker.made, maker.multiplied) = (made, multiplied);
         read = maker.step(at, &known);
         (made, multiplied) = (maker.made, maker.multiplied);
         steps.push(maker.step);
@@ -97,6 +87,21 @@ pub struct Scope {
 /// Kinds of values that can be compared and sorted. Times are used only if the scope has any.
 pub const COMPARED: [Kind; 5] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date, Kind::Time];
 pub const GROUPED: [Kind; 5] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date, Kind::Time];
+
+impl<'a> Maker<'a> {
+    /// Generates expressions over the columns that a scope lists.
+    pub fn of_expressions(random: &'a mut Random, relation: Relation) -> Self {
+        Self {
+            random,
+            input: Input::of(relation),
+            step: ReferenceStep::default(),
+            made: 0,
+            kinds: Vec::new(),
+            multiplied: 0,
+            calendar: None,
+        }
+    }
+}
 
 impl Maker<'_> {
     fn step(&mut self, at: usize, known: &[Relation]) -> Relation {

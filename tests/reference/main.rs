@@ -43,6 +43,7 @@ mod drafts;
 mod draw_expressions;
 mod draw_formulas;
 mod draw_joins;
+mod draw_metric_sets;
 mod draw_specs;
 mod draw_windows;
 mod drawn;
@@ -56,6 +57,9 @@ mod json;
 mod kind;
 mod metamorphic;
 mod metamorphic_values;
+mod metric_set_case;
+mod metric_set_rows;
+mod metric_set_text;
 mod quiet;
 mod random;
 mod rewritten;
@@ -67,6 +71,11 @@ mod written;
 #[test]
 fn random_specs_give_what_the_interpreter_says() {
     drawn::run::<run::Case>();
+}
+
+#[test]
+fn random_metric_sets_give_what_the_interpreter_says() {
+    drawn::run::<metric_set_case::Case>();
 }
 
 #[test]

@@ -25,26 +25,25 @@ impl Display for Written<'_, ReferenceSpec> {
     }
 }
 
-impl Display for Written<'_, ReferenceJoin> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "      - {{to: {}", self.0.to)?;
-        if let Some(alias) = &self.0.alias {
-            write!(f, ", as: {alias}")?;
-        }
-        let kind = match self.0.kind {
-            ReferenceJoinKind::Left => "",
-            ReferenceJoinKind::Inner => ", type: inner",
-            ReferenceJoinKind::Full => ", type: full",
-            ReferenceJoinKind::Cross => ", type: cross",
-        };
-        write!(f, "{kind}{}", if self.0.many { ", cardinality: many" } else { "" })?;
-        match &self.0.by {
-            JoinCondition::On(condition) => write!(f, ", on: '{condition}'")?,
-            JoinCondition::Using(names) => write!(f, ", using: [{}]", quoted(names))?,
-            JoinCondition::Nothing => {}
-        }
-        writeln!(f, "}}")
+/// Writes an entry of `joins`.
+pub fn write_join(f: &mut Formatter<'_>, join: &ReferenceJoin) -> fmt::Result {
+    write!(f, "      - {{to: {}", join.to)?;
+    if let Some(alias) = &join.alias {
+        write!(f, ", as: {alias}")?;
     }
+    let kind = match join.kind {
+        ReferenceJoinKind::Left => "",
+        ReferenceJoinKind::Inner => ", type: inner",
+        ReferenceJoinKind::Full => ", type: full",
+        ReferenceJoinKind::Cross => ", type: cross",
+    };
+    write!(f, "{kind}{}", if join.many { ", cardinality: many" } else { "" })?;
+    match &join.by {
+        JoinCondition::On(condition) => write!(f, ", on: '{condition}'")?,
+        JoinCondition::Using(names) => write!(f, ", using: [{}]", quoted(names))?,
+        JoinCondition::Nothing => {}
+    }
+    writeln!(f, "}}")
 }
 
 fn joined(parts: impl Iterator<Item = String>) -> String {
@@ -68,10 +67,7 @@ impl Display for Written<'_, ReferenceStep> {
         if !self.0.joins.is_empty() {
             writeln!(f, "    joins:")?;
         }
-        self.0
-            .joins
-            .iter()
-            .try_for_each(|join| write!(f, "{}", Written(join)))?;
+        self.0.joins.iter().try_for_each(|join| write_join(f, join))?;
         if let Some(filter) = &self.0.filter {
             writeln!(f, "    where: '{filter}'")?;
         }

@@ -124,9 +124,7 @@ impl Emitter<'_> {
             if self.program.meta(*left).ty == Type::Integer {
                 self.widen_operand(overload, args);
             }
-            if !self.dialect.facts().truncated_at_most.is_empty()
-                && let Some(sql) = self.emit_truncated_at_most(*op, *left, *right, span)
-            {
+            if let Some(sql) = self.emit_truncated_at_most(*op, *left, *right, span) {
                 return sql;
             }
             let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
@@ -152,7 +150,14 @@ impl Emitter<'_> {
         if template.alike {
             self.cast_to_same_scale(args);
         }
-        let id = self.instantiate(template, args, distinct, span);
+        let truncated = match (template.shape, args) {
+            (Shape::Operator(op), [left, right]) => self.emit_truncated_at_most(op, *left, *right, span),
+            _ => None,
+        };
+        let id = match truncated {
+            Some(id) => id,
+            None => self.instantiate(template, args, distinct, span),
+        };
         if template.repeats || !self.work.repeated.is_empty() {
             self.count_repetition(template.uses, args, span);
             self.record_growth(id, template.uses, args);

@@ -12,6 +12,9 @@ impl Emitter<'_> {
     /// Emits `truncated <= constant` as `truncated < next` if the dialect requires it. `next` is the day after the
     /// constant, or the first instant after the constant.
     pub(super) fn emit_truncated_at_most(&mut self, op: Op, left: IrId, right: IrId, span: Span) -> Option<SqlId> {
+        if self.dialect.facts().truncated_at_most.is_empty() {
+            return None;
+        }
         let (truncated, constant) = match op {
             Op::LessEqual => (left, right),
             Op::GreaterEqual => (right, left),
@@ -27,9 +30,6 @@ impl Emitter<'_> {
 
     /// Emits `not (truncated > constant)`, which the engine converts to `truncated <= constant`.
     pub(super) fn emit_negated_truncated(&mut self, negated: IrId, span: Span) -> Option<SqlId> {
-        if self.dialect.facts().truncated_at_most.is_empty() {
-            return None;
-        }
         let Sql::Binary { op, .. } = self.work.tree.node(self.work.sql[negated.index()]) else {
             return None;
         };

@@ -353,8 +353,16 @@ fn note_aggregates(
         let call = ast.calls.iter().find(|call| call.name.start == span.start);
         let function = call.map_or("", |call| call.name.text(text));
         // All columns may be NULL here, so only the empty value keeps an aggregate from being NULL.
-        let whole = nodes().rfind(|id| program.meta(*id).span == span);
-        let whole = whole.map(|id| program.meta(id));
+        // A node of another type converts the value for the operation that uses it.
+        let of_call = || {
+            nodes()
+                .filter(|id| program.meta(*id).span == span)
+                .map(|id| program.meta(id))
+        };
+        let is_text = of_call()
+            .find(|meta| meta.level == Level::Aggregate)
+            .map(|meta| meta.ty == Type::Text);
+        let whole = of_call().filter(|meta| Some(meta.ty == Type::Text) == is_text).last();
         let empty = whole.filter(|meta| !meta.nullable).map(|meta| match meta.ty {
             Type::Text => "\"\"",
             Type::Boolean => "FALSE",

@@ -121,13 +121,14 @@ impl<'m> StepWriter<'m> {
 
     /// Returns the steps after the rows of each set: first `base`, which aggregates, then those that read it.
     pub fn steps(mut self, mut base: StepText, base_name: &str) -> Vec<StepText> {
-        let stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by.concat());
+        let mut stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by.concat());
         // A condition on windows and on columns of later steps filters the rows in the end.
         let is_late =
             |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
         if let Some((condition, _)) = self.having.take_if(|(_, uses)| !uses.iter().any(is_late)) {
             base.having = Some(condition);
         }
+        let filtered = self.delay_windows(&mut stages);
         let mut order: Vec<usize> = stages[0].columns.clone();
         order.sort_by_key(|column| self.columns.all[*column].place.unwrap_or(usize::MAX));
         base.definitions
@@ -150,10 +151,32 @@ impl<'m> StepWriter<'m> {
                 step.name = format!("with_{}", first.name);
             }
             self.write_windows(&mut step, stage.windows, place);
+            if filtered == Some(place) {
+                step.filter = self.having.take().map(|(condition, _)| condition);
+            }
             steps.push(step);
         }
         self.finish(&stages, &mut steps);
         steps
+    }
+
+    /// Moves windows after the columns of the condition, so that they read only the groups that it keeps. Returns the
+    /// stage that filters. `None` if the condition reads windows or nothing follows it.
+    fn delay_windows(&mut self, stages: &mut Vec<Stage>) -> Option<usize> {
+        let (_, uses) = self.having.as_ref()?;
+        let mut reads_windows: Vec<bool> = Vec::new();
+        for column in &self.columns.all {
+            let reads = column.uses.iter().any(|used| reads_windows[used.column]);
+            reads_windows.push(reads || column.windows.is_some());
+        }
+        if uses.iter().any(|column| reads_windows[*column]) {
+            return None;
+        }
+        let filtered = uses.iter().map(|column| self.columns.all[*column].stage).max()? + 1;
+        let windows = self.columns.all.iter_mut().filter(|column| column.windows.is_some());
+        windows.for_each(|column| column.stage = column.stage.max(filtered));
+        *stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by.concat());
+        (filtered < stages.len()).then_some(filtered)
     }
 
     /// Writes the order and partition of a step's windows.
@@ -196,7 +219,7 @@ impl<'m> StepWriter<'m> {
                     None => self.time_order(),
                 };
                 let ordered = |key: &PlacedText| {
-                    let same = |entry: &PlacedText| entry.text.split(' ').next() == Some(key.text.as_str());
+                    let same = |entry: &PlacedText| entry.text.strip_suffix(" desc").unwrap_or(&entry.text) == key.text;
                     step.order_by.iter().any(same)
                 };
                 let all = self.keys.names.iter().map(|name| self.generated(name));
@@ -222,7 +245,7 @@ impl<'m> StepWriter<'m> {
     }
 
     fn generated(&self, name: &str) -> PlacedText {
-        PlacedText::new(name, 0, self.model.span)
+        PlacedText::new(reference_text(name), 0, self.model.span)
     }
 
     /// Makes the last step return the model's columns in their order, sorted as the model says.

@@ -45,7 +45,8 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
             session.print_escaped(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
         }
     }
-    let is_wanted = found.is_empty() && !args.dry_run && session.confirm(args.yes, &format!("Release this as {name}?"))?;
+    let is_wanted =
+        found.is_empty() && !args.dry_run && session.confirm(args.yes, &format!("Release this as {name}?"))?;
     if is_wanted {
         tags::create_tag(&repository, &name, &head, &text, environment.as_ref())?;
         session.report_action(&format!("released {name}; run `git push origin {name}` to share it"));

@@ -1,0 +1,318 @@
+//! The rows that a model over metric sets must return, made without the compiler: the interpreter aggregates each set
+//! by itself, the results are put together by key, and each further column is interpreted over these rows.
+
+use std::collections::HashMap;
+
+use crate::database::Database;
+use crate::draw_metric_sets::{MetricFormula, ModelKey, ModelOverSets, WindowForm, name_of};
+use crate::expr::{ReferenceExpr, ReferenceOp};
+use crate::kind::Kind;
+use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep};
+use crate::value::Value;
+use crate::walk::{StepRows, ValueTable, interpret};
+
+/// Columns and rows. The first columns are the keys.
+pub struct ModelRows {
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Value>>,
+    keys: usize,
+}
+
+/// Aggregates of a set's rows.
+struct Aggregates {
+    formulas: Vec<ReferenceExpr>,
+    prefix: &'static str,
+}
+
+impl Aggregates {
+    /// Returns a formula in which the names of columns stand for the aggregates.
+    fn without(&mut self, x: &ReferenceExpr) -> ReferenceExpr {
+        match x {
+            ReferenceExpr::Aggregate(..) if !x.has_range() => {
+                let known = self.formulas.iter().position(|known| known == x);
+                let place = known.unwrap_or_else(|| {
+                    self.formulas.push(x.clone());
+                    self.formulas.len() - 1
+                });
+                ReferenceExpr::name(&self.name(place))
+            }
+            ReferenceExpr::Binary(op, a, b) => {
+                ReferenceExpr::Binary(*op, Box::new(self.without(a)), Box::new(self.without(b)))
+            }
+            ReferenceExpr::Call(name, args) => {
+                ReferenceExpr::Call(name, args.iter().map(|arg| self.without(arg)).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn name(&self, place: usize) -> String {
+        format!("{}_aggregate_{place}", self.prefix)
+    }
+}
+
+fn compare(op: ReferenceOp, a: ReferenceExpr, b: ReferenceExpr) -> ReferenceExpr {
+    ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
+}
+
+fn all(conditions: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
+    (!conditions.is_empty()).then(|| ReferenceExpr::Call("AND", conditions))
+}
+
+fn date(day: i64) -> ReferenceExpr {
+    ReferenceExpr::Literal(Value::Date(day))
+}
+
+/// Returns a spec that aggregates the rows of one set to the keys of the model.
+fn set_spec(model: &ModelOverSets, at: usize, aggregates: &Aggregates) -> ReferenceSpec {
+    let set = &model.sets[at];
+    let mut conditions: Vec<ReferenceExpr> = set.filter.iter().chain(&model.filters[at]).cloned().collect();
+    if model.time_key().is_none() {
+        let time = || ReferenceExpr::name(&set.time);
+        let since = model
+            .since
+            .map(|day| compare(ReferenceOp::GreaterOrEqual, time(), date(day)));
+        let until = model.until.map(|day| match set.time_kind {
+            Kind::Time => compare(ReferenceOp::Less, time(), date(day + 1)),
+            _ => compare(ReferenceOp::LessOrEqual, time(), date(day)),
+        });
+        conditions.extend(since.into_iter().chain(until));
+    }
+    let group_by = model.keys.iter().map(|key| match key {
+        ModelKey::Time { frame, .. } => KeptColumn {
+            name: set.time.clone(),
+            frame: Some(*frame),
+        },
+        ModelKey::Column { of, .. } => KeptColumn {
+            name: name_of(&of[at]).to_owned(),
+            frame: None,
+        },
+    });
+    let formulas = aggregates.formulas.iter().enumerate();
+    let formulas = formulas.map(|(place, formula)| (aggregates.name(place), formula.clone()));
+    ReferenceSpec {
+        from: set.table.clone(),
+        steps: vec![ReferenceStep {
+            name: "of_set".to_owned(),
+            blank_zero: model.blank_zero,
+            joins: set.join.iter().cloned().collect(),
+            filter: all(conditions),
+            group_by: group_by.collect(),
+            definitions: set.dimensions.iter().cloned().chain(formulas).collect(),
+            ..ReferenceStep::default()
+        }],
+    }
+}
+
+/// Returns the values of the given columns.
+fn values(rows: &StepRows, columns: &[String]) -> Vec<Vec<Value>> {
+    let value =
+        |row: &HashMap<String, Value>, column: &String| row.get(column).expect("the step has the column").clone();
+    let row = |row| columns.iter().map(|column| value(row, column)).collect();
+    rows.rows.iter().map(row).collect()
+}
+
+/// Returns the rows of all sets, put together by key. NULL equals NULL, and a set without rows for a key has the
+/// aggregates of no rows.
+fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Database) -> ModelRows {
+    let keys = model.keys.len();
+    let names = |of: &Aggregates| (0..of.formulas.len()).map(|place| of.name(place)).collect::<Vec<_>>();
+    let specs: Vec<ReferenceSpec> = (0..model.sets.len())
+        .map(|at| set_spec(model, at, &aggregates[at]))
+        .collect();
+    let of_no_rows = specs.iter().zip(aggregates).flat_map(|(spec, of_set)| {
+        let mut total = spec.clone();
+        total.steps[0].group_by = Vec::new();
+        total.steps[0].filter = Some(ReferenceExpr::Literal(Value::Bool(false)));
+        values(&database.interpreted(&total), &names(of_set)).remove(0)
+    });
+    let of_no_rows: Vec<Value> = of_no_rows.collect();
+    let mut found: HashMap<Vec<String>, usize> = HashMap::new();
+    let mut rows: Vec<Vec<Value>> = Vec::new();
+    let mut start = keys;
+    for (spec, of_set) in specs.iter().zip(aggregates) {
+        let own = database.interpreted(spec);
+        let key_columns: Vec<String> = spec.steps[0].group_by.iter().map(KeptColumn::output).collect();
+        let end = start + of_set.formulas.len();
+        for (key, row) in values(&own, &key_columns).into_iter().zip(values(&own, &names(of_set))) {
+            let place = *found.entry(key.iter().map(Value::key).collect()).or_insert_with(|| {
+                rows.push(key.into_iter().chain(of_no_rows.iter().cloned()).collect());
+                rows.len() - 1
+            });
+            rows[place].splice(start..end, row);
+        }
+        start = end;
+    }
+    ModelRows {
+        columns: (0..keys)
+            .map(key_name)
+            .chain(aggregates.iter().flat_map(names))
+            .collect(),
+        rows,
+        keys,
+    }
+}
+
+fn key_name(place: usize) -> String {
+    format!("key_column_{place}")
+}
+
+impl ModelRows {
+    /// Interprets a step over these rows.
+    fn step(&mut self, step: ReferenceStep) {
+        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        let table = ValueTable {
+            name: "put_together",
+            columns: &columns,
+            key: &columns[..self.keys],
+            rows: &self.rows,
+        };
+        let spec = ReferenceSpec {
+            from: table.name.to_owned(),
+            steps: vec![ReferenceStep {
+                name: "with_columns".to_owned(),
+                keep: ReferenceKeep::All,
+                ..step
+            }],
+        };
+        let rows = interpret(&spec, &[table]);
+        self.rows = values(&rows, &rows.columns);
+        self.columns = rows.columns;
+    }
+
+    fn filter(&mut self, blank_zero: bool, filter: ReferenceExpr) {
+        self.step(ReferenceStep {
+            blank_zero,
+            filter: Some(filter),
+            ..ReferenceStep::default()
+        });
+    }
+
+    /// Adds a column.
+    fn define(&mut self, model: &ModelOverSets, metric: &MetricFormula, formula: ReferenceExpr, is_of_model: bool) {
+        let time = model.time_key().map(|(place, _)| place);
+        let others = (0..self.keys).filter(|place| Some(*place) != time).map(key_name);
+        let is_as_written = !model.order_by.is_empty() && (is_of_model || metric.window == Some(WindowForm::Total));
+        let (order_by, partition_by) = match metric.window {
+            // All keys are in the order, so all rows are one partition.
+            Some(_) if is_as_written => (ordered(model), None),
+            Some(WindowForm::LooksBack | WindowForm::Ordered) => {
+                let time = time.expect("a window in an order has a time key");
+                (vec![(key_column(time), false)], Some(others.collect()))
+            }
+            Some(WindowForm::Total) | None => (Vec::new(), None),
+        };
+        self.step(ReferenceStep {
+            blank_zero: model.blank_zero,
+            order_by,
+            partition_by,
+            definitions: vec![(metric.name.clone(), formula)],
+            ..ReferenceStep::default()
+        });
+    }
+}
+
+fn key_column(place: usize) -> KeptColumn {
+    KeptColumn {
+        name: key_name(place),
+        frame: None,
+    }
+}
+
+fn ordered(model: &ModelOverSets) -> Vec<(KeptColumn, bool)> {
+    let order = model.order_by.iter().enumerate();
+    order
+        .map(|(place, descending)| (key_column(place), *descending))
+        .collect()
+}
+
+/// Returns the rows of the model, in its order if it has one.
+pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
+    let mut aggregates = Vec::new();
+    let mut formulas: Vec<(&MetricFormula, ReferenceExpr)> = Vec::new();
+    for set in &model.sets {
+        let mut of_set = Aggregates {
+            formulas: Vec::new(),
+            prefix: set.name,
+        };
+        formulas.extend(
+            set.metrics
+                .iter()
+                .map(|metric| (metric, of_set.without(&metric.formula))),
+        );
+        aggregates.push(of_set);
+    }
+    let mut rows = put_together(model, &aggregates, database);
+    let (windows, plain): (Vec<_>, Vec<_>) = formulas.into_iter().partition(|(metric, _)| metric.window.is_some());
+    for (metric, formula) in plain {
+        rows.define(model, metric, formula, false);
+    }
+    let keys = model.keys.iter().enumerate();
+    let keys = keys.map(|(place, key)| (key.name(&model.sets), ReferenceExpr::Name(key_name(place))));
+    let visible = model.visible().into_iter();
+    let meant: Vec<(String, ReferenceExpr)> = visible
+        .map(|(metric, name)| (name, ReferenceExpr::name(&metric.name)))
+        .chain(keys)
+        .collect();
+    let period = |place: usize, op, day| compare(op, ReferenceExpr::Name(key_name(place)), date(day));
+    let time = model.time_key();
+    let until = time
+        .zip(model.until)
+        .map(|((place, _), day)| period(place, ReferenceOp::LessOrEqual, day));
+    let having = model
+        .having
+        .as_ref()
+        .map(|having| having.clone().with_names_replaced(&meant));
+    having
+        .into_iter()
+        .chain(until)
+        .for_each(|filter| rows.filter(model.blank_zero, filter));
+    for (metric, formula) in windows {
+        rows.define(model, metric, formula, false);
+    }
+    for metric in &model.definitions {
+        rows.define(model, metric, metric.formula.clone().with_names_replaced(&meant), true);
+    }
+    if let Some(((place, frame), since)) = time.zip(model.since) {
+        rows.filter(
+            model.blank_zero,
+            period(place, ReferenceOp::GreaterOrEqual, frame.period_start(since)),
+        );
+    }
+    rows.step(ReferenceStep {
+        order_by: if model.order_by.is_empty() {
+            time.map(|(place, _)| (key_column(place), false)).into_iter().collect()
+        } else {
+            ordered(model)
+        },
+        limit: model.limit,
+        ..ReferenceStep::default()
+    });
+    chosen(model, rows)
+}
+
+/// Returns the columns that the model returns, under their names.
+fn chosen(model: &ModelOverSets, rows: ModelRows) -> ModelRows {
+    let keys = model.keys.iter().enumerate();
+    let keys = keys.map(|(place, key)| (key_name(place), key.output(&model.sets)));
+    let outputs = model
+        .outputs()
+        .into_iter()
+        .map(|(metric, name)| (metric.name.clone(), name));
+    let definitions = model
+        .definitions
+        .iter()
+        .map(|metric| (metric.name.clone(), metric.name.clone()));
+    let chosen: Vec<(String, String)> = keys.chain(outputs).chain(definitions).collect();
+    let place = |name: &String| rows.columns.iter().position(|column| column == name);
+    let places: Vec<usize> = chosen
+        .iter()
+        .map(|(name, _)| place(name).expect("the rows have the column"))
+        .collect();
+    let row = |row: &Vec<Value>| places.iter().map(|place| row[*place].clone()).collect();
+    ModelRows {
+        rows: rows.rows.iter().map(row).collect(),
+        columns: chosen.into_iter().map(|(_, name)| name).collect(),
+        keys: rows.keys,
+    }
+}
