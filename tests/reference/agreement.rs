@@ -287,7 +287,7 @@ pub enum Refusal {
 }
 
 pub fn compiled(database: &Database, spec: &ReferenceSpec, dialect: Dialect) -> Result<String, Refusal> {
-    drawn::compiled(&yaml(spec), database.schema(), dialect).map_err(|errors| {
+    drawn::compiled(&[], &yaml(spec), database.schema(), dialect).map_err(|errors| {
         if errors.iter().all(|(code, _)| code == "F0501") {
             Refusal::Unsupported
         } else {

@@ -53,7 +53,8 @@ pub fn run() {
         let mut batch = Batch::default();
         let mut places = Vec::new();
         for (text, schema, examples) in &drafted {
-            let query = compiled(text, schema.clone(), *dialect).unwrap_or_else(|e| panic!("{}\n{text}", messages(&e)));
+            let query =
+                compiled(&[], text, schema.clone(), *dialect).unwrap_or_else(|e| panic!("{}\n{text}", messages(&e)));
             places.extend(
                 examples
                     .iter()

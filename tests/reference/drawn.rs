@@ -83,13 +83,9 @@ pub fn dialects() -> Vec<Dialect> {
         .collect()
 }
 
-/// Returns the query, or the codes and messages of the errors that prevent it.
-pub fn compiled(text: &str, schema: Schema, dialect: Dialect) -> Result<String, Vec<(String, String)>> {
-    compiled_over(&[], text, schema, dialect)
-}
-
-/// Returns the query of a model over metric sets, or the codes and messages of the errors that prevent it.
-fn compiled_over(
+/// Returns the query of a spec, which may read these metric sets, or the codes and messages of the errors that prevent
+/// it.
+pub fn compiled(
     sets: &[String],
     text: &str,
     schema: Schema,
@@ -130,7 +126,7 @@ fn shown<C: Drawn>(case: &C) -> String {
 }
 
 fn query<C: Drawn>(case: &C, dialect: Dialect) -> Result<String, String> {
-    compiled_over(&case.sets(), &case.text(), case.schema(), dialect).map_err(|errors| messages(&errors))
+    compiled(&case.sets(), &case.text(), case.schema(), dialect).map_err(|errors| messages(&errors))
 }
 
 fn fault<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer) -> Option<String> {

@@ -41,7 +41,7 @@ const WAYS: [(&str, Way); 5] = [
 ];
 
 fn other(sheet: &Sheet, schema: Schema, text: &str, dialect: Dialect) -> Result<Other, String> {
-    let query = drawn::compiled(text, schema, dialect).map_err(|errors| drawn::messages(&errors))?;
+    let query = drawn::compiled(&[], text, schema, dialect).map_err(|errors| drawn::messages(&errors))?;
     Ok(Other {
         query,
         tables: sheet.database.json(),
