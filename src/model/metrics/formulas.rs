@@ -362,7 +362,7 @@ fn note_aggregates(
         let is_text = of_call()
             .find(|meta| meta.level == Level::Aggregate)
             .map(|meta| meta.ty == Type::Text);
-        let whole = of_call().filter(|meta| Some(meta.ty == Type::Text) == is_text).last();
+        let whole = of_call().rfind(|meta| Some(meta.ty == Type::Text) == is_text);
         let empty = whole.filter(|meta| !meta.nullable).map(|meta| match meta.ty {
             Type::Text => "\"\"",
             Type::Boolean => "FALSE",
