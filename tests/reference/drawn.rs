@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use formulac::{Compiler, Dialect, Schema, SpecText};
+use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 use serde_json::Value as Json;
 
 use crate::batch::Batch;
@@ -95,7 +95,7 @@ pub fn compiled(
         let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
         let sets: Vec<SpecText<'_>> = sets.iter().map(|text| SpecText { text, path: None }).collect();
         let sets = compiler.compile_specs(&sets);
-        let faults = sets.iter().flat_map(|set| set.diagnostics()).filter(|d| d.is_error());
+        let faults = sets.iter().flat_map(CompiledSpec::diagnostics).filter(|d| d.is_error());
         let faults: Vec<_> = faults.map(|d| (d.code().to_owned(), d.message().to_owned())).collect();
         if !faults.is_empty() {
             return Err(faults);

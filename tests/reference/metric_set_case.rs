@@ -118,7 +118,7 @@ impl Drawn for Case {
                     m.sets[at]
                         .join
                         .iter_mut()
-                        .for_each(|join| join.kind = ReferenceJoinKind::Left)
+                        .for_each(|join| join.kind = ReferenceJoinKind::Left);
                 });
             }
             for place in 0..set.metrics.len() {

@@ -56,7 +56,7 @@ fn compare(op: ReferenceOp, a: ReferenceExpr, b: ReferenceExpr) -> ReferenceExpr
 }
 
 fn all(conditions: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
-    (!conditions.is_empty()).then(|| ReferenceExpr::Call("AND", conditions))
+    (!conditions.is_empty()).then_some(ReferenceExpr::Call("AND", conditions))
 }
 
 fn date(day: i64) -> ReferenceExpr {

@@ -218,9 +218,12 @@ impl<'m> StepWriter<'m> {
                     }
                     None => self.time_order(),
                 };
+                // A name can be written with `${}` although it needs none.
+                let bare = |text: &str| text.trim_start_matches("${").trim_end_matches('}').to_owned();
                 let ordered = |key: &PlacedText| {
-                    let same = |entry: &PlacedText| entry.text.strip_suffix(" desc").unwrap_or(&entry.text) == key.text;
-                    step.order_by.iter().any(same)
+                    let entries = step.order_by.iter().map(|entry| &entry.text);
+                    let mut names = entries.map(|text| bare(text.strip_suffix(" desc").unwrap_or(text)));
+                    names.any(|name| name == bare(&key.text))
                 };
                 let all = self.keys.names.iter().map(|name| self.generated(name));
                 let default = || all.filter(|key| !ordered(key)).collect();
@@ -228,7 +231,8 @@ impl<'m> StepWriter<'m> {
                     Some(written) => Some(written.clone()),
                     None if is_grouped => None,
                     None if step.order_by.is_empty() => Some(Vec::new()),
-                    None => Some(default()),
+                    // Without a partition, look-backs compare the other keys, as in a grouped step.
+                    None => Some(default()).filter(|names: &Vec<PlacedText>| !names.is_empty()),
                 };
             }
         }
