@@ -111,7 +111,7 @@ pub fn expand(
         return None;
     }
     let mut text = SpelledText::default();
-    write_spec(&expanded, &mut text);
+    write_spec(compiler, &expanded, &mut text);
     let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
     let written = |step: &ExpandedStep<'_>| step.model.step.get("name").and_then(Node::text).map(str::to_owned);
     let steps = expanded.iter().map(|step| WrittenStep {
