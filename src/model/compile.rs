@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::additivity::StepColumns;
 use super::averaged_rates::{check_rates, column_provenances, input_relations, rates_matter};
 use super::cardinality::{check_supported, check_visible};
-use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
+use super::checks::{check_cte_names, check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
 use super::dbt_tests::SpecTests;
 use super::fan_out::check_fan_out;
 use super::file::SpecFile;
@@ -372,6 +372,7 @@ impl<'r> SpecCompilation<'r> {
                 });
             }
         }
+        check_cte_names(&self.ctes, compiled);
         compiled.key.clone_from(&grain);
         compiled.never_null = std::mem::take(&mut self.proofs.never_null);
         compiled.access = Some(self.own_access());

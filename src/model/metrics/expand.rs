@@ -325,7 +325,8 @@ impl ModelOverSets<'_> {
             let mut step = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), aggregates);
             let mut name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
             if let Some(rule) = rule {
-                name = format!("{}_{name}", if rule.takes_last { "last" } else { "first" });
+                let end = if rule.takes_last { "last" } else { "first" };
+                name = self.free_step_name(&format!("{end}_{name}"));
             }
             while names.contains(&name) {
                 name.push_str("_rows");
@@ -345,8 +346,8 @@ impl ModelOverSets<'_> {
         together.dedup();
         let name = self.free_step_name(&grouped_name(&together, keys));
         let name = match (names.contains(&name), fill) {
-            (_, Some(_)) => format!("{name}_filled"),
-            (true, None) => format!("{name}_combined"),
+            (_, Some(_)) => self.free_step_name(&format!("{name}_filled")),
+            (true, None) => self.free_step_name(&format!("{name}_combined")),
             (false, None) => name,
         };
         if let Some(fill) = fill {
