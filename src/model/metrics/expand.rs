@@ -85,8 +85,7 @@ pub fn expand(
     let mut expanded: Vec<ExpandedStep<'_>> = Vec::new();
     let mut taken = names_of_steps(root);
     if kind != SpecKind::Periods {
-        let mut model = read_model(compiler, sets, root, source, faults)?;
-        model.kind = kind;
+        let mut model = read_model(compiler, sets, (root, source), kind, faults)?;
         model.taken_names.clone_from(&taken);
         model.check_names(faults);
         model.check_settings(faults);
