@@ -1,7 +1,8 @@
 //! Checks the parts of a spec outside its formulas: names, columns, and combinations of keys.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::CompiledSpec;
 use super::compile::SpecCompilation;
 use super::dbt_tests::no_column;
 use super::formulas::StepFormulas;
@@ -15,6 +16,20 @@ use crate::ir::Ir;
 use crate::plan::{StepInput, StepPlan, key_name, used_definitions};
 use crate::schema::Relation;
 use crate::span::Span;
+use crate::sql::Cte;
+
+/// Reports an internal error if two CTEs of a query have the same name, because no engine runs such a query.
+pub(super) fn check_cte_names(ctes: &[Cte], compiled: &mut CompiledSpec) {
+    let mut seen = FxHashSet::default();
+    let has_errors = compiled.diagnostics.iter().any(Diagnostic::is_error);
+    let mut names = ctes.iter().map(|cte| cte.name.to_ascii_lowercase());
+    if let Some(name) = names.find(|name| !seen.insert(name.clone())).filter(|_| !has_errors) {
+        let message = format!("two CTEs of the query are named `{name}`");
+        compiled
+            .diagnostics
+            .push(Diagnostic::new(Code::Internal, compiled.name_span, message));
+    }
+}
 
 impl SpecCompilation<'_> {
     /// Reports entries of `columns` that are not columns of the model.

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::additivity::StepColumns;
 use super::averaged_rates::{check_rates, column_provenances, input_relations, rates_matter};
 use super::cardinality::{check_supported, check_visible};
-use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
+use super::checks::{check_cte_names, check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
 use super::dbt_tests::SpecTests;
 use super::fan_out::check_fan_out;
 use super::file::SpecFile;
@@ -20,6 +20,7 @@ use super::long_names::check_lengths;
 use super::metrics::{is_metric_set, period_steps, step_over_sets};
 use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
+use super::possible_columns::possible_columns;
 use super::reads::NamesUsed;
 use super::selector_facts;
 use super::sources::SpecSources;
@@ -38,7 +39,7 @@ use crate::plan::{
     CteNames, KeepColumns, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, TimeColumn, key_name,
     needs_every_cell, plan_step, rewrite_unsupported,
 };
-use crate::schema::{Column, Relation};
+use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::sql::{Cte, Select, put_plain_columns_first};
 use crate::{Level, Type};
@@ -319,13 +320,14 @@ impl<'r> SpecCompilation<'r> {
             let Some(mut output) =
                 self.compile_step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics)
             else {
-                let mut columns = self.possible_columns(step, relation.as_ref(), memory);
+                let limits = &self.compiler.options.limits;
+                let mut columns = possible_columns(step, self.source, relation.as_ref(), limits, memory);
                 for step in spec.steps.iter().skip(index + 1) {
                     // The columns of joined relations are not considered here, so they count as unknown if the step has
                     // joins.
                     let seen = columns.as_ref().filter(|_| step.joins.is_empty());
                     self.independent_faults(step, seen, memory, &mut compiled.diagnostics);
-                    columns = self.possible_columns(step, columns.as_ref(), memory);
+                    columns = possible_columns(step, self.source, columns.as_ref(), limits, memory);
                 }
                 return;
             };
@@ -370,6 +372,7 @@ impl<'r> SpecCompilation<'r> {
                 });
             }
         }
+        check_cte_names(&self.ctes, compiled);
         compiled.key.clone_from(&grain);
         compiled.never_null = std::mem::take(&mut self.proofs.never_null);
         compiled.access = Some(self.own_access());
@@ -682,39 +685,6 @@ impl<'r> SpecCompilation<'r> {
             );
         }
         (!failed(diagnostics)).then_some(output)
-    }
-
-    /// Returns the columns that a step with errors would have. `None` if they cannot be determined.
-    fn possible_columns(
-        &self,
-        step: &Step<'_>,
-        input: Option<&Relation>,
-        memory: &mut CompileMemory,
-    ) -> Option<Relation> {
-        let CompileMemory { parse, ast, .. } = memory;
-        let formulas = StepFormulas::new(step, self.source);
-        let limits = &self.compiler.options.limits;
-        let mut syntax = Vec::new();
-        parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
-        // A definition may be in the part that could not be read.
-        if step.faulty || syntax.iter().any(Diagnostic::is_error) {
-            return None;
-        }
-        let mut names: Vec<String> = match &step.keep {
-            KeptColumns::Nothing => Vec::new(),
-            KeptColumns::All => input?.columns().iter().map(|c| c.name().to_owned()).collect(),
-            KeptColumns::Columns(names) if step.joins.is_empty() => names.iter().map(|n| n.text.to_owned()).collect(),
-            KeptColumns::Columns(names) => names.iter().map(|n| key_name(n.text)).collect(),
-        };
-        names.extend(step.group_by.iter().map(|key| key_name(key.text)));
-        let defined = ast.definitions.iter().filter_map(|d| d.name);
-        names.extend(defined.map(|name| name.text(&formulas.text).to_owned()));
-        let name = step.name.map_or("", |n| n.text);
-        Some(
-            names
-                .iter()
-                .fold(Relation::new(name), |r, name| r.with(Column::new(name, Type::Unknown))),
-        )
     }
 
     /// Reports those errors in a step that do not depend on the failed previous step. Only the column names of the

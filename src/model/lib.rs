@@ -69,6 +69,7 @@ pub mod outline;
 mod partitions;
 mod people;
 mod pivot;
+mod possible_columns;
 mod project;
 mod properties;
 mod reads;

@@ -85,8 +85,7 @@ pub fn expand(
     let mut expanded: Vec<ExpandedStep<'_>> = Vec::new();
     let mut taken = names_of_steps(root);
     if kind != SpecKind::Periods {
-        let mut model = read_model(compiler, sets, root, source, faults)?;
-        model.kind = kind;
+        let mut model = read_model(compiler, sets, (root, source), kind, faults)?;
         model.taken_names.clone_from(&taken);
         model.check_names(faults);
         model.check_settings(faults);
@@ -111,7 +110,7 @@ pub fn expand(
         return None;
     }
     let mut text = SpelledText::default();
-    write_spec(&expanded, &mut text);
+    write_spec(compiler, &expanded, &mut text);
     let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
     let written = |step: &ExpandedStep<'_>| step.model.step.get("name").and_then(Node::text).map(str::to_owned);
     let steps = expanded.iter().map(|step| WrittenStep {
@@ -325,7 +324,8 @@ impl ModelOverSets<'_> {
             let mut step = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), aggregates);
             let mut name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
             if let Some(rule) = rule {
-                name = format!("{}_{name}", if rule.takes_last { "last" } else { "first" });
+                let end = if rule.takes_last { "last" } else { "first" };
+                name = self.free_step_name(&format!("{end}_{name}"));
             }
             while names.contains(&name) {
                 name.push_str("_rows");
@@ -345,8 +345,8 @@ impl ModelOverSets<'_> {
         together.dedup();
         let name = self.free_step_name(&grouped_name(&together, keys));
         let name = match (names.contains(&name), fill) {
-            (_, Some(_)) => format!("{name}_filled"),
-            (true, None) => format!("{name}_combined"),
+            (_, Some(_)) => self.free_step_name(&format!("{name}_filled")),
+            (true, None) => self.free_step_name(&format!("{name}_combined")),
             (false, None) => name,
         };
         if let Some(fill) = fill {

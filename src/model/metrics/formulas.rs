@@ -79,10 +79,21 @@ pub struct MetricFormula {
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
 /// the diagnostics of the parser and of the checker, with spans in the file.
 pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
+    analyze_in_order(compiler, step, source, false)
+}
+
+/// Analyzes the formulas of a step as [`analyze`] does. If the step has no order, its rows are in the order of a date.
+pub fn analyze_in_order(
+    compiler: &Compiler,
+    step: &Step<'_>,
+    source: &str,
+    is_descending: bool,
+) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
     // Ranges by the calendar need a date to order by, which only the keys of a model decide.
+    let date = if is_descending { "TODAY() desc" } else { "TODAY()" };
     let date = Node {
         kind: NodeKind::Scalar {
-            value: "TODAY()".to_owned(),
+            value: date.to_owned(),
             style: YamlStyle::Plain,
         },
         span: Span::default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::formulas::analyze;
+use super::formulas::{analyze, analyze_in_order};
 use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
 use super::set::{MetricSet, SetTime};
@@ -58,7 +58,12 @@ pub fn read_period_step<'y>(
         partition_by: None,
         ..step.clone()
     };
-    let (formulas, _) = analyze(compiler, &own, source);
+    let order = step
+        .order_by
+        .first()
+        .map(|entry| crate::compiler::order_key(entry.text));
+    let is_descending = order.is_some_and(|(_, descending)| descending);
+    let (formulas, _) = analyze_in_order(compiler, &own, source, is_descending);
     let around = Step {
         group_by: Vec::new(),
         definitions: Vec::new(),

@@ -72,8 +72,8 @@ pub fn step_over_sets(root: &Node) -> Option<&Node> {
 pub fn read_model<'y>(
     compiler: &Compiler,
     sets: &MetricSets,
-    root: &'y Node,
-    source: &'y str,
+    (root, source): (&'y Node, &'y str),
+    kind: SpecKind,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<ModelOverSets<'y>> {
     let step_node = step_over_sets(root)?;
@@ -140,7 +140,7 @@ pub fn read_model<'y>(
         order_by: step_node.get("order_by").map(|_| Vec::new()),
         partition_by: step_node.get("partition_by").map(|_| Vec::new()),
         span: step_node.get("metrics").map_or(root.span, |node| node.span),
-        kind: SpecKind::OverSets,
+        kind,
         taken_names: FxHashSet::default(),
     };
     for formula in definitions {
@@ -297,9 +297,11 @@ impl ModelOverSets<'_> {
         };
         let place = self.add_set(set);
         if metric == "*" {
-            for metric in 0..set.definitions.len() {
-                let formula = &set.definitions[metric];
-                if set.is_metric(formula) {
+            for (metric, formula) in set.definitions.iter().enumerate() {
+                // The check of a set reports the errors themselves.
+                if formula.is_broken && self.kind != SpecKind::WholeSet {
+                    faults.push(broken_metric(set, formula, *span));
+                } else if set.is_metric(formula) {
                     self.listed.push(ListedMetric {
                         set: place,
                         metric,
@@ -322,18 +324,9 @@ impl ModelOverSets<'_> {
                 .with_help(format!("write `{set_name}.{present}`")),
             );
         }
-        let broken = set.position(present).filter(|found| set.definitions[*found].is_broken);
-        if let Some(found) = broken {
-            let name = format!("{}.{}", set.name, set.definitions[found].name);
-            let file = set.path.as_deref().unwrap_or("the file of the set");
-            faults.push(
-                Diagnostic::new(
-                    Code::UnknownMetric,
-                    *span,
-                    format!("the formula of `{name}` has an error"),
-                )
-                .with_help(format!("correct it in `{file}`; `formulac check` shows the error")),
-            );
+        let found = set.position(present).map(|found| &set.definitions[found]);
+        if let Some(formula) = found.filter(|formula| formula.is_broken) {
+            faults.push(broken_metric(set, formula, *span));
             return;
         }
         let Some(found) = set
@@ -426,6 +419,14 @@ pub fn unknown_set(name: &str, span: Span, sets: &MetricSets) -> Diagnostic {
             })
         }
     }
+}
+
+/// Reports a metric whose formula has an error.
+fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagnostic {
+    let file = set.path.as_deref().unwrap_or("the file of the set");
+    let message = format!("the formula of `{}.{}` has an error", set.name, formula.name);
+    Diagnostic::new(Code::UnknownMetric, span, message)
+        .with_help(format!("correct it in `{file}`; `formulac check` shows the error"))
 }
 
 /// Reports a metric that a set does not have.

@@ -148,7 +148,7 @@ impl<'m> StepWriter<'m> {
                     .map(|column| self.columns.all[*column].text.clone()),
             );
             if let Some(first) = step.definitions.first() {
-                step.name = format!("with_{}", first.name);
+                step.name = self.model.free_step_name(&format!("with_{}", first.name));
             }
             self.write_windows(&mut step, stage.windows, place);
             if filtered == Some(place) {

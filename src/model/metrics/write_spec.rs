@@ -1,17 +1,21 @@
 //! Writes the expanded spec: the keys of the model, the properties of its columns, and the steps.
 
 use super::expand::ExpandedStep;
-use super::request::ModelOverSets;
+use super::request::{ListedMetric, ModelOverSets};
 use super::set::SETTINGS;
 use super::spelled::SpelledText;
 use super::step_text::{StepText, node_text};
+use crate::Type;
+use crate::compiler::Compiler;
 use crate::keys::{MODEL, OVER_SETS, STEP};
-use crate::load::SpecKind;
+use crate::load::{Loader, SpecKind};
+use crate::possible_columns::possible_columns;
+use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
 /// Writes the expanded spec: the keys of the model, and the steps. `expanded` are steps of one spec, in their order.
-pub fn write_spec(expanded: &[ExpandedStep<'_>], out: &mut SpelledText) {
+pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut SpelledText) {
     let Some(ExpandedStep {
         model, place: first, ..
     }) = expanded.first()
@@ -21,7 +25,7 @@ pub fn write_spec(expanded: &[ExpandedStep<'_>], out: &mut SpelledText) {
     model.copy_model_keys(*first, out);
     if model.kind != SpecKind::Periods {
         model.write_settings(out);
-        model.write_columns(out);
+        model.write_columns(compiler, out);
     }
     let items = model.root.get("steps").and_then(Node::items);
     if let ([ExpandedStep { steps, .. }], None) = (expanded, items)
@@ -122,8 +126,32 @@ impl ModelOverSets<'_> {
         }
     }
 
+    /// Returns the metrics in `metrics` that are columns of the model, because its later steps return them.
+    fn listed_columns(&self, compiler: &Compiler) -> Vec<&ListedMetric> {
+        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default();
+        let mut faults = Vec::new();
+        let mut loader = Loader::new(self.source, &mut faults);
+        loader.kind = SpecKind::OverSets;
+        let first = self.listed.iter().fold(Relation::new(""), |relation, listed| {
+            relation.with(Column::new(&listed.name, Type::Unknown))
+        });
+        let mut columns = Some(first);
+        for node in steps.iter().skip(1) {
+            let step = loader.read_step(node, false);
+            columns = compiler.pool.lend_memory(|memory| {
+                let limits = &compiler.options.limits;
+                possible_columns(&step, self.source, columns.as_ref(), limits, memory)
+            });
+        }
+        let is_column = |listed: &&ListedMetric| {
+            let columns = columns.as_ref();
+            columns.is_none_or(|columns| columns.column(&listed.name).is_some())
+        };
+        self.listed.iter().filter(is_column).collect()
+    }
+
     /// Writes the properties of columns: those of the model, and those that the sets give their metrics.
-    fn write_columns(&self, out: &mut SpelledText) {
+    fn write_columns(&self, compiler: &Compiler, out: &mut SpelledText) {
         let own = self.root.get("columns").filter(|node| node.pairs().is_some());
         let written = |name: &str| own.and_then(|own| own.get(name));
         let mut lines: Vec<(String, Span)> = Vec::new();
@@ -143,7 +171,7 @@ impl ModelOverSets<'_> {
             pairs.extend(inherited);
             lines.push((format!("  {}: {{{}}}\n", node_text(name), pairs.join(", ")), value.span));
         }
-        for listed in &self.listed {
+        for listed in self.listed_columns(compiler) {
             let pairs = self.metric_properties(listed, None);
             if written(&listed.name).is_none() && !pairs.is_empty() {
                 lines.push((
@@ -161,7 +189,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the properties that a set gives a metric, as `key: value`. Properties in `own` take precedence.
-    fn metric_properties(&self, listed: &super::request::ListedMetric, own: Option<&Node>) -> Vec<String> {
+    fn metric_properties(&self, listed: &ListedMetric, own: Option<&Node>) -> Vec<String> {
         let set = &self.sets[listed.set];
         let Some(properties) = set.properties(&set.definitions[listed.metric].name) else {
             return Vec::new();

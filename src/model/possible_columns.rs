@@ -1,0 +1,44 @@
+//! Columns of a step that is not compiled, as far as the text of the step determines them.
+
+use super::formulas::StepFormulas;
+use super::load::{KeptColumns, Step};
+use crate::diag::Diagnostic;
+use crate::limits::Limits;
+use crate::plan::key_name;
+use crate::schema::{Column, Relation};
+use crate::scratch::CompileMemory;
+use crate::{Type, parse};
+
+/// Returns the columns that a step without errors would have. `input` is the relation that the step reads. Returns `None`
+/// if the columns cannot be determined.
+pub fn possible_columns(
+    step: &Step<'_>,
+    source: &str,
+    input: Option<&Relation>,
+    limits: &Limits,
+    memory: &mut CompileMemory,
+) -> Option<Relation> {
+    let CompileMemory { parse, ast, .. } = memory;
+    let formulas = StepFormulas::new(step, source);
+    let mut syntax = Vec::new();
+    parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
+    // A definition may be in the part that could not be read.
+    if step.faulty || syntax.iter().any(Diagnostic::is_error) {
+        return None;
+    }
+    let mut names: Vec<String> = match &step.keep {
+        KeptColumns::Nothing => Vec::new(),
+        KeptColumns::All => input?.columns().iter().map(|c| c.name().to_owned()).collect(),
+        KeptColumns::Columns(names) if step.joins.is_empty() => names.iter().map(|n| n.text.to_owned()).collect(),
+        KeptColumns::Columns(names) => names.iter().map(|n| key_name(n.text)).collect(),
+    };
+    names.extend(step.group_by.iter().map(|key| key_name(key.text)));
+    let defined = ast.definitions.iter().filter_map(|d| d.name);
+    names.extend(defined.map(|name| name.text(&formulas.text).to_owned()));
+    let name = step.name.map_or("", |n| n.text);
+    Some(
+        names
+            .iter()
+            .fold(Relation::new(name), |r, name| r.with(Column::new(name, Type::Unknown))),
+    )
+}
