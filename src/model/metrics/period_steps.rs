@@ -88,25 +88,7 @@ pub fn read_period_step<'y>(
         renamed: BTreeMap::new(),
     };
     set.add_formulas(formulas);
-    let range = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?)));
-    match (time_column(&set, &keys, node), range) {
-        (Ok(column), _) => {
-            set.time = Some(SetTime {
-                column,
-                grain: None,
-                span: value.span,
-            });
-        }
-        (Err((why, help)), Some((word, range))) => faults.push(
-            Diagnostic::new(
-                Code::PeriodRange,
-                range.span,
-                format!("`{word}` chooses periods, but {why}"),
-            )
-            .with_help(help),
-        ),
-        (Err(_), None) => {}
-    }
+    choose_time(&mut set, &keys, (node, value.span), faults);
     let listed = set
         .definitions
         .iter()
@@ -145,6 +127,29 @@ pub fn read_period_step<'y>(
         }
     }
     (faults.len() == before).then_some(model)
+}
+
+/// Sets the time of the step to the column of its period key. Reports a step that shows periods and has no such key.
+fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Span), faults: &mut Vec<Diagnostic>) {
+    let range = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?)));
+    match (time_column(set, keys, node), range) {
+        (Ok(column), _) => {
+            set.time = Some(SetTime {
+                column,
+                grain: None,
+                span,
+            });
+        }
+        (Err((why, help)), Some((word, range))) => faults.push(
+            Diagnostic::new(
+                Code::PeriodRange,
+                range.span,
+                format!("`{word}` chooses periods, but {why}"),
+            )
+            .with_help(help),
+        ),
+        (Err(_), None) => {}
+    }
 }
 
 /// Reports a step that chooses periods but is not grouped.
