@@ -22,7 +22,7 @@ use super::project;
 use super::schema;
 use super::session::Session;
 use super::settings;
-use super::source::SourceText;
+use super::source::{SourceText, spec_texts};
 use super::spec::{self, Spec};
 use super::workspace::Workspace;
 use crate::cli::commands::compile::CompileOutcome;
@@ -444,7 +444,8 @@ impl CommandKnowledge {
         let others = self.other_specs(sources)?;
         let texts = sources.iter().chain(&others).map(|(source, _)| source.text.as_str());
         let sets: Vec<SpecText<'_>> = texts
-            .filter(|text| text.contains("metric_set:"))
+            // The key can be in quotes, or have a space behind it.
+            .filter(|text| text.contains("metric_set"))
             .map(|text| SpecText { text, path: None })
             .collect();
         let mut compiled = compiler.compile_specs(&sets);
@@ -455,14 +456,7 @@ impl CommandKnowledge {
     /// Compiles the project's specs.
     fn compile_models(&self, compiler: &Compiler) -> Result<Vec<CompiledSpec>, Failure> {
         let sources = self.other_specs(&[])?;
-        let texts: Vec<SpecText<'_>> = sources
-            .iter()
-            .map(|(source, path)| SpecText {
-                text: &source.text,
-                path: path.as_deref(),
-            })
-            .collect();
-        Ok(compiler.compile_specs(&texts))
+        Ok(compiler.compile_specs(&spec_texts(&sources)))
     }
 }
 

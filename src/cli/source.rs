@@ -7,6 +7,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use formulac::SpecText;
 use formulac::limits::Limits;
 
 use super::exit::{FailureKind, io_error_reason};
@@ -22,6 +23,17 @@ pub struct SourceText {
     pub text: String,
     /// Error: the file cannot be read, is too large, or is not UTF-8.
     pub fault: Option<Diagnostic>,
+}
+
+/// Returns sources in the form that the compiler reads. Each source comes with its path relative to the project.
+pub fn spec_texts(sources: &[(SourceText, Option<String>)]) -> Vec<SpecText<'_>> {
+    sources
+        .iter()
+        .map(|(source, path)| SpecText {
+            text: &source.text,
+            path: path.as_deref(),
+        })
+        .collect()
 }
 
 impl SourceText {

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use formulac::Dialect;
+use formulac::{Dialect, Project};
 
-use crate::cli::args::{DoctorArgs, EngineArgs, Selection, TargetOptions};
+use crate::cli::args::{DbtArgs, DoctorArgs, Selection, TargetOptions};
 use crate::cli::commands::status;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::dbt_run;
@@ -159,18 +159,12 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPa
 /// not an error.
 fn check_session(session: &Session, place: Option<&Workspace>) -> HealthPart {
     let name = "session";
-    let args = EngineArgs {
-        engine: Some("dbt".to_owned()),
-        ..EngineArgs::default()
-    };
-    let project = place.map(|place| place.project.clone()).unwrap_or_default();
+    let none = Project::default();
+    let project = place.map_or(&none, |place| &place.project);
     let read = || -> Result<_, Failure> {
-        let engine = Engine::select_engine(session, &args, &project)?;
-        let dialect = engine.dialect(&project)?;
-        match engine {
-            Engine::Dbt(run) => Ok((dialect, read_session_parameters(&run, dialect)?)),
-            Engine::Duckdb(_) | Engine::Postgres(..) => Ok((dialect, None)),
-        }
+        let dbt = Engine::select_dbt(session, &DbtArgs::default(), project)?;
+        let dialect = dbt.dialect(project)?;
+        Ok((dialect, read_session_parameters(&dbt, dialect)?))
     };
     match read() {
         Ok((dialect, Some(parameters))) => {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use formulac::SpecText;
 use formulac::sync::extract::{ExtractRequest, Extraction, extract};
 use formulac::sync::{TextChange, diff_lines};
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use crate::cli::args::ExtractArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
-use crate::cli::source::SourceText;
+use crate::cli::source::{SourceText, spec_texts};
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
@@ -85,13 +84,7 @@ fn propose(
 ) -> Result<Extraction, Failure> {
     let dialect = place.dialect(&args.target)?;
     let compiler = place.compiler(session, &args.target, dialect)?;
-    let texts: Vec<SpecText<'_>> = sources
-        .iter()
-        .map(|(source, path)| SpecText {
-            text: &source.text,
-            path: path.as_deref(),
-        })
-        .collect();
+    let texts = spec_texts(sources);
     let folder = place.specs_folder();
     let request = ExtractRequest {
         specs: &texts,

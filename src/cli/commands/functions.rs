@@ -28,9 +28,10 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
         },
         None => search_functions(args.search.as_deref()),
     };
-    // The catalogue is also shown outside of a project, and in a project with errors.
-    let place = Workspace::find_any(session).ok().flatten();
+    // The catalogue is also shown outside of a project, and in a project with errors. The list shows no reports.
+    let place = (args.json || args.name.is_some()).then(|| Workspace::find_any(session).ok().flatten());
     let reports = place
+        .flatten()
         .map(|place| ProofReport::read_all(&place.root))
         .unwrap_or_default();
     if args.json {

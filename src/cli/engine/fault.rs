@@ -64,7 +64,8 @@ fn engine_diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
     }
 }
 
-fn first_paragraph(message: &str) -> String {
+/// Returns the part of a message that says what is wrong.
+pub fn first_paragraph(message: &str) -> String {
     let lines = message.lines().map(str::trim).skip_while(|line| line.is_empty());
     let lines: Vec<&str> = lines.take_while(|line| !is_end(line)).collect();
     let text = lines.join("\n");
@@ -84,7 +85,9 @@ fn first_paragraph(message: &str) -> String {
 
 /// Returns whether the part of the message that is meant for the user ends before this line.
 fn is_end(line: &str) -> bool {
-    line.is_empty() || line.starts_with("Possible ") || is_place(line) || is_hint(line)
+    let begins = |text: &str| line.starts_with(text);
+    // dbt names the file to which it compiled the SQL.
+    line.is_empty() || begins("Possible ") || begins("compiled code at ") || is_place(line) || is_hint(line)
 }
 
 fn message_hint(message: &str) -> Option<String> {

@@ -13,7 +13,7 @@ mod statements;
 use formulac::dbt::RelationReference as Read;
 use formulac::{Column as Known, Dialect, Project, Schema};
 
-use super::args::EngineArgs;
+use super::args::{DbtArgs, EngineArgs};
 use super::dbt_project;
 use super::environment;
 use super::environment::Environment;
@@ -25,6 +25,7 @@ pub use answer::{Answer, AnswerColumn};
 use data::DataFile;
 pub use dbt::{DbtRun, RelationLookup};
 pub use duckdb::PROGRAM as DUCKDB;
+pub use fault::first_paragraph;
 use formulac::diag::suggest;
 pub use parameters::{read_session_parameters, session_parameters, session_statement, wrong_parameters};
 pub use postgres::PROGRAM as PSQL;
@@ -99,13 +100,23 @@ impl Engine {
                         waiting,
                     })))
                 }
-                None if args.engine.is_some() => Err(Failure::new(Exit::Usage, "there is no dbt project here")
-                    .with_help(
-                        "run it in the folder with `dbt_project.yml`, or name that folder with `--project-dir`",
-                    )),
+                None if args.engine.is_some() => Err(no_dbt_project_failure()),
                 None => Err(no_data_failure("there is no data and no dbt project")),
             },
             (Some(name), _) => Err(unknown_engine(name)),
+        }
+    }
+
+    /// Returns the project's dbt, for commands that run on no other engine.
+    pub fn select_dbt(session: &Session, args: &DbtArgs, project: &Project) -> Result<Box<DbtRun>, Failure> {
+        let args = EngineArgs {
+            engine: Some("dbt".to_owned()),
+            dbt: args.clone(),
+            ..EngineArgs::default()
+        };
+        match Self::select_engine(session, &args, project)? {
+            Self::Dbt(run) => Ok(run),
+            Self::Duckdb(_) | Self::Postgres(..) => Err(no_dbt_project_failure()),
         }
     }
 
@@ -284,6 +295,11 @@ impl Engine {
             Err(failure) => Err(failure),
         }
     }
+}
+
+fn no_dbt_project_failure() -> Failure {
+    Failure::new(Exit::Usage, "there is no dbt project here")
+        .with_help("run it in the folder with `dbt_project.yml`, or name that folder with `--project-dir`")
 }
 
 fn no_data_failure(text: &str) -> Failure {

@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use formulac::Dialect;
 
 use super::dbt::DbtRun;
-use super::statements::{Statement, StatementKind, StatementResult, run_statements};
+use super::statements::{Statement, StatementResult, run_statements};
 use crate::cli::exit::Failure;
 
 /// Returns the statement that reads the session parameters, or `None` if the dialect has none.
 pub fn session_statement(dialect: Dialect) -> Option<Statement> {
     let sql = dialect.facts().session_query;
-    (!sql.is_empty()).then(|| Statement {
-        kind: StatementKind::Query,
-        sql: sql.to_owned(),
-    })
+    (!sql.is_empty()).then(|| Statement::query(sql))
 }
 
 /// Returns the parameters in an answer to [`session_statement`]: names and values.

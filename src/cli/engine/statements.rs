@@ -22,6 +22,22 @@ pub struct Statement {
     pub sql: String,
 }
 
+impl Statement {
+    pub fn query(sql: impl Into<String>) -> Self {
+        Self {
+            kind: StatementKind::Query,
+            sql: sql.into(),
+        }
+    }
+
+    pub fn change(sql: impl Into<String>) -> Self {
+        Self {
+            kind: StatementKind::Change,
+            sql: sql.into(),
+        }
+    }
+}
+
 /// Kind of a statement, which decides how dbt runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatementKind {

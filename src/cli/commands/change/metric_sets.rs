@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use formulac::{CompiledSpec, SpecText};
+use formulac::CompiledSpec;
 
-use super::facts::{known_at_commit, model_and_test_sql, specs_at_commit};
-use super::open_changes::read_project_at;
+use super::specs_at_commit::{SpecsAtCommit, known_at_commit, model_and_test_sql};
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
-use crate::cli::knowledge::builder_with_known;
 use crate::cli::workspace::Workspace;
 
 /// Compiles the specs of two commits, and returns the paths of the models over metric sets whose SQL differs. `changed`
@@ -42,18 +40,7 @@ fn compile_commit(
     repository: &Repository,
     commit: &str,
 ) -> Result<BTreeMap<String, CompiledSpec>, Failure> {
-    let project = read_project_at(repository, commit)?;
-    let known = known_at_commit(repository, commit)?;
-    let specs = specs_at_commit(repository, commit, &project)?;
-    let texts: Vec<SpecText<'_>> = specs
-        .iter()
-        .map(|(path, text)| SpecText {
-            text,
-            path: Some(path.as_str()),
-        })
-        .collect();
-    let dialect = project.dialect().or(known.dialect).unwrap_or_default();
-    let compiler = builder_with_known(&project, dialect, known).contracts(place.enforces_contracts());
-    let compiled = compiler.build().compile_specs(&texts);
-    Ok(specs.iter().map(|(path, _)| path.clone()).zip(compiled).collect())
+    let specs = SpecsAtCommit::read(repository, commit)?;
+    let compiled = specs.compile(place, &known_at_commit(repository, commit)?, None);
+    Ok(specs.paths().cloned().zip(compiled).collect())
 }

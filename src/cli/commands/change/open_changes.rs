@@ -215,8 +215,8 @@ fn target_environment(project: &Project, base: &str, named: Option<&str>) -> Res
 }
 
 /// Returns the specs that name their own approvers. Only specs that are changed, or whose SQL changes because of
-/// `known.yml` or of a metric set, are included. The approvers come from the commit at which the branch starts, because a change must not
-/// choose its own approvers.
+/// `known.yml` or of a metric set, are included. The approvers come from the commit at which the branch starts, because
+/// a change must not choose its own approvers.
 fn named_approvers(
     place: &Workspace,
     repository: &Repository,

@@ -114,26 +114,46 @@ pub struct Proof {
     pub expected: Expected,
 }
 
-/// Returns the conformance cases of a dialect.
-pub fn conformance_proofs(dialect: Dialect) -> Vec<Proof> {
-    let (mut tables, mut proofs) = (Vec::new(), Vec::new());
-    for line in CASES.lines() {
-        if let Ok(table) = serde_json::from_str::<CaseTable>(line) {
-            tables.push(table);
-        } else if let Ok(case) = serde_json::from_str::<Case>(line) {
-            proofs.extend(case.proof(&tables, dialect));
+/// The conformance cases of a dialect, which are not compiled yet.
+pub struct ConformanceCases {
+    dialect: Dialect,
+    tables: Vec<CaseTable>,
+    cases: Vec<Case>,
+}
+
+impl ConformanceCases {
+    pub fn new(dialect: Dialect) -> Self {
+        let (mut tables, mut cases) = (Vec::new(), Vec::new());
+        for line in CASES.lines() {
+            if let Ok(table) = serde_json::from_str::<CaseTable>(line) {
+                tables.push(table);
+            } else if let Ok(case) = serde_json::from_str::<Case>(line) {
+                cases.push(case);
+            }
         }
+        let name = dialect.name().to_owned();
+        let has_name = |names: &[String]| names.contains(&name);
+        cases.retain(|case| !has_name(&case.without) && (case.only.is_empty() || has_name(&case.only)));
+        Self { dialect, tables, cases }
     }
-    proofs
+
+    /// Returns the functions, operators and topics of the cases.
+    pub fn subjects(&self) -> impl Iterator<Item = &str> {
+        self.cases.iter().map(|case| case.subject.as_str())
+    }
+
+    /// Compiles the cases of some subjects.
+    pub fn proofs(self, is_chosen: impl Fn(&str) -> bool) -> Vec<Proof> {
+        let chosen = self.cases.into_iter().filter(|case| is_chosen(&case.subject));
+        chosen
+            .filter_map(|case| case.proof(&self.tables, self.dialect))
+            .collect()
+    }
 }
 
 impl Case {
-    /// Returns `None` if the dialect has no SQL for the case.
+    /// Returns `None` if the case does not compile, which a test rules out.
     fn proof(self, all: &[CaseTable], dialect: Dialect) -> Option<Proof> {
-        let name = dialect.name().to_owned();
-        if self.without.contains(&name) || !(self.only.is_empty() || self.only.contains(&name)) {
-            return None;
-        }
         let tables: Vec<CaseTable> = self.tables.iter().filter_map(|at| all.get(*at).cloned()).collect();
         let query = match &self.formula {
             Some(formula) => self.formula_query(formula, &tables, dialect)?,
@@ -143,7 +163,7 @@ impl Case {
             query,
             source: self.formula.or(self.spec).unwrap_or_default(),
             expected: Expected {
-                rows: self.differs.get(&name).unwrap_or(&self.rows).clone(),
+                rows: self.differs.get(dialect.name()).unwrap_or(&self.rows).clone(),
                 unordered: self.unordered,
                 ..Expected::default()
             },
@@ -197,5 +217,23 @@ fn builder(dialect: Dialect, tables: &[CaseTable]) -> Builder {
     match tables.iter().flat_map(CaseTable::columns).any(is_instant) {
         true => builder.timezone("UTC"),
         false => builder,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_compiles() {
+        let lines = CASES.lines().count();
+        let cases = CASES.lines().filter(|line| serde_json::from_str::<Case>(line).is_ok());
+        let cases = cases.count();
+        for dialect in Dialect::all() {
+            let all = ConformanceCases::new(dialect);
+            assert_eq!(all.tables.len() + cases, lines, "each line is a table or a case");
+            let count = all.cases.len();
+            assert_eq!(all.proofs(|_| true).len(), count, "{dialect}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::cases::{Expected, Proof};
-use crate::cli::engine::StatementResult;
+use crate::cli::engine::{StatementResult, first_paragraph};
 
 /// Largest difference between two equal numbers, relative or absolute.
 const TOLERANCE: f64 = 1e-9;
@@ -42,16 +42,35 @@ pub enum ProofVerdict {
 
 /// Judges the answer to a proof's query. `None` means that the query was not sent.
 pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
-    match answer {
-        None => ProofVerdict::NotProven("it was not sent, because too many statements failed in a row".to_owned()),
-        Some(Err(message)) if is_not_allowed(message) => ProofVerdict::NotProven(first_lines(message)),
-        Some(Err(message)) => ProofVerdict::Refused(first_lines(message)),
-        Some(Ok(_)) if proof.expected.unknown.is_some() => ProofVerdict::NotProven(format!(
-            "the warehouse runs its SQL, but its values are not compared: {}",
-            proof.expected.unknown.as_deref().unwrap_or_default()
+    let expected = &proof.expected;
+    match (answer, &expected.unknown) {
+        (None | Some(Err(_)), _) => failure_verdict(answer),
+        (Some(Ok(_)), Some(why)) => ProofVerdict::NotProven(format!(
+            "the warehouse runs its SQL, but its values are not compared: {why}"
         )),
-        Some(Ok(rows)) if has_rows(&proof.expected, rows) => ProofVerdict::Proven,
-        Some(Ok(rows)) => ProofVerdict::Differs(rows.iter().map(|row| Value::from(row.clone())).collect()),
+        (Some(Ok(rows)), None) if has_rows(expected, rows) => ProofVerdict::Proven,
+        (Some(Ok(rows)), None) => ProofVerdict::Differs(rows.iter().map(|row| Value::from(row.clone())).collect()),
+    }
+}
+
+/// Judges a statement that the warehouse only planned.
+pub fn judge_plan(answer: Option<&StatementResult>) -> ProofVerdict {
+    match answer {
+        Some(Ok(_)) => ProofVerdict::NotProven("it was planned, not run".to_owned()),
+        _ => failure_verdict(answer),
+    }
+}
+
+/// Returns the verdict on a statement that failed or was not sent.
+fn failure_verdict(answer: Option<&StatementResult>) -> ProofVerdict {
+    let Some(Err(message)) = answer else {
+        return ProofVerdict::NotProven("it was not sent, because too many statements failed in a row".to_owned());
+    };
+    let reason = first_paragraph(message);
+    if is_not_allowed(message) {
+        ProofVerdict::NotProven(reason)
+    } else {
+        ProofVerdict::Refused(reason)
     }
 }
 
@@ -59,13 +78,6 @@ pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
 pub fn is_not_allowed(message: &str) -> bool {
     let message = message.to_lowercase();
     NOT_ALLOWED.iter().any(|part| message.contains(part))
-}
-
-/// Returns the part of a message that says what is wrong, without the compiled code that dbt adds.
-pub fn first_lines(message: &str) -> String {
-    let lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
-    let own = lines.take_while(|line| !line.starts_with("compiled code at") && !line.starts_with("LINE "));
-    own.take(3).collect::<Vec<_>>().join(" ")
 }
 
 fn has_rows(expected: &Expected, rows: &[Vec<Option<String>>]) -> bool {

@@ -11,14 +11,14 @@ mod show;
 
 use std::collections::BTreeMap;
 
-use formulac::Dialect;
 use formulac::diag::suggest;
+use formulac::{CompiledSpec, Dialect};
 use jiff::Timestamp;
 
-use crate::cli::args::{EngineArgs, ProveArgs, TargetOptions};
+use crate::cli::args::{ProveArgs, TargetOptions};
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::engine::{
-    DbtRun, Engine, Statement, StatementKind, run_statements, session_parameters, session_statement, wrong_parameters,
+    DbtRun, Engine, Statement, run_statements, session_parameters, session_statement, wrong_parameters,
 };
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
@@ -27,8 +27,8 @@ use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;
-use cases::Proof;
-use judge::{ProofVerdict, judge};
+use cases::{ConformanceCases, Proof};
+use judge::{ProofVerdict, judge, judge_plan};
 use models::UnprovenModel;
 use own_table::OwnTable;
 use report::{ProofCounts, ProofProblem, ProofReport, RowSource};
@@ -71,26 +71,19 @@ impl ProofOutcome {
 
 pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
-    let engine_args = EngineArgs {
-        engine: Some("dbt".to_owned()),
-        dbt: args.dbt.clone(),
-        ..EngineArgs::default()
-    };
-    let Engine::Dbt(dbt) = Engine::select_engine(session, &engine_args, &place.project)? else {
-        return Err(Failure::new(Exit::Usage, "there is no dbt project here"));
-    };
+    let dbt = Engine::select_dbt(session, &args.dbt, &place.project)?;
     let dialect = dbt.dialect(&place.project)?;
     let plan = ProofPlan::new(session, &place, dialect, &args.functions)?;
     let environment = environment::selected_environment(&session.global, &place.project)?;
     let environment = environment.map_or_else(|| NO_ENVIRONMENT.to_owned(), |it| it.name);
-    let stored = StoredRows::new(&plan.proofs);
-    let outcome = if args.dry_run {
+    let mut outcome = if args.dry_run {
         let count = format_count(plan.proofs.len(), "statement", "statements");
         session.report_action(&format!("{count} for {dialect} to plan, none to run"));
-        dry_run(&dbt, dialect, plan, environment)?
+        dry_run(&dbt, dialect, &plan)?
     } else {
-        let count = plan.proofs.len() + stored.statements(dialect).len();
-        let count = format_count(count, "statement", "statements");
+        let stored = StoredRows::new(&plan.proofs);
+        let inserts = stored.statements(dialect);
+        let count = format_count(plan.proofs.len() + inserts.len(), "statement", "statements");
         let question = format!(
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \
              They make and drop one table `formulac_prove_…`, and read no data of yours"
@@ -99,48 +92,45 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
             session.report_action("nothing was sent");
             return Ok(Exit::Done);
         }
-        let outcome = real_run(session, &place, &dbt, dialect, plan, &stored_environment(environment))?;
-        if args.functions.is_empty() {
-            write_report(session, &place, &outcome.report)?;
-        }
-        outcome
+        real_run(session, &place, (&dbt, dialect), &plan, (&stored, inserts))?
     };
+    outcome.report.environment = environment;
+    if args.functions.is_empty() && !outcome.is_dry {
+        write_report(session, &place, &outcome.report)?;
+    }
     show::print(session, args, &outcome)?;
     Ok(outcome.exit())
-}
-
-/// Returns an environment's name as the name of a file.
-fn stored_environment(name: String) -> String {
-    name.replace(|c: char| !c.is_alphanumeric() && c != '_' && c != '-', "_")
 }
 
 impl ProofPlan {
     /// Plans all conformance cases and the project's models, or only the cases of the functions that are named.
     fn new(session: &Session, place: &Workspace, dialect: Dialect, functions: &[String]) -> Result<Self, Failure> {
-        let mut proofs = cases::conformance_proofs(dialect);
-        let mut unproven = Vec::new();
-        if !functions.is_empty() {
-            let is_of = |proof: &Proof, name: &String| proof.subject.eq_ignore_ascii_case(name);
-            for name in functions {
-                if !proofs.iter().any(|proof| is_of(proof, name)) {
-                    let near = suggest::nearest_name(name, proofs.iter().map(|proof| proof.subject.as_str()));
-                    let help = near.map_or_else(
-                        || "`formulac functions` lists the functions".to_owned(),
-                        suggest::similar_name_help,
-                    );
-                    let text = format!("there are no cases of `{name}` for {dialect}");
-                    return Err(Failure::new(Exit::Usage, text).with_help(help));
-                }
+        let all = ConformanceCases::new(dialect);
+        for name in functions {
+            if !all.subjects().any(|subject| subject.eq_ignore_ascii_case(name)) {
+                let help = suggest::nearest_name(name, all.subjects()).map_or_else(
+                    || "`formulac functions` lists the functions".to_owned(),
+                    suggest::similar_name_help,
+                );
+                let text = format!("there are no cases of `{name}` for {dialect}");
+                return Err(Failure::new(Exit::Usage, text).with_help(help));
             }
-            proofs.retain(|proof| functions.iter().any(|name| is_of(proof, name)));
-            let cases = proofs.len();
-            return Ok(Self {
-                proofs,
-                cases,
-                unproven,
-            });
         }
-        let cases = proofs.len();
+        let is_named = |subject: &str| functions.iter().any(|name| subject.eq_ignore_ascii_case(name));
+        let proofs = all.proofs(|subject| functions.is_empty() || is_named(subject));
+        let mut plan = Self {
+            cases: proofs.len(),
+            proofs,
+            unproven: Vec::new(),
+        };
+        if functions.is_empty() {
+            plan.add_models(session, place, dialect)?;
+        }
+        Ok(plan)
+    }
+
+    /// Adds the proofs of the project's models.
+    fn add_models(&mut self, session: &Session, place: &Workspace, dialect: Dialect) -> Result<(), Failure> {
         let target = TargetOptions {
             dialect: Some(dialect),
             schema: None,
@@ -148,44 +138,34 @@ impl ProofPlan {
         let compiler = place.compiler_with(session, &target, dialect, FactPrecedence::Committed)?;
         let sources = place.sources()?;
         let texts: Vec<String> = sources.iter().map(|(source, _)| source.text.clone()).collect();
-        for (spec, text) in spec::compile_all(&compiler, sources, || {}).iter().zip(&texts) {
-            let Some(compiled) = spec.compiled.as_ref().filter(|it| it.metric_set().is_none()) else {
-                continue;
-            };
-            match models::model_proofs(&compiler, text, compiled, dialect) {
-                Ok(more) => proofs.extend(more),
-                Err(why) => unproven.push(why),
+        let specs = spec::compile_all(&compiler, sources, || {});
+        let specs = specs.into_iter().zip(&texts);
+        let compiled: Vec<(CompiledSpec, &String)> =
+            specs.filter_map(|(spec, text)| Some((spec.compiled?, text))).collect();
+        let sets: Vec<CompiledSpec> = compiled.iter().map(|(spec, _)| spec.clone()).collect();
+        let compiler = compiler.with_models(&sets);
+        for (spec, text) in compiled.iter().filter(|(spec, _)| spec.metric_set().is_none()) {
+            match models::model_proofs(&compiler, text, spec, dialect) {
+                Ok(proofs) => self.proofs.extend(proofs),
+                Err(why) => self.unproven.push(why),
             }
         }
-        Ok(Self {
-            proofs,
-            cases,
-            unproven,
-        })
+        Ok(())
     }
 }
 
 /// Lets the warehouse plan each statement, without running it. The rows of the cases are literals, because nothing is
 /// made.
-fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: ProofPlan, environment: String) -> Result<ProofOutcome, Failure> {
+fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: &ProofPlan) -> Result<ProofOutcome, Failure> {
     let planned = dialect.facts().plan_query;
-    let query = |sql: &str| Statement {
-        kind: StatementKind::Query,
-        sql: planned.replace("{sql}", sql.trim_end()),
-    };
     let queries = plan.proofs.iter().map(|proof| query_over_literals(proof, dialect));
-    let statements: Vec<Statement> = queries.map(|sql| query(&sql)).collect();
+    let statements: Vec<Statement> = queries
+        .map(|sql| Statement::query(planned.replace("{sql}", sql.trim_end())))
+        .collect();
     let done = run_statements(dbt, "formulac_prove", &statements, "the plans of statements")?;
-    let verdicts = (0..plan.proofs.len()).map(|at| match done.results.get(at) {
-        Some(Ok(_)) => ProofVerdict::NotProven("it was planned, not run".to_owned()),
-        Some(Err(message)) if !judge::is_not_allowed(message) => ProofVerdict::Refused(judge::first_lines(message)),
-        Some(Err(message)) => ProofVerdict::NotProven(judge::first_lines(message)),
-        None => ProofVerdict::NotProven("it was not sent, because too many statements failed in a row".to_owned()),
-    });
-    let verdicts: Vec<ProofVerdict> = verdicts.collect();
-    let mut outcome = outcome(plan, &verdicts, RowSource::Literals, dialect);
+    let verdicts = (0..statements.len()).map(|at| judge_plan(done.results.get(at)));
+    let mut outcome = outcome(plan, &verdicts.collect::<Vec<_>>(), RowSource::Literals, dialect);
     outcome.report.engine = done.engine;
-    outcome.report.environment = environment;
     outcome.is_dry = true;
     Ok(outcome)
 }
@@ -193,73 +173,77 @@ fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: ProofPlan, environment: String)
 fn real_run(
     session: &Session,
     place: &Workspace,
-    dbt: &DbtRun,
-    dialect: Dialect,
-    plan: ProofPlan,
-    environment: &str,
+    (dbt, dialect): (&DbtRun, Dialect),
+    plan: &ProofPlan,
+    (stored, inserts): (&StoredRows<'_>, Vec<Statement>),
 ) -> Result<ProofOutcome, Failure> {
-    let (version, parameters) = read_session(dbt, dialect)?;
-    let wrong = wrong_parameters(dialect, &parameters);
+    let warehouse = WarehouseFacts::read(dbt, dialect)?;
+    let wrong = wrong_parameters(dialect, &warehouse.parameters);
     // They can be the reason why a statement fails.
     wrong
         .iter()
         .for_each(|sentence| session.warn(&format!("warning: {sentence}")));
-    let stored = StoredRows::new(&plan.proofs);
-    let table = OwnTable::create(session, place, dbt, dialect, &stored)?;
+    let table = OwnTable::create(session, place, dbt, &warehouse.tables, inserts)?;
     let source = table.row_source();
-    let query = |sql: String| Statement {
-        kind: StatementKind::Query,
-        sql,
-    };
     let queries = plan.proofs.iter().map(|proof| match source {
         RowSource::Table => stored.query(proof, dialect),
         RowSource::Literals => query_over_literals(proof, dialect),
     });
-    let statements: Vec<Statement> = queries.map(query).collect();
+    let statements: Vec<Statement> = queries.map(Statement::query).collect();
     let done = run_statements(dbt, &table.name, &statements, "the values of formulas");
     // The table is dropped whether the statements could be run or not.
     table.drop(session, dbt)?;
     let done = done?;
-    let verdicts: Vec<ProofVerdict> = plan
-        .proofs
-        .iter()
-        .enumerate()
-        .map(|(at, proof)| judge(proof, done.results.get(at)))
-        .collect();
+    let proofs = plan.proofs.iter().enumerate();
+    let verdicts: Vec<ProofVerdict> = proofs.map(|(at, proof)| judge(proof, done.results.get(at))).collect();
     let mut outcome = outcome(plan, &verdicts, source, dialect);
     outcome.report.engine = done.engine;
-    environment.clone_into(&mut outcome.report.environment);
-    outcome.report.warehouse = version;
-    outcome.wrong_parameters = wrong;
-    outcome.report.session = parameters;
+    outcome.report.warehouse = warehouse.version;
+    outcome.report.session = warehouse.parameters;
     outcome.report.id = table.id;
+    outcome.wrong_parameters = wrong;
     Ok(outcome)
 }
 
-/// Returns the version of the warehouse and the parameters of the session.
-fn read_session(dbt: &DbtRun, dialect: Dialect) -> Result<(String, BTreeMap<String, String>), Failure> {
-    let version = match dialect.facts().version_query {
-        "" => "select null",
-        sql => sql,
-    };
-    let mut statements = vec![Statement {
-        kind: StatementKind::Query,
-        sql: version.to_owned(),
-    }];
-    statements.extend(session_statement(dialect));
-    let told = run_statements(dbt, "formulac_prove", &statements, "the session's parameters")?.results;
-    let version = told
-        .first()
-        .and_then(|answer| answer.as_ref().ok()?.first()?.first()?.clone());
-    Ok((
-        version.unwrap_or_default(),
-        told.get(1).map(session_parameters).unwrap_or_default(),
-    ))
+/// What a run reads of the warehouse before it makes a table.
+struct WarehouseFacts {
+    version: String,
+    parameters: BTreeMap<String, String>,
+    /// Tables in the environment's schema. Empty if the role may not list them, or if there is no schema yet.
+    tables: Vec<String>,
+}
+
+impl WarehouseFacts {
+    fn read(dbt: &DbtRun, dialect: Dialect) -> Result<Self, Failure> {
+        let version = match dialect.facts().version_query {
+            "" => "select null",
+            sql => sql,
+        };
+        let mut statements = vec![Statement::query(version), own_table::tables_statement(dialect)];
+        statements.extend(session_statement(dialect));
+        let told = run_statements(
+            dbt,
+            "formulac_prove",
+            &statements,
+            "its version and the session's parameters",
+        )?;
+        let mut results = told.results.into_iter();
+        let mut first_column = || -> Vec<String> {
+            let rows = results.next().and_then(Result::ok).unwrap_or_default();
+            rows.into_iter().filter_map(|row| row.into_iter().next()?).collect()
+        };
+        let (version, tables) = (first_column(), first_column());
+        Ok(Self {
+            version: version.into_iter().next().unwrap_or_default(),
+            tables,
+            parameters: results.next().as_ref().map(session_parameters).unwrap_or_default(),
+        })
+    }
 }
 
 /// Counts the verdicts. The report has the problems of conformance cases only, because the others contain names and
 /// formulas of the project.
-fn outcome(plan: ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, dialect: Dialect) -> ProofOutcome {
+fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, dialect: Dialect) -> ProofOutcome {
     let mut subjects: BTreeMap<String, ProofCounts> = BTreeMap::new();
     let mut models = ProofCounts::default();
     let (mut problems, mut of_cases) = (Vec::new(), Vec::new());
@@ -296,7 +280,7 @@ fn outcome(plan: ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, dia
             models,
         },
         problems,
-        unproven: plan.unproven,
+        unproven: plan.unproven.clone(),
         wrong_parameters: Vec::new(),
         is_dry: false,
     }

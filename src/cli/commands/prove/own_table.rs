@@ -8,11 +8,10 @@ use formulac::Dialect;
 use formulac::dbt::STATEMENTS_TABLE;
 use jiff::Timestamp;
 
-use super::judge::{first_lines, is_not_allowed};
+use super::judge::is_not_allowed;
 use super::report::RowSource;
-use super::rows::StoredRows;
 use crate::cli::commands::sync::create_local_folder;
-use crate::cli::engine::{DbtRun, Statement, StatementKind, run_statements};
+use crate::cli::engine::{DbtRun, Statement, StatementKind, first_paragraph, run_statements};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -36,25 +35,25 @@ pub struct OwnTable {
 
 impl OwnTable {
     /// Drops tables that killed runs left, and makes the table of this run. If the role may not create tables, none is
-    /// made.
+    /// made. `tables` are the tables in the environment's schema.
     pub fn create(
         session: &Session,
         place: &Workspace,
         dbt: &DbtRun,
-        dialect: Dialect,
-        rows: &StoredRows<'_>,
+        tables: &[String],
+        statements: Vec<Statement>,
     ) -> Result<Self, Failure> {
         let (record, left) = open_record(place)?;
         let now = Timestamp::now().as_second();
         let id = format!("{now:x}{:x}", std::process::id());
         let name = format!("{PREFIX}{id}_rows");
-        drop_left(session, dbt, dialect, &left, now)?;
+        drop_left(session, dbt, tables, &left, now)?;
         write_record(&record, &name)?;
         let schema = Statement {
             kind: StatementKind::Schema,
             sql: String::new(),
         };
-        let mut inserts = rows.statements(dialect).into_iter();
+        let mut inserts = statements.into_iter();
         let begin: Vec<Statement> = [schema].into_iter().chain(inserts.next()).collect();
         let made = run_statements(dbt, &name, &begin, "a table")?;
         let mut table = Self {
@@ -73,7 +72,7 @@ impl OwnTable {
         };
         table.drop(session, dbt)?;
         table.is_made = false;
-        let message = first_lines(&message);
+        let message = first_paragraph(&message);
         if !is_not_allowed(&message) {
             let text = format!("the table for the rows of the cases cannot be made: {message}");
             return Err(Failure::new(Exit::Failed, text));
@@ -93,18 +92,12 @@ impl OwnTable {
         }
     }
 
-    /// Drops the table.
+    /// Drops the table. If that fails, the record keeps its name for the next run.
     pub fn drop(&self, session: &Session, dbt: &DbtRun) -> Result<(), Failure> {
-        if self.is_made {
-            self.drop_made(session, dbt)
-        } else {
-            Ok(())
+        if self.is_made && drop_table(session, dbt, &self.name)? {
+            write_record(&self.record, "")?;
         }
-    }
-
-    fn drop_made(&self, session: &Session, dbt: &DbtRun) -> Result<(), Failure> {
-        drop_tables(session, dbt, std::slice::from_ref(&self.name))?;
-        write_record(&self.record, "")
+        Ok(())
     }
 }
 
@@ -146,51 +139,38 @@ fn write_record(mut record: &File, name: &str) -> Result<(), Failure> {
     written.map_err(|error| Failure::io_failure("write", RECORD, &error))
 }
 
+/// Returns the query for the tables in the environment's schema.
+pub fn tables_statement(dialect: Dialect) -> Statement {
+    Statement {
+        kind: StatementKind::Tables,
+        sql: dialect.facts().tables_query.to_owned(),
+    }
+}
+
 /// Drops the table that the record names, and old tables of other projects and machines.
-fn drop_left(session: &Session, dbt: &DbtRun, dialect: Dialect, left: &str, now: i64) -> Result<(), Failure> {
-    let found = run_statements(
-        dbt,
-        PREFIX,
-        &[Statement {
-            kind: StatementKind::Tables,
-            sql: dialect.facts().tables_query.to_owned(),
-        }],
-        "the tables of earlier runs",
-    )?;
-    // If the role may not list the tables, or there is no schema yet, only the table that the record names is dropped.
-    let rows = found
-        .results
-        .into_iter()
-        .next()
-        .and_then(Result::ok)
-        .unwrap_or_default();
-    let names = rows.into_iter().filter_map(|row| row.into_iter().next().flatten());
+fn drop_left(session: &Session, dbt: &DbtRun, tables: &[String], left: &str, now: i64) -> Result<(), Failure> {
     let is_old = |name: &String| {
         let id = name.strip_prefix(PREFIX).and_then(|rest| rest.get(..8));
         let made = id.and_then(|id| i64::from_str_radix(id, 16).ok());
         name == left || made.is_some_and(|made| now - made > OLD)
     };
-    let names: Vec<String> = names.map(|name| name.to_lowercase()).filter(is_old).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    session.report_action("dropping the table that an interrupted run left");
-    drop_tables(session, dbt, &names)
-}
-
-fn drop_tables(session: &Session, dbt: &DbtRun, names: &[String]) -> Result<(), Failure> {
-    for name in names {
-        let drop = Statement {
-            kind: StatementKind::Change,
-            sql: format!("drop table if exists {STATEMENTS_TABLE}"),
-        };
-        let done = run_statements(dbt, name, &[drop], "the removal of a table")?;
-        if let Some(message) = done.results.into_iter().find_map(Result::err) {
-            session.warn(&format!(
-                "warning: the table {name} is not dropped: {}",
-                first_lines(&message)
-            ));
-        }
+    for name in tables.iter().map(|name| name.to_lowercase()).filter(is_old) {
+        session.report_action("dropping the table that an interrupted run left");
+        drop_table(session, dbt, &name)?;
     }
     Ok(())
+}
+
+/// Drops a table, and returns whether that succeeded. Otherwise, prints a warning.
+fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failure> {
+    let drop = Statement::change(format!("drop table if exists {STATEMENTS_TABLE}"));
+    let done = run_statements(dbt, name, &[drop], "the removal of a table")?;
+    let Some(message) = done.results.into_iter().find_map(Result::err) else {
+        return Ok(true);
+    };
+    session.warn(&format!(
+        "warning: the table {name} is not dropped: {}",
+        first_paragraph(&message)
+    ));
+    Ok(false)
 }

@@ -91,7 +91,9 @@ pub struct ProofReport {
 impl ProofReport {
     /// Returns the path of the report for an environment, relative to the project.
     pub fn path(environment: &str) -> String {
-        format!("{FOLDER}/{environment}.json")
+        let is_plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        let name = environment.replace(|c| !is_plain(c), "_");
+        format!("{FOLDER}/{name}.json")
     }
 
     /// Reads the reports of a project. A file in another format is ignored.

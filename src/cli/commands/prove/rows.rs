@@ -7,7 +7,7 @@ use formulac::{Dialect, Type};
 use serde_json::Value;
 
 use super::cases::{CaseTable, Proof};
-use crate::cli::engine::{Statement, StatementKind};
+use crate::cli::engine::Statement;
 
 /// Maximum length of an INSERT statement.
 const LONGEST: usize = 900_000;
@@ -61,10 +61,6 @@ impl<'p> StoredRows<'p> {
 
     /// Returns the statements that create the wide table and insert the rows.
     pub fn statements(&self, dialect: Dialect) -> Vec<Statement> {
-        let change = |sql: String| Statement {
-            kind: StatementKind::Change,
-            sql,
-        };
         let columns = self.columns();
         let declared: Vec<String> = columns
             .iter()
@@ -75,7 +71,7 @@ impl<'p> StoredRows<'p> {
             dialect.type_name(Type::Integer),
             declared.join(", ")
         );
-        let mut statements = vec![change(create)];
+        let mut statements = vec![Statement::change(create)];
         let insert = format!("insert into {STATEMENTS_TABLE} values\n");
         let mut text = insert.clone();
         for (number, table) in self.tables.iter().enumerate() {
@@ -92,12 +88,12 @@ impl<'p> StoredRows<'p> {
                 }
                 text.push_str(&format!("({number}, {})", values.join(", ")));
                 if text.len() > LONGEST {
-                    statements.push(change(std::mem::replace(&mut text, insert.clone())));
+                    statements.push(Statement::change(std::mem::replace(&mut text, insert.clone())));
                 }
             }
         }
         if text.len() > insert.len() {
-            statements.push(change(text));
+            statements.push(Statement::change(text));
         }
         statements
     }

@@ -1,0 +1,63 @@
+//! The specs of a commit, compiled with the facts of a commit.
+
+use formulac::sync::KNOWN;
+use formulac::{CompiledSpec, Dialect, Known, Project, SpecText};
+
+use super::open_changes::read_project_at;
+use crate::cli::commands::sync::Repository;
+use crate::cli::exit::Failure;
+use crate::cli::knowledge::builder_with_known;
+use crate::cli::project;
+use crate::cli::workspace::{Workspace, normalize_folder};
+
+/// Specs of a commit, and the project file of that commit.
+pub struct SpecsAtCommit {
+    project: Project,
+    /// Paths relative to the project, and contents.
+    specs: Vec<(String, String)>,
+}
+
+impl SpecsAtCommit {
+    pub fn read(repository: &Repository, commit: &str) -> Result<Self, Failure> {
+        let project = read_project_at(repository, commit)?;
+        let folder = normalize_folder(project.specs().unwrap_or(project::SPECS));
+        let mut paths = repository.files_in_commit(commit, &[folder])?;
+        paths.retain(|path| project::is_yaml(path.as_ref()));
+        let texts = repository.file_texts(commit, &paths)?;
+        let specs = paths.into_iter().zip(texts);
+        let specs = specs.filter_map(|(path, text)| Some((path, text?))).collect();
+        Ok(Self { project, specs })
+    }
+
+    /// Returns the paths of the specs, relative to the project.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        self.specs.iter().map(|(path, _)| path)
+    }
+
+    /// Compiles the specs in order. `other` is the dialect if neither the project nor the facts have one. dbt's
+    /// artifacts are not read, so the result is the same on every machine.
+    pub fn compile(&self, place: &Workspace, known: &Known, other: Option<Dialect>) -> Vec<CompiledSpec> {
+        let texts: Vec<SpecText<'_>> = self
+            .specs
+            .iter()
+            .map(|(path, text)| SpecText { text, path: Some(path) })
+            .collect();
+        let dialect = self.project.dialect().or(known.dialect).or(other).unwrap_or_default();
+        let builder = builder_with_known(&self.project, dialect, known.clone()).contracts(place.enforces_contracts());
+        builder.build().compile_specs(&texts)
+    }
+}
+
+/// Returns the facts in `known.yml` of a commit.
+pub fn known_at_commit(repository: &Repository, commit: &str) -> Result<Known, Failure> {
+    let text = repository.file_texts(commit, &[KNOWN.to_owned()])?.pop().flatten();
+    Ok(text.map_or_else(|| Known::default().as_partial_list(), |text| Known::from_text(&text).0))
+}
+
+/// Returns the SQL of a model and of its tests that are separate files.
+pub fn model_and_test_sql(spec: &CompiledSpec) -> Vec<&str> {
+    spec.model_sql()
+        .into_iter()
+        .chain(spec.model_tests().iter().map(formulac::ModelTest::sql))
+        .collect()
+}
