@@ -14,13 +14,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-COUNTS = ("differs", "refused", "not_proven")
+UNPROVEN = ("differs", "refused", "not_proven")
 
 
 def proven_functions(report):
     """Returns the subjects all of whose cases are proven. A subject may also be an operator or a topic."""
     subjects = report["subjects"].items()
-    return [name for name, counts in subjects if counts["proven"] and not any(counts[key] for key in COUNTS)]
+    return [name for name, counts in subjects if counts["proven"] and not any(counts[key] for key in UNPROVEN)]
 
 
 def constructs(program, function, dialect):

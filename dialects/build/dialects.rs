@@ -1,6 +1,6 @@
 //! Reads the dialects in `dialects/*.toml`, checks them against the functions and writes them as Rust.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -602,11 +602,9 @@ fn write_known(out: &mut String, dialect: &Dialect) {
         );
     }
     out.push_str("], cell_constructs: &[\n");
+    let places: BTreeMap<_, usize> = dialect.known.keys().zip(0..).collect();
     for constructs in &dialect.constructs {
-        let places: Vec<usize> = constructs
-            .iter()
-            .filter_map(|of| dialect.known.keys().position(|key| key == of))
-            .collect();
+        let places: Vec<usize> = constructs.iter().filter_map(|of| places.get(of).copied()).collect();
         let _ = writeln!(out, "&{places:?},");
     }
     out.push_str("] ");
@@ -659,10 +657,15 @@ fn count_uses(nodes: &[Node], wanted: u8) -> u8 {
         .min(255) as u8
 }
 
+/// Returns the position of the internal function that a mode inserts: `to_float` for `float`, `present` for `present`.
+pub fn inserted_function(functions: &[Function], mode: &str) -> Option<usize> {
+    let find = |name: &str| functions.iter().position(|f| f.is_internal() && f.name == name);
+    find(&format!("to_{mode}")).or_else(|| find(mode))
+}
+
 /// Returns the internal function for the mode of a placeholder: `to_float` for `{x:float}`, `present` for
 /// `{x:present}`.
 pub fn mode_function(functions: &[Function], mode: &str) -> Result<String, String> {
-    let find = |name: &str| functions.iter().position(|f| f.is_internal() && f.name == name);
     if mode.is_empty() {
         Ok("Mode::Plain".into())
     } else if mode == "word" {
@@ -673,16 +676,14 @@ pub fn mode_function(functions: &[Function], mode: &str) -> Result<String, Strin
         Ok("Mode::Tenths".into())
     } else if mode == "scale" {
         Ok("Mode::Scale".into())
-    } else if let Some(id) = find(&format!("to_{mode}")) {
-        Ok(format!(
-            "Mode::{}({id})",
-            if mode == "days" { "Call" } else { "Convert" }
-        ))
-    } else if let Some(id) = find(mode) {
-        Ok(format!(
-            "Mode::{}({id})",
-            if mode.starts_with("or_") { "Or" } else { "Call" }
-        ))
+    } else if let Some(id) = inserted_function(functions, mode) {
+        let is_named_as_mode = functions[id].name == mode;
+        let kind = match mode {
+            _ if is_named_as_mode && mode.starts_with("or_") => "Or",
+            _ if is_named_as_mode || mode == "days" => "Call",
+            _ => "Convert",
+        };
+        Ok(format!("Mode::{kind}({id})"))
     } else {
         Err(format!(
             "unknown mode `{mode}`: there is no internal function `to_{mode}` or `{mode}`"

@@ -108,7 +108,13 @@ pub fn read(
         &[&["sources", "results"], sections.as_slice()].concat(),
         faults,
     );
-    let own_sources = read_sources(file, &table, faults);
+    // The sources of the base have been read already.
+    let own_sources = if file.path == shared.path {
+        Vec::new()
+    } else {
+        read_sources(file, &table, faults)
+    };
+    let mut cited = BTreeSet::new();
     let mut used = used.clone();
     let mut own = Facts::new();
     let mut places = BTreeMap::new();
@@ -117,7 +123,7 @@ pub fn read(
         for (key, value) in entries.into_iter().flatten() {
             let at = key.span().start;
             let text = value.get_ref().as_str().unwrap_or_default();
-            match parse_fact(text, &[&own_sources, &shared.texts], &mut shared.cited) {
+            match parse_fact(text, &[&own_sources, &shared.texts], &mut cited) {
                 Ok(fact) => {
                     for parameter in &fact.parameters {
                         let user = format!("`{}`", key.get_ref());
@@ -155,9 +161,10 @@ pub fn read(
             )),
         }
     }
-    if file.path != shared.path {
-        report_unused(file, &own_sources, &shared.cited, faults);
-    }
+    report_unused(file, &own_sources, &cited, faults);
+    // A key of the dialect's own sources says nothing about a shared source of this name.
+    cited.retain(|key| own_sources.iter().all(|(own, ..)| own != key));
+    shared.cited.append(&mut cited);
     Ok(facts)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::Function;
 use crate::constructs::{self, Construct, Results, Roles, Scope, Section};
-use crate::dialects::Dialect;
+use crate::dialects::{Dialect, inserted_function};
 use crate::facts::Used;
 use crate::template::Node;
 
@@ -50,7 +50,7 @@ const CLAUSES: [(&str, Condition); 22] = [
 /// Calls that the compiler writes without a template.
 const CALLS: [&str; 3] = ["count(*)", "coalesce(any...)", "max(any)"];
 
-/// Facts that choose between forms of the compiler or name SQL of `prove`, so they say nothing about the warehouse.
+/// Facts that say nothing about the warehouse.
 const CHOICES: [&str; 1] = ["sql_family"];
 
 /// Returns all constructs of a dialect, and those of each cell in the order of the catalogue.
@@ -125,10 +125,6 @@ fn add_inserted(dialect: &Dialect, functions: &[Function], cells: &mut [BTreeSet
             Some(first)
         })
         .collect();
-    let entry = |mode: &str| {
-        let named = |name: &str| functions.iter().position(|f| f.is_internal() && f.name == name);
-        named(&format!("to_{mode}")).or_else(|| named(mode))
-    };
     let inserted: Vec<BTreeSet<usize>> = dialect
         .templates()
         .map(|nodes| {
@@ -136,7 +132,7 @@ fn add_inserted(dialect: &Dialect, functions: &[Function], cells: &mut [BTreeSet
                 .unwrap_or_default()
                 .iter()
                 .filter_map(Node::mode)
-                .filter_map(entry)
+                .filter_map(|mode| inserted_function(functions, mode))
                 .collect()
         })
         .collect();

@@ -1,4 +1,4 @@
-//! Queries for `dbt show` that run statements given in environment variables, because an argument of a process is too
+//! Queries for `dbt show` that run statements given in environment variables, because command-line arguments are too
 //! short for many statements.
 
 use super::jinja::TOLD;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use formulac::catalog::Function;
 use formulac::{ConstructFact, Dialect, FactVerdict};
 
-use crate::calls::{InEach, query, written};
+use crate::calls::{calls, query};
 use crate::known_calls::called;
 
 /// Maximum number of constructs that are listed.
@@ -46,30 +46,16 @@ fn facts(function: &'static Function, dialect: Dialect) -> Vec<&'static Construc
         return facts;
     }
     let mut names: BTreeSet<String> = BTreeSet::new();
-    for (call, in_each) in written(function) {
-        names.extend(
-            texts(&call.formula, &call.columns, &in_each, dialect)
-                .iter()
-                .flat_map(|sql| called(sql, dialect)),
-        );
+    for call in calls(function) {
+        let sql = call.compile(dialect).ok().map(|written| written.sql);
+        let sql = sql.or_else(|| query(&call.formula, &call.columns, dialect));
+        names.extend(sql.iter().flat_map(|sql| called(sql, dialect)));
     }
     let is_called = |fact: &&ConstructFact| {
         let name = fact.text.split('(').next().unwrap_or_default();
         fact.section == "calls" && names.contains(name)
     };
     dialect.construct_facts().iter().filter(is_called).collect()
-}
-
-fn texts(formula: &str, columns: &[(String, formulac::Type)], in_each: &InEach, dialect: Dialect) -> Vec<String> {
-    let own = in_each.iter().filter(|(of, _)| *of == dialect);
-    let mut texts: Vec<String> = own
-        .filter_map(|(_, result)| result.as_ref().ok())
-        .map(|w| w.sql.clone())
-        .collect();
-    if texts.is_empty() {
-        texts.extend(query(formula, columns, dialect));
-    }
-    texts
 }
 
 /// Fails unless the facts name the versions of the engines that `tests/setup.sh` installs.

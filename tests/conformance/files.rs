@@ -35,7 +35,8 @@ pub fn read(path: &Path) -> String {
 /// Returns the path relative to the root of the repository, with `/` as the separator.
 pub fn short_name(path: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    path.strip_prefix(root).unwrap_or(path).display().to_string()
+    let path = path.strip_prefix(root).unwrap_or(path).display().to_string();
+    path.replace(std::path::MAIN_SEPARATOR, "/")
 }
 
 /// Returns `true` if `FORMULAC_CASES` selects this case. The variable may contain any part of `path: case`, in upper or

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use formulac::{ConstructFact, Dialect};
+use formulac::Dialect;
 
 /// Returns the names before brackets in a statement, outside of quotes. Keywords have a space before their bracket. A name
 /// after `as` is the alias of a relation with columns, as in `as parts_(part_)`.
 pub fn called(sql: &str, dialect: Dialect) -> BTreeSet<String> {
-    let escapes = dialect.text_literal("\\").len() > 3;
+    let escapes = dialect.escapes_in_texts();
     let mut names = BTreeSet::new();
     let (mut name, mut before, mut quote, mut escaped) = (String::new(), String::new(), None, false);
     for c in sql.chars() {
@@ -31,15 +31,11 @@ pub fn called(sql: &str, dialect: Dialect) -> BTreeSet<String> {
     names
 }
 
-/// Fails if a statement calls a function of which `dialects/facts` says nothing.
-pub fn check_statement(from: &str, dialect: Dialect, sql: &str, unknown: &mut BTreeSet<String>) {
-    let facts = dialect.facts();
-    let series = [facts.series, facts.series_value].map(|text| called(text, dialect));
-    let known = |name: &str| {
-        let is_of = |fact: &ConstructFact| fact.text.split('(').next() == Some(name);
-        dialect.construct_facts().iter().any(is_of) || series.iter().any(|names| names.contains(name))
-    };
-    for name in called(sql, dialect).into_iter().filter(|name| !known(name)) {
-        unknown.insert(format!("{dialect}: `{name}(…)` in {from}"));
-    }
+/// Returns the names of the functions that `dialects/facts` lists, and of those in the dialect's series.
+pub fn listed(dialect: Dialect) -> BTreeSet<String> {
+    let facts = dialect.construct_facts().iter();
+    let names = facts.filter_map(|fact| fact.text.split('(').next());
+    let series = [dialect.facts().series, dialect.facts().series_value];
+    let series = series.into_iter().flat_map(|text| called(text, dialect));
+    names.map(str::to_owned).chain(series).collect()
 }

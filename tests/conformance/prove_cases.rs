@@ -51,19 +51,17 @@ pub fn run() {
 /// a spec computes it (`as_spec`).
 fn function_line(case: &Case, function: &str, path: &Path, as_spec: bool) -> Option<Map<String, Json>> {
     let groups = !case.group_by.is_empty();
-    let mut columns: Vec<&str> = case.group_by.iter().map(String::as_str).collect();
-    columns.push("answer");
     let with_keys = |(keys, value): &(Vec<Json>, Json)| keys.iter().chain([value]).cloned().collect::<Vec<_>>();
-    let rows: Vec<Vec<Json>> = match &case.expected {
-        Expected::Rows(values) => values.iter().map(|value| vec![value.clone()]).collect(),
-        Expected::One(value) => vec![vec![value.clone()]],
-        Expected::Groups(groups) => groups.iter().map(with_keys).collect(),
+    let (columns, rows): (Vec<&str>, Vec<Vec<Json>>) = match &case.expected {
+        Expected::Rows(values) => (vec!["answer"], values.iter().map(|value| vec![value.clone()]).collect()),
+        Expected::One(value) => (vec!["answer"], vec![vec![value.clone()]]),
+        Expected::Groups(groups) => {
+            let keys = case.group_by.iter().map(String::as_str);
+            (keys.chain(["answer"]).collect(), groups.iter().map(with_keys).collect())
+        }
         // Nothing is run for a formula that is refused, or that asks a paid model.
         Expected::Refused(_) | Expected::Written(_) => return None,
     };
-    if matches!(case.expected, Expected::Rows(_) | Expected::One(_)) {
-        columns = vec!["answer"];
-    }
     let mut line = first_fields(function, &short_name(path), &case.name);
     if as_spec {
         let keys = if groups {

@@ -186,11 +186,7 @@ fn incremental_runs_are_as_full_refreshes_on_postgres() {
     };
     let server = Server::start(&python);
     let place = begun("incremental_postgres", "postgres");
-    let reader = || {
-        let mut reader = Command::new(&python);
-        reader.arg(script("postgres_server.py")).arg("rows").arg(&server.folder);
-        reader
-    };
+    let reader = || server.reader(&python);
     let environment = vec![
         ("DBT_TARGET", "pg".to_owned()),
         ("PGHOST", server.folder.clone()),

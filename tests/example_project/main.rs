@@ -116,8 +116,7 @@ fn dbt_builds_the_expected_tables_on_postgres() {
         &project,
         &[("DBT_TARGET", "pg"), ("PGHOST", &server.folder), ("PGUSER", "oracle")],
     );
-    let mut reader = Command::new(python);
-    reader.arg(script("postgres_server.py")).arg("rows").arg(&server.folder);
+    let mut reader = server.reader(&python);
     has_expected_rows(&manifest, &mut reader);
 
     // The data comes from the seeds that dbt has loaded, or from the files without dbt.

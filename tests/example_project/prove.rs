@@ -186,11 +186,7 @@ impl Proofs {
 
     /// Runs statements on the server and returns the rows of the last.
     fn sql(&self, statements: &[&str]) -> Value {
-        let mut reader = Command::new(&self.python);
-        reader
-            .arg(script("postgres_server.py"))
-            .arg("rows")
-            .arg(&self.server.folder);
+        let mut reader = self.server.reader(&self.python);
         let queries: Vec<Value> = statements
             .iter()
             .enumerate()
@@ -314,18 +310,18 @@ fn planted_differences_are_found(proofs: &Proofs) {
     assert_eq!(output.status.code(), Some(1));
     let found = report(&output);
     assert_eq!(problems(&found), ["EXP refused", "UPPER differs"]);
-    let message = |verdict: &str| {
+    let problem_with = |verdict: &str| {
         let problems = found["problems"].as_array().expect("problems");
         let problem = problems.iter().find(|problem| problem["verdict"] == verdict);
         problem.expect("a problem").clone()
     };
     assert!(
-        message("refused")["message"]
+        problem_with("refused")["message"]
             .as_str()
             .expect("a message")
             .contains("this is planted")
     );
-    assert_ne!(message("differs")["expected"], message("differs")["got"]);
+    assert_ne!(problem_with("differs")["expected"], problem_with("differs")["got"]);
     assert!(!proofs.place.join(".formulac/proofs/planted.json").exists());
 }
 

@@ -165,6 +165,10 @@ pub fn answers(output: &[u8]) -> BTreeMap<String, Value> {
     values.map(|answer| (project::text(&answer["id"]), answer)).collect()
 }
 
+fn server_script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/postgres_server.py")
+}
+
 /// A Postgres server that only this test uses, and that is stopped at the end of the test.
 pub struct Server {
     child: Child,
@@ -179,10 +183,9 @@ impl Server {
 
     /// Starts a server with these environment variables, which may name other binaries.
     pub fn start_with(python: &Path, variables: &[(&str, &Path)]) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/postgres_server.py");
         let mut command = Command::new(python);
         command
-            .arg(script)
+            .arg(server_script())
             .arg("serve")
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
@@ -196,6 +199,15 @@ impl Server {
             child,
             folder: folder.trim().to_owned(),
         }
+    }
+}
+
+impl Server {
+    /// Returns the command that runs queries on the server and prints their rows.
+    pub fn reader(&self, python: &Path) -> Command {
+        let mut reader = Command::new(python);
+        reader.arg(server_script()).arg("rows").arg(&self.folder);
+        reader
     }
 }
 

@@ -44,8 +44,8 @@ pub enum WindowForm {
 
 #[derive(Clone)]
 pub enum ModelKey {
-    /// Period of each set's time. `spelled` is the name of a mapping, or the column with a timeframe if there is only
-    /// one set.
+    /// Period of each set's time. If `is_spelled` is set, the key is written as a mapping, or as the column with a
+    /// timeframe if there is only one set.
     Time { frame: PeriodFrame, is_spelled: bool },
     /// Column or dimension of each set. `name` is the name of a mapping.
     Column {
@@ -473,28 +473,16 @@ fn window(
             (ReferenceExpr::Window(Window::Period(boxed(), shift, unit)), kind, form)
         }
         (Some(frame), other) => {
-            let unit = frame.unit();
-            let (rows, form) = match other {
-                4 => (
-                    WindowRows::Between(RowPlace::Moved(-2, unit), RowPlace::At(0)),
-                    WindowForm::LooksBack,
-                ),
-                5 => (
-                    WindowRows::Between(RowPlace::InPeriod(PeriodFrame::Year, false), RowPlace::At(0)),
-                    WindowForm::LooksBack,
-                ),
-                6 => (
-                    WindowRows::Between(RowPlace::At(-1), RowPlace::At(0)),
-                    WindowForm::LooksBack,
-                ),
-                _ => (
-                    WindowRows::Between(RowPlace::First, RowPlace::At(0)),
-                    WindowForm::LooksBack,
-                ),
+            let from = match other {
+                4 => RowPlace::Moved(-2, frame.unit()),
+                5 => RowPlace::InPeriod(PeriodFrame::Year, false),
+                6 => RowPlace::At(-1),
+                _ => RowPlace::First,
             };
             let (aggregate, made) = range_aggregate(random, kind);
-            let range = ReferenceExpr::Range(boxed(), rows);
-            (ReferenceExpr::Aggregate(aggregate, vec![range]), made, form)
+            let range = ReferenceExpr::Range(boxed(), WindowRows::Between(from, RowPlace::At(0)));
+            let call = ReferenceExpr::Aggregate(aggregate, vec![range]);
+            (call, made, WindowForm::LooksBack)
         }
     };
     if !kind.is_number() || !made.is_number() || random.percent(50) {

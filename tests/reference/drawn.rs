@@ -257,7 +257,10 @@ pub fn run<C: Drawn>() {
     );
     let most = cases.len() * dialects.len() * C::REFUSED / 100;
     let count: usize = refused.values().map(Vec::len).sum();
-    assert!(count <= most, "what is drawn must compile: {refused:#?}");
+    assert!(
+        count <= most,
+        "{count} cases are refused, at most {most} may be: {refused:#?}"
+    );
 }
 
 /// Returns `true` if every error is about a PERIODOFFSET by a unit shorter than the periods of its key, which is not

@@ -65,6 +65,7 @@ mod random;
 mod rewritten;
 mod run;
 mod shrink;
+mod spec_answers;
 mod statements;
 mod written;
 

@@ -88,7 +88,6 @@ impl WrittenModel<'_> {
             } => frame.name().to_owned(),
             ModelKey::Time { frame, .. } if sets.len() == 1 => format!("\"{}\"", period(&sets[0], *frame)),
             ModelKey::Time { frame, .. } => mapping("period", sets.iter().map(|set| period(set, *frame)).collect()),
-            ModelKey::Column { name: None, of, .. } => format!("\"{}\"", of[0]),
             ModelKey::Column {
                 name: Some(name), of, ..
             } if sets.len() > 1 => mapping(name, of.iter().map(ReferenceExpr::to_string).collect()),

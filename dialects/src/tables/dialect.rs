@@ -161,7 +161,7 @@ pub enum FactVerdict {
     Cited,
     /// Ran on an emulator of the warehouse only.
     Emulated,
-    /// No source was found.
+    /// No source was found, or two sources contradict each other.
     Unsure,
 }
 

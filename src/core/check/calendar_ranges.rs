@@ -262,7 +262,7 @@ impl Lowerer<'_> {
         }
         let near = unit_suggestion(singular)
             .filter(|near| CalendarPeriod::named(near).is_some())
-            .or_else(|| suggest::nearest_name(singular, CalendarPeriod::ALL.iter().map(|period| period.name())));
+            .or_else(|| suggest::nearest_name(singular, CalendarPeriod::NAMES));
         let shown = self.source_text(span);
         let message = format!("`{function}` does not support the unit `{shown}`");
         let help = match near {

@@ -55,18 +55,6 @@ impl CalendarPeriod {
             .find(|period| period.name().eq_ignore_ascii_case(name))
     }
 
-    /// Returns the position among the periods from short to long, from 0 for a day. Periods of about the same length have
-    /// the same rank.
-    pub fn rank(self) -> u8 {
-        match self {
-            Self::Day => 0,
-            Self::Week => 1,
-            Self::Month => 2,
-            Self::Quarter | Self::FiscalQuarter => 3,
-            Self::Year | Self::FiscalYear => 4,
-        }
-    }
-
     /// Returns the unit of the same length.
     pub fn unit(self) -> CalendarUnit {
         match self {

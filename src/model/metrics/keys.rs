@@ -7,14 +7,14 @@ use super::step_text::{DefinitionText, PlacedText};
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
-use crate::ir::CalendarPeriod;
+use crate::ir::{CalendarPeriod, CalendarUnit};
 use crate::load::SpecKind;
 use crate::plan::key_name;
 use crate::yaml::Node;
 
-/// Returns the rank of a period, from 0 for a day.
-pub fn period_rank(word: &str) -> Option<u8> {
-    CalendarPeriod::named(word).map(CalendarPeriod::rank)
+/// Returns the unit of a period, by which the lengths of periods are compared.
+pub fn period_unit(word: &str) -> Option<CalendarUnit> {
+    CalendarPeriod::named(word).map(CalendarPeriod::unit)
 }
 
 /// Key of one set.
@@ -23,8 +23,8 @@ pub struct SetKey {
     /// Entry of `group_by`.
     pub entry: PlacedText,
     pub definition: Option<DefinitionText>,
-    /// Rank of the period, if the key is a period of the set's time.
-    pub period: Option<u8>,
+    /// Unit of the period, if the key is a period of the set's time.
+    pub period: Option<CalendarUnit>,
     /// Column or dimension, with its timeframe if it has one, such as `ordered_at[month]`.
     pub column: String,
     /// Timeframe of the key, also if the key is a dimension. `None` if the key is not a period.
@@ -124,7 +124,7 @@ impl ModelOverSets<'_> {
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
         self.kind != SpecKind::Periods
-            && period_rank(word).is_some()
+            && period_unit(word).is_some()
             && set.position(word).is_none()
             && relation.is_none_or(|relation| relation.position(word).is_none())
     }
@@ -187,9 +187,9 @@ impl ModelOverSets<'_> {
         let (base, frame) = of.timeframe_of(&text).unzip();
         let time = of.time.as_ref().zip(base);
         let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
-        let period = frame.as_deref().filter(|_| time.is_some()).and_then(period_rank);
+        let period = frame.as_deref().filter(|_| time.is_some()).and_then(period_unit);
         if let (Some(period), Some(grain)) = (period, time.and_then(|time| time.grain.as_deref()))
-            && period_rank(grain).is_some_and(|grain| period < grain)
+            && period_unit(grain).is_some_and(|grain| period < grain)
         {
             let message = format!(
                 "the set `{}` has one row per {grain}, so it has no values per {}",

@@ -1,6 +1,6 @@
 //! Model with all metrics and dimensions of a set, which is compiled to check the set.
 
-use super::keys::period_rank;
+use super::keys::period_unit;
 use super::set::{MetricSet, MetricSets};
 use crate::yaml;
 
@@ -24,7 +24,7 @@ fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     }
     periods
         .into_iter()
-        .max_by_key(|period| period_rank(period))
+        .max_by_key(|period| period_unit(period))
         .map(str::to_owned)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::formulas::{MetricFormula, analyze};
-use super::keys::{period_rank, split_timeframe};
+use super::keys::{period_unit, split_timeframe};
 use crate::Level;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
@@ -62,7 +62,7 @@ impl MetricSet {
             date if date == "date" => "day".to_owned(),
             frame => frame,
         };
-        period_rank(&frame)?;
+        period_unit(&frame)?;
         Some((column, frame))
     }
 

@@ -2,11 +2,10 @@
 
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
-use super::keys::ModelKeys;
+use super::keys::{ModelKeys, period_unit};
 use super::request::ModelOverSets;
 use crate::diag::Diagnostic;
 use crate::hidden_periods::hidden_periods;
-use crate::ir::CalendarPeriod;
 use crate::load::SpecKind;
 use crate::missing_periods::unit_fault;
 use crate::span::Span;
@@ -21,7 +20,7 @@ impl ModelOverSets<'_> {
         else {
             return;
         };
-        let Some(frame) = CalendarPeriod::named(frame).map(CalendarPeriod::unit) else {
+        let Some(frame) = period_unit(frame) else {
             return;
         };
         let key = (self.keys[time].span, keys.names[time].as_str());

@@ -13,7 +13,7 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::joins::{JoinCriterion, JoinedRelation};
 use crate::load::{self, SpannedText, SpecKind, Step, StepDefinitions};
-use crate::metrics::{MetricFormula, SETTINGS, analyze, node_text, period_rank, split_timeframe, step_over_sets};
+use crate::metrics::{MetricFormula, SETTINGS, analyze, node_text, period_unit, split_timeframe, step_over_sets};
 use crate::plan::key_name;
 use crate::sql::JoinKind;
 use crate::yaml::{self, Node};
@@ -249,7 +249,7 @@ fn step_key(text: &str, definitions: &[FirstStepDefinition], places: &FxHashMap<
     let definition = places.get(&text.trim().to_lowercase()).copied();
     let formula = definition.map_or(text, |place| definitions[place].formula.as_str());
     let period = split_timeframe(formula).filter(|(column, frame)| {
-        period_rank(frame).is_some() && column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+        period_unit(frame).is_some() && column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
     });
     FirstStepKey {
         text: text.trim().to_owned(),
