@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::file::SpecFile;
 use super::graph::{self, ModelRead};
 use super::load::SpecKind;
-use super::metrics::{MetricSet, expand, is_metric_set, read_set, step_over_sets};
+use super::metrics::{MetricSet, expand, is_metric_set, read_set_text, step_over_sets};
 use super::{CompiledSpec, ModelTest};
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -205,10 +205,7 @@ impl Compiler {
             .enumerate()
             .filter(|(_, spec)| spec.text.contains("metric_set"))
         {
-            let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
-            if let Some(root) = file.root().filter(|root| is_metric_set(root))
-                && let (Some(set), _) = read_set(self, root, spec.text, spec.path)
-            {
+            if let Some(set) = read_set_text(self, *spec) {
                 found.push((number, set.name.to_lowercase()));
                 self.add_metric_set(set);
             }

@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 
 use crate::Type;
 use crate::catalog::{self, internal};
-use crate::check::{DefinitionRole, shifted_key};
+use crate::check::{self, DefinitionRole, shifted_key};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarEnd, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, split_truncation, used_definitions};
@@ -88,8 +88,9 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
             Some(vec![format!("since: {bound}")])
         }
         _ if function == after && time.ty == Type::Date && !time.is_period => {
-            let constant = program.meta(constant).span.text(text);
-            Some(vec![format!("since: {constant} + 1")])
+            let next = check::next_day(&bound).filter(|_| check::is_iso_date(&bound));
+            let constant = || format!("{} + 1", program.meta(constant).span.text(text));
+            Some(vec![format!("since: {}", next.unwrap_or_else(constant))])
         }
         _ if function == internal::EQUAL => Some(vec![format!("since: {bound}"), format!("until: {bound}")]),
         _ => Some(Vec::new()),
@@ -111,14 +112,14 @@ fn time_side(program: &Program, id: IrId) -> Option<TimeSide> {
         match (program.node(at), split_truncation(program, at)) {
             (Ir::Column(_), _) => return Some(TimeSide { ty, is_period }),
             (_, (of, Some(_))) => (at, is_period) = (of, true),
-            (Ir::Apply { args, .. }, _) => at = converted(program, at, program.args(args))?,
+            (Ir::Apply { args, .. }, _) => at = conversion_operand(program, at, program.args(args))?,
             _ => return None,
         }
     }
 }
 
-/// Returns the operand of a conversion that the compiler has added, which has the span of its operand.
-fn converted(program: &Program, id: IrId, args: &[IrId]) -> Option<IrId> {
+/// Returns the operand of a conversion that the compiler has added. Such a conversion has the span of its operand.
+fn conversion_operand(program: &Program, id: IrId, args: &[IrId]) -> Option<IrId> {
     let first = *args.first()?;
     (program.meta(first).span == program.meta(id).span).then(|| program.resolve_names(first))
 }
@@ -129,7 +130,7 @@ fn constant_text(program: &Program, id: IrId, text: &str) -> Option<String> {
     loop {
         match program.node(at) {
             Ir::Date(iso) => return program.text(iso).get(..10).map(str::to_owned),
-            Ir::Apply { args, .. } => match converted(program, at, program.args(args)) {
+            Ir::Apply { args, .. } => match conversion_operand(program, at, program.args(args)) {
                 Some(inner) => at = inner,
                 None => break,
             },

@@ -168,7 +168,8 @@ fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
 }
 
 /// Reports calendar offsets and ranges by the calendar whose unit is shorter than the key's period. For example, rows per
-/// month have no row for the previous week. `before` contains the columns of the previous step, which may be truncated to periods.
+/// month have no row for the previous week. `before` contains the columns of the previous step, which may be truncated to
+/// periods.
 pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let ordered = program
@@ -276,8 +277,11 @@ fn truncation(program: &Program, id: IrId) -> Option<CalendarUnit> {
         (None, Ir::Apply { overload, args }) => match (catalog::overload_owner(overload), program.args(args)) {
             (internal::FISCAL_QUARTER, _) => Some(CalendarUnit::Quarter),
             (internal::FISCAL_YEAR, _) => Some(CalendarUnit::Year),
-            // First day of a fiscal year.
-            (internal::DATE_FROM_PARTS, [year, ..]) => truncation(program, *year),
+            // The same day of each fiscal year.
+            (internal::DATE_FROM_PARTS, [year, month, day]) => {
+                let is_number = |part: &IrId| matches!(program.node(*part), Ir::Number(_));
+                truncation(program, *year).filter(|_| is_number(month) && is_number(day))
+            }
             _ => None,
         },
         (unit, _) => unit,

@@ -53,7 +53,7 @@ fn month_length(year: i64, month: i64) -> i64 {
 }
 
 /// Returns the day after an ISO date.
-pub(crate) fn next_day(iso: &str) -> Option<String> {
+pub fn next_day(iso: &str) -> Option<String> {
     let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());
     let mut part = || parts.next().flatten();
     normalize_date(part()?, part()?, part()? + 1)

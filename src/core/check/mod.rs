@@ -13,7 +13,7 @@ mod column_uses;
 mod convert;
 mod criteria;
 mod criteria_order;
-pub(crate) mod dates;
+mod dates;
 mod defined_functions;
 mod foreign_functions;
 mod holiday_columns;
@@ -57,7 +57,7 @@ mod wildcards;
 mod windows;
 
 pub use convert::common_type;
-pub use dates::is_iso_date;
+pub use dates::{is_iso_date, next_day};
 
 pub use lint::possible_values;
 pub use period::shifted_key;

@@ -1,7 +1,7 @@
 //! Comparisons of truncated dates with constants, in dialects whose engine gets them wrong.
 
 use super::Emitter;
-use crate::check::dates::next_day;
+use crate::check::next_day;
 use crate::dialect::op::Op;
 use crate::ir::{Ir, IrId};
 use crate::span::Span;

@@ -14,6 +14,7 @@ use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
 use crate::file::SpecFile;
 use crate::load::SpecKind;
+use crate::schema::Column;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
@@ -92,7 +93,7 @@ impl Compiler {
             expand(self, &sets, (root, source), kind, &periods, &mut faults)
         });
         // Faults that have nothing to do with these keys are found by compiling the spec without them.
-        let plain = self.compile_spec_file(SpecFile::read(source, path, &self.options.limits), SpecKind::Written);
+        let plain = self.compile_spec_file(file, SpecKind::Written);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
             compiled.diagnostics.append(&mut faults);
@@ -243,13 +244,8 @@ impl Expansion {
 impl CompiledSpec {
     /// Reports an internal error if the spec does not have the same columns as without `fill`, `since` and `until`.
     fn with_columns_of(mut self, plain: &Self) -> Self {
-        let names = |spec: &Self| {
-            spec.columns
-                .iter()
-                .map(|column| column.name().to_owned())
-                .collect::<Vec<_>>()
-        };
-        if names(&self) != names(plain) && !self.has_errors() {
+        let own = self.columns.iter().map(Column::name);
+        if !own.eq(plain.columns.iter().map(Column::name)) && !self.has_errors() {
             let message = "the expansion of `fill`, `since` or `until` has other columns than the step";
             self.diagnostics
                 .push(Diagnostic::new(Code::Internal, self.name_span, message));

@@ -283,12 +283,9 @@ impl ModelOverSets<'_> {
         let keys = builder.keys;
         let with_since = !self.filters_since_last(keys, &builder.columns);
         let bounds = |set: usize| self.period_filters(compiler, set, (&keys.of_sets[set], keys.time), with_since);
-        let [RowGroup { set, rule }] = builder.groups.as_slice() else {
+        let (true, [RowGroup { set, rule }]) = (builder.is_single, builder.groups.as_slice()) else {
             return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
         };
-        if !builder.is_single {
-            return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
-        }
         let formulas: Vec<&MetricFormula> = needed.iter().map(|id| self.formula(*id)).collect();
         let own = &keys.of_sets[*set];
         let base = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), Vec::new());

@@ -7,12 +7,12 @@ use super::expand::{Expansion, expand};
 use super::formulas::MetricFormula;
 use super::period_steps::period_steps;
 use super::request::step_over_sets;
-use super::set::{MetricSet, is_metric_set, read_set};
-use crate::CompiledSpec;
+use super::set::{MetricSet, read_set_text};
 use crate::compiler::Compiler;
 use crate::file::SpecFile;
 use crate::load::SpecKind;
 use crate::span::Span;
+use crate::{CompiledSpec, SpecText};
 
 /// Model over metric sets with the definitions of the sets written out.
 #[derive(Clone, Debug)]
@@ -67,10 +67,7 @@ impl Compiler {
     pub fn with_metric_sets<'t>(&self, sets: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut compiler = self.clone();
         for (path, text) in sets {
-            let file = SpecFile::read(text, Some(path), &self.options.limits);
-            if let Some(root) = file.root().filter(|root| is_metric_set(root))
-                && let (Some(set), _) = read_set(self, root, text, Some(path))
-            {
+            if let Some(set) = read_set_text(self, SpecText { text, path: Some(path) }) {
                 Arc::make_mut(&mut compiler.specs).sets.replace(set);
             }
         }
@@ -122,7 +119,12 @@ impl ExpandedModel {
         let of_column = |(name, ..): &&(String, usize, usize)| name.eq_ignore_ascii_case(column);
         let (_, set, formula) = self.expansion.listed.iter().find(of_column)?;
         let set = self.expansion.sets.get(*set)?;
-        SetFormula::new(set, &set.definitions.get(*formula)?.name)
+        let formula = set.definitions.get(*formula)?;
+        Some(SetFormula {
+            set,
+            formula,
+            part: None,
+        })
     }
 
     /// Returns the columns of the expanded spec that hold metrics, each with the metric's set and name.

@@ -234,6 +234,17 @@ fn trimmed(text: &str, span: Span) -> Range<usize> {
     start..end.max(start)
 }
 
+/// Returns the names that the calls of LET in a part of the text define. The last argument of LET is its result.
+pub fn names_of_let<'t>(ast: &Ast, text: &'t str, within: Span) -> Vec<&'t str> {
+    let is_within = |name: Span| within.start <= name.start && name.end <= within.end;
+    let calls = ast.calls.iter().filter(|call| is_within(call.name));
+    let calls = calls.filter(|call| call.name.text(text).eq_ignore_ascii_case("let"));
+    let pairs = calls.filter_map(|call| Some(ast.arguments(*call).split_last()?.1));
+    let names = pairs.flat_map(|pairs| pairs.iter().step_by(2));
+    let names = names.filter(|id| ast.expr(**id) == Expr::Name);
+    names.map(|id| ast.span(*id).text(text)).collect()
+}
+
 /// Returns the names that a definition uses, in source order. Names that LET defines are left out.
 fn names_used(
     ast: &Ast,
@@ -241,21 +252,7 @@ fn names_used(
     text: &str,
     within: impl Fn(Span) -> Range<usize>,
 ) -> Vec<NameUse> {
-    let mut bound: Vec<&str> = Vec::new();
-    for call in ast
-        .calls
-        .iter()
-        .filter(|call| definition.span.start <= call.name.start && call.name.end <= definition.span.end)
-    {
-        if call.name.text(text).eq_ignore_ascii_case("let") {
-            let names = ast.arguments(*call).iter().step_by(2);
-            bound.extend(
-                names
-                    .filter(|id| ast.expr(**id) == Expr::Name)
-                    .map(|id| ast.span(*id).text(text)),
-            );
-        }
-    }
+    let bound = names_of_let(ast, text, definition.span);
     let mut names = Vec::new();
     for (expr, span) in ast.nodes_of(definition) {
         match expr {

@@ -40,10 +40,10 @@ mod write_spec;
 
 pub use expand::expand;
 pub use expanded_model::{ExpandedModel, SetFilter, SetFormula};
-pub use formulas::{MetricFormula, analyze};
+pub use formulas::{MetricFormula, analyze, names_of_let};
 pub use keys::{period_unit, split_timeframe};
 pub use period_steps::period_steps;
 pub use request::step_over_sets;
-pub use set::{MetricSet, MetricSets, SETTINGS, is_metric_set, read_set};
+pub use set::{MetricSet, MetricSets, SETTINGS, is_metric_set, read_set_text};
 pub use set_changes::MetricChange;
 pub use step_text::node_text;

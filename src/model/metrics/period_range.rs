@@ -232,9 +232,7 @@ fn months_of(frame: &str, fiscal_offset: Option<u8>) -> Option<(u32, u32)> {
 
 /// Returns the formula for the day after a date.
 fn next_day((year, month, day): (u32, u32, u32)) -> Option<String> {
-    let after = [(year, month, day + 1), (year, month + 1, 1), (year + 1, 1, 1)];
-    let is_date = |(year, month, day): &(u32, u32, u32)| check::is_iso_date(&format!("{year:04}-{month:02}-{day:02}"));
-    let (year, month, day) = after.into_iter().find(is_date)?;
+    let (year, month, day) = iso_date(&check::next_day(&format!("{year:04}-{month:02}-{day:02}"))?)?;
     Some(format!("DATE({year}, {month}, {day})"))
 }
 

@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use super::formulas::{MetricFormula, analyze};
 use super::keys::{period_unit, split_timeframe};
-use crate::Level;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
+use crate::file::SpecFile;
 use crate::keys::METRIC_SET;
 use crate::load::Loader;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::Node;
+use crate::{Level, SpecText};
 
 /// Settings of a set that hold wherever the set is used.
 pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
@@ -56,8 +57,11 @@ impl MetricSet {
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`.
     /// `None` if the key is not a period.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
-        let dimension = self.position(key).map(|place| self.definitions[place].text.as_str());
-        let (column, frame) = split_timeframe(dimension.unwrap_or(key))?;
+        let dimension = self.position(key).map(|place| &self.definitions[place]);
+        if dimension.is_some_and(|formula| formula.is_operation) {
+            return None;
+        }
+        let (column, frame) = split_timeframe(dimension.map_or(key, |formula| formula.text.as_str()))?;
         let frame = match frame.to_lowercase() {
             date if date == "date" => "day".to_owned(),
             frame => frame,
@@ -116,6 +120,13 @@ impl MetricSet {
 /// Returns whether a spec file is a metric set.
 pub fn is_metric_set(root: &Node) -> bool {
     root.get("metric_set").is_some()
+}
+
+/// Reads the text of a metric set. Returns `None` if the text is not a metric set or has no name.
+pub fn read_set_text(compiler: &Compiler, spec: SpecText<'_>) -> Option<MetricSet> {
+    let file = SpecFile::read(spec.text, spec.path, &compiler.options.limits);
+    let root = file.root().filter(|root| is_metric_set(root))?;
+    read_set(compiler, root, spec.text, spec.path).0
 }
 
 /// Parses a metric set. Returns the set, unless it has no name, and the faults of the file.

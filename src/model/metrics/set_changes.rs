@@ -49,7 +49,7 @@ impl CompiledSpec {
         let change = |metric: &String| {
             let (set, name) = metric.split_once('.')?;
             let formula = |spec: &Self| {
-                let text = spec.set_definition(set, name)?.text().to_owned();
+                let text = crate::write::strip_comments(spec.set_definition(set, name)?.text());
                 Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
             };
             let (before, after) = (formula(earlier)?, formula(self)?);

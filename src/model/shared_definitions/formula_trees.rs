@@ -5,7 +5,9 @@ use rustc_hash::FxHashMap;
 use crate::ast::{Ast, Expr, ExprId, Sign};
 use crate::lex::LayoutMode;
 use crate::limits::Limits;
+use crate::metrics::names_of_let;
 use crate::parse;
+use crate::span::Span;
 
 /// Numbers of the subtrees of formulas. Layout, comments, brackets, and the case of names and functions do not matter.
 /// A name of a definition stands for its formula, so it does not matter either into which definitions a formula is
@@ -27,7 +29,7 @@ impl FormulaTrees {
         if faults.iter().any(crate::diag::Diagnostic::is_error) {
             return None;
         }
-        let bound = names_of_let(ast, text);
+        let bound = names_of_let(ast, text, Span::new(0, text.len() as u32));
         let mut numbers: Vec<u32> = Vec::with_capacity(ast.len());
         for id in ast.ids() {
             let named = own_name(ast, text, id).filter(|name| !bound.iter().any(|of| of.eq_ignore_ascii_case(name)));
@@ -44,15 +46,6 @@ impl FormulaTrees {
         let next = self.numbers.len() as u32;
         *self.numbers.entry(key).or_insert(next)
     }
-}
-
-/// Returns the names that LET defines in a formula.
-fn names_of_let<'t>(ast: &Ast, text: &'t str) -> Vec<&'t str> {
-    let calls = ast.calls.iter();
-    let calls = calls.filter(|call| call.name.text(text).eq_ignore_ascii_case("let"));
-    let names = calls.flat_map(|call| ast.arguments(*call).iter().step_by(2));
-    let names = names.filter(|id| ast.expr(**id) == Expr::Name);
-    names.map(|id| ast.span(*id).text(text)).collect()
 }
 
 /// Returns the name of a node that is a name without a qualifier.
