@@ -35,7 +35,7 @@ pub use empty_cells::{constant_along_row, needs_every_cell};
 pub use liveness::used_definitions;
 pub use names::snake_case;
 pub use names::{CteNames, truncate_name as cut_name};
-pub use outputs::key_name;
+pub use outputs::{key_name, split_timeframe};
 pub use planner::plan_step;
 pub use step::{
     InputColumn, JoinInput, JoinedInput, KeepColumns, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,

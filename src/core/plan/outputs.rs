@@ -65,12 +65,26 @@ pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Step
     outputs
 }
 
+/// Splits a key such as `billing_date[month]`, `${billing date}[month]` or `${billing date[month]}` into the name and
+/// the timeframe. The timeframe is empty if the key has none.
+pub fn split_timeframe(key: &str) -> (&str, &str) {
+    let text = key.trim();
+    let quoted = text.strip_prefix("${").unwrap_or(text);
+    let (name, frame) = quoted.split_once('[').unwrap_or((quoted, ""));
+    let end = |c: char| matches!(c, ']' | '}') || c.is_whitespace();
+    let name = if quoted.len() == text.len() {
+        name
+    } else {
+        name.trim_end().trim_end_matches('}')
+    };
+    (name.trim(), frame.trim_end_matches(end).trim())
+}
+
 /// Returns the output name of a key: `billing_date[month]` becomes `billing_date_month`.
 pub fn key_name(text: &str) -> String {
-    let inner = text.trim().trim_start_matches("${").trim_end_matches('}');
-    let (base, frame) = inner.split_once('[').unwrap_or((inner, ""));
-    let base = base.rsplit('.').next().unwrap_or(base).trim();
-    let frame = frame.trim_end_matches(']').trim().to_ascii_lowercase();
+    let (name, frame) = split_timeframe(text);
+    let base = name.rsplit('.').next().unwrap_or(name).trim();
+    let frame = frame.to_ascii_lowercase();
     if frame.is_empty() || frame == "raw" {
         base.to_owned()
     } else {

@@ -9,7 +9,7 @@ use super::graph::{MetricId, ModelName, SetName};
 use super::keys::ModelKeys;
 use super::non_additive::RowGroup;
 use super::request::ModelOverSets;
-use super::spelled::SpelledText;
+use super::spelled::{SpelledText, reference_text};
 use super::step_text::DefinitionText;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
@@ -200,7 +200,7 @@ impl<'m> ColumnBuilder<'m> {
             };
             let key = self.model.timeframe_key(name).filter(is_column);
             if let Some(key) = key.filter(|_| is_own) {
-                let range = name.range.start..name.range.end + name.frame.len();
+                let range = name.range_with_frame();
                 let output = reference_text(&self.keys.names[key]);
                 let text = SpelledText::generated(&output, file, formula.file_span(&range));
                 replaced.push((range, text));
@@ -457,9 +457,13 @@ impl<'m> ColumnBuilder<'m> {
                 }
                 Ok(ModelName::Key(key)) => {
                     let output = &self.keys.names[key];
-                    let frame = self.model.timeframe_key(name).map_or(0, |_| name.frame.len());
-                    let range = name.range.start..name.range.end + frame;
-                    if frame > 0 || name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
+                    let is_timeframe = self.model.timeframe_key(name).is_some();
+                    let range = if is_timeframe {
+                        name.range_with_frame()
+                    } else {
+                        name.range.clone()
+                    };
+                    if is_timeframe || name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
                         let text = SpelledText::generated(&reference_text(output), 0, span);
                         replaced.push((range, text));
                     }
@@ -518,14 +522,6 @@ impl<'m> ColumnBuilder<'m> {
             place: None,
         });
         Some(self.columns.all.len() - 1)
-    }
-}
-
-/// Returns a name as a formula refers to it.
-pub fn reference_text(name: &str) -> String {
-    match crate::checks::is_plain_name(name) {
-        true => name.to_owned(),
-        false => format!("${{{name}}}"),
     }
 }
 

@@ -3,9 +3,11 @@
 use super::keys::ModelKeys;
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
+use super::spelled::reference_text;
 use super::step_text::{DefinitionText, KeptText, PlacedText, SeriesText, StepText};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
+use crate::plan::split_timeframe;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -43,7 +45,10 @@ impl ModelOverSets<'_> {
             .map(|place| keys.first_of(place)?.frame.clone())
             .collect();
         let is_meant = |place: &usize| {
-            let same = |name: &str| name.eq_ignore_ascii_case(by);
+            let same = |name: &str| {
+                let ((name, frame), (by, of)) = (split_timeframe(name), split_timeframe(by));
+                name.eq_ignore_ascii_case(by) && frame.eq_ignore_ascii_case(of)
+            };
             same(&self.keys[*place].text) || same(&keys.names[*place]) || frames[*place].as_deref().is_some_and(same)
         };
         let meant: Vec<usize> = (0..self.keys.len()).filter(is_meant).collect();
@@ -110,11 +115,14 @@ impl ModelOverSets<'_> {
         let key = &keys.names[fill.key];
         let others: Vec<String> = keys.names.iter().filter(|name| *name != key).cloned().collect();
         let placed = |names: &[String]| -> Vec<PlacedText> {
-            names.iter().map(|name| PlacedText::new(name, 0, fill.span)).collect()
+            let name = |name: &String| PlacedText::new(reference_text(name), 0, fill.span);
+            names.iter().map(name).collect()
         };
         let definition = |name: &str, formula: &str| DefinitionText::generated(name, formula, 0, fill.span);
         let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
-        let end = |value: Option<String>, function: &str| value.unwrap_or_else(|| format!("{function}({key})"));
+        let end = |value: Option<String>, function: &str| {
+            value.unwrap_or_else(|| format!("{function}({})", reference_text(key)))
+        };
         // Periods after `until` are not shown, so windows must not read them.
         let until = self.bound("until").filter(|_| keys.time == Some(fill.key));
         let first_key = keys.first_of(fill.key);
@@ -150,7 +158,11 @@ impl ModelOverSets<'_> {
             let kept = others.iter().cloned().chain([first.clone(), last.clone()]);
             steps.push(StepText {
                 name: self.free_step_name("combinations_with_range"),
-                joins: placed(&[format!("{{to: {}, type: cross}}", steps[0].name)]),
+                joins: vec![PlacedText::new(
+                    format!("{{to: {}, type: cross}}", steps[0].name),
+                    0,
+                    fill.span,
+                )],
                 keep: Some(KeptText::Columns(kept.collect())),
                 ..StepText::default()
             });

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::spelled::reference_text;
 use crate::ast::{Ast, Expr};
 use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::compiler::Compiler;
@@ -12,6 +13,7 @@ use crate::ir::{Ir, IrId, Program, WindowFrame};
 use crate::load::{SpannedText, Step, StepDefinitions};
 use crate::missing_periods::{WindowUnit, calendar_unit};
 use crate::parse;
+use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind, YamlStyle};
@@ -24,8 +26,24 @@ pub struct NameUse {
     pub range: Range<usize>,
     pub qualifier: Option<String>,
     pub name: String,
-    /// Timeframe after the name, such as `[month]`. Empty if there is none.
+    /// Timeframe of the name, such as `[month]`. Empty if there is none.
     pub frame: String,
+    /// Whether the range contains the timeframe, as in `${ordered_at[month]}`.
+    pub contains_frame: bool,
+}
+
+impl NameUse {
+    /// Returns the bytes of the name with its timeframe.
+    pub fn range_with_frame(&self) -> Range<usize> {
+        let after = if self.contains_frame { 0 } else { self.frame.len() };
+        self.range.start..self.range.end + after
+    }
+
+    /// Returns the text that takes the place of the name's range if the name is replaced and the timeframe is kept.
+    pub fn renamed(&self, name: &str) -> String {
+        let name = reference_text(name);
+        if self.contains_frame { name + &self.frame } else { name }
+    }
 }
 
 /// Call in a formula that aggregates rows.
@@ -79,14 +97,16 @@ pub struct MetricFormula {
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
 /// the diagnostics of the parser and of the checker, with spans in the file.
 pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    analyze_in_order(compiler, step, source, false)
+    analyze_with(compiler, step, source, &[], false)
 }
 
-/// Analyzes the formulas of a step as [`analyze`] does. If the step has no order, its rows are in the order of a date.
-pub fn analyze_in_order(
+/// Analyzes the formulas of a step as [`analyze`] does. Names that the step does not define are columns of the
+/// relations. If the step has no order, its rows are in the order of a date.
+pub fn analyze_with(
     compiler: &Compiler,
     step: &Step<'_>,
     source: &str,
+    relations: &[Relation],
     is_descending: bool,
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
     // Ranges by the calendar need a date to order by, which only the keys of a model decide.
@@ -118,7 +138,7 @@ pub fn analyze_in_order(
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let scope = CheckScope {
             context: Context::Measure,
-            relations: &[],
+            relations,
             merged: &[],
             open: true,
             chosen: true,
@@ -264,6 +284,7 @@ fn names_used(
                         qualifier: None,
                         name: name.to_owned(),
                         frame: frame_after(text, *span),
+                        contains_frame: false,
                     });
                 }
             }
@@ -273,7 +294,11 @@ fn names_used(
                     range: within(*span),
                     qualifier: parts.view.map(|view| view.text(text).to_owned()),
                     name: parts.field.text(text).to_owned(),
-                    frame: frame_after(text, *span),
+                    frame: match parts.timeframe {
+                        Some(frame) => format!("[{}]", frame.text(text)),
+                        None => frame_after(text, *span),
+                    },
+                    contains_frame: parts.timeframe.is_some(),
                 });
             }
             _ => {}

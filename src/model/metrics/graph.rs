@@ -7,6 +7,7 @@ use super::request::{ModelOverSets, unknown_metric};
 use crate::Level;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
+use crate::plan::split_timeframe;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -199,16 +200,29 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the key that a name with its timeframe is, such as `ordered_at[month]`.
+    /// Returns the key that a name with its timeframe is, such as `ordered_at[month]`. The key may be spelled in another
+    /// way: `${orders.ordered_at[month]}`.
     pub fn timeframe_key(&self, name: &NameUse) -> Option<usize> {
-        let qualifier = name
-            .qualifier
-            .iter()
-            .map(|qualifier| format!("{qualifier}."))
-            .collect::<String>();
-        let written = format!("{qualifier}{}{}", name.name, name.frame);
-        let same = |key: &super::request::ModelKey| key.text.eq_ignore_ascii_case(&written);
-        self.keys.iter().position(same).filter(|_| !name.frame.is_empty())
+        let frame = split_timeframe(&name.frame).1;
+        let is_input = |qualifier: &str| {
+            self.sets
+                .iter()
+                .any(|set| set.input_name().eq_ignore_ascii_case(qualifier))
+        };
+        let same = |key: &super::request::ModelKey| {
+            let (column, of) = split_timeframe(&key.text);
+            let (qualifier, column) = match column.rsplit_once('.') {
+                Some((qualifier, column)) => (Some(qualifier.trim()), column.trim()),
+                None => (None, column),
+            };
+            let same_relation = match (qualifier, name.qualifier.as_deref()) {
+                (None, None) => true,
+                (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+                (Some(one), None) | (None, Some(one)) => is_input(one),
+            };
+            of.eq_ignore_ascii_case(frame) && column.eq_ignore_ascii_case(&name.name) && same_relation
+        };
+        self.keys.iter().position(same).filter(|_| !frame.is_empty())
     }
 
     fn unknown_name(&self, name: &str, span: Span) -> Diagnostic {

@@ -3,13 +3,14 @@
 use super::formulas::NameUse;
 use super::request::{ModelKey, ModelOverSets};
 use super::set::MetricSet;
+use super::spelled::reference_text;
 use super::step_text::{DefinitionText, PlacedText};
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarPeriod, CalendarUnit};
 use crate::load::SpecKind;
-use crate::plan::key_name;
+use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 
 /// Returns the unit of a period, by which the lengths of periods are compared.
@@ -39,12 +40,6 @@ impl SetKey {
         self.period?;
         self.frame.as_deref()
     }
-}
-
-/// Splits a column such as `ordered_at[month]` into its name and timeframe. Returns `None` if it has no timeframe.
-pub fn split_timeframe(column: &str) -> Option<(&str, &str)> {
-    let (name, frame) = column.split_once('[')?;
-    Some((name.trim(), frame.trim_end_matches(']').trim()))
 }
 
 /// Returns the formula for the first day of a period. A fiscal year is a number as a timeframe.
@@ -182,7 +177,7 @@ impl ModelOverSets<'_> {
                     of.name
                 )));
             };
-            text = format!("{}[{}]", time.column, key.text);
+            text = format!("{}[{}]", reference_text(&time.column), key.text);
         }
         let (base, frame) = of.timeframe_of(&text).unzip();
         let time = of.time.as_ref().zip(base);
@@ -208,7 +203,11 @@ impl ModelOverSets<'_> {
         // A formula can name a definition, but not a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
         Ok(SetKey {
-            entry: PlacedText::new(if is_defined { name } else { &text }, 0, key.span),
+            entry: PlacedText::new(
+                if is_defined { reference_text(name) } else { text.clone() },
+                0,
+                key.span,
+            ),
             definition: is_defined.then(|| DefinitionText::generated(name, &formula, 0, key.span)),
             period,
             column: text,
@@ -263,7 +262,7 @@ impl ModelOverSets<'_> {
 
 /// Returns the relation and column of a key in a set. `None` if the key is a dimension of the set.
 fn relation_of_key(set: &MetricSet, key: &str) -> Option<String> {
-    let (base, frame) = split_timeframe(key).unwrap_or((key, ""));
+    let (base, frame) = split_timeframe(key);
     let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));
     if qualifier.is_empty() && set.position(column.trim()).is_some() {
         return None;

@@ -41,7 +41,7 @@ mod write_spec;
 pub use expand::expand;
 pub use expanded_model::{ExpandedModel, SetFilter, SetFormula};
 pub use formulas::{MetricFormula, analyze, names_of_let};
-pub use keys::{period_unit, split_timeframe};
+pub use keys::period_unit;
 pub use period_steps::period_steps;
 pub use request::step_over_sets;
 pub use set::{MetricSet, MetricSets, SETTINGS, is_metric_set, read_set_text};

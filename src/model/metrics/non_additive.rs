@@ -6,8 +6,9 @@ use super::graph::{MetricId, SetName};
 use super::keys::SetKey;
 use super::request::ModelOverSets;
 use super::rows::name_use;
-use super::spelled::SpelledText;
+use super::spelled::{SpelledText, plain_name, reference_text};
 use super::step_text::{DefinitionText, KeptText, PlacedText, StepText};
+use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 use std::ops::Range;
 
@@ -80,7 +81,7 @@ impl ModelOverSets<'_> {
             name.qualifier.is_some() && self.resolve_in_set(id.0, &formula.name, name) == SetName::Column
         };
         let flat = names.filter(is_column).map(|name| {
-            let text = SpelledText::generated(&flat_name(name), file, formula.file_span(&name.range));
+            let text = SpelledText::generated(&name.renamed(&flat_name(name)), file, formula.file_span(&name.range));
             (name.range.clone(), text)
         });
         flat.collect()
@@ -97,7 +98,7 @@ impl ModelOverSets<'_> {
     ) -> [StepText; 2] {
         let file = self.file_of(set);
         let place = self.span;
-        let generated = |text: &String| PlacedText::new(text, file, place);
+        let generated = |name: &String| PlacedText::new(reference_text(name), file, place);
         let mut rows = StepText {
             name: self.free_step_name(&format!(
                 "{}_with_{}_{}",
@@ -138,8 +139,9 @@ impl ModelOverSets<'_> {
         }
         let mut key_names: Vec<String> = Vec::new();
         for key in keys {
-            let name = crate::plan::key_name(&key.entry.text);
-            if key.definition.is_none() && key.entry.text != name {
+            let name = key_name(&key.entry.text);
+            let is_name = split_timeframe(&key.entry.text) == (name.as_str(), "");
+            if key.definition.is_none() && !is_name {
                 rows.definitions
                     .push(DefinitionText::generated(&name, &key.entry.text, 0, key.entry.span));
             } else if key.definition.is_none() && !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&name))
@@ -148,13 +150,13 @@ impl ModelOverSets<'_> {
             }
             key_names.push(name);
         }
-        let over = flat_name(&name_use(&rule.over));
+        let over = reference_text(&flat_name(&name_use(&rule.over)));
         let (first, function) = if rule.takes_last {
             ("last", "MAX")
         } else {
             ("first", "MIN")
         };
-        let found = format!("{first}_{over}");
+        let found = plain_name(&format!("{first}_{over}"));
         let formula = format!("{function}({over}:{over})");
         rows.definitions
             .push(DefinitionText::generated(&found, &formula, file, place));

@@ -4,7 +4,7 @@ use super::columns::ModelColumns;
 use super::formulas::analyze;
 use super::keys::{ModelKeys, SetKey, first_day};
 use super::request::ModelOverSets;
-use super::spelled::SpelledText;
+use super::spelled::{SpelledText, reference_text};
 use crate::check;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -150,10 +150,11 @@ impl ModelOverSets<'_> {
                 continue;
             };
             let (start, after) = bound.days(frame, fiscal_offset);
+            let column = reference_text(&time.column);
             let condition = match (is_plain, name, after) {
-                (true, "since", _) => format!("{} >= {start}", time.column),
-                (true, _, Some(after)) => format!("{} < {after}", time.column),
-                _ => format!("{}[{frame}] {operator} {}", time.column, bound.period(frame)),
+                (true, "since", _) => format!("{column} >= {start}"),
+                (true, _, Some(after)) => format!("{column} < {after}"),
+                _ => format!("{column}[{frame}] {operator} {}", bound.period(frame)),
             };
             filters.push(SpelledText::generated(&condition, 0, bound.span));
         }
@@ -165,7 +166,7 @@ impl ModelOverSets<'_> {
         let bound = self.bound("since")?;
         let time = keys.time?;
         let value = bound.key_value(keys.first_of(time)?)?;
-        let condition = format!("{} >= {value}", keys.names[time]);
+        let condition = format!("{} >= {value}", reference_text(&keys.names[time]));
         Some(SpelledText::generated(&condition, 0, bound.span))
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::formulas::{analyze, analyze_in_order};
+use super::formulas::{analyze, analyze_with};
 use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
 use super::set::{MetricSet, SetTime};
@@ -16,6 +16,7 @@ use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::{Loader, SpecKind, Step};
 use crate::plan::key_name;
+use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind};
 
@@ -63,7 +64,13 @@ pub fn read_period_step<'y>(
         .first()
         .map(|entry| crate::compiler::order_key(entry.text));
     let is_descending = order.is_some_and(|(_, descending)| descending);
-    let (formulas, _) = analyze_in_order(compiler, &own, source, is_descending);
+    let (input, pairs) = input_of(root, node, place);
+    // Without joins, a qualified name is the same column as the name alone.
+    let relations = match node.get("joins") {
+        None => vec![Relation::unknown(input.clone())],
+        Some(_) => Vec::new(),
+    };
+    let (formulas, _) = analyze_with(compiler, &own, source, &relations, is_descending);
     let around = Step {
         group_by: Vec::new(),
         definitions: Vec::new(),
@@ -71,7 +78,6 @@ pub fn read_period_step<'y>(
         ..step
     };
     let (conditions, _) = analyze(compiler, &around, source);
-    let (input, pairs) = input_of(root, node, place);
     let mut set = MetricSet {
         name: input,
         name_span: node.span,

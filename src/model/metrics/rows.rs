@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetName;
-use super::keys::{SetKey, relation_name, split_timeframe};
+use super::keys::{SetKey, relation_name};
 use super::request::ModelOverSets;
 use super::set::MetricSet;
 use super::spelled::SpelledText;
@@ -13,6 +13,7 @@ use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::load::SpecKind;
+use crate::plan::split_timeframe;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -48,8 +49,7 @@ impl ModelOverSets<'_> {
             self.note_name(set, "", &name_use(&time.column), &mut used);
         }
         for key in keys {
-            let base = split_timeframe(&key.column).map_or(key.column.trim(), |(name, _)| name);
-            self.note_name(set, "", &name_use(base), &mut used);
+            self.note_name(set, "", &name_use(split_timeframe(&key.column).0), &mut used);
         }
         self.close_dimensions(set, &mut used);
         let from = of.root.get("from");
@@ -170,6 +170,7 @@ pub fn name_use(text: &str) -> NameUse {
         qualifier,
         name: name.to_owned(),
         frame: String::new(),
+        contains_frame: false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::formulas::{MetricFormula, analyze};
-use super::keys::{period_unit, split_timeframe};
+use super::keys::{period_unit, relation_name};
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
@@ -14,6 +14,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::file::SpecFile;
 use crate::keys::METRIC_SET;
 use crate::load::Loader;
+use crate::plan::split_timeframe;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -61,13 +62,19 @@ impl MetricSet {
         if dimension.is_some_and(|formula| formula.is_operation) {
             return None;
         }
-        let (column, frame) = split_timeframe(dimension.map_or(key, |formula| formula.text.as_str()))?;
+        let (column, frame) = split_timeframe(dimension.map_or(key, |formula| formula.text.as_str()));
         let frame = match frame.to_lowercase() {
             date if date == "date" => "day".to_owned(),
             frame => frame,
         };
         period_unit(&frame)?;
         Some((column, frame))
+    }
+
+    /// Returns the name by which formulas call the relation or step of the rows. Empty for a set over sets.
+    pub fn input_name(&self) -> String {
+        let from = self.root.get("from").and_then(Node::text);
+        from.map(relation_name).unwrap_or_default()
     }
 
     /// Returns the relation of the rows. `None` if it is not known.

@@ -135,3 +135,17 @@ impl MetricFormula {
         Span::new(start, end.max(start))
     }
 }
+
+/// Returns a name as a formula refers to it.
+pub fn reference_text(name: &str) -> String {
+    match name.split('.').all(crate::checks::is_plain_name) {
+        true => name.to_owned(),
+        false => format!("${{{name}}}"),
+    }
+}
+
+/// Returns a name without characters that would need quotes.
+pub fn plain_name(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() { c } else { '_' };
+    name.chars().map(plain).collect()
+}

@@ -1,11 +1,11 @@
 //! Steps of a model over metric sets after the rows are aggregated.
 
-use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows, reference_text};
+use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows};
 use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
 use super::request::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
-use super::spelled::SpelledText;
+use super::spelled::{SpelledText, reference_text};
 use super::step_text::{DefinitionText, KeptText, PlacedText, StepText};
 use crate::load::SpecKind;
 
@@ -332,7 +332,7 @@ impl<'m> StepWriter<'m> {
 
 /// Returns the step that puts the aggregates of several sets together by key.
 pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String]) -> StepText {
-    let entry = |(name, key): (&String, &ModelKey)| PlacedText::new(name, 0, key.span);
+    let entry = |(name, key): (&String, &ModelKey)| PlacedText::new(reference_text(name), 0, key.span);
     StepText {
         union: names.to_vec(),
         group_by: keys.names.iter().zip(&model.keys).map(entry).collect(),

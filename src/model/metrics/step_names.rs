@@ -4,6 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::keys::{ModelKeys, relation_name};
 use super::request::ModelOverSets;
+use super::spelled::plain_name;
 use super::step_text::StepText;
 use crate::load::SpecKind;
 use crate::yaml::Node;
@@ -23,12 +24,13 @@ pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
         [one, ..] => format!("{one}_and_more"),
         [] => "metrics".to_owned(),
     };
-    match keys.names.as_slice() {
+    let name = match keys.names.as_slice() {
         [] => format!("{from}_in_total"),
         [key] => format!("{from}_by_{key}"),
         [one, two] => format!("{from}_by_{one}_and_{two}"),
         [one, ..] => format!("{from}_by_{one}_and_more"),
-    }
+    };
+    plain_name(&name)
 }
 
 impl ModelOverSets<'_> {

@@ -13,8 +13,8 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::joins::{JoinCriterion, JoinedRelation};
 use crate::load::{self, SpannedText, SpecKind, Step, StepDefinitions};
-use crate::metrics::{MetricFormula, SETTINGS, analyze, node_text, period_unit, split_timeframe, step_over_sets};
-use crate::plan::key_name;
+use crate::metrics::{MetricFormula, SETTINGS, analyze, node_text, period_unit, step_over_sets};
+use crate::plan::{key_name, split_timeframe};
 use crate::sql::JoinKind;
 use crate::yaml::{self, Node};
 
@@ -248,7 +248,7 @@ fn definition_places(definitions: &[FirstStepDefinition]) -> FxHashMap<String, u
 fn step_key(text: &str, definitions: &[FirstStepDefinition], places: &FxHashMap<String, usize>) -> FirstStepKey {
     let definition = places.get(&text.trim().to_lowercase()).copied();
     let formula = definition.map_or(text, |place| definitions[place].formula.as_str());
-    let period = split_timeframe(formula).filter(|(column, frame)| {
+    let period = Some(split_timeframe(formula)).filter(|(column, frame)| {
         period_unit(frame).is_some() && column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
     });
     FirstStepKey {
