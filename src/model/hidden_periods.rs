@@ -7,7 +7,7 @@ use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::{self, DefinitionRole, shifted_key};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{CalendarEnd, FrameBound, Ir, IrId, Program, WindowFrame};
+use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, split_truncation, used_definitions};
 use crate::span::Span;
 
@@ -84,15 +84,20 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
         _ if function == before || function == until => None,
         _ if function == from => Some(vec![format!("since: {bound}")]),
         // Times on the day of the bound are after it.
-        _ if function == after && time.ty == Type::Timestamp && !time.is_period => {
+        _ if function == after && time.ty == Type::Timestamp && time.period.is_none() => {
             Some(vec![format!("since: {bound}")])
         }
-        _ if function == after && time.ty == Type::Date && !time.is_period => {
+        _ if function == after && time.ty == Type::Date && time.period.is_none() => {
             let next = check::next_day(&bound).filter(|_| check::is_iso_date(&bound));
             let constant = || format!("{} + 1", program.meta(constant).span.text(text));
             Some(vec![format!("since: {}", next.unwrap_or_else(constant))])
         }
-        _ if function == internal::EQUAL => Some(vec![format!("since: {bound}"), format!("until: {bound}")]),
+        _ if function == internal::EQUAL => {
+            let until = last_day(&bound, time.period);
+            Some(until.map_or_else(Vec::new, |until| {
+                vec![format!("since: {bound}"), format!("until: {until}")]
+            }))
+        }
         _ => Some(Vec::new()),
     }
 }
@@ -100,18 +105,32 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
 /// Column, or timeframe of a column, on one side of a comparison.
 struct TimeSide {
     ty: Type,
-    /// Whether the time is truncated to a period.
-    is_period: bool,
+    /// Unit to which the time is truncated.
+    period: Option<CalendarUnit>,
+}
+
+/// Returns the last day of the period that begins on a date. `None` if that is not known before the query runs.
+fn last_day(first: &str, period: Option<CalendarUnit>) -> Option<String> {
+    let (months, days) = match period {
+        None | Some(CalendarUnit::Day) => return Some(first.to_owned()),
+        Some(CalendarUnit::Week) => (0, 7),
+        Some(CalendarUnit::Month) => (1, 0),
+        Some(CalendarUnit::Quarter) => (3, 0),
+        Some(CalendarUnit::Year) => (12, 0),
+        Some(_) => return None,
+    };
+    let iso = Some(first).filter(|first| check::is_iso_date(first));
+    check::shift_date(iso?, months, days - 1)
 }
 
 fn time_side(program: &Program, id: IrId) -> Option<TimeSide> {
     let ty = program.meta(id).ty;
-    let mut is_period = false;
+    let mut period = None;
     let mut at = program.resolve_names(id);
     loop {
         match (program.node(at), split_truncation(program, at)) {
-            (Ir::Column(_), _) => return Some(TimeSide { ty, is_period }),
-            (_, (of, Some(_))) => (at, is_period) = (of, true),
+            (Ir::Column(_), _) => return Some(TimeSide { ty, period }),
+            (_, (of, Some(unit))) => (at, period) = (of, period.or(Some(unit))),
             (Ir::Apply { args, .. }, _) => at = conversion_operand(program, at, program.args(args))?,
             _ => return None,
         }

@@ -306,17 +306,25 @@ impl SpecCompilation<'_> {
 
 /// Removes the comments from a formula.
 pub(super) fn strip_comments(formula: &str) -> String {
-    formula
-        .lines()
-        .map(|l| {
-            if l.contains('"') {
-                l
-            } else {
-                l.split("//").next().unwrap_or(l)
-            }
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
-        .trim()
-        .to_owned()
+    if !formula.contains("//") {
+        return formula.trim().to_owned();
+    }
+    let tokens = crate::lex::lex(formula, &mut Vec::new()).tokens;
+    let mut kept = String::with_capacity(formula.len());
+    let mut end = 0;
+    for span in tokens.iter().map(|(_, span)| span.start as usize..span.end as usize) {
+        push_spaces(formula.get(end..span.start), &mut kept);
+        kept.push_str(formula.get(span.clone()).unwrap_or_default());
+        end = span.end;
+    }
+    push_spaces(formula.get(end..), &mut kept);
+    kept.trim().to_owned()
+}
+
+/// Writes the text between two tokens without its comments.
+fn push_spaces(text: Option<&str>, out: &mut String) {
+    for (place, line) in text.unwrap_or_default().split('\n').enumerate() {
+        out.push_str(if place == 0 { "" } else { "\n" });
+        out.push_str(line.split("//").next().unwrap_or_default());
+    }
 }

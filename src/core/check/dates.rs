@@ -54,9 +54,15 @@ fn month_length(year: i64, month: i64) -> i64 {
 
 /// Returns the day after an ISO date.
 pub fn next_day(iso: &str) -> Option<String> {
+    shift_date(iso, 0, 1)
+}
+
+/// Adds months and then days to an ISO date. A day that the month does not have rolls over.
+pub fn shift_date(iso: &str, months: i64, days: i64) -> Option<String> {
     let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());
     let mut part = || parts.next().flatten();
-    normalize_date(part()?, part()?, part()? + 1)
+    let (year, month, day) = (part()?, part()?, part()?);
+    normalize_date(year, month + months, day + days)
 }
 
 /// Computes `DATE(year, month, day)` like a spreadsheet: parts that are out of range roll over. `None` if the result

@@ -57,7 +57,7 @@ mod wildcards;
 mod windows;
 
 pub use convert::common_type;
-pub use dates::{is_iso_date, next_day};
+pub use dates::{is_iso_date, next_day, shift_date};
 
 pub use lint::possible_values;
 pub use period::shifted_key;

@@ -92,6 +92,7 @@ pub fn read_period_step<'y>(
         filter: None,
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
+        faults: Vec::new(),
     };
     set.add_formulas(formulas);
     choose_time(&mut set, &keys, (node, value.span), faults);

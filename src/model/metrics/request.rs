@@ -348,10 +348,14 @@ impl ModelOverSets<'_> {
         });
     }
 
-    /// Adds the sets over which other sets are defined.
+    /// Adds the sets over which other sets are defined, and reports errors in the keys of all sets. A key that is not
+    /// understood may decide which rows a metric reads.
     fn add_sets_of_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.get(next).cloned() {
+            let context = format!("in the metric set `{}`", set.name);
+            let own = set.faults.iter().cloned();
+            faults.extend(own.map(|fault| fault.map_spans(|_| self.span).without_fix().with_context(&context)));
             for name in &set.sets {
                 match sets.get(name) {
                     Some(used) => {

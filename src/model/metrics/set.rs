@@ -46,6 +46,8 @@ pub struct MetricSet {
     pub definitions: Vec<MetricFormula>,
     /// Former name of each renamed metric, with its present name.
     pub renamed: BTreeMap<String, String>,
+    /// Errors in the file's keys. Errors in formulas concern only what uses them.
+    pub faults: Vec<Diagnostic>,
 }
 
 impl MetricSet {
@@ -182,8 +184,11 @@ pub fn read_set(
     }
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
     let (formulas, found) = analyze(compiler, &step, text);
-    faults.extend(found.into_iter().filter(|fault| fault.is_error() && fault.is_syntax()));
-    let Some(name) = name else { return (None, faults) };
+    let of_formulas = found.into_iter().filter(|fault| fault.is_error() && fault.is_syntax());
+    let Some(name) = name else {
+        faults.extend(of_formulas);
+        return (None, faults);
+    };
     if !is_plain_name(name.text) {
         let message = format!(
             "`{}` is not a valid name for a metric set, because formulas use it",
@@ -205,6 +210,7 @@ pub fn read_set(
         filter: None,
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
+        faults: Vec::new(),
     };
     set.add_formulas(formulas);
     for (column, keys) in root.get("columns").and_then(Node::pairs).unwrap_or_default() {
@@ -223,6 +229,9 @@ pub fn read_set(
             set.renamed.insert(former.to_lowercase(), name.to_owned());
         }
     }
+    set.faults
+        .extend(faults.iter().filter(|fault| fault.is_error()).cloned());
+    faults.extend(of_formulas);
     (Some(set), faults)
 }
 
