@@ -69,7 +69,7 @@ pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Step
 pub fn key_name(text: &str) -> String {
     let inner = text.trim().trim_start_matches("${").trim_end_matches('}');
     let (base, frame) = inner.split_once('[').unwrap_or((inner, ""));
-    let base = base.rsplit('.').next().unwrap_or(base).trim();
+    let base = base.rsplit('.').next().unwrap_or(base).trim().trim_end_matches('}');
     let frame = frame.trim_end_matches(']').trim().to_ascii_lowercase();
     if frame.is_empty() || frame == "raw" {
         base.to_owned()

@@ -147,6 +147,13 @@ pub fn analyze_in_order(
 }
 
 fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: &Step<'_>) -> Vec<MetricFormula> {
+    // Arguments without effect, such as `x` in `COALESCE(COUNT(), x)`, may follow the root. Their text is expanded too.
+    let mut starts: Vec<u32> = program.definitions.iter().map(|of| of.first.0).collect();
+    starts.sort_unstable();
+    let nodes_from = |first: IrId| {
+        let next = starts.get(starts.partition_point(|start| *start <= first.0));
+        first.0..next.copied().unwrap_or(program.len() as u32)
+    };
     let all = ast.definitions.iter().zip(&program.definitions);
     let all = all.map(|(parsed, checked)| {
         let part = parsed.part as usize;
@@ -210,10 +217,11 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
                     .collect();
             }
         }
-        note_windows(program, (checked.first, checked.root), within, &mut formula);
+        let nodes = nodes_from(checked.first);
+        note_windows(program, nodes.clone(), within, &mut formula);
         note_aggregates(
             program,
-            (checked.first, checked.root),
+            nodes,
             ast,
             &formulas.text,
             within,
@@ -303,11 +311,11 @@ fn is_operation(expr: Expr) -> bool {
 /// Records which kinds of windows a definition contains.
 fn note_windows(
     program: &Program,
-    (first, root): (IrId, IrId),
+    nodes: Range<u32>,
     within: impl Fn(Span) -> Range<usize>,
     formula: &mut MetricFormula,
 ) {
-    let nodes = || (first.0..=root.0).map(IrId);
+    let nodes = || nodes.clone().map(IrId);
     let units = nodes().filter_map(|id| calendar_unit(program, id));
     formula.shortest_unit = units.min_by_key(|unit| unit.unit);
     for id in nodes() {
@@ -329,13 +337,13 @@ fn note_windows(
 /// Records the outermost calls that aggregate rows: nodes on the aggregate level without such a node as an operand.
 fn note_aggregates(
     program: &Program,
-    (first, root): (IrId, IrId),
+    nodes: Range<u32>,
     ast: &Ast,
     text: &str,
     within: impl Fn(Span) -> Range<usize>,
     formula: &mut MetricFormula,
 ) {
-    let nodes = || (first.0..=root.0).map(IrId);
+    let nodes = || nodes.clone().map(IrId);
     let is_aggregate = |id: IrId| program.meta(id).level == Level::Aggregate;
     // The call of a window aggregates the rows of a partition, not of a group.
     let windowed = |id: IrId| match program.node(id) {

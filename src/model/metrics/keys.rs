@@ -2,6 +2,7 @@
 
 use super::formulas::NameUse;
 use super::request::{ModelKey, ModelOverSets};
+use super::rows::name_use;
 use super::set::MetricSet;
 use super::step_text::{DefinitionText, PlacedText};
 use crate::compiler::Compiler;
@@ -41,10 +42,15 @@ impl SetKey {
     }
 }
 
+/// Returns a column without the `${}` around it.
+pub fn bare_name(column: &str) -> &str {
+    column.trim().trim_start_matches("${").trim_end_matches('}').trim()
+}
+
 /// Splits a column such as `ordered_at[month]` into its name and timeframe. Returns `None` if it has no timeframe.
 pub fn split_timeframe(column: &str) -> Option<(&str, &str)> {
-    let (name, frame) = column.split_once('[')?;
-    Some((name.trim(), frame.trim_end_matches(']').trim()))
+    let (name, frame) = bare_name(column).split_once('[')?;
+    Some((bare_name(name), frame.trim_end_matches(']').trim()))
 }
 
 /// Returns the formula for the first day of a period. A fiscal year is a number as a timeframe.
@@ -136,7 +142,7 @@ impl ModelOverSets<'_> {
         }
         match &of.time {
             Some(time) if self.is_period(compiler, of, &key.text) => {
-                key_name(&format!("{}[{}]", time.column, key.text))
+                key_name(&time.period(&key.text))
             }
             _ => key_name(&key.text),
         }
@@ -182,7 +188,7 @@ impl ModelOverSets<'_> {
                     of.name
                 )));
             };
-            text = format!("{}[{}]", time.column, key.text);
+            text = time.period(&key.text);
         }
         let (base, frame) = of.timeframe_of(&text).unzip();
         let time = of.time.as_ref().zip(base);
@@ -264,8 +270,9 @@ impl ModelOverSets<'_> {
 /// Returns the relation and column of a key in a set. `None` if the key is a dimension of the set.
 fn relation_of_key(set: &MetricSet, key: &str) -> Option<String> {
     let (base, frame) = split_timeframe(key).unwrap_or((key, ""));
-    let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));
-    if qualifier.is_empty() && set.position(column.trim()).is_some() {
+    let NameUse { qualifier, name, .. } = name_use(base);
+    let qualifier = qualifier.unwrap_or_default();
+    if qualifier.is_empty() && set.position(name.trim()).is_some() {
         return None;
     }
     let from = set.root.get("from").and_then(Node::text);
@@ -274,14 +281,14 @@ fn relation_of_key(set: &MetricSet, key: &str) -> Option<String> {
     let joined = joined.find_map(|join| {
         let to = join.get("to").and_then(Node::text)?;
         let alias = join.get("as").and_then(Node::text).map(str::to_owned);
-        let name = alias.unwrap_or_else(|| relation_name(to));
-        name.eq_ignore_ascii_case(qualifier.trim()).then_some(to)
+        let known = alias.unwrap_or_else(|| relation_name(to));
+        known.eq_ignore_ascii_case(qualifier.trim()).then_some(to)
     });
-    let relation = match qualifier {
+    let relation = match qualifier.as_str() {
         "" => from?,
         _ => joined.or_else(|| from.filter(|from| relation_name(from).eq_ignore_ascii_case(qualifier.trim())))?,
     };
-    Some(format!("{}.{}[{frame}", relation_name(relation), column.trim()).to_lowercase())
+    Some(format!("{}.{}[{frame}", relation_name(relation), name.trim()).to_lowercase())
 }
 
 /// Returns the name of a relation as formulas use it.

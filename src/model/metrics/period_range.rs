@@ -151,9 +151,9 @@ impl ModelOverSets<'_> {
             };
             let (start, after) = bound.days(frame, fiscal_offset);
             let condition = match (is_plain, name, after) {
-                (true, "since", _) => format!("{} >= {start}", time.column),
-                (true, _, Some(after)) => format!("{} < {after}", time.column),
-                _ => format!("{}[{frame}] {operator} {}", time.column, bound.period(frame)),
+                (true, "since", _) => format!("{} >= {start}", time.reference()),
+                (true, _, Some(after)) => format!("{} < {after}", time.reference()),
+                _ => format!("{} {operator} {}", time.period(frame), bound.period(frame)),
             };
             filters.push(SpelledText::generated(&condition, 0, bound.span));
         }

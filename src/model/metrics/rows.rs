@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetName;
-use super::keys::{SetKey, relation_name, split_timeframe};
+use super::keys::{SetKey, bare_name, relation_name, split_timeframe};
 use super::request::ModelOverSets;
 use super::set::MetricSet;
 use super::spelled::SpelledText;
@@ -48,7 +48,7 @@ impl ModelOverSets<'_> {
             self.note_name(set, "", &name_use(&time.column), &mut used);
         }
         for key in keys {
-            let base = split_timeframe(&key.column).map_or(key.column.trim(), |(name, _)| name);
+            let base = split_timeframe(&key.column).map_or(key.column.as_str(), |(name, _)| name);
             self.note_name(set, "", &name_use(base), &mut used);
         }
         self.close_dimensions(set, &mut used);
@@ -162,6 +162,7 @@ pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<Spell
 
 /// Returns a name as a formula would use it.
 pub fn name_use(text: &str) -> NameUse {
+    let text = bare_name(text);
     let (qualifier, name) = text
         .rsplit_once('.')
         .map_or((None, text), |(q, name)| (Some(q.to_owned()), name));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::formulas::{MetricFormula, analyze};
-use super::keys::{period_unit, split_timeframe};
+use super::keys::{bare_name, period_unit, split_timeframe};
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
@@ -25,9 +25,25 @@ pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_mon
 /// Date or time of a set's rows.
 #[derive(Clone, Debug)]
 pub struct SetTime {
+    /// Name without `${}`.
     pub column: String,
     pub grain: Option<String>,
     pub span: Span,
+}
+
+impl SetTime {
+    /// Returns the column as a formula refers to it.
+    pub fn reference(&self) -> String {
+        match self.column.split('.').all(is_plain_name) {
+            true => self.column.clone(),
+            false => format!("${{{}}}", self.column),
+        }
+    }
+
+    /// Returns the column's period, such as `ordered_at[month]`.
+    pub fn period(&self, frame: &str) -> String {
+        format!("{}[{frame}]", self.reference())
+    }
 }
 
 /// Parsed metric set.
@@ -222,7 +238,7 @@ pub fn read_set(
 fn read_time(node: &Node) -> Option<SetTime> {
     let column = node.text().or_else(|| node.get("column")?.text())?;
     Some(SetTime {
-        column: column.to_owned(),
+        column: bare_name(column).to_owned(),
         grain: node.get("grain").and_then(Node::text).map(str::to_owned),
         span: node.span,
     })
