@@ -79,15 +79,16 @@ pub struct MetricFormula {
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
 /// the diagnostics of the parser and of the checker, with spans in the file.
 pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    analyze_in_order(compiler, step, source, false)
+    analyze_in_order(compiler, step, source, (false, &compiler.options.given_types))
 }
 
-/// Analyzes the formulas of a step as [`analyze`] does. If the step has no order, its rows are in the order of a date.
+/// Analyzes the formulas of a step as [`analyze`] does, with the types of columns by lower-case name. If the step has no
+/// order, its rows are in the order of a date.
 pub fn analyze_in_order(
     compiler: &Compiler,
     step: &Step<'_>,
     source: &str,
-    is_descending: bool,
+    (is_descending, types): (bool, &[(String, Type)]),
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
     // Ranges by the calendar need a date to order by, which only the keys of a model decide.
     let date = if is_descending { "TODAY() desc" } else { "TODAY()" };
@@ -134,7 +135,7 @@ pub fn analyze_in_order(
             today: None,
             strata: true,
             sheet: None,
-            given_types: &options.given_types,
+            given_types: types,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         metric_formulas(ast, program, &formulas, step)

@@ -26,6 +26,13 @@ impl ColumnBuilder<'_> {
                 *count.entry(used.column).or_default() += 2;
             }
         }
+        // Columns that an aggregate of the base step reads.
+        let mut in_base = vec![false; self.columns.all.len()];
+        for (place, column) in self.columns.all.iter().enumerate().rev() {
+            if column.aggregates || in_base[place] {
+                column.uses.iter().for_each(|used| in_base[used.column] = true);
+            }
+        }
         // Columns that a step after the base step may compute. The base step cannot read them.
         let mut late: Vec<bool> = Vec::new();
         for reader in 0..self.columns.all.len() {
@@ -52,7 +59,7 @@ impl ColumnBuilder<'_> {
                 && column.source.is_some();
             if is_free && hidden.iter().all(can_move) {
                 self.move_into(reader, &hidden);
-            } else if !hidden.is_empty() && !column.aggregates {
+            } else if !hidden.is_empty() && !column.aggregates && !in_base[reader] {
                 self.columns.all[reader].stage = column.stage.max(1);
             }
             let column = &self.columns.all[reader];

@@ -1,5 +1,6 @@
 //! Keys of a model over metric sets: the columns of each set that the model groups by.
 
+use super::columns::reference_text;
 use super::formulas::NameUse;
 use super::request::{ModelKey, ModelOverSets};
 use super::rows::name_use;
@@ -214,7 +215,7 @@ impl ModelOverSets<'_> {
         // A formula can name a definition, but not a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
         Ok(SetKey {
-            entry: PlacedText::new(if is_defined { name } else { &text }, 0, key.span),
+            entry: PlacedText::new(if is_defined { reference_text(name) } else { text.clone() }, 0, key.span),
             definition: is_defined.then(|| DefinitionText::generated(name, &formula, 0, key.span)),
             period,
             column: text,

@@ -63,7 +63,7 @@ pub fn read_period_step<'y>(
         .first()
         .map(|entry| crate::compiler::order_key(entry.text));
     let is_descending = order.is_some_and(|(_, descending)| descending);
-    let (formulas, _) = analyze_in_order(compiler, &own, source, is_descending);
+    let (formulas, _) = analyze_in_order(compiler, &own, source, (is_descending, &compiler.options.given_types));
     let around = Step {
         group_by: Vec::new(),
         definitions: Vec::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::formulas::{MetricFormula, analyze};
+use super::formulas::{MetricFormula, analyze_in_order};
 use super::keys::{bare_name, period_unit, split_timeframe};
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
@@ -17,7 +17,7 @@ use crate::load::Loader;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::Node;
-use crate::{Level, SpecText};
+use crate::{Level, SpecText, Type};
 
 /// Settings of a set that hold wherever the set is used.
 pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
@@ -190,7 +190,8 @@ pub fn read_set(
         );
     }
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
-    let (formulas, found) = analyze(compiler, &step, text);
+    let types = column_types(compiler, root);
+    let (formulas, found) = analyze_in_order(compiler, &step, text, (false, &types));
     faults.extend(found.into_iter().filter(|fault| fault.is_error() && fault.is_syntax()));
     let Some(name) = name else { return (None, faults) };
     if !is_plain_name(name.text) {
@@ -233,6 +234,23 @@ pub fn read_set(
         }
     }
     (Some(set), faults)
+}
+
+/// Returns the types of the columns that a set can read, by lower-case name. A name with several types is left out.
+fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
+    let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
+    let joined = joins.iter().filter_map(|join| join.get("to"));
+    let relations = root.get("from").into_iter().chain(joined).filter_map(Node::text);
+    let relations = relations.filter_map(|text| known_relation(&compiler.options, &RelationReference::read(text)?));
+    let mut types: BTreeMap<String, Type> = BTreeMap::new();
+    for column in relations.flat_map(Relation::columns) {
+        let known = types.entry(column.name().to_lowercase()).or_insert(column.ty());
+        if *known != column.ty() {
+            *known = Type::Unknown;
+        }
+    }
+    let given = compiler.options.given_types.iter().cloned();
+    given.chain(types).collect()
 }
 
 fn read_time(node: &Node) -> Option<SetTime> {

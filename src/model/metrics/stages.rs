@@ -332,7 +332,7 @@ impl<'m> StepWriter<'m> {
 
 /// Returns the step that puts the aggregates of several sets together by key.
 pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String]) -> StepText {
-    let entry = |(name, key): (&String, &ModelKey)| PlacedText::new(name, 0, key.span);
+    let entry = |(name, key): (&String, &ModelKey)| PlacedText::new(reference_text(name), 0, key.span);
     StepText {
         union: names.to_vec(),
         group_by: keys.names.iter().zip(&model.keys).map(entry).collect(),
