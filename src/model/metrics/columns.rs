@@ -529,6 +529,14 @@ pub fn reference_text(name: &str) -> String {
     }
 }
 
+/// Returns a column, with or without its relation, as a formula refers to it.
+pub fn column_reference(column: &str) -> String {
+    match column.split('.').all(crate::checks::is_plain_name) {
+        true => column.to_owned(),
+        false => format!("${{{column}}}"),
+    }
+}
+
 fn definition_text(name: String, text: SpelledText, formula: &MetricFormula, file: u16) -> DefinitionText {
     DefinitionText {
         description: formula.description.clone(),

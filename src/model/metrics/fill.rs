@@ -1,5 +1,6 @@
 //! Rows for the periods that the sets have no rows for: the key `fill`.
 
+use super::columns::reference_text;
 use super::keys::ModelKeys;
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
@@ -109,12 +110,13 @@ impl ModelOverSets<'_> {
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
         let others: Vec<String> = keys.names.iter().filter(|name| *name != key).cloned().collect();
-        let placed = |names: &[String]| -> Vec<PlacedText> {
-            names.iter().map(|name| PlacedText::new(name, 0, fill.span)).collect()
+        let generated = |text: String| PlacedText::new(text, 0, fill.span);
+        let grouped = |names: &[String]| -> Vec<PlacedText> {
+            names.iter().map(|name| generated(reference_text(name))).collect()
         };
         let definition = |name: &str, formula: &str| DefinitionText::generated(name, formula, 0, fill.span);
         let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
-        let end = |value: Option<String>, function: &str| value.unwrap_or_else(|| format!("{function}({key})"));
+        let end = |value: Option<String>, function: &str| value.unwrap_or_else(|| format!("{function}({})", reference_text(key)));
         // Periods after `until` are not shown, so windows must not read them.
         let until = self.bound("until").filter(|_| keys.time == Some(fill.key));
         let first_key = keys.first_of(fill.key);
@@ -136,7 +138,7 @@ impl ModelOverSets<'_> {
         let mut steps = vec![StepText {
             name: self.free_step_name(&format!("range_of_{}s", fill.frame)),
             union: rows.to_vec(),
-            group_by: if fill.is_each { placed(&others) } else { Vec::new() },
+            group_by: if fill.is_each { grouped(&others) } else { Vec::new() },
             definitions: ends,
             ..StepText::default()
         }];
@@ -144,13 +146,13 @@ impl ModelOverSets<'_> {
             steps.push(StepText {
                 name: self.free_step_name("combinations_of_keys"),
                 union: rows.to_vec(),
-                group_by: placed(&others),
+                group_by: grouped(&others),
                 ..StepText::default()
             });
             let kept = others.iter().cloned().chain([first.clone(), last.clone()]);
             steps.push(StepText {
                 name: self.free_step_name("combinations_with_range"),
-                joins: placed(&[format!("{{to: {}, type: cross}}", steps[0].name)]),
+                joins: vec![generated(format!("{{to: {}, type: cross}}", steps[0].name))],
                 keep: Some(KeptText::Columns(kept.collect())),
                 ..StepText::default()
             });

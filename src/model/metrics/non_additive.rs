@@ -1,6 +1,7 @@
 //! Metrics that must not add rows of different times, such as balances: only the last or first rows of each group
 //! are aggregated.
 
+use super::columns::{column_reference, reference_text};
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetName};
 use super::keys::SetKey;
@@ -80,7 +81,7 @@ impl ModelOverSets<'_> {
             name.qualifier.is_some() && self.resolve_in_set(id.0, &formula.name, name) == SetName::Column
         };
         let flat = names.filter(is_column).map(|name| {
-            let text = SpelledText::generated(&flat_name(name), file, formula.file_span(&name.range));
+            let text = SpelledText::generated(&reference_text(&flat_name(name)), file, formula.file_span(&name.range));
             (name.range.clone(), text)
         });
         flat.collect()
@@ -97,7 +98,7 @@ impl ModelOverSets<'_> {
     ) -> [StepText; 2] {
         let file = self.file_of(set);
         let place = self.span;
-        let generated = |text: &String| PlacedText::new(text, file, place);
+        let generated = |name: &String| PlacedText::new(reference_text(name), file, place);
         let mut rows = StepText {
             name: self.free_step_name(&format!(
                 "{}_with_{}_{}",
@@ -119,7 +120,7 @@ impl ModelOverSets<'_> {
             match &name.qualifier {
                 None => kept.push(flat),
                 Some(qualifier) => {
-                    let column = format!("{qualifier}.{}", name.name);
+                    let column = column_reference(&format!("{qualifier}.{}", name.name));
                     rows.definitions
                         .push(DefinitionText::generated(flat, &column, file, place));
                 }
@@ -155,13 +156,14 @@ impl ModelOverSets<'_> {
             ("first", "MIN")
         };
         let found = format!("{first}_{over}");
+        let (over, found_name) = (reference_text(&over), reference_text(&found));
         let formula = format!("{function}({over}:{over})");
         rows.definitions
             .push(DefinitionText::generated(&found, &formula, file, place));
         let per: Vec<String> = rule.per.iter().map(|name| flat_name(&name_use(name))).collect();
         rows.partition_by = Some(key_names.iter().chain(&per).map(generated).collect());
         rows.keep = (!kept.is_empty()).then_some(KeptText::Columns(kept));
-        let filter = SpelledText::generated(&format!("{over} = {found}"), file, place);
+        let filter = SpelledText::generated(&format!("{over} = {found_name}"), file, place);
         let names: Vec<String> = rows.definitions.iter().map(|it| it.name.to_lowercase()).collect();
         let step = StepText {
             name: grouped.name.clone(),

@@ -1,6 +1,6 @@
 //! Periods that a step shows: `since` and `until`.
 
-use super::columns::ModelColumns;
+use super::columns::{ModelColumns, reference_text};
 use super::formulas::analyze;
 use super::keys::{ModelKeys, SetKey, first_day};
 use super::request::ModelOverSets;
@@ -165,7 +165,7 @@ impl ModelOverSets<'_> {
         let bound = self.bound("since")?;
         let time = keys.time?;
         let value = bound.key_value(keys.first_of(time)?)?;
-        let condition = format!("{} >= {value}", keys.names[time]);
+        let condition = format!("{} >= {value}", reference_text(&keys.names[time]));
         Some(SpelledText::generated(&condition, 0, bound.span))
     }
 

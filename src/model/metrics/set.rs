@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::columns::column_reference;
 use super::formulas::{MetricFormula, analyze_in_order};
 use super::keys::{bare_name, period_unit, split_timeframe};
 use crate::catalog_lookup::known_relation;
@@ -34,10 +35,7 @@ pub struct SetTime {
 impl SetTime {
     /// Returns the column as a formula refers to it.
     pub fn reference(&self) -> String {
-        match self.column.split('.').all(is_plain_name) {
-            true => self.column.clone(),
-            false => format!("${{{}}}", self.column),
-        }
+        column_reference(&self.column)
     }
 
     /// Returns the column's period, such as `ordered_at[month]`.
