@@ -29,7 +29,6 @@ impl Drawn for Case {
     const KIND: &'static str = "random models over metric sets";
     const COUNT: &'static str = "FORMULAC_RANDOM_SETS";
     const OTHERWISE: u64 = 2000;
-    const REFUSED: usize = 10;
     const ONE_OF: u64 = 6;
 
     fn draw(seed: u64) -> Self {

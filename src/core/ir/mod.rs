@@ -477,7 +477,7 @@ pub struct IrDefinition {
     /// Name of the definition. `None` for a bare formula.
     pub name: Option<Arc<str>>,
     pub root: IrId,
-    /// First node of the definition. The last node is the root.
+    /// First node of the definition. Only unused nodes follow the root.
     pub first: IrId,
     pub span: Span,
     /// Whether this definition or a definition that it uses contains an error.

@@ -218,7 +218,7 @@ impl ModelOverSets<'_> {
         self.keys
             .iter()
             .map(|key| match self.sets.first().and_then(|set| set.time.as_ref()) {
-                Some(time) => crate::plan::key_name(&format!("{}[{}]", time.column, key.text)),
+                Some(time) => crate::plan::key_name(&time.period(&key.text)),
                 None => crate::plan::key_name(&key.text),
             })
             .zip(self.keys.iter().map(|key| crate::plan::key_name(&key.text)))

@@ -97,20 +97,33 @@ pub struct MetricFormula {
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
 /// the diagnostics of the parser and of the checker, with spans in the file.
 pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    analyze_with(compiler, step, source, &[], false)
+    let scope = AnalysisScope {
+        relations: &[],
+        types: &compiler.options.given_types,
+        is_descending: false,
+    };
+    analyze_in(compiler, step, source, &scope)
 }
 
-/// Analyzes the formulas of a step as [`analyze`] does. Names that the step does not define are columns of the
-/// relations. If the step has no order, its rows are in the order of a date.
-pub fn analyze_with(
+/// What is known about a step whose formulas are analyzed.
+pub struct AnalysisScope<'a> {
+    /// Relations of the columns. If there are none, names that the step does not define are columns of unknown relations.
+    pub relations: &'a [Relation],
+    /// Types of columns by lower-case name.
+    pub types: &'a [(String, Type)],
+    /// Order of the rows by a date, if the step has no order.
+    pub is_descending: bool,
+}
+
+/// Analyzes the formulas of a step as [`analyze`] does.
+pub fn analyze_in(
     compiler: &Compiler,
     step: &Step<'_>,
     source: &str,
-    relations: &[Relation],
-    is_descending: bool,
+    known: &AnalysisScope<'_>,
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
     // Ranges by the calendar need a date to order by, which only the keys of a model decide.
-    let date = if is_descending { "TODAY() desc" } else { "TODAY()" };
+    let date = if known.is_descending { "TODAY() desc" } else { "TODAY()" };
     let date = Node {
         kind: NodeKind::Scalar {
             value: date.to_owned(),
@@ -138,7 +151,7 @@ pub fn analyze_with(
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let scope = CheckScope {
             context: Context::Measure,
-            relations,
+            relations: known.relations,
             merged: &[],
             open: true,
             chosen: true,
@@ -154,7 +167,7 @@ pub fn analyze_with(
             today: None,
             strata: true,
             sheet: None,
-            given_types: &options.given_types,
+            given_types: known.types,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         metric_formulas(ast, program, &formulas, step)
@@ -167,6 +180,13 @@ pub fn analyze_with(
 }
 
 fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: &Step<'_>) -> Vec<MetricFormula> {
+    // Arguments without effect, such as `x` in `COALESCE(COUNT(), x)`, may follow the root. Their text is expanded too.
+    let mut starts: Vec<u32> = program.definitions.iter().map(|of| of.first.0).collect();
+    starts.sort_unstable();
+    let nodes_from = |first: IrId| {
+        let next = starts.get(starts.partition_point(|start| *start <= first.0));
+        first.0..next.copied().unwrap_or(program.len() as u32)
+    };
     let all = ast.definitions.iter().zip(&program.definitions);
     let all = all.map(|(parsed, checked)| {
         let part = parsed.part as usize;
@@ -230,15 +250,9 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
                     .collect();
             }
         }
-        note_windows(program, (checked.first, checked.root), within, &mut formula);
-        note_aggregates(
-            program,
-            (checked.first, checked.root),
-            ast,
-            &formulas.text,
-            within,
-            &mut formula,
-        );
+        let nodes = nodes_from(checked.first);
+        note_windows(program, nodes.clone(), within, &mut formula);
+        note_aggregates(program, nodes, ast, &formulas.text, within, &mut formula);
         formula
     });
     all.collect()
@@ -328,11 +342,11 @@ fn is_operation(expr: Expr) -> bool {
 /// Records which kinds of windows a definition contains.
 fn note_windows(
     program: &Program,
-    (first, root): (IrId, IrId),
+    nodes: Range<u32>,
     within: impl Fn(Span) -> Range<usize>,
     formula: &mut MetricFormula,
 ) {
-    let nodes = || (first.0..=root.0).map(IrId);
+    let nodes = || nodes.clone().map(IrId);
     let units = nodes().filter_map(|id| calendar_unit(program, id));
     formula.shortest_unit = units.min_by_key(|unit| unit.unit);
     for id in nodes() {
@@ -354,13 +368,13 @@ fn note_windows(
 /// Records the outermost calls that aggregate rows: nodes on the aggregate level without such a node as an operand.
 fn note_aggregates(
     program: &Program,
-    (first, root): (IrId, IrId),
+    nodes: Range<u32>,
     ast: &Ast,
     text: &str,
     within: impl Fn(Span) -> Range<usize>,
     formula: &mut MetricFormula,
 ) {
-    let nodes = || (first.0..=root.0).map(IrId);
+    let nodes = || nodes.clone().map(IrId);
     let is_aggregate = |id: IrId| program.meta(id).level == Level::Aggregate;
     // The call of a window aggregates the rows of a partition, not of a group.
     let windowed = |id: IrId| match program.node(id) {

@@ -26,16 +26,23 @@ impl ColumnBuilder<'_> {
                 *count.entry(used.column).or_default() += 2;
             }
         }
+        // Columns that an aggregate of the base step reads.
+        let mut in_base = vec![false; self.columns.all.len()];
+        for (place, column) in self.columns.all.iter().enumerate().rev() {
+            if column.aggregates || in_base[place] {
+                column.uses.iter().for_each(|used| in_base[used.column] = true);
+            }
+        }
+        // Columns that a step after the base step may compute. The base step cannot read them.
+        let mut late: Vec<bool> = Vec::new();
         for reader in 0..self.columns.all.len() {
             let column = &self.columns.all[reader];
+            let reads_late = column.uses.iter().any(|used| late[used.column]);
             let hidden = column
                 .uses
                 .iter()
                 .filter(|used| self.columns.all[used.column].place.is_none());
             let hidden: Vec<ColumnUse> = hidden.cloned().collect();
-            if hidden.is_empty() {
-                continue;
-            }
             let is_short = |used: &ColumnUse| {
                 let text = &self.columns.all[used.column].text.formula.text;
                 text.len() <= LONGEST_IN_PLACE && !text.contains("//")
@@ -44,12 +51,19 @@ impl ColumnBuilder<'_> {
                 let of = &self.columns.all[used.column];
                 count.get(&used.column) == Some(&1) && of.windows.is_none() && of.source.is_some() && is_short(used)
             };
-            let is_free = self.is_single && column.windows.is_none() && column.stage == 0 && column.source.is_some();
+            let is_free = self.is_single
+                && !reads_late
+                && !hidden.is_empty()
+                && column.windows.is_none()
+                && column.stage == 0
+                && column.source.is_some();
             if is_free && hidden.iter().all(can_move) {
                 self.move_into(reader, &hidden);
-            } else if !column.aggregates {
+            } else if !hidden.is_empty() && !column.aggregates && !in_base[reader] {
                 self.columns.all[reader].stage = column.stage.max(1);
             }
+            let column = &self.columns.all[reader];
+            late.push(reads_late || column.windows.is_some() || column.stage > 0);
         }
         let mut moved = std::mem::take(&mut self.columns.moved);
         moved.sort_unstable();

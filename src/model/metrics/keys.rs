@@ -130,9 +130,7 @@ impl ModelOverSets<'_> {
             return key.text.clone();
         }
         match &of.time {
-            Some(time) if self.is_period(compiler, of, &key.text) => {
-                key_name(&format!("{}[{}]", time.column, key.text))
-            }
+            Some(time) if self.is_period(compiler, of, &key.text) => key_name(&time.period(&key.text)),
             _ => key_name(&key.text),
         }
     }
@@ -177,7 +175,7 @@ impl ModelOverSets<'_> {
                     of.name
                 )));
             };
-            text = format!("{}[{}]", reference_text(&time.column), key.text);
+            text = time.period(&key.text);
         }
         let (base, frame) = of.timeframe_of(&text).unzip();
         let time = of.time.as_ref().zip(base);

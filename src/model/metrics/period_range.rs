@@ -150,11 +150,10 @@ impl ModelOverSets<'_> {
                 continue;
             };
             let (start, after) = bound.days(frame, fiscal_offset);
-            let column = reference_text(&time.column);
             let condition = match (is_plain, name, after) {
-                (true, "since", _) => format!("{column} >= {start}"),
-                (true, _, Some(after)) => format!("{column} < {after}"),
-                _ => format!("{column}[{frame}] {operator} {}", bound.period(frame)),
+                (true, "since", _) => format!("{} >= {start}", time.reference()),
+                (true, _, Some(after)) => format!("{} < {after}", time.reference()),
+                _ => format!("{} {operator} {}", time.period(frame), bound.period(frame)),
             };
             filters.push(SpelledText::generated(&condition, 0, bound.span));
         }

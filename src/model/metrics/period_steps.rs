@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::formulas::{analyze, analyze_with};
+use super::formulas::{AnalysisScope, analyze, analyze_in};
 use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
 use super::set::{MetricSet, SetTime};
@@ -63,14 +63,18 @@ pub fn read_period_step<'y>(
         .order_by
         .first()
         .map(|entry| crate::compiler::order_key(entry.text));
-    let is_descending = order.is_some_and(|(_, descending)| descending);
     let (input, pairs) = input_of(root, node, place);
     // Without joins, a qualified name is the same column as the name alone.
     let relations = match node.get("joins") {
         None => vec![Relation::unknown(input.clone())],
         Some(_) => Vec::new(),
     };
-    let (formulas, _) = analyze_with(compiler, &own, source, &relations, is_descending);
+    let known = AnalysisScope {
+        relations: &relations,
+        types: &compiler.options.given_types,
+        is_descending: order.is_some_and(|(_, descending)| descending),
+    };
+    let (formulas, _) = analyze_in(compiler, &own, source, &known);
     let around = Step {
         group_by: Vec::new(),
         definitions: Vec::new(),

@@ -162,6 +162,7 @@ pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<Spell
 
 /// Returns a name as a formula would use it.
 pub fn name_use(text: &str) -> NameUse {
+    let text = split_timeframe(text).0;
     let (qualifier, name) = text
         .rsplit_once('.')
         .map_or((None, text), |(q, name)| (Some(q.to_owned()), name));

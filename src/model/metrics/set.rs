@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::formulas::{MetricFormula, analyze};
+use super::formulas::{AnalysisScope, MetricFormula, analyze_in};
 use super::keys::{period_unit, relation_name};
+use super::spelled::reference_text;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
@@ -18,7 +19,7 @@ use crate::plan::split_timeframe;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::Node;
-use crate::{Level, SpecText};
+use crate::{Level, SpecText, Type};
 
 /// Settings of a set that hold wherever the set is used.
 pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
@@ -26,9 +27,22 @@ pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_mon
 /// Date or time of a set's rows.
 #[derive(Clone, Debug)]
 pub struct SetTime {
+    /// Name without `${}`.
     pub column: String,
     pub grain: Option<String>,
     pub span: Span,
+}
+
+impl SetTime {
+    /// Returns the column as a formula refers to it.
+    pub fn reference(&self) -> String {
+        reference_text(&self.column)
+    }
+
+    /// Returns the column's period, such as `ordered_at[month]`.
+    pub fn period(&self, frame: &str) -> String {
+        format!("{}[{frame}]", self.reference())
+    }
 }
 
 /// Parsed metric set.
@@ -183,7 +197,12 @@ pub fn read_set(
         );
     }
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
-    let (formulas, found) = analyze(compiler, &step, text);
+    let known = AnalysisScope {
+        relations: &[],
+        types: &column_types(compiler, root),
+        is_descending: false,
+    };
+    let (formulas, found) = analyze_in(compiler, &step, text, &known);
     let of_formulas = found.into_iter().filter(|fault| fault.is_error() && fault.is_syntax());
     let Some(name) = name else {
         faults.extend(of_formulas);
@@ -235,10 +254,31 @@ pub fn read_set(
     (Some(set), faults)
 }
 
+/// Returns the types of the columns that a set can read, by lower-case name. A name with several types is left out.
+fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
+    let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
+    let joined = joins.iter().filter_map(|join| join.get("to"));
+    let relations = root.get("from").into_iter().chain(joined).filter_map(Node::text);
+    let relations = relations.filter_map(|text| known_relation(&compiler.options, &RelationReference::read(text)?));
+    let mut types: BTreeMap<String, Type> = BTreeMap::new();
+    for column in relations.flat_map(Relation::columns) {
+        let known = types.entry(column.name().to_lowercase()).or_insert(column.ty());
+        if *known != column.ty() {
+            *known = Type::Unknown;
+        }
+    }
+    let given = compiler.options.given_types.iter().cloned();
+    given.chain(types).collect()
+}
+
 fn read_time(node: &Node) -> Option<SetTime> {
     let column = node.text().or_else(|| node.get("column")?.text())?;
+    let name = match split_timeframe(column) {
+        (name, "") => name,
+        _ => column,
+    };
     Some(SetTime {
-        column: column.to_owned(),
+        column: name.to_owned(),
         grain: node.get("grain").and_then(Node::text).map(str::to_owned),
         span: node.span,
     })
