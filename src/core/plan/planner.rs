@@ -1,6 +1,6 @@
 //! State of the planner for a step: the values that are columns, and the stratum from which each column is available.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::StepPlan;
 use super::holidays;
@@ -329,6 +329,13 @@ impl Planner<'_> {
         let mut open = false;
         let outputs = self.output_names();
         let is_output = |name: &str| outputs.contains(&name.to_ascii_lowercase());
+        // A column that `where` compares is not NULL in the rows that it keeps.
+        let used = program.columns.iter().filter(|used| !used.nullable);
+        let never_null: FxHashSet<String> = used.map(|used| used.name.to_ascii_lowercase()).collect();
+        let filtered = |column: Column| {
+            let nullable = column.is_nullable() && !never_null.contains(&column.name().to_ascii_lowercase());
+            column.nullable(nullable)
+        };
         if !self.step.grouped {
             match (&self.spec.keep, self.input.relation) {
                 (KeepColumns::All, Some(input)) => {
@@ -336,7 +343,7 @@ impl Planner<'_> {
                         .columns()
                         .iter()
                         .filter(|c| !is_output(c.name()))
-                        .for_each(|c| relation.push(c.clone()));
+                        .for_each(|c| relation.push(filtered(c.clone())));
                     if input.is_partial() {
                         open = true;
                         relation = relation.partially_known();
@@ -346,7 +353,7 @@ impl Planner<'_> {
                 (KeepColumns::Some(names), input) => {
                     for name in names.iter().filter(|n| !is_output(n)) {
                         let column = input.and_then(|r| r.column(name)).cloned();
-                        relation.push(column.unwrap_or_else(|| Column::new(*name, Type::Unknown)));
+                        relation.push(filtered(column.unwrap_or_else(|| Column::new(*name, Type::Unknown))));
                     }
                 }
                 (KeepColumns::Joined(columns), _) => {
@@ -402,7 +409,7 @@ impl Planner<'_> {
         self.stages.last
     }
 
-    pub(super) fn output_names(&self) -> rustc_hash::FxHashSet<String> {
+    pub(super) fn output_names(&self) -> FxHashSet<String> {
         self.outputs.iter().map(|o| o.name.to_ascii_lowercase()).collect()
     }
 }

@@ -120,7 +120,7 @@ impl ModelOverSets<'_> {
             match &name.qualifier {
                 None => kept.push(flat),
                 Some(qualifier) => {
-                    let column = format!("{qualifier}.{}", name.name);
+                    let column = reference_text(&format!("{qualifier}.{}", name.name));
                     rows.definitions
                         .push(DefinitionText::generated(flat, &column, file, place));
                 }
