@@ -2,6 +2,7 @@
 
 use super::keys::period_unit;
 use super::set::{MetricSet, MetricSets};
+use super::spelled::reference_text;
 use crate::yaml;
 
 /// Returns the shortest period that all sets with rows have, of those over which a set is defined. `None` if one of
@@ -30,10 +31,9 @@ fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
 
 /// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
 pub fn probe_text(set: &MetricSet, sets: &MetricSets) -> String {
-    let quoted = |name: &str| yaml::flow_text(name);
     let mut keys: Vec<String> = probe_period(set, sets).into_iter().collect();
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
-    keys.extend(dimensions.map(|formula| quoted(&formula.name)));
+    keys.extend(dimensions.map(|formula| yaml::flow_text(&reference_text(&formula.name))));
     format!(
         "model: {}_metrics\nmetrics: [{}.*]\ngroup_by: [{}]\n",
         set.name,
