@@ -2,6 +2,7 @@
 //! the definitions of the sets are written out. The formula is then rewritten for the set or for the model.
 
 use super::columns::ColumnMatches;
+use super::expression_text::format_name;
 use super::file::SqlFile;
 use super::formula::{Decompiler, NotAFormula};
 use super::formula_names::{fold_formulas, rename_names};
@@ -202,8 +203,8 @@ impl<'m> EditedModel<'m> {
         }
     }
 
-    /// Returns formulas for the set's definition: one that names the set's other definitions, and one in which they stay
-    /// written out.
+    /// Returns formulas for the set's definition: one that names the set's other definitions, and one in which their
+    /// formulas stay written out.
     fn set_formulas(&self, definition: &SetFormula<'_>, found: &str) -> Vec<String> {
         let Some(part) = definition.part() else {
             return Vec::new();
@@ -211,8 +212,8 @@ impl<'m> EditedModel<'m> {
         let names = self.expanded.metric_columns().filter_map(|(column, set, metric)| {
             let is_own = set.eq_ignore_ascii_case(definition.set());
             let new = match (is_own, definition.is_over_sets()) {
-                (true, _) => metric.to_owned(),
-                (false, true) => format!("{set}.{metric}"),
+                (true, _) => format_name(metric),
+                (false, true) => format!("{set}.{}", format_name(metric)),
                 (false, false) => return None,
             };
             Some((column, new))
@@ -227,11 +228,8 @@ impl<'m> EditedModel<'m> {
             let (before, after) = (&text[..part.start], &text[part.end..]);
             match part.len() == text.len() {
                 true => vec![formula.to_owned()],
-                false => ["", "("]
-                    .map(|open| {
-                        let close = if open.is_empty() { "" } else { ")" };
-                        on_one_line(&format!("{before}{open}{formula}{close}{after}"))
-                    })
+                false => [formula.to_owned(), format!("({formula})")]
+                    .map(|formula| on_one_line(&format!("{before}{formula}{after}")))
                     .to_vec(),
             }
         };
@@ -268,7 +266,7 @@ impl<'m> EditedModel<'m> {
         let hidden = self.expanded.metric_columns();
         let hidden = hidden.filter(|(column, _, metric)| !is_listed(column) && !column.eq_ignore_ascii_case(metric));
         let names: Vec<(&str, String)> = hidden
-            .map(|(column, set, metric)| (column, format!("{set}.{metric}")))
+            .map(|(column, set, metric)| (column, format!("{set}.{}", format_name(metric))))
             .collect();
         rename_names(formula, &names)
     }

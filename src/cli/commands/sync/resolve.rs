@@ -113,7 +113,7 @@ impl ResolveWork<'_> {
             return self.resolve_description(model, conflict, side);
         }
         let impossible = |what: &str| {
-            Failure::new(Exit::Failed, format!("{}: {what}", conflict_target(model, conflict))).with_help(format!(
+            Failure::new(Exit::Conflict, format!("{}: {what}", conflict_target(model, conflict))).with_help(format!(
                 "edit {} and {} so that they agree",
                 conflict.spec, conflict.file
             ))
@@ -194,7 +194,7 @@ impl ResolveWork<'_> {
             .chain(possible.map(|(option, _)| option))
             .collect();
         let refused = |option: &str, reason: &str| {
-            failure(Exit::Failed, &format!("{option} is not possible: {reason}")).with_help(format!(
+            failure(Exit::Conflict, &format!("{option} is not possible: {reason}")).with_help(format!(
                 "use {}, or change the definition yourself",
                 others.join(" or ")
             ))
@@ -230,7 +230,7 @@ impl ResolveWork<'_> {
         if conflict.restored.is_empty() {
             let message = "the edit cannot be separated from the rest of the file";
             let help = format!("restore {} yourself", conflict.file);
-            return Err(failure(Exit::Failed, message).with_help(help));
+            return Err(failure(Exit::Conflict, message).with_help(help));
         }
         self.restore(conflict);
         Ok(())
@@ -258,7 +258,7 @@ impl ResolveWork<'_> {
             let text = self.text(&path).unwrap_or_default();
             let text = restore_parts(&text, &restored).ok_or_else(|| {
                 let message = format!("{path}: the edits cannot be separated from the rest of the file");
-                Failure::new(Exit::Failed, message).with_help(format!("restore {path} yourself"))
+                Failure::new(Exit::Conflict, message).with_help(format!("restore {path} yourself"))
             })?;
             self.set_text(&path, text);
         }
