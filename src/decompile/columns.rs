@@ -88,6 +88,10 @@ pub(super) struct ColumnMatches<'f, 's> {
     pub aliases: Vec<(SqlNodeId, SqlNodeId)>,
     done: HashMap<(Option<String>, SqlNodeId, RowRelationship), SqlNodeId>,
     rows: FxHashMap<String, SqlNodeId>,
+    /// Tokens of the columns, joins and windows that the resolved expressions consist of.
+    pub visited: Vec<Range<usize>>,
+    /// Tokens that determine the rows of CTEs, each with the CTE.
+    visited_rows: Vec<(String, Range<usize>)>,
 }
 
 /// A column's expression, with the CTE that computes it.
@@ -145,6 +149,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             aliases: Vec::new(),
             done: HashMap::new(),
             rows: FxHashMap::default(),
+            visited: Vec::new(),
+            visited_rows: Vec::new(),
         };
         for part in file.parts.iter().filter(|part| part.place.branch == 0) {
             match (&part.place.what, &part.place.cte) {
@@ -275,6 +281,25 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         cte.unwrap_or_default()
     }
 
+    /// Returns the tokens that determine the rows that the resolved expressions look up. The rows of a CTE itself, and of
+    /// the CTEs that these come from, are not looked up.
+    pub fn visited_rows(&self, cte: Option<&str>) -> Vec<Range<usize>> {
+        let mut own = Vec::new();
+        let mut next = cte.map(str::to_owned);
+        for _ in 0..LONGEST {
+            own.extend(next.clone());
+            next = self
+                .relations_read(next.as_deref())
+                .first()
+                .map(|read| read.relation.clone());
+            if next.as_ref().is_none_or(|next| own.contains(next)) {
+                break;
+            }
+        }
+        let of_others = self.visited_rows.iter().filter(|(cte, _)| !own.contains(cte));
+        of_others.map(|(_, tokens)| tokens.clone()).collect()
+    }
+
     /// Returns the expression at a site, with its names resolved.
     pub fn resolve_expression(&mut self, site: &ColumnSite, trees: &mut Trees) -> Result<SqlNodeId, String> {
         self.base = self.base_relation_of(site.cte.as_deref());
@@ -306,9 +331,18 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Parses tokens of a CTE as an expression. Names in the result are the names that this CTE uses.
-    fn parse_tokens(&self, cte: Option<&str>, tokens: Range<usize>, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn parse_tokens(
+        &mut self,
+        cte: Option<&str>,
+        tokens: Range<usize>,
+        trees: &mut Trees,
+    ) -> Result<SqlNodeId, String> {
+        self.visited.push(tokens.clone());
         let tokens = self.file.tokens.get(tokens).unwrap_or_default();
-        let tokens = self.with_windows(cte, tokens);
+        let (count, tokens) = (tokens.len(), self.with_windows(cte, tokens));
+        if tokens.len() > count {
+            self.visited.extend(self.file.clause(cte, "window"));
+        }
         parse(self.file.source, &tokens, self.file.dialect, trees)
     }
 
@@ -570,10 +604,14 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     /// Returns the condition of a select's join.
     fn join_condition(&mut self, look: ColumnLook<'_>, at: usize, trees: &mut Trees) -> Result<SqlNodeId, String> {
-        let on = self
+        let (on, join) = self
             .relations_read(look.cte)
             .get(at)
-            .map_or(0..0, |read| read.on.clone());
+            .map_or((0..0, 0..0), |read| (read.on.clone(), read.tokens.clone()));
+        match (look.within, look.cte) {
+            (RowRelationship::Joined, Some(cte)) => self.visited_rows.push((cte.to_owned(), join)),
+            _ => self.visited.push(join),
+        }
         if on.is_empty() {
             return Ok(trees.add_leaf(SqlLabel::Nothing));
         }
@@ -630,6 +668,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             parts.push(trees.add(SqlLabel::Joined(how), kids));
         }
         for (clause, tokens) in self.clauses.get(relation).cloned().unwrap_or_default() {
+            self.visited_rows.push((relation.to_owned(), tokens.clone()));
             if clause == "distinct" {
                 parts.push(trees.add_leaf(SqlLabel::Clause(clause)));
                 continue;

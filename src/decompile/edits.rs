@@ -19,6 +19,8 @@ pub struct ItemEdit {
     pub after: String,
     /// Line of the column in the edited file, starting at 1.
     pub line: usize,
+    /// Place of the column in the file.
+    pub place: FilePlace,
 }
 
 /// A difference that is not a changed column expression.
@@ -34,6 +36,8 @@ pub struct RestEdit {
     pub after: String,
     /// Line in the edited file, starting at 1. For a removed part, the line of the part that follows it.
     pub line: usize,
+    /// Place of the part. `None` if the edit concerns the whole file.
+    pub place: Option<FilePlace>,
 }
 
 /// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words and the
@@ -92,6 +96,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
                 before: String::new(),
                 after: now,
                 line,
+                place: Some(part.place.clone()),
             });
             continue;
         };
@@ -108,6 +113,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
                     before: was,
                     after: now,
                     line,
+                    place: part.place.clone(),
                 });
             }
             _ => edits.rest.push(RestEdit {
@@ -116,6 +122,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
                 before: was,
                 after: now,
                 line,
+                place: Some(part.place.clone()),
             }),
         }
     }
@@ -138,6 +145,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
                 before,
                 after: String::new(),
                 line,
+                place: Some(part.place.clone()),
             });
         }
     }
@@ -179,6 +187,7 @@ fn whole_edit(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> RestEdi
         before: written.source.to_owned(),
         after: found.source.to_owned(),
         line: 1,
+        place: None,
     }
 }
 

@@ -23,12 +23,22 @@ pub(super) enum FilePartKind {
 /// Place of a part in a file: its CTE, the position of its select in a `union` (`branch`), its kind, and the number of
 /// preceding parts with the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct FilePlace {
+pub struct FilePlace {
     /// Name of the CTE that contains the part. `None` for the last select.
-    pub cte: Option<String>,
-    pub branch: usize,
-    pub what: FilePartKind,
-    pub nth: usize,
+    pub(super) cte: Option<String>,
+    pub(super) branch: usize,
+    pub(super) what: FilePartKind,
+    pub(super) nth: usize,
+}
+
+impl FilePlace {
+    /// Returns the name of the clause. `None` if the part is not a clause.
+    pub(super) fn clause(&self) -> Option<&str> {
+        match &self.what {
+            FilePartKind::Clause(clause) => Some(clause),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -169,6 +179,35 @@ impl<'s> SqlFile<'s> {
             }
             _ => None,
         })
+    }
+
+    /// Returns the position of the part at a place.
+    pub fn part_position(&self, place: &FilePlace) -> Option<usize> {
+        self.parts.iter().position(|part| part.place == *place)
+    }
+
+    /// Returns the tokens of the part at a place.
+    pub fn part_tokens(&self, place: &FilePlace) -> Option<Range<usize>> {
+        let at = self.part_position(place)?;
+        self.parts.get(at).map(|part| part.tokens.clone())
+    }
+
+    /// Splits tokens at the commas outside brackets.
+    pub fn split_at_commas(&self, tokens: Range<usize>) -> Vec<Range<usize>> {
+        let (mut items, mut start, mut depth) = (Vec::new(), tokens.start, 0usize);
+        for at in tokens.clone() {
+            match self.key(at).as_str() {
+                "(" | "[" => depth += 1,
+                ")" | "]" => depth = depth.saturating_sub(1),
+                "," if depth == 0 => {
+                    items.push(start..at);
+                    start = at + 1;
+                }
+                _ => {}
+            }
+        }
+        items.push(start..tokens.end);
+        items
     }
 
     /// Returns the tokens of a clause.

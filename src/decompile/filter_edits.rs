@@ -1,11 +1,13 @@
 //! Hand edits of conditions that a metric set defines: `where` in the SQL of a model over metric sets.
 
-use super::file::SqlFile;
+use std::ops::Range;
+
+use super::file::{FilePlace, SqlFile};
 use super::metric_edits::EditedModel;
+use super::restore::{Hunk, part_hunks};
 use super::spec_edit::SpecPosition;
 use super::substitute::respelled_spec;
 use crate::model::SetFilter;
-use crate::yaml::{self, Node};
 
 /// Edit of the condition of a metric set.
 #[derive(Debug)]
@@ -17,50 +19,63 @@ pub struct FilterEdit<'m> {
 }
 
 impl EditedModel<'_> {
-    /// Returns the edit of a `where` clause. `None` if the clause is not the condition of one set.
-    #[must_use]
-    pub fn filter_edit(&self, cte: Option<&str>) -> Option<FilterEdit<'_>> {
+    /// Returns the edit of a set's condition, with the edited pieces that belong to the condition. `None` if the SQL that
+    /// was edited does not come from a set's condition.
+    pub(super) fn filter_edit(
+        &self,
+        place: &FilePlace,
+        hunks: &[Hunk],
+        (written, found): (&SqlFile<'_>, &SqlFile<'_>),
+    ) -> Option<(FilterEdit<'_>, Vec<Hunk>)> {
+        written.part_tokens(place).filter(|_| place.clause() == Some("where"))?;
         let text = self.expanded.text();
-        let before = step_filter(text, cte)?;
-        let mut filters = self.expanded.filters();
-        let filter = filters.find(|filter| has_same_words(filter.text(), &before))?;
-        let read = SpecPosition::expanded(text).ok()?;
-        let respelled = respelled_spec(self.compiler, &read, self.path, self.found);
-        let formula = respelled.and_then(|text| step_filter(&text, cte));
-        Some(FilterEdit {
-            filter,
-            formula: formula.filter(|formula| *formula != before),
+        self.expanded.filters().into_iter().find_map(|(filter, at)| {
+            // The condition's SQL is the part that changes with the condition.
+            let without = [text.get(..at.start)?, "TRUE", text.get(at.end..)?].concat();
+            let without = self.compiler.compile_expanded(&without, self.path);
+            let without = SqlFile::read(without.model_sql()?, found.dialect);
+            let own: Vec<Range<usize>> = part_hunks(place, written, &without)
+                .into_iter()
+                .map(|hunk| hunk.written)
+                .collect();
+            // If there is no other condition, everything in the clause belongs to the set.
+            let is_whole =
+                without.part_tokens(place).is_none() || own.iter().any(|own| self.is_whole_clause(written, place, own));
+            let is_own = |hunk: &&Hunk| !own.is_empty() && (is_whole || hunk.is_in(&own, &[]));
+            let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
+            if hunks.is_empty() {
+                return None;
+            }
+            let formula = self.respelled_part(&at);
+            Some((FilterEdit { filter, formula }, hunks))
         })
     }
 
-    /// Returns whether a version of the model's SQL contains the edited `where` clause.
+    fn is_whole_clause(&self, written: &SqlFile<'_>, place: &FilePlace, own: &Range<usize>) -> bool {
+        written
+            .part_tokens(place)
+            .is_some_and(|tokens| own.start <= tokens.start && tokens.end <= own.end)
+    }
+
+    /// Returns the new text of a part of the expanded spec, if replacing words there produces the edited SQL.
+    fn respelled_part(&self, at: &Range<usize>) -> Option<String> {
+        let text = self.expanded.text();
+        let read = SpecPosition::expanded(text).ok()?;
+        let respelled = respelled_spec(self.compiler, &read, self.path, self.found)?;
+        let part = respelled
+            .strip_prefix(text.get(..at.start)?)?
+            .strip_suffix(text.get(at.end..)?)?;
+        (part != text.get(at.clone())?).then(|| part.trim().to_owned())
+    }
+
+    /// Returns whether a version of the model's SQL contains an edited clause.
     #[must_use]
-    pub fn is_filter_shown_by(&self, made: &str, cte: Option<&str>) -> bool {
+    pub fn is_part_shown_by(&self, made: &str, place: &FilePlace) -> bool {
         let dialect = self.compiler.options.dialect;
         let (made, found) = (SqlFile::read(made, dialect), SqlFile::read(self.found, dialect));
-        let both = made.clause(cte, "where").zip(found.clause(cte, "where"));
-        both.is_some_and(|(own, edited)| made.has_same_tokens(&own, &found, &edited))
+        match (made.part_tokens(place), found.part_tokens(place)) {
+            (Some(own), Some(edited)) => made.has_same_tokens(&own, &found, &edited),
+            (own, edited) => own.is_none() && edited.is_none(),
+        }
     }
-}
-
-/// Returns the condition of the step with the name of a CTE, or of the only step with a condition.
-fn step_filter(text: &str, cte: Option<&str>) -> Option<String> {
-    let root = yaml::read(text, &mut Vec::new()).ok()??;
-    let steps = root.get("steps").and_then(Node::items);
-    let steps = steps.unwrap_or(std::slice::from_ref(&root));
-    let with_filter: Vec<&Node> = steps.iter().filter(|step| step.get("where").is_some()).collect();
-    let named = with_filter.iter().find(|step| {
-        let name = step.get("name").and_then(Node::text);
-        cte.is_some_and(|cte| name.is_some_and(|name| name.eq_ignore_ascii_case(cte)))
-    });
-    let step = match (named, with_filter.as_slice()) {
-        (Some(step), _) => step,
-        (None, [only]) => only,
-        _ => return None,
-    };
-    Some(step.get("where")?.text()?.trim().to_owned())
-}
-
-fn has_same_words(one: &str, other: &str) -> bool {
-    one.split_whitespace().eq(other.split_whitespace())
 }

@@ -343,7 +343,20 @@ impl SpecPosition<'_> {
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
         let mut columns = self.columns(file, step, name);
-        let site = self.find_site(&columns, file, cte, name);
+        self.resolve_definition(&mut columns, file, cte, (step, name), trees)
+    }
+
+    /// Resolves a definition's expression. The resolver then contains the parts of the file that the expression consists
+    /// of.
+    pub(super) fn resolve_definition(
+        &self,
+        columns: &mut ColumnMatches<'_, '_>,
+        file: &SqlFile<'_>,
+        cte: Option<&str>,
+        (step, name): (usize, &str),
+        trees: &mut Trees,
+    ) -> Result<SqlNodeId, String> {
+        let site = self.find_site(columns, file, cte, name);
         let site = site.ok_or_else(|| format!("the file has no column `{name}`"))?;
         let id = columns.resolve_expression(&site, trees)?;
         // A wide pivot combines several rows into one, so each column is the maximum of a single value.

@@ -2,6 +2,8 @@
 
 use formulac_syntax::lex::{Token, lex};
 
+use super::expression_text::format_name;
+
 /// Token of a formula: its kind, its bytes, and its text for comparisons.
 type FormulaToken = (Token, std::ops::Range<usize>, String);
 
@@ -43,8 +45,8 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
     out
 }
 
-/// Replaces parts of a formula that are other formulas with the names of these formulas. Each is given with its name; the
-/// first that fits is replaced.
+/// Replaces parts of a formula that are other formulas with the names of these formulas. Each formula is given with its
+/// name. The first formula that fits is replaced.
 pub fn fold_formulas(formula: &str, known: &[(&str, &str)]) -> String {
     let tokens = formula_tokens(formula);
     let parts: Vec<(Vec<FormulaToken>, &str)> =
@@ -64,7 +66,7 @@ pub fn fold_formulas(formula: &str, known: &[(&str, &str)]) -> String {
             continue;
         };
         out.push_str(&formula[end..range.start]);
-        out.push_str(name);
+        out.push_str(&format_name(name));
         at += part.len();
         end = tokens[at - 1].1.end;
     }
@@ -78,11 +80,17 @@ mod tests {
 
     #[test]
     fn formulas_become_names() {
-        let known = [("SUM( amount )", "revenue"), ("COUNT()", "orders"), ("x", "y")];
+        let known = [
+            ("SUM( amount )", "revenue"),
+            ("COUNT()", "orders"),
+            ("x", "y"),
+            ("SUM(net)", "Net Sum"),
+        ];
         for (formula, expected) in [
             ("sum(amount) * 2", "revenue * 2"),
             ("SUM(amount - tax) + x", "SUM(amount - tax) + x"),
             ("(SUM(amount)) / COUNT()", "(revenue) / orders"),
+            ("SUM(net) / 2", "${Net Sum} / 2"),
             ("\"SUM(amount)\"", "\"SUM(amount)\""),
         ] {
             assert_eq!(fold_formulas(formula, &known), expected);

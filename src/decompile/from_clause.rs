@@ -13,6 +13,8 @@ pub(super) struct ReadRelation {
     pub how: String,
     /// The tokens of the join condition.
     pub on: Range<usize>,
+    /// All tokens of the relation: the type of the join, the name, the alias and the condition.
+    pub tokens: Range<usize>,
 }
 
 /// Returns the relations that the tokens of a `from` clause read, in order. Anything that is not a name is skipped.
@@ -61,6 +63,7 @@ pub(super) fn read_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<Re
             relation,
             how,
             on,
+            tokens: place_of(*words)..place_of(end),
         });
     }
     found

@@ -1,7 +1,8 @@
-//! Hand edits in the SQL of models over metric sets. The formula of an edit is found in the expanded model, in which the
-//! definitions of the sets are written out, and is then rewritten for the set or for the model.
+//! Hand edits in the SQL of models over metric sets. The formula of an edit is found in the expanded model, in which
+//! the definitions of the sets are written out. The formula is then rewritten for the set or for the model.
 
 use super::columns::ColumnMatches;
+use super::expression_text::format_name;
 use super::file::SqlFile;
 use super::formula::{Decompiler, NotAFormula};
 use super::formula_names::{fold_formulas, rename_names};
@@ -19,7 +20,7 @@ pub struct EditedModel<'m> {
     pub(super) found: &'m str,
     pub(super) expanded: ExpandedModel,
     /// SQL that the spec generates.
-    written: String,
+    pub(super) written: String,
 }
 
 /// Origin of the definition whose SQL was edited.
@@ -27,7 +28,8 @@ pub struct EditedModel<'m> {
 pub enum EditOrigin<'m> {
     /// A metric set contains the definition.
     Set(Box<MetricEdit<'m>>),
-    /// The model's own spec contains the definition. The formulas that may produce the edited SQL are sorted, best first.
+    /// The model's own spec contains the definition. The formulas that may produce the edited SQL are sorted, best
+    /// first.
     Model(Result<Vec<String>, NotAFormula>),
 }
 
@@ -64,8 +66,8 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns the origin of an edited column. `None` if no definition computes the column, for example because it is a
-    /// key.
+    /// Returns the origin of an edited column. `None` if no definition computes the column, for example because it is
+    /// a key.
     #[must_use]
     pub fn edit_origin(&self, decompiler: &Decompiler, cte: Option<&str>, column: &str) -> Option<EditOrigin<'_>> {
         let read = SpecPosition::expanded(self.expanded.text()).ok()?;
@@ -75,7 +77,7 @@ impl<'m> EditedModel<'m> {
         let shown = (cte.map(str::to_owned), column.to_owned());
         let find = || decompiler.find_formula_at(self.compiler, &read, self.path, self.found, (step, placed));
         if let Some(definition) = self.expanded.set_formula(placed.at) {
-            return Some(self.metric_edit(definition, placed, shown, find()));
+            return Some(self.set_origin(definition, placed, shown, find()));
         }
         if let Some(definition) = self.expanded.listed_metric(column) {
             let is_reference = self
@@ -83,21 +85,21 @@ impl<'m> EditedModel<'m> {
                 .metric_columns()
                 .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
             if is_reference {
-                return Some(self.metric_edit(definition, placed, shown, find()));
+                return Some(self.set_origin(definition, placed, shown, find()));
             }
         }
         let formulas = find().map(|formula| vec![self.with_model_names(&formula), formula]);
         Some(EditOrigin::Model(formulas))
     }
 
-    /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the edit
-    /// changes.
+    /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the
+    /// edit changes.
     fn helper_origin(&self, decompiler: &Decompiler, read: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
         let (step, placed) = self.first_changed_definition(read)?;
         let definition = self.expanded.set_formula(placed.at)?;
         let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
         let formula = decompiler.find_formula_at(self.compiler, read, self.path, self.found, (step, placed));
-        Some(self.metric_edit(definition, placed, shown, formula))
+        Some(self.set_origin(definition, placed, shown, formula))
     }
 
     /// Returns the first definition whose SQL differs, with the position of its step.
@@ -130,7 +132,7 @@ impl<'m> EditedModel<'m> {
         if has_same_tokens(&made) && !has_same_tokens(&written) {
             return true;
         }
-        // The column may be computed in another place, so compare what it is made of.
+        // Another CTE may compute the column, so compare the expressions after all columns of CTEs are replaced.
         let mut trees = Trees::default();
         let mut resolved = |file: &SqlFile<'_>, cte: Option<&str>| {
             let mut columns = ColumnMatches::new(file);
@@ -166,31 +168,43 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    fn metric_edit<'e>(
+    fn set_origin<'e>(
         &'e self,
         definition: SetFormula<'e>,
         placed: &PlacedDefinition,
         shown: (Option<String>, String),
         formula: Result<String, NotAFormula>,
     ) -> EditOrigin<'e> {
-        let found = formula.as_deref().unwrap_or_default();
-        let (mut for_set, mut for_model) = (Vec::new(), Vec::new());
-        if formula.is_ok() {
-            for_set = self.set_formulas(&definition, found);
-            for_model = self.overriding_formulas(&definition, placed, found);
-        }
-        EditOrigin::Set(Box::new(MetricEdit {
+        EditOrigin::Set(Box::new(self.metric_edit(definition, placed, shown, formula)))
+    }
+
+    /// Creates the edit of a definition, with the formulas that may resolve it.
+    pub(super) fn metric_edit<'e>(
+        &'e self,
+        definition: SetFormula<'e>,
+        placed: &PlacedDefinition,
+        shown: (Option<String>, String),
+        formula: Result<String, NotAFormula>,
+    ) -> MetricEdit<'e> {
+        let (for_set, for_model) = formula.as_deref().map_or_else(
+            |_| Default::default(),
+            |found| {
+                let for_set = self.set_formulas(&definition, found);
+                (for_set, self.overriding_formulas(&definition, placed, found))
+            },
+        );
+        MetricEdit {
             listed_as: self.listed_name(&definition).map(str::to_owned),
             definition,
             shown,
             formula,
             for_set,
             for_model,
-        }))
+        }
     }
 
-    /// Returns formulas for the set's definition: one that names the set's other definitions, and one in which they stay
-    /// written out.
+    /// Returns formulas for the set's definition: one that names the set's other definitions, and one in which their
+    /// formulas stay written out.
     fn set_formulas(&self, definition: &SetFormula<'_>, found: &str) -> Vec<String> {
         let Some(part) = definition.part() else {
             return Vec::new();
@@ -198,8 +212,8 @@ impl<'m> EditedModel<'m> {
         let names = self.expanded.metric_columns().filter_map(|(column, set, metric)| {
             let is_own = set.eq_ignore_ascii_case(definition.set());
             let new = match (is_own, definition.is_over_sets()) {
-                (true, _) => metric.to_owned(),
-                (false, true) => format!("{set}.{metric}"),
+                (true, _) => format_name(metric),
+                (false, true) => format!("{set}.{}", format_name(metric)),
                 (false, false) => return None,
             };
             Some((column, new))
@@ -214,11 +228,8 @@ impl<'m> EditedModel<'m> {
             let (before, after) = (&text[..part.start], &text[part.end..]);
             match part.len() == text.len() {
                 true => vec![formula.to_owned()],
-                false => ["", "("]
-                    .map(|open| {
-                        let close = if open.is_empty() { "" } else { ")" };
-                        on_one_line(&format!("{before}{open}{formula}{close}{after}"))
-                    })
+                false => [formula.to_owned(), format!("({formula})")]
+                    .map(|formula| on_one_line(&format!("{before}{formula}{after}")))
                     .to_vec(),
             }
         };
@@ -255,7 +266,7 @@ impl<'m> EditedModel<'m> {
         let hidden = self.expanded.metric_columns();
         let hidden = hidden.filter(|(column, _, metric)| !is_listed(column) && !column.eq_ignore_ascii_case(metric));
         let names: Vec<(&str, String)> = hidden
-            .map(|(column, set, metric)| (column, format!("{set}.{metric}")))
+            .map(|(column, set, metric)| (column, format!("{set}.{}", format_name(metric))))
             .collect();
         rename_names(formula, &names)
     }
@@ -269,8 +280,8 @@ impl MetricEdit<'_> {
     }
 }
 
-/// Finds the definition that computes a column: in the step with the name of the CTE, or else in the last step that does
-/// more than pass the column on.
+/// Finds the definition that computes a column: in the step with the name of the CTE, or else in the last step that
+/// does more than pass the column on.
 fn find_definition<'r>(
     read: &'r SpecPosition<'_>,
     cte: Option<&str>,

@@ -17,8 +17,8 @@ const PAIRS: usize = 4;
 /// Maximum number of specs that are compiled before the search gives up.
 const TRIED: usize = 64;
 
-/// A replacement in the text of the spec.
-type Substitution = (Range<usize>, String);
+/// A replacement of bytes in a text.
+pub type Substitution = (Range<usize>, String);
 
 /// Returns the spec that produces the SQL found for a model. The SQL may differ from the SQL produced now
 /// only by words, numbers, strings or signs that occur in formulas, `where`, `having`, `order_by` or `limit`.
@@ -181,8 +181,9 @@ fn possible_replacements(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &Sq
     all
 }
 
-fn apply_replacements(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
-    changes.sort_by_key(|(at, _)| at.start);
+/// Returns a text with some of its bytes replaced. Equal replacements count once. `None` if replacements overlap.
+pub fn apply_replacements(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
+    changes.sort_by_key(|(at, _)| (at.start, at.end));
     changes.dedup();
     let mut out = String::with_capacity(spec.len());
     let mut from = 0;

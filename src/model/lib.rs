@@ -97,7 +97,7 @@ pub use environments::{Environment, Placeholder, USER};
 pub use lineage::{ColumnLineage, SourceColumn};
 pub use metrics::MetricChange;
 #[doc(hidden)]
-pub use metrics::{ExpandedModel, SetFilter, SetFormula};
+pub use metrics::{ExpandedModel, SetFilter, SetFormula, SetRelation};
 pub use people::{People, email_address};
 pub use project::Project;
 pub use role::{Right, Rights, Role, UnknownRole};
@@ -187,6 +187,8 @@ pub struct CompiledSpec {
     pub(crate) sets: Vec<Arc<metrics::MetricSet>>,
     /// Metrics that the model reads, as `set.metric`.
     pub(crate) metrics_read: Vec<String>,
+    /// Dimensions that the model reads, as `set.dimension`.
+    pub(crate) dimensions_read: Vec<String>,
     /// Columns that are computed from metrics, each with all these metrics.
     pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Metric set that the file defines in place of a model, with the tests of its joins.
@@ -285,6 +287,7 @@ impl CompiledSpec {
             is_over_sets: false,
             sets: Vec::new(),
             metrics_read: Vec::new(),
+            dimensions_read: Vec::new(),
             metrics_of_columns: Vec::new(),
             metric_set: None,
             diagnostics,

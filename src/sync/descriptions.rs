@@ -240,6 +240,7 @@ fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
         before: said.before.clone(),
         after: Some(said.after.clone()),
         why: None,
+        place: None,
         values: (said.before.map(YamlValue::Text), Some(YamlValue::Text(said.after))),
     }
 }
@@ -310,6 +311,7 @@ impl DescriptionFile {
                     line: now.map_or(1, |node| line_at(&self.text, node.span.start as usize)),
                     edit: None,
                     clashes: Vec::new(),
+                    restored: Vec::new(),
                     set: None,
                 });
                 continue;

@@ -11,10 +11,10 @@ use crate::CompiledSpec;
 use crate::artifacts::{Manifest, ResourceType};
 
 /// Effects of a changed model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ModelEffects {
-    /// Whether the table is incremental, so that its rows keep the old values until a full refresh.
+    /// Whether the model needs a full refresh: its table is incremental, and existing rows keep their old values.
     pub full_refresh: bool,
     /// Columns that the enforced contract loses or retypes, each as a phrase such as "loses `region`".
     pub contract: Vec<String>,
@@ -62,11 +62,7 @@ impl ModelEffects {
 
     /// Returns the effects of a model that is deleted.
     pub(super) fn of_deleted() -> Self {
-        Self {
-            full_refresh: false,
-            contract: Vec::new(),
-            exposures: Exposures::default(),
-        }
+        Self::default()
     }
 
     /// Returns the effects as phrases, with names in backticks.

@@ -6,7 +6,7 @@ use std::fmt;
 use super::properties::{self, PropertyTarget, StatedProperties};
 use super::state::normalize_lines;
 use crate::dbt::{have_same_values, is_unmodified, tokens::canonical_text};
-use crate::decompile::{Edits, ItemEdit, RestEdit, with_column_order_of};
+use crate::decompile::{Edits, FilePlace, ItemEdit, RestEdit, with_column_order_of};
 use crate::dialect::Dialect;
 use crate::yaml_edit::YamlValue;
 
@@ -67,6 +67,8 @@ pub struct HandEdit {
     pub after: Option<String>,
     /// Reason why no spec can express the edit, if the edit stays only in the file.
     pub why: Option<String>,
+    /// Place of the edited part of a model's SQL. `None` in other files.
+    pub(super) place: Option<FilePlace>,
     /// The property's values before and after the edit, which are transferred to the spec.
     pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
@@ -189,6 +191,7 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
         before: Some(before.to_owned()),
         after: Some(after.to_owned()),
         why: None,
+        place: None,
         values: (None, None),
     }
 }
@@ -202,6 +205,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         definition: Some(item.column),
         cte: item.cte,
         line: item.line,
+        place: Some(item.place),
         ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
@@ -209,6 +213,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         cte: rest.cte,
         detail: rest.what,
         line: rest.line,
+        place: rest.place,
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.rest.into_iter().map(rest));
@@ -245,6 +250,7 @@ fn properties_between(
             before: was.map(StatedProperties::text),
             after: is.map(StatedProperties::text),
             why: None,
+            place: None,
             values: (was.map(|said| said.value.clone()), is.map(|said| said.value.clone())),
         });
     }

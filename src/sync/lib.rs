@@ -48,6 +48,7 @@ mod timing;
 mod transaction;
 mod write_back;
 
+pub use crate::decompile::Substitution;
 pub use baseless::with_layout_of;
 pub use descriptions::{DescriptionActions, PulledView, changed_descriptions, set_description_in_properties};
 pub use disk::Disk;
@@ -61,8 +62,8 @@ pub use plan::{Action, KNOWN, KnownChange, ModelPlan, Plan, PlannedChange, STATE
 pub use reconcile::{
     Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, TextChange, merge_files, reconcile, reconcile_all,
 };
-pub use resolve::{apply_edit_to_spec, revert_edit, with_formula_in_conflict};
-pub use set_conflicts::{SetConflict, with_override};
+pub use resolve::{apply_edit_to_spec, restore_parts, revert_edit, with_formula_in_conflict};
+pub use set_conflicts::{SetConflict, SetPart, with_override};
 pub use state::PushState;
 pub use timing::Timing;
 pub use transaction::{

@@ -13,7 +13,6 @@ use super::set_conflicts::SetConflict;
 use super::state::{PushState, normalize_lines};
 use crate::CompiledSpec;
 use crate::dbt::is_same_content;
-use crate::model::MetricChange;
 
 /// Folder for the models' bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
@@ -72,7 +71,8 @@ pub struct PlannedChange {
     pub before: Option<String>,
     /// The new value. `None` if the property is removed.
     pub after: Option<String>,
-    /// The metric of a set whose formula changes, such as `orders.revenue`. `None` for definitions of the spec.
+    /// The metric or dimension of a set whose formula changes, such as `orders.revenue`, or `orders.where` for the
+    /// condition of the set. `None` for definitions of the spec.
     pub metric: Option<String>,
 }
 
@@ -402,26 +402,23 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     changes
 }
 
-/// Adds the changed formulas of the metrics that the model reads. A metric that is a column of the model is already among
-/// the changes, by the name of the column.
+/// Adds the changed formulas of the metric sets that the model reads. The change of a metric that is a column of the
+/// model is already among the changes, under the name of the column.
 fn add_metric_changes(base: &CompiledSpec, ours: &CompiledSpec, changes: &mut Vec<PlannedChange>) {
-    for MetricChange { metric, before, after } in ours.metric_changes_since(base) {
+    for metric in ours.metric_changes_since(base) {
         let is_shown = |change: &&mut PlannedChange| {
-            change.property == Property::Formula
-                && (change.before.as_ref(), change.after.as_ref()) == (Some(&before), Some(&after))
-                && change.definition.as_deref().is_some_and(|column| {
-                    let mut columns = ours.columns_of_metric(&metric);
-                    columns.any(|of| of.eq_ignore_ascii_case(column))
-                })
+            let formulas = [change.before.as_deref(), change.after.as_deref()];
+            let column = change.definition.as_deref().unwrap_or_default();
+            change.property == Property::Formula && metric.is_shown_by(ours, column, formulas)
         };
         match changes.iter_mut().find(is_shown) {
-            Some(change) => change.metric = Some(metric),
+            Some(change) => change.metric = Some(metric.metric),
             None => changes.push(PlannedChange {
-                definition: Some(metric.clone()),
+                definition: Some(metric.metric.clone()),
                 property: Property::Formula,
-                before: Some(before),
-                after: Some(after),
-                metric: Some(metric),
+                before: metric.before,
+                after: metric.after,
+                metric: Some(metric.metric),
             }),
         }
     }

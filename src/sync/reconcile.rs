@@ -11,7 +11,8 @@ use super::state::{PushState, normalize_lines};
 use super::{baseless, write_back};
 use crate::dbt::{is_same_except_path, is_unmodified};
 use crate::decompile::{
-    Decompiler, EditOrigin, EditedModel, LayoutClash, spec_for_sql, with_column_order_of, with_formula,
+    Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, restore_column, spec_for_sql, with_column_order_of,
+    with_formula,
 };
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
@@ -113,6 +114,9 @@ pub struct Conflict {
     pub edit: Option<HandEdit>,
     /// The parts that both sides changed. Empty if the conflict does not concern a file.
     pub clashes: Vec<LayoutClash>,
+    /// Replacements of bytes in a model's SQL that remove the edit. Lines of the file end with `\n`. Empty if the edit is
+    /// removed in another way.
+    pub restored: Vec<Substitution>,
     /// The metric set that contains the definition, if the edit is to SQL that a metric set defines.
     pub set: Option<SetConflict>,
 }
@@ -198,6 +202,11 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         None
     };
     let base_said = stated_properties(sides.model, &base.files);
+    let of_model = edits.iter().find(|edit| is_in_model_file(sides.model)(edit));
+    let found = of_model.and_then(|edit| Some(normalize_lines(sides.found.get(&edit.file)?)));
+    let edited = found
+        .as_deref()
+        .and_then(|found| EditedModel::new(&base_compiler, &base.source, Some(&base.spec), found));
     let mut work = ReconcileWork {
         sides,
         base,
@@ -205,6 +214,8 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         ours: ours.clone(),
         tools,
         base_compiler: &base_compiler,
+        found: found.as_deref(),
+        edited: edited.as_ref(),
         base_said,
     };
     work.apply_respellings(&mut edits, &mut done);
@@ -279,6 +290,10 @@ pub(super) struct ReconcileWork<'a> {
     pub tools: ReconcileTools<'a>,
     /// Compiler with the metric sets of the base.
     pub base_compiler: &'a Compiler,
+    /// The model's SQL with hand edits. `None` if it has none.
+    pub found: Option<&'a str>,
+    /// The model with hand edits, if it is a model over metric sets.
+    pub edited: Option<&'a EditedModel<'a>>,
     /// The base's spec, compiled again now. `None` if the base's spec is not needed.
     before: Option<CurrentSpec>,
     base_said: BTreeMap<PropertyTarget, StatedProperties>,
@@ -289,7 +304,7 @@ impl ReconcileWork<'_> {
         if edit.property == Property::Formula {
             return self.reconcile_formula(edit, done);
         }
-        if self.reconcile_filter(&edit, done) {
+        if self.reconcile_set_part(&edit, done) {
             return;
         }
         let (base, ours) = self.edited_values(&edit);
@@ -335,17 +350,13 @@ impl ReconcileWork<'_> {
     /// something else was edited too, or if the spec has changed in these places, each edit is examined individually.
     fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
         let of_model = is_in_model_file(self.sides.model);
-        let Some(file) = edits.iter().find(|edit| of_model(edit)).map(|edit| edit.file.clone()) else {
-            return;
-        };
         if self.sides.bases.len() != 1 {
             return;
         }
-        let Some(found) = self.sides.found.get(&file).map(|text| normalize_lines(text)) else {
+        let (Some(found), base) = (self.found, self.base) else {
             return;
         };
-        let base = self.base;
-        let Some(theirs) = spec_for_sql(self.base_compiler, &base.source, Some(&base.spec), &found) else {
+        let Some(theirs) = spec_for_sql(self.base_compiler, &base.source, Some(&base.spec), found) else {
             return;
         };
         let ours = &self.ours.source;
@@ -396,27 +407,23 @@ impl ReconcileWork<'_> {
 
     /// Reconciles an edited SQL column. If a formula compiles to the edited SQL, transfers that formula to the spec.
     fn reconcile_formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
-        let Some(found) = self.sides.found.get(&edit.file).map(|text| normalize_lines(text)) else {
-            return;
-        };
+        let Some(found) = self.found else { return };
         let name = edit.definition.clone().unwrap_or_default();
         let ours = spec_definition(&self.ours, &name, edit.cte.as_deref());
         let base = self
             .before
             .as_ref()
             .and_then(|before| spec_definition(before, &name, edit.cte.as_deref()));
-        let edited = EditedModel::new(self.base_compiler, &self.base.source, Some(&self.base.spec), &found);
-        let origin = edited
-            .as_ref()
-            .map(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
-        if let (Some(edited), Some(Some(EditOrigin::Set(metric)))) = (&edited, &origin) {
+        let edited = self.edited;
+        let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
+        if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
             let column = EditedColumn {
                 compiler: self.base_compiler,
                 base: self.base,
                 edited,
                 edit: metric,
             };
-            return self.add_set_conflict(&edit, &column, done);
+            return self.add_set_conflict(&edit, &column, self.restored_column(&edit), done);
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition, but may be a helper column or a column that is passed
@@ -430,8 +437,8 @@ impl ReconcileWork<'_> {
         // The file was generated from the base. Its SQL is converted to a formula with the base's spec, because the
         // current spec may generate a completely different file.
         let spec = Some(self.base.spec.as_str());
-        let formula = match (&edited, origin) {
-            (Some(edited), Some(Some(EditOrigin::Model(formulas)))) => formulas.and_then(|formulas| {
+        let formula = match (edited, origin) {
+            (Some(edited), Some(EditOrigin::Model(formulas))) => formulas.and_then(|formulas| {
                 let column = (edit.cte.as_deref(), name.as_str());
                 edited.first_proven(&self.base.source, base_step.as_deref(), column, &formulas)
             }),
@@ -439,7 +446,7 @@ impl ReconcileWork<'_> {
                 self.base_compiler,
                 &self.base.source,
                 spec,
-                &found,
+                found,
                 base_step.as_deref(),
                 &name,
             ),
@@ -510,6 +517,21 @@ impl ReconcileWork<'_> {
         says && same && sql(&self.ours) == sql(carried)
     }
 
+    /// Returns the replacements that remove the edit of a column from the model's SQL.
+    fn restored_column(&self, edit: &HandEdit) -> Vec<Substitution> {
+        let written = self
+            .base
+            .files
+            .get(&edit.file)
+            .filter(|_| edit.property == Property::Formula);
+        match (written, &self.found, &edit.place) {
+            (Some(written), Some(found), Some(place)) => {
+                restore_column(written, found, self.ours.compiled.dialect(), place)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     pub fn build_conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
@@ -533,6 +555,7 @@ impl ReconcileWork<'_> {
             line: edit.line,
             edit: Some(edit.clone()),
             clashes,
+            restored: self.restored_column(edit),
             set: None,
         }
     }
@@ -660,6 +683,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>
                 line: clashes.first().map_or(1, |clash| clash.line),
                 edit: None,
                 clashes,
+                restored: Vec::new(),
                 set: None,
             }),
         }

@@ -5,7 +5,7 @@ use super::hand_edits::{HandEdit, HandEditKind, Property};
 use super::reconcile::{Conflict, CurrentSpec, ReconcileTools};
 use super::state::normalize_lines;
 use super::{reconcile, write_back};
-use crate::decompile::with_formula;
+use crate::decompile::{Substitution, apply_replacements, with_formula};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml};
 
 /// Restores the text that formulac wrote in place of an edit, and returns the file. Returns `None` if that text cannot
@@ -35,6 +35,12 @@ pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
             Some([text.get(..at)?, before, text.get(at + after.len()..)?].concat())
         }
     }
+}
+
+/// Removes the edits of conflicts from a model's SQL, given by [`Conflict::restored`]. Returns `None` if they overlap.
+#[must_use]
+pub fn restore_parts(file: &str, restored: &[Substitution]) -> Option<String> {
+    apply_replacements(&normalize_lines(file), restored.iter().collect())
 }
 
 /// Returns the YAML edit that undoes a hand edit.

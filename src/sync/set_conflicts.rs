@@ -1,14 +1,17 @@
-//! Hand edits of SQL that a metric set defines. Each is a conflict, because the set may define the same for other models.
+//! Conflicts of hand edits with metric sets. A hand edit of SQL that a set defines is a conflict, because other models
+//! may use the same definition.
 
 use serde_json::{Value, json};
 
-use super::hand_edits::HandEdit;
-use super::reconcile::{CurrentSpec, ReconcileTools, ReconcileWork, Reconciled, is_in_model_file};
-use super::state::{PushState, normalize_lines};
-use crate::Compiler;
-use crate::decompile::{EditedModel, FilterEdit, MetricEdit, with_formula};
-use crate::diag::Diagnostic;
+use super::hand_edits::{HandEdit, Property};
+use super::reconcile::{Conflict, CurrentSpec, ReconcileTools, ReconcileWork, Reconciled, is_in_model_file};
+use super::state::PushState;
+use crate::decompile::{
+    EditOwner, EditedModel, FilePlace, FilterEdit, MetricEdit, OwnedEdit, Substitution, with_formula,
+};
+use crate::model::SetRelation;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
+use crate::{CompiledSpec, Compiler};
 
 /// Definition of a metric set whose SQL a person edited in the file of a model, and the possible resolutions.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,10 +19,10 @@ use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, valu
 pub struct SetConflict {
     /// Name of the set.
     pub set: String,
-    /// Name of the metric or dimension, or `where` for the condition of the set.
+    /// Name of the metric or dimension, or the key of the set: `where`, `from` or `joins`.
     pub name: String,
-    /// Whether the edit is to the condition of the set.
-    pub is_filter: bool,
+    /// Part of the set that defines the edited SQL.
+    pub part: SetPart,
     /// Path of the set's file.
     pub file: String,
     /// Line of the definition in the set's file, starting at 1.
@@ -32,6 +35,17 @@ pub struct SetConflict {
     pub listed_as: Option<String>,
     /// Formula of a definition that overrides the metric in the model, or the reason why there is none.
     pub to_model: Result<String, String>,
+}
+
+/// Part of a metric set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetPart {
+    /// A metric or dimension.
+    Definition,
+    /// The condition, `where`.
+    Filter,
+    /// A relation in `from` or `joins`.
+    Relation,
 }
 
 /// Base of a model over metric sets, and its SQL with hand edits.
@@ -80,7 +94,7 @@ impl SetConflict {
         Self {
             set: set.to_owned(),
             name: name.to_owned(),
-            is_filter: false,
+            part: SetPart::Definition,
             file: file.to_owned(),
             line: now.line(),
             to_set: to_set.map_err(refusal),
@@ -116,7 +130,7 @@ impl SetConflict {
     }
 
     /// Creates the conflict for an edited condition. `ours` is the current spec.
-    pub(super) fn of_filter(
+    fn of_filter(
         edit: &FilterEdit<'_>,
         ours: &CurrentSpec,
         shows: impl Fn(&Compiler) -> bool,
@@ -127,7 +141,7 @@ impl SetConflict {
         let mut conflict = Self {
             set: set.to_owned(),
             name: "where".to_owned(),
-            is_filter: true,
+            part: SetPart::Filter,
             file: now.path().unwrap_or_default().to_owned(),
             line: now.line(),
             to_set: Err("no formula was found for this condition; change `where` in the set yourself".to_owned()),
@@ -144,13 +158,29 @@ impl SetConflict {
         conflict
     }
 
+    /// Creates the conflict for an edited relation.
+    fn of_relation(relation: SetRelation<'_>) -> Self {
+        let key = relation.key();
+        Self {
+            set: relation.set().to_owned(),
+            name: key.to_owned(),
+            part: SetPart::Relation,
+            file: relation.path().unwrap_or_default().to_owned(),
+            line: relation.line(),
+            to_set: Err(format!("change `{key}` in the set yourself")),
+            models: Vec::new(),
+            listed_as: None,
+            to_model: Err(format!("a model cannot override the `{key}` of a set")),
+        }
+    }
+
     /// Returns the text of the set with the new formula.
     ///
     /// # Errors
     ///
     /// Returns the reason why the text cannot be edited.
     pub fn changed_set(&self, set: &str, formula: &str) -> Result<String, String> {
-        if !self.is_filter {
+        if self.part == SetPart::Definition {
             return with_set_formula(set, &self.name, formula);
         }
         let edit = Edit::Set {
@@ -168,7 +198,7 @@ impl SetConflict {
             })
         };
         json!({
-            "set": self.set, "name": self.name, "is_filter": self.is_filter, "file": self.file, "line": self.line,
+            "set": self.set, "name": self.name, "is_filter": self.part == SetPart::Filter, "file": self.file, "line": self.line,
             "to_set": resolution(&self.to_set, &self.models), "to_model": resolution(&self.to_model, &[]),
         })
     }
@@ -182,7 +212,13 @@ impl SetConflict {
 
 impl ReconcileWork<'_> {
     /// Adds the conflict of an edit to SQL that a metric set defines, unless the set has the edit already.
-    pub fn add_set_conflict(&self, edit: &HandEdit, column: &EditedColumn<'_>, done: &mut Reconciled) {
+    pub fn add_set_conflict(
+        &self,
+        edit: &HandEdit,
+        column: &EditedColumn<'_>,
+        restored: Vec<Substitution>,
+        done: &mut Reconciled,
+    ) {
         let sql = self.ours.compiled.model_sql().unwrap_or_default();
         if column.is_shown_by(sql) {
             done.carried.push(edit.clone());
@@ -192,45 +228,83 @@ impl ReconcileWork<'_> {
         let formula = |text: &str| Some(text.split_whitespace().collect::<Vec<_>>().join(" "));
         let ours = self.ours.compiled.set_definition(&set.set, &set.name);
         let ours = ours.and_then(|ours| formula(ours.text()));
-        let mut conflict = self.build_conflict(edit, formula(column.edit.definition.text()), ours);
-        conflict.theirs_formula = set.to_set.as_ref().or(set.to_model.as_ref()).ok().cloned();
-        (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
-        conflict.set = Some(set);
-        done.conflicts.push(conflict);
+        let sides = (formula(column.edit.definition.text()), ours);
+        self.push_set_conflict(edit, set, sides, restored, done);
     }
 
-    /// Adds the conflict of an edit to the condition of a metric set. Returns whether the edit is such an edit.
-    pub fn reconcile_filter(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
-        let is_filter = edit.detail.starts_with("`where`") && is_in_model_file(self.sides.model)(edit);
-        let Some(found) = self.sides.found.get(&edit.file).filter(|_| is_filter) else {
+    /// Adds the conflict of an edited clause that a metric set defines. Returns whether a set defines it.
+    pub fn reconcile_set_part(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
+        let place = edit.place.as_ref().filter(|_| is_in_model_file(self.sides.model)(edit));
+        let (Some(edited), Some(place)) = (self.edited, place) else {
             return false;
         };
-        let (found, spec) = (normalize_lines(found), Some(self.base.spec.as_str()));
-        let cte = edit.cte.as_deref();
-        let edited = EditedModel::new(self.base_compiler, &self.base.source, spec, &found);
-        let Some((edited, filter)) = edited
-            .as_ref()
-            .and_then(|edited| Some((edited, edited.filter_edit(cte)?)))
-        else {
+        let Some(OwnedEdit { owner, restored }) = edited.owned_edit(self.tools.decompiler, place) else {
             return false;
         };
-        if edited.is_filter_shown_by(self.ours.compiled.model_sql().unwrap_or_default(), cte) {
-            done.carried.push(edit.clone());
-            return true;
+        let is_done = edited.is_part_shown_by(self.ours.compiled.model_sql().unwrap_or_default(), place);
+        match owner {
+            EditOwner::Definition(metric) => {
+                // The definition's column may have been edited, too.
+                let (set, name) = (metric.definition.set(), metric.definition.name());
+                let is_same = |conflict: &&mut Conflict| {
+                    let of_set = |of: &SetConflict| of.part == SetPart::Definition && of.set == set && of.name == name;
+                    conflict.set.as_ref().is_some_and(of_set)
+                };
+                if let Some(known) = done.conflicts.iter_mut().find(is_same) {
+                    known.restored.extend(restored);
+                    return true;
+                }
+                let edit = HandEdit {
+                    definition: Some(metric.shown.1.clone()),
+                    property: Property::Formula,
+                    ..edit.clone()
+                };
+                let column = EditedColumn {
+                    compiler: self.base_compiler,
+                    base: self.base,
+                    edited,
+                    edit: &metric,
+                };
+                self.add_set_conflict(&edit, &column, restored, done);
+            }
+            _ if is_done => done.carried.push(edit.clone()),
+            EditOwner::Filter(filter) => {
+                let set = self.filter_conflict(&filter, edited, place);
+                let ours = self.ours.compiled.set_filter(&set.set);
+                let ours = ours.map(|filter| filter.text().to_owned());
+                let sides = (Some(filter.filter.text().to_owned()), ours);
+                self.push_set_conflict(edit, set, sides, restored, done);
+            }
+            EditOwner::Relation(relation) => {
+                let set = SetConflict::of_relation(relation);
+                let sides = (edit.before.clone(), edit.before.clone());
+                self.push_set_conflict(edit, set, sides, restored, done);
+            }
         }
-        let shows = |compiler: &Compiler| {
-            let made = compiler.compile_spec_at(&self.base.source, spec);
-            made.model_sql().is_some_and(|sql| edited.is_filter_shown_by(sql, cte))
-        };
-        let set = SetConflict::of_filter(&filter, &self.ours, shows, self.base_compiler);
-        let ours = self.ours.compiled.set_filter(&set.set);
-        let ours = ours.map(|filter| filter.text().to_owned());
-        let mut conflict = self.build_conflict(edit, Some(filter.filter.text().to_owned()), ours);
-        conflict.theirs_formula = set.to_set.as_ref().ok().cloned();
-        (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
-        conflict.set = Some(set);
-        done.conflicts.push(conflict);
         true
+    }
+
+    fn filter_conflict(&self, filter: &FilterEdit<'_>, edited: &EditedModel<'_>, place: &FilePlace) -> SetConflict {
+        let shows = |compiler: &Compiler| {
+            let made = compiler.compile_spec_at(&self.base.source, Some(&self.base.spec));
+            made.model_sql().is_some_and(|sql| edited.is_part_shown_by(sql, place))
+        };
+        SetConflict::of_filter(filter, &self.ours, shows, self.base_compiler)
+    }
+
+    fn push_set_conflict(
+        &self,
+        edit: &HandEdit,
+        set: SetConflict,
+        (base, ours): (Option<String>, Option<String>),
+        restored: Vec<Substitution>,
+        done: &mut Reconciled,
+    ) {
+        let mut conflict = self.build_conflict(edit, base, ours);
+        conflict.theirs_formula = set.to_set.as_ref().or(set.to_model.as_ref()).ok().cloned();
+        (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
+        (conflict.restored, conflict.set) = (restored, Some(set));
+        done.conflicts.push(conflict);
     }
 }
 
@@ -240,10 +314,9 @@ impl EditedColumn<'_> {
     /// Compiles the base with other sets or with another spec, and checks whether its SQL contains the edit.
     fn shows(&self, compiler: &Compiler, spec: Option<&str>) -> Result<(), String> {
         let compiled = compiler.compile_spec_at(spec.unwrap_or(&self.base.source), Some(&self.base.spec));
-        let sql = compiled.model_sql().ok_or_else(|| {
-            let error = compiled.diagnostics().iter().find(|found| found.is_error());
-            error.map_or_else(|| NO_FORMULA.to_owned(), |error| error.message().to_owned())
-        })?;
+        let sql = compiled
+            .model_sql()
+            .ok_or_else(|| first_error_message(&compiled).unwrap_or_else(|| NO_FORMULA.to_owned()))?;
         match self.is_shown_by(sql) {
             true => Ok(()),
             false => Err(NO_FORMULA.to_owned()),
@@ -270,9 +343,12 @@ fn first_that_fits(formulas: &[String], check: impl Fn(&str) -> Result<(), Strin
 }
 
 fn first_error(compiler: &Compiler, ours: &CurrentSpec, source: &str) -> Result<(), String> {
-    let compiled = compiler.compile_spec_at(source, Some(&ours.spec));
+    first_error_message(&compiler.compile_spec_at(source, Some(&ours.spec))).map_or(Ok(()), Err)
+}
+
+fn first_error_message(compiled: &CompiledSpec) -> Option<String> {
     let error = compiled.diagnostics().iter().find(|found| found.is_error());
-    error.map_or(Ok(()), |error| Err(Diagnostic::message(error).to_owned()))
+    error.map(|error| error.message().to_owned())
 }
 
 /// Returns the text of a metric set with another formula for a definition.
@@ -322,23 +398,28 @@ pub fn with_override(spec: &str, name: &str, formula: &str) -> Result<String, St
             set("overrides", names, &["metrics"])
         }
     };
-    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let quoted = match is_plain {
-        true => name.to_owned(),
-        false => format!("\"{name}\""),
-    };
-    let definition = format!("{quoted} = {formula}");
+    let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let definition = format!("{name} = {formula}");
     let definitions = match step.get("definitions") {
         Some(YamlValue::Map(..)) => Edit::Set {
             at: at.clone().key("definitions").key(name),
             value: YamlValue::text(formula),
             after: Vec::new(),
         },
+        Some(YamlValue::Text(_)) if !is_plain => {
+            return Err(format!(
+                "a text block cannot define `{name}`; write `definitions` as a mapping, such as `a: SUM(x)`"
+            ));
+        }
         Some(YamlValue::Text(text)) => {
             let text = format!("{}\n{definition}\n", text.trim_end());
             set("definitions", YamlValue::text(text), &[])
         }
-        _ => set("definitions", YamlValue::text(definition), &[]),
+        _ if is_plain => set("definitions", YamlValue::text(definition), &[]),
+        _ => {
+            let mapping = YamlValue::map([(name.to_owned(), YamlValue::text(formula))]);
+            set("definitions", mapping, &[])
+        }
     };
     apply_edits(spec, &[overrides, definitions]).map_err(|refusal| refusal.to_string())
 }

@@ -120,7 +120,7 @@ fn an_edit_without_a_formula_can_only_be_removed() {
             "to_set": none, "to_model": none,
         })
     );
-    for (side, exit, said) in [("--to-set", 5, reason), ("--edit", 2, "--ours, --to-set or --to-model")] {
+    for (side, exit, said) in [("--to-set", 3, reason), ("--edit", 2, "--ours, --to-set or --to-model")] {
         let run = place.run(&["resolve", "by_month.revenue", side]);
         assert!(run.exit == exit && run.err.contains(said), "{side}: {}", run.err);
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use formulac::Compiler;
 use formulac::decompile::Decompiler;
-use formulac::sync::{CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, reconcile};
+use formulac::sync::{CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, reconcile, restore_parts};
 
 const ORDERS: &str = "\
 metric_set: orders
 from: orders
+joins: [{to: customers, using: customer_id}]
 where: status <> \"test\"
 time: ordered_on
 definitions: |
@@ -18,6 +19,7 @@ definitions: |
     order_count
   growth = revenue / PERIODOFFSET(revenue, -1, \"month\") - 1
   is_large = amount > 100
+  segment = customers.segment
   large_share = SUM(IF(is_large, amount, 0)) / revenue
 ";
 const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund) / 2\n";
@@ -28,10 +30,12 @@ const BY_MONTH: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_b
 const GROWTH: &str = "model: m\nmetrics: [orders.order_count, orders.growth]\ngroup_by: month\n";
 const RENAMED: &str = "model: m\nmetrics: [{sales: orders.revenue}, orders.aov]\ngroup_by: region\n";
 const LARGE: &str = "model: m\nmetrics: [orders.large_share]\ngroup_by: [is_large]\n";
+const REGIONS: &str = "model: m\nmetrics: [orders.revenue, orders.growth]\ngroup_by: [month, is_large, segment]\nwhere: amount > 3\ndefinitions: last_year = PERIODOFFSET(revenue, -12, \"month\")\n";
+const SIZES: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: is_large\n";
 const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
-/// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula, and
-/// the formula that overrides the metric in the model. A text in brackets is a part of the reason why there is none.
+/// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
+/// and the formula that overrides the metric in the model. A text in brackets is a part of the reason why there is none.
 const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
     (
         BY_MONTH,
@@ -157,6 +161,58 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "status <> \"draft\"",
         "[cannot override the `where`]",
     ),
+    // The join that looks up the month before.
+    (
+        GROWTH,
+        "- interval '1 month'",
+        "- interval '2 months'",
+        "orders.growth",
+        "[produces exactly this SQL]",
+        "[produces exactly this SQL]",
+    ),
+    (
+        GROWTH,
+        "left join orders_by_ordered_on_month as prior_month",
+        "inner join orders_by_ordered_on_month as prior_month",
+        "orders.growth",
+        "[]",
+        "[]",
+    ),
+    // The relation that the set joins.
+    (
+        REGIONS,
+        "on orders.customer_id = customers.customer_id",
+        "on orders.customer_id = customers.id",
+        "orders.joins",
+        "[change `joins` in the set]",
+        "[cannot override the `joins`]",
+    ),
+    // The set's condition beside a condition of the model.
+    (
+        REGIONS,
+        "status <> 'test'",
+        "status <> 'draft'",
+        "orders.where",
+        "status <> \"draft\"",
+        "[cannot override the `where`]",
+    ),
+    // The item of `group by` without its column, and the column without the item.
+    (
+        SIZES,
+        "group by amount > 100",
+        "group by amount > 200",
+        "orders.is_large",
+        "[produces exactly this SQL]",
+        "[]",
+    ),
+    (
+        SIZES,
+        "amount > 100 as is_large",
+        "amount > 200 as is_large",
+        "orders.is_large",
+        "[produces exactly this SQL]",
+        "[]",
+    ),
     // No formula expresses the edit.
     (
         BY_MONTH,
@@ -181,11 +237,16 @@ fn current(compiler: &Compiler, spec: &str) -> CurrentSpec {
 
 /// Reconciles a model of which some SQL was edited after it was pushed. `orders` is the current text of the set.
 fn edited(decompiler: &Decompiler, spec: &str, (from, to): (&str, &str), orders: &str) -> Reconciled {
+    let sql = sql_of(spec);
+    assert!(sql.contains(from), "{from} is not in\n{sql}");
+    edited_text(decompiler, spec, &sql.replacen(from, to, 1), orders)
+}
+
+/// Reconciles a model whose SQL is now another text.
+fn edited_text(decompiler: &Decompiler, spec: &str, sql: &str, orders: &str) -> Reconciled {
     let base = PushState::from_pushed("m", &current(&compiler(ORDERS), spec));
     let mut found = base.files.clone();
-    let sql = found.get_mut("models/m.sql").unwrap();
-    assert!(sql.contains(from), "{from} is not in\n{sql}");
-    *sql = sql.replacen(from, to, 1);
+    sql.clone_into(found.get_mut("models/m.sql").unwrap());
     let compiler = compiler(orders);
     let moved = BTreeMap::new();
     let sides = ModelSides {
@@ -277,5 +338,73 @@ fn a_set_may_change_as_well() {
             Some("SUM(amount - tax)")
         )
     );
-    assert_eq!((conflict.spec.as_str(), conflict.spec_line), ("orders.yml", Some(6)));
+    assert_eq!((conflict.spec.as_str(), conflict.spec_line), ("orders.yml", Some(7)));
+}
+
+/// Hand edits that no set defines are kept: the model, and the SQL before and after the edit.
+const KEPT: &[(&str, &str, &str)] = &[
+    (REGIONS, "amount > 3", "amount > 3 and is_paid"),
+    (REGIONS, "- interval '12 months'", "- interval '13 months'"),
+    (
+        BY_MONTH,
+        "\nfrom orders_by_ordered_on_month_and_region",
+        "\nfrom orders_by_ordered_on_month_and_region\nwhere aov > 1",
+    ),
+    (SIZES, "group by amount > 100", "group by amount > 100, region"),
+    (RENAMED, "group by region", "group by region, country"),
+];
+
+fn sql_of(spec: &str) -> String {
+    current(&compiler(ORDERS), spec).files["models/m.sql"].clone()
+}
+
+#[test]
+fn edits_of_the_models_own_sql_are_kept() {
+    let decompiler = Decompiler::default();
+    for (spec, from, to) in KEPT {
+        let done = edited(&decompiler, spec, (from, to), ORDERS);
+        let edits = done.kept.len() + done.carried.len();
+        assert!(done.conflicts.is_empty() && edits > 0, "{to}: {:#?}", done.conflicts);
+    }
+}
+
+/// If all conflicts of a file are resolved with `--ours`, the file is the generated one, except for the hand edits that
+/// are no conflicts. Every two edits of a model are combined.
+#[test]
+fn without_its_conflicts_a_file_is_the_generated_one() {
+    let decompiler = Decompiler::default();
+    let set_edits = CASES.iter().map(|(spec, from, to, ..)| (*spec, *from, *to, true));
+    let all: Vec<_> = set_edits
+        .chain(KEPT.iter().map(|(spec, from, to)| (*spec, *from, *to, false)))
+        .collect();
+    let mut count = 0;
+    for (place, (spec, from, to, _)) in all.iter().enumerate().filter(|(_, edit)| edit.3) {
+        for (other, (other_spec, other_from, other_to, is_of_set)) in all.iter().enumerate().skip(place) {
+            let generated = sql_of(spec);
+            let first = generated.replacen(from, to, 1);
+            let second = first.replacen(other_from, other_to, 1);
+            if spec != other_spec || (second == first && other != place) {
+                continue;
+            }
+            let expected = match is_of_set {
+                true => generated.clone(),
+                false => generated.replacen(other_from, other_to, 1),
+            };
+            let done = edited_text(&decompiler, spec, &second, ORDERS);
+            let restored: Vec<_> = done
+                .conflicts
+                .iter()
+                .flat_map(|conflict| conflict.restored.clone())
+                .collect();
+            let text = restore_parts(&second, &restored);
+            assert_eq!(
+                text.as_deref(),
+                Some(expected.as_str()),
+                "{to} and {other_to}: {:#?}",
+                done.conflicts
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 40, "{count}");
 }

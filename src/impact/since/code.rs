@@ -18,13 +18,10 @@ pub(super) fn compare_specs(
     let name = &new.name;
     let metrics = new.compiled.metric_changes_since(&old.compiled);
     let is_metric_change = |was: &crate::model::SpecDefinition, is: &crate::model::SpecDefinition| {
-        let on_one_line = |formula: &str| formula.split_whitespace().collect::<Vec<_>>().join(" ");
-        metrics.iter().any(|change| {
-            let mut columns = new.compiled.columns_of_metric(&change.metric);
-            change.before == on_one_line(was.formula())
-                && change.after == on_one_line(is.formula())
-                && columns.any(|column| column.eq_ignore_ascii_case(is.name()))
-        })
+        let formulas = [Some(was.formula()), Some(is.formula())];
+        metrics
+            .iter()
+            .any(|change| change.is_shown_by(&new.compiled, is.name(), formulas))
     };
     for definition in new.compiled.definitions() {
         let same = |other: &&crate::model::SpecDefinition| {

@@ -161,7 +161,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Reports each changed metric of a set once, with the models that read it.
+    /// Reports each changed formula of a metric set once, with the models that read it.
     fn compare_metrics(&mut self, before: &[SpecModel]) {
         let mut changed: BTreeMap<String, RevisionDifference> = BTreeMap::new();
         for spec in self.graph.sources.specs {
@@ -169,7 +169,9 @@ impl FoundChange<'_, '_> {
                 continue;
             };
             for change in spec.compiled.metric_changes_since(&old.compiled) {
-                let new = || new_difference(&change.metric, "formula", &change.before, &change.after);
+                let text = |formula: &Option<String>| formula.clone().unwrap_or_default();
+                let (before, after) = (text(&change.before), text(&change.after));
+                let new = || new_difference(&change.metric, "formula", &before, &after);
                 let difference = changed.entry(change.metric.clone()).or_insert_with(new);
                 difference.models.push(spec.name.clone());
             }

@@ -49,6 +49,7 @@ impl Compiler {
         compiled.is_over_sets = true;
         compiled.sets = expansion.sets;
         compiled.metrics_read = expansion.metrics;
+        compiled.dimensions_read = compiled.find_dimensions_read(source);
         compiled.metrics_of_columns = expansion.metrics_of_columns;
         compiled.expanded = expansion.is_spec.then_some(expansion.text.text);
         compiled

@@ -12,6 +12,7 @@ use crate::compiler::Compiler;
 use crate::file::SpecFile;
 use crate::load::SpecKind;
 use crate::span::Span;
+use crate::yaml::Node;
 use crate::{CompiledSpec, SpecText};
 
 /// Model over metric sets with the definitions of the sets written out.
@@ -33,6 +34,16 @@ pub struct SetFormula<'e> {
 pub struct SetFilter<'e> {
     set: &'e MetricSet,
     formula: &'e MetricFormula,
+}
+
+/// Relation that a metric set reads or joins.
+#[derive(Clone, Copy, Debug)]
+pub struct SetRelation<'e> {
+    set: &'e MetricSet,
+    key: &'static str,
+    relation: &'e str,
+    alias: Option<&'e str>,
+    span: Span,
 }
 
 impl Compiler {
@@ -108,9 +119,54 @@ impl ExpandedModel {
         })
     }
 
-    /// Returns the conditions of the sets that have one.
-    pub fn filters(&self) -> impl Iterator<Item = SetFilter<'_>> {
-        self.expansion.sets.iter().filter_map(|set| SetFilter::new(set))
+    /// Returns the conditions of the sets, each with the bytes of the text that it is written to.
+    #[must_use]
+    pub fn filters(&self) -> Vec<(SetFilter<'_>, Range<usize>)> {
+        let mut filters = Vec::new();
+        for (place, set) in self.expansion.sets.iter().enumerate() {
+            let Some(filter) = SetFilter::new(set) else { continue };
+            let whole = filter.formula.file_span(&(0..filter.text().len()));
+            let is_copied = |at: usize| {
+                let at = u32::try_from(at).unwrap_or(u32::MAX);
+                let (file, origin) = self.expansion.text.origin(Span::new(at, at.saturating_add(1)));
+                usize::from(file) == place + 1 && whole.start <= origin.start && origin.end <= whole.end
+            };
+            let (end, mut at) = (self.text().len(), 0);
+            while at < end {
+                let start = at;
+                while at < end && is_copied(at) {
+                    at += 1;
+                }
+                if at > start {
+                    filters.push((filter, start..at));
+                }
+                at += 1;
+            }
+        }
+        filters
+    }
+
+    /// Returns the relations that the sets read and join.
+    #[must_use]
+    pub fn relations(&self) -> Vec<SetRelation<'_>> {
+        let mut relations = Vec::new();
+        for set in &self.expansion.sets {
+            let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default();
+            let joined = joins.iter().map(|join| ("joins", join.get("to"), join.get("as")));
+            for (key, to, alias) in [("from", set.root.get("from"), None)].into_iter().chain(joined) {
+                let Some((node, relation)) = to.and_then(|to| Some((to, to.text()?))) else {
+                    continue;
+                };
+                relations.push(SetRelation {
+                    set,
+                    key,
+                    relation,
+                    alias: alias.and_then(Node::text),
+                    span: node.span,
+                });
+            }
+        }
+        relations
     }
 
     /// Returns the metric that a column of the model shows under its name, if the model lists the column in `metrics`.
@@ -184,6 +240,47 @@ impl<'e> SetFilter<'e> {
     #[must_use]
     pub fn line(self) -> usize {
         line_at(&self.set.text, self.formula.span)
+    }
+}
+
+impl<'e> SetRelation<'e> {
+    /// Returns the name of the set.
+    #[must_use]
+    pub fn set(self) -> &'e str {
+        &self.set.name
+    }
+
+    /// Returns the path of the set's file, if it is known.
+    #[must_use]
+    pub fn path(self) -> Option<&'e str> {
+        self.set.path.as_deref()
+    }
+
+    /// Returns the key of the set that names the relation: `from` or `joins`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        self.key
+    }
+
+    /// Returns the relation as it is written in the set, such as `ref('orders')`.
+    #[must_use]
+    pub fn relation(self) -> &'e str {
+        self.relation
+    }
+
+    /// Returns the name of the relation in the set's formulas.
+    #[must_use]
+    pub fn alias(self) -> &'e str {
+        let last = self.relation.trim_end_matches([')', '\'', '"', ' ']);
+        self.alias
+            .or_else(|| last.rsplit(['\'', '"', '.', ' ']).next())
+            .unwrap_or_default()
+    }
+
+    /// Returns the line of the relation in the set's file, starting at 1.
+    #[must_use]
+    pub fn line(self) -> usize {
+        line_at(&self.set.text, self.span)
     }
 }
 

@@ -1,17 +1,35 @@
 //! Differences between two versions of a model that come from its metric sets.
 
 use super::expanded_model::{SetFilter, SetFormula};
-use crate::CompiledSpec;
+use crate::{CompiledSpec, write};
 
-/// Metric whose formula differs between two versions of its set. Formulas are on one line.
+/// Formula that differs between two versions of a metric set: of a metric, of a dimension, or of the set's condition.
+/// Formulas are on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricChange {
-    /// The metric with its set, such as `orders.revenue`.
+    /// The metric or dimension with its set, such as `orders.revenue`, or `orders.where` for the condition.
     pub metric: String,
-    /// Formula in the earlier version.
-    pub before: String,
-    /// Formula in the later version.
-    pub after: String,
+    /// Formula in the earlier version. `None` if the set had no condition.
+    pub before: Option<String>,
+    /// Formula in the later version. `None` if the set has no condition.
+    pub after: Option<String>,
+}
+
+impl MetricChange {
+    /// Returns whether a column of the model shows the change, because its own formula changes in the same way.
+    #[must_use]
+    pub fn is_shown_by(&self, spec: &CompiledSpec, column: &str, [before, after]: [Option<&str>; 2]) -> bool {
+        let is_same = |formula: Option<&str>, own: &Option<String>| formula.map(on_one_line) == *own;
+        is_same(before, &self.before)
+            && is_same(after, &self.after)
+            && spec
+                .columns_of_metric(&self.metric)
+                .any(|of| of.eq_ignore_ascii_case(column))
+    }
+}
+
+fn on_one_line(formula: &str) -> String {
+    formula.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl CompiledSpec {
@@ -30,35 +48,49 @@ impl CompiledSpec {
         SetFilter::new(self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?)
     }
 
-    /// Returns the metrics that the model reads in both versions, and whose formulas differ. `self` is the later version.
+    /// Returns the changes of the metric sets in what the model reads in both versions: metrics, dimensions and the
+    /// conditions of the sets. `self` is the later version.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
-    /// let compile = |formula| {
-    ///     let set = format!("metric_set: o\nfrom: t\ndefinitions: n = {formula}\n");
+    /// let compile = |formula, condition| {
+    ///     let set = format!("metric_set: o\nfrom: t\nwhere: {condition}\ndefinitions: n = {formula}\n");
     ///     let texts = [set.as_str(), "model: m\nmetrics: [o.n]\n"].map(|text| SpecText { text, path: None });
     ///     Compiler::default().compile_specs(&texts).swap_remove(1)
     /// };
-    /// let changes = compile("SUM(x)").metric_changes_since(&compile("COUNT(x)"));
-    /// assert_eq!((changes[0].metric.as_str(), changes[0].after.as_str()), ("o.n", "SUM(x)"));
+    /// let changes = compile("SUM(x)", "x > 1").metric_changes_since(&compile("COUNT(x)", "x > 0"));
+    /// assert_eq!((changes[0].metric.as_str(), changes[0].after.as_deref()), ("o.n", Some("SUM(x)")));
+    /// assert_eq!((changes[1].metric.as_str(), changes[1].after.as_deref()), ("o.where", Some("x > 1")));
     /// ```
     #[must_use]
     pub fn metric_changes_since(&self, earlier: &Self) -> Vec<MetricChange> {
-        let both = self.metrics_read.iter();
-        let both = both.filter(|metric| earlier.metrics_read.contains(metric));
-        let change = |metric: &String| {
-            let (set, name) = metric.split_once('.')?;
-            let formula = |spec: &Self| {
-                let text = crate::write::strip_comments(spec.set_definition(set, name)?.text());
-                Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
-            };
-            let (before, after) = (formula(earlier)?, formula(self)?);
-            (before != after).then(|| MetricChange {
-                metric: metric.clone(),
-                before,
-                after,
-            })
+        let text = |formula: &str| on_one_line(&write::strip_comments(formula));
+        let names = |spec: &Self| {
+            spec.metrics_read
+                .iter()
+                .chain(&spec.dimensions_read)
+                .cloned()
+                .collect::<Vec<_>>()
         };
-        both.filter_map(change).collect()
+        let in_earlier = names(earlier);
+        let both = names(self).into_iter().filter(|name| in_earlier.contains(name));
+        let definitions = both.filter_map(|metric| {
+            let (set, name) = metric.split_once('.')?;
+            let formula = |spec: &Self| Some(text(spec.set_definition(set, name)?.text()));
+            let (before, after) = (Some(formula(earlier)?), Some(formula(self)?));
+            Some(MetricChange { metric, before, after })
+        });
+        let in_both = |name: &str| earlier.sets.iter().any(|set| set.name.eq_ignore_ascii_case(name));
+        let sets = self.sets.iter().filter(|set| in_both(&set.name));
+        let conditions = sets.map(|set| {
+            let condition = |spec: &Self| spec.set_filter(&set.name).map(|filter| text(filter.text()));
+            MetricChange {
+                metric: format!("{}.where", set.name),
+                before: condition(earlier),
+                after: condition(self),
+            }
+        });
+        let all = definitions.chain(conditions);
+        all.filter(|change| change.before != change.after).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Extracts of metric sets: only what a model reads. An extract stays the same if other definitions of the set change.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::set::MetricSet;
@@ -66,6 +68,18 @@ impl CompiledSpec {
             }
         }
         text
+    }
+
+    /// Returns the dimensions of the sets that the model needs, as `set.dimension`.
+    pub(super) fn find_dimensions_read(&self, source: &str) -> Vec<String> {
+        let of_set = |set: &Arc<MetricSet>| {
+            let needed = self.needed_definitions(set, source);
+            let all = set.definitions.iter().zip(needed);
+            let needed = all.filter(|(formula, is_needed)| *is_needed && !set.is_metric(formula));
+            let names = needed.map(|(formula, _)| format!("{}.{}", set.name, formula.name));
+            names.collect::<Vec<_>>()
+        };
+        self.sets.iter().flat_map(of_set).collect()
     }
 
     /// Returns, for each definition of a set, whether the model needs it: a metric that it reads, or a dimension that its

@@ -32,7 +32,8 @@ pub(super) struct SetDraft {
 pub(super) struct Member {
     /// Index of the candidate.
     pub candidate: usize,
-    /// For each definition of the spec, the set's definition in whose place it was. `None` if the definition stays.
+    /// For each definition of the spec, the index of the set's definition that replaces it. `None` if the spec keeps the
+    /// definition.
     pub moved: Vec<Option<usize>>,
 }
 
@@ -61,8 +62,11 @@ pub(super) fn group_key(step: &FirstStep) -> String {
     format!("{} {filter:?} {inner:?} {:?}", step.relation, step.settings)
 }
 
-/// Returns the draft for a group. Returns the specs that cannot be members of it instead, if there are any, and `None` if
-/// no definition is in two specs.
+/// Returns the draft for a group. `None` if no two specs of the group contain the same definition.
+///
+/// # Errors
+///
+/// Returns the specs that cannot read the set.
 pub(super) fn draft_set(candidates: &[Candidate], group: &[usize]) -> Result<Option<SetDraft>, Rejected> {
     let mut specs_of_tree: HashMap<u32, usize> = HashMap::new();
     for candidate in group {
@@ -238,7 +242,7 @@ fn source_of(candidates: &[Candidate], name: Option<&String>, replaced: &[(usize
     replaced.iter().copied().min_by_key(rank).unwrap_or_default()
 }
 
-/// Returns the column of whose periods all keys with a period are. `None` if there are several columns or none.
+/// Returns the column from which all keys that are periods are derived. `None` if there are several columns or none.
 fn time_column<'s>(steps: impl Iterator<Item = &'s FirstStep>) -> Option<String> {
     let keys = steps.flat_map(|step| &step.keys);
     let mut columns = keys.filter_map(|key| Some(&key.period.as_ref()?.0));

@@ -11,7 +11,7 @@ use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlRefusal, Ya
 
 const DESCRIPTION: &str = "description";
 
-/// Length of a list from which on it has one line per item.
+/// Minimum length of a list that is written with one line per item.
 const LINE: usize = 90;
 
 /// Values of a spec, and the properties that it gives its columns.

@@ -173,6 +173,17 @@ pub fn spec_approvers(spec: &str) -> Vec<String> {
         .unwrap_or_default()
 }
 
+/// Returns the approvers that a change of a spec needs. A change must not choose its own approvers, so they are those of
+/// the earlier version. If that version has none, the new version names them.
+#[must_use]
+pub fn asked_approvers(before: Option<&str>, now: Option<&str>) -> Vec<String> {
+    let names = |text: Option<&str>| text.map(spec_approvers).unwrap_or_default();
+    match names(before) {
+        none if none.is_empty() => names(now),
+        names => names,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +275,15 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         );
         assert_eq!(spec_approvers("approvers: f@x"), ["f@x"]);
         assert!(spec_approvers("[").is_empty());
+        let (one, other) = (Some("approvers: a"), Some("approvers: b"));
+        for (before, now, asked) in [
+            (one, other, "a"),
+            (one, None, "a"),
+            (None, other, "b"),
+            (Some("from: t"), other, "b"),
+        ] {
+            assert_eq!(asked_approvers(before, now), [asked]);
+        }
         let people = Project::from_text(PROJECT).0.people().clone();
         let asked = RequiredApproval {
             roles: Vec::new(),

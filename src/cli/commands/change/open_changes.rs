@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use formulac::sync::KNOWN;
 use formulac::team::{
     ApprovalState, CHANGES, Change, ChangeComment, Commit, DifferingContent, Event, RequiredApproval,
-    approved_content_hash, approved_files, is_same_person, spec_approvers,
+    approved_content_hash, approved_files, asked_approvers, is_same_person,
 };
 use formulac::{Environment, Project};
 
@@ -236,10 +236,9 @@ fn named_approvers(
         repository.file_texts(fork, &paths)?,
         repository.file_texts(head, &paths)?,
     );
-    let names = |text: Option<String>| text.as_deref().map(spec_approvers).unwrap_or_default();
-    let of = |(path, (before, now)): (String, (Option<String>, Option<String>))| match names(before) {
-        none if none.is_empty() => (path, names(now)),
-        names => (path, names),
+    let of = |(path, (before, now)): (String, (Option<String>, Option<String>))| {
+        let names = asked_approvers(before.as_deref(), now.as_deref());
+        (path, names)
     };
     let named = paths.into_iter().zip(before.into_iter().zip(now)).map(of);
     Ok(named.filter(|(_, names)| !names.is_empty()).collect())

@@ -3,6 +3,8 @@
 mod known;
 mod since;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
@@ -96,8 +98,24 @@ fn output_format(args: &ImpactArgs) -> GraphFormat {
 }
 
 fn change_starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<ChangeStart>, Failure> {
-    let start = |name: &String| Ok(graph.change_start(&graph.resolve_target(name).map_err(name_failure)?, change));
-    names.iter().map(start).collect()
+    // Several columns of a model are one change.
+    let mut starts: BTreeMap<usize, ChangeStart> = BTreeMap::new();
+    for name in names {
+        let target = graph.resolve_target(name).map_err(name_failure)?;
+        let start = graph.change_start(&target, change);
+        match starts.entry(start.place) {
+            Entry::Vacant(place) => {
+                place.insert(start);
+            }
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.columns.extend(start.columns);
+                known.rows |= start.rows;
+                known.is_removed |= start.is_removed;
+            }
+        }
+    }
+    Ok(starts.into_values().collect())
 }
 
 /// Returns the failure for a name that is unknown or ambiguous.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{Conflict, ModelPlan, Property, SetConflict, diff_lines};
+use formulac::sync::{Conflict, ModelPlan, Property, SetConflict, SetPart, diff_lines};
 
 use super::repository::Repository;
 use crate::cli::workspace::Workspace;
@@ -45,8 +45,10 @@ pub fn write_conflict(
         .as_ref()
         .map_or_else(String::new, |step| format!(" in step {step}"));
     let about = match &conflict.set {
-        Some(set) if set.is_filter => format!("where of the metric set {}", set.set),
-        Some(set) => format!("{} of {} in a metric set", conflict.property, set.full_name()),
+        Some(set) => match set.part {
+            SetPart::Definition => format!("{} of {} in a metric set", Property::Formula, set.full_name()),
+            SetPart::Filter | SetPart::Relation => format!("{} of the metric set {}", set.name, set.set),
+        },
         None => format!("{}{step}", conflict.property),
     };
     let name = conflict_name(model, conflict);
@@ -162,7 +164,10 @@ fn write_set_resolutions(out: &mut String, model: &ModelPlan, set: &SetConflict,
         [] => String::new(),
         models => format!("; changes the SQL of {}", models.join(", ")),
     };
-    let is = if set.is_filter { ":" } else { " =" };
+    let is = match set.part {
+        SetPart::Definition => " =",
+        SetPart::Filter | SetPart::Relation => ":",
+    };
     let to_set = set.to_set.as_ref();
     option(
         "--to-set",
@@ -204,6 +209,10 @@ fn is_replaceable(conflict: &Conflict) -> bool {
 /// Returns the name that makes `resolve` select only this conflict.
 fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
     let target = conflict_target(model, conflict);
+    // The name of the model selects all its conflicts.
+    if conflict.definition.is_none() && model.conflicts.len() > 1 {
+        return format!("{target}:{}", conflict.property);
+    }
     match model
         .conflicts
         .iter()

@@ -1,13 +1,13 @@
 //! Description of a merge request: the evidence for a plan, its impact, and the required approvals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use formulac::impact::{self, ChangeStart, ColumnChange, show};
 use formulac::sync::{
     Action, CurrentSpec, Evidence, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
 };
-use formulac::team::spec_approvers;
+use formulac::team::asked_approvers;
 
 use super::dbt_check::ParsedProject;
 use super::planner::PlannedModels;
@@ -83,37 +83,40 @@ pub fn new(
     Ok(request)
 }
 
-/// Returns the approvers that uncommitted specs and metric sets name, and those of the models that a changed set changes.
-/// The approvers are those of the last commit, because a change must not choose its own approvers.
+/// Returns the approvers that uncommitted specs and metric sets name, and the approvers of the models that a changed set
+/// changes.
 fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<String>)> {
-    let repository = Repository::find(&place.root).ok();
-    let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut changed: BTreeMap<String, bool> = BTreeMap::new();
+    let mut now: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let sets = |model: &ModelPlan| -> Vec<String> {
+        let ours = made.ours.get(&model.model).into_iter();
+        ours.flat_map(|ours| ours.compiled.set_files().map(|(path, _)| path.to_owned()))
+            .collect()
+    };
     for model in &made.plan.models {
-        let planned = |path: &str| {
-            let file = model.files.iter().find(|file| file.path == path);
-            file.map_or_else(|| read_project_file(&place.root, path), |file| file.after.clone())
-        };
-        let mut is_changed = |path: &str| {
-            *changed.entry(path.to_owned()).or_insert_with(|| {
-                let paths = [path.to_owned()];
-                let committed = repository
-                    .as_ref()
-                    .and_then(|it| it.file_texts("HEAD", &paths).ok()?.pop()?);
-                let now = planned(path);
-                let names = committed.as_ref().or(now.as_ref()).map(|text| spec_approvers(text));
-                named.insert(path.to_owned(), names.unwrap_or_default());
-                committed != now
-            })
-        };
-        let sets = made.ours.get(&model.model).into_iter();
-        let sets = sets.flat_map(|ours| ours.compiled.set_files().map(|(path, _)| path));
-        let has_changed_set = sets.filter(|path| is_changed(path)).count() > 0;
-        let is_own = is_changed(&model.spec) || has_changed_set && model.effects.is_some();
-        changed.insert(model.spec.clone(), is_own);
+        for path in sets(model).into_iter().chain([model.spec.clone()]) {
+            let planned = model.files.iter().find(|file| file.path == path);
+            let text = || read_project_file(&place.root, &path);
+            let text = planned.map_or_else(text, |file| file.after.clone());
+            now.insert(path, text);
+        }
     }
-    let is_asked = |(path, names): &(String, Vec<String>)| changed.get(path) == Some(&true) && !names.is_empty();
-    named.into_iter().filter(is_asked).collect()
+    let paths: Vec<String> = now.keys().cloned().collect();
+    // Without a repository or a commit, all files are new.
+    let committed = Repository::find(&place.root).and_then(|repository| repository.file_texts("HEAD", &paths));
+    let committed = committed.unwrap_or_else(|_| vec![None; paths.len()]);
+    let committed: BTreeMap<String, Option<String>> = paths.into_iter().zip(committed).collect();
+    let is_changed = |path: &String| committed.get(path) != now.get(path);
+    let mut asked: BTreeSet<String> = now.keys().filter(|path| is_changed(path)).cloned().collect();
+    let of_sets = made.plan.models.iter().filter(|model| model.effects.is_some());
+    let of_sets = of_sets.filter(|model| sets(model).iter().any(is_changed));
+    asked.extend(of_sets.map(|model| model.spec.clone()));
+    let names = |path: String| {
+        let text = |texts: &BTreeMap<String, Option<String>>| texts.get(&path).cloned().flatten();
+        let names = asked_approvers(text(&committed).as_deref(), text(&now).as_deref());
+        (path, names)
+    };
+    let named = asked.into_iter().map(names);
+    named.filter(|(_, names)| !names.is_empty()).collect()
 }
 
 /// Quotes the results of `verify` for exactly the specs that are pushed. For other specs, states that their values were
@@ -235,7 +238,7 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
         .iter()
         .filter(|change| change.property == Property::Formula);
     // Nothing reads a new definition yet.
-    let old = formulas.filter(|change| change.before.is_some());
+    let old = formulas.filter(|change| change.before.is_some() || change.metric.is_some());
     let mut names: Vec<(String, ColumnChange)> = Vec::new();
     for change in old {
         let kind = match change.after {
@@ -247,6 +250,10 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
             (Some(metric), Some(ours)) => ours.compiled.columns_of_metric(metric).collect(),
             _ => change.definition.as_deref().into_iter().collect(),
         };
+        // A dimension or the condition of a set determines which rows are aggregated.
+        if columns.is_empty() {
+            return whole(ColumnChange::Values);
+        }
         let columns = columns.iter().map(|column| format!("{}.{column}", model.model));
         names.extend(columns.map(|column| (column, kind)));
     }

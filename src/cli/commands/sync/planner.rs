@@ -243,8 +243,8 @@ pub fn plan_selected_models(
     Ok(made)
 }
 
-/// Finds the exposures that the changed models feed. Warns once if a manifest with exposures is older than the project's
-/// files.
+/// Finds the exposures that the changed models feed. Warns once if a manifest with exposures is older than the files of
+/// the project.
 fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Result<(), Failure> {
     let mut changed = plan
         .models

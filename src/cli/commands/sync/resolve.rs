@@ -7,8 +7,8 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, ModelPlan, PulledView, SetConflict, TextChange, apply_edit_to_spec, content_hash, revert_edit,
-    set_description_in_properties, with_formula_in_conflict, with_override,
+    Conflict, ModelPlan, PulledView, SetConflict, Substitution, TextChange, apply_edit_to_spec, content_hash,
+    restore_parts, revert_edit, set_description_in_properties, with_formula_in_conflict, with_override,
 };
 use serde_json::json;
 
@@ -62,6 +62,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         place: &place,
         made: &made,
         texts: BTreeMap::new(),
+        restored: BTreeMap::new(),
         of_people: BTreeSet::new(),
     };
     let mut resolved = Vec::new();
@@ -94,6 +95,8 @@ struct ResolveWork<'w> {
     made: &'w PlannedModels,
     /// New contents of the files, with their previous contents.
     texts: BTreeMap<String, (Option<String>, String)>,
+    /// Replacements that remove hand edits from the SQL of models, by path.
+    restored: BTreeMap<String, Vec<Substitution>>,
     /// Files that users maintain and that no push writes.
     of_people: BTreeSet<String>,
 }
@@ -110,7 +113,7 @@ impl ResolveWork<'_> {
             return self.resolve_description(model, conflict, side);
         }
         let impossible = |what: &str| {
-            Failure::new(Exit::Failed, format!("{}: {what}", conflict_target(model, conflict))).with_help(format!(
+            Failure::new(Exit::Conflict, format!("{}: {what}", conflict_target(model, conflict))).with_help(format!(
                 "edit {} and {} so that they agree",
                 conflict.spec, conflict.file
             ))
@@ -124,6 +127,7 @@ impl ResolveWork<'_> {
         }
         let edit = conflict.edit.as_ref();
         let undone = || match edit {
+            Some(_) if !conflict.restored.is_empty() => Some(file.clone()),
             Some(edit) => match self.pulled_omni_view(&conflict.file) {
                 Some(view) => view.with_description(edit.definition.as_deref(), edit.before.as_deref()),
                 None => revert_edit(edit, &model.model, &file),
@@ -165,6 +169,9 @@ impl ResolveWork<'_> {
                 self.set_text(&conflict.file, both.1);
             }
         }
+        if side != ConflictSide::Theirs {
+            self.restore(conflict);
+        }
         Ok(())
     }
 
@@ -187,16 +194,11 @@ impl ResolveWork<'_> {
             .chain(possible.map(|(option, _)| option))
             .collect();
         let refused = |option: &str, reason: &str| {
-            failure(Exit::Failed, &format!("{option} is not possible: {reason}")).with_help(format!(
+            failure(Exit::Conflict, &format!("{option} is not possible: {reason}")).with_help(format!(
                 "use {}, or change the definition yourself",
                 others.join(" or ")
             ))
         };
-        let file = self.text(&conflict.file).unwrap_or_default();
-        let undone = conflict
-            .edit
-            .as_ref()
-            .and_then(|edit| revert_edit(edit, &model.model, &file));
         match side {
             ConflictSide::Ours => {}
             ConflictSide::ToSet => {
@@ -225,11 +227,41 @@ impl ResolveWork<'_> {
                 return Err(failure(Exit::Usage, &message).with_help("use --ours, --to-set or --to-model"));
             }
         }
-        let text = undone.ok_or_else(|| {
-            failure(Exit::Failed, "the edit cannot be separated from the rest of the file")
-                .with_help(format!("restore {} yourself", conflict.file))
-        })?;
-        self.set_text(&conflict.file, text);
+        if conflict.restored.is_empty() {
+            let message = "the edit cannot be separated from the rest of the file";
+            let help = format!("restore {} yourself", conflict.file);
+            return Err(failure(Exit::Conflict, message).with_help(help));
+        }
+        self.restore(conflict);
+        Ok(())
+    }
+
+    /// Removes the hand edit of a conflict from the SQL of its model. The file is written after all conflicts are
+    /// resolved, because the positions belong to the file as it is now.
+    fn restore(&mut self, conflict: &Conflict) {
+        let restored = self.restored.entry(conflict.file.clone()).or_default();
+        restored.extend(conflict.restored.iter().cloned());
+    }
+
+    /// Returns the texts of files after their hand edits are removed.
+    fn restore_files(&mut self) -> Result<(), Failure> {
+        for (path, restored) in std::mem::take(&mut self.restored) {
+            // Another conflict may have replaced the whole file.
+            if restored.is_empty()
+                || self
+                    .texts
+                    .get(&path)
+                    .is_some_and(|(before, now)| before.as_ref() != Some(now))
+            {
+                continue;
+            }
+            let text = self.text(&path).unwrap_or_default();
+            let text = restore_parts(&text, &restored).ok_or_else(|| {
+                let message = format!("{path}: the edits cannot be separated from the rest of the file");
+                Failure::new(Exit::Conflict, message).with_help(format!("restore {path} yourself"))
+            })?;
+            self.set_text(&path, text);
+        }
         Ok(())
     }
 
@@ -304,7 +336,8 @@ impl ResolveWork<'_> {
     }
 
     /// Writes the files, and returns their paths.
-    fn write(self, session: &Session, side: ConflictSide) -> Result<Vec<String>, Failure> {
+    fn write(mut self, session: &Session, side: ConflictSide) -> Result<Vec<String>, Failure> {
+        self.restore_files()?;
         let (mut changes, mut written) = (Vec::new(), Vec::new());
         let is_of_people = self.texts.keys().all(|path| self.of_people.contains(path));
         for (path, (before, after)) in self.texts {

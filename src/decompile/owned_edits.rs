@@ -1,0 +1,158 @@
+//! Edits of clauses that metric sets define: joins and windows that compute a metric, items of `group by`, conditions and
+//! relations of the sets.
+
+use std::ops::Range;
+
+use super::columns::{ColumnMatches, ColumnSite};
+use super::file::{FilePlace, SqlFile};
+use super::filter_edits::FilterEdit;
+use super::formula::Decompiler;
+use super::from_clause::read_relations;
+use super::metric_edits::{EditedModel, MetricEdit};
+use super::restore::{GroupItem, Hunk, part_hunks};
+use super::spec_edit::SpecPosition;
+use super::substitute::Substitution;
+use super::tree::{SqlNodeId, Trees};
+use crate::model::SetRelation;
+
+/// Edit of a part of a model's SQL that a metric set defines.
+#[derive(Debug)]
+pub struct OwnedEdit<'m> {
+    /// Origin of the part.
+    pub owner: EditOwner<'m>,
+    /// Replacements in the edited SQL that restore what the set defines.
+    pub restored: Vec<Substitution>,
+}
+
+/// Part of a metric set that was edited in a model's SQL.
+#[derive(Debug)]
+pub enum EditOwner<'m> {
+    /// A metric or dimension.
+    Definition(Box<MetricEdit<'m>>),
+    /// The condition.
+    Filter(FilterEdit<'m>),
+    /// The relation of the set, or a relation that the set joins.
+    Relation(SetRelation<'m>),
+}
+
+/// Expression of a definition in a file, with the parts of the file that it consists of.
+struct DefinitionParts {
+    expression: Result<SqlNodeId, String>,
+    site: Option<ColumnSite>,
+    tokens: Vec<Range<usize>>,
+}
+
+impl EditedModel<'_> {
+    /// Returns the edit of a clause, if a metric set defines the part of the clause that was edited.
+    #[must_use]
+    pub fn owned_edit(&self, decompiler: &Decompiler, place: &FilePlace) -> Option<OwnedEdit<'_>> {
+        place.clause()?;
+        let dialect = self.compiler.options.dialect;
+        let (written, found) = (
+            SqlFile::read(&self.written, dialect),
+            SqlFile::read(self.found, dialect),
+        );
+        let files = (&written, &found);
+        let hunks = part_hunks(place, &written, &found);
+        let owned = self.filter_edit(place, &hunks, files);
+        let owned = owned.map(|(edit, hunks)| (EditOwner::Filter(edit), hunks));
+        let owned = owned.or_else(|| {
+            let (edit, hunks) = self.definition_edit(decompiler, &hunks, files)?;
+            Some((EditOwner::Definition(Box::new(edit)), hunks))
+        });
+        let owned = owned.or_else(|| {
+            let (relation, hunks) = self.relation_edit(place, &hunks, files)?;
+            Some((EditOwner::Relation(relation), hunks))
+        });
+        let (owner, hunks) = owned?;
+        let restored = hunks.iter().map(|hunk| hunk.restore(&written, &found)).collect();
+        Some(OwnedEdit { owner, restored })
+    }
+
+    /// Finds the first definition of a set that the edited pieces change.
+    fn definition_edit(
+        &self,
+        decompiler: &Decompiler,
+        hunks: &[Hunk],
+        (written, found): (&SqlFile<'_>, &SqlFile<'_>),
+    ) -> Option<(MetricEdit<'_>, Vec<Hunk>)> {
+        let read = SpecPosition::expanded(self.expanded.text()).ok()?;
+        let mut trees = Trees::default();
+        for (step, outline) in read.outline.steps.iter().enumerate() {
+            for placed in &outline.definitions {
+                let Some(definition) = self.expanded.set_formula(placed.at) else {
+                    continue;
+                };
+                let name = placed.name.as_str();
+                let mut own = read.definition_parts(written, (step, name), &mut trees);
+                let mut edited = read.definition_parts(found, (step, name), &mut trees);
+                let sites = own.site.as_ref().zip(edited.site.as_ref());
+                let item = sites.and_then(|(own, edited)| GroupItem::find((written, own), (found, edited), name));
+                let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
+                if own.expression.is_err() || own.expression == edited.expression && !is_edited {
+                    continue;
+                }
+                if let Some(item) = item {
+                    own.tokens.push(item.written);
+                    edited.tokens.extend(item.found);
+                }
+                let of_definition = |hunk: &&Hunk| hunk.is_in(&own.tokens, &edited.tokens);
+                let hunks: Vec<Hunk> = hunks.iter().filter(of_definition).cloned().collect();
+                if !hunks.is_empty() {
+                    let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
+                    let formula =
+                        decompiler.find_formula_at(self.compiler, &read, self.path, self.found, (step, placed));
+                    return Some((self.metric_edit(definition, placed, shown, formula), hunks));
+                }
+            }
+        }
+        None
+    }
+
+    /// Finds the relation of a set that the edited pieces of a `from` clause change.
+    fn relation_edit(
+        &self,
+        place: &FilePlace,
+        hunks: &[Hunk],
+        (written, found): (&SqlFile<'_>, &SqlFile<'_>),
+    ) -> Option<(SetRelation<'_>, Vec<Hunk>)> {
+        let tokens = written.part_tokens(place).filter(|_| place.clause() == Some("from"))?;
+        let reads = read_relations(written, tokens.clone());
+        let mut relations = self.expanded.relations().into_iter();
+        relations.find_map(|relation| {
+            // A CTE that reads a relation of dbt has only this relation.
+            let is_read = written.text(&tokens).trim_matches(['{', '}', ' ']) == relation.relation();
+            let read = reads
+                .iter()
+                .find(|read| read.alias.eq_ignore_ascii_case(relation.alias()));
+            let own = match is_read {
+                true => tokens.clone(),
+                false => read?.tokens.clone(),
+            };
+            let hunks: Vec<Hunk> = hunks
+                .iter()
+                .filter(|hunk| hunk.is_in(std::slice::from_ref(&own), &[]))
+                .cloned()
+                .collect();
+            (!hunks.is_empty() && found.part_tokens(place).is_some()).then_some((relation, hunks))
+        })
+    }
+}
+
+impl SpecPosition<'_> {
+    fn definition_parts(&self, file: &SqlFile<'_>, (step, name): (usize, &str), trees: &mut Trees) -> DefinitionParts {
+        let cte = self.step_cte(step);
+        let mut columns: ColumnMatches<'_, '_> = self.columns(file, step, name);
+        let site = self.find_site(&columns, file, cte, name);
+        let expression = self.resolve_definition(&mut columns, file, cte, (step, name), trees);
+        let mut tokens = std::mem::take(&mut columns.visited);
+        if let Some(site) = &site {
+            tokens.extend(columns.visited_rows(site.cte.as_deref()));
+        }
+        DefinitionParts {
+            expression,
+            site,
+            tokens,
+        }
+    }
+}

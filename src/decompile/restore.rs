@@ -1,0 +1,229 @@
+//! Restores parts of a model's SQL that a person edited.
+
+use std::ops::Range;
+
+use super::columns::ColumnSite;
+use super::file::{FilePartKind, FilePlace, SqlFile, is_same_name};
+use super::substitute::Substitution;
+use crate::dialect::Dialect;
+
+/// Largest table for the comparison of two parts, in cells. The tokens of larger parts are restored together.
+const TABLE: usize = 1 << 20;
+
+/// Smallest piece in which the edited SQL differs from the generated SQL. One of the ranges of tokens may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hunk {
+    pub written: Range<usize>,
+    pub found: Range<usize>,
+}
+
+impl Hunk {
+    /// Returns whether the piece belongs to one of these ranges of tokens, in the generated or in the edited SQL.
+    pub fn is_in(&self, written: &[Range<usize>], found: &[Range<usize>]) -> bool {
+        let overlaps = |one: &Range<usize>, all: &[Range<usize>]| {
+            all.iter()
+                .any(|other| one.start.max(other.start) < one.end.min(other.end))
+        };
+        overlaps(&self.written, written) || overlaps(&self.found, found)
+    }
+
+    /// Returns the replacement in the edited SQL that restores the generated SQL.
+    pub fn restore(&self, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Substitution {
+        let end_before = |file: &SqlFile<'_>, at: usize| match at.checked_sub(1) {
+            Some(last) => file.byte_range(&(last..at)).end,
+            None => 0,
+        };
+        let text = match (self.written.is_empty(), self.found.is_empty()) {
+            (true, _) => String::new(),
+            (false, false) => written.text(&self.written).to_owned(),
+            // Take the line break before the restored tokens, too.
+            (false, true) => {
+                let (start, end) = (
+                    end_before(written, self.written.start),
+                    written.byte_range(&self.written).end,
+                );
+                written.source.get(start..end).unwrap_or_default().to_owned()
+            }
+        };
+        let at = match (self.written.is_empty(), self.found.is_empty()) {
+            (_, true) => end_before(found, self.found.start)..end_before(found, self.found.start),
+            (true, false) => end_before(found, self.found.start)..found.byte_range(&self.found).end,
+            (false, false) => found.byte_range(&self.found),
+        };
+        (at, text)
+    }
+}
+
+/// Returns the pieces in which a part differs. Empty if a whole column was added or removed.
+pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
+    let words = place.clause().map(|clause| match clause {
+        "distinct" => 0,
+        clause => clause.split(' ').count(),
+    });
+    match (written.part_tokens(place), found.part_tokens(place), words) {
+        (Some(own), Some(edited), _) => token_hunks((written, own), (found, edited)),
+        (Some(own), None, Some(words)) => {
+            let after = token_after_preceding(place, written, found);
+            let hunk = after.map(|at| Hunk {
+                written: own.start - words..own.end,
+                found: at..at,
+            });
+            hunk.into_iter().collect()
+        }
+        (None, Some(edited), Some(words)) => vec![Hunk {
+            written: 0..0,
+            found: edited.start - words..edited.end,
+        }],
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the position in the edited SQL at which a removed clause stood: after the last preceding part of its select.
+fn token_after_preceding(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
+    let before = written.parts.get(..written.part_position(place)?)?;
+    let mut of_select = before
+        .iter()
+        .rev()
+        .filter(|part| (&part.place.cte, part.place.branch) == (&place.cte, place.branch));
+    let part = of_select.find_map(|part| found.parts.get(found.part_position(&part.place)?))?;
+    let is_named = matches!(part.place.what, FilePartKind::Column(_)) && found.key(part.tokens.end) == "as";
+    Some(part.tokens.end + if is_named { 2 } else { 0 })
+}
+
+/// Compares two ranges of tokens.
+pub(super) fn token_hunks(
+    (written, own): (&SqlFile<'_>, Range<usize>),
+    (found, edited): (&SqlFile<'_>, Range<usize>),
+) -> Vec<Hunk> {
+    let keys = |file: &SqlFile<'_>, tokens: &Range<usize>| tokens.clone().map(|at| file.key(at)).collect::<Vec<_>>();
+    let (a, b) = (keys(written, &own), keys(found, &edited));
+    let head = a.iter().zip(&b).take_while(|(one, other)| one == other).count();
+    let rest = a.iter().rev().zip(b.iter().rev());
+    let tail = rest.take_while(|(one, other)| one == other).count();
+    let tail = tail.min(a.len().min(b.len()) - head);
+    let (a, b) = (&a[head..a.len() - tail], &b[head..b.len() - tail]);
+    let (own, edited) = (own.start + head, edited.start + head);
+    if a.is_empty() && b.is_empty() {
+        return Vec::new();
+    }
+    let width = b.len() + 1;
+    if (a.len() + 1).saturating_mul(width) > TABLE {
+        return vec![Hunk {
+            written: own..own + a.len(),
+            found: edited..edited + b.len(),
+        }];
+    }
+    // Length of the longest common subsequence of the rest of both.
+    let mut common = vec![0u32; (a.len() + 1) * width];
+    for i in (0..a.len()).rev() {
+        for j in (0..b.len()).rev() {
+            common[i * width + j] = match a[i] == b[j] {
+                true => common[(i + 1) * width + j + 1] + 1,
+                false => common[(i + 1) * width + j].max(common[i * width + j + 1]),
+            };
+        }
+    }
+    let mut hunks: Vec<Hunk> = Vec::new();
+    let (mut i, mut j) = (0, 0);
+    while i < a.len() || j < b.len() {
+        if i < a.len() && j < b.len() && a[i] == b[j] {
+            (i, j) = (i + 1, j + 1);
+            continue;
+        }
+        let (from_i, from_j) = (own + i, edited + j);
+        let takes_own = j == b.len() || i < a.len() && common[(i + 1) * width + j] >= common[i * width + j + 1];
+        (i, j) = if takes_own { (i + 1, j) } else { (i, j + 1) };
+        match hunks.last_mut() {
+            Some(last) if (last.written.end, last.found.end) == (from_i, from_j) => {
+                (last.written.end, last.found.end) = (own + i, edited + j);
+            }
+            _ => hunks.push(Hunk {
+                written: from_i..own + i,
+                found: from_j..edited + j,
+            }),
+        }
+    }
+    hunks
+}
+
+/// Item of a select's `group by` that groups by a column.
+pub(super) struct GroupItem {
+    /// Item in the generated SQL.
+    pub written: Range<usize>,
+    /// Item in the edited SQL. `None` if there is no such item.
+    pub found: Option<Range<usize>>,
+    /// Whether the edited SQL groups by something other than the column.
+    pub is_edited: bool,
+}
+
+impl GroupItem {
+    /// Finds the item that groups by a column. `None` if the generated SQL does not group by the column.
+    pub fn find(
+        (written, own): (&SqlFile<'_>, &ColumnSite),
+        (found, edited): (&SqlFile<'_>, &ColumnSite),
+        column: &str,
+    ) -> Option<Self> {
+        let items = |file: &SqlFile<'_>, site: &ColumnSite| {
+            let tokens = file.clause(site.cte.as_deref(), "group by");
+            tokens.map_or_else(Vec::new, |tokens| file.split_at_commas(tokens))
+        };
+        let is_of_column = |file: &SqlFile<'_>, site: &ColumnSite, item: &Range<usize>| {
+            let is_name = item.len() == 1 && is_same_name(&file.key(item.start), column);
+            is_name || file.has_same_tokens(item, file, &site.tokens)
+        };
+        let (before, after) = (items(written, own), items(found, edited));
+        let place = before.iter().position(|item| is_of_column(written, own, item))?;
+        let current = after.iter().find(|item| is_of_column(found, edited, item));
+        // If the edited SQL groups by something else, the item is at the same position.
+        let is_known = |item: &Range<usize>| before.iter().any(|own| found.has_same_tokens(item, written, own));
+        let moved = after.get(place).filter(|item| !is_known(item));
+        Some(Self {
+            written: before.get(place)?.clone(),
+            found: current.or(moved).cloned(),
+            is_edited: current.is_none(),
+        })
+    }
+}
+
+/// Returns the replacements that restore an edited column, and its item of `group by`.
+///
+/// ```
+/// use formulac_catalog::Dialect;
+/// use formulac_decompile::{Edits, apply_replacements, restore_column};
+///
+/// let written = "select\n    amount > 15 as is_large,\n    count(*) as n\nfrom orders\ngroup by amount > 15\n";
+/// let found = written.replace("15", "20").replace("count(*)", "sum(x)");
+/// let edits = Edits::from_texts(written, &found, Dialect::default());
+/// let restored = restore_column(written, &found, Dialect::default(), &edits.items[0].place);
+/// let restored = apply_replacements(&found, restored.iter().collect()).unwrap();
+/// assert_eq!(restored, written.replace("count(*)", "sum(x)"));
+/// ```
+#[must_use]
+pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &FilePlace) -> Vec<Substitution> {
+    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
+    let (Some(own), Some(edited)) = (written.part_tokens(place), found.part_tokens(place)) else {
+        return Vec::new();
+    };
+    let whole = Hunk {
+        written: own.clone(),
+        found: edited.clone(),
+    };
+    let mut restored = vec![whole.restore(&written, &found)];
+    if let FilePartKind::Column(column) = &place.what {
+        let site = |tokens| ColumnSite {
+            cte: place.cte.clone(),
+            tokens,
+        };
+        let item = GroupItem::find((&written, &site(own)), (&found, &site(edited)), column);
+        if let Some(GroupItem {
+            written: own,
+            found: Some(edited),
+            ..
+        }) = item
+        {
+            let hunks = token_hunks((&written, own), (&found, edited));
+            restored.extend(hunks.iter().map(|hunk| hunk.restore(&written, &found)));
+        }
+    }
+    restored
+}
