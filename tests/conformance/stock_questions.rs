@@ -86,7 +86,7 @@ fn read_question(node: &Node) -> Result<Vec<Question>> {
     let mut map = node.map()?;
     let name = map.need("question")?.text()?.to_owned();
     let (spec, sql) = (map.need("spec")?, map.need("sql")?);
-    let options = map.take("query").map(Node::texts).transpose()?.unwrap_or_default();
+    let options = map.take("query").map(|node| node.texts()).transpose()?.unwrap_or_default();
     let open = map
         .take("open")
         .map(|node| node.text().map(str::to_owned))
