@@ -24,7 +24,7 @@ use std::time::Instant;
 use corpus::floor;
 use formulac::lex::{self, LayoutMode, Token};
 use formulac::limits::Limits;
-use formulac::{Compiler, SpecText};
+use formulac::{CompiledSpec, Compiler, SpecText};
 use logos::Logos;
 use measure::{Goals, Race, ratio, spent};
 
@@ -55,6 +55,26 @@ fn compiled(compiler: &Compiler) -> impl Fn(&str) + '_ {
     move |text| {
         black_box(compiler.compile(text));
     }
+}
+
+/// Returns the seconds that 500 models over 200 metric sets take, and those of the specs that they are expanded to.
+fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
+    let texts = corpus::models_over_sets(200, 500);
+    let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
+    let compiled = compiler.compile_specs(&texts);
+    for (text, made) in texts.iter().zip(&compiled) {
+        if let Some(found) = made.diagnostics().iter().find(|d| d.is_error()) {
+            panic!("the spec must compile: {} {}\n{}", found.code(), found.message(), text.text);
+        }
+    }
+    let expanded: Vec<&str> = compiled.iter().filter_map(CompiledSpec::expanded).collect();
+    assert_eq!(expanded.len(), 500, "each model over one set can be written out");
+    let expanded: Vec<SpecText<'_>> = expanded.into_iter().map(|text| SpecText { text, path: None }).collect();
+    let times = Race::new()
+        .with("over sets", || drop(black_box(compiler.compile_specs(&texts))))
+        .with("written out", || drop(black_box(compiler.compile_specs(&expanded))))
+        .run(rounds);
+    [0, 1].map(|at: usize| times[at].1.as_secs_f64())
 }
 
 #[allow(
@@ -266,6 +286,13 @@ fn main() {
         milliseconds(1)
     );
 
+    let [over_sets, written_out] = models_over_sets(&typed, rounds.min(5));
+    println!(
+        "500 models over 200 metric sets: {:.0} ms, written out as specs {:.0} ms",
+        over_sets * 1e3,
+        written_out * 1e3
+    );
+
     println!("\n{:<44} {:>11} {:>9} {:>9}", "goal", "measured", "must", "aim");
     for (name, with, without) in &totals {
         let (must, aim) = if *name == "mix" { (8.0, 5.0) } else { (10.0, 6.0) };
@@ -308,6 +335,13 @@ fn main() {
         ratio(of_specs[1].1, of_specs[0].1),
         1.25,
         0.6,
+        "x",
+    );
+    goals.line(
+        "500 models over 200 sets over written out",
+        over_sets / written_out,
+        4.0,
+        2.0,
         "x",
     );
     goals.line(

@@ -442,6 +442,36 @@ pub fn specs(count: usize) -> Vec<String> {
     (0..count).map(&mut spec).collect()
 }
 
+/// Returns metric sets with ten metrics each, and models over one set.
+pub fn models_over_sets(sets: usize, models: usize) -> Vec<String> {
+    let mut random = Seeded::new(SEED);
+    let mut texts = Vec::new();
+    for set in 0..sets {
+        let mut text = format!(
+            "metric_set: set_{set}\ndescription: Set number {set}.\nfrom: orders\ntime: order_date\ndefinitions: |\n"
+        );
+        for metric in 0..10 {
+            let formula = match metric {
+                0..5 => random.expanded("$measure"),
+                5 | 6 => format!("metric_{} / metric_{}", metric - 5, metric - 4),
+                7 => "metric_0 / PERIODOFFSET(metric_0, -1, \"month\") - 1".to_owned(),
+                8 => "AVERAGE(PERIODOFFSET(metric_1, -2, \"month\"):metric_1)".to_owned(),
+                _ => "metric_2 / SUM(metric_2:metric_2)".to_owned(),
+            };
+            let _ = writeln!(text, "  /// Metric number {metric}.\n  metric_{metric} = {formula}");
+        }
+        texts.push(text);
+    }
+    for model in 0..models {
+        let set = format!("set_{}", model % sets);
+        texts.push(format!(
+            "model: model_{model}\nmetrics: [{set}.metric_0, {set}.metric_5, {set}.metric_7, {set}.metric_9]\n\
+             group_by: [month, region]\ndefinitions: |\n  twice = metric_1 * 2\n"
+        ));
+    }
+    texts
+}
+
 /// Returns the columns that the formulas read.
 pub fn schema() -> Schema {
     let mut relation = Relation::new("orders");

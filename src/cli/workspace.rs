@@ -157,6 +157,12 @@ impl Workspace {
         folder::relative_path(&self.root, path)
     }
 
+    /// Returns the path of a project file as a user would type it in a command.
+    pub fn display_path(&self, path: &str) -> String {
+        let path = self.root.join(path);
+        path.strip_prefix(".").unwrap_or(&path).display().to_string()
+    }
+
     /// Returns the folder of specs, relative to the project's folder.
     pub fn specs_folder(&self) -> String {
         normalize_folder(self.project.specs().unwrap_or(project::SPECS))

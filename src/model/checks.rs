@@ -95,7 +95,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns whether a name consists of letters, digits and `_` and does not start with a digit.
-pub(super) fn is_plain_name(text: &str) -> bool {
+pub fn is_plain_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 

@@ -439,3 +439,73 @@ fn an_extraction_that_fails_writes_nothing() {
     assert_eq!(place.read("metrics/by_month.yml"), BY_MONTH);
     assert_eq!(place.files("metrics"), ["by_month.yml", "by_region.yml"]);
 }
+
+/// Two specs over the same rows, with comments in formulas.
+fn with_comments(model: &str, amount: &str) -> String {
+    format!(
+        "model: {model}\nfrom: orders\nwhere: |\n  // no tests of {model}\n  status <> \"test\"\ngroup_by: [status]\n\
+         definitions: |\n  revenue =\n    // in euros\n    SUM({amount})\n"
+    )
+}
+
+#[test]
+fn comments_in_formulas_stay() {
+    let specs = [("a", with_comments("a", "amount")), ("b", with_comments("b", "amount"))];
+    let texts = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let place = project("comments_in_formulas", &texts);
+    let run = place.run(&["extract", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let set = place.read("metrics/orders.yml");
+    assert!(set.contains("// no tests of a") && set.contains("// in euros"), "{set}");
+    assert!(!place.read("metrics/a.yml").contains("no tests"));
+    let other = place.read("metrics/b.yml");
+    assert!(
+        other.contains("# no tests of b\nmetrics:") && !other.contains("in euros"),
+        "{other}"
+    );
+}
+
+#[test]
+fn files_keep_their_line_ends() {
+    let crlf = |text: &str| text.replace('\n', "\r\n");
+    let specs = ["a", "b"].map(|name| (name, crlf(&format!("# {name}\n{}", with_comments(name, "amount")))));
+    let texts = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let place = project("line_ends", &texts);
+    let run = place.run(&["extract", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let text = place.read("metrics/b.yml");
+    assert!(text.contains("# no tests of b\r\nmetrics:"), "{text:?}");
+    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{text:?}");
+}
+
+#[test]
+fn the_relation_before_a_column_does_not_matter() {
+    let (one, other) = (with_comments("a", "amount"), with_comments("b", "orders.amount"));
+    let place = project("qualified", &[("a", &one), ("b", &other)]);
+    place.write("schema.yml", "relations: {orders: {columns: {status: text, amount: decimal}}}\n");
+    let run = place.run(&["extract", "--yes", "--schema", "schema.yml"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(run.err.contains("metric set orders: 1 definition of 2 specs"), "{}", run.err);
+}
+
+#[test]
+fn a_set_over_the_same_relation_is_named() {
+    let specs = ["a", "b"].map(|name| (name, with_comments(name, "amount")));
+    let [(_, one), (_, other)] = &specs;
+    let set = "metric_set: orders\nfrom: orders\ndefinitions: largest = MAX(amount)\n";
+    let place = project("existing_set", &[("a", one), ("b", other), ("set", set)]);
+    let run = place.run(&["extract", "--dry-run"]);
+    let wanted = "orders also reads the relation of orders_revenue; `extract` writes new sets only";
+    assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
+}
+
+#[test]
+fn names_of_sets_are_checked() {
+    let specs = [("by_month", BY_MONTH), ("totals", TOTALS)];
+    let place = project("names_of_sets", &specs);
+    let run = place.run(&["extract", "--dry-run", "--name", "1st"]);
+    assert!(run.exit == 2 && run.err.contains("with a letter first"), "{}", run.err);
+    // `null` is a value in YAML, so the name is quoted.
+    let run = place.run(&["extract", "--dry-run", "--name", "null"]);
+    assert!(run.exit == 0 && run.out.contains("metric_set: \"null\""), "{}{}", run.out, run.err);
+}

@@ -351,11 +351,41 @@ fn semantic_project(name: &str) -> Place {
         "relation_name": "orders", "columns": {{{}}}, "config": {{"contract": {{"enforced": true}}}}, "contract": {{"enforced": true}}}}"#,
         columns.join(", ")
     );
+    let metric = |name: &str, kind: &str, rest: &str| {
+        format!(
+            r#""metric.shop.{name}": {{"name": "{name}", "resource_type": "metric", "package_name": "shop", "type": "{kind}",
+            "unique_id": "metric.shop.{name}", "path": "m.yml", "original_file_path": "dbt_models/m.yml", "fqn": ["shop"],
+            "label": "Label of {name}", "description": "", "type_params": {{{rest}}}}}"#
+        )
+    };
+    let metrics = [
+        metric("amount", "simple", r#""measure": {"name": "amount"}"#),
+        metric("revenue", "simple", r#""measure": {"name": "amount"}"#),
+        metric("aov", "ratio", r#""numerator": {"name": "revenue"}, "denominator": {"name": "orders"}"#),
+        metric("orders", "simple", r#""measure": {"name": "order_count"}"#),
+        metric(
+            "margin",
+            "derived",
+            r#""expr": "(r - 2 * orders) / r", "metrics": [{"name": "revenue", "alias": "r"}, {"name": "orders"}]"#,
+        ),
+        metric("rounded", "derived", r#""expr": "round(revenue)", "metrics": [{"name": "revenue"}]"#),
+        metric(
+            "growth",
+            "derived",
+            r#""expr": "revenue - before", "metrics": [{"name": "revenue"}, {"name": "revenue", "alias": "before", "offset_window": {"count": 1, "granularity": "month"}}]"#,
+        ),
+        metric("so_far", "cumulative", r#""measure": {"name": "amount"}"#),
+        metric("big", "ratio", r#""numerator": {"name": "revenue", "filter": "x > 1"}, "denominator": {"name": "orders"}"#),
+        metric("of_growth", "ratio", r#""numerator": {"name": "growth"}, "denominator": {"name": "orders"}"#),
+        metric("of_p10", "simple", r#""measure": {"name": "p10"}"#),
+        metric("mixed", "ratio", r#""numerator": {"name": "revenue"}, "denominator": {"name": "of_p10"}"#),
+    ];
     let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.10.0",
         "project_name": "shop", "adapter_type": "duckdb"}"#;
     let manifest = format!(
-        r#"{{"metadata": {metadata}, "nodes": {{{orders}}}, "sources": {{}}, "semantic_models": {{{}}}}}"#,
-        models.join(", ")
+        r#"{{"metadata": {metadata}, "nodes": {{{orders}}}, "sources": {{}}, "semantic_models": {{{}}}, "metrics": {{{}}}}}"#,
+        models.join(", "),
+        metrics.join(", ")
     );
     place.write("shop/target/manifest.json", manifest);
     place.write(
@@ -378,10 +408,11 @@ fn measures_of_semantic_models_become_metric_sets() {
         &["query", "--metrics", "sales.*", "--by", "month", "--quiet"],
     );
     assert_eq!(checked.exit, 0, "{}", checked.err);
-    // The set is written once.
+    // The set is written once, however its name is written.
+    let text = place.read("shop/metrics/sales.yml");
     place.write(
         "shop/metrics/sales.yml",
-        place.read("shop/metrics/sales.yml") + "# mine\n",
+        text.replace("metric_set: sales", "metric_set: 'Sales' # ours") + "# mine\n",
     );
     let again = self::run(&place, "shop", &["init"]);
     assert!(
@@ -399,7 +430,7 @@ fn definitions_of_several_specs_are_told() {
         place.write(&format!("shop/metrics/{name}.yml"), spec);
     }
     let said = run(&place, "shop", &["init", "--dry-run"]).err;
-    let note = "2 specs repeat 1 definition over orders; `formulac extract` moves such definitions to a metric set\n";
+    let note = "2 specs contain the same definition over orders; `formulac extract` moves such definitions to a metric set\n";
     assert!(said.contains(note), "{said}");
     assert!(!place.path("shop/metrics/orders.yml").exists());
 }

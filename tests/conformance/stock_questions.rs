@@ -1,10 +1,12 @@
 //! Twelve questions that every shop asks, each at three grains, in `stock_questions.yml`. A query of metrics must answer
-//! with the rows of SQL that was written by hand.
+//! with the rows of SQL that was written by hand. Questions that need no spec are also asked with `formulac query --metrics`.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use formulac::{CompiledSpec, Compiler, Diagnostic, Dialect, Schema, SpecText};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::batch::Batch;
 use crate::engine::{Answer, Run, Table, announce_missing, run_all};
@@ -32,16 +34,29 @@ struct Question {
     line: usize,
     /// Query of metrics.
     spec: String,
+    /// Options of `formulac query` that ask the same. Empty if the question needs a spec.
+    options: Vec<String>,
     /// SQL that was written by hand.
     sql: String,
     /// Reason why the query of metrics cannot answer yet.
     open: Option<String>,
 }
 
-/// One of the two queries of a question.
+/// Kind of a query that answers a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum QueryKind {
+    HandWritten,
+    Spec,
+    /// `formulac query --metrics`.
+    Command,
+}
+
+/// One of the queries of a question.
 struct Check<'q> {
     question: &'q Question,
-    is_hand_written: bool,
+    /// Index of the question.
+    number: usize,
+    kind: QueryKind,
     /// Query and its position in the dialect's batch, or the errors of the compiler.
     asked: std::result::Result<(String, usize), String>,
 }
@@ -71,6 +86,7 @@ fn read_question(node: &Node) -> Result<Vec<Question>> {
     let mut map = node.map()?;
     let name = map.need("question")?.text()?.to_owned();
     let (spec, sql) = (map.need("spec")?, map.need("sql")?);
+    let options = map.take("query").map(|node| node.texts()).transpose()?.unwrap_or_default();
     let open = map
         .take("open")
         .map(|node| node.text().map(str::to_owned))
@@ -79,18 +95,21 @@ fn read_question(node: &Node) -> Result<Vec<Question>> {
     map.finish()?;
     let at_grain = |grain: &Node| {
         let (mut spec, mut sql) = (spec.text()?.to_owned(), sql.text()?.to_owned());
+        let mut options = options.clone();
         let mut shown = Vec::new();
         for (key, value) in grain.map()?.into_entries() {
             let value = value.text()?;
             let placeholder = format!("{{{key}}}");
             spec = spec.replace(&placeholder, value);
             sql = sql.replace(&placeholder, value);
+            options.iter_mut().for_each(|option| *option = option.replace(&placeholder, value));
             shown.push(value.to_owned());
         }
         Ok(Question {
             name: format!("{name} ({})", shown.join(", ")),
             line: node.line,
             spec,
+            options,
             sql,
             open: open.clone(),
         })
@@ -100,7 +119,7 @@ fn read_question(node: &Node) -> Result<Vec<Question>> {
 
 impl Shop {
     /// Compiles the queries of metrics for a dialect. Adds all queries to the batch.
-    fn checks(&self, dialect: Dialect, batch: &mut Batch) -> Vec<Check<'_>> {
+    fn checks(&self, dialect: Dialect, folder: &Path, batch: &mut Batch) -> Vec<Check<'_>> {
         let relations = self.tables.iter().map(TestTable::relation);
         let schema = relations.fold(Schema::new(), Schema::with);
         let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
@@ -108,23 +127,61 @@ impl Shop {
         let compiler = compiler.with_models(&compiler.compile_specs(&texts));
         let tables: Vec<Json> = self.tables.iter().map(TestTable::to_json).collect();
         let mut checks = Vec::new();
-        for question in &self.questions {
-            let by_hand = HAND_WRITTEN
-                .contains(&dialect.name())
-                .then(|| (true, Ok(question.sql.clone())));
-            let compiled = (false, query_of(&compiler.compile_spec(&question.spec)));
-            checks.extend(
-                by_hand
-                    .into_iter()
-                    .chain([compiled])
-                    .map(|(is_hand_written, query)| Check {
-                        question,
-                        is_hand_written,
-                        asked: query.map(|query| (query.clone(), batch.add(&query, &tables))),
-                    }),
-            );
+        for (number, question) in self.questions.iter().enumerate() {
+            let mut add = |kind, query: std::result::Result<String, String>| {
+                let asked = query.map(|query| (query.clone(), batch.add(&query, &tables)));
+                checks.push(Check {
+                    question,
+                    number,
+                    kind,
+                    asked,
+                });
+            };
+            if HAND_WRITTEN.contains(&dialect.name()) {
+                add(QueryKind::HandWritten, Ok(question.sql.clone()));
+            }
+            add(QueryKind::Spec, query_of(&compiler.compile_spec(&question.spec)));
+            if !question.options.is_empty() {
+                add(QueryKind::Command, query_of_command(folder, dialect, &question.options));
+            }
         }
         checks
+    }
+
+    /// Writes a project with the sets and the schema of the shop. Returns its folder.
+    fn write_project(&self) -> PathBuf {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance").join(SUITE);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("metrics")).expect("the folder can be created");
+        let write = |path: &str, text: String| fs::write(folder.join(path), text).expect("the file can be written");
+        write("formulac.yml", "specs: metrics/\n".to_owned());
+        for (number, set) in self.sets.iter().enumerate() {
+            write(&format!("metrics/set_{number}.yml"), set.clone());
+        }
+        let relation = |table: &TestTable| {
+            let columns = table.columns.iter();
+            let columns: serde_json::Map<String, Json> = columns
+                .map(|column| (column.name.clone(), column.ty.to_string().into()))
+                .collect();
+            (table.name.clone(), json!({"columns": columns}))
+        };
+        let relations: serde_json::Map<String, Json> = self.tables.iter().map(relation).collect();
+        write("schema.yml", json!({"relations": relations}).to_string());
+        folder
+    }
+}
+
+/// Returns the query that the command prints.
+fn query_of_command(folder: &Path, dialect: Dialect, options: &[String]) -> std::result::Result<String, String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_formulac"))
+        .current_dir(folder)
+        .args(["query", "--quiet", "--schema", "schema.yml", "--dialect", dialect.name()])
+        .args(options)
+        .output()
+        .map_err(|error| error.to_string())?;
+    match output.status.success() {
+        true => String::from_utf8(output.stdout).map_err(|error| error.to_string()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
     }
 }
 
@@ -141,7 +198,7 @@ fn query_of(compiled: &CompiledSpec) -> std::result::Result<String, String> {
 
 /// Returns the rows that the hand-written SQL of each question gives. A column without a value would show nothing.
 fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::Result<Output, String>> {
-    let by_hand = checks.iter().filter(|check| check.is_hand_written);
+    let by_hand = checks.iter().filter(|check| check.kind == QueryKind::HandWritten);
     let rows = |check: &Check<'_>| {
         let (_, place) = check.asked.as_ref().map_err(String::clone)?;
         let Table { columns, rows, .. } = answers[*place].clone()?;
@@ -165,7 +222,7 @@ fn fault(check: &Check<'_>, answers: &[Answer], expected: &Output) -> Option<Str
     };
     match (&check.question.open, found) {
         (None, found) => found,
-        (Some(_), found) if check.is_hand_written => found,
+        (Some(_), found) if check.kind == QueryKind::HandWritten => found,
         (Some(_), Some(_)) => None,
         (Some(reason), None) => Some(format!("the rows are equal now; remove `open: {reason}`")),
     }
@@ -178,10 +235,11 @@ pub fn run() {
     let shop = read_all().unwrap_or_else(|error| panic!("stock_questions.yml: {error}"));
     let mut dialects: Vec<Dialect> = Dialect::all().collect();
     dialects.sort_by_key(|dialect| dialect.name() != HAND_WRITTEN[0]);
+    let folder = shop.write_project();
     let (mut batches, mut checks) = (Vec::new(), Vec::new());
     for dialect in dialects {
         let mut batch = Batch::default();
-        checks.push(shop.checks(dialect, &mut batch));
+        checks.push(shop.checks(dialect, &folder, &mut batch));
         batches.push((dialect, batch));
     }
     let runs = run_all(SUITE, &batches);
@@ -200,15 +258,12 @@ pub fn run() {
                 continue;
             }
         };
-        let per_question = checks.len() / shop.questions.len();
-        for (checks, expected) in checks.chunks(per_question).zip(&expected) {
-            for check in checks {
-                let found = match expected {
-                    Ok(expected) => fault(check, answers, expected),
-                    Err(error) => Some(error.clone()),
-                };
-                failures.extend(found.map(|fault| failure(check, *dialect, fault)));
-            }
+        for check in checks {
+            let found = match &expected[check.number] {
+                Ok(expected) => fault(check, answers, expected),
+                Err(error) => Some(error.clone()),
+            };
+            failures.extend(found.map(|fault| failure(check, *dialect, fault)));
         }
     }
     fail_on(SUITE, &failures, total);
@@ -216,7 +271,11 @@ pub fn run() {
 
 fn failure(check: &Check<'_>, dialect: Dialect, fault: String) -> Failure {
     let question = check.question;
-    let kind = if check.is_hand_written { "by hand" } else { "metrics" };
+    let kind = match check.kind {
+        QueryKind::HandWritten => "by hand",
+        QueryKind::Spec => "metrics",
+        QueryKind::Command => "query",
+    };
     Failure {
         case: format!("stock_questions.yml:{}: {}, {kind}", question.line, question.name),
         dialect: dialect.name().to_owned(),

@@ -1,10 +1,10 @@
 //! `formulac extract`: moves definitions that several specs contain to metric sets.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use formulac::sync::extract::{ExtractRequest, Extraction, extract};
+use formulac::sync::extract::{ExtractRequest, Extraction, extract, is_set_name};
 use formulac::sync::{TextChange, diff_lines};
 use serde_json::{Value, json};
 
@@ -26,12 +26,10 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         return Err(Failure::from_source(broken.clone()));
     }
     let chosen = chosen_specs(&place, &sources, &args.specs)?;
-    if let Some(name) = &args.name
-        && !name.chars().all(|c| c.is_alphanumeric() || c == '_')
-    {
+    if let Some(name) = args.name.as_deref().filter(|name| !is_set_name(name)) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` is not a valid name for a metric set"))
-                .with_help("use letters, digits and `_`"),
+                .with_help("use letters, digits and `_`, with a letter first"),
         );
     }
     let found = propose(session, &place, args, &sources, &chosen)?;
@@ -48,6 +46,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         place: &place,
         sources: &sources,
         found: &found,
+        changes: changes(&sources, &found),
     };
     if !args.json {
         session.print_data(&shown.diffs())?;
@@ -59,15 +58,13 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
     );
     let is_written = !args.dry_run && !found.sets.is_empty() && session.confirm(args.yes, &question)?;
     if is_written {
-        apply_without_commit(&place, shown.changes())?;
+        apply_without_commit(&place, shown.changes.clone())?;
     }
     if args.json {
         session.print_json(&shown.json(is_written))?;
     } else if is_written {
-        shown
-            .changes()
-            .iter()
-            .for_each(|change| session.report_action(&format!("wrote {}", shown.path(&change.path))));
+        let paths = shown.changes.iter().map(|change| place.display_path(&change.path));
+        paths.for_each(|path| session.report_action(&format!("wrote {path}")));
     } else if !found.sets.is_empty() {
         session.report_action("no file is written");
     }
@@ -101,28 +98,25 @@ fn chosen_specs(
     sources: &[(SourceText, Option<String>)],
     named: &[PathBuf],
 ) -> Result<Vec<bool>, Failure> {
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    let mut wanted: BTreeSet<PathBuf> = BTreeSet::new();
-    let all: BTreeSet<PathBuf> = sources
-        .iter()
-        .filter_map(|(source, _)| real(Path::new(&source.name)))
-        .collect();
-    for path in named {
-        match real(path) {
-            None => return Err(Failure::from_source(SourceText::from_file(path))),
-            Some(real) if all.contains(&real) => drop(wanted.insert(real)),
-            Some(_) => {
-                let text = format!("`{}` is not a spec of the project", path.display());
-                let help = format!("name specs in `{}`", place.root.join(place.specs_folder()).display());
-                return Err(Failure::new(Exit::Usage, text).with_help(help));
-            }
-        }
+    if named.is_empty() {
+        return Ok(vec![true; sources.len()]);
     }
-    let is_wanted = |source: &SourceText| real(Path::new(&source.name)).is_some_and(|path| wanted.contains(&path));
-    Ok(sources
-        .iter()
-        .map(|(source, _)| named.is_empty() || is_wanted(source))
-        .collect())
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let places = sources.iter().enumerate();
+    let places: BTreeMap<PathBuf, usize> = places
+        .filter_map(|(place, (source, _))| Some((real(Path::new(&source.name))?, place)))
+        .collect();
+    let mut chosen = vec![false; sources.len()];
+    for path in named {
+        let real = real(path).ok_or_else(|| Failure::from_source(SourceText::from_file(path)))?;
+        let spec = places.get(&real).ok_or_else(|| {
+            let text = format!("`{}` is not a spec of the project", path.display());
+            let help = format!("name specs in `{}`", place.root.join(place.specs_folder()).display());
+            Failure::new(Exit::Usage, text).with_help(help)
+        })?;
+        chosen[*spec] = true;
+    }
+    Ok(chosen)
 }
 
 /// Maximum number of names with different formulas that are shown, and of formulas for each name.
@@ -138,53 +132,39 @@ struct ShownExtraction<'s> {
     place: &'s Workspace,
     sources: &'s [(SourceText, Option<String>)],
     found: &'s Extraction,
+    changes: Vec<TextChange>,
+}
+
+/// Returns the changes to the files: first the sets, then the specs.
+fn changes(sources: &[(SourceText, Option<String>)], found: &Extraction) -> Vec<TextChange> {
+    let sets = found.sets.iter();
+    let sets = sets.map(|set| TextChange::new(&set.path, None, Some(set.text.clone())));
+    let specs = found.specs.iter().filter_map(|spec| {
+        let (source, path) = sources.get(spec.spec)?;
+        let (before, after) = (source.text.clone(), spec.text.clone());
+        Some(TextChange::new(path.as_deref()?, Some(before), Some(after)))
+    });
+    sets.chain(specs).collect()
 }
 
 impl ShownExtraction<'_> {
-    /// Returns a path of the project as a user would type it in a command.
-    fn path(&self, path: &str) -> String {
-        let path = self.place.root.join(path);
-        path.strip_prefix(".").unwrap_or(&path).display().to_string()
-    }
-
     fn spec_path(&self, spec: usize) -> String {
         self.sources
             .get(spec)
             .map_or_else(String::new, |(source, path)| match path {
-                Some(path) => self.path(path),
+                Some(path) => self.place.display_path(path),
                 None => source.name.clone(),
             })
     }
 
-    /// Returns the changes to the files: first the sets, then the specs.
-    fn changes(&self) -> Vec<TextChange> {
-        let sets = self
-            .found
-            .sets
-            .iter()
-            .map(|set| TextChange::new(&set.path, None, Some(set.text.clone())));
-        let specs = self.found.specs.iter().filter_map(|spec| {
-            let (source, path) = self.sources.get(spec.spec)?;
-            Some(TextChange::new(
-                path.as_deref()?,
-                Some(source.text.clone()),
-                Some(spec.text.clone()),
-            ))
-        });
-        sets.chain(specs).collect()
-    }
-
     fn diffs(&self) -> String {
         let mut out = String::new();
-        for change in self.changes() {
-            let path = self.path(&change.path);
+        for change in &self.changes {
+            let path = self.place.display_path(&change.path);
             let before = if change.before.is_some() { &path } else { "/dev/null" };
-            let (old, new) = (change.before.unwrap_or_default(), change.after.unwrap_or_default());
-            let _ = writeln!(
-                out,
-                "--- {before}\n+++ {path}\n{}",
-                diff_lines(&old, &new).trim_end_matches('\n')
-            );
+            let (old, new) = (change.before.as_deref(), change.after.as_deref());
+            let diff = diff_lines(old.unwrap_or_default(), new.unwrap_or_default());
+            let _ = writeln!(out, "--- {before}\n+++ {path}\n{}", diff.trim_end_matches('\n'));
         }
         out
     }
@@ -193,7 +173,7 @@ impl ShownExtraction<'_> {
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for set in &self.found.sets {
-            let specs = self.found.specs.iter().filter(|spec| spec.set == set.name).count();
+            let specs = self.found.specs_of(set);
             let others = match set.others {
                 0 => String::new(),
                 count => format!(", and {} that the specs need", format_count(count, "other", "others")),
@@ -202,6 +182,14 @@ impl ShownExtraction<'_> {
                 "metric set {}: {} of {specs} specs{others}",
                 set.name,
                 format_count(set.shared.len(), "definition", "definitions"),
+            ));
+        }
+        for set in self.found.sets.iter().filter(|set| !set.beside.is_empty()) {
+            lines.push(format!(
+                "{} also reads the relation of {}; `extract` writes new sets only, so move the definitions by hand if they \
+                 belong together",
+                set.beside.join(", "),
+                set.name
             ));
         }
         if self.found.sets.is_empty() {
@@ -237,7 +225,7 @@ impl ShownExtraction<'_> {
     fn json(&self, is_written: bool) -> Value {
         let sets =
             self.found.sets.iter().map(
-                |set| json!({"name": set.name, "path": self.path(&set.path), "text": set.text, "shared": set.shared}),
+                |set| json!({"name": set.name, "path": self.place.display_path(&set.path), "text": set.text, "shared": set.shared}),
             );
         let specs = self.found.specs.iter().map(|spec| {
             json!({

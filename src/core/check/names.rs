@@ -377,6 +377,10 @@ impl Resolver<'_> {
             known.column
         };
         if lookup == ColumnLookup::NotLookedUp {
+            // Without a schema, only `group_by` says to which relation a key belongs.
+            if let (Some(key), None) = (self.grouping_key_named(text, role), self.find_column(name)) {
+                return Some(NameTarget::Column(key));
+            }
             lookup = self.resolve_column(name);
             self.tables.symbols.symbol_mut(place).column = lookup;
         }

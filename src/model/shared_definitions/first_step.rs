@@ -137,7 +137,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
         return Some(Err(reason.to_owned()));
     }
     let (formulas, _) = analyze(compiler, step, text);
-    let definitions = match read_definitions(compiler, trees, step, text, &formulas) {
+    let definitions = match read_definitions(compiler, trees, step, (text, spec.from.name()), &formulas) {
         Ok(definitions) => definitions,
         Err(reason) => return Some(Err(reason)),
     };
@@ -157,7 +157,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
             let definition = &definitions[*places.get(&name.to_lowercase())?];
             Some(definition.tree).filter(|_| !is_column(definition))
         };
-        trees.number(formula, &compiler.options.limits, named)
+        trees.number((formula, spec.from.name()), &compiler.options.limits, named)
     };
     let filter = step.filter.and_then(|filter| {
         Some(FirstStepFilter {
@@ -216,7 +216,9 @@ fn is_multiplying(join: &JoinedRelation<'_>) -> bool {
     join.many || !matches!(join.kind, JoinKind::Left | JoinKind::Inner)
 }
 
-fn relation_identity(relation: &RelationReference) -> String {
+/// Returns the text that identifies a relation: its `ref` or `source` call if it has one.
+#[must_use]
+pub fn relation_identity(relation: &RelationReference) -> String {
     relation
         .ref_call()
         .unwrap_or_else(|| relation.display_name().into_owned())
@@ -263,7 +265,7 @@ fn read_definitions(
     compiler: &Compiler,
     trees: &mut FormulaTrees,
     step: &Step<'_>,
-    source: &str,
+    (source, relation): (&str, &str),
     formulas: &[MetricFormula],
 ) -> Result<Vec<FirstStepDefinition>, String> {
     let formulas: Vec<&MetricFormula> = formulas
@@ -307,7 +309,7 @@ fn read_definitions(
             Some(definitions[*used].tree)
         };
         definitions[place].tree = trees
-            .number(&definitions[place].formula, &compiler.options.limits, named)
+            .number((&definitions[place].formula, relation), &compiler.options.limits, named)
             .ok_or_else(|| format!("the formula of `{}` has an error", definitions[place].name))?;
     }
     for written in &step.definitions {

@@ -11,16 +11,21 @@ use crate::span::Span;
 
 /// Numbers of the subtrees of formulas. Layout, comments, brackets, and the case of names and functions do not matter.
 /// A name of a definition stands for its formula, so it does not matter either into which definitions a formula is
-/// divided.
+/// divided. The relation of the rows before a column does not matter.
 #[derive(Debug, Default)]
 pub struct FormulaTrees {
     numbers: FxHashMap<String, u32>,
 }
 
 impl FormulaTrees {
-    /// Returns the number of a formula's tree. `definition` returns the number of the definition that a name refers to.
-    /// Returns `None` if the formula has a syntax error.
-    pub fn number(&mut self, formula: &str, limits: &Limits, definition: impl Fn(&str) -> Option<u32>) -> Option<u32> {
+    /// Returns the number of a formula's tree over the rows of `relation`. `definition` returns the number of the
+    /// definition that a name refers to. Returns `None` if the formula has a syntax error.
+    pub fn number(
+        &mut self,
+        (formula, relation): (&str, &str),
+        limits: &Limits,
+        definition: impl Fn(&str) -> Option<u32>,
+    ) -> Option<u32> {
         let (parsed, faults) = parse::parse_with(formula, LayoutMode::Formula, limits);
         let (ast, text) = (parsed.ast(), parsed.source());
         let [body] = ast.definitions.as_slice() else {
@@ -35,7 +40,7 @@ impl FormulaTrees {
             let named = own_name(ast, text, id).filter(|name| !bound.iter().any(|of| of.eq_ignore_ascii_case(name)));
             let number = match named.and_then(&definition) {
                 Some(number) => number,
-                None => self.intern(node_key(ast, text, id, &numbers)?),
+                None => self.intern(node_key(ast, (text, relation), id, &numbers)?),
             };
             numbers.push(number);
         }
@@ -62,7 +67,7 @@ fn own_name<'t>(ast: &Ast, text: &'t str, id: ExprId) -> Option<&'t str> {
 }
 
 /// Returns a text that describes a node, with the numbers of its children. `None` for an error node.
-fn node_key(ast: &Ast, text: &str, id: ExprId, numbers: &[u32]) -> Option<String> {
+fn node_key(ast: &Ast, (text, relation): (&str, &str), id: ExprId, numbers: &[u32]) -> Option<String> {
     let of = |child: ExprId| numbers.get(child.index()).copied();
     let source = ast.span(id).text(text);
     let word = |span: crate::span::Span| span.text(text).trim().to_lowercase();
@@ -73,13 +78,10 @@ fn node_key(ast: &Ast, text: &str, id: ExprId, numbers: &[u32]) -> Option<String
         Expr::Number => format!("number {}", source.to_lowercase()),
         Expr::Text => format!("text {source}"),
         Expr::Name => format!("name {}", source.to_lowercase()),
-        Expr::Field => {
-            let spelled: String = source.chars().filter(|c| !c.is_whitespace()).collect();
-            format!("name {}", spelled.to_lowercase())
-        }
-        Expr::Model => {
+        Expr::Field | Expr::Model => {
             let parts = parse::reference(text, ast.span(id));
-            let view = parts.view.map(|view| word(view) + ".").unwrap_or_default();
+            let view = parts.view.map(word).filter(|view| *view != relation.to_lowercase());
+            let view = view.map(|view| view + ".").unwrap_or_default();
             let frame = parts.timeframe.map(|frame| format!("[{}]", word(frame)));
             let total = parts.total.map(|total| format!(":{}", word(total)));
             let (frame, total) = (frame.unwrap_or_default(), total.unwrap_or_default());
@@ -115,9 +117,9 @@ mod tests {
     fn layout_case_and_helpers_do_not_matter() {
         let mut trees = FormulaTrees::default();
         let limits = Limits::default();
-        let inner = trees.number("SUM(amount)", &limits, |_| None);
+        let inner = trees.number(("SUM(amount)", "orders"), &limits, |_| None);
         let mut number = |formula: &str| {
-            trees.number(formula, &limits, |name| {
+            trees.number((formula, "orders"), &limits, |name| {
                 inner.filter(|_| name.eq_ignore_ascii_case("revenue"))
             })
         };
@@ -129,7 +131,8 @@ mod tests {
             ("Revenue / COUNT(DISTINCT(id))", true),
             ("COUNT(DISTINCT(id)) / SUM(amount)", false),
             ("SUM(amount) / COUNT(id)", false),
-            ("SUM(amount) / COUNT(DISTINCT(orders.id))", false),
+            ("SUM(orders.amount) / COUNT(DISTINCT(${Orders.id}))", true),
+            ("SUM(amount) / COUNT(DISTINCT(customers.id))", false),
             ("LET(revenue, 1, revenue / COUNT(DISTINCT(id)))", false),
         ] {
             assert_eq!(number(formula) == wanted, is_same, "{formula}");

@@ -2,24 +2,23 @@
 
 use std::collections::HashMap;
 
+use crate::lex;
 use crate::yaml::{self, Node, NodeKind};
 
-/// Returns the new text of a spec with the comments that only the old text has, above the key `metrics`.
-pub(super) fn with_lost_comments(old: &str, new: String, is_at_top: bool) -> String {
+/// Keys whose values are formulas.
+const FORMULAS: [&str; 3] = ["definitions", "on", "where"];
+
+/// Returns the new text of a spec with the comments that only the old text has, above the key `metrics`. Comments in
+/// formulas that neither the new text nor the set has are written as YAML comments.
+pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: bool) -> String {
     let (Some(before), Some(after)) = (read(old), read(&new)) else {
         return new;
     };
-    let mut kept: HashMap<&str, usize> = HashMap::new();
-    for comment in comments(&after, &new) {
-        *kept.entry(comment).or_default() += 1;
-    }
-    let mut lost: Vec<&str> = Vec::new();
-    for comment in comments(&before, old) {
-        match kept.get_mut(comment).filter(|count| **count > 0) {
-            Some(count) => *count -= 1,
-            None => lost.push(comment),
-        }
-    }
+    let of_yaml = comments(&before, old).into_iter().map(str::to_owned);
+    let mut lost = without(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
+    let kept = read(set).iter().chain([&after]).flat_map(formula_comments).collect::<Vec<String>>();
+    let of_formulas = without(formula_comments(&before).into_iter(), kept.into_iter());
+    lost.extend(of_formulas.iter().map(|comment| comment.replacen("//", "#", 1)));
     let step = match after.get("steps").and_then(Node::items) {
         Some(steps) if !is_at_top => steps.first(),
         _ => Some(&after),
@@ -33,8 +32,58 @@ pub(super) fn with_lost_comments(old: &str, new: String, is_at_top: bool) -> Str
     let line = above.rfind('\n').map_or(0, |line| line + 1);
     let (above, indent) = above.split_at_checked(line).unwrap_or((above, ""));
     let blank: String = indent.chars().take_while(|c| *c == ' ').collect();
-    let comments: Vec<String> = lost.iter().map(|comment| format!("{blank}{comment}\n")).collect();
+    let end = if old.contains("\r\n") { "\r\n" } else { "\n" };
+    let comments: Vec<String> = lost.iter().map(|comment| format!("{blank}{comment}{end}")).collect();
     format!("{above}{}{indent}{below}", comments.concat())
+}
+
+/// Returns the comments that are not among the kept ones. Of equal comments, as many are left out as are kept.
+fn without(comments: impl Iterator<Item = String>, kept: impl Iterator<Item = String>) -> Vec<String> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    kept.for_each(|comment| *counts.entry(comment).or_default() += 1);
+    let is_lost = |comment: &String| match counts.get_mut(comment).filter(|count| **count > 0) {
+        Some(count) => {
+            *count -= 1;
+            false
+        }
+        None => true,
+    };
+    comments.filter(is_lost).collect()
+}
+
+/// Returns the comments in the formulas of a spec or set, without the descriptions of definitions.
+fn formula_comments(root: &Node) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut next = vec![(root, false)];
+    while let Some((node, is_formula)) = next.pop() {
+        match &node.kind {
+            NodeKind::Scalar { value, .. } if is_formula => found.extend(comments_of_formula(value)),
+            NodeKind::Scalar { .. } => {}
+            NodeKind::Sequence(items) => next.extend(items.iter().map(|item| (item, false))),
+            NodeKind::Mapping(pairs) => {
+                let is_formula_key =
+                    |key: &Node| is_formula || key.text().is_some_and(|key| FORMULAS.contains(&key));
+                next.extend(pairs.iter().map(|(key, value)| (value, is_formula_key(key))));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the comments of a formula: the text between tokens.
+fn comments_of_formula(formula: &str) -> Vec<String> {
+    let lexed = lex::lex(formula, &mut Vec::new());
+    let spans = lexed.tokens.iter().map(|(_, span)| (span.start as usize, span.end as usize));
+    let mut found = Vec::new();
+    let mut at = 0;
+    for (start, end) in spans.chain([(formula.len(), formula.len())]) {
+        let gap = formula.get(at..start).unwrap_or_default();
+        let comments = gap.lines().map(str::trim);
+        let comments = comments.filter(|line| line.starts_with("//") && !line.starts_with("///"));
+        found.extend(comments.map(str::to_owned));
+        at = at.max(end);
+    }
+    found
 }
 
 fn read(text: &str) -> Option<Node> {

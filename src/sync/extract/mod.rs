@@ -11,7 +11,15 @@ mod proof;
 mod set_text;
 mod spec_text;
 
+use crate::model::shared_definitions::is_plain_name;
+
 pub use proof::extract;
+
+/// Returns whether a metric set can have this name.
+#[must_use]
+pub fn is_set_name(name: &str) -> bool {
+    is_plain_name(name)
+}
 
 /// Specs of a project, and what to extract from them.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +47,14 @@ pub struct Extraction {
     pub differing: Vec<DifferingName>,
 }
 
+impl Extraction {
+    /// Returns the number of specs that read a set.
+    #[must_use]
+    pub fn specs_of(&self, set: &ExtractedSet) -> usize {
+        self.specs.iter().filter(|spec| spec.set == set.name).count()
+    }
+}
+
 /// Metric set to write.
 #[derive(Clone, Debug)]
 pub struct ExtractedSet {
@@ -52,6 +68,8 @@ pub struct ExtractedSet {
     pub shared: Vec<String>,
     /// Number of the set's other definitions, which the specs need in the set.
     pub others: usize,
+    /// Names of the project's metric sets over the same relation.
+    pub beside: Vec<String>,
 }
 
 /// Spec to change.

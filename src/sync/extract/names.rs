@@ -5,6 +5,23 @@ use std::collections::{BTreeMap, HashMap};
 use super::DifferingName;
 use super::draft::{Candidate, Rejected};
 
+/// Returns the most frequent item. Of several, returns the first.
+pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
+    let mut counts: Vec<(T, usize)> = Vec::new();
+    for item in items {
+        match counts.iter_mut().find(|(known, _)| is_same(known, &item)) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((item, 1)),
+        }
+    }
+    first_of_most(counts.into_iter(), |(_, count)| *count).map(|(item, _)| item)
+}
+
+/// Returns the first of the items with the highest count.
+pub(super) fn first_of_most<T>(items: impl Iterator<Item = T>, count: impl Fn(&T) -> usize) -> Option<T> {
+    items.reduce(|best, item| if count(&item) > count(&best) { item } else { best })
+}
+
 /// Chooses a name for each formula: the name that most specs use, otherwise the first. Specs whose formulas would need
 /// the name of another formula are rejected.
 pub(super) fn choose_names(
@@ -13,18 +30,11 @@ pub(super) fn choose_names(
 ) -> Result<HashMap<u32, String>, Rejected> {
     let mut chosen: Vec<(u32, String)> = Vec::new();
     for (tree, places) in trees {
-        let mut counts: Vec<(&str, usize)> = Vec::new();
-        for (candidate, place) in places {
-            let name = candidates[*candidate].step.definitions[*place].name.as_str();
-            match counts.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((name, 1)),
-            }
-        }
-        // The first of the most frequent names.
-        let most = counts.iter().map(|(_, count)| *count).max();
-        let name = counts.iter().find(|(_, count)| Some(*count) == most);
-        chosen.extend(name.map(|(name, _)| (*tree, (*name).to_owned())));
+        let names = places
+            .iter()
+            .map(|(candidate, place)| candidates[*candidate].step.definitions[*place].name.as_str());
+        let name = most_frequent(names, |one, other| one.eq_ignore_ascii_case(other));
+        chosen.extend(name.map(|name| (*tree, name.to_owned())));
     }
     let mut owners: HashMap<String, u32> = HashMap::new();
     let weight = |tree: u32| trees.get(&tree).map_or(0, Vec::len);

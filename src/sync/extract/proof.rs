@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::draft::{Candidate, SetDraft, draft_set, group_key};
-use super::names::differing_names;
+use super::names::{differing_names, first_of_most};
 use super::set_text::SetText;
 use super::spec_text::{SpecEntries, rewrite_spec};
 use super::{ExtractRequest, ExtractedSet, Extraction, LeftOutSpec, RewrittenSpec};
 use crate::compiler::Compiler;
 use crate::model::SpecText;
-use crate::model::shared_definitions::{FormulaTrees, read_first_step};
+use crate::dbt::RelationReference;
+use crate::model::shared_definitions::{FormulaTrees, read_first_step, relation_identity};
 use crate::schema::Column;
 use crate::yaml_edit::value;
 use crate::{CompiledSpec, lines};
@@ -120,12 +121,17 @@ impl<'r> ExtractionRun<'r> {
                 let texts = draft.members.iter().map(|member| {
                     let text = self.request.specs[self.candidates[member.candidate].spec].text;
                     let entries = &self.entries[&member.candidate];
-                    rewrite_spec(text, &draft, member, &self.candidates, (&name, entries, &shared))
+                    rewrite_spec(text, &draft, member, &self.candidates, ((&name, &set.text), entries, &shared))
                         .map_err(|refusal| (member.candidate, format!("it cannot be edited: {refusal}")))
                 });
                 let texts: Result<Vec<String>, (usize, String)> = texts.collect();
                 match texts {
-                    Err((candidate, reason)) => self.leave_out(candidate, reason),
+                    Err((candidate, reason)) => {
+                        // The next draft of the group may have the same name and path.
+                        taken.remove(&name.to_lowercase());
+                        paths.remove(&path.to_lowercase());
+                        self.leave_out(candidate, reason);
+                    }
                     Ok(texts) => {
                         proposals.push(Proposal {
                             draft,
@@ -171,18 +177,8 @@ impl<'r> ExtractionRun<'r> {
             }
         };
         let relation: String = relation.chars().map(plain).collect();
-        let most = draft
-            .definitions
-            .iter()
-            .map(|definition| definition.replaced.len())
-            .max();
-        let mut most_used = draft
-            .definitions
-            .iter()
-            .filter(|definition| Some(definition.replaced.len()) == most);
-        let metric = most_used
-            .next()
-            .map_or("metrics", |definition| definition.name.as_str());
+        let most_used = first_of_most(draft.definitions.iter(), |definition| definition.replaced.len());
+        let metric = most_used.map_or("metrics", |definition| definition.name.as_str());
         let given = self.request.name.filter(|_| is_first).map(str::to_owned);
         let mut name = given.unwrap_or_else(|| match relation.starts_with(|c: char| c.is_ascii_digit()) {
             true => format!("set_{relation}"),
@@ -262,6 +258,18 @@ impl<'r> ExtractionRun<'r> {
             .collect()
     }
 
+    /// Returns the names of the project's metric sets over a relation.
+    fn sets_over(&self, relation: &str) -> Vec<String> {
+        let specs = self.request.specs.iter().zip(self.before);
+        let names = specs.filter_map(|(spec, compiled)| {
+            let name = compiled.metric_set()?;
+            let root = value(spec.text)?;
+            let from = RelationReference::read(root.get("from")?.as_text()?)?;
+            (relation_identity(&from) == relation).then(|| name.to_owned())
+        });
+        names.collect()
+    }
+
     fn result(self, proposals: Vec<Proposal>) -> Extraction {
         let mut extraction = Extraction {
             differing: differing_names(&self.candidates),
@@ -285,6 +293,7 @@ impl<'r> ExtractionRun<'r> {
                 path: proposal.path.clone(),
                 text: proposal.set.text.clone(),
                 others: all.len() - shared.len(),
+                beside: self.sets_over(&self.candidates[proposal.draft.members[0].candidate].step.relation),
                 shared: shared
                     .into_iter()
                     .map(|place| proposal.draft.definitions[place].name.clone())

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::draft::{Candidate, DraftDefinition, Member, SetDraft};
+use super::names::most_frequent;
 use super::spec_text::SpecEntries;
 use crate::model::shared_definitions::FirstStepDefinition;
 use crate::yaml::{flow_text, format_scalar, key_text};
@@ -22,7 +23,7 @@ impl SetDraft {
     pub fn text(&self, name: &str, candidates: &[Candidate], shared: &[SharedProperties]) -> SetText {
         let mut out = SetText::default();
         let first = &candidates[self.members[0].candidate].step;
-        out.pair("metric_set", name);
+        out.pair("metric_set", &flow_text(name));
         out.pair("from", &format_scalar(&first.from, 2));
         let mut joins: Vec<(&str, &str)> = Vec::new();
         for member in &self.members {
@@ -86,18 +87,8 @@ impl SetDraft {
                 Some((entries.get(candidate)?, own))
             });
             let all: Vec<(&SpecEntries, &FirstStepDefinition)> = all.collect();
-            let mut counts: Vec<(String, usize)> = Vec::new();
-            for text in all.iter().filter_map(|(entries, own)| entries.description(own)) {
-                match counts.iter_mut().find(|(known, _)| *known == text) {
-                    Some((_, count)) => *count += 1,
-                    None => counts.push((text, 1)),
-                }
-            }
-            let most = counts.iter().map(|(_, count)| *count).max();
-            let description = counts
-                .into_iter()
-                .find(|(_, count)| Some(*count) == most)
-                .map(|(text, _)| text);
+            let descriptions = all.iter().filter_map(|(entries, own)| entries.description(own));
+            let description = most_frequent(descriptions, String::eq);
             let mut properties: Vec<Vec<(String, YamlValue)>> =
                 all.iter().map(|(entries, own)| entries.properties(&own.name)).collect();
             let mut shared = properties.pop().unwrap_or_default();

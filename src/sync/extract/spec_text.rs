@@ -97,7 +97,7 @@ pub(super) fn rewrite_spec(
     draft: &SetDraft,
     member: &Member,
     candidates: &[Candidate],
-    (set, entries, shared): (&str, &SpecEntries, &[SharedProperties]),
+    ((set, set_text), entries, shared): ((&str, &str), &SpecEntries, &[SharedProperties]),
 ) -> Result<String, YamlRefusal> {
     let candidate = &candidates[member.candidate];
     let mut writer = SpecWriter {
@@ -110,7 +110,7 @@ pub(super) fn rewrite_spec(
     writer.replace_keys(draft.time.as_deref(), candidate.has_bare_keys);
     writer.remove_definitions(member);
     writer.change_columns(member, shared);
-    apply_edits(text, &writer.edits).map(|edited| with_lost_comments(text, edited, candidate.step.is_at_top))
+    apply_edits(text, &writer.edits).map(|edited| with_lost_comments(text, edited, set_text, candidate.step.is_at_top))
 }
 
 /// Returns the path of the first step.

@@ -1,14 +1,17 @@
 //! `formulac init`: creates the files that formulac needs in a dbt project, or a complete example project.
 
+mod dbt_metrics;
 mod example;
 mod first_spec;
 mod project_file;
 mod repeated;
 mod semantic_sets;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use formulac::yaml_edit::value;
 use formulac::{Dialect, Project};
 use serde_json::{Value, json};
 
@@ -21,6 +24,7 @@ use crate::cli::plurals::format_count;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
+use crate::cli::workspace::normalize_folder;
 use first_spec::FirstSpec;
 
 const IGNORED: [&str; 2] = [".formulac/local/", "formulac.local.yml"];
@@ -152,11 +156,7 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
 /// Plans a metric set for each semantic model that has none yet.
 fn plan_semantic_sets(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<(), Failure> {
     let project = project::read(Some(&dbt.folder))?;
-    let generated = project
-        .models()
-        .unwrap_or(project::MODELS)
-        .trim_start_matches("./")
-        .to_owned();
+    let generated = format!("{}/", normalize_folder(project.models().unwrap_or(project::MODELS)));
     let found = semantic_sets::find(dbt, dialect, &generated)?;
     let folder = dbt.folder.join(specs);
     let present = if folder.is_dir() {
@@ -165,10 +165,13 @@ fn plan_semantic_sets(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mu
         Vec::new()
     };
     let sources: Vec<SourceText> = present.iter().map(|path| SourceText::from_file(path)).collect();
+    let name_of = |source: &SourceText| {
+        let root = value(&source.text)?;
+        Some(root.get("metric_set")?.as_text()?.to_lowercase())
+    };
+    let known: BTreeSet<String> = sources.iter().filter_map(name_of).collect();
     for set in found {
-        let first = format!("metric_set: {}", set.name);
-        let is_this = |source: &SourceText| source.text.lines().any(|line| line.trim_end() == first);
-        if sources.iter().any(is_this) {
+        if known.contains(&set.name.to_lowercase()) {
             continue;
         }
         plan.notes.extend(set.left_out);

@@ -1,12 +1,11 @@
 //! Finds definitions that several specs of the project contain.
 
-use formulac::sync::extract::{ExtractRequest, extract};
+use formulac::sync::extract::{ExtractRequest, ExtractedSet, extract};
 use formulac::{Compiler, Dialect, SpecText};
 
 use super::first_spec;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
-use crate::cli::plurals::format_count;
 use crate::cli::source::SourceText;
 
 /// Returns a message for each metric set that `formulac extract` proposes.
@@ -32,11 +31,14 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, sources: &[SourceText]) -> Resul
         folder: "",
     };
     let found = extract(&compiler, &request);
-    let note = |set: &formulac::sync::extract::ExtractedSet| {
-        let specs = found.specs.iter().filter(|spec| spec.set == set.name).count();
+    let note = |set: &ExtractedSet| {
+        let same = match set.shared.len() {
+            1 => "definition".to_owned(),
+            count => format!("{count} definitions"),
+        };
         format!(
-            "{specs} specs repeat {} over {}; `formulac extract` moves such definitions to a metric set",
-            format_count(set.shared.len(), "definition", "definitions"),
+            "{} specs contain the same {same} over {}; `formulac extract` moves such definitions to a metric set",
+            found.specs_of(set),
             set.name
         )
     };

@@ -1,12 +1,13 @@
 //! Proposes metric sets for dbt's semantic models.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::artifacts::{DbtSemanticModel, ManifestNode, Measure, NodeDetail, ResourceType};
 use formulac::dbt::RelationReference;
 use formulac::yaml_edit::YamlValue;
 use formulac::{Compiler, Dialect};
 
+use super::dbt_metrics::{self, ModelMetrics};
 use super::first_spec;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
@@ -35,17 +36,19 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
     let schema = artifacts.known_relations(dialect, None)?.schema;
     let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
     let own = artifacts.manifest.metadata.project_name.as_deref();
-    for node in artifacts.manifest.with_type(ResourceType::SemanticModel) {
-        let NodeDetail::SemanticModel(model) = &node.detail else {
-            continue;
-        };
-        let path = node.original_file_path.replace('\\', "/");
+    let is_written = |node: &&ManifestNode| {
         let is_foreign = own.is_some_and(|own| own != &*node.package);
-        if is_foreign || path.starts_with(generated) || model.measures.is_empty() {
-            continue;
-        }
+        !is_foreign && !node.original_file_path.replace('\\', "/").starts_with(generated)
+    };
+    let nodes = |kind| artifacts.manifest.with_type(kind).filter(is_written);
+    let models: Vec<(&ManifestNode, &DbtSemanticModel)> =
+        nodes(ResourceType::SemanticModel).filter_map(with_measures).collect();
+    let mut metrics = dbt_metrics::by_model(&models, nodes(ResourceType::Metric));
+    let mut unknown = metrics.remove("").unwrap_or_default().left_out;
+    for (node, model) in models {
+        let metrics = metrics.remove(&*node.name).unwrap_or_default();
         let mut refused = BTreeMap::new();
-        let mut set = build_set(node, model, &refused);
+        let mut set = build_set((node, model), &metrics, &refused);
         // Measures with errors are left out. A measure that reads them may then have an error, too.
         for _ in 0..ROUNDS {
             let compiled = compiler.compile_spec(&set.text);
@@ -70,18 +73,31 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
             if refused.len() == known {
                 break;
             }
-            set = build_set(node, model, &refused);
+            set = build_set((node, model), &metrics, &refused);
         }
         if set.text.ends_with("definitions: |\n") {
             set.fault = Some("no measure has a formula".to_owned());
         }
+        set.left_out.append(&mut unknown);
         found.push(set);
     }
     Ok(found)
 }
 
-/// Builds the set of a semantic model. `refused` are the measures with errors.
-fn build_set(node: &ManifestNode, model: &DbtSemanticModel, refused: &BTreeMap<String, String>) -> SemanticSet {
+/// Returns a semantic model if it has measures.
+fn with_measures(node: &ManifestNode) -> Option<(&ManifestNode, &DbtSemanticModel)> {
+    match &node.detail {
+        NodeDetail::SemanticModel(model) if !model.measures.is_empty() => Some((node, model)),
+        _ => None,
+    }
+}
+
+/// Builds the set of a semantic model. `refused` are the measures and metrics with errors.
+fn build_set(
+    (node, model): (&ManifestNode, &DbtSemanticModel),
+    metrics: &ModelMetrics,
+    refused: &BTreeMap<String, String>,
+) -> SemanticSet {
     let mut left_out = Vec::new();
     let mut text = format!(
         "# The measures of dbt's semantic model {}.\nmetric_set: {}\n",
@@ -112,27 +128,37 @@ fn build_set(node: &ManifestNode, model: &DbtSemanticModel, refused: &BTreeMap<S
     }
     text.push_str("definitions: |\n");
     let mut labels = String::new();
+    let mut missing: BTreeSet<&str> = BTreeSet::new();
     for measure in &model.measures {
         let formula = match refused.get(&*measure.name) {
             Some(fault) => Err(fault.clone()),
             None => formula(measure, model, time),
         };
         match formula {
-            Err(reason) => left_out.push(format!(
-                "the measure {}.{} is left out: {reason}",
-                node.name, measure.name
-            )),
+            Err(reason) => {
+                missing.insert(&*measure.name);
+                left_out.push(format!(
+                    "the measure {}.{} is left out: {reason}",
+                    node.name, measure.name
+                ));
+            }
             Ok(formula) => {
-                for line in measure.description.trim().lines() {
-                    text.push_str(format!("  /// {}", line.trim()).trim_end());
-                    text.push('\n');
-                }
-                text.push_str(&format!("  {} = {formula}\n", measure.name));
-                if let Some(label) = &measure.label {
-                    labels.push_str(&format!("  {}: {{label: {}}}\n", measure.name, flow(label)));
-                }
+                text.push_str(&definition_text(&measure.name, &formula, &measure.description));
+                labels.extend(measure.label.as_deref().map(|label| label_text(&measure.name, label)));
             }
         }
+    }
+    left_out.extend(metrics.left_out.iter().cloned());
+    for metric in &metrics.definitions {
+        let mut words = metric.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let reads_missing = words.find(|word| missing.contains(word)).map(dbt_metrics::reads_left_out);
+        if let Some(reason) = reads_missing.as_ref().or_else(|| refused.get(&metric.name)) {
+            left_out.push(format!("the metric {} is left out: {reason}", metric.name));
+            missing.insert(&metric.name);
+            continue;
+        }
+        text.push_str(&definition_text(&metric.name, &metric.formula, &metric.description));
+        labels.extend(metric.label.as_deref().map(|label| label_text(&metric.name, label)));
     }
     if !labels.is_empty() {
         text.push_str(&format!("columns:\n{labels}"));
@@ -143,6 +169,17 @@ fn build_set(node: &ManifestNode, model: &DbtSemanticModel, refused: &BTreeMap<S
         left_out,
         fault: None,
     }
+}
+
+/// Returns the lines of a definition, with its description above it.
+fn definition_text(name: &str, formula: &str, description: &str) -> String {
+    let lines = description.trim().lines();
+    let description: String = lines.map(|line| format!("{}\n", format!("  /// {}", line.trim()).trim_end())).collect();
+    format!("{description}  {name} = {formula}\n")
+}
+
+fn label_text(name: &str, label: &str) -> String {
+    format!("  {name}: {{label: {}}}\n", flow(label))
 }
 
 /// Returns a text as YAML on one line.

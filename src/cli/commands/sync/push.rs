@@ -99,7 +99,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
                 + if missing.len() == 1 { " is not" } else { " are not" },
             missing
                 .iter()
-                .map(|path| display_path(&place, path))
+                .map(|path| place.display_path(path))
                 .collect::<Vec<_>>()
                 .join(" ")
         ));
@@ -118,12 +118,6 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     report(session, args, &made.plan, &made.found, Some(&pushed))?;
     Ok(Exit::Done)
-}
-
-/// Returns the path of a project file as a user would type it in a command.
-fn display_path(place: &Workspace, path: &str) -> String {
-    let path = place.root.join(path);
-    path.strip_prefix(".").unwrap_or(&path).display().to_string()
 }
 
 /// Result of a push.

@@ -1,0 +1,250 @@
+//! Formulas of dbt's metrics, as definitions of the metric sets for semantic models.
+
+use std::collections::{BTreeMap, HashMap};
+
+use formulac::artifacts::{DbtSemanticModel, ManifestNode, MetaValue, Metric, NodeDetail, ValueFields};
+
+use super::first_spec;
+
+/// Metrics over the measures of a semantic model.
+#[derive(Debug, Default)]
+pub struct ModelMetrics {
+    pub definitions: Vec<MetricDefinition>,
+    /// Messages about metrics that are left out.
+    pub left_out: Vec<String>,
+}
+
+/// Definition of a metric in a metric set.
+#[derive(Debug)]
+pub struct MetricDefinition {
+    pub name: String,
+    pub formula: String,
+    pub description: String,
+    pub label: Option<String>,
+}
+
+/// Reason why a metric has no formula yet.
+enum Refusal {
+    /// An input is a metric that has not been read yet.
+    Waits(String),
+    Final(String),
+}
+
+/// Returns the metrics by the name of the semantic model to which their measures belong. Metrics without a known measure
+/// have the empty name.
+pub fn by_model<'n>(
+    models: &[(&'n ManifestNode, &'n DbtSemanticModel)],
+    metrics: impl Iterator<Item = &'n ManifestNode>,
+) -> BTreeMap<String, ModelMetrics> {
+    let mut reader = MetricReader::default();
+    for (node, model) in models {
+        for measure in &model.measures {
+            reader.measures.insert(&measure.name, &node.name);
+        }
+    }
+    let mut found: BTreeMap<String, ModelMetrics> = BTreeMap::new();
+    let metric = |node: &'n ManifestNode| match &node.detail {
+        NodeDetail::Metric(metric) => Some((node, &**metric)),
+        _ => None,
+    };
+    let mut pending: Vec<(&ManifestNode, &Metric)> = metrics.filter_map(metric).collect();
+    let mut left_out: Vec<(&ManifestNode, &Metric, String)> = Vec::new();
+    while !pending.is_empty() {
+        let mut waiting = Vec::new();
+        let count = pending.len();
+        for (node, metric) in pending {
+            let name = node.name.to_string();
+            match reader.formula(&name, metric) {
+                Ok((model, formula)) => {
+                    reader.models.insert(name.clone(), model.clone());
+                    // A metric with the name of its measure is the measure.
+                    if formula != name {
+                        found.entry(model).or_default().definitions.push(MetricDefinition {
+                            name,
+                            formula,
+                            description: node.description.to_string(),
+                            label: metric.label.as_deref().map(str::to_owned),
+                        });
+                    }
+                }
+                Err(Refusal::Waits(input)) => waiting.push((node, metric, input)),
+                Err(Refusal::Final(reason)) => left_out.push((node, metric, reason)),
+            }
+        }
+        if waiting.len() == count {
+            let unknown = |(node, metric, input): (_, _, String)| (node, metric, reads_left_out(&input));
+            left_out.extend(waiting.drain(..).map(unknown));
+        }
+        pending = waiting.into_iter().map(|(node, metric, _)| (node, metric)).collect();
+    }
+    for (node, metric, reason) in left_out {
+        let notes = &mut found.entry(reader.home(metric)).or_default().left_out;
+        notes.push(format!("the metric {} is left out: {reason}", node.name));
+    }
+    found
+}
+
+/// Returns the reason to leave out a metric that reads another metric or measure that is left out.
+pub fn reads_left_out(name: &str) -> String {
+    format!("it reads {name}, which is left out")
+}
+
+/// Knows the semantic models of measures, and of the metrics that it has read.
+#[derive(Default)]
+struct MetricReader<'n> {
+    measures: HashMap<&'n str, &'n str>,
+    models: HashMap<String, String>,
+}
+
+impl MetricReader<'_> {
+    /// Returns the semantic model of a metric and its formula.
+    fn formula(&self, name: &str, metric: &Metric) -> Result<(String, String), Refusal> {
+        let refuse = |reason: &str| Err(Refusal::Final(reason.to_owned()));
+        if !first_spec::is_plain(name) {
+            return refuse("its name is not a name in formulas");
+        }
+        if has_value(&metric.filter) {
+            return refuse("it has a filter; write it with SUMIF, COUNTIF or IF");
+        }
+        let (model, formula) = match &*metric.kind {
+            "simple" => {
+                let measure = self.measure(metric, "measure")?;
+                (self.model_of_measure(&measure)?, measure)
+            }
+            "ratio" => {
+                let [one, other] = ["numerator", "denominator"];
+                let (one, other) = (input(&metric.type_params, one)?, input(&metric.type_params, other)?);
+                (self.common_model(&[one.clone(), other.clone()])?, format!("{one} / {other}"))
+            }
+            "derived" => self.derived(metric)?,
+            "cumulative" => return refuse("it is cumulative; write it as a range, such as `SUM(FIRST(x):x)`"),
+            "conversion" => return refuse("conversions have no formula"),
+            other => return Err(Refusal::Final(format!("no formula for `type: {other}`"))),
+        };
+        let is_measure = self.measures.keys().any(|measure| measure.eq_ignore_ascii_case(name));
+        if is_measure && formula != name {
+            return refuse("a measure has its name");
+        }
+        Ok((model, formula))
+    }
+
+    /// Returns the formula of a derived metric if it is arithmetic over metrics.
+    fn derived(&self, metric: &Metric) -> Result<(String, String), Refusal> {
+        let mut names: HashMap<String, String> = HashMap::new();
+        let inputs = metric.type_params.get("metrics").and_then(MetaValue::as_list);
+        for part in inputs.unwrap_or_default() {
+            let name = plain_input(part)?;
+            let alias = part.as_map().and_then(|part| part.get("alias")?.as_str());
+            names.insert(alias.unwrap_or(&name).to_owned(), name);
+        }
+        let expr = metric.type_params.get("expr").and_then(MetaValue::as_str).unwrap_or_default();
+        let formula = arithmetic(expr, &names);
+        let formula = formula.ok_or_else(|| Refusal::Final(format!("`{expr}` is SQL; write it as a formula")))?;
+        let names: Vec<String> = names.into_values().collect();
+        Ok((self.common_model(&names)?, formula))
+    }
+
+    fn measure(&self, metric: &Metric, key: &str) -> Result<String, Refusal> {
+        let part = metric.type_params.get(key);
+        let is_filled = part.and_then(|part| part.as_map()?.get("fill_nulls_with"));
+        if is_filled.is_some_and(has_value) {
+            return Err(Refusal::Final("it has `fill_nulls_with`; write it with COALESCE".to_owned()));
+        }
+        input(&metric.type_params, key)
+    }
+
+    fn model_of_measure(&self, measure: &str) -> Result<String, Refusal> {
+        let model = self.measures.get(measure).map(|model| (*model).to_owned());
+        model.ok_or_else(|| Refusal::Final(format!("no semantic model of the project has the measure {measure}")))
+    }
+
+    /// Returns the semantic model to which all metrics belong.
+    fn common_model(&self, metrics: &[String]) -> Result<String, Refusal> {
+        let mut models: Vec<&String> = Vec::new();
+        for metric in metrics {
+            let model = self.models.get(metric).ok_or_else(|| Refusal::Waits(metric.clone()))?;
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        match models.as_slice() {
+            [] => Err(Refusal::Final("it reads no metric".to_owned())),
+            [one] => Ok((*one).clone()),
+            several => {
+                let mut several: Vec<&str> = several.iter().map(|model| model.as_str()).collect();
+                several.sort_unstable();
+                Err(Refusal::Final(format!(
+                    "it reads several semantic models; define it in a set with `sets: [{}]`",
+                    several.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// Returns the first semantic model that a metric reads. Empty if none is known.
+    fn home(&self, metric: &Metric) -> String {
+        let keys = ["measure", "numerator", "denominator", "metrics"];
+        let parts = keys.iter().filter_map(|key| metric.type_params.get(key));
+        let parts = parts.flat_map(|part| part.as_list().unwrap_or(std::slice::from_ref(part)));
+        let names = parts.filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
+        let known = |name: &str| {
+            let measure = self.measures.get(name).map(|model| (*model).to_owned());
+            measure.or_else(|| self.models.get(name).cloned())
+        };
+        names.filter_map(known).next().unwrap_or_default()
+    }
+}
+
+/// Returns whether a value is not null or empty.
+fn has_value(value: &MetaValue) -> bool {
+    match value {
+        MetaValue::Null => false,
+        MetaValue::Text(text) => !text.trim().is_empty(),
+        MetaValue::List(items) => items.iter().any(has_value),
+        MetaValue::Map(fields) => fields.iter().any(|(_, value)| has_value(value)),
+        MetaValue::Bool(_) | MetaValue::Number(_) => true,
+    }
+}
+
+/// Returns the name of an input in a type-specific parameter.
+fn input(parameters: &ValueFields, key: &str) -> Result<String, Refusal> {
+    let part = parameters.get(key);
+    plain_input(part.ok_or_else(|| Refusal::Final(format!("it has no `{key}`")))?)
+}
+
+/// Returns the name of an input that is neither filtered nor moved in time.
+fn plain_input(part: &MetaValue) -> Result<String, Refusal> {
+    let of = |key: &str| part.as_map().and_then(|part| part.get(key));
+    for key in ["filter", "offset_window", "offset_to_grain"] {
+        if of(key).is_some_and(has_value) {
+            let help = match key {
+                "filter" => "write the filtered metric as a formula",
+                _ => "use PERIODOFFSET",
+            };
+            return Err(Refusal::Final(format!("an input has `{key}`; {help}")));
+        }
+    }
+    let name = part.as_str().or_else(|| of("name")?.as_str());
+    name.map(str::to_owned).ok_or_else(|| Refusal::Final("an input has no name".to_owned()))
+}
+
+/// Returns an expression with the names of metrics in place of their aliases. `None` if it is not arithmetic over the
+/// inputs.
+fn arithmetic(expr: &str, names: &HashMap<String, String>) -> Option<String> {
+    let mut formula = String::new();
+    let mut rest = expr.trim();
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        let length = if is_word(first) { rest.find(|c| !is_word(c)).unwrap_or(rest.len()) } else { first.len_utf8() };
+        let (word, after) = rest.split_at_checked(length)?;
+        match word {
+            "+" | "-" | "*" | "/" | "(" | ")" => formula.push_str(word),
+            _ if first.is_ascii_digit() => formula.push_str(word.parse::<f64>().ok().map(|_| word)?),
+            _ if first.is_whitespace() => formula.push(' '),
+            _ => formula.push_str(names.get(word)?),
+        }
+        rest = after;
+    }
+    // `--` and `//` begin comments.
+    (!formula.is_empty() && !formula.contains("--") && !formula.contains("//")).then_some(formula)
+}
