@@ -15,6 +15,7 @@ mod compare;
 mod comparisons;
 mod complete;
 mod described;
+mod differences;
 mod engine;
 mod evidence;
 mod expanded;
@@ -67,6 +68,11 @@ fn case_files_leave_nothing_out() {
 #[test]
 fn docs_matrix() {
     matrix::run();
+}
+
+#[test]
+fn docs_differences() {
+    differences::run();
 }
 
 #[test]
