@@ -211,6 +211,13 @@ fn the_dialect_is_that_of_dbt() {
     assert_eq!(dialect(&["--dialect", "bigquery"]), "dialect: bigquery");
     place.write("shop/target/manifest.json", r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "snowflake"}, "nodes": {}, "sources": {}}"#);
     assert_eq!(dialect(&[]), "dialect: snowflake");
+    place.write("shop/target/manifest.json", r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.7.19"}, "nodes": {}, "sources": {}}"#);
+    let outdated =
+        "dbt: version 1.7.19 is too old: version 1.8 or newer is needed; run `pip install --upgrade dbt-core`\n";
+    let run_init = run(&place, "shop", &["init", "--dry-run"]);
+    assert!(run_init.err.contains(outdated), "{}", run_init.err);
+    let needed = "# formulac needs duckdb 1.4 or newer; `formulac doctor` asks for the version\n";
+    assert!(run_init.out.contains(needed), "{}", run_init.out);
     let said = |profiles: &str| {
         place.write("shop/profiles.yml", profiles);
         std::fs::remove_dir_all(place.path("shop/target")).ok();

@@ -39,6 +39,7 @@ mod scoreboard;
 mod sheet;
 mod sheet_case;
 mod spec_case;
+mod statement_constructs;
 mod stock_questions;
 mod templates;
 mod totality;

@@ -31,6 +31,8 @@ mod known_calls;
 mod rule_pass;
 #[path = "../../benches/corpus/split_mix.rs"]
 mod split_mix;
+#[path = "../conformance/statement_constructs/mod.rs"]
+mod statement_constructs;
 #[path = "../conformance/yaml.rs"]
 #[allow(dead_code, reason = "spec cases are read by the conformance tests")]
 mod yaml;
