@@ -142,6 +142,11 @@ fn comparisons_find_what_differs() {
 }
 
 #[test]
+fn constructs_without_a_fact_are_found() {
+    generated_statements::each_construct_is_looked_up();
+}
+
+#[test]
 fn statements_keep_the_rules_of_the_warehouses() {
     generated_statements::run();
 }

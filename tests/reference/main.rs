@@ -24,8 +24,6 @@ mod expect;
 #[path = "../conformance/files.rs"]
 #[allow(dead_code, reason = "case files are read by the conformance tests")]
 mod files;
-#[path = "../conformance/known_calls.rs"]
-mod known_calls;
 #[path = "../conformance/rule_pass.rs"]
 #[allow(dead_code, reason = "the examples of the rules are judged by the conformance tests")]
 mod rule_pass;

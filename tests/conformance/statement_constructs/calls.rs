@@ -5,6 +5,7 @@ use sqlparser::ast::{
     FunctionArguments, OrderByExpr, Subscript, TrimWhereField, WindowType,
 };
 
+use super::patterns::UNITS;
 use super::{Class, Reader, classes, plain};
 
 /// Windows that may follow a call.
@@ -85,10 +86,20 @@ impl Reader<'_> {
     }
 
     fn result(&self, name: &str, args: &[String]) -> Class {
-        let word = |arg: &String| arg.split(' ').next().unwrap_or_default().to_owned();
+        let word = |arg: &String| {
+            arg.trim_start_matches("distinct ")
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
         let listed = self.facts.results.get(classes::plain_name(name));
         match listed.map(String::as_str) {
-            Some("argument") => args.iter().map(word).find(|class| class != "null").unwrap_or_default(),
+            Some("argument") => args
+                .iter()
+                .map(word)
+                .find(|class| class != "null")
+                .unwrap_or_else(|| "any".to_owned()),
             Some("moment") => {
                 let moment = args.iter().map(word).find(|class| classes::is_moment(class));
                 moment.unwrap_or_else(|| "temporal".to_owned())
@@ -99,7 +110,12 @@ impl Reader<'_> {
     }
 
     fn call(&mut self, call: &Function) -> Class {
-        let name = plain(&call.name);
+        self.call_of("", call)
+    }
+
+    /// `prefix` is the namespace of a function whose result's field is read, as in `ai.generate(…).result`.
+    pub(super) fn call_of(&mut self, prefix: &str, call: &Function) -> Class {
+        let name = prefix.to_lowercase() + &plain(&call.name);
         let args = match &call.args {
             FunctionArguments::None => None,
             FunctionArguments::Subquery(query) => {
@@ -111,7 +127,9 @@ impl Reader<'_> {
                 ])
             }
             FunctionArguments::List(list) => {
-                let mut args: Vec<String> = list.args.iter().map(|arg| self.argument(arg)).collect();
+                let unit = unit_position(&name, &list.args);
+                let args = list.args.iter().enumerate();
+                let mut args: Vec<String> = args.map(|(at, arg)| self.argument(arg, unit == Some(at))).collect();
                 if let Some(first) = args
                     .first_mut()
                     .filter(|_| list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
@@ -164,41 +182,24 @@ impl Reader<'_> {
         }
     }
 
-    fn argument(&mut self, arg: &FunctionArg) -> String {
-        let of = |reader: &mut Self, value: &FunctionArgExpr| match value {
-            FunctionArgExpr::Expr(value) => reader.argument_class(value),
-            _ => "*".to_owned(),
-        };
-        match arg {
-            FunctionArg::Unnamed(value) => of(self, value),
-            FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } => of(self, arg),
-        }
-    }
-
     /// Returns the class of an argument. A unit, as in `dateadd(month, …)`, stays a word.
-    fn argument_class(&mut self, value: &Expr) -> String {
-        const UNITS: [&str; 13] = [
-            "year",
-            "quarter",
-            "month",
-            "week",
-            "isoweek",
-            "day",
-            "hour",
-            "minute",
-            "second",
-            "millisecond",
-            "microsecond",
-            "dayofweek",
-            "monday",
-        ];
+    fn argument(&mut self, arg: &FunctionArg, is_unit: bool) -> String {
+        let (FunctionArg::Unnamed(value)
+        | FunctionArg::Named { arg: value, .. }
+        | FunctionArg::ExprNamed { arg: value, .. }) = arg;
         match value {
-            Expr::Identifier(name)
-                if UNITS.contains(&name.value.to_lowercase().as_str()) && self.column(None, name) == "any" =>
-            {
-                name.value.to_lowercase()
+            FunctionArgExpr::Expr(Expr::Identifier(name)) if is_unit => name.value.to_lowercase(),
+            // The parser takes `ignore nulls` after a call for that of the call.
+            FunctionArgExpr::Expr(value) => {
+                let call = if let Expr::Prefixed { value, .. } = value {
+                    value
+                } else {
+                    value
+                };
+                let ignores = matches!(call, Expr::Function(call) if call.null_treatment.is_some());
+                self.class(value) + if ignores { " ignore nulls" } else { "" }
             }
-            _ => self.class(value),
+            _ => "*".to_owned(),
         }
     }
 
@@ -234,10 +235,30 @@ impl Reader<'_> {
                     let index = self.class(index);
                     self.operator(&format!("{class}[{index}]"), "any")
                 }
-                AccessExpr::Dot(Expr::Function(call)) => self.call(call),
+                AccessExpr::Dot(Expr::Function(call)) => self.call_of(&format!("{root}."), call),
                 _ => self.operator("struct.field", "any"),
             };
         }
         class
     }
+}
+
+/// Returns the position of the unit among the arguments of a date function: first on Snowflake, last on BigQuery. Other
+/// warehouses write the unit as a text.
+fn unit_position(name: &str, args: &[FunctionArg]) -> Option<usize> {
+    let is_unit = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(name))) => {
+            UNITS.contains(&name.value.to_lowercase().as_str())
+        }
+        _ => false,
+    };
+    let is_text = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(_))));
+    let position = match name {
+        "dateadd" | "datediff" | "week" => 0,
+        "last_day" if args.len() > 1 => 1,
+        _ if name.ends_with("_diff") || name.ends_with("_trunc") => args.len().checked_sub(1)?,
+        _ => return None,
+    };
+    let has_unit = args.get(position).is_some_and(is_unit) && !args.first().is_some_and(is_text);
+    has_unit.then_some(position)
 }

@@ -212,18 +212,14 @@ impl Reader<'_> {
             return;
         };
         self.class(condition);
-        let outer = text.split(' ').next().unwrap_or_default();
-        if matches!(text, "left join" | "full join") && !has_equality(condition) {
-            let all: &[&str] = &[
-                "on conditions without an equality",
-                "on `a = b or (a is null and b is null)`",
-                "on `is not distinct from`",
-            ];
-            let known = all
-                .iter()
-                .any(|form| self.facts.patterns.has("clauses", &format!("{outer} join {form}")));
-            if !known {
-                self.missing.insert(format!("clauses: {text} {}", all[0]));
+        if matches!(text, "left join" | "full join") && !has(condition, BinaryOperator::Eq) {
+            let form = match condition_of_nulls(condition) {
+                Some(form) => form,
+                None => "conditions without an equality",
+            };
+            let forms = [form, "conditions without an equality"].map(|form| format!("{text} on {form}"));
+            if !forms.iter().any(|form| self.facts.patterns.has("clauses", form)) {
+                self.missing.insert(format!("clauses: {}", forms[0]));
             }
         }
     }
@@ -262,18 +258,35 @@ impl Reader<'_> {
     }
 }
 
-/// Returns whether a condition has an equality among its parts that are joined by AND.
-fn has_equality(condition: &Expr) -> bool {
+/// Returns whether an operator is among the parts of a condition that are joined by AND.
+fn has(condition: &Expr, wanted: BinaryOperator) -> bool {
     match condition {
-        Expr::Nested(inner) => has_equality(inner),
+        Expr::Nested(inner) => has(inner, wanted),
         Expr::BinaryOp {
             left,
             op: BinaryOperator::And,
             right,
-        } => has_equality(left) || has_equality(right),
-        Expr::BinaryOp {
-            op: BinaryOperator::Eq, ..
-        } => true,
+        } => has(left, wanted.clone()) || has(right, wanted),
+        Expr::BinaryOp { op, .. } => *op == wanted,
         _ => false,
+    }
+}
+
+/// Returns the form in which a condition treats two NULLs as equal.
+fn condition_of_nulls(condition: &Expr) -> Option<&'static str> {
+    match condition {
+        Expr::Nested(inner) => condition_of_nulls(inner),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => condition_of_nulls(left).or_else(|| condition_of_nulls(right)),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Or,
+            ..
+        } if has(left, BinaryOperator::Eq) => Some("`a = b or (a is null and b is null)`"),
+        Expr::IsNotDistinctFrom(..) => Some("`is not distinct from`"),
+        _ => None,
     }
 }

@@ -50,12 +50,21 @@ impl Facts {
     ///
     /// Returns the parser's message if the statement cannot be parsed.
     pub fn missing(&self, sql: &str, schema: &Schema) -> Result<BTreeSet<String>, String> {
-        let parser = formulac::lineage::parser_dialect(Some(self.dialect));
-        let mut statements = Parser::new(&*parser)
-            .with_recursion_limit(500)
-            .try_with_sql(sql)
-            .and_then(|mut parser| parser.parse_statements())
-            .map_err(|error| error.to_string())?;
+        let parse = |dialect| {
+            let parser = formulac::lineage::parser_dialect(dialect);
+            Parser::new(&*parser)
+                .with_recursion_limit(500)
+                .try_with_sql(sql)
+                .and_then(|mut parser| parser.parse_statements())
+                .map_err(|error| error.to_string())
+        };
+        // The parser of DuckDB refuses a first column `top`; that of Postgres accepts it.
+        let other = if self.dialect.name() == "duckdb" {
+            "postgres"
+        } else {
+            self.dialect.name()
+        };
+        let mut statements = parse(Some(self.dialect)).or_else(|error| parse(other.parse().ok()).map_err(|_| error))?;
         let Some(Statement::Query(query)) = statements.pop() else {
             return Err("not a query".to_owned());
         };
@@ -129,11 +138,16 @@ impl Reader<'_> {
                 _ => "any".to_owned(),
             },
             Expr::Nested(inner) => self.class(inner),
-            Expr::Prefixed { value, .. } => self.class(value),
+            Expr::Prefixed { prefix, value } => match &**value {
+                Expr::Function(call) => self.call_of(&format!("{prefix}."), call),
+                other => self.class(other),
+            },
             Expr::Value(value) => class_of_literal(&value.value).to_owned(),
             Expr::TypedString(TypedString { data_type, .. }) => {
                 let name = data_type.to_string().to_lowercase();
-                self.need("literals", &format!("{name} '…'"));
+                if !self.facts.patterns.has("literals", &format!("{name} '…'")) {
+                    self.need("literals", &format!("{name} text"));
+                }
                 classes::native_class(&name).to_owned()
             }
             Expr::Interval(interval) => {
@@ -292,7 +306,13 @@ impl Reader<'_> {
             BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => self.operator(&text, "boolean"),
             BinaryOperator::StringConcat => self.operator(&format!("{left} || {right}"), "text"),
             _ => {
-                let class = classes::arithmetic(&text, left, right);
+                // The difference of a date and an unknown value is a date or a number.
+                let is_unknown = text == "-" && [left, right].contains(&"any");
+                let class = if is_unknown {
+                    "any".to_owned()
+                } else {
+                    classes::arithmetic(&text, left, right)
+                };
                 self.operator(&format!("{left} {text} {right}"), &class)
             }
         }

@@ -106,10 +106,7 @@ fn class_fits(fact: &str, own: &str) -> bool {
         "any" => is_class(own),
         "number" => NUMBERS.contains(&own),
         "temporal" => matches!(own, "date" | "timestamp" | "timestamptz"),
-        "unit" => matches!(
-            own,
-            "year" | "quarter" | "month" | "week" | "day" | "hour" | "minute" | "second"
-        ),
+        "unit" => UNITS.contains(&own),
         _ if own == "number" => NUMBERS.contains(&fact),
         _ if own == "temporal" => matches!(fact, "date" | "timestamp" | "timestamptz"),
         _ => WIDENED
@@ -117,6 +114,27 @@ fn class_fits(fact: &str, own: &str) -> bool {
             .any(|(wide, narrow)| *wide == fact && narrow.contains(&own)),
     }
 }
+
+/// Units of dates, and the days with which weeks begin.
+pub const UNITS: [&str; 17] = [
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "isoweek",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "microsecond",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
 
 const CLASSES: [&str; 15] = [
     "integer",
