@@ -56,9 +56,16 @@ pub struct Scope<'a> {
     /// The dialect's names for the neutral types.
     pub types: &'a [(String, String)],
     pub results: &'a Results,
+    /// Class of each class of numbers after `{x:days}`. Other classes become `integer`.
+    pub days: &'a [(String, String)],
 }
 
 /// Returns the constructs of a template.
 pub fn of_template(nodes: &[Node], signature: &Signature, roles: Roles, scope: &Scope<'_>) -> BTreeSet<Construct> {
-    reader::Reader::read(nodes, signature, roles, scope)
+    reader::Reader::read(nodes, signature, roles, scope).into_constructs()
+}
+
+/// Returns the class of a template's value.
+pub fn class_of_template(nodes: &[Node], signature: &Signature, scope: &Scope<'_>) -> String {
+    reader::Reader::read(nodes, signature, Roles::default(), scope).into_class()
 }

@@ -42,6 +42,12 @@ impl Dialect {
         })
     }
 
+    /// Returns whether a template returns a decimal or a float, depending on its argument (`gives = "number"`).
+    pub fn gives_numbers(&self) -> bool {
+        let gives = |cell: &Cell| matches!(cell, Cell::Template(_, notes) if notes.gives == Some("Type::Number"));
+        self.cells.iter().any(gives)
+    }
+
     pub fn fact_texts(&self) -> impl Iterator<Item = (&str, String)> {
         self.facts.iter().map(|(name, fact)| match fact {
             Fact::Flag(flag) => (name.as_str(), flag.to_string()),

@@ -42,6 +42,7 @@ fn constructs(sql: &str, roles: Roles) -> Vec<String> {
         functions: &[],
         types: &types,
         results: &results,
+        days: &[],
     };
     of_template(&nodes, &signature, roles, &scope)
         .into_iter()

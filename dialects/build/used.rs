@@ -48,18 +48,30 @@ const CLAUSES: [(&str, Condition); 22] = [
 ];
 
 /// Calls that the compiler writes without a template.
-const CALLS: [&str; 3] = ["count(*)", "coalesce(any...)", "max(any)"];
+const CALLS: [&str; 5] = [
+    "count(*)",
+    "coalesce(any...)",
+    "max(any)",
+    "sum(distinct number)",
+    "avg(distinct number)",
+];
+
+/// Operators that the compiler writes without a template.
+const OPERATORS: [&str; 1] = ["not"];
 
 /// Facts that say nothing about the warehouse.
 const CHOICES: [&str; 1] = ["sql_family"];
 
 /// Returns all constructs of a dialect, and those of each cell in the order of the catalogue.
 pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> (Used, Vec<BTreeSet<Construct>>) {
-    let scope = Scope {
+    let mut scope = Scope {
         functions,
         types: &dialect.types,
         results,
+        days: &[],
     };
+    let days = classes_of_days(dialect, functions, &scope);
+    scope.days = &days;
     let mut used = Used::new();
     let mut add = |construct: Construct, user: &dyn Fn() -> String| {
         used.entry(construct).or_insert_with(user);
@@ -92,6 +104,12 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     for call in CALLS {
         add((Section::Calls, call.to_owned()), &|| "the compiler".to_owned());
     }
+    for operator in OPERATORS {
+        add((Section::Operators, operator.to_owned()), &|| "the compiler".to_owned());
+    }
+    for cast in casts(dialect) {
+        add((Section::Casts, cast), &|| "the compiler".to_owned());
+    }
     for (name, value) in dialect
         .fact_texts()
         .filter(|(name, value)| !value.is_empty() && !CHOICES.contains(name))
@@ -112,6 +130,41 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
         }
     }
     (used, cells)
+}
+
+/// Returns the classes of numbers whose class after `{x:days}` is not `integer`, each with that class. Snowflake truncates a
+/// float and does not cast it.
+fn classes_of_days(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>) -> Vec<(String, String)> {
+    let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
+    let mut classes = Vec::new();
+    for ((function, overload), nodes) in overloads.zip(dialect.templates()) {
+        let Some(param) = overload.signature.params.first().filter(|_| function.name == "to_days") else {
+            continue;
+        };
+        let class = nodes.map(|nodes| constructs::class_of_template(nodes, &overload.signature, scope));
+        if let Some(class) = class.filter(|class| *class == param.ty && class != "integer") {
+            classes.push((param.ty.clone(), class));
+        }
+    }
+    // A class of numbers contains them.
+    if !classes.is_empty() {
+        classes.push(("number".to_owned(), "number".to_owned()));
+    }
+    classes
+}
+
+/// Returns the casts that the compiler writes without a template.
+fn casts(dialect: &Dialect) -> Vec<String> {
+    let mut casts = Vec::new();
+    let wide = dialect.fact("wide_decimal");
+    if !wide.is_empty() {
+        casts.push(format!("cast(decimal as {wide})"));
+    }
+    if dialect.gives_numbers() {
+        let decimal = dialect.types.iter().find(|(neutral, _)| neutral == "decimal");
+        casts.extend(decimal.map(|(_, name)| format!("cast(number as {name})")));
+    }
+    casts
 }
 
 /// Adds to each cell the constructs of the internal entries that its placeholders insert, such as `to_float` for

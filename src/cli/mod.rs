@@ -28,6 +28,7 @@ mod identity;
 mod json;
 mod knowledge;
 mod last_run;
+mod lowest_versions;
 #[cfg(feature = "man")]
 mod man;
 mod metrics_query;

@@ -10,15 +10,13 @@ pub const STATEMENTS: &str = "FORMULAC_STATEMENTS_";
 /// Placeholder in the statements for the table of [`statements_query`].
 pub const STATEMENTS_TABLE: &str = "formulac_statements_table";
 
-/// Comment at the beginning of each statement, by which the history of the warehouse can be searched.
-const TAG: &str = "/* formulac-prove */";
-
 /// Message that is logged before the first statement, when the warehouse can be reached.
 pub const READY: &str = "ready";
 
 /// Returns a query for `dbt show` that runs the statements of `count` environment variables in order, and logs the rows
 /// of each, with values as strings. It ends at the first statement that fails. `table` is a table in the environment's
-/// schema, with a name of letters, digits and `_`.
+/// schema, with a name of letters, digits and `_`. The first two words of the name are a comment at the beginning of each
+/// statement, by which the history of the warehouse can be searched: `/* formulac-prove */` for `formulac_prove_1_rows`.
 ///
 /// A statement of the kind `change` is committed. The schema is created by a statement of the kind `schema`, if it does
 /// not exist. All other statements are queries.
@@ -29,13 +27,15 @@ pub const READY: &str = "ready";
 /// ```
 #[must_use]
 pub fn statements_query(count: usize, table: &str) -> String {
+    let tag: Vec<&str> = table.split('_').take(2).collect();
+    let tag = format!("/* {} */", tag.join("-"));
     format!(
         "{{% if execute %}}{{% set texts = [] %}}{{% for number in range({count}) %}}\
          {{% do texts.append(env_var('{STATEMENTS}' ~ number)) %}}{{% endfor %}}\
          {{% set place = api.Relation.create(database=target.database, schema=target.schema, identifier='{table}') %}}\
-         {{% do run_query('{TAG} select 1 as ready') %}}{{% do log('{TOLD}' ~ tojson('{READY}'), info=true) %}}\
+         {{% do run_query('{tag} select 1 as ready') %}}{{% do log('{TOLD}' ~ tojson('{READY}'), info=true) %}}\
          {{% for item in fromjson(texts | join('')) %}}{{% set rows = [] %}}\
-         {{% set sql = '{TAG} ' ~ item[1] | replace('{STATEMENTS_TABLE}', place | string) %}}\
+         {{% set sql = '{tag} ' ~ item[1] | replace('{STATEMENTS_TABLE}', place | string) %}}\
          {{% if item[0] == 'change' %}}\
          {{% call statement('formulac_change', auto_begin=true) %}}{{{{ sql }}}}{{% endcall %}}\
          {{% do adapter.commit() %}}\

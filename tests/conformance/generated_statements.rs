@@ -6,6 +6,7 @@ use crate::calls::{calls, query};
 use crate::case::{ROW_ID, TABLE};
 use crate::model_cases::{ModelCase, ModelFile};
 use crate::rule_pass::{Statements, rules, without_constraints};
+use crate::statement_constructs::Facts;
 
 pub fn run() {
     let mut statements = Statements::default();
@@ -19,6 +20,90 @@ pub fn run() {
 pub fn each_rule_reports_its_example() {
     let missed = rules(&["--examples"]).unwrap_or_default();
     assert!(missed.is_empty(), "{missed}");
+}
+
+/// Fails if a construct without a fact is not found, or if a known one is reported.
+pub fn each_construct_is_looked_up() {
+    let columns = [
+        ("n", Type::Integer),
+        ("d", Type::Decimal),
+        ("f", Type::Float),
+        ("s", Type::Text),
+        ("day", Type::Date),
+    ];
+    let relation = columns.iter().fold(Relation::new(TABLE), |relation, (name, ty)| {
+        relation.with(Column::new(*name, *ty))
+    });
+    let schema = Schema::new().with(relation);
+    // A dialect, a statement, and the constructs that have no fact.
+    let table: [(&str, &str, &[&str]); 17] = [
+        ("duckdb", "select no_such(n) as x from t", &["calls: no_such(integer)"]),
+        ("duckdb", "select round(d, 2) as x, round(n, 2) as y from t", &[]),
+        (
+            "duckdb",
+            "select round(s, 2) as x from t",
+            &["calls: round(text, integer)"],
+        ),
+        ("postgres", "select substr(s, n) as x from t", &[]),
+        (
+            "postgres",
+            "select substr(s, f) as x from t",
+            &["calls: substr(text, float)"],
+        ),
+        ("snowflake", "select substr(s, f) as x from t", &[]),
+        ("snowflake", "select sum(d) over (partition by s) as x from t", &[]),
+        (
+            "snowflake",
+            "select median(f) over (order by n rows 2 preceding) as x from t",
+            &["calls: median(float) over (rows)"],
+        ),
+        (
+            "snowflake",
+            "select d + day as x from t",
+            &["operators: decimal + date"],
+        ),
+        (
+            "bigquery",
+            "with c as (select safe.sqrt(f) as root, s from t) select root || s as x from c",
+            &["operators: float || text"],
+        ),
+        (
+            "bigquery",
+            "select cast(s as datetime) as x from t",
+            &["casts: cast(text as datetime)"],
+        ),
+        (
+            "bigquery",
+            "select extract(week from day) as x from t",
+            &["calls: extract(week from date)"],
+        ),
+        (
+            "bigquery",
+            "select t.n from t left join t as u on t.n < u.n",
+            &["clauses: left join on conditions without an equality"],
+        ),
+        (
+            "duckdb",
+            "select n from t intersect select n from t",
+            &["clauses: another set operation"],
+        ),
+        ("duckdb", "select date '2024-01-01' - interval '1 day' as x from t", &[]),
+        ("duckdb", "select time '10:00' as x from t", &["literals: time text"]),
+        (
+            "postgres",
+            "select array_agg(s order by s desc nulls first) as x from t",
+            &["calls: array_agg(text order by text desc nulls first)"],
+        ),
+    ];
+    for (dialect, sql, expected) in table {
+        let dialect: Dialect = dialect.parse().expect("a dialect");
+        let found: Vec<String> = Facts::of(dialect)
+            .missing(sql, &schema)
+            .expect("SQL")
+            .into_iter()
+            .collect();
+        assert_eq!(found, expected, "{dialect}: {sql}");
+    }
 }
 
 fn models<C: ModelCase>(statements: &mut Statements, files: &[ModelFile<C>]) {

@@ -1,4 +1,4 @@
-//! Checks that `dialects/facts` lists each function that generated statements call.
+//! Finds the functions that a statement calls.
 
 use std::collections::BTreeSet;
 
@@ -29,13 +29,4 @@ pub fn called(sql: &str, dialect: Dialect) -> BTreeSet<String> {
         }
     }
     names
-}
-
-/// Returns the names of the functions that `dialects/facts` lists, and of those in the dialect's series.
-pub fn listed(dialect: Dialect) -> BTreeSet<String> {
-    let facts = dialect.construct_facts().iter();
-    let names = facts.filter_map(|fact| fact.text.split('(').next());
-    let series = [dialect.facts().series, dialect.facts().series_value];
-    let series = series.into_iter().flat_map(|text| called(text, dialect));
-    names.map(str::to_owned).chain(series).collect()
 }

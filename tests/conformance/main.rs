@@ -15,6 +15,7 @@ mod compare;
 mod comparisons;
 mod complete;
 mod described;
+mod differences;
 mod engine;
 mod evidence;
 mod expanded;
@@ -38,6 +39,7 @@ mod scoreboard;
 mod sheet;
 mod sheet_case;
 mod spec_case;
+mod statement_constructs;
 mod stock_questions;
 mod templates;
 mod totality;
@@ -67,6 +69,11 @@ fn case_files_leave_nothing_out() {
 #[test]
 fn docs_matrix() {
     matrix::run();
+}
+
+#[test]
+fn docs_differences() {
+    differences::run();
 }
 
 #[test]
@@ -132,6 +139,11 @@ fn hostile_text_survives() {
 #[test]
 fn comparisons_find_what_differs() {
     comparisons::run();
+}
+
+#[test]
+fn constructs_without_a_fact_are_found() {
+    generated_statements::each_construct_is_looked_up();
 }
 
 #[test]

@@ -97,7 +97,9 @@ fn matrix(files: &[CaseFile]) -> String {
          - *unsupported*: a compile error that says what to write instead.\n\
          - *SQL cited*, *SQL emulated*, *SQL unsure*: the weakest evidence for a construct of the function's SQL \
          ([warehouses](warehouses.md)). Without these words, every construct ran on the warehouse's own engine or \
-         evaluator.\n\n",
+         evaluator.\n\n\
+         [Differences between warehouses](differences.md) lists the formulas that return other values on another \
+         warehouse.\n\n",
     );
     let known = differences(files);
     if !known.is_empty() {

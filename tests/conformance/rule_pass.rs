@@ -11,20 +11,23 @@ use serde_json::{Value as Json, json};
 
 use crate::engine::{NOT_INSTALLED, python, require};
 use crate::files::output_folder;
-use crate::known_calls;
+use crate::statement_constructs::Facts;
 
 /// Maximum number of violations that are displayed per rule.
 const SHOWN: usize = 3;
+
+/// Constructs of SQL that a spec contains itself: `today:` of a calendar.
+const OF_SPECS: [&str; 1] = ["casts: cast(text as date)"];
 
 /// The different statements of a suite.
 #[derive(Default)]
 pub struct Statements {
     lines: Vec<String>,
     known: BTreeSet<String>,
-    /// Functions that `dialects/facts` lists, by dialect.
-    listed: BTreeMap<&'static str, BTreeSet<String>>,
-    /// Calls of which `dialects/facts` says nothing.
-    unknown: BTreeSet<String>,
+    looked_up: BTreeSet<(&'static str, String)>,
+    facts: BTreeMap<&'static str, Facts>,
+    /// Constructs of which `dialects/facts` says nothing, each with the number of statements and the first of them.
+    unknown: BTreeMap<String, (usize, String)>,
 }
 
 impl Statements {
@@ -39,23 +42,35 @@ impl Statements {
         if self.known.insert(asked.to_string()) {
             let mut line = asked;
             line["from"] = from.into();
-            let listed = self.listed.entry(dialect.name());
-            let listed = listed.or_insert_with(|| known_calls::listed(dialect));
-            let unknown = known_calls::called(sql, dialect).into_iter();
-            let unknown = unknown.filter(|name| !listed.contains(name));
-            self.unknown
-                .extend(unknown.map(|name| format!("{dialect}: `{name}(…)` in {from}")));
+            self.look_up(from, dialect, sql, schema);
             self.lines.push(line.to_string());
         }
     }
 
-    /// Fails if a statement breaks a rule, or calls a function that `dialects/facts` does not list.
+    /// Looks up the constructs of a statement in `dialects/facts`. The constructs do not depend on the keys of tables.
+    fn look_up(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema) {
+        if !self.looked_up.insert((dialect.name(), sql.to_owned())) {
+            return;
+        }
+        let facts = self.facts.entry(dialect.name()).or_insert_with(|| Facts::of(dialect));
+        let unknown = facts.missing(sql, schema).unwrap_or_else(|error| [error].into());
+        for construct in unknown.into_iter().filter(|it| !OF_SPECS.contains(&it.as_str())) {
+            let first = || (0, format!("{from}\n{sql}"));
+            let place = self.unknown.entry(format!("{dialect}: {construct}"));
+            place.or_insert_with(first).0 += 1;
+        }
+    }
+
+    /// Fails if a statement breaks a rule, or contains a construct that `dialects/facts` does not list.
     pub fn judge(&self, suite: &str) {
-        let unknown: Vec<&str> = self.unknown.iter().map(String::as_str).take(SHOWN).collect();
+        let unknown = self.unknown.iter();
+        let unknown: Vec<String> = unknown
+            .map(|(construct, (count, first))| format!("{construct}, in {count} statements, first in {first}\n"))
+            .collect();
         assert!(
             unknown.is_empty(),
-            "{} calls are not in dialects/facts; add the calls to dialects/build/used.rs:\n{}",
-            self.unknown.len(),
+            "{} constructs are not in dialects/facts; add them to dialects/build/used.rs:\n{}",
+            unknown.len(),
             unknown.join("\n")
         );
         let file = output_folder().join(format!("{suite}-statements.jsonl"));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::project::read;
 
 /// Pages that other tests generate.
-const GENERATED: [&str; 2] = ["docs/matrix.md", "docs/diagnostics.md"];
+const GENERATED: [&str; 3] = ["docs/matrix.md", "docs/diagnostics.md", "docs/differences.md"];
 /// Pages outside `docs/`.
 const ELSEWHERE: [&str; 5] = [
     "README.md",

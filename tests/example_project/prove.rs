@@ -197,6 +197,17 @@ impl Proofs {
         told[&last]["rows"].clone()
     }
 
+    /// Returns what `doctor` prints about an environment.
+    fn doctor(&self, environment: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
+        command
+            .args(["doctor", "--env", environment])
+            .env("FORMULAC_DBT", &self.dbt);
+        dbt_settings(&mut command, &self.place);
+        command.env("PGHOST", &self.server.folder).env("PGUSER", "oracle");
+        String::from_utf8_lossy(&try_with_input(&mut command, "").stdout).into_owned()
+    }
+
     fn own_tables(&self) -> Value {
         self.sql(&["select table_name from information_schema.tables where table_name like 'formulac_prove%'"])
     }
@@ -286,18 +297,17 @@ fn parameters_that_matter_are_reported(proofs: &Proofs) {
     assert!(wrong.contains("`extra_float_digits` is `-5`"), "{wrong}");
     let messages = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(messages.contains(wrong), "{messages}");
-    let mut doctor = Command::new(env!("CARGO_BIN_EXE_formulac"));
-    doctor.args(["doctor", "--env", "pg"]).env("FORMULAC_DBT", &proofs.dbt);
-    dbt_settings(&mut doctor, &proofs.place);
-    doctor.env("PGHOST", &proofs.server.folder).env("PGUSER", "oracle");
-    let shown = String::from_utf8_lossy(&try_with_input(&mut doctor, "").stdout).into_owned();
+    let shown = proofs.doctor("pg");
     assert!(shown.contains(wrong), "{shown}");
     proofs.sql(&["alter role oracle set extra_float_digits = 1"]);
+    let shown = proofs.doctor("pg");
+    assert!(shown.contains("✓ warehouse      postgres 1"), "{shown}");
 }
 
 fn planted_differences_are_found(proofs: &Proofs) {
     proofs.sql(&[
         "create schema planted",
+        "create function planted.version() returns text language sql as 'select ''PostgreSQL 14.9''::text'",
         "create function planted.upper(text) returns text language sql as 'select lower($1)'",
         "create function planted.exp(double precision) returns double precision language plpgsql as \
          'begin raise exception ''this is planted''; end'",
@@ -323,6 +333,10 @@ fn planted_differences_are_found(proofs: &Proofs) {
     );
     assert_ne!(problem_with("differs")["expected"], problem_with("differs")["got"]);
     assert!(!proofs.place.join(".formulac/proofs/planted.json").exists());
+    let outdated = "version 14.9 is too old: version 15 or newer is needed";
+    assert_eq!(found["wrong_parameters"], json!([outdated]));
+    let shown = proofs.doctor("planted");
+    assert!(shown.contains(outdated), "{shown}");
 }
 
 fn what_the_role_may_not_do_is_not_proven(proofs: &Proofs) {

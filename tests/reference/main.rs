@@ -24,13 +24,13 @@ mod expect;
 #[path = "../conformance/files.rs"]
 #[allow(dead_code, reason = "case files are read by the conformance tests")]
 mod files;
-#[path = "../conformance/known_calls.rs"]
-mod known_calls;
 #[path = "../conformance/rule_pass.rs"]
 #[allow(dead_code, reason = "the examples of the rules are judged by the conformance tests")]
 mod rule_pass;
 #[path = "../../benches/corpus/split_mix.rs"]
 mod split_mix;
+#[path = "../conformance/statement_constructs/mod.rs"]
+mod statement_constructs;
 #[path = "../conformance/yaml.rs"]
 #[allow(dead_code, reason = "spec cases are read by the conformance tests")]
 mod yaml;

@@ -64,12 +64,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn read(
-        nodes: &'a [Node],
-        signature: &'a Signature,
-        roles: Roles,
-        scope: &'a Scope<'a>,
-    ) -> BTreeSet<Construct> {
+    pub(super) fn read(nodes: &'a [Node], signature: &'a Signature, roles: Roles, scope: &'a Scope<'a>) -> Self {
         let mut reader = Reader {
             nodes,
             signature,
@@ -83,7 +78,16 @@ impl<'a> Reader<'a> {
             let described = reader.describe(node);
             reader.described.push(described);
         }
-        reader.found
+        reader
+    }
+
+    pub(super) fn into_constructs(self) -> BTreeSet<Construct> {
+        self.found
+    }
+
+    /// Returns the class of the template's value.
+    pub(super) fn into_class(mut self) -> String {
+        self.described.pop().map_or_else(|| "any".to_owned(), |last| last.class)
     }
 
     /// Finds the calls that are computed over windows or ordered sets.
@@ -344,7 +348,11 @@ impl<'a> Reader<'a> {
             .map_or("any", |param| class_of(&param.ty));
         match mode {
             "" => own.to_owned(),
-            "days" | "tens" | "scale" => "integer".to_owned(),
+            "days" => {
+                let converted = self.scope.days.iter().find(|(from, _)| from == own);
+                converted.map_or_else(|| "integer".to_owned(), |(_, class)| class.clone())
+            }
+            "tens" | "scale" => "integer".to_owned(),
             "tenths" => "decimal".to_owned(),
             "word" => "unit".to_owned(),
             _ if crate::part::NEUTRAL.contains(&mode) => mode.to_owned(),

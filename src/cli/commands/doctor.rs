@@ -9,19 +9,16 @@ use crate::cli::args::{DbtArgs, DoctorArgs, Selection, TargetOptions};
 use crate::cli::commands::status;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::dbt_run;
-use crate::cli::engine::{DUCKDB, Engine, PSQL, read_session_parameters, wrong_parameters};
+use crate::cli::engine::{DUCKDB, Engine, PSQL, WarehouseState};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::or_current_folder;
 use crate::cli::git::{GIT, run_git_in};
 use crate::cli::health::{HealthPart, OPTIONAL, print_health};
+use crate::cli::lowest_versions::{self, outdated_version_message, version_in};
 use crate::cli::program::ExternalProgram;
 use crate::cli::progress::WaitIndicator;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
-
-/// Minimum versions of the programs that run the generated code. docs/warehouses.md gives the reasons, and a test
-/// compares the DuckDB version with that page.
-const LOWEST: [(&str, &str); 3] = [("dbt", "1.8"), ("DuckDB", "1.4"), ("git", "2.20")];
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let place = Workspace::find_or_dbt(session)?;
@@ -45,14 +42,16 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     add(found, Exit::Failed);
     // Without dbt, or with an outdated dbt, the warehouse cannot be asked.
     if dbt_project.is_some() && is_dbt_healthy {
-        add(check_session(session, place.as_ref()), Exit::Faulty);
+        add(check_warehouse(session, place.as_ref()), Exit::Faulty);
     }
+    let duckdb: Option<Dialect> = "duckdb".parse().ok();
+    let lowest_duckdb = duckdb.map_or("", |duckdb| duckdb.facts().lowest_version);
     add(
-        check_optional_program(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"),
+        check_optional_program(&DUCKDB, "DuckDB", lowest_duckdb, "`preview --data` and `verify --data`"),
         Exit::Failed,
     );
     add(
-        check_optional_program(&PSQL, "psql", "`preview --engine postgres`"),
+        check_optional_program(&PSQL, "psql", "", "`preview --engine postgres`"),
         Exit::Done,
     );
     add(
@@ -124,7 +123,7 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPa
         .iter()
         .map(|(name, version)| format!("{name} {version}"));
     let adapters = adapters.collect::<Vec<_>>().join(", ");
-    if let Some(found) = outdated_version_message("dbt", &versions.dbt) {
+    if let Some(found) = outdated_version_message(lowest_versions::DBT, &versions.dbt) {
         return unhealthy_part("dbt", found, "pip install --upgrade dbt-core");
     }
     if let Some(missing) = adapter.filter(|it| project.is_some() && versions.adapters.iter().all(|(own, _)| own != it))
@@ -155,46 +154,51 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPa
     )
 }
 
-/// Checks the session parameters of the warehouse that generated SQL depends on. A warehouse that cannot be reached is
-/// not an error.
-fn check_session(session: &Session, place: Option<&Workspace>) -> HealthPart {
-    let name = "session";
+/// Checks the version and the session parameters of the warehouse. A warehouse that cannot be reached is not an error.
+fn check_warehouse(session: &Session, place: Option<&Workspace>) -> HealthPart {
+    let name = "warehouse";
     let none = Project::default();
     let project = place.map_or(&none, |place| &place.project);
     let read = || -> Result<_, Failure> {
         let dbt = Engine::select_dbt(session, &DbtArgs::default(), project)?;
         let dialect = dbt.dialect(project)?;
-        Ok((dialect, read_session_parameters(&dbt, dialect)?))
+        Ok((dialect, WarehouseState::read(&dbt, dialect)?))
     };
-    match read() {
-        Ok((dialect, Some(parameters))) => {
-            let wrong = wrong_parameters(dialect, &parameters);
-            if wrong.is_empty() {
-                return healthy_part(name, "its parameters are as generated SQL requires".to_owned());
-            }
-            HealthPart {
-                name,
-                found: wrong,
-                fix: "set these parameters in the dbt profile, or for the role of the warehouse".to_owned(),
-                ..HealthPart::default()
-            }
-        }
-        Ok((_, None)) => unneeded_part(name, "its parameters cannot be read".to_owned()),
-        Err(_) => unneeded_part(
+    let Ok((dialect, state)) = read() else {
+        let text = "it cannot be reached, so its version and its session parameters are unknown";
+        return unneeded_part(name, text.to_owned());
+    };
+    let found = state.faults(dialect);
+    if !found.is_empty() {
+        return HealthPart {
             name,
-            "the warehouse cannot be reached, so its parameters are unknown".to_owned(),
-        ),
+            found,
+            fix: "upgrade the warehouse; set parameters in the dbt profile, or for the role of the warehouse"
+                .to_owned(),
+            ..HealthPart::default()
+        };
     }
+    let version = match version_in(&state.version) {
+        "" => dialect.name().to_owned(),
+        version => format!("{} {version}", dialect.name()),
+    };
+    if state.parameters.is_empty() {
+        return unneeded_part(name, format!("{version}; its session parameters cannot be read"));
+    }
+    healthy_part(
+        name,
+        format!("{version}; its session parameters are as generated SQL requires"),
+    )
 }
 
 /// Checks a program that only some commands run. A missing program is not an error, but an outdated program is.
-fn check_optional_program(program: &ExternalProgram, name: &'static str, needed_by: &str) -> HealthPart {
+fn check_optional_program(program: &ExternalProgram, name: &'static str, lowest: &str, needed_by: &str) -> HealthPart {
     match program.version() {
         None => unneeded_part(
             name,
             format!("not installed; only needed for {needed_by}: {}", program.install),
         ),
-        Some(version) => match outdated_version_message(name, &version) {
+        Some(version) => match outdated_version_message(lowest, &version) {
             Some(found) => unhealthy_part(name, found, program.install),
             None => healthy_part(name, version),
         },
@@ -205,7 +209,7 @@ fn check_repository(root: Option<&Path>) -> HealthPart {
     let Some(version) = GIT.version() else {
         return unhealthy_part("git", "there is no program `git`".to_owned(), GIT.install);
     };
-    if let Some(found) = outdated_version_message("git", &version) {
+    if let Some(found) = outdated_version_message(lowest_versions::GIT, &version) {
         return unhealthy_part("git", found, GIT.install);
     }
     let Some(root) = root else {
@@ -266,44 +270,4 @@ fn check_artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Fa
         ));
     }
     Ok(healthy_part(name, dbt.target_folder().display().to_string()))
-}
-
-/// Returns a message if a version is lower than the minimum version. Versions in other formats count as new enough.
-fn outdated_version_message(name: &str, version: &str) -> Option<String> {
-    let (_, lowest) = LOWEST.iter().find(|(of, _)| *of == name)?;
-    let numbers = |text: &str| -> Option<Vec<u32>> { text.split('.').take(2).map(|part| part.parse().ok()).collect() };
-    let is_lower = numbers(version)? < numbers(lowest)?;
-    is_lower.then(|| format!("version {version} is too old: version {lowest} or newer is needed"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_compared_by_number() {
-        for (name, version, old) in [
-            ("dbt", "1.7.19", true),
-            ("dbt", "1.8.0", false),
-            ("dbt", "1.12.6", false),
-            ("dbt", "2.0.0-preview.5", false),
-            ("DuckDB", "1.3.2", true),
-            ("DuckDB", "1.10.0", false),
-            ("git", "nothing", false),
-            ("psql", "9.1", false),
-        ] {
-            assert_eq!(
-                outdated_version_message(name, version).is_some(),
-                old,
-                "{name} {version}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_docs_name_the_same_versions() {
-        let docs = include_str!("../../../docs/warehouses.md");
-        let [_, (name, version), _] = LOWEST;
-        assert!(docs.contains(&format!("| {name} | {version} |")));
-    }
 }

@@ -6,9 +6,9 @@ mod dbt;
 mod decimals;
 mod duckdb;
 mod fault;
-mod parameters;
 mod postgres;
 mod statements;
+mod warehouse;
 
 use formulac::dbt::RelationReference as Read;
 use formulac::{Column as Known, Dialect, Project, Schema};
@@ -27,10 +27,10 @@ pub use dbt::{DbtRun, RelationLookup};
 pub use duckdb::PROGRAM as DUCKDB;
 pub use fault::first_paragraph;
 use formulac::diag::suggest;
-pub use parameters::{read_session_parameters, session_parameters, session_statement, wrong_parameters};
 pub use postgres::PROGRAM as PSQL;
 use postgres::Server;
 pub use statements::{Statement, StatementKind, StatementResult, run_statements};
+pub use warehouse::WarehouseState;
 
 /// A query to run.
 #[derive(Clone, Copy, Debug)]

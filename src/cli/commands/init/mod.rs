@@ -20,6 +20,7 @@ use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
 use crate::cli::bounds::WritableFolders;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::lowest_versions::{self, outdated_version_message};
 use crate::cli::plurals::format_count;
 use crate::cli::project;
 use crate::cli::session::Session;
@@ -38,7 +39,7 @@ struct InitPlan {
     /// Number of lines added to the existing `.gitignore`.
     added: Option<usize>,
     kept: Vec<String>,
-    /// Messages about metric sets that could be written, and about measures that no set has.
+    /// Messages about an outdated dbt, about metric sets that could be written, and about measures that no set has.
     notes: Vec<String>,
     /// Next steps. Set only if the project is new to formulac.
     next: Option<String>,
@@ -139,6 +140,12 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
         plan.files.push(PlannedFile { path: place, text });
         (SPECS.to_owned(), dialect)
     };
+    if let Some(artifacts) = dbt.artifacts()? {
+        let version = artifacts.manifest.metadata.dbt_version.as_deref().unwrap_or_default();
+        let outdated = outdated_version_message(lowest_versions::DBT, version);
+        plan.notes
+            .extend(outdated.map(|text| format!("dbt: {text}; run `pip install --upgrade dbt-core`")));
+    }
     plan_semantic_sets(dbt, dialect, &specs, &mut plan)?;
     let first = plan_first_spec(dbt, dialect, &specs, &mut plan)?;
     plan.next = is_new.then(|| next(dbt, &specs, first.as_deref()));

@@ -15,12 +15,16 @@ pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> Str
     };
     let (models, tests) = (first(&dbt.model_paths, "models"), first(&dbt.test_paths, "tests"));
     let dialects = Dialect::all().map(Dialect::name).collect::<Vec<_>>().join(", ");
+    let lowest = match dialect.facts().lowest_version {
+        "" => String::new(),
+        version => format!("# formulac needs {dialect} {version} or newer; `formulac doctor` asks for the version\n"),
+    };
     format!(
         "\
 # Settings of formulac for this dbt project; `formulac --help` lists the commands.
 
 # SQL dialect of the generated models: {dialects}
-dialect: {dialect}
+{lowest}dialect: {dialect}
 # Folder of model specs, YAML files with formulas; `formulac check` checks all of them
 specs: {specs}
 # Folder for the models that `formulac generate` writes

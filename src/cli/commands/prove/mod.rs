@@ -17,9 +17,7 @@ use jiff::Timestamp;
 
 use crate::cli::args::{ProveArgs, TargetOptions};
 use crate::cli::atomic_write::{PlannedFile, write_all};
-use crate::cli::engine::{
-    DbtRun, Engine, Statement, run_statements, session_parameters, session_statement, wrong_parameters,
-};
+use crate::cli::engine::{DbtRun, Engine, Statement, WarehouseState, run_statements};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::knowledge::FactPrecedence;
@@ -51,7 +49,7 @@ pub struct ProofOutcome {
     /// Cases and models that are not proven.
     pub problems: Vec<ProofProblem>,
     pub unproven: Vec<UnprovenModel>,
-    /// Sentences about session parameters with other values than generated SQL requires.
+    /// Sentences about an outdated version, and about session parameters with other values than generated SQL requires.
     pub wrong_parameters: Vec<String>,
     pub is_dry: bool,
 }
@@ -178,7 +176,7 @@ fn real_run(
     (stored, inserts): (&StoredRows<'_>, Vec<Statement>),
 ) -> Result<ProofOutcome, Failure> {
     let warehouse = WarehouseFacts::read(dbt, dialect)?;
-    let wrong = wrong_parameters(dialect, &warehouse.parameters);
+    let wrong = warehouse.state.faults(dialect);
     // They can be the reason why a statement fails.
     wrong
         .iter()
@@ -198,8 +196,8 @@ fn real_run(
     let verdicts: Vec<ProofVerdict> = proofs.map(|(at, proof)| judge(proof, done.results.get(at))).collect();
     let mut outcome = outcome(plan, &verdicts, source, dialect);
     outcome.report.engine = done.engine;
-    outcome.report.warehouse = warehouse.version;
-    outcome.report.session = warehouse.parameters;
+    outcome.report.warehouse = warehouse.state.version;
+    outcome.report.session = warehouse.state.parameters;
     outcome.report.id = table.id;
     outcome.wrong_parameters = wrong;
     Ok(outcome)
@@ -207,36 +205,22 @@ fn real_run(
 
 /// What a run reads of the warehouse before it makes a table.
 struct WarehouseFacts {
-    version: String,
-    parameters: BTreeMap<String, String>,
+    state: WarehouseState,
     /// Tables in the environment's schema. Empty if the role may not list them, or if there is no schema yet.
     tables: Vec<String>,
 }
 
 impl WarehouseFacts {
     fn read(dbt: &DbtRun, dialect: Dialect) -> Result<Self, Failure> {
-        let version = match dialect.facts().version_query {
-            "" => "select null",
-            sql => sql,
-        };
-        let mut statements = vec![Statement::query(version), own_table::tables_statement(dialect)];
-        statements.extend(session_statement(dialect));
-        let told = run_statements(
-            dbt,
-            "formulac_prove",
-            &statements,
-            "its version and the session's parameters",
-        )?;
-        let mut results = told.results.into_iter();
-        let mut first_column = || -> Vec<String> {
-            let rows = results.next().and_then(Result::ok).unwrap_or_default();
-            rows.into_iter().filter_map(|row| row.into_iter().next()?).collect()
-        };
-        let (version, tables) = (first_column(), first_column());
+        let mut statements = WarehouseState::statements(dialect);
+        statements.push(own_table::tables_statement(dialect));
+        let what = "its version and the session's parameters";
+        let told = run_statements(dbt, "formulac_prove", &statements, what)?.results;
+        let tables = told.get(statements.len() - 1).and_then(|rows| rows.as_ref().ok());
+        let tables = tables.into_iter().flatten();
         Ok(Self {
-            version: version.into_iter().next().unwrap_or_default(),
-            tables,
-            parameters: results.next().as_ref().map(session_parameters).unwrap_or_default(),
+            tables: tables.filter_map(|row| row.first()?.clone()).collect(),
+            state: WarehouseState::from_results(dialect, &told),
         })
     }
 }

@@ -1,0 +1,126 @@
+//! Version and session parameters of the warehouse, which `doctor` and `prove` compare with what generated SQL requires.
+
+use std::collections::BTreeMap;
+
+use formulac::Dialect;
+
+use super::dbt::DbtRun;
+use super::statements::{Statement, StatementResult, run_statements};
+use crate::cli::exit::Failure;
+use crate::cli::lowest_versions::outdated_version_message;
+
+/// What a warehouse reports about itself.
+#[derive(Debug, Default)]
+pub struct WarehouseState {
+    /// Empty if the warehouse has no versions, or does not report its version.
+    pub version: String,
+    /// Session parameters that could change values.
+    pub parameters: BTreeMap<String, String>,
+}
+
+impl WarehouseState {
+    /// Returns the statements whose results [`WarehouseState::from_results`] reads.
+    pub fn statements(dialect: Dialect) -> Vec<Statement> {
+        queries(dialect).map(|(sql, _)| Statement::query(sql)).collect()
+    }
+
+    pub fn from_results(dialect: Dialect, results: &[StatementResult]) -> Self {
+        let mut state = Self::default();
+        for ((_, is_version), rows) in queries(dialect).zip(results) {
+            let rows = rows.iter().flatten();
+            let mut cells = rows.map(|row| row.iter().map(|cell| cell.clone().unwrap_or_default()));
+            if is_version {
+                state.version = cells.next().and_then(|mut row| row.next()).unwrap_or_default();
+            } else {
+                state.parameters = cells.filter_map(|mut row| Some((row.next()?, row.next()?))).collect();
+            }
+        }
+        state
+    }
+
+    /// Reads the state through dbt.
+    ///
+    /// # Errors
+    ///
+    /// Returns a failure if dbt or the warehouse cannot be reached.
+    pub fn read(run: &DbtRun, dialect: Dialect) -> Result<Self, Failure> {
+        let statements = Self::statements(dialect);
+        let what = "its version and the session's parameters";
+        let done = run_statements(run, "formulac_doctor", &statements, what)?;
+        Ok(Self::from_results(dialect, &done.results))
+    }
+
+    /// Returns a sentence if the version is too old, and one for each parameter with another value than generated SQL
+    /// requires.
+    pub fn faults(&self, dialect: Dialect) -> Vec<String> {
+        let outdated = outdated_version_message(dialect.facts().lowest_version, &self.version);
+        let required = dialect.facts().session_required.split_whitespace();
+        let wrong = required.filter_map(|text| self.wrong_parameter(text));
+        outdated.into_iter().chain(wrong).collect()
+    }
+
+    /// `required` has the form `name=value` or `name=one|other`.
+    fn wrong_parameter(&self, required: &str) -> Option<String> {
+        let (name, values) = required.split_once('=')?;
+        let (_, own) = self.parameters.iter().find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+        let shown = |value: &str| {
+            if value.is_empty() {
+                "empty".to_owned()
+            } else {
+                format!("`{value}`")
+            }
+        };
+        if values.split('|').any(|value| own.eq_ignore_ascii_case(value)) {
+            return None;
+        }
+        let needed: Vec<String> = values.split('|').map(shown).collect();
+        let (own, needed) = (shown(own), needed.join(" or "));
+        Some(format!(
+            "the session parameter `{name}` is {own}, and generated SQL requires {needed}"
+        ))
+    }
+}
+
+/// Returns the dialect's queries, each with `true` if it reads the version.
+fn queries(dialect: Dialect) -> impl Iterator<Item = (&'static str, bool)> {
+    let facts = dialect.facts();
+    let all = [(facts.version_query, true), (facts.session_query, false)];
+    all.into_iter().filter(|(sql, _)| !sql.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(cells: &[&str]) -> Vec<Option<String>> {
+        cells.iter().map(|cell| Some((*cell).to_owned())).collect()
+    }
+
+    #[test]
+    fn parameters_with_other_values_and_old_versions_are_reported() {
+        let duckdb: Dialect = "duckdb".parse().unwrap();
+        let parameters = [
+            row(&["default_null_order", "NULLS_FIRST"]),
+            row(&["default_order", "ASCENDING"]),
+            row(&["integer_division", "false"]),
+            row(&["default_collation", ""]),
+        ];
+        let results = [Ok(vec![row(&["v1.3.2"])]), Ok(parameters.to_vec())];
+        let state = WarehouseState::from_results(duckdb, &results);
+        assert_eq!(
+            state.faults(duckdb),
+            [
+                "version 1.3.2 is too old: version 1.4 or newer is needed",
+                "the session parameter `default_null_order` is `NULLS_FIRST`, and generated SQL requires `NULLS_LAST`"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_warehouse_without_versions_has_no_fault() {
+        let bigquery: Dialect = "bigquery".parse().unwrap();
+        let state = WarehouseState::from_results(bigquery, &[Ok(vec![row(&["time_zone", "UTC"])])]);
+        assert_eq!(state.parameters["time_zone"], "UTC");
+        assert!(state.faults(bigquery).is_empty());
+    }
+}

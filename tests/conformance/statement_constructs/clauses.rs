@@ -1,0 +1,292 @@
+//! Constructs of queries: joins, groups, windows and sort orders.
+
+use sqlparser::ast::{
+    BinaryOperator, Distinct, Expr, GroupByExpr, Join, JoinConstraint, JoinOperator, NamedWindowExpr, OrderByExpr,
+    OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor,
+    WindowFrameBound, WindowFrameUnits, WindowSpec,
+};
+
+use super::{Class, Columns, Reader, plain};
+
+impl Reader<'_> {
+    /// Reads a query, and returns its columns.
+    pub(super) fn query(&mut self, query: &Query) -> Vec<(String, Class)> {
+        if let Some(with) = &query.with {
+            self.need("clauses", "with");
+            for table in &with.cte_tables {
+                let columns = self.query(&table.query).into_iter().collect();
+                self.relations.insert(table.alias.name.value.to_lowercase(), columns);
+            }
+        }
+        let columns = self.body(&query.body);
+        if let Some(OrderByKind::Expressions(keys)) = query.order_by.as_ref().map(|order| &order.kind) {
+            self.need("clauses", "order by an output column");
+            let output = columns.iter().cloned().collect();
+            let sources = self.sources_of(&query.body);
+            self.scopes.push([vec![(String::new(), output)], sources].concat());
+            self.order(keys);
+            self.scopes.pop();
+        }
+        if query.limit_clause.is_some() {
+            self.need("clauses", "limit");
+        }
+        columns
+    }
+
+    fn body(&mut self, body: &SetExpr) -> Vec<(String, Class)> {
+        match body {
+            SetExpr::Select(select) => self.select(select),
+            SetExpr::Query(query) => self.query(query),
+            SetExpr::SetOperation {
+                left,
+                op,
+                set_quantifier,
+                right,
+            } => {
+                let columns = self.body(left);
+                self.body(right);
+                let is_all = *op == SetOperator::Union && *set_quantifier == SetQuantifier::All;
+                self.need("clauses", if is_all { "union all" } else { "another set operation" });
+                columns
+            }
+            SetExpr::Values(values) => {
+                for value in values.rows.iter().flat_map(|row| row.content.iter()) {
+                    self.class(value);
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the relations of a select, for the sort order that follows it.
+    fn sources_of(&mut self, body: &SetExpr) -> Vec<(String, Columns)> {
+        let SetExpr::Select(select) = body else {
+            return Vec::new();
+        };
+        let factors = select.from.iter().flat_map(|from| {
+            let joined = from.joins.iter().map(|join| &join.relation);
+            [&from.relation].into_iter().chain(joined)
+        });
+        let factors: Vec<&TableFactor> = factors.collect();
+        // They have been read before, so nothing new is missing.
+        let missing = self.missing.clone();
+        let sources = factors.into_iter().map(|factor| self.source(factor)).collect();
+        self.missing = missing;
+        sources
+    }
+
+    fn select(&mut self, select: &Select) -> Vec<(String, Class)> {
+        if let Some(Distinct::Distinct) = select.distinct {
+            self.need("clauses", "select distinct");
+        }
+        self.scopes.push(Vec::new());
+        for from in &select.from {
+            self.add_source(&from.relation);
+            for join in &from.joins {
+                self.add_source(&join.relation);
+                self.join(join);
+            }
+        }
+        if select.from.len() > 1 {
+            self.need("clauses", "cross join");
+        }
+        for window in &select.named_window {
+            self.need("clauses", "window name as (…)");
+            if let NamedWindowExpr::WindowSpec(spec) = &window.1 {
+                self.window(spec);
+            }
+        }
+        let mut columns = Vec::new();
+        for item in &select.projection {
+            self.item(item, &mut columns);
+        }
+        // Aliases can be used in the clauses below. Columns of the sources come first.
+        let aliases = columns.iter().cloned().collect();
+        self.scopes.last_mut().expect("a scope").push((String::new(), aliases));
+        if let Some(condition) = &select.selection {
+            self.class(condition);
+        }
+        if let GroupByExpr::Expressions(keys, _) = &select.group_by {
+            for key in keys {
+                self.class(key);
+                if !matches!(key, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+                    self.need("clauses", "group by an expression");
+                }
+            }
+        }
+        if let Some(condition) = &select.having {
+            self.need("clauses", "having");
+            self.class(condition);
+        }
+        if let Some(condition) = &select.qualify {
+            self.need("facts", "qualify = true");
+            self.class(condition);
+        }
+        self.scopes.pop();
+        columns
+    }
+
+    fn item(&mut self, item: &SelectItem, columns: &mut Vec<(String, Class)>) {
+        match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let name = match expr {
+                    Expr::Identifier(name) => name.value.to_lowercase(),
+                    Expr::CompoundIdentifier(names) => {
+                        names.last().map_or_else(String::new, |name| name.value.to_lowercase())
+                    }
+                    _ => String::new(),
+                };
+                columns.push((name, self.class(expr)));
+            }
+            SelectItem::ExprWithAlias { expr, alias } => columns.push((alias.value.to_lowercase(), self.class(expr))),
+            SelectItem::Wildcard(_) => {
+                let scope = self.scopes.last().cloned().unwrap_or_default();
+                columns.extend(scope.into_iter().flat_map(|(_, columns)| columns));
+            }
+            SelectItem::QualifiedWildcard(kind, _) => {
+                let name = kind
+                    .to_string()
+                    .trim_end_matches(".*")
+                    .trim_matches(['"', '`'])
+                    .to_lowercase();
+                let scope = self.scopes.last().cloned().unwrap_or_default();
+                let of = scope.into_iter().filter(|(alias, _)| *alias == name);
+                columns.extend(of.flat_map(|(_, columns)| columns));
+            }
+            SelectItem::ExprWithAliases { expr, .. } => {
+                self.class(expr);
+            }
+        }
+    }
+
+    fn add_source(&mut self, factor: &TableFactor) {
+        let source = self.source(factor);
+        self.scopes.last_mut().expect("a scope").push(source);
+    }
+
+    fn source(&mut self, factor: &TableFactor) -> (String, Columns) {
+        let named = |alias: &Option<TableAlias>| alias.as_ref().map(|alias| alias.name.value.to_lowercase());
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                ..
+            } => {
+                let name = plain(name);
+                let name = name.rsplit('.').next().unwrap_or_default().to_owned();
+                let columns = self.relations.get(&name).cloned().unwrap_or_default();
+                (named(alias).unwrap_or(name), columns)
+            }
+            TableFactor::Derived { subquery, alias, .. } => {
+                let columns = self.query(subquery).into_iter().collect();
+                (named(alias).unwrap_or_default(), columns)
+            }
+            // A series of periods, or the values of a list. Their facts are `series` and the subquery of a template.
+            TableFactor::Table { alias, .. }
+            | TableFactor::Function { alias, .. }
+            | TableFactor::TableFunction { alias, .. }
+            | TableFactor::UNNEST { alias, .. } => (named(alias).unwrap_or_default(), Columns::new()),
+            other => {
+                self.missing
+                    .insert(format!("a relation that the test cannot read: {other}"));
+                (String::new(), Columns::new())
+            }
+        }
+    }
+
+    fn join(&mut self, join: &Join) {
+        let (text, constraint) = match &join.join_operator {
+            JoinOperator::Join(on) | JoinOperator::Inner(on) => ("inner join", on),
+            JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => ("left join", on),
+            JoinOperator::FullOuter(on) => ("full join", on),
+            JoinOperator::CrossJoin(on) => ("cross join", on),
+            other => {
+                self.missing.insert(format!("clauses: {other:?}"));
+                return;
+            }
+        };
+        self.need("clauses", text);
+        let JoinConstraint::On(condition) = constraint else {
+            return;
+        };
+        self.class(condition);
+        if matches!(text, "left join" | "full join") && !has(condition, BinaryOperator::Eq) {
+            let form = match condition_of_nulls(condition) {
+                Some(form) => form,
+                None => "conditions without an equality",
+            };
+            let forms = [form, "conditions without an equality"].map(|form| format!("{text} on {form}"));
+            if !forms.iter().any(|form| self.facts.patterns.has("clauses", form)) {
+                self.missing.insert(format!("clauses: {}", forms[0]));
+            }
+        }
+    }
+
+    pub(super) fn window(&mut self, spec: &WindowSpec) {
+        for key in &spec.partition_by {
+            self.class(key);
+        }
+        self.order(&spec.order_by);
+        let Some(frame) = &spec.window_frame else { return };
+        let is_counted = |bound: &WindowFrameBound| {
+            matches!(
+                bound,
+                WindowFrameBound::Preceding(Some(_)) | WindowFrameBound::Following(Some(_))
+            )
+        };
+        if spec.window_name.is_some() {
+            self.need("clauses", "over (name rows …)");
+        }
+        if frame.units == WindowFrameUnits::Range {
+            self.need("clauses", "range between unbounded preceding and 1 preceding");
+        } else if [Some(&frame.start_bound), frame.end_bound.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(is_counted)
+        {
+            self.need("clauses", "rows between n preceding and n following");
+        }
+    }
+
+    fn order(&mut self, keys: &[OrderByExpr]) {
+        self.sort_keys(keys);
+        if keys.iter().any(|key| key.options.nulls_first == Some(false)) {
+            self.need("clauses", "order by … nulls last");
+        }
+    }
+}
+
+/// Returns whether an operator is among the parts of a condition that are joined by AND.
+fn has(condition: &Expr, wanted: BinaryOperator) -> bool {
+    match condition {
+        Expr::Nested(inner) => has(inner, wanted),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => has(left, wanted.clone()) || has(right, wanted),
+        Expr::BinaryOp { op, .. } => *op == wanted,
+        _ => false,
+    }
+}
+
+/// Returns the form in which a condition treats two NULLs as equal.
+fn condition_of_nulls(condition: &Expr) -> Option<&'static str> {
+    match condition {
+        Expr::Nested(inner) => condition_of_nulls(inner),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => condition_of_nulls(left).or_else(|| condition_of_nulls(right)),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Or,
+            ..
+        } if has(left, BinaryOperator::Eq) => Some("`a = b or (a is null and b is null)`"),
+        Expr::IsNotDistinctFrom(..) => Some("`is not distinct from`"),
+        _ => None,
+    }
+}

@@ -1,0 +1,358 @@
+//! Reads the constructs of a generated statement from its SQL tree, as `dialects/build/constructs` reads those of templates,
+//! and looks them up in `dialects/facts`.
+//!
+//! The types of arguments are inferred from the columns of the tables. A construct of an unknown type fits every fact of its
+//! form.
+
+mod calls;
+#[allow(dead_code, reason = "the build uses all of it")]
+#[path = "../../../dialects/build/constructs/classes.rs"]
+mod classes;
+mod clauses;
+mod patterns;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use formulac::{Dialect, Schema};
+use sqlparser::ast::{
+    BinaryOperator, CastKind, Expr, Ident, LambdaSyntax, ObjectName, Query, Statement, TypedString, UnaryOperator,
+    Value,
+};
+use sqlparser::parser::Parser;
+
+use patterns::Patterns;
+
+/// Class of a type, such as `decimal`. `any` if the type is unknown.
+type Class = String;
+
+/// Columns of a relation, with their classes.
+type Columns = BTreeMap<String, Class>;
+
+/// Facts of a dialect, in the form in which statements are looked up.
+pub struct Facts {
+    dialect: Dialect,
+    patterns: Patterns,
+    results: BTreeMap<String, String>,
+}
+
+impl Facts {
+    pub fn of(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            patterns: Patterns::of(dialect),
+            results: patterns::results(),
+        }
+    }
+
+    /// Returns the constructs of a statement that have no fact, as `section: construct`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the parser's message if the statement cannot be parsed.
+    pub fn missing(&self, sql: &str, schema: &Schema) -> Result<BTreeSet<String>, String> {
+        let parse = |dialect| {
+            let parser = formulac::lineage::parser_dialect(dialect);
+            Parser::new(&*parser)
+                .with_recursion_limit(500)
+                .try_with_sql(sql)
+                .and_then(|mut parser| parser.parse_statements())
+                .map_err(|error| error.to_string())
+        };
+        // The parser of DuckDB refuses a first column `top`; that of Postgres accepts it.
+        let other = if self.dialect.name() == "duckdb" {
+            "postgres"
+        } else {
+            self.dialect.name()
+        };
+        let mut statements = parse(Some(self.dialect)).or_else(|error| parse(other.parse().ok()).map_err(|_| error))?;
+        let Some(Statement::Query(query)) = statements.pop() else {
+            return Err("not a query".to_owned());
+        };
+        let mut reader = Reader {
+            facts: self,
+            relations: BTreeMap::new(),
+            scopes: Vec::new(),
+            missing: BTreeSet::new(),
+        };
+        for relation in schema.relations() {
+            let columns = relation.columns().iter();
+            let columns = columns.map(|column| (column.name().to_lowercase(), class_of_column(column.ty().name())));
+            let name = relation.name().rsplit('.').next().unwrap_or_default();
+            reader.relations.insert(name.to_lowercase(), columns.collect());
+        }
+        reader.query(&query);
+        Ok(reader.missing)
+    }
+}
+
+fn class_of_column(ty: &str) -> Class {
+    classes::class_of(ty).to_owned()
+}
+
+/// Walk over one statement.
+struct Reader<'f> {
+    facts: &'f Facts,
+    /// Tables and CTEs.
+    relations: BTreeMap<String, Columns>,
+    /// Relations of the enclosing selects, the innermost last. The columns of each are under the relation's alias.
+    scopes: Vec<Vec<(String, Columns)>>,
+    missing: BTreeSet<String>,
+}
+
+impl Reader<'_> {
+    /// Looks up a construct. `words` are its parts: class names fit facts of a wider class.
+    fn need(&mut self, section: &str, text: &str) {
+        if !self.facts.patterns.has(section, text) {
+            self.missing.insert(format!("{section}: {text}"));
+        }
+    }
+
+    /// Looks up a construct of `[operators]`, and returns the class of its value.
+    fn operator(&mut self, text: &str, class: &str) -> Class {
+        self.need("operators", text);
+        class.to_owned()
+    }
+
+    fn column(&self, relation: Option<&Ident>, name: &Ident) -> Class {
+        let name = name.value.to_lowercase();
+        let relation = relation.map(|ident| ident.value.to_lowercase());
+        for scope in self.scopes.iter().rev() {
+            for (alias, columns) in scope {
+                if relation.as_ref().is_none_or(|relation| relation == alias)
+                    && let Some(class) = columns.get(&name)
+                {
+                    return class.clone();
+                }
+            }
+        }
+        "any".to_owned()
+    }
+
+    /// Looks up the constructs of an expression, and returns its class.
+    #[allow(clippy::too_many_lines, reason = "one list of cases, a line each")]
+    fn class(&mut self, expr: &Expr) -> Class {
+        match expr {
+            Expr::Identifier(name) => self.column(None, name),
+            Expr::CompoundIdentifier(names) => match names.as_slice() {
+                [.., relation, name] => self.column(Some(relation), name),
+                _ => "any".to_owned(),
+            },
+            Expr::Nested(inner) => self.class(inner),
+            Expr::Prefixed { prefix, value } => match &**value {
+                Expr::Function(call) => self.call_of(&format!("{prefix}."), call),
+                other => self.class(other),
+            },
+            Expr::Value(value) => class_of_literal(&value.value).to_owned(),
+            Expr::TypedString(TypedString { data_type, .. }) => {
+                let name = data_type.to_string().to_lowercase();
+                if !self.facts.patterns.has("literals", &format!("{name} '…'")) {
+                    self.need("literals", &format!("{name} text"));
+                }
+                classes::native_class(&name).to_owned()
+            }
+            Expr::Interval(interval) => {
+                let value = self.class(&interval.value);
+                let unit = interval
+                    .leading_field
+                    .as_ref()
+                    .map(|unit| format!(" {unit}").to_lowercase());
+                self.need("literals", &format!("interval {value}{}", unit.unwrap_or_default()));
+                "interval".to_owned()
+            }
+            Expr::Cast {
+                kind, expr, data_type, ..
+            } => self.cast(kind, expr, &data_type.to_string().to_lowercase()),
+            Expr::UnaryOp { op, expr } => {
+                let class = self.class(expr);
+                match op {
+                    UnaryOperator::Not => self.operator("not", "boolean"),
+                    _ => class,
+                }
+            }
+            Expr::BinaryOp { left, op, right } => {
+                let (left, right) = (self.class(left), self.class(right));
+                self.binary(op, &left, &right)
+            }
+            Expr::IsNull(x) | Expr::IsNotNull(x) => self.test(&[x], "is null"),
+            Expr::IsTrue(x) | Expr::IsNotTrue(x) => self.test(&[x], "is true"),
+            Expr::IsFalse(x) | Expr::IsNotFalse(x) => self.test(&[x], "is false"),
+            Expr::IsDistinctFrom(x, y) | Expr::IsNotDistinctFrom(x, y) => self.test(&[x, y], "is [not] distinct from"),
+            Expr::Between { expr, low, high, .. } => self.test(&[expr, low, high], "between"),
+            Expr::InList { expr, list, .. } => self.test(&list.iter().chain([&**expr]).collect::<Vec<_>>(), "in (…)"),
+            Expr::Like {
+                expr,
+                pattern,
+                escape_char,
+                ..
+            } => {
+                let text = if escape_char.is_some() {
+                    "like … escape"
+                } else {
+                    "like"
+                };
+                self.test(&[expr, pattern], text)
+            }
+            Expr::ILike { expr, pattern, .. } => self.test(&[expr, pattern], "ilike"),
+            Expr::InSubquery { expr, subquery, .. } => {
+                self.class(expr);
+                self.query(subquery);
+                self.need("clauses", "subquery in a condition");
+                "boolean".to_owned()
+            }
+            Expr::Exists { subquery, .. } => {
+                self.query(subquery);
+                self.need("clauses", "subquery in a condition");
+                "boolean".to_owned()
+            }
+            Expr::Subquery(query) => self.subquery(query),
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => {
+                if let Some(operand) = operand {
+                    self.class(operand);
+                    self.need("clauses", "case value when");
+                }
+                let mut classes = Vec::new();
+                for when in conditions {
+                    self.class(&when.condition);
+                    classes.push(self.class(&when.result));
+                }
+                classes.extend(else_result.iter().map(|value| self.class(value)));
+                self.operator("case", &widest(&classes))
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                let (class, _) = (self.class(timestamp), self.class(time_zone));
+                let result = if class == "timestamptz" {
+                    "timestamp"
+                } else {
+                    "timestamptz"
+                };
+                self.operator(&format!("{class} at time zone text"), result)
+            }
+            Expr::Array(array) => {
+                let classes: Vec<Class> = array.elem.iter().map(|value| self.class(value)).collect();
+                let name = if array.named { "array" } else { "" };
+                self.operator(&format!("{name}[{}]", classes.join(", ")), "array")
+            }
+            Expr::Lambda(lambda) => {
+                let text = match lambda.syntax {
+                    LambdaSyntax::LambdaKeyword => "lambda x: …",
+                    LambdaSyntax::Arrow => "(x, y) -> …",
+                };
+                self.class(&lambda.body);
+                self.operator(text, "lambda")
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain),
+            _ => self.call_form(expr),
+        }
+    }
+
+    /// Looks up a test of values, whose result is a boolean.
+    fn test(&mut self, values: &[&Expr], text: &str) -> Class {
+        for value in values {
+            self.class(value);
+        }
+        self.operator(text, "boolean")
+    }
+
+    fn subquery(&mut self, query: &Query) -> Class {
+        let columns = self.query(query);
+        let text = if query.limit_clause.is_some() {
+            "subquery with limit"
+        } else {
+            "subquery"
+        };
+        let class = columns
+            .first()
+            .map_or_else(|| "any".to_owned(), |(_, class)| class.clone());
+        self.operator(text, &class)
+    }
+
+    fn cast(&mut self, kind: &CastKind, expr: &Expr, ty: &str) -> Class {
+        let name = match kind {
+            CastKind::TryCast => "try_cast",
+            CastKind::SafeCast => "safe_cast",
+            CastKind::Cast | CastKind::DoubleColon => "cast",
+        };
+        let class = self.class(expr);
+        let text = format!("{name}({class} as {ty})");
+        // Literals have casts of their own.
+        let form = match class.as_str() {
+            "integer" | "decimal" | "float" => "{n}",
+            _ => "'…'",
+        };
+        let is_literal =
+            matches!(expr, Expr::Value(_)) && self.facts.patterns.has("literals", &format!("{name}({form} as {ty})"));
+        if class != "null" && !is_literal {
+            self.need("casts", &text);
+        }
+        classes::native_class(ty).to_owned()
+    }
+
+    /// As `operation` in `dialects/build/constructs/reader.rs`.
+    fn binary(&mut self, op: &BinaryOperator, left: &str, right: &str) -> Class {
+        let text = op.to_string().to_lowercase();
+        match op {
+            BinaryOperator::And | BinaryOperator::Or => self.operator("and, or", "boolean"),
+            BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq => self.operator("= <> < <= > >=", "boolean"),
+            BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => self.operator(&text, "boolean"),
+            BinaryOperator::StringConcat => self.operator(&format!("{left} || {right}"), "text"),
+            _ => {
+                // The difference of a date and an unknown value is a date or a number.
+                let is_unknown = text == "-" && [left, right].contains(&"any");
+                let class = if is_unknown {
+                    "any".to_owned()
+                } else {
+                    classes::arithmetic(&text, left, right)
+                };
+                self.operator(&format!("{left} {text} {right}"), &class)
+            }
+        }
+    }
+}
+
+fn class_of_literal(value: &Value) -> &'static str {
+    match value {
+        Value::Number(digits, _) if digits.contains(['e', 'E']) => "float",
+        Value::Number(digits, _) if digits.contains('.') => "decimal",
+        Value::Number(..) => "integer",
+        Value::Boolean(_) => "boolean",
+        Value::Null => "null",
+        _ => "text",
+    }
+}
+
+/// Returns the class of several values in one place.
+fn widest(classes: &[Class]) -> Class {
+    let order = ["any", "float", "decimal", "integer", "timestamptz", "timestamp", "date"];
+    let has = |class: &str| classes.iter().any(|it| it == class);
+    if let Some(class) = order.into_iter().find(|class| has(class)) {
+        return class.to_owned();
+    }
+    classes
+        .iter()
+        .find(|class| *class != "null")
+        .cloned()
+        .unwrap_or_else(|| "null".to_owned())
+}
+
+/// Returns a name without quotes, in lower case.
+fn plain(name: &ObjectName) -> String {
+    let parts: Vec<String> = name
+        .0
+        .iter()
+        .map(|part| {
+            part.as_ident()
+                .map_or_else(|| part.to_string(), |ident| ident.value.clone())
+        })
+        .collect();
+    parts.join(".").to_lowercase()
+}

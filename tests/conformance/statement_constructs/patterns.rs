@@ -1,0 +1,173 @@
+//! Facts as patterns: the words of a construct, of which class names fit narrower classes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use formulac::Dialect;
+
+use crate::files;
+
+/// Classes whose values are numbers.
+const NUMBERS: [&str; 3] = ["integer", "decimal", "float"];
+
+/// Classes, each with the classes whose values a construct of the class also accepts: warehouses widen them by themselves.
+const WIDENED: [(&str, &[&str]); 3] = [
+    ("decimal", &["integer"]),
+    ("float", &["integer", "decimal"]),
+    ("timestamp", &["date"]),
+];
+
+/// Constructs of a dialect, by section and number of words.
+pub struct Patterns {
+    by_section: BTreeMap<&'static str, Vec<Vec<String>>>,
+    known: std::cell::RefCell<BTreeSet<(String, String)>>,
+}
+
+impl Patterns {
+    pub fn of(dialect: Dialect) -> Self {
+        let mut by_section: BTreeMap<&'static str, Vec<Vec<String>>> = BTreeMap::new();
+        for fact in dialect.construct_facts() {
+            by_section.entry(fact.section).or_default().push(words(fact.text));
+        }
+        Self {
+            by_section,
+            known: std::cell::RefCell::default(),
+        }
+    }
+
+    pub fn has(&self, section: &str, text: &str) -> bool {
+        let key = (section.to_owned(), text.to_owned());
+        if self.known.borrow().contains(&key) {
+            return true;
+        }
+        let found = words(text);
+        let all = self.by_section.get(section).map(Vec::as_slice).unwrap_or_default();
+        let has = all.iter().any(|fact| fits(fact, &found));
+        if has {
+            self.known.borrow_mut().insert(key);
+        }
+        has
+    }
+}
+
+/// Returns the words and signs of a construct. The values of literals are left out.
+fn words(text: &str) -> Vec<String> {
+    let text = text.replace("'{iso}'", "'…'").replace("'{n}'", "'…'");
+    let mut words = vec![String::new()];
+    for c in text.chars() {
+        let is_sign = matches!(c, '(' | ')' | ',' | '[' | ']');
+        if is_sign || c == ' ' {
+            words.push(String::new());
+        }
+        if is_sign {
+            words.push(c.to_string());
+            words.push(String::new());
+        } else if c != ' ' {
+            words.last_mut().expect("there is a word").push(c);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Returns whether a construct has the form of a fact.
+fn fits(fact: &[String], found: &[String]) -> bool {
+    let (mut fact, mut found) = (fact.iter().peekable(), found.iter().peekable());
+    while let Some(word) = fact.next() {
+        if let Some(class) = word.strip_suffix("...") {
+            // A repeated argument: one or more.
+            loop {
+                if !found.next().is_some_and(|own| class_fits(class, own)) {
+                    return false;
+                }
+                let mut rest = found.clone();
+                let continues = rest.next().is_some_and(|sign| sign == ",")
+                    && rest.peek().is_some_and(|own| class_fits(class, own))
+                    && fact.peek().is_none_or(|next| *next != ",");
+                if !continues {
+                    break;
+                }
+                found = rest;
+            }
+        } else if !found.next().is_some_and(|own| class_fits(word, own)) {
+            return false;
+        }
+    }
+    found.next().is_none()
+}
+
+/// Returns whether a word of a construct fits the word of a fact. Of a value without a type nothing is known.
+fn class_fits(fact: &str, own: &str) -> bool {
+    let is_class = |word: &str| CLASSES.contains(&word);
+    if fact == own || (is_class(fact) && matches!(own, "any" | "null")) {
+        return true;
+    }
+    match fact {
+        "any" => is_class(own),
+        "number" => NUMBERS.contains(&own),
+        "temporal" => matches!(own, "date" | "timestamp" | "timestamptz"),
+        "unit" => UNITS.contains(&own),
+        _ if own == "number" => NUMBERS.contains(&fact),
+        _ if own == "temporal" => matches!(fact, "date" | "timestamp" | "timestamptz"),
+        _ => WIDENED
+            .iter()
+            .any(|(wide, narrow)| *wide == fact && narrow.contains(&own)),
+    }
+}
+
+/// Units of dates, and the days with which weeks begin.
+pub const UNITS: [&str; 17] = [
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "isoweek",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "microsecond",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+
+const CLASSES: [&str; 15] = [
+    "integer",
+    "decimal",
+    "float",
+    "number",
+    "text",
+    "boolean",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "temporal",
+    "array",
+    "interval",
+    "lambda",
+    "null",
+    "any",
+];
+
+/// Returns the class of each function's result, as `[results]` in `dialects/facts/ansi.toml` lists it.
+pub fn results() -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialects/facts/ansi.toml");
+    let text = files::read(&path);
+    let section = text
+        .split_once("[results]")
+        .and_then(|(_, rest)| rest.split_once("[sources]"));
+    let mut results = BTreeMap::new();
+    let mut class = "";
+    for line in section.map_or("", |(section, _)| section).lines() {
+        let (key, names) = line.split_once(" = [").unwrap_or(("", line));
+        class = if key.is_empty() { class } else { key };
+        let names = names.split('"').skip(1).step_by(2);
+        results.extend(names.map(|name| (name.to_owned(), class.to_owned())));
+    }
+    results
+}
