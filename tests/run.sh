@@ -77,9 +77,28 @@ if [ "$task" = record ]; then
     exec "$FORMULAC_PYTHON" tests/oracle/answers.py merge "$FORMULAC_RECORD"
 fi
 status=0
-cargo test --all-features "$@" ${full:+-- --include-ignored} || status=$?
+ignored=(${full:+-- --include-ignored})
 # Only `--full` builds the command again from the packed crates.
 python=(-k "not published_crates")
 [ -z "$full" ] || python=()
-case $* in '' | --no-fail-fast) bindings/python/test.sh "${python[@]}" || status=$? ;; esac
+case $* in
+'' | --no-fail-fast) ;;
+*) exec cargo test --all-features "$@" "${ignored[@]}" ;;
+esac
+
+# Tests that mostly wait for dbt run beside all others, and are printed after them.
+dbt=(example_project first_evening)
+mapfile -t others < <(sed -n '/^\[\[test\]\]/ { n; s/^name = "\(.*\)"/\1/p }' Cargo.toml | grep -vxF "$(printf '%s\n' "${dbt[@]}")")
+mapfile -t dbt < <(binaries "${dbt[@]}")
+mapfile -t others < <(binaries "${others[@]}")
+printed=$(mktemp)
+trap 'rm -f "$printed"' EXIT
+cargo test --all-features --no-run || exit
+cargo test --all-features "$@" "${dbt[@]}" "${ignored[@]}" >"$printed" 2>&1 &
+beside=$!
+cargo test --all-features "$@" --lib --bins --examples "${others[@]}" "${ignored[@]}" || status=$?
+cargo test --all-features "$@" --doc "${ignored[@]}" || status=$?
+bindings/python/test.sh "${python[@]}" || status=$?
+wait $beside || status=$?
+cat "$printed"
 exit $status

@@ -54,6 +54,8 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
     let mut access = None;
     let mut group = None;
     let mut primary_key = None;
+    // Columns outside of `columns` are one mistake.
+    let mut misplaced = false;
     for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
         match word {
             "columns" => {
@@ -76,6 +78,12 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
                 Some(false) => relation = relation.partially_known(),
                 None => faults.push(wrong_shape(value, "`complete`", "true or false")),
             },
+            _ if is_type(value) && !std::mem::replace(&mut misplaced, true) => {
+                let message = format!("the column `{word}` of `{name}` is not under `columns`");
+                let help = "write `columns:` before the columns, and indent them below it";
+                faults.push(Diagnostic::new(Code::UnknownKey, key.span, message).with_help(help));
+            }
+            _ if is_type(value) => {}
             _ => faults.push(unknown_key(key, word, RELATION_KEYS)),
         }
     }
@@ -142,6 +150,12 @@ fn column_values(node: &Node) -> Option<Vec<String>> {
         .iter()
         .map(|item| item.text().map(str::to_owned))
         .collect()
+}
+
+/// Returns whether a value is the name of a type that formulas compute with.
+fn is_type(node: &Node) -> bool {
+    let ty = node.text().and_then(|text| text.parse::<Type>().ok());
+    ty.is_some_and(|ty| ty != Type::Other)
 }
 
 /// Parses the name of a formulac type, or a common name of that type in a warehouse.
@@ -283,6 +297,13 @@ relations:
             format_faults("relations: {o: {columns: {g: geography}}}"),
             [
                 "F0821 geography: unknown type `geography` (write a type that formulas only pass through as `other(geography)`)"
+            ]
+        );
+        assert_eq!(
+            format_faults("relations: {o: {id: integer, note: text, keys: [id]}}"),
+            [
+                "F0802 id: the column `id` of `o` is not under `columns` (write `columns:` before the columns, and indent them below it)",
+                "F0802 keys: unknown key `keys` (the valid keys are `columns`, `primary_key`, `complete`, `access`, `group`)",
             ]
         );
         assert_eq!(

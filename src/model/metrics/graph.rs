@@ -204,10 +204,12 @@ impl ModelOverSets<'_> {
     /// way: `${orders.ordered_at[month]}`.
     pub fn timeframe_key(&self, name: &NameUse) -> Option<usize> {
         let frame = split_timeframe(&name.frame).1;
-        let is_input = |qualifier: &str| {
-            self.sets
+        let is_input = |qualifier: &str| match self.kind {
+            SpecKind::Periods => self.sets[0].name.eq_ignore_ascii_case(qualifier),
+            _ => self
+                .sets
                 .iter()
-                .any(|set| set.input_name().eq_ignore_ascii_case(qualifier))
+                .any(|set| set.input_name().eq_ignore_ascii_case(qualifier)),
         };
         let same = |key: &super::request::ModelKey| {
             let (column, of) = split_timeframe(&key.text);

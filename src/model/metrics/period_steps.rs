@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::formulas::{AnalysisScope, analyze, analyze_in};
-use super::keys::relation_name;
+use super::keys::{period_unit, relation_name};
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
 use super::set::{MetricSet, SetTime};
 use crate::Level;
@@ -15,7 +15,7 @@ use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::{Loader, SpecKind, Step};
-use crate::plan::key_name;
+use crate::plan::{key_name, split_timeframe};
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind};
@@ -96,6 +96,7 @@ pub fn read_period_step<'y>(
         filter: None,
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
+        periods: periods_before(root, place),
         faults: Vec::new(),
     };
     set.add_formulas(formulas);
@@ -224,6 +225,25 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
                 format!("begin `order_by` with the key of `{}`", several.join("` or `")),
             ),
         })
+}
+
+/// Returns the keys of the earlier steps that are periods, by their output names, each with its timeframe.
+fn periods_before(root: &Node, place: usize) -> Vec<(String, String)> {
+    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let mut periods = Vec::new();
+    for step in steps.iter().take(place).rev() {
+        let keys = step.get("group_by").map_or_else(Vec::new, |keys| match keys.text() {
+            Some(text) => text.split(',').collect(),
+            None => keys.items().unwrap_or_default().iter().filter_map(Node::text).collect(),
+        });
+        for key in keys {
+            let frame = split_timeframe(key).1.to_lowercase();
+            if period_unit(&frame).is_some() {
+                periods.push((key_name(key), frame));
+            }
+        }
+    }
+    periods
 }
 
 /// Returns the name of the relation or step that a step reads, and the keys that say so.

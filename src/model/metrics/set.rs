@@ -60,6 +60,8 @@ pub struct MetricSet {
     pub definitions: Vec<MetricFormula>,
     /// Former name of each renamed metric, with its present name.
     pub renamed: BTreeMap<String, String>,
+    /// Columns of the input that are periods, each with its timeframe.
+    pub periods: Vec<(String, String)>,
     /// Errors in the file's keys. Errors in formulas concern only what uses them.
     pub faults: Vec<Diagnostic>,
 }
@@ -79,6 +81,11 @@ impl MetricSet {
             return None;
         }
         let (column, frame) = split_timeframe(dimension.map_or(key, |formula| formula.text.as_str()));
+        if frame.is_empty() {
+            let mut periods = self.periods.iter();
+            let (_, frame) = periods.find(|(name, _)| name.eq_ignore_ascii_case(column))?;
+            return Some((column, frame.clone()));
+        }
         let frame = match frame.to_lowercase() {
             date if date == "date" => "day".to_owned(),
             frame => frame,
@@ -229,6 +236,7 @@ pub fn read_set(
         filter: None,
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
+        periods: Vec::new(),
         faults: Vec::new(),
     };
     set.add_formulas(formulas);
