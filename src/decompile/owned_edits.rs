@@ -43,10 +43,9 @@ struct DefinitionParts {
 }
 
 impl EditedModel<'_> {
-    /// Returns the edit of a clause, if a metric set defines the part of the clause that was edited.
+    /// Returns the edit of a clause or of a removed helper column, if a metric set defines what was edited.
     #[must_use]
     pub fn owned_edit(&self, decompiler: &Decompiler, place: &FilePlace) -> Option<OwnedEdit<'_>> {
-        place.clause()?;
         let dialect = self.compiler.options.dialect;
         let (written, found) = (
             SqlFile::read(&self.written, dialect),
@@ -89,7 +88,9 @@ impl EditedModel<'_> {
                 let sites = own.site.as_ref().zip(edited.site.as_ref());
                 let item = sites.and_then(|(own, edited)| GroupItem::find((written, own), (found, edited), name));
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
-                if own.expression.is_err() || own.expression == edited.expression && !is_edited {
+                let is_same = own.expression == edited.expression && !is_edited;
+                // A column that a person removed is no edit of its formula.
+                if own.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }
                 if let Some(item) = item {
