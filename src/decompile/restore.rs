@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::columns::ColumnSite;
 use super::file::{FilePartKind, FilePlace, SqlFile, is_same_name};
+use super::from_clause::read_relations;
 use super::substitute::Substitution;
 use crate::dialect::Dialect;
 
@@ -63,7 +64,11 @@ pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFi
         None => tokens.start.saturating_sub(1)..end_with_name(file, &tokens),
     };
     match (written.part_tokens(place), found.part_tokens(place)) {
-        (Some(own), Some(edited)) => token_hunks((written, own), (found, edited)),
+        (Some(own), Some(edited)) => {
+            let of_relations = || relation_hunks((written, own.clone()), (found, edited.clone()));
+            let hunks = (place.clause() == Some("from")).then(of_relations).flatten();
+            hunks.unwrap_or_else(|| token_hunks((written, own), (found, edited)))
+        }
         (Some(own), None) => {
             let at = token_after_preceding(place, written, found);
             let hunk = at.map(|at| Hunk {
@@ -78,6 +83,30 @@ pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFi
         }],
         (None, _) => Vec::new(),
     }
+}
+
+/// Compares two `from` clauses relation by relation, so that an added join is a piece of its own. `None` if a relation is
+/// missing, or if the order differs.
+fn relation_hunks(
+    (written, own): (&SqlFile<'_>, Range<usize>),
+    (found, edited): (&SqlFile<'_>, Range<usize>),
+) -> Option<Vec<Hunk>> {
+    let mut before = read_relations(written, own.clone()).into_iter().peekable();
+    let mut hunks = Vec::new();
+    let mut at = own.start;
+    for relation in read_relations(found, edited) {
+        match before.next_if(|known| known.alias == relation.alias) {
+            Some(known) => {
+                at = known.tokens.end;
+                hunks.extend(token_hunks((written, known.tokens), (found, relation.tokens)));
+            }
+            None => hunks.push(Hunk {
+                written: at..at,
+                found: relation.tokens,
+            }),
+        }
+    }
+    before.peek().is_none().then_some(hunks)
 }
 
 /// Returns the end of a part, including the name of a column.

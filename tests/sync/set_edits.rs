@@ -373,6 +373,49 @@ fn new_names_of_helpers_are_kept() {
     );
 }
 
+/// Beside an edit of what a set defines, the same clause also has an edit of the model.
+#[test]
+fn other_edits_of_a_clause_stay() {
+    let decompiler = Decompiler::default();
+    let cases = [
+        (
+            SIZES,
+            "amount > 100",
+            "amount > 200",
+            "group by amount > 100",
+            "group by amount > 100, region",
+        ),
+        (
+            GROWTH,
+            "= prior_month.ordered_on_month",
+            "= prior_month.ordered_on",
+            "= prior_month.ordered_on_month",
+            "= prior_month.ordered_on_month\n    left join budgets on true",
+        ),
+    ];
+    for (spec, from, to, other, added) in cases {
+        let generated = sql_of(spec);
+        let expected = generated.replace(other, added);
+        assert!(
+            generated.contains(from) && expected != generated,
+            "{from} {other}: {generated}"
+        );
+        let text = expected.replace(from, to);
+        let done = edited_text(&decompiler, spec, &text, ORDERS);
+        let restored: Vec<_> = done
+            .conflicts
+            .iter()
+            .flat_map(|conflict| conflict.restored.clone())
+            .collect();
+        assert_eq!(
+            restore_parts(&text, &restored).as_deref(),
+            Some(expected.as_str()),
+            "{:#?}",
+            done.conflicts
+        );
+    }
+}
+
 /// Hand edits that no set defines are kept: the model, and the SQL before and after the edit.
 const KEPT: &[(&str, &str, &str)] = &[
     (REGIONS, "amount > 3", "amount > 3 and is_paid"),
