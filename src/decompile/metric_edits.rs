@@ -102,6 +102,27 @@ impl<'m> EditedModel<'m> {
         Some(self.set_origin(definition, placed, shown, formula))
     }
 
+    /// Returns whether the edits change the definition that computes a column, and not only the names of CTEs and of helper
+    /// columns.
+    #[must_use]
+    pub fn changes_definition(&self, cte: Option<&str>, column: &str) -> bool {
+        let Ok(read) = SpecPosition::expanded(self.expanded.text()) else {
+            return true;
+        };
+        let Some((step, placed)) = find_definition(&read, cte, column) else {
+            return true;
+        };
+        let dialect = self.compiler.options.dialect;
+        let mut trees = Trees::default();
+        let mut expression = |text| {
+            let file = SqlFile::read(text, dialect);
+            let expression = read.definition_expression(&file, read.step_cte(step), step, &placed.name, &mut trees);
+            expression.ok()
+        };
+        let written = expression(&self.written);
+        written.is_none() || written != expression(self.found)
+    }
+
     /// Returns the first definition whose SQL differs, with the position of its step.
     fn first_changed_definition<'r>(&self, read: &'r SpecPosition<'_>) -> Option<(usize, &'r PlacedDefinition)> {
         let dialect = self.compiler.options.dialect;

@@ -9,7 +9,7 @@ use super::filter_edits::FilterEdit;
 use super::formula::Decompiler;
 use super::from_clause::read_relations;
 use super::metric_edits::{EditedModel, MetricEdit};
-use super::restore::{GroupItem, Hunk, part_hunks};
+use super::restore::{GroupItem, Hunk, part_hunks, token_hunks};
 use super::spec_edit::SpecPosition;
 use super::substitute::Substitution;
 use super::tree::{SqlNodeId, Trees};
@@ -43,10 +43,9 @@ struct DefinitionParts {
 }
 
 impl EditedModel<'_> {
-    /// Returns the edit of a clause, if a metric set defines the part of the clause that was edited.
+    /// Returns the edit of a clause or of a removed helper column, if a metric set defines what was edited.
     #[must_use]
     pub fn owned_edit(&self, decompiler: &Decompiler, place: &FilePlace) -> Option<OwnedEdit<'_>> {
-        place.clause()?;
         let dialect = self.compiler.options.dialect;
         let (written, found) = (
             SqlFile::read(&self.written, dialect),
@@ -57,7 +56,7 @@ impl EditedModel<'_> {
         let owned = self.filter_edit(place, &hunks, files);
         let owned = owned.map(|(edit, hunks)| (EditOwner::Filter(edit), hunks));
         let owned = owned.or_else(|| {
-            let (edit, hunks) = self.definition_edit(decompiler, &hunks, files)?;
+            let (edit, hunks) = self.definition_edit(decompiler, place, &hunks, files)?;
             Some((EditOwner::Definition(Box::new(edit)), hunks))
         });
         let owned = owned.or_else(|| {
@@ -73,6 +72,7 @@ impl EditedModel<'_> {
     fn definition_edit(
         &self,
         decompiler: &Decompiler,
+        place: &FilePlace,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(MetricEdit<'_>, Vec<Hunk>)> {
@@ -85,19 +85,35 @@ impl EditedModel<'_> {
                 };
                 let name = placed.name.as_str();
                 let mut own = read.definition_parts(written, (step, name), &mut trees);
-                let mut edited = read.definition_parts(found, (step, name), &mut trees);
+                let edited = read.definition_parts(found, (step, name), &mut trees);
                 let sites = own.site.as_ref().zip(edited.site.as_ref());
                 let item = sites.and_then(|(own, edited)| GroupItem::find((written, own), (found, edited), name));
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
-                if own.expression.is_err() || own.expression == edited.expression && !is_edited {
+                let is_same = own.expression == edited.expression && !is_edited;
+                // A column that a person removed is no edit of its formula.
+                if own.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }
-                if let Some(item) = item {
-                    own.tokens.push(item.written);
-                    edited.tokens.extend(item.found);
-                }
-                let of_definition = |hunk: &&Hunk| hunk.is_in(&own.tokens, &edited.tokens);
-                let hunks: Vec<Hunk> = hunks.iter().filter(of_definition).cloned().collect();
+                let item = item.filter(|_| place.clause() == Some("group by"));
+                let hunks: Vec<Hunk> = match item {
+                    // Other items may have been added beside the item.
+                    Some(GroupItem {
+                        written: item,
+                        found: Some(now),
+                        ..
+                    }) => {
+                        let tokens = (written.part_tokens(place)?, found.part_tokens(place)?);
+                        let is_here = tokens.0.start <= item.start && item.end <= tokens.0.end;
+                        let is_here = is_here && tokens.1.start <= now.start && now.end <= tokens.1.end;
+                        let hunks = token_hunks((written, item), (found, now));
+                        if is_here { hunks } else { Vec::new() }
+                    }
+                    item => {
+                        own.tokens.extend(item.map(|item| item.written));
+                        let of_definition = |hunk: &&Hunk| hunk.is_in(&own.tokens, &edited.tokens);
+                        hunks.iter().filter(of_definition).cloned().collect()
+                    }
+                };
                 if !hunks.is_empty() {
                     let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
                     let formula =

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::columns::ColumnSite;
 use super::file::{FilePartKind, FilePlace, SqlFile, is_same_name};
+use super::from_clause::read_relations;
 use super::substitute::Substitution;
 use crate::dialect::Dialect;
 
@@ -54,31 +55,66 @@ impl Hunk {
     }
 }
 
-/// Returns the pieces in which a part differs. Empty if a whole column was added or removed.
+/// Returns the pieces in which a part differs. Empty if a column was added, or if there is nothing before a removed part.
 pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
-    let words = place.clause().map(|clause| match clause {
-        "distinct" => 0,
-        clause => clause.split(' ').count(),
-    });
-    match (written.part_tokens(place), found.part_tokens(place), words) {
-        (Some(own), Some(edited), _) => token_hunks((written, own), (found, edited)),
-        (Some(own), None, Some(words)) => {
-            let after = token_after_preceding(place, written, found);
-            let hunk = after.map(|at| Hunk {
-                written: own.start - words..own.end,
+    // The part with the words of its clause, or with its comma and its name.
+    let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match place.clause() {
+        Some("distinct") => tokens,
+        Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
+        None => tokens.start.saturating_sub(1)..end_with_name(file, &tokens),
+    };
+    match (written.part_tokens(place), found.part_tokens(place)) {
+        (Some(own), Some(edited)) => {
+            let of_relations = || relation_hunks((written, own.clone()), (found, edited.clone()));
+            let hunks = (place.clause() == Some("from")).then(of_relations).flatten();
+            hunks.unwrap_or_else(|| token_hunks((written, own), (found, edited)))
+        }
+        (Some(own), None) => {
+            let at = token_after_preceding(place, written, found);
+            let hunk = at.map(|at| Hunk {
+                written: whole(written, own),
                 found: at..at,
             });
             hunk.into_iter().collect()
         }
-        (None, Some(edited), Some(words)) => vec![Hunk {
+        (None, Some(edited)) if place.clause().is_some() => vec![Hunk {
             written: 0..0,
-            found: edited.start - words..edited.end,
+            found: whole(found, edited),
         }],
-        _ => Vec::new(),
+        (None, _) => Vec::new(),
     }
 }
 
-/// Returns the position in the edited SQL at which a removed clause stood: after the last preceding part of its select.
+/// Compares two `from` clauses relation by relation, so that an added join is a piece of its own. `None` if a relation is
+/// missing, or if the order differs.
+fn relation_hunks(
+    (written, own): (&SqlFile<'_>, Range<usize>),
+    (found, edited): (&SqlFile<'_>, Range<usize>),
+) -> Option<Vec<Hunk>> {
+    let mut before = read_relations(written, own.clone()).into_iter().peekable();
+    let mut hunks = Vec::new();
+    let mut at = own.start;
+    for relation in read_relations(found, edited) {
+        match before.next_if(|known| known.alias == relation.alias) {
+            Some(known) => {
+                at = known.tokens.end;
+                hunks.extend(token_hunks((written, known.tokens), (found, relation.tokens)));
+            }
+            None => hunks.push(Hunk {
+                written: at..at,
+                found: relation.tokens,
+            }),
+        }
+    }
+    before.peek().is_none().then_some(hunks)
+}
+
+/// Returns the end of a part, including the name of a column.
+fn end_with_name(file: &SqlFile<'_>, tokens: &Range<usize>) -> usize {
+    tokens.end + if file.key(tokens.end) == "as" { 2 } else { 0 }
+}
+
+/// Returns the position in the edited SQL of a removed part: after the last preceding part of its select.
 fn token_after_preceding(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
     let before = written.parts.get(..written.part_position(place)?)?;
     let mut of_select = before
@@ -86,8 +122,9 @@ fn token_after_preceding(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFi
         .rev()
         .filter(|part| (&part.place.cte, part.place.branch) == (&place.cte, place.branch));
     let part = of_select.find_map(|part| found.parts.get(found.part_position(&part.place)?))?;
-    let is_named = matches!(part.place.what, FilePartKind::Column(_)) && found.key(part.tokens.end) == "as";
-    Some(part.tokens.end + if is_named { 2 } else { 0 })
+    let is_column = matches!(part.place.what, FilePartKind::Column(_) | FilePartKind::Unnamed);
+    // A column needs a column before it, for its comma.
+    (is_column || place.clause().is_some()).then(|| end_with_name(found, &part.tokens))
 }
 
 /// Compares two ranges of tokens.

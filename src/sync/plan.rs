@@ -385,9 +385,11 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
         );
         // If a column has no description, its formula is used as the description, and the change to that formula may
         // already be listed.
-        let is_told = changes
-            .iter()
-            .any(|told| told.definition == about.column && told.before == was && told.after == is);
+        let is_told = changes.iter().any(|told| {
+            let of_set = told.metric.as_deref().and_then(|metric| metric.split_once('.'));
+            let is_column = told.definition == about.column || of_set.map(|(_, name)| name) == about.column.as_deref();
+            is_column && (&told.before, &told.after) == (&was, &is)
+        });
         if was != is && !is_told {
             let (definition, property) = (about.column.clone(), about.property);
             changes.push(PlannedChange {

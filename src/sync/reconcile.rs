@@ -417,6 +417,11 @@ impl ReconcileWork<'_> {
         let edited = self.edited;
         let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
+            if !edited.changes_definition(edit.cte.as_deref(), &name) {
+                edit.why = Some("it computes the same values".to_owned());
+                done.kept.push(edit);
+                return;
+            }
             let column = EditedColumn {
                 compiler: self.base_compiler,
                 base: self.base,

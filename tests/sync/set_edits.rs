@@ -18,6 +18,7 @@ definitions: |
   aov = revenue /
     order_count
   growth = revenue / PERIODOFFSET(revenue, -1, \"month\") - 1
+  twice_before = PERIODOFFSET(revenue, -1, \"month\") * 2
   is_large = amount > 100
   segment = customers.segment
   large_share = SUM(IF(is_large, amount, 0)) / revenue
@@ -31,6 +32,7 @@ const GROWTH: &str = "model: m\nmetrics: [orders.order_count, orders.growth]\ngr
 const RENAMED: &str = "model: m\nmetrics: [{sales: orders.revenue}, orders.aov]\ngroup_by: region\n";
 const LARGE: &str = "model: m\nmetrics: [orders.large_share]\ngroup_by: [is_large]\n";
 const REGIONS: &str = "model: m\nmetrics: [orders.revenue, orders.growth]\ngroup_by: [month, is_large, segment]\nwhere: amount > 3\ndefinitions: last_year = PERIODOFFSET(revenue, -12, \"month\")\n";
+const HELPER: &str = "model: m\nmetrics: [orders.growth, orders.twice_before]\ngroup_by: month\n";
 const SIZES: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: is_large\n";
 const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
@@ -339,6 +341,79 @@ fn a_set_may_change_as_well() {
         )
     );
     assert_eq!((conflict.spec.as_str(), conflict.spec_line), ("orders.yml", Some(7)));
+}
+
+/// Renames a helper column and the alias of a join. The definitions stay the same.
+#[test]
+fn new_names_of_helpers_are_kept() {
+    let decompiler = Decompiler::default();
+    let renamed = |text: &str| {
+        text.replace("value_for_growth", "last_revenue")
+            .replace("prior_month", "before")
+    };
+    let done = edited_text(&decompiler, HELPER, &renamed(&sql_of(HELPER)), ORDERS);
+    assert!(
+        sql_of(HELPER).contains("value_for_growth") && done.conflicts.is_empty(),
+        "{:#?}",
+        done.conflicts
+    );
+    assert!(!done.kept.is_empty());
+    // With another formula, the helper column is restored, too.
+    let text = renamed(&sql_of(HELPER)).replace("nullif(last_revenue, 0)", "nullif(last_revenue, 1)");
+    let done = edited_text(&decompiler, HELPER, &text, ORDERS);
+    let restored: Vec<_> = done
+        .conflicts
+        .iter()
+        .flat_map(|conflict| conflict.restored.clone())
+        .collect();
+    let text = restore_parts(&text, &restored).unwrap();
+    assert!(
+        text.contains("revenue as value_for_growth") && text.contains("nullif(value_for_growth, 0)"),
+        "{text}"
+    );
+}
+
+/// Beside an edit of what a set defines, the same clause also has an edit of the model.
+#[test]
+fn other_edits_of_a_clause_stay() {
+    let decompiler = Decompiler::default();
+    let cases = [
+        (
+            SIZES,
+            "amount > 100",
+            "amount > 200",
+            "group by amount > 100",
+            "group by amount > 100, region",
+        ),
+        (
+            GROWTH,
+            "= prior_month.ordered_on_month",
+            "= prior_month.ordered_on",
+            "= prior_month.ordered_on_month",
+            "= prior_month.ordered_on_month\n    left join budgets on true",
+        ),
+    ];
+    for (spec, from, to, other, added) in cases {
+        let generated = sql_of(spec);
+        let expected = generated.replace(other, added);
+        assert!(
+            generated.contains(from) && expected != generated,
+            "{from} {other}: {generated}"
+        );
+        let text = expected.replace(from, to);
+        let done = edited_text(&decompiler, spec, &text, ORDERS);
+        let restored: Vec<_> = done
+            .conflicts
+            .iter()
+            .flat_map(|conflict| conflict.restored.clone())
+            .collect();
+        assert_eq!(
+            restore_parts(&text, &restored).as_deref(),
+            Some(expected.as_str()),
+            "{:#?}",
+            done.conflicts
+        );
+    }
 }
 
 /// Hand edits that no set defines are kept: the model, and the SQL before and after the edit.
