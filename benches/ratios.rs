@@ -64,7 +64,12 @@ fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
     let compiled = compiler.compile_specs(&texts);
     for (text, made) in texts.iter().zip(&compiled) {
         if let Some(found) = made.diagnostics().iter().find(|d| d.is_error()) {
-            panic!("the spec must compile: {} {}\n{}", found.code(), found.message(), text.text);
+            panic!(
+                "the spec must compile: {} {}\n{}",
+                found.code(),
+                found.message(),
+                text.text
+            );
         }
     }
     let expanded: Vec<&str> = compiled.iter().filter_map(CompiledSpec::expanded).collect();

@@ -482,10 +482,17 @@ fn files_keep_their_line_ends() {
 fn the_relation_before_a_column_does_not_matter() {
     let (one, other) = (with_comments("a", "amount"), with_comments("b", "orders.amount"));
     let place = project("qualified", &[("a", &one), ("b", &other)]);
-    place.write("schema.yml", "relations: {orders: {columns: {status: text, amount: decimal}}}\n");
+    place.write(
+        "schema.yml",
+        "relations: {orders: {columns: {status: text, amount: decimal}}}\n",
+    );
     let run = place.run(&["extract", "--yes", "--schema", "schema.yml"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert!(run.err.contains("metric set orders: 1 definition of 2 specs"), "{}", run.err);
+    assert!(
+        run.err.contains("metric set orders: 1 definition of 2 specs"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
@@ -507,5 +514,10 @@ fn names_of_sets_are_checked() {
     assert!(run.exit == 2 && run.err.contains("with a letter first"), "{}", run.err);
     // `null` is a value in YAML, so the name is quoted.
     let run = place.run(&["extract", "--dry-run", "--name", "null"]);
-    assert!(run.exit == 0 && run.out.contains("metric_set: \"null\""), "{}{}", run.out, run.err);
+    assert!(
+        run.exit == 0 && run.out.contains("metric_set: \"null\""),
+        "{}{}",
+        run.out,
+        run.err
+    );
 }

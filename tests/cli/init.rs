@@ -361,24 +361,44 @@ fn semantic_project(name: &str) -> Place {
     let metrics = [
         metric("amount", "simple", r#""measure": {"name": "amount"}"#),
         metric("revenue", "simple", r#""measure": {"name": "amount"}"#),
-        metric("aov", "ratio", r#""numerator": {"name": "revenue"}, "denominator": {"name": "orders"}"#),
+        metric(
+            "aov",
+            "ratio",
+            r#""numerator": {"name": "revenue"}, "denominator": {"name": "orders"}"#,
+        ),
         metric("orders", "simple", r#""measure": {"name": "order_count"}"#),
         metric(
             "margin",
             "derived",
             r#""expr": "(r - 2 * orders) / r", "metrics": [{"name": "revenue", "alias": "r"}, {"name": "orders"}]"#,
         ),
-        metric("rounded", "derived", r#""expr": "round(revenue)", "metrics": [{"name": "revenue"}]"#),
+        metric(
+            "rounded",
+            "derived",
+            r#""expr": "round(revenue)", "metrics": [{"name": "revenue"}]"#,
+        ),
         metric(
             "growth",
             "derived",
             r#""expr": "revenue - before", "metrics": [{"name": "revenue"}, {"name": "revenue", "alias": "before", "offset_window": {"count": 1, "granularity": "month"}}]"#,
         ),
         metric("so_far", "cumulative", r#""measure": {"name": "amount"}"#),
-        metric("big", "ratio", r#""numerator": {"name": "revenue", "filter": "x > 1"}, "denominator": {"name": "orders"}"#),
-        metric("of_growth", "ratio", r#""numerator": {"name": "growth"}, "denominator": {"name": "orders"}"#),
+        metric(
+            "big",
+            "ratio",
+            r#""numerator": {"name": "revenue", "filter": "x > 1"}, "denominator": {"name": "orders"}"#,
+        ),
+        metric(
+            "of_growth",
+            "ratio",
+            r#""numerator": {"name": "growth"}, "denominator": {"name": "orders"}"#,
+        ),
         metric("of_p10", "simple", r#""measure": {"name": "p10"}"#),
-        metric("mixed", "ratio", r#""numerator": {"name": "revenue"}, "denominator": {"name": "of_p10"}"#),
+        metric(
+            "mixed",
+            "ratio",
+            r#""numerator": {"name": "revenue"}, "denominator": {"name": "of_p10"}"#,
+        ),
     ];
     let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.10.0",
         "project_name": "shop", "adapter_type": "duckdb"}"#;
@@ -430,7 +450,8 @@ fn definitions_of_several_specs_are_told() {
         place.write(&format!("shop/metrics/{name}.yml"), spec);
     }
     let said = run(&place, "shop", &["init", "--dry-run"]).err;
-    let note = "2 specs contain the same definition over orders; `formulac extract` moves such definitions to a metric set\n";
+    let note =
+        "2 specs contain the same definition over orders; `formulac extract` moves such definitions to a metric set\n";
     assert!(said.contains(note), "{said}");
     assert!(!place.path("shop/metrics/orders.yml").exists());
 }

@@ -86,7 +86,11 @@ fn read_question(node: &Node) -> Result<Vec<Question>> {
     let mut map = node.map()?;
     let name = map.need("question")?.text()?.to_owned();
     let (spec, sql) = (map.need("spec")?, map.need("sql")?);
-    let options = map.take("query").map(|node| node.texts()).transpose()?.unwrap_or_default();
+    let options = map
+        .take("query")
+        .map(|node| node.texts())
+        .transpose()?
+        .unwrap_or_default();
     let open = map
         .take("open")
         .map(|node| node.text().map(str::to_owned))
@@ -102,7 +106,9 @@ fn read_question(node: &Node) -> Result<Vec<Question>> {
             let placeholder = format!("{{{key}}}");
             spec = spec.replace(&placeholder, value);
             sql = sql.replace(&placeholder, value);
-            options.iter_mut().for_each(|option| *option = option.replace(&placeholder, value));
+            options
+                .iter_mut()
+                .for_each(|option| *option = option.replace(&placeholder, value));
             shown.push(value.to_owned());
         }
         Ok(Question {
@@ -175,7 +181,14 @@ impl Shop {
 fn query_of_command(folder: &Path, dialect: Dialect, options: &[String]) -> std::result::Result<String, String> {
     let output = Command::new(env!("CARGO_BIN_EXE_formulac"))
         .current_dir(folder)
-        .args(["query", "--quiet", "--schema", "schema.yml", "--dialect", dialect.name()])
+        .args([
+            "query",
+            "--quiet",
+            "--schema",
+            "schema.yml",
+            "--dialect",
+            dialect.name(),
+        ])
         .args(options)
         .output()
         .map_err(|error| error.to_string())?;

@@ -116,7 +116,9 @@ impl ModelOverSets<'_> {
         };
         let definition = |name: &str, formula: &str| DefinitionText::generated(name, formula, 0, fill.span);
         let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
-        let end = |value: Option<String>, function: &str| value.unwrap_or_else(|| format!("{function}({})", reference_text(key)));
+        let end = |value: Option<String>, function: &str| {
+            value.unwrap_or_else(|| format!("{function}({})", reference_text(key)))
+        };
         // Periods after `until` are not shown, so windows must not read them.
         let until = self.bound("until").filter(|_| keys.time == Some(fill.key));
         let first_key = keys.first_of(fill.key);

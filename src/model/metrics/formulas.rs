@@ -220,14 +220,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
         }
         let nodes = nodes_from(checked.first);
         note_windows(program, nodes.clone(), within, &mut formula);
-        note_aggregates(
-            program,
-            nodes,
-            ast,
-            &formulas.text,
-            within,
-            &mut formula,
-        );
+        note_aggregates(program, nodes, ast, &formulas.text, within, &mut formula);
         formula
     });
     all.collect()

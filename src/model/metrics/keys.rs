@@ -142,9 +142,7 @@ impl ModelOverSets<'_> {
             return key.text.clone();
         }
         match &of.time {
-            Some(time) if self.is_period(compiler, of, &key.text) => {
-                key_name(&time.period(&key.text))
-            }
+            Some(time) if self.is_period(compiler, of, &key.text) => key_name(&time.period(&key.text)),
             _ => key_name(&key.text),
         }
     }
@@ -215,7 +213,11 @@ impl ModelOverSets<'_> {
         // A formula can name a definition, but not a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
         Ok(SetKey {
-            entry: PlacedText::new(if is_defined { reference_text(name) } else { text.clone() }, 0, key.span),
+            entry: PlacedText::new(
+                if is_defined { reference_text(name) } else { text.clone() },
+                0,
+                key.span,
+            ),
             definition: is_defined.then(|| DefinitionText::generated(name, &formula, 0, key.span)),
             period,
             column: text,

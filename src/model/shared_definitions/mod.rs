@@ -6,6 +6,8 @@
 mod first_step;
 mod formula_trees;
 
-pub use first_step::{FirstStep, FirstStepDefinition, FirstStepFilter, FirstStepJoin, FirstStepKey, read_first_step, relation_identity};
-pub use formula_trees::FormulaTrees;
 pub use crate::checks::is_plain_name;
+pub use first_step::{
+    FirstStep, FirstStepDefinition, FirstStepFilter, FirstStepJoin, FirstStepKey, read_first_step, relation_identity,
+};
+pub use formula_trees::FormulaTrees;

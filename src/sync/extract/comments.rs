@@ -16,7 +16,11 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
     };
     let of_yaml = comments(&before, old).into_iter().map(str::to_owned);
     let mut lost = without(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
-    let kept = read(set).iter().chain([&after]).flat_map(formula_comments).collect::<Vec<String>>();
+    let kept = read(set)
+        .iter()
+        .chain([&after])
+        .flat_map(formula_comments)
+        .collect::<Vec<String>>();
     let of_formulas = without(formula_comments(&before).into_iter(), kept.into_iter());
     lost.extend(of_formulas.iter().map(|comment| comment.replacen("//", "#", 1)));
     let step = match after.get("steps").and_then(Node::items) {
@@ -61,8 +65,7 @@ fn formula_comments(root: &Node) -> Vec<String> {
             NodeKind::Scalar { .. } => {}
             NodeKind::Sequence(items) => next.extend(items.iter().map(|item| (item, false))),
             NodeKind::Mapping(pairs) => {
-                let is_formula_key =
-                    |key: &Node| is_formula || key.text().is_some_and(|key| FORMULAS.contains(&key));
+                let is_formula_key = |key: &Node| is_formula || key.text().is_some_and(|key| FORMULAS.contains(&key));
                 next.extend(pairs.iter().map(|(key, value)| (value, is_formula_key(key))));
             }
         }
@@ -73,7 +76,10 @@ fn formula_comments(root: &Node) -> Vec<String> {
 /// Returns the comments of a formula: the text between tokens.
 fn comments_of_formula(formula: &str) -> Vec<String> {
     let lexed = lex::lex(formula, &mut Vec::new());
-    let spans = lexed.tokens.iter().map(|(_, span)| (span.start as usize, span.end as usize));
+    let spans = lexed
+        .tokens
+        .iter()
+        .map(|(_, span)| (span.start as usize, span.end as usize));
     let mut found = Vec::new();
     let mut at = 0;
     for (start, end) in spans.chain([(formula.len(), formula.len())]) {

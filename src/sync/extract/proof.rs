@@ -8,8 +8,8 @@ use super::set_text::SetText;
 use super::spec_text::{SpecEntries, rewrite_spec};
 use super::{ExtractRequest, ExtractedSet, Extraction, LeftOutSpec, RewrittenSpec};
 use crate::compiler::Compiler;
-use crate::model::SpecText;
 use crate::dbt::RelationReference;
+use crate::model::SpecText;
 use crate::model::shared_definitions::{FormulaTrees, read_first_step, relation_identity};
 use crate::schema::Column;
 use crate::yaml_edit::value;
@@ -121,8 +121,14 @@ impl<'r> ExtractionRun<'r> {
                 let texts = draft.members.iter().map(|member| {
                     let text = self.request.specs[self.candidates[member.candidate].spec].text;
                     let entries = &self.entries[&member.candidate];
-                    rewrite_spec(text, &draft, member, &self.candidates, ((&name, &set.text), entries, &shared))
-                        .map_err(|refusal| (member.candidate, format!("it cannot be edited: {refusal}")))
+                    rewrite_spec(
+                        text,
+                        &draft,
+                        member,
+                        &self.candidates,
+                        ((&name, &set.text), entries, &shared),
+                    )
+                    .map_err(|refusal| (member.candidate, format!("it cannot be edited: {refusal}")))
                 });
                 let texts: Result<Vec<String>, (usize, String)> = texts.collect();
                 match texts {

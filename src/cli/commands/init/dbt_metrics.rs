@@ -114,7 +114,10 @@ impl MetricReader<'_> {
             "ratio" => {
                 let [one, other] = ["numerator", "denominator"];
                 let (one, other) = (input(&metric.type_params, one)?, input(&metric.type_params, other)?);
-                (self.common_model(&[one.clone(), other.clone()])?, format!("{one} / {other}"))
+                (
+                    self.common_model(&[one.clone(), other.clone()])?,
+                    format!("{one} / {other}"),
+                )
             }
             "derived" => self.derived(metric)?,
             "cumulative" => return refuse("it is cumulative; write it as a range, such as `SUM(FIRST(x):x)`"),
@@ -137,7 +140,11 @@ impl MetricReader<'_> {
             let alias = part.as_map().and_then(|part| part.get("alias")?.as_str());
             names.insert(alias.unwrap_or(&name).to_owned(), name);
         }
-        let expr = metric.type_params.get("expr").and_then(MetaValue::as_str).unwrap_or_default();
+        let expr = metric
+            .type_params
+            .get("expr")
+            .and_then(MetaValue::as_str)
+            .unwrap_or_default();
         let formula = arithmetic(expr, &names);
         let formula = formula.ok_or_else(|| Refusal::Final(format!("`{expr}` is SQL; write it as a formula")))?;
         let names: Vec<String> = names.into_values().collect();
@@ -148,7 +155,9 @@ impl MetricReader<'_> {
         let part = metric.type_params.get(key);
         let is_filled = part.and_then(|part| part.as_map()?.get("fill_nulls_with"));
         if is_filled.is_some_and(has_value) {
-            return Err(Refusal::Final("it has `fill_nulls_with`; write it with COALESCE".to_owned()));
+            return Err(Refusal::Final(
+                "it has `fill_nulls_with`; write it with COALESCE".to_owned(),
+            ));
         }
         input(&metric.type_params, key)
     }
@@ -225,7 +234,8 @@ fn plain_input(part: &MetaValue) -> Result<String, Refusal> {
         }
     }
     let name = part.as_str().or_else(|| of("name")?.as_str());
-    name.map(str::to_owned).ok_or_else(|| Refusal::Final("an input has no name".to_owned()))
+    name.map(str::to_owned)
+        .ok_or_else(|| Refusal::Final("an input has no name".to_owned()))
 }
 
 /// Returns an expression with the names of metrics in place of their aliases. `None` if it is not arithmetic over the
@@ -235,7 +245,11 @@ fn arithmetic(expr: &str, names: &HashMap<String, String>) -> Option<String> {
     let mut rest = expr.trim();
     while let Some(first) = rest.chars().next() {
         let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-        let length = if is_word(first) { rest.find(|c| !is_word(c)).unwrap_or(rest.len()) } else { first.len_utf8() };
+        let length = if is_word(first) {
+            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
         let (word, after) = rest.split_at_checked(length)?;
         match word {
             "+" | "-" | "*" | "/" | "(" | ")" => formula.push_str(word),

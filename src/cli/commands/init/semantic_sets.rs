@@ -151,7 +151,9 @@ fn build_set(
     left_out.extend(metrics.left_out.iter().cloned());
     for metric in &metrics.definitions {
         let mut words = metric.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
-        let reads_missing = words.find(|word| missing.contains(word)).map(dbt_metrics::reads_left_out);
+        let reads_missing = words
+            .find(|word| missing.contains(word))
+            .map(dbt_metrics::reads_left_out);
         if let Some(reason) = reads_missing.as_ref().or_else(|| refused.get(&metric.name)) {
             left_out.push(format!("the metric {} is left out: {reason}", metric.name));
             missing.insert(&metric.name);
@@ -174,7 +176,9 @@ fn build_set(
 /// Returns the lines of a definition, with its description above it.
 fn definition_text(name: &str, formula: &str, description: &str) -> String {
     let lines = description.trim().lines();
-    let description: String = lines.map(|line| format!("{}\n", format!("  /// {}", line.trim()).trim_end())).collect();
+    let description: String = lines
+        .map(|line| format!("{}\n", format!("  /// {}", line.trim()).trim_end()))
+        .collect();
     format!("{description}  {name} = {formula}\n")
 }
 
