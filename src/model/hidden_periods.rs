@@ -195,7 +195,9 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
                 FrameBound::At(rows) => rows < 0,
                 FrameBound::Last => false,
             },
-            (WindowFrame::Calendar(range), _) => !matches!(range.from, CalendarEnd::Moved(0.., _)),
+            (WindowFrame::Calendar(range), _) => {
+                !matches!(range.from, CalendarEnd::Moved(0.., _) | CalendarEnd::NextDay)
+            }
             _ => false,
         },
         _ => false,

@@ -123,10 +123,18 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let range = CalendarRange::new(first, last, key.descending);
-        if range.frame().is_none() {
-            return self.report_no_frame(&text, span);
+        if range.frame().is_some() {
+            return self.range_marker(name, WindowFrame::Calendar(range), span);
         }
-        self.range_marker(name, WindowFrame::Calendar(range), span)
+        // The day after a date begins the rows after the current one. Nothing does for a time.
+        let Some(parts) = range.parts_at_current_row().filter(|_| key.ty == Type::Date) else {
+            return self.report_no_frame(&text, span);
+        };
+        let mut markers = self.take_list();
+        for part in parts {
+            markers.push(self.range_marker(name, WindowFrame::Calendar(part), span));
+        }
+        self.combine_columns(markers, span)
     }
 
     /// Returns the end of a range, in the order of the rows. `None` if an error was reported.
@@ -168,13 +176,12 @@ impl Lowerer<'_> {
     /// Reports a range whose rows no window frame contains exactly.
     #[cold]
     fn report_no_frame(&mut self, text: &str, span: Span) -> IrId {
-        let message =
-            format!("`{text}` begins or ends outside of the period at its other end, which SQL cannot express");
+        let message = format!("SQL cannot express `{text}`, which reaches beyond the period at one of its ends");
         self.report_range(
             span,
             &message,
-            "aggregate two ranges that meet at this row, such as `PERIODOFFSET(x, -1, \"month\"):x` and `x:LAST(x, \"year\")`, \
-             and combine the results",
+            "order by dates, such as `created_at[day]`, and let the range contain the current row, as \
+             `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does",
         )
     }
 

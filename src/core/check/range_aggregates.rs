@@ -306,6 +306,8 @@ impl Lowerer<'_> {
                 }
             };
             taken.distinct |= inner != lowered;
+            // The parts of a range by the calendar have different rows.
+            let alone = alone || columns.iter().any(|range| self.is_by_calendar(*range)) && columns.len() > 1;
             for range in columns {
                 let Ir::Range { x, .. } = self.program.node(range) else {
                     continue;
@@ -347,6 +349,10 @@ impl Lowerer<'_> {
             (None, Ir::Range { over, .. }) => RangeRows::all_rows(self.program.window_frame(over)),
             _ => RangeRows::all_rows(WindowFrame::Partition),
         }
+    }
+
+    fn is_by_calendar(&self, range: IrId) -> bool {
+        matches!(self.range_rows(range, false).over, WindowFrame::Calendar(_))
     }
 
     fn fixed_end_case(&self, range: IrId) -> Option<FixedEndCase> {
@@ -530,6 +536,19 @@ impl Lowerer<'_> {
     fn report_several_columns(&mut self, function: &Function, arg: ExprId) {
         let span = self.ast.span(arg);
         let text = self.source_text(span);
+        let marker = match self.program.node(self.lowered_node(arg)) {
+            Ir::Ranges(parts) => self.program.args(parts).first().copied(),
+            _ => None,
+        };
+        if marker.is_some_and(|part| self.is_by_calendar(part)) {
+            let message = format!(
+                "`{}` cannot aggregate `{text}`, which reaches beyond the period at one of its ends",
+                function.name
+            );
+            let help = "use SUM, COUNT, AVERAGE, MIN or MAX, or a range that begins or ends at the current row";
+            self.report(Diagnostic::new(Code::BadRange, span, message).with_help(help));
+            return;
+        }
         let message = format!("`{}` needs one column, but `{text}` has several", function.name);
         self.report(Diagnostic::new(Code::BadRange, span, message).with_help("use one column, such as `C:C`"));
     }

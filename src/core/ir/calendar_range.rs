@@ -86,6 +86,8 @@ pub enum CalendarEnd {
     Period(CalendarPeriod, PeriodSide),
     /// Key of the current row, moved by a number of units. The number may be 0.
     Moved(i64, CalendarUnit),
+    /// Day after the key of the current row, where the later part of a divided range begins.
+    NextDay,
 }
 
 /// Side of a period.
@@ -191,6 +193,7 @@ impl RangeBound {
         match end {
             CalendarEnd::Partition(_) => Some(Self::Unbounded),
             CalendarEnd::Moved(count, unit) => Some(Self::Moved(count, unit)),
+            CalendarEnd::NextDay => Some(Self::Moved(1, CalendarUnit::Day)),
             CalendarEnd::Period(..) => None,
         }
     }
@@ -232,6 +235,29 @@ impl CalendarRange {
         self.frame().is_some_and(|frame| frame.order != FrameOrder::Nothing)
     }
 
+    /// Returns two ranges that meet at the current row, have window frames, and together contain the rows of this range,
+    /// each once. `None` if there are no such ranges. They require keys that are dates.
+    pub fn parts_at_current_row(self) -> Option<[Self; 2]> {
+        use CalendarEnd::{Moved, Period};
+        use PeriodSide::{End, Start};
+        let includes_here = match (self.from, self.to) {
+            (Moved(count, _), Period(_, End)) => count < 0,
+            (Period(_, Start), Moved(count, _)) => count > 0,
+            (Period(_, Start), Period(_, End)) => true,
+            _ => false,
+        };
+        let up_to_here = Self {
+            to: CalendarEnd::HERE,
+            ..self
+        };
+        let later = Self {
+            from: CalendarEnd::NextDay,
+            ..self
+        };
+        let parts = [up_to_here, later];
+        (includes_here && parts.iter().all(|part| part.frame().is_some())).then_some(parts)
+    }
+
     /// Returns the window frame with the rows of the range. `None` if the range reaches beyond the period in which it
     /// begins or ends, so that no window frame contains exactly these rows.
     pub fn frame(self) -> Option<RangeFrame> {
@@ -239,7 +265,11 @@ impl CalendarRange {
         use PeriodSide::{End, Start};
         use RangeBound::Unbounded;
         let here = RangeBound::HERE;
-        let (period, order, from, to) = match (self.from, self.to) {
+        let from = match self.from {
+            CalendarEnd::NextDay => Moved(1, CalendarUnit::Day),
+            from => from,
+        };
+        let (period, order, from, to) = match (from, self.to) {
             (Period(from, Start), Period(to, End)) => match (from.is_within(to), to.is_within(from)) {
                 (true, true) => (Some(from), FrameOrder::Nothing, Unbounded, Unbounded),
                 (true, false) => (Some(to), FrameOrder::StartOf(from), here, Unbounded),
@@ -304,6 +334,13 @@ mod tests {
         assert_eq!(CalendarRange::new(BACK, end, false).frame(), None);
         let week = CalendarEnd::Period(CalendarPeriod::Week, PeriodSide::Start);
         assert_eq!(CalendarRange::new(week, end, false).frame(), None);
+        for (from, to) in [(BACK, end), (week, end)] {
+            let parts = CalendarRange::new(from, to, false).parts_at_current_row();
+            let [first, last] = parts.unwrap();
+            assert_eq!((first.from, first.to, last.to), (from, CalendarEnd::HERE, to));
+        }
+        // It depends on the row which of these ends is earlier.
+        assert_eq!(CalendarRange::new(BACK, YEAR, false).parts_at_current_row(), None);
         let frame = CalendarRange::new(YEAR, CalendarEnd::HERE, false).frame();
         assert_eq!(frame.and_then(|frame| frame.period), Some(CalendarPeriod::Year));
     }

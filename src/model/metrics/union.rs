@@ -48,12 +48,15 @@ impl SpecCompilation<'_> {
         };
         let mut members = relations.iter().enumerate().map(|(place, (step, relation))| {
             let item = |column: &Column| {
-                let name = dialect.name_text(column.name(), true);
-                match relation.position(column.name()) {
-                    Some(_) => Item {
-                        expr: tree_name(tree, &name),
-                        alias: None,
-                    },
+                let name = column_text(dialect, column);
+                match relation.column(column.name()) {
+                    Some(own) => {
+                        let own = column_text(dialect, own);
+                        Item {
+                            expr: tree_name(tree, &own),
+                            alias: (own != name).then_some(name),
+                        }
+                    }
                     None => Item {
                         expr: match place == 0 && is_untyped(column) {
                             true => typed_null(tree, dialect, column.ty()),
@@ -107,6 +110,7 @@ fn united_columns(step: &Step<'_>, relations: &[(String, Relation)], faults: &mu
             .iter()
             .all(|(_, relation)| relation.position(column.name()).is_some());
         let mut column = Column::new(column.name(), column.ty())
+            .quoted(column.is_quoted())
             .nullable(!everywhere || column.is_nullable())
             .month_start(everywhere && column.is_month_start());
         let place = *places.entry(column.name().to_lowercase()).or_insert(columns.len());
@@ -121,6 +125,7 @@ fn united_columns(step: &Step<'_>, relations: &[(String, Relation)], faults: &mu
             faults.push(different_types(step, first, &column));
         }
         column = Column::new(first.name(), ty.unwrap_or(one))
+            .quoted(first.is_quoted())
             .nullable(first.is_nullable() || column.is_nullable())
             .month_start(first.is_month_start() && column.is_month_start());
         *first = column;
@@ -147,6 +152,11 @@ fn different_types(step: &Step<'_>, one: &Column, other: &Column) -> Diagnostic 
         false => "use columns of one type, or convert one of them in a dimension of its set".to_owned(),
     };
     Diagnostic::new(Code::MetricKey, span, message).with_help(help)
+}
+
+/// Returns the name of a column as SQL, which keeps the case of a quoted column.
+fn column_text(dialect: Dialect, column: &Column) -> String {
+    dialect.name_text(column.name(), !column.is_quoted())
 }
 
 fn tree_name(tree: &mut SqlTree, name: &str) -> SqlId {
@@ -204,10 +214,12 @@ impl SpecCompilation<'_> {
             text.replace("{unit}", unit).replace("{count}", count)
         };
         let tree = &mut memory.emit.tree;
+        let known = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
+        let kept_text = |name: &&str| known(name).map_or_else(|| column(name), |of| column_text(dialect, &of));
         let mut items: Vec<Item> = kept
             .iter()
             .map(|name| Item {
-                expr: tree_name(tree, &column(name)),
+                expr: tree_name(tree, &kept_text(name)),
                 alias: None,
             })
             .collect();
@@ -233,7 +245,6 @@ impl SpecCompilation<'_> {
             },
         });
         self.note_periods(&kept);
-        let known = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
         let columns = kept
             .iter()
             .map(|name| known(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));
