@@ -53,7 +53,14 @@ fn constructs(sql: &str, roles: Roles) -> Vec<String> {
 
 #[test]
 fn constructs_have_the_types_of_their_arguments() {
-    let table: [(&str, &[&str]); 14] = [
+    let table: [(&str, &[&str]); 15] = [
+        (
+            "f({amount} order by {amount} desc nulls last limit {count})",
+            &[
+                "f(decimal limit integer)",
+                "f(decimal order by decimal desc nulls last limit integer)",
+            ],
+        ),
         ("substr({text}, {count:days})", &["substr(text, integer)"]),
         ("substr({text}, {amount:days})", &["substr(text, decimal)"]),
         ("round({amount}, {count})", &["round(decimal, integer)"]),
