@@ -38,11 +38,12 @@ fn constructs(sql: &str, roles: Roles) -> Vec<String> {
     };
     let types = names(&[("float", "double"), ("text", "varchar")]);
     let results = names(&[("floor", "argument"), ("date_trunc", "moment"), ("length", "integer")]);
+    let days = names(&[("decimal", "decimal")]);
     let scope = Scope {
         functions: &[],
         types: &types,
         results: &results,
-        days: &[],
+        days: &days,
     };
     of_template(&nodes, &signature, roles, &scope)
         .into_iter()
@@ -52,7 +53,16 @@ fn constructs(sql: &str, roles: Roles) -> Vec<String> {
 
 #[test]
 fn constructs_have_the_types_of_their_arguments() {
-    let table: [(&str, &[&str]); 12] = [
+    let table: [(&str, &[&str]); 15] = [
+        (
+            "f({amount} order by {amount} desc nulls last limit {count})",
+            &[
+                "f(decimal limit integer)",
+                "f(decimal order by decimal desc nulls last limit integer)",
+            ],
+        ),
+        ("substr({text}, {count:days})", &["substr(text, integer)"]),
+        ("substr({text}, {amount:days})", &["substr(text, decimal)"]),
         ("round({amount}, {count})", &["round(decimal, integer)"]),
         ("round(floor({amount}))", &["floor(decimal)", "round(decimal)"]),
         ("round({amount:float})", &["round(float)"]),

@@ -174,7 +174,7 @@ fn cell_text(cell: &Cell) -> String {
     let text = parts.join("; ");
     match cell.source.split_once(" (") {
         Some((address, note)) if address.starts_with("https://") => {
-            format!("{text} ([source]({address}), {}", note)
+            format!("{text} ([source]({address}), {note}")
         }
         _ if cell.source == UNKNOWN && text.is_empty() => UNKNOWN.to_owned(),
         _ if cell.source == UNKNOWN => format!("{text} (no source)"),

@@ -4,16 +4,23 @@ use formulac::{Column, Compiler, Dialect, Level, Relation, Schema, Type, catalog
 
 use crate::calls::{calls, query};
 use crate::case::{ROW_ID, TABLE};
+use crate::formula::{Plan, Variant, plan};
+use crate::function_cases;
 use crate::model_cases::{ModelCase, ModelFile};
 use crate::rule_pass::{Statements, rules, without_constraints};
 use crate::statement_constructs::Facts;
 
 pub fn run() {
-    let mut statements = Statements::default();
-    models(&mut statements, crate::spec_case::read_all());
-    models(&mut statements, &crate::sheet_case::read_all());
-    catalog::functions().for_each(|function| forms(&mut statements, function));
-    statements.judge("generated");
+    // Some cases nest hundreds of calls.
+    formulac::lineage::with_large_stack(|| {
+        let mut statements = Statements::default();
+        models(&mut statements, crate::spec_case::read_all());
+        models(&mut statements, &crate::sheet_case::read_all());
+        catalog::functions().for_each(|function| forms(&mut statements, function));
+        formulas(&mut statements);
+        statements.judge("generated");
+    })
+    .expect("a thread starts");
 }
 
 /// Fails if a rule does not report its example, or if it reports correct SQL.
@@ -121,6 +128,21 @@ fn models<C: ModelCase>(statements: &mut Statements, files: &[ModelFile<C>]) {
                 };
                 let outputs: Vec<(&str, Type)> = compiled.columns().iter().map(|c| (c.name(), c.ty())).collect();
                 statements.add(&from, dialect, query, &schema, &outputs);
+            }
+        }
+    }
+}
+
+/// Looks up the constructs of formula cases. Their values are compared on all engines, so the rules have nothing to add.
+fn formulas(statements: &mut Statements) {
+    for file in function_cases::read_all() {
+        for case in &file.cases {
+            let from = format!("{}:{}: {}", file.path.display(), case.line, case.name);
+            let schema = Schema::new().with(case.table.relation());
+            for dialect in Dialect::all() {
+                if let Plan::Ask(question) = plan(case, dialect, Variant::Typed) {
+                    statements.look_up(&from, dialect, &question.query, &schema);
+                }
             }
         }
     }

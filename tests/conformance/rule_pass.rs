@@ -48,7 +48,7 @@ impl Statements {
     }
 
     /// Looks up the constructs of a statement in `dialects/facts`. The constructs do not depend on the keys of tables.
-    fn look_up(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema) {
+    pub fn look_up(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema) {
         if !self.looked_up.insert((dialect.name(), sql.to_owned())) {
             return;
         }

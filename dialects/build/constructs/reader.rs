@@ -183,9 +183,19 @@ impl<'a> Reader<'a> {
                 if suffixes == ALIAS {
                     return Described::word(name);
                 }
-                let call = format!("{name}({})", self.texts(args).join(", "));
-                for suffix in suffixes.split('|') {
-                    self.add(Section::Calls, format!("{call}{suffix}"));
+                // The compiler leaves out a sort order whose key is a constant.
+                let unordered = args.iter().map(|at| {
+                    let text = self.described[usize::from(*at)].text.as_str();
+                    match self.nodes[usize::from(*at)] {
+                        Node::Ordered { .. } => without_order(text),
+                        _ => text.to_owned(),
+                    }
+                });
+                let calls = [self.texts(args).join(", "), unordered.collect::<Vec<_>>().join(", ")];
+                for call in calls.map(|args| format!("{name}({args})")) {
+                    for suffix in suffixes.split('|') {
+                        self.add(Section::Calls, format!("{call}{suffix}"));
+                    }
                 }
                 Described::of(&self.result(name, args))
             }
@@ -389,4 +399,12 @@ impl<'a> Reader<'a> {
             None => "any".to_owned(),
         }
     }
+}
+
+/// Returns the text of an argument without its sort order: `any ignore nulls limit number` for
+/// `any ignore nulls order by any desc limit number`.
+fn without_order(text: &str) -> String {
+    let (argument, order) = text.split_once(" order by ").unwrap_or((text, ""));
+    let limit = order.find(" limit ").and_then(|at| order.get(at..)).unwrap_or_default();
+    format!("{argument}{limit}")
 }

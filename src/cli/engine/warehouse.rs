@@ -32,7 +32,8 @@ impl WarehouseState {
             if is_version {
                 state.version = cells.next().and_then(|mut row| row.next()).unwrap_or_default();
             } else {
-                state.parameters = cells.filter_map(|mut row| Some((row.next()?, row.next()?))).collect();
+                let pairs = cells.filter_map(|mut row| Some((row.next()?, row.next()?)));
+                state.parameters = pairs.filter(|(name, _)| is_listed(dialect, name)).collect();
             }
         }
         state
@@ -81,6 +82,13 @@ impl WarehouseState {
     }
 }
 
+/// Returns whether `dialects/facts` lists a parameter. A session has many more, some with names and texts of the user, such as
+/// `QUERY_TAG`.
+fn is_listed(dialect: Dialect, name: &str) -> bool {
+    let mut facts = dialect.construct_facts().iter();
+    facts.any(|fact| fact.section == "parameters" && fact.text.eq_ignore_ascii_case(name))
+}
+
 /// Returns the dialect's queries, each with `true` if it reads the version.
 fn queries(dialect: Dialect) -> impl Iterator<Item = (&'static str, bool)> {
     let facts = dialect.facts();
@@ -114,6 +122,28 @@ mod tests {
                 "the session parameter `default_null_order` is `NULLS_FIRST`, and generated SQL requires `NULLS_LAST`"
             ]
         );
+    }
+
+    #[test]
+    fn parameters_that_matter_are_kept() {
+        let snowflake: Dialect = "snowflake".parse().unwrap();
+        let parameters = [row(&["QUERY_TAG", "ann's query"]), row(&["TIMEZONE", "UTC"])];
+        let state = WarehouseState::from_results(snowflake, &[Ok(Vec::new()), Ok(parameters.to_vec())]);
+        assert_eq!(state.parameters, [("TIMEZONE".to_owned(), "UTC".to_owned())].into());
+    }
+
+    #[test]
+    fn the_docs_list_the_parameters_and_their_facts_are_known() {
+        let docs = include_str!("../../../docs/warehouses.md");
+        for dialect in Dialect::all() {
+            for required in dialect.facts().session_required.split_whitespace() {
+                let (name, _) = required.split_once('=').unwrap();
+                assert!(
+                    docs.contains(&format!("`{name}`")) && is_listed(dialect, name),
+                    "{dialect}: {name}"
+                );
+            }
+        }
     }
 
     #[test]

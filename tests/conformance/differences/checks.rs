@@ -116,7 +116,11 @@ impl Question {
             self.spec.clone()
         };
         let compiled = compiler.compile_spec(&spec);
-        let code = compiled.diagnostics().iter().find(|d| d.is_error()).map(|d| d.code());
+        let code = compiled
+            .diagnostics()
+            .iter()
+            .find(|d| d.is_error())
+            .map(formulac::Diagnostic::code);
         let case = format!("differences.yml:{}", self.line);
         match (compiled.query(), code, expected) {
             (Some(sql), None, Some(expected)) => {

@@ -213,11 +213,9 @@ impl Reader<'_> {
         };
         self.class(condition);
         if matches!(text, "left join" | "full join") && !has(condition, BinaryOperator::Eq) {
-            let form = match condition_of_nulls(condition) {
-                Some(form) => form,
-                None => "conditions without an equality",
-            };
-            let forms = [form, "conditions without an equality"].map(|form| format!("{text} on {form}"));
+            let without = "conditions without an equality";
+            let forms =
+                [condition_of_nulls(condition).unwrap_or(without), without].map(|form| format!("{text} on {form}"));
             if !forms.iter().any(|form| self.facts.patterns.has("clauses", form)) {
                 self.missing.insert(format!("clauses: {}", forms[0]));
             }
