@@ -51,14 +51,14 @@ pub fn selected_with_reason(
     project: &Project,
 ) -> Result<Option<(Environment, EnvironmentReason)>, Failure> {
     let root = project::project_folder(global.project_dir.as_deref())?.unwrap_or_default();
-    let Some((found, reason)) = selected_without_placeholders_filled(global, project)? else {
+    let Some((found, reason)) = selected_with_placeholders(global, project)? else {
         return Ok(None);
     };
     Ok(Some((require_filled(project, &root, &found)?, reason)))
 }
 
 /// Returns the environment to use as written in the project file, without filling in its placeholders.
-pub fn selected_without_placeholders_filled(
+pub fn selected_with_placeholders(
     global: &GlobalOptions,
     project: &Project,
 ) -> Result<Option<(Environment, EnvironmentReason)>, Failure> {

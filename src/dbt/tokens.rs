@@ -211,8 +211,8 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// Returns whether the comment of this length is an optimizer hint or an SQL comment with Jinja. For a Jinja
-    /// comment, returns `false`.
+    /// Returns whether the comment at the current position, which has this length, is an optimizer hint or an SQL
+    /// comment that contains Jinja. Returns `false` for a Jinja comment.
     fn is_hint(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
         let has_jinja = || ["{{", "{%", "{#"].iter().any(|marker| comment.contains(marker));

@@ -24,8 +24,8 @@ use crate::model::outline::PlacedDefinition;
 
 /// Maximum number of formulas that are compiled before the search gives up.
 const TRIED: usize = 150;
-/// Maximum number of formulas that are compiled after the first proven formula, to find a formula that leaves no
-/// difference.
+/// Maximum number of further formulas that are compiled after the first proven formula, to find one that reproduces the
+/// edited SQL exactly.
 const ALIKE: usize = 12;
 /// Maximum number of bytes of SQL to compile when learning which SQL formulas produce at a definition's position.
 const LEARNED: usize = 4_000_000;

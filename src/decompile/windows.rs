@@ -93,7 +93,7 @@ pub(super) fn both_signs(number: &'static str) -> [Arg; 2] {
     reason = "one list of cases; to be divided when a case is added"
 )]
 pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<Probe> {
-    // Ranges, each with the number of its numeric placeholders.
+    // Ranges, and how many numeric placeholders each has.
     const RANGES: [(&str, usize); 7] = [
         ("FIRST({0}):{0}", 0),
         ("{0}:LAST({0})", 0),

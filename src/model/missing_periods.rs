@@ -217,7 +217,7 @@ pub fn unit_fault(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named
             format!("move by \"{frame}\", or group and order by the {unit}"),
         ),
         false => (
-            format!("the range goes by {unit}s, but `{named}` has only one value per {frame}"),
+            format!("the range is measured in {unit}s, but `{named}` has only one value per {frame}"),
             format!("use \"{frame}\" or a longer unit, or group and order by the {unit}"),
         ),
     };

@@ -114,7 +114,7 @@ pub struct Conflict {
     pub edit: Option<HandEdit>,
     /// The parts that both sides changed. Empty if the conflict does not concern a file.
     pub clashes: Vec<LayoutClash>,
-    /// Replacements of bytes in a model's SQL that remove the edit. Lines of the file end with `\n`. Empty if the edit is
+    /// Replacements of byte ranges in a model's SQL, which undo the edit. Lines of the file end with `\n`. Empty if the edit is
     /// removed in another way.
     pub restored: Vec<Substitution>,
     /// The metric set that contains the definition, if the edit is to SQL that a metric set defines.

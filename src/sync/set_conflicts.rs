@@ -211,7 +211,7 @@ impl SetConflict {
 }
 
 impl ReconcileWork<'_> {
-    /// Adds the conflict of an edit to SQL that a metric set defines, unless the set has the edit already.
+    /// Reports a conflict if a metric set defines the edited SQL, unless the set already contains the edit.
     pub fn add_set_conflict(
         &self,
         edit: &HandEdit,

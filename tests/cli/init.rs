@@ -435,7 +435,7 @@ fn measures_of_semantic_models_become_metric_sets() {
         &["query", "--metrics", "sales.*", "--by", "month", "--quiet"],
     );
     assert_eq!(checked.exit, 0, "{}", checked.err);
-    // The set is written once, however its name is written.
+    // The set is not created again if its name has quotes, a comment or other capitals.
     let text = place.read("shop/metrics/sales.yml");
     place.write(
         "shop/metrics/sales.yml",

@@ -119,7 +119,7 @@ fn short_help_is_short() {
     }
 }
 
-/// The examples of commands that need no project can be run, and they print SQL and pages.
+/// The examples of commands that need no project run, and print SQL or documentation.
 #[test]
 fn examples_run() {
     let place = Place::new("examples");

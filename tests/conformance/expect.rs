@@ -104,8 +104,8 @@ pub fn deviations<V>(node: Option<Node>, value: impl Fn(&Node) -> Result<V>) -> 
     Ok(deviations)
 }
 
-/// Returns the error in an answer, which may have a known deviation. `expected` checks the regular answer, and
-/// `deviant` checks the answer that a known deviation gives.
+/// Returns the error in a result, which may have a known deviation. `expected` checks the result without a deviation, and
+/// `deviant` checks the result of the known deviation.
 pub fn fault_of<V>(
     foretold: Option<&Deviation<V>>,
     answer: &Answer,

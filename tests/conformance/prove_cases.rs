@@ -142,8 +142,8 @@ fn put_answer(line: &mut Map<String, Json>, columns: &[&str], rows: &[Vec<Json>]
     }
 }
 
-/// Returns whether the tests ask the warehouse of this dialect itself, so that known deviations are those of the
-/// warehouse.
+/// Returns whether the tests run on the warehouse itself and not on an emulator. If so, the known deviations are those
+/// of the warehouse.
 fn is_warehouse(dialect: &str) -> bool {
     dialect.parse().is_ok_and(|dialect| !is_emulator(dialect))
 }

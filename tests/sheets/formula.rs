@@ -11,7 +11,7 @@ use crate::sheet::Sheet;
 pub enum Row {
     /// No row is given. The reference is to this row, or the range has an open end.
     Unsaid,
-    /// Row that is this many rows below this row.
+    /// Row at this distance below the formula's row.
     At(i64),
     Fixed(i64),
 }

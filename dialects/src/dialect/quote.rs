@@ -114,7 +114,7 @@ impl Dialect {
         self.push_quoted(out, &self.name_in_quotes(name, unquoted_in_source));
     }
 
-    /// Returns a name as it is spelled between quotes. A name that is unquoted in the source is folded to the dialect's
+    /// Escapes a name for use between quotes, and returns it without the quotes. A name that is unquoted in the source is folded to the dialect's
     /// case.
     pub fn name_in_quotes(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
         let stands_bare = |b: u8| NAME[b as usize] & QUOTES == 0;

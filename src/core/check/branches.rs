@@ -61,12 +61,12 @@ impl Lowerer<'_> {
                 let there = self.program.add(Ir::IsNull { x, negated: true }, meta);
                 self.program.folded = true;
                 let node = self.build_case(&[there], &mut values[2..], span, "IF");
-                self.return_list(values);
+                self.recycle_list(values);
                 return node;
             }
         }
         let node = self.build_case(&[condition], &mut values[1..], span, "IF");
-        self.return_list(values);
+        self.recycle_list(values);
         node
     }
 
@@ -114,7 +114,7 @@ impl Lowerer<'_> {
         let node = self.build_case(&conditions, &mut branches, span, "IFS");
         [values, conditions, branches]
             .into_iter()
-            .for_each(|list| self.return_list(list));
+            .for_each(|list| self.recycle_list(list));
         node
     }
 
@@ -151,7 +151,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         if values.has_decimal_literal() {
-            self.points_as(branches, ty);
+            self.set_type_of_decimals(branches, ty);
         }
         // If all branches are NULL (`1/0`), the result is NULL for every condition.
         let nothing = values.are_all_null();
@@ -160,7 +160,7 @@ impl Lowerer<'_> {
     }
 
     /// Assigns the given type to decimal literals.
-    pub(super) fn points_as(&mut self, ids: &[IrId], ty: Type) {
+    pub(super) fn set_type_of_decimals(&mut self, ids: &[IrId], ty: Type) {
         for id in ids {
             if self.program.meta(*id).ty == Type::Point
                 && matches!(self.program.node(*id), Ir::Number(_))
@@ -173,7 +173,7 @@ impl Lowerer<'_> {
 
     /// Returns a branch that is always taken. The branch has the type that it would have in a CASE.
     pub(super) fn single_branch(&mut self, branch: IrId) -> IrId {
-        self.points_as(&[branch], Type::Float);
+        self.set_type_of_decimals(&[branch], Type::Float);
         branch
     }
 
@@ -204,7 +204,7 @@ impl Lowerer<'_> {
         let node = self.build_switch(&mut cases, &mut branches, span, "SWITCH");
         [values, cases, branches]
             .into_iter()
-            .for_each(|list| self.return_list(list));
+            .for_each(|list| self.recycle_list(list));
         node
     }
 
@@ -224,7 +224,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         let ty = if ty == Type::Point { Type::Float } else { ty };
-        self.points_as(branches, ty);
+        self.set_type_of_decimals(branches, ty);
         let has_else = branches.len() >= cases.len();
         let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
         let subject = cases[0];
@@ -270,7 +270,7 @@ impl Lowerer<'_> {
         }
         values.retain(|v| !matches!(self.program.node(*v), Ir::Null));
         let ty = if ty == Type::Point { Type::Float } else { ty };
-        self.points_as(&values, ty);
+        self.set_type_of_decimals(&values, ty);
         match values.as_slice() {
             [] => return self.add_null(ty, span),
             [one] => return *one,
@@ -278,7 +278,7 @@ impl Lowerer<'_> {
         }
         let nullable = values.iter().all(|v| self.program.meta(*v).nullable);
         let args = self.program.add_args(&values);
-        self.return_list(values);
+        self.recycle_list(values);
         let Some(meta) = self.combine_meta(args, span, ty, nullable) else {
             return self.add_error(span);
         };
@@ -296,7 +296,7 @@ impl Lowerer<'_> {
             }
         }
         let node = self.build_and_or(&conditions, span, and);
-        self.return_list(conditions);
+        self.recycle_list(conditions);
         node
     }
 

@@ -102,7 +102,7 @@ impl Lowerer<'_> {
         for end in &ends {
             if let RangeEndKind::Offset { rows } = end.at {
                 let [name, rows] = [end.name, rows].map(|part| self.source_text(self.ast.span(part)));
-                let message = "`OFFSET` counts rows, but the other end of the range goes by the calendar";
+                let message = "`OFFSET` counts rows, but the other end of the range is a calendar period";
                 let help = format!(
                     "write `PERIODOFFSET({name}, {rows}, \"month\")` instead of `OFFSET({name}, {rows})`, or use OFFSET \
                      for both ends"
@@ -218,7 +218,7 @@ impl Lowerer<'_> {
         // If all keys have errors, these errors have already been reported.
         let first = other?;
         let Some(key) = found else {
-            let message = format!("`{shown}` goes by the calendar, but `order_by` has no date");
+            let message = format!("`{shown}` is a range of calendar periods, but `order_by` has no date");
             self.report(
                 Diagnostic::new(Code::PeriodKey, span, message)
                     .with_secondary_label(first, "not a date")

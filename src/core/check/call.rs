@@ -46,7 +46,7 @@ impl Lowerer<'_> {
         }
         if function.level == Level::Aggregate && function.across.is_none() {
             let node = self.add_aggregate(id, &args, false, span);
-            self.return_list(args);
+            self.recycle_list(args);
             return node;
         }
         let id = function
@@ -54,7 +54,7 @@ impl Lowerer<'_> {
             .filter(|_| function.level == Level::Aggregate)
             .unwrap_or(id);
         let node = self.apply_checked(id, &args, span, function.name);
-        self.return_list(args);
+        self.recycle_list(args);
         node
     }
 

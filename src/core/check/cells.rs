@@ -128,7 +128,7 @@ impl Lowerer<'_> {
         for of in of {
             let x = self.lower_target(*of, span);
             if self.is_error(x) {
-                self.return_list(columns);
+                self.recycle_list(columns);
                 return self.add_error(span);
             }
             let meta = NodeMeta {
@@ -162,7 +162,7 @@ impl Lowerer<'_> {
             }
             [] => self.add_error(span),
         };
-        self.return_list(columns);
+        self.recycle_list(columns);
         node
     }
 
@@ -302,7 +302,7 @@ impl Lowerer<'_> {
             }
         }
         let node = self.apply_checked(across, &values, span, function.name);
-        self.return_list(values);
+        self.recycle_list(values);
         node
     }
 

@@ -118,7 +118,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let node = self.build_conditional(lowering, function, args, &lowered, None, span);
-        self.return_list(lowered);
+        self.recycle_list(lowered);
         node
     }
 
@@ -260,7 +260,7 @@ impl Lowerer<'_> {
         // Without conditions, aggregate all rows of the window, because `same_rows` and the frame already select the
         // rows.
         let condition = (!conditions.is_empty()).then(|| self.build_and_or(&conditions, span, true));
-        self.return_list(conditions);
+        self.recycle_list(conditions);
         let aggregate: FunctionId = match lowering {
             Lowering::SumIf | Lowering::SumIfs => internal::SUM,
             Lowering::AverageIf | Lowering::AverageIfs => internal::AVERAGE,

@@ -76,7 +76,7 @@ impl Lowerer<'_> {
         if let Some(null) = self.fold_null_call(&operands, &choice) {
             return null;
         }
-        self.return_list(values);
+        self.recycle_list(values);
         let values = self.program.args(args).to_vec();
         match DEFINITIONS.get(&choice.overload) {
             Some(definition) => self.lower_definition(definition, values, function, span),

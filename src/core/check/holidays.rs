@@ -61,12 +61,12 @@ impl Lowerer<'_> {
         let plain = self.apply_checked(of_weekdays, &values[..2], span, function.name);
         let (start, other) = (values[0], values[1]);
         if of_tab {
-            self.return_list(values);
+            self.recycle_list(values);
             let value = self.lower_workdays_with_tab(function, args, plain, [start, other], span);
             return value.unwrap_or_else(|| self.add_error(span));
         }
         let holidays = self.collect_holidays(function, &values[2..]);
-        self.return_list(values);
+        self.recycle_list(values);
         let Some(holidays) = holidays.filter(|_| !self.is_error(plain)) else {
             return self.add_error(span);
         };

@@ -106,7 +106,7 @@ impl Lowerer<'_> {
             values.push(value);
         }
         if error {
-            self.return_list(values);
+            self.recycle_list(values);
             return None;
         }
         Some(values)
@@ -118,7 +118,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let product = self.build_product(function, &values, span);
-        self.return_list(values);
+        self.recycle_list(values);
         self.add_aggregate(internal::SUM, &[product], false, span)
     }
 
@@ -159,7 +159,7 @@ impl Lowerer<'_> {
             };
             let across = function.across.unwrap_or(internal::ROW_COUNT);
             let node = self.apply_checked(across, &values, span, function.name);
-            self.return_list(values);
+            self.recycle_list(values);
             return node;
         };
         let lowered = self.lowered_node(*arg);
@@ -225,7 +225,7 @@ impl Lowerer<'_> {
                 Some(left) => self.apply_checked(internal::CONCAT, &[left, text], span, "CONCAT"),
             });
         }
-        self.return_list(values);
+        self.recycle_list(values);
         match joined {
             Some(one) if args.len() == 1 && self.program.meta(one).nullable => {
                 self.add_call(internal::OR_EMPTY, &[one], span)
@@ -274,7 +274,7 @@ impl Lowerer<'_> {
             function
         };
         let node = self.apply_checked(function, &values[..2], span, "DATEDIF");
-        self.return_list(values);
+        self.recycle_list(values);
         node
     }
 
@@ -286,7 +286,7 @@ impl Lowerer<'_> {
         let basis = match values.get(2) {
             Some(basis) if self.program.meta(*basis).level > Level::Const => {
                 let basis = self.truncate_to_integer(*basis, span);
-                self.return_list(values);
+                self.recycle_list(values);
                 return self.lower_year_frac_switch(basis, start, end, span);
             }
             Some(basis) => self
@@ -310,7 +310,7 @@ impl Lowerer<'_> {
             );
             return self.add_error(span);
         };
-        self.return_list(values);
+        self.recycle_list(values);
         self.year_frac(function, start, end, span)
     }
 
@@ -322,7 +322,7 @@ impl Lowerer<'_> {
             branches.push(self.year_frac(function, start, end, span));
         }
         let node = self.build_switch(&mut cases, &mut branches, span, "YEARFRAC");
-        [cases, branches].into_iter().for_each(|list| self.return_list(list));
+        [cases, branches].into_iter().for_each(|list| self.recycle_list(list));
         node
     }
 
@@ -348,7 +348,7 @@ impl Lowerer<'_> {
             }
             return self.apply_checked(internal::DATE_FROM_PARTS, &values, span, "DATE");
         };
-        self.return_list(values);
+        self.recycle_list(values);
         match super::dates::normalize_date(year, month, day) {
             Some(iso) => {
                 let text = self.program.add_text(&iso);

@@ -49,7 +49,7 @@ impl Lowerer<'_> {
                 text = self.apply_checked(internal::SUBSTITUTE, &[text, old, new], span, "NUMBERVALUE");
             }
         }
-        self.return_list(values);
+        self.recycle_list(values);
         if self.is_error(text) {
             return text;
         }
@@ -147,7 +147,7 @@ impl Lowerer<'_> {
             }
             self.apply_checked(internal::FIND, &values, span, "SEARCH")
         };
-        self.return_list(values);
+        self.recycle_list(values);
         node
     }
 
@@ -193,8 +193,8 @@ impl Lowerer<'_> {
                 self.apply_checked(internal::TEXT_LIST, &texts, span, function.name)
             }
         };
-        self.return_list(texts);
-        self.return_list(values);
+        self.recycle_list(texts);
+        self.recycle_list(values);
         node
     }
 
@@ -252,7 +252,7 @@ impl Lowerer<'_> {
                 }
             },
         };
-        self.return_list(values);
+        self.recycle_list(values);
         self.apply_checked(entry, &given, span, function.name)
     }
 

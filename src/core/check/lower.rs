@@ -306,7 +306,7 @@ impl Lowerer<'_> {
         &mut self.work.choices
     }
 
-    /// Returns an empty list from the pool. [`Self::return_list`] returns it to the pool.
+    /// Returns an empty list from the pool. [`Self::recycle_list`] returns it to the pool.
     pub(super) fn take_list(&mut self) -> Vec<IrId> {
         self.work.spare.pop().unwrap_or_default()
     }
@@ -317,7 +317,7 @@ impl Lowerer<'_> {
         list
     }
 
-    pub(super) fn return_list(&mut self, mut list: Vec<IrId>) {
+    pub(super) fn recycle_list(&mut self, mut list: Vec<IrId>) {
         list.clear();
         self.work.spare.push(list);
     }
@@ -524,7 +524,7 @@ impl Lowerer<'_> {
             }
         }
         let id = self.apply_checked(found.function, &args, span, name);
-        self.return_list(args);
+        self.recycle_list(args);
         id
     }
 

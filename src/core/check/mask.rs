@@ -420,7 +420,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
     }
     let is_code = out.zeros == digits && !point && !out.grouped && out.thousands == 0 && out.percents == 0;
     if !out.breaks.is_empty() && (!is_code || out.breaks.len() > 9) {
-        let why = "characters between digits are allowed only in codes of zeros such as `000-000`; `#,##0` separates thousands";
+        let why = "other characters between digits are allowed only in masks of zeros, such as `000-000`; `#,##0` separates thousands";
         return mask_error(0..mask.len(), why);
     }
     if out.percents > 2 || out.thousands > 4 {

@@ -89,7 +89,7 @@ pub(super) struct NameTables {
     /// Last use of each column, by relation and position. Each entry contains the number of the source and the index of
     /// the use.
     pub used: Vec<Vec<(u32, u32)>>,
-    /// Number of the current source. Uses recorded under another number are outdated, so they don't have to be cleared.
+    /// Number of the current source. Entries with another number are outdated, so they need not be cleared.
     pub text: u32,
     /// Index of the entry for each column that no schema lists, by relation and name.
     pub used_open: FxHashMap<(Option<String>, String), u32>,

@@ -19,7 +19,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let node = self.lower_order_statistic(lowering, function, &values, None, span);
-        self.return_list(values);
+        self.recycle_list(values);
         node
     }
 

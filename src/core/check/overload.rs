@@ -143,7 +143,7 @@ impl Lowerer<'_> {
             self.overload_cache().store_choice(call, choice);
         }
         let args = self.program.add_args(&taken);
-        self.return_list(taken);
+        self.recycle_list(taken);
         Some(ChosenOverload { args, choice, as_given })
     }
 
@@ -388,7 +388,7 @@ impl Lowerer<'_> {
             for (index, id) in (0..args.len()).filter(is_same).zip(&shared) {
                 args[index] = *id;
             }
-            self.return_list(shared);
+            self.recycle_list(shared);
         }
         for param in overload.params.get(args.len()..).unwrap_or_default() {
             if let Some(default) = param.default {

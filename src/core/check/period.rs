@@ -18,7 +18,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let (value, count, unit) = (values[0], values[1], values[2]);
-        self.return_list(values);
+        self.recycle_list(values);
         let Some((count, unit)) = self.period_arguments(count, unit) else {
             return self.add_error(span);
         };

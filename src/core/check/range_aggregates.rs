@@ -48,8 +48,7 @@ impl Lowerer<'_> {
         if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
             // In `B-1:B1`, the user tried to refer to a row before the first row.
             let text = self.source_text(span);
-            let message =
-                format!("`{text}` is not a range, because the rows of a sheet are numbered from 1 and `-` subtracts");
+            let message = format!("`{text}` is not a range: no row is before row 1, and a `-` before a cell subtracts");
             let help = "write the formula for a later row, for example `B1:B3` with `row: 3`, or use `OFFSET(B1, -2, 0, \
                 3, 1)`";
             return self.report_range(span, &message, help);
@@ -201,7 +200,7 @@ impl Lowerer<'_> {
             }
             _ => node,
         };
-        self.return_list(taken.values);
+        self.recycle_list(taken.values);
         node
     }
 
@@ -231,7 +230,7 @@ impl Lowerer<'_> {
                 }
             }
         };
-        self.return_list(taken.values);
+        self.recycle_list(taken.values);
         node
     }
 
@@ -247,7 +246,7 @@ impl Lowerer<'_> {
             [one] => one,
             _ => self.apply_checked(internal::ROW_SUM, &each, span, "COUNTBLANK"),
         };
-        self.return_list(each);
+        self.recycle_list(each);
         node
     }
 
@@ -329,7 +328,7 @@ impl Lowerer<'_> {
             }
         }
         if failed || found.is_none() {
-            self.return_list(taken.values);
+            self.recycle_list(taken.values);
             return None;
         }
         Some(taken)
@@ -424,7 +423,7 @@ impl Lowerer<'_> {
             }
             Some(lowering) => self.build_conditional(lowering, function, args, &values, Some(rows), span),
         };
-        self.return_list(values);
+        self.recycle_list(values);
         node
     }
 
@@ -486,7 +485,7 @@ impl Lowerer<'_> {
         } else {
             self.add_call(internal::ROW_SUM, &each, span)
         };
-        self.return_list(each);
+        self.recycle_list(each);
         node
     }
 
@@ -529,7 +528,7 @@ impl Lowerer<'_> {
         } else {
             self.apply_checked(across, &each, span, function.name)
         };
-        self.return_list(each);
+        self.recycle_list(each);
         node
     }
 

@@ -33,7 +33,7 @@ pub(super) enum RangeEndKind {
 }
 
 impl RangeEnd {
-    /// Returns whether the range goes by the calendar because of this end.
+    /// Returns whether this end makes the range a calendar range.
     pub fn is_by_calendar(&self) -> bool {
         matches!(self.at, RangeEndKind::Period { .. } | RangeEndKind::Moved { .. })
     }

@@ -154,7 +154,7 @@ impl Lowerer<'_> {
         }
         let id = catalog::id_of(entry)?;
         let row = self.add_call(id, &taken, span);
-        self.return_list(taken);
+        self.recycle_list(taken);
         Some(row)
     }
 

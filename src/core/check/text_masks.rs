@@ -25,7 +25,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let (value, mask) = (values[0], values[1]);
-        self.return_list(values);
+        self.recycle_list(values);
         let Some(text) = self.literal_text(mask).map(str::to_owned) else {
             return self.report_non_constant(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");
         };
@@ -118,7 +118,7 @@ impl Lowerer<'_> {
             }
             _ => self.add_error(span),
         };
-        self.return_list(texts);
+        self.recycle_list(texts);
         node
     }
 
@@ -160,10 +160,7 @@ impl Lowerer<'_> {
                     Diagnostic::new(
                         Code::TypeMismatch,
                         meta.span,
-                        format!(
-                            "this mask of `TEXT` formats {wanted}, but `{text}` is {}",
-                            ty.describe()
-                        ),
+                        format!("this `TEXT` mask formats {wanted}, but `{text}` is {}", ty.describe()),
                     )
                     .with_help(help),
                 );
@@ -440,7 +437,7 @@ impl Lowerer<'_> {
                 Some(left) => self.apply_checked(internal::TEXT_JOINED, &[left, *text], span, "TEXT"),
             });
         }
-        self.return_list(texts);
+        self.recycle_list(texts);
         joined.unwrap_or(value)
     }
 

@@ -19,7 +19,7 @@ impl Lowerer<'_> {
             *condition = self.convert_to_condition(*condition);
         }
         let node = self.fold_pairs(internal::NOT_EQUAL, &conditions, span, "XOR");
-        self.return_list(conditions);
+        self.recycle_list(conditions);
         node
     }
 
@@ -38,7 +38,7 @@ impl Lowerer<'_> {
             *value = self.apply_checked(internal::NOT_NEGATIVE, &[*value], span, function.name);
         }
         let node = self.fold_pairs(pair, &values, span, function.name);
-        self.return_list(values);
+        self.recycle_list(values);
         node
     }
 
@@ -112,7 +112,7 @@ impl Lowerer<'_> {
         let node = self.build_switch(&mut cases, &mut branches, span, "CHOOSE");
         [values, cases, branches]
             .into_iter()
-            .for_each(|list| self.return_list(list));
+            .for_each(|list| self.recycle_list(list));
         node
     }
 

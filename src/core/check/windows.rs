@@ -29,7 +29,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         let value = values[0];
-        self.return_list(values);
+        self.recycle_list(values);
         self.shifted_row(value, rows, "OFFSET", span)
     }
 
@@ -83,14 +83,12 @@ impl Lowerer<'_> {
     ) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
-        self.report(
-            Diagnostic::new(
-                Code::ConstantExpected,
-                span,
-                format!("the argument `{param}` of `{function}` must be a constant, found `{text}`"),
-            )
-            .with_help(help),
-        );
+        // A constant can have a wrong type.
+        let message = match self.program.meta(id).level {
+            Level::Const => format!("the argument `{param}` of `{function}` cannot be `{text}`"),
+            _ => format!("the argument `{param}` of `{function}` must be a constant, found `{text}`"),
+        };
+        self.report(Diagnostic::new(Code::ConstantExpected, span, message).with_help(help));
         self.add_error(span)
     }
 

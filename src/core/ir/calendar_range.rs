@@ -2,7 +2,7 @@
 
 use super::{CalendarUnit, FrameBound};
 
-/// Period of the calendar that contains a date.
+/// Calendar period that contains a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CalendarPeriod {
     Day,

@@ -82,7 +82,7 @@ struct IdentifyingColumn {
     name: String,
     quoted: bool,
     nullable: bool,
-    /// Node of a value that is not a column. The value's expression is repeated on both sides of the join.
+    /// IR node of the value if it is not a column. The value's expression is repeated on both sides of the join.
     computed: Option<IrId>,
 }
 

@@ -8,7 +8,7 @@ use super::metadata::ArtifactKind;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArtifactFault {
-    /// The text is not JSON, is truncated, or has a part whose shape no version uses.
+    /// The text is not JSON, is truncated, or does not match the schema of any version.
     Broken,
     /// The text is another kind of artifact. The field is dbt's name for that kind, such as `run-results`.
     Other(String),

@@ -240,7 +240,7 @@ impl SpecCompilation<'_> {
                     let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
                     format!("add `columns: {{{}}}`", entries.join(", "))
                 }
-                _ => format!("add the `not_null` test from the help for `{}`", keys[0]),
+                _ => format!("add a `not_null` test as for `{}`", keys[0]),
             };
             all.push(nullable_key(key, grouped, &add, span));
         }

@@ -185,7 +185,7 @@ impl<'y> Loader<'y, '_> {
                         day.node.span,
                         format!("`today` must be a date, found `{}`", day.text),
                     )
-                    .with_help("write `today: 2024-01-31`"),
+                    .with_help("write a date that exists, for example `today: 2024-01-31`"),
                 );
             }
             examples.push(SpecExample {

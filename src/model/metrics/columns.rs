@@ -386,7 +386,7 @@ impl<'m> ColumnBuilder<'m> {
         replaced.sort_by_key(|(range, _)| range.start);
     }
 
-    /// Returns the model's definitions so that each follows those that it uses. Definitions in a cycle keep their order.
+    /// Returns the model's definitions in dependency order. Definitions in a cycle keep their order.
     fn definition_order(&self) -> Vec<usize> {
         let mut order = Vec::new();
         let mut state = vec![0u8; self.model.definitions.len()];

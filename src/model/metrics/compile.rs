@@ -66,7 +66,7 @@ impl Compiler {
     ) -> CompiledSpec {
         let mut compiled = self.compile_expansion(expansion, path, kind);
         compiled.map_places(
-            |diagnostic| expansion.in_model(diagnostic),
+            |diagnostic| expansion.to_model(diagnostic),
             |span| expansion.model_span(span),
         );
         compiled.restore_definitions(expansion);
@@ -137,7 +137,7 @@ impl Compiler {
                 let own = inner
                     .diagnostics
                     .into_iter()
-                    .filter_map(|fault| expansion.in_set(fault, 1));
+                    .filter_map(|fault| expansion.to_set(fault, 1));
                 compiled.diagnostics.extend(own);
                 // Of the probe's own text, only the time of the set can be wrong.
                 if let (Some(fault), Some(time), false) = (of_time, &set.time, compiled.has_errors()) {
@@ -209,7 +209,7 @@ impl Expansion {
 
     /// Returns a diagnostic of the expanded text as one of the model's spec. Warnings about a set are reported where
     /// the set is checked.
-    fn in_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
+    fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let place = self.model_span(diagnostic.span()).start;
         // Filters of expanded steps are checked as they are written.
         let is_expanded = |step: &WrittenStep| (step.span.start..step.span.end).contains(&place);
@@ -232,7 +232,7 @@ impl Expansion {
 
     /// Returns a diagnostic of the expanded text as one of the set's file. Returns `None` for other places, and for
     /// warnings about keys and names that only the probe has.
-    fn in_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
+    fn to_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
         let is_about_use = matches!(
             diagnostic.kind(),
             Code::UnusedHelper | Code::NullableKey | Code::HiddenPeriods

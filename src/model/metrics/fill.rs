@@ -60,10 +60,11 @@ impl ModelOverSets<'_> {
                     true => format!("`fill` names `{by}`, which is not a key of the step"),
                     false => format!("several keys are a `{by}`"),
                 };
-                faults.push(Diagnostic::new(Code::FillKey, node.span, message).with_help(format!(
-                    "write `fill: {{by: …}}` with one of the keys {}",
-                    names.join(", ")
-                )));
+                let help = match names.as_slice() {
+                    [one] => format!("the only key is {one}"),
+                    _ => format!("write `fill: {{by: …}}` with one of the keys {}", names.join(", ")),
+                };
+                faults.push(Diagnostic::new(Code::FillKey, node.span, message).with_help(help));
                 return None;
             }
         };

@@ -107,7 +107,7 @@ impl ModelOverSets<'_> {
         keys
     }
 
-    /// Returns whether a formula of the model names a key.
+    /// Returns whether any formula in the model refers to a key.
     fn is_named_key(&self, text: &str, name: &str) -> bool {
         let same = |used: &str| used.eq_ignore_ascii_case(text) || used.eq_ignore_ascii_case(name);
         let is_key = |used: &NameUse| self.timeframe_key(used).is_some_and(|key| same(&self.keys[key].text));

@@ -1,4 +1,4 @@
-//! Drafts of metric sets: the definitions that a group of specs moves to its set.
+//! Drafts of metric sets: for each group of specs, the definitions to move from the specs into a shared set.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -285,8 +285,8 @@ codes! {
     RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows although dates may be missing", "use `PERIODOFFSET` for the value of another period")
         "OFFSET, ranges of rows such as `AVERAGE(OFFSET(x, -2):x)`, and cells of other rows in a worksheet count \
         rows. If rows are ordered by a date, the previous row is the previous period only if no period is missing; \
-        PERIODOFFSET looks up the period itself. A range over periods that may be missing needs one row per period \
-        in the previous step."
+        PERIODOFFSET looks up the period itself. If periods may be missing, the previous step of a range must \
+        have one row for each period."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
     PartitionOfOne "W0422" "partition-of-one" Warning("have windows whose partitions are single groups", "set `partition_by`")
@@ -303,8 +303,8 @@ codes! {
         Spec("model: m\nfrom: t\nwhere: day >= DATE(2024, 1, 1)\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\nsince: 2024-01-01\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PeriodKey "F0430" "period-key" Error
-        "PERIODOFFSET looks up the row whose key is this row's key, shifted in the calendar. The key is the first \
-        date or time of `order_by`. Text and numbers cannot be shifted. An instant can only be shifted by its \
+        "PERIODOFFSET looks up the row whose key is a number of calendar periods before or after the key of this row. The key is the \
+        first date or time of `order_by`. Text and numbers cannot be shifted. An instant can only be shifted by its \
         wall-clock time, and a date not by hours. A key truncated to months cannot be shifted by days or weeks \
         because no row has such a key. The same holds for ranges by the calendar and for `FIRST(x, unit)`."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
@@ -448,8 +448,8 @@ codes! {
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: first = XLOOKUP(A1, A:A, B:B)\n");
     LookupMode "F0493" "lookup-mode" Error
         "The match mode of XLOOKUP is 0 for an equal key, -1 for the next smaller key, 1 for the next larger key, 2 \
-        for a pattern. The match type of MATCH is 0 for an equal key, 1 for the largest key that is less or equal, \
-        -1 for the smallest key that is greater or equal."
+        for a pattern. The match type of MATCH is 0 for an equal key, 1 for the largest key that is less than or \
+        equal to the value, -1 for the smallest key that is greater than or equal to the value."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 3)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 0)\n");
     TabNotLookedUp "F0494" "tab-not-looked-up" Error
@@ -522,7 +522,7 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
     IncrementalWithoutKey "F0630" "incremental-without-key" Error
-        "An incremental model adds late rows to its table. Only the analyst knows which column shows how late a row is, and which columns identify rows, so that none is duplicated."
+        "An incremental model adds late rows to its table. Only the analyst knows which column shows how late a row is, and which columns identify a row. Without them, rows could be added twice."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalTime "F0631" "incremental-time" Error
@@ -595,7 +595,7 @@ codes! {
         in its properties. The message contains the lines to add."
         Shown("`semantic_model: true` in a project without a time spine") => Shown("a model `time_spine` with `time_spine: {standard_granularity_column: date_day}`");
     EditedByHand "F0701" "edited-by-hand" Error
-        "A file to write was changed since formulac wrote it, or is not from formulac. Nothing is written, so that no work is lost; the exit status is 3."
+        "formulac would overwrite a file that was changed after formulac wrote it, or that formulac did not write. Nothing is written, so that no work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");
     NothingToPromote "F0710" "nothing-to-promote" Error
         "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains none of these, or does not contain the field."
@@ -693,7 +693,7 @@ codes! {
         Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
         => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     UnknownMetric "F0850" "unknown-metric" Error
-        "A model over metric sets names a set, a metric or a key that does not exist, or a name that several sets have. Write `set.metric`."
+        "A model over metric sets refers to a set, a metric or a key that does not exist, or to a name that several sets have. Write `set.metric`."
         Shown("metrics: [orders.revenu]") => Shown("metrics: [orders.revenue]");
     MetricKey "F0851" "metric-key" Error
         "Every metric set of a model needs the keys of `group_by`: a period such as `month` of the set's `time`, the same column of the same relation, or a mapping that names a column of each set."
@@ -708,7 +708,7 @@ codes! {
         "The settings of a metric set (`timezone`, `blanks`, `week_start`, `fiscal_month_offset`) hold wherever the set is used, so a model and its sets must agree."
         Shown("timezone: UTC in the model, and timezone: Europe/Berlin in its set") => Shown("timezone: Europe/Berlin in the set only");
     AggregateOverSets "F0855" "aggregate-over-sets" Error
-        "A model over metric sets computes with metrics. Aggregates of columns are metrics of a set."
+        "The formulas of a model over metric sets use metrics. Aggregates of columns are metrics of a set."
         Shown("metrics: [orders.revenue]\ndefinitions: largest = MAX(amount)") => Shown("metrics: [orders.revenue, orders.largest_order]");
     DeprecatedMetric "W0856" "deprecated-metric" Warning("use a deprecated or renamed metric", "use the new metric")
         "The metric has a new name, or its set marks it as deprecated."

@@ -38,7 +38,7 @@ fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exi
         }],
     )?;
     session.report_action(&format!("using {} in this work tree", chosen.name));
-    let now = environment::selected_without_placeholders_filled(&session.global, &place.project)?;
+    let now = environment::selected_with_placeholders(&session.global, &place.project)?;
     if args.json {
         let in_use = now.as_ref().map_or(&chosen.name, |(now, _)| &now.name);
         session.print_json(&json!({"chosen": chosen.name, "in_use": in_use, "protected": chosen.protected}))?;

@@ -64,7 +64,7 @@ pub fn find_artifacts(place: &Workspace, environment: &Environment) -> Result<Op
 
 /// `env list`: prints one line per environment.
 pub fn print_environments(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit, Failure> {
-    let used = environment::selected_without_placeholders_filled(&session.global, &place.project)?;
+    let used = environment::selected_with_placeholders(&session.global, &place.project)?;
     let all: Vec<Environment> = environment::all_environments(&place.project, &place.root)
         .into_iter()
         .map(|(it, _)| it)
@@ -143,7 +143,7 @@ fn environment_json(environment: &Environment, used: Option<&(Environment, Envir
 
 /// `env show`: prints all settings of one environment.
 pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let used = environment::selected_without_placeholders_filled(&session.global, &place.project)?;
+    let used = environment::selected_with_placeholders(&session.global, &place.project)?;
     let environment = match (&args.name, &used) {
         (Some(name), _) => environment::find_environment(&place.project, &place.root, name, EnvironmentReason::Option)?,
         (None, Some((used, reason))) => {

@@ -27,7 +27,7 @@ const BEGUN: [(&str, &str); 5] = [
     ("REVERT_HEAD", "a revert"),
 ];
 
-/// Maximum number of paths per call of git.
+/// Maximum number of paths per git command.
 const AT_ONCE: usize = 400;
 
 impl Repository {
@@ -232,7 +232,7 @@ impl Repository {
             trace.path(),
         )?;
         match trace.last_failed_hook().filter(|_| !output.succeeded) {
-            None => run_git("commit", output).map(|_| ()),
+            None => git_output("commit", output).map(|_| ()),
             Some(hook) => Err(hook_failed(&hook, &output)),
         }
     }
@@ -353,7 +353,7 @@ impl Repository {
     }
 
     pub fn run_git_with_input(&self, args: &[&str], input: &str) -> Result<String, Failure> {
-        run_git(
+        git_output(
             args.first().copied().unwrap_or_default(),
             run_git_in(&self.folder, args, input)?,
         )
@@ -361,7 +361,7 @@ impl Repository {
 }
 
 /// Returns the output of a git call, or the reason for its failure.
-fn run_git(what: &str, output: ProgramOutput) -> Result<String, Failure> {
+fn git_output(what: &str, output: ProgramOutput) -> Result<String, Failure> {
     if output.succeeded {
         return Ok(output.out);
     }

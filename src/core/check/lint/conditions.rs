@@ -157,7 +157,8 @@ impl<'a> Lints<'a> {
         let (message, help) = if and {
             let help = match starts("AND") {
                 true => "use OR, which requires only one condition to be true".to_owned(),
-                false => "add up one call for each value, because a row must meet every criterion".to_owned(),
+                false => "write one call for each value and add the results, because a row must meet every criterion"
+                    .to_owned(),
             };
             (
                 format!("`{shown}` is never true, because no value of `{of}` can meet all conditions"),
