@@ -314,6 +314,59 @@ fn the_package_has_what_the_example_is_made_of() {
     assert!(count > 30, "{count}");
 }
 
+/// Returns metrics of each type over the measures of the semantic models, as entries of the manifest.
+fn dbt_metrics() -> Vec<String> {
+    let metric = |name: &str, kind: &str, rest: &str| {
+        format!(
+            r#""metric.shop.{name}": {{"name": "{name}", "resource_type": "metric", "package_name": "shop", "type": "{kind}",
+            "unique_id": "metric.shop.{name}", "path": "m.yml", "original_file_path": "dbt_models/m.yml", "fqn": ["shop"],
+            "label": "Label of {name}", "description": "", "type_params": {{{rest}}}}}"#
+        )
+    };
+    vec![
+        metric("amount", "simple", r#""measure": {"name": "amount"}"#),
+        metric("revenue", "simple", r#""measure": {"name": "amount"}"#),
+        metric(
+            "aov",
+            "ratio",
+            r#""numerator": {"name": "revenue"}, "denominator": {"name": "orders"}"#,
+        ),
+        metric("orders", "simple", r#""measure": {"name": "order_count"}"#),
+        metric(
+            "margin",
+            "derived",
+            r#""expr": "(r - 2 * orders) / r", "metrics": [{"name": "revenue", "alias": "r"}, {"name": "orders"}]"#,
+        ),
+        metric(
+            "rounded",
+            "derived",
+            r#""expr": "round(revenue)", "metrics": [{"name": "revenue"}]"#,
+        ),
+        metric(
+            "growth",
+            "derived",
+            r#""expr": "revenue - before", "metrics": [{"name": "revenue"}, {"name": "revenue", "alias": "before", "offset_window": {"count": 1, "granularity": "month"}}]"#,
+        ),
+        metric("so_far", "cumulative", r#""measure": {"name": "amount"}"#),
+        metric(
+            "big",
+            "ratio",
+            r#""numerator": {"name": "revenue", "filter": "x > 1"}, "denominator": {"name": "orders"}"#,
+        ),
+        metric(
+            "of_growth",
+            "ratio",
+            r#""numerator": {"name": "growth"}, "denominator": {"name": "orders"}"#,
+        ),
+        metric("of_p10", "simple", r#""measure": {"name": "p10"}"#),
+        metric(
+            "mixed",
+            "ratio",
+            r#""numerator": {"name": "revenue"}, "denominator": {"name": "of_p10"}"#,
+        ),
+    ]
+}
+
 /// Writes a dbt project with a manifest that contains a semantic model.
 fn semantic_project(name: &str) -> Place {
     let place = place(name);
@@ -358,55 +411,7 @@ fn semantic_project(name: &str) -> Place {
         "relation_name": "orders", "columns": {{{}}}, "config": {{"contract": {{"enforced": true}}}}, "contract": {{"enforced": true}}}}"#,
         columns.join(", ")
     );
-    let metric = |name: &str, kind: &str, rest: &str| {
-        format!(
-            r#""metric.shop.{name}": {{"name": "{name}", "resource_type": "metric", "package_name": "shop", "type": "{kind}",
-            "unique_id": "metric.shop.{name}", "path": "m.yml", "original_file_path": "dbt_models/m.yml", "fqn": ["shop"],
-            "label": "Label of {name}", "description": "", "type_params": {{{rest}}}}}"#
-        )
-    };
-    let metrics = [
-        metric("amount", "simple", r#""measure": {"name": "amount"}"#),
-        metric("revenue", "simple", r#""measure": {"name": "amount"}"#),
-        metric(
-            "aov",
-            "ratio",
-            r#""numerator": {"name": "revenue"}, "denominator": {"name": "orders"}"#,
-        ),
-        metric("orders", "simple", r#""measure": {"name": "order_count"}"#),
-        metric(
-            "margin",
-            "derived",
-            r#""expr": "(r - 2 * orders) / r", "metrics": [{"name": "revenue", "alias": "r"}, {"name": "orders"}]"#,
-        ),
-        metric(
-            "rounded",
-            "derived",
-            r#""expr": "round(revenue)", "metrics": [{"name": "revenue"}]"#,
-        ),
-        metric(
-            "growth",
-            "derived",
-            r#""expr": "revenue - before", "metrics": [{"name": "revenue"}, {"name": "revenue", "alias": "before", "offset_window": {"count": 1, "granularity": "month"}}]"#,
-        ),
-        metric("so_far", "cumulative", r#""measure": {"name": "amount"}"#),
-        metric(
-            "big",
-            "ratio",
-            r#""numerator": {"name": "revenue", "filter": "x > 1"}, "denominator": {"name": "orders"}"#,
-        ),
-        metric(
-            "of_growth",
-            "ratio",
-            r#""numerator": {"name": "growth"}, "denominator": {"name": "orders"}"#,
-        ),
-        metric("of_p10", "simple", r#""measure": {"name": "p10"}"#),
-        metric(
-            "mixed",
-            "ratio",
-            r#""numerator": {"name": "revenue"}, "denominator": {"name": "of_p10"}"#,
-        ),
-    ];
+    let metrics = dbt_metrics();
     let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.10.0",
         "project_name": "shop", "adapter_type": "duckdb"}"#;
     let manifest = format!(

@@ -35,7 +35,7 @@ impl ColumnBuilder<'_> {
         }
         // Columns that a step after the base step may compute. The base step cannot read them.
         let mut late: Vec<bool> = Vec::new();
-        for reader in 0..self.columns.all.len() {
+        for (reader, is_in_base) in in_base.into_iter().enumerate() {
             let column = &self.columns.all[reader];
             let reads_late = column.uses.iter().any(|used| late[used.column]);
             let hidden = column
@@ -59,7 +59,7 @@ impl ColumnBuilder<'_> {
                 && column.source.is_some();
             if is_free && hidden.iter().all(can_move) {
                 self.move_into(reader, &hidden);
-            } else if !hidden.is_empty() && !column.aggregates && !in_base[reader] {
+            } else if !hidden.is_empty() && !column.aggregates && !is_in_base {
                 self.columns.all[reader].stage = column.stage.max(1);
             }
             let column = &self.columns.all[reader];
