@@ -21,8 +21,20 @@ pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
     }
 }
 
+/// Returns the evidence as the function's page says it, with the constructs that are in doubt. Empty if every construct
+/// ran on the warehouse's own engine.
+pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
+    let why = match weakest(&facts(function, dialect)) {
+        FactVerdict::Run => return String::new(),
+        FactVerdict::Cited => "; its SQL is in the documentation of the warehouse",
+        FactVerdict::Emulated => "; part of its SQL is only known from the emulator",
+        _ => "; part of its SQL is not confirmed by a source",
+    };
+    why.to_owned() + &doubtful(function, dialect)
+}
+
 /// Lists the constructs that have neither run on the warehouse's engine nor a page. Empty if there are none.
-pub fn doubtful(function: &'static Function, dialect: Dialect) -> String {
+fn doubtful(function: &'static Function, dialect: Dialect) -> String {
     let facts = facts(function, dialect);
     let doubtful = facts.iter().filter(|fact| fact.own_verdict() > FactVerdict::Cited);
     let texts: Vec<String> = doubtful.map(|fact| format!("`{}`", fact.text)).collect();

@@ -269,4 +269,21 @@ impl Cell {
             Self::NoCase => ("without a case", "no case".to_owned()),
         }
     }
+
+    /// Returns the cell as the function's page says it.
+    pub fn sentence(&self, dialect: Dialect) -> String {
+        match self {
+            Self::Shown(count, missing) if missing.is_empty() => {
+                let engine = if is_emulator(dialect) {
+                    "an emulator"
+                } else {
+                    "the engine"
+                };
+                let cases = if *count == 1 { "case passes" } else { "cases pass" };
+                format!("{count} {cases} on {engine}")
+            }
+            Self::Unverified => "no engine of the tests runs it".to_owned(),
+            _ => self.told(dialect).1,
+        }
+    }
 }

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::case::{Case, CaseFile, Expected, Source};
 use crate::evidence;
 use crate::generated;
-use crate::matrix::cell;
+use crate::matrix::{Cell, cell};
 use crate::templates::sql_of;
 
 pub fn run() {
@@ -108,12 +108,12 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
     );
     section("Values", &values(function, file));
     let known = Dialect::all().map(|d| {
-        let (word, text) = cell(function, file, d).told(d);
-        let evidence = match word {
-            "unsupported" => String::new(),
-            _ => evidence::suffix(function, d) + &evidence::doubtful(function, d),
+        let cell = cell(function, file, d);
+        let evidence = match cell {
+            Cell::Unsupported => String::new(),
+            _ => evidence::sentence(function, d),
         };
-        format!("- {}: {text}{evidence}\n", d.name())
+        format!("- {}: {}{evidence}\n", d.name(), cell.sentence(d))
     });
     let known: String = known.collect();
     section("SQL", &format!("```text\n{}```\n", sql_of(function)));
