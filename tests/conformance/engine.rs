@@ -39,6 +39,15 @@ pub fn is_emulator(dialect: Dialect) -> bool {
     dialect.name() == "snowflake"
 }
 
+/// Returns what runs the SQL of a dialect in the tests.
+pub fn describe_engine(dialect: Dialect) -> &'static str {
+    match dialect.name() {
+        "bigquery" => "the reference evaluator",
+        _ if is_emulator(dialect) => "an emulator",
+        _ => "the engine",
+    }
+}
+
 /// Runs all batches, and returns the answers in the order of the batches.
 pub fn run_all(suite: &str, batches: &[(Dialect, Batch)]) -> Vec<Run> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::calls::written;
 use crate::case::{Case, CaseFile, Expected};
 use crate::complete::CASES;
-use crate::engine::is_emulator;
+use crate::engine::{describe_engine, is_emulator};
 use crate::evidence;
 use crate::generated;
 use crate::spec_case::{self, SpecCase};
