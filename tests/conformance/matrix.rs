@@ -274,13 +274,8 @@ impl Cell {
     pub fn sentence(&self, dialect: Dialect) -> String {
         match self {
             Self::Shown(count, missing) if missing.is_empty() => {
-                let engine = if is_emulator(dialect) {
-                    "an emulator"
-                } else {
-                    "the engine"
-                };
                 let cases = if *count == 1 { "case passes" } else { "cases pass" };
-                format!("{count} {cases} on {engine}")
+                format!("{count} {cases} on {}", describe_engine(dialect))
             }
             Self::Unverified => "no engine of the tests runs it".to_owned(),
             _ => self.told(dialect).1,
