@@ -281,8 +281,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         cte.unwrap_or_default()
     }
 
-    /// Returns the tokens that determine the rows that the resolved expressions look up. The rows of a CTE itself, and of
-    /// the CTEs that these come from, are not looked up.
+    /// Returns the tokens that determine the rows that the resolved expressions look up. Leaves out the rows of a CTE
+    /// itself and of the CTEs before it, because they are not looked up.
     pub fn visited_rows(&self, cte: Option<&str>) -> Vec<Range<usize>> {
         let mut own = Vec::new();
         let mut next = cte.map(str::to_owned);

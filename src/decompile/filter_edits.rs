@@ -19,8 +19,8 @@ pub struct FilterEdit<'m> {
 }
 
 impl EditedModel<'_> {
-    /// Returns the edit of a set's condition, with the edited pieces that belong to the condition. `None` if the SQL that
-    /// was edited does not come from a set's condition.
+    /// Returns the edit of a set's condition, with the edited pieces that belong to the condition. `None` if no set's
+    /// condition was edited.
     pub(super) fn filter_edit(
         &self,
         place: &FilePlace,
@@ -40,7 +40,7 @@ impl EditedModel<'_> {
                 .collect();
             // If there is no other condition, everything in the clause belongs to the set.
             let is_whole =
-                without.part_tokens(place).is_none() || own.iter().any(|own| self.is_whole_clause(written, place, own));
+                without.part_tokens(place).is_none() || own.iter().any(|own| is_whole_clause(written, place, own));
             let is_own = |hunk: &&Hunk| !own.is_empty() && (is_whole || hunk.is_in(&own, &[]));
             let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
             if hunks.is_empty() {
@@ -49,12 +49,6 @@ impl EditedModel<'_> {
             let formula = self.respelled_part(&at);
             Some((FilterEdit { filter, formula }, hunks))
         })
-    }
-
-    fn is_whole_clause(&self, written: &SqlFile<'_>, place: &FilePlace, own: &Range<usize>) -> bool {
-        written
-            .part_tokens(place)
-            .is_some_and(|tokens| own.start <= tokens.start && tokens.end <= own.end)
     }
 
     /// Returns the new text of a part of the expanded spec, if replacing words there produces the edited SQL.
@@ -78,4 +72,11 @@ impl EditedModel<'_> {
             (own, edited) => own.is_none() && edited.is_none(),
         }
     }
+}
+
+/// Returns whether tokens include all tokens of a part.
+fn is_whole_clause(written: &SqlFile<'_>, place: &FilePlace, own: &Range<usize>) -> bool {
+    written
+        .part_tokens(place)
+        .is_some_and(|tokens| own.start <= tokens.start && tokens.end <= own.end)
 }

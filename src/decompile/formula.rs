@@ -346,8 +346,7 @@ impl SpecPosition<'_> {
         self.resolve_definition(&mut columns, file, cte, (step, name), trees)
     }
 
-    /// Resolves a definition's expression. The resolver then contains the parts of the file that the expression consists
-    /// of.
+    /// Resolves a definition's expression. The resolver then contains the parts of the file that compute it.
     pub(super) fn resolve_definition(
         &self,
         columns: &mut ColumnMatches<'_, '_>,

@@ -102,8 +102,8 @@ impl<'m> EditedModel<'m> {
         Some(self.set_origin(definition, placed, shown, formula))
     }
 
-    /// Returns whether the edits change the definition that computes a column, and not only the names of CTEs and of helper
-    /// columns.
+    /// Returns whether the edits change the definition that computes a column. New names of CTEs and helper columns do
+    /// not.
     #[must_use]
     pub fn changes_definition(&self, cte: Option<&str>, column: &str) -> bool {
         let Ok(read) = SpecPosition::expanded(self.expanded.text()) else {

@@ -1,5 +1,5 @@
-//! Edits of clauses that metric sets define: joins and windows that compute a metric, items of `group by`, conditions and
-//! relations of the sets.
+//! Edits of clauses that metric sets define: joins and windows that compute a metric, items of `group by`, and the
+//! conditions and relations of the sets.
 
 use std::ops::Range;
 

@@ -55,7 +55,7 @@ impl Hunk {
     }
 }
 
-/// Returns the pieces in which a part differs. Empty if a column was added, or if there is nothing before a removed part.
+/// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
 pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
     // The part with the words of its clause, or with its comma and its name.
     let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match place.clause() {
@@ -85,7 +85,7 @@ pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFi
     }
 }
 
-/// Compares two `from` clauses relation by relation, so that an added join is a piece of its own. `None` if a relation is
+/// Compares two `from` clauses relation by relation, so that an added join is a separate piece. `None` if a relation is
 /// missing, or if the order differs.
 fn relation_hunks(
     (written, own): (&SqlFile<'_>, Range<usize>),

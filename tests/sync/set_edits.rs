@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use formulac::Compiler;
 use formulac::decompile::Decompiler;
-use formulac::sync::{CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, reconcile, restore_parts};
+use formulac::sync::{
+    CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, reconcile, restore_parts, with_override,
+};
 
 const ORDERS: &str = "\
 metric_set: orders
@@ -371,6 +373,19 @@ fn new_names_of_helpers_are_kept() {
         text.contains("revenue as value_for_growth") && text.contains("nullif(value_for_growth, 0)"),
         "{text}"
     );
+}
+
+/// A text block of definitions cannot contain a name with spaces.
+#[test]
+fn a_metric_with_spaces_is_overridden_in_a_mapping() {
+    let spec = "model: m\nmetrics: [orders.Net Sum]\n";
+    let changed = with_override(spec, "Net Sum", "${Net Sum} * 2").unwrap();
+    assert!(
+        changed.contains("definitions:\n  Net Sum: \"${Net Sum} * 2\"\n"),
+        "{changed}"
+    );
+    let refused = with_override(&format!("{spec}definitions: a = 1\n"), "Net Sum", "1").unwrap_err();
+    assert!(refused.contains("write `definitions` as a mapping"), "{refused}");
 }
 
 /// Beside an edit of what a set defines, the same clause also has an edit of the model.

@@ -83,8 +83,8 @@ pub fn new(
     Ok(request)
 }
 
-/// Returns the approvers that uncommitted specs and metric sets name, and the approvers of the models that a changed set
-/// changes.
+/// Returns the approvers that uncommitted specs and metric sets name, and the approvers of the models that change with
+/// a set.
 fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<String>)> {
     let mut now: BTreeMap<String, Option<String>> = BTreeMap::new();
     let sets = |model: &ModelPlan| -> Vec<String> {
