@@ -1,7 +1,9 @@
 //! Minimum versions of the programs that formulac runs. The minimum versions of warehouses are facts of their dialects.
 
+/// The first version with unit tests.
 pub const DBT: &str = "1.8";
-pub const GIT: &str = "2.20";
+/// The first version with `git switch`.
+pub const GIT: &str = "2.23";
 
 /// Returns a message if a version is lower than the minimum version. A version without numbers counts as new enough, and so
 /// does every version if `lowest` is empty.
@@ -39,7 +41,8 @@ mod tests {
             ("1.4", "v1.10.0", false),
             ("15", "PostgreSQL 14.9 on x86_64-pc-linux-gnu", true),
             ("15", "PostgreSQL 15.18 (Debian 15.18-0+deb12u1)", false),
-            ("2.20", "nothing", false),
+            ("2.23", "2.20.1", true),
+            ("2.23", "nothing", false),
             ("", "9.1", false),
         ] {
             assert_eq!(outdated_version_message(lowest, version).is_some(), is_old, "{version}");
