@@ -180,7 +180,7 @@ impl Shop {
 
 /// Returns the query that the command prints.
 fn query_of_command(folder: &Path, dialect: Dialect, options: &[String]) -> std::result::Result<String, String> {
-    let command = option_env!("CARGO_BIN_EXE_formulac").expect("the feature `cli` builds the command");
+    let command = option_env!("CARGO_BIN_EXE_formulac").ok_or("the command is not built")?;
     let output = Command::new(command)
         .current_dir(folder)
         .args([
