@@ -165,6 +165,13 @@ def ancestors(node, wanted):
             yield node
 
 
+def period_of(node):
+    """The date whose period a partition is; a NULL date has a partition of its own."""
+    while isinstance(node, (exp.Cast, exp.DateTrunc, exp.TimestampTrunc)):
+        node = node.this
+    return node
+
+
 def nulls_written(statement):
     # A filter or a join may leave out the rows where the column is NULL.
     conditions = [*statement.all(exp.Where), *(join.args["on"] for join in statement.all(exp.Join) if join.args.get("on"))]
@@ -176,6 +183,7 @@ def nulls_written(statement):
         # A window may keep the rows where the key is NULL apart, or sum nothing of them.
         apart = isinstance(of, exp.Window) and (
             exp.Is(this=ordered.this, expression=exp.Null()) in of.args["partition_by"]
+            or any(period_of(part) == ordered.this for part in of.args["partition_by"])
             or isinstance(of.this, exp.AggFunc) and not isinstance(of.this, OF_PLACES) and not of.args.get("spec")
         )
         # A frame by values never reaches from a row with a key to one without, and a CASE leaves the latter out.

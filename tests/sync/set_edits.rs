@@ -47,7 +47,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "coalesce(sum(amount - tax), 0) as revenue",
         "orders.revenue",
         "SUM(amount - tax)",
-        "[does not aggregate rows itself]",
+        "[cannot aggregate rows itself]",
     ),
     (
         BY_MONTH,
@@ -122,7 +122,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "coalesce(sum(amount - tax), 0) as revenue",
         "orders.revenue",
         "SUM(amount - tax)",
-        "[does not aggregate rows itself]",
+        "[cannot aggregate rows itself]",
     ),
     (
         SEVERAL,
@@ -130,7 +130,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "coalesce(sum(refund * 2), 0) as half_sum",
         "refunds.half",
         "SUM(refund * 2) / 2",
-        "[does not aggregate rows itself]",
+        "[cannot aggregate rows itself]",
     ),
     (
         SEVERAL,
