@@ -86,15 +86,15 @@ case $* in
 *) exec cargo test --all-features "$@" "${ignored[@]}" ;;
 esac
 
-# Tests that mostly wait for dbt run beside all others, and are printed after them.
-dbt=(example_project first_evening)
-mapfile -t others < <(sed -n '/^\[\[test\]\]/ { n; s/^name = "\(.*\)"/\1/p }' Cargo.toml | grep -vxF "$(printf '%s\n' "${dbt[@]}")")
-mapfile -t dbt < <(binaries "${dbt[@]}")
+# These tests run beside all others, because dbt and single long tests leave a core idle. They are printed last.
+first=(example_project first_evening decompile properties sync)
+mapfile -t others < <(sed -n '/^\[\[test\]\]/ { n; s/^name = "\(.*\)"/\1/p }' Cargo.toml | grep -vxF "$(printf '%s\n' "${first[@]}")")
+mapfile -t first < <(binaries "${first[@]}")
 mapfile -t others < <(binaries "${others[@]}")
 printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT
 cargo test --all-features --no-run || exit
-cargo test --all-features "$@" "${dbt[@]}" "${ignored[@]}" >"$printed" 2>&1 &
+cargo test --all-features "$@" "${first[@]}" "${ignored[@]}" >"$printed" 2>&1 &
 beside=$!
 cargo test --all-features "$@" --lib --bins --examples "${others[@]}" "${ignored[@]}" || status=$?
 cargo test --all-features "$@" --doc "${ignored[@]}" || status=$?
