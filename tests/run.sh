@@ -86,7 +86,7 @@ case $* in
 *) exec cargo test --all-features "$@" "${ignored[@]}" ;;
 esac
 
-# Tests that mostly wait for dbt run beside all others, and are printed after them.
+# Tests that mostly wait for dbt run in parallel with all others, and their output is printed last.
 dbt=(example_project first_evening)
 mapfile -t others < <(sed -n '/^\[\[test\]\]/ { n; s/^name = "\(.*\)"/\1/p }' Cargo.toml | grep -vxF "$(printf '%s\n' "${dbt[@]}")")
 mapfile -t dbt < <(binaries "${dbt[@]}")

@@ -22,13 +22,13 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 RECORDS = HERE / "answers"
-# The packages that answer. Other engines answer as fast as records are read.
+# The packages that compute the results. Other engines compute results as fast as records are read.
 PACKAGES = {
     "bigquery": ["zetasql", "wasmtime"],
     "snowflake": ["fakesnow", "duckdb", "sqlglot"],
 }
 SHARE = 20
-# The answer depends on the time of the question.
+# The result depends on the time of the query.
 VOLATILE = re.compile(r"current_|sysdate|getdate|localtime|now\(|rand|uuid", re.IGNORECASE)
 
 

@@ -15,8 +15,8 @@ import socket
 import sys
 import zlib
 
-# What Python and dbt's modules read of the environment while they are imported. Calls that differ in it have a
-# server each, which has no other variable.
+# Environment variables that Python and dbt's modules read while they are imported. Calls with different values use
+# different servers, which have no other variables.
 AT_IMPORT = (
     "DBT_ENGINE_RECORDER_", "DBT_MACRO_DEBUGGING", "DBT_PACKAGE_HUB_URL", "DBT_RECORDER_", "HOME", "LANG", "LC_",
     "MSGPACK_", "NETWORKX_", "OTEL_", "PROTOCOL_BUFFERS_", "PYTHON", "TZ",

@@ -45,7 +45,7 @@ class Call:
             tell(self.connection, status.to_bytes(4))
             return False
         if self.connection in ready:
-            # A byte is a signal that the client got. One that is gone says nothing.
+            # A byte is a signal that the client received. If the client has ended, there are no bytes.
             try:
                 numbers = self.connection.recv(64)
             except ConnectionResetError:
@@ -89,7 +89,7 @@ def serve(listener):
             try:
                 words, standard = received(connection)
             except (EOFError, OSError):
-                # It has ended before it said what to call.
+                # The client ended before it sent the call.
                 connection.close()
                 continue
             process = os.fork()
@@ -120,7 +120,7 @@ def become(call, standard):
     except SystemExit as end:
         if not isinstance(end.code, int):
             raise
-        # All that Python does at the end, but to take down what is imported, which takes half a second.
+        # Everything that Python does on exit, except unloading the imported modules, which takes half a second.
         threading._shutdown()
         atexit._run_exitfuncs()
         sys.stdout.flush()
@@ -131,11 +131,12 @@ def become(call, standard):
 
 
 def main():
-    # Those of the first client's parents: a server does not hold them open.
+    # File descriptors of the first client's parents, which the server must not hold open.
     os.closerange(3, 1024)
     listener = socket.socket(fileno=os.dup(0))
     import_dbt()
-    # What is imported stays as it is: no fork looks through it for garbage, which would copy it.
+    # The imported objects do not change, so garbage collection in a fork skips them. Otherwise, it would copy their
+    # memory.
     gc.collect()
     gc.freeze()
     fork = serve(listener)

@@ -35,10 +35,10 @@ FIXED = {
         BITWISE_AND_AGG BITWISE_OR_AGG""",
 }
 FIXED = {name: kind for kind, names in FIXED.items() for name in names.split()}
-# Of the kind of the first argument.
+# The type is the type of the first argument.
 SAME = set("""ABS MIN MAX SUM FIRST_VALUE LAST_VALUE NTH_VALUE LAG LEAD ANY_VALUE MODE NULLIF MIN_BY MAX_BY ARG_MIN
     ARG_MAX NULLIFZERO ZEROIFNULL""".split())
-# Of the kinds of all arguments together.
+# The type depends on the types of all arguments.
 TOGETHER = set("GREATEST LEAST COALESCE NVL IFNULL".split())
 ROUNDED = set("ROUND CEIL CEILING FLOOR TRUNC TRUNCATE".split())
 BITS = (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.BitwiseNot)
@@ -67,7 +67,7 @@ def together(kinds):
 class Inference:
     def __init__(self, tables):
         self.kinds = {}
-        # The columns of each relation that may be NULL, and the expressions that are such a column.
+        # The columns of each relation that may be NULL, and the expressions that consist of such a column.
         self.nullable, self.may_be_null = {}, set()
         self.relations = {
             table["name"].lower(): {c["name"].lower(): COLUMNS.get(c["type"], c["type"]) for c in table["columns"]}
@@ -119,7 +119,7 @@ class Inference:
                         self.kind(each, scope)
         order = node.args.get("order")
         for key in [ordered.this for ordered in order.expressions] if order else ():
-            # In ORDER BY an output comes before a column of its name.
+            # In ORDER BY, an output takes precedence over a column with the same name.
             if isinstance(key, exp.Column) and not key.table and key.name.lower() in columns:
                 (self.may_be_null.add if key.name.lower() in nullable else self.may_be_null.discard)(id(key))
         self.nullable[id(columns)] = nullable
@@ -291,7 +291,7 @@ def arithmetic(node, left, right):
         if isinstance(node, exp.Mul):
             return Number(min(left.scale + right.scale, max(left.scale, right.scale, 12)))
         return max(left, right)
-    # Dates and times with days.
+    # Arithmetic on dates and times with days.
     if isinstance(node, exp.Sub) and left == right == "date":
         return WHOLE
     return left if left in ("date", "timestamp", "time") else right

@@ -17,13 +17,13 @@ from xml.sax.saxutils import escape, quoteattr
 EPOCH = dt.datetime(1899, 12, 30)
 ERRORS = {"1": "#NULL!", "2": "#DIV/0!", "3": "#VALUE!", "4": "#REF!", "5": "#NAME?", "6": "#NUM!",
           "7": "#N/A"}
-# functions younger than the file format's first list carry a prefix in files
+# functions that are newer than the file format's first list have a prefix in files
 YOUNG = re.compile(
     r"(?<![A-Za-z0-9_.])(CONCAT|IFNA|IFS|MAXIFS|MINIFS|SWITCH|DAYS|XOR|BITAND|BITOR|BITXOR|BITRSHIFT|"
     r"BITLSHIFT|COT|TEXTJOIN|NUMBERVALUE|UNICHAR|UNICODE|"
     r"ISOWEEKNUM|(?:FLOOR|CEILING)\.(?:MATH|PRECISE)|COVARIANCE\.[PS]|STDEV\.[PS]|VAR\.[PS]|"
     r"(?:PERCENTILE|QUARTILE|PERCENTRANK)\.(?:INC|EXC)|RANK\.(?:EQ|AVG)|MODE\.SNGL)(?=\()", re.I)
-# and its own ones the name of their house
+# and LibreOffice's own functions have the prefix of their vendor
 OWN = re.compile(r"(?<![A-Za-z0-9_.])(REGEX)(?=\()", re.I)
 REFERENCE = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)(:?)\]")
 
@@ -72,7 +72,7 @@ def run(sheets):
         subprocess.run(
             [program, f"-env:UserInstallation=file://{directory}/profile", "--headless",
              "--norestore", "--convert-to",
-             # the last token: every sheet into a file of its own
+             # the last token: write every sheet to a separate file
              "csv:Text - txt - csv (StarCalc):44,34,76,1,,1033,true,false,false,false,false,-1",
              "--outdir", directory, path],
             check=True, stdout=subprocess.DEVNULL, timeout=600,

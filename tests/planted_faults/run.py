@@ -19,7 +19,7 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = ROOT / "target" / "planted"
 COPY = HOME / "copy"
-# The packages that the profile of tests optimizes.
+# The packages that the test profile optimizes.
 MEMBERS = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["test"]["package"]
 
 
@@ -38,8 +38,9 @@ def copy():
             target.write_bytes(content)
 
 
-# The test that finds a fault, the variable that says what it runs, and for each try its value and the engines.
-# Most faults are found by few drawn on the engine that is fast to start; the others by many on both. `cases` always run on all.
+# The test that finds a fault, the variable that selects the cases, and for each attempt its value and the engines. A few random
+# cases on the engine that starts fastest find most faults; many random cases on both engines find the others. `cases` always
+# run on all engines.
 FINDS = {
     "specs": ("reference", "random_specs_give_what_the_interpreter_says", "FORMULAC_RANDOM_SPECS",
               [("400", "duckdb"), ("2000", "duckdb,postgres")]),
@@ -50,10 +51,10 @@ FINDS = {
     "cases": ("conformance", "specs", "FORMULAC_CASES", [("null_keys", "all"), ("holidays", "all"), ("periods_shown", "all")]),
     "relations": ("properties", "independence::of_order", "FORMULAC_CASES", [("", "all")]),
     "rules": ("conformance", "statements_keep_the_rules_of_the_warehouses", "FORMULAC_CASES", [("", "all")]),
-    # The build itself refuses the fault.
+    # The build itself fails because of the fault.
     "build": ("levels", "", "", []),
 }
-# What the output says if a test, or the build, found the fault.
+# Text in the output if a test or the build found the fault.
 FOUND = ("answers differ", "must compile", "the engine fails", "fault    ", "Test failed:", "some break rules", "are not in dialects/facts")
 REFUSED = ("inside the scope of", "has no entry for")
 
@@ -63,7 +64,7 @@ def cargo(*arguments, **drawn):
                     FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_PROFILE_DEV_DEBUG="false",
                     CARGO_INCREMENTAL="1")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
-    # Without the command, without optimizing, and of what the last build left: a fault costs seconds.
+    # Builds without the command and without optimization, and reuses the last build, so each fault takes only seconds.
     command = ["cargo", "test", "--no-default-features", "--features", "drafts,lineage",
                *(word for member in MEMBERS for word in ("--config", f"profile.test.package.{member}.opt-level=0")), *arguments]
     return subprocess.run(command, cwd=COPY, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
