@@ -23,7 +23,7 @@ IDLE_SECONDS = 15
 
 
 def import_dbt():
-    """The program, and the adapters, which it imports once it knows the profile."""
+    """Imports the program and the adapters, which dbt would import only after it has read the profile."""
     importlib.import_module("dbt.cli.main")
     adapters = importlib.import_module("dbt.adapters").__path__
     for module in pkgutil.iter_modules(adapters, "dbt.adapters."):
@@ -31,7 +31,7 @@ def import_dbt():
 
 
 class Call:
-    """A call that runs: the connection to its client, and its process with a file that tells of the end."""
+    """A running call: the connection to its client, and its process with a file that signals the end."""
 
     def __init__(self, connection, process):
         self.connection = connection
@@ -39,7 +39,7 @@ class Call:
         self.end = os.pidfd_open(process)
 
     def go_on(self, ready):
-        """Passes on what there is to tell, to the process or to the client. False once the call is over."""
+        """Passes messages on to the process or to the client. Returns False when the call has ended."""
         if self.end in ready:
             _, status = os.waitpid(self.process, 0)
             tell(self.connection, status.to_bytes(4))
@@ -60,20 +60,20 @@ class Call:
 
 
 def tell(connection, what):
-    """Tells a client, which may be gone."""
+    """Sends a message to a client, which may have ended."""
     with contextlib.suppress(OSError):
         connection.sendall(what)
 
 
 def received(connection):
-    """The call that a client sends, and its standard input, output and error."""
+    """Returns the call that a client sends, and the client's standard input, output and error."""
     size, files, _, _ = socket.recv_fds(connection, 8, 3)
     with connection.makefile("rb") as rest:
         return marshal.loads(rest.read(int.from_bytes(size))), files
 
 
 def serve(listener):
-    """Serves until there are no calls for some seconds. In a fork: the call, and the client's files."""
+    """Serves until there are no calls for some seconds. In a fork, returns the call and the client's files."""
     calls = []
     while True:
         files = [listener, *(call.connection for call in calls), *(call.end for call in calls)]
@@ -104,7 +104,7 @@ def serve(listener):
 
 
 def become(call, standard):
-    """Goes on as the program, with all that the client has."""
+    """Continues as the program, with the client's environment and files."""
     words, folder, variables = call
     for number, file in enumerate(standard):
         os.dup2(file, number)

@@ -51,7 +51,7 @@ def quotient(scale):
 
 
 def together(kinds):
-    """The kind that several values have in one place."""
+    """Returns the common type of several values."""
     kinds = {kind for kind in kinds if kind != "null"}
     if not kinds:
         return "null"
@@ -78,7 +78,7 @@ class Inference:
             self.nullable[id(self.relations[table["name"].lower()])] = nullable
 
     def query(self, node, outer):
-        """The output columns of a query, in order."""
+        """Returns the output columns of a query, in order."""
         for table in node.args.get("with_", None) and node.args["with_"].expressions or ():
             columns = self.query(table.this, outer)
             listed = [name.name.lower() for name in table.args["alias"].columns]
@@ -136,7 +136,7 @@ class Inference:
         return Unknown()
 
     def kind(self, node, scope):
-        """The kind of an expression; those below it are kept too."""
+        """Returns the type of an expression, and records the types of its subexpressions."""
         if isinstance(node, exp.Query):
             columns = self.query(node, scope)
             found = next(iter(columns.values()), None)
@@ -153,7 +153,7 @@ class Inference:
         return found
 
     def parameter(self, name, scope):
-        """A parameter of a lambda with its type, which Snowflake lets a statement write."""
+        """Parameter of a lambda with its type, which Snowflake allows in a statement."""
         return self.data_type(name.args["to"]) if isinstance(name, exp.Cast) else "any"
 
     def value(self, node, below, scope):
@@ -249,7 +249,7 @@ class Inference:
 
 
 class Unknown(dict):
-    """A relation whose columns nobody lists."""
+    """Relation whose columns are unknown."""
 
     def __contains__(self, name):
         return True
@@ -311,7 +311,7 @@ def rounded(node, first):
 
 
 def kinds_of(tree, tables):
-    """The kind of each expression by the identity of its node, that of each output, and the columns that may be NULL."""
+    """Returns the type of each expression by its node id, the type of each output, and the columns that may be NULL."""
     inference = Inference(tables)
     outputs = inference.query(tree, None)
     kinds = collections.defaultdict(lambda: None, inference.kinds)

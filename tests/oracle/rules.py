@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reports generated statements that a real warehouse refuses, or answers otherwise, and its stand-in does not.
+"""Reports generated statements that a real warehouse refuses or evaluates differently, unlike its stand-in.
 
   rules.py --statements in.jsonl     prints a JSON line per violation: rule, dialect, from, what, sql
   rules.py --examples                prints the examples of rules.toml that are judged wrongly
@@ -35,7 +35,7 @@ sqlglot.parsers.snowflake.RANKING_WINDOW_FUNCTIONS_WITH_FRAME = ()
 
 
 def _parse_ordered(self, *arguments, _parse=sqlglot.parsers.snowflake.SnowflakeParser._parse_ordered):
-    """The parser does not keep if NULLS FIRST or NULLS LAST is written."""
+    """The parser does not record whether NULLS FIRST or NULLS LAST is written."""
     ordered = _parse(self, *arguments)
     if ordered:
         ordered.meta["nulls_written"] = self._tokens[self._index - 2].text.upper() == "NULLS"
@@ -51,7 +51,7 @@ for _rule in DATA["rule"]:
 
 
 class Statement:
-    """A parsed statement, its nodes by class, and the kind of value of each expression."""
+    """A parsed statement, its nodes by class, and the value type of each expression."""
 
     def __init__(self, line):
         self.sql, self.dialect = line["sql"], line["dialect"]
@@ -81,14 +81,14 @@ class Statement:
 
 
 def names_of(call):
-    """The names by which a function can be called, in upper case."""
+    """Returns the names by which a function can be called, in upper case."""
     if isinstance(call, exp.Anonymous):
         return {call.name.upper()}
     return set(call.sql_names()) if isinstance(call, exp.Func) else set()
 
 
 def windows(statement, *names):
-    """The windows over one of these functions: the window, its function, its order and its frame."""
+    """Returns the windows over one of these functions: the window, its function, its order and its frame."""
     for window in statement.all(exp.Window):
         call = window.this
         while isinstance(call, (exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls, exp.Filter)):

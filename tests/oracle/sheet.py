@@ -46,17 +46,17 @@ TAIL = "</office:spreadsheet></office:body></office:document>"
 
 
 class NotInstalled(Exception):
-    """There is no program to ask."""
+    """The spreadsheet program is not installed."""
 
 
 def evaluate(jobs):
-    """The answers to all jobs, in order."""
+    """Returns the results of all jobs, in order."""
     cells = run(sheet(f"S{number}", *job) for number, job in enumerate(jobs))
     return (answers(found, *job) for found, job in zip(cells, jobs, strict=True))
 
 
 def run(sheets):
-    """The cells of all sheets, each the text of a table that is named for its place, `S0`, `S1`."""
+    """Returns the cells of all sheets. Each sheet is the text of a table that is named after its position: `S0`, `S1`."""
     program = shutil.which("soffice") or shutil.which("libreoffice")
     if not program:
         raise NotInstalled("LibreOffice Calc is not installed (Debian package libreoffice-calc)")
@@ -97,7 +97,7 @@ TEXT = re.compile(r'("(?:[^"]|"")*")')
 
 
 def references(formula):
-    """The columns that it reads, and whether whole; what stands in texts is none."""
+    """Returns the columns that the formula reads, and whether it reads whole columns. Strings are skipped."""
     return [found for part in TEXT.split(formula)[::2] for found in REFERENCE.findall(part)]
 
 
@@ -114,7 +114,7 @@ def expand(formula, names, row, last):
 
 
 def with_prefixes(part):
-    """A part of a formula without texts, with the functions that a file names with a prefix."""
+    """Returns part of a formula without strings, with the prefixes that some functions have in files."""
     part = OWN.sub(r"_xlfn.ORG.LIBREOFFICE.\1", part)
     return YOUNG.sub(lambda m: "_xlfn." + m.group(1).upper(), part)
 
@@ -139,13 +139,13 @@ def cell(value, kind):
 
 
 def formula_cell(formula, is_array=False):
-    """As an array formula it computes `x:x > 0` of each row, and not of its own."""
+    """As an array formula, it computes `x:x > 0` for each row instead of only for its own row."""
     array = ' table:number-matrix-columns-spanned="1" table:number-matrix-rows-spanned="1"' if is_array else ""
     return f'<table:table-cell{array} table:formula={quoteattr("msoxl:" + formula)}/>'
 
 
 def as_text(address):
-    """A formula that writes a cell with its kind, so that nothing is lost to cell formats."""
+    """Returns a formula that writes a cell together with its type, so that cell formats lose no information."""
     return (f'=IF(ISERROR({address}),"E"&IFERROR(ERROR.TYPE({address}),6),IF(ISLOGICAL({address}),'
             f'"B"&IF({address},1,0),IF(ISNUMBER({address}),"N"&TEXT({address},'
             f'"0.00000000000000E+000"),"S"&{address})))')
@@ -193,6 +193,6 @@ def decoded(text):
 
 
 def as_date(number, with_time):
-    """The ISO text of a spreadsheet's day number."""
+    """Returns a spreadsheet's day number as an ISO date."""
     moment = EPOCH + dt.timedelta(seconds=round(number * 86400))
     return moment.isoformat(sep=" ") if with_time else moment.date().isoformat()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants each fault of faults.toml in a copy of the repository and wants a test to find it.
+"""Plants each fault in faults.toml in a copy of the repository, and checks that a test finds it.
 
 Each fault says `by` what it must be found: random `specs`, `formulas` or `sheets`, `cases` of the conformance suite, the
 `relations` of a formula and its neighbours, the `rules` of the warehouses, or the `build`.
@@ -24,7 +24,7 @@ MEMBERS = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["test"]["p
 
 
 def copy():
-    """The files that git knows, written only where they differ, so that little is built again."""
+    """Copies the files that git tracks, but only files that differ, so that little is built again."""
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                             cwd=ROOT, check=True, capture_output=True).stdout
     names = {name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()}
@@ -91,7 +91,7 @@ def state(by, only_few=False):
 
 
 def some(faults):
-    """One fault for every other kind. The commit chooses them, so that a run can be repeated and no fault is left out forever."""
+    """Returns one fault for every other kind. The commit determines them, so runs can be repeated and cover all faults."""
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     number = int(head or "0", 16)
     kinds = [[fault for fault in faults if fault["by"] == by] for by in FINDS]
