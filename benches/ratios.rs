@@ -57,7 +57,8 @@ fn compiled(compiler: &Compiler) -> impl Fn(&str) + '_ {
     }
 }
 
-/// Returns the seconds that 500 models over 200 metric sets take, and those of the specs that they are expanded to.
+/// Returns the time in seconds for 500 models built on 200 metric sets, and the time for the specs to which they are
+/// expanded.
 fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
     let texts = corpus::models_over_sets(200, 500);
     let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();

@@ -48,7 +48,7 @@ def release(version, date):
 
 
 def notes(version):
-    """Returns the notes of a version that CHANGELOG.md has."""
+    """Returns the notes for a version that is in CHANGELOG.md."""
     found = re.search(rf"^## \[{re.escape(version)}\][^\n]*\n\n(.*?)(?=^## |\Z)", CHANGELOG.read_text(encoding="utf-8"), re.M | re.S)
     return found[1] if found else sys.exit(f"CHANGELOG.md has no version {version}")
 

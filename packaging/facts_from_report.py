@@ -18,7 +18,7 @@ UNPROVEN = ("differs", "refused", "not_proven")
 
 
 def proven_functions(report):
-    """Returns the subjects all of whose cases are proven. A subject may also be an operator or a topic."""
+    """Returns the subjects whose cases are all proven. A subject may also be an operator or a topic."""
     subjects = report["subjects"].items()
     return [name for name, counts in subjects if counts["proven"] and not any(counts[key] for key in UNPROVEN)]
 

@@ -86,7 +86,7 @@ case $* in
 *) exec cargo test --all-features "$@" "${ignored[@]}" ;;
 esac
 
-# These tests run beside all others, because dbt and single long tests leave a core idle. They are printed last.
+# These tests run in parallel with all others, because dbt and single long tests leave a core idle. Their output is printed last.
 first=(example_project first_evening decompile properties sync)
 mapfile -t others < <(sed -n '/^\[\[test\]\]/ { n; s/^name = "\(.*\)"/\1/p }' Cargo.toml | grep -vxF "$(printf '%s\n' "${first[@]}")")
 mapfile -t first < <(binaries "${first[@]}")

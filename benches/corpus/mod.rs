@@ -363,7 +363,7 @@ pub fn chains(count: usize, links: usize) -> String {
     text
 }
 
-/// Returns a formula of about this many bytes, which adds up measures.
+/// Returns a formula that adds up measures and has approximately the given length in bytes.
 pub fn large(bytes: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = random.expanded("$measure");
@@ -389,7 +389,7 @@ pub fn nested(depth: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Returns a spec with one grouped step and this many measures of the mix.
+/// Returns a spec with one grouped step and the given number of measures from the mix.
 pub fn spec(measures: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = "model: benchmark\nfrom: orders\ngroup_by: region, order_date[month]\ndefinitions: |\n".to_owned();
@@ -442,7 +442,7 @@ pub fn specs(count: usize) -> Vec<String> {
     (0..count).map(&mut spec).collect()
 }
 
-/// Returns metric sets with ten metrics each, and models over one set.
+/// Returns metric sets with ten metrics each, and models built on one set.
 pub fn models_over_sets(sets: usize, models: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED);
     let mut texts = Vec::new();

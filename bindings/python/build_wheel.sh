@@ -6,7 +6,7 @@
 #   --out DIR        folder of the wheel   (target/wheels)
 #   --command FILE   built command to put into the wheel   (built here with --profile dist)
 #
-# Other options go to `maturin build`; --profile is `dist` by default. MATURIN names the program   (maturin).
+# Other options go to `maturin build`; --profile is `dist` by default. MATURIN specifies the program   (maturin).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

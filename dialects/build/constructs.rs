@@ -1,4 +1,4 @@
-//! Constructs: the calls, operators, casts, literals and clauses from which a dialect's SQL is made.
+//! Constructs: the calls, operators, casts, literals and clauses of which a dialect's SQL consists.
 //!
 //! A construct has a text such as `round(decimal, integer)`. Its type names are classes of arguments, because a
 //! warehouse may accept a function for one class only.
@@ -48,7 +48,7 @@ impl Section {
 
 pub type Construct = (Section, String);
 
-/// Types of the results of calls, for calls inside of calls: `[results]` in the facts files.
+/// Types of call results, for nested calls: `[results]` in the facts files.
 pub type Results = Vec<(String, String)>;
 
 pub struct Scope<'a> {

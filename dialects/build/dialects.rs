@@ -27,7 +27,7 @@ pub struct Dialect {
     facts: Vec<(String, Fact)>,
     /// One cell per overload, in the order of the catalogue.
     cells: Vec<Cell>,
-    /// What is known of each construct in the dialect's SQL.
+    /// Facts about each construct in the dialect's SQL.
     known: Facts,
     /// Constructs of each cell.
     constructs: Vec<BTreeSet<Construct>>,
@@ -591,7 +591,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     out
 }
 
-/// Writes what is known of each construct, and the constructs of each cell as indices.
+/// Writes the facts about each construct, and the constructs of each cell as indices.
 fn write_known(out: &mut String, dialect: &Dialect) {
     out.push_str("constructs: &[\n");
     for ((section, text), fact) in &dialect.known {

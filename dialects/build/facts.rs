@@ -1,4 +1,4 @@
-//! Reads `facts/<dialect>.toml`: for each construct of a dialect, what is known of it and from which source.
+//! Reads `facts/<dialect>.toml`: for each construct of a dialect, the known facts and their source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub type Facts = BTreeMap<Construct, Fact>;
 /// Constructs of a dialect, each with the first place that uses it.
 pub type Used = BTreeMap<Construct, String>;
 
-/// Reads `[results]` of the base: the type class of a call's result, for calls inside of calls.
+/// Reads `[results]` of the base: the type class of a call's result, for nested calls.
 pub fn read_results(file: &File, faults: &mut Vec<String>) -> Result<Results, Vec<String>> {
     let table = file.table()?;
     let mut results = Results::new();
@@ -162,7 +162,7 @@ pub fn read(
         }
     }
     report_unused(file, &own_sources, &cited, faults);
-    // A key of the dialect's own sources says nothing about a shared source of this name.
+    // A key from the dialect's own sources does not cite a shared source with the same name.
     cited.retain(|key| own_sources.iter().all(|(own, ..)| own != key));
     shared.cited.append(&mut cited);
     Ok(facts)

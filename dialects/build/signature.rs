@@ -135,7 +135,7 @@ pub fn type_code(ty: &str) -> Result<String, String> {
 
 pub fn result_code(signature: &Signature) -> Result<String, String> {
     match signature.result.as_str() {
-        // The name of a type always means the type, even if a parameter has the same name, such as `date`.
+        // The name of a type always refers to the type, even if a parameter has the same name, such as `date`.
         name if TYPES.iter().all(|(n, _)| *n != name) => signature
             .params
             .iter()

@@ -59,7 +59,7 @@ const CALLS: [&str; 5] = [
 /// Operators that the compiler writes without a template.
 const OPERATORS: [&str; 1] = ["not"];
 
-/// Facts that say nothing about the warehouse.
+/// Facts that contain no information about the warehouse.
 const CHOICES: [&str; 1] = ["sql_family"];
 
 /// Returns all constructs of a dialect, and those of each cell in the order of the catalogue.
@@ -114,7 +114,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
         .fact_texts()
         .filter(|(name, value)| !value.is_empty() && !CHOICES.contains(name))
     {
-        // The text of a fact that is SQL would repeat the dialect's file.
+        // For a fact that is SQL, the text would repeat the dialect's file.
         let text = if value.contains(' ') {
             name.to_owned()
         } else {
@@ -213,7 +213,7 @@ pub fn called_functions(used: &Used) -> impl Iterator<Item = String> {
         .map(|(name, _)| constructs::plain_name(name).to_owned())
 }
 
-/// Returns the parameters that a query names in `name in ('…', '…')`, or as `@@name`.
+/// Returns the parameters that a query refers to in `name in ('…', '…')`, or as `@@name`.
 fn session_parameters(query: &str) -> Vec<&str> {
     let listed = query
         .split_once(" in (")

@@ -67,7 +67,7 @@ impl BracketLevel {
         !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, Preceding::Colon(_))
     }
 
-    /// Returns `true` if the next argument has no tokens yet, so that it may be empty.
+    /// Returns `true` if the next argument has no tokens yet and may therefore be empty.
     fn awaits_argument(&self) -> bool {
         matches!(self.opener, Opener::Call { .. }) && matches!(self.before, Preceding::Nothing)
     }

@@ -23,7 +23,7 @@ use super::source::{LIMIT, SourceText, read_text};
 /// Maximum number of files listed by name; the remaining files are only counted.
 const NAMED: usize = 3;
 
-/// Age in seconds from which a manifest counts as old, so that its age is reported: one day.
+/// Age in seconds from which a manifest counts as old and its age is reported: one day.
 const OLD: i64 = 86_400;
 
 /// Minimum size in bytes of a catalog that is read in parallel with the manifest.
@@ -77,7 +77,7 @@ fn is_same_path(one: &Path, other: &Path) -> bool {
         .is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
-/// Results of dbt runs and source freshness checks, for those that dbt has written.
+/// Results of dbt runs and source freshness checks, if dbt has written them.
 #[derive(Debug, Default)]
 pub struct RunArtifacts {
     pub runs: Vec<RunResults>,

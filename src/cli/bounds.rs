@@ -28,7 +28,7 @@ impl WritableFolders {
         })
     }
 
-    /// Allows writes only to paths that the user names, not to a project.
+    /// Allows writes only to paths that the user specifies, not to a project.
     pub fn deny_all() -> Self {
         Self {
             folders: Vec::new(),
@@ -36,7 +36,7 @@ impl WritableFolders {
         }
     }
 
-    /// Also allows writes to a file or folder that the user named on the command line. A path inside the project is
+    /// Also allows writes to a file or folder that the user specified on the command line. A path inside the project is
     /// ignored, because somebody else may have created a link there.
     pub fn with_named_file(mut self, path: &Path) -> Self {
         let whole = absolute_path(path);
@@ -177,7 +177,7 @@ mod tests {
             let found = bounds.resolve_path(&home.join(path)).ok();
             assert_eq!(found, expected.map(|expected| home.join(expected)), "{path}");
         }
-        // The user may name a folder through a link outside the project, but not through a link inside the project.
+        // The user may specify a folder through a link outside the project, but not through a link inside the project.
         let named = |path: &str| {
             WritableFolders::from_project(&project)
                 .unwrap()

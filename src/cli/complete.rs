@@ -86,7 +86,7 @@ fn complete_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
     found
 }
 
-/// Completes the names of models, taken from their specs.
+/// Completes model names, taken from their specs.
 fn complete_models(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
     let names = project_specs().into_iter().filter_map(|path| {
@@ -101,7 +101,7 @@ fn complete_models(typed: &OsStr) -> Vec<CompletionCandidate> {
     names.map(CompletionCandidate::new).collect()
 }
 
-/// Completes the names of models, and the prefixes of other selection methods, such as `tag:`.
+/// Completes model names, and the prefixes of other selection methods, such as `tag:`.
 fn complete_selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
     // `+` and `@` are prefixes of a name, and completion preserves them.

@@ -18,7 +18,7 @@ pub enum Exit {
     Done = 0,
     /// The input has errors, or a check fails.
     Faulty = 1,
-    /// The command line is wrong.
+    /// The command line is invalid.
     Usage = 2,
     /// The command conflicts with someone else's change.
     Conflict = 3,

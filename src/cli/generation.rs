@@ -169,7 +169,7 @@ impl<'p> Generation<'p> {
         Ok(chosen.into_iter().map(|(_, model, _)| model).collect())
     }
 
-    /// Returns the chosen models: index of the spec, name of the model, and file of the spec.
+    /// Returns the chosen models: spec index, model name, and spec file.
     fn selected_with_files(
         session: &Session,
         target: &TargetOptions,

@@ -12,7 +12,7 @@ use formulac::span::{LineIndex, Span};
 
 /// Maximum number of diagnostics drawn by default; the others are counted.
 const SHOWN: usize = 20;
-/// Maximum number of diagnostics drawn if the user asks for all.
+/// Maximum number of diagnostics drawn if the user requests all.
 const MOST: usize = 1000;
 /// Width in columns if no terminal determines it.
 const WIDTH: usize = 100;

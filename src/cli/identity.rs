@@ -45,7 +45,7 @@ fn git_author(folder: &Path) -> Option<String> {
     output.out.trim().rsplitn(3, ' ').nth(2).map(str::to_owned)
 }
 
-/// Returns the part of an address before `@`, in a form that is valid in names of schemas and branches.
+/// Returns the part of an address before `@`, in a form that is valid in schema names and branch names.
 pub fn user_slug(who: &str) -> String {
     let address = who.rsplit_once('<').map_or(who, |(_, address)| address);
     to_identifier(address.split('@').next().unwrap_or_default())

@@ -444,7 +444,7 @@ impl CommandKnowledge {
         let others = self.other_specs(sources)?;
         let texts = sources.iter().chain(&others).map(|(source, _)| source.text.as_str());
         let sets: Vec<SpecText<'_>> = texts
-            // The key can be in quotes, or have a space behind it.
+            // The key can be in quotes, or be followed by a space.
             .filter(|text| text.contains("metric_set"))
             .map(|text| SpecText { text, path: None })
             .collect();
@@ -460,7 +460,7 @@ impl CommandKnowledge {
     }
 }
 
-/// Returns the columns that a formula reads. A column is written as `relation.column` if the formula names the
+/// Returns the columns that a formula reads. A column is written as `relation.column` if the formula specifies the
 /// relation.
 fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
     let compiled = unknowing.compile(text);
@@ -487,7 +487,7 @@ fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeS
 }
 
 /// Reports that the relation of a formula is unknown, because no relation or more than one relation has all columns
-/// that the formula names. `is_whole` means that the columns of all relations are known.
+/// that the formula refers to. `is_whole` means that the columns of all relations are known.
 fn report_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
     let names: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let names = names.join(", ");

@@ -1,4 +1,4 @@
-//! Queries of metrics that options describe, without a spec.
+//! Metric queries that are specified by options instead of a spec.
 
 use formulac::limits::Limits;
 

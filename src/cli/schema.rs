@@ -1,4 +1,4 @@
-//! Reads the file or the folder of Omni views that `--schema` names.
+//! Reads the file or the folder of Omni views that `--schema` specifies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
 }
 
 impl SchemaOption {
-    /// Returns dbt's artifacts, if `--schema` names them.
+    /// Returns dbt's artifacts, if `--schema` specifies them.
     pub fn artifacts(&self) -> Option<&TargetFolder> {
         if let Self::Dbt(artifacts) = self {
             Some(artifacts)

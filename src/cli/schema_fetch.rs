@@ -1,4 +1,4 @@
-//! `formulac schema fetch`: asks the warehouse, through dbt, for the columns of the relations that specs read.
+//! `formulac schema fetch`: queries the warehouse, through dbt, for the columns of the relations that specs read.
 
 use std::path::Path;
 

@@ -15,7 +15,7 @@ use formulac::diag::render::{self, Report};
 #[derive(Debug)]
 pub struct Session {
     pub global: GlobalOptions,
-    /// Whether the user asked for JSON and the command has not printed any yet.
+    /// Whether the user requested JSON and the command has not printed any yet.
     owes_json: Cell<bool>,
 }
 
@@ -179,7 +179,7 @@ impl Session {
         }
     }
 
-    /// Reports why a command stopped. Also prints the reason as JSON if the command was asked for JSON but has not
+    /// Reports why a command stopped. Also prints the reason as JSON if JSON was requested but the command has not
     /// printed any yet.
     pub fn report_failure(&self, failure: &Failure) -> Exit {
         if self.owes_json.get() {

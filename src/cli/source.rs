@@ -158,8 +158,7 @@ const LARGE: usize = 16 << 20;
 pub const LIMIT: usize = 1 << 30;
 /// Maximum number of bytes that are read from a device or a pipe, which may never end: 64 MiB.
 const ENDLESS: usize = 64 << 20;
-/// Maximum size in bytes of a project file that is not an artifact of dbt: 64 MiB, the maximum output of one
-/// compilation.
+/// Maximum size in bytes of a project file that is not a dbt artifact: 64 MiB, the maximum output of one compilation.
 const TEXT: usize = 64 << 20;
 
 /// Opens a file, and returns it with the maximum number of bytes to read.

@@ -46,7 +46,7 @@ impl UnitTestDraft {
         }
     }
 
-    /// Returns the draft below a comment that says where to insert the draft.
+    /// Returns the draft below a comment that explains where to insert the draft.
     pub fn text(&self) -> Option<String> {
         let draft = self.draft.as_ref().ok()?;
         let place = if draft.is_whole() {

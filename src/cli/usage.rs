@@ -164,7 +164,7 @@ fn requested_color() -> ColorMode {
 }
 
 /// Refuses a misspelled option that was given as a formula. A formula may begin with `-`, but an argument that looks
-/// like `--no-such-option`, or almost has the name of an option, is never meant as a formula.
+/// like `--no-such-option`, or almost has the name of an option, is never intended as a formula.
 pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
     find_misspelled(formula, &called_commands(&command(), &raw_arguments())).map_or(Ok(()), Err)
 }

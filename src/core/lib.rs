@@ -24,12 +24,11 @@
 //! returns only the diagnostics. [`Schema`] contains relations and columns, either built in code or parsed
 //! from a string.
 //!
-//! The modules are the stages of the compiler, in the order of the diagram: [`check`] resolves names and
-//! infers types and levels, [`ir`] is the typed program, [`plan`] divides a step's program into selects,
-//! [`emit`] writes expressions with the dialect's templates, and [`sql`] contains the expression tree and
-//! its printer. The modules are public only because the crate `formulac` compiles models with them, and
-//! they change together with that crate. Other crates should use only the names that are re-exported at the
-//! crate root.
+//! The modules are the stages of the compiler, in the order of the diagram: [`check`] resolves names and infers types
+//! and levels, [`ir`] is the typed program, [`plan`] splits a step's program into selects, [`emit`] writes expressions
+//! with the dialect's templates, and [`sql`] contains the expression tree and its printer. The modules are public only
+//! because the crate `formulac` compiles models with them, and they change together with that crate. Other crates
+//! should use only the names that are re-exported at the crate root.
 
 #![forbid(unsafe_code)]
 #![warn(

@@ -32,7 +32,7 @@ pub struct ModelDoc {
 pub struct ColumnDoc {
     /// Name of the column, without quotes.
     pub name: String,
-    /// Whether the name needs quotes, so that tests must quote it too.
+    /// Whether the name needs quotes. If it does, tests must quote it too.
     pub quoted: bool,
     /// Description of the column. Empty if there is none.
     pub description: String,

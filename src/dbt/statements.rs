@@ -3,7 +3,7 @@
 
 use super::jinja::TOLD;
 
-/// Prefix of the environment variables with the statements. Their texts, put together, are a JSON list of pairs: the
+/// Prefix of the environment variables with the statements. Their concatenated texts form a JSON list of pairs: the
 /// kind of a statement, and its SQL.
 pub const STATEMENTS: &str = "FORMULAC_STATEMENTS_";
 
@@ -15,8 +15,9 @@ pub const READY: &str = "ready";
 
 /// Returns a query for `dbt show` that runs the statements of `count` environment variables in order, and logs the rows
 /// of each, with values as strings. It ends at the first statement that fails. `table` is a table in the environment's
-/// schema, with a name of letters, digits and `_`. The first two words of the name are a comment at the beginning of each
-/// statement, by which the history of the warehouse can be searched: `/* formulac-prove */` for `formulac_prove_1_rows`.
+/// schema, with a name of letters, digits and `_`. The first two words of the name are a comment at the beginning of
+/// each statement, so that the statements can be found in the warehouse's query history: `/* formulac-prove */` for
+/// `formulac_prove_1_rows`.
 ///
 /// A statement of the kind `change` is committed. The schema is created by a statement of the kind `schema`, if it does
 /// not exist. All other statements are queries.

@@ -22,17 +22,17 @@ use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
 use crate::model::outline::PlacedDefinition;
 
-/// Maximum number of formulas that are compiled before the search gives up.
+/// Maximum number of formulas to compile before the search gives up.
 const TRIED: usize = 150;
-/// Maximum number of further formulas that are compiled after the first proven formula, to find one that reproduces the
-/// edited SQL exactly.
+/// Maximum number of further formulas to compile after one has been proven, in search of one that reproduces the edited
+/// SQL exactly.
 const ALIKE: usize = 12;
 /// Maximum number of bytes of SQL to compile when learning which SQL formulas produce at a definition's position.
 const LEARNED: usize = 4_000_000;
 /// Minimum number of bytes that each compilation subtracts from `LEARNED`, even if its SQL is shorter.
 const LEAST: usize = 1_500;
-/// Maximum number of other definitions that are searched for the expression of a definition without a column, although
-/// their formulas do not name it.
+/// Maximum number of other definitions to search for the expression of a definition without a column, even though their
+/// formulas do not refer to it.
 const OTHERS: usize = 8;
 /// Cost of each function that a candidate calls but the formula in the spec does not.
 const LIKENESS: u32 = 3;
@@ -97,8 +97,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Returns a proven formula, that is, a formula with which the part of the file that shows the definition has the
-    /// expected expression.
+    /// Returns a proven formula, that is, a formula that gives the expected expression in the part of the file that
+    /// shows the definition.
     pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
         // Prefer the formula that is most similar to the formula in the spec.
         let known = called_functions(&self.placed.formula);
@@ -194,9 +194,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Counts the places where the SQL compiled from a formula differs from the edited file, if all these differences
-    /// come from other edits. `None` if the formula does not produce the expected expression or if any other difference
-    /// remains.
+    /// Counts the places where the SQL compiled from a formula differs from the edited file, provided that all these
+    /// differences come from other edits. `None` if the formula does not produce the expected expression or if any
+    /// other difference remains.
     fn count_differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
         let sql = self.compile_spec_sql(&self.read.replace_formula(self.placed, formula).ok()?)?;
         let file = SqlFile::read(&sql, self.found.dialect);
@@ -238,7 +238,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
             words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
         };
-        // Definitions that do not name this definition may still use it to look up rows.
+        // Definitions that do not refer to this definition may still use it to look up rows.
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
         let (named, more): (Vec<&PlacedDefinition>, Vec<&PlacedDefinition>) = others.partition(uses);
         let columns = named.into_iter().chain(more.into_iter().take(OTHERS));
@@ -335,7 +335,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 }
 
-/// Returns the functions that a formula calls. Timeframes are skipped because they may have the names of
+/// Returns the functions that a formula calls. Timeframes are skipped because they may have the same names as
 /// functions, such as `[quarter]`.
 fn called_functions(formula: &str) -> Vec<&str> {
     let is_in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');

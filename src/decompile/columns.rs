@@ -124,7 +124,7 @@ enum RowRelationship {
     Step,
     /// Rows that are joined to the rows of the step.
     Joined,
-    /// Rows that the condition of a select's join refers to, given by the join's position.
+    /// Rows that a select's join condition refers to, identified by the join's position.
     Condition(usize),
 }
 
@@ -190,7 +190,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         None
     }
 
-    /// Returns the preceding place that defines a column if this site only names the column. `None` if this site
+    /// Returns the preceding place that defines a column if this site only refers to the column. `None` if this site
     /// computes the column itself.
     fn pass_on_site(&self, site: &ColumnSite, column: &str) -> Option<ColumnSite> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
@@ -281,8 +281,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         cte.unwrap_or_default()
     }
 
-    /// Returns the tokens that determine the rows that the resolved expressions look up. Leaves out the rows of a CTE
-    /// itself and of the CTEs before it, because they are not looked up.
+    /// Returns the tokens that determine which rows the resolved expressions look up. Omits the rows of a CTE itself
+    /// and of the CTEs before it, because they are not looked up.
     pub fn visited_rows(&self, cte: Option<&str>) -> Vec<Range<usize>> {
         let mut own = Vec::new();
         let mut next = cte.map(str::to_owned);
@@ -686,8 +686,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 }
 
-/// Rewrites a join's condition so that each comparison with a column of the joined relation has that column on the
-/// left. The meaning of the condition does not change.
+/// Rewrites a join condition so that each comparison with a column of the joined relation has that column on the left.
+/// The meaning of the condition does not change.
 fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
     let and = SqlLabel::Op("and".to_owned());
     let mut last_first = Vec::new();

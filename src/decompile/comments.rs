@@ -59,7 +59,7 @@ pub(super) fn restore_lost_comments(merged: String, found: &SqlFile<'_>) -> Stri
     format!("{}\n{lost}\n", merged.trim_end())
 }
 
-/// Returns the comments inside or after the query of a file, each with the number of the token after it.
+/// Returns the comments inside or after the query of a file, each with the index of the token after it.
 fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
     let mut all = Vec::new();
     let ends = file.tokens.iter().map(|token| token.end);
@@ -119,7 +119,8 @@ impl CommentPlaces {
     }
 }
 
-/// Returns the lines of a string without indentation. Each line is mapped to its number if it occurs only once.
+/// Returns the lines of a string without indentation, each with its line number. The number is `None` if the line
+/// occurs several times.
 fn unique_lines(text: &str) -> HashMap<&str, Option<usize>> {
     let mut lines = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {

@@ -1,4 +1,4 @@
-//! Hand edits of conditions that a metric set defines: `where` in the SQL of a model over metric sets.
+//! Hand edits to conditions that a metric set defines: `where` in the SQL of a model built on metric sets.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::spec_edit::SpecPosition;
 use super::substitute::respelled_spec;
 use crate::model::SetFilter;
 
-/// Edit of the condition of a metric set.
+/// Edit to the condition of a metric set.
 #[derive(Debug)]
 pub struct FilterEdit<'m> {
     /// Condition of the set.
@@ -19,7 +19,7 @@ pub struct FilterEdit<'m> {
 }
 
 impl EditedModel<'_> {
-    /// Returns the edit of a set's condition, with the edited pieces that belong to the condition. `None` if no set's
+    /// Returns the edit to a set's condition, with the edited pieces that belong to the condition. `None` if no set's
     /// condition was edited.
     pub(super) fn filter_edit(
         &self,

@@ -411,7 +411,7 @@ fn item_lead(ours: &SqlFile<'_>, one: &PickedItem, items: &[LayoutItem]) -> Stri
     before.get(before.trim_end().len()..).unwrap_or("\n").to_owned()
 }
 
-/// Source of an item in a merged list. The numbers are positions of items.
+/// Source of an item in a merged list. The numbers are item positions.
 #[derive(Clone, Copy, Debug)]
 enum PickedItem {
     /// The unchanged item of the file.

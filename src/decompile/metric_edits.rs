@@ -1,5 +1,5 @@
-//! Hand edits in the SQL of models over metric sets. The formula of an edit is found in the expanded model, in which
-//! the definitions of the sets are written out. The formula is then rewritten for the set or for the model.
+//! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, in
+//! which the definitions of the sets are written out. The formula is then rewritten for the set or for the model.
 
 use super::columns::ColumnMatches;
 use super::expression_text::format_name;
@@ -12,7 +12,7 @@ use crate::compiler::Compiler;
 use crate::model::outline::PlacedDefinition;
 use crate::model::{ExpandedModel, SetFormula};
 
-/// Model over metric sets whose SQL was edited by hand.
+/// Model built on metric sets whose SQL was edited by hand.
 #[derive(Debug)]
 pub struct EditedModel<'m> {
     pub(super) compiler: &'m Compiler,
@@ -33,7 +33,7 @@ pub enum EditOrigin<'m> {
     Model(Result<Vec<String>, NotAFormula>),
 }
 
-/// Edit of SQL that a metric set defines.
+/// Edit to SQL that a metric set defines.
 #[derive(Debug)]
 pub struct MetricEdit<'m> {
     /// The definition of the set.
@@ -51,7 +51,8 @@ pub struct MetricEdit<'m> {
 }
 
 impl<'m> EditedModel<'m> {
-    /// Expands a model whose SQL was edited. `None` if the spec is not a model over metric sets or does not compile.
+    /// Expands a model whose SQL was edited. `None` if the spec is not a model built on metric sets or does not
+    /// compile.
     #[must_use]
     pub fn new(compiler: &'m Compiler, spec: &str, path: Option<&'m str>, found: &'m str) -> Option<Self> {
         let expanded = compiler.expand_model(spec)?;
@@ -102,7 +103,7 @@ impl<'m> EditedModel<'m> {
         Some(self.set_origin(definition, placed, shown, formula))
     }
 
-    /// Returns whether the edits change the definition that computes a column. New names of CTEs and helper columns do
+    /// Returns whether the edits change the definition that computes a column. Renaming CTEs or helper columns does
     /// not.
     #[must_use]
     pub fn changes_definition(&self, cte: Option<&str>, column: &str) -> bool {
@@ -140,7 +141,7 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns whether a version of the model's SQL contains the edit of a column.
+    /// Returns whether a version of the model's SQL contains the edit to a column.
     #[must_use]
     pub fn is_shown_by(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
         let dialect = self.compiler.options.dialect;
@@ -199,7 +200,7 @@ impl<'m> EditedModel<'m> {
         EditOrigin::Set(Box::new(self.metric_edit(definition, placed, shown, formula)))
     }
 
-    /// Creates the edit of a definition, with the formulas that may resolve it.
+    /// Creates the edit to a definition, with the formulas that may resolve it.
     pub(super) fn metric_edit<'e>(
         &'e self,
         definition: SetFormula<'e>,
@@ -224,8 +225,8 @@ impl<'m> EditedModel<'m> {
         }
     }
 
-    /// Returns formulas for the set's definition: one that names the set's other definitions, and one in which their
-    /// formulas stay written out.
+    /// Returns formulas for the set's definition: one that refers to the set's other definitions by name, and one in
+    /// which their formulas stay written out.
     fn set_formulas(&self, definition: &SetFormula<'_>, found: &str) -> Vec<String> {
         let Some(part) = definition.part() else {
             return Vec::new();
@@ -259,8 +260,8 @@ impl<'m> EditedModel<'m> {
         without_repeats(all)
     }
 
-    /// Returns formulas of a definition that overrides the metric. The metric's formula, if it is a part of the found
-    /// formula, becomes the metric's name.
+    /// Returns formulas of a definition that overrides the metric. If the metric's formula is part of the formula that
+    /// was found, that part is replaced with the metric's name.
     fn overriding_formulas(&self, definition: &SetFormula<'_>, placed: &PlacedDefinition, found: &str) -> Vec<String> {
         let own = self.listed_name(definition).unwrap_or(definition.name());
         let renamed = self.with_model_names(found);
@@ -278,7 +279,7 @@ impl<'m> EditedModel<'m> {
         columns.find(is_it).map(|(column, ..)| column)
     }
 
-    /// Replaces columns that the model cannot name with the metrics that they hold.
+    /// Replaces columns that the model cannot refer to with the metrics that they contain.
     fn with_model_names(&self, formula: &str) -> String {
         let is_listed = |column: &str| {
             let mut listed = self.expanded.listed_columns();

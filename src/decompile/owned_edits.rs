@@ -1,4 +1,4 @@
-//! Edits of clauses that metric sets define: joins and windows that compute a metric, items of `group by`, and the
+//! Edits to clauses that metric sets define: joins and windows that compute a metric, `group by` items, and the
 //! conditions and relations of the sets.
 
 use std::ops::Range;
@@ -15,7 +15,7 @@ use super::substitute::Substitution;
 use super::tree::{SqlNodeId, Trees};
 use crate::model::SetRelation;
 
-/// Edit of a part of a model's SQL that a metric set defines.
+/// Edit to a part of a model's SQL that a metric set defines.
 #[derive(Debug)]
 pub struct OwnedEdit<'m> {
     /// Origin of the part.
@@ -43,7 +43,7 @@ struct DefinitionParts {
 }
 
 impl EditedModel<'_> {
-    /// Returns the edit of a clause or of a removed helper column, if a metric set defines what was edited.
+    /// Returns the edit to a clause, or the removal of a helper column, if a metric set defines the edited part.
     #[must_use]
     pub fn owned_edit(&self, decompiler: &Decompiler, place: &FilePlace) -> Option<OwnedEdit<'_>> {
         let dialect = self.compiler.options.dialect;
@@ -90,13 +90,13 @@ impl EditedModel<'_> {
                 let item = sites.and_then(|(own, edited)| GroupItem::find((written, own), (found, edited), name));
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
                 let is_same = own.expression == edited.expression && !is_edited;
-                // A column that a person removed is no edit of its formula.
+                // Removing a column is not an edit to its formula.
                 if own.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }
                 let item = item.filter(|_| place.clause() == Some("group by"));
                 let hunks: Vec<Hunk> = match item {
-                    // Other items may have been added beside the item.
+                    // Other items may have been added next to the item.
                     Some(GroupItem {
                         written: item,
                         found: Some(now),
@@ -136,7 +136,7 @@ impl EditedModel<'_> {
         let reads = read_relations(written, tokens.clone());
         let mut relations = self.expanded.relations().into_iter();
         relations.find_map(|relation| {
-            // A CTE that reads a relation of dbt has only this relation.
+            // A CTE that reads a dbt relation reads no other relation.
             let is_read = written.text(&tokens).trim_matches(['{', '}', ' ']) == relation.relation();
             let read = reads
                 .iter()

@@ -64,8 +64,8 @@ pub(super) struct PatternRoot(SqlLabel, Option<SqlLabel>, usize);
 pub(super) struct Patterns {
     values: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
     criteria: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
-    /// Patterns whose formula names a column that their SQL does not contain. For example, `T(number)` compiles to an
-    /// empty string.
+    /// Patterns whose formula refers to a column that their SQL does not contain. For example, `T(number)` compiles to
+    /// an empty string.
     silent: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
 }
 
@@ -141,7 +141,7 @@ impl Patterns {
     pub fn functions_like(&self, trees: &Trees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
         let mut names = FxHashSet::default();
         for part in trees.descendants(id) {
-            // A call of `safe.chr` counts as a call of `chr`.
+            // A call to `safe.chr` counts as a call to `chr`.
             if let (SqlLabel::Call, Some(name)) = (trees.label(part), trees.children(part).first())
                 && let Some((_, name)) = trees.column(*name)
             {
@@ -205,7 +205,7 @@ impl Patterns {
         Self::patterns_at(&self.values, trees, id)
     }
 
-    /// Returns the patterns that may match a node although their formula names a column that does not occur in the
+    /// Returns the patterns that may match a node although their formula refers to a column that does not occur in the
     /// node.
     pub fn silent_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::patterns_at(&self.silent, trees, id)

@@ -8,7 +8,8 @@ use super::from_clause::read_relations;
 use super::substitute::Substitution;
 use crate::dialect::Dialect;
 
-/// Largest table for the comparison of two parts, in cells. The tokens of larger parts are restored together.
+/// Maximum size, in cells, of the table that is used to compare two parts. The tokens of larger parts are restored
+/// together.
 const TABLE: usize = 1 << 20;
 
 /// Smallest piece in which the edited SQL differs from the generated SQL. One of the ranges of tokens may be empty.
@@ -57,7 +58,7 @@ impl Hunk {
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
 pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
-    // The part with the words of its clause, or with its comma and its name.
+    // The part with the keywords of its clause, or with its comma and its name.
     let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match place.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
@@ -150,7 +151,7 @@ pub(super) fn token_hunks(
             found: edited..edited + b.len(),
         }];
     }
-    // Length of the longest common subsequence of the rest of both.
+    // Length of the longest common subsequence of the remaining tokens on both sides.
     let mut common = vec![0u32; (a.len() + 1) * width];
     for i in (0..a.len()).rev() {
         for j in (0..b.len()).rev() {
@@ -183,7 +184,7 @@ pub(super) fn token_hunks(
     hunks
 }
 
-/// Item of a select's `group by` that groups by a column.
+/// A select's `group by` item for a column.
 pub(super) struct GroupItem {
     /// Item in the generated SQL.
     pub written: Range<usize>,
@@ -222,7 +223,7 @@ impl GroupItem {
     }
 }
 
-/// Returns the replacements that restore an edited column, and its item of `group by`.
+/// Returns the replacements that restore an edited column, and its `group by` item.
 ///
 /// ```
 /// use formulac_catalog::Dialect;

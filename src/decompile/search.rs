@@ -36,7 +36,7 @@ pub(super) struct FormulaSearch<'s> {
     base: Option<&'s str>,
     /// Range of rows that a name may represent, with `{}` in place of the name.
     range: Option<&'s str>,
-    /// Columns that a formula may name although the SQL does not contain them.
+    /// Columns that a formula may refer to although the SQL does not contain them.
     silent: &'s [(String, Type)],
     forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
     pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
@@ -80,7 +80,7 @@ impl<'s> FormulaSearch<'s> {
         }
     }
 
-    /// Allows formulas that name one of these columns although the SQL does not contain the column.
+    /// Allows formulas that refer to one of these columns although the SQL does not contain the column.
     pub fn with_silent(self, silent: &'s [(String, Type)]) -> Self {
         Self { silent, ..self }
     }

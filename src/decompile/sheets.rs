@@ -113,7 +113,8 @@ pub(super) struct SheetLookup {
     /// lookups.
     given: Vec<String>,
     sought: Vec<String>,
-    /// Match modes that `MATCH` may use: an equal value, the largest value below, or the smallest value above.
+    /// Match modes that `MATCH` may use: an exact match, the largest value below the key, or the smallest value above
+    /// it.
     ways: Vec<&'static str>,
 }
 

@@ -56,7 +56,7 @@ pub(super) struct SpecPosition<'s> {
     pub source: &'s str,
     root: Node,
     pub outline: SpecOutline,
-    /// Whether the spec is an expanded model over metric sets.
+    /// Whether the spec is an expanded model built on metric sets.
     is_expanded: bool,
 }
 
@@ -65,7 +65,7 @@ impl<'s> SpecPosition<'s> {
         Self::read(source, false)
     }
 
-    /// Parses an expanded model over metric sets.
+    /// Parses an expanded model built on metric sets.
     pub fn expanded(source: &'s str) -> Result<Self, EditRefusal> {
         Self::read(source, true)
     }

@@ -148,7 +148,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     if compiled.has_errors() {
         return Err("the spec has errors".to_owned());
     }
-    // The interpreter reads a model over a metric set with the definitions of the set written out.
+    // The interpreter reads a model built on a metric set with the definitions of the set written out.
     let expanded = compiled.expanded().map(str::to_owned);
     let (source, compiled) = match &expanded {
         Some(expanded) => (expanded.as_str(), compiler.compile_spec(expanded)),

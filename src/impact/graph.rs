@@ -447,8 +447,8 @@ impl<'a> Graph<'a> {
         known
     }
 
-    /// Returns the nodes downstream of other nodes, each after all downstream nodes that it reads. A start node is
-    /// included only if it is downstream of another start node. Nodes in a cycle come last.
+    /// Returns the nodes downstream of other nodes, in dependency order. A start node is included only if it is
+    /// downstream of another start node. Nodes in a cycle come last.
     #[must_use]
     pub fn downstream(&self, from: &[usize]) -> Vec<usize> {
         topological_order(from, &self.children)

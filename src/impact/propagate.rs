@@ -16,11 +16,11 @@ pub struct ChangeStart {
     pub place: usize,
     /// Changed columns by name, in lower case.
     pub columns: BTreeMap<String, ColumnChange>,
-    /// True if the rows change, so that the values of all columns change.
+    /// True if the rows change. In that case, the values of all columns change.
     pub rows: bool,
     /// Whether the node is removed.
     pub is_removed: bool,
-    /// True if the code of the node changes, so that unit tests of the node may expect the old values.
+    /// True if the code of the node changes. In that case, unit tests of the node may expect the old values.
     pub redefined: bool,
     /// Reason why rows or values change. `None` if the report does not have to give a reason.
     pub why: Option<String>,
@@ -151,7 +151,7 @@ impl NodeStates {
 #[derive(Debug, Default)]
 pub(super) struct Propagation {
     pub states: NodeStates,
-    /// Downstream nodes, each after all nodes that it reads.
+    /// Downstream nodes, in dependency order.
     pub order: Vec<usize>,
 }
 

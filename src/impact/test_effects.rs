@@ -27,7 +27,7 @@ pub(super) fn grade_data_test(
         let reason = format!("it looks at `{name}`, whose rows change");
         return state.raise_grade(ChangeGrade::Changing, reason, Some((parent, None)));
     }
-    // Columns that the test names, including columns of another table that the test reads.
+    // Columns that the test refers to, including columns of another table that the test reads.
     let mut columns: Vec<(usize, String)> = Vec::new();
     if let Some(test) = test {
         let on = test.on.and_then(|on| graph.index_of(&on.unique_id));

@@ -15,7 +15,7 @@ pub enum ReferenceExpr {
     /// Timeframe that `Period` cannot represent, applied to a column or another expression.
     Part(Box<ReferenceExpr>, String),
     Binary(ReferenceOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
-    /// Call of a row-level function.
+    /// Call to a row-level function.
     Call(&'static str, Vec<ReferenceExpr>),
     /// Aggregate over the rows of the group, or over the ranges in its arguments.
     Aggregate(&'static str, Vec<ReferenceExpr>),
@@ -80,7 +80,7 @@ pub enum RowPlace {
 }
 
 impl RowPlace {
-    /// Returns whether a range with this end is one by the calendar.
+    /// Returns whether a range with this end is a calendar range.
     pub fn is_by_calendar(self) -> bool {
         matches!(self, Self::InPeriod(..) | Self::Moved(..))
     }
@@ -171,8 +171,8 @@ impl ReferenceExpr {
         }
     }
 
-    /// Returns the number of nodes and the depth of the expression. The function `of` returns those of a name. The depth
-    /// of formulas is limited, so recursion is safe.
+    /// Returns the number of nodes and the depth of the expression. The function `of` returns these two numbers for a
+    /// name. The depth of formulas is limited, so recursion is safe.
     pub fn size(&self, of: impl Fn(&str) -> Option<(usize, usize)> + Copy) -> (usize, usize) {
         let mut own = (1, 1);
         if let Self::Name(name) | Self::Period(name, _) = self
@@ -322,7 +322,7 @@ fn write_literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
             let (year, month, day) = civil_date(*d);
             write!(f, "DATE({year}, {month}, {day})")
         }
-        // Formulas have no literals for times. In an expression with times, a date means its midnight.
+        // Formulas have no literals for times. In an expression with times, a date represents its midnight.
         Value::Time(seconds) => write_literal(f, &Value::Date(seconds.div_euclid(DAY))),
     }
 }

@@ -324,7 +324,7 @@ fn convert_operator(op: BinaryOp) -> ReferenceOp {
 fn convert_range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
     let (of, from) = row_place(from)?;
     let (same, to) = row_place(to)?;
-    // An offset in rows does not mix with an end by the calendar.
+    // An offset in rows cannot be combined with a calendar end.
     let is_offset = |end: RowPlace| matches!(end, RowPlace::At(n) if n != 0);
     if from.is_by_calendar() && is_offset(to) || to.is_by_calendar() && is_offset(from) {
         return None;
@@ -350,7 +350,7 @@ fn row_place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
     })
 }
 
-/// Converts a call of a window function. `None` for any other function.
+/// Converts a call to a window function. `None` for any other function.
 fn convert_window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> {
     let of = || args.first().cloned().map(Box::new);
     let whole = |at: usize| match args.get(at) {

@@ -146,7 +146,7 @@ struct SpecRun<'a> {
     beside: Vec<String>,
     /// Whether the date is sorted in descending order.
     descending: bool,
-    /// True if two units have the same sort key, so that their order is undefined.
+    /// True if two units have the same sort key, which makes their order undefined.
     tied: bool,
 }
 
@@ -477,8 +477,8 @@ impl SpecRun<'_> {
         }
     }
 
-    /// Returns the units of the partition whose dates are between the ends of a range by the calendar, inclusive. Empty
-    /// if the unit has no date. If the second end is always before the first, the ends are swapped.
+    /// Returns the units of the partition whose dates are between the ends of a calendar range, inclusive. Empty if the
+    /// unit has no date. If the second end is always before the first, the ends are swapped.
     fn units_by_calendar(&self, unit: usize, from: RowPlace, to: RowPlace) -> Vec<usize> {
         let Some(here) = self.key_seconds(unit) else {
             return Vec::new();
@@ -511,7 +511,7 @@ impl SpecRun<'_> {
             RowPlace::At(_) => here,
         };
         let (one, other) = if self.descending { (to, from) } else { (from, to) };
-        // An end that is at or before this row and one that is at or after it are in order.
+        // If one end is at or before this row and the other is at or after it, the ends are in order.
         let side = |end: RowPlace| match end {
             RowPlace::At(_) => 0,
             RowPlace::Moved(n, _) => n.signum(),

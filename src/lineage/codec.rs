@@ -234,7 +234,7 @@ mod tests {
     use super::*;
     use crate::{ColumnChange, ColumnSource, lineage_of_sql};
 
-    /// Checks that stored lineages give the same answers as the original lineages.
+    /// Checks that stored lineages give the same results as the original lineages.
     #[test]
     fn stored_lineage_is_equal() {
         let known = |parts: &[String]| KnownRelations {

@@ -83,7 +83,7 @@ impl QueryReader<'_> {
         let before = scope.items.len();
         self.add_factor(&join.relation, scope, rows);
         self.add_join_condition(&kind, &join.join_operator, scope, rows);
-        // Only the condition of a semi-join can name the columns of its right side.
+        // Only the condition of a semi-join can refer to the columns of its right side.
         while !kind.returns_columns && scope.items.len() > before {
             rows.extend(scope.pop().into_iter().flat_map(|item| item.relation.rows.clone()));
         }

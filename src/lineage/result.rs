@@ -72,7 +72,7 @@ pub struct Affected {
     /// Changed column or relation that determines the rows of the query. If the rows change, all output columns
     /// change.
     pub rows: Option<(Vec<String>, Option<String>)>,
-    /// Removed or retyped columns that the SQL names.
+    /// Removed or retyped columns that the SQL refers to.
     pub named: Vec<(ColumnSource, ColumnChange)>,
 }
 
@@ -217,8 +217,8 @@ impl SqlLineage {
         }
     }
 
-    /// Returns the effects of changes in the relations that the query reads. `change` returns the change of a column,
-    /// or of the rows of a relation if the column is `None`. The function visits each value only once.
+    /// Returns the effects of changes to the relations that the query reads. `change` returns the change to a column,
+    /// or to the rows of a relation if the column is `None`. The function visits each value only once.
     pub fn affected_columns(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
         let mut affected = Affected::default();
         // Change to each value, with the leaf that causes the change.

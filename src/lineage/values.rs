@@ -26,7 +26,7 @@ pub(super) struct ValueArena {
     pub(super) fingerprints: Vec<u64>,
     pub leaves: FxHashMap<ValueContext, Leaf>,
     known: FxHashMap<Leaf, ValueContext>,
-    /// For each value, whether the SQL names the column. False if the column is only selected by `*`.
+    /// For each value, whether the SQL refers to the column explicitly. False if the column is only selected by `*`.
     pub named: Vec<bool>,
 }
 

@@ -53,7 +53,7 @@ pub struct SpecOptions {
     pub semantic_models: SemanticModels,
     /// Metric sets that specs may read.
     pub sets: MetricSets,
-    /// Current date, `YYYY-MM-DD`, from which on some metrics can no longer be used.
+    /// Current date, `YYYY-MM-DD`, which determines whether deprecated metrics can still be used.
     pub current_date: Option<String>,
 }
 

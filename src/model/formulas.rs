@@ -192,7 +192,7 @@ impl StepFormulas {
         }
     }
 
-    /// Adds a text of the spec on its own line and returns its span.
+    /// Adds text from the spec on its own line and returns its span.
     fn append_line(&mut self, text: SpannedText<'_>, source: &str) -> Span {
         self.new_line();
         let start = self.text.len() as u32;

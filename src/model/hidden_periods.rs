@@ -1,4 +1,4 @@
-//! Warns about conditions on the time key that remove earlier periods which a look-back reads. `since` hides periods
+//! Warns about conditions on the time key that remove earlier periods needed by a look-back. `since` hides periods
 //! without removing them.
 
 use rustc_hash::FxHashSet;
@@ -14,7 +14,7 @@ use crate::span::Span;
 /// Part of a condition on rows. All parts must hold.
 #[derive(Clone, Debug)]
 pub struct RowCondition {
-    /// Place in the text of the formulas.
+    /// Position in the formula text.
     pub span: Span,
     /// Names of the columns that the condition reads, in lower case.
     pub columns: Vec<String>,
@@ -83,7 +83,7 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
     match function {
         _ if function == before || function == until => None,
         _ if function == from => Some(vec![format!("since: {bound}")]),
-        // Times on the day of the bound are after it.
+        // Times on the day of the bound are later than the bound.
         _ if function == after && time.ty == Type::Timestamp && time.period.is_none() => {
             Some(vec![format!("since: {bound}")])
         }
@@ -143,7 +143,7 @@ fn conversion_operand(program: &Program, id: IrId, args: &[IrId]) -> Option<IrId
     (program.meta(first).span == program.meta(id).span).then(|| program.resolve_names(first))
 }
 
-/// Returns a constant as a key of a step contains it: an ISO date, or a formula.
+/// Returns a constant in the form used by step keys: an ISO date or a formula.
 fn constant_text(program: &Program, id: IrId, text: &str) -> Option<String> {
     let mut at = id;
     loop {
@@ -176,7 +176,8 @@ fn columns_read(program: &Program, id: IrId) -> Vec<String> {
     columns
 }
 
-/// Returns the place of the first value between two nodes that reads earlier periods: OFFSET, PERIODOFFSET or a range.
+/// Returns the position of the first value between two nodes that reads earlier periods: OFFSET, PERIODOFFSET or a
+/// range.
 pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span> {
     let looks_back = |id: &IrId| match program.node(*id) {
         Ir::PeriodLookup { period, .. } => program
@@ -248,7 +249,7 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, found: &mut 
     }
 }
 
-/// Builds the warning about a condition that removes periods which a look-back reads. `keys` show the same periods.
+/// Builds the warning about a condition that removes periods needed by a look-back. `keys` show the same periods.
 pub fn hidden_periods(
     (condition, shown): (Span, &str),
     (look_back, reads): (Span, &str),

@@ -29,7 +29,7 @@ pub(super) struct IncrementalPlan {
     /// How far back from the table's newest row a run starts to write. `None` if a run writes all rows that it computes
     /// from the input.
     pub given: Option<TimeLength>,
-    /// Key columns that the spec states.
+    /// Key columns that the spec specifies.
     pub unique_key: Vec<String>,
     /// Whether the key is unique.
     pub is_unique: bool,

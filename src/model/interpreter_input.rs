@@ -53,7 +53,7 @@ pub struct InputRelation {
 /// Source of the current date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CurrentDate {
-    /// Date that the spec states.
+    /// Date that the spec specifies.
     Said(i64),
     /// Date that can be set at run time.
     Settable,
@@ -96,7 +96,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
     let periods = period_steps(&root);
     if !periods.is_empty() {
         let (sets, kind) = (MetricSets::default(), load::SpecKind::Periods);
-        // Only `fill` needs keys that a person cannot write.
+        // Only `fill` needs keys that are not allowed in hand-written specs.
         let expansion = expand(compiler, &sets, (&root, source), kind, &periods, &mut Vec::new());
         return match expansion.filter(|expansion| expansion.is_spec) {
             Some(expansion) => interpret_spec(compiler, &expansion.text.text, today),

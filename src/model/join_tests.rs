@@ -36,7 +36,7 @@ impl SpecCompilation<'_> {
         output: &StepOutput,
         work: &mut emit::EmitBuffers,
     ) {
-        // The metric set has the test, so that models over the set do not repeat it.
+        // The metric set has the test, so that models built on the set do not repeat it.
         let unproven = if self.spec.kind == SpecKind::OverSets {
             &[]
         } else {

@@ -9,7 +9,7 @@ use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
 
-/// Returns the JSON Schema (draft 2020-12) of a spec file: a model, a model over metric sets, or a metric set.
+/// Returns the JSON Schema (draft 2020-12) of a spec file: a model, a model built on metric sets, or a metric set.
 ///
 /// ```
 /// assert!(formulac_model::json_schema::spec_schema().contains("\"group_by\""));
@@ -105,7 +105,7 @@ impl SchemaWriter {
         format!("{:#}\n", Value::Object(document))
     }
 
-    /// Returns the schema of a model over metric sets. Its first step reads the sets, and later steps read the step
+    /// Returns the schema of a model built on metric sets. Its first step reads the sets, and later steps read the step
     /// before.
     fn over_sets_schema(&mut self) -> Map<String, Value> {
         let mut model = self.object_schema(&[&OVER_SETS, &MODEL, &STEP]);
@@ -139,7 +139,7 @@ impl SchemaWriter {
                 properties.insert(key.name.to_owned(), self.key_schema(key));
             }
         }
-        // A table before it may say that a key is optional.
+        // An earlier table may specify that a key is optional.
         let is_first = |key: &&Key| {
             tables
                 .iter()

@@ -179,19 +179,19 @@ pub struct CompiledSpec {
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
     pub(crate) lineage: lineage::Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
-    /// Spec with the definitions of its metric set written out, for a model over one set. `None` for other specs.
+    /// Spec with the definitions of its metric set written out, for a model built on one set. `None` for other specs.
     pub(crate) expanded: Option<String>,
-    /// Whether the spec has `metrics`, also if the metrics could not be found.
+    /// Whether the spec has `metrics`, even if the metrics could not be found.
     pub(crate) is_over_sets: bool,
-    /// Metric sets that the model reads, and those over which these are defined.
+    /// Metric sets that the model reads, and the sets on which these sets are built.
     pub(crate) sets: Vec<Arc<metrics::MetricSet>>,
     /// Metrics that the model reads, as `set.metric`.
     pub(crate) metrics_read: Vec<String>,
     /// Dimensions that the model reads, as `set.dimension`.
     pub(crate) dimensions_read: Vec<String>,
-    /// Columns that are computed from metrics, each with all these metrics.
+    /// Columns that are computed from metrics, each with all metrics from which it is computed.
     pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
-    /// Metric set that the file defines in place of a model, with the tests of its joins.
+    /// Metric set that the file defines instead of a model, with the tests of its joins.
     pub(crate) metric_set: Option<(Arc<metrics::MetricSet>, Vec<ModelTest>)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -306,7 +306,7 @@ impl CompiledSpec {
         self.name.as_deref()
     }
 
-    /// Returns the name of the metric set, if the file defines a metric set in place of a model.
+    /// Returns the name of the metric set, if the file defines a metric set instead of a model.
     ///
     /// ```
     /// let set = "metric_set: orders\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
@@ -330,8 +330,8 @@ impl CompiledSpec {
         metrics.map(|metric| (metric.name.as_str(), metric.description.as_deref()))
     }
 
-    /// Returns the spec in which the definitions of the metric set are written out, for a model over one set. Both specs
-    /// compile to the same SQL.
+    /// Returns the spec in which the definitions of the metric set are written out, for a model built on one set. Both
+    /// specs compile to the same SQL.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -352,7 +352,7 @@ impl CompiledSpec {
         self.is_over_sets
     }
 
-    /// Returns the names of the metric sets that the model reads, and of those over which these are defined.
+    /// Returns the names of the metric sets that the model reads, and of the sets on which these sets are built.
     pub fn sets(&self) -> impl Iterator<Item = &str> {
         self.sets.iter().map(|set| set.name.as_str())
     }
@@ -374,7 +374,8 @@ impl CompiledSpec {
         self.model.as_ref().is_some_and(|model| model.is_contract_enforced)
     }
 
-    /// Returns the metrics that the model reads, also those that other metrics are computed from, as `set.metric`.
+    /// Returns the metrics that the model reads, including those from which other metrics are computed, as
+    /// `set.metric`.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};

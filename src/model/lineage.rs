@@ -106,7 +106,7 @@ impl Lineage {
         }
     }
 
-    /// Records the output columns of the most recent step. `last` states whether these are also the columns of the
+    /// Records the output columns of the most recent step. `last` specifies whether these are also the columns of the
     /// model. The columns of a wide pivot are named after values, so they may depend on any column of the step.
     pub fn record_outputs(&mut self, output: &Relation, last: bool) {
         let Some(mut given) = self.steps.pop() else { return };

@@ -17,7 +17,7 @@ use crate::span::Span;
 /// Names of one kind, which must be distinct even after truncation.
 struct LongNames {
     dialect: Dialect,
-    /// Whether the names are visible outside the query, so that truncation must be reported.
+    /// Whether the names are visible outside the query. If they are, truncation must be reported.
     seen_outside: bool,
     /// For each truncated form, the first name that has this form, and the span of the name.
     seen: FxHashMap<String, (String, Span)>,
@@ -149,7 +149,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Checks the names of steps, which are names of CTEs.
+    /// Checks step names, which become CTE names.
     pub(super) fn check_step_lengths(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut names = LongNames::new(self.compiler.options.dialect, false);
         for name in self.spec.steps.iter().filter_map(|step| step.name) {

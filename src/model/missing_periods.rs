@@ -10,7 +10,7 @@ use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, Window
 use crate::plan::{StepInput, StepPlan, split_truncation, used_definitions};
 use crate::span::Span;
 
-/// How a value reads other rows by counting rows.
+/// Way in which a value reads other rows by counting rows.
 enum CountedRows {
     /// OFFSET by a number of rows. `sign` is `-` for earlier rows.
     Offset {
@@ -42,7 +42,7 @@ pub(super) fn check_gaps(
         let root = program.definitions[index].root;
         let is_period = match (program.node(root), plan.grouped) {
             (Ir::Definition(used), true) => plan.keys[used as usize],
-            // In a grouped step, `order_by` must name a key. Anything else is an error.
+            // In a grouped step, `order_by` must refer to a key. Anything else is an error.
             (Ir::Column(_) | Ir::Apply { .. }, true) => true,
             (Ir::Column(column), false) => {
                 let name = &program.columns[column as usize].name;
@@ -145,7 +145,7 @@ fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
             Ir::Apply { args, .. } | Ir::Aggregate { args, .. } => program.args(args).first().copied(),
             _ => None,
         };
-        // Only a range that ends at the current row has a simple counterpart by the calendar.
+        // Only a range that ends at the current row has a simple calendar counterpart.
         let ends_here = to == FrameBound::At(0);
         return Some(CountedRows::Range { value, rows, ends_here });
     }
@@ -167,9 +167,9 @@ fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
     }
 }
 
-/// Reports calendar offsets and ranges by the calendar whose unit is shorter than the key's period. For example, rows per
-/// month have no row for the previous week. `before` contains the columns of the previous step, which may be truncated to
-/// periods.
+/// Reports calendar offsets and calendar ranges whose unit is shorter than the key's period. For example, rows per
+/// month have no row for the previous week. `before` contains the columns of the previous step, which may be truncated
+/// to periods.
 pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let ordered = program
@@ -200,7 +200,7 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
     }
 }
 
-/// Unit of a calendar offset or of a range by the calendar.
+/// Unit of a calendar offset or a calendar range.
 #[derive(Clone, Copy, Debug)]
 pub struct WindowUnit {
     pub unit: CalendarUnit,
@@ -226,7 +226,7 @@ pub fn unit_fault(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named
         .with_help(help)
 }
 
-/// Returns the shortest unit of a calendar offset or a range by the calendar.
+/// Returns the shortest unit of a calendar offset or calendar range.
 pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
     match program.node(id) {
         Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).map(|period| WindowUnit {

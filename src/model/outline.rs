@@ -74,8 +74,8 @@ pub struct PlacedDefinition {
     pub has_comment: bool,
 }
 
-/// Returns the outline of a spec, of a metric set or of a model over metric sets. `None` if the text is none of these.
-/// An expanded model may have keys that a person cannot write.
+/// Returns the outline of a spec, of a metric set or of a model built on metric sets. `None` if the text is none of
+/// these. An expanded model may have keys that are not allowed in hand-written specs.
 pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Compiler) -> Option<SpecOutline> {
     // The settings of metric sets do not matter here, because formulas over them are compiled in the expanded model.
     if is_metric_set(root) || step_over_sets(root).is_some() {

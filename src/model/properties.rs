@@ -243,12 +243,12 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Properties of columns by lower-case column name, and tests on the model that name a column.
+/// Properties of columns by lower-case column name, and tests on the model that refer to a column.
 struct KnownColumn<'k> {
     dialect: Dialect,
     said: FxHashMap<String, &'k ColumnKeys<'k>>,
     beside: FxHashMap<String, (SpannedText<'k>, DefinitionKeys<'k>)>,
-    /// Tests on the model that name one column: the name of the test, and the column.
+    /// Tests on the model that refer to one column: the name of the test, and the column.
     of_model: FxHashSet<(&'static str, String)>,
     proofs: FxHashMap<String, Vec<&'k ColumnProof>>,
     unique_column: bool,
@@ -316,7 +316,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
         config.push(("meta".to_owned(), YamlOutput::Map(meta)));
     }
     let quoted = known.dialect.has_quotes_around(column.name(), !column.is_quoted());
-    // dbt quotes the name exactly as it is written in the properties file.
+    // dbt quotes the name exactly as written in the properties file.
     let name = match quoted {
         true => known
             .dialect

@@ -93,7 +93,7 @@ impl Rights {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// Reads, comments, and approves when asked.
+    /// Reads, comments, and approves changes on request.
     Business,
     /// Develops, tests and proposes.
     Analyst,

@@ -1,8 +1,8 @@
 //! Omni integration that converts dbt metadata to Omni models, and Omni fields to model specs.
 //!
 //! [`OmniModel`] converts dbt artifacts to the texts of Omni's files: one view per table, joins, topics, access
-//! settings and the status of tests. [`promote`] converts fields, saved queries and their calculations to a spec.
-//! Anything that a spec cannot express is reported as a gap.
+//! settings and test status. [`promote`] converts fields, saved queries and their calculations to a spec. Anything that
+//! a spec cannot express is reported as a gap.
 //!
 //! | direction | input | output |
 //! |---|---|---|

@@ -1,5 +1,5 @@
-//! Effects of a changed model on its table and on others: a full refresh, a broken contract, and the exposures that the
-//! model feeds.
+//! Effects of a change to a model: whether its table needs a full refresh, whether a contract is broken, and which
+//! exposures the model feeds.
 
 use std::collections::BTreeMap;
 
@@ -35,8 +35,8 @@ pub enum Exposures {
 }
 
 impl ModelEffects {
-    /// Determines the effects of a model that changes from `base` to `ours`. Each is given with the properties that its
-    /// files state. `None` if the rows do not change.
+    /// Determines the effects of a model that changes from `base` to `ours`. Each version is given with the properties
+    /// in its files. `None` if the rows do not change.
     pub(super) fn new(
         (base, base_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),
         (ours, ours_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),

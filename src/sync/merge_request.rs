@@ -31,7 +31,7 @@ pub struct MergeRequest {
     pub reaches: Option<String>,
     /// Number of approvals that each role must give.
     pub needs: Vec<(String, usize)>,
-    /// Specs and metric sets that name their approvers, each with its path and the names.
+    /// Specs and metric sets that name their approvers, each with its path and the approvers' names.
     pub approvers: Vec<(String, Vec<String>)>,
     /// The command that undoes the change.
     pub undo: Option<String>,

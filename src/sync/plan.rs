@@ -38,7 +38,7 @@ pub enum Action {
     Delete,
     /// Change nothing, because the only differences are hand edits, which are kept.
     Keep,
-    /// Change no file, but commit an edit of comments or layout that is not committed yet.
+    /// Change no file, but commit an edit to comments or layout that is not committed yet.
     Commit,
     /// Do nothing.
     Nothing,
@@ -218,7 +218,7 @@ impl ModelPlan {
             .filter(|_| action != Action::Nothing && action != Action::Keep)
         {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
-            // A change in a metric set is part of the change of each model over it.
+            // A change to a metric set is part of the change to each model built on the set.
             paths.extend(ours.compiled.set_files().map(|(path, _)| path.to_owned()));
         }
         // Removing the spec is also part of the change.
@@ -404,7 +404,7 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     changes
 }
 
-/// Adds the changed formulas of the metric sets that the model reads. The change of a metric that is a column of the
+/// Adds the changed formulas of the metric sets that the model reads. The change to a metric that is a column of the
 /// model is already among the changes, under the name of the column.
 fn add_metric_changes(base: &CompiledSpec, ours: &CompiledSpec, changes: &mut Vec<PlannedChange>) {
     for metric in ours.metric_changes_since(base) {

@@ -266,7 +266,7 @@ fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BT
     found.collect()
 }
 
-/// Returns the properties that a model's files state.
+/// Returns the properties that a model's files specify.
 pub(super) fn stated_properties(
     model: &str,
     files: &BTreeMap<String, String>,
@@ -292,7 +292,7 @@ pub(super) struct ReconcileWork<'a> {
     pub base_compiler: &'a Compiler,
     /// The model's SQL with hand edits. `None` if it has none.
     pub found: Option<&'a str>,
-    /// The model with hand edits, if it is a model over metric sets.
+    /// The model with hand edits, if it is a model built on metric sets.
     pub edited: Option<&'a EditedModel<'a>>,
     /// The base's spec, compiled again now. `None` if the base's spec is not needed.
     before: Option<CurrentSpec>,
@@ -522,7 +522,7 @@ impl ReconcileWork<'_> {
         says && same && sql(&self.ours) == sql(carried)
     }
 
-    /// Returns the replacements that remove the edit of a column from the model's SQL.
+    /// Returns the replacements that undo the edit to a column in the model's SQL.
     fn restored_column(&self, edit: &HandEdit) -> Vec<Substitution> {
         let written = self
             .base

@@ -37,7 +37,7 @@ pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     }
 }
 
-/// Removes the edits of conflicts from a model's SQL, given by [`Conflict::restored`]. Returns `None` if they overlap.
+/// Removes conflicting edits, given by [`Conflict::restored`], from a model's SQL. Returns `None` if the edits overlap.
 #[must_use]
 pub fn restore_parts(file: &str, restored: &[Substitution]) -> Option<String> {
     apply_replacements(&normalize_lines(file), restored.iter().collect())

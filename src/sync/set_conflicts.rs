@@ -1,5 +1,5 @@
-//! Conflicts of hand edits with metric sets. A hand edit of SQL that a set defines is a conflict, because other models
-//! may use the same definition.
+//! Conflicts between hand edits and metric sets. A hand edit to SQL that a set defines is a conflict, because other
+//! models may use the same definition.
 
 use serde_json::{Value, json};
 
@@ -29,9 +29,9 @@ pub struct SetConflict {
     pub line: usize,
     /// New formula for the set's definition, or the reason why there is none.
     pub to_set: Result<String, String>,
-    /// Models whose SQL that formula changes, sorted.
+    /// Models whose SQL would change with that formula, sorted.
     pub models: Vec<String>,
-    /// Name of the metric in the model's `metrics`. `None` if the model only uses the definition in others.
+    /// Name of the metric in the model's `metrics`. `None` if the model uses the definition only in other definitions.
     pub listed_as: Option<String>,
     /// Formula of a definition that overrides the metric in the model, or the reason why there is none.
     pub to_model: Result<String, String>,
@@ -48,7 +48,7 @@ pub enum SetPart {
     Relation,
 }
 
-/// Base of a model over metric sets, and its SQL with hand edits.
+/// Base of a model built on metric sets, and its SQL with hand edits.
 pub(super) struct EditedColumn<'e> {
     /// Compiler with the sets of the base.
     pub compiler: &'e Compiler,
@@ -104,7 +104,7 @@ impl SetConflict {
         }
     }
 
-    /// Finds the models whose SQL the formula for the set changes. Each model is given with its name.
+    /// Finds the models whose SQL the formula for the set changes. Each model is given by name.
     pub fn find_changed_models<'s>(
         &mut self,
         specs: impl Iterator<Item = (&'s String, &'s CurrentSpec)>,
@@ -232,7 +232,7 @@ impl ReconcileWork<'_> {
         self.push_set_conflict(edit, set, sides, restored, done);
     }
 
-    /// Adds the conflict of an edited clause that a metric set defines. Returns whether a set defines it.
+    /// Reports a conflict if a metric set defines the edited clause. Returns whether a set defines the clause.
     pub fn reconcile_set_part(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
         let place = edit.place.as_ref().filter(|_| is_in_model_file(self.sides.model)(edit));
         let (Some(edited), Some(place)) = (self.edited, place) else {
@@ -356,7 +356,7 @@ fn with_set_formula(set: &str, name: &str, formula: &str) -> Result<String, Stri
     with_formula(set, None, name, formula).map_err(|refusal| refusal.to_string())
 }
 
-/// Returns the spec of a model over metric sets with a definition that overrides a metric.
+/// Returns the spec of a model built on metric sets with a definition that overrides a metric.
 ///
 /// ```
 /// use formulac_sync::with_override;

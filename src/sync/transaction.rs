@@ -197,7 +197,7 @@ impl Journal {
         self.move_files(disk, "after", false, |entry| (&entry.before, &entry.after))
     }
 
-    /// Returns `true` if somebody else changed a file, so that it has neither the old nor the new contents.
+    /// Returns `true` if somebody else changed a file, that is, if the file has neither the old nor the new contents.
     ///
     /// # Errors
     ///

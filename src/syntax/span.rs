@@ -26,7 +26,7 @@ impl Span {
         }
     }
 
-    /// Returns `true` if the span contains no bytes, so that it marks a position between two bytes.
+    /// Returns `true` if the span contains no bytes and therefore marks a position between two bytes.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.start >= self.end

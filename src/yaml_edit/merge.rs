@@ -1,4 +1,4 @@
-//! Merges the changes of a generated file into a file that people have edited.
+//! Merges the changes to a generated file into a file that people have edited.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

@@ -54,7 +54,7 @@ fn every_code() {
     }
 }
 
-/// `explain` answers formulas of any size.
+/// `explain` handles formulas of any size.
 #[test]
 fn large_formulas() {
     let place = Place::new("explain_large");

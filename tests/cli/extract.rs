@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::run::Place;
 
-/// Three specs with the same revenue, one of them with other names, layout and case.
+/// Three specs with the same revenue, one of them with different names, layout and case.
 const BY_MONTH: &str = "\
 # Revenue of each month.
 model: revenue_by_month
@@ -114,7 +114,7 @@ fn nothing_is_written_without_a_confirmation() {
     }
 }
 
-/// Runs `extract` on a terminal, on which somebody answers the question.
+/// Runs `extract` on a terminal, where somebody answers the question.
 #[cfg(target_os = "linux")]
 fn answered(place: &Place, answer: &str) -> String {
     use std::io::Write as _;
@@ -164,9 +164,10 @@ fn json_lists_sets_and_specs() {
     assert_eq!(told["written"], Value::Bool(true));
 }
 
-/// Each case: two specs without their model and relation, and a part of the message that says why they share no set.
+/// Each case: two specs without their model and relation, and a part of the message that reports why they cannot share
+/// a set.
 const NOT_SHARED: &[(&str, &str, &str)] = &[
-    // Other filters mean other rows.
+    // Different filters select different rows.
     (
         "where: paid\ndefinitions: n = SUM(x)\n",
         "definitions: n = SUM(x)\n",
@@ -183,7 +184,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(y)\n",
         "the same name, different formulas: `n` of orders",
     ),
-    // Settings decide what a formula means.
+    // Settings determine the meaning of a formula.
     (
         "blanks: zero\ndefinitions: n = SUM(x + y)\n",
         "definitions: n = SUM(x + y)\n",
@@ -248,7 +249,7 @@ fn specs_that_share_no_set_are_left_out() {
 
 /// Each case: two specs without their model and relation, and lines that the set and the specs contain afterwards.
 const SHARED: &[(&str, &str, &[&str])] = &[
-    // Left joins are put together, because a model leaves out those that it does not use.
+    // Left joins are combined, because a model omits the joins that it does not use.
     (
         "joins: [{to: people, using: id}]\ngroup_by: people.name\ndefinitions: n = SUM(x)\n",
         "group_by: k\ndefinitions: n = SUM(x)\n",
@@ -258,7 +259,7 @@ const SHARED: &[(&str, &str, &[&str])] = &[
             "metrics: [orders.n]",
         ],
     ),
-    // Settings of both specs are those of the set.
+    // Settings that both specs have become settings of the set.
     (
         "blanks: zero\ngroup_by: k\ndefinitions: n = SUM(x + y)\n",
         "blanks: zero\ngroup_by: l\ndefinitions: n = SUM(x + y)\n",
@@ -270,13 +271,13 @@ const SHARED: &[(&str, &str, &[&str])] = &[
         "definitions: n = SUM(x)\n",
         &["  large = x > 10", "group_by: large"],
     ),
-    // Columns of different dates: none of them is the time of the set.
+    // Columns with different dates: none of them becomes the time of the set.
     (
         "group_by: a[month]\norder_by: a[month] desc\ndefinitions: n = SUM(x)\n",
         "group_by: b[month]\ndefinitions: n = SUM(x)\n",
         &["group_by: a[month]", "order_by: a_month desc", "group_by: b[month]"],
     ),
-    // Definitions before a moved one move as well, because metrics are the first columns.
+    // Definitions before a moved definition move as well, because metrics are the first columns.
     (
         "definitions: |\n  n = SUM(x)\n  twice = n * 2\n  m = COUNT()\n  half = m / 2\n",
         "definitions: n = SUM(x)\n",
@@ -407,7 +408,7 @@ fn an_extraction_killed_between_two_files_is_completed() {
     assert_eq!(complete.run(&["extract", "--yes"]).exit, 0);
     let files = ["metrics/orders.yml", "metrics/by_month.yml", "metrics/by_region.yml"];
     let after = files.map(|file| complete.read(file));
-    // After the journal is written, the process is killed when it has written this number of files.
+    // Number of files that the process writes after the journal, before it is killed.
     for written in 0..=files.len() {
         let place = project("killed", &specs);
         place.write(".formulac/local/.gitignore", "*\n");
@@ -432,7 +433,7 @@ fn an_extraction_killed_between_two_files_is_completed() {
 fn an_extraction_that_fails_writes_nothing() {
     let specs = [("by_month", BY_MONTH), ("by_region", BY_REGION)];
     let place = project("fails", &specs);
-    // The folder of the journal cannot be created, because a file has its name.
+    // The folder of the journal cannot be created, because a file with the same name exists.
     place.write(".formulac/local/journal", "");
     let run = place.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 5, "{}", run.err);
@@ -440,7 +441,7 @@ fn an_extraction_that_fails_writes_nothing() {
     assert_eq!(place.files("metrics"), ["by_month.yml", "by_region.yml"]);
 }
 
-/// Two specs over the same rows, with comments in formulas.
+/// Two specs that read the same rows, with comments in formulas.
 fn with_comments(model: &str, amount: &str) -> String {
     format!(
         "model: {model}\nfrom: orders\nwhere: |\n  // no tests of {model}\n  status <> \"test\"\ngroup_by: [status]\n\

@@ -20,7 +20,7 @@ fn every_format() {
     assert_snapshot!(place.transcript());
 }
 
-/// `--json` prints the command's data, whatever message format is set.
+/// `--json` prints the command's data, regardless of the message format.
 #[test]
 fn json_and_format() {
     let place = Place::new("json_and_format");

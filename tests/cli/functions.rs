@@ -71,8 +71,8 @@ fn every_function_says_what_cases_show_of_it() {
     }
 }
 
-/// `packaging/facts_from_report.py` turns a report of `formulac prove` into entries for `dialects/facts`: those of the
-/// functions all of whose cases are proven.
+/// `packaging/facts_from_report.py` turns a report of `formulac prove` into entries for `dialects/facts`: the entries
+/// for functions whose cases are all proven.
 #[test]
 fn a_report_of_prove_becomes_facts() {
     let place = Place::new("functions_facts");

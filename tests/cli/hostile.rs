@@ -100,7 +100,7 @@ fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     place
 }
 
-/// Writes a stand-in for dbt that finds every relation and puts the payload into all its answers.
+/// Writes a stand-in for dbt that finds every relation and puts the payload into all of its output.
 fn put_dbt(place: &Place, payload: &str) {
     let event = |name: &str, data: Value| {
         serde_json::json!({"info": {"name": name, "level": "info"}, "data": data}).to_string()
@@ -271,7 +271,7 @@ fn files(place: &Place, found: &mut Vec<String>) {
     }
 }
 
-/// Proposes, verifies and releases the project, with the payload in the users' messages and in dbt's answers.
+/// Proposes, verifies and releases the project, with the payload in the users' messages and in dbt's output.
 fn later(place: &Place, payload: &str, found: &mut Vec<String>) {
     let mut call = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();

@@ -1,7 +1,7 @@
 //! Tests `formulac preview`.
 //!
-//! `FORMULAC_DUCKDB` names the DuckDB program (`tests/setup.sh`). If the variable is not set, the test reports that it
-//! is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.
+//! `FORMULAC_DUCKDB` specifies the DuckDB program (`tests/setup.sh`). If the variable is not set, the test reports that
+//! it is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.
 
 use std::io::Write as _;
 

@@ -139,7 +139,7 @@ fn a_refusal_says_what_it_takes_and_is_logged() {
         .show(&["push", "--env", "production", "--yes"])
         .show(&["log"])
         .show(&["rollback", "1", "--env", "production"]);
-    // A commit on the production branch changes production, whatever the current environment is.
+    // A commit on the production branch changes production, regardless of the current environment.
     place.show(&["push", "--yes"]);
     git(&place, &["switch", "--quiet", "-c", "work"]);
     be(&place, "fay");

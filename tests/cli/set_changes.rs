@@ -1,4 +1,4 @@
-//! Tests changes of metric sets: hand edits of what a set defines, effects in plans, impact and approvers.
+//! Tests changes to metric sets: hand edits to SQL that a set defines, effects in plans, impact and approvers.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ definitions: |
 const BY_MONTH: &str = "model: by_month\nmetrics: [orders.revenue, orders.aov]\ngroup_by: month\ncolumns: {ordered_at_month: {data_tests: [not_null]}}\n";
 const TOTAL: &str = "model: total\nmetrics: [orders.order_count, orders.aov]\n";
 
-/// Creates a repository with a set and two models over it.
+/// Creates a repository with a set and two models built on it.
 fn project(name: &str) -> Place {
     let place = Place::new(name);
     place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
@@ -256,7 +256,7 @@ fn impact_names_a_changed_metric_once() {
     assert!(!run.out.contains("total.order_count"), "{}", run.out);
 }
 
-/// A change of a set needs the approvers of the set and of each model whose SQL changes.
+/// A change to a set requires the approvers of the set and of each model whose SQL changes.
 #[test]
 fn the_set_and_each_changed_model_ask_their_approvers() {
     let place = roles::place("set_changes_approvers");

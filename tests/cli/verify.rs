@@ -180,7 +180,7 @@ fn a_verification_that_compares_nothing_fails() {
         "metrics/lines.yml",
         "model: lines\nfrom: orders\ngroup_by: region\ndefinitions: n = COUNT()\n",
     );
-    // The model has not been built, and the spec does not name a relation for comparison.
+    // The model has not been built, and the spec does not specify a relation for comparison.
     place.show(&["verify", "lines", "--data", "data"]);
     // The relation that the spec names is compared with the formula's rows.
     std::fs::remove_file(place.path("data/revenue.csv")).unwrap();
@@ -372,7 +372,7 @@ fn hostile_names_and_values_stay_texts() {
     assert_eq!(formulac::sync::Evidence::versions(&kept).len(), 1, "{kept}");
 }
 
-/// Stand-in for dbt, which answers that every relation exists and that all rows match.
+/// Stand-in for dbt, which reports that every relation exists and that all rows match.
 const DBT: &str = r#"#!/bin/sh
 echo "$*" >> asked.txt
 case "$*" in

@@ -12,7 +12,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Adds a query, and returns the index of its answer.
+    /// Adds a query, and returns the index of its result.
     pub fn add(&mut self, sql: &str, tables: &[Json]) -> usize {
         let question = json!({"sql": sql, "tables": tables}).to_string();
         if let Some(known) = self.known.get(&question) {

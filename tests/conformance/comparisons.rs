@@ -142,7 +142,7 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
     Ok(found.between_relations(ours, theirs))
 }
 
-/// Returns the value of a column in a row of the answer, ignoring the case of the column name.
+/// Returns the value of a column in a row of the result, ignoring the case of the column name.
 fn value(table: &Table, row: &[Json], name: &str) -> Option<String> {
     let place = table
         .columns
@@ -224,7 +224,7 @@ fn told(row: &DifferingRow, comparison: &Comparison) -> String {
     format!("{}: {what}", key.join(", "))
 }
 
-/// Returns `true` if the answer is as expected. `by any` matches every number.
+/// Returns `true` if the result is as expected. `by any` matches every number.
 fn is(expected: &str, got: &str) -> bool {
     let parts = |text: &str| text.split("; ").map(str::to_owned).collect::<Vec<_>>();
     let (expected, got) = (parts(expected), parts(got));

@@ -20,7 +20,7 @@ const SUITE: &str = "differences";
 /// Dialects in which a test engine cannot return the values of the warehouse.
 const NOT_RUN: [&str; 1] = ["snowflake"];
 
-/// Words in place of a cell without a source.
+/// Text for a cell without a source.
 const UNKNOWN: &str = "unknown";
 
 /// Word after a value that follows from the generated SQL.
@@ -37,7 +37,7 @@ struct Question {
     rows: Vec<Vec<Json>>,
 }
 
-/// Expected answer of an engine.
+/// Expected result from an engine.
 #[derive(Clone)]
 enum Expected {
     Value(Json),
@@ -89,7 +89,7 @@ pub fn run() {
 }
 
 impl Page {
-    /// Fails if a case says that a real engine differs, and the page has no such row.
+    /// Fails if a case specifies that a real engine differs, and the page has no such row.
     fn lists_known_differences(&self) {
         let rows = || {
             self.sections
@@ -219,7 +219,7 @@ fn page_text(page: &Page) -> String {
     text
 }
 
-/// Returns the name of a warehouse as prose writes it.
+/// Returns the name of a warehouse as written in prose.
 fn display_name(dialect: Dialect) -> &'static str {
     match dialect.name() {
         "bigquery" => "BigQuery",

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::batch::Batch;
 use crate::files::output_folder;
 
-/// Answer to one query, or the engine's error.
+/// Result of one query, or the engine's error.
 pub type Answer = Result<Table, String>;
 
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub fn is_emulator(dialect: Dialect) -> bool {
     dialect.name() == "snowflake"
 }
 
-/// Returns what runs the SQL of a dialect in the tests.
+/// Returns the description of the program that runs the SQL of a dialect in the tests.
 pub fn describe_engine(dialect: Dialect) -> &'static str {
     match dialect.name() {
         "bigquery" => "the reference evaluator",
@@ -48,7 +48,7 @@ pub fn describe_engine(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Runs all batches, and returns the answers in the order of the batches.
+/// Runs all batches, and returns the results in the order of the batches.
 pub fn run_all(suite: &str, batches: &[(Dialect, Batch)]) -> Vec<Run> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let waiting = Mutex::new((0..batches.len()).rev().collect::<Vec<_>>());

@@ -21,7 +21,7 @@ pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
     }
 }
 
-/// Returns the evidence as the function's page says it, with the constructs that are in doubt. Empty if every construct
+/// Returns the evidence in the wording of the function's page, with the uncertain constructs. Empty if every construct
 /// ran on the warehouse's own engine.
 pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
     let why = match weakest(&facts(function, dialect)) {
@@ -33,7 +33,8 @@ pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
     why.to_owned() + &doubtful(function, dialect)
 }
 
-/// Lists the constructs that have neither run on the warehouse's engine nor a page. Empty if there are none.
+/// Lists the constructs that have not run on the warehouse's engine and have no documentation page. Empty if there are
+/// none.
 fn doubtful(function: &'static Function, dialect: Dialect) -> String {
     let facts = facts(function, dialect);
     let doubtful = facts.iter().filter(|fact| fact.own_verdict() > FactVerdict::Cited);
@@ -70,7 +71,7 @@ fn facts(function: &'static Function, dialect: Dialect) -> Vec<&'static Construc
     dialect.construct_facts().iter().filter(is_called).collect()
 }
 
-/// Fails unless the facts name the versions of the engines that `tests/setup.sh` installs.
+/// Fails unless the facts specify the versions of the engines that `tests/setup.sh` installs.
 pub fn versions() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/requirements.txt");
     let requirements = std::fs::read_to_string(path).expect("the requirements can be read");

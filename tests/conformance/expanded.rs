@@ -1,5 +1,5 @@
-//! Checks that a model over one metric set, and the spec that `formulac explain --expand` prints for it, compile to the
-//! same bytes.
+//! Checks that a model built on one metric set, and the spec that `formulac explain --expand` prints for it, compile to
+//! the same bytes.
 
 use formulac::{Compiler, Dialect};
 

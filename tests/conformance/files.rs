@@ -53,7 +53,7 @@ pub fn filter() -> Option<String> {
         .map(|f| f.to_lowercase())
 }
 
-/// Returns the folder for the batches, answers and reports of the last run.
+/// Returns the folder for the batches, results and reports of the last run.
 pub fn output_folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
     fs::create_dir_all(&folder).expect("the target folder is writable");

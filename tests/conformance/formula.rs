@@ -1,4 +1,4 @@
-//! Compiles a formula case for one dialect, and checks the engine's answer.
+//! Compiles a formula case for one dialect, and checks the engine's result.
 
 use formulac::{Compiled, Compiler, Dialect, Level, Schema};
 use serde_json::Value as Json;
@@ -13,7 +13,7 @@ use crate::report::rows_at_most;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     Typed,
-    /// Without a schema, so that types are inferred from the formula.
+    /// Without a schema. The types are inferred from the formula.
     Untyped,
 }
 
@@ -193,7 +193,7 @@ fn query(case: &Case, sql: &str) -> String {
     }
 }
 
-/// Returns the error in the answer. `None` if the answer is as expected.
+/// Returns the error in the result. `None` if the result is as expected.
 pub fn fault(case: &Case, dialect: Dialect, variant: Variant, question: &Question, answer: &Answer) -> Option<String> {
     let expected = |table: &Table| table_fault(case, dialect, variant, question, table);
     let deviant = |values: &Vec<Json>, table: &Table| {

@@ -91,7 +91,7 @@ fn long_text() -> String {
 struct Check {
     text: String,
     formula: String,
-    /// The SQL and the index of its answer, or the reason why there is no SQL.
+    /// The SQL and the index of its result, or the reason why there is no SQL.
     asked: Result<(String, usize), String>,
     expected: Json,
 }

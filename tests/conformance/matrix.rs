@@ -110,7 +110,7 @@ fn matrix(files: &[CaseFile]) -> String {
     head + &body
 }
 
-/// Lists the cases in which a test engine is known to give a different answer. A case fails if the engine agrees after
+/// Lists the cases in which a test engine is known to give a different result. A case fails if the engine agrees after
 /// all.
 fn differences(files: &[CaseFile]) -> String {
     let mut lines = String::new();
@@ -174,7 +174,7 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
 
 /// Properties of a case.
 struct Facts<'c> {
-    /// Dialects in which the case is refused, or in which the engine is known to give a different answer.
+    /// Dialects in which the case is refused, or in which the engine is known to give a different result.
     not: Vec<&'c str>,
     value: bool,
     null: bool,
@@ -270,7 +270,7 @@ impl Cell {
         }
     }
 
-    /// Returns the cell as the function's page says it.
+    /// Returns the cell in the wording of the function's page.
     pub fn sentence(&self, dialect: Dialect) -> String {
         match self {
             Self::Shown(count, missing) if missing.is_empty() => {

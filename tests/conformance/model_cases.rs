@@ -32,7 +32,7 @@ pub trait ModelCase {
     fn refused(&self) -> Option<&str>;
     /// Returns the codes of the errors for the dialects that do not support the case.
     fn unsupported(&self) -> &BTreeMap<String, String>;
-    /// Returns the error in the answer, if there is one.
+    /// Returns the error in the result, if there is one.
     fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String>;
 }
 

@@ -1,5 +1,5 @@
-//! Generates `docs/reference/`, which has a page for each function. A page is made from the function's entry in the catalogue and from its case file.
-//! `docs/SUMMARY.md` lists the pages.
+//! Generates `docs/reference/`, which has a page for each function. A page is generated from the function's entry in
+//! the catalogue and from its case file. `docs/SUMMARY.md` lists the pages.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

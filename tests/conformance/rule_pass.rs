@@ -16,17 +16,18 @@ use crate::statement_constructs::Facts;
 /// Maximum number of violations that are displayed per rule.
 const SHOWN: usize = 3;
 
-/// Constructs of SQL that a spec contains itself: `today:` of a calendar.
+/// Constructs in SQL that the spec itself contains: `today:` of a calendar.
 const OF_SPECS: [&str; 1] = ["casts: cast(text as date)"];
 
-/// The different statements of a suite.
+/// The distinct statements of a suite.
 #[derive(Default)]
 pub struct Statements {
     lines: Vec<String>,
     known: BTreeSet<String>,
     looked_up: BTreeSet<(&'static str, String)>,
     facts: BTreeMap<&'static str, Facts>,
-    /// Constructs of which `dialects/facts` says nothing, each with the number of statements and the first of them.
+    /// Constructs that `dialects/facts` does not list, each with the number of statements that contain it and the first
+    /// of these statements.
     unknown: BTreeMap<String, (usize, String)>,
 }
 
@@ -47,7 +48,7 @@ impl Statements {
         }
     }
 
-    /// Looks up the constructs of a statement in `dialects/facts`. The constructs do not depend on the keys of tables.
+    /// Looks up the constructs of a statement in `dialects/facts`. The constructs do not depend on table keys.
     pub fn look_up(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema) {
         if !self.looked_up.insert((dialect.name(), sql.to_owned())) {
             return;

@@ -1,5 +1,5 @@
-//! Twelve questions that every shop asks, each at three grains, in `stock_questions.yml`. A query of metrics must answer
-//! with the rows of SQL that was written by hand. Questions that need no spec are also asked with `formulac query --metrics`.
+//! Twelve questions that every shop asks, each at three grains, in `stock_questions.yml`. A metric query must return
+//! the same rows as handwritten SQL. Questions that need no spec are also run with `formulac query --metrics`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,13 +32,13 @@ struct Shop {
 struct Question {
     name: String,
     line: usize,
-    /// Query of metrics.
+    /// Metric query.
     spec: String,
-    /// Options of `formulac query` that ask the same. Empty if the question needs a spec.
+    /// Equivalent options of `formulac query`. Empty if the question needs a spec.
     options: Vec<String>,
     /// SQL that was written by hand.
     sql: String,
-    /// Reason why the query of metrics cannot answer yet.
+    /// Reason why a metric query cannot answer the question yet.
     open: Option<String>,
 }
 
@@ -81,7 +81,7 @@ fn read_all() -> Result<Shop> {
     })
 }
 
-/// Reads a question, and writes each of its grains in place of `{grain}` and the other names in braces.
+/// Reads a question, and creates a version of it for each grain. Replaces `{grain}` and the other names in braces.
 fn read_question(node: &Node) -> Result<Vec<Question>> {
     let mut map = node.map()?;
     let name = map.need("question")?.text()?.to_owned();
@@ -124,7 +124,7 @@ fn read_question(node: &Node) -> Result<Vec<Question>> {
 }
 
 impl Shop {
-    /// Compiles the queries of metrics for a dialect. Adds all queries to the batch.
+    /// Compiles the metric queries for a dialect. Adds all queries to the batch.
     fn checks(&self, dialect: Dialect, folder: &Path, batch: &mut Batch) -> Vec<Check<'_>> {
         let relations = self.tables.iter().map(TestTable::relation);
         let schema = relations.fold(Schema::new(), Schema::with);
@@ -147,7 +147,7 @@ impl Shop {
                 add(QueryKind::HandWritten, Ok(question.sql.clone()));
             }
             add(QueryKind::Spec, query_of(&compiler.compile_spec(&question.spec)));
-            // Planted faults build the library alone.
+            // The runs with planted faults build only the library.
             if cfg!(feature = "cli") && !question.options.is_empty() {
                 add(QueryKind::Command, query_of_command(folder, dialect, &question.options));
             }
@@ -211,7 +211,8 @@ fn query_of(compiled: &CompiledSpec) -> std::result::Result<String, String> {
     }
 }
 
-/// Returns the rows that the hand-written SQL of each question gives. A column without a value would show nothing.
+/// Returns the rows that the hand-written SQL of each question returns. A column without any values would prove
+/// nothing.
 fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::Result<Output, String>> {
     let by_hand = checks.iter().filter(|check| check.kind == QueryKind::HandWritten);
     let rows = |check: &Check<'_>| {
@@ -226,7 +227,7 @@ fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::R
     by_hand.map(rows).collect()
 }
 
-/// Returns the difference between an answer and the expected rows. The answer to an open question must differ.
+/// Returns the difference between a result and the expected rows. The result for an open question must differ.
 fn fault(check: &Check<'_>, answers: &[Answer], expected: &Output) -> Option<String> {
     let found = match &check.asked {
         Ok((_, place)) => match &answers[*place] {
@@ -259,7 +260,7 @@ pub fn run() {
     }
     let runs = run_all(SUITE, &batches);
     let total = checks.iter().map(Vec::len).sum();
-    // Without the engine that gives the expected rows, no answer can be checked.
+    // Without the engine that gives the expected rows, no result can be checked.
     let expected = match &runs[0] {
         Run::Done(answers) => expected_rows(&checks[0], answers),
         Run::Missing(reason) => return announce_missing(batches[0].0, reason, total),

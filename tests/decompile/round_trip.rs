@@ -94,8 +94,8 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
     )
 }
 
-/// Returns whether no formula is tried for a cell, so that a hand edit of it stays a hand edit: a range by the calendar,
-/// FIRST or LAST with a unit, or a value of a step that chooses its periods, which is computed in two selects.
+/// Returns whether no formula is tried for a cell, so that a hand edit to it stays a hand edit: a calendar range, FIRST
+/// or LAST with a unit, or a value of a step that specifies its periods, which is computed in two selects.
 fn is_not_tried(cell: &Cell) -> bool {
     let with_unit = ["FIRST(x, \"month\")", "LAST(x, \"month\")"];
     let is_range = cell.formula.contains("PERIODOFFSET(") && cell.formula.contains("):");

@@ -71,7 +71,7 @@ fn page() -> String {
         ("local", "formulac.local.yml"),
     ] {
         let mut schema = schema(of);
-        // A spec file is a model, a model over metric sets, or a metric set.
+        // A spec file is a model, a model built on metric sets, or a metric set.
         if of == "spec" {
             let all = schema.get_mut("$defs").and_then(Value::as_object_mut);
             let Some(Value::Object(model)) = all.and_then(|all| all.remove(of)) else {
@@ -95,7 +95,7 @@ fn page() -> String {
         text.push_str(&section(title, note, &schema, &others));
         for (name, part) in object(&schema, "$defs") {
             let part = part.as_object().expect("a mapping of keys");
-            // A model over metric sets has most of its keys in common with other models.
+            // A model built on metric sets has most of its keys in common with other models.
             let is_shared = |(name, key): &(&String, &Value)| {
                 let same =
                     |of: &Map<String, Value>| of.get("properties").is_some_and(|all| all[name.as_str()] == **key);

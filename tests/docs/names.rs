@@ -1,4 +1,4 @@
-//! Checks the commands and options that pages name.
+//! Checks the commands and options that pages refer to.
 
 use std::collections::BTreeMap;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Compares the answer of an engine with the expected rows.
+//! Compares the result from an engine with the expected rows.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ pub enum Names {
     AnyCase,
 }
 
-/// Returns the error in the answer to this model's query. `None` if the answer is as expected.
+/// Returns the error in the result of this model's query. `None` if the result is as expected.
 pub fn difference(expected: &Expected, answers: &BTreeMap<String, Value>, names: Names) -> Option<String> {
     let model = &expected.model;
     let Some(answer) = answers.get(model) else {

@@ -3,9 +3,10 @@
 //! `expected/`. The same specs, compiled to plain queries, must give these rows on the stand-in of every warehouse, and
 //! `formulac preview` must display them.
 //!
-//! Environment variables name the tools: `FORMULAC_DBT` is the dbt program, `FORMULAC_PYTHON` is the Python of the test tools (`tests/oracle`),
-//! `FORMULAC_DUCKDB` is the program `duckdb`, and `FORMULAC_SQLFLUFF` is sqlfluff. If a variable is not set, a test reports that it is skipped. If
-//! `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.
+//! Environment variables specify the tools: `FORMULAC_DBT` is the dbt program, `FORMULAC_PYTHON` is the Python of the
+//! test tools (`tests/oracle`), `FORMULAC_DUCKDB` is the program `duckdb`, and `FORMULAC_SQLFLUFF` is sqlfluff. If a
+//! variable is not set, a test reports that it is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test fails
+//! instead.
 
 mod compare;
 mod drafts;

@@ -1,4 +1,4 @@
-"""Values of a database as JSON has them: numbers as such, dates and times as ISO text."""
+"""Database values in JSON form: numbers as numbers, dates and times as ISO strings."""
 import datetime
 import decimal
 

@@ -131,7 +131,7 @@ fn formulas_are_proven_on_duckdb() {
     let left = answers(&run_with_input(&mut reader, &json_lines(&[tables])).stdout);
     assert_eq!(left["tables"]["rows"], json!([]));
 
-    // The report can be sent to others, so it has no names or formulas of the project.
+    // The report can be shared with others, so it contains no names or formulas from the project.
     let written = read_json(&place.join(".formulac/proofs/dev.json"));
     assert_eq!(written["subjects"], proven["subjects"]);
     assert!(!written.to_string().contains("revenue"), "{written}");
@@ -184,7 +184,7 @@ impl Proofs {
         command
     }
 
-    /// Runs statements on the server and returns the rows of the last.
+    /// Runs statements on the server and returns the rows of the last statement.
     fn sql(&self, statements: &[&str]) -> Value {
         let mut reader = self.server.reader(&self.python);
         let queries: Vec<Value> = statements

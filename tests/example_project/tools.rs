@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::project;
 
-/// Returns the program that an environment variable names. If the variable is not set, prints a message directly to
+/// Returns the program that an environment variable specifies. If the variable is not set, prints a message directly to
 /// standard error, because the test harness would hide it.
 pub fn tool(variable: &str) -> Option<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
@@ -158,7 +158,7 @@ pub fn json_lines(values: &[Value]) -> String {
         .collect()
 }
 
-/// Returns a batch's answers, keyed by query id.
+/// Returns a batch's results, keyed by query id.
 pub fn answers(output: &[u8]) -> BTreeMap<String, Value> {
     let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let values = lines.map(|line| serde_json::from_slice::<Value>(line).expect("a line of JSON"));
@@ -181,7 +181,7 @@ impl Server {
         Self::start_with(python, &[])
     }
 
-    /// Starts a server with these environment variables, which may name other binaries.
+    /// Starts a server with these environment variables, which may specify other binaries.
     pub fn start_with(python: &Path, variables: &[(&str, &Path)]) -> Self {
         let mut command = Command::new(python);
         command

@@ -298,7 +298,7 @@ impl Knowledge {
     }
 }
 
-/// Returns the relation that a spec reads, if formulas can name it.
+/// Returns the relation that a spec reads, if formulas can refer to it.
 fn relation(file: &Value) -> Option<String> {
     let from = file["from"].as_str()?;
     let inside = from.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));

@@ -3,7 +3,7 @@
 //! subfolder of its repository, and has groups and private, versioned, ephemeral, incremental and disabled models. Each
 //! test runs the commands of a session, checks files and rows, and compares a transcript with `snapshots`.
 //!
-//! Environment variables name the tools, as in `tests/example_project`.
+//! Environment variables specify the tools, as in `tests/example_project`.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

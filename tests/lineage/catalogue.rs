@@ -228,7 +228,7 @@ fn comparisons_in_every_function_of_every_dialect() {
         .for_each(|(dialect, names)| calls_of_sql(&dialect, &names));
 }
 
-/// Words before a bracket that are not function calls.
+/// Words that may precede a bracket but do not begin a function call.
 const NO_CALLS: &[&str] = &[
     "and", "as", "by", "filter", "in", "not", "or", "over", "then", "when", "else", "on", "using", "case", "values",
     "from", "interval", // Its first word is a part of dates.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Recorded answers of the slow engines, so that a test run asks them only about SQL that has changed.
+"""Recorded results of the slow engines, so that a test run queries them only for SQL that has changed.
 
   answers.py merge FOLDER    replaces the recorded answers by those in FOLDER, which `tests/run.sh record` filled
 
@@ -22,18 +22,18 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 RECORDS = HERE / "answers"
-# The packages that answer. Other engines answer as fast as records are read.
+# The packages that compute the results. Other engines compute results as fast as records are read.
 PACKAGES = {
     "bigquery": ["zetasql", "wasmtime"],
     "snowflake": ["fakesnow", "duckdb", "sqlglot"],
 }
 SHARE = 20
-# The answer depends on the time of the question.
+# The result depends on the time of the query.
 VOLATILE = re.compile(r"current_|sysdate|getdate|localtime|now\(|rand|uuid", re.IGNORECASE)
 
 
 def fingerprint(engine):
-    """Hash of the packages and files that answer for an engine."""
+    """Returns a hash of the packages and files that compute an engine's results."""
     hashed = hashlib.sha256()
     for name in PACKAGES[engine]:
         try:
@@ -54,19 +54,19 @@ def read(path):
 
 
 def commit():
-    """Number of the commit, which decides which records a run checks."""
+    """Returns the number of the commit, which determines the records that a run checks."""
     git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True)
     return int(git.stdout.strip() or "0", 16) if git.returncode == 0 else 0
 
 
 def comparable(answer):
-    """The answer without what a query leaves open: the order of its rows, and the last digits of floats."""
+    """Returns the result without unspecified properties: the order of its rows, and the last digits of floats."""
     rows = [[f"{round(v, 9):.9g}" if isinstance(v, float) else v for v in row] for row in answer.get("rows", [])]
     return {**answer, "rows": sorted(map(json.dumps, rows))}
 
 
 class Answers:
-    """Answers questions to one engine from the records. It asks `ask` for all others."""
+    """Returns an engine's results from the records, and calls `ask` for queries without a record."""
 
     def __init__(self, engine):
         self.record = os.environ.get("FORMULAC_RECORD")
@@ -99,7 +99,7 @@ class Answers:
         return answer
 
     def finish(self):
-        """Writes the answers of this run where they are recorded. Returns an error if a record was wrong."""
+        """Writes the results of this run to the records. Returns an error if a record was wrong."""
         if self.record and self.active:
             folder = pathlib.Path(self.record)
             folder.mkdir(parents=True, exist_ok=True)

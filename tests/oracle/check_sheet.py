@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks LibreOffice Calc for the values of the conformance cases marked `source: sheet`.
+"""Computes the values of the conformance cases marked `source: sheet` with LibreOffice Calc.
 
   check_sheet.py [CASE FILE...]     default: all of tests/conformance/cases and tests/conformance/sheets
   FORMULAC_CASES=round              only cases whose `path: name` holds this text
@@ -31,7 +31,7 @@ NOT_INSTALLED = 3
 
 
 class Loader(yaml.SafeLoader):
-    """YAML 1.2: `no` is text, and so is a date."""
+    """YAML 1.2, in which `no` and dates are strings."""
 
 
 Loader.yaml_implicit_resolvers = {}
@@ -59,7 +59,7 @@ def in_sheet_terms(case, names, is_aggregate):
 
 
 def wanted(value, ty):
-    """Cells hold booleans, numbers and texts; a decimal may stand in quotes to keep its digits."""
+    """Cells contain booleans, numbers and strings; a decimal may be in quotes to keep its digits."""
     return float(value) if isinstance(value, str) and ty in NUMBERS else value
 
 
@@ -94,7 +94,7 @@ def jobs_in(path, picked):
 
 
 def can_be_asked(columns, rows, formula, is_aggregate):
-    """A sheet has no instants, no table without rows, no control characters, and no columns but those of the table."""
+    """A sheet has no instants, tables without rows, control characters, or columns that are not in the table."""
     names = [column["name"] for column in columns]
     values = [formula, *(value for row in rows for value in row.values())]
     return (
@@ -126,7 +126,7 @@ def agrees(expected, got, ty):
 
 
 def faults_of_sheet(case, got):
-    """What is wrong with a sheet case; each row must agree, or differ where the case says so."""
+    """Returns the error in a sheet case; each row must agree, or differ if the case specifies this."""
     for at, (want, have) in enumerate(zip(case.expected, got, strict=True), 1):
         agreed = agrees(want, have, None)
         if agreed and at in case.differs_in:

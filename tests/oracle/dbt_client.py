@@ -15,8 +15,8 @@ import socket
 import sys
 import zlib
 
-# What Python and dbt's modules read of the environment while they are imported. Calls that differ in it have a
-# server each, which has no other variable.
+# Environment variables that Python and dbt's modules read while they are imported. Calls with different values use
+# different servers, which have no other variables.
 AT_IMPORT = (
     "DBT_ENGINE_RECORDER_", "DBT_MACRO_DEBUGGING", "DBT_PACKAGE_HUB_URL", "DBT_RECORDER_", "HOME", "LANG", "LC_",
     "MSGPACK_", "NETWORKX_", "OTEL_", "PROTOCOL_BUFFERS_", "PYTHON", "TZ",
@@ -25,7 +25,7 @@ PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
 def connect(path):
-    """A connection to the server that listens there; none where no server does."""
+    """Returns a connection to the server at the path, or None if no server listens there."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(path)
@@ -36,7 +36,7 @@ def connect(path):
 
 
 def start(environment, folder, path, variables):
-    """Starts a server that listens there. It finds what connects before it has imported dbt."""
+    """Starts a server at the path. Clients can connect before the server has imported dbt."""
     if os.path.exists(path):
         os.unlink(path)
     server = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dbt_server.py")
@@ -53,7 +53,7 @@ def start(environment, folder, path, variables):
 
 
 def connected(environment):
-    """A connection to a server, which is started where there is none: one at a time."""
+    """Returns a connection to a server, which is started if necessary, one at a time."""
     variables = {name: value for name, value in os.environ.items() if name.startswith(AT_IMPORT)}
     folder = os.path.join(environment, "served")
     path = os.path.join(folder, f"{zlib.crc32(marshal.dumps(sorted(variables.items()))):08x}.socket")
@@ -69,7 +69,7 @@ def connected(environment):
 
 
 def begun(environment, words):
-    """A connection to the server, once it has begun the call."""
+    """Returns a connection to the server after it has begun the call."""
     call = marshal.dumps((words, os.getcwd(), dict(os.environb)))
     connection = connected(environment)
     socket.send_fds(connection, [len(call).to_bytes(8)], [0, 1, 2])
@@ -78,7 +78,7 @@ def begun(environment, words):
 
 
 def end_as(status):
-    """Ends as a process of this wait status has."""
+    """Ends in the same way as a process with this wait status."""
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         if code != -signal.SIGKILL:

@@ -23,7 +23,7 @@ IDLE_SECONDS = 15
 
 
 def import_dbt():
-    """The program, and the adapters, which it imports once it knows the profile."""
+    """Imports the program and the adapters, which dbt would import only after it has read the profile."""
     importlib.import_module("dbt.cli.main")
     adapters = importlib.import_module("dbt.adapters").__path__
     for module in pkgutil.iter_modules(adapters, "dbt.adapters."):
@@ -31,7 +31,7 @@ def import_dbt():
 
 
 class Call:
-    """A call that runs: the connection to its client, and its process with a file that tells of the end."""
+    """A running call: the connection to its client, and its process with a file that signals the end."""
 
     def __init__(self, connection, process):
         self.connection = connection
@@ -39,13 +39,13 @@ class Call:
         self.end = os.pidfd_open(process)
 
     def go_on(self, ready):
-        """Passes on what there is to tell, to the process or to the client. False once the call is over."""
+        """Passes messages on to the process or to the client. Returns False when the call has ended."""
         if self.end in ready:
             _, status = os.waitpid(self.process, 0)
             tell(self.connection, status.to_bytes(4))
             return False
         if self.connection in ready:
-            # A byte is a signal that the client got. One that is gone says nothing.
+            # A byte is a signal that the client received. If the client has ended, there are no bytes.
             try:
                 numbers = self.connection.recv(64)
             except ConnectionResetError:
@@ -60,20 +60,20 @@ class Call:
 
 
 def tell(connection, what):
-    """Tells a client, which may be gone."""
+    """Sends a message to a client, which may have ended."""
     with contextlib.suppress(OSError):
         connection.sendall(what)
 
 
 def received(connection):
-    """The call that a client sends, and its standard input, output and error."""
+    """Returns the call that a client sends, and the client's standard input, output and error."""
     size, files, _, _ = socket.recv_fds(connection, 8, 3)
     with connection.makefile("rb") as rest:
         return marshal.loads(rest.read(int.from_bytes(size))), files
 
 
 def serve(listener):
-    """Serves until there are no calls for some seconds. In a fork: the call, and the client's files."""
+    """Serves until there are no calls for some seconds. In a fork, returns the call and the client's files."""
     calls = []
     while True:
         files = [listener, *(call.connection for call in calls), *(call.end for call in calls)]
@@ -89,7 +89,7 @@ def serve(listener):
             try:
                 words, standard = received(connection)
             except (EOFError, OSError):
-                # It has ended before it said what to call.
+                # The client ended before it sent the call.
                 connection.close()
                 continue
             process = os.fork()
@@ -104,7 +104,7 @@ def serve(listener):
 
 
 def become(call, standard):
-    """Goes on as the program, with all that the client has."""
+    """Continues as the program, with the client's environment and files."""
     words, folder, variables = call
     for number, file in enumerate(standard):
         os.dup2(file, number)
@@ -120,7 +120,7 @@ def become(call, standard):
     except SystemExit as end:
         if not isinstance(end.code, int):
             raise
-        # All that Python does at the end, but to take down what is imported, which takes half a second.
+        # Everything that Python does on exit, except unloading the imported modules, which takes half a second.
         threading._shutdown()
         atexit._run_exitfuncs()
         sys.stdout.flush()
@@ -131,11 +131,12 @@ def become(call, standard):
 
 
 def main():
-    # Those of the first client's parents: a server does not hold them open.
+    # File descriptors of the first client's parents, which the server must not hold open.
     os.closerange(3, 1024)
     listener = socket.socket(fileno=os.dup(0))
     import_dbt()
-    # What is imported stays as it is: no fork looks through it for garbage, which would copy it.
+    # The imported objects do not change, so garbage collection in a fork skips them. Otherwise, it would copy their
+    # memory.
     gc.collect()
     gc.freeze()
     fork = serve(listener)

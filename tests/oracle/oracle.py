@@ -41,7 +41,7 @@ def start(name):
 
 
 class Runner:
-    """Loads tables (an unchanged one only once) and answers queries. The engine starts with the first of them."""
+    """Loads tables (unchanged tables only once) and runs queries. The first query starts the engine."""
 
     def __init__(self, name):
         self.name = name
@@ -85,7 +85,7 @@ def tables_in(document):
 
 
 def run_batch(runner, lines, out):
-    """Returns the number of questions, how many of them the engine was asked, and an error."""
+    """Returns the number of queries, the number of queries that the engine ran, and an error."""
     count = 0
     answers = Answers(runner.name)
     for line in lines:

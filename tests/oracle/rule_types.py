@@ -35,10 +35,10 @@ FIXED = {
         BITWISE_AND_AGG BITWISE_OR_AGG""",
 }
 FIXED = {name: kind for kind, names in FIXED.items() for name in names.split()}
-# Of the kind of the first argument.
+# The type is the type of the first argument.
 SAME = set("""ABS MIN MAX SUM FIRST_VALUE LAST_VALUE NTH_VALUE LAG LEAD ANY_VALUE MODE NULLIF MIN_BY MAX_BY ARG_MIN
     ARG_MAX NULLIFZERO ZEROIFNULL""".split())
-# Of the kinds of all arguments together.
+# The type depends on the types of all arguments.
 TOGETHER = set("GREATEST LEAST COALESCE NVL IFNULL".split())
 ROUNDED = set("ROUND CEIL CEILING FLOOR TRUNC TRUNCATE".split())
 BITS = (exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseLeftShift, exp.BitwiseRightShift, exp.BitwiseNot)
@@ -51,7 +51,7 @@ def quotient(scale):
 
 
 def together(kinds):
-    """The kind that several values have in one place."""
+    """Returns the common type of several values."""
     kinds = {kind for kind in kinds if kind != "null"}
     if not kinds:
         return "null"
@@ -67,7 +67,7 @@ def together(kinds):
 class Inference:
     def __init__(self, tables):
         self.kinds = {}
-        # The columns of each relation that may be NULL, and the expressions that are such a column.
+        # The columns of each relation that may be NULL, and the expressions that consist of such a column.
         self.nullable, self.may_be_null = {}, set()
         self.relations = {
             table["name"].lower(): {c["name"].lower(): COLUMNS.get(c["type"], c["type"]) for c in table["columns"]}
@@ -78,7 +78,7 @@ class Inference:
             self.nullable[id(self.relations[table["name"].lower()])] = nullable
 
     def query(self, node, outer):
-        """The output columns of a query, in order."""
+        """Returns the output columns of a query, in order."""
         for table in node.args.get("with_", None) and node.args["with_"].expressions or ():
             columns = self.query(table.this, outer)
             listed = [name.name.lower() for name in table.args["alias"].columns]
@@ -119,7 +119,7 @@ class Inference:
                         self.kind(each, scope)
         order = node.args.get("order")
         for key in [ordered.this for ordered in order.expressions] if order else ():
-            # In ORDER BY an output comes before a column of its name.
+            # In ORDER BY, an output takes precedence over a column with the same name.
             if isinstance(key, exp.Column) and not key.table and key.name.lower() in columns:
                 (self.may_be_null.add if key.name.lower() in nullable else self.may_be_null.discard)(id(key))
         self.nullable[id(columns)] = nullable
@@ -136,7 +136,7 @@ class Inference:
         return Unknown()
 
     def kind(self, node, scope):
-        """The kind of an expression; those below it are kept too."""
+        """Returns the type of an expression, and records the types of its subexpressions."""
         if isinstance(node, exp.Query):
             columns = self.query(node, scope)
             found = next(iter(columns.values()), None)
@@ -153,7 +153,7 @@ class Inference:
         return found
 
     def parameter(self, name, scope):
-        """A parameter of a lambda with its type, which Snowflake lets a statement write."""
+        """Parameter of a lambda with its type, which Snowflake allows in a statement."""
         return self.data_type(name.args["to"]) if isinstance(name, exp.Cast) else "any"
 
     def value(self, node, below, scope):
@@ -249,7 +249,7 @@ class Inference:
 
 
 class Unknown(dict):
-    """A relation whose columns nobody lists."""
+    """Relation whose columns are unknown."""
 
     def __contains__(self, name):
         return True
@@ -291,7 +291,7 @@ def arithmetic(node, left, right):
         if isinstance(node, exp.Mul):
             return Number(min(left.scale + right.scale, max(left.scale, right.scale, 12)))
         return max(left, right)
-    # Dates and times with days.
+    # Arithmetic on dates and times with days.
     if isinstance(node, exp.Sub) and left == right == "date":
         return WHOLE
     return left if left in ("date", "timestamp", "time") else right
@@ -311,7 +311,7 @@ def rounded(node, first):
 
 
 def kinds_of(tree, tables):
-    """The kind of each expression by the identity of its node, that of each output, and the columns that may be NULL."""
+    """Returns the type of each expression by its node id, the type of each output, and the columns that may be NULL."""
     inference = Inference(tables)
     outputs = inference.query(tree, None)
     kinds = collections.defaultdict(lambda: None, inference.kinds)

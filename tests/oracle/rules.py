@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reports generated statements that a real warehouse refuses, or answers otherwise, and its stand-in does not.
+"""Reports generated statements that a real warehouse refuses or evaluates differently, unlike its stand-in.
 
   rules.py --statements in.jsonl     prints a JSON line per violation: rule, dialect, from, what, sql
   rules.py --examples                prints the examples of rules.toml that are judged wrongly
@@ -29,12 +29,13 @@ from literals import PLAIN_NAME
 from rule_types import Number, kinds_of
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
-# The parser would add the frame that Snowflake has by default, so that nobody could tell if it was written.
+# The parser would add the frame that Snowflake has by default, and then a frame that was written could not be
+# distinguished from it.
 sqlglot.parsers.snowflake.RANKING_WINDOW_FUNCTIONS_WITH_FRAME = ()
 
 
 def _parse_ordered(self, *arguments, _parse=sqlglot.parsers.snowflake.SnowflakeParser._parse_ordered):
-    """The parser does not keep if NULLS FIRST or NULLS LAST is written."""
+    """The parser does not record whether NULLS FIRST or NULLS LAST is written."""
     ordered = _parse(self, *arguments)
     if ordered:
         ordered.meta["nulls_written"] = self._tokens[self._index - 2].text.upper() == "NULLS"
@@ -50,7 +51,7 @@ for _rule in DATA["rule"]:
 
 
 class Statement:
-    """A parsed statement, its nodes by class, and the kind of value of each expression."""
+    """A parsed statement, its nodes by class, and the value type of each expression."""
 
     def __init__(self, line):
         self.sql, self.dialect = line["sql"], line["dialect"]
@@ -80,14 +81,14 @@ class Statement:
 
 
 def names_of(call):
-    """The names by which a function can be called, in upper case."""
+    """Returns the names by which a function can be called, in upper case."""
     if isinstance(call, exp.Anonymous):
         return {call.name.upper()}
     return set(call.sql_names()) if isinstance(call, exp.Func) else set()
 
 
 def windows(statement, *names):
-    """The windows over one of these functions: the window, its function, its order and its frame."""
+    """Returns the windows over one of these functions: the window, its function, its order and its frame."""
     for window in statement.all(exp.Window):
         call = window.this
         while isinstance(call, (exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls, exp.Filter)):
@@ -173,20 +174,21 @@ def period_of(node):
 
 
 def nulls_written(statement):
-    # A filter or a join may leave out the rows where the column is NULL.
+    # A filter or a join may exclude the rows in which the column is NULL.
     conditions = [*statement.all(exp.Where), *(join.args["on"] for join in statement.all(exp.Join) if join.args.get("on"))]
     filtered = {column.name for condition in conditions for column in condition.find_all(exp.Column)}
     for ordered in statement.all(exp.Ordered):
         of = ordered.parent.parent
         if filtered & {column.name for column in ordered.find_all(exp.Column)}:
             continue
-        # A window may keep the rows where the key is NULL apart, or sum nothing of them.
+        # A window may separate the rows in which the key is NULL, or exclude their values from the sum.
         apart = isinstance(of, exp.Window) and (
             exp.Is(this=ordered.this, expression=exp.Null()) in of.args["partition_by"]
             or any(period_of(part) == ordered.this for part in of.args["partition_by"])
             or isinstance(of.this, exp.AggFunc) and not isinstance(of.this, OF_PLACES) and not of.args.get("spec")
         )
-        # A frame by values never reaches from a row with a key to one without, and a CASE leaves the latter out.
+        # A frame by values never extends from a row with a key to a row without a key, and a CASE excludes rows without
+        # a key.
         if isinstance(of, exp.Window) and of.args.get("spec") and of.args["spec"].args.get("kind", "").upper() == "RANGE":
             there = exp.Not(this=exp.Is(this=ordered.this, expression=exp.Null()))
             apart = apart or any(branch.this == there for branch in ancestors(of, exp.If))
@@ -269,7 +271,7 @@ def number_scale(statement):
             yield f"`{name}` is a float, and NUMBER with {kind.scale} digits after the point"
         elif wanted == "integer" and kind not in (Number(0), "null", "any"):
             yield f"`{name}` is an integer, and {kind}"
-    # The text of a quotient shows the digits: 2 / 2 is 1.000000.
+    # When a quotient is converted to text, its digits are visible: 2 / 2 is 1.000000.
     for cast in statement.all(exp.Cast):
         kind = statement.kind(cast.this)
         if cast.to.is_type(*exp.DataType.TEXT_TYPES) and isinstance(kind, Number) and kind.scale and is_quotient(cast.this):
@@ -281,7 +283,7 @@ def is_quotient(node):
     return isinstance(node, exp.Div) and not node.find(exp.Cast)
 
 
-# What sqlglot cannot read, and the evaluator of the tests can.
+# Syntax that sqlglot cannot parse, but the test evaluator can.
 UNREAD = "INTERVAL expression expected but got"
 
 
@@ -330,7 +332,7 @@ def examples():
                 outputs = list(rule.get("outputs", {}).items())
                 line = {"dialect": rule["dialect"], "sql": sql, "tables": tables, "outputs": outputs}
                 found = {name for name, _ in violations(line)}
-                # The refusals of the stand-in may know it too.
+                # The stand-in may refuse the statement too.
                 if found - {"refusals"} != ({rule["name"]} if expected == "wrong" else set()):
                     print(f"{rule['name']}, {expected}: {sql}: reported by {sorted(found)}")
 

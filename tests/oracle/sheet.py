@@ -17,13 +17,13 @@ from xml.sax.saxutils import escape, quoteattr
 EPOCH = dt.datetime(1899, 12, 30)
 ERRORS = {"1": "#NULL!", "2": "#DIV/0!", "3": "#VALUE!", "4": "#REF!", "5": "#NAME?", "6": "#NUM!",
           "7": "#N/A"}
-# functions younger than the file format's first list carry a prefix in files
+# functions that are newer than the file format's first list have a prefix in files
 YOUNG = re.compile(
     r"(?<![A-Za-z0-9_.])(CONCAT|IFNA|IFS|MAXIFS|MINIFS|SWITCH|DAYS|XOR|BITAND|BITOR|BITXOR|BITRSHIFT|"
     r"BITLSHIFT|COT|TEXTJOIN|NUMBERVALUE|UNICHAR|UNICODE|"
     r"ISOWEEKNUM|(?:FLOOR|CEILING)\.(?:MATH|PRECISE)|COVARIANCE\.[PS]|STDEV\.[PS]|VAR\.[PS]|"
     r"(?:PERCENTILE|QUARTILE|PERCENTRANK)\.(?:INC|EXC)|RANK\.(?:EQ|AVG)|MODE\.SNGL)(?=\()", re.I)
-# and its own ones the name of their house
+# and LibreOffice's own functions have the prefix of their vendor
 OWN = re.compile(r"(?<![A-Za-z0-9_.])(REGEX)(?=\()", re.I)
 REFERENCE = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)(:?)\]")
 
@@ -46,17 +46,17 @@ TAIL = "</office:spreadsheet></office:body></office:document>"
 
 
 class NotInstalled(Exception):
-    """There is no program to ask."""
+    """The spreadsheet program is not installed."""
 
 
 def evaluate(jobs):
-    """The answers to all jobs, in order."""
+    """Returns the results of all jobs, in order."""
     cells = run(sheet(f"S{number}", *job) for number, job in enumerate(jobs))
     return (answers(found, *job) for found, job in zip(cells, jobs, strict=True))
 
 
 def run(sheets):
-    """The cells of all sheets, each the text of a table that is named for its place, `S0`, `S1`."""
+    """Returns the cells of all sheets. Each sheet is the text of a table that is named after its position: `S0`, `S1`."""
     program = shutil.which("soffice") or shutil.which("libreoffice")
     if not program:
         raise NotInstalled("LibreOffice Calc is not installed (Debian package libreoffice-calc)")
@@ -72,7 +72,7 @@ def run(sheets):
         subprocess.run(
             [program, f"-env:UserInstallation=file://{directory}/profile", "--headless",
              "--norestore", "--convert-to",
-             # the last token: every sheet into a file of its own
+             # the last token: write every sheet to a separate file
              "csv:Text - txt - csv (StarCalc):44,34,76,1,,1033,true,false,false,false,false,-1",
              "--outdir", directory, path],
             check=True, stdout=subprocess.DEVNULL, timeout=600,
@@ -97,7 +97,7 @@ TEXT = re.compile(r'("(?:[^"]|"")*")')
 
 
 def references(formula):
-    """The columns that it reads, and whether whole; what stands in texts is none."""
+    """Returns the columns that the formula reads, and whether it reads whole columns. Strings are skipped."""
     return [found for part in TEXT.split(formula)[::2] for found in REFERENCE.findall(part)]
 
 
@@ -114,7 +114,7 @@ def expand(formula, names, row, last):
 
 
 def with_prefixes(part):
-    """A part of a formula without texts, with the functions that a file names with a prefix."""
+    """Returns part of a formula without strings, with the prefixes that some functions have in files."""
     part = OWN.sub(r"_xlfn.ORG.LIBREOFFICE.\1", part)
     return YOUNG.sub(lambda m: "_xlfn." + m.group(1).upper(), part)
 
@@ -139,13 +139,13 @@ def cell(value, kind):
 
 
 def formula_cell(formula, is_array=False):
-    """As an array formula it computes `x:x > 0` of each row, and not of its own."""
+    """As an array formula, it computes `x:x > 0` for each row instead of only for its own row."""
     array = ' table:number-matrix-columns-spanned="1" table:number-matrix-rows-spanned="1"' if is_array else ""
     return f'<table:table-cell{array} table:formula={quoteattr("msoxl:" + formula)}/>'
 
 
 def as_text(address):
-    """A formula that writes a cell with its kind, so that nothing is lost to cell formats."""
+    """Returns a formula that writes a cell together with its type, so that cell formats lose no information."""
     return (f'=IF(ISERROR({address}),"E"&IFERROR(ERROR.TYPE({address}),6),IF(ISLOGICAL({address}),'
             f'"B"&IF({address},1,0),IF(ISNUMBER({address}),"N"&TEXT({address},'
             f'"0.00000000000000E+000"),"S"&{address})))')
@@ -193,6 +193,6 @@ def decoded(text):
 
 
 def as_date(number, with_time):
-    """The ISO text of a spreadsheet's day number."""
+    """Returns a spreadsheet's day number as an ISO date."""
     moment = EPOCH + dt.timedelta(seconds=round(number * 86400))
     return moment.isoformat(sep=" ") if with_time else moment.date().isoformat()

@@ -36,7 +36,7 @@ class Case:
         return sheet.letters([known.lower() for known in self.names].index(name.lower()))
 
     def in_row(self, formula, at):
-        """The formula as it stands in this row of the sheet, counted from 1."""
+        """Returns the formula as written in this row of the sheet, counted from 1."""
         names = "|".join(sorted(map(re.escape, self.names), key=len, reverse=True))
         reference = re.compile(
             rf"(?<![\w.$])(?:(?P<from>{CELL}|{COLUMN}):(?P<to>{CELL}|{COLUMN})"
@@ -68,7 +68,7 @@ class Case:
         return letters.upper(), int(row) if fixed else int(row) + at - self.anchor
 
     def text(self, number):
-        """The sheet, in the document's XML."""
+        """Returns the sheet as XML for the document."""
         kinds = [kind.rstrip("!") for kind in self.columns.values()]
         lines = ["<table:table-row/>"] * TOP
         for at, row in enumerate(self.rows, 1):

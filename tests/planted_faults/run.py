@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants each fault of faults.toml in a copy of the repository and wants a test to find it.
+"""Plants each fault in faults.toml in a copy of the repository, and checks that a test finds it.
 
 Each fault says `by` what it must be found: random `specs`, `formulas` or `sheets`, `cases` of the conformance suite, the
 `relations` of a formula and its neighbours, the `rules` of the warehouses, or the `build`.
@@ -19,12 +19,12 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = ROOT / "target" / "planted"
 COPY = HOME / "copy"
-# The packages that the profile of tests optimizes.
+# The packages that the test profile optimizes.
 MEMBERS = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["test"]["package"]
 
 
 def copy():
-    """The files that git knows, written only where they differ, so that little is built again."""
+    """Copies the files that git tracks, but only files that differ, so that little is built again."""
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                             cwd=ROOT, check=True, capture_output=True).stdout
     names = {name for name in listed.decode().split("\0") if name and (ROOT / name).is_file()}
@@ -38,8 +38,9 @@ def copy():
             target.write_bytes(content)
 
 
-# The test that finds a fault, the variable that says what it runs, and for each try its value and the engines.
-# Most faults are found by few drawn on the engine that is fast to start; the others by many on both. `cases` always run on all.
+# The test that finds a fault, the variable that selects the cases, and for each attempt its value and the engines. A few random
+# cases on the engine that starts fastest find most faults; many random cases on both engines find the others. `cases` always
+# run on all engines.
 FINDS = {
     "specs": ("reference", "random_specs_give_what_the_interpreter_says", "FORMULAC_RANDOM_SPECS",
               [("400", "duckdb"), ("2000", "duckdb,postgres")]),
@@ -50,10 +51,10 @@ FINDS = {
     "cases": ("conformance", "specs", "FORMULAC_CASES", [("null_keys", "all"), ("holidays", "all"), ("periods_shown", "all")]),
     "relations": ("properties", "independence::of_order", "FORMULAC_CASES", [("", "all")]),
     "rules": ("conformance", "statements_keep_the_rules_of_the_warehouses", "FORMULAC_CASES", [("", "all")]),
-    # The build itself refuses the fault.
+    # The build itself fails because of the fault.
     "build": ("levels", "", "", []),
 }
-# What the output says if a test, or the build, found the fault.
+# Text in the output if a test or the build found the fault.
 FOUND = ("answers differ", "must compile", "the engine fails", "fault    ", "Test failed:", "some break rules", "are not in dialects/facts")
 REFUSED = ("inside the scope of", "has no entry for")
 
@@ -63,7 +64,7 @@ def cargo(*arguments, **drawn):
                     FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_PROFILE_DEV_DEBUG="false",
                     CARGO_INCREMENTAL="1")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
-    # Without the command, without optimizing, and of what the last build left: a fault costs seconds.
+    # Builds without the command and without optimization, and reuses the last build, so each fault takes only seconds.
     command = ["cargo", "test", "--no-default-features", "--features", "drafts,lineage",
                *(word for member in MEMBERS for word in ("--config", f"profile.test.package.{member}.opt-level=0")), *arguments]
     return subprocess.run(command, cwd=COPY, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -90,7 +91,7 @@ def state(by, only_few=False):
 
 
 def some(faults):
-    """One fault for every other kind. The commit chooses them, so that a run can be repeated and no fault is left out forever."""
+    """Returns one fault for every other kind. The commit determines them, so runs can be repeated and cover all faults."""
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     number = int(head or "0", 16)
     kinds = [[fault for fault in faults if fault["by"] == by] for by in FINDS]

@@ -1,4 +1,4 @@
-//! Checks that no input causes a panic and that every answer is complete.
+//! Checks that no input causes a panic and that every result is complete.
 
 use formulac::diag::Diagnostic;
 use formulac::{Compiler, Context, Dialect, Schema};

@@ -597,7 +597,7 @@ fn verdict<'a>(
     }
 }
 
-/// Returns the difference between a column of the answer and the expected values.
+/// Returns the difference between a column of the result and the expected values.
 pub fn differs(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Table) -> Option<String> {
     let Some(at) = table
         .columns

@@ -169,7 +169,7 @@ fn table(relation: &Relation, rows: &[BTreeMap<String, Json>]) -> Json {
     json!({"name": relation.name(), "columns": columns, "rows": rows})
 }
 
-/// Returns the difference between an answer and the expected columns.
+/// Returns the difference between a result and the expected columns.
 fn fault(example: &Example, table: &Table) -> Option<String> {
     let places: Option<Vec<usize>> = example
         .columns

@@ -285,7 +285,7 @@ impl Maker<'_> {
         ReferenceExpr::Binary(op, Box::new(date), Box::new(count))
     }
 
-    /// Generates an aggregate that returns this kind.
+    /// Generates an aggregate that returns a value of this kind.
     pub fn aggregate(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         let rows = Scope {
             leaves: scope.rows.clone(),

@@ -39,7 +39,7 @@ impl Relation {
 #[derive(Clone)]
 pub struct Many {
     relation: String,
-    /// Columns of the relation, spelled as formulas spell them.
+    /// Columns of the relation, as spelled in formulas.
     pub leaves: Vec<(ReferenceExpr, Kind)>,
     /// `true` if there may be rows that match no row of this relation.
     pub unmatched: bool,

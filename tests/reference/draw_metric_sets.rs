@@ -1,4 +1,4 @@
-//! Generates random metric sets, and models over one or two of them.
+//! Generates random metric sets, and models built on one or two of them.
 
 use crate::calendar::{PeriodFrame, ReferenceUnit};
 use crate::database::{Database, Table};
@@ -19,7 +19,7 @@ pub struct MetricSet {
     pub time_kind: Kind,
     pub dimensions: Vec<(String, ReferenceExpr)>,
     pub metrics: Vec<MetricFormula>,
-    /// Columns and dimensions, spelled as formulas spell them.
+    /// Columns and dimensions, as spelled in formulas.
     pub rows: Vec<(ReferenceExpr, Kind)>,
 }
 
@@ -152,7 +152,7 @@ impl ModelOverSets {
     }
 }
 
-/// Generates metric sets and a model over them.
+/// Generates metric sets and a model built on them.
 pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
     let frame = if random.percent(60) {
         PeriodFrame::Month

@@ -14,7 +14,7 @@ use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep, unqua
 pub struct Input {
     /// Relation to which `keep` refers. After joins, this is the first relation, with the grain of the joined rows.
     pub relation: Relation,
-    /// Columns, spelled as formulas spell them.
+    /// Columns, as spelled in formulas.
     pub leaves: Vec<(ReferenceExpr, Kind)>,
     /// All columns that can be read. Formulas read some of them.
     pub every: Vec<(ReferenceExpr, Kind)>,
@@ -436,8 +436,8 @@ impl Maker<'_> {
         }
     }
 
-    /// Generates a definition that has the name of a column. In `amount = SUM(amount)`, for example, the name means the
-    /// column inside the definition, and the sum elsewhere.
+    /// Generates a definition that has the name of a column. In `amount = SUM(amount)`, for example, the name refers to
+    /// the column inside the definition, and the sum elsewhere.
     fn shadow(&mut self, scope: &mut Scope) {
         let (leaf, kind) = self.random.pick(&scope.rows).clone();
         let ReferenceExpr::Name(name) = &leaf else { return };

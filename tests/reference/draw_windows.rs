@@ -172,7 +172,7 @@ impl Maker<'_> {
         Some((ReferenceExpr::Window(window), made))
     }
 
-    /// Generates a range by the calendar, or the first or last value of a period.
+    /// Generates a calendar range, or the first or last value of a period.
     fn by_calendar(
         &mut self,
         inner: &ReferenceExpr,

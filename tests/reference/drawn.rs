@@ -29,7 +29,7 @@ pub trait Drawn: Sized {
     const OTHERWISE: u64 = 5000;
     /// Highest percentage of the cases that the compiler may refuse.
     const REFUSED: usize = 0;
-    /// Slower engines run one in this many cases.
+    /// Slower engines run one out of every `ONE_OF` cases.
     const ONE_OF: u64;
 
     fn draw(seed: u64) -> Self;
@@ -45,7 +45,7 @@ pub trait Drawn: Sized {
     fn right(&self) -> Self::Right;
     /// Returns all cases that can be made by removing one element from this case.
     fn smaller(&self) -> Vec<Self>;
-    /// Returns the difference between an answer and the expected result.
+    /// Returns the difference between a result and the expected result.
     fn fault(&self, dialect: Dialect, right: &Self::Right, table: &Table) -> Option<String>;
 
     /// Returns `true` if the dialect's engine can run the case.
@@ -118,7 +118,7 @@ pub fn messages(errors: &[(String, String)]) -> String {
         .join("; ")
 }
 
-/// Returns the case as a person reads it.
+/// Returns the case in human-readable form.
 fn shown<C: Drawn>(case: &C) -> String {
     let mut texts = case.sets();
     texts.push(case.text());
@@ -271,7 +271,7 @@ fn moves_within_a_period(fault: &str) -> bool {
         .all(|fault| fault.starts_with("F0430 ") && fault.contains(" has only one value per "))
 }
 
-/// Returns `true` if every error says that the dialect has no SQL for a formula.
+/// Returns `true` if every error reports that the dialect has no SQL for a formula.
 fn is_unsupported(fault: &str) -> bool {
     fault.split("; ").all(|fault| fault.starts_with("F0501 "))
 }
@@ -322,7 +322,7 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
     )
 }
 
-/// Returns the difference between the rows of an answer and the expected rows.
+/// Returns the difference between the rows of a result and the expected rows.
 pub fn rows_fault(
     wanted: &[Vec<Json>],
     got: &[Vec<Json>],

@@ -167,7 +167,7 @@ fn alone(sheet: &Sheet) -> Vec<Sheet> {
 }
 
 /// A query for the engine of a dialect: the number of a sheet, the sheet, its rewritten form, and the index of the
-/// answer.
+/// result.
 type Asked = (usize, Sheet, Other, usize);
 
 struct Asking {

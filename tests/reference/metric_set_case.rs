@@ -1,4 +1,4 @@
-//! Generates, compares and shrinks random metric sets and models over them.
+//! Generates, compares and shrinks random metric sets and models built on them.
 
 use formulac::{Dialect, Schema};
 use serde_json::Value as Json;
@@ -82,7 +82,7 @@ impl Drawn for Case {
         for place in 0..self.model.definitions.len() {
             with(&|m| drop(m.definitions.remove(place)));
         }
-        // A set of which the model lists nothing would be no part of the model.
+        // If the model listed nothing from a set, it would not read the set.
         let set_of = |entry: &Listed| match entry {
             Listed::All(set) | Listed::One { set, .. } => *set,
         };

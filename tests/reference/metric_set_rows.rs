@@ -1,5 +1,5 @@
-//! The rows that a model over metric sets must return, made without the compiler: the interpreter aggregates each set
-//! by itself, the results are put together by key, and each further column is interpreted over these rows.
+//! The rows that a model built on metric sets must return, computed without the compiler: the interpreter aggregates
+//! each set separately, the results are joined by key, and each further column is interpreted over these rows.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ struct Aggregates {
 }
 
 impl Aggregates {
-    /// Returns a formula in which the names of columns stand for the aggregates.
+    /// Returns a formula in which column names represent the aggregates.
     fn without(&mut self, x: &ReferenceExpr) -> ReferenceExpr {
         match x {
             ReferenceExpr::Aggregate(..) if !x.has_range() => {
@@ -112,8 +112,8 @@ fn values(rows: &StepRows, columns: &[String]) -> Vec<Vec<Value>> {
     rows.rows.iter().map(row).collect()
 }
 
-/// Returns the rows of all sets, put together by key. NULL equals NULL, and a set without rows for a key has the
-/// aggregates of no rows.
+/// Returns the rows of all sets, joined by key. NULL equals NULL, and a set without rows for a key has the aggregates
+/// of no rows.
 fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Database) -> ModelRows {
     let keys = model.keys.len();
     let names = |of: &Aggregates| (0..of.formulas.len()).map(|place| of.name(place)).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Writes random metric sets, and models over them, as YAML.
+//! Writes random metric sets, and models built on them, as YAML.
 
 use std::fmt::{self, Display, Formatter};
 

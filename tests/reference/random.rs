@@ -21,7 +21,7 @@ impl Random {
         low + self.below((high - low + 1) as usize) as i64
     }
 
-    /// Returns `true` this many times out of a hundred.
+    /// Returns `true` with this probability, in percent.
     pub fn percent(&mut self, of_a_hundred: usize) -> bool {
         self.below(100) < of_a_hundred
     }

@@ -1,4 +1,4 @@
-//! Compares the answers to random specs and to random models over metric sets with the interpreter's rows.
+//! Compares the results of random specs and of random models built on metric sets with the interpreter's rows.
 
 use formulac::Dialect;
 use serde_json::Value as Json;
@@ -14,7 +14,7 @@ pub fn has_no_length_of_sum(text: &str) -> bool {
     !(text.contains("LEN(") && text.contains(" & "))
 }
 
-/// Returns the difference between an answer and the expected columns and rows.
+/// Returns the difference between a result and the expected columns and rows.
 pub fn answer_fault(
     dialect: Dialect,
     (columns, rows): (&[String], &[Vec<Value>]),

@@ -21,7 +21,7 @@ const AGGREGATES: &[&str] = &[
     "sumif",
 ];
 
-/// Returns the calls in a SQL text: the function's name and the complete call with single spaces. A call of a window
+/// Returns the calls in a SQL text: the function's name and the complete call with single spaces. A call to a window
 /// function includes its window.
 fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     let all = tokens(dialect, sql);

@@ -44,8 +44,8 @@ impl Shown {
         }
     }
 
-    /// Returns the columns and rows that an answer must have. The answer may list a calculation once instead of once
-    /// per pivot value, if this is correct.
+    /// Returns the columns and rows that a result must have. The result may list a calculation once instead of once per
+    /// pivot value, if this is correct.
     pub fn expected(&self, sheet: &Sheet, names: &[String]) -> (Vec<String>, Vec<Vec<Value>>) {
         let name_of = |column: usize| sheet.name_of(column).to_lowercase();
         let (rows, of_rows, of_grids) = match self {

@@ -64,7 +64,7 @@ impl Tab {
             .collect()
     }
 
-    /// Returns the tab's name as a formula spells it.
+    /// Returns the tab's name as spelled in formulas.
     pub fn written(&self) -> String {
         format!("'{}'!", self.name.replace('\'', "''"))
     }

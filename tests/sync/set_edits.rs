@@ -1,4 +1,4 @@
-//! Hand edits of SQL that a metric set defines: a table of edits, each with the formulas that resolve the conflict.
+//! Hand edits to SQL that a metric set defines: a table of edits, each with the formulas that resolve the conflict.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,8 @@ const SIZES: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: is_large\n";
 const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
 /// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
-/// and the formula that overrides the metric in the model. A text in brackets is a part of the reason why there is none.
+/// and the formula that overrides the metric in the model. Text in brackets is part of the reason why there is no such
+/// formula.
 const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
     (
         BY_MONTH,
@@ -115,7 +116,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "amount > 200",
         "[is a dimension]",
     ),
-    // The rows of each set are aggregated by themselves.
+    // The rows of each set are aggregated separately.
     (
         SEVERAL,
         "coalesce(sum(amount), 0) as revenue",
@@ -191,7 +192,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[change `joins` in the set]",
         "[cannot override the `joins`]",
     ),
-    // The set's condition beside a condition of the model.
+    // The set's condition next to a condition of the model.
     (
         REGIONS,
         "status <> 'test'",
@@ -200,7 +201,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "status <> \"draft\"",
         "[cannot override the `where`]",
     ),
-    // The item of `group by` without its column, and the column without the item.
+    // The `group by` item without its column, and the column without the item.
     (
         SIZES,
         "group by amount > 100",
@@ -239,14 +240,14 @@ fn current(compiler: &Compiler, spec: &str) -> CurrentSpec {
     CurrentSpec::new("m.yml", spec, compiled, "models", "tests").unwrap_or_else(|| panic!("{spec}{said}"))
 }
 
-/// Reconciles a model of which some SQL was edited after it was pushed. `orders` is the current text of the set.
+/// Reconciles a model whose SQL was partly edited after it was pushed. `orders` is the current text of the set.
 fn edited(decompiler: &Decompiler, spec: &str, (from, to): (&str, &str), orders: &str) -> Reconciled {
     let sql = sql_of(spec);
     assert!(sql.contains(from), "{from} is not in\n{sql}");
     edited_text(decompiler, spec, &sql.replacen(from, to, 1), orders)
 }
 
-/// Reconciles a model whose SQL is now another text.
+/// Reconciles a model whose SQL has been replaced.
 fn edited_text(decompiler: &Decompiler, spec: &str, sql: &str, orders: &str) -> Reconciled {
     let base = PushState::from_pushed("m", &current(&compiler(ORDERS), spec));
     let mut found = base.files.clone();
@@ -313,7 +314,8 @@ fn the_models_own_definitions_are_taken_into_its_spec() {
     );
 }
 
-/// If the set has the edit already, there is nothing to resolve. If the set has another change, the conflict shows both.
+/// If the set already contains the edit, there is nothing to resolve. If the set has another change, the conflict shows
+/// both.
 #[test]
 fn a_set_may_change_as_well() {
     let decompiler = Decompiler::default();
@@ -388,7 +390,7 @@ fn a_metric_with_spaces_is_overridden_in_a_mapping() {
     assert!(refused.contains("write `definitions` as a mapping"), "{refused}");
 }
 
-/// Beside an edit of what a set defines, the same clause also has an edit of the model.
+/// In addition to an edit to SQL that a set defines, the same clause contains an edit to SQL that the model defines.
 #[test]
 fn other_edits_of_a_clause_stay() {
     let decompiler = Decompiler::default();
@@ -459,7 +461,7 @@ fn edits_of_the_models_own_sql_are_kept() {
 }
 
 /// If all conflicts of a file are resolved with `--ours`, the file is the generated one, except for the hand edits that
-/// are no conflicts. Every two edits of a model are combined.
+/// are not conflicts. The test combines each pair of edits to a model.
 #[test]
 fn without_its_conflicts_a_file_is_the_generated_one() {
     let decompiler = Decompiler::default();

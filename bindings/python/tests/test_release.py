@@ -79,7 +79,7 @@ def test_a_release_is_prepared(tmp_path):
 
 
 def test_the_command_is_built_of_the_published_crates(tmp_path):
-    """A crate holds all that its build reads: unpacked elsewhere, the members alone make the command."""
+    """A crate contains everything that its build reads: unpacked elsewhere, the members alone build the command."""
     crates = tmp_path / "crates"
     package = ["cargo", "package", "--quiet", "--workspace", "--exclude", "formulac-python", "--no-verify"]
     subprocess.run([*package, "--allow-dirty", "--offline", "--target-dir", crates], cwd=ROOT, check=True, capture_output=True)

@@ -19,7 +19,7 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Returns the roles of a function's template. An entry that another function names in `window` or `over` is
+    /// Returns the roles of a function's template. An entry that another function refers to in `window` or `over` is
     /// computed over partitions, and an entry in `framed` over frames.
     pub fn of(function: &Function, functions: &[Function]) -> Self {
         let named =

@@ -1,11 +1,11 @@
-//! What is known of the constructs in the templates of a function.
+//! Facts about the constructs in the templates of a function.
 
 use super::Dialect;
 use crate::catalog;
 use crate::tables::{ConstructFact, Function};
 
 impl Dialect {
-    /// Returns what is known of the constructs in the templates of a function, and of the entries that it uses in
+    /// Returns the facts about the constructs in the templates of a function, and of the entries that it uses in
     /// windows, across columns and in its definition. Empty if the compiler lowers the function without a template.
     #[must_use]
     pub fn function_facts(self, function: &'static Function) -> Vec<&'static ConstructFact> {

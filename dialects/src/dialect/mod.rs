@@ -86,14 +86,14 @@ impl Dialect {
         &self.0.cells[id.0 as usize]
     }
 
-    /// Returns what is known of each construct in the dialect's SQL: functions with the types of their arguments,
+    /// Returns the facts about each construct in the dialect's SQL: functions with the types of their arguments,
     /// operators, casts, types, literals, clauses, facts and session parameters.
     #[must_use]
     pub fn construct_facts(self) -> &'static [ConstructFact] {
         self.0.constructs
     }
 
-    /// Returns what is known of the constructs in the template of an overload, and in the internal entries that the
+    /// Returns the facts about the constructs in the template of an overload, and in the internal entries that the
     /// template inserts.
     pub fn cell_facts(self, id: OverloadId) -> impl Iterator<Item = &'static ConstructFact> {
         let places = self.0.cell_constructs[id.0 as usize];

@@ -146,7 +146,7 @@ pub struct DialectData {
     pub forms: Forms,
     /// One cell per overload.
     pub cells: &'static [Cell],
-    /// What is known of each construct in the dialect's SQL.
+    /// Facts about each construct in the dialect's SQL.
     pub constructs: &'static [ConstructFact],
     /// For each overload, the constructs of its template, as indices.
     pub cell_constructs: &'static [&'static [u16]],
@@ -178,7 +178,7 @@ impl FactVerdict {
     }
 }
 
-/// What is known of a construct of a dialect: an entry of `dialects/facts`.
+/// Facts about a construct of a dialect: an entry of `dialects/facts`.
 #[derive(Clone, Copy, Debug)]
 pub struct ConstructFact {
     /// Section of the file, such as `calls`.
@@ -196,7 +196,7 @@ pub struct ConstructFact {
 }
 
 impl ConstructFact {
-    /// Returns the evidence for this dialect. An inherited entry is no evidence.
+    /// Returns the evidence for this dialect. An inherited entry does not count as evidence.
     #[must_use]
     pub fn own_verdict(&self) -> FactVerdict {
         if self.inherited {

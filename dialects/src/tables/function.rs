@@ -170,7 +170,8 @@ pub struct Function {
     /// Maximum number of arguments over all overloads. `None` if there is no limit, for example for an aggregate that
     /// also combines several values of one row.
     pub most: Option<usize>,
-    /// `true` if an overload accepts only certain number literals, so that types alone do not select the overload.
+    /// `true` if an overload accepts only certain number literals, which means that types alone do not select the
+    /// overload.
     pub literals: bool,
     /// `true` if an overload that accepts only certain number literals excludes some literals of up to nine digits.
     pub narrow_literals: bool,

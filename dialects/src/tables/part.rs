@@ -77,7 +77,7 @@ pub enum Mode {
     Convert(u16),
     /// Argument inside `or_zero` or `or_empty`, unless the argument is never NULL.
     Or(u16),
-    /// Argument inside a call of another internal function.
+    /// Argument inside a call to another internal function.
     Call(u16),
     /// Text literal that consists of letters, such as the unit of an interval, without its quotes.
     Word,

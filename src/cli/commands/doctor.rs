@@ -40,7 +40,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         WaitIndicator::new(session).show_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
     let is_dbt_healthy = found.found.is_empty();
     add(found, Exit::Failed);
-    // Without dbt, or with an outdated dbt, the warehouse cannot be asked.
+    // Without dbt, or with an outdated dbt, the warehouse cannot be queried.
     if dbt_project.is_some() && is_dbt_healthy {
         add(check_warehouse(session, place.as_ref()), Exit::Faulty);
     }

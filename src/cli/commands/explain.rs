@@ -50,7 +50,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     explain_formula(session, args)
 }
 
-/// Prints a model over one metric set with the definitions of the set written out.
+/// Prints a model built on one metric set with the definitions of the set written out.
 fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
     let sources = knowledge.read_sources(&[args.subject.clone().into()]);

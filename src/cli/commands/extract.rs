@@ -92,7 +92,7 @@ fn propose(
     Ok(extract(&compiler, &request))
 }
 
-/// Returns whether each spec of the project is named. Without names, all are.
+/// Returns, for each spec of the project, whether it is selected by name. Without names, all specs are selected.
 fn chosen_specs(
     place: &Workspace,
     sources: &[(SourceText, Option<String>)],
@@ -119,7 +119,7 @@ fn chosen_specs(
     Ok(chosen)
 }
 
-/// Maximum number of names with different formulas that are shown, and of formulas for each name.
+/// Maximum number of names with different formulas to show, and maximum number of formulas per name.
 const NAMED: usize = 20;
 const FORMULAS: usize = 5;
 

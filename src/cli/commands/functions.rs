@@ -35,7 +35,7 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
         .map(|place| ProofReport::read_all(&place.root))
         .unwrap_or_default();
     if args.json {
-        // All constructs of all functions would be a megabyte, so only an entry that is asked for by name lists them.
+        // All constructs of all functions would be a megabyte, so only an entry that is requested by name lists them.
         let with_constructs = args.name.is_some();
         let functions: Vec<Value> = found
             .iter()
@@ -199,7 +199,7 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
     out
 }
 
-/// Returns the reports of `formulac prove` in this project with cases of a function.
+/// Returns this project's `formulac prove` reports that contain cases for a function.
 fn proofs_here<'r>(
     function: &Function,
     dialect: Option<Dialect>,
@@ -290,7 +290,7 @@ fn dialect_cells(function: &Function) -> impl Iterator<Item = (Dialect, &'static
     Dialect::all().zip(cells)
 }
 
-/// Returns an example call of the function, and the context to compile the call in. Each argument is the parameter's
+/// Returns an example call to the function, and the context to compile the call in. Each argument is the parameter's
 /// name, or 1 if the parameter must be a constant. If such a call does not compile, returns the function's first
 /// example.
 fn example_call(function: &Function) -> (String, Context) {
@@ -334,7 +334,7 @@ fn example_call(function: &Function) -> (String, Context) {
 
 fn example_compiler(function: &Function, dialect: Dialect, context: Context) -> Compiler {
     let builder = Compiler::builder().dialect(dialect).context(context);
-    // A window function requires an order of the rows.
+    // A window function requires a sort order.
     let builder = if function.level == Level::Window {
         builder.order_by(["month"])
     } else {

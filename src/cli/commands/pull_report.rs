@@ -1,4 +1,4 @@
-//! Reports the changes of a pull and the state of the tables, for people, merge requests and programs.
+//! Reports the changes made by a pull and the state of the tables, for people, merge requests and programs.
 
 use std::time::SystemTime;
 

@@ -160,7 +160,7 @@ pub fn run_queries(
     Ok(answers)
 }
 
-/// Runs queries in one call and returns their answers. Returns `None` if one of them fails.
+/// Runs queries in one call and returns their results. Returns `None` if one of them fails.
 fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
     let limited: Vec<String> = group
         .iter()

@@ -80,7 +80,7 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
     if asked.is_empty() {
         return Ok(());
     }
-    // If a query cannot be answered, the columns remain floats.
+    // If a query fails, the columns remain floats.
     for ((file, floats), rows) in asked.into_iter().zip(self::parse_answers(&run(&script)?)) {
         file.types = rows
             .first()
@@ -97,7 +97,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     for file in files {
         let view = view_name(file);
         let rows = file_query(file, typed, dialect);
-        // Run one query per file. If a file cannot be read, the number of answers before the error identifies the file.
+        // Run one query per file. If a file cannot be read, the number of results before the error identifies the file.
         script.push_str(&format!(
             "create view {view} as {rows};\nselect version() as version;\n"
         ));
@@ -107,7 +107,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     let [describe, rows] = ["describe ", "select columns(*)::varchar from (\n"];
     let end = format!(") limit {}", u64::from(asked.limit) + 1);
     script.push_str(&format!("{describe}{sql};\n{rows}{sql}{end};\n"));
-    // The timed query comes last, so that the answer is available even if that query fails.
+    // The timed query comes last, so that the result is available even if that query fails.
     if let Some(timed) = asked.timed {
         let now = "select epoch_us(get_current_timestamp()) as microseconds;\n";
         script.push_str(&format!("{now}{timed};\n{now}"));
@@ -159,7 +159,7 @@ pub fn view_name(file: &DataFile) -> String {
     dialect().name_text(&file.relation, false)
 }
 
-/// Returns the time between the first and the last of three answers, in seconds.
+/// Returns the time between the first and the last of three results, in seconds.
 fn elapsed_seconds(answers: &[Vec<Map<String, Value>>]) -> Option<f64> {
     let [began, _, ended] = answers else { return None };
     let at = |rows: &[Map<String, Value>]| rows.first()?.get("microseconds")?.as_i64();
@@ -181,7 +181,7 @@ fn run(script: &str) -> Result<ProgramOutput, Failure> {
     PROGRAM.run(&mut command, script)
 }
 
-/// Returns the name and type of each column in the answer to `describe`.
+/// Returns the name and type of each column in the result of `describe`.
 fn described_columns(rows: &[Map<String, Value>]) -> impl Iterator<Item = (&str, &str)> {
     rows.iter()
         .filter_map(|row| Some((row.get("column_name")?.as_str()?, row.get("column_type")?.as_str()?)))

@@ -12,7 +12,7 @@ const LONGEST: usize = 1000;
 pub struct SentSql<'s> {
     pub sql: &'s str,
     pub before: &'s str,
-    /// Help message if the SQL names a table that does not exist.
+    /// Help message if the SQL refers to a table that does not exist.
     pub missing: &'static str,
 }
 
@@ -64,7 +64,7 @@ fn engine_diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
     }
 }
 
-/// Returns the part of a message that says what is wrong.
+/// Returns the part of a message that describes the error.
 pub fn first_paragraph(message: &str) -> String {
     let lines = message.lines().map(str::trim).skip_while(|line| line.is_empty());
     let lines: Vec<&str> = lines.take_while(|line| !is_end(line)).collect();
@@ -83,7 +83,7 @@ pub fn first_paragraph(message: &str) -> String {
     }
 }
 
-/// Returns whether the part of the message that is meant for the user ends before this line.
+/// Returns whether the part of the message that is intended for the user ends before this line.
 fn is_end(line: &str) -> bool {
     let begins = |text: &str| line.starts_with(text);
     // dbt names the file to which it compiled the SQL.
@@ -96,7 +96,7 @@ fn message_hint(message: &str) -> Option<String> {
     (!hints.is_empty()).then(|| hints.join("; "))
 }
 
-/// Returns whether an engine's message says that a table does not exist.
+/// Returns whether an engine's message reports that a table does not exist.
 pub fn names_no_table(message: &str) -> bool {
     let message = message.to_lowercase();
     message.contains("does not exist")

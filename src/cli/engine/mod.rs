@@ -69,8 +69,8 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Returns the engine that the arguments name. Without a name, returns DuckDB if there are data files, otherwise
-    /// the project's dbt.
+    /// Returns the engine that the arguments specify. If they specify none, returns DuckDB if there are data files,
+    /// otherwise the project's dbt.
     pub fn select_engine(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
         let global = &session.global;
         let data = args.data.as_deref();
@@ -200,7 +200,7 @@ impl Engine {
         }
     }
 
-    /// Runs several queries and calls `done` after each. Returns an answer or an error for each query.
+    /// Runs several queries and calls `done` after each. Returns a result or an error for each query.
     pub fn answers(
         &self,
         all: &[EngineRequest<'_>],

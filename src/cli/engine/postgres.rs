@@ -184,7 +184,7 @@ pub fn query(
     let end = format!(") as formulac_answer limit {}", u64::from(asked.limit) + 1);
     script.push_str("begin transaction read only;\n");
     if let Some(timed) = asked.timed {
-        // `\gset` stores the single row in psql variables, so it does not appear in the answer.
+        // `\gset` stores the single row in psql variables, so it does not appear in the result.
         script.push_str(&format!(
             "select clock_timestamp() as formulac_began \\gset\n{timed}\\gset\n\
              select 'seconds', extract(epoch from clock_timestamp() - :'formulac_began'::timestamptz);\n"

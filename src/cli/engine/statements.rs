@@ -38,13 +38,13 @@ impl Statement {
     }
 }
 
-/// Kind of a statement, which decides how dbt runs it.
+/// Kind of a statement, which determines how dbt runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatementKind {
     Query,
     /// A query with the placeholders `{database}` and `{schema}`.
     Tables,
-    /// A change of the warehouse, which is committed.
+    /// A change to the warehouse, which is committed.
     Change,
     /// Creates the environment's schema, if it does not exist.
     Schema,
@@ -73,8 +73,8 @@ pub struct StatementResults {
     pub engine: String,
 }
 
-/// Runs statements in order. A failed statement ends a call of dbt, so the next call begins after it. `table` replaces
-/// the placeholder for a table in the environment's schema.
+/// Runs statements in order. A failed statement ends a dbt call, so the next call begins after it. `table` replaces the
+/// placeholder for a table in the environment's schema.
 ///
 /// # Errors
 ///
@@ -115,8 +115,8 @@ fn first_group(rest: &[Statement]) -> &[Statement] {
     rest.get(..count).unwrap_or(rest)
 }
 
-/// Runs statements in one call, and adds the results of those before the first that failed. Returns the message of that
-/// one.
+/// Runs statements in one call, and adds the results of the statements before the first failed statement. Returns the
+/// message of the failed statement.
 fn run_group(
     run: &DbtRun,
     table: &str,

@@ -9,7 +9,7 @@ use super::statements::{Statement, StatementResult, run_statements};
 use crate::cli::exit::Failure;
 use crate::cli::lowest_versions::outdated_version_message;
 
-/// What a warehouse reports about itself.
+/// Facts that a warehouse reports about itself.
 #[derive(Debug, Default)]
 pub struct WarehouseState {
     /// Empty if the warehouse has no versions, or does not report its version.
@@ -51,8 +51,8 @@ impl WarehouseState {
         Ok(Self::from_results(dialect, &done.results))
     }
 
-    /// Returns a sentence if the version is too old, and one for each parameter with another value than generated SQL
-    /// requires.
+    /// Returns a sentence if the version is too old, and one for each parameter whose value differs from the value that
+    /// generated SQL requires.
     pub fn faults(&self, dialect: Dialect) -> Vec<String> {
         let outdated = outdated_version_message(dialect.facts().lowest_version, &self.version);
         let required = dialect.facts().session_required.split_whitespace();
@@ -82,14 +82,14 @@ impl WarehouseState {
     }
 }
 
-/// Returns whether `dialects/facts` lists a parameter. A session has many more, some with names and texts of the user, such as
-/// `QUERY_TAG`.
+/// Returns whether `dialects/facts` lists a parameter. A session has many more, some with user-defined names and texts,
+/// such as `QUERY_TAG`.
 fn is_listed(dialect: Dialect, name: &str) -> bool {
     let mut facts = dialect.construct_facts().iter();
     facts.any(|fact| fact.section == "parameters" && fact.text.eq_ignore_ascii_case(name))
 }
 
-/// Returns the dialect's queries, each with `true` if it reads the version.
+/// Returns the dialect's queries, each with a flag that is true if the query reads the version.
 fn queries(dialect: Dialect) -> impl Iterator<Item = (&'static str, bool)> {
     let facts = dialect.facts();
     let all = [(facts.version_query, true), (facts.session_query, false)];

@@ -122,7 +122,7 @@ impl<'s> SchemaExpansion<'s> {
         Value::Object(schema)
     }
 
-    /// Returns the keys of a shape, or of the shared shape that it names.
+    /// Returns the keys of a shape, or of the shared shape that it refers to.
     fn key_schemas(&self, shape: &'s Value) -> Vec<(&'s String, &'s Value)> {
         let shape = shape.as_str().and_then(|name| self.shapes.get(name)).unwrap_or(shape);
         shape.as_object().into_iter().flatten().collect()

@@ -1,5 +1,5 @@
-//! Ranges by the calendar, such as `SUM(FIRST(x, "year"):x)`, and the first or last row in the period of the current
-//! row, such as `FIRST(x, "year")`.
+//! Calendar ranges, such as `SUM(FIRST(x, "year"):x)`, and the first or last row in the period of the current row, such
+//! as `FIRST(x, "year")`.
 
 use super::lower::Lowerer;
 use super::names::{NameResolver, NameTarget};
@@ -54,7 +54,7 @@ pub(super) fn uses_calendar(function: &Function, arguments: u32) -> bool {
     }
 }
 
-/// Sort key of a range by the calendar: the first date of `order_by`.
+/// Sort key of a calendar range: the first date of `order_by`.
 #[derive(Clone, Copy)]
 pub(super) struct CalendarKey {
     definition: u32,
@@ -63,7 +63,7 @@ pub(super) struct CalendarKey {
     descending: bool,
 }
 
-/// Window frame of a range by the calendar, with the values by which it is partitioned and sorted.
+/// Window frame of a calendar range, with the values by which it is partitioned and sorted.
 pub(super) struct CalendarWindow {
     pub parted_by: Vec<IrId>,
     pub key: CalendarKey,
@@ -97,7 +97,7 @@ impl Lowerer<'_> {
         self.guard_null_calendar_key(node, key, None, span)
     }
 
-    /// Lowers a range that has an end by the calendar to a range marker.
+    /// Lowers a range that has a calendar end to a range marker.
     pub(super) fn lower_calendar_range(&mut self, ends: [RangeEnd; 2], span: Span) -> IrId {
         for end in &ends {
             if let RangeEndKind::Offset { rows } = end.at {
@@ -126,7 +126,8 @@ impl Lowerer<'_> {
         if range.frame().is_some() {
             return self.range_marker(name, WindowFrame::Calendar(range), span);
         }
-        // The day after a date begins the rows after the current one. Nothing does for a time.
+        // For a date, the rows after the current row begin on the next day. For a time, no value marks where they
+        // begin.
         let Some(parts) = range.parts_at_current_row().filter(|_| key.ty == Type::Date) else {
             return self.report_no_frame(&text, span);
         };
@@ -173,7 +174,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Reports a range whose rows no window frame contains exactly.
+    /// Reports a range if no window frame contains exactly its rows.
     #[cold]
     fn report_no_frame(&mut self, text: &str, span: Span) -> IrId {
         let message = format!("SQL cannot express `{text}`, which reaches beyond the period at one of its ends");
@@ -185,8 +186,8 @@ impl Lowerer<'_> {
         )
     }
 
-    /// Returns the sort key of ranges by the calendar: the first key that is a date or, if there is none, the first key
-    /// of unknown type. Reports a missing key and a key without a date.
+    /// Returns the sort key of calendar ranges: the first key that is a date or, if there is none, the first key of
+    /// unknown type. Reports a missing key and a key without a date.
     fn calendar_key(&mut self, span: Span) -> Option<CalendarKey> {
         let shown = self.source_text(span);
         if !self.has_order(&shown, span) {

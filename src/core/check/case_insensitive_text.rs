@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program};
 use crate::span::Span;
 
-/// Returns whether a string contains cased letters, so that ignoring case can make a difference.
+/// Returns whether a string contains cased letters. Only then can ignoring case make a difference.
 pub(super) fn has_case(text: &str) -> bool {
     text.chars().any(|c| c.is_uppercase() || c.is_lowercase())
 }

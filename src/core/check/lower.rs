@@ -76,7 +76,7 @@ pub(super) struct Lowerer<'a> {
     work: &'a mut LowerBuffers,
     /// Arguments of the call that is being lowered through the definition of the called function.
     arguments: Vec<IrId>,
-    /// Whether the step groups rows, so that values per row can't be mixed with aggregates.
+    /// Whether the step groups rows. If it does, values per row can't be mixed with aggregates.
     pub grouped: bool,
     /// Whether an error has been reported in the current definition.
     pub failed: bool,

@@ -377,7 +377,7 @@ impl Resolver<'_> {
             known.column
         };
         if lookup == ColumnLookup::NotLookedUp {
-            // Without a schema, only `group_by` says to which relation a key belongs.
+            // Without a schema, only `group_by` specifies to which relation a key belongs.
             if let (Some(key), None) = (self.grouping_key_named(text, role), self.find_column(name)) {
                 return Some(NameTarget::Column(key));
             }

@@ -30,7 +30,7 @@ pub(super) struct OverloadChoice {
     pub overload: OverloadId,
     pub ty: Type,
     pub nulls: Nulls,
-    /// Whether each call of the function can return a different value.
+    /// Whether each call to the function can return a different value.
     pub volatile: bool,
     /// Type assigned to decimal literals among the arguments.
     point: Type,

@@ -137,7 +137,7 @@ pub(super) fn unit_suggestion(word: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns whether an offset is longer than the calendar, so that no row is that far away.
+/// Returns whether an offset is longer than the calendar, which means that no row is that far away.
 pub(super) fn is_outside_calendar(count: i64, unit: CalendarUnit) -> bool {
     let (length, months) = unit.unit_length();
     let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };

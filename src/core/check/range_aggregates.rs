@@ -20,7 +20,7 @@ struct RangeAggregate {
     /// Range marker of each value, with the span of the range. `None` for values that aren't ranges.
     ranges: Vec<Option<(IrId, Span)>>,
     distinct: bool,
-    /// Whether the ranges cover different rows, so that the rows of each range must be resolved separately.
+    /// Whether the ranges cover different rows. If they do, the rows of each range must be resolved separately.
     has_different_rows: bool,
 }
 
@@ -305,7 +305,7 @@ impl Lowerer<'_> {
                 }
             };
             taken.distinct |= inner != lowered;
-            // The parts of a range by the calendar have different rows.
+            // The parts of a calendar range have different rows.
             let alone = alone || columns.iter().any(|range| self.is_by_calendar(*range)) && columns.len() > 1;
             for range in columns {
                 let Ir::Range { x, .. } = self.program.node(range) else {

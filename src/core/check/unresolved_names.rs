@@ -418,8 +418,8 @@ pub(super) fn is_unlikely_column(name: &str) -> bool {
     if looks_like_cell(name) || parse_boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
         return true;
     }
-    // In `SUM + 1`, the user means the function. Only uppercase names of aggregates and logic functions are recognized,
-    // because columns may be called `month` or `DATE`.
+    // In `SUM + 1`, the user intends the function. Only uppercase names of aggregates and logic functions are
+    // recognized, because columns may be called `month` or `DATE`.
     name.bytes().all(|b| b.is_ascii_uppercase())
         && catalog::find(name)
             .map(catalog::get)

@@ -1,4 +1,4 @@
-//! Window frames of ranges by the calendar.
+//! Window frames of calendar ranges.
 
 use super::Emitter;
 use super::template::WindowSpec;
@@ -81,7 +81,7 @@ impl Emitter<'_> {
         let in_months = |unit: CalendarUnit| unit.unit_length().1;
         let alike = distances.all(|(_, other)| in_months(other) == in_months(unit));
         let (entry, scale) = match (in_months(unit), is_time) {
-            // The last day of a short month is not at the same number of days in a longer month.
+            // Months cannot be converted to a number of days, because they have different lengths.
             _ if !alike => return self.report_frame(span),
             (true, _) if !self.program.is_month_start(key) => return self.report_frame(span),
             (true, _) => (internal::RANGE_MONTH_NUMBER, FrameScale::Months),
@@ -93,7 +93,7 @@ impl Emitter<'_> {
         (self.emit_call(overloads[place].id, &[key], span), scale)
     }
 
-    /// Reports a range whose frame the dialect does not have.
+    /// Reports a range whose frame the dialect does not support.
     #[cold]
     fn report_frame(&mut self, span: Span) -> (SqlId, FrameScale) {
         let message = format!("dialect `{}` has no window frames in months", self.dialect);

@@ -95,14 +95,14 @@ pub struct Emitter<'p> {
     /// Relation that qualifies column names. This relation is set if a column could be confused with an output of the
     /// same name.
     pub qualifier: Option<SqlId>,
-    /// Whether the select reads several relations, so that every column is qualified with its own relation.
+    /// Whether the select reads several relations. If it does, every column is qualified with its own relation.
     joined: bool,
-    /// Whether the input is an earlier select of the same step, so that no column is qualified with its original
+    /// Whether the input is an earlier select of the same step. If it is, no column is qualified with its original
     /// relation.
     passed_on: bool,
     /// New names of the columns that the earlier select passes on under a different name, by column index.
     pub renamed: FxHashMap<u32, String>,
-    /// Column names that are quoted in the source, so that their case matters.
+    /// Column names that are quoted in the source, which means that their case matters.
     pub cased: FxHashSet<String>,
     /// Whether every column must be qualified, for example because a column of the relation has the same name as the
     /// relation.

@@ -15,8 +15,8 @@ use crate::{ALL_DIGITS, Type};
 /// Largest 32-bit integer. Integers whose size is from 1 to this number are narrow. Other integers have size 0.
 const MAX_NARROW: u32 = i32::MAX as u32;
 
-/// Computes the sizes of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow
-/// those that they use.
+/// Computes the sizes of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow the
+/// definitions that they use.
 fn fill_sizes(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>, last: IrId) {
     let facts = dialect.facts();
     for at in sizes.len()..last.index() + 1 {

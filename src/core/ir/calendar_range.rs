@@ -1,4 +1,4 @@
-//! Ranges by the calendar: the rows of a partition whose key lies between two ends, such as the year to date.
+//! Calendar ranges: the rows of a partition whose key lies between two ends, such as the year to date.
 
 use super::{CalendarUnit, FrameBound};
 
@@ -66,8 +66,8 @@ impl CalendarPeriod {
         }
     }
 
-    /// Returns whether every instance of this period is within a single instance of the other period, whichever month
-    /// fiscal years begin in.
+    /// Returns whether every instance of this period is within a single instance of the other period, regardless of the
+    /// month in which fiscal years begin.
     fn is_within(self, other: Self) -> bool {
         match (self, other) {
             (Self::Day, _) | (Self::Quarter, Self::Year) | (Self::FiscalQuarter, Self::FiscalYear) => true,
@@ -77,7 +77,7 @@ impl CalendarPeriod {
     }
 }
 
-/// End of a range by the calendar.
+/// End of a calendar range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalendarEnd {
     /// First or last row of the partition.
@@ -86,7 +86,7 @@ pub enum CalendarEnd {
     Period(CalendarPeriod, PeriodSide),
     /// Key of the current row, moved by a number of units. The number may be 0.
     Moved(i64, CalendarUnit),
-    /// Day after the key of the current row, where the later part of a divided range begins.
+    /// Day after the key of the current row, where the later part of a split range begins.
     NextDay,
 }
 
@@ -132,8 +132,8 @@ impl CalendarEnd {
     }
 }
 
-/// Returns the least change of a time by a move, in months if both units are months, otherwise in seconds. Negative for
-/// moves back.
+/// Returns the smallest change that a move makes to a time, in months if both units are months, otherwise in seconds.
+/// Negative for moves back.
 fn least_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
     change(count, unit, other, if count < 0 { 31 } else { 28 })
 }
@@ -151,15 +151,15 @@ fn change(count: i64, unit: CalendarUnit, other: CalendarUnit, days_of_month: i6
     }
 }
 
-/// Range by the calendar, from its earlier to its later end.
+/// Calendar range, from its earlier to its later end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CalendarRange {
     pub from: CalendarEnd,
     pub to: CalendarEnd,
 }
 
-/// Window frame of a range by the calendar. The rows are partitioned by a period, unless `period` is `None`, and are
-/// sorted by `order`, in ascending order. Rows with equal values of `order` are at the same position.
+/// Window frame of a calendar range. The rows are partitioned by a period, unless `period` is `None`, and are sorted by
+/// `order`, in ascending order. Rows with equal values of `order` are at the same position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RangeFrame {
     pub period: Option<CalendarPeriod>,
@@ -230,7 +230,7 @@ impl CalendarRange {
         (starts || is_here(self.from)) && (is_here(self.to) || self.to.is_after(here))
     }
 
-    /// Returns whether the window frame sorts the rows, so that the last `parted_by` value is the value to sort by.
+    /// Returns whether the window frame sorts the rows. If it does, the last `parted_by` value is the value to sort by.
     pub fn is_sorted(self) -> bool {
         self.frame().is_some_and(|frame| frame.order != FrameOrder::Nothing)
     }
@@ -259,7 +259,7 @@ impl CalendarRange {
     }
 
     /// Returns the window frame with the rows of the range. `None` if the range reaches beyond the period in which it
-    /// begins or ends, so that no window frame contains exactly these rows.
+    /// begins or ends, because no window frame contains exactly these rows.
     pub fn frame(self) -> Option<RangeFrame> {
         use CalendarEnd::{Moved, Partition, Period};
         use PeriodSide::{End, Start};
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(CalendarRange::new(BACK, CalendarEnd::HERE, false), range);
         assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, false), range);
         assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, true), range);
-        // From the first row of the year, which is its latest, to the row of two months ago.
+        // From the first row of the year, which is the latest, to the row from two months ago.
         let to_end = CalendarRange::new(YEAR, BACK, true);
         assert_eq!(to_end.to, CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::End));
         assert!(to_end.includes_current_row() && range.includes_current_row());
@@ -339,7 +339,7 @@ mod tests {
             let [first, last] = parts.unwrap();
             assert_eq!((first.from, first.to, last.to), (from, CalendarEnd::HERE, to));
         }
-        // It depends on the row which of these ends is earlier.
+        // Which of these ends is earlier depends on the row.
         assert_eq!(CalendarRange::new(BACK, YEAR, false).parts_at_current_row(), None);
         let frame = CalendarRange::new(YEAR, CalendarEnd::HERE, false).frame();
         assert_eq!(frame.and_then(|frame| frame.period), Some(CalendarPeriod::Year));

@@ -47,7 +47,7 @@ pub enum Ir {
     Column(u32),
     /// Value of another definition.
     Definition(u32),
-    /// Call of a catalogue overload, with its arguments.
+    /// Call to a catalogue overload, with its arguments.
     Apply {
         overload: OverloadId,
         args: PoolRange,
@@ -166,8 +166,8 @@ pub enum WindowFrame {
     },
     /// Rows of the partition with the same value of the call's own argument.
     SameValue,
-    /// Rows of the partition whose key is within a range of the calendar. The last `parted_by` value is the value by
-    /// which the frame sorts the rows, unless the frame contains all rows of the partition.
+    /// Rows of the partition whose key is within a calendar range. The last `parted_by` value is the value by which the
+    /// frame sorts the rows, unless the frame contains all rows of the partition.
     Calendar(CalendarRange),
     /// Rows before the current row in the order of the last `parted_by` value. If `own` is set, rows with the same
     /// value as the current row are included.
@@ -240,7 +240,7 @@ impl WindowFrame {
             Self::Rows { from, to } | Self::Across(CellFrame::Cells { from, to }) => {
                 matches!((from, to), (First | At(0), At(0) | Last))
             }
-            // The ends of a range by the calendar are keys, so they do not depend on the other rows.
+            // The ends of a calendar range are keys, so they do not depend on the other rows.
             Self::Ordered | Self::Partition | Self::Calendar(_) | Self::Across(CellFrame::All | CellFrame::Ordered) => {
                 true
             }
@@ -272,7 +272,7 @@ pub struct NodeMeta {
     pub ty: Type,
     pub nullable: bool,
     pub level: Level,
-    /// Whether the node reads no columns per row except for grouping keys, so that the node can be combined with
+    /// Whether the node reads no columns per row except for grouping keys, and can therefore be combined with
     /// aggregates.
     pub reads_only_keys: bool,
     /// Whether each evaluation can return a different value.
@@ -315,7 +315,7 @@ impl NodeMeta {
     }
 }
 
-/// Offset in the calendar, as a number of calendar units.
+/// Calendar offset, as a number of calendar units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CalendarOffset {
     /// Number of units. The number is never 0 and never exceeds the length of the calendar.
@@ -517,7 +517,7 @@ pub struct Program {
     pub folded: bool,
     /// Whether several nodes may have the same operand, because of LET or of functions with a definition.
     pub shares_nodes: bool,
-    /// Indices into `definitions`, sorted so that each definition comes after those that it uses.
+    /// Indices into `definitions`, in dependency order.
     pub order: Vec<u32>,
 }
 

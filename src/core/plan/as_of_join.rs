@@ -36,7 +36,7 @@ impl Planner<'_> {
         )
     }
 
-    /// Returns the sort keys that put the row to choose first.
+    /// Returns the sort keys by which the row to choose comes first.
     pub(super) fn nearest_sort_keys(
         &mut self,
         parts: LookupParts,

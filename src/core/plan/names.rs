@@ -58,7 +58,7 @@ pub(super) struct UsedNames {
     columns: ColumnNamer,
     /// Output columns of the step. The names of these columns are reserved.
     outputs: FxHashSet<String>,
-    /// Output columns that are only computed after grouping, so that input columns with the same name are no longer
+    /// Output columns that are computed only after grouping, when input columns with the same name are no longer
     /// present.
     of_groups: FxHashSet<String>,
     /// Maximum number of bytes in a name. 0 for no limit.

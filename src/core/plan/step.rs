@@ -110,7 +110,7 @@ pub struct StepSpec<'a> {
     pub keep: KeepColumns<'a>,
     pub limit: Option<u64>,
     pub descending: &'a [bool],
-    /// Whether each definition's name is quoted, so that its case matters.
+    /// Whether each definition's name is quoted, which means that its case matters.
     pub quoted: &'a [bool],
     /// Whether windows use the default partition, because the spec specifies no partition keys.
     pub default_partition: bool,

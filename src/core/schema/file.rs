@@ -54,7 +54,7 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
     let mut access = None;
     let mut group = None;
     let mut primary_key = None;
-    // Columns outside of `columns` are one mistake.
+    // Columns outside of `columns` count as a single mistake.
     let mut misplaced = false;
     for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
         match word {

@@ -79,7 +79,7 @@ impl Column {
         self
     }
 
-    /// Sets whether the source quotes the name, so that its case matters.
+    /// Sets whether the source quotes the name, which means that its case matters.
     #[must_use]
     pub fn quoted(mut self, quoted: bool) -> Self {
         self.quoted = quoted;

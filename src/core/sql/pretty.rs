@@ -315,7 +315,7 @@ fn write_broken(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &
     }
 }
 
-/// Returns the function call of a window that has an inline definition in parentheses. `None` for other nodes.
+/// Returns the function call to a window that has an inline definition in parentheses. `None` for other nodes.
 fn multiline_window(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
     match *tree.node(id) {
         Sql::OverNamed { x, rows: Some(_), .. } => Some(x),

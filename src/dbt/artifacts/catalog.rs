@@ -78,7 +78,7 @@ impl Catalog {
     /// # Errors
     ///
     /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
-    /// section has a shape that no version uses.
+    /// section does not match the schema of any version.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut catalog = Self::default();
         catalog.metadata = metadata::read(text, ArtifactKind::Catalog, &mut catalog)?;

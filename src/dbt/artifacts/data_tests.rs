@@ -63,7 +63,7 @@ impl Manifest {
                 check: TestCheck::Singular,
             });
         };
-        // Tests on sources have no attached node. The argument `model` names the source instead.
+        // Tests on sources have no attached node. The argument `model` specifies the source instead.
         let on = match test.attached_node.as_deref() {
             Some(id) => self.node(id),
             None => self.resolve_reference(node, test.kwargs.get("model")?.as_str()?),

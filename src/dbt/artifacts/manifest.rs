@@ -63,7 +63,7 @@ impl KeptParts {
         self.only_names
     }
 
-    /// Keeps only the names of columns.
+    /// Keeps only column names.
     #[must_use]
     pub fn with_column_names_only(mut self) -> Self {
         self.only_names = true;
@@ -100,7 +100,7 @@ impl Manifest {
     /// # Errors
     ///
     /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
-    /// section has a shape that no version uses.
+    /// section does not match the schema of any version.
     pub fn from_text(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
         if text.len() < LARGE {
             Self::parse_sequentially(text, keep)

@@ -189,7 +189,7 @@ struct TopLevelVisitor<'s, S> {
     kind: ArtifactKind,
     sections: &'s mut S,
     interner: Interner,
-    /// Fault in the metadata, if the text is valid JSON but not the expected artifact.
+    /// Error in the metadata, if the text is valid JSON but not the expected artifact.
     fault: Option<ArtifactFault>,
     metadata: Option<Metadata>,
     /// Whether the artifact has a version or its identifying section.

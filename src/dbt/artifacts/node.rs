@@ -168,7 +168,7 @@ pub struct ManifestNode {
     pub depends_on: Vec<Arc<str>>,
     /// Ids of the macros that the node calls.
     pub macros: Vec<Arc<str>>,
-    /// `ref` and `source` calls of the node, as written.
+    /// `ref` and `source` calls to the node, as written.
     pub refs: Vec<Ref>,
     /// Properties specific to this resource type.
     pub detail: NodeDetail,

@@ -1,4 +1,4 @@
-//! Nodes as they are written in a manifest, borrowed from its text, and their conversion to [`Node`].
+//! Nodes as written in a manifest, borrowed from its text, and their conversion to [`Node`].
 
 use std::sync::Arc;
 

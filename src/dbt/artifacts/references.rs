@@ -7,7 +7,7 @@ use crate::RelationReference;
 use super::manifest::Manifest;
 use super::node::{ManifestNode, ResourceType};
 
-/// `ref` or `source` call of a node.
+/// `ref` or `source` call to a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ref {

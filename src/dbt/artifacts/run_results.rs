@@ -151,7 +151,7 @@ impl RunResults {
     /// # Errors
     ///
     /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
-    /// section has a shape that no version uses.
+    /// section does not match the schema of any version.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut results = Self::default();
         results.metadata = metadata::read(text, ArtifactKind::RunResults, &mut results)?;

@@ -69,7 +69,7 @@ impl SourceResults {
     /// # Errors
     ///
     /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
-    /// section has a shape that no version uses.
+    /// section does not match the schema of any version.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut sources = Self::default();
         sources.metadata = metadata::read(text, ArtifactKind::Sources, &mut sources)?;

@@ -9,7 +9,7 @@ use crate::lineage;
 pub(super) struct FieldSql {
     pub columns: BTreeSet<String>,
     pub fields: BTreeSet<String>,
-    /// True if the SQL could not be parsed, so that every word in the SQL counts as a column.
+    /// True if the SQL could not be parsed. In that case, every word in the SQL counts as a column.
     pub is_guessed: bool,
 }
 

@@ -250,9 +250,9 @@ impl OmniFields {
         Some((view, view.fields.get(field)?))
     }
 
-    /// Returns the fields that a change of a table affects, without duplicates, and for each field the column or
-    /// field through which the change reaches it. `columns` contains the changed columns in lower case. If `rows` is
-    /// true, the rows change, which affects all fields of the table.
+    /// Returns the fields that a change to a table affects, without duplicates, and for each field the column or field
+    /// through which the change reaches it. `columns` contains the changed columns in lower case. If `rows` is true,
+    /// the rows change, which affects all fields of the table.
     pub(super) fn reached_fields(
         &self,
         schema: Option<&str>,

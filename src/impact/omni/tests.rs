@@ -72,7 +72,7 @@ fn test_model(files: &[(&str, &str)]) -> OmniFields {
     model
 }
 
-/// Returns the fields that a change of the table `t` affects. If `column` is `None`, the rows of the table change.
+/// Returns the fields that a change to the table `t` affects. If `column` is `None`, the rows of the table change.
 fn affected_fields(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let columns = column.map(str::to_owned).into_iter().collect();
     let reached = model.reached_fields(Some("s"), "t", &columns, column.is_none());

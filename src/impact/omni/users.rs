@@ -18,7 +18,7 @@ pub(super) struct FieldUser {
     pub fields: BTreeSet<String>,
 }
 
-/// Reads a relationship. `None` if the relationship does not name both views.
+/// Reads a relationship. `None` if the relationship does not specify both views.
 pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
     let text = |key: &str| join.get(key).and_then(Node::text);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
@@ -117,7 +117,7 @@ fn qualify_field(view: &str, field: String) -> String {
     }
 }
 
-/// Returns the fields that a query names: its columns, pivots, filters and sort keys, and the fields that its
+/// Returns the fields that a query refers to: its columns, pivots, filters and sort keys, and the fields that its
 /// calculations read.
 pub(super) fn query_fields(query: &Node) -> BTreeSet<String> {
     let mut found = BTreeSet::new();

@@ -135,7 +135,7 @@ pub(super) fn read_view(
     view
 }
 
-/// Reads a field and the columns that its SQL names.
+/// Reads a field and the columns that its SQL refers to.
 fn read_field(
     view: &str,
     name: &str,

@@ -32,7 +32,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
     match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelations::default()) {
         Ok(lineage) => set_view_columns(view, &lineage, tables, named),
         Err(why) => {
-            // Let each field depend on all columns of every table that the SQL may name.
+            // Let each field depend on all columns of every table that the SQL may refer to.
             let why = format!("the SQL of its view is analyzed as a whole only: {why}");
             let tables = find_identifiers(&plain)
                 .into_iter()

@@ -92,7 +92,7 @@ pub struct RevisionDifference {
     pub before: String,
     /// Value after the change.
     pub now: String,
-    /// Models that change with a metric of a set. Empty for other differences.
+    /// Models that change because a metric of a set changes. Empty for other differences.
     pub models: Vec<String>,
     /// Reason why only the changed file or object is known, but not the exact difference. `None` if the difference is
     /// known.

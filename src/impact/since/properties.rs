@@ -42,7 +42,7 @@ impl FoundChange<'_, '_> {
                 let before = was.iter().find(|(other, _)| other == name).map(|(_, node)| *node);
                 self.compare_table(name, before, Some(now));
             }
-            // If the table is now described in another file, the comparison of that file reports the changes of the
+            // If the table is now described in another file, the comparison of that file reports the changes to the
             // table.
             for (name, before) in was
                 .iter()

@@ -131,7 +131,7 @@ fn additivity_passes_through_steps() {
             "h: per * 2 of per",
         ]
     );
-    // The columns that a formula names must exist in the model.
+    // The columns that a formula refers to must exist in the model.
     assert_eq!(
         with("    keep: [shop, a, per]\n"),
         ["shop: dimension", "a: Sum", "per: lost b"]

@@ -38,7 +38,7 @@ pub(super) struct SpecTests {
     pub unit_tests: Vec<dbt::YamlOutput>,
     /// Relations in `compare:`, for commands that compare values.
     pub compared: Vec<NamedColumns>,
-    /// Whether the key is a single column, so that dbt's `unique` tests it.
+    /// Whether the key is a single column, which dbt's `unique` tests.
     pub unique_column: bool,
     /// Lower-case columns that the spec declares NOT NULL.
     pub never_null: FxHashSet<String>,

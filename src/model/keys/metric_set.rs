@@ -189,7 +189,8 @@ pub(super) static FILL: KeyTable = KeyTable {
     ],
 };
 
-/// Keys of the first step of a model over metric sets that other steps do not have or that have another shape there.
+/// Keys of the first step of a model built on metric sets that other steps do not have or that have another shape
+/// there.
 pub static OVER_SETS: KeyTable = KeyTable {
     title: "model over metric sets",
     doc: "Metrics of metric sets, in place of `from` and `joins`.",
@@ -229,7 +230,7 @@ pub static OVER_SETS: KeyTable = KeyTable {
     ],
 };
 
-/// Keys of the steps of an expanded model over several sets. No spec that a person writes has them.
+/// Keys of the steps of an expanded model built on several sets. Hand-written specs never contain these keys.
 pub static EXPANDED: KeyTable = KeyTable {
     title: "expanded step",
     doc: "Relation or steps that a step reads in place of the previous step.",

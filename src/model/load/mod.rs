@@ -25,7 +25,7 @@ use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// Text and its YAML node, so that positions in the text can be converted to positions in the file.
+/// Text and its YAML node, which is used to convert positions in the text to positions in the file.
 #[derive(Clone, Copy, Debug)]
 pub struct SpannedText<'y> {
     pub text: &'y str,
@@ -99,9 +99,9 @@ pub struct Step<'y> {
     pub group_by: Vec<SpannedText<'y>>,
     pub order_by: Vec<SpannedText<'y>>,
     pub partition_by: Option<Vec<SpannedText<'y>>>,
-    /// Relation that the step reads in place of the previous step. Only expanded specs have it.
+    /// Relation that the step reads instead of the previous step. Only expanded specs have it.
     pub from: Option<(RelationReference, Span)>,
-    /// Steps whose rows the step reads in place of the previous step. Only expanded specs have it.
+    /// Steps whose rows the step reads instead of the previous step. Only expanded specs have it.
     pub union: Vec<SpannedText<'y>>,
     /// Series of periods that each row of the previous step becomes. Only expanded specs have it.
     pub series: Option<PeriodSeries<'y>>,
@@ -156,10 +156,10 @@ impl Spec<'_> {
 /// Origin of a spec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SpecKind {
-    /// A person has written the spec.
+    /// The spec was written by hand.
     #[default]
     Written,
-    /// Expansion of a model over metric sets.
+    /// Expansion of a model built on metric sets.
     OverSets,
     /// Expansion of all metrics of a set, to check the set.
     WholeSet,
@@ -178,7 +178,7 @@ pub fn load<'y>(
     loader.read_spec(root)
 }
 
-/// Reads only the steps of a metric set or of a model over metric sets.
+/// Reads only the steps of a metric set or of a model built on metric sets.
 pub fn load_steps<'y>(root: &'y Node, source: &'y str) -> Vec<Step<'y>> {
     let mut faults = Vec::new();
     let mut loader = Loader::new(source, &mut faults);

@@ -1,4 +1,4 @@
-//! Checks whether the values of keys have the shapes that the tables of keys define.
+//! Checks whether key values have the shapes that the key tables define.
 
 use super::Loader;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -48,7 +48,7 @@ impl Loader<'_, '_> {
             self.check_shape(text, known, value);
         }
         for key in all() {
-            // A table before it may say that the key is optional.
+            // An earlier table may specify that the key is optional.
             let is_first = find(key.name).is_some_and(|first| std::ptr::eq(first, key));
             if let (Some(what), None, true) = (key.required, node.get(key.name), is_first) {
                 // The user may have written `name:` instead, because dbt uses that key for models, and specs use it for

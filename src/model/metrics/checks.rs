@@ -1,4 +1,4 @@
-//! Checks of the names and settings of a model over metric sets.
+//! Checks the names and settings of a model built on metric sets.
 
 use super::keys::ModelKeys;
 use super::request::ModelOverSets;
@@ -6,7 +6,7 @@ use super::set::SETTINGS;
 use crate::diag::{Code, Diagnostic};
 
 impl ModelOverSets<'_> {
-    /// Reports definitions with the name of a metric, and columns with the same name.
+    /// Reports definitions that have the same name as a metric, and columns with duplicate names.
     pub fn check_names(&self, faults: &mut Vec<Diagnostic>) {
         let metric = |name: &str| {
             let listed = self.listed.iter().any(|listed| listed.name.eq_ignore_ascii_case(name));
@@ -71,7 +71,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Reports metrics and definitions with the name of a key.
+    /// Reports metrics and definitions that have the same name as a key.
     pub fn check_key_names(&self, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
         let listed = self.listed.iter().map(|listed| (&listed.name, listed.span));
         for (name, span) in listed.chain(

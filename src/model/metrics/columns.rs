@@ -1,4 +1,4 @@
-//! Columns of a model over metric sets, each with the stage that computes it.
+//! Columns of a model built on metric sets, each with the stage that computes it.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ use crate::span::Span;
 pub enum WindowRows {
     /// Ordered by the time key, partitioned by the other keys.
     Time,
-    /// As `order_by` and `partition_by` of the model say.
+    /// As specified by the model's `order_by` and `partition_by`.
     Model,
     /// All rows in one partition.
     Whole,
@@ -30,21 +30,21 @@ pub enum WindowRows {
 #[derive(Clone, Debug)]
 pub struct MetricColumn {
     pub text: DefinitionText,
-    /// Columns that the formula reads, each with the bytes of the formula that name it.
+    /// Columns that the formula reads, each with the bytes of the formula that refer to it.
     pub uses: Vec<ColumnUse>,
     /// Formula of the column, with replacements for some of its names. `text` contains the result. `None` if the formula
     /// is generated.
     pub source: Option<(MetricFormula, Vec<Replacement>)>,
-    /// Whether the formula aggregates rows, so that only the step over the rows can compute it.
+    /// Whether the formula aggregates rows. If it does, only the step over the rows can compute it.
     pub aggregates: bool,
     pub windows: Option<WindowRows>,
     /// First stage that can compute the column. Stage 0 aggregates the rows.
     pub stage: usize,
-    /// Position among the columns of the model. `None` if the column is only used by others.
+    /// Position among the columns of the model. `None` if the column is used only by other columns.
     pub place: Option<usize>,
 }
 
-/// Column that a formula reads, and the bytes of the formula that name it.
+/// Column that a formula reads, and the bytes of the formula that refer to it.
 #[derive(Clone, Debug)]
 pub struct ColumnUse {
     pub column: usize,
@@ -54,7 +54,7 @@ pub struct ColumnUse {
 /// Bytes of a formula, and the text that replaces them.
 type Replacement = (Range<usize>, SpelledText);
 
-/// Aggregate of a set's rows, for a model over several sets.
+/// Aggregate of a set's rows, for a model built on several sets.
 #[derive(Clone, Debug)]
 pub struct SetAggregate {
     /// Index of the group of rows.
@@ -62,12 +62,12 @@ pub struct SetAggregate {
     pub text: DefinitionText,
 }
 
-/// Columns of a model, in an order in which each follows those that it reads.
+/// Columns of a model, in dependency order.
 #[derive(Clone, Debug, Default)]
 pub struct ModelColumns {
     pub all: Vec<MetricColumn>,
     pub aggregates: Vec<SetAggregate>,
-    /// Column of each metric that is not written in place.
+    /// Column of each metric whose formula is not written in place.
     pub metrics: FxHashMap<MetricId, usize>,
     pub definitions: FxHashMap<usize, usize>,
     /// Columns whose formulas are written into other formulas.
@@ -193,7 +193,7 @@ impl<'m> ColumnBuilder<'m> {
             if within(&name.range, &replaced) {
                 continue;
             }
-            // After the rows are aggregated, or if the key is a definition, formulas name the key.
+            // After the rows are aggregated, or if the key is a definition, formulas refer to the key by name.
             let is_column = |key: &usize| {
                 let key = self.keys.first_of(*key);
                 !self.is_single || key.is_some_and(|key| key.definition.is_some())
@@ -212,7 +212,7 @@ impl<'m> ColumnBuilder<'m> {
             }
         }
         replaced.sort_by_key(|(range, _)| range.start);
-        // A metric that is one aggregate is the aggregate's column.
+        // If a metric consists of a single aggregate, the metric's column is the aggregate's column.
         if let ([(range, _)], [used]) = (replaced.as_slice(), uses.as_slice())
             && *range == (0..formula.text.len())
             && self.columns.all[used.column].text.span == formula.span
@@ -253,8 +253,8 @@ impl<'m> ColumnBuilder<'m> {
         same.map(|(place, _)| place).collect()
     }
 
-    /// Returns the name of a metric's column: the name in `metrics`, or another name if the metric is not listed. A
-    /// new name that a formula of the set reads as a column is given in a later stage.
+    /// Returns the name of a metric's column: the name in `metrics`, or another name if the metric is not listed. If a
+    /// formula of the set reads a column with the new name, the new name is assigned in a later stage.
     fn metric_column_name(&mut self, id: MetricId, listed: &[usize]) -> String {
         let own = self.model.formula(id).name.clone();
         let Some(first) = listed.first() else {
@@ -280,7 +280,7 @@ impl<'m> ColumnBuilder<'m> {
             .any(|formula| formula.names.iter().any(|used| used.name.eq_ignore_ascii_case(name)))
     }
 
-    /// Returns the text of a reference to a metric. `None` if the name can stay as it is.
+    /// Returns the text of a reference to a metric. `None` if the name can stay unchanged.
     fn reference(
         &self,
         id: MetricId,
@@ -349,7 +349,7 @@ impl<'m> ColumnBuilder<'m> {
         }
     }
 
-    /// Moves windows over all rows to columns of their own, because the formula also has windows of one partition.
+    /// Moves windows over all rows to separate columns, because the formula also has windows of one partition.
     fn split_totals(
         &mut self,
         formula: &MetricFormula,
@@ -438,7 +438,7 @@ impl<'m> ColumnBuilder<'m> {
         self.columns.definitions.insert(place, column);
     }
 
-    /// Returns the replacements of the names in a formula of the model, and the columns that it reads.
+    /// Returns the replacements for the names in a model formula, and the columns that it reads.
     pub fn spelled_names(&self, own: Option<usize>, formula: &MetricFormula) -> (Vec<Replacement>, Vec<ColumnUse>) {
         let mut replaced = Vec::new();
         let mut uses = Vec::new();

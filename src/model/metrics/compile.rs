@@ -1,4 +1,4 @@
-//! Compiles metric sets, and models over them, by compiling the specs that they are expanded to.
+//! Compiles metric sets, and models built on them, by compiling the specs to which they are expanded.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 impl Compiler {
-    /// Compiles a model over metric sets.
+    /// Compiles a model built on metric sets.
     pub(crate) fn compile_over_sets(&self, file: &SpecFile<'_>) -> CompiledSpec {
         let periods = file.root().map(period_steps).unwrap_or_default();
         let plain = self.compile_sets_with(file, &[]);
@@ -29,7 +29,7 @@ impl Compiler {
         self.compile_sets_with(file, &periods).with_columns_of(&plain)
     }
 
-    /// Compiles a model over metric sets. `periods` are the later steps whose periods are chosen.
+    /// Compiles a model built on metric sets. `periods` are the later steps that specify their periods.
     fn compile_sets_with(&self, file: &SpecFile<'_>, periods: &[(usize, &Node)]) -> CompiledSpec {
         let (source, kind) = (file.source, SpecKind::OverSets);
         let mut faults = file.diagnostics.clone();
@@ -55,8 +55,7 @@ impl Compiler {
         compiled
     }
 
-    /// Compiles an expansion as the spec that a person wrote: its diagnostics, places and definitions are those of that
-    /// spec.
+    /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec.
     fn compile_as_written(
         &self,
         expansion: &Expansion,
@@ -84,7 +83,7 @@ impl Compiler {
         self.compile_spec_file(file, kind)
     }
 
-    /// Compiles a spec of which steps have `fill`, `since` or `until`.
+    /// Compiles a spec in which some steps have `fill`, `since` or `until`.
     pub(crate) fn compile_periods(&self, file: SpecFile<'_>) -> CompiledSpec {
         let (source, path, kind) = (file.source, file.path, SpecKind::Periods);
         let mut faults = file.diagnostics.clone();
@@ -93,7 +92,7 @@ impl Compiler {
             let periods = period_steps(root);
             expand(self, &sets, (root, source), kind, &periods, &mut faults)
         });
-        // Faults that have nothing to do with these keys are found by compiling the spec without them.
+        // Errors that are unrelated to these keys are found by compiling the spec without them.
         let plain = self.compile_spec_file(file, SpecKind::Written);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
@@ -125,7 +124,7 @@ impl Compiler {
             let mut found = Vec::new();
             let expansion =
                 probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
-            // The probe's own text has no place in the file.
+            // The probe's own text has no position in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             compiled
                 .diagnostics
@@ -139,7 +138,7 @@ impl Compiler {
                     .into_iter()
                     .filter_map(|fault| expansion.to_set(fault, 1));
                 compiled.diagnostics.extend(own);
-                // Of the probe's own text, only the time of the set can be wrong.
+                // In the probe's own text, only the time of the set can be wrong.
                 if let (Some(fault), Some(time), false) = (of_time, &set.time, compiled.has_errors()) {
                     compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
                 }
@@ -158,7 +157,7 @@ impl Compiler {
     }
 }
 
-/// Reports sets and metrics that a set over other sets names, but that do not exist.
+/// Reports sets and metrics that do not exist although a set built on other sets refers to them.
 fn check_sets_of_set(set: &MetricSet, root: &Node, sets: &MetricSets) -> Vec<Diagnostic> {
     let mut faults = Vec::new();
     let named = root
@@ -199,7 +198,7 @@ fn check_sets_of_set(set: &MetricSet, root: &Node, sets: &MetricSets) -> Vec<Dia
 }
 
 impl Expansion {
-    /// Returns the span in the model's spec of a span in the expanded text.
+    /// Maps a span of the expanded text to a span of the model's spec.
     fn model_span(&self, span: Span) -> Span {
         match self.text.origin(span) {
             (0, span) => span,
@@ -207,11 +206,11 @@ impl Expansion {
         }
     }
 
-    /// Returns a diagnostic of the expanded text as one of the model's spec. Warnings about a set are reported where
-    /// the set is checked.
+    /// Converts a diagnostic about the expanded text to one about the model's spec. Warnings about a set are reported
+    /// where the set is checked.
     fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let place = self.model_span(diagnostic.span()).start;
-        // Filters of expanded steps are checked as they are written.
+        // Filters of expanded steps are checked as written.
         let is_expanded = |step: &WrittenStep| (step.span.start..step.span.end).contains(&place);
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
             return None;
@@ -221,7 +220,7 @@ impl Expansion {
         }
         let (file, _) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
-        // The model's keys and order decide which rows a partition has.
+        // The model's keys and order determine which rows a partition has.
         let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
         match set {
@@ -230,8 +229,8 @@ impl Expansion {
         }
     }
 
-    /// Returns a diagnostic of the expanded text as one of the set's file. Returns `None` for other places, and for
-    /// warnings about keys and names that only the probe has.
+    /// Converts a diagnostic about the expanded text to one about the set's file. Returns `None` for other positions,
+    /// and for warnings about keys and names that only the probe has.
     fn to_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
         let is_about_use = matches!(
             diagnostic.kind(),
@@ -255,7 +254,8 @@ impl CompiledSpec {
         self
     }
 
-    /// Replaces the definitions of the expanded steps by those that a person wrote. Definitions of other steps stay.
+    /// Replaces the definitions of the expanded steps with the original definitions. The definitions of other steps
+    /// stay the same.
     fn restore_definitions(&mut self, expansion: &Expansion) {
         let expanded = std::mem::take(&mut self.definitions);
         let mut steps: FxHashMap<&str, usize> = FxHashMap::default();
@@ -268,7 +268,7 @@ impl CompiledSpec {
         };
         let mut kept: Vec<crate::SpecDefinition> = Vec::new();
         let mut seen: FxHashSet<(usize, String)> = FxHashSet::default();
-        // The last definition of a name is the column of the step.
+        // If a name is defined several times, its last definition is the step's column.
         for mut definition in expanded.into_iter().rev() {
             let Some(step) = step_of(&definition) else {
                 kept.push(definition);
@@ -288,7 +288,7 @@ impl CompiledSpec {
         self.definitions = kept;
     }
 
-    /// Maps the places in the expanded text to the model's spec.
+    /// Maps positions in the expanded text to positions in the model's spec.
     fn map_places(&mut self, diagnostic: impl Fn(Diagnostic) -> Option<Diagnostic>, span: impl Fn(Span) -> Span) {
         for all in [&mut self.diagnostics, &mut self.model_warnings] {
             *all = std::mem::take(all).into_iter().filter_map(&diagnostic).collect();

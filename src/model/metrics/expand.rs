@@ -1,4 +1,4 @@
-//! Expands a model over metric sets to a spec with `from` and `definitions`.
+//! Expands a model built on metric sets to a spec with `from` and `definitions`.
 
 use std::sync::Arc;
 
@@ -28,13 +28,13 @@ pub struct Expansion {
     pub text: SpelledText,
     /// Metric sets of the text, in the order of their file numbers, which begin with 1.
     pub sets: Vec<Arc<MetricSet>>,
-    /// Place in the model's spec for diagnostics about the sets.
+    /// Position in the model's spec for diagnostics about the sets.
     pub span: Span,
     /// Start of the first step that has a row for every period. `None` if there is no such step.
     pub filled_from: Option<u32>,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
-    /// Columns that are computed from metrics, each with all these metrics.
+    /// Columns that are computed from metrics, each with all metrics from which it is computed.
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Columns that hold metrics, each with the index of the set and of its definition.
     pub metric_columns: Vec<(String, usize, usize)>,
@@ -42,18 +42,18 @@ pub struct Expansion {
     pub listed: Vec<(String, usize, usize)>,
     /// Steps of the spec that are expanded.
     pub steps: Vec<WrittenStep>,
-    /// Whether the text has only keys that a person may write.
+    /// Whether the text contains only keys that are allowed in hand-written specs.
     pub is_spec: bool,
 }
 
-/// Step of a spec, and the steps that it is expanded to.
+/// Step of a spec, and the steps to which it is expanded.
 #[derive(Clone, Debug)]
 pub struct WrittenStep {
     /// Name of the step in the spec. `None` if the spec has no `steps`.
     pub name: Option<String>,
     /// Names of the steps in the expansion. The name of a spec's only step is empty.
     pub names: Vec<String>,
-    /// Definitions as they are written in the sets and in the step, by name.
+    /// Definitions as written in the sets and in the step, by name.
     pub formulas: Vec<(String, String)>,
     pub span: Span,
 }
@@ -68,12 +68,12 @@ pub struct ExpandedStep<'y> {
     metric_columns: Vec<(String, usize, usize)>,
     listed: Vec<(String, usize, usize)>,
     metrics_of_columns: Vec<(String, Vec<String>)>,
-    /// Whether the steps have only keys that a person may write.
+    /// Whether the steps have only keys that are allowed in hand-written specs.
     is_spec: bool,
 }
 
-/// Expands a model over metric sets, and steps that choose their periods. Returns `None` and reports faults if that is
-/// not possible.
+/// Expands a model built on metric sets, and steps that specify their periods. If this is not possible, reports errors
+/// and returns `None`.
 pub fn expand(
     compiler: &Compiler,
     sets: &MetricSets,
@@ -141,8 +141,8 @@ pub fn expand(
     })
 }
 
-/// Expands a step that reads metric sets or is treated like a set. Returns `None` if there are errors among the faults
-/// from `before` on.
+/// Expands a step that reads metric sets or is treated like a set. Returns `None` if `faults` contains errors from
+/// index `before` on.
 fn expand_step<'y>(
     compiler: &Compiler,
     model: ModelOverSets<'y>,
@@ -155,7 +155,7 @@ fn expand_step<'y>(
         .iter()
         .map(|listed| ((listed.set, listed.metric), listed.span));
     let mut first: Vec<(MetricId, Span)> = listed.collect();
-    // Keys are named after the sets are known, but which metrics the model needs does not depend on their names.
+    // Keys get their names after the sets are known, but the metrics that the model needs do not depend on these names.
     let named = model.metrics_named(&model.possible_key_names(), faults);
     first.extend(named);
     for (id, span) in &first {
@@ -226,8 +226,8 @@ impl ModelOverSets<'_> {
             .collect()
     }
 
-    /// Returns the definitions of the model's columns as they are written. A step that is treated like a set also has its
-    /// dimensions.
+    /// Returns the definitions of the model's columns as written. For a step that is treated like a set, the result
+    /// also contains the step's dimensions.
     fn written_formulas(&self) -> Vec<(String, String)> {
         let own = self
             .sets
@@ -255,7 +255,7 @@ impl ModelOverSets<'_> {
         own.chain(listed).chain(defined).collect()
     }
 
-    /// Returns each column that is computed from metrics, with all these metrics.
+    /// Returns the columns that are computed from metrics, each with all metrics from which it is computed.
     fn metrics_of_columns(&self, keys: &[String]) -> Vec<(String, Vec<String>)> {
         let names = |first: &[MetricId]| {
             let all = self.needed_metrics(first, &mut Vec::new());
@@ -302,7 +302,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the steps of a model over several sets: one for each set, and those that put them together.
+    /// Returns the steps of a model built on several sets: one for each set, and the steps that combine their results.
     fn steps_over_sets(
         &self,
         compiler: &Compiler,

@@ -1,4 +1,4 @@
-//! Models over metric sets with the definitions of the sets written out, for tools that edit the SQL of the models.
+//! Models built on metric sets with the definitions of the sets written out, for tools that edit the SQL of the models.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::span::Span;
 use crate::yaml::Node;
 use crate::{CompiledSpec, SpecText};
 
-/// Model over metric sets with the definitions of the sets written out.
+/// Model built on metric sets with the definitions of the sets written out.
 #[derive(Clone, Debug)]
 pub struct ExpandedModel {
     expansion: Expansion,
@@ -47,7 +47,7 @@ pub struct SetRelation<'e> {
 }
 
 impl Compiler {
-    /// Returns a model with the definitions of its metric sets written out. `None` if the spec is not a model over
+    /// Returns a model with the definitions of its metric sets written out. `None` if the spec is not a model built on
     /// metric sets, or has errors.
     #[must_use]
     pub fn expand_model(&self, source: &str) -> Option<ExpandedModel> {
@@ -66,14 +66,14 @@ impl Compiler {
         Some(ExpandedModel { expansion })
     }
 
-    /// Compiles the text of an expanded model, which may have keys that a person cannot write.
+    /// Compiles the text of an expanded model, which may have keys that are not allowed in hand-written specs.
     #[must_use]
     pub fn compile_expanded(&self, text: &str, path: Option<&str>) -> CompiledSpec {
         self.compile_spec_file(SpecFile::read(text, path, &self.options.limits), SpecKind::OverSets)
     }
 
-    /// Returns a copy of the compiler with these metric sets in place of others of their names. Each is given with the
-    /// path of its file. Texts that are not metric sets are left out.
+    /// Returns a copy of the compiler in which these metric sets replace existing sets with the same names. Each set is
+    /// given with the path of its file. Texts that are not metric sets are skipped.
     #[must_use]
     pub fn with_metric_sets<'t>(&self, sets: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut compiler = self.clone();
@@ -119,7 +119,7 @@ impl ExpandedModel {
         })
     }
 
-    /// Returns the conditions of the sets, each with the bytes of the text that it is written to.
+    /// Returns the conditions of the sets, each with its byte range in the expanded text.
     #[must_use]
     pub fn filters(&self) -> Vec<(SetFilter<'_>, Range<usize>)> {
         let mut filters = Vec::new();
@@ -230,7 +230,7 @@ impl<'e> SetFilter<'e> {
         &self.set.text
     }
 
-    /// Returns the condition as it is written in the set.
+    /// Returns the condition as written in the set.
     #[must_use]
     pub fn text(self) -> &'e str {
         &self.formula.text
@@ -256,13 +256,13 @@ impl<'e> SetRelation<'e> {
         self.set.path.as_deref()
     }
 
-    /// Returns the key of the set that names the relation: `from` or `joins`.
+    /// Returns the key of the set that specifies the relation: `from` or `joins`.
     #[must_use]
     pub fn key(self) -> &'static str {
         self.key
     }
 
-    /// Returns the relation as it is written in the set, such as `ref('orders')`.
+    /// Returns the relation as written in the set, such as `ref('orders')`.
     #[must_use]
     pub fn relation(self) -> &'e str {
         self.relation
@@ -333,7 +333,7 @@ impl<'e> SetFormula<'e> {
         &self.formula.name
     }
 
-    /// Returns the formula as it is written in the set.
+    /// Returns the formula as written in the set.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.formula.text
@@ -346,19 +346,19 @@ impl<'e> SetFormula<'e> {
         self.part.clone()
     }
 
-    /// Returns whether the set is defined over the metrics of other sets.
+    /// Returns whether the set is built on the metrics of other sets.
     #[must_use]
     pub fn is_over_sets(&self) -> bool {
         !self.set.sets.is_empty()
     }
 
-    /// Returns whether the definition is a metric and not a dimension.
+    /// Returns whether the definition is a metric rather than a dimension.
     #[must_use]
     pub fn is_metric(&self) -> bool {
         self.set.is_metric(self.formula)
     }
 
-    /// Returns the definitions of the set that the formula names, each with its formula.
+    /// Returns the definitions of the set that the formula refers to, each with its formula.
     pub fn used_definitions(&self) -> impl Iterator<Item = (&str, &str)> {
         let names = self.formula.names.iter().filter(|name| name.qualifier.is_none());
         names.filter_map(|name| {

@@ -1,4 +1,4 @@
-//! Rows for the periods that the sets have no rows for: the key `fill`.
+//! Rows for periods without any rows in the sets: the key `fill`.
 
 use super::keys::ModelKeys;
 use super::period_range::PeriodBound;
@@ -110,8 +110,8 @@ impl ModelOverSets<'_> {
         Some(fill)
     }
 
-    /// Returns the steps that list the periods, of which the last has a row for each period and combination of the other
-    /// keys. `rows` are the steps with the rows of the sets.
+    /// Returns the steps that list the periods. The last of these steps has a row for each period and combination of
+    /// the other keys. `rows` are the steps with the rows of the sets.
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
         let others: Vec<String> = keys.names.iter().filter(|name| *name != key).cloned().collect();
@@ -139,7 +139,7 @@ impl ModelOverSets<'_> {
             definition(&last, &end(to, "MAX")),
         ];
         if fill.from.is_some() && fill.to.is_some() {
-            // An aggregate makes the step have one row, also if there are no rows.
+            // With an aggregate, the step has one row even if its input has no rows.
             ends.push(definition("row_count", "COUNT()"));
         }
         let mut steps = vec![StepText {

@@ -1,4 +1,4 @@
-//! Formulas of metric sets and of models over sets, with the names that they use and their levels.
+//! Formulas of metric sets and of models built on sets, with the names that they use and their levels.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ use crate::{Level, Type};
 /// Name in a formula.
 #[derive(Clone, Debug)]
 pub struct NameUse {
-    /// Bytes of the formula that name the column or definition, without a timeframe.
+    /// Bytes of the formula that refer to the column or definition, without a timeframe.
     pub range: Range<usize>,
     pub qualifier: Option<String>,
     pub name: String,
@@ -39,7 +39,7 @@ impl NameUse {
         self.range.start..self.range.end + after
     }
 
-    /// Returns the text that takes the place of the name's range if the name is replaced and the timeframe is kept.
+    /// Returns the text that replaces the name's range if the name is replaced and the timeframe is kept.
     pub fn renamed(&self, name: &str) -> String {
         let name = reference_text(name);
         if self.contains_frame { name + &self.frame } else { name }
@@ -74,7 +74,7 @@ pub struct MetricFormula {
     /// Whether the formula needs parentheses to be an operand.
     pub is_operation: bool,
     pub level: Level,
-    /// Whether the formula, or one that it uses, has an error.
+    /// Whether the formula, or a formula that it uses, contains an error.
     pub is_broken: bool,
     /// Whether a window of the formula depends on the order of rows.
     pub is_ordered: bool,
@@ -90,7 +90,7 @@ pub struct MetricFormula {
     pub conditions: Vec<RowCondition>,
     /// Bytes of the formula that read earlier periods.
     pub look_back: Option<Range<usize>>,
-    /// Shortest unit of the windows that go by the calendar.
+    /// Shortest unit of the windows that are measured in calendar units.
     pub shortest_unit: Option<WindowUnit>,
 }
 
@@ -105,7 +105,7 @@ pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<Metri
     analyze_in(compiler, step, source, &scope)
 }
 
-/// What is known about a step whose formulas are analyzed.
+/// Facts about a step whose formulas are analyzed.
 pub struct AnalysisScope<'a> {
     /// Relations of the columns. If there are none, names that the step does not define are columns of unknown relations.
     pub relations: &'a [Relation],
@@ -115,14 +115,14 @@ pub struct AnalysisScope<'a> {
     pub is_descending: bool,
 }
 
-/// Analyzes the formulas of a step as [`analyze`] does.
+/// Analyzes the formulas of a step like [`analyze`].
 pub fn analyze_in(
     compiler: &Compiler,
     step: &Step<'_>,
     source: &str,
     known: &AnalysisScope<'_>,
 ) -> (Vec<MetricFormula>, Vec<Diagnostic>) {
-    // Ranges by the calendar need a date to order by, which only the keys of a model decide.
+    // Calendar ranges need a date to order by, which only the keys of a model determine.
     let date = if known.is_descending { "TODAY() desc" } else { "TODAY()" };
     let date = Node {
         kind: NodeKind::Scalar {
@@ -268,7 +268,7 @@ fn trimmed(text: &str, span: Span) -> Range<usize> {
     start..end.max(start)
 }
 
-/// Returns the names that the calls of LET in a part of the text define. The last argument of LET is its result.
+/// Returns the names that LET calls in a part of the text define. The last argument of LET is its result.
 pub fn names_of_let<'t>(ast: &Ast, text: &'t str, within: Span) -> Vec<&'t str> {
     let is_within = |name: Span| within.start <= name.start && name.end <= within.end;
     let calls = ast.calls.iter().filter(|call| is_within(call.name));
@@ -376,7 +376,7 @@ fn note_aggregates(
 ) {
     let nodes = || nodes.clone().map(IrId);
     let is_aggregate = |id: IrId| program.meta(id).level == Level::Aggregate;
-    // The call of a window aggregates the rows of a partition, not of a group.
+    // A window call aggregates the rows of a partition, not of a group.
     let windowed = |id: IrId| match program.node(id) {
         Ir::Window { call, .. } => Some(call),
         _ => None,

@@ -1,4 +1,4 @@
-//! Metrics that a model over metric sets needs, in the order of their dependencies.
+//! Metrics that a model built on metric sets needs, in dependency order.
 
 use rustc_hash::FxHashSet;
 
@@ -14,7 +14,7 @@ use crate::yaml::Node;
 /// Metric of a set: the index of the set, and the index of the definition in the set.
 pub type MetricId = (usize, usize);
 
-/// Subject of a name in a formula of a set.
+/// Target of a name in a set's formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetName {
     Metric(MetricId),
@@ -25,7 +25,7 @@ pub enum SetName {
     Unknown,
 }
 
-/// Subject of a name in a formula of the model.
+/// Target of a name in a model's formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelName {
     /// Definition of the model.
@@ -53,7 +53,7 @@ impl ModelOverSets<'_> {
             true => SetName::Metric((set, place)),
             false => SetName::Dimension(place),
         };
-        // In a set with rows, a qualifier names a relation, also if the set has the same name.
+        // In a set with rows, a qualifier refers to a relation, even if the set has the same name.
         let is_own_set = |q: &str| !of.sets.is_empty() && q.eq_ignore_ascii_case(&of.name);
         if name.qualifier.as_deref().is_none_or(is_own_set)
             && !is_own
@@ -80,8 +80,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the given metrics and those that they are computed from. Each follows the metrics that it uses. Reports
-    /// names that cannot be resolved.
+    /// Returns the given metrics and the metrics from which they are computed, in dependency order. Reports names that
+    /// cannot be resolved.
     pub fn needed_metrics(&self, first: &[MetricId], faults: &mut Vec<Diagnostic>) -> Vec<MetricId> {
         let mut order: Vec<MetricId> = Vec::new();
         let mut done: FxHashSet<MetricId> = FxHashSet::default();
@@ -121,7 +121,7 @@ impl ModelOverSets<'_> {
         order
     }
 
-    /// Returns the names of metrics that several of the named sets have.
+    /// Returns the metric names that occur in several of the sets that the model refers to.
     fn owners(&self, name: &str) -> Vec<MetricId> {
         let named = self.sets.iter().take(self.named).enumerate();
         named
@@ -200,8 +200,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the key that a name with its timeframe is, such as `ordered_at[month]`. The key may be spelled in another
-    /// way: `${orders.ordered_at[month]}`.
+    /// Returns the key to which a name with a timeframe refers, such as `ordered_at[month]`. The key may be spelled
+    /// differently: `${orders.ordered_at[month]}`.
     pub fn timeframe_key(&self, name: &NameUse) -> Option<usize> {
         let frame = split_timeframe(&name.frame).1;
         let is_input = |qualifier: &str| match self.kind {
@@ -248,7 +248,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the metrics that formulas of the model name, and reports names that cannot be resolved.
+    /// Returns the metrics that the model's formulas refer to, and reports names that cannot be resolved.
     pub fn metrics_named(&self, keys: &[String], faults: &mut Vec<Diagnostic>) -> Vec<(MetricId, Span)> {
         let mut metrics = Vec::new();
         for (own, formula) in self.model_formulas() {
@@ -274,7 +274,7 @@ impl ModelOverSets<'_> {
         metrics
     }
 
-    /// Returns the metrics that a definition of the model names, also through other definitions.
+    /// Returns the metrics that a definition of the model refers to, directly or through other definitions.
     pub fn metrics_of_definition(&self, place: usize, keys: &[String]) -> Vec<MetricId> {
         let mut seen = vec![false; self.definitions.len()];
         let mut stack = vec![place];
@@ -294,7 +294,7 @@ impl ModelOverSets<'_> {
         metrics
     }
 
-    /// Warns about a metric that its set marks as deprecated. From the date `until` on, the use is an error.
+    /// Warns about a metric that its set marks as deprecated. From the date `until` on, using the metric is an error.
     pub fn check_deprecated(&self, id: MetricId, span: Span, today: Option<&str>, faults: &mut Vec<Diagnostic>) {
         let set = &self.sets[id.0];
         let name = &set.definitions[id.1].name;

@@ -5,12 +5,12 @@ use rustc_hash::FxHashMap;
 use super::columns::{ColumnBuilder, ColumnUse};
 use super::spelled::SpelledText;
 
-/// Longest formula, in bytes, that is written in place of the metric's name.
+/// Maximum length, in bytes, of a formula that is written instead of the metric's name.
 const LONGEST_IN_PLACE: usize = 400;
 
 impl ColumnBuilder<'_> {
-    /// Writes formulas of columns that are not part of the model where they are used, if that is in one place. A formula
-    /// over other such columns reads them from an earlier step, which leaves them out in the end.
+    /// Inlines the formulas of columns that are not part of the model and are used in only one place. A formula that
+    /// contains other such columns reads them from an earlier step, and the last step omits them.
     pub fn write_in_place(&mut self) {
         let mut count: FxHashMap<usize, usize> = FxHashMap::default();
         for used in self.columns.all.iter().flat_map(|column| &column.uses) {
@@ -102,14 +102,14 @@ impl ColumnBuilder<'_> {
         column
             .uses
             .retain(|own| !used.iter().any(|part| part.column == own.column));
-        // The parts of a moved formula have no place of their own in this formula any more.
+        // The parts of a moved formula no longer have separate positions in this formula.
         column.uses.extend(inner.into_iter().map(|inner| ColumnUse {
             column: inner.column,
             range: usize::MAX..usize::MAX,
         }));
     }
 
-    /// Removes columns, whose numbers must be sorted.
+    /// Removes the columns with these indexes, which must be sorted.
     fn remove_columns(&mut self, removed: &[usize]) {
         let number = |column: usize| column - removed.partition_point(|other| *other < column);
         let mut place = 0;

@@ -1,4 +1,4 @@
-//! Keys of a model over metric sets: the columns of each set that the model groups by.
+//! Keys of a model built on metric sets: the columns of each set that the model groups by.
 
 use super::formulas::NameUse;
 use super::request::{ModelKey, ModelOverSets};
@@ -13,7 +13,7 @@ use crate::load::SpecKind;
 use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 
-/// Returns the unit of a period, by which the lengths of periods are compared.
+/// Returns the unit of a period, which is used to compare the lengths of periods.
 pub fn period_unit(word: &str) -> Option<CalendarUnit> {
     CalendarPeriod::named(word).map(CalendarPeriod::unit)
 }
@@ -28,7 +28,7 @@ pub struct SetKey {
     pub period: Option<CalendarUnit>,
     /// Column or dimension, with its timeframe if it has one, such as `ordered_at[month]`.
     pub column: String,
-    /// Timeframe of the key, also if the key is a dimension. `None` if the key is not a period.
+    /// Timeframe of the key, even if the key is a dimension. `None` if the key is not a period.
     pub frame: Option<String>,
     /// Months from January to the first month of the fiscal year, if the key is the first day of a fiscal year.
     pub fiscal_offset: Option<u8>,
@@ -42,7 +42,7 @@ impl SetKey {
     }
 }
 
-/// Returns the formula for the first day of a period. A fiscal year is a number as a timeframe.
+/// Returns the formula for the first day of a period. As a timeframe, a fiscal year is a number.
 pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
     match fiscal_offset {
         Some(offset) => format!("DATE({period}, {}, 1)", offset + 1),
@@ -115,7 +115,7 @@ impl ModelOverSets<'_> {
         formulas.any(|(_, formula)| formula.names.iter().any(|used| same(&used.name) || is_key(used)))
     }
 
-    /// Returns whether a word is a period of the set's time and not a column or dimension of the set.
+    /// Returns whether a word is a period of the set's time rather than a column or dimension of the set.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
         self.kind != SpecKind::Periods
@@ -198,7 +198,7 @@ impl ModelOverSets<'_> {
             .filter(|_| is_year)
             .and_then(|_| self.fiscal_offset(compiler, of));
         let formula = first_day(&text, fiscal_offset);
-        // A formula can name a definition, but not a timeframe in `group_by`.
+        // A formula can refer to a definition, but not to a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
         Ok(SetKey {
             entry: PlacedText::new(
@@ -281,7 +281,7 @@ fn relation_of_key(set: &MetricSet, key: &str) -> Option<String> {
     Some(format!("{}.{}[{frame}", relation_name(relation), column.trim()).to_lowercase())
 }
 
-/// Returns the name of a relation as formulas use it.
+/// Returns the name of a relation as used in formulas.
 pub fn relation_name(text: &str) -> String {
     RelationReference::read(text).map_or_else(|| text.to_owned(), |relation| relation.name().to_owned())
 }

@@ -1,15 +1,16 @@
-//! Metric sets, and models over them.
+//! Metric sets, and models built on them.
 //!
-//! A metric set defines metrics and dimensions once, without a grain. A model over sets names metrics and keys. It is
-//! expanded to an ordinary spec, in which the definitions of the sets are written out, and that spec is compiled. A step
-//! with `fill`, `since` or `until` is expanded like a model over a set that consists of the step's definitions.
+//! A metric set defines metrics and dimensions once, without a grain. A model built on sets lists metrics and keys. It
+//! is expanded to an ordinary spec, in which the definitions of the sets are written out, and that spec is compiled. A
+//! step with `fill`, `since` or `until` is expanded like a model built on a set that consists of the step's
+//! definitions.
 //!
 //! ```text
 //! spec with `metrics` ─ request ─ graph, keys ─ columns ─ stages ─ step_text ─ spec with `from` and `definitions`
 //! ```
 //!
-//! [`SpelledText`] knows from which byte of which file each byte of the expanded spec comes, so that diagnostics refer
-//! to the files that a person wrote.
+//! [`SpelledText`] maps each byte of the expanded spec to the byte of the file from which it comes, so that diagnostics
+//! refer to the original files.
 
 mod checks;
 mod columns;

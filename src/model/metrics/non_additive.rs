@@ -1,5 +1,5 @@
-//! Metrics that must not add rows of different times, such as balances: only the last or first rows of each group
-//! are aggregated.
+//! Metrics that must not add rows from different times, such as balances: only the last or first rows of each group are
+//! aggregated.
 
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetName};
@@ -12,7 +12,7 @@ use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 use std::ops::Range;
 
-/// Which rows of a group are aggregated.
+/// Selection of a group's rows to aggregate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonAdditive {
     pub over: String,
@@ -20,7 +20,7 @@ pub struct NonAdditive {
     pub per: Vec<String>,
 }
 
-/// Rows that metrics aggregate: those of a set, or the last or first of each group.
+/// Rows that metrics aggregate: all rows of a set, or the last or first rows of each group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowGroup {
     pub set: usize,
@@ -66,7 +66,7 @@ impl ModelOverSets<'_> {
         groups
     }
 
-    /// Returns the replacements of qualified names in a formula that reads a step instead of the relations of a set.
+    /// Returns the replacements for qualified names in a formula that reads a step instead of the relations of a set.
     pub fn flat_names(&self, id: MetricId, within: &Range<usize>) -> Vec<(Range<usize>, SpelledText)> {
         let formula = self.formula(id);
         if self.row_group(id).rule.is_none() {
@@ -87,8 +87,8 @@ impl ModelOverSets<'_> {
         flat.collect()
     }
 
-    /// Divides a grouped step over the rows of a set into a step that finds the last or first rows of each group, and
-    /// one that aggregates them.
+    /// Splits a grouped step over the rows of a set into a step that finds the last or first rows of each group and a
+    /// step that aggregates these rows.
     pub fn with_rule(
         &self,
         (set, rule): (usize, &NonAdditive),

@@ -37,8 +37,8 @@ impl PeriodBound {
         })
     }
 
-    /// Returns the fault of a bound that is not a constant: a text that looks like a date but is none, or a formula that
-    /// reads rows.
+    /// Returns the error message for a bound that is not a constant: text that looks like a date but is not a valid
+    /// date, or a formula that reads rows.
     pub fn fault(compiler: &Compiler, name: &str, node: &Node, source: &str) -> Option<Diagnostic> {
         let text = node.text()?.trim();
         let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
@@ -160,7 +160,7 @@ impl ModelOverSets<'_> {
         filters
     }
 
-    /// Returns the condition of `since` on the model's time key.
+    /// Returns the condition that `since` places on the model's time key.
     pub fn since_filter(&self, keys: &ModelKeys) -> Option<SpelledText> {
         let bound = self.bound("since")?;
         let time = keys.time?;
@@ -236,7 +236,7 @@ fn next_day((year, month, day): (u32, u32, u32)) -> Option<String> {
     Some(format!("DATE({year}, {month}, {day})"))
 }
 
-/// Parses a date of the calendar, `YYYY-MM-DD`.
+/// Parses a calendar date, `YYYY-MM-DD`.
 fn iso_date(text: &str) -> Option<(u32, u32, u32)> {
     let part = |range: std::ops::Range<usize>| text.get(range)?.parse().ok();
     check::is_iso_date(text).then_some((part(0..4)?, part(5..7)?, part(8..10)?))

@@ -23,10 +23,10 @@ use crate::yaml::{Node, NodeKind};
 const GROUP_BY_TIMEFRAME: &str =
     "group by a timeframe, such as `group_by: \"ordered_at[month]\"`, or filter the rows with `where`";
 
-/// Keys that choose the periods of a step.
+/// Keys that specify the periods of a step.
 const PERIOD_KEYS: [&str; 3] = ["fill", "since", "until"];
 
-/// Returns the steps that choose their periods and do not read metric sets, each with its index.
+/// Returns the steps that specify their periods and do not read metric sets, each with its index.
 pub fn period_steps(root: &Node) -> Vec<(usize, &Node)> {
     let steps = root.get("steps").and_then(Node::items);
     let steps = steps.unwrap_or(std::slice::from_ref(root)).iter().enumerate();
@@ -35,7 +35,7 @@ pub fn period_steps(root: &Node) -> Vec<(usize, &Node)> {
     chosen.collect()
 }
 
-/// Reads a step that chooses its periods, and reports its faults. `place` is the index of the step.
+/// Reads a step that specifies its periods, and reports errors. `place` is the index of the step.
 pub fn read_period_step<'y>(
     compiler: &Compiler,
     (root, source): (&'y Node, &'y str),
@@ -52,7 +52,7 @@ pub fn read_period_step<'y>(
     let mut loader = Loader::new(source, &mut ignored);
     let keys = read_keys(&loader, node);
     let step = loader.read_step(node, std::ptr::eq(node, root));
-    // The formulas are analyzed as those of a metric set are. They may read the keys beside aggregates.
+    // The formulas are analyzed like those of a metric set. They may read keys next to aggregates.
     let own = Step {
         having: None,
         order_by: Vec::new(),
@@ -64,7 +64,7 @@ pub fn read_period_step<'y>(
         .first()
         .map(|entry| crate::compiler::order_key(entry.text));
     let (input, pairs) = input_of(root, node, place);
-    // Without joins, a qualified name is the same column as the name alone.
+    // Without joins, a qualified name refers to the same column as the unqualified name.
     let relations = match node.get("joins") {
         None => vec![Relation::unknown(input.clone())],
         Some(_) => Vec::new(),
@@ -141,7 +141,8 @@ pub fn read_period_step<'y>(
     (faults.len() == before).then_some(model)
 }
 
-/// Sets the time of the step to the column of its period key. Reports a step that shows periods and has no such key.
+/// Sets the time of the step to the column of its period key. Reports a step that specifies periods but has no such
+/// key.
 fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Span), faults: &mut Vec<Diagnostic>) {
     let range = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?)));
     match (time_column(set, keys, node), range) {
@@ -164,7 +165,7 @@ fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Spa
     }
 }
 
-/// Reports a step that chooses periods but is not grouped.
+/// Reports a step that specifies periods but is not grouped.
 fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
     let (code, why, help) = match word {
         "fill" => (
@@ -181,11 +182,12 @@ fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
     Diagnostic::new(code, span, format!("`{word}` needs a grouped step, {why}")).with_help(help)
 }
 
-/// Returns the column whose periods are keys of a step. If there are several, `fill` or else `order_by` decides.
+/// Returns the column whose periods are keys of a step. If there are several such columns, `fill` determines the
+/// column, or `order_by` if there is no `fill`.
 ///
 /// # Errors
 ///
-/// Returns the fault of a step in which no column or several columns are meant, and its help.
+/// Returns the message and the help for a step in which the column is missing or ambiguous.
 fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String, (&'static str, String)> {
     let columns = |is_meant: &dyn Fn(&ModelKey, &str) -> bool| {
         let mut columns: Vec<String> = Vec::new();
@@ -246,7 +248,7 @@ fn periods_before(root: &Node, place: usize) -> Vec<(String, String)> {
     periods
 }
 
-/// Returns the name of the relation or step that a step reads, and the keys that say so.
+/// Returns the name of the relation or step that a step reads, and the keys that specify it.
 fn input_of(root: &Node, node: &Node, place: usize) -> (String, Vec<(Node, Node)>) {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let pair = |key: &str, of: &Node| {

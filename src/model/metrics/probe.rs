@@ -5,8 +5,8 @@ use super::set::{MetricSet, MetricSets};
 use super::spelled::reference_text;
 use crate::yaml;
 
-/// Returns the shortest period that all sets with rows have, of those over which a set is defined. `None` if one of
-/// them has no time.
+/// Returns the shortest period that is available in all sets with rows on which a set is built. `None` if one of these
+/// sets has no time.
 fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     let mut all = vec![set];
     let mut next = 0;

@@ -1,4 +1,4 @@
-//! Keys of a model over metric sets, read from its spec.
+//! Keys of a model built on metric sets, read from its spec.
 
 use std::sync::Arc;
 
@@ -36,15 +36,15 @@ pub struct ModelKey {
     pub span: Span,
 }
 
-/// Model over metric sets.
+/// Model built on metric sets.
 pub struct ModelOverSets<'y> {
     pub root: &'y Node,
     /// Node of the first step, which is the root if the spec has no `steps`.
     pub step: &'y Node,
     pub source: &'y str,
-    /// Sets that the model names, and sets over which those are defined.
+    /// Sets that the model refers to, and the sets on which those sets are built.
     pub sets: Vec<Arc<MetricSet>>,
-    /// Number of sets that the model names.
+    /// Number of sets that the model refers to.
     pub named: usize,
     pub listed: Vec<ListedMetric>,
     pub keys: Vec<ModelKey>,
@@ -68,7 +68,7 @@ pub fn step_over_sets(root: &Node) -> Option<&Node> {
     step.get("metrics").map(|_| step)
 }
 
-/// Reads a model over metric sets, and reports its faults. Returns `None` if the sets cannot be determined.
+/// Reads a model built on metric sets, and reports errors. Returns `None` if the sets cannot be determined.
 pub fn read_model<'y>(
     compiler: &Compiler,
     sets: &MetricSets,
@@ -174,7 +174,7 @@ pub fn read_model<'y>(
     (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
 }
 
-/// Reports keys that say what the step reads, because its metric sets do.
+/// Reports keys that specify what the step reads, because its metric sets already specify this.
 fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Node) {
     for key in ["from", "joins", "keep", "columns"] {
         let Some(value) = step_node.get(key).or_else(|| root.get(key).filter(|_| key == "from")) else {
@@ -195,7 +195,7 @@ fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Nod
     }
 }
 
-/// Entry of `metrics`: a new name or none, and the metric.
+/// Entry of `metrics`: an optional new name, and the metric.
 type MetricEntry = (Option<String>, String, Span);
 
 fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
@@ -262,7 +262,7 @@ pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns the index of a set, which is added if it is new.
+    /// Returns the index of a set, and adds the set if it is new.
     fn add_set(&mut self, set: &Arc<MetricSet>) -> usize {
         let same = |known: &Arc<MetricSet>| known.name.eq_ignore_ascii_case(&set.name);
         self.sets.iter().position(same).unwrap_or_else(|| {
@@ -298,7 +298,7 @@ impl ModelOverSets<'_> {
         let place = self.add_set(set);
         if metric == "*" {
             for (metric, formula) in set.definitions.iter().enumerate() {
-                // The check of a set reports the errors themselves.
+                // These errors are reported when the set itself is checked.
                 if formula.is_broken && self.kind != SpecKind::WholeSet {
                     faults.push(broken_metric(set, formula, *span));
                 } else if set.is_metric(formula) {
@@ -348,8 +348,8 @@ impl ModelOverSets<'_> {
         });
     }
 
-    /// Adds the sets over which other sets are defined, and reports errors in the keys of all sets. A key that is not
-    /// understood may decide which rows a metric reads.
+    /// Adds the sets on which other sets are built, and reports errors in the keys of all sets. An invalid key might
+    /// have determined which rows a metric reads.
     fn add_sets_of_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.get(next).cloned() {
@@ -391,8 +391,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the number of the file of a set in a [`SpelledText`](super::spelled::SpelledText). A step that is treated
-    /// like a set is in the spec, which is file 0.
+    /// Returns the file number of a set in a [`SpelledText`](super::spelled::SpelledText). A step that is treated like
+    /// a set is in the spec, which is file 0.
     pub fn file_of(&self, set: usize) -> u16 {
         match self.kind {
             SpecKind::Periods => 0,
@@ -400,7 +400,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the index of a set that the model names or over which such a set is defined.
+    /// Returns the index of a set that the model refers to, or on which such a set is built.
     pub fn set_position(&self, name: &str) -> Option<usize> {
         self.sets.iter().position(|set| set.name.eq_ignore_ascii_case(name))
     }
@@ -433,7 +433,7 @@ fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagno
         .with_help(format!("correct it in `{file}`; `formulac check` shows the error"))
 }
 
-/// Reports a metric that a set does not have.
+/// Reports a metric that a set does not contain.
 pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
     let names = || set.metrics().map(|metric| metric.name.as_str());
     if set.position(name).is_some() {

@@ -17,7 +17,7 @@ use crate::plan::split_timeframe;
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Names of columns and dimensions that a step over a set uses.
+/// Names of columns and dimensions that a step over a set's rows uses.
 #[derive(Default)]
 struct NamesUsed {
     /// Columns: qualifier and name, in lower case.
@@ -122,7 +122,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Combines the filter of the set with the model's filters. A period such as `month` means the set's key.
+    /// Combines the filter of the set with the model's filters. A period such as `month` refers to the set's key.
     fn filter_text(&self, set: usize, keys: &[SetKey], bounds: Vec<SpelledText>) -> Option<SpelledText> {
         let of = &self.sets[set];
         let mut filters: Vec<SpelledText> = Vec::new();
@@ -146,7 +146,7 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Returns a condition that holds if all of the conditions hold. `None` if there are none.
+/// Returns a condition that holds if all the given conditions hold. `None` if there are no conditions.
 pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<SpelledText> {
     if conditions.len() < 2 {
         return conditions.pop();
@@ -160,7 +160,7 @@ pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<Spell
     Some(all)
 }
 
-/// Returns a name as a formula would use it.
+/// Returns a name as written in a formula.
 pub fn name_use(text: &str) -> NameUse {
     let text = split_timeframe(text).0;
     let (qualifier, name) = text
@@ -203,12 +203,12 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
             }
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
-        // The set has the tests of all its joins.
+        // The set contains the tests for all its joins.
         let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods)
             || join.get("type").and_then(Node::text) == Some("inner");
         is_needed[place] = is_inner || columns.iter().any(is_column);
         if is_needed[place] {
-            // Conditions are rarely long, so words are enough to find the relations that they name.
+            // Conditions are rarely long, so searching for words is enough to find the relations that they refer to.
             let on = join
                 .get("on")
                 .or_else(|| join.get("true"))

@@ -1,4 +1,4 @@
-//! Metric sets: spec files with `metric_set` in place of `model`.
+//! Metric sets: spec files with `metric_set` instead of `model`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::span::Span;
 use crate::yaml::Node;
 use crate::{Level, SpecText, Type};
 
-/// Settings of a set that hold wherever the set is used.
+/// Settings of a set that apply wherever the set is used.
 pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
 
 /// Date or time of a set's rows.
@@ -34,7 +34,7 @@ pub struct SetTime {
 }
 
 impl SetTime {
-    /// Returns the column as a formula refers to it.
+    /// Returns the column as written in a formula.
     pub fn reference(&self) -> String {
         reference_text(&self.column)
     }
@@ -53,16 +53,16 @@ pub struct MetricSet {
     pub path: Option<String>,
     pub text: String,
     pub root: Node,
-    /// Sets over whose metrics this set is defined. Empty if the set has `from`.
+    /// Sets on whose metrics this set is built. Empty if the set has `from`.
     pub sets: Vec<String>,
     pub time: Option<SetTime>,
     pub filter: Option<MetricFormula>,
     pub definitions: Vec<MetricFormula>,
-    /// Former name of each renamed metric, with its present name.
+    /// Former name of each renamed metric, with its current name.
     pub renamed: BTreeMap<String, String>,
     /// Columns of the input that are periods, each with its timeframe.
     pub periods: Vec<(String, String)>,
-    /// Errors in the file's keys. Errors in formulas concern only what uses them.
+    /// Errors in the file's keys. Errors in formulas affect only the definitions that use those formulas.
     pub faults: Vec<Diagnostic>,
 }
 
@@ -94,7 +94,8 @@ impl MetricSet {
         Some((column, frame))
     }
 
-    /// Returns the name by which formulas call the relation or step of the rows. Empty for a set over sets.
+    /// Returns the name by which formulas refer to the relation or step that contains the rows. Empty for a set built
+    /// on other sets.
     pub fn input_name(&self) -> String {
         let from = self.root.get("from").and_then(Node::text);
         from.map(relation_name).unwrap_or_default()
@@ -129,7 +130,8 @@ impl MetricSet {
         self.definitions.iter().filter(|formula| self.is_metric(formula))
     }
 
-    /// Returns whether a definition is a metric and not a dimension. All definitions over other sets are metrics.
+    /// Returns whether a definition is a metric rather than a dimension. All definitions of a set built on other sets
+    /// are metrics.
     pub fn is_metric(&self, formula: &MetricFormula) -> bool {
         formula.level > Level::Row || !self.sets.is_empty()
     }
@@ -159,7 +161,7 @@ pub fn read_set_text(compiler: &Compiler, spec: SpecText<'_>) -> Option<MetricSe
     read_set(compiler, root, spec.text, spec.path).0
 }
 
-/// Parses a metric set. Returns the set, unless it has no name, and the faults of the file.
+/// Parses a metric set. Returns the set, unless it has no name, and the errors in the file.
 pub fn read_set(
     compiler: &Compiler,
     root: &Node,
@@ -303,7 +305,7 @@ impl MetricSets {
         self.all.entry(set.name.to_lowercase()).or_insert_with(|| Arc::new(set));
     }
 
-    /// Adds a set in place of another of its name.
+    /// Adds a set, replacing any existing set with the same name.
     pub fn replace(&mut self, set: MetricSet) {
         self.all.insert(set.name.to_lowercase(), Arc::new(set));
     }

@@ -16,7 +16,7 @@ pub struct MetricChange {
 }
 
 impl MetricChange {
-    /// Returns whether a column of the model shows the change, because its own formula changes in the same way.
+    /// Returns whether a column of the model already shows the change, because its own formula changes in the same way.
     #[must_use]
     pub fn is_shown_by(&self, spec: &CompiledSpec, column: &str, [before, after]: [Option<&str>; 2]) -> bool {
         let is_same = |formula: Option<&str>, own: &Option<String>| formula.map(on_one_line) == *own;
@@ -48,8 +48,8 @@ impl CompiledSpec {
         SetFilter::new(self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?)
     }
 
-    /// Returns the changes of the metric sets in what the model reads in both versions: metrics, dimensions and the
-    /// conditions of the sets. `self` is the later version.
+    /// Returns the changes to the parts of the metric sets that the model reads in both versions: metrics, dimensions
+    /// and the conditions of the sets. `self` is the later version.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};

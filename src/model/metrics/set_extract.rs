@@ -1,4 +1,5 @@
-//! Extracts of metric sets: only what a model reads. An extract stays the same if other definitions of the set change.
+//! Extracts from metric sets: only the definitions that a model reads. An extract stays the same if other definitions
+//! of the set change.
 
 use std::sync::Arc;
 
@@ -82,8 +83,8 @@ impl CompiledSpec {
         self.sets.iter().flat_map(of_set).collect()
     }
 
-    /// Returns, for each definition of a set, whether the model needs it: a metric that it reads, or a dimension that its
-    /// text or a needed formula may name.
+    /// Returns, for each definition of a set, whether the model needs it: a metric that it reads, or a dimension that
+    /// its text or a needed formula may refer to.
     fn needed_definitions(&self, set: &MetricSet, source: &str) -> Vec<bool> {
         let is_read = |name: &str| {
             let full = format!("{}.{name}", set.name);
@@ -102,7 +103,7 @@ impl CompiledSpec {
         for (place, formula) in set.definitions.iter().enumerate() {
             if !set.is_metric(formula) {
                 dimensions.insert(formula.name.to_lowercase(), place);
-                // A name with other characters is not a word of a text.
+                // A name that contains other characters is not a single word in the text.
                 needed[place] |= !is_plain_name(&formula.name);
             }
         }

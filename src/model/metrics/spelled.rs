@@ -10,7 +10,7 @@ use crate::span::Span;
 pub struct Origin {
     pub file: u16,
     pub offset: u32,
-    /// End of the text that the byte originates from: the next byte for a copy, and the whole place for generated text.
+    /// End of the text that the byte originates from: the next byte for a copy, and the whole span for generated text.
     pub end: u32,
 }
 
@@ -22,14 +22,14 @@ pub struct SpelledText {
 }
 
 impl SpelledText {
-    /// Creates a generated text. Each of its bytes originates from the whole of `span`.
+    /// Creates generated text. Each of its bytes originates from the entire `span`.
     pub fn generated(text: &str, file: u16, span: Span) -> Self {
         let mut generated = Self::default();
         generated.write(text, file, span);
         generated
     }
 
-    /// Appends a generated text. Each of its bytes originates from the whole of `span`.
+    /// Appends generated text. Each of its bytes originates from the entire `span`.
     pub fn write(&mut self, text: &str, file: u16, span: Span) {
         self.text.push_str(text);
         let origin = Origin {
@@ -40,7 +40,7 @@ impl SpelledText {
         self.origins.extend(std::iter::repeat_n(origin, text.len()));
     }
 
-    /// Appends a copied text with the offset of each byte in its file. Line breaks are followed by `indent` spaces.
+    /// Appends copied text with the offset of each byte in its file. Line breaks are followed by `indent` spaces.
     pub fn copy(&mut self, text: &str, offsets: &[u32], file: u16, indent: usize) {
         for (at, byte) in text.char_indices() {
             let origin = |at: usize| {
@@ -127,7 +127,7 @@ impl MetricFormula {
         start..end.max(start)
     }
 
-    /// Returns the span in the file of some bytes of the formula.
+    /// Maps bytes of the formula to their span in the file.
     pub fn file_span(&self, range: &Range<usize>) -> Span {
         let at = |offset: usize| self.offsets.get(offset).copied();
         let start = at(range.start).unwrap_or(self.span.start);
@@ -136,7 +136,7 @@ impl MetricFormula {
     }
 }
 
-/// Returns a name as a formula refers to it.
+/// Returns a name as written in a formula.
 pub fn reference_text(name: &str) -> String {
     match name.split('.').all(crate::checks::is_plain_name) {
         true => name.to_owned(),

@@ -1,4 +1,4 @@
-//! Steps of a model over metric sets after the rows are aggregated.
+//! Steps of a model built on metric sets after the rows are aggregated.
 
 use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows};
 use super::formulas::MetricFormula;
@@ -82,7 +82,7 @@ pub struct StepWriter<'m> {
 }
 
 impl<'m> StepWriter<'m> {
-    /// Spells the model's order, partition and condition with the names of the columns.
+    /// Writes the model's order, partition and condition in terms of the column names.
     pub fn new(builder: &ColumnBuilder<'m>) -> Self {
         let columns = builder.columns.clone();
         let model = builder.model;
@@ -119,10 +119,11 @@ impl<'m> StepWriter<'m> {
         }
     }
 
-    /// Returns the steps after the rows of each set: first `base`, which aggregates, then those that read it.
+    /// Returns the steps after the rows of each set: first `base`, which aggregates the rows, then the steps that read
+    /// it.
     pub fn steps(mut self, mut base: StepText, base_name: &str) -> Vec<StepText> {
         let mut stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by.concat());
-        // A condition on windows and on columns of later steps filters the rows in the end.
+        // A condition on windows and on columns of later steps filters the rows at the end.
         let is_late =
             |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
         if let Some((condition, _)) = self.having.take_if(|(_, uses)| !uses.iter().any(is_late)) {
@@ -252,7 +253,7 @@ impl<'m> StepWriter<'m> {
         PlacedText::new(reference_text(name), 0, self.model.span)
     }
 
-    /// Makes the last step return the model's columns in their order, sorted as the model says.
+    /// Makes the last step return the model's columns in their order, sorted as the model specifies.
     fn finish(&self, stages: &[Stage], steps: &mut Vec<StepText>) {
         let last = stages.len() - 1;
         let mut outputs: Vec<usize> = (0..self.columns.all.len())
@@ -330,7 +331,7 @@ impl<'m> StepWriter<'m> {
     }
 }
 
-/// Returns the step that puts the aggregates of several sets together by key.
+/// Returns the step that combines the aggregates of several sets by key.
 pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String]) -> StepText {
     let entry = |(name, key): (&String, &ModelKey)| PlacedText::new(reference_text(name), 0, key.span);
     StepText {

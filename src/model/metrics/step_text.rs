@@ -5,7 +5,7 @@ use crate::checks::is_plain_name;
 use crate::span::Span;
 use crate::yaml::{self, Node, NodeKind};
 
-/// Text and the place that it was generated from, for parts that are not copied from a file.
+/// Text, and the position from which it was generated, for parts that are not copied from a file.
 #[derive(Clone, Debug)]
 pub struct PlacedText {
     pub text: String,
@@ -156,7 +156,7 @@ impl StepText {
 struct KeyWriter<'o> {
     out: &'o mut SpelledText,
     indent: usize,
-    /// Place in the model's spec that generated text belongs to.
+    /// Position in the model's spec to which generated text belongs.
     place: Span,
     is_first: bool,
 }
@@ -221,8 +221,8 @@ impl KeyWriter<'_> {
         }
     }
 
-    /// Writes a text on the key's line if YAML reads it as text, and as a block otherwise. The block's first line
-    /// originates from `head`.
+    /// Writes a string on the key's line if YAML parses it as a string, and as a block otherwise. The block's first
+    /// line originates from `head`.
     fn block(&mut self, text: &SpelledText, more: usize, (file, span): (u16, Span)) {
         if yaml::is_plain(&text.text) && !text.text.contains('\n') {
             self.out.append(text, 0);

@@ -13,8 +13,8 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, Sq
 use crate::{Type, dialect::Dialect};
 
 impl SpecCompilation<'_> {
-    /// Adds a CTE with the rows of several steps. A column that a step lacks is NULL in its rows. Returns the union as a
-    /// relation.
+    /// Adds a CTE with the rows of several steps. If a step lacks a column, that column is NULL in the step's rows.
+    /// Returns the union as a relation.
     pub(crate) fn union_of_steps(
         &mut self,
         step: &Step<'_>,

@@ -1,4 +1,4 @@
-//! Checks of the windows of a model against its time key.
+//! Checks the windows of a model against its time key.
 
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
@@ -11,8 +11,8 @@ use crate::missing_periods::unit_fault;
 use crate::span::Span;
 
 impl ModelOverSets<'_> {
-    /// Reports windows whose unit is shorter than the periods of the time key. In the expanded spec, a later step may
-    /// compute them, which does not know the periods.
+    /// Reports windows whose unit is shorter than the periods of the time key. In the expanded spec, these windows may
+    /// be computed by a later step, which has no information about the periods.
     pub fn check_window_units(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some((time, frame)) = keys
             .time
@@ -36,14 +36,14 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the place of a metric in the list `metrics`, or of the whole list for other metrics.
+    /// Returns the position of a metric in the list `metrics`, or of the whole list for other metrics.
     fn listed_span(&self, id: MetricId) -> Span {
         let listed = self.listed.iter().find(|listed| (listed.set, listed.metric) == id);
         listed.map_or(self.span, |listed| listed.span)
     }
 
-    /// Warns about filters on the time key that remove periods which a look-back reads. `needed` are the metrics that
-    /// the model reads.
+    /// Warns about filters on the time key that remove periods needed by a look-back. `needed` are the metrics that the
+    /// model reads.
     pub fn check_hidden_periods(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some(time) = keys.time else { return };
         let of_metrics = needed.iter().map(|id| {

@@ -35,7 +35,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
         out.write("\n", 0, model.span);
         return;
     }
-    // The relation of the first step stays at the top, where a spec has it.
+    // The relation of the first step stays at the top, as in every spec.
     let is_union = expanded[0].steps.iter().any(|step| !step.union.is_empty());
     let from = expanded[0].steps.first().and_then(|step| step.from.as_ref());
     let from = from.filter(|_| !is_union);
@@ -88,7 +88,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Copies the keys of the model that are not about its sets. `first` is the index of the first expanded step.
+    /// Copies the keys of the model that do not concern its sets. `first` is the index of the first expanded step.
     fn copy_model_keys(&self, first: usize, out: &mut SpelledText) {
         let at_top = std::ptr::eq(self.step, self.root);
         let is_own = self.kind == SpecKind::Periods;
@@ -112,7 +112,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Writes the settings of the sets that the model does not have.
+    /// Writes the settings of the sets that the model does not specify.
     fn write_settings(&self, out: &mut SpelledText) {
         for key in SETTINGS {
             let value = self
@@ -150,7 +150,7 @@ impl ModelOverSets<'_> {
         self.listed.iter().filter(is_column).collect()
     }
 
-    /// Writes the properties of columns: those of the model, and those that the sets give their metrics.
+    /// Writes the properties of columns: those in the model, and those that the sets specify for their metrics.
     fn write_columns(&self, compiler: &Compiler, out: &mut SpelledText) {
         let own = self.root.get("columns").filter(|node| node.pairs().is_some());
         let written = |name: &str| own.and_then(|own| own.get(name));
@@ -188,7 +188,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the properties that a set gives a metric, as `key: value`. Properties in `own` take precedence.
+    /// Returns the properties that a set specifies for a metric, as `key: value`. Properties in `own` take precedence.
     fn metric_properties(&self, listed: &ListedMetric, own: Option<&Node>) -> Vec<String> {
         let set = &self.sets[listed.set];
         let Some(properties) = set.properties(&set.definitions[listed.metric].name) else {

@@ -27,7 +27,7 @@ pub struct FirstStep {
     pub is_at_top: bool,
     /// Whether the rows of the step are the rows of the model.
     pub is_last: bool,
-    /// Relation as the spec writes it.
+    /// Relation as written in the spec.
     pub from: String,
     /// Relation as a `ref` or `source` call if it has one, which identifies the relation.
     pub relation: String,
@@ -67,7 +67,7 @@ pub struct FirstStepJoin {
 /// Filter of a first step.
 #[derive(Clone, Debug)]
 pub struct FirstStepFilter {
-    /// Number of the formula's tree.
+    /// ID of the formula's tree.
     pub tree: u32,
     /// Formula of the filter.
     pub text: String,
@@ -82,7 +82,7 @@ pub struct FirstStepKey {
     pub name: String,
     /// Column and period, if the key is a period of a column.
     pub period: Option<(String, String)>,
-    /// Definition that the key names.
+    /// Definition that the key refers to.
     pub definition: Option<usize>,
 }
 
@@ -91,13 +91,13 @@ pub struct FirstStepKey {
 pub struct FirstStepDefinition {
     /// Defined name.
     pub name: String,
-    /// Number of the formula's tree.
+    /// ID of the formula's tree.
     pub tree: u32,
     /// Level of the formula.
     pub level: Level,
     /// The formula as written.
     pub formula: String,
-    /// Comments above the definition, one per line, without those of its description.
+    /// Comments above the definition, one per line, without the comments that form its description.
     pub comments: Vec<String>,
     /// Comment after the formula. Empty if there is none.
     pub note: String,
@@ -107,7 +107,7 @@ pub struct FirstStepDefinition {
     pub keys: Vec<(&'static str, String)>,
     /// Names in the formula that refer to other definitions of the step: their bytes, and the index of the definition.
     pub uses: Vec<(Range<usize>, usize)>,
-    /// Whether the formula uses the definition's own name, which means a column there.
+    /// Whether the formula uses the definition's own name, which refers to a column there.
     pub reads_own_name: bool,
     /// Whether the formula aggregates columns, and not only other definitions.
     pub has_aggregates: bool,
@@ -115,8 +115,8 @@ pub struct FirstStepDefinition {
     pub segment: Option<Range<usize>>,
 }
 
-/// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`, and a reason if the
-/// definitions of the step cannot be those of a metric set.
+/// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`, and an error with the
+/// reason if the definitions of the step cannot become definitions of a metric set.
 pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<Result<FirstStep, String>> {
     let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
     if root.get("metric_set").is_some() || step_over_sets(&root).is_some() {
@@ -145,8 +145,8 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
         return Some(Err("its first step does not aggregate".to_owned()));
     }
     let places = definition_places(&definitions);
-    // A condition on rows means a column if there is a column of that name. A definition that uses its own name reads
-    // such a column.
+    // In a condition on rows, a name refers to a column if there is a column with that name. A definition that uses its
+    // own name reads such a column.
     let relation = known_relation(&compiler.options, &spec.from);
     let is_column = |definition: &FirstStepDefinition| {
         definition.reads_own_name
@@ -326,7 +326,7 @@ fn read_definitions(
     Ok(definitions)
 }
 
-/// Returns the indexes of the definitions, each after those that it uses. `None` if there is a circle.
+/// Returns the indexes of the definitions, in dependency order. `None` if there is a cycle.
 fn dependency_order(definitions: &[FirstStepDefinition]) -> Option<Vec<usize>> {
     let mut missing: Vec<usize> = definitions.iter().map(|definition| definition.uses.len()).collect();
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); definitions.len()];
@@ -347,7 +347,7 @@ fn dependency_order(definitions: &[FirstStepDefinition]) -> Option<Vec<usize>> {
     (order.len() == definitions.len()).then_some(order)
 }
 
-/// Divides a text block into the lines of each definition, with the comments above it. `places` are the bytes of the
+/// Splits a text block into the lines of each definition, with the comments above it. `places` are the bytes of the
 /// definitions.
 fn divide_block(text: &str, places: &[Range<usize>], definitions: &mut [FirstStepDefinition]) -> Result<(), String> {
     let mut start = 0;

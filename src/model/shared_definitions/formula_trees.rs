@@ -1,4 +1,4 @@
-//! Numbers for formulas. Two formulas have the same number if their trees are the same.
+//! IDs for formulas. Two formulas have the same ID if their trees are the same.
 
 use rustc_hash::FxHashMap;
 
@@ -9,17 +9,17 @@ use crate::metrics::names_of_let;
 use crate::parse;
 use crate::span::Span;
 
-/// Numbers of the subtrees of formulas. Layout, comments, brackets, and the case of names and functions do not matter.
-/// A name of a definition stands for its formula, so it does not matter either into which definitions a formula is
-/// divided. The relation of the rows before a column does not matter.
+/// IDs of the subtrees of formulas. Layout, comments, brackets, and the case of names and functions do not matter. The
+/// name of a definition stands for its formula, so the way in which a formula is split into definitions does not matter
+/// either. If a column is qualified by the relation of the rows, the qualifier does not matter.
 #[derive(Debug, Default)]
 pub struct FormulaTrees {
     numbers: FxHashMap<String, u32>,
 }
 
 impl FormulaTrees {
-    /// Returns the number of a formula's tree over the rows of `relation`. `definition` returns the number of the
-    /// definition that a name refers to. Returns `None` if the formula has a syntax error.
+    /// Returns the ID of a formula's tree over the rows of `relation`. `definition` returns the ID of the definition
+    /// that a name refers to. Returns `None` if the formula has a syntax error.
     pub fn number(
         &mut self,
         (formula, relation): (&str, &str),
@@ -53,7 +53,7 @@ impl FormulaTrees {
     }
 }
 
-/// Returns the name of a node that is a name without a qualifier.
+/// Returns the name if a node is an unqualified name.
 fn own_name<'t>(ast: &Ast, text: &'t str, id: ExprId) -> Option<&'t str> {
     match ast.expr(id) {
         Expr::Name => Some(ast.span(id).text(text)),
@@ -66,7 +66,7 @@ fn own_name<'t>(ast: &Ast, text: &'t str, id: ExprId) -> Option<&'t str> {
     }
 }
 
-/// Returns a text that describes a node, with the numbers of its children. `None` for an error node.
+/// Returns a string that describes a node, with the IDs of its children. `None` for an error node.
 fn node_key(ast: &Ast, (text, relation): (&str, &str), id: ExprId, numbers: &[u32]) -> Option<String> {
     let of = |child: ExprId| numbers.get(child.index()).copied();
     let source = ast.span(id).text(text);

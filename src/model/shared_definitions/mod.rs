@@ -1,7 +1,7 @@
 //! First steps of specs, as data for finding the definitions that several specs contain.
 //!
-//! [`FirstStep`] holds what a metric set can take over from a spec. [`FormulaTrees`] decides which formulas are the
-//! same.
+//! [`FirstStep`] holds the parts of a spec that a metric set can take over. [`FormulaTrees`] determines which formulas
+//! are the same.
 
 mod first_step;
 mod formula_trees;

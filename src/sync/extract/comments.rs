@@ -8,8 +8,8 @@ use crate::yaml::{self, Node, NodeKind};
 /// Keys whose values are formulas.
 const FORMULAS: [&str; 3] = ["definitions", "on", "where"];
 
-/// Returns the new text of a spec with the comments that only the old text has, above the key `metrics`. Comments in
-/// formulas that neither the new text nor the set has are written as YAML comments.
+/// Returns the new text of a spec, with the comments that exist only in the old text added above the key `metrics`.
+/// Formula comments that are in neither the new text nor the set are written as YAML comments.
 pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: bool) -> String {
     let (Some(before), Some(after)) = (read(old), read(&new)) else {
         return new;
@@ -41,7 +41,7 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
     format!("{above}{}{indent}{below}", comments.concat())
 }
 
-/// Returns the comments that are not among the kept ones. Of equal comments, as many are left out as are kept.
+/// Returns the comments that were not kept. If several comments are equal, as many of them are left out as were kept.
 fn without(comments: impl Iterator<Item = String>, kept: impl Iterator<Item = String>) -> Vec<String> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     kept.for_each(|comment| *counts.entry(comment).or_default() += 1);
@@ -96,14 +96,14 @@ fn read(text: &str) -> Option<Node> {
     yaml::read(text, &mut Vec::new()).ok().flatten()
 }
 
-/// Returns the comments of a file in order, each from its `#` on.
+/// Returns the comments of a file in order, each starting at its `#`.
 fn comments<'t>(root: &Node, text: &'t str) -> Vec<&'t str> {
     let mut scalars: Vec<(usize, usize)> = Vec::new();
     let mut next = vec![root];
     while let Some(node) = next.pop() {
         match &node.kind {
             NodeKind::Scalar { .. } => {
-                // The span of a quoted scalar also has the comment after it.
+                // The span of a quoted scalar also includes the comment after it.
                 let value_end = yaml::source_offsets(node, text).last().map(|end| end + 1);
                 let end = value_end.filter(|_| node.is_quoted()).unwrap_or(node.span.end);
                 scalars.push((node.span.start as usize, end as usize));

@@ -21,9 +21,9 @@ pub(super) struct Candidate {
 #[derive(Debug)]
 pub(super) struct SetDraft {
     pub members: Vec<Member>,
-    /// Definitions, each after those that it uses.
+    /// Definitions, in dependency order.
     pub definitions: Vec<DraftDefinition>,
-    /// Column that is the time of the set's rows.
+    /// Column that contains the time of the set's rows.
     pub time: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct DraftDefinition {
     pub name: String,
     /// The spec from which the formula is copied: the index of the candidate, and of its definition.
     pub source: (usize, usize),
-    /// All definitions of specs that the definition replaces.
+    /// All spec definitions that this definition replaces.
     pub replaced: Vec<(usize, usize)>,
 }
 
@@ -131,7 +131,7 @@ pub(super) fn draft_set(candidates: &[Candidate], group: &[usize]) -> Result<Opt
     }))
 }
 
-/// Rejects specs that join another relation under the name that a join of an earlier spec has.
+/// Rejects specs that join another relation under a name that a join in an earlier spec already has.
 fn check_joins(candidates: &[Candidate], members: &[usize]) -> Result<(), Rejected> {
     let mut known: HashMap<&str, &str> = HashMap::new();
     let mut rejected = Rejected::new();
@@ -150,9 +150,9 @@ fn check_joins(candidates: &[Candidate], members: &[usize]) -> Result<(), Reject
     if rejected.is_empty() { Ok(()) } else { Err(rejected) }
 }
 
-/// Returns whether each definition moves to the set: shared definitions, those that read columns, which a model over
-/// sets cannot do, and those that these use. Metrics are the first columns of a model, so definitions before a moved
-/// column move as well.
+/// Determines whether each definition moves to the set: shared definitions, definitions that read columns (which is not
+/// possible in a model built on sets), and the definitions that these use. Metrics are the first columns of a model, so
+/// definitions before a moved column move as well.
 fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Vec<bool> {
     let definitions = &step.definitions;
     let is_column = |place: usize| definitions[place].level > Level::Row;
@@ -175,7 +175,7 @@ fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) 
     moved
 }
 
-/// Returns the definitions that move to the set, by the tree of their formula.
+/// Returns the definitions that move to the set, keyed by the tree of their formula.
 fn moved_trees(candidates: &[Candidate], members: &[usize], moved: &[Vec<bool>]) -> BTreeMap<u32, Vec<(usize, usize)>> {
     let mut trees: BTreeMap<u32, Vec<(usize, usize)>> = BTreeMap::new();
     for (candidate, moved) in members.iter().zip(moved) {
@@ -188,7 +188,7 @@ fn moved_trees(candidates: &[Candidate], members: &[usize], moved: &[Vec<bool>])
     trees
 }
 
-/// Returns the formulas in the order of their first definitions, dimensions first, but each after those that it uses.
+/// Returns the formulas in the order of their first definitions, dimensions first, but always in dependency order.
 fn with_used_first(
     candidates: &[Candidate],
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
@@ -227,8 +227,9 @@ fn with_used_first(
     order
 }
 
-/// Returns the definition whose formula is copied: with the set's name if possible, and with names of other definitions
-/// in place of their formulas. A definition that only names another with the same formula cannot be the source.
+/// Returns the definition from which the formula is copied: if possible, one that has the set's name and refers to
+/// other definitions by name instead of repeating their formulas. A definition that only refers to another definition
+/// with the same formula cannot be the source.
 fn source_of(candidates: &[Candidate], name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
     let rank = |(candidate, place): &(usize, usize)| {
         let step = &candidates[*candidate].step;
@@ -242,7 +243,7 @@ fn source_of(candidates: &[Candidate], name: Option<&String>, replaced: &[(usize
     replaced.iter().copied().min_by_key(rank).unwrap_or_default()
 }
 
-/// Returns the column from which all keys that are periods are derived. `None` if there are several columns or none.
+/// Returns the column from which all period keys are derived. `None` unless there is exactly one such column.
 fn time_column<'s>(steps: impl Iterator<Item = &'s FirstStep>) -> Option<String> {
     let keys = steps.flat_map(|step| &step.keys);
     let mut columns = keys.filter_map(|key| Some(&key.period.as_ref()?.0));

@@ -1,8 +1,8 @@
 //! Metric sets from definitions that several specs contain.
 //!
 //! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
-//! same formula, the group gets a metric set with it, and the specs read the set. A spec is only changed if its SQL
-//! remains the same, which is proven by compiling the project again.
+//! same formula, the group gets a metric set that contains the formula, and the specs read the set. A spec is changed
+//! only if its SQL remains the same, which is proven by compiling the project again.
 
 mod comments;
 mod draft;
@@ -41,7 +41,7 @@ pub struct Extraction {
     pub sets: Vec<ExtractedSet>,
     /// Specs to change.
     pub specs: Vec<RewrittenSpec>,
-    /// Specs that stay as they are although they could contain definitions of a set.
+    /// Specs that stay unchanged although they could share definitions with a set.
     pub left_out: Vec<LeftOutSpec>,
     /// Names that have different formulas over the same relation.
     pub differing: Vec<DifferingName>,
@@ -66,7 +66,7 @@ pub struct ExtractedSet {
     pub text: String,
     /// Names of the definitions that several specs contain.
     pub shared: Vec<String>,
-    /// Number of the set's other definitions, which the specs need in the set.
+    /// Number of other definitions that the specs need in the set.
     pub others: usize,
     /// Names of the project's metric sets over the same relation.
     pub beside: Vec<String>,

@@ -15,8 +15,8 @@ use crate::schema::Column;
 use crate::yaml_edit::value;
 use crate::{CompiledSpec, lines};
 
-/// Number of times that the project is compiled. Each time, specs whose SQL changes are written in another way or left
-/// out.
+/// Maximum number of times that the project is compiled. After each time, specs whose SQL changes are rewritten
+/// differently or left out.
 const ROUNDS: usize = 12;
 
 /// Proposes a metric set for each relation whose specs contain the same definitions.
@@ -48,7 +48,7 @@ struct ExtractionRun<'r> {
     changed_properties: HashSet<usize>,
 }
 
-/// Set of a group, with the new texts of its specs.
+/// Metric set for a group, with the new texts of the group's specs.
 struct Proposal {
     draft: SetDraft,
     name: String,
@@ -172,7 +172,8 @@ impl<'r> ExtractionRun<'r> {
         self.left_out.insert(self.candidates[candidate].spec, reason);
     }
 
-    /// Returns a name that no other set has: the name of the relation, and of a definition if several sets read it.
+    /// Returns a name that no other set has: the name of the relation, combined with the name of a definition if
+    /// several sets read that relation.
     fn set_name(&self, draft: &SetDraft, taken: &mut HashSet<String>, is_first: bool) -> String {
         let relation = &self.candidates[draft.members[0].candidate].step.relation_name;
         let plain = |c: char| {
@@ -325,7 +326,7 @@ impl<'r> ExtractionRun<'r> {
     }
 }
 
-/// Returns a path that no spec has.
+/// Returns a path that no other spec has.
 fn set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
     let folder = if folder.is_empty() {
         String::new()
@@ -339,7 +340,7 @@ fn set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
     format!("{path}.yml")
 }
 
-/// Returns the reason why a spec must not be replaced by another: an error, or other SQL.
+/// Returns the reason why a spec must not be replaced with the new version: an error, or different SQL.
 fn difference(before: &CompiledSpec, after: &CompiledSpec) -> Option<String> {
     if let Some(fault) = after.diagnostics().iter().find(|fault| fault.is_error()) {
         return Some(format!("over the set, it would have an error: {}", fault.message()));

@@ -74,8 +74,8 @@ impl SetDraft {
         out
     }
 
-    /// Returns the properties that the set takes over: of each definition, the description that most specs give it, and
-    /// the properties that all specs give it.
+    /// Returns the properties that the set takes over. For each definition, these are the description that most specs
+    /// specify, and the properties that all specs specify.
     pub fn shared_properties(
         &self,
         entries: &HashMap<usize, SpecEntries>,
@@ -102,7 +102,7 @@ impl SetDraft {
     }
 }
 
-/// Properties that a set gives a definition.
+/// Properties that a set specifies for a definition.
 #[derive(Debug)]
 pub(super) struct SharedProperties {
     pub description: Option<String>,
@@ -164,7 +164,7 @@ impl SetText {
     }
 }
 
-/// Returns the formula of a definition with the names that the used definitions have in the set.
+/// Returns the formula of a definition, with the names that the definitions used in it have in the set.
 fn renamed<'n>(definition: &FirstStepDefinition, name: impl Fn(usize) -> Option<&'n str>) -> String {
     let mut formula = String::new();
     let mut at = 0;

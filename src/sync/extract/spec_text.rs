@@ -14,13 +14,13 @@ const DESCRIPTION: &str = "description";
 /// Minimum length of a list that is written with one line per item.
 const LINE: usize = 90;
 
-/// Values of a spec, and the properties that it gives its columns.
+/// Values of a spec, and the properties that it specifies for its columns.
 #[derive(Debug)]
 pub(super) struct SpecEntries {
     root: YamlValue,
     /// Lower-case names of the model's columns.
     columns: BTreeSet<String>,
-    /// dbt keys that the spec writes beside formulas of the first step, by lower-case name.
+    /// dbt keys that the spec specifies next to the formulas of its first step, by lower-case name.
     beside: BTreeMap<String, Vec<(String, YamlValue)>>,
 }
 
@@ -40,7 +40,7 @@ impl SpecEntries {
         }
     }
 
-    /// Returns the properties in `columns` under a name, and how the spec writes the name.
+    /// Returns the properties in `columns` under a name, and the spelling of the name in the spec.
     fn written(&self, name: &str) -> Option<(&str, &YamlValue)> {
         match self.root.get("columns") {
             Some(YamlValue::Map(pairs, _)) => {
@@ -51,7 +51,7 @@ impl SpecEntries {
         }
     }
 
-    /// Returns all properties of a definition: those in `columns`, and those beside its formula.
+    /// Returns all properties of a definition: those in `columns`, and those next to its formula.
     fn entry(&self, name: &str) -> Vec<(String, YamlValue)> {
         let mut pairs = match self.written(name) {
             Some((_, YamlValue::Map(pairs, _))) => pairs.clone(),
@@ -71,7 +71,7 @@ impl SpecEntries {
         pairs
     }
 
-    /// Returns the description that the spec gives a definition in `columns` or beside its formula.
+    /// Returns the description that the spec specifies for a definition in `columns` or next to its formula.
     pub fn description(&self, definition: &FirstStepDefinition) -> Option<String> {
         let (_, entry) = self.written(&definition.name).unzip();
         let text = entry.and_then(|entry| entry.get(DESCRIPTION)?.as_text());
@@ -91,7 +91,7 @@ impl SpecEntries {
     }
 }
 
-/// Returns the text of a spec that reads the set in place of its relation.
+/// Returns the text of a spec that reads the set instead of its relation.
 pub(super) fn rewrite_spec(
     text: &str,
     draft: &SetDraft,
@@ -183,7 +183,7 @@ impl SpecWriter<'_> {
         self.set(self.at.clone().key("metrics"), metrics, after);
     }
 
-    /// Writes keys and their uses as periods of the set's time or as names of columns.
+    /// Writes keys, and references to keys, as periods of the set's time or as column names.
     fn replace_keys(&mut self, time: Option<&str>, has_bare_keys: bool) {
         let bare = |key: &FirstStepKey| {
             let (column, period) = key.period.as_ref().filter(|_| key.definition.is_none())?;
@@ -211,7 +211,7 @@ impl SpecWriter<'_> {
             .as_ref()
             .map(replaced)
             .filter(|new| Some(new) != partition.as_ref());
-        // A model over sets is ordered by its time key unless it says otherwise.
+        // A model built on sets is ordered by its time key unless it specifies another order.
         let time_keys: Vec<&String> = self
             .step
             .keys
@@ -314,7 +314,7 @@ fn in_lines(items: Vec<YamlValue>) -> YamlValue {
     }
 }
 
-/// Returns a name as a text, and several names as a list.
+/// Returns a single name as a string, and several names as a list.
 fn names(names: &[String]) -> YamlValue {
     match names {
         [one] => YamlValue::text(one),

@@ -173,8 +173,8 @@ pub fn spec_approvers(spec: &str) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// Returns the approvers that a change of a spec needs. A change must not choose its own approvers, so they are those of
-/// the earlier version. If that version has none, the new version names them.
+/// Returns the required approvers for a change to a spec. A change must not choose its own approvers, so they come from
+/// the earlier version of the spec. If the earlier version has none, they come from the new version.
 #[must_use]
 pub fn asked_approvers(before: Option<&str>, now: Option<&str>) -> Vec<String> {
     let names = |text: Option<&str>| text.map(spec_approvers).unwrap_or_default();

@@ -18,7 +18,7 @@ const NAME: usize = 48;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChangeComment {
-    /// Asked for approval of the change.
+    /// Requested approval of the change.
     Proposed,
     /// Commented on the change.
     Commented,

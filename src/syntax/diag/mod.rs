@@ -166,7 +166,7 @@ impl Diagnostic {
         self.severity() == Severity::Error
     }
 
-    /// Returns `true` if the diagnostic is about the spelling or the syntax of a formula, so that the formula has no
+    /// Returns `true` if the diagnostic is about the spelling or the syntax of a formula. Such a formula has no
     /// meaning.
     #[must_use]
     pub fn is_syntax(&self) -> bool {

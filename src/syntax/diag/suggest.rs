@@ -33,7 +33,7 @@ pub fn nearest_name_within<'c>(
     best.map(|(_, candidate)| candidate)
 }
 
-/// Returns `true` if `near` is the only candidate that is similar enough for [`nearest_name`], so that it can safely
+/// Returns `true` if `near` is the only candidate that is similar enough for [`nearest_name`] and can therefore safely
 /// replace the word.
 pub fn is_unique_match<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'c str>) -> bool {
     let mut others = candidates.into_iter().filter(|other| !other.eq_ignore_ascii_case(near));

@@ -17,7 +17,7 @@ pub(super) struct SpecialTokens<'a> {
     pub unexpected_run: Option<Span>,
     /// Index of the last string that ends with a backslash.
     pub backslash: Option<usize>,
-    /// Position after which every run of quotes has an even length, so that no string can end there.
+    /// Position after which every run of quotes has an even length, so no string can end there.
     pub even: u32,
     /// Position before which the line contains no `}`.
     pub open_line: u32,
@@ -216,7 +216,7 @@ impl SpecialTokens<'_> {
         Some(Token::Fault)
     }
 
-    /// Checks that a reference names a field and has a closing bracket.
+    /// Checks that a reference refers to a field and has a closing bracket.
     #[inline]
     fn model_inside(&mut self, span: Span) -> Token {
         let whole = span.text(self.source);

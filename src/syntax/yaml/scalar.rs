@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Characters that have a special meaning in a one-line list or mapping, so that strings with them need quotes.
+/// Characters that have a special meaning in a one-line list or mapping. Strings with these characters need quotes.
 pub const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
 
 /// Formats a string for a one-line list or mapping. Quotes the string if it contains a comma or bracket.

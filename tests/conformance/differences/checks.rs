@@ -9,7 +9,7 @@ use crate::case::TABLE;
 use crate::engine::{Answer, Run, announce_missing, run_all};
 use crate::report::{Failure, fail_on};
 
-/// Statement of a batch, with the answer that it must get.
+/// Statement of a batch, with the result that it must return.
 struct Check<'p> {
     case: String,
     formula: String,
@@ -87,7 +87,7 @@ fn add_statements<'p>(
 }
 
 impl Question {
-    /// Adds the SQL of the question to the batch, or a failure if the compiler does not do what the cell says.
+    /// Adds the SQL of the question to the batch, or a failure if the compiler does not behave as the cell specifies.
     fn ask<'p>(
         &self,
         dialect: Dialect,
@@ -149,8 +149,8 @@ impl Question {
     }
 }
 
-/// Returns the difference between an answer and the expected answer. Numbers are compared by their digits, because the last
-/// digits are what may differ between warehouses.
+/// Returns the difference between a result and the expected result. Numbers are compared by their digits, because the
+/// last digits are what may differ between warehouses.
 fn fault(expected: &Expected, answer: &Answer) -> Option<String> {
     match (expected, answer) {
         (Expected::Error(part), Err(message)) if message.to_lowercase().contains(&part.to_lowercase()) => None,

@@ -189,7 +189,7 @@ impl Reader<'_> {
         | FunctionArg::ExprNamed { arg: value, .. }) = arg;
         match value {
             FunctionArgExpr::Expr(Expr::Identifier(name)) if is_unit => name.value.to_lowercase(),
-            // The parser takes `ignore nulls` after a call for that of the call.
+            // The parser treats `ignore nulls` after a call as part of the call.
             FunctionArgExpr::Expr(value) => {
                 let call = if let Expr::Prefixed { value, .. } = value {
                     value
@@ -244,7 +244,7 @@ impl Reader<'_> {
 }
 
 /// Returns the position of the unit among the arguments of a date function: first on Snowflake, last on BigQuery. Other
-/// warehouses write the unit as a text.
+/// warehouses write the unit as a string.
 fn unit_position(name: &str, args: &[FunctionArg]) -> Option<usize> {
     let is_unit = |arg: &FunctionArg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(name))) => {

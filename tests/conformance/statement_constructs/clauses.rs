@@ -69,7 +69,7 @@ impl Reader<'_> {
             [&from.relation].into_iter().chain(joined)
         });
         let factors: Vec<&TableFactor> = factors.collect();
-        // They have been read before, so nothing new is missing.
+        // These relations have already been read, so reading them again must not report anything new.
         let missing = self.missing.clone();
         let sources = factors.into_iter().map(|factor| self.source(factor)).collect();
         self.missing = missing;

@@ -1,5 +1,5 @@
-//! Reads the constructs of a generated statement from its SQL tree, as `dialects/build/constructs` reads those of templates,
-//! and looks them up in `dialects/facts`.
+//! Reads the constructs of a generated statement from its SQL tree, in the same way as `dialects/build/constructs`
+//! reads the constructs of templates, and looks them up in `dialects/facts`.
 //!
 //! The types of arguments are inferred from the columns of the tables. A construct of an unknown type fits every fact of its
 //! form.
@@ -58,7 +58,7 @@ impl Facts {
                 .and_then(|mut parser| parser.parse_statements())
                 .map_err(|error| error.to_string())
         };
-        // The parser of DuckDB refuses a first column `top`; that of Postgres accepts it.
+        // The parser of DuckDB refuses a first column `top`; the parser of Postgres accepts it.
         let other = if self.dialect.name() == "duckdb" {
             "postgres"
         } else {
@@ -94,7 +94,7 @@ struct Reader<'f> {
     facts: &'f Facts,
     /// Tables and CTEs.
     relations: BTreeMap<String, Columns>,
-    /// Relations of the enclosing selects, the innermost last. The columns of each are under the relation's alias.
+    /// Relations of the enclosing selects, innermost last. The columns of each are stored under the relation's alias.
     scopes: Vec<Vec<(String, Columns)>>,
     missing: BTreeSet<String>,
 }
@@ -279,7 +279,7 @@ impl Reader<'_> {
         };
         let class = self.class(expr);
         let text = format!("{name}({class} as {ty})");
-        // Literals have casts of their own.
+        // Literals have separate casts.
         let form = match class.as_str() {
             "integer" | "decimal" | "float" => "{n}",
             _ => "'…'",
@@ -292,7 +292,7 @@ impl Reader<'_> {
         classes::native_class(ty).to_owned()
     }
 
-    /// As `operation` in `dialects/build/constructs/reader.rs`.
+    /// Works like `operation` in `dialects/build/constructs/reader.rs`.
     fn binary(&mut self, op: &BinaryOperator, left: &str, right: &str) -> Class {
         let text = op.to_string().to_lowercase();
         match op {
@@ -306,7 +306,7 @@ impl Reader<'_> {
             BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => self.operator(&text, "boolean"),
             BinaryOperator::StringConcat => self.operator(&format!("{left} || {right}"), "text"),
             _ => {
-                // The difference of a date and an unknown value is a date or a number.
+                // The difference between a date and an unknown value is a date or a number.
                 let is_unknown = text == "-" && [left, right].contains(&"any");
                 let class = if is_unknown {
                     "any".to_owned()
@@ -330,7 +330,7 @@ fn class_of_literal(value: &Value) -> &'static str {
     }
 }
 
-/// Returns the class of several values in one place.
+/// Returns the common class of several values.
 fn widest(classes: &[Class]) -> Class {
     let order = ["any", "float", "decimal", "integer", "timestamptz", "timestamp", "date"];
     let has = |class: &str| classes.iter().any(|it| it == class);

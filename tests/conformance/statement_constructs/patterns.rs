@@ -1,4 +1,4 @@
-//! Facts as patterns: the words of a construct, of which class names fit narrower classes.
+//! Facts as patterns: the words of a construct. Class names also fit narrower classes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,7 +10,8 @@ use crate::files;
 /// Classes whose values are numbers.
 const NUMBERS: [&str; 3] = ["integer", "decimal", "float"];
 
-/// Classes, each with the classes whose values a construct of the class also accepts: warehouses widen them by themselves.
+/// Classes, each with the classes whose values a construct of the class also accepts: warehouses widen them
+/// automatically.
 const WIDENED: [(&str, &[&str]); 3] = [
     ("decimal", &["integer"]),
     ("float", &["integer", "decimal"]),
@@ -96,7 +97,7 @@ fn fits(fact: &[String], found: &[String]) -> bool {
     found.next().is_none()
 }
 
-/// Returns whether a word of a construct fits the word of a fact. Of a value without a type nothing is known.
+/// Returns whether a word of a construct fits the word of a fact. Nothing is known about a value without a type.
 fn class_fits(fact: &str, own: &str) -> bool {
     let is_class = |word: &str| CLASSES.contains(&word);
     if fact == own || (is_class(fact) && matches!(own, "any" | "null")) {
@@ -115,7 +116,7 @@ fn class_fits(fact: &str, own: &str) -> bool {
     }
 }
 
-/// Units of dates, and the days with which weeks begin.
+/// Date units, and the days on which weeks begin.
 pub const UNITS: [&str; 17] = [
     "year",
     "quarter",
@@ -154,7 +155,7 @@ const CLASSES: [&str; 15] = [
     "any",
 ];
 
-/// Returns the class of each function's result, as `[results]` in `dialects/facts/ansi.toml` lists it.
+/// Returns the class of each function's result, as listed in `[results]` in `dialects/facts/ansi.toml`.
 pub fn results() -> BTreeMap<String, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialects/facts/ansi.toml");
     let text = files::read(&path);

@@ -78,7 +78,7 @@ def authorize(arguments):
 
 
 def call(url, token, method="GET", body=None):
-    """Sends a request in JSON and returns the answer."""
+    """Sends a JSON request and returns the response."""
     headers = {"Content-Type": "application/json", "User-Agent": "formulac-ci", **token}
     data = None if body is None else json.dumps(body).encode()
     with urlopen(Request(url, data, headers, method=method), timeout=30) as answer:
@@ -102,7 +102,7 @@ def place_of_comments():
 
 
 def post(text):
-    """Writes the comment, in place of an earlier one. Returns an error message, `None` after success."""
+    """Writes the comment, replacing an earlier one. Returns an error message, or `None` on success."""
     place = place_of_comments()
     if not place:
         return "no merge request or no token (GITHUB_TOKEN, FORMULAC_GITLAB_TOKEN)"

@@ -9,8 +9,8 @@ use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
-/// Compiles the specs of two commits, and returns the paths of the models over metric sets whose SQL differs. `changed`
-/// contains the spec files that differ. If none of them is a metric set, nothing is compiled.
+/// Compiles the specs of two commits, and returns the paths of the models built on metric sets whose SQL differs.
+/// `changed` contains the spec files that differ. If none of them is a metric set, nothing is compiled.
 pub fn models_changed_by_sets(
     place: &Workspace,
     repository: &Repository,

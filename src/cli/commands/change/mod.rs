@@ -1,5 +1,5 @@
-//! `formulac change`: proposes, comments on, approves and rejects the changes of a branch. Each event is recorded
-//! in a file on that branch.
+//! `formulac change`: proposes, comments on, approves and rejects the changes on a branch. Each event is recorded in a
+//! file on that branch.
 
 mod facts;
 mod metric_sets;
@@ -52,7 +52,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Returns the changes of the project, and the files that are not valid change records.
+/// Returns the changes in the project, and the files that are not valid change records.
 pub fn read_changes(place: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
     parse_changes(folder::read_yaml_files(&place.root.join(CHANGES)))
 }

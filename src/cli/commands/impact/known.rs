@@ -184,7 +184,7 @@ impl ImpactContext {
         )
     }
 
-    /// Returns the lines of the report page that name the revision to compare with.
+    /// Returns the lines of the report page that specify the revision to compare with.
     pub fn page_messages(&self, since: Option<&str>) -> Vec<String> {
         since
             .map(|revision| format!("Changes since `{revision}`."))

@@ -41,7 +41,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             if !args.selection.is_everything() {
                 names.extend(Generation::selected_model_names(session, &args.selection)?);
             }
-            // A name of dbt or of a model takes precedence over the name of a metric.
+            // A dbt name or model name takes precedence over a metric name.
             let names = names.iter().flat_map(|name| match graph.resolve_target(name) {
                 Ok(_) => vec![name.clone()],
                 Err(_) => known.columns_of_metric(name).unwrap_or_else(|| vec![name.clone()]),

@@ -1,4 +1,4 @@
-//! Formulas of dbt's metrics, as definitions of the metric sets for semantic models.
+//! Formulas for dbt's metrics, as definitions in the metric sets for semantic models.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,7 +6,7 @@ use formulac::artifacts::{DbtSemanticModel, ManifestNode, MetaValue, Metric, Nod
 
 use super::first_spec;
 
-/// Metrics over the measures of a semantic model.
+/// Metrics that use the measures of a semantic model.
 #[derive(Debug, Default)]
 pub struct ModelMetrics {
     pub definitions: Vec<MetricDefinition>,
@@ -57,7 +57,7 @@ pub fn by_model<'n>(
             match reader.formula(&name, metric) {
                 Ok((model, formula)) => {
                     reader.models.insert(name.clone(), model.clone());
-                    // A metric with the name of its measure is the measure.
+                    // A metric with the same name as its measure needs no definition, because it is the measure itself.
                     if formula != name {
                         found.entry(model).or_default().definitions.push(MetricDefinition {
                             name,
@@ -89,7 +89,7 @@ pub fn reads_left_out(name: &str) -> String {
     format!("it reads {name}, which is left out")
 }
 
-/// Knows the semantic models of measures, and of the metrics that it has read.
+/// Maps measures, and the metrics read so far, to their semantic models.
 #[derive(Default)]
 struct MetricReader<'n> {
     measures: HashMap<&'n str, &'n str>,
@@ -204,7 +204,7 @@ impl MetricReader<'_> {
     }
 }
 
-/// Returns whether a value is not null or empty.
+/// Returns whether a value is neither null nor empty.
 fn has_value(value: &MetaValue) -> bool {
     match value {
         MetaValue::Null => false,
@@ -221,7 +221,7 @@ fn input(parameters: &ValueFields, key: &str) -> Result<String, Refusal> {
     plain_input(part.ok_or_else(|| Refusal::Final(format!("it has no `{key}`")))?)
 }
 
-/// Returns the name of an input that is neither filtered nor moved in time.
+/// Returns the name of an input that is neither filtered nor shifted in time.
 fn plain_input(part: &MetaValue) -> Result<String, Refusal> {
     let of = |key: &str| part.as_map().and_then(|part| part.get(key));
     for key in ["filter", "offset_window", "offset_to_grain"] {
@@ -238,8 +238,7 @@ fn plain_input(part: &MetaValue) -> Result<String, Refusal> {
         .ok_or_else(|| Refusal::Final("an input has no name".to_owned()))
 }
 
-/// Returns an expression with the names of metrics in place of their aliases. `None` if it is not arithmetic over the
-/// inputs.
+/// Returns an expression in which metric names replace their aliases. `None` if it is not arithmetic over the inputs.
 fn arithmetic(expr: &str, names: &HashMap<String, String>) -> Option<String> {
     let mut formula = String::new();
     let mut rest = expr.trim();

@@ -39,7 +39,8 @@ struct InitPlan {
     /// Number of lines added to the existing `.gitignore`.
     added: Option<usize>,
     kept: Vec<String>,
-    /// Messages about an outdated dbt, about metric sets that could be written, and about measures that no set has.
+    /// Messages about an outdated dbt, about metric sets that could be written, and about measures that are missing
+    /// from all sets.
     notes: Vec<String>,
     /// Next steps. Set only if the project is new to formulac.
     next: Option<String>,

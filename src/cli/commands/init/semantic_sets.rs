@@ -12,7 +12,7 @@ use super::first_spec;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 
-/// Number of times that a set is compiled without the measures that have errors.
+/// Maximum number of times that a set is compiled again without the measures that have errors.
 const ROUNDS: usize = 4;
 
 /// Metric set for a semantic model.
@@ -186,7 +186,7 @@ fn label_text(name: &str, label: &str) -> String {
     format!("  {name}: {{label: {}}}\n", flow(label))
 }
 
-/// Returns a text as YAML on one line.
+/// Formats a string as YAML on one line.
 fn flow(text: &str) -> String {
     YamlValue::text(text).to_string()
 }
@@ -214,7 +214,7 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> R
     if !first_spec::is_plain(column) {
         return Err(format!("`{column}` is SQL; write it as a formula"));
     }
-    // The name of another measure would mean that measure.
+    // The name of another measure would refer to that measure.
     let is_measure = |other: &Measure| other.name != measure.name && other.name.eq_ignore_ascii_case(column);
     let relation = RelationReference::read(&model.model).filter(|_| model.measures.iter().any(is_measure));
     let column = match relation {

@@ -93,7 +93,7 @@ struct Case {
 /// Expected rows of a query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expected {
-    /// Why no rows are expected, so that the warehouse only has to run the query.
+    /// Reason why no rows are expected. In this case, the warehouse only has to run the query.
     pub unknown: Option<String>,
     pub rows: Vec<Vec<Value>>,
     pub unordered: bool,
@@ -114,7 +114,7 @@ pub struct Proof {
     pub expected: Expected,
 }
 
-/// The conformance cases of a dialect, which are not compiled yet.
+/// Conformance cases for a dialect, before they are compiled.
 pub struct ConformanceCases {
     dialect: Dialect,
     tables: Vec<CaseTable>,
@@ -142,7 +142,7 @@ impl ConformanceCases {
         self.cases.iter().map(|case| case.subject.as_str())
     }
 
-    /// Compiles the cases of some subjects.
+    /// Compiles the cases for some subjects.
     pub fn proofs(self, is_chosen: impl Fn(&str) -> bool) -> Vec<Proof> {
         let chosen = self.cases.into_iter().filter(|case| is_chosen(&case.subject));
         chosen
@@ -210,7 +210,7 @@ impl Case {
 }
 
 /// Returns a builder for a compiler. Instants are converted to dates in the time zone that the cases expect, because
-/// the session can have another.
+/// the session may have another time zone.
 fn builder(dialect: Dialect, tables: &[CaseTable]) -> Builder {
     let builder = Compiler::builder().dialect(dialect);
     let is_instant = |(_, ty): (&str, Type)| ty == Type::Timestamptz;

@@ -1,4 +1,4 @@
-//! Compares the answers of the warehouse with the expected rows.
+//! Compares the warehouse's results with the expected rows.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::cases::{Expected, Proof};
 use crate::cli::engine::{StatementResult, first_paragraph};
 
-/// Largest difference between two equal numbers, relative or absolute.
+/// Maximum relative or absolute difference between two numbers that count as equal.
 const TOLERANCE: f64 = 1e-9;
 
-/// Parts of messages that say that the role or the session may not run a statement. They say nothing about its SQL.
+/// Parts of messages that report that the role or the session is not permitted to run a statement. Such messages do not
+/// mean that the SQL is wrong.
 const NOT_ALLOWED: [&str; 14] = [
     "permission denied",
     "insufficient privilege",
@@ -32,15 +33,15 @@ const NOT_ALLOWED: [&str; 14] = [
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProofVerdict {
     Proven,
-    /// The warehouse returned other rows.
+    /// The warehouse returned different rows.
     Differs(Value),
     /// The warehouse does not accept the statement.
     Refused(String),
-    /// The role may not run the statement, or it was not run at all.
+    /// The role is not permitted to run the statement, or the statement was not run at all.
     NotProven(String),
 }
 
-/// Judges the answer to a proof's query. `None` means that the query was not sent.
+/// Evaluates the result of a proof's query. `None` means that the query was not sent.
 pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
     let expected = &proof.expected;
     match (answer, &expected.unknown) {
@@ -53,7 +54,7 @@ pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
     }
 }
 
-/// Judges a statement that the warehouse only planned.
+/// Evaluates a statement that the warehouse only planned.
 pub fn judge_plan(answer: Option<&StatementResult>) -> ProofVerdict {
     match answer {
         Some(Ok(_)) => ProofVerdict::NotProven("it was planned, not run".to_owned()),
@@ -74,7 +75,7 @@ fn failure_verdict(answer: Option<&StatementResult>) -> ProofVerdict {
     }
 }
 
-/// Returns whether a message says that the role or the session may not do this.
+/// Returns whether a message reports that the role or the session is not permitted to run the statement.
 pub fn is_not_allowed(message: &str) -> bool {
     let message = message.to_lowercase();
     NOT_ALLOWED.iter().any(|part| message.contains(part))

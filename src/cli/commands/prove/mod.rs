@@ -1,5 +1,5 @@
 //! `formulac prove`: runs the conformance cases and the project's models through the project's dbt on the real
-//! warehouse, on rows of its own, and compares the values.
+//! warehouse, on its own test rows, and compares the values.
 
 mod cases;
 mod judge;
@@ -35,7 +35,7 @@ use rows::{StoredRows, query_over_literals};
 /// Environment name in the report of a project without environments.
 const NO_ENVIRONMENT: &str = "default";
 
-/// All that a run sends.
+/// Everything that a run sends.
 struct ProofPlan {
     proofs: Vec<Proof>,
     /// Number of proofs that are conformance cases. They come first.
@@ -49,7 +49,8 @@ pub struct ProofOutcome {
     /// Cases and models that are not proven.
     pub problems: Vec<ProofProblem>,
     pub unproven: Vec<UnprovenModel>,
-    /// Sentences about an outdated version, and about session parameters with other values than generated SQL requires.
+    /// Sentences about an outdated version, and about session parameters with values other than those that generated
+    /// SQL requires.
     pub wrong_parameters: Vec<String>,
     pub is_dry: bool,
 }
@@ -101,7 +102,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
 }
 
 impl ProofPlan {
-    /// Plans all conformance cases and the project's models, or only the cases of the functions that are named.
+    /// Plans all conformance cases and the project's models, or only the cases for the specified functions.
     fn new(session: &Session, place: &Workspace, dialect: Dialect, functions: &[String]) -> Result<Self, Failure> {
         let all = ConformanceCases::new(dialect);
         for name in functions {
@@ -152,8 +153,8 @@ impl ProofPlan {
     }
 }
 
-/// Lets the warehouse plan each statement, without running it. The rows of the cases are literals, because nothing is
-/// made.
+/// Lets the warehouse plan each statement, without running it. The rows of the cases are literals, because no table is
+/// created.
 fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: &ProofPlan) -> Result<ProofOutcome, Failure> {
     let planned = dialect.facts().plan_query;
     let queries = plan.proofs.iter().map(|proof| query_over_literals(proof, dialect));
@@ -177,7 +178,7 @@ fn real_run(
 ) -> Result<ProofOutcome, Failure> {
     let warehouse = WarehouseFacts::read(dbt, dialect)?;
     let wrong = warehouse.state.faults(dialect);
-    // They can be the reason why a statement fails.
+    // These facts may be the reason why a statement fails.
     wrong
         .iter()
         .for_each(|sentence| session.warn(&format!("warning: {sentence}")));
@@ -189,7 +190,7 @@ fn real_run(
     });
     let statements: Vec<Statement> = queries.map(Statement::query).collect();
     let done = run_statements(dbt, &table.name, &statements, "the values of formulas");
-    // The table is dropped whether the statements could be run or not.
+    // The table is dropped even if the statements could not be run.
     table.drop(session, dbt)?;
     let done = done?;
     let proofs = plan.proofs.iter().enumerate();
@@ -203,10 +204,11 @@ fn real_run(
     Ok(outcome)
 }
 
-/// What a run reads of the warehouse before it makes a table.
+/// Facts about the warehouse that a run reads before it creates a table.
 struct WarehouseFacts {
     state: WarehouseState,
-    /// Tables in the environment's schema. Empty if the role may not list them, or if there is no schema yet.
+    /// Tables in the environment's schema. Empty if the role is not permitted to list them, or if the schema does not
+    /// exist yet.
     tables: Vec<String>,
 }
 
@@ -225,8 +227,8 @@ impl WarehouseFacts {
     }
 }
 
-/// Counts the verdicts. The report has the problems of conformance cases only, because the others contain names and
-/// formulas of the project.
+/// Counts the verdicts. The report contains only the problems with conformance cases, because the others contain names
+/// and formulas of the project.
 fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, dialect: Dialect) -> ProofOutcome {
     let mut subjects: BTreeMap<String, ProofCounts> = BTreeMap::new();
     let mut models = ProofCounts::default();
@@ -238,7 +240,7 @@ fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, di
         } else {
             models.add(verdict);
         }
-        // The query over literals can be run by itself.
+        // The query over literals can run on its own.
         let sql = || query_over_literals(proof, dialect);
         if let Some(problem) = ProofProblem::new(proof, sql, verdict) {
             if is_case {

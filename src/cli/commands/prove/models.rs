@@ -1,5 +1,5 @@
-//! The project's own models as proofs, on rows that are made up for them. The expected rows come from the interpreter,
-//! which shares no code with the compiler.
+//! The project's own models as proofs, on rows that are generated for them. The expected rows come from the
+//! interpreter, which shares no code with the compiler.
 
 use formulac::{CompiledSpec, Compiler, Dialect, DraftedRows, DraftedValue, GivenRows, Relation, Type, draft_examples};
 use serde_json::Value;
@@ -96,7 +96,7 @@ fn table(given: &GivenRows, compiled: &CompiledSpec, dialect: Dialect) -> CaseTa
     CaseTable::new(&name, columns.collect(), rows)
 }
 
-/// Returns the type of a column, from its values if the schema does not tell it.
+/// Returns the type of a column, from its values if the schema does not specify it.
 fn stored_type<'v>(ty: Type, mut values: impl Iterator<Item = &'v DraftedValue>) -> Type {
     match ty {
         Type::Number => Type::Decimal,

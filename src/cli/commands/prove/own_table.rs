@@ -1,5 +1,5 @@
-//! The table that a run makes and drops. A file in the project names the table of the current run, so that the next run
-//! drops what a killed one left.
+//! The table that a run creates and drops. A file in the project records the name of the current run's table, so that
+//! the next run can drop a table that a killed run left behind.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -19,10 +19,10 @@ use crate::cli::workspace::Workspace;
 /// File with the name of the current run's table. A run locks it.
 const RECORD: &str = ".formulac/local/prove";
 
-/// First part of the names of all tables that runs make.
+/// Prefix of the names of all tables that runs create.
 const PREFIX: &str = "formulac_prove_";
 
-/// Age in seconds after which a table of another project or machine is dropped.
+/// Age in seconds after which a table from another project or machine is dropped.
 const OLD: i64 = 86_400;
 
 /// Table of a run.
@@ -34,8 +34,8 @@ pub struct OwnTable {
 }
 
 impl OwnTable {
-    /// Drops tables that killed runs left, and makes the table of this run. If the role may not create tables, none is
-    /// made. `tables` are the tables in the environment's schema.
+    /// Drops tables that killed runs left behind, and creates the table for this run. If the role is not permitted to
+    /// create tables, no table is created. `tables` are the tables in the environment's schema.
     pub fn create(
         session: &Session,
         place: &Workspace,
@@ -83,7 +83,7 @@ impl OwnTable {
         Ok(table)
     }
 
-    /// Returns where queries find their rows.
+    /// Returns the source of the rows for queries.
     pub fn row_source(&self) -> RowSource {
         if self.is_made {
             RowSource::Table
@@ -147,7 +147,7 @@ pub fn tables_statement(dialect: Dialect) -> Statement {
     }
 }
 
-/// Drops the table that the record names, and old tables of other projects and machines.
+/// Drops the table that the record contains, and old tables of other projects and machines.
 fn drop_left(session: &Session, dbt: &DbtRun, tables: &[String], left: &str, now: i64) -> Result<(), Failure> {
     let is_old = |name: &String| {
         let id = name.strip_prefix(PREFIX).and_then(|rest| rest.get(..8));

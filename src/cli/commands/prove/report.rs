@@ -1,5 +1,5 @@
-//! Report of a run of `formulac prove`. It contains no data, names or formulas of the project, so that it can be sent
-//! to others.
+//! Report of a run of `formulac prove`. It contains no data, names or formulas of the project, so it can be shared with
+//! others.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,17 +14,17 @@ use crate::cli::source::read_text;
 /// Folder of the reports, relative to the project.
 pub const FOLDER: &str = ".formulac/proofs";
 
-/// Where the rows of the cases come from.
+/// Source of the rows for the cases.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowSource {
-    /// From a table that the run made.
+    /// A table that the run created.
     Table,
-    /// From literals in the query, because the role may not create tables.
+    /// Literals in the query, because the role is not permitted to create tables.
     Literals,
 }
 
-/// Counts of the verdicts on one function, operator or topic.
+/// Verdict counts for one function, operator or topic.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct ProofCounts {
     pub proven: usize,
@@ -84,7 +84,7 @@ pub struct ProofReport {
     /// Counts by function, operator or topic.
     pub subjects: BTreeMap<String, ProofCounts>,
     pub problems: Vec<ProofProblem>,
-    /// Counts of the project's own models, without their names.
+    /// Counts for the project's own models, without their names.
     pub models: ProofCounts,
 }
 
@@ -109,7 +109,7 @@ impl ProofReport {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// Returns the counts of all conformance cases.
+    /// Returns the counts for all conformance cases.
     pub fn counts(&self) -> ProofCounts {
         let mut sum = ProofCounts::default();
         for of in self.subjects.values() {

@@ -1,4 +1,4 @@
-//! Gives the rows of test tables to a query: from one wide table in the warehouse, or as literals.
+//! Provides a query with the rows of test tables: from one wide table in the warehouse, or as literals.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,8 @@ const TYPES: [Type; 8] = [
     Type::Timestamptz,
 ];
 
-/// A table in the warehouse that holds the rows of all test tables. Few statements make it, and its columns are stored,
-/// so the warehouse cannot compute a formula while it plans the query.
+/// A table in the warehouse that holds the rows of all test tables. A few statements are enough to create it. Its
+/// columns are stored, so the warehouse cannot compute a formula while it plans the query.
 #[derive(Debug, Default)]
 pub struct StoredRows<'p> {
     tables: Vec<&'p CaseTable>,

@@ -1,4 +1,4 @@
-//! `formulac adopt`: transfers hand edits in generated files to the specs, in the work tree.
+//! `formulac adopt`: transfers hand edits to generated files to the specs, in the work tree.
 
 use formulac::sync::{HandEdit, ModelPlan, STATES, TextChange};
 use serde_json::{Value, json};

@@ -147,7 +147,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     }
 }
 
-/// Prints the resolutions of a conflict with a metric set, each with what it changes.
+/// Prints the resolutions of a conflict with a metric set, each with its effect.
 fn write_set_resolutions(out: &mut String, model: &ModelPlan, set: &SetConflict, command: &str) {
     let _ = writeln!(out, "  next    {command}");
     let mut option = |name: &str, possible: Result<String, &String>| {

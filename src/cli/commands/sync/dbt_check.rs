@@ -1,4 +1,4 @@
-//! Checks whether dbt parses the project with the changes of a plan, before any file is written.
+//! Checks whether dbt parses the project with a plan's changes, before any file is written.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -24,8 +24,8 @@ pub enum ParsedProject {
     No(&'static str),
 }
 
-/// Runs `dbt parse` on a copy of the project with the changes of the plan. If dbt is missing or the check is turned
-/// off, prints a note instead.
+/// Runs `dbt parse` on a copy of the project with the plan's changes. If dbt is missing or the check is turned off,
+/// prints a note instead.
 pub fn check(
     session: &Session,
     args: &PushArgs,

@@ -34,7 +34,7 @@ impl GitTrace {
         &self.0
     }
 
-    /// Returns the last hook that failed in the traced calls of git.
+    /// Returns the last hook that failed in the traced git commands.
     pub fn last_failed_hook(&self) -> Option<FailedHook> {
         find_failed_hook(&read_text(&self.0).ok()?)
     }

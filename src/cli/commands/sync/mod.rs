@@ -101,7 +101,7 @@ pub fn push(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     push::run(session, args)
 }
 
-/// `formulac rollback`: restores the state after an entry of the log.
+/// `formulac rollback`: restores the state that a log entry recorded.
 pub fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     rollback::run(session, args)
 }
@@ -111,7 +111,7 @@ pub fn resolve(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     resolve::run(session, args)
 }
 
-/// `formulac adopt`: copies hand edits of generated files into the specs.
+/// `formulac adopt`: copies hand edits to generated files into the specs.
 pub fn adopt(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     adopt::run(session, args)
 }

@@ -83,7 +83,7 @@ impl ProjectCopy {
 /// Path that leads out of the project: how many folders it goes up, the remaining path, and the absolute path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct OutsidePath {
-    /// Depth, so that outer folders are sorted before the folders inside them.
+    /// Depth, which sorts outer folders before the folders inside them.
     depth: usize,
     up: usize,
     below: PathBuf,

@@ -236,14 +236,14 @@ impl ResolveWork<'_> {
         Ok(())
     }
 
-    /// Removes the hand edit of a conflict from the SQL of its model. The file is written after all conflicts are
-    /// resolved, because the positions belong to the file as it is now.
+    /// Removes a conflict's hand edit from the SQL of its model. The file is written after all conflicts are resolved,
+    /// because the positions belong to the file as it is now.
     fn restore(&mut self, conflict: &Conflict) {
         let restored = self.restored.entry(conflict.file.clone()).or_default();
         restored.extend(conflict.restored.iter().cloned());
     }
 
-    /// Returns the texts of files after their hand edits are removed.
+    /// Returns the texts of files without their hand edits.
     fn restore_files(&mut self) -> Result<(), Failure> {
         for (path, restored) in std::mem::take(&mut self.restored) {
             // Another conflict may have replaced the whole file.

@@ -75,8 +75,7 @@ impl Repository {
             .collect())
     }
 
-    /// Reads these objects by their hashes in a single call of git. Returns `None` for objects that are missing
-    /// locally.
+    /// Reads these objects by their hashes in a single git call. Returns `None` for objects that are missing locally.
     fn object_texts(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if objects.is_empty() {
             return Ok(Vec::new());
@@ -101,8 +100,8 @@ impl Repository {
         Ok(texts)
     }
 
-    /// Returns the contents of files in a commit, with two calls of git. Returns `None` for missing files. The second
-    /// call uses hashes, because a path can contain any character, so the replies for several paths are ambiguous.
+    /// Returns the contents of files in a commit, with two git calls. Returns `None` for missing files. The second call
+    /// uses hashes, because a path can contain any character, so the replies for several paths are ambiguous.
     pub fn file_texts(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if paths.is_empty() {
             return Ok(Vec::new());

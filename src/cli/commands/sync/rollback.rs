@@ -19,7 +19,7 @@ use crate::cli::folder;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// Maximum number of log entries that are listed if the user names no entry.
+/// Maximum number of log entries that are listed if the user specifies no entry.
 const ENTRIES: usize = 5;
 
 /// Maximum number of lines shown per diff.
@@ -89,7 +89,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Shows the last entries of the log, and returns a failure that asks for one of them.
+/// Shows the last entries of the log, and returns a failure that asks the user to specify one of them.
 fn request_entry(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
     let log = history::read_log(place);
     let entries: Vec<&NumberedEntry> = log

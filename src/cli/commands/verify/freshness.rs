@@ -52,8 +52,8 @@ impl<'k> KnownBuild<'k> {
         let of = |it: &Environment| environment::artifacts_folder(&place.root, &target, it);
         let all = place.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
-        // dbt's own target folder contains the artifacts of the last run, in whichever environment it was. An
-        // environment may also have a separate artifacts folder.
+        // dbt's own target folder contains the artifacts of the last run, regardless of the environment in which it
+        // ran. An environment may also have a separate artifacts folder.
         let own = chosen
             .map(of)
             .filter(|folder| folder.is_dir())

@@ -200,7 +200,7 @@ impl JudgedComparison {
     }
 }
 
-/// Returns the answer, or the error message as a string.
+/// Returns the result, or the error message as a string.
 fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> {
     answer.map_err(|failure| match failure {
         Failure::Found(found) => {

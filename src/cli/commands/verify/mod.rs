@@ -56,7 +56,7 @@ pub struct VerificationResult {
     pub over_budget: Vec<String>,
     /// State in each environment, starting with the current environment.
     pub standings: Vec<BuildState>,
-    /// Whether the model is not built, so that only its formula is compared with the relations in `compare:`.
+    /// Whether the model is not built. In this case, only its formula is compared with the relations in `compare:`.
     pub is_unbuilt: bool,
 }
 

@@ -37,7 +37,7 @@ pub fn print_all(
     Ok(())
 }
 
-/// Label for a model that is not built, so that only its formula can be compared.
+/// Label for a model that is not built. Only the formula of such a model can be compared.
 const UNBUILT: &str = "not built here";
 
 /// Formats one line per comparison, followed by its differing rows, and then the other facts about the model.
