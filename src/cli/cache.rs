@@ -28,7 +28,7 @@ const END: u64 = 4 << 10;
 /// Minimum time since the last change to a cached file. A file that changed more recently may change again while its
 /// timestamp stays the same.
 const SETTLED: Duration = Duration::from_secs(2);
-/// The complete cache is rewritten if more than one in `FEW` nodes has changed.
+/// The whole cache is rewritten if more than one in `FEW` nodes has changed.
 const FEW: usize = 20;
 /// Minimum number of parsed queries or files for which a cache file is written.
 const MANY: usize = 100;

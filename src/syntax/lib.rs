@@ -1,6 +1,6 @@
 //! Lexer, syntax tree and YAML parser on which the other crates of formulac build.
 //!
-//! This crate does not know functions, types or dialects. Its modules analyze only the form of text:
+//! This crate does not know functions, types or dialects. Its modules analyze only the syntax of texts:
 //!
 //! - [`span`]: positions in a string, by bytes and by line and column.
 //! - [`diag`]: a [`diag::Diagnostic`] has a message, a span and a fix. Each diagnostic has a [`diag::Code`] from the registry. The page of a code

@@ -103,7 +103,7 @@ impl RuleMark {
         }
     }
 
-    /// Adds an item to the list under a key. The item identifies mappings that are marked.
+    /// Adds an item to the list under a key. The item identifies each marked mapping.
     #[must_use]
     pub fn add_to_list(mut self, key: &str, item: &str) -> Self {
         self.items.push((key.to_owned(), YamlValue::text(item)));

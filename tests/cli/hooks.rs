@@ -51,7 +51,7 @@ fn what_a_formatter_rewrites_is_in_the_commit_and_in_step() {
     for (name, text) in [
         ("stages", format!("{FORMAT}git add models\n")),
         ("leaves", FORMAT.to_owned()),
-        // A hook that fails if it changed a file, like the pre-commit framework.
+        // A hook that fails if it changes a file, as hooks of the pre-commit framework do.
         (
             "refuses",
             format!(

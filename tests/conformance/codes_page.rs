@@ -11,7 +11,7 @@ const HEAD: &str = "# Diagnostics
 
 Generated from the registry of codes (`src/syntax/diag/codes.rs`); `formulac explain W0470` shows one of them.
 
-A formula or spec with an error (F) has no SQL. A warning (W) changes nothing in the SQL. Turn a warning off
+A formula or spec with an error (F) has no SQL. A warning (W) does not affect the SQL. Turn a warning off
 
 - on one line by a comment at its end: `// noqa: W0470`, or by its name, `// noqa: not-a-known-value`; `// noqa` turns off
   all warnings of the line; the comment can be in any formula, including formulas in specs;

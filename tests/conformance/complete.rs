@@ -95,7 +95,7 @@ fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     by_lack.into_iter().map(told).collect()
 }
 
-/// Returns the forms whose SQL no case specifies. Used for functions that no engine runs.
+/// Returns the forms for which no test case specifies the SQL. Used for functions that no engine runs.
 fn unwritten(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let is_written = |case: &&Case| matches!(case.expected, Expected::Written(_));
     let calls = file

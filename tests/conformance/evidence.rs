@@ -26,8 +26,8 @@ pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
 pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
     let why = match weakest(&facts(function, dialect)) {
         FactVerdict::Run => return String::new(),
-        FactVerdict::Cited => "; its SQL is in the documentation of the warehouse",
-        FactVerdict::Emulated => "; part of its SQL is only known from the emulator",
+        FactVerdict::Cited => "; the documentation of the warehouse describes its SQL",
+        FactVerdict::Emulated => "; the documentation of the warehouse does not describe all of its SQL",
         _ => "; part of its SQL is not confirmed by a source",
     };
     why.to_owned() + &doubtful(function, dialect)

@@ -143,7 +143,7 @@ fn rules(function: &Function) -> String {
         function.describe_level().to_owned(),
         function.describe_nulls().to_owned(),
     ];
-    lines.extend(function.empty.map(|value| format!("{value} over no rows")));
+    lines.extend(function.empty.map(|value| format!("{value} if there are no rows")));
     lines.extend(function.volatile.then(|| "returns a new value at each call".to_owned()));
     if !function.aliases.is_empty() {
         lines.push(format!("also called {}", function.aliases.join(", ")));
@@ -201,7 +201,7 @@ fn arguments(case: &Case, row: &[Json]) -> String {
         .join(", ")
 }
 
-/// Formats the rows of a group, or all rows, such as `x = 1, 2, NULL`.
+/// Formats the rows of a group, or all rows, for example as `x = 1, 2, NULL`.
 fn columns(case: &Case, keys: &[Json]) -> String {
     let place = |name: &str| case.table.columns.iter().position(|c| c.name == name);
     let mine = |row: &&Vec<Json>| {

@@ -1,4 +1,4 @@
-//! Windows in which the compiler uses the aggregates of templates.
+//! Windows for which the compiler uses the aggregates defined in templates.
 
 use crate::catalogue::Function;
 

@@ -77,7 +77,7 @@ pub struct VerifyArgs {
     pub selection: Selection,
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Largest allowed difference between two numbers, unless `compare:` sets one [default: 1e-9 of a float, else 0]
+    /// Largest allowed difference between two numbers, unless `compare:` sets one [default: a relative difference of 1e-9 for floats, 0 for other numbers]
     #[arg(long, value_name = "T", value_parser = parse_non_negative)]
     pub tolerance: Option<String>,
     /// Maximum number of differing rows to show

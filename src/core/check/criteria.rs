@@ -502,7 +502,7 @@ impl Lowerer<'_> {
                     ),
                     _ => (
                         "warehouses sort text differently",
-                        "compare a number or a date instead, for example a sort number for each text",
+                        "compare a number or a date instead, for example a number that ranks each text",
                     ),
                 };
                 self.report_criterion(meta.span, why, help);

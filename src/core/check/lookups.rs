@@ -163,7 +163,7 @@ impl Lowerer<'_> {
         if lookup.tab != result.tab {
             let [a, b] = [&lookup, &result].map(|columns| self.source_text(columns.span));
             let message = format!(
-                "`{}` searches a single sheet, but `{a}` and `{b}` are in different sheets",
+                "`{}` searches a single tab, but `{a}` and `{b}` are in different tabs",
                 function.name
             );
             self.report(
@@ -335,7 +335,7 @@ impl Lowerer<'_> {
         }
         if !whole {
             let text = self.source_text(span);
-            let message = format!("`{}` can search only complete columns, found `{text}`", function.name);
+            let message = format!("`{}` can search only whole columns, found `{text}`", function.name);
             self.report(
                 Diagnostic::new(Code::NotWholeColumns, span, message)
                     .with_help("write the columns without row numbers, such as `D:E` or `'Tab'!A:B`"),

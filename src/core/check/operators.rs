@@ -171,7 +171,7 @@ impl Lowerer<'_> {
             _ => return,
         };
         let message = format!(
-            "the fraction of `{}` days is ignored, because a date has no time",
+            "the fractional part of `{}` days is ignored, because a date has no time",
             self.source_text(meta.span)
         );
         self.report(Diagnostic::new(Code::FractionOfDay, meta.span, message).with_help(help));

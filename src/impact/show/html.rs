@@ -1,7 +1,7 @@
 //! Writes the impact as a single HTML file: the summary sentence, the table of effects (worst first), and the graph
 //! with a list next to it.
 //!
-//! Everything except the graph is readable without a script. The script draws the graph from JSON data that contains
+//! Everything except the graph is readable without JavaScript. The script draws the graph from JSON data that contains
 //! no `<`, and inserts names only as text.
 
 use std::collections::{BTreeMap, BTreeSet};

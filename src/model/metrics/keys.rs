@@ -166,7 +166,7 @@ impl ModelOverSets<'_> {
                     Code::MetricKey,
                     key.span,
                     format!(
-                        "`{}` needs the time of the set `{}`, which has no `time`",
+                        "`{}` needs a time column, but the set `{}` has no `time`",
                         key.text, of.name
                     ),
                 )

@@ -181,7 +181,7 @@ impl ModelOverSets<'_> {
                     Diagnostic::new(
                         Code::MetricWindow,
                         node.span,
-                        format!("`{key}` needs the time of the set `{name}`, which has no `time`"),
+                        format!("`{key}` needs a time column, but the set `{name}` has no `time`"),
                     )
                     .with_help(format!("add `time: column` to the set `{name}`")),
                 );
@@ -216,7 +216,7 @@ fn names_of(compiler: &Compiler, node: &Node, source: &str) -> Vec<String> {
     names.map(|name| name.name).collect()
 }
 
-/// Returns the length of a period in months, and the months from January to the first month of a year. `None` for other
+/// Returns the length of a period in months, and the number of months from January to the first month of the fiscal year. `None` for other
 /// periods.
 fn months_of(frame: &str, fiscal_offset: Option<u8>) -> Option<(u32, u32)> {
     let offset = fiscal_offset.map(u32::from);

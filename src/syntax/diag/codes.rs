@@ -297,8 +297,8 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n");
     HiddenPeriods "W0423" "hidden-periods" Warning("remove periods that other periods read", "use `since` in place of `where`")
-        "A condition of `where` on the time key removes rows before windows are computed, so OFFSET, PERIODOFFSET and ranges do not see the \
-        periods that it removes: the first period that is left has no previous period. `since` chooses the periods to \
+        "A `where` condition on the time key removes rows before windows are computed, so OFFSET, PERIODOFFSET and ranges do not see the \
+        removed periods: the first remaining period has no previous period. `since` chooses the periods to \
         show, and windows still read earlier ones."
         Spec("model: m\nfrom: t\nwhere: day >= DATE(2024, 1, 1)\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\nsince: 2024-01-01\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
@@ -306,7 +306,7 @@ codes! {
         "PERIODOFFSET looks up the row whose key is a number of calendar periods before or after the key of this row. The key is the \
         first date or time of `order_by`. Text and numbers cannot be shifted. An instant can only be shifted by its \
         wall-clock time, and a date not by hours. A key truncated to months cannot be shifted by days or weeks \
-        because no row has such a key. The same holds for ranges by the calendar and for `FIRST(x, unit)`."
+        because no row has such a key. The same applies to calendar ranges and to `FIRST(x, unit)`."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET although several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
