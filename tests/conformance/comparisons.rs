@@ -12,6 +12,7 @@ use crate::engine::{Run, Table, announce_missing, run_all};
 use crate::expect::{TestColumn, TestTable, columns};
 use crate::files;
 use crate::report::{Failure, fail_on};
+use crate::rule_pass::Statements;
 use crate::yaml::{self, Node, Result};
 
 const SUITE: &str = "comparisons";
@@ -273,6 +274,24 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
     }
     let same = expected.len() == got.len() && expected.iter().zip(&got).all(|(expected, got)| is(expected, got));
     (!same).then(|| format!("expected {expected:?}\ngot      {got:?}"))
+}
+
+/// Looks up the constructs of all comparisons.
+pub fn look_up(statements: &mut Statements) {
+    let cases = read_all().unwrap_or_else(|error| panic!("comparisons.yml: {error}"));
+    for (case, dialect) in cases
+        .iter()
+        .flat_map(|case| Dialect::all().map(move |dialect| (case, dialect)))
+    {
+        let Ok(comparison) = comparison(case, dialect) else {
+            continue;
+        };
+        let schema = Schema::new().with(case.ours.relation()).with(case.theirs.relation());
+        let tables = ComparisonReader::Tables;
+        for sql in [comparison.counts_sql(tables), comparison.rows_sql(tables)] {
+            statements.look_up(&case.name, dialect, &sql, &schema);
+        }
+    }
 }
 
 pub fn run() {

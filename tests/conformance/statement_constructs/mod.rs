@@ -65,9 +65,6 @@ impl Facts {
             self.dialect.name()
         };
         let mut statements = parse(Some(self.dialect)).or_else(|error| parse(other.parse().ok()).map_err(|_| error))?;
-        let Some(Statement::Query(query)) = statements.pop() else {
-            return Err("not a query".to_owned());
-        };
         let mut reader = Reader {
             facts: self,
             relations: BTreeMap::new(),
@@ -80,7 +77,7 @@ impl Facts {
             let name = relation.name().rsplit('.').next().unwrap_or_default();
             reader.relations.insert(name.to_lowercase(), columns.collect());
         }
-        reader.query(&query);
+        reader.statement(&statements.pop().ok_or("no statement")?)?;
         Ok(reader.missing)
     }
 }
@@ -105,6 +102,32 @@ impl Reader<'_> {
         if !self.facts.patterns.has(section, text) {
             self.missing.insert(format!("{section}: {text}"));
         }
+    }
+
+    fn statement(&mut self, statement: &Statement) -> Result<(), String> {
+        match statement {
+            Statement::Query(query) => {
+                self.query(query);
+            }
+            Statement::CreateTable(table) => {
+                self.need("clauses", "create table");
+                for column in &table.columns {
+                    let ty = column.data_type.to_string().to_lowercase();
+                    if ty != self.facts.dialect.facts().stored_decimal {
+                        self.need("types", &ty);
+                    }
+                }
+            }
+            Statement::Insert(insert) => {
+                self.need("clauses", "insert into … values");
+                if let Some(rows) = &insert.source {
+                    self.query(rows);
+                }
+            }
+            Statement::Drop { .. } => self.need("clauses", "drop table if exists"),
+            _ => return Err("a statement that the test cannot read".to_owned()),
+        }
+        Ok(())
     }
 
     /// Looks up a construct of `[operators]`, and returns the class of its value.
