@@ -62,7 +62,7 @@ const CALLS: [&str; 6] = [
 ];
 
 /// Operators that the compiler writes without a template.
-const OPERATORS: [&str; 2] = ["not", "is [not] distinct from"];
+const OPERATORS: [&str; 3] = ["not", "is [not] distinct from", "subquery"];
 
 /// Classes of values that `verify` and `env diff` return as texts.
 const SHOWN: [&str; 5] = ["number", "text", "date", "timestamp", "timestamptz"];
@@ -173,6 +173,12 @@ fn casts(dialect: &Dialect) -> Vec<String> {
         casts.extend(decimal.map(|(_, name)| format!("cast(number as {name})")));
     }
     for (neutral, name) in &dialect.types {
+        // A contract fixes the type of each column.
+        let declared = match dialect.fact("contract_decimal") {
+            decimal if neutral == "decimal" && !decimal.is_empty() => decimal,
+            _ => name.clone(),
+        };
+        casts.push(format!("cast({neutral} as {declared})"));
         match neutral.as_str() {
             "text" => casts.extend(SHOWN.map(|class| format!("cast({class} as {name})"))),
             // `prove` writes its rows as texts.

@@ -50,7 +50,7 @@ pub fn each_construct_is_looked_up() {
     });
     let schema = Schema::new().with(relation);
     // A dialect, a statement, and the constructs that have no fact.
-    let table: [(&str, &str, &[&str]); 17] = [
+    let table: [(&str, &str, &[&str]); 20] = [
         ("duckdb", "select no_such(n) as x from t", &["calls: no_such(integer)"]),
         ("duckdb", "select round(d, 2) as x, round(n, 2) as y from t", &[]),
         (
@@ -83,8 +83,8 @@ pub fn each_construct_is_looked_up() {
         ),
         (
             "bigquery",
-            "select cast(s as datetime) as x from t",
-            &["casts: cast(text as datetime)"],
+            "select cast(s as bytes) as x from t",
+            &["casts: cast(text as bytes)"],
         ),
         (
             "bigquery",
@@ -103,6 +103,17 @@ pub fn each_construct_is_looked_up() {
         ),
         ("duckdb", "select date '2024-01-01' - interval '1 day' as x from t", &[]),
         ("duckdb", "select time '10:00' as x from t", &["literals: time text"]),
+        ("duckdb", "create table made (n bigint, s json)", &["types: json"]),
+        (
+            "snowflake",
+            "insert into t (n) values (1), (no_such(2))",
+            &["calls: no_such(integer)"],
+        ),
+        (
+            "bigquery",
+            "with c as (select cast('2024-01-31' as timestamp) as at) select datetime(at, 'UTC') as x from c",
+            &[],
+        ),
         (
             "postgres",
             "select array_agg(s order by s desc nulls first) as x from t",

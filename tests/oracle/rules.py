@@ -169,6 +169,10 @@ def nulls_written(statement):
     # A filter or a join may leave out the rows where the column is NULL.
     conditions = [*statement.all(exp.Where), *(join.args["on"] for join in statement.all(exp.Join) if join.args.get("on"))]
     filtered = {column.name for condition in conditions for column in condition.find_all(exp.Column)}
+    # A later step may know the column by another name.
+    for item in (item for step in statement.all(exp.CTE) for item in step.this.selects):
+        if isinstance(item, exp.Alias) and isinstance(item.this, exp.Column) and item.this.name in filtered:
+            filtered.add(item.alias)
     for ordered in statement.all(exp.Ordered):
         of = ordered.parent.parent
         if filtered & {column.name for column in ordered.find_all(exp.Column)}:

@@ -13,7 +13,7 @@ mod patterns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::{Dialect, Schema};
+use formulac::{Dialect, Schema, Type};
 use sqlparser::ast::{
     BinaryOperator, CastKind, Expr, Ident, LambdaSyntax, ObjectName, Query, Statement, TypedString, UnaryOperator,
     Value,
@@ -113,7 +113,8 @@ impl Reader<'_> {
                 self.need("clauses", "create table");
                 for column in &table.columns {
                     let ty = column.data_type.to_string().to_lowercase();
-                    if ty != self.facts.dialect.facts().stored_decimal {
+                    let decimal = self.facts.dialect.facts().stored_decimal;
+                    if without_spaces(&ty) != without_spaces(decimal) {
                         self.need("types", &ty);
                     }
                 }
@@ -312,7 +313,16 @@ impl Reader<'_> {
         if class != "null" && !is_literal {
             self.need("casts", &text);
         }
-        classes::native_class(ty).to_owned()
+        self.class_of_type(ty)
+    }
+
+    /// Returns the class of a type in the dialect's words. `timestamp` is an instant on BigQuery.
+    fn class_of_type(&self, ty: &str) -> Class {
+        let is_it = |known: &Type| without_spaces(self.facts.dialect.type_name(*known)) == without_spaces(ty);
+        match TYPES.iter().find(|known| is_it(known)) {
+            Some(known) => class_of_column(known.name()),
+            None => classes::native_class(ty).to_owned(),
+        }
     }
 
     /// As `operation` in `dialects/build/constructs/reader.rs`.
@@ -329,8 +339,9 @@ impl Reader<'_> {
             BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => self.operator(&text, "boolean"),
             BinaryOperator::StringConcat => self.operator(&format!("{left} || {right}"), "text"),
             _ => {
-                // The difference of a date and an unknown value is a date or a number.
-                let is_unknown = text == "-" && [left, right].contains(&"any");
+                // The difference of a date and an unknown value is a date or a number. The sum of an unknown value and an
+                // interval is a date or an interval.
+                let is_unknown = [left, right].contains(&"any") && (text == "-" || [left, right].contains(&"interval"));
                 let class = if is_unknown {
                     "any".to_owned()
                 } else {
@@ -340,6 +351,23 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Types with a name in every dialect.
+const TYPES: [Type; 8] = [
+    Type::Boolean,
+    Type::Integer,
+    Type::Decimal,
+    Type::Float,
+    Type::Text,
+    Type::Date,
+    Type::Timestamp,
+    Type::Timestamptz,
+];
+
+/// Returns a type without the spaces that parsers write differently.
+fn without_spaces(ty: &str) -> String {
+    ty.replace(' ', "")
 }
 
 fn class_of_literal(value: &Value) -> &'static str {
