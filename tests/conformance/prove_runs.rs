@@ -1,7 +1,7 @@
 //! Runs statements of `formulac prove` with their rows as literals on every engine: one statement per type, and one over
 //! a table without rows. `tests/example_project` runs all of them through dbt.
 
-use formulac::Dialect;
+use formulac::{Dialect, Type};
 
 use crate::batch::Batch;
 use crate::engine::{Run, announce_missing, run_all};
@@ -59,25 +59,21 @@ pub fn run() {
 
 /// Returns the first proof with a value of each type, and the first over a table without rows.
 fn chosen(proofs: Vec<Proof>) -> Vec<Proof> {
-    let mut wanted: Vec<Box<dyn Fn(&CaseTable) -> bool>> = vec![Box::new(|table| table.rows.is_empty())];
-    for ty in TYPES {
-        wanted.push(Box::new(move |table| {
-            let at = table.columns().position(|(_, own)| own == ty);
-            at.is_some_and(|at| table.rows.iter().any(|row| !row[at].is_null()))
-        }));
-    }
+    // `None` is a table without rows.
+    let mut wanted: Vec<Option<Type>> = TYPES.into_iter().map(Some).chain([None]).collect();
+    let has = |table: &CaseTable, kind: Option<Type>| {
+        let Some(ty) = kind else { return table.rows.is_empty() };
+        let at = table.columns().position(|(_, own)| own == ty);
+        at.is_some_and(|at| table.rows.iter().any(|row| !row[at].is_null()))
+    };
     let mut chosen = Vec::new();
     for proof in proofs {
         let before = wanted.len();
-        wanted.retain(|is_wanted| !proof.tables.iter().any(is_wanted));
+        wanted.retain(|kind| !proof.tables.iter().any(|table| has(table, *kind)));
         if wanted.len() < before {
             chosen.push(proof);
         }
     }
-    assert!(
-        wanted.is_empty(),
-        "no proof has {} of the kinds of tables",
-        wanted.len()
-    );
+    assert!(wanted.is_empty(), "no proof has a table of {wanted:?}");
     chosen
 }

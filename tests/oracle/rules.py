@@ -185,7 +185,10 @@ def nulls_written(statement):
         # A frame by values never reaches from a row with a key to one without, and a CASE leaves the latter out.
         if isinstance(of, exp.Window) and of.args.get("spec") and of.args["spec"].args.get("kind", "").upper() == "RANGE":
             there = exp.Not(this=exp.Is(this=ordered.this, expression=exp.Null()))
-            apart = apart or any(branch.this == there for branch in ancestors(of, exp.If))
+            uses = [of]
+            if isinstance(of.parent, exp.Alias) and of.find_ancestor(exp.CTE):
+                uses = [column for column in statement.all(exp.Column) if column.name == of.parent.alias] or uses
+            apart = apart or all(any(branch.this == there for branch in ancestors(use, exp.If)) for use in uses)
         if not apart and not isinstance(of, exp.WithinGroup) and not ordered.meta["nulls_written"] and statement.may_be_null(ordered.this):
             yield ordered.this.sql("snowflake")
 
