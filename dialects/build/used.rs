@@ -12,7 +12,7 @@ use crate::template::Node;
 type Condition = fn(&dyn Fn(&str) -> String) -> bool;
 
 /// Clauses that the compiler writes without a template, each with the dialects that get it.
-const CLAUSES: [(&str, Condition); 22] = [
+const CLAUSES: [(&str, Condition); 25] = [
     ("with", |_| true),
     ("select distinct", |_| true),
     ("union all", |_| true),
@@ -45,19 +45,27 @@ const CLAUSES: [(&str, Condition); 22] = [
     ("rows between n preceding and n following", |_| true),
     ("range between unbounded preceding and 1 preceding", |_| true),
     ("subquery in a condition", |_| true),
+    // Statements of `prove`.
+    ("create table", |_| true),
+    ("insert into … values", |_| true),
+    ("drop table if exists", |_| true),
 ];
 
 /// Calls that the compiler writes without a template.
-const CALLS: [&str; 5] = [
+const CALLS: [&str; 6] = [
     "count(*)",
     "coalesce(any...)",
+    "greatest(float...)",
     "max(any)",
     "sum(distinct number)",
     "avg(distinct number)",
 ];
 
 /// Operators that the compiler writes without a template.
-const OPERATORS: [&str; 1] = ["not"];
+const OPERATORS: [&str; 3] = ["not", "is [not] distinct from", "subquery"];
+
+/// Classes of values that `verify` and `env diff` return as texts.
+const SHOWN: [&str; 5] = ["number", "text", "date", "timestamp", "timestamptz"];
 
 /// Facts that contain no information about the warehouse.
 const CHOICES: [&str; 1] = ["sql_family"];
@@ -163,6 +171,20 @@ fn casts(dialect: &Dialect) -> Vec<String> {
     if dialect.gives_numbers() {
         let decimal = dialect.types.iter().find(|(neutral, _)| neutral == "decimal");
         casts.extend(decimal.map(|(_, name)| format!("cast(number as {name})")));
+    }
+    for (neutral, name) in &dialect.types {
+        // A contract fixes the type of each column.
+        let declared = match dialect.fact("contract_decimal") {
+            decimal if neutral == "decimal" && !decimal.is_empty() => decimal,
+            _ => name.clone(),
+        };
+        casts.push(format!("cast({neutral} as {declared})"));
+        match neutral.as_str() {
+            "text" => casts.extend(SHOWN.map(|class| format!("cast({class} as {name})"))),
+            // `prove` writes its rows as texts.
+            "decimal" => casts.push(format!("cast(text as {})", dialect.fact("stored_decimal"))),
+            _ => casts.push(format!("cast(text as {name})")),
+        }
     }
     casts
 }

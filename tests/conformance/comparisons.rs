@@ -12,6 +12,7 @@ use crate::engine::{Run, Table, announce_missing, run_all};
 use crate::expect::{TestColumn, TestTable, columns};
 use crate::files;
 use crate::report::{Failure, fail_on};
+use crate::rule_pass::Statements;
 use crate::yaml::{self, Node, Result};
 
 const SUITE: &str = "comparisons";
@@ -29,6 +30,12 @@ struct Case {
     unordered: bool,
     /// Sums of each numeric column on both sides, if requested.
     sums: Option<Vec<String>>,
+}
+
+impl Case {
+    fn is_run_in(&self, dialect: Dialect) -> bool {
+        self.dialect.as_deref().is_none_or(|own| own == dialect.name())
+    }
 }
 
 fn read_all() -> Result<Vec<Case>> {
@@ -275,6 +282,23 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
     (!same).then(|| format!("expected {expected:?}\ngot      {got:?}"))
 }
 
+/// Looks up the constructs of all comparisons.
+pub fn look_up(statements: &mut Statements) {
+    let cases = read_all().unwrap_or_else(|error| panic!("comparisons.yml: {error}"));
+    for dialect in Dialect::all() {
+        for case in cases.iter().filter(|case| case.is_run_in(dialect)) {
+            let Ok(comparison) = comparison(case, dialect) else {
+                continue;
+            };
+            let schema = Schema::new().with(case.ours.relation()).with(case.theirs.relation());
+            let tables = ComparisonReader::Tables;
+            for sql in [comparison.counts_sql(tables), comparison.rows_sql(tables)] {
+                statements.look_up(&case.name, dialect, &sql, &schema);
+            }
+        }
+    }
+}
+
 pub fn run() {
     if files::filter().is_some_and(|filter| !SUITE.contains(&filter)) {
         return;
@@ -295,8 +319,7 @@ pub fn run() {
     let (mut batches, mut asked) = (Vec::new(), Vec::new());
     for dialect in &dialects {
         let mut batch = Batch::default();
-        let here = |case: &&Case| case.dialect.as_deref().is_none_or(|own| own == dialect.name());
-        for case in cases.iter().filter(here) {
+        for case in cases.iter().filter(|case| case.is_run_in(*dialect)) {
             match comparison(case, *dialect) {
                 Ok(comparison) => {
                     let tables = [case.ours.to_json(), case.theirs.to_json()];

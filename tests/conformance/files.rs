@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 /// Returns all `.yml` files below a folder of this suite, sorted.
 pub fn below(folder: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/conformance")
-        .join(folder);
+    below_path(&format!("tests/conformance/{folder}"))
+}
+
+/// Returns all `.yml` files below a folder of the repository, sorted.
+pub fn below_path(folder: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    collect(&root, &mut files);
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
     files.sort();
     files
 }

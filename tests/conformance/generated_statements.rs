@@ -1,21 +1,28 @@
 //! Checks the statements for every case and every function form against the warehouses' rules.
 
+use std::path::Path;
+
 use formulac::{Column, Compiler, Dialect, Level, Relation, Schema, Type, catalog};
 
 use crate::calls::{calls, query};
 use crate::case::{ROW_ID, TABLE};
 use crate::formula::{Plan, Variant, plan};
-use crate::function_cases;
 use crate::model_cases::{ModelCase, ModelFile};
+use crate::rubric::corpus;
 use crate::rule_pass::{Statements, rules, without_constraints};
 use crate::statement_constructs::Facts;
+use crate::{comparisons, compiled_statements, files, function_cases, join_tests, prove_statements, spec_case};
 
 pub fn run() {
     // Some cases nest hundreds of calls.
     formulac::lineage::with_large_stack(|| {
         let mut statements = Statements::default();
-        models(&mut statements, crate::spec_case::read_all());
+        models(&mut statements, spec_case::read_all());
         models(&mut statements, &crate::sheet_case::read_all());
+        metric_sets(&mut statements);
+        projects(&mut statements);
+        comparisons::look_up(&mut statements);
+        prove_statements::look_up(&mut statements);
         catalog::functions().for_each(|function| forms(&mut statements, function));
         formulas(&mut statements);
         statements.judge("generated");
@@ -43,7 +50,7 @@ pub fn each_construct_is_looked_up() {
     });
     let schema = Schema::new().with(relation);
     // A dialect, a statement, and the constructs that have no fact.
-    let table: [(&str, &str, &[&str]); 17] = [
+    let table: [(&str, &str, &[&str]); 20] = [
         ("duckdb", "select no_such(n) as x from t", &["calls: no_such(integer)"]),
         ("duckdb", "select round(d, 2) as x, round(n, 2) as y from t", &[]),
         (
@@ -76,8 +83,8 @@ pub fn each_construct_is_looked_up() {
         ),
         (
             "bigquery",
-            "select cast(s as datetime) as x from t",
-            &["casts: cast(text as datetime)"],
+            "select cast(s as bytes) as x from t",
+            &["casts: cast(text as bytes)"],
         ),
         (
             "bigquery",
@@ -96,6 +103,17 @@ pub fn each_construct_is_looked_up() {
         ),
         ("duckdb", "select date '2024-01-01' - interval '1 day' as x from t", &[]),
         ("duckdb", "select time '10:00' as x from t", &["literals: time text"]),
+        ("duckdb", "create table made (n bigint, s json)", &["types: json"]),
+        (
+            "snowflake",
+            "insert into t (n) values (1), (no_such(2))",
+            &["calls: no_such(integer)"],
+        ),
+        (
+            "bigquery",
+            "with c as (select cast('2024-01-31' as timestamp) as at) select datetime(at, 'UTC') as x from c",
+            &[],
+        ),
         (
             "postgres",
             "select array_agg(s order by s desc nulls first) as x from t",
@@ -128,7 +146,43 @@ fn models<C: ModelCase>(statements: &mut Statements, files: &[ModelFile<C>]) {
                 };
                 let outputs: Vec<(&str, Type)> = compiled.columns().iter().map(|c| (c.name(), c.ty())).collect();
                 statements.add(&from, dialect, query, &schema, &outputs);
+                compiled_statements::look_up(statements, &from, dialect, &compiled, &schema);
             }
+        }
+    }
+}
+
+/// Looks up the tests of the metric sets that spec cases read.
+fn metric_sets(statements: &mut Statements) {
+    let cases = spec_case::read_all().iter().flat_map(|file| &file.cases);
+    for (case, dialect) in cases.flat_map(|case| Dialect::all().map(move |dialect| (case, dialect))) {
+        let compiler = Compiler::builder().dialect(dialect).schema(case.schema()).build();
+        for set in case.compile_sets(&compiler) {
+            compiled_statements::look_up(statements, &case.name, dialect, &set, &case.schema());
+        }
+    }
+}
+
+/// Looks up the models of projects, some of which are incremental or have rules and comparisons, and specs with joins
+/// that no key guarantees.
+fn projects(statements: &mut Statements) {
+    let mut specs = corpus::specs();
+    for folder in ["tests/example_project/incremental", "tests/example_project/proofs"] {
+        let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join("schema.yml");
+        let (schema, faults) = Schema::from_text(&files::read(&schema), Dialect::default());
+        assert!(faults.is_empty(), "{faults:?}");
+        let files = files::below_path(folder).into_iter();
+        specs.extend(files.map(|path| (files::short_name(&path), files::read(&path), schema.clone())));
+    }
+    let (joined, schema) = join_tests::specs();
+    specs.extend(joined.map(|spec| ("join tests".to_owned(), spec.to_owned(), schema.clone())));
+    for (name, spec, schema) in &specs {
+        for dialect in Dialect::all() {
+            let compiled = corpus::compiler(dialect, schema.clone()).compile_spec(spec);
+            if let Some(query) = compiled.query() {
+                statements.look_up(name, dialect, query, schema);
+            }
+            compiled_statements::look_up(statements, name, dialect, &compiled, schema);
         }
     }
 }

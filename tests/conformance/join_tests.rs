@@ -1,7 +1,7 @@
 //! Tests the generated dbt tests for joins that no key guarantees. A test must fail if and only if a row has several
 //! matches.
 
-use formulac::{Compiler, Dialect, Relation, Schema, Type};
+use formulac::{Compiler, Dialect, Schema, Type};
 use serde_json::{Value as Json, json};
 
 use crate::batch::Batch;
@@ -182,15 +182,19 @@ fn table<const N: usize>(name: &str, columns: [&str; N], rows: &[[Option<i64>; N
     }
 }
 
+/// Returns the specs and the schema of their tables.
+pub fn specs() -> (impl Iterator<Item = &'static str>, Schema) {
+    let schema = Schema::new()
+        .with(table("a", ["k", "d"], &[]).relation())
+        .with(table("b", ["k", "low", "high"], &[]).relation());
+    (CASES.iter().map(|case| case.spec), schema)
+}
+
 /// Returns the generated test as SQL that reads tables, with dbt's Jinja already rendered.
 fn sql_of(case: &Case, dialect: Dialect) -> Result<String, String> {
-    let relation = |table: TestTable| -> Relation { table.relation() };
-    let schema = Schema::new()
-        .with(relation(table("a", ["k", "d"], &[])))
-        .with(relation(table("b", ["k", "low", "high"], &[])));
     let compiled = Compiler::builder()
         .dialect(dialect)
-        .schema(schema)
+        .schema(specs().1)
         .build()
         .compile_spec(case.spec);
     match compiled.model_tests() {

@@ -13,6 +13,7 @@ mod case;
 mod codes_page;
 mod compare;
 mod comparisons;
+mod compiled_statements;
 mod complete;
 mod described;
 mod differences;
@@ -32,6 +33,8 @@ mod known_calls;
 mod matrix;
 mod model_cases;
 mod prove_cases;
+mod prove_runs;
+mod prove_statements;
 mod reference;
 mod report;
 mod rule_pass;
@@ -45,6 +48,21 @@ mod templates;
 mod totality;
 mod warnings;
 mod yaml;
+
+#[allow(dead_code, reason = "the command uses all of it")]
+#[path = "../../src/cli/commands/prove"]
+mod prove {
+    pub mod cases;
+    pub mod rows;
+}
+
+#[allow(dead_code, reason = "the tests of the SQL's style use all of it")]
+#[path = "../rubric"]
+mod rubric {
+    pub mod corpus;
+}
+#[path = "../rubric/orders.rs"]
+mod orders;
 
 #[test]
 fn functions() {
@@ -139,6 +157,16 @@ fn hostile_text_survives() {
 #[test]
 fn comparisons_find_what_differs() {
     comparisons::run();
+}
+
+#[test]
+fn jinja_is_rendered_as_dbt_does() {
+    compiled_statements::jinja_is_rendered_as_dbt_does();
+}
+
+#[test]
+fn rows_of_proofs_can_be_literals() {
+    prove_runs::run();
 }
 
 #[test]

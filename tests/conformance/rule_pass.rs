@@ -16,8 +16,12 @@ use crate::statement_constructs::Facts;
 /// Maximum number of violations that are displayed per rule.
 const SHOWN: usize = 3;
 
-/// Constructs in SQL that the spec itself contains: `today:` of a calendar.
-const OF_SPECS: [&str; 1] = ["casts: cast(text as date)"];
+/// Casts to types that a spec names itself, as `data_type` under a contract.
+const OF_SPECS: [&str; 3] = [
+    "casts: cast(decimal as decimal(14,2))",
+    "casts: cast(decimal as numeric(20,2))",
+    "casts: cast(decimal as numeric(38,2))",
+];
 
 /// The distinct statements of a suite.
 #[derive(Default)]

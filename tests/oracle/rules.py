@@ -177,6 +177,10 @@ def nulls_written(statement):
     # A filter or a join may exclude the rows in which the column is NULL.
     conditions = [*statement.all(exp.Where), *(join.args["on"] for join in statement.all(exp.Join) if join.args.get("on"))]
     filtered = {column.name for condition in conditions for column in condition.find_all(exp.Column)}
+    # A later step may know the column by another name.
+    for item in (item for step in statement.all(exp.CTE) for item in step.this.selects):
+        if isinstance(item, exp.Alias) and isinstance(item.this, exp.Column) and item.this.name in filtered:
+            filtered.add(item.alias)
     for ordered in statement.all(exp.Ordered):
         of = ordered.parent.parent
         if filtered & {column.name for column in ordered.find_all(exp.Column)}:
@@ -191,7 +195,10 @@ def nulls_written(statement):
         # a key.
         if isinstance(of, exp.Window) and of.args.get("spec") and of.args["spec"].args.get("kind", "").upper() == "RANGE":
             there = exp.Not(this=exp.Is(this=ordered.this, expression=exp.Null()))
-            apart = apart or any(branch.this == there for branch in ancestors(of, exp.If))
+            uses = [of]
+            if isinstance(of.parent, exp.Alias) and of.find_ancestor(exp.CTE):
+                uses = [column for column in statement.all(exp.Column) if column.name == of.parent.alias] or uses
+            apart = apart or all(any(branch.this == there for branch in ancestors(use, exp.If)) for use in uses)
         if not apart and not isinstance(of, exp.WithinGroup) and not ordered.meta["nulls_written"] and statement.may_be_null(ordered.this):
             yield ordered.this.sql("snowflake")
 

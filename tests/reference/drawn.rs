@@ -64,6 +64,15 @@ pub trait Drawn: Sized {
     }
 }
 
+/// Returns the seed of the first case. A large `FORMULAC_SEED`, as displayed with a failure, generates exactly this case. A
+/// small one starts a different series of cases.
+pub fn first_seed(series: u64) -> u64 {
+    match number("FORMULAC_SEED", series) {
+        shown @ 1_000_000.. => shown,
+        series => series * 1_000_000,
+    }
+}
+
 pub fn number(variable: &str, otherwise: u64) -> u64 {
     env::var(variable)
         .ok()
@@ -142,12 +151,7 @@ fn fault<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer
 )]
 pub fn run<C: Drawn>() {
     let count = number(C::COUNT, C::OTHERWISE);
-    // A large seed, as displayed with a failure, generates exactly this case. A small seed starts a different series of
-    // cases.
-    let first = match number("FORMULAC_SEED", 1) {
-        shown @ 1_000_000.. => shown,
-        series => series * 1_000_000,
-    };
+    let first = first_seed(1);
     let dialects = dialects();
     let cases: Vec<C> = (0..count).map(|at| C::draw(first + at)).collect();
     if number("FORMULAC_SHOW", 0) != 0 {

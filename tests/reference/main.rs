@@ -15,6 +15,9 @@ mod case;
 #[path = "../conformance/compare.rs"]
 #[allow(dead_code, reason = "types are compared by the conformance tests")]
 mod compare;
+#[path = "../conformance/compiled_statements.rs"]
+#[allow(dead_code, reason = "the conformance tests check how Jinja is rendered")]
+mod compiled_statements;
 #[path = "../conformance/engine.rs"]
 #[allow(dead_code, reason = "what is emulated is marked by the conformance tests")]
 mod engine;
@@ -24,6 +27,16 @@ mod expect;
 #[path = "../conformance/files.rs"]
 #[allow(dead_code, reason = "case files are read by the conformance tests")]
 mod files;
+#[path = "../../src/cli/commands/prove"]
+#[allow(dead_code, reason = "the command uses all of it")]
+mod prove {
+    pub mod cases;
+    pub mod models;
+    pub mod rows;
+}
+#[path = "../conformance/prove_statements.rs"]
+#[allow(dead_code, reason = "the conformance tests look up the statements of all cases")]
+mod prove_statements;
 #[path = "../conformance/rule_pass.rs"]
 #[allow(dead_code, reason = "the examples of the rules are judged by the conformance tests")]
 mod rule_pass;

@@ -2,28 +2,36 @@
 
 use formulac::{Compiler, Dialect, Schema, Type};
 
-use crate::drawn::{Drawn as _, number};
+use crate::drawn::{Drawn as _, first_seed, number};
 use crate::metamorphic::sheets;
+use crate::prove::models::model_proofs;
 use crate::rule_pass::{Statements, without_constraints};
 use crate::run::Case;
+use crate::{compiled_statements, prove_statements};
 
 /// Number of specs. The formulas are those in `metamorphic.rs`.
 const COUNT: u64 = 200;
+/// Series of the specs.
+const SERIES: u64 = 2;
+/// Number of specs whose drafted rows are looked up.
+const DRAFTED: u64 = 8;
 /// Number of formula sheets.
 const SHEETS: usize = 40;
 
 pub fn run() {
     let count = number("FORMULAC_RULED_SPECS", COUNT);
+    let first = first_seed(SERIES);
     let mut statements = Statements::default();
-    for case in (0..count).map(|at| Case::draw(2_000_000 + at)) {
-        add(
-            &mut statements,
-            &format!("seed {}", case.seed()),
-            &case.text(),
-            &case.schema(),
-        );
+    for case in (0..count).map(|at| Case::draw(first + at)) {
+        let (from, text, schema) = (format!("seed {}", case.seed()), case.text(), case.schema());
+        add(&mut statements, &from, &text, &schema);
+        if case.seed() < first + DRAFTED {
+            add_drafted_rows(&mut statements, &from, &text, &schema);
+        }
     }
-    for (at, sheet) in sheets().1.iter().enumerate().take(SHEETS) {
+    // The seed of a failure selects one spec.
+    let sheet_count = if count == 1 { 0 } else { SHEETS };
+    for (at, sheet) in sheets().1.iter().enumerate().take(sheet_count) {
         add(
             &mut statements,
             &format!("sheet {at}"),
@@ -45,6 +53,17 @@ fn add(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
             let Some(query) = compiled.query() else { continue };
             let outputs: Vec<(&str, Type)> = compiled.columns().iter().map(|c| (c.name(), c.ty())).collect();
             statements.add(from, dialect, query, &schema, &outputs);
+            compiled_statements::look_up(statements, from, dialect, &compiled, &schema);
         }
+    }
+}
+
+/// Looks up the statements by which `prove` compares the drafted rows of a spec.
+fn add_drafted_rows(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
+    for dialect in Dialect::all() {
+        let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
+        let proofs = model_proofs(&compiler, spec, &compiler.compile_spec(spec), dialect);
+        let proofs = proofs.unwrap_or_else(|(model, why)| panic!("{from}, {model}: {why}"));
+        prove_statements::look_up_proofs(statements, dialect, &proofs);
     }
 }

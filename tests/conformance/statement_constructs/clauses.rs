@@ -6,7 +6,7 @@ use sqlparser::ast::{
     WindowFrameBound, WindowFrameUnits, WindowSpec,
 };
 
-use super::{Class, Columns, Reader, plain};
+use super::{Class, Columns, Reader, plain, widest};
 
 impl Reader<'_> {
     /// Reads a query, and returns its columns.
@@ -43,8 +43,10 @@ impl Reader<'_> {
                 set_quantifier,
                 right,
             } => {
-                let columns = self.body(left);
-                self.body(right);
+                let (mut columns, others) = (self.body(left), self.body(right));
+                for ((_, class), (_, other)) in columns.iter_mut().zip(others) {
+                    *class = widest(&[std::mem::take(class), other]);
+                }
                 let is_all = *op == SetOperator::Union && *set_quantifier == SetQuantifier::All;
                 self.need("clauses", if is_all { "union all" } else { "another set operation" });
                 columns

@@ -13,7 +13,7 @@ mod patterns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::{Dialect, Schema};
+use formulac::{Dialect, Schema, Type};
 use sqlparser::ast::{
     BinaryOperator, CastKind, Expr, Ident, LambdaSyntax, ObjectName, Query, Statement, TypedString, UnaryOperator,
     Value,
@@ -65,9 +65,6 @@ impl Facts {
             self.dialect.name()
         };
         let mut statements = parse(Some(self.dialect)).or_else(|error| parse(other.parse().ok()).map_err(|_| error))?;
-        let Some(Statement::Query(query)) = statements.pop() else {
-            return Err("not a query".to_owned());
-        };
         let mut reader = Reader {
             facts: self,
             relations: BTreeMap::new(),
@@ -80,7 +77,7 @@ impl Facts {
             let name = relation.name().rsplit('.').next().unwrap_or_default();
             reader.relations.insert(name.to_lowercase(), columns.collect());
         }
-        reader.query(&query);
+        reader.statement(&statements.pop().ok_or("no statement")?)?;
         Ok(reader.missing)
     }
 }
@@ -105,6 +102,33 @@ impl Reader<'_> {
         if !self.facts.patterns.has(section, text) {
             self.missing.insert(format!("{section}: {text}"));
         }
+    }
+
+    fn statement(&mut self, statement: &Statement) -> Result<(), String> {
+        match statement {
+            Statement::Query(query) => {
+                self.query(query);
+            }
+            Statement::CreateTable(table) => {
+                self.need("clauses", "create table");
+                for column in &table.columns {
+                    let ty = column.data_type.to_string().to_lowercase();
+                    let decimal = self.facts.dialect.facts().stored_decimal;
+                    if without_spaces(&ty) != without_spaces(decimal) {
+                        self.need("types", &ty);
+                    }
+                }
+            }
+            Statement::Insert(insert) => {
+                self.need("clauses", "insert into … values");
+                if let Some(rows) = &insert.source {
+                    self.query(rows);
+                }
+            }
+            Statement::Drop { .. } => self.need("clauses", "drop table if exists"),
+            _ => return Err("a statement that the test cannot read".to_owned()),
+        }
+        Ok(())
     }
 
     /// Looks up a construct of `[operators]`, and returns the class of its value.
@@ -289,7 +313,16 @@ impl Reader<'_> {
         if class != "null" && !is_literal {
             self.need("casts", &text);
         }
-        classes::native_class(ty).to_owned()
+        self.class_of_type(ty)
+    }
+
+    /// Returns the class of a type in the dialect's words. `timestamp` is an instant on BigQuery.
+    fn class_of_type(&self, ty: &str) -> Class {
+        let is_it = |known: &Type| without_spaces(self.facts.dialect.type_name(*known)) == without_spaces(ty);
+        match TYPES.iter().find(|known| is_it(known)) {
+            Some(known) => class_of_column(known.name()),
+            None => classes::native_class(ty).to_owned(),
+        }
     }
 
     /// Works like `operation` in `dialects/build/constructs/reader.rs`.
@@ -319,6 +352,23 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Types with a name in every dialect.
+const TYPES: [Type; 8] = [
+    Type::Boolean,
+    Type::Integer,
+    Type::Decimal,
+    Type::Float,
+    Type::Text,
+    Type::Date,
+    Type::Timestamp,
+    Type::Timestamptz,
+];
+
+/// Returns a type without the spaces that parsers write differently.
+fn without_spaces(ty: &str) -> String {
+    ty.replace(' ', "")
 }
 
 fn class_of_literal(value: &Value) -> &'static str {

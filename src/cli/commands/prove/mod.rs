@@ -81,7 +81,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
         dry_run(&dbt, dialect, &plan)?
     } else {
         let stored = StoredRows::new(&plan.proofs);
-        let inserts = stored.statements(dialect);
+        let inserts: Vec<Statement> = stored.statements(dialect).into_iter().map(Statement::change).collect();
         let count = format_count(plan.proofs.len() + inserts.len(), "statement", "statements");
         let question = format!(
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \

@@ -5,11 +5,11 @@ use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 
 use formulac::Dialect;
-use formulac::dbt::STATEMENTS_TABLE;
 use jiff::Timestamp;
 
 use super::judge::is_not_allowed;
 use super::report::RowSource;
+use super::rows::drop_statement;
 use crate::cli::commands::sync::create_local_folder;
 use crate::cli::engine::{DbtRun, Statement, StatementKind, first_paragraph, run_statements};
 use crate::cli::exit::{Exit, Failure};
@@ -163,7 +163,7 @@ fn drop_left(session: &Session, dbt: &DbtRun, tables: &[String], left: &str, now
 
 /// Drops a table, and returns whether that succeeded. Otherwise, prints a warning.
 fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failure> {
-    let drop = Statement::change(format!("drop table if exists {STATEMENTS_TABLE}"));
+    let drop = Statement::change(drop_statement());
     let done = run_statements(dbt, name, &[drop], "the removal of a table")?;
     let Some(message) = done.results.into_iter().find_map(Result::err) else {
         return Ok(true);

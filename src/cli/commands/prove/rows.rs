@@ -7,13 +7,12 @@ use formulac::{Dialect, Type};
 use serde_json::Value;
 
 use super::cases::{CaseTable, Proof};
-use crate::cli::engine::Statement;
 
 /// Maximum length of an INSERT statement.
 const LONGEST: usize = 900_000;
 
 /// Types of the columns of test tables.
-const TYPES: [Type; 8] = [
+pub const TYPES: [Type; 8] = [
     Type::Boolean,
     Type::Integer,
     Type::Decimal,
@@ -51,7 +50,7 @@ impl<'p> StoredRows<'p> {
     }
 
     /// Returns the columns of the wide table, with their types.
-    fn columns(&self) -> Vec<(String, Type)> {
+    pub fn columns(&self) -> Vec<(String, Type)> {
         let of_type = |ty: Type| {
             let width = self.widths.get(&ty.to_string()).copied().unwrap_or_default();
             (1..=width).map(move |number| (format!("{ty}_{number}"), ty))
@@ -60,7 +59,7 @@ impl<'p> StoredRows<'p> {
     }
 
     /// Returns the statements that create the wide table and insert the rows.
-    pub fn statements(&self, dialect: Dialect) -> Vec<Statement> {
+    pub fn statements(&self, dialect: Dialect) -> Vec<String> {
         let columns = self.columns();
         let declared: Vec<String> = columns
             .iter()
@@ -71,8 +70,12 @@ impl<'p> StoredRows<'p> {
             dialect.type_name(Type::Integer),
             declared.join(", ")
         );
-        let mut statements = vec![Statement::change(create)];
-        let insert = format!("insert into {STATEMENTS_TABLE} values\n");
+        let mut statements = vec![create];
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        let insert = format!(
+            "insert into {STATEMENTS_TABLE} (table_number, {}) values\n",
+            names.join(", ")
+        );
         let mut text = insert.clone();
         for (number, table) in self.tables.iter().enumerate() {
             let slots: Vec<String> = slots(table).map(|(slot, _)| slot).collect();
@@ -88,12 +91,12 @@ impl<'p> StoredRows<'p> {
                 }
                 text.push_str(&format!("({number}, {})", values.join(", ")));
                 if text.len() > LONGEST {
-                    statements.push(Statement::change(std::mem::replace(&mut text, insert.clone())));
+                    statements.push(std::mem::replace(&mut text, insert.clone()));
                 }
             }
         }
         if text.len() > insert.len() {
-            statements.push(Statement::change(text));
+            statements.push(text);
         }
         statements
     }
@@ -111,6 +114,11 @@ impl<'p> StoredRows<'p> {
             )
         })
     }
+}
+
+/// Returns the statement that drops the wide table.
+pub fn drop_statement() -> String {
+    format!("drop table if exists {STATEMENTS_TABLE}")
 }
 
 /// Returns the query of a proof over rows that are written in the query.

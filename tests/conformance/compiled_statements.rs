@@ -1,0 +1,157 @@
+//! Statements that a compiled spec has besides its query: those of its dbt model, of its tests, of `verify` and of
+//! `env diff`.
+
+use formulac::dbt::tokens::{SqlTokenKind, token_value, tokens};
+use formulac::dbt::{RelationName, RelationReference};
+use formulac::verify::{Comparison, ComparisonReader};
+use formulac::{CompiledSpec, Dialect, Relation, Schema};
+
+use crate::rule_pass::Statements;
+use crate::yaml::{self, Node};
+
+/// Looks up the constructs of the statements. `schema` contains the tables that the spec reads.
+pub fn look_up(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
+    if compiled.has_errors() {
+        return;
+    }
+    let name = compiled.name().unwrap_or_default();
+    let columns = compiled.columns().iter().cloned();
+    let own = columns.fold(Relation::new(name), Relation::with);
+    let schema = match schema.relation(name) {
+        Some(_) => schema.clone(),
+        None => schema.clone().with(own),
+    };
+    let texts = texts(compiled, dialect).unwrap_or_else(|error| panic!("{from}, {dialect}: {error}"));
+    for (what, sql) in texts {
+        statements.look_up(&format!("{from}, {what}"), dialect, &sql, &schema);
+    }
+}
+
+/// Returns the statements, each with its purpose.
+fn texts(compiled: &CompiledSpec, dialect: Dialect) -> Result<Vec<(String, String)>, String> {
+    let own = dialect.name_text(compiled.name().unwrap_or_default(), true);
+    let mut texts = Vec::new();
+    if let Some(model) = compiled.model_sql() {
+        for (what, is_later) in [("first run", false), ("later run", true)] {
+            texts.push((what.to_owned(), rendered(model, dialect, &own, is_later)?));
+        }
+    }
+    for test in compiled.model_tests() {
+        texts.push((test.name().to_owned(), rendered(test.sql(), dialect, &own, false)?));
+    }
+    if let Some(properties) = compiled.model_yml() {
+        let mut filters = Vec::new();
+        add_filters(&yaml::parse(properties)?, &mut filters)?;
+        for filter in filters {
+            let sql = format!("select * from {own} where {filter}");
+            texts.push(("filter of a test".to_owned(), rendered(&sql, dialect, &own, false)?));
+        }
+    }
+    let mut add = |what: &str, comparison: &Comparison| {
+        let tables = ComparisonReader::Tables;
+        texts.push((format!("{what}, counts"), comparison.counts_sql(tables)));
+        texts.push((format!("{what}, rows"), comparison.rows_sql(tables)));
+    };
+    if let Some(comparison) = compiled.formula_comparison() {
+        add("verify", &comparison);
+        let built = RelationName::read(compiled.name().unwrap_or_default());
+        if let Some(built) = built.map(RelationReference::Relation) {
+            add("env diff", &comparison.between_relations(built.clone(), built));
+        }
+    }
+    compiled.comparisons().iter().for_each(|it| add("compare", it));
+    texts.extend(
+        compiled
+            .formula_count_sql(ComparisonReader::Tables)
+            .map(|sql| ("duration".to_owned(), sql)),
+    );
+    Ok(texts)
+}
+
+/// Adds the conditions on the rows that a test on a column reads.
+fn add_filters(node: &Node, filters: &mut Vec<String>) -> yaml::Result<()> {
+    if let Ok(items) = node.list() {
+        return items.iter().try_for_each(|item| add_filters(item, filters));
+    }
+    let Ok(map) = node.map() else { return Ok(()) };
+    for (key, value) in map.into_entries() {
+        if key == "where" {
+            filters.push(value.text()?.to_owned());
+        } else {
+            add_filters(&value, filters)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns SQL for dbt as dbt renders it. `own` is the model's table, and `is_later_run` is the value of
+/// `is_incremental()`.
+///
+/// # Errors
+///
+/// Returns Jinja that formulac does not write.
+fn rendered(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> Result<String, String> {
+    let (mut out, mut end, mut is_left_out) = (String::with_capacity(text.len()), 0, false);
+    for token in tokens(text, dialect) {
+        let written = token.text(text);
+        let is_apart = end < token.start;
+        end = token.end;
+        if token.kind == SqlTokenKind::Jinja {
+            let inside = written.trim_matches(['{', '}', '%', '-']).trim();
+            match inside {
+                "if is_incremental()" => is_left_out = !is_later_run,
+                "endif" => is_left_out = false,
+                _ if is_left_out || inside.starts_with("config(") => {}
+                "this" => out.push_str(&format!(" {own}")),
+                _ => match RelationReference::read(inside) {
+                    Some(read @ (RelationReference::Ref { .. } | RelationReference::Source { .. })) => {
+                        out.push_str(&format!(" {}", read.relation_sql(dialect)));
+                    }
+                    _ => return Err(format!("Jinja that the test cannot read: {written}")),
+                },
+            }
+            continue;
+        }
+        if is_left_out || token.kind == SqlTokenKind::Hint {
+            continue;
+        }
+        out.extend(is_apart.then_some(' '));
+        match token_value(written, dialect) {
+            Some(value) if token.kind == SqlTokenKind::Text && written.contains("{{") => {
+                out.push_str(&dialect.text_literal(&value));
+            }
+            _ => out.push_str(written),
+        }
+    }
+    Ok(out)
+}
+
+/// Fails if dbt's SQL is rendered to other SQL than dbt makes.
+pub fn jinja_is_rendered_as_dbt_does() {
+    let dialect = Dialect::default();
+    let rows = [
+        (
+            "{# generated #}\n{{ config(a='}}') }}\n-- a {{ '{{' }} b\nselect a.b from {{ ref('t') }}",
+            "select a.b from t",
+            None,
+        ),
+        ("select 1 from {{ source('s', 't') }}", "select 1 from t", None),
+        (
+            "select a from t where b\n{% if is_incremental() %}\nand a > (select max(a) from {{ this }})\n{% endif %}",
+            "select a from t where b",
+            Some("select a from t where b and a > (select max(a) from m)"),
+        ),
+        ("select '{{ '{{' }} it''s' as a", "select '{{ it''s' as a", None),
+        (
+            "select cast('{{ var('day') }}' as date)",
+            "select cast('{{ var(''day'') }}' as date)",
+            None,
+        ),
+    ];
+    for (text, first, later) in rows {
+        let of = |is_later| rendered(text, dialect, "m", is_later).expect("Jinja of formulac");
+        assert_eq!(of(false).trim(), first);
+        assert_eq!(of(true).trim(), later.unwrap_or(first));
+    }
+    assert!(rendered("select {{ other() }}", dialect, "m", false).is_err());
+}

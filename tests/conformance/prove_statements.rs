@@ -1,0 +1,32 @@
+//! Statements of `formulac prove`: the table with the rows of all cases, and each case over this table and over literals.
+
+use formulac::dbt::STATEMENTS_TABLE;
+use formulac::{Column, Dialect, Relation, Schema};
+
+use crate::prove::cases::{ConformanceCases, Proof};
+use crate::prove::rows::{StoredRows, drop_statement, query_over_literals};
+use crate::rule_pass::Statements;
+
+pub fn look_up(statements: &mut Statements) {
+    for dialect in Dialect::all() {
+        look_up_proofs(statements, dialect, &ConformanceCases::new(dialect).proofs(|_| true));
+    }
+}
+
+/// Looks up the constructs of the statements that `prove` makes of these proofs.
+pub fn look_up_proofs(statements: &mut Statements, dialect: Dialect, proofs: &[Proof]) {
+    let stored = StoredRows::new(proofs);
+    let table = Relation::new(STATEMENTS_TABLE);
+    let columns = stored.columns().into_iter();
+    let table = columns.fold(table, |table, (name, ty)| table.with(Column::new(name, ty)));
+    let schema = Schema::new().with(table);
+    for sql in stored.statements(dialect).into_iter().chain([drop_statement()]) {
+        statements.look_up("the table of `prove`", dialect, &sql, &schema);
+    }
+    for proof in proofs {
+        let from = format!("`prove`, {}: {}", proof.subject, proof.case);
+        for sql in [stored.query(proof, dialect), query_over_literals(proof, dialect)] {
+            statements.look_up(&from, dialect, &sql, &schema);
+        }
+    }
+}
