@@ -78,7 +78,7 @@ impl<'m> EditedModel<'m> {
         let shown = (cte.map(str::to_owned), column.to_owned());
         let find = || decompiler.find_formula_at(self.compiler, &read, self.path, self.found, (step, placed));
         if let Some(definition) = self.expanded.set_formula(placed.at) {
-            return Some(self.set_origin(definition, placed, shown, find()));
+            return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
         }
         if let Some(definition) = self.expanded.listed_metric(column) {
             let is_reference = self
@@ -86,7 +86,7 @@ impl<'m> EditedModel<'m> {
                 .metric_columns()
                 .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
             if is_reference {
-                return Some(self.set_origin(definition, placed, shown, find()));
+                return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
             }
         }
         let formulas = find().map(|formula| vec![self.with_model_names(&formula), formula]);
@@ -100,7 +100,7 @@ impl<'m> EditedModel<'m> {
         let definition = self.expanded.set_formula(placed.at)?;
         let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
         let formula = decompiler.find_formula_at(self.compiler, read, self.path, self.found, (step, placed));
-        Some(self.set_origin(definition, placed, shown, formula))
+        Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)))
     }
 
     /// Returns whether the edits change the definition that computes a column. Renaming CTEs or helper columns does
@@ -190,16 +190,6 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    fn set_origin<'e>(
-        &'e self,
-        definition: SetFormula<'e>,
-        placed: &PlacedDefinition,
-        shown: (Option<String>, String),
-        formula: Result<String, NotAFormula>,
-    ) -> EditOrigin<'e> {
-        EditOrigin::Set(Box::new(self.metric_edit(definition, placed, shown, formula)))
-    }
-
     /// Creates the edit to a definition, with the formulas that may resolve it.
     pub(super) fn metric_edit<'e>(
         &'e self,
@@ -207,7 +197,7 @@ impl<'m> EditedModel<'m> {
         placed: &PlacedDefinition,
         shown: (Option<String>, String),
         formula: Result<String, NotAFormula>,
-    ) -> MetricEdit<'e> {
+    ) -> Box<MetricEdit<'e>> {
         let (for_set, for_model) = formula.as_deref().map_or_else(
             |_| Default::default(),
             |found| {
@@ -215,14 +205,14 @@ impl<'m> EditedModel<'m> {
                 (for_set, self.overriding_formulas(&definition, placed, found))
             },
         );
-        MetricEdit {
+        Box::new(MetricEdit {
             listed_as: self.listed_name(&definition).map(str::to_owned),
             definition,
             shown,
             formula,
             for_set,
             for_model,
-        }
+        })
     }
 
     /// Returns formulas for the set's definition: one that refers to the set's other definitions by name, and one in
@@ -232,7 +222,7 @@ impl<'m> EditedModel<'m> {
             return Vec::new();
         };
         let names = self.expanded.metric_columns().filter_map(|(column, set, metric)| {
-            let is_own = set.eq_ignore_ascii_case(definition.set());
+            let is_own = set.eq_ignore_ascii_case(definition.place().set());
             let new = match (is_own, definition.is_over_sets()) {
                 (true, _) => format_name(metric),
                 (false, true) => format!("{set}.{}", format_name(metric)),
@@ -274,7 +264,7 @@ impl<'m> EditedModel<'m> {
     fn listed_name(&self, definition: &SetFormula<'_>) -> Option<&str> {
         let mut columns = self.expanded.listed_columns();
         let is_it = |(_, set, metric): &(&str, &str, &str)| {
-            set.eq_ignore_ascii_case(definition.set()) && metric.eq_ignore_ascii_case(definition.name())
+            set.eq_ignore_ascii_case(definition.place().set()) && metric.eq_ignore_ascii_case(definition.name())
         };
         columns.find(is_it).map(|(column, ..)| column)
     }

@@ -57,7 +57,7 @@ impl EditedModel<'_> {
         let owned = owned.map(|(edit, hunks)| (EditOwner::Filter(edit), hunks));
         let owned = owned.or_else(|| {
             let (edit, hunks) = self.definition_edit(decompiler, place, &hunks, files)?;
-            Some((EditOwner::Definition(Box::new(edit)), hunks))
+            Some((EditOwner::Definition(edit), hunks))
         });
         let owned = owned.or_else(|| {
             let (relation, hunks) = self.relation_edit(place, &hunks, files)?;
@@ -75,7 +75,7 @@ impl EditedModel<'_> {
         place: &FilePlace,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
-    ) -> Option<(MetricEdit<'_>, Vec<Hunk>)> {
+    ) -> Option<(Box<MetricEdit<'_>>, Vec<Hunk>)> {
         let read = SpecPosition::expanded(self.expanded.text()).ok()?;
         let mut trees = Trees::default();
         for (step, outline) in read.outline.steps.iter().enumerate() {
@@ -140,7 +140,7 @@ impl EditedModel<'_> {
             let is_read = written.text(&tokens).trim_matches(['{', '}', ' ']) == relation.relation();
             let read = reads
                 .iter()
-                .find(|read| read.alias.eq_ignore_ascii_case(relation.alias()));
+                .find(|read| read.alias.eq_ignore_ascii_case(relation.name()));
             let own = match is_read {
                 true => tokens.clone(),
                 false => read?.tokens.clone(),

@@ -88,9 +88,9 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
             Some(vec![format!("since: {bound}")])
         }
         _ if function == after && time.ty == Type::Date && time.period.is_none() => {
-            let next = check::next_day(&bound).filter(|_| check::is_iso_date(&bound));
             let constant = || format!("{} + 1", program.meta(constant).span.text(text));
-            Some(vec![format!("since: {}", next.unwrap_or_else(constant))])
+            let next = check::next_day(&bound).unwrap_or_else(constant);
+            Some(vec![format!("since: {next}")])
         }
         _ if function == internal::EQUAL => {
             let until = last_day(&bound, time.period);
@@ -119,8 +119,7 @@ fn last_day(first: &str, period: Option<CalendarUnit>) -> Option<String> {
         Some(CalendarUnit::Year) => (12, 0),
         Some(_) => return None,
     };
-    let iso = Some(first).filter(|first| check::is_iso_date(first));
-    check::shift_date(iso?, months, days - 1)
+    check::shift_date(first, months, days - 1)
 }
 
 fn time_side(program: &Program, id: IrId) -> Option<TimeSide> {

@@ -97,7 +97,7 @@ pub use environments::{Environment, Placeholder, USER};
 pub use lineage::{ColumnLineage, SourceColumn};
 pub use metrics::MetricChange;
 #[doc(hidden)]
-pub use metrics::{ExpandedModel, SetFilter, SetFormula, SetRelation};
+pub use metrics::{ExpandedModel, SetFilter, SetFormula, SetPlace, SetRelation};
 pub use people::{People, email_address};
 pub use project::Project;
 pub use role::{Right, Rights, Role, UnknownRole};

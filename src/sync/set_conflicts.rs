@@ -61,21 +61,21 @@ impl SetConflict {
     /// Creates the conflict for an edited column. `ours` is the current spec.
     pub(super) fn new(column: &EditedColumn<'_>, ours: &CurrentSpec, tools: ReconcileTools<'_>) -> Self {
         let edit = column.edit;
-        let (set, name) = (edit.definition.set(), edit.definition.name());
+        let (set, name) = (edit.definition.place().set(), edit.definition.name());
         let now = ours.compiled.set_definition(set, name);
         let now = now.as_ref().unwrap_or(&edit.definition);
         let no_formula = || edit.refusal().map(ToString::to_string);
         let refusal = |reason: Option<String>| no_formula().or(reason).unwrap_or_else(|| NO_FORMULA.to_owned());
-        let file = now.path().unwrap_or_default();
+        let file = now.place().path().unwrap_or_default();
         let to_set = first_that_fits(&edit.for_set, |formula| {
-            let base = edit.definition.set_text();
+            let base = edit.definition.place().set_text();
             column.shows(
                 &column
                     .compiler
                     .with_metric_sets([(file, &*with_set_formula(base, name, formula)?)]),
                 None,
             )?;
-            let text = with_set_formula(now.set_text(), name, formula)?;
+            let text = with_set_formula(now.place().set_text(), name, formula)?;
             let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
             first_error(&compiler, ours, &ours.source)
         });
@@ -96,7 +96,7 @@ impl SetConflict {
             name: name.to_owned(),
             part: SetPart::Definition,
             file: file.to_owned(),
-            line: now.line(),
+            line: now.place().line(),
             to_set: to_set.map_err(refusal),
             models: Vec::new(),
             listed_as: edit.listed_as.clone(),
@@ -136,21 +136,21 @@ impl SetConflict {
         shows: impl Fn(&Compiler) -> bool,
         compiler: &Compiler,
     ) -> Self {
-        let set = edit.filter.set();
+        let set = edit.filter.place().set();
         let now = ours.compiled.set_filter(set).unwrap_or(edit.filter);
         let mut conflict = Self {
             set: set.to_owned(),
             name: "where".to_owned(),
             part: SetPart::Filter,
-            file: now.path().unwrap_or_default().to_owned(),
-            line: now.line(),
+            file: now.place().path().unwrap_or_default().to_owned(),
+            line: now.place().line(),
             to_set: Err("no formula was found for this condition; change `where` in the set yourself".to_owned()),
             models: Vec::new(),
             listed_as: None,
             to_model: Err("a model cannot override the `where` of a set".to_owned()),
         };
         if let Some(formula) = &edit.formula
-            && let Ok(text) = conflict.changed_set(edit.filter.set_text(), formula)
+            && let Ok(text) = conflict.changed_set(edit.filter.place().set_text(), formula)
             && shows(&compiler.with_metric_sets([(conflict.file.as_str(), text.as_str())]))
         {
             conflict.to_set = Ok(formula.clone());
@@ -159,14 +159,14 @@ impl SetConflict {
     }
 
     /// Creates the conflict for an edited relation.
-    fn of_relation(relation: SetRelation<'_>) -> Self {
+    fn of_relation(relation: &SetRelation<'_>) -> Self {
         let key = relation.key();
         Self {
-            set: relation.set().to_owned(),
+            set: relation.place().set().to_owned(),
             name: key.to_owned(),
             part: SetPart::Relation,
-            file: relation.path().unwrap_or_default().to_owned(),
-            line: relation.line(),
+            file: relation.place().path().unwrap_or_default().to_owned(),
+            line: relation.place().line(),
             to_set: Err(format!("change `{key}` in the set yourself")),
             models: Vec::new(),
             listed_as: None,
@@ -245,7 +245,7 @@ impl ReconcileWork<'_> {
         match owner {
             EditOwner::Definition(metric) => {
                 // The definition's column may have been edited, too.
-                let (set, name) = (metric.definition.set(), metric.definition.name());
+                let (set, name) = (metric.definition.place().set(), metric.definition.name());
                 let is_same = |conflict: &&mut Conflict| {
                     let of_set = |of: &SetConflict| of.part == SetPart::Definition && of.set == set && of.name == name;
                     conflict.set.as_ref().is_some_and(of_set)
@@ -276,7 +276,7 @@ impl ReconcileWork<'_> {
                 self.push_set_conflict(edit, set, sides, restored, done);
             }
             EditOwner::Relation(relation) => {
-                let set = SetConflict::of_relation(relation);
+                let set = SetConflict::of_relation(&relation);
                 let sides = (edit.before.clone(), edit.before.clone());
                 self.push_set_conflict(edit, set, sides, restored, done);
             }

@@ -57,8 +57,9 @@ pub fn next_day(iso: &str) -> Option<String> {
     shift_date(iso, 0, 1)
 }
 
-/// Adds months and then days to an ISO date. A day that the month does not have rolls over.
-pub fn shift_date(iso: &str, months: i64, days: i64) -> Option<String> {
+/// Adds months and then days to an ISO date. A day that the month does not have rolls over. `None` for other texts.
+pub fn shift_date(text: &str, months: i64, days: i64) -> Option<String> {
+    let iso = Some(text).filter(|text| is_iso_date(text))?;
     let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());
     let mut part = || parts.next().flatten();
     let (year, month, day) = (part()?, part()?, part()?);

@@ -69,15 +69,13 @@ pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Step
 /// the timeframe. The timeframe is empty if the key has none.
 pub fn split_timeframe(key: &str) -> (&str, &str) {
     let text = key.trim();
-    let quoted = text.strip_prefix("${").unwrap_or(text);
-    let (name, frame) = quoted.split_once('[').unwrap_or((quoted, ""));
-    let end = |c: char| matches!(c, ']' | '}') || c.is_whitespace();
-    let name = if quoted.len() == text.len() {
-        name
-    } else {
-        name.trim_end().trim_end_matches('}')
-    };
-    (name.trim(), frame.trim_end_matches(end).trim())
+    let text = text.strip_prefix("${").unwrap_or(text);
+    let (name, frame) = text.split_once('[').unwrap_or((text, ""));
+    let is_end = |c: char| matches!(c, ']' | '}') || c.is_whitespace();
+    (
+        name.trim_end_matches(is_end).trim(),
+        frame.trim_end_matches(is_end).trim(),
+    )
 }
 
 /// Returns the output name of a key: `billing_date[month]` becomes `billing_date_month`.

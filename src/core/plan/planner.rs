@@ -329,14 +329,14 @@ impl Planner<'_> {
         let mut open = false;
         let outputs = self.output_names();
         let is_output = |name: &str| outputs.contains(&name.to_ascii_lowercase());
-        // A column that `where` compares is not NULL in the rows that it keeps.
-        let used = program.columns.iter().filter(|used| !used.nullable);
-        let never_null: FxHashSet<String> = used.map(|used| used.name.to_ascii_lowercase()).collect();
-        let filtered = |column: Column| {
-            let nullable = column.is_nullable() && !never_null.contains(&column.name().to_ascii_lowercase());
-            column.nullable(nullable)
-        };
         if !self.step.grouped {
+            // A column that `where` compares is not NULL in the rows that it keeps.
+            let used = program.columns.iter().filter(|used| !used.nullable);
+            let never_null: FxHashSet<String> = used.map(|used| used.name.to_ascii_lowercase()).collect();
+            let filtered = |column: Column| {
+                let nullable = column.is_nullable() && !never_null.contains(&column.name().to_ascii_lowercase());
+                column.nullable(nullable)
+            };
             match (&self.spec.keep, self.input.relation) {
                 (KeepColumns::All, Some(input)) => {
                     input

@@ -458,10 +458,9 @@ impl<'m> ColumnBuilder<'m> {
                 Ok(ModelName::Key(key)) => {
                     let output = &self.keys.names[key];
                     let is_timeframe = self.model.timeframe_key(name).is_some();
-                    let range = if is_timeframe {
-                        name.range_with_frame()
-                    } else {
-                        name.range.clone()
+                    let range = match is_timeframe {
+                        true => name.range_with_frame(),
+                        false => name.range.clone(),
                     };
                     if is_timeframe || name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
                         let text = SpelledText::generated(&reference_text(output), 0, span);

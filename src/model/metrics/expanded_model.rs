@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::expand::{Expansion, expand};
 use super::formulas::MetricFormula;
+use super::keys::relation_name;
 use super::period_steps::period_steps;
 use super::request::step_over_sets;
 use super::set::{MetricSet, read_set_text};
@@ -37,12 +38,18 @@ pub struct SetFilter<'e> {
 }
 
 /// Relation that a metric set reads or joins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SetRelation<'e> {
-    set: &'e MetricSet,
+    place: SetPlace<'e>,
     key: &'static str,
     relation: &'e str,
-    alias: Option<&'e str>,
+    name: String,
+}
+
+/// Position of a part of a metric set in the set's file.
+#[derive(Clone, Copy, Debug)]
+pub struct SetPlace<'e> {
+    set: &'e MetricSet,
     span: Span,
 }
 
@@ -126,22 +133,8 @@ impl ExpandedModel {
         for (place, set) in self.expansion.sets.iter().enumerate() {
             let Some(filter) = SetFilter::new(set) else { continue };
             let whole = filter.formula.file_span(&(0..filter.text().len()));
-            let is_copied = |at: usize| {
-                let at = u32::try_from(at).unwrap_or(u32::MAX);
-                let (file, origin) = self.expansion.text.origin(Span::new(at, at.saturating_add(1)));
-                usize::from(file) == place + 1 && whole.start <= origin.start && origin.end <= whole.end
-            };
-            let (end, mut at) = (self.text().len(), 0);
-            while at < end {
-                let start = at;
-                while at < end && is_copied(at) {
-                    at += 1;
-                }
-                if at > start {
-                    filters.push((filter, start..at));
-                }
-                at += 1;
-            }
+            let copies = self.expansion.text.copies(place + 1, whole);
+            filters.extend(copies.into_iter().map(|range| (filter, range)));
         }
         filters
     }
@@ -157,12 +150,12 @@ impl ExpandedModel {
                 let Some((node, relation)) = to.and_then(|to| Some((to, to.text()?))) else {
                     continue;
                 };
+                let alias = alias.and_then(Node::text).map(str::to_owned);
                 relations.push(SetRelation {
-                    set,
+                    place: SetPlace { set, span: node.span },
                     key,
                     relation,
-                    alias: alias.and_then(Node::text),
-                    span: node.span,
+                    name: alias.unwrap_or_else(|| relation_name(relation)),
                 });
             }
         }
@@ -212,6 +205,49 @@ impl<'e> SetFilter<'e> {
         Some(Self { set, formula })
     }
 
+    /// Returns the condition as written in the set.
+    #[must_use]
+    pub fn text(self) -> &'e str {
+        &self.formula.text
+    }
+
+    /// Returns the position of the condition.
+    #[must_use]
+    pub fn place(self) -> SetPlace<'e> {
+        SetPlace {
+            set: self.set,
+            span: self.formula.span,
+        }
+    }
+}
+
+impl<'e> SetRelation<'e> {
+    /// Returns the key of the set that specifies the relation: `from` or `joins`.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// Returns the relation as written in the set, such as `ref('orders')`.
+    #[must_use]
+    pub fn relation(&self) -> &'e str {
+        self.relation
+    }
+
+    /// Returns the name of the relation in the set's formulas.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the position of the relation.
+    #[must_use]
+    pub fn place(&self) -> SetPlace<'e> {
+        self.place
+    }
+}
+
+impl<'e> SetPlace<'e> {
     /// Returns the name of the set.
     #[must_use]
     pub fn set(self) -> &'e str {
@@ -230,66 +266,12 @@ impl<'e> SetFilter<'e> {
         &self.set.text
     }
 
-    /// Returns the condition as written in the set.
-    #[must_use]
-    pub fn text(self) -> &'e str {
-        &self.formula.text
-    }
-
-    /// Returns the line of the condition in the set's file, starting at 1.
+    /// Returns the line in the set's file, starting at 1.
     #[must_use]
     pub fn line(self) -> usize {
-        line_at(&self.set.text, self.formula.span)
+        let before = self.set.text.get(..self.span.start as usize);
+        1 + before.unwrap_or_default().matches('\n').count()
     }
-}
-
-impl<'e> SetRelation<'e> {
-    /// Returns the name of the set.
-    #[must_use]
-    pub fn set(self) -> &'e str {
-        &self.set.name
-    }
-
-    /// Returns the path of the set's file, if it is known.
-    #[must_use]
-    pub fn path(self) -> Option<&'e str> {
-        self.set.path.as_deref()
-    }
-
-    /// Returns the key of the set that specifies the relation: `from` or `joins`.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        self.key
-    }
-
-    /// Returns the relation as written in the set, such as `ref('orders')`.
-    #[must_use]
-    pub fn relation(self) -> &'e str {
-        self.relation
-    }
-
-    /// Returns the name of the relation in the set's formulas.
-    #[must_use]
-    pub fn alias(self) -> &'e str {
-        let last = self.relation.trim_end_matches([')', '\'', '"', ' ']);
-        self.alias
-            .or_else(|| last.rsplit(['\'', '"', '.', ' ']).next())
-            .unwrap_or_default()
-    }
-
-    /// Returns the line of the relation in the set's file, starting at 1.
-    #[must_use]
-    pub fn line(self) -> usize {
-        line_at(&self.set.text, self.span)
-    }
-}
-
-fn line_at(text: &str, place: Span) -> usize {
-    1 + text
-        .get(..place.start as usize)
-        .unwrap_or_default()
-        .matches('\n')
-        .count()
 }
 
 impl<'e> SetFormula<'e> {
@@ -303,28 +285,13 @@ impl<'e> SetFormula<'e> {
         })
     }
 
-    /// Returns the name of the set.
+    /// Returns the position of the definition.
     #[must_use]
-    pub fn set(&self) -> &str {
-        &self.set.name
-    }
-
-    /// Returns the path of the set's file, if it is known.
-    #[must_use]
-    pub fn path(&self) -> Option<&str> {
-        self.set.path.as_deref()
-    }
-
-    /// Returns the line of the definition in the set's file, starting at 1.
-    #[must_use]
-    pub fn line(&self) -> usize {
-        line_at(&self.set.text, self.formula.span)
-    }
-
-    /// Returns the text of the set's file.
-    #[must_use]
-    pub fn set_text(&self) -> &str {
-        &self.set.text
+    pub fn place(&self) -> SetPlace<'e> {
+        SetPlace {
+            set: self.set,
+            span: self.formula.span,
+        }
     }
 
     /// Returns the name of the metric or dimension.

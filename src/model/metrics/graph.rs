@@ -4,6 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::request::{ModelOverSets, unknown_metric};
+use super::rows::name_use;
 use crate::Level;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
@@ -212,17 +213,13 @@ impl ModelOverSets<'_> {
                 .any(|set| set.input_name().eq_ignore_ascii_case(qualifier)),
         };
         let same = |key: &super::request::ModelKey| {
-            let (column, of) = split_timeframe(&key.text);
-            let (qualifier, column) = match column.rsplit_once('.') {
-                Some((qualifier, column)) => (Some(qualifier.trim()), column.trim()),
-                None => (None, column),
-            };
-            let same_relation = match (qualifier, name.qualifier.as_deref()) {
+            let (of, column) = (split_timeframe(&key.text).1, name_use(&key.text));
+            let same_relation = match (column.qualifier.as_deref(), name.qualifier.as_deref()) {
                 (None, None) => true,
                 (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
                 (Some(one), None) | (None, Some(one)) => is_input(one),
             };
-            of.eq_ignore_ascii_case(frame) && column.eq_ignore_ascii_case(&name.name) && same_relation
+            of.eq_ignore_ascii_case(frame) && column.name.eq_ignore_ascii_case(&name.name) && same_relation
         };
         self.keys.iter().position(same).filter(|_| !frame.is_empty())
     }

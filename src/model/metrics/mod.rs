@@ -40,7 +40,7 @@ mod window_checks;
 mod write_spec;
 
 pub use expand::expand;
-pub use expanded_model::{ExpandedModel, SetFilter, SetFormula, SetRelation};
+pub use expanded_model::{ExpandedModel, SetFilter, SetFormula, SetPlace, SetRelation};
 pub use formulas::{MetricFormula, analyze, names_of_let};
 pub use keys::period_unit;
 pub use period_steps::period_steps;

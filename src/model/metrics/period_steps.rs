@@ -96,7 +96,7 @@ pub fn read_period_step<'y>(
         filter: None,
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
-        periods: periods_before(root, place),
+        periods: periods_before(&loader, root, place),
         faults: Vec::new(),
     };
     set.add_formulas(formulas);
@@ -230,22 +230,11 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
 }
 
 /// Returns the keys of the earlier steps that are periods, by their output names, each with its timeframe.
-fn periods_before(root: &Node, place: usize) -> Vec<(String, String)> {
+fn periods_before(loader: &Loader<'_, '_>, root: &Node, place: usize) -> Vec<(String, String)> {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
-    let mut periods = Vec::new();
-    for step in steps.iter().take(place).rev() {
-        let keys = step.get("group_by").map_or_else(Vec::new, |keys| match keys.text() {
-            Some(text) => text.split(',').collect(),
-            None => keys.items().unwrap_or_default().iter().filter_map(Node::text).collect(),
-        });
-        for key in keys {
-            let frame = split_timeframe(key).1.to_lowercase();
-            if period_unit(&frame).is_some() {
-                periods.push((key_name(key), frame));
-            }
-        }
-    }
-    periods
+    let keys = steps.iter().take(place).rev().flat_map(|step| read_keys(loader, step));
+    let periods = keys.map(|key| (key_name(&key.text), split_timeframe(&key.text).1.to_lowercase()));
+    periods.filter(|(_, frame)| period_unit(frame).is_some()).collect()
 }
 
 /// Returns the name of the relation or step that a step reads, and the keys that specify it.

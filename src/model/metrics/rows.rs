@@ -165,7 +165,7 @@ pub fn name_use(text: &str) -> NameUse {
     let text = split_timeframe(text).0;
     let (qualifier, name) = text
         .rsplit_once('.')
-        .map_or((None, text), |(q, name)| (Some(q.to_owned()), name));
+        .map_or((None, text), |(q, name)| (Some(q.trim().to_owned()), name.trim()));
     NameUse {
         range: 0..0,
         qualifier,

@@ -91,6 +91,22 @@ impl SpelledText {
         (start.file, Span::new(start.offset, end))
     }
 
+    /// Returns the ranges of the text that are copied from a part of a file.
+    pub fn copies(&self, file: usize, part: Span) -> Vec<Range<usize>> {
+        let is_copied =
+            |origin: &Origin| usize::from(origin.file) == file && part.start <= origin.offset && origin.end <= part.end;
+        let mut ranges = Vec::new();
+        let mut start = 0;
+        for run in self.origins.chunk_by(|one, other| is_copied(one) == is_copied(other)) {
+            let end = start + run.len();
+            if run.first().is_some_and(is_copied) {
+                ranges.push(start..end);
+            }
+            start = end;
+        }
+        ranges
+    }
+
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
