@@ -7,13 +7,15 @@ use super::columns::{ColumnMatches, ColumnSite};
 use super::file::{FilePlace, SqlFile};
 use super::filter_edits::FilterEdit;
 use super::formula::Decompiler;
-use super::from_clause::read_relations;
+use super::from_clause::{ReadRelation, read_relations};
 use super::metric_edits::{EditedModel, MetricEdit};
 use super::restore::{GroupItem, Hunk, part_hunks, token_hunks};
 use super::spec_edit::SpecPosition;
 use super::substitute::Substitution;
 use super::tree::{SqlNodeId, Trees};
+use crate::dbt::RelationReference;
 use crate::model::SetRelation;
+use crate::model::shared_definitions::relation_identity;
 
 /// Edit to a part of a model's SQL that a metric set defines.
 #[derive(Debug)]
@@ -102,7 +104,9 @@ impl EditedModel<'_> {
                         found: Some(now),
                         ..
                     }) => {
-                        let tokens = (written.part_tokens(place)?, found.part_tokens(place)?);
+                        let Some(tokens) = written.part_tokens(place).zip(found.part_tokens(place)) else {
+                            continue;
+                        };
                         let is_here = tokens.0.start <= item.start && item.end <= tokens.0.end;
                         let is_here = is_here && tokens.1.start <= now.start && now.end <= tokens.1.end;
                         let hunks = token_hunks((written, item), (found, now));
@@ -133,24 +137,29 @@ impl EditedModel<'_> {
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(SetRelation<'_>, Vec<Hunk>)> {
         let tokens = written.part_tokens(place).filter(|_| place.clause() == Some("from"))?;
-        let reads = read_relations(written, tokens.clone());
+        let now = found.part_tokens(place)?;
+        let (reads, reads_now) = (
+            read_relations(written, tokens.clone()),
+            read_relations(found, now.clone()),
+        );
         let mut relations = self.expanded.relations().into_iter();
         relations.find_map(|relation| {
             // A CTE that reads a dbt relation reads no other relation.
-            let is_read = written.text(&tokens).trim_matches(['{', '}', ' ']) == relation.relation();
-            let read = reads
-                .iter()
-                .find(|read| read.alias.eq_ignore_ascii_case(relation.name()));
-            let own = match is_read {
-                true => tokens.clone(),
-                false => read?.tokens.clone(),
+            let call = written.text(&tokens).trim_matches(['{', '}', ' ']);
+            let identity = |text: &str| Some(relation_identity(&RelationReference::read(text)?));
+            let is_read = identity(call).is_some_and(|call| identity(relation.relation()) == Some(call));
+            let of_relation = |reads: &[ReadRelation]| {
+                let mut reads = reads.iter();
+                let read = reads.find(|read| read.alias.eq_ignore_ascii_case(relation.name()))?;
+                Some(read.tokens.clone())
             };
-            let hunks: Vec<Hunk> = hunks
-                .iter()
-                .filter(|hunk| hunk.is_in(std::slice::from_ref(&own), &[]))
-                .cloned()
-                .collect();
-            (!hunks.is_empty() && found.part_tokens(place).is_some()).then_some((relation, hunks))
+            let (own, edited) = match is_read {
+                true => (tokens.clone(), Some(now.clone())),
+                false => (of_relation(&reads)?, of_relation(&reads_now)),
+            };
+            let is_own = |hunk: &&Hunk| hunk.is_in(std::slice::from_ref(&own), edited.as_slice());
+            let hunks: Vec<Hunk> = hunks.iter().filter(is_own).cloned().collect();
+            (!hunks.is_empty()).then_some((relation, hunks))
         })
     }
 }

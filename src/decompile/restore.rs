@@ -22,9 +22,9 @@ pub(super) struct Hunk {
 impl Hunk {
     /// Returns whether the piece belongs to one of these ranges of tokens, in the generated or in the edited SQL.
     pub fn is_in(&self, written: &[Range<usize>], found: &[Range<usize>]) -> bool {
+        // An empty range is within another range if it is inside, but not if it is at its start or end.
         let overlaps = |one: &Range<usize>, all: &[Range<usize>]| {
-            all.iter()
-                .any(|other| one.start.max(other.start) < one.end.min(other.end))
+            all.iter().any(|other| one.start < other.end && other.start < one.end)
         };
         overlaps(&self.written, written) || overlaps(&self.found, found)
     }
@@ -92,10 +92,15 @@ fn relation_hunks(
     (written, own): (&SqlFile<'_>, Range<usize>),
     (found, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Option<Vec<Hunk>> {
-    let mut before = read_relations(written, own.clone()).into_iter().peekable();
+    let (before, after) = (read_relations(written, own.clone()), read_relations(found, edited));
+    // Calls of dbt are not read.
+    if before.is_empty() || after.is_empty() {
+        return None;
+    }
+    let mut before = before.into_iter().peekable();
     let mut hunks = Vec::new();
     let mut at = own.start;
-    for relation in read_relations(found, edited) {
+    for relation in after {
         match before.next_if(|known| known.alias == relation.alias) {
             Some(known) => {
                 at = known.tokens.end;

@@ -29,6 +29,18 @@ const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\nde
 const HEALTH: &str =
     "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n";
 
+/// A set over relations of dbt, which are not spelled as generated SQL spells them.
+const VISITS: &str = "\
+metric_set: visits
+from: source('raw','visits')
+joins: [{to: 'ref(\"stg_users\")', as: users, on: visits.user_id = users.id}]
+where: AND(score > 0, pages < 100)
+time: visited_on
+definitions: |
+  visit_count = COUNT(visit_id)
+  plan = users.plan
+";
+
 const BY_MONTH: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\ndefinitions: |\n  share = revenue / SUM(revenue:revenue)\n";
 const GROWTH: &str = "model: m\nmetrics: [orders.order_count, orders.growth]\ngroup_by: month\n";
 const RENAMED: &str = "model: m\nmetrics: [{sales: orders.revenue}, orders.aov]\ngroup_by: region\n";
@@ -36,6 +48,7 @@ const LARGE: &str = "model: m\nmetrics: [orders.large_share]\ngroup_by: [is_larg
 const REGIONS: &str = "model: m\nmetrics: [orders.revenue, orders.growth]\ngroup_by: [month, is_large, segment]\nwhere: amount > 3\ndefinitions: last_year = PERIODOFFSET(revenue, -12, \"month\")\n";
 const HELPER: &str = "model: m\nmetrics: [orders.growth, orders.twice_before]\ngroup_by: month\n";
 const SIZES: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: is_large\n";
+const PLANS: &str = "model: m\nmetrics: [visits.visit_count]\ngroup_by: plan\nwhere: pages > 3\n";
 const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
 /// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
@@ -218,6 +231,48 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[produces exactly this SQL]",
         "[]",
     ),
+    // Relations of dbt.
+    (
+        PLANS,
+        "source('raw', 'visits')",
+        "source('raw', 'visits_v2')",
+        "visits.from",
+        "[change `from` in the set]",
+        "[cannot override the `from`]",
+    ),
+    (
+        PLANS,
+        "ref('stg_users')",
+        "ref('stg_users_v2')",
+        "visits.joins",
+        "[change `joins` in the set]",
+        "[cannot override the `joins`]",
+    ),
+    // Additions inside of what the set defines.
+    (
+        PLANS,
+        "on visits.user_id = users.id",
+        "on visits.user_id = users.id and users.is_active",
+        "visits.joins",
+        "[change `joins` in the set]",
+        "[cannot override the `joins`]",
+    ),
+    (
+        PLANS,
+        "on visits.user_id",
+        "on users.is_active and visits.user_id",
+        "visits.joins",
+        "[change `joins` in the set]",
+        "[cannot override the `joins`]",
+    ),
+    (
+        PLANS,
+        "score > 0 and",
+        "score > 0 and not is_gift and",
+        "visits.where",
+        "[change `where` in the set]",
+        "[cannot override the `where`]",
+    ),
     // No formula expresses the edit.
     (
         BY_MONTH,
@@ -231,7 +286,12 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
 
 fn compiler(orders: &str) -> Compiler {
     let compiler = Compiler::builder().dialect("duckdb".parse().unwrap()).build();
-    compiler.with_metric_sets([("orders.yml", orders), ("refunds.yml", REFUNDS), ("health.yml", HEALTH)])
+    compiler.with_metric_sets([
+        ("orders.yml", orders),
+        ("refunds.yml", REFUNDS),
+        ("health.yml", HEALTH),
+        ("visits.yml", VISITS),
+    ])
 }
 
 fn current(compiler: &Compiler, spec: &str) -> CurrentSpec {
@@ -444,6 +504,8 @@ const KEPT: &[(&str, &str, &str)] = &[
     ),
     (SIZES, "group by amount > 100", "group by amount > 100, region"),
     (RENAMED, "group by region", "group by region, country"),
+    (PLANS, "and pages > 3", "and pages > 3 and is_paid"),
+    (PLANS, "\nwhere", "\nleft join days on true\nwhere"),
 ];
 
 fn sql_of(spec: &str) -> String {
