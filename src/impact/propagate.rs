@@ -28,6 +28,21 @@ pub struct ChangeStart {
     pub notes: Vec<ChangeNote>,
 }
 
+impl ChangeStart {
+    /// Adds another change of the same node. Of two changes to a column, the more severe one stays.
+    pub fn merge(&mut self, other: Self) {
+        self.rows |= other.rows;
+        self.is_removed |= other.is_removed;
+        self.redefined |= other.redefined;
+        self.why = self.why.take().or(other.why);
+        self.notes.extend(other.notes);
+        for (column, change) in other.columns {
+            let known = self.columns.entry(column).or_insert(change);
+            *known = (*known).max(change);
+        }
+    }
+}
+
 /// Change that does not affect a node's values, such as a removed test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeNote {

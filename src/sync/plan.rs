@@ -387,7 +387,8 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
         // already be listed.
         let is_told = changes.iter().any(|told| {
             let of_set = told.metric.as_deref().and_then(|metric| metric.split_once('.'));
-            let is_column = told.definition == about.column || of_set.map(|(_, name)| name) == about.column.as_deref();
+            let is_of_set = of_set.is_some_and(|(_, name)| about.column.as_deref() == Some(name));
+            let is_column = told.definition == about.column || is_of_set;
             is_column && (&told.before, &told.after) == (&was, &is)
         });
         if was != is && !is_told {

@@ -10,6 +10,7 @@ use crate::decompile::{
     EditOwner, EditedModel, FilePlace, FilterEdit, MetricEdit, OwnedEdit, Substitution, with_formula,
 };
 use crate::model::SetRelation;
+use crate::model::shared_definitions::is_plain_name;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 use crate::{CompiledSpec, Compiler};
 
@@ -398,7 +399,7 @@ pub fn with_override(spec: &str, name: &str, formula: &str) -> Result<String, St
             set("overrides", names, &["metrics"])
         }
     };
-    let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_plain = is_plain_name(name);
     let definition = format!("{name} = {formula}");
     let definitions = match step.get("definitions") {
         Some(YamlValue::Map(..)) => Edit::Set {

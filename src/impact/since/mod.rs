@@ -218,15 +218,7 @@ impl FoundChange<'_, '_> {
             }
         }
         let Some(place) = place else { return };
-        let own = self.change_start_mut(place);
-        own.rows |= start.rows;
-        own.is_removed |= start.is_removed;
-        own.redefined |= start.redefined;
-        own.why = own.why.take().or(start.why);
-        for (column, change) in start.columns {
-            let known = own.columns.entry(column).or_insert(change);
-            *known = (*known).max(change);
-        }
+        self.change_start_mut(place).merge(start);
     }
 
     /// Compares a snapshot file block by block. If the file has no snapshot blocks, the whole file is compared under

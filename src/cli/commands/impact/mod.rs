@@ -107,12 +107,7 @@ fn change_starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> R
             Entry::Vacant(place) => {
                 place.insert(start);
             }
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                known.columns.extend(start.columns);
-                known.rows |= start.rows;
-                known.is_removed |= start.is_removed;
-            }
+            Entry::Occupied(mut known) => known.get_mut().merge(start),
         }
     }
     Ok(starts.into_values().collect())

@@ -133,7 +133,7 @@ impl MetricReader<'_> {
 
     /// Returns the formula of a derived metric if it is arithmetic over metrics.
     fn derived(&self, metric: &Metric) -> Result<(String, String), Refusal> {
-        let mut names: HashMap<String, String> = HashMap::new();
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
         let inputs = metric.type_params.get("metrics").and_then(MetaValue::as_list);
         for part in inputs.unwrap_or_default() {
             let name = plain_input(part)?;
@@ -239,7 +239,7 @@ fn plain_input(part: &MetaValue) -> Result<String, Refusal> {
 }
 
 /// Returns an expression in which metric names replace their aliases. `None` if it is not arithmetic over the inputs.
-fn arithmetic(expr: &str, names: &HashMap<String, String>) -> Option<String> {
+fn arithmetic(expr: &str, names: &BTreeMap<String, String>) -> Option<String> {
     let mut formula = String::new();
     let mut rest = expr.trim();
     while let Some(first) = rest.chars().next() {

@@ -139,11 +139,11 @@ impl ProofPlan {
         let texts: Vec<String> = sources.iter().map(|(source, _)| source.text.clone()).collect();
         let specs = spec::compile_all(&compiler, sources, || {});
         let specs = specs.into_iter().zip(&texts);
-        let compiled: Vec<(CompiledSpec, &String)> =
-            specs.filter_map(|(spec, text)| Some((spec.compiled?, text))).collect();
-        let sets: Vec<CompiledSpec> = compiled.iter().map(|(spec, _)| spec.clone()).collect();
-        let compiler = compiler.with_models(&sets);
-        for (spec, text) in compiled.iter().filter(|(spec, _)| spec.metric_set().is_none()) {
+        let specs = specs.filter_map(|(spec, text)| Some((spec.compiled?, text)));
+        let (compiled, texts): (Vec<CompiledSpec>, Vec<&String>) = specs.unzip();
+        let compiler = compiler.with_models(&compiled);
+        let specs = compiled.iter().zip(texts);
+        for (spec, text) in specs.filter(|(spec, _)| spec.metric_set().is_none()) {
             match models::model_proofs(&compiler, text, spec, dialect) {
                 Ok(proofs) => self.proofs.extend(proofs),
                 Err(why) => self.unproven.push(why),

@@ -209,6 +209,9 @@ fn is_replaceable(conflict: &Conflict) -> bool {
 /// Returns the name that makes `resolve` select only this conflict.
 fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
     let target = conflict_target(model, conflict);
+    if set_clause(conflict).is_some() {
+        return target;
+    }
     // The name of the model selects all its conflicts.
     if conflict.definition.is_none() && model.conflicts.len() > 1 {
         return format!("{target}:{}", conflict.property);
@@ -224,12 +227,19 @@ fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-/// Returns the name of the item in conflict: `model.definition`, or the model.
+/// Returns the name of the item in conflict: `model.definition`, the clause of a metric set as `model:set.where`, or the
+/// model.
 pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
-    match &conflict.definition {
-        Some(definition) => format!("{}.{definition}", model.model),
-        None => model.model.clone(),
+    match (&conflict.definition, set_clause(conflict)) {
+        (_, Some(set)) => format!("{}:{}", model.model, set.full_name()),
+        (Some(definition), None) => format!("{}.{definition}", model.model),
+        (None, None) => model.model.clone(),
     }
+}
+
+/// Returns the conflict with a metric set if it is about a clause of the set.
+fn set_clause(conflict: &Conflict) -> Option<&SetConflict> {
+    conflict.set.as_ref().filter(|set| set.part != SetPart::Definition)
 }
 
 /// Returns the author, commit and subject of the last change to a file. Returns `None` if the file has uncommitted

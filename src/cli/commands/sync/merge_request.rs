@@ -94,10 +94,15 @@ fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<
     };
     for model in &made.plan.models {
         for path in sets(model).into_iter().chain([model.spec.clone()]) {
-            let planned = model.files.iter().find(|file| file.path == path);
-            let text = || read_project_file(&place.root, &path);
-            let text = planned.map_or_else(text, |file| file.after.clone());
-            now.insert(path, text);
+            match model.files.iter().find(|file| file.path == path) {
+                Some(planned) => {
+                    now.insert(path, planned.after.clone());
+                }
+                None => {
+                    let read = |path: &String| read_project_file(&place.root, path);
+                    now.entry(path).or_insert_with_key(read);
+                }
+            }
         }
     }
     let paths: Vec<String> = now.keys().cloned().collect();
