@@ -130,6 +130,41 @@ fn an_edit_without_a_formula_can_only_be_removed() {
     assert_eq!(place.files(".formulac/local/undone").len(), 1);
 }
 
+/// Each edited clause of a set has a name of its own, so that one can be resolved without the other.
+#[test]
+fn clauses_of_a_set_are_resolved_one_by_one() {
+    let place = project("set_changes_clauses");
+    let set = ORDERS.replace("time:", "where: amount > 0\ntime:");
+    place.write("specs/orders.yml", &set);
+    commit(&place, "A condition");
+    push(&place);
+    let generated = place.read("models/formulac/by_month.sql");
+    for (from, to) in [
+        ("amount > 0", "amount > 10"),
+        ("ref('stg_orders')", "ref('stg_orders_v2')"),
+    ] {
+        edit(&place, "models/formulac/by_month.sql", from, to);
+    }
+    let plan = place.run(&["plan"]);
+    assert_eq!(plan.exit, 3, "{}", plan.err);
+    for name in ["by_month:orders.where", "by_month:orders.from"] {
+        assert!(
+            plan.out.contains(&format!("formulac resolve {name} --ours")),
+            "{}",
+            plan.out
+        );
+    }
+    for (name, side) in [
+        ("by_month:orders.from", "--ours"),
+        ("by_month:orders.where", "--to-set"),
+    ] {
+        let run = place.run(&["resolve", name, side]);
+        assert_eq!(run.exit, 0, "{name}: {}", run.err);
+    }
+    assert_eq!(place.read("models/formulac/by_month.sql"), generated);
+    assert_eq!(place.read("specs/orders.yml"), set.replace("amount > 0", "amount > 10"));
+}
+
 /// Writes a manifest in which an exposure reads `by_month` through another model.
 fn write_manifest(place: &Place, models: &[&str]) {
     let node = |name: &str, reads: &str| {
