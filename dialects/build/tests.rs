@@ -53,7 +53,7 @@ fn constructs(sql: &str, roles: Roles) -> Vec<String> {
 
 #[test]
 fn constructs_have_the_types_of_their_arguments() {
-    let table: [(&str, &[&str]); 15] = [
+    let table: [(&str, &[&str]); 16] = [
         (
             "f({amount} order by {amount} desc nulls last limit {count})",
             &[
@@ -89,6 +89,10 @@ fn constructs_have_the_types_of_their_arguments() {
         (
             "(select max(v) from unnest([{amount}]) as u(v))",
             &["max(any)", "unnest(array)", "[decimal]", "subquery"],
+        ),
+        (
+            "cardinality(array[{amount}])",
+            &["cardinality(array)", "array[decimal]"],
         ),
     ];
     for (sql, expected) in table {

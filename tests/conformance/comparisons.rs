@@ -283,18 +283,16 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
 }
 
 /// Looks up the constructs of all comparisons.
-pub fn look_up(statements: &mut Statements) {
+pub fn look_up(statements: &mut Statements, dialect: Dialect) {
     let cases = read_all().unwrap_or_else(|error| panic!("comparisons.yml: {error}"));
-    for dialect in Dialect::all() {
-        for case in cases.iter().filter(|case| case.is_run_in(dialect)) {
-            let Ok(comparison) = comparison(case, dialect) else {
-                continue;
-            };
-            let schema = Schema::new().with(case.ours.relation()).with(case.theirs.relation());
-            let tables = ComparisonReader::Tables;
-            for sql in [comparison.counts_sql(tables), comparison.rows_sql(tables)] {
-                statements.look_up(&case.name, dialect, &sql, &schema);
-            }
+    for case in cases.iter().filter(|case| case.is_run_in(dialect)) {
+        let Ok(comparison) = comparison(case, dialect) else {
+            continue;
+        };
+        let schema = Schema::new().with(case.ours.relation()).with(case.theirs.relation());
+        let tables = ComparisonReader::Tables;
+        for sql in [comparison.counts_sql(tables), comparison.rows_sql(tables)] {
+            statements.look_up(&case.name, dialect, &sql, &schema);
         }
     }
 }

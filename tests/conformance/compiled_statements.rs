@@ -4,10 +4,20 @@
 use formulac::dbt::tokens::{SqlTokenKind, token_value, tokens};
 use formulac::dbt::{RelationName, RelationReference};
 use formulac::verify::{Comparison, ComparisonReader};
-use formulac::{CompiledSpec, Dialect, Relation, Schema};
+use formulac::{CompiledSpec, Dialect, Relation, Schema, Type};
 
 use crate::rule_pass::Statements;
 use crate::yaml::{self, Node};
+
+/// Adds the query of a compiled spec, and looks up its other statements. `schema` contains the tables that the spec reads.
+pub fn add(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
+    let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else {
+        return;
+    };
+    let outputs: Vec<(&str, Type)> = compiled.columns().iter().map(|c| (c.name(), c.ty())).collect();
+    statements.add(from, dialect, query, schema, &outputs);
+    look_up(statements, from, dialect, compiled, schema);
+}
 
 /// Looks up the constructs of the statements. `schema` contains the tables that the spec reads.
 pub fn look_up(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
@@ -32,8 +42,9 @@ fn texts(compiled: &CompiledSpec, dialect: Dialect) -> Result<Vec<(String, Strin
     let own = dialect.name_text(compiled.name().unwrap_or_default(), true);
     let mut texts = Vec::new();
     if let Some(model) = compiled.model_sql() {
-        for (what, is_later) in [("first run", false), ("later run", true)] {
-            texts.push((what.to_owned(), rendered(model, dialect, &own, is_later)?));
+        texts.push(("first run".to_owned(), rendered(model, dialect, &own, false)?));
+        if model.contains("is_incremental()") {
+            texts.push(("later run".to_owned(), rendered(model, dialect, &own, true)?));
         }
     }
     for test in compiled.model_tests() {

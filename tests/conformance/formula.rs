@@ -1,6 +1,6 @@
 //! Compiles a formula case for one dialect, and checks the engine's result.
 
-use formulac::{Compiled, Compiler, Dialect, Level, Schema};
+use formulac::{Compiled, Compiler, Dialect, Level, Schema, Type};
 use serde_json::Value as Json;
 
 use crate::case::{Case, Expected, ROW_ID, TABLE, Untyped};
@@ -34,6 +34,8 @@ pub struct Question {
     /// The compiled formula.
     pub sql: String,
     pub query: String,
+    /// Type of the value. `None` if the question is a query.
+    pub ty: Option<Type>,
     nullable: bool,
 }
 
@@ -133,6 +135,7 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
     Plan::Ask(Question {
         sql: sql.to_owned(),
         query: query(case, sql),
+        ty: Some(definition.ty()),
         nullable: definition.nullable(),
     })
 }
@@ -157,6 +160,7 @@ fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
         Some(query) if faults.is_empty() => Plan::Ask(Question {
             sql: query.to_owned(),
             query: query.to_owned(),
+            ty: None,
             nullable: true,
         }),
         _ => Plan::Failed {

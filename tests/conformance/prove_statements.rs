@@ -7,10 +7,8 @@ use crate::prove::cases::{ConformanceCases, Proof};
 use crate::prove::rows::{StoredRows, drop_statement, query_over_literals};
 use crate::rule_pass::Statements;
 
-pub fn look_up(statements: &mut Statements) {
-    for dialect in Dialect::all() {
-        look_up_proofs(statements, dialect, &ConformanceCases::new(dialect).proofs(|_| true));
-    }
+pub fn look_up(statements: &mut Statements, dialect: Dialect) {
+    look_up_proofs(statements, dialect, &ConformanceCases::new(dialect).proofs(|_| true));
 }
 
 /// Looks up the constructs of the statements that `prove` makes of these proofs.

@@ -52,7 +52,7 @@ impl Statements {
         }
     }
 
-    /// Looks up the constructs of a statement in `dialects/facts`. The constructs do not depend on table keys.
+    /// Looks up the constructs of a statement in `dialects/facts`, once for each dialect: they do not depend on the schema.
     pub fn look_up(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema) {
         if !self.looked_up.insert((dialect.name(), sql.to_owned())) {
             return;
@@ -64,6 +64,16 @@ impl Statements {
             let place = self.unknown.entry(format!("{dialect}: {construct}"));
             place.or_insert_with(first).0 += 1;
         }
+    }
+
+    /// Adds the statements of another dialect.
+    #[allow(dead_code, reason = "random statements are not divided by dialect")]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.lines.extend(other.lines);
+        self.known.extend(other.known);
+        self.looked_up.extend(other.looked_up);
+        self.unknown.extend(other.unknown);
+        self
     }
 
     /// Fails if a statement breaks a rule, or contains a construct that `dialects/facts` does not list.

@@ -34,6 +34,8 @@ mod prove {
     pub mod models;
     pub mod rows;
 }
+#[path = "../conformance/known_calls.rs"]
+mod known_calls;
 #[path = "../conformance/prove_statements.rs"]
 #[allow(dead_code, reason = "the conformance tests look up the statements of all cases")]
 mod prove_statements;

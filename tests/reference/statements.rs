@@ -1,6 +1,6 @@
 //! Checks the statements for random specs and formulas against the warehouses' rules.
 
-use formulac::{Compiler, Dialect, Schema, Type};
+use formulac::{Compiler, Dialect, Schema};
 
 use crate::drawn::{Drawn as _, first_seed, number};
 use crate::metamorphic::sheets;
@@ -50,10 +50,7 @@ fn add(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
                 .schema(schema.clone())
                 .build()
                 .compile_spec(spec);
-            let Some(query) = compiled.query() else { continue };
-            let outputs: Vec<(&str, Type)> = compiled.columns().iter().map(|c| (c.name(), c.ty())).collect();
-            statements.add(from, dialect, query, &schema, &outputs);
-            compiled_statements::look_up(statements, from, dialect, &compiled, &schema);
+            compiled_statements::add(statements, from, dialect, &compiled, &schema);
         }
     }
 }

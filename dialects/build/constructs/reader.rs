@@ -244,6 +244,12 @@ impl<'a> Reader<'a> {
                 let text = format!("[{}]", self.texts(items).join(", "));
                 self.construct(&text, "array")
             }
+            // A list, `array[1, 2]`.
+            Node::Subscript { x, index } if matches!(&self.nodes[usize::from(*x)], Node::Word(word) if word == "array") =>
+            {
+                let text = format!("array[{}]", self.texts(&[*index]).join(""));
+                self.construct(&text, "array")
+            }
             Node::Subscript { x, index } => {
                 let text = format!("{}[{}]", self.class(*x), self.class(*index));
                 self.construct(&text, "any")

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use formulac::Dialect;
 
-use super::{Cell, Difference, Equal, Expected, INFERRED, NOT_RUN, Page, Question, Statement, UNKNOWN, cell_value};
+use super::{Cell, Difference, Equal, Expected, INFERRED, Page, Question, Statement, UNKNOWN, cell_value};
+use crate::engine::is_emulator;
 use crate::expect::neutral_type;
 use crate::files;
 use crate::yaml::{self, Map, Node, Result};
@@ -141,7 +142,7 @@ fn read_cell(node: &Node, dialect: Dialect, sources: &BTreeMap<String, String>) 
         cell.source = source_text(node, dialect, &source, sources)?;
     }
     let runs = cell.ran.is_some() || !cell.refused.is_empty() || !cell.also.is_empty();
-    match (NOT_RUN.contains(&dialect.name()), runs, cell.source.is_empty()) {
+    match (is_emulator(dialect), runs, cell.source.is_empty()) {
         (true, _, true) if cell.refused.is_empty() => node.error("no engine runs this dialect; add a `source`"),
         (_, false, true) => node.error("a cell needs a value, `error`, `refused`, `source` or `fact`"),
         _ => Ok(cell),

@@ -7,6 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::{Class, Columns, Reader, plain, widest};
+use crate::known_calls::called;
 
 impl Reader<'_> {
     /// Reads a query, and returns its columns.
@@ -19,13 +20,17 @@ impl Reader<'_> {
             }
         }
         let columns = self.body(&query.body);
-        if let Some(OrderByKind::Expressions(keys)) = query.order_by.as_ref().map(|order| &order.kind) {
-            self.need("clauses", "order by an output column");
-            let output = columns.iter().cloned().collect();
-            let sources = self.sources_of(&query.body);
-            self.scopes.push([vec![(String::new(), output)], sources].concat());
-            self.order(keys);
-            self.scopes.pop();
+        match query.order_by.as_ref().map(|order| &order.kind) {
+            None => {}
+            Some(OrderByKind::Expressions(keys)) => {
+                self.need("clauses", "order by an output column");
+                let output = columns.iter().cloned().collect();
+                let sources = self.sources_of(&query.body);
+                self.scopes.push([vec![(String::new(), output)], sources].concat());
+                self.order(keys);
+                self.scopes.pop();
+            }
+            Some(OrderByKind::All(_)) => self.need("clauses", "order by all"),
         }
         if query.limit_clause.is_some() {
             self.need("clauses", "limit");
@@ -57,7 +62,10 @@ impl Reader<'_> {
                 }
                 Vec::new()
             }
-            _ => Vec::new(),
+            other => {
+                self.missing.insert(format!("clauses: {other}"));
+                Vec::new()
+            }
         }
     }
 
@@ -79,8 +87,10 @@ impl Reader<'_> {
     }
 
     fn select(&mut self, select: &Select) -> Vec<(String, Class)> {
-        if let Some(Distinct::Distinct) = select.distinct {
-            self.need("clauses", "select distinct");
+        match &select.distinct {
+            None => {}
+            Some(Distinct::Distinct) => self.need("clauses", "select distinct"),
+            Some(_) => self.need("clauses", "another distinct"),
         }
         self.scopes.push(Vec::new());
         for from in &select.from {
@@ -109,13 +119,16 @@ impl Reader<'_> {
         if let Some(condition) = &select.selection {
             self.class(condition);
         }
-        if let GroupByExpr::Expressions(keys, _) = &select.group_by {
-            for key in keys {
-                self.class(key);
-                if !matches!(key, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
-                    self.need("clauses", "group by an expression");
+        match &select.group_by {
+            GroupByExpr::Expressions(keys, _) => {
+                for key in keys {
+                    self.class(key);
+                    if !matches!(key, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+                        self.need("clauses", "group by an expression");
+                    }
                 }
             }
+            GroupByExpr::All(_) => self.need("clauses", "group by all"),
         }
         if let Some(condition) = &select.having {
             self.need("clauses", "having");
@@ -185,11 +198,27 @@ impl Reader<'_> {
                 let columns = self.query(subquery).into_iter().collect();
                 (named(alias).unwrap_or_default(), columns)
             }
-            // A series of periods, or the values of a list. Their facts are `series` and the subquery of a template.
+            TableFactor::UNNEST { alias, array_exprs, .. } => {
+                // A list of a template, or the series of periods that `series` lists.
+                for list in array_exprs {
+                    match list {
+                        Expr::Function(call) if self.facts.series.contains(&plain(&call.name)) => {}
+                        _ => {
+                            self.class(list);
+                        }
+                    }
+                }
+                (named(alias).unwrap_or_default(), Columns::new())
+            }
+            // A series of periods. Its fact is `series`.
             TableFactor::Table { alias, .. }
             | TableFactor::Function { alias, .. }
-            | TableFactor::TableFunction { alias, .. }
-            | TableFactor::UNNEST { alias, .. } => (named(alias).unwrap_or_default(), Columns::new()),
+            | TableFactor::TableFunction { alias, .. } => {
+                let names = called(&factor.to_string().to_lowercase(), self.facts.dialect);
+                let unknown = names.into_iter().filter(|name| !self.facts.series.contains(name));
+                self.missing.extend(unknown.map(|name| format!("calls: {name}")));
+                (named(alias).unwrap_or_default(), Columns::new())
+            }
             other => {
                 self.missing
                     .insert(format!("a relation that the test cannot read: {other}"));

@@ -22,6 +22,9 @@ use sqlparser::parser::Parser;
 
 use patterns::Patterns;
 
+use crate::known_calls::called;
+use crate::prove::rows::TYPES;
+
 /// Class of a type, such as `decimal`. `any` if the type is unknown.
 type Class = String;
 
@@ -33,6 +36,14 @@ pub struct Facts {
     dialect: Dialect,
     patterns: Patterns,
     results: BTreeMap<String, String>,
+    series: BTreeSet<String>,
+}
+
+/// Returns the functions in the SQL that lists periods. Their fact is `series`.
+fn functions_of_series(dialect: Dialect) -> BTreeSet<String> {
+    let facts = dialect.facts();
+    let texts = [facts.series, facts.series_value];
+    texts.iter().flat_map(|sql| called(sql, dialect)).collect()
 }
 
 impl Facts {
@@ -41,6 +52,7 @@ impl Facts {
             dialect,
             patterns: Patterns::of(dialect),
             results: patterns::results(),
+            series: functions_of_series(dialect),
         }
     }
 
@@ -64,7 +76,7 @@ impl Facts {
         } else {
             self.dialect.name()
         };
-        let mut statements = parse(Some(self.dialect)).or_else(|error| parse(other.parse().ok()).map_err(|_| error))?;
+        let statements = parse(Some(self.dialect)).or_else(|error| parse(other.parse().ok()).map_err(|_| error))?;
         let mut reader = Reader {
             facts: self,
             relations: BTreeMap::new(),
@@ -77,7 +89,10 @@ impl Facts {
             let name = relation.name().rsplit('.').next().unwrap_or_default();
             reader.relations.insert(name.to_lowercase(), columns.collect());
         }
-        reader.statement(&statements.pop().ok_or("no statement")?)?;
+        let [statement] = statements.as_slice() else {
+            return Err("not one statement".to_owned());
+        };
+        reader.statement(statement)?;
         Ok(reader.missing)
     }
 }
@@ -97,7 +112,7 @@ struct Reader<'f> {
 }
 
 impl Reader<'_> {
-    /// Looks up a construct. `words` are its parts: class names fit facts of a wider class.
+    /// Looks up a construct. Class names in the text fit facts of a wider class.
     fn need(&mut self, section: &str, text: &str) {
         if !self.facts.patterns.has(section, text) {
             self.missing.insert(format!("{section}: {text}"));
@@ -353,18 +368,6 @@ impl Reader<'_> {
         }
     }
 }
-
-/// Types with a name in every dialect.
-const TYPES: [Type; 8] = [
-    Type::Boolean,
-    Type::Integer,
-    Type::Decimal,
-    Type::Float,
-    Type::Text,
-    Type::Date,
-    Type::Timestamp,
-    Type::Timestamptz,
-];
 
 /// Returns a type without the spaces that parsers write differently.
 fn without_spaces(ty: &str) -> String {

@@ -1,6 +1,6 @@
 //! Facts as patterns: the words of a construct. Class names also fit narrower classes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use formulac::Dialect;
@@ -18,10 +18,11 @@ const WIDENED: [(&str, &[&str]); 3] = [
     ("timestamp", &["date"]),
 ];
 
-/// Constructs of a dialect, by section and number of words.
+/// Constructs of a dialect, by section.
 pub struct Patterns {
     by_section: BTreeMap<&'static str, Vec<Vec<String>>>,
-    known: std::cell::RefCell<BTreeSet<(String, String)>>,
+    /// Whether a construct has a fact, by section and text.
+    known: std::cell::RefCell<BTreeMap<(String, String), bool>>,
 }
 
 impl Patterns {
@@ -38,15 +39,13 @@ impl Patterns {
 
     pub fn has(&self, section: &str, text: &str) -> bool {
         let key = (section.to_owned(), text.to_owned());
-        if self.known.borrow().contains(&key) {
-            return true;
+        if let Some(has) = self.known.borrow().get(&key) {
+            return *has;
         }
         let found = words(text);
         let all = self.by_section.get(section).map(Vec::as_slice).unwrap_or_default();
         let has = all.iter().any(|fact| fits(fact, &found));
-        if has {
-            self.known.borrow_mut().insert(key);
-        }
+        self.known.borrow_mut().insert(key, has);
         has
     }
 }
@@ -170,5 +169,10 @@ pub fn results() -> BTreeMap<String, String> {
         let names = names.split('"').skip(1).step_by(2);
         results.extend(names.map(|name| (name.to_owned(), class.to_owned())));
     }
+    assert!(
+        !results.is_empty(),
+        "{} has no [results] before [sources]",
+        path.display()
+    );
     results
 }
