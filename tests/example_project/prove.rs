@@ -367,7 +367,24 @@ fn a_killed_run_is_cleaned_up(proofs: &Proofs) {
     }
     child.kill().expect("the command runs");
     child.wait().expect("the command ends");
-    assert_ne!(proofs.own_tables(), json!([]), "a killed run leaves its table");
+    let left = proofs.own_tables();
+    assert_ne!(left, json!([]), "a killed run leaves its table");
+
+    // A view keeps the table from being dropped. The run after the view is gone drops it.
+    let name = left[0][0].as_str().expect("a name");
+    let schemas =
+        proofs.sql(&["select table_schema from information_schema.tables where table_name like 'formulac_prove%'"]);
+    let schema = schemas[0][0].as_str().expect("a schema");
+    let view = format!("create view dependent as select * from {schema}.{name}");
+    proofs.sql(&[&view]);
+    let output = run(&mut proofs.prove("oracle", &["ABS", "--env", "pg", "--yes"]));
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        messages.contains(&format!("the table {name} is not dropped")),
+        "{messages}"
+    );
+    assert_eq!(proofs.own_tables(), left);
+    proofs.sql(&["drop view dependent"]);
     let output = run(&mut proofs.prove("oracle", &["ABS", "--env", "pg", "--yes"]));
     let messages = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(messages.contains("an interrupted run left"), "{messages}");

@@ -51,20 +51,15 @@ pub fn from_file(engine: &str, message: &str, file: &str) -> Failure {
 }
 
 fn engine_diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
-    let said = first_paragraph(message);
-    let said = if said.is_empty() {
-        "it reports no reason".to_owned()
-    } else {
-        said
-    };
-    let diagnostic = Diagnostic::new(Code::EngineFailed, span, format!("{engine} failed: {said}"));
+    let reason = first_paragraph(message);
+    let diagnostic = Diagnostic::new(Code::EngineFailed, span, format!("{engine} failed: {reason}"));
     match message_hint(message) {
         Some(hint) => diagnostic.with_help(hint),
         None => diagnostic,
     }
 }
 
-/// Returns the part of a message that describes the error.
+/// Returns the part of a message that describes the error. A message without such a part reports no reason.
 pub fn first_paragraph(message: &str) -> String {
     let lines = message.lines().map(str::trim).skip_while(|line| line.is_empty());
     let lines: Vec<&str> = lines.take_while(|line| !is_end(line)).collect();
@@ -77,6 +72,9 @@ pub fn first_paragraph(message: &str) -> String {
             .strip_prefix("ERROR:")
             .map_or(text.clone(), |rest| rest.trim_start().to_owned()),
     };
+    if text.is_empty() {
+        return "it reports no reason".to_owned();
+    }
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
@@ -204,6 +202,7 @@ mod tests {
         assert_eq!(first_paragraph(message), "relation \"t\" does not exist");
         assert_eq!(message_hint(message).as_deref(), Some("Make it."));
         assert_eq!(first_paragraph("IO Error: a\nb\n\nLINE 1: c"), "IO Error: a\nb");
+        assert_eq!(first_paragraph("\n"), "it reports no reason");
         assert!(first_paragraph(&"é".repeat(3000)).len() < 2100);
     }
 }

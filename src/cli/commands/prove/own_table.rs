@@ -1,5 +1,5 @@
-//! The table that a run creates and drops. A file in the project records the name of the current run's table, so that
-//! the next run can drop a table that a killed run left behind.
+//! The table that a run creates and drops. A file in the project records the names of the tables that are not dropped yet,
+//! so that the next run can drop a table that a killed run left behind.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -16,7 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// File with the name of the current run's table. A run locks it.
+/// File with the names of the tables that are not dropped yet, one per line. A run locks it.
 const RECORD: &str = ".formulac/local/prove";
 
 /// Prefix of the names of all tables that runs create.
@@ -31,6 +31,8 @@ pub struct OwnTable {
     pub name: String,
     is_made: bool,
     record: File,
+    /// Tables of earlier runs that could not be dropped.
+    left: Vec<String>,
 }
 
 impl OwnTable {
@@ -47,8 +49,9 @@ impl OwnTable {
         let now = Timestamp::now().as_second();
         let id = format!("{now:x}{:x}", std::process::id());
         let name = format!("{PREFIX}{id}_rows");
-        drop_left(session, dbt, tables, &left, now)?;
-        write_record(&record, &name)?;
+        let left = drop_left(session, dbt, tables, &left, now)?;
+        let recorded = left.iter().chain([&name]);
+        write_record(&record, recorded)?;
         let schema = Statement {
             kind: StatementKind::Schema,
             sql: String::new(),
@@ -61,6 +64,7 @@ impl OwnTable {
             name,
             is_made: made.results.iter().all(Result::is_ok),
             record,
+            left,
         };
         let mut results = made.results;
         if table.is_made {
@@ -72,13 +76,13 @@ impl OwnTable {
         };
         table.drop(session, dbt)?;
         table.is_made = false;
-        let message = first_paragraph(&message);
+        let reason = first_paragraph(&message);
         if !is_not_allowed(&message) {
-            let text = format!("the table for the rows of the cases cannot be made: {message}");
+            let text = format!("the table for the rows of the cases cannot be made: {reason}");
             return Err(Failure::new(Exit::Failed, text));
         }
         session.warn(&format!(
-            "warning: the role may not make a table ({message}), so each statement contains its rows"
+            "warning: the role may not make a table ({reason}), so each statement contains its rows"
         ));
         Ok(table)
     }
@@ -95,14 +99,14 @@ impl OwnTable {
     /// Drops the table. If that fails, the record keeps its name for the next run.
     pub fn drop(&self, session: &Session, dbt: &DbtRun) -> Result<(), Failure> {
         if self.is_made && drop_table(session, dbt, &self.name)? {
-            write_record(&self.record, "")?;
+            write_record(&self.record, &self.left)?;
         }
         Ok(())
     }
 }
 
-/// Opens and locks the record. Returns the table of an earlier run that was killed; empty if there is none.
-fn open_record(place: &Workspace) -> Result<(File, String), Failure> {
+/// Opens and locks the record. Returns the tables of earlier runs that are not dropped yet.
+fn open_record(place: &Workspace) -> Result<(File, Vec<String>), Failure> {
     let failed = |error: &std::io::Error| Failure::io_failure("write", RECORD, error);
     let bounds = place.writable_folders()?;
     let path = place.root.join(RECORD);
@@ -125,16 +129,17 @@ fn open_record(place: &Workspace) -> Result<(File, String), Failure> {
         }
         Err(TryLockError::Error(error)) => return Err(failed(&error)),
     }
-    let mut left = String::new();
-    file.read_to_string(&mut left).map_err(|error| failed(&error))?;
-    Ok((file, left.trim().to_owned()))
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|error| failed(&error))?;
+    Ok((file, text.lines().map(|name| name.trim().to_owned()).collect()))
 }
 
-fn write_record(mut record: &File, name: &str) -> Result<(), Failure> {
+fn write_record<'n>(mut record: &File, names: impl IntoIterator<Item = &'n String>) -> Result<(), Failure> {
+    let lines: String = names.into_iter().map(|name| format!("{name}\n")).collect();
     let written = record
         .rewind()
         .and_then(|()| record.set_len(0))
-        .and_then(|()| record.write_all(name.as_bytes()))
+        .and_then(|()| record.write_all(lines.as_bytes()))
         .and_then(|()| record.flush());
     written.map_err(|error| Failure::io_failure("write", RECORD, &error))
 }
@@ -147,18 +152,28 @@ pub fn tables_statement(dialect: Dialect) -> Statement {
     }
 }
 
-/// Drops the table that the record contains, and old tables of other projects and machines.
-fn drop_left(session: &Session, dbt: &DbtRun, tables: &[String], left: &str, now: i64) -> Result<(), Failure> {
+/// Drops the tables that the record contains, and old tables of other projects and machines. Returns the tables of the
+/// record that could not be dropped.
+fn drop_left(
+    session: &Session,
+    dbt: &DbtRun,
+    tables: &[String],
+    left: &[String],
+    now: i64,
+) -> Result<Vec<String>, Failure> {
+    let mut remaining = Vec::new();
     let is_old = |name: &String| {
         let id = name.strip_prefix(PREFIX).and_then(|rest| rest.get(..8));
         let made = id.and_then(|id| i64::from_str_radix(id, 16).ok());
-        name == left || made.is_some_and(|made| now - made > OLD)
+        left.contains(name) || made.is_some_and(|made| now - made > OLD)
     };
     for name in tables.iter().map(|name| name.to_lowercase()).filter(is_old) {
         session.report_action("dropping the table that an interrupted run left");
-        drop_table(session, dbt, &name)?;
+        if !drop_table(session, dbt, &name)? && left.contains(&name) {
+            remaining.push(name);
+        }
     }
-    Ok(())
+    Ok(remaining)
 }
 
 /// Drops a table, and returns whether that succeeded. Otherwise, prints a warning.
