@@ -59,7 +59,11 @@ fn add(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
 fn add_drafted_rows(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
     for dialect in Dialect::all() {
         let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
-        let proofs = model_proofs(&compiler, spec, &compiler.compile_spec(spec), dialect);
+        let compiled = compiler.compile_spec(spec);
+        if compiled.has_errors() {
+            continue;
+        }
+        let proofs = model_proofs(&compiler, spec, &compiled, dialect);
         let proofs = proofs.unwrap_or_else(|(model, why)| panic!("{from}, {model}: {why}"));
         prove_statements::look_up_proofs(statements, dialect, &proofs);
     }
