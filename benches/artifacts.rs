@@ -1,5 +1,5 @@
 //! Measures the time to read dbt's artifacts: a generated manifest with 10,000 models and 200,000 columns. The result
-//! is a ratio to the floor: the time that `serde_json` takes to parse the same text without keeping any data.
+//! is the ratio to the time that `serde_json` takes to parse the same text without keeping any data.
 //!
 //!     cargo bench --bench artifacts              the report
 //!     cargo bench --bench artifacts -- --check   exit status 1 when a "must" is missed

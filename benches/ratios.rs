@@ -1,5 +1,6 @@
 //! Reports costs as ratios to the cost of lexing, all measured in one run. Every round runs each workload once, in
-//! turn, and the shortest time of each workload counts. Times from different days cannot be compared, but ratios can.
+//! turn, and only the shortest time of each workload counts. Times that were measured on different days cannot be
+//! compared, but ratios can.
 //!
 //!     cargo bench --bench ratios              the report
 //!     cargo bench --bench ratios -- --check   exit status 1 if a "must" is missed
@@ -57,8 +58,8 @@ fn compiled(compiler: &Compiler) -> impl Fn(&str) + '_ {
     }
 }
 
-/// Returns the time in seconds for 500 models built on 200 metric sets, and the time for the specs to which they are
-/// expanded.
+/// Returns the time in seconds for 500 models built on 200 metric sets, and the time for the specs to which these
+/// models are expanded.
 fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
     let texts = corpus::models_over_sets(200, 500);
     let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();

@@ -140,7 +140,7 @@ pub(super) fn add_omni_effects(
             });
         }
     }
-    // If two tables affect the same field, report only the worse effect.
+    // If two tables affect the same field, report only the more severe effect.
     let mut worst: FxHashMap<&str, usize> = FxHashMap::default();
     for (at, effect) in impact.effects.iter().enumerate() {
         let known = worst.entry(&effect.id).or_insert(at);

@@ -49,7 +49,7 @@ pub(super) fn grade_data_test(
             _ => {}
         }
     }
-    // For a built-in dbt test, the columns are known without reading its SQL.
+    // The columns of a built-in dbt test are known without its SQL.
     let is_known = test.is_some_and(|test| {
         !matches!(test.check, TestCheck::Other(_) | TestCheck::Singular) && test.node.config_text("where").is_none()
     });

@@ -18,7 +18,7 @@ use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
-/// Input of a step, which is kept so that the step can be computed again.
+/// Saved input of a step, so that the step can be computed again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PreviousInput {
     pub index: usize,
@@ -276,7 +276,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Measures that cannot be computed with fewer keys, and the error that such a computation causes.
+/// Measures that cannot be computed with fewer keys, and the error that the computation causes.
 struct UngroupedTotal {
     measures: Vec<String>,
     fault: Option<Diagnostic>,

@@ -1,5 +1,5 @@
-//! Generates `docs/differences.md` from `differences.yml`: what differs between warehouses, and what formulac makes equal. The
-//! engines run every cell that they can run.
+//! Generates `docs/differences.md` from `differences.yml`: the differences between warehouses, and the differences that
+//! formulac eliminates. The engines run every cell that they support.
 
 mod checks;
 mod read;
@@ -21,13 +21,13 @@ const SUITE: &str = "differences";
 /// Text for a cell without a source.
 const UNKNOWN: &str = "unknown";
 
-/// Word after a value that follows from the generated SQL.
+/// Word after a value that is derived from the generated SQL.
 const INFERRED: &str = "inferred";
 
 /// Formula or spec over a table with a few rows.
 struct Question {
     line: usize,
-    /// Text of the first column. Empty for a formula that is shown with its values.
+    /// Text of the first column. Empty for a formula that is displayed with its values.
     shown: String,
     formula: String,
     spec: String,
@@ -53,7 +53,7 @@ struct Statement {
 #[derive(Default)]
 struct Cell {
     ran: Option<Expected>,
-    /// Code of the error with which the compiler refuses the formula.
+    /// Code of the error with which the compiler rejects the formula.
     refused: String,
     says: String,
     /// Address with its date, or `unknown`. Empty if the value ran.
@@ -87,7 +87,7 @@ pub fn run() {
 }
 
 impl Page {
-    /// Fails if a case specifies that a real engine differs, and the page has no such row.
+    /// Fails if a case specifies that a real engine differs but the page has no corresponding row.
     fn lists_known_differences(&self) {
         let rows = || {
             self.sections

@@ -33,8 +33,7 @@ pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
     why.to_owned() + &doubtful(function, dialect)
 }
 
-/// Lists the constructs that have not run on the warehouse's engine and have no documentation page. Empty if there are
-/// none.
+/// Lists the constructs that have not run on the warehouse's engine and have no documentation page.
 fn doubtful(function: &'static Function, dialect: Dialect) -> String {
     let facts = facts(function, dialect);
     let doubtful = facts.iter().filter(|fact| fact.own_verdict() > FactVerdict::Cited);
@@ -51,8 +50,8 @@ fn weakest(facts: &[&ConstructFact]) -> FactVerdict {
     verdicts.max().unwrap_or(FactVerdict::Run)
 }
 
-/// Returns the facts of a function's templates. The SQL of a function without templates is searched for calls, and each
-/// call counts with all types of arguments.
+/// Returns the facts of a function's templates. For a function without templates, its SQL is searched for calls, and
+/// the facts for all argument types of each call are included.
 fn facts(function: &'static Function, dialect: Dialect) -> Vec<&'static ConstructFact> {
     let facts = dialect.function_facts(function);
     if !facts.is_empty() || function.lower.is_none() {

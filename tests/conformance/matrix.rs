@@ -50,7 +50,7 @@ fn matrix(files: &[CaseFile]) -> String {
             (function.category, function.name),
             Dialect::all().map(|d| told(*function, file, d)).collect(),
         );
-        // An alias that has its own cases.
+        // Alias with separate cases.
         for file in files.iter().filter(|f| function.aliases.contains(&f.function.as_str())) {
             rows.insert(
                 (function.category, &file.function),
@@ -174,7 +174,7 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
 
 /// Properties of a case.
 struct Facts<'c> {
-    /// Dialects in which the case is refused, or in which the engine is known to give a different result.
+    /// Dialects in which the case is rejected, or in which the engine is known to return a different result.
     not: Vec<&'c str>,
     value: bool,
     null: bool,
@@ -256,7 +256,7 @@ fn shown(cases: Vec<Facts<'_>>, dialect: Dialect, takes_arguments: bool) -> Cell
 }
 
 impl Cell {
-    /// Returns the word that is counted, and the text of the cell.
+    /// Returns the word for the count, and the text of the cell.
     pub fn told(&self, dialect: Dialect) -> (&'static str, String) {
         match self {
             Self::Shown(count, missing) if missing.is_empty() => {

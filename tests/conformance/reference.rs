@@ -212,7 +212,7 @@ fn columns(case: &Case, keys: &[Json]) -> String {
     if rows.is_empty() {
         return "no rows".to_owned();
     }
-    // A window function reads other groups, so the reader needs the key of this group.
+    // Display the key of the group, because a window function reads other groups.
     let is_key = |name: &String| !case.order_by.is_empty() && case.group_by.contains(name);
     let columns = case.table.columns.iter().enumerate().skip(1);
     let columns = columns.filter(|(_, column)| is_key(&column.name) || reads(&case.formula, &column.name));

@@ -1,4 +1,4 @@
-//! Tests the conversion from SQL back to formulas: the parts that a person changed in a generated file, and the formula
+//! Tests the conversion from SQL back to formulas: the parts that a user changed in a generated file, and the formula
 //! for each change.
 
 #[path = "../conformance/yaml.rs"]

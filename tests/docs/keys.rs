@@ -42,7 +42,7 @@ fn choices(key: &Value) -> Option<String> {
     (words.len() > 1).then(|| format!(" One of {}.", words.join(", ")))
 }
 
-/// Returns the section of one kind of mapping. `others` are the keys that have a separate section.
+/// Returns the section of one kind of mapping. `others` contains the keys that have a separate section.
 fn section(title: &str, note: &str, schema: &Map<String, Value>, others: &[&String]) -> String {
     let doc = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     let mut text = format!("\n## {title}\n\n{doc}{note}\n\n| key | meaning |\n|---|---|\n");

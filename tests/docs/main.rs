@@ -1,5 +1,5 @@
-//! Tests the README and the manual in `docs/`: runs their examples, and checks that the commands, options and files
-//! that they refer to exist.
+//! Tests the README and the manual in `docs/`: runs their examples, and checks that the commands, options and files in
+//! them exist.
 //!
 //! `FORMULAC_WRITE=1 cargo test --all-features --test docs` rewrites the outputs and `docs/keys.md`.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]

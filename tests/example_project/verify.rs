@@ -111,8 +111,8 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
         "+customer_ltv_by_segment",
     ]);
 
-    // Unchanged models: a comparison with the formula, a model with a contract, and a comparison with the relation that
-    // the spec names.
+    // Unchanged models: a comparison with the formula, a model with a contract, and a comparison with the relation in
+    // the spec.
     let (exit, found) = story.verify(&models);
     let agree = [
         "null agrees: 19 of 19 rows",

@@ -1,4 +1,4 @@
-//! Tests merges of specs and dbt files that people changed on both sides.
+//! Tests merges of specs and dbt files that were changed on both sides.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod adopted;

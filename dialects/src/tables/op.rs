@@ -41,7 +41,7 @@ macro_rules! operators {
             }
 
             /// Returns the precedence of the operator. If the dialects differ, this precedence is safe in every
-            /// dialect. A higher number binds tighter.
+            /// dialect. Operators with a higher number bind more tightly.
             pub fn strength(self) -> u8 {
                 Self::ALL[self as usize].3
             }

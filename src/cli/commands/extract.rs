@@ -169,7 +169,7 @@ impl ShownExtraction<'_> {
         out
     }
 
-    /// Returns messages about the sets, the specs that are left out, and names with different formulas.
+    /// Returns messages about the sets, the skipped specs, and the names with different formulas.
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for set in &self.found.sets {

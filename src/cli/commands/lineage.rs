@@ -11,7 +11,7 @@ use crate::cli::json;
 use crate::cli::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
-    // Do not free the memory, because the process ends after this command. The `impact` command skips this step too.
+    // Do not free the memory, because the process ends after this command. The `impact` command does the same.
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
     let target = match (graph.resolve_target(&args.name), known.columns_of_metric(&args.name)) {

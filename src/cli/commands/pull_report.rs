@@ -261,7 +261,7 @@ fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     }
 }
 
-/// State of the files: already written, or only planned.
+/// State of the files: written or only planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteState {
     Already,

@@ -71,7 +71,7 @@ pub struct Definition {
     pub(super) level: Level,
     pub(super) nullable: bool,
     pub(super) reads: DefinitionReads,
-    /// All columns that the source reads, set after all definitions of the source are compiled.
+    /// All columns that the source reads. Set after all definitions of the source are compiled.
     pub(super) columns: Option<Arc<[ReadColumn]>>,
     pub(super) description: Option<String>,
     pub(super) span: Span,
@@ -122,7 +122,7 @@ impl Definition {
             .chain(these.iter().filter_map(|i| all.get(*i as usize)))
     }
 
-    /// Returns the text of the `///` lines above the definition.
+    /// Returns the text of the doc comment (`///`) above the definition.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()

@@ -189,8 +189,7 @@ pub(super) static FILL: KeyTable = KeyTable {
     ],
 };
 
-/// Keys of the first step of a model built on metric sets that other steps do not have or that have another shape
-/// there.
+/// Keys of the first step of a model built on metric sets that do not exist or have another shape in other steps.
 pub static OVER_SETS: KeyTable = KeyTable {
     title: "model over metric sets",
     doc: "Metrics of metric sets, in place of `from` and `joins`.",

@@ -138,7 +138,7 @@ static PULL: KeyTable = KeyTable {
     ],
 };
 
-/// The next settings belong to an environment, and users can override them.
+/// The following settings belong to an environment, and users can override them.
 const CONNECTION: Key = Key::new("connection", KeyShape::Text, "An output of the dbt profile.");
 const SCHEMA: Key = Key::new(
     "schema",

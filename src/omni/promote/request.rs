@@ -1,4 +1,4 @@
-//! Determines what a promotion request promotes: measures at a grain, row-level dimensions, or a saved query.
+//! Determines the kind of a promotion request: measures at a grain, row-level dimensions, or a saved query.
 
 use super::omni_model::{FieldKind, OmniReference, OmniSavedQuery, OmniSource, OmniViewSource, QueryRows};
 use super::{PromoteFault, Request};
@@ -6,7 +6,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Items that a promotion request promotes.
+/// Items to promote.
 pub(super) enum PromoteRequest<'m> {
     /// Measures, and the grain at which the measures are computed.
     Measures {
@@ -234,7 +234,7 @@ fn request_from_view<'m>(
     ))
 }
 
-/// Returns the fields of a query in order, each with its column name if the query specifies a name.
+/// Returns the fields of a query in order, each with its column name if specified.
 pub(super) fn query_fields(query: &Node) -> Vec<(&str, Option<&str>)> {
     let Some(fields) = query.get("fields") else {
         return Vec::new();

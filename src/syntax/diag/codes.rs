@@ -10,13 +10,13 @@ use super::Severity;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Example {
-    /// Formula or definitions, compiled in the measure context.
+    /// Formula or definitions that are compiled in the measure context.
     Formula(&'static str),
-    /// Formula compiled for BigQuery against the schema that the pages use.
+    /// Formula that is compiled for BigQuery with the schema of the pages.
     BigQuery(&'static str),
-    /// Formula compiled against the relation `orders` in the schema that the pages use.
+    /// Formula that is compiled with the relation `orders` in the schema of the pages.
     Orders(&'static str),
-    /// Formula compiled in the row context.
+    /// Formula that is compiled in the row context.
     Row(&'static str),
     /// Model spec that is compiled to a query.
     Spec(&'static str),
@@ -24,7 +24,7 @@ pub enum Example {
     Model(&'static str),
     /// Schema file.
     Schema(&'static str),
-    /// Text that is only displayed. A separate test triggers the diagnostic.
+    /// Text that is only displayed. A separate test causes the diagnostic.
     Shown(&'static str),
 }
 
@@ -89,8 +89,8 @@ macro_rules! codes {
                 match self { $(Self::$variant => Severity::$severity),* }
             }
 
-            /// Returns the wording for a warning that several models share: a predicate, such as `have a key that may
-            /// be NULL`, and advice. Returns `None` for errors, because each error is displayed separately.
+            /// Returns the wording for a warning about several models: a predicate, such as `have a key that may be
+            /// NULL`, and advice. Returns `None` for errors, because each error is displayed separately.
             #[must_use]
             pub fn grouped(self) -> Option<(&'static str, &'static str)> {
                 match self {

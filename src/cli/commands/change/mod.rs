@@ -172,7 +172,7 @@ impl ChangeContext<'_> {
         self.report_event(as_json, &change.id, &event, &commit)
     }
 
-    /// Returns the change with this ID, or the only change whose ID begins with `id`.
+    /// Returns the change whose ID is `id`, or the only change whose ID begins with `id`.
     fn find_change(&self, id: &str) -> Result<&Change, Failure> {
         let id = id.trim();
         if let Some(exact) = self.all.iter().find(|change| change.id == id) {
@@ -230,7 +230,8 @@ impl ChangeContext<'_> {
     }
 
     fn new_event(&self, said: ChangeComment, text: &str) -> Result<Event, Failure> {
-        // Record microseconds: the last event of each person counts, and two events may occur in the same second.
+        // Record microseconds, because only the last event of each person counts and two events may occur in the same
+        // second.
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
         Ok(Event::new(said, &at, &self.repository.author()?, text))
     }

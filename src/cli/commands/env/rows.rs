@@ -26,7 +26,7 @@ use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 
-/// Row comparisons of the models that are built on both sides, by model name.
+/// Row comparisons of the models that exist on both sides, by model name.
 pub struct RowComparison(BTreeMap<String, JudgedComparison>);
 
 /// Compares the tables built for these models.

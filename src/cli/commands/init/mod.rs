@@ -39,8 +39,8 @@ struct InitPlan {
     /// Number of lines added to the existing `.gitignore`.
     added: Option<usize>,
     kept: Vec<String>,
-    /// Messages about an outdated dbt, about metric sets that could be written, and about measures that are missing
-    /// from all sets.
+    /// Messages about an outdated version of dbt, about possible metric sets, and about measures that are missing from
+    /// all sets.
     notes: Vec<String>,
     /// Next steps. Set only if the project is new to formulac.
     next: Option<String>,
@@ -161,7 +161,7 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
     })
 }
 
-/// Plans a metric set for each semantic model that has none yet.
+/// Plans a metric set for each semantic model that does not have one yet.
 fn plan_semantic_sets(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<(), Failure> {
     let project = project::read(Some(&dbt.folder))?;
     let generated = format!("{}/", normalize_folder(project.models().unwrap_or(project::MODELS)));
@@ -201,7 +201,7 @@ fn plan_semantic_sets(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mu
     Ok(())
 }
 
-/// Plans a first spec, if there is no spec yet.
+/// Plans a first spec if the project has no specs yet.
 fn plan_first_spec(
     dbt: &DbtProject,
     dialect: Dialect,

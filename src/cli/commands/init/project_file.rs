@@ -45,8 +45,7 @@ tests: {tests}/formulac/
     )
 }
 
-/// Returns the profile's outputs as environments. The output that dbt uses by default comes first, because
-/// previews run there.
+/// Returns the profile's outputs as environments. The default output comes first because previews use it.
 fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
     let Ok(mut profile) = dbt.profile() else {
         return String::new();

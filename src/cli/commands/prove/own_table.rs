@@ -1,5 +1,5 @@
-//! The table that a run creates and drops. A file in the project records the name of the current run's table, so that
-//! the next run can drop a table that a killed run left behind.
+//! Table that a run creates and drops. A file in the project records the name of the table, so that the next run can
+//! drop the table if the run is killed.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -16,7 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// File with the name of the current run's table. A run locks it.
+/// File with the name of the current run's table. Each run locks this file.
 const RECORD: &str = ".formulac/local/prove";
 
 /// Prefix of the names of all tables that runs create.
@@ -34,8 +34,8 @@ pub struct OwnTable {
 }
 
 impl OwnTable {
-    /// Drops tables that killed runs left behind, and creates the table for this run. If the role is not permitted to
-    /// create tables, no table is created. `tables` are the tables in the environment's schema.
+    /// Drops tables that killed runs left behind, and creates the table for this run. No table is created if the role
+    /// is not permitted to create tables. `tables` contains the tables in the environment's schema.
     pub fn create(
         session: &Session,
         place: &Workspace,
@@ -92,7 +92,7 @@ impl OwnTable {
         }
     }
 
-    /// Drops the table. If that fails, the record keeps its name for the next run.
+    /// Drops the table. If this fails, the record keeps the table's name for the next run.
     pub fn drop(&self, session: &Session, dbt: &DbtRun) -> Result<(), Failure> {
         if self.is_made && drop_table(session, dbt, &self.name)? {
             write_record(&self.record, "")?;
@@ -101,7 +101,7 @@ impl OwnTable {
     }
 }
 
-/// Opens and locks the record. Returns the table of an earlier run that was killed; empty if there is none.
+/// Opens and locks the record. Returns the table of an earlier run that was killed. Empty if there is no such table.
 fn open_record(place: &Workspace) -> Result<(File, String), Failure> {
     let failed = |error: &std::io::Error| Failure::io_failure("write", RECORD, error);
     let bounds = place.writable_folders()?;
@@ -161,7 +161,7 @@ fn drop_left(session: &Session, dbt: &DbtRun, tables: &[String], left: &str, now
     Ok(())
 }
 
-/// Drops a table, and returns whether that succeeded. Otherwise, prints a warning.
+/// Drops a table and returns `true`. If this fails, prints a warning and returns `false`.
 fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failure> {
     let drop = Statement::change(drop_statement());
     let done = run_statements(dbt, name, &[drop], "the removal of a table")?;

@@ -13,7 +13,7 @@ use crate::cli::session::Session;
 /// Maximum number of problems that are printed in full.
 const SHOWN: usize = 20;
 
-/// Facts that a warehouse's query plan cannot show.
+/// Facts that a query plan cannot prove.
 const DRY: &str = "\
 The warehouse planned each statement without running it. This does not show
 - whether the values are right

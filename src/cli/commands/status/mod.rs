@@ -179,7 +179,7 @@ fn tests_health(runs: &[RunResults]) -> HealthPart {
         )],
     };
     let well = format!("{} no failures", format_count(last.len(), "node ran,", "nodes ran,"));
-    // A project without a last run is not out of date, because it was never built.
+    // A project that was never built has no last run, and is not out of date.
     let is_optional = last.is_empty();
     HealthPart {
         name: "last run of dbt",

@@ -251,7 +251,7 @@ fn fault_summary(found: &[FailureKind]) -> Option<String> {
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
 }
 
-/// Reports definitions that exist both in a spec and in Omni. Returns `None` if there are no such definitions.
+/// Reports definitions that exist both in a spec and in Omni. Returns `None` if there are none.
 fn duplicates_health(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let sources = place.sources()?;
     let specs: Vec<(String, String)> = sources

@@ -99,7 +99,7 @@ fn request_entry(session: &Session, place: &Workspace, as_json: bool) -> Result<
         .filter(|it| it.entry.did != REFUSED)
         .take(ENTRIES)
         .collect();
-    // The last entry describes the current state.
+    // Skip the last entry, which describes the current state.
     let Some(before) = entries.get(1).or(entries.first()) else {
         return Ok(Failure::new(
             Exit::Usage,
@@ -118,7 +118,7 @@ fn request_entry(session: &Session, place: &Workspace, as_json: bool) -> Result<
 
 /// Target of a rollback: a log entry or a release.
 struct RollbackTarget {
-    /// Name, such as `entry 3` or `v1.4`.
+    /// Name of the target, such as `entry 3` or `v1.4`.
     name: String,
     /// Hash of the log entry, or name of the release.
     id: String,
@@ -208,7 +208,7 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
         place.omni_folder(),
         STATES.to_owned(),
     ];
-    // A later push may also have changed other files, such as properties files that users maintain.
+    // Include other files that a later push may have changed, such as properties files that users maintain.
     let logged = repository.files_in_commit(commit, &[LOG.to_owned()])?;
     let since = log
         .entries

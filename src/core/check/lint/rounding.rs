@@ -1,5 +1,5 @@
-//! Lint for numbers that are rounded twice. The first rounding can move a number to a half, which the second rounding
-//! then rounds away from zero.
+//! Lint for numbers that are rounded twice. The first rounding can produce a half, which the second rounding rounds
+//! away from zero.
 
 use super::Lints;
 use crate::Type;
