@@ -26,9 +26,9 @@ pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
 pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
     let why = match weakest(&facts(function, dialect)) {
         FactVerdict::Run => return String::new(),
-        FactVerdict::Cited => "; the documentation of the warehouse describes its SQL",
-        FactVerdict::Emulated => "; the documentation of the warehouse does not describe all of its SQL",
-        _ => "; part of its SQL is not confirmed by a source",
+        FactVerdict::Cited => "; the warehouse's documentation describes the SQL",
+        FactVerdict::Emulated => "; the warehouse's documentation does not describe all of the SQL",
+        _ => "; no source confirms part of the SQL",
     };
     why.to_owned() + &doubtful(function, dialect)
 }

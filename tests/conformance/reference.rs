@@ -34,8 +34,8 @@ pub fn run() {
     }
     pages.push(("SUMMARY.md".to_owned(), summary(&pages)));
     let mut text = String::from(
-        "# Functions\n\nGenerated from the catalogue (`dialects/functions`) and the cases (`tests/conformance/cases`).\n\
-         What is known of each in each dialect: [matrix](../matrix.md).\n",
+        "# Functions\n\nThese pages are generated from the catalogue (`dialects/functions`) and the cases (`tests/conformance/cases`).\n\
+         The [matrix](../matrix.md) shows how each function was verified in each dialect.\n",
     );
     for (category, lines) in index {
         let _ = write!(text, "\n## {category}\n\n{lines}");
