@@ -232,22 +232,22 @@ fn display_name(dialect: Dialect) -> &'static str {
 const HEAD: &str = "\
 # Differences between warehouses
 
-Generated from `tests/conformance/differences.yml`; `FORMULAC_WRITE=1 cargo test --test conformance docs` writes it anew.
+This page is generated from `tests/conformance/differences.yml`. To update it, run `FORMULAC_WRITE=1 cargo test --test conformance docs`.
 
-The same formula returns the same value on every warehouse, except for the formulas on this page. formulac leaves these differences as
-they are, because equal SQL would be longer than people want to read, or slower, or because the warehouse's own rule is what its users
-expect.
+The same formula returns the same value on every warehouse, except for the formulas on this page. formulac keeps these differences
+because SQL with equal results would be slower or too long to read, or because users expect the rule of their warehouse.
 
-A value without a source ran on the engine: on Postgres and DuckDB themselves, and for BigQuery on the GoogleSQL reference evaluator. A
-test runs all of them, with columns in place of the literals. Nothing on this page was run on Snowflake. *Inferred* means that the value follows
-from the generated SQL, and *unknown* that no source was found.
+A value without a source was computed by the engine: by Postgres, by DuckDB, or for BigQuery by the GoogleSQL reference evaluator. A
+test computes all these values, with columns in place of the literals. No formula on this page was run on Snowflake. *Inferred* means that the
+value follows from the generated SQL, and *unknown* means that no source was found.
 [`formulac prove`](prove.md) shows the values of your warehouse. [Warehouses](warehouses.md) lists versions and session parameters.
 ";
 
 const EQUAL: &str = "
-## What is equal
+## Formulas with equal values
 
-The warehouses differ here by themselves, and generated SQL makes them equal. The last column shows SQL without formulac.
+For these formulas, the warehouses' own functions return different values, but the generated SQL returns the same value on every warehouse. The last
+column shows SQL that formulac did not generate.
 
 | formula | value everywhere | without formulac |
 |---|---|---|

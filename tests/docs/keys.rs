@@ -13,7 +13,7 @@ use crate::tools::write;
 const PAGE: &str = "docs/keys.md";
 const HEAD: &str = "# Keys of specs and settings
 
-Generated from `formulac schema spec`, `schema project` and `schema local`. **Bold** keys are required.
+This page is generated from `formulac schema spec`, `schema project` and `schema local`. **Bold** keys are required.
 ";
 
 fn schema(of: &str) -> Map<String, Value> {
@@ -106,7 +106,7 @@ fn page() -> String {
             let shared = object(part, "properties").filter(|key| is_over_sets && is_shared(key));
             let shared: Vec<&String> = shared.map(|(name, _)| name).collect();
             let note = if is_over_sets {
-                " Its other keys are those of a spec."
+                " All other keys are the same as in a spec."
             } else {
                 ""
             };

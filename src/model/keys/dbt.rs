@@ -78,7 +78,7 @@ pub(super) static COLUMN_KEYS: [Key; 8] = [
 
 static CONSTRAINT: KeyTable = KeyTable {
     title: "constraint",
-    doc: "A constraint of dbt.",
+    doc: "A dbt constraint.",
     open: true,
     keys: &[Key::new(
         "type",
@@ -90,7 +90,7 @@ static CONSTRAINT: KeyTable = KeyTable {
 
 pub(super) static CONTRACT: KeyTable = KeyTable {
     title: "contract",
-    doc: "dbt's contract of the model.",
+    doc: "The model's contract in dbt.",
     open: true,
     keys: &[
         Key::new(
