@@ -5,17 +5,17 @@
 //!     cargo bench --bench artifacts -- --check   exit status 1 when a "must" is missed
 //!     cargo bench --bench artifacts -- --write F the manifest as a file, for commands to be tried with
 
-#![allow(missing_docs, reason = "a program")]
+#![allow(missing_docs, reason = "this is a program")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bench that cannot run should stop"
+    reason = "a benchmark that cannot run should stop"
 )]
 
-#[allow(dead_code, reason = "another bench reads the catalog")]
+#[allow(dead_code, reason = "another benchmark reads the catalog")]
 mod manifest;
-#[allow(dead_code, reason = "shared with the other benches")]
+#[allow(dead_code, reason = "the module is shared by several benchmarks")]
 mod measure;
 
 use std::hint::black_box;

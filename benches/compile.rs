@@ -9,7 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bench is a program"
+    reason = "a benchmark is a program"
 )]
 
 mod corpus;

@@ -10,15 +10,15 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a bench that cannot run should stop"
+    reason = "a benchmark that cannot run should stop"
 )]
 
-#[allow(dead_code, unused_imports, reason = "the tests of these shapes are elsewhere")]
+#[allow(dead_code, unused_imports, reason = "other modules test these shapes")]
 #[path = "../tests/properties/deep.rs"]
 mod deep;
 #[path = "../tests/properties/large.rs"]
 mod large;
-#[allow(dead_code, reason = "only the deep tests need it")]
+#[allow(dead_code, reason = "only the tests of deep nesting use it")]
 #[path = "../tests/properties/small_stack.rs"]
 mod small_stack;
 

@@ -6,8 +6,8 @@
 //!     cargo bench --bench large_project              the report
 //!     cargo bench --bench large_project -- --check   exit status 1 if a goal is missed
 
-#![allow(missing_docs, reason = "a program")]
-#![allow(clippy::expect_used, reason = "a bench that cannot run should stop")]
+#![allow(missing_docs, reason = "this is a program")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot run should stop")]
 
 mod manifest;
 

@@ -7,16 +7,16 @@
 //!
 //! The bench also counts allocations and bytes, which do not depend on the machine.
 
-#![allow(missing_docs, reason = "a program")]
+#![allow(missing_docs, reason = "this is a program")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bench that cannot run should stop"
+    reason = "a benchmark that cannot run should stop"
 )]
 
 mod corpus;
-#[allow(dead_code, reason = "shared with the other benches")]
+#[allow(dead_code, reason = "the module is shared by several benchmarks")]
 mod measure;
 
 use std::hint::black_box;
@@ -86,7 +86,7 @@ fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -3,7 +3,7 @@
 //! The generator is a small context-free grammar over the columns of one relation. All generated formulas compile
 //! without diagnostics, with and without the schema. [`verify`] checks this before any measurement.
 
-#![allow(dead_code, reason = "each bench target uses its part of this module")]
+#![allow(dead_code, reason = "each benchmark uses a part of this module")]
 
 pub mod floor;
 mod split_mix;
@@ -100,7 +100,7 @@ const NOUNS: &[&str] = &[
 /// Returns the alternatives for a symbol. In patterns, a symbol is written as `$x`.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn alternatives(symbol: &str) -> &'static [&'static str] {
     match symbol {

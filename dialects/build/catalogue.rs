@@ -334,7 +334,7 @@ pub fn parameter_names(signature: &Signature) -> Vec<String> {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn write(functions: &[Function]) -> String {
     let mut out = String::from("/// Every function, internal ones included.\npub static FUNCTIONS: &[Function] = &[\n");

@@ -218,7 +218,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn read_dialect(
     file: &File,
@@ -352,7 +352,7 @@ fn is_escaped_by_backslash(
 
 /// Sets the cells for a key. `NAME.key` applies to one overload, and `NAME` applies to all overloads without a separate
 /// entry. Function names may contain a dot.
-#[allow(clippy::too_many_arguments, reason = "the parts of one table")]
+#[allow(clippy::too_many_arguments, reason = "these are the parts of one table")]
 fn set_cells(
     file: &File,
     at: usize,
@@ -481,7 +481,7 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     let mut out = String::new();

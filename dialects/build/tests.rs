@@ -1,7 +1,7 @@
 //! Tests of the build script's modules.
 
 #![allow(dead_code, reason = "the tests use a part of each module")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod catalogue;
 mod constructs;

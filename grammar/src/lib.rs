@@ -61,9 +61,9 @@ use formulac_syntax::span::Span;
     clippy::allow_attributes_without_reason,
     missing_docs,
     unused,
-    reason = "generated"
+    reason = "the code is generated"
 )]
-#[allow(unused_qualifications, unreachable_pub, dead_code, reason = "generated")]
+#[allow(unused_qualifications, unreachable_pub, dead_code, reason = "the code is generated")]
 mod tables {
     include!(concat!(env!("OUT_DIR"), "/formula.rs"));
 }

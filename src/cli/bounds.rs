@@ -73,9 +73,9 @@ impl WritableFolders {
         match place.as_ref().and_then(inner) {
             Some(true) => Ok(place.unwrap_or_default()),
             Some(false) => Err(Failure::new(Exit::Failed, format!("`{shown}` is in a folder of git"))
-                .with_help("name another folder in formulac.yml")),
+                .with_help("specify another folder in formulac.yml")),
             None => Err(Failure::new(Exit::Failed, format!("`{shown}` is outside the project"))
-                .with_help("replace the link with a file or folder, or name another folder in formulac.yml")),
+                .with_help("replace the link with a file or folder, or specify another folder in formulac.yml")),
         }
     }
 

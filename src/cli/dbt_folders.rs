@@ -215,7 +215,7 @@ fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -
                 kind.key(),
                 normalize_path(first)
             ),
-            (_, None) => format!("`{key}` of dbt_project.yml is empty: name a folder there"),
+            (_, None) => format!("`{key}` of dbt_project.yml is empty: specify a folder there"),
         };
         Some((
             format!("dbt does not look for {} in `{folder}`", kind.description()),

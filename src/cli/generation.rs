@@ -159,7 +159,7 @@ impl<'p> Generation<'p> {
                 Exit::Usage,
                 format!("{count} specs are selected, but `{command}` needs exactly one"),
             )
-            .with_help("name the file of one spec")),
+            .with_help("specify the file of one spec")),
         }
     }
 

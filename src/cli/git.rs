@@ -36,7 +36,7 @@ impl Revision {
         // A leading `-` would make git interpret the name as an option.
         if name.starts_with('-') || name.is_empty() {
             return Err(Failure::new(Exit::Usage, format!("`{name}` is not a revision"))
-                .with_help("name a commit, a branch or a tag"));
+                .with_help("specify a commit, a branch or a tag"));
         }
         let folder = or_current_folder(folder).to_owned();
         let output = run_git_in(
@@ -55,7 +55,7 @@ impl Revision {
             return Err(Failure::new(Exit::Failed, text).with_help("`--since` needs a git repository"));
         }
         Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
-            .with_help("name a commit, branch or tag of this repository; run `git fetch` to get others"))
+            .with_help("specify a commit, branch or tag of this repository; run `git fetch` to get others"))
     }
 
     /// Returns the files in these folders that differ from the revision, with their contents at that revision.

@@ -492,7 +492,7 @@ fn report_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[
     let names = names.join(", ");
     if candidates.is_empty() {
         let advice = match is_whole {
-            true => "name the relation with `--from`",
+            true => "specify the relation with `--from`",
             false => "run `dbt docs generate` or `formulac schema fetch` so that all columns are known",
         };
         return session.report_action(&format!(

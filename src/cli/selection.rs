@@ -123,7 +123,7 @@ fn selection_failure(fault: &SelectionError) -> Failure {
             None => format!("write `state:` with {}", listed(STATES, "")),
         },
         SelectionError::NoEarlierManifest => {
-            "name the folder that contains its manifest.json with `--state DIR`".to_owned()
+            "specify the folder that contains its manifest.json with `--state DIR`".to_owned()
         }
         _ => format!("the methods are {}", listed(METHODS, ":")),
     };
@@ -212,7 +212,7 @@ fn compare_settings(node: &SelectableNode, earlier: &Earlier, has_new_body: bool
 /// Returns the models followed by dbt's other nodes, and the id of each node.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn selection_graph(
     models: &[CompiledModel],

@@ -85,8 +85,8 @@ impl SourceText {
         let message = format!("cannot read `{name}`: {}", io_error_reason(error));
         let help = match nearest_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {
             Some(near) => format!("did you mean `{}`?", near.display()),
-            None if path.is_dir() => format!("name the files in it, such as `{}`", path.join("*.yml").display()),
-            None => "name a readable file, or `-` for standard input".to_owned(),
+            None if path.is_dir() => format!("specify the files in it, such as `{}`", path.join("*.yml").display()),
+            None => "specify a readable file, or `-` for standard input".to_owned(),
         };
         let fault = Diagnostic::new(Code::UnreadableFile, Span::default(), message).with_help(help);
         Self {

@@ -78,7 +78,7 @@ impl Spec {
             self.found.file
         );
         let help = format!(
-            "name its metrics: `formulac query --metrics {set}.* --by month`, or list them in a spec under `metrics`"
+            "specify its metrics: `formulac query --metrics {set}.* --by month`, or list them in a spec under `metrics`"
         );
         Err(Failure::new(Exit::Faulty, message).with_help(help))
     }

@@ -37,7 +37,7 @@ impl Workspace {
     pub fn find(session: &Session) -> Result<Self, Failure> {
         Self::find_any(session)?.ok_or_else(|| {
             Failure::new(Exit::Usage, "there is no formulac.yml here or in a parent folder")
-                .with_help("run `formulac init` in the dbt project, or name its folder with `--project-dir`")
+                .with_help("run `formulac init` in the dbt project, or specify its folder with `--project-dir`")
         })
     }
 

@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// assert!("sun".parse::<formulac_core::Weekday>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Weekday {
     #[default]
     Monday,

@@ -42,7 +42,7 @@
 pub mod calendar;
 #[allow(
     missing_docs,
-    reason = "a stage explains what is hard in it, and is called by one crate"
+    reason = "the documentation explains the difficult parts, and only one crate calls this stage"
 )]
 pub mod check;
 #[allow(missing_docs, reason = "see `check`")]

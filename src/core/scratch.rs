@@ -52,7 +52,7 @@ pub struct MemoryPool {
     /// Memory for compilations that find `first` locked, for example in other threads.
     #[allow(
         clippy::vec_box,
-        reason = "a memory is over a kilobyte, and is taken and put back by each compilation"
+        reason = "the buffers are larger than a kilobyte, and each compilation takes and returns them"
     )]
     others: Mutex<Vec<Box<CompileMemory>>>,
 }

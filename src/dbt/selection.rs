@@ -62,7 +62,7 @@ pub enum SelectionError {
 impl fmt::Display for SelectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownMethod(method) => write!(f, "there is no selection method `{method}:`"),
+            Self::UnknownMethod(method) => write!(f, "unknown selection method `{method}:`"),
             Self::UnknownState(value) => write!(f, "`state:{value}` is not supported"),
             Self::NoEarlierManifest => f.write_str("`state:` compares with an earlier manifest, but none is specified"),
         }
@@ -499,8 +499,8 @@ mod tests {
             [true, false, false, false, true]
         );
         for (chosen, said) in [
-            ("nonsense:x", "there is no selection method `nonsense:`"),
-            ("tag:a,selector:b", "there is no selection method `selector:`"),
+            ("nonsense:x", "unknown selection method `nonsense:`"),
+            ("tag:a,selector:b", "unknown selection method `selector:`"),
             ("state:modified.macros", "`state:modified.macros` is not supported"),
             (
                 "1+state:new",

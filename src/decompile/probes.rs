@@ -209,7 +209,7 @@ fn row_types(count: usize) -> Vec<Vec<(Type, bool)>> {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn add_operator_probes(all: &mut Vec<Probe>) {
     use BinaryOp::{
@@ -401,7 +401,7 @@ fn shortest_literal(param: &Param) -> String {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<Probe>) {
     let most = if overload.repeated {

@@ -90,7 +90,7 @@ pub(super) fn both_signs(number: &'static str) -> [Arg; 2] {
 /// ranges are given, returns probes for common ranges.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<Probe> {
     // Ranges, each with its number of numeric placeholders.

@@ -152,7 +152,7 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn column_slot(
     given: &InputRelation,

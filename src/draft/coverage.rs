@@ -29,7 +29,7 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
                 break;
             }
             if round == step.definitions.len() {
-                return Err("definitions that depend on each other in a circle".to_owned());
+                return Err("definitions that depend on each other in a cycle".to_owned());
             }
         }
     }

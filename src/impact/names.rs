@@ -124,10 +124,10 @@ impl Graph<'_> {
             .or_else(|| suggest::nearest_name(first, names.iter().map(String::as_str)));
         let help = match near {
             Some(near) => suggest::similar_name_help(near),
-            None => "name a model, a `source.table`, or a column: `model.column`".to_owned(),
+            None => "specify a model, a `source.table`, or a column: `model.column`".to_owned(),
         };
         Err(NameError {
-            message: format!("nothing is named `{name}`"),
+            message: format!("there is no model or column `{name}`"),
             help,
         })
     }

@@ -98,7 +98,7 @@ impl QueryReader<'_> {
     /// Visits one node, records the columns that the node itself reads, and pushes the node's children onto the stack.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn visit_part<'e>(
         &mut self,

@@ -316,10 +316,7 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
             .iter()
             .find(|read| read.model == next)
             .map_or(Span::default(), |read| read.span);
-        let message = format!(
-            "these models depend on each other in a circle: {}",
-            path.join(" reads ")
-        );
+        let message = format!("these models depend on each other in a cycle: {}", path.join(" reads "));
         let Some(compiled) = &mut all[*number] else { continue };
         compiled.diagnostics.push(
             Diagnostic::new(Code::ModelsInCircle, span, message)

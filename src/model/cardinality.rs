@@ -315,7 +315,7 @@ pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found:
                         "`{later}` is joined after `{here}`, so the condition of the join of `{here}` cannot read it"
                     ),
                 )
-                .with_help(format!("move the join of `{later}` before that of `{here}`")),
+                .with_help(format!("move the join of `{later}` before the join of `{here}`")),
             );
         }
         let meta = program.meta(definition.root);
@@ -324,7 +324,7 @@ pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found:
                 Diagnostic::new(
                     Code::VolatileRepeated,
                     definition.span,
-                    "a random value would be drawn once for the join and again for the column",
+                    "a random value would be computed once for the join and again for the column",
                 )
                 .with_help("define it in an earlier step"),
             );

@@ -201,7 +201,7 @@ impl<'r> SpecCompilation<'r> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut CompileMemory) {
         memory.emit.tree.clear();
@@ -398,7 +398,7 @@ impl<'r> SpecCompilation<'r> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn compile_step(
         &mut self,
@@ -679,7 +679,7 @@ impl<'r> SpecCompilation<'r> {
                 Diagnostic::new(
                     Code::ColumnsNotKnown,
                     step.keep_span,
-                    format!("`keep: all` cannot leave out the redefined column `{column}`, because no schema lists the other columns"),
+                    format!("`keep: all` cannot exclude the redefined column `{column}`, because no schema lists the other columns"),
                 )
                 .with_help("provide a schema with `--schema`, or list the columns in `keep`"),
             );

@@ -255,13 +255,13 @@ pub fn hidden_periods(
     (look_back, reads): (Span, &str),
     keys: &[String],
 ) -> Diagnostic {
-    let message = format!("`{shown}` removes earlier periods, so `{reads}` does not see them");
+    let message = format!("`{shown}` removes earlier periods, so `{reads}` does not include them");
     let help = match keys {
-        [] => "choose the periods to show with `since` and `until` in place of the condition; windows still read the \
+        [] => "select the periods to show with `since` and `until` instead of the condition; windows still read the \
                earlier periods"
             .to_owned(),
         keys => format!(
-            "write `{}` in place of the condition; windows still read the earlier periods",
+            "write `{}` instead of the condition; windows still read the earlier periods",
             keys.join("` and `")
         ),
     };

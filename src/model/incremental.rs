@@ -165,7 +165,7 @@ impl SpecCompilation<'_> {
                         diagnostic.with_help(format!("write a list: `unique_key: [{}]`", name.text))
                     }
                     Some(near) => diagnostic.with_help(suggest::similar_name_help(near)),
-                    None => diagnostic.with_help("name a column of the last step"),
+                    None => diagnostic.with_help("specify a column of the last step"),
                 },
             );
         }

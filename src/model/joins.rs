@@ -78,7 +78,7 @@ impl<'y> Loader<'y, '_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn read_join(&mut self, node: &'y Node) -> Option<JoinedRelation<'y>> {
         if node.pairs().is_none() {

@@ -97,7 +97,7 @@ fn gap_warning(
             let rows = program.text(digits);
             (
                 format!("`OFFSET` counts rows, so it reads the wrong period if a value of `{key}` is missing"),
-                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move along the calendar"),
+                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move by calendar periods"),
             )
         }
         CountedRows::Range { value, rows, ends_here } => {

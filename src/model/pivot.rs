@@ -132,7 +132,7 @@ impl SpecCompilation<'_> {
     /// reported elsewhere.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn pivot_cells(
         &mut self,
@@ -473,10 +473,10 @@ impl SpecCompilation<'_> {
 
     /// Converts the output of a sheet to the wide form, which has one row per row of the pivot, and one column per
     /// pivot value and measure.
-    #[allow(clippy::too_many_arguments, reason = "what a step is made of")]
+    #[allow(clippy::too_many_arguments, reason = "the arguments are the parts of a step")]
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn wide_form(
         &mut self,

@@ -121,7 +121,7 @@ impl SpecCompilation<'_> {
     /// sheet joins this CTE.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn compute_totals(
         &mut self,
@@ -312,7 +312,7 @@ fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: 
     let fault = |total: &TotalUse| {
         let Some(kind) = total.kind else {
             let help = "write `column_total`, `row_total` or `grand_total`";
-            return Some(total_diagnostic(total.span, "there is no such total").with_help(help));
+            return Some(total_diagnostic(total.span, "unknown total").with_help(help));
         };
         let is_key = prior
             .group_by

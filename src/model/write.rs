@@ -165,7 +165,7 @@ impl SpecCompilation<'_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn write(
         &mut self,

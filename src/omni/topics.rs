@@ -166,8 +166,9 @@ fn widest_topic<'a>(
         .filter(|(view, _)| !of_best.contains(view.as_str()));
     for (_, asked) in left {
         if let Some(table) = tables.get(asked.base) {
-            let reason =
-                format!("it asks for the topic `{name}`, whose base is {base}; no certain join leads from there to it");
+            let reason = format!(
+                "it requests the topic `{name}` with the base {base}, but no certain join leads from {base} to it"
+            );
             gaps.push(MeasureGap {
                 name: table.node.name.to_string(),
                 reason,

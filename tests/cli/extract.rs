@@ -177,7 +177,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
         "definitions: |\n  n = SUM(x) + 1\n  m = COUNT()\n",
-        "its `n` has another formula than that of other specs",
+        "its `n` has a different formula in other specs",
     ),
     (
         "definitions: n = SUM(x)\n",
@@ -199,7 +199,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
         "joins: [{to: places, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
-        "its join `p` differs from that of other specs",
+        "its join `p` differs from the join in other specs",
     ),
     (
         "joins: [{to: people, using: id, cardinality: many}]\ndefinitions: n = SUM(people.x)\n",
@@ -504,7 +504,7 @@ fn a_set_over_the_same_relation_is_named() {
     let set = "metric_set: orders\nfrom: orders\ndefinitions: largest = MAX(amount)\n";
     let place = project("existing_set", &[("a", one), ("b", other), ("set", set)]);
     let run = place.run(&["extract", "--dry-run"]);
-    let wanted = "orders also reads the relation of orders_revenue; `extract` writes new sets only";
+    let wanted = "orders also reads the relation of orders_revenue; `extract` creates only new sets";
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
 }
 

@@ -406,7 +406,7 @@ const SNAP: &str = "{% snapshot snap %}{{ config(unique_key='a', strategy='check
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn since_a_revision_of_dbt_files() {
     let place = project_with_macros("impact_since_dbt");

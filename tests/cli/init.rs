@@ -216,7 +216,7 @@ fn the_dialect_is_that_of_dbt() {
         "dbt: version 1.7.19 is too old: version 1.8 or newer is needed; run `pip install --upgrade dbt-core`\n";
     let run_init = run(&place, "shop", &["init", "--dry-run"]);
     assert!(run_init.err.contains(outdated), "{}", run_init.err);
-    let needed = "# formulac needs duckdb 1.4 or newer; `formulac doctor` asks for the version\n";
+    let needed = "# formulac needs duckdb 1.4 or newer; `formulac doctor` checks the version\n";
     assert!(run_init.out.contains(needed), "{}", run_init.out);
     let said = |profiles: &str| {
         place.write("shop/profiles.yml", profiles);

@@ -284,7 +284,7 @@ fn missing_relations_and_columns_name_the_command_of_dbt() {
     }
     let note = |place: &Place| place.run(&["explain", "SUM(nowhere)"]).err;
     assert!(
-        note(&place).contains("name the relation with `--from`"),
+        note(&place).contains("specify the relation with `--from`"),
         "{}",
         note(&place)
     );

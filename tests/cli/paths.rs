@@ -175,7 +175,7 @@ const COMMANDS: [&[&str]; 16] = [
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn nothing_outside_the_project_is_written() {
     type Setup = fn(&Place);

@@ -614,7 +614,7 @@ fn conflicts_are_decided() {
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn descriptions_in_omni_go_to_where_dbt_has_them() {
     let mut place = place("push_described");

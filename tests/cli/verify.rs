@@ -156,7 +156,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     let run = verify(&place, &[]);
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
     for part in [
-        "0 of 4 rows; 4 differ; `orders` is not built; `last_note` is built, but the spec has no such column",
+        "0 of 4 rows; 4 differ; `orders` is not built; `last_note` is built, but the spec does not contain this column",
         "region north: revenue 12.75, not 25.50 (12.75 apart)",
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);

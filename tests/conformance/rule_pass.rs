@@ -68,7 +68,7 @@ impl Statements {
     }
 
     /// Adds the statements of another dialect.
-    #[allow(dead_code, reason = "random statements are not divided by dialect")]
+    #[allow(dead_code, reason = "random statements are not split by dialect")]
     pub fn merge(mut self, other: Self) -> Self {
         self.lines.extend(other.lines);
         self.known.extend(other.known);

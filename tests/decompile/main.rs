@@ -2,7 +2,7 @@
 //! for each change.
 
 #[path = "../conformance/yaml.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
+#[allow(dead_code, reason = "other tests use the other items")]
 mod yaml;
 
 mod corpus;

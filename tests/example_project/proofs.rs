@@ -236,7 +236,7 @@ const EXPECTED: [&str; 36] = [
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn every_engine_finds_the_same_rows() {
     let Some(python) = tool("FORMULAC_PYTHON") else { return };

@@ -88,7 +88,7 @@ fn told(models: &Value) -> Vec<String> {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &str)]) {
     let project = begun(name);

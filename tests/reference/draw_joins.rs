@@ -89,7 +89,7 @@ impl Maker<'_> {
     /// Generates joins for the step, and updates the step's input. Any of the `known` relations may be joined.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub fn joins(&mut self, known: &[Relation]) {
         let mut joined = Joined {

@@ -147,7 +147,7 @@ fn fault<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn run<C: Drawn>() {
     let count = number(C::COUNT, C::OTHERWISE);

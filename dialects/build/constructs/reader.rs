@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn describe(&mut self, node: &Node) -> Described {
         match node {

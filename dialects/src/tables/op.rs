@@ -3,7 +3,7 @@
 macro_rules! operators {
     ($($variant:ident $text:literal $strength:literal),* $(,)?) => {
         /// Operator between two expressions.
-        #[allow(missing_docs, reason = "the names say it")]
+        #[allow(missing_docs, reason = "the names are self-explanatory")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(dead_code, reason = "the build script uses a part of this file")]
         pub enum Op { $($variant),* }

@@ -7,7 +7,7 @@ use super::op::Op;
 #[allow(
     dead_code,
     missing_docs,
-    reason = "the build script uses a part of this file; the names say the rest"
+    reason = "the build script uses a part of this file; the names are self-explanatory"
 )]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Part {
@@ -102,7 +102,7 @@ pub enum TypeName {
 #[allow(
     dead_code,
     missing_docs,
-    reason = "the build script uses a part of this file; the names say the rest"
+    reason = "the build script uses a part of this file; the names are self-explanatory"
 )]
 pub const NEUTRAL: [&str; 8] = [
     "boolean",

@@ -100,7 +100,7 @@ pub struct VerifyArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "The cases are those that formulac is tested with: each function and form, with NULLs and edge cases, and the project's models on rows that are made up for them. The rows are in one table `formulac_prove_…` in the environment's schema, which is dropped at the end; the next run drops what a killed run left. No data of yours is read. If the role may not make tables, each statement contains its rows.
+    after_long_help = "The cases are formulac's own test cases for each function and each form of its arguments, with NULLs and edge cases. In addition, the project's models are run on generated rows. The rows are in one table `formulac_prove_…` in the environment's schema, which is dropped at the end. If a run is killed, the next run drops its table. The command does not read your data. If the role is not permitted to create tables, each statement contains its rows.
 
 The report is written to .formulac/proofs/ and contains versions, session parameters and the cases that differ, but no names and no data of the project. `formulac functions NAME` then shows what is proven.
 

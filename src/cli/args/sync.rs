@@ -292,7 +292,7 @@ pub struct PromoteArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "Specs over the same relation with the same filter can share a set. A spec is only changed if its SQL stays the same. All files are written, or none.
+    after_long_help = "Specs over the same relation with the same filter can share a set. A spec is changed only if its SQL remains the same. Either all files are written or no file is written.
 
 Examples:
   # Show what would change

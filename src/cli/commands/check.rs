@@ -131,7 +131,7 @@ fn check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs, Fail
                 Exit::Usage,
                 "no file is specified, and there is no project with specs to check",
             )
-            .with_help("name files, or `-` for standard input"));
+            .with_help("specify files, or `-` for standard input"));
         }
     };
     if let Some(place) = &knowledge.place {

@@ -68,7 +68,7 @@ fn report_unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result
         .iter()
         .find(|fault| fault.kind() == Code::UnknownFunction)
         .and_then(Diagnostic::help);
-    let help = help.unwrap_or("run `formulac functions` to list them all");
+    let help = help.unwrap_or("run `formulac functions` to list all functions");
     let diagnostics =
         vec![Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")).with_help(help)];
     let found = vec![FailureKind {

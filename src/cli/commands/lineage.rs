@@ -18,7 +18,7 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
         (Err(_), Some(columns)) if columns.len() == 1 => graph.resolve_target(&columns[0]),
         (Err(_), Some(columns)) => {
             let message = format!("`{}` is part of {} columns", args.name, columns.len());
-            return Err(Failure::new(Exit::Faulty, message).with_help(format!("name one of {}", columns.join(", "))));
+            return Err(Failure::new(Exit::Faulty, message).with_help(format!("specify one of {}", columns.join(", "))));
         }
         (target, _) => target,
     };

@@ -29,7 +29,7 @@ use crate::cli::workspace::Workspace;
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let bounds = writable_folders(session, args)?;

@@ -299,11 +299,11 @@ impl Engine {
 
 fn no_dbt_project_failure() -> Failure {
     Failure::new(Exit::Usage, "there is no dbt project here")
-        .with_help("run it in the folder with `dbt_project.yml`, or name that folder with `--project-dir`")
+        .with_help("run it in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`")
 }
 
 fn no_data_failure(text: &str) -> Failure {
-    Failure::new(Exit::Usage, text).with_help("name a folder of CSV, Parquet or JSON files with `--data`")
+    Failure::new(Exit::Usage, text).with_help("specify a folder of CSV, Parquet or JSON files with `--data`")
 }
 
 fn unknown_engine(name: &str) -> Failure {

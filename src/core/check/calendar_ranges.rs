@@ -180,7 +180,7 @@ impl Lowerer<'_> {
         self.report_range(
             span,
             &message,
-            "order by dates, such as `created_at[day]`, and let the range contain the current row, as \
+            "order by dates, such as `created_at[day]`, and make the range contain the current row, as \
              `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does",
         )
     }

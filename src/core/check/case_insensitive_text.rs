@@ -75,7 +75,7 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
             .with_secondary_label(other, "ignores case")
             .with_help(format!(
                 "to ignore case here as well, write `LOWER({name}) {sign} \"{small}\"`; to match case in the \
-                    criterion, replace the column and its criterion by the condition `{name} = {text}`"
+                    criterion, replace the column and its criterion with the condition `{name} = {text}`"
             )),
         );
     }

@@ -126,7 +126,7 @@ impl Lowerer<'_> {
     /// is `Some`, otherwise the rows of the group.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn build_conditional(
         &mut self,

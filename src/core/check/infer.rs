@@ -577,7 +577,11 @@ fn report(
         Diagnostic::new(
             Code::ConflictingTypes,
             second,
-            format!("`{text}` is used as {} here but as {} before", word(is), word(was)),
+            format!(
+                "`{text}` is used as {} here, but was used as {} earlier",
+                word(is),
+                word(was)
+            ),
         )
         .with_secondary_label(first, format!("used as {}", word(was)))
         .with_help("declare its type in a schema (`--schema`), or change one of the two uses"),

@@ -310,7 +310,7 @@ enum MaskPlace {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
     let mut out = NumberMask::default();

@@ -134,7 +134,7 @@ pub(super) struct Resolver<'a> {
 /// Resolves all names and replaces the previous contents of `names` and `columns`.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn resolve(
     ast: &Ast,

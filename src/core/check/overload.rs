@@ -186,7 +186,10 @@ impl Lowerer<'_> {
 
     /// Returns the index of the best match and the converted arguments. `None` replaces the arguments if a conversion
     /// reported an error.
-    #[allow(clippy::type_complexity, reason = "two ways to fail, of which one is reported")]
+    #[allow(
+        clippy::type_complexity,
+        reason = "there are two possible errors, but only one is reported"
+    )]
     fn search_overloads(
         &mut self,
         function: &'static Function,

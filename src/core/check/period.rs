@@ -228,7 +228,7 @@ fn period_fault(
     let Some(key) = key else {
         let first = *order.first()?;
         let text = program.meta(first).span.excerpt(source);
-        let message = "`PERIODOFFSET` moves along the calendar, but `order_by` has no date";
+        let message = "`PERIODOFFSET` moves by calendar periods, but `order_by` has no date";
         return Some(report(first, message.to_owned()).with_help(format!(
             "order by a date, such as `created_at[month]`, or use OFFSET to move by rows of `{text}`"
         )));

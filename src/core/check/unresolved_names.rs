@@ -72,7 +72,7 @@ impl Resolver<'_> {
     #[cold]
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn report_missing_name(
         &mut self,

@@ -228,7 +228,7 @@ impl Lowerer<'_> {
                     span,
                     "a single expression cannot contain a window function inside another window function",
                 )
-                .with_help("write a spec and compile it with `formulac query`, which computes one after the other"),
+                .with_help("write a spec and compile it with `formulac query`, which computes them in separate steps"),
             );
             return false;
         }

@@ -163,13 +163,13 @@ pub struct Compiled {
 
 impl Compiled {
     /// Returns descriptions of the cells and cell ranges in a worksheet's formulas, each with its span. For example,
-    /// `B0` in a sheet that is sorted by month is `revenue of the row before, by month`.
+    /// `B0` in a sheet that is sorted by month is `revenue of the previous row, by month`.
     ///
     /// ```
     /// use formulac_core::{Compiler, Context};
     /// let sheet = Compiler::builder().context(Context::Worksheet).columns(["month", "revenue"]).order_by(["month"]);
     /// let compiled = sheet.build().compile("=B1 / B0 - 1");
-    /// assert_eq!(compiled.meanings()[1].1, "revenue of the row before, by month");
+    /// assert_eq!(compiled.meanings()[1].1, "revenue of the previous row, by month");
     /// ```
     #[must_use]
     pub fn meanings(&self) -> &[(Span, String)] {

@@ -96,7 +96,7 @@ impl Emitter<'_> {
                         Diagnostic::new(
                             Code::VolatileRepeated,
                             self.program.meta(*arg).span,
-                            "a random value would be drawn more than once",
+                            "a random value would be computed more than once",
                         )
                         .with_help("make it a definition in a spec and compile it with `formulac query`"),
                     );

@@ -73,7 +73,7 @@ impl Planner<'_> {
     /// Adds the CTEs that choose the row with the nearest key for each lookup value.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn add_chosen_row_ctes(
         &mut self,

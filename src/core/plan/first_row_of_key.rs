@@ -117,7 +117,7 @@ impl Planner<'_> {
     /// key.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn number_rows(
         &mut self,
@@ -322,7 +322,7 @@ impl Planner<'_> {
     /// Adds a CTE with a single row: the values that lookups read from the row that meets the condition, or NULLs if no
     /// row meets it. If the sheet has partition keys, the CTE contains one row for each partition in which a row meets
     /// the condition.
-    #[allow(clippy::too_many_arguments, reason = "each is a part of the one select")]
+    #[allow(clippy::too_many_arguments, reason = "each argument is a part of the same select")]
     pub(super) fn add_single_row_cte(
         &mut self,
         found: &mut FoundRow,

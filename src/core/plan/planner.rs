@@ -73,7 +73,7 @@ pub(super) struct RoleRoots {
 /// Plans one step. All steps of a query share the same SQL tree.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn plan_step<'p>(
     step: &'p StepPlan<'p>,

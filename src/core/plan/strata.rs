@@ -31,7 +31,7 @@ impl Strata {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn assign_strata(
     step: &StepPlan<'_>,

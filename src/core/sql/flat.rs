@@ -209,7 +209,7 @@ fn write_list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut imp
 #[inline]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);

@@ -124,7 +124,7 @@ fn write_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<L
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn write_broken(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &mut Vec<LayoutStep>, out: &mut String) {
     let (node, meta) = tree.entry(id);

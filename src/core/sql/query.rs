@@ -160,7 +160,7 @@ fn start_line(out: &mut String, indent: usize) {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut String) {
     start_line(out, indent);

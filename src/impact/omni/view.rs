@@ -168,7 +168,7 @@ fn read_field(
         fields.extend(sql.fields);
         columns.extend(sql.columns);
         if sql.is_guessed {
-            read.whole = Some("its SQL cannot be analyzed: every word in it counts as a column".to_owned());
+            read.whole = Some("its SQL cannot be analyzed: every word in it is treated as a column".to_owned());
         }
     }
     read.has_sql = !sqls.is_empty();

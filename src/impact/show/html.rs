@@ -296,7 +296,7 @@ fn write_notes(impact: &Impact, out: &mut String) {
     } else {
         let _ = writeln!(
             out,
-            "<p>Of {count} models, {} are known per model only, so that all their columns count as changed:</p>\n<ul>",
+            "<p>Of {count} models, {} are known only per model, so all columns of these models are treated as changed:</p>\n<ul>",
             whole.len()
         );
         for (name, why) in whole {

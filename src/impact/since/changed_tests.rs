@@ -288,7 +288,7 @@ impl FoundChange<'_, '_> {
             }
         }
         if !is_told {
-            self.report_whole(name, what, "which models it looks at is not known");
+            self.report_whole(name, what, "the models that it reads are unknown");
         }
     }
 }

@@ -59,7 +59,7 @@ impl SpecCompilation<'_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn differing_rows_test(
         &self,

@@ -148,7 +148,7 @@ impl SpecCompilation<'_> {
     /// Returns the query for the rows that violate a rule.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn violating_rows_test(
         &self,

@@ -131,7 +131,12 @@ pub static JOIN: KeyTable = KeyTable {
             .required("the relation or earlier step to join, such as `to: customers`"),
         Key::new("as", KeyShape::Text, "Name that formulas use for the relation."),
         Key::new("on", KeyShape::Formula, "Condition of the join."),
-        Key::new("true", KeyShape::Formula, "The key `on`, in the form in which YAML 1.1 tools write it.").same_as("on"),
+        Key::new(
+            "true",
+            KeyShape::Formula,
+            "The key `on`, in the form in which YAML 1.1 tools write it.",
+        )
+        .same_as("on"),
         Key::new(
             "using",
             KeyShape::Names,

@@ -119,7 +119,7 @@ impl Loader<'_, '_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(crate) fn check_value(&mut self, name: &str, shape: &'static KeyShape, value: &Node) {
         let fits = match shape {

@@ -166,7 +166,7 @@ impl<'m> ColumnBuilder<'m> {
                 .first()
                 .map_or(self.model.span, |place| self.model.listed[*place].span);
             let message = format!(
-                "`{}` looks at other periods, but the model has no time key",
+                "`{}` reads other periods, but the model has no time key",
                 self.model.metric_name(id)
             );
             let help = match &self.model.sets[id.0].time {

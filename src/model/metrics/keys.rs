@@ -253,7 +253,7 @@ impl ModelOverSets<'_> {
             key.text
         );
         faults.push(Diagnostic::new(Code::MetricKey, key.span, message).with_help(format!(
-            "name the column of each set: `- {name}: {{{}}}`",
+            "specify the column of each set: `- {name}: {{{}}}`",
             parts.join(", ")
         )));
     }

@@ -43,11 +43,7 @@ impl PeriodBound {
         let text = node.text()?.trim();
         let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
         if looks_like_date {
-            let fault = Diagnostic::new(
-                Code::WrongShape,
-                node.span,
-                format!("`{text}` is not a date of the calendar"),
-            );
+            let fault = Diagnostic::new(Code::WrongShape, node.span, format!("`{text}` is not a valid date"));
             return iso_date(text)
                 .is_none()
                 .then(|| fault.with_help("write a date as YYYY-MM-DD"));

@@ -157,7 +157,7 @@ fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Spa
             Diagnostic::new(
                 Code::PeriodRange,
                 range.span,
-                format!("`{word}` chooses periods, but {why}"),
+                format!("`{word}` selects periods, but {why}"),
             )
             .with_help(help),
         ),
@@ -175,7 +175,7 @@ fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
         ),
         _ => (
             Code::PeriodRange,
-            "because it chooses periods of a key",
+            "because it selects periods of a key",
             GROUP_BY_TIMEFRAME,
         ),
     };

@@ -112,14 +112,14 @@ pub fn read_model<'y>(
                 node.span,
                 "only the first step of a model can read metric sets",
             )
-            .with_help("name the metrics in the first step; a later step reads the columns of the step before"),
+            .with_help("specify the metrics in the first step; a later step reads the columns of the previous step"),
         );
     }
     let is_empty = |node: &&Node| node.is_null() || node.items().is_some_and(<[Node]>::is_empty);
     if let Some(node) = step_node.get("metrics").filter(is_empty) {
         loader.report(
             Diagnostic::new(Code::NothingToSelect, node.span, "the list of metrics is empty")
-                .with_help("name metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all of a set"),
+                .with_help("specify metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all of a set"),
         );
     }
     let (definitions, mut found) = analyze(compiler, &step, source);
@@ -189,7 +189,7 @@ fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Nod
             Diagnostic::new(
                 Code::UnknownKey,
                 span,
-                format!("a step with `metrics` has no `{key}`, because its metric sets say what it reads"),
+                format!("a step with `metrics` has no `{key}`, because it reads its metric sets"),
             )
             .with_help(format!("remove `{key}`, or write it in the metric set")),
         );
@@ -320,7 +320,7 @@ impl ModelOverSets<'_> {
                 Diagnostic::new(
                     Code::DeprecatedMetric,
                     *span,
-                    format!("the metric `{set_name}.{metric}` is named `{present}` now"),
+                    format!("the metric `{set_name}.{metric}` has been renamed to `{present}`"),
                 )
                 .with_help(format!("write `{set_name}.{present}`")),
             );

@@ -303,7 +303,7 @@ fn read_definitions(
             segment: None,
         });
     }
-    let order = dependency_order(&definitions).ok_or("its definitions depend on each other in a circle")?;
+    let order = dependency_order(&definitions).ok_or("its definitions depend on each other in a cycle")?;
     for place in order {
         let named = |name: &str| {
             let used = places.get(&name.to_lowercase()).filter(|used| **used != place)?;

@@ -210,7 +210,7 @@ fn field_key(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) ->
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn build_query<'m>(
     model: &'m OmniSource<'_>,

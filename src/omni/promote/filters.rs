@@ -29,7 +29,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "cancel_query_filter",
-        "it removes a filter of the query, but a model has no such filter",
+        "it removes a filter of the query, but the model does not have this filter",
     ),
     ("field_name_in_query", "it looks up rows in another query"),
     ("field_name_not_in_query", "it looks up rows in another query"),

@@ -197,7 +197,7 @@ impl SqlReader<'_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match expr {

@@ -28,7 +28,7 @@ const DISTINCT_ON: [(&str, &str); 4] = [
 /// Converts a measure. The flag is `true` if the result is a date or time.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn convert_measure(
     fields: &mut FieldResolver<'_, '_>,
@@ -86,7 +86,7 @@ pub(super) fn convert_measure(
         "count" if x.is_none() => return count_rows_term(fields, view, condition, doubts),
         "count" if repeats => {
             return Err(format!(
-                "joins repeat the rows of `{view}`, so its values count more than once"
+                "joins repeat the rows of `{view}`, so its values would be aggregated more than once"
             ));
         }
         "count" => FormulaTerm::call("COUNT", &[when(need()?)])

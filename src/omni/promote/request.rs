@@ -69,7 +69,7 @@ pub(super) fn read<'m>(
             let text = format!("`{}` contains no view and no saved query", request.file);
             return Err(nothing(
                 text,
-                "name the file of a view, a query view, or a topic with `sample_queries`".to_owned(),
+                "specify the file of a view, a query view, or a topic with `sample_queries`".to_owned(),
             ));
         }
         ([], [one]) => *one,
@@ -79,7 +79,7 @@ pub(super) fn read<'m>(
                 request.file,
                 names.len()
             );
-            return Err(nothing(text, format!("name one of them: {listed}")));
+            return Err(nothing(text, format!("specify one of them: {listed}")));
         }
         ([one], _) => one,
         _ => {

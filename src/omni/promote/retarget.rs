@@ -137,7 +137,7 @@ pub fn repoint(
         None => retarget_query_view(&model, place, made_view.schema.as_deref(), taken_by, compiled)?,
         Some(column) => {
             let field = what.field.as_deref().and_then(|name| model.field(place, name));
-            let field = field.ok_or("the view has no such field")?;
+            let field = field.ok_or("the view does not have this field")?;
             model
                 .field(made, column)
                 .ok_or_else(|| format!("the view `{}` has no `{column}`", made_view.name))?;
@@ -162,7 +162,7 @@ pub fn repoint(
     let (_, text) = omni
         .iter()
         .find(|(path, _)| *path == what.file)
-        .ok_or("there is no such file")?;
+        .ok_or("the file does not exist")?;
     let text =
         apply_edits(text, &edits).map_err(|refusal| format!("the file cannot be changed in place: {refusal}"))?;
     let file = model

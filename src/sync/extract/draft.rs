@@ -141,7 +141,7 @@ fn check_joins(candidates: &[Candidate], members: &[usize]) -> Result<(), Reject
             if *first != join.identity {
                 rejected.push((
                     *candidate,
-                    format!("its join `{}` differs from that of other specs", join.name),
+                    format!("its join `{}` differs from the join in other specs", join.name),
                 ));
                 break;
             }

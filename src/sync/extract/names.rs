@@ -50,7 +50,7 @@ pub(super) fn choose_names(
             continue;
         }
         for (candidate, _) in trees.get(tree).into_iter().flatten() {
-            let reason = || format!("its `{name}` has another formula than that of other specs");
+            let reason = || format!("its `{name}` has a different formula in other specs");
             rejected.entry(*candidate).or_insert_with(reason);
         }
     }

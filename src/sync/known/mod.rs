@@ -175,7 +175,7 @@ impl Known {
                 let facts = match now.column(column.name()) {
                     Some(found) => column_facts(&found.merged_with(column)),
                     None if now.may_have_more_columns() => continue,
-                    None => "no such column".to_owned(),
+                    None => "does not exist".to_owned(),
                 };
                 let before = column_facts(column);
                 if facts != before {

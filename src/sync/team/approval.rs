@@ -94,7 +94,7 @@ impl RequiredApproval {
             if is_author {
                 standing.void.push((by, "it is their own change"));
             } else if !self.can_be_judged_by(people, &event.by) {
-                standing.void.push((by, "their role may not approve"));
+                standing.void.push((by, "their role is not permitted to approve"));
             } else if event.said == ChangeComment::Approved {
                 standing.approved.push(by);
             } else {

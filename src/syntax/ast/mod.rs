@@ -22,7 +22,7 @@ impl ExprId {
 
 /// Binary operators, from loosest to tightest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum BinaryOp {
     Equal,
     NotEqual,
@@ -79,7 +79,7 @@ impl BinaryOp {
 
 /// Sign before an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Sign {
     Minus,
     Plus,

@@ -63,7 +63,7 @@ macro_rules! codes {
     )*) => {
         /// Code that identifies a diagnostic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs, reason = "the names say it")]
+        #[allow(missing_docs, reason = "the names are self-explanatory")]
         #[non_exhaustive]
         pub enum Code { $($variant),* }
 

@@ -126,7 +126,7 @@ impl LayoutPass<'_, '_> {
     #[cold]
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn report_infix_word(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;

@@ -204,7 +204,7 @@ impl<'t> LayoutPass<'_, 't> {
     /// Copies one formula, up to the next definition or the end of the tokens, and returns the index after it.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn layout_formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();

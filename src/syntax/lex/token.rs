@@ -6,7 +6,7 @@ use logos::Logos;
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
 #[logos(skip(r"[ \t\r\n\u{a0}\u{feff}\u{2000}-\u{200a}\u{202f}\u{3000}]+"))]
 #[logos(skip(r"//[^\n]*", allow_greedy = true))]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Token {
     /// Name. If a non-ASCII letter follows, the lexer extends the name.
     #[regex(r"[A-Za-z_][A-Za-z0-9_]*")]

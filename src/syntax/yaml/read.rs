@@ -32,7 +32,7 @@ enum OpenNode {
 /// Returns the first error that prevents further parsing.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
     // The YAML parser treats NUL as the end of the file and ignores all text after it.

@@ -5,7 +5,7 @@
 //! fact of its form.
 
 mod calls;
-#[allow(dead_code, reason = "the build uses all of it")]
+#[allow(dead_code, reason = "only the build uses the complete module")]
 #[path = "../../../dialects/build/constructs/classes.rs"]
 mod classes;
 mod clauses;
@@ -168,7 +168,7 @@ impl Reader<'_> {
     }
 
     /// Looks up the constructs of an expression, and returns its class.
-    #[allow(clippy::too_many_lines, reason = "one list of cases, a line each")]
+    #[allow(clippy::too_many_lines, reason = "this is one list of cases, with one line per case")]
     fn class(&mut self, expr: &Expr) -> Class {
         match expr {
             Expr::Identifier(name) => self.column(None, name),

@@ -29,7 +29,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     let repository = Repository::find(&place.root)?;
     let (all, faults) = read_changes(&place);
     for (path, fault) in &faults {
-        session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so it does not count"));
+        session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so it is ignored"));
     }
     let ground = ChangeContext {
         session,
@@ -75,7 +75,7 @@ impl ChangeContext<'_> {
             (None, None) => {
                 return Err(
                     Failure::new(Exit::Usage, "the revision to compare the change with is unknown")
-                        .with_help("name it with `--base`, or set `branch:` for an environment in formulac.yml"),
+                        .with_help("specify it with `--base`, or set `branch:` for an environment in formulac.yml"),
                 );
             }
         };

@@ -42,7 +42,7 @@ pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, F
         }
     }
     Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
-        .with_help("name a commit, branch or tag of this repository; run `git fetch` to get others"))
+        .with_help("specify a commit, branch or tag of this repository; run `git fetch` to get others"))
 }
 
 impl BranchDifferences {

@@ -100,7 +100,7 @@ fn check_connection(place: &Workspace, environment: &Environment, tell: &mut imp
     let Some(connection) = &environment.connection else {
         tell(
             false,
-            "it names no connection, so dbt uses the profile's default target".to_owned(),
+            "it specifies no connection, so dbt uses the profile's default target".to_owned(),
         );
         return;
     };

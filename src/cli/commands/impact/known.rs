@@ -58,7 +58,7 @@ impl ImpactContext {
                     Exit::Usage,
                     "there is no formulac.yml or dbt project here or in a parent folder",
                 )
-                .with_help("name the project's folder with `--project-dir`"));
+                .with_help("specify the project's folder with `--project-dir`"));
             }
         };
         let folder = root.clone();

@@ -80,14 +80,14 @@ pub fn by_model<'n>(
     }
     for (node, metric, reason) in left_out {
         let notes = &mut found.entry(reader.home(metric)).or_default().left_out;
-        notes.push(format!("the metric {} is left out: {reason}", node.name));
+        notes.push(format!("the metric {} is skipped: {reason}", node.name));
     }
     found
 }
 
 /// Returns the reason to omit a metric because it reads an omitted metric or measure.
 pub fn reads_left_out(name: &str) -> String {
-    format!("it reads {name}, which is left out")
+    format!("it reads {name}, which is skipped")
 }
 
 /// Maps measures, and the metrics read so far, to their semantic models.

@@ -69,7 +69,7 @@ pub fn plan_example(folder: &Path) -> Result<InitPlan, Failure> {
             Exit::Conflict,
             format!("the folder `{}` is not empty", folder.display()),
         );
-        return Err(failure.with_help("name a new folder"));
+        return Err(failure.with_help("specify a new folder"));
     }
     let planned = |(path, text): &(&str, &str)| PlannedFile {
         path: folder.join(path),

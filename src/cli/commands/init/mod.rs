@@ -91,7 +91,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         });
     }
     if plan.files.is_empty() {
-        session.report_action("all files are there already");
+        session.report_action("all files already exist");
     }
     match args.folder.as_deref().filter(|_| args.example) {
         Some(folder) => session.report_action(&example::next(folder)),
@@ -157,7 +157,7 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
 fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Failure> {
     told.map_or_else(|| dbt.dialect(None), Ok).map_err(|why| {
         let failure = Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"));
-        failure.with_help("name it, for example `--dialect postgres`")
+        failure.with_help("specify it, for example `--dialect postgres`")
     })
 }
 

@@ -17,7 +17,7 @@ pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> Str
     let dialects = Dialect::all().map(Dialect::name).collect::<Vec<_>>().join(", ");
     let lowest = match dialect.facts().lowest_version {
         "" => String::new(),
-        version => format!("# formulac needs {dialect} {version} or newer; `formulac doctor` asks for the version\n"),
+        version => format!("# formulac needs {dialect} {version} or newer; `formulac doctor` checks the version\n"),
     };
     format!(
         "\

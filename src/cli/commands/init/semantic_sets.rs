@@ -121,7 +121,7 @@ fn build_set(
         }
         None => left_out.extend(time.map(|time| {
             format!(
-                "the time dimension {time} of {} is left out, because it is SQL",
+                "the time dimension {time} of {} is skipped, because it is SQL",
                 node.name
             )
         })),
@@ -138,7 +138,7 @@ fn build_set(
             Err(reason) => {
                 missing.insert(&*measure.name);
                 left_out.push(format!(
-                    "the measure {}.{} is left out: {reason}",
+                    "the measure {}.{} is skipped: {reason}",
                     node.name, measure.name
                 ));
             }
@@ -155,7 +155,7 @@ fn build_set(
             .find(|word| missing.contains(word))
             .map(dbt_metrics::reads_left_out);
         if let Some(reason) = reads_missing.as_ref().or_else(|| refused.get(&metric.name)) {
-            left_out.push(format!("the metric {} is left out: {reason}", metric.name));
+            left_out.push(format!("the metric {} is skipped: {reason}", metric.name));
             missing.insert(&metric.name);
             continue;
         }
@@ -204,7 +204,7 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> R
         .as_deref()
         .is_some_and(|own| Some(own) != time)
     {
-        return Err("its time dimension is not that of the semantic model".to_owned());
+        return Err("its time dimension differs from the time dimension of the semantic model".to_owned());
     }
     let column = measure.expr.as_deref().unwrap_or(&measure.name).trim();
     let counts_rows = matches!((&*measure.agg, column), ("sum", "1") | ("count", "1" | "*"));

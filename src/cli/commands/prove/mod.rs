@@ -85,7 +85,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
         let count = format_count(plan.proofs.len() + inserts.len(), "statement", "statements");
         let question = format!(
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \
-             They make and drop one table `formulac_prove_…`, and read no data of yours"
+             They create and drop one table `formulac_prove_…`, and do not read your data"
         );
         if !session.confirm(args.yes, &question)? {
             session.report_action("nothing was sent");

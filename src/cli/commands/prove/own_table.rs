@@ -78,7 +78,7 @@ impl OwnTable {
             return Err(Failure::new(Exit::Failed, text));
         }
         session.warn(&format!(
-            "warning: the role may not make a table ({message}), so each statement contains its rows"
+            "warning: the role is not permitted to create a table ({message}), so each statement contains its rows"
         ));
         Ok(table)
     }
@@ -155,7 +155,7 @@ fn drop_left(session: &Session, dbt: &DbtRun, tables: &[String], left: &str, now
         name == left || made.is_some_and(|made| now - made > OLD)
     };
     for name in tables.iter().map(|name| name.to_lowercase()).filter(is_old) {
-        session.report_action("dropping the table that an interrupted run left");
+        session.report_action("dropping the table that an interrupted run left behind");
         drop_table(session, dbt, &name)?;
     }
     Ok(())

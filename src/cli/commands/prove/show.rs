@@ -55,7 +55,7 @@ fn text(outcome: &ProofOutcome) -> String {
         }
     }
     if !outcome.is_dry && report.rows_from == RowSource::Literals {
-        out.push_str("not proven: formulas over stored columns, because the role may not make tables\n");
+        out.push_str("not proven: formulas over stored columns, because the role is not permitted to create tables\n");
     }
     for (model, reason) in &outcome.unproven {
         let _ = writeln!(out, "not proven: {model}: {reason}");

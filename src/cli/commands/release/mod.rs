@@ -109,7 +109,7 @@ fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Rele
         (None, None) => "v1".to_owned(),
         (None, Some(last)) => next(&last.name).ok_or_else(|| {
             Failure::new(Exit::Usage, format!("no version follows `{}` automatically", last.name))
-                .with_help("name the version: `formulac release v2`")
+                .with_help("specify the version: `formulac release v2`")
         })?,
     };
     if name.starts_with('-') || !repository.is_tag_name(&name)? {

@@ -24,7 +24,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
         return Err(
             Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder")
-                .with_help("run `formulac status` in the dbt project, or name its folder with `--project-dir`"),
+                .with_help("run `formulac status` in the dbt project, or specify its folder with `--project-dir`"),
         );
     };
     let mut parts = Vec::new();

@@ -135,7 +135,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     if conflict.clashes.is_empty() {
         let why = match conflict.ours {
             Some(_) => "it was edited, and there is no record of what formulac wrote",
-            None => "it was edited, and no spec generates it any more",
+            None => "it was edited, and no spec generates it now",
         };
         let _ = writeln!(out, "  {}: {why}", conflict.file);
         if let (Some(ours), Some(theirs)) = (&conflict.ours, &conflict.theirs) {

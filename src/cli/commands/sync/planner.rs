@@ -104,7 +104,7 @@ pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels
 /// Plans a push of the selected models. A model without a spec is deleted only if all models are pushed.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn plan_selected_models(
     session: &Session,

@@ -90,7 +90,7 @@ impl Repository {
             return Ok(output.out.trim().to_owned());
         }
         Err(
-            Failure::new(Exit::Failed, "HEAD is detached, so a commit would be on no branch")
+            Failure::new(Exit::Failed, "HEAD is detached, so a commit would not be on a branch")
                 .with_help("go to a branch with `git switch BRANCH`, or create one with `git switch -c NAME`"),
         )
     }

@@ -73,7 +73,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         };
         let (commit, entry) = push::prepare_commit(&place, &repository, &branch, what)?;
         session.report_action(&format!(
-            "went back to {}: {commit}, entry {}",
+            "restored {}: {commit}, entry {}",
             point.name,
             short_hash(&entry)
         ));
@@ -113,7 +113,7 @@ fn request_entry(session: &Session, place: &Workspace, as_json: bool) -> Result<
         "for example, `formulac rollback {}` restores the state after entry {0}",
         before.number
     );
-    Ok(Failure::new(Exit::Usage, "name the entry of the log to go back to").with_help(help))
+    Ok(Failure::new(Exit::Usage, "specify the log entry to restore").with_help(help))
 }
 
 /// Target of a rollback: a log entry or a release.
@@ -160,7 +160,7 @@ impl RollbackTarget {
                     .map(|logged| short_hash(&logged.hash).to_owned())
                     .collect();
                 Err(Failure::new(Exit::Usage, format!("two branches have an entry {id}"))
-                    .with_help(format!("name one by its hash: {}", named.join(", "))))
+                    .with_help(format!("specify one by its hash: {}", named.join(", "))))
             }
         }
     }

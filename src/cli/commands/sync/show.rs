@@ -126,7 +126,7 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         write_file(out, file, brief);
     }
     for path in &model.uncommitted {
-        let _ = writeln!(out, "  {path}  edited by hand, not committed yet");
+        let _ = writeln!(out, "  {path}  edited manually, not committed yet");
     }
     out.push('\n');
 }

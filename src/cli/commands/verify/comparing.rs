@@ -234,7 +234,7 @@ impl ModelComparer<'_> {
                     let more = lacking
                         .more
                         .iter()
-                        .map(|column| format!("`{column}` is built, but the spec has no such column"));
+                        .map(|column| format!("`{column}` is built, but the spec does not contain this column"));
                     told.extend(more);
                 }
             }

@@ -73,7 +73,7 @@ impl VerificationResult {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut place = Workspace::find(session)?;
@@ -226,7 +226,7 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
         if specs.is_empty() {
             return Err(
                 Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
-                    .with_help("write a spec, or name its file"),
+                    .with_help("write a spec, or specify its file"),
             );
         }
         return Ok((0..specs.len()).collect());
@@ -247,7 +247,7 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
                 let help = suggest::nearest_name(&text, names).map(suggest::similar_name_help);
                 return Err(
                     Failure::new(Exit::Usage, format!("`{text}` is not a file or the model of a spec"))
-                        .with_help(help.unwrap_or_else(|| "name the file of a spec, or its `model`".to_owned())),
+                        .with_help(help.unwrap_or_else(|| "specify the file of a spec, or its `model`".to_owned())),
                 );
             }
         }

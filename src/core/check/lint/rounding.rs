@@ -36,7 +36,8 @@ impl Lints<'_> {
             false => format!("ROUND({x}, {digits})"),
         };
         let shown = self.excerpt(inner);
-        let message = format!("`{shown}` is rounded again, and rounding twice can give another result than once");
+        let message =
+            format!("`{shown}` is rounded again, and the result can differ from the result of a single rounding");
         let diagnostic = Diagnostic::new(Code::RoundedTwice, self.program.meta(inner).span, message);
         self.found.push(diagnostic.with_help(format!("round once: `{once}`")));
     }
