@@ -1,21 +1,21 @@
 //! Measures the time to read dbt's artifacts: a generated manifest with 10,000 models and 200,000 columns. The result
-//! is a ratio to the floor: the time that `serde_json` takes to parse the same text without keeping any data.
+//! is the ratio to the time that `serde_json` takes to parse the same text without keeping any data.
 //!
 //!     cargo bench --bench artifacts              the report
 //!     cargo bench --bench artifacts -- --check   exit status 1 when a "must" is missed
 //!     cargo bench --bench artifacts -- --write F the manifest as a file, for commands to be tried with
 
-#![allow(missing_docs, reason = "a program")]
+#![allow(missing_docs, reason = "this is a program")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bench that cannot run should stop"
+    reason = "a benchmark that cannot run should stop"
 )]
 
-#[allow(dead_code, reason = "another bench reads the catalog")]
+#[allow(dead_code, reason = "another benchmark reads the catalog")]
 mod manifest;
-#[allow(dead_code, reason = "shared with the other benches")]
+#[allow(dead_code, reason = "the module is shared by several benchmarks")]
 mod measure;
 
 use std::hint::black_box;

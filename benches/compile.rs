@@ -1,15 +1,15 @@
 //! Criterion benches for every stage in the public API: `cargo bench --bench compile`.
 //!
 //! The times are intended for comparing versions on one machine. `cargo bench --bench ratios` reports ratios to the
-//! cost of lexing instead. In a loop over one small text, as here, the processor's branch predictor learns the text,
-//! which favors the lexer most.
+//! cost of lexing instead. In a loop over one small text, as here, the processor's branch predictor learns the text, so
+//! the lexer looks faster than it is.
 
 #![allow(
     missing_docs,
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bench is a program"
+    reason = "a benchmark is a program"
 )]
 
 mod corpus;

@@ -1,24 +1,24 @@
 //! Checks that time does not grow with the square of the input. Twice the input may take at most 3.5 times as long.
 //!
-//! Only ratios are measured, each from the best of several runs. This bench only reports, because tests never depend on
-//! time:
+//! Only ratios are measured, each from the best of several runs. This bench only reports its results, because tests
+//! must not depend on timing:
 //!
-//!     cargo bench --bench growth                every shape
-//!     cargo bench --bench growth -- chain       shapes with this word in their name
+//! cargo bench --bench growth                all shapes cargo bench --bench growth -- chain       shapes with this word
+//! in their name
 
 #![allow(
     missing_docs,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a bench that cannot run should stop"
+    reason = "a benchmark that cannot run should stop"
 )]
 
-#[allow(dead_code, unused_imports, reason = "the tests of these shapes are elsewhere")]
+#[allow(dead_code, unused_imports, reason = "other modules test these shapes")]
 #[path = "../tests/properties/deep.rs"]
 mod deep;
 #[path = "../tests/properties/large.rs"]
 mod large;
-#[allow(dead_code, reason = "only the deep tests need it")]
+#[allow(dead_code, reason = "only the tests of deep nesting use it")]
 #[path = "../tests/properties/small_stack.rs"]
 mod small_stack;
 
@@ -33,7 +33,8 @@ const RATIO: f64 = 3.5;
 /// Shorter runs mainly measure the resolution of the clock, and their fixed costs hide quadratic growth.
 const LEAST: Duration = Duration::from_millis(100);
 
-/// Shapes whose output is not linear, because by contract each definition repeats the SQL of the definitions before it.
+/// Shapes whose output grows faster than their input, because each definition repeats the SQL of the definitions before
+/// it.
 const GROWS_BY_CONTRACT: &[&str] = &[
     "chained definitions",
     "chained definitions backwards",
@@ -56,7 +57,7 @@ fn fault(shape: Shape, work: &dyn Fn(&str)) -> Option<String> {
         size *= 2;
     }
     let (one, two) = ((shape.make)(size), (shape.make)(size * 2));
-    // A single high ratio may be chance, so it counts only if it occurs again with more runs.
+    // A single high ratio may be due to chance, so the ratio counts only if it occurs again with more runs.
     let mut ratio = 0.0;
     for runs in [1, 3] {
         ratio = best(work, &two, runs).as_secs_f64() / best(work, &one, runs).as_secs_f64().max(1e-4);

@@ -6,8 +6,8 @@
 //!     cargo bench --bench large_project              the report
 //!     cargo bench --bench large_project -- --check   exit status 1 if a goal is missed
 
-#![allow(missing_docs, reason = "a program")]
-#![allow(clippy::expect_used, reason = "a bench that cannot run should stop")]
+#![allow(missing_docs, reason = "this is a program")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot run should stop")]
 
 mod manifest;
 
@@ -16,11 +16,11 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-/// Goals in seconds for a first pull, a pull after one model changed, an impact, a plan of all specs, and the time that
-/// unchanged artifacts add to a command.
+/// Goals in seconds for a first pull, a pull after one model changed, an impact analysis, a plan of all specs, and the
+/// time that unchanged artifacts add to a command.
 const GOALS: [f64; 5] = [5.0, 1.0, 0.5, 1.0, 0.5];
 const SPECS: usize = 1_000;
-/// Number of calls. The fastest call counts.
+/// Number of runs. Only the fastest run counts.
 const CALLS: usize = 5;
 
 /// Returns the seconds that a command takes and the bytes that it prints.
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
     println!("pull where one model changed: {changed:.2} s");
     is_missed |= changed > of_changed;
     fs::write(folder.join("target/manifest.json"), &text).expect("the file must be written");
-    // Omni's fields are excluded, because the files that they need are a separate topic.
+    // Omni's fields are excluded because this bench generates no Omni files.
     fs::rename(folder.join("omni"), folder.join("pulled")).expect("the folder must be moved");
     for (name, form) in [
         ("model_9000.column_3", "tree"),

@@ -1,21 +1,22 @@
 //! Reports costs as ratios to the cost of lexing, all measured in one run. Every round runs each workload once, in
-//! turn, and the shortest time of each workload counts. Times from different days cannot be compared, but ratios can.
+//! turn, and only the shortest time of each workload counts. Times that were measured on different days cannot be
+//! compared, but ratios can.
 //!
 //!     cargo bench --bench ratios              the report
 //!     cargo bench --bench ratios -- --check   exit status 1 if a "must" is missed
 //!
 //! The bench also counts allocations and bytes, which do not depend on the machine.
 
-#![allow(missing_docs, reason = "a program")]
+#![allow(missing_docs, reason = "this is a program")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a bench that cannot run should stop"
+    reason = "a benchmark that cannot run should stop"
 )]
 
 mod corpus;
-#[allow(dead_code, reason = "shared with the other benches")]
+#[allow(dead_code, reason = "the module is shared by several benchmarks")]
 mod measure;
 
 use std::hint::black_box;
@@ -57,8 +58,8 @@ fn compiled(compiler: &Compiler) -> impl Fn(&str) + '_ {
     }
 }
 
-/// Returns the time in seconds for 500 models built on 200 metric sets, and the time for the specs to which they are
-/// expanded.
+/// Returns the time in seconds for 500 models built on 200 metric sets, and the time for the specs to which these
+/// models are expanded.
 fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
     let texts = corpus::models_over_sets(200, 500);
     let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
@@ -85,7 +86,7 @@ fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,4 +1,4 @@
-//! One formula, in every dialect: `cargo run --example compile_one [-- FORMULA]`.
+//! Compiles one formula in every dialect: `cargo run --example compile_one [-- FORMULA]`.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ fn main() -> ExitCode {
         .unwrap_or_else(|| "SUM(revenue) / COUNT(DISTINCT(customer_id))".to_owned());
     println!("{formula}\n");
     for dialect in Dialect::all() {
-        // A compiler is cheap to clone and to share between threads; build it once and keep it.
+        // Build the compiler once and reuse it. Clones are cheap and can be used in several threads.
         let compiler = Compiler::builder().dialect(dialect).build();
         match compiler.compile(&formula).into_result() {
             Ok(definitions) => {

@@ -1,4 +1,5 @@
-//! Effects of a schema: types and NULLs are known, and misspelled names are reported. `cargo run --example custom_schema`
+//! Shows how a schema improves diagnostics: types and NULLs are known, and misspelled names are reported. `cargo run
+//! --example custom_schema`
 
 use formulac::{Column, Compiler, Relation, Schema, Type};
 
@@ -10,7 +11,7 @@ last_order = MAX(ordered_on)
 "#;
 
 fn main() {
-    // Built by hand; `Schema::from_text` reads the files that the command takes.
+    // This schema is built by hand. `Schema::from_text` parses the schema files that the command accepts.
     let orders = Relation::new("orders")
         .with(Column::new("order_id", Type::Integer))
         .with(Column::new("amount", Type::Decimal).nullable(false))
@@ -46,7 +47,7 @@ fn main() {
         }
     }
 
-    // The same mistake twice: only a schema can tell.
+    // Both formulas contain the same mistake, but only the compiler with a schema reports it.
     for compiler in [&guessed, &known] {
         let compiled = compiler.compile("SUM(amout)");
         println!(

@@ -1,4 +1,5 @@
-//! Diagnostics in an editor while a formula is typed: underlines, hovers, quick fixes. `cargo run --example editor_diagnostics`
+//! Shows diagnostics as an editor would while the user types a formula: underlines, hovers, quick fixes. `cargo run
+//! --example editor_diagnostics`
 
 use formulac::diag::Fix;
 use formulac::span::LineIndex;
@@ -20,7 +21,7 @@ fn main() {
 
     let index = LineIndex::new(TEXT);
     for diagnostic in compiled.diagnostics() {
-        // Spans are bytes; lines and columns count from 1, columns in characters.
+        // Spans are byte ranges. Lines and columns start at 1, and columns count characters.
         let (from, to) = (
             index.position(diagnostic.span().start),
             index.position(diagnostic.span().end),
@@ -56,7 +57,7 @@ fn main() {
         println!("    about: {}", diagnostic.kind().page().text);
     }
 
-    // Quick fixes, from the last to the first so that the earlier spans stay valid.
+    // Apply the quick fixes from last to first so that the earlier spans stay valid.
     let mut fixes: Vec<&Fix> = compiled.diagnostics().iter().filter_map(|d| d.fix()).collect();
     fixes.sort_by_key(|fix| std::cmp::Reverse(fix.span.start));
     let mut fixed = TEXT.to_owned();

@@ -1,4 +1,5 @@
-//! The catalogue as data, for docs and editors: `cargo run --example list_functions [-- NAME]`.
+//! Lists the functions of the catalogue, as documentation and editors would: `cargo run --example list_functions [--
+//! NAME]`.
 
 use formulac::catalog;
 

@@ -1,4 +1,4 @@
-//! A model spec to its query and its dbt files: `cargo run --example spec_to_model [-- FILE.yml]`.
+//! Compiles a model spec to its query and its dbt files: `cargo run --example spec_to_model [-- FILE.yml]`.
 
 use std::process::ExitCode;
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     for diagnostic in compiled.diagnostics() {
         eprintln!("{}: {}", diagnostic.code(), diagnostic.message());
     }
-    // All three are there, or none when the spec has an error.
+    // Either all three files exist, or none exists because the spec has an error.
     let (Some(query), Some(sql), Some(yml)) = (compiled.query(), compiled.model_sql(), compiled.model_yml()) else {
         return ExitCode::FAILURE;
     };

@@ -5,9 +5,9 @@
 //!   ─ plan steps and strata ─ SQL tree ─ dialect text ─ dbt model
 //! ```
 //!
-//! The library is pure: it uses no files, no clock, no environment variables and no network. No input causes a panic,
-//! and the depth of recursion does not depend on the input. Even if the input has errors, a compilation returns all
-//! parts that could be compiled, and diagnostics with exact spans.
+//! The library does not use files, the clock, environment variables or the network. It does not panic on any input, and
+//! its recursion depth does not depend on the input. Even if the input has errors, a compilation returns all parts that
+//! could be compiled, and diagnostics with exact spans.
 //!
 //! ```
 //! use formulac::{Compiler, Dialect};

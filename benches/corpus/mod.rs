@@ -3,7 +3,7 @@
 //! The generator is a small context-free grammar over the columns of one relation. All generated formulas compile
 //! without diagnostics, with and without the schema. [`verify`] checks this before any measurement.
 
-#![allow(dead_code, reason = "each bench target uses its part of this module")]
+#![allow(dead_code, reason = "each benchmark uses a part of this module")]
 
 pub mod floor;
 mod split_mix;
@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use formulac::{Code, Column, Compiler, Relation, Schema, Type};
 use split_mix::SplitMix;
 
-/// Seed that reports include, so that a measurement can be repeated.
+/// Seed of the measurement. Reports print the seed so that the measurement can be repeated.
 pub const SEED: u64 = 20_240_229;
 
 const NUMBERS: &[&str] = &[
@@ -100,7 +100,7 @@ const NOUNS: &[&str] = &[
 /// Returns the alternatives for a symbol. In patterns, a symbol is written as `$x`.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn alternatives(symbol: &str) -> &'static [&'static str] {
     match symbol {
@@ -409,8 +409,8 @@ pub fn spec(measures: usize) -> String {
     text
 }
 
-/// Returns specs like those that a team writes. All are different, and each has measures per group, followed by
-/// references to other rows and months.
+/// Returns specs similar to those of a real team. All specs are different. Each spec has measures per group, followed
+/// by references to other rows and months.
 pub fn specs(count: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED);
     let mut spec = |number: usize| {
@@ -520,7 +520,7 @@ pub fn compiler(schema_known: bool) -> Compiler {
 }
 
 /// Checks that every text compiles without diagnostics, so that no measurement includes an early exit. Two warnings are
-/// allowed, because random formulas may repeat a condition, so that the second condition is never reached or never
+/// allowed because random formulas may repeat a condition, and the second condition is then never reached or never
 /// true.
 pub fn verify<'t>(compiler: &Compiler, texts: impl IntoIterator<Item = &'t str>) {
     for text in texts {

@@ -2,7 +2,7 @@
 
 #![allow(
     unsafe_code,
-    reason = "a counting allocator is an allocator; nothing else here is unsafe"
+    reason = "a counting allocator has to implement an unsafe trait; this file contains no other unsafe code"
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Allocator that counts the allocations of one thread. The allocator uses plain loads and stores, which cost almost
-/// nothing, because nothing here starts a thread.
+/// nothing. This is safe because no workload starts a thread.
 struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -81,7 +81,7 @@ pub fn spent<T>(work: impl FnOnce() -> T) -> (Spent, T) {
 
 type Work<'w> = Box<dyn FnMut() + 'w>;
 
-/// Workloads that run in turn. The shortest time of each workload counts.
+/// Workloads that run in turn. Only the shortest time of each workload counts.
 pub struct Race<'w> {
     works: Vec<(&'static str, Work<'w>)>,
 }
@@ -113,7 +113,7 @@ impl<'w> Race<'w> {
     }
 }
 
-/// Goals in `performance.md`, for comparison with measurements.
+/// Goals for the measurements, as listed in `performance.md`.
 pub struct Goals {
     seed: u64,
     missed: Vec<String>,

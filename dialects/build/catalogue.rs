@@ -41,7 +41,7 @@ pub struct Function {
 }
 
 pub struct Overload {
-    /// Key of the overload. Empty for the first overload, which has no key.
+    /// Key of the overload. Empty for the first overload because that overload has no key.
     pub key: String,
     pub signature: Signature,
     /// Null rule of the overload, if it differs from the function's.
@@ -256,7 +256,7 @@ fn read_function(
     })
 }
 
-/// Checks that a function has a phrase and that the placeholders in it are parameters.
+/// Checks that a function has a phrase, and that the placeholders in the phrase are parameters.
 fn check_phrase(file: &File, at: usize, name: &str, phrase: &str, overloads: &[Overload], faults: &mut Vec<String>) {
     let params: Vec<String> = overloads.iter().flat_map(|o| parameter_names(&o.signature)).collect();
     let known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
@@ -334,7 +334,7 @@ pub fn parameter_names(signature: &Signature) -> Vec<String> {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn write(functions: &[Function]) -> String {
     let mut out = String::from("/// Every function, internal ones included.\npub static FUNCTIONS: &[Function] = &[\n");

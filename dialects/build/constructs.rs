@@ -16,7 +16,7 @@ use crate::template::Node;
 pub use classes::plain_name;
 pub use roles::Roles;
 
-/// Section of a facts file, in the order of the files.
+/// Sections of a facts file, in their order in the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Section {
     Calls,
@@ -56,7 +56,7 @@ pub struct Scope<'a> {
     /// The dialect's names for the neutral types.
     pub types: &'a [(String, String)],
     pub results: &'a Results,
-    /// Class of each class of numbers after `{x:days}`. Other classes become `integer`.
+    /// Class to which `{x:days}` converts each class of numbers. Classes that are not listed become `integer`.
     pub days: &'a [(String, String)],
 }
 
@@ -65,7 +65,7 @@ pub fn of_template(nodes: &[Node], signature: &Signature, roles: Roles, scope: &
     reader::Reader::read(nodes, signature, roles, scope).into_constructs()
 }
 
-/// Returns the class of a template's value.
+/// Returns the type class of a template's value.
 pub fn class_of_template(nodes: &[Node], signature: &Signature, scope: &Scope<'_>) -> String {
     reader::Reader::read(nodes, signature, Roles::default(), scope).into_class()
 }

@@ -25,9 +25,9 @@ pub struct Dialect {
     pub types: Vec<(String, String)>,
     pub literals: Vec<(String, String)>,
     facts: Vec<(String, Fact)>,
-    /// One cell per overload, in the order of the catalogue.
+    /// Cells, one per overload, in the order of the catalogue.
     cells: Vec<Cell>,
-    /// Facts about each construct in the dialect's SQL.
+    /// Facts about each construct that occurs in the dialect's SQL.
     known: Facts,
     /// Constructs of each cell.
     constructs: Vec<BTreeSet<Construct>>,
@@ -55,7 +55,7 @@ impl Dialect {
         })
     }
 
-    /// Returns the text of a fact. Empty if there is no such fact.
+    /// Returns the text of a fact. Empty if the fact does not exist.
     pub fn fact(&self, name: &str) -> String {
         self.fact_texts()
             .find(|(of, _)| *of == name)
@@ -218,7 +218,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn read_dialect(
     file: &File,
@@ -350,9 +350,9 @@ fn is_escaped_by_backslash(
     }
 }
 
-/// Sets the cells for a key. `NAME.key` applies to one overload, and `NAME` to all overloads without a separate entry.
-/// Function names may contain a dot.
-#[allow(clippy::too_many_arguments, reason = "the parts of one table")]
+/// Sets the cells for a key. `NAME.key` applies to one overload, and `NAME` applies to all overloads without a separate
+/// entry. Function names may contain a dot.
+#[allow(clippy::too_many_arguments, reason = "these are the parts of one table")]
 fn set_cells(
     file: &File,
     at: usize,
@@ -412,7 +412,7 @@ fn set_cells(
                         .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
                     {
                         Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
-                        // An overload with different parameters keeps its default.
+                        // An overload whose parameters differ keeps its default.
                         Err(_) if all && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
                         Err(fault) => faults.push(file.fault_at(value.span().start, format!("{key}: {fault}"))),
                     },
@@ -481,7 +481,7 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     let mut out = String::new();
@@ -639,8 +639,8 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
         [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
             format!("Shape::Operator({})", operator_name(op))
         }
-        // Templates of `nullif` and `safe_divide` are written part by part, because this step removes `coalesce` from
-        // their arguments.
+        // Templates of `nullif` and `safe_divide` are written part by part, because writing the parts removes
+        // `coalesce` from their arguments.
         [.., Node::Call { name, .. }] if ["nullif", "safe_divide"].contains(&name.as_str()) => "Shape::Parts".into(),
         [plain @ .., Node::Call { name, args }]
             if params > 0

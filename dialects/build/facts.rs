@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use crate::constructs::{Construct, Results, Section};
 use crate::toml_file::{self, File};
 
-/// Kinds of knowledge, the strongest first. The names are those of the variants of `tables::FactVerdict`.
+/// Verdicts, strongest first. The names match the variants of `tables::FactVerdict`.
 pub const VERDICTS: [(&str, &str); 4] = [
     ("run", "Run"),
     ("cited", "Cited"),
@@ -16,7 +16,7 @@ pub const VERDICTS: [(&str, &str); 4] = [
     ("unsure", "Unsure"),
 ];
 
-/// Knowledge about one construct.
+/// Verdict about one construct, with its source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
     /// Index in [`VERDICTS`].
@@ -69,7 +69,7 @@ pub fn check_results(file: &File, results: &Results, called: &BTreeSet<String>, 
     }
 }
 
-/// Sources of the base, which the files of all dialects may cite, and the keys that they cite.
+/// Sources of the base, which the files of all dialects may cite, and the keys of the sources that are cited.
 #[derive(Default)]
 pub struct SharedSources {
     path: PathBuf,
@@ -162,7 +162,7 @@ pub fn read(
         }
     }
     report_unused(file, &own_sources, &cited, faults);
-    // A key from the dialect's own sources does not cite a shared source with the same name.
+    // If a dialect's own source has the same name as a shared source, the key cites the dialect's source.
     cited.retain(|key| own_sources.iter().all(|(own, ..)| own != key));
     shared.cited.append(&mut cited);
     Ok(facts)

@@ -21,7 +21,7 @@ impl Signature {
         self.params.iter().any(|p| p.ty.contains("..") || p.ty == "positive")
     }
 
-    /// Returns `true` if a parameter accepts only certain literals, and not all literals of up to nine digits.
+    /// Returns `true` if a parameter accepts only certain literals and rejects some literals of up to nine digits.
     pub fn has_restricted_literals(&self) -> bool {
         if self.params.iter().any(|p| p.ty == "positive") {
             return true;
@@ -143,7 +143,7 @@ pub fn result_code(signature: &Signature) -> Result<String, String> {
             .map(|at| format!("ResultType::Param({at})"))
             .ok_or_else(|| format!("`{name}` is not a type or a parameter")),
         "T" => Ok("ResultType::Same".into()),
-        // The function that lowers the call resolves `any` and the type classes.
+        // `any` and the type classes are resolved when the call is lowered.
         "any" | "number" | "positive" | "temporal" => Ok("ResultType::Lowered".into()),
         other => type_code(other)?
             .strip_prefix("Is(")

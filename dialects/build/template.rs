@@ -391,8 +391,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Parses an expression together with the keywords around it: `distinct x`, `year from d`, `x order by y`, `select
-    /// …`.
+    /// Parses an expression with its surrounding keywords: `distinct x`, `year from d`, `x order by y`, `select …`.
     fn parse_item(&mut self) -> Result<u16, String> {
         let mut parts = Vec::new();
         loop {
@@ -415,7 +414,7 @@ impl Reader<'_> {
                     let node = self.add(Node::Word(word));
                     parts.push(node);
                 }
-                // In `order by a, b` inside a subquery or an `over` clause, the caller parses the comma.
+                // The caller parses the comma of `order by a, b` inside a subquery or an `over` clause.
                 _ => {
                     let node = self.parse_expr(0)?;
                     parts.push(node);

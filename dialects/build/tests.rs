@@ -1,7 +1,7 @@
 //! Tests of the build script's modules.
 
 #![allow(dead_code, reason = "the tests use a part of each module")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod catalogue;
 mod constructs;
@@ -135,8 +135,8 @@ fn file(name: &str, text: &str) -> File {
     }
 }
 
-/// Checks the facts of a made-up dialect that uses `round(decimal)` and extends a dialect in which `abs(float)` ran.
-/// Returns the facts and the errors.
+/// Checks the facts of a fictional dialect that uses `round(decimal)` and extends a dialect in which `abs(float)` was
+/// tested. Returns the facts and the errors.
 fn check(text: &str) -> (Facts, String) {
     let mut faults = Vec::new();
     let base = file(
@@ -160,7 +160,7 @@ fn check(text: &str) -> (Facts, String) {
 
 #[test]
 fn each_construct_has_an_entry_and_each_entry_has_a_construct() {
-    // The entries of the file, and a part of the error message. Empty if there is no error.
+    // Entries of the file, and part of the expected error message. The message is empty if no error is expected.
     let table = [
         ("[calls]\n\"round(decimal)\" = \"unsure\"", ""),
         ("[calls]\n\"round(decimal)\" = \"run engine\"", ""),
@@ -246,7 +246,7 @@ fn an_entry_of_the_extended_dialect_is_inherited_and_marked() {
     assert_eq!(told, expected);
 }
 
-/// Returns the errors in the dialects in this folder, after one file of facts is changed.
+/// Changes one facts file, then returns the errors in the dialects in this folder.
 fn faults_after(name: &str, change: impl Fn(&str) -> String) -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("facts-{name}"));

@@ -19,7 +19,7 @@ impl File {
         })
     }
 
-    /// Reads a file. A file that does not exist is empty.
+    /// Reads a file. A missing file is treated as empty.
     pub fn read_or_empty(path: &Path) -> Result<Self, Vec<String>> {
         if path.exists() {
             return Self::read(path);
@@ -54,7 +54,7 @@ pub fn get<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> Option<&'t Value<'a>> {
     table.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v)
 }
 
-/// Returns the text value of a key. `None` if the key does not exist.
+/// Returns the text value of a key. `None` if the key is missing.
 pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Option<&'t str> {
     let value = get(table, key)?;
     let text = value.get_ref().as_str();

@@ -11,7 +11,7 @@ use crate::template::Node;
 /// Condition on a dialect's facts.
 type Condition = fn(&dyn Fn(&str) -> String) -> bool;
 
-/// Clauses that the compiler writes without a template, each with the dialects that get it.
+/// Clauses that the compiler writes without a template, each with the dialects in which it is used.
 const CLAUSES: [(&str, Condition); 25] = [
     ("with", |_| true),
     ("select distinct", |_| true),
@@ -45,7 +45,7 @@ const CLAUSES: [(&str, Condition); 25] = [
     ("rows between n preceding and n following", |_| true),
     ("range between unbounded preceding and 1 preceding", |_| true),
     ("subquery in a condition", |_| true),
-    // Statements of `prove`.
+    // Statements that `prove` runs.
     ("create table", |_| true),
     ("insert into … values", |_| true),
     ("drop table if exists", |_| true),
@@ -64,13 +64,13 @@ const CALLS: [&str; 6] = [
 /// Operators that the compiler writes without a template.
 const OPERATORS: [&str; 3] = ["not", "is [not] distinct from", "subquery"];
 
-/// Classes of values that `verify` and `env diff` return as texts.
+/// Classes of values that `verify` and `env diff` return as strings.
 const SHOWN: [&str; 5] = ["number", "text", "date", "timestamp", "timestamptz"];
 
 /// Facts that contain no information about the warehouse.
 const CHOICES: [&str; 1] = ["sql_family"];
 
-/// Returns all constructs of a dialect, and those of each cell in the order of the catalogue.
+/// Returns all constructs of a dialect, and the constructs of each cell in the order of the catalogue.
 pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> (Used, Vec<BTreeSet<Construct>>) {
     let mut scope = Scope {
         functions,
@@ -122,7 +122,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
         .fact_texts()
         .filter(|(name, value)| !value.is_empty() && !CHOICES.contains(name))
     {
-        // For a fact that is SQL, the text would repeat the dialect's file.
+        // The text of an SQL fact is omitted because it would repeat the dialect's file.
         let text = if value.contains(' ') {
             name.to_owned()
         } else {
@@ -140,8 +140,8 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     (used, cells)
 }
 
-/// Returns the classes of numbers whose class after `{x:days}` is not `integer`, each with that class. Snowflake truncates a
-/// float and does not cast it.
+/// Returns the classes of numbers that `{x:days}` does not convert to `integer`, each with the class to which it is
+/// converted. Snowflake truncates a float without a cast.
 fn classes_of_days(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>) -> Vec<(String, String)> {
     let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
     let mut classes = Vec::new();
@@ -154,7 +154,7 @@ fn classes_of_days(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>)
             classes.push((param.ty.clone(), class));
         }
     }
-    // A class of numbers contains them.
+    // A class of numbers contains these types.
     if !classes.is_empty() {
         classes.push(("number".to_owned(), "number".to_owned()));
     }
@@ -181,7 +181,7 @@ fn casts(dialect: &Dialect) -> Vec<String> {
         casts.push(format!("cast({neutral} as {declared})"));
         match neutral.as_str() {
             "text" => casts.extend(SHOWN.map(|class| format!("cast({class} as {name})"))),
-            // `prove` writes its rows as texts.
+            // `prove` casts the values of its rows to strings.
             "decimal" => casts.push(format!("cast(text as {})", dialect.fact("stored_decimal"))),
             _ => casts.push(format!("cast(text as {name})")),
         }

@@ -7,12 +7,12 @@ pub use crate::hash;
 pub use crate::tables::internal;
 pub use crate::tables::{Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
 
-/// Returns the function with this id.
+/// Returns the function with an id.
 pub fn get(id: FunctionId) -> &'static Function {
     &tables::FUNCTIONS[id.0 as usize]
 }
 
-/// Returns the overload with this id.
+/// Returns the overload with an id.
 pub fn overload(id: OverloadId) -> Option<&'static Overload> {
     get(overload_owner(id)).overloads.iter().find(|o| o.id == id)
 }
@@ -62,7 +62,7 @@ fn find_spaced(name: &str) -> Option<FunctionId> {
     find(&name)
 }
 
-/// Returns `true` if the overload belongs to an aggregate. Aggregates can also be used as window functions.
+/// Returns `true` if the overload belongs to an aggregate, which can also be used as a window function.
 pub fn is_aggregate(id: OverloadId) -> bool {
     get(overload_owner(id)).level == Level::Aggregate
 }

@@ -2,7 +2,8 @@
 // includes this file to fill the tables.
 
 /// Returns a hash of a name that does not depend on the name's case. The function reads eight bytes at a time and sets
-/// the lower-case bit of each byte. This also makes some non-letter bytes equal, which merely causes more collisions.
+/// the lower-case bit of each byte. Some bytes that are not letters become equal too, which merely causes more
+/// collisions.
 #[inline]
 pub fn hash(name: &str) -> u32 {
     const SMALL: u64 = 0x2020_2020_2020_2020;
@@ -10,7 +11,7 @@ pub fn hash(name: &str) -> u32 {
     let bytes = name.as_bytes();
     let mut hash = bytes.len() as u64;
     let mut take = |word: u64| hash = (hash.rotate_left(5) ^ (word | SMALL)).wrapping_mul(FACTOR);
-    // The last word overlaps the previous words, so that no bytes are left to read one at a time.
+    // The last word overlaps the word before it, so no bytes have to be read one at a time.
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         take(u64::from_le_bytes(*first));
         // Few names are longer than two eight-byte words.

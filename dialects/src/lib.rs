@@ -1,19 +1,19 @@
 //! Functions in the formula language, and SQL dialects, as static tables.
 //!
 //! The tables come from the TOML files next to this crate. `functions/*.toml` defines the parameters, result and
-//! meaning of each function, and a SQL template. `ansi.toml` and one file per dialect define the syntax of names,
+//! meaning of each function, and an SQL template. `ansi.toml` and one file per dialect define the syntax of names,
 //! strings and literals, the capabilities of the warehouse, and the templates that differ. The build script reads these
-//! files, checks them against each other and writes static data. A mistake in a file stops the build with an error that
-//! names the file and line. No files are read at run time.
+//! files, checks them against each other and writes static data. An error in a file stops the build with a message that
+//! specifies the file and line. The crate does not read files at run time.
 //!
 //! - [`catalog`] looks up functions by name and returns their signatures, documentation, null rules and levels.
-//! - [`Dialect`] is a SQL dialect: its facts, its literals, its template for each overload, and its quoting of names and strings. User text enters
-//!   the generated SQL only through [`Dialect`].
+//! - [`Dialect`] is an SQL dialect: its facts, its literals, its template for each overload, and its quoting of names
+//!   and strings. User text enters the generated SQL only through [`Dialect`].
 //! - [`Type`] and [`Level`] are the types of values and the levels at which they are computed.
-//! - [`tables`] contains the data itself, for code that writes SQL from it.
+//! - [`tables`] contains the data for code that generates SQL.
 //!
-//! Other crates do not compare dialects, but use facts, literals and templates. To add a function or a dialect, edit
-//! the TOML files. `README.md` in this folder explains how.
+//! Code outside this crate never checks for a specific dialect. It uses the dialect's facts, literals and templates
+//! instead. To add a function or a dialect, edit the TOML files. `README.md` in this folder explains how.
 //!
 //! ```
 //! use formulac_catalog::{Dialect, catalog};

@@ -24,7 +24,7 @@ pub enum Type {
     Timestamp,
     /// Point in time (BigQuery TIMESTAMP).
     Timestamptz,
-    /// Warehouse type whose values formulas can only pass through.
+    /// Warehouse type that formulas can only copy.
     Other,
     /// Unknown type.
     #[default]
@@ -156,7 +156,7 @@ pub const ALL_DIGITS: u32 = u32::MAX;
 #[error("no type is specified")]
 pub struct UnknownType;
 
-/// Level at which an expression is computed, from the earliest to the latest.
+/// Level at which an expression is computed, earliest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
 pub enum Level {
@@ -165,7 +165,7 @@ pub enum Level {
     Const,
     /// One value per row.
     Row,
-    /// One value per group.
+    /// One value per group of rows.
     Aggregate,
     /// One value per row of the grouped result, which may also use other rows of the result.
     Window,

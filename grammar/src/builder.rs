@@ -1,5 +1,4 @@
-//! Functions that the grammar's actions call. These functions add nodes to the arena and resolve precedence in operator
-//! chains.
+//! Functions for the grammar's actions: they add nodes to the arena and resolve precedence in operator chains.
 
 use super::terminal::Terminal;
 use formulac_syntax::ast::{Ast, BinaryOp, Call, Definition, Expr, ExprId, Sign};
@@ -8,14 +7,14 @@ use formulac_syntax::lex::{DefinitionHead, Token};
 use formulac_syntax::span::Span;
 
 /// Chain of operands and operators that is being parsed. The chain holds the height of the builder's stack after its
-/// last operand. A single operand, as in most arguments, is not on the stack. In this case, the chain holds the
-/// operand's node, marked with the flag `SINGLE_OPERAND`. Error recovery may abandon a chain, so every operation on a
-/// chain first truncates the stack to the height that the chain holds.
+/// last operand. A single operand, as in most arguments, is not on the stack. The chain then holds the operand's node,
+/// marked with the flag `SINGLE_OPERAND`. Error recovery may abandon a chain, so every operation on a chain first
+/// truncates the stack to the height that the chain holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain(u32);
 
-/// Flag that marks a chain with a single operand. Node ids are always smaller than this flag, because the source has
-/// fewer bytes.
+/// Flag that marks a chain with a single operand. Node ids are always smaller than this flag because a source has fewer
+/// bytes than its value.
 const SINGLE_OPERAND: u32 = 1 << 31;
 
 /// Argument list that is being parsed. The list holds the height of the argument stack.
@@ -46,7 +45,7 @@ struct Operand {
 #[derive(Debug, Default)]
 pub struct Stacks {
     operands: Vec<Operand>,
-    /// Arguments, each with the number of arguments in its list up to that point.
+    /// Arguments, each with its position in its argument list.
     args: Vec<(ExprId, u32)>,
 }
 
@@ -106,7 +105,7 @@ impl<'s> AstBuilder<'s> {
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.broken |= diagnostic.is_error();
-        // Errors that merely result from an unclosed text or reference are not reported.
+        // Errors that merely result from an unclosed string or reference are not reported.
         let follows = matches!(diagnostic.kind(), Code::UnexpectedToken | Code::ExpectedExpression);
         if !(follows && self.heads.as_slice().first().is_some_and(|h| h.swallowed)) {
             self.diagnostics.push(diagnostic);
@@ -133,7 +132,7 @@ impl<'s> AstBuilder<'s> {
     pub fn empty_formula(&mut self) {
         let head = self.heads.as_slice().first().copied();
         let span = head.map_or(Span::default(), |h| h.span);
-        // An empty formula without a name has already been reported.
+        // The error for an empty formula without a name has already been reported.
         if head.is_some_and(|h| !h.too_deep && h.name.is_some()) {
             let at = Span::new(span.end, span.end);
             self.report(
@@ -146,7 +145,7 @@ impl<'s> AstBuilder<'s> {
         self.formula(body);
     }
 
-    // Operator chains: a stack holds the operands that wait for their right-hand side
+    // Operator chains: a stack holds the operands that still lack a right-hand side
 
     #[inline]
     pub fn begin(&mut self, node: ExprId) -> Chain {
@@ -158,11 +157,11 @@ impl<'s> AstBuilder<'s> {
         }
     }
 
-    /// Completes the earlier operators that bind at least as tightly, then adds an operator and its right operand.
+    /// Completes the previous operators that bind at least as tightly, then adds an operator and its right operand.
     #[inline]
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
         self.cut(chain);
-        // A single operand has no operator before it.
+        // A single operand has no preceding operator.
         while chain.0 & SINGLE_OPERAND == 0
             && let Some(right) = self.stacks.operands.last().copied()
             && let Some(before) = right.operator
@@ -351,8 +350,8 @@ impl<'s> AstBuilder<'s> {
             });
         }
         self.with_last(chain, |b, x| {
-            // If the right end is a call or is in brackets, its nodes come after the signs of the left end. In that
-            // case the signs are not moved.
+            // If the right end is a call or is in brackets, its nodes come after the signs of the left end. The signs
+            // are not moved in that case.
             b.with_signs_removed(x.node, |b, from| {
                 let start = if from == x.node { x.span } else { b.span(from) };
                 let span = start.to(b.outer(to));
@@ -417,7 +416,7 @@ impl<'s> AstBuilder<'s> {
         self.ast.names.push(Span::new(l, m));
         self.with_last(chain, |b, x| {
             b.with_signs_removed(x.node, |b, last| {
-                // In a range, the bracket of the timeframe belongs to the right end.
+                // The timeframe in brackets after a range belongs to the right end of the range.
                 let closed = b.closed.is_some_and(|(closed, _)| closed == last);
                 let range = match b.ast.expr(last) {
                     Expr::Range { from, to } if !closed && last.0 + 1 == b.ast.len() as u32 => {
@@ -486,7 +485,7 @@ impl<'s> AstBuilder<'s> {
     }
 }
 
-/// Returns the value of `TRUE()` or `FALSE()`. Exports from spreadsheets spell the constants like this.
+/// Returns the value of `TRUE()` or `FALSE()`. Spreadsheet exports use this spelling of the constants.
 fn boolean_call(name: &str) -> Option<bool> {
     if name.eq_ignore_ascii_case("true") {
         Some(true)

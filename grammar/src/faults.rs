@@ -125,8 +125,7 @@ impl AstBuilder<'_> {
         let text = span.text(self.source);
         match token {
             Token::Start | Token::End => "the end of the formula".to_owned(),
-            // A closing bracket with an empty span was added by the layout pass because the opening bracket is
-            // unclosed.
+            // An empty span means that the layout pass added the missing closing bracket.
             Token::Close | Token::CloseSquare if text.is_empty() => "the end of the formula".to_owned(),
             _ if text.is_empty() => token.describe().to_owned(),
             _ if text.chars().count() > 24 => {
@@ -136,7 +135,7 @@ impl AstBuilder<'_> {
         }
     }
 
-    /// Returns the span of an error, and the token at which it occurred.
+    /// Returns the span of an error, and the token at which the error occurred.
     fn fault_span(&self, recovery: &Recovery) -> (Span, Token) {
         match &recovery.error {
             ParseError::UnrecognizedToken {
@@ -154,8 +153,8 @@ impl AstBuilder<'_> {
     }
 }
 
-/// Returns `true` if the parser expected an operand here. Recovery may also insert an error node where an operator was
-/// expected, so this function checks the parser's list of expected tokens.
+/// Returns `true` if the parser expected an operand here. The function checks the parser's list of expected tokens,
+/// because recovery may also insert an error node where an operator was expected.
 fn operand_expected(recovery: &Recovery) -> bool {
     match &recovery.error {
         ParseError::UnrecognizedToken { expected, .. } | ParseError::UnrecognizedEof { expected, .. } => {

@@ -1,4 +1,4 @@
-//! Parser for formulas: builds the syntax tree from the tokens that `formulac-syntax` returns. No other crate uses
+//! Parser for formulas: builds the syntax tree from the tokens that `formulac-syntax` returns. Only this crate uses
 //! LALRPOP.
 //!
 //! [`parse()`] reads a file of definitions or a single formula and always returns a tree. A syntax error becomes an
@@ -6,9 +6,9 @@
 //! passes check function names, numbers of arguments and types.
 //!
 //! `formula.lalrpop` in this folder defines the grammar. The generated parser parses operators as a flat chain, and the
-//! builder resolves precedence. A hand-written loop parses well-formed text in a third of the time. If the loop rejects
-//! the text, the LALRPOP parser parses it again and recovers from the errors. A property test checks that both parsers
-//! agree.
+//! builder resolves precedence. A hand-written loop parses well-formed text three times as fast. If the loop rejects
+//! the text, the LALRPOP parser parses the text again and recovers from the errors. A property test checks that both
+//! parsers agree.
 //!
 //! [`reference()`], [`quote`] and [`unquote`] read and write the contents of single tokens: references such as
 //! `${view.field[month]}`, and strings.
@@ -61,9 +61,9 @@ use formulac_syntax::span::Span;
     clippy::allow_attributes_without_reason,
     missing_docs,
     unused,
-    reason = "generated"
+    reason = "the code is generated"
 )]
-#[allow(unused_qualifications, unreachable_pub, dead_code, reason = "generated")]
+#[allow(unused_qualifications, unreachable_pub, dead_code, reason = "the code is generated")]
 mod tables {
     include!(concat!(env!("OUT_DIR"), "/formula.rs"));
 }
@@ -120,7 +120,7 @@ pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSou
         &mut ast,
         &mut diagnostics,
     );
-    // If the text contains nothing to parse, as in `=/*`, the diagnostics are not yet in source order.
+    // Sort the diagnostics, because a text without a formula, such as `=/*`, leaves them out of source order.
     formulac_syntax::diag::sort(&mut diagnostics);
     (
         ParsedSource {
@@ -147,12 +147,12 @@ pub struct SourcePart {
     pub span: Span,
     /// Kind of text in the part: a file of definitions or a single formula.
     pub mode: LayoutMode,
-    /// Name that the formula in this part defines, if the name is not inside the part.
+    /// Name that the formula in this part defines, if the part itself does not contain the name.
     pub name: Option<Span>,
 }
 
-/// Parses several parts of a source into one tree. Each definition holds the index of its part. The tree is cleared
-/// first.
+/// Parses several parts of a source into one tree. The tree is cleared first. Each definition holds the index of its
+/// part.
 pub fn parse_parts(
     source: &str,
     parts: &[SourcePart],
@@ -299,7 +299,7 @@ mod tests {
             let text = words.join(" ");
             let (faulty, well_formed, by_grammar) = read(&text);
             match (&well_formed, &by_grammar) {
-                // The LALRPOP parser does not report errors that the layout pass has already reported.
+                // Errors that the layout pass has already reported are not reported again by the LALRPOP parser.
                 (None, Some((_, said))) => prop_assert!(faulty || said.iter().any(Diagnostic::is_error), "{}", text),
                 _ => prop_assert_eq!(well_formed, by_grammar, "{}", text),
             }

@@ -58,7 +58,7 @@ pub fn reference(source: &str, span: Span) -> CellReference {
         timeframe = Some(trim(open + 1, close));
         end = open;
     }
-    // The field begins after the last dot, because views may be qualified but fields contain no dot.
+    // The field begins after the last dot, because a view may be qualified, but a field contains no dot.
     let dot = text.get(start..end).and_then(|t| t.rfind('.')).map(|i| start + i);
     let (view, field) = match dot {
         Some(dot) => (Some(trim(start, dot)), trim(dot + 1, end)),

@@ -10,9 +10,9 @@ pub struct Terminal {
     pub token: Token,
 }
 
-/// Terminal kind. All infix operators share one terminal, except `+` and `-`, which have another terminal because they
-/// are also signs. Only the builder distinguishes the operators, because separate rules for the operators would cost
-/// one reduction per operator.
+/// Terminal kind. All infix operators share one terminal, except `+` and `-`, which share another terminal because they
+/// can also be signs. Only the builder distinguishes the operators. Separate grammar rules would cost one reduction per
+/// operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TerminalKind {
     Start,

@@ -1,9 +1,9 @@
 //! Parser for well-formed formulas: a loop with a stack of open levels.
 //!
-//! `formula.lalrpop` defines the grammar. The generated parser recovers from errors and explains them, but its tables
-//! make it three times as slow. This parser accepts every error-free text that the generated parser accepts, and gives
-//! up at the first unexpected token. The generated parser then parses the text from the start. Tests check that both
-//! parsers agree.
+//! `formula.lalrpop` defines the grammar. The generated parser recovers from errors and explains them, but is three
+//! times as slow because of its tables. This parser accepts every error-free text that the generated parser accepts,
+//! and gives up at the first unexpected token. The generated parser then parses the text from the start. Tests check
+//! that both parsers agree.
 
 use super::builder::{Arguments, AstBuilder, Chain, PendingList};
 use super::terminal::{Terminal, TerminalKind};
@@ -61,8 +61,8 @@ impl BracketLevel {
         }
     }
 
-    /// Returns `true` if a sign may come next. The right end of a range, and the reference after a tab, cannot have a
-    /// sign.
+    /// Returns `true` if a sign may come next. A sign cannot precede the right end of a range or the reference after a
+    /// tab.
     fn takes_sign(&self) -> bool {
         !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, Preceding::Colon(_))
     }
@@ -111,7 +111,7 @@ impl WellFormedReader<'_, '_, '_> {
         self.tokens.next().copied()
     }
 
-    /// Takes the next token if it is of this kind.
+    /// Consumes the next token if it has this kind.
     #[inline]
     fn take(&mut self, token: Token) -> Option<Span> {
         let (found, span) = self.tokens.as_slice().first()?;

@@ -1,5 +1,5 @@
-//! Delivers generated files to the project: writes files that differ, removes files that are no longer generated, and
-//! leaves files unchanged if people have edited them.
+//! Delivers generated files to the project: writes changed files, removes obsolete files, and leaves files that users
+//! have edited unchanged.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,8 @@ pub struct PendingFileChanges {
     pub by_hand: Vec<PathBuf>,
 }
 
-/// Compares the generated files with the files that exist at the same paths. `left` contains the files that no spec
-/// generates any more.
+/// Compares the generated files with the files that exist at the same paths. `left` contains the obsolete files, which
+/// no spec generates anymore.
 pub fn compare_with_files(
     files: impl IntoIterator<Item = PlannedFile>,
     left: Vec<PathBuf>,
@@ -90,7 +90,7 @@ impl PendingFileChanges {
         if all.is_empty() { Exit::Done } else { Exit::Faulty }
     }
 
-    /// Returns one failure, with a diagnostic, for each file that people edited.
+    /// Returns a failure with one diagnostic per file that users edited.
     pub fn conflicts(&self) -> Vec<FailureKind> {
         self.by_hand.iter().map(|path| hand_edit_failure(path)).collect()
     }

@@ -1,4 +1,4 @@
-//! dbt's artifacts in its target folder: the manifest, its age, and the project files that are newer.
+//! dbt's artifacts in its target folder: the manifest, its age, and the project files that are newer than the manifest.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -23,7 +23,7 @@ use super::source::{LIMIT, SourceText, read_text};
 /// Maximum number of files listed by name; the remaining files are only counted.
 const NAMED: usize = 3;
 
-/// Age in seconds from which a manifest counts as old and its age is reported: one day.
+/// Age in seconds from which a manifest is considered old and its age is reported: one day.
 const OLD: i64 = 86_400;
 
 /// Minimum size in bytes of a catalog that is read in parallel with the manifest.
@@ -63,7 +63,7 @@ pub fn read_catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
 fn artifact_failure(source: SourceText, error: &ArtifactError) -> FailureKind {
     let at = error.offset(&source.text) as u32;
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
-    // Omit the source text, because an artifact can contain hundreds of megabytes in a single line.
+    // Omit the source text, because a single line of an artifact can be hundreds of megabytes long.
     FailureKind {
         file: source.name,
         text: String::new(),
@@ -146,7 +146,7 @@ impl TargetFolder {
     /// Returns the catalog in the manifest's folder.
     pub fn catalog(&self) -> Result<Option<&Catalog>, Failure> {
         let path = self.path.with_file_name("catalog.json");
-        // If the file's name does not contain `manifest`, the catalog next to it may be unrelated.
+        // If the file's name does not contain `manifest`, the catalog in the same folder may be unrelated.
         let is_named = self
             .path
             .file_name()
@@ -206,8 +206,8 @@ impl TargetFolder {
         oldest.map(|time| files_newer_than(project, time)).unwrap_or_default()
     }
 
-    /// Reports the age of a manifest that was passed to a command. Like [`Self::report_age`], but compares the manifest
-    /// with the project's files only if it is the project's own manifest.
+    /// Reports the age of a manifest that was passed to a command. Like [`Self::report_age`], except that only the
+    /// project's own manifest is compared with the project's files.
     pub fn report_given_age(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own = project.filter(|project| is_same_path(&project.manifest_path(), &self.path));
@@ -292,7 +292,7 @@ fn files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
         .map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))
         .collect();
     found.sort();
-    // Two kinds of files may share a folder, so a file can occur twice.
+    // Remove duplicates, because a folder may contain files of two kinds.
     found.dedup();
     found
 }

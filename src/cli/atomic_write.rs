@@ -1,5 +1,5 @@
-//! Atomic writes of several files within the bounds of a command. Each file is first written next to its
-//! destination, then all files are moved.
+//! Atomic writes of several files within the bounds of a command. Each file is first written to a temporary file next
+//! to its destination, then all files are moved.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,7 +15,7 @@ use super::source::read_bytes;
 /// Number of files written in parallel. Writing is limited by the disk, not by the processor.
 const AT_ONCE: usize = 32;
 
-/// A file and the text to write to it.
+/// File and the text to write to it.
 #[derive(Debug)]
 pub struct PlannedFile {
     pub path: PathBuf,
@@ -26,9 +26,9 @@ pub struct PlannedFile {
 #[derive(Debug, PartialEq, Eq)]
 pub enum CurrentContent {
     Nothing,
-    /// The text to be written, ignoring differences in line endings.
+    /// The file already contains the text to be written, apart from line endings.
     Same,
-    /// Different text, or content that is not text.
+    /// The file contains different text, or content that is not text.
     Other(Vec<u8>),
 }
 
@@ -63,7 +63,7 @@ pub fn change_all(
     files: &[&PlannedFile],
     remove: &[PathBuf],
 ) -> Result<ChangedFile, Failure> {
-    // Keep a symbolic link, and write to its target.
+    // Write to the target of a symbolic link, so that the link is kept.
     let places = files
         .iter()
         .map(|file| bounds.resolve_path(&file.path))
@@ -171,7 +171,7 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
         let others = others.into_iter().filter_map(|other| other.join().ok());
         std::iter::once(own).chain(others).filter_map(Result::err).collect()
     });
-    // Report the error of the first file in the list, regardless of which thread failed first.
+    // Report the error of the first failed file in the list, regardless of which thread failed first.
     match failures.into_iter().min_by_key(|(number, _)| *number) {
         Some((number, error)) => Err(files.get(number).map_or_else(
             || write_failure("write", Path::new(""), &error),
@@ -240,8 +240,7 @@ mod tests {
         let folder = temp_folder("none");
         fs::write(folder.join("a"), "old").unwrap();
         fs::create_dir_all(folder.join("c/full")).unwrap();
-        // A file cannot replace a folder, so `c` cannot be written. The files before `c` have already been moved by
-        // then.
+        // A file cannot replace a folder, so writing `c` fails after the files before `c` have been moved.
         let bounds = WritableFolders::from_project(&folder).unwrap();
         write_all(
             &bounds,

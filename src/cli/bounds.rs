@@ -12,7 +12,7 @@ use super::folder::or_current_folder;
 pub struct WritableFolders {
     /// Canonical paths of the folders, with links resolved.
     folders: Vec<PathBuf>,
-    /// Absolute path of the project's folder as it was passed, without resolving links.
+    /// Absolute path of the project's folder, as passed and without resolved links.
     root: Option<PathBuf>,
 }
 
@@ -37,7 +37,7 @@ impl WritableFolders {
     }
 
     /// Also allows writes to a file or folder that the user specified on the command line. A path inside the project is
-    /// ignored, because somebody else may have created a link there.
+    /// ignored, because it may contain a link that somebody else created.
     pub fn with_named_file(mut self, path: &Path) -> Self {
         let whole = absolute_path(path);
         let is_inside = self
@@ -73,9 +73,9 @@ impl WritableFolders {
         match place.as_ref().and_then(inner) {
             Some(true) => Ok(place.unwrap_or_default()),
             Some(false) => Err(Failure::new(Exit::Failed, format!("`{shown}` is in a folder of git"))
-                .with_help("name another folder in formulac.yml")),
+                .with_help("specify another folder in formulac.yml")),
             None => Err(Failure::new(Exit::Failed, format!("`{shown}` is outside the project"))
-                .with_help("replace the link with a file or folder, or name another folder in formulac.yml")),
+                .with_help("replace the link with a file or folder, or specify another folder in formulac.yml")),
         }
     }
 

@@ -3,10 +3,10 @@
 //! read, and is kept between calls.
 //!
 //! The cache of a manifest identifies the manifest file by its size, its timestamps, its inode number, and a hash of
-//! its first and last bytes, because dbt writes the ID of the run there. The cache is used if these values still match
-//! and the checksum of the cache is valid. Otherwise the manifest is read again, but only nodes whose source has
-//! changed are parsed. The differences are stored next to the cache. If there are many differences, the complete cache
-//! is rewritten.
+//! its first and last bytes, because dbt writes the ID of the run at the ends of the file. The cache is used if these
+//! values still match and its checksum is valid. Otherwise the manifest is read again, but only nodes whose source has
+//! changed are parsed. The differences are stored next to the cache. If many nodes differ, the complete cache is
+//! rewritten.
 
 use std::fs::{self, File};
 use std::hash::Hasher;
@@ -37,9 +37,9 @@ const OMNI: &str = "omni";
 /// Folder of the cache, relative to the project's folder.
 const FOLDER: &str = ".formulac/local";
 
-/// Returns the manifest at `path`, from the cache if possible. Otherwise `read` reads the file. The arguments of `read`
-/// are an outline of the previously cached manifest and a function that returns that manifest. `read` returns the
-/// manifest together with the nodes that it parsed again.
+/// Returns the manifest at `path`, from the cache if possible. Otherwise, `read` is called to read the file. The
+/// arguments of `read` are an outline of the previously cached manifest, and a function that returns that manifest.
+/// `read` returns the manifest together with the nodes that it parsed again.
 pub fn read<E>(
     path: &Path,
     keep: KeptParts,
@@ -165,7 +165,7 @@ pub fn with_names() -> KeptParts {
     KeptParts::default().compiled_code().with_column_names_only()
 }
 
-/// Reads the cached column lineage of queries. Each lineage records the SQL that it was derived from.
+/// Reads the cached column lineage of queries. Each lineage records the SQL from which it was derived.
 pub fn read_lineages(folder: &Path) -> Lineages {
     let bytes = read_bytes(folder.join(FOLDER).join(LINEAGE));
     bytes
@@ -252,15 +252,15 @@ impl CacheKey {
         Some(Self { size, changed, text })
     }
 
-    /// Returns whether the last change to the file was so long before `start` that any later change must have a
-    /// different timestamp.
+    /// Returns whether the file was last changed long enough before `start` that any later change has a different
+    /// timestamp.
     fn is_settled(&self, start: SystemTime) -> bool {
         self.changed.checked_add(SETTLED).is_some_and(|settled| settled < start)
     }
 }
 
-/// Returns metadata that only the operating system can write. A program can set the modification time of a file, but
-/// not the time of the last metadata change.
+/// Returns file metadata that only the operating system can write. A program can set the modification time of a file,
+/// but not the time of the last metadata change.
 #[cfg(unix)]
 fn system_metadata(data: &fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
@@ -296,7 +296,7 @@ fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
-        // `init` writes a `.gitignore` for the whole project, but the project may not have been set up with `init`.
+        // `init` writes a `.gitignore` for the whole project, but a project may exist without `init`.
         fs::write(folder.join(".gitignore"), "*\n")?;
     }
     // Write a temporary file first, so that other processes never see a partial file.
@@ -315,8 +315,7 @@ mod tests {
 
     use super::*;
 
-    /// Proves that the cache is used only if the manifest has not changed since the cache was created, and the cache
-    /// itself is intact.
+    /// Checks that the cache is used only if the manifest is unchanged and the cache is intact.
     #[test]
     fn stale_or_corrupt_cache_is_ignored() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_{}", std::process::id()));
@@ -387,7 +386,7 @@ mod tests {
                 ("longer", [whole.as_slice(), &[0; 4]].concat()),
             ] {
                 fs::write(kept(end), broken).unwrap();
-                // The outline is needed only if something has changed.
+                // The outline is needed only if the manifest has changed.
                 assert_eq!(look(code), ("other".to_owned(), end != ".outline"), "{what}{end}");
                 assert_eq!(look(code), ("other".to_owned(), false), "{what}{end}");
                 write("again", old);
@@ -399,7 +398,7 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
     }
 
-    /// Proves that a large set of files is read only once, and is read again if a file is changed or added.
+    /// Checks that a large set of files is read only once, and is read again if a file is changed or added.
     #[test]
     fn files_are_reread_after_one_is_replaced() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_omni_{}", std::process::id()));

@@ -61,7 +61,7 @@ fn complete_spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
     }
 }
 
-/// Completes the metrics of the project's metric sets. Earlier metrics of the list stay.
+/// Completes the metrics of the project's metric sets. Metrics that are already in the list are kept.
 fn complete_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
     let (before, start) = typed

@@ -1,4 +1,4 @@
-//! Properties that `dbt_project.yml` sets for all nodes in a folder.
+//! Reads properties that `dbt_project.yml` sets for all nodes in a folder.
 
 use std::path::{Component, Path};
 
@@ -40,7 +40,7 @@ pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bo
     innermost_setting(text, section, project, folder, enabled).unwrap_or(true)
 }
 
-/// Returns the value that the innermost folder sets. `of_level` returns the value that one folder's section sets, if any.
+/// Returns the value that the innermost folder sets. `of_level` returns the value that the section of one folder sets.
 fn innermost_setting(
     text: &str,
     section: &str,

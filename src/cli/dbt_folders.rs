@@ -18,7 +18,7 @@ use super::session::Session;
 use super::source::read_text;
 use super::workspace::Workspace;
 
-/// Subfolders of `test-paths` that dbt uses for something other than singular tests.
+/// Subfolders of `test-paths` that do not contain singular tests.
 const OTHER_TESTS: [&str; 2] = ["generic", "fixtures"];
 
 /// Maximum number of files listed by name; the remaining files are only counted.
@@ -154,8 +154,8 @@ pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure
     }]))
 }
 
-/// Returns the reason why dbt does not find files of this kind in a folder, and a fix. `None` if dbt finds them, or if
-/// that cannot be determined.
+/// Returns the reason why dbt does not find files of this kind in a folder, and a fix. `None` if dbt finds the files,
+/// or if this cannot be determined.
 fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
     let whole = absolute_path(&root.join(folder));
@@ -215,7 +215,7 @@ fn folder_fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -
                 kind.key(),
                 normalize_path(first)
             ),
-            (_, None) => format!("`{key}` of dbt_project.yml is empty: name a folder there"),
+            (_, None) => format!("`{key}` of dbt_project.yml is empty: specify a folder there"),
         };
         Some((
             format!("dbt does not look for {} in `{folder}`", kind.description()),

@@ -19,7 +19,7 @@ pub fn render_variables(value: &str, var: impl Fn(&str) -> Option<String>) -> Op
     Some(text)
 }
 
-/// Evaluates a call to `env_var` or `var`. Its default may be another call.
+/// Evaluates a call to `env_var` or `var`. The default value may be another call.
 fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<String> {
     loop {
         let (function, arguments) = call.strip_suffix(')')?.split_once('(')?;

@@ -38,7 +38,7 @@ pub struct DbtProject {
     pub all_paths: Vec<String>,
     /// Folder in which `dbt deps` installs packages, relative to the project's folder.
     pub packages_path: String,
-    /// Settings for paths that contain Jinja and that formulac cannot resolve, as pairs of key and value.
+    /// Settings for paths with Jinja that formulac cannot resolve, as pairs of key and value.
     pub unresolved: Vec<(String, String)>,
     /// Folder of profiles.yml, if the command line sets it.
     pub profiles_dir: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub struct DbtProject {
     log_path: String,
     pub name: String,
     text: String,
-    /// Manifest, once it has been read.
+    /// The manifest, after it has been read.
     artifacts: OnceCell<Result<Option<Box<TargetFolder>>, FailureKind>>,
 }
 
@@ -212,11 +212,11 @@ impl DbtProject {
             .map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
-    /// Returns the dialect of dbt's adapter. The adapter comes from the first of these that is known: the named output,
-    /// the last manifest, and the profile's default target. The error is a message for the user.
+    /// Returns the dialect of dbt's adapter. The adapter comes from the first known source: the named output, the last
+    /// manifest, or the profile's default target. The error is a message for the user.
     pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
-        // If the manifest cannot be read, ignore the error here. Code that needs other parts of the manifest reports
-        // it.
+        // If the manifest cannot be read, ignore the error here. The error is reported where other parts of the
+        // manifest are needed.
         let manifest = || self.artifacts().ok().flatten()?.manifest.metadata.adapter_type.clone();
         let of_manifest = if output.is_none() { manifest() } else { None };
         let adapter = match of_manifest {
@@ -275,11 +275,11 @@ impl DbtProject {
     }
 }
 
-/// A profile in profiles.yml.
+/// Profile in profiles.yml.
 #[derive(Debug)]
 pub struct Profile {
     name: String,
-    /// Default output. `None` if it is unknown.
+    /// Default output of the profile. `None` if the default output is unknown.
     pub target: Option<String>,
     pub outputs: Vec<ProfileOutput>,
 }

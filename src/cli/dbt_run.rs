@@ -87,8 +87,8 @@ impl DbtCall {
     pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>, args: &DbtArgs) -> Self {
         let mut command = PROGRAM.command();
         let folder = or_current_folder(folder);
-        // These paths are relative to the folder in which the command was called, but dbt would resolve them from the
-        // project's folder.
+        // Make the paths absolute. They are relative to the working directory, but dbt would resolve them relative to
+        // the project's folder.
         if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|it| !it.is_empty()) {
             command.env(
                 "DBT_PROFILES_DIR",
@@ -115,7 +115,7 @@ impl DbtCall {
         if let Some(threads) = args.threads {
             command.args(["--threads", &threads.to_string()]);
         }
-        // dbt runs in a different folder than this command.
+        // Make the path absolute, because dbt runs in a different folder.
         let absolute = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
         if let Some(folder) = &args.profiles_dir {
             command.arg("--profiles-dir").arg(absolute(folder.clone()));
@@ -136,7 +136,7 @@ impl DbtCall {
         self
     }
 
-    /// Runs dbt and waits until it exits. Meanwhile, `waiting` shows `what` as the progress message.
+    /// Runs dbt and waits until it exits. While dbt runs, `waiting` shows `what` as the progress message.
     pub fn run(mut self, waiting: &WaitIndicator, what: &str) -> Result<DbtCallResult, Failure> {
         let output = waiting.show_during(what, || PROGRAM.run(&mut self.command, ""))?;
         let events = output
@@ -168,7 +168,7 @@ impl DbtCallResult {
         messages.filter_map(|text| serde_json::from_str(text.strip_prefix(TOLD)?).ok())
     }
 
-    /// Returns the text of dbt's first error, without the introductory lines that merely name the kind of error.
+    /// Returns the text of dbt's first error, without the introductory lines that only name the kind of error.
     pub fn message(&self) -> String {
         let errors = self.events.iter().filter(|event| event["info"]["level"] == "error");
         let mut texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));

@@ -45,7 +45,7 @@ pub fn selected_environment(global: &GlobalOptions, project: &Project) -> Result
     Ok(selected_with_reason(global, project)?.map(|(environment, _)| environment))
 }
 
-/// Returns the environment to use as [`selected_environment`] does, and the reason why it is used.
+/// Like [`selected_environment`], but also returns the reason why the environment is used.
 pub fn selected_with_reason(
     global: &GlobalOptions,
     project: &Project,
@@ -57,7 +57,7 @@ pub fn selected_with_reason(
     Ok(Some((require_filled(project, &root, &found)?, reason)))
 }
 
-/// Returns the environment to use as written in the project file, without filling in its placeholders.
+/// Returns the environment to use as written in the project file, with unfilled placeholders.
 pub fn selected_with_placeholders(
     global: &GlobalOptions,
     project: &Project,
@@ -80,7 +80,7 @@ pub fn find_environment(
     require_filled(project, root, find_in_project(project, name, reason)?)
 }
 
-/// Returns the environment with this name as written in the project file, without filling in its placeholders.
+/// Returns the environment with this name as written in the project file, with unfilled placeholders.
 pub fn find_in_project<'p>(
     project: &'p Project,
     name: &str,
@@ -116,7 +116,7 @@ pub fn all_environments(project: &Project, root: &Path) -> Vec<(Environment, Vec
 }
 
 /// Returns the environment with this name, or, without a name, the first environment into which changes are merged.
-/// Proposals and releases use this environment.
+/// Used for proposals and releases.
 pub fn merge_target_environment(
     named: Option<&str>,
     project: &Project,
@@ -150,7 +150,7 @@ fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(Strin
 }
 
 /// Fills in an environment's placeholders for the user of the command. A placeholder without a value is an error,
-/// because the schema would be someone else's.
+/// because the schema would belong to another user.
 fn require_filled(project: &Project, root: &Path, environment: &Environment) -> Result<Environment, Failure> {
     let (filled, missing) = fill_placeholders(project, root, environment);
     let Some(first) = missing.first() else {
@@ -168,7 +168,7 @@ fn require_filled(project: &Project, root: &Path, environment: &Environment) -> 
     .with_help(help))
 }
 
-/// Fills in the placeholders of an environment, and returns those without a value. The placeholders of the
+/// Fills in the placeholders of an environment, and returns the placeholders without a value. The placeholders of the
 /// environment's branch are filled in later, when a change is committed to the branch.
 fn fill_placeholders(project: &Project, root: &Path, environment: &Environment) -> (Environment, Vec<String>) {
     let mut filled = environment.clone();

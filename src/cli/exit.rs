@@ -11,7 +11,7 @@ use super::source::SourceText;
 use formulac::diag::render::{self, Report, escape_hidden};
 use formulac::diag::{Code, Diagnostic};
 
-/// Exit status of the command.
+/// Exit status of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// The command succeeded.
@@ -68,7 +68,7 @@ impl Exit {
 pub enum Failure {
     /// Failure without a position in a source.
     Message(Box<FailureMessage>),
-    /// Errors in a file that the command needs, such as the schema.
+    /// Failure because of errors in a file that the command needs, such as the schema.
     Found(Vec<FailureKind>),
 }
 
@@ -92,14 +92,14 @@ impl fmt::Display for FailureMessage {
 /// A source, and the diagnostics for it.
 #[derive(Clone, Debug, Default)]
 pub struct FailureKind {
-    /// Path of the file, or `<stdin>`, `<formula>`.
+    /// Path of the file, `<stdin>` or `<formula>`.
     pub file: String,
     pub text: String,
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl FailureKind {
-    /// Returns these diagnostics in the borrowed form that renderers accept.
+    /// Returns the diagnostics in the borrowed form that renderers accept.
     pub fn report(&self) -> Report<'_> {
         Report {
             file: &self.file,
@@ -169,7 +169,7 @@ impl Failure {
 /// Returns the reason why a file could not be read or written.
 pub fn io_error_reason(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::NotFound => "the file does not exist".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         std::io::ErrorKind::NotADirectory => "a part of the path is not a folder".to_owned(),

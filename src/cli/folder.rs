@@ -4,7 +4,7 @@ use super::source::read_bytes;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Returns a folder that can be passed to programs and the file system: the empty path becomes the working directory.
+/// Returns a folder that can be passed to programs and the file system: an empty path becomes the working directory.
 pub fn or_current_folder(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -37,8 +37,8 @@ pub fn read_yaml_files(root: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns the matching files of a folder and its subfolders, in the order of their paths. A missing folder has
-/// no files. Links to folders are not followed, because they could lead to a cycle.
+/// Returns the matching files of a folder and its subfolders, sorted by path. A missing folder has no files. Links to
+/// folders are not followed, because they could lead to a cycle.
 pub fn find_files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

@@ -10,7 +10,7 @@ use formulac::span::Span;
 
 /// Maximum number of parts with types and SQL. For larger formulas, only the tree is printed.
 const MOST: usize = 400;
-/// Prefix for generated names. No real column name begins with it.
+/// Prefix for generated names. Real column names do not begin with this prefix.
 const PREFIX: &str = "formulac_explained_part_";
 
 /// A token of a formula.
@@ -28,7 +28,7 @@ pub struct FormulaPart {
     /// Operator, function, or source of a leaf.
     pub label: String,
     pub span: Span,
-    /// Result of compiling the part as a separate formula, or `None` if the part has no meaning on its own.
+    /// Result of compiling the part as a separate formula, or `None` if the part is not a formula by itself.
     pub made: Option<Definition>,
 }
 
@@ -67,8 +67,8 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
     let ast = parsed.ast();
     let mut parts = Vec::new();
     let mut text = String::new();
-    // If there is a single definition, compile only its parts. If there are several definitions, compile the parts
-    // together with them, because a part may refer to another definition.
+    // Compile the parts together with the definitions if there are several definitions, because a part may refer to
+    // another definition.
     let several = ast.definitions.len() > 1;
     if several {
         text.push_str(source);

@@ -81,7 +81,7 @@ impl<'p> Generation<'p> {
         })
     }
 
-    /// Returns the models that a selection chooses, and warns about parts of the selection that match no model.
+    /// Returns the selected models, and warns about parts of the selection that match no model.
     pub fn select_models(&self, session: &Session, selection: &Selection) -> Result<SelectedModels, Failure> {
         let nothing = Manifest::default();
         let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.output_folders().0);
@@ -101,7 +101,7 @@ impl<'p> Generation<'p> {
         Ok(chosen)
     }
 
-    /// Returns the files of the specs that a selection chooses, relative to the working directory.
+    /// Returns the files of the selected specs, relative to the working directory.
     pub fn selected_specs(
         session: &Session,
         target: &TargetOptions,
@@ -159,17 +159,17 @@ impl<'p> Generation<'p> {
                 Exit::Usage,
                 format!("{count} specs are selected, but `{command}` needs exactly one"),
             )
-            .with_help("name the file of one spec")),
+            .with_help("specify the file of one spec")),
         }
     }
 
-    /// Returns the names of the models that a selection chooses.
+    /// Returns the names of the selected models.
     pub fn selected_model_names(session: &Session, selection: &Selection) -> Result<Vec<String>, Failure> {
         let chosen = Self::selected_with_files(session, &TargetOptions::default(), selection)?;
         Ok(chosen.into_iter().map(|(_, model, _)| model).collect())
     }
 
-    /// Returns the chosen models: spec index, model name, and spec file.
+    /// Returns the selected models, each with the index of its spec, its name and the file of its spec.
     fn selected_with_files(
         session: &Session,
         target: &TargetOptions,
@@ -210,8 +210,8 @@ impl<'p> Generation<'p> {
         )
     }
 
-    /// Returns one entry per model: the reason why the model cannot be generated, or `None` if it can. The reason is
-    /// either that the model's spec has errors or that the model reads another model that cannot be generated.
+    /// Returns one entry per model: the reason why the model cannot be generated, or `None` if it can. Either the
+    /// model's spec has errors, or the model reads another model that cannot be generated.
     pub fn omission_reasons(&self) -> Vec<Option<String>> {
         let faulty: Vec<bool> = self
             .found
@@ -244,8 +244,8 @@ impl<'p> Generation<'p> {
         }
     }
 
-    /// Plans the files to write and to remove. Files that no spec generates any more are removed only if `everything`
-    /// is true, that is, if all specs were chosen.
+    /// Plans the files to write and to remove. Obsolete files are removed only if `everything` is `true`, which means
+    /// that all specs are selected.
     pub fn plan_file_changes(
         &self,
         is_made: impl Fn(usize) -> bool,
@@ -270,7 +270,7 @@ impl<'p> Generation<'p> {
         };
         let files: Vec<PlannedFile> = files.map(in_place).collect();
         let planned: BTreeSet<&Path> = files.iter().map(|file| &*file.path).collect();
-        // The files of a spec stay unchanged if the spec is not chosen or cannot be compiled.
+        // Keep the files of specs that are not selected or cannot be compiled.
         let not_made = self.models.iter().enumerate().filter(|(at, _)| !is_made(*at));
         let kept: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
         let specs = self.place.specs_folder();

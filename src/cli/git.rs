@@ -14,7 +14,7 @@ pub const GIT: ExternalProgram = ExternalProgram {
     install: "install git",
 };
 
-/// A git revision, in the repository that contains a given folder.
+/// Git revision in the repository that contains a given folder.
 #[derive(Debug)]
 pub struct Revision {
     folder: PathBuf,
@@ -26,17 +26,17 @@ pub struct Revision {
 pub struct DifferingPath {
     /// Path of the file, relative to the folder.
     pub path: PathBuf,
-    /// Text of the file at that revision; `None` if it did not exist.
+    /// Text of the file at that revision. `None` if the file did not exist.
     pub before: Option<String>,
 }
 
 impl Revision {
     /// Returns the revision with this name.
     pub fn resolve_revision(folder: &Path, name: &str) -> Result<Self, Failure> {
-        // git would parse a name with a leading `-` as an option.
+        // A leading `-` would make git interpret the name as an option.
         if name.starts_with('-') || name.is_empty() {
             return Err(Failure::new(Exit::Usage, format!("`{name}` is not a revision"))
-                .with_help("name a commit, a branch or a tag"));
+                .with_help("specify a commit, a branch or a tag"));
         }
         let folder = or_current_folder(folder).to_owned();
         let output = run_git_in(
@@ -55,7 +55,7 @@ impl Revision {
             return Err(Failure::new(Exit::Failed, text).with_help("`--since` needs a git repository"));
         }
         Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
-            .with_help("name a commit, branch or tag of this repository; run `git fetch` to get others"))
+            .with_help("specify a commit, branch or tag of this repository; run `git fetch` to get others"))
     }
 
     /// Returns the files in these folders that differ from the revision, with their contents at that revision.
@@ -119,7 +119,7 @@ pub fn run_git_in(folder: &Path, args: &[&str], input: &str) -> Result<super::pr
     GIT.run(&mut git_command(folder, args), input)
 }
 
-/// Runs git as [`run_git_in`] does, and writes git's trace to a file.
+/// Like [`run_git_in`], but also writes git's trace to a file.
 pub fn run_git_traced(
     folder: &Path,
     args: &[&str],
@@ -130,7 +130,7 @@ pub fn run_git_traced(
     GIT.run(git_command(folder, args).env(variable, trace), input)
 }
 
-/// Runs git as [`run_git_in`] does, but returns its output as bytes.
+/// Like [`run_git_in`], but returns the output as bytes.
 pub fn run_git_for_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
     GIT.run_for_bytes(&mut git_command(folder, args), input)
 }

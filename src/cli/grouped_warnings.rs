@@ -7,7 +7,7 @@ use super::project;
 use formulac::diag::render::{Report, escape_hidden};
 use formulac::diag::{Code, Diagnostic, Severity};
 
-/// Maximum number of files named per kind; the others are counted.
+/// Maximum number of files named per kind. The remaining files are only counted.
 const NAMED: usize = 2;
 
 /// Warnings of one kind, each with the name of its file.
@@ -16,7 +16,7 @@ struct WarningGroup<'a> {
     warnings: Vec<(&'a str, &'a Diagnostic)>,
 }
 
-/// Returns one line per kind of warning, sorted by code, and a last line that explains how to show all warnings.
+/// Returns one line per kind of warning, sorted by code, followed by a line that explains how to show all warnings.
 pub fn format_grouped(reports: &[Report<'_>]) -> String {
     let mut groups: Vec<WarningGroup<'_>> = Vec::new();
     for report in reports {

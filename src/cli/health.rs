@@ -6,7 +6,7 @@ use serde_json::json;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 
-/// Maximum number of names listed; the others are counted.
+/// Maximum number of names listed. The remaining names are only counted.
 const NAMED: usize = 3;
 
 /// Symbol for a part with a problem that does not prevent formulac from working.
@@ -16,7 +16,7 @@ pub const OPTIONAL: char = '○';
 #[derive(Default)]
 pub struct HealthPart {
     pub name: &'static str,
-    /// Problems of the part; empty if there are none.
+    /// Problems of the part. Empty if there are no problems.
     pub found: Vec<String>,
     /// Message to print if the part has no problems.
     pub well: String,
@@ -59,7 +59,7 @@ pub fn print_health(session: &Session, as_json: bool, parts: &[HealthPart]) -> R
     Ok(Exit::Done)
 }
 
-/// Lists the first few names, and the number of the others.
+/// Lists the first few names and the number of remaining names.
 pub fn list_names(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED);
     let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");

@@ -10,14 +10,14 @@ use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report, escape_hidden};
 use formulac::span::{LineIndex, Span};
 
-/// Maximum number of diagnostics drawn by default; the others are counted.
+/// Maximum number of diagnostics drawn by default. The remaining diagnostics are only counted.
 const SHOWN: usize = 20;
-/// Maximum number of diagnostics drawn if the user requests all.
+/// Maximum number of diagnostics drawn if the user requests all diagnostics.
 const MOST: usize = 1000;
-/// Width in columns if no terminal determines it.
+/// Width in columns if the output is not a terminal.
 const WIDTH: usize = 100;
 
-/// Draws the first few diagnostics with their source lines, or all diagnostics, and counts the others.
+/// Draws the first few diagnostics or all diagnostics with their source lines, and counts the remaining diagnostics.
 pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) -> String {
     let handler = miette_handler(stream, colored);
     let mut out = String::new();
@@ -169,8 +169,8 @@ mod tests {
     use super::*;
     use formulac::diag::Code;
 
-    /// Proves that diagnostics at any position in unusual sources can be drawn, and that the output has no control
-    /// characters that a terminal would obey.
+    /// Checks that diagnostics at any position in unusual sources can be drawn, and that the output contains no control
+    /// characters that a terminal would interpret.
     #[test]
     fn all_spans_can_be_drawn() {
         let long = format!("{}é\u{1b}{}", "a".repeat(300), "b\r\n".repeat(3));

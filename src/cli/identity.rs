@@ -1,5 +1,5 @@
-//! Determines who runs the command: the user that `FORMULAC_USER` names or, if the variable is not set, the author that
-//! git would use for a commit.
+//! Determines who runs the command: the user named in `FORMULAC_USER`, or the author that git would use for a commit if
+//! the variable is not set.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ pub fn current_user(folder: &Path) -> Option<String> {
     user_from_environment().or_else(|| git_author(folder))
 }
 
-/// Returns the user that `FORMULAC_USER` names. Programs set this variable when they run a command on behalf of a user,
-/// who then becomes the author of the commits.
+/// Returns the user that `FORMULAC_USER` names. Programs set this variable to run a command on behalf of a user, who
+/// then becomes the author of the commits.
 pub fn user_from_environment() -> Option<String> {
     let told = std::env::var(VARIABLE).ok()?;
     let plain = |text: &str| {
@@ -41,7 +41,7 @@ fn git_author(folder: &Path) -> Option<String> {
     let output = run_git_in(folder, &["var", "GIT_AUTHOR_IDENT"], "")
         .ok()
         .filter(|output| output.succeeded)?;
-    // git prints a time after the author.
+    // Remove the time that git prints after the author.
     output.out.trim().rsplitn(3, ' ').nth(2).map(str::to_owned)
 }
 

@@ -29,10 +29,10 @@ use crate::cli::commands::compile::CompileOutcome;
 
 pub use formulac::sync::KNOWN;
 
-/// Maximum number of specs in a project for which types are probed, so that `generate` stays fast.
+/// Maximum number of specs in a project for which types are probed. The limit keeps `generate` fast.
 const PROBED: usize = 500;
 
-/// Maximum number of columns that a note names; the others are counted.
+/// Maximum number of columns that a note names. The remaining columns are only counted.
 const NAMED: usize = 6;
 
 /// Selects the source of facts that takes precedence: `known.yml` or dbt's artifacts.
@@ -111,7 +111,7 @@ impl Workspace {
         self.compiler_with(session, target, dialect, FactPrecedence::Committed)
     }
 
-    /// Returns a compiler as [`Self::compiler`] does. `first` selects the facts that take precedence.
+    /// Like [`Self::compiler`], but `first` selects the facts that take precedence.
     pub fn compiler_with(
         &self,
         session: &Session,
@@ -150,8 +150,8 @@ impl Workspace {
             .is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
     }
 
-    /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` means
-    /// that `specs` are all specs of the project; otherwise, the facts that other specs read are preserved.
+    /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` is `true`
+    /// if `specs` contains all specs of the project. Otherwise, the facts that other specs read are preserved.
     pub fn update_known_facts<'s>(
         &self,
         specs: impl Iterator<Item = &'s CompiledSpec>,
@@ -192,7 +192,7 @@ fn known_changes(now: &Known, before: Option<&Known>) -> Vec<String> {
     }
 }
 
-/// Returns the facts in the `known.yml` of a project; empty if the file does not exist.
+/// Returns the facts in the `known.yml` of a project. Empty if the file does not exist.
 pub fn read_committed_facts(root: &Path) -> Result<Known, Failure> {
     let path = root.join(KNOWN);
     if !path.is_file() {
@@ -232,7 +232,7 @@ pub fn builder_with_known(project: &Project, dialect: Dialect, known: Known) -> 
     }
 }
 
-/// Facts for a command that works with and without a project.
+/// Facts for a command that can run with or without a project.
 pub struct CommandKnowledge {
     /// The project, which may be a dbt project without `formulac.yml`.
     pub place: Option<Workspace>,
@@ -251,8 +251,7 @@ pub struct FormulaSettings {
 }
 
 impl FormulaSettings {
-    /// Reports columns of unknown type on which the SQL depends, unless a note already reported that the columns are
-    /// unknown.
+    /// Reports columns of unknown type on which the SQL depends, unless a note has already reported unknown columns.
     pub fn report_undecided_types(&self, session: &Session, outcome: &CompileOutcome) {
         if !self.is_noted {
             report_undecided_types(session, &outcome.undecided_types(&self.compiler));
@@ -260,7 +259,7 @@ impl FormulaSettings {
     }
 }
 
-/// Facts about data files. The project's column types take precedence over types that are inferred from the files.
+/// Facts about data files. Column types of the project take precedence over types inferred from the files.
 pub struct DataFileKnowledge {
     pub compiler: Compiler,
     /// Types to which columns are cast, if they are known.
@@ -268,8 +267,8 @@ pub struct DataFileKnowledge {
 }
 
 impl DataFileKnowledge {
-    /// Creates the facts about data files. `shown` is the schema inferred from the files, or `None` if the engine reads
-    /// its own relations.
+    /// Creates the facts about data files. `shown` is the schema that is inferred from the files, or `None` if the
+    /// engine reads its own relations.
     pub fn new(builder: Builder, known: &Known, shown: Option<Schema>) -> Self {
         let builder = match shown {
             // If relations are read from files, a relation without a file counts as missing, even if the project
@@ -289,7 +288,7 @@ impl CommandKnowledge {
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
         let place = Workspace::find_or_dbt(session)?;
         let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
-        // Formulas can be compiled even if dbt's adapter is unknown.
+        // Ignore the error, because formulas can be compiled even if dbt's adapter is unknown.
         let of_place = || place.as_ref().and_then(|place| place.dialect(target).ok());
         let dialect = target.dialect.or_else(of_place).unwrap_or_default();
         let given = schema_option_facts(session, target, dialect)?;
@@ -383,7 +382,7 @@ impl CommandKnowledge {
         })
     }
 
-    /// Returns the contents of all other specs in the project; empty if there is no project or no folder with specs.
+    /// Returns the contents of all other specs in the project. Empty if there is no project or no specs folder.
     fn other_specs(
         &self,
         sources: &[(SourceText, Option<String>)],
@@ -444,7 +443,7 @@ impl CommandKnowledge {
         let others = self.other_specs(sources)?;
         let texts = sources.iter().chain(&others).map(|(source, _)| source.text.as_str());
         let sets: Vec<SpecText<'_>> = texts
-            // The key can be in quotes, or be followed by a space.
+            // The key can be quoted or followed by a space.
             .filter(|text| text.contains("metric_set"))
             .map(|text| SpecText { text, path: None })
             .collect();
@@ -487,13 +486,13 @@ fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeS
 }
 
 /// Reports that the relation of a formula is unknown, because no relation or more than one relation has all columns
-/// that the formula refers to. `is_whole` means that the columns of all relations are known.
+/// that the formula refers to. `is_whole` is `true` if the columns of all relations are known.
 fn report_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
     let names: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let names = names.join(", ");
     if candidates.is_empty() {
         let advice = match is_whole {
-            true => "name the relation with `--from`",
+            true => "specify the relation with `--from`",
             false => "run `dbt docs generate` or `formulac schema fetch` so that all columns are known",
         };
         return session.report_action(&format!(

@@ -18,8 +18,8 @@ use crate::cli::commands::sync::create_local_folder;
 /// Folder of the saved results, relative to the project's folder.
 const KEPT: &str = ".formulac/local/run_results";
 
-/// Saves the results in a target folder if `dbt run` or a similar command wrote them. Errors are ignored, because the
-/// saved results are only a convenience.
+/// Saves the results in a target folder if `dbt run` or a similar command wrote them. Errors are ignored, because
+/// saving the results is only a convenience.
 pub fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
     if !beside.runs.iter().any(RunResults::is_run_command) {
         return;
@@ -39,7 +39,7 @@ pub fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
 }
 
 /// Returns the results of the last run if another command has overwritten them: the results in dbt's log or, if the log
-/// has none, the saved results.
+/// contains none, the saved results.
 pub fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside: &RunArtifacts) -> Option<RunResults> {
     if beside.runs.iter().any(RunResults::is_run_command) {
         return None;

@@ -1,19 +1,19 @@
 //! Minimum versions of the programs that formulac runs. The minimum versions of warehouses are facts of their dialects.
 
-/// The first version with unit tests.
+/// First version of dbt with unit tests.
 pub const DBT: &str = "1.8";
-/// The first version with `git switch`.
+/// First version of git with `git switch`.
 pub const GIT: &str = "2.23";
 
-/// Returns a message if a version is lower than the minimum version. A version without numbers counts as new enough, and so
-/// does every version if `lowest` is empty.
+/// Returns a message if a version is lower than the minimum version. A version without numbers is considered recent
+/// enough, as is any version if `lowest` is empty.
 pub fn outdated_version_message(lowest: &str, version: &str) -> Option<String> {
     let version = version_in(version);
     let is_lower = numbers(version)? < numbers(lowest)?;
     is_lower.then(|| format!("version {version} is too old: version {lowest} or newer is needed"))
 }
 
-/// Returns the first version in a text, such as `15.18` in `PostgreSQL 15.18 on x86_64`.
+/// Returns the first version number in a text, such as `15.18` in `PostgreSQL 15.18 on x86_64`.
 pub fn version_in(text: &str) -> &str {
     let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');

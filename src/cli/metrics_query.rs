@@ -5,7 +5,7 @@ use formulac::limits::Limits;
 use super::args::MetricsArgs;
 use super::source::SourceText;
 
-/// Name of the spec that the options stand for. It is not part of the output.
+/// Name of the spec that the options describe. The name is not part of the output.
 const MODEL: &str = "metrics_query";
 
 impl MetricsArgs {
@@ -14,7 +14,7 @@ impl MetricsArgs {
         !self.metrics.is_empty()
     }
 
-    /// Returns the spec that the options stand for.
+    /// Returns the spec that the options describe.
     pub fn spec(&self, limit: Option<u32>) -> SourceText {
         let mut text = format!("model: {MODEL}\nmetrics:\n");
         for metric in &self.metrics {

@@ -13,7 +13,7 @@ use super::project;
 use super::source::SourceText;
 use super::spec::{self, Spec};
 
-/// A model that a spec describes.
+/// Model that a spec describes.
 pub struct CompiledModel {
     pub name: String,
     /// Path of the spec, relative to the project.
@@ -40,12 +40,12 @@ pub struct ModelFiles {
     pub semantic: Option<SemanticModel>,
     /// Path of the spec, as it appears in the headers of the files.
     pub path: String,
-    /// Standalone test files: name and contents.
+    /// Standalone test files, each with its name and contents.
     pub tests: Vec<(String, String)>,
     pub compiled: CompiledSpec,
 }
 
-/// Models of specs.
+/// Models that specs describe.
 pub struct CompiledModels {
     pub models: Vec<CompiledModel>,
     /// Diagnostics of each spec.
@@ -142,7 +142,7 @@ pub fn built_models(models: &[CompiledModel]) -> impl Iterator<Item = (&Compiled
 }
 
 impl CompiledModel {
-    /// Returns the model's files, with the model and its tests each in their folder.
+    /// Returns the model's files, each with its path. The model and its tests have separate folders.
     pub fn planned_files<'m>(&'m self, models: &'m Path, tests: &'m Path) -> impl Iterator<Item = PlannedFile> + 'm {
         let file = |folder: &Path, name: &str, end: &str, text: &str| PlannedFile {
             path: folder.join(format!("{name}.{end}")),
@@ -178,7 +178,7 @@ impl ModelFiles {
         json!({"form": form, "metrics": semantic.metrics(), "left_out": left_out.collect::<Vec<_>>()})
     }
 
-    /// Returns the columns that are not part of the semantic layer, as messages.
+    /// Returns messages about the columns that are not part of the semantic layer.
     pub fn semantic_omissions<'b>(&'b self, model: &'b str) -> impl Iterator<Item = String> + 'b {
         let all = self.semantic.iter().flat_map(formulac::SemanticModel::left_out);
         all.map(move |(column, reason)| format!("not a metric or dimension: `{column}` of {model}: {reason}"))

@@ -1,4 +1,5 @@
-//! Finds generated files that users moved to another folder. The files stay there, and are recognized by their headers.
+//! Finds generated files that users moved to another folder. Moved files stay in place and are recognized by their
+//! headers.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +46,7 @@ impl MovedFile {
                     .push(place.relative_path(&path));
             }
         }
-        // If there are several copies of a file, the file does not count as moved.
+        // A file with several copies is not considered moved.
         let one = |(expected, mut paths): (String, Vec<String>)| {
             paths.dedup();
             (paths.len() == 1).then(|| Some((expected, paths.pop()?))).flatten()

@@ -14,8 +14,8 @@ use super::moved_files::MovedFile;
 /// Node types that `ref` can refer to. All nodes of these types share one namespace.
 const REFERRED: &[&str] = &["model", "seed", "snapshot"];
 
-/// Reports models and tests whose names are taken by other nodes. `folders` are the folders of the models and
-/// tests, relative to the dbt project.
+/// Reports models and tests whose names other nodes already use. `folders` are the folders of the models and tests,
+/// relative to the dbt project.
 pub fn check(
     models: &[CompiledModel],
     manifest: &Manifest,
@@ -96,7 +96,7 @@ pub fn check(
     check_declared(models, manifest, nodes, root, folders[0], moved, found);
 }
 
-/// Reports docs blocks, exposures, metrics and semantic models whose names are taken, either by one another or by nodes
+/// Reports docs blocks, exposures, metrics and semantic models whose names are already used by each other or by nodes
 /// of the project. Existing nodes are ignored if they come from files that the specs generate again.
 fn check_declared(
     models: &[CompiledModel],
@@ -165,8 +165,8 @@ fn check_declared(
     }
 }
 
-/// Returns whether the file of a node still exists at its path in the manifest. A package's files are elsewhere
-/// and are not checked.
+/// Returns whether the file of a node still exists at its path in the manifest. Files of packages are elsewhere and are
+/// not checked.
 fn has_existing_file(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
     let is_own = manifest
         .metadata

@@ -64,8 +64,8 @@ pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
     files.into_iter().filter(is_ours).collect()
 }
 
-/// Returns the leftover tests of a model: tests with its name, from its spec, unchanged since formulac wrote them, and
-/// not generated now (`made` returns false).
+/// Returns the leftover tests of a model: tests that have its name, were generated from its spec and not edited since,
+/// and are no longer generated (`made` returns `false`).
 pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     // A missing folder contains no tests.
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
@@ -82,7 +82,7 @@ pub fn orphaned_tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Pat
     left
 }
 
-/// Returns the docs of a model from its spec, if they are unchanged since formulac wrote them.
+/// Returns the docs of a model that were generated from its spec, unless they were edited since.
 pub fn orphaned_docs(folder: &Path, model: &str, spec: &str) -> Option<PathBuf> {
     let path = folder.join(format!("{model}.md"));
     let text = read_text(&path).ok()?;

@@ -1,4 +1,4 @@
-//! Maps each command to the right that it requires, and handles commands that the user's role does not allow.
+//! Maps each command to the right that it requires, and rejects commands that the user's role does not allow.
 
 use formulac::sync::{LogEntry, REFUSED};
 use formulac::team::{Right, Role};
@@ -17,12 +17,12 @@ use crate::cli::commands::sync::{REFUSALS, Repository, create_local_folder};
 /// Right that a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RequiredRight {
-    /// No right, because everybody who has the files can read them.
+    /// No right is required, because everybody who has the files can read them.
     Nothing,
     One(Right),
     /// The right to change the chosen environment.
     OfEnvironment,
-    /// The right to test; in a protected environment, the right of an admin.
+    /// The right to test. In a protected environment, the right of an admin.
     ProofInEnvironment,
 }
 
@@ -65,14 +65,14 @@ fn required_right(command: &Command) -> RequiredRight {
             ChangeCommand::List(_) | ChangeCommand::Show(_) => RequiredRight::Nothing,
             ChangeCommand::Propose(_) => RequiredRight::One(Right::Propose),
             ChangeCommand::Comment(_) => RequiredRight::One(Right::Comment),
-            // The command itself checks the right, because people named in a spec can approve without it.
+            // The command itself checks the right, because approvers named in a spec do not need it.
             ChangeCommand::Approve(_) | ChangeCommand::Reject(_) => RequiredRight::Nothing,
         },
     }
 }
 
-/// Refuses a command that the user's role does not allow. Outside a project, and in a project without roles,
-/// every command is allowed.
+/// Rejects a command that the user's role does not allow. Outside a project, and in a project without roles, every
+/// command is allowed.
 pub fn check_permission(session: &Session, command: &Command) -> Result<(), Failure> {
     let takes = required_right(command);
     if takes == RequiredRight::Nothing {
@@ -127,15 +127,15 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
     ))
 }
 
-/// Returns the environment that changes are merged into, if the current branch is its branch. A commit on this branch
-/// changes this environment, even if another environment is selected.
+/// Returns the environment into which changes are merged, if the current branch is its branch. A commit on this branch
+/// changes the environment even if another environment is selected.
 fn environment_of_branch(place: &Workspace) -> Option<Environment> {
     let branch = Repository::find(&place.root).ok()?.branch().ok()?;
     let of_branch = |it: &&Environment| it.is_reviewed() && it.branch.as_ref() == Some(&branch);
     place.project.environments().iter().find(of_branch).cloned()
 }
 
-/// Logs a command that was refused because the user lacks a right, and reports the right that the command requires.
+/// Logs a command that was rejected because the user lacks a right, and reports the required right.
 pub fn report_missing_right(
     session: &Session,
     place: &Workspace,
@@ -178,8 +178,8 @@ pub fn report_missing_right(
     ))
 }
 
-/// Logs a command that must run on a protected environment's branch but was run on another branch. The message names
-/// the correct branch.
+/// Logs a command that must run on the branch of a protected environment but was run on another branch. The message
+/// contains the correct branch.
 pub fn report_wrong_branch(
     session: &Session,
     place: &Workspace,
@@ -200,11 +200,11 @@ pub fn report_wrong_branch(
     ))
 }
 
-/// Logs a refused command in a file that git ignores, so that the output of `git status` does not change.
+/// Logs a rejected command in a file that git ignores, so that the output of `git status` does not change.
 pub fn log_refusal(session: &Session, place: &Workspace, who: &str, command: &str, environment: Option<&Environment>) {
     let mut entry = LogEntry::default();
-    // The entry has no parent entries, because these may not exist on other branches. The entry's time determines its
-    // position in the log.
+    // The entry has no parents, because its parents may not exist on other branches. Its position in the log is
+    // determined by its time.
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.by);
     entry.did = REFUSED.to_owned();

@@ -1,8 +1,8 @@
 //! Fills in the catalogue's phrases, such as `the sum of {value}`, with descriptions of the arguments.
 //!
 //! `{name}` is an argument, and `{name:mode}` is the argument in another form. `[…]` is omitted if an argument in it is
-//! absent. `<…>` is repeated once per group of arguments. `{otherwise}` is the argument that remains after the last
-//! group. ` | ` separates alternatives: the first alternative whose arguments are all present is used.
+//! absent. `<…>` is repeated once per group of arguments. `{otherwise}` is the argument after the last group. ` | `
+//! separates alternatives. The first alternative whose arguments are all present is used.
 
 use formulac::ast::{BinaryOp, Expr, ExprId};
 use formulac::catalog::Function;
@@ -85,7 +85,7 @@ struct PhraseFiller<'a> {
     speaker: &'a SentenceBuilder<'a>,
     names: &'a [&'a str],
     args: &'a [ExprId],
-    /// Position of the parameter whose placeholder lists all arguments from that position on.
+    /// Position of the repeated parameter. Its placeholder lists all arguments from this position on.
     all_from: Option<usize>,
     otherwise: Option<ExprId>,
 }
@@ -150,7 +150,7 @@ impl PhraseFiller<'_> {
         })
     }
 
-    /// Returns the arguments that a name refers to.
+    /// Returns the arguments to which a name refers.
     fn arguments_named(&self, name: &str) -> Option<&[ExprId]> {
         if name == "otherwise" {
             return self.otherwise.as_ref().map(std::slice::from_ref);
@@ -199,7 +199,7 @@ pub fn describe_shift(speaker: &SentenceBuilder<'_>, count: ExprId, unit: &str) 
 
 /// Returns the words for a criterion, such as `is greater than 5`.
 fn describe_criterion(speaker: &SentenceBuilder<'_>, id: ExprId) -> String {
-    // The criterion `">" & x` compares values with x.
+    // The criterion `">" & x` compares values with `x`.
     if let Expr::Binary {
         op: BinaryOp::Concat,
         left,

@@ -1,4 +1,4 @@
-//! Wording of reports.
+//! Formats nouns with numbers for reports.
 
 /// Formats a number with its noun, such as `1 file` or `3 files`.
 pub fn format_count(number: usize, one: &str, many: &str) -> String {

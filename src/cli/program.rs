@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure};
 pub struct ExternalProgram {
     /// Name of the program, as found in `PATH`.
     pub name: &'static str,
-    /// Environment variable that sets the program's location instead.
+    /// Environment variable that overrides the program's location.
     pub variable: &'static str,
     /// Instructions to install the program.
     pub install: &'static str,
@@ -27,7 +27,7 @@ pub struct ProgramOutput {
 }
 
 impl ExternalProgram {
-    /// Returns whether the program exists, at the location that its variable sets or in `PATH`.
+    /// Returns whether the program exists in `PATH` or at the location that its environment variable specifies.
     pub fn is_installed(&self) -> bool {
         let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
         let name = PathBuf::from(named.unwrap_or_else(|| OsString::from(self.name)));
@@ -41,8 +41,8 @@ impl ExternalProgram {
         })
     }
 
-    /// Returns the program's version, the first number with dots that `--version` prints, or `None` if the program
-    /// cannot be run.
+    /// Returns the program's version, which is the first number with dots in the output of `--version`. `None` if the
+    /// program cannot be run.
     pub fn version(&self) -> Option<String> {
         let output = self
             .run(self.command().arg("--version"), "")
@@ -87,7 +87,7 @@ impl ExternalProgram {
         })
     }
 
-    /// Runs the program as [`Self::run`] does, but returns its output as bytes.
+    /// Like [`Self::run`], but returns the output as bytes.
     pub fn run_for_bytes(&self, command: &mut Command, input: &str) -> Result<std::process::Output, Failure> {
         run_to_end(command, input).map_err(|error| self.start_failure(&error))
     }
@@ -114,7 +114,7 @@ fn run_to_end(command: &mut Command, input: &str) -> io::Result<std::process::Ou
     let pipe = child.stdin.take();
     std::thread::scope(|scope| {
         if let Some(mut pipe) = pipe {
-            // The program may stop reading at its first error, but then it reports that error itself.
+            // Ignore the error, because a program that stops reading its input reports the reason itself.
             scope.spawn(move || pipe.write_all(input.as_bytes()));
         }
         child.wait_with_output()

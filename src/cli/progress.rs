@@ -1,4 +1,4 @@
-//! Shows people what the command is doing while they wait.
+//! Shows the progress of the command to waiting users.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -25,9 +25,9 @@ pub fn start_bar(session: &Session, count: usize, what: &'static str) -> Progres
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProgressLine {
     Terminal,
-    /// Standard error, redirected to a file or a program that keeps each line.
+    /// Standard error is redirected to a file or a program that keeps each line.
     Lines,
-    /// No progress is shown, because messages are for programs or are not wanted.
+    /// Progress is hidden, because a program reads the messages or the user requested no messages.
     Nowhere,
 }
 
@@ -64,7 +64,7 @@ impl WaitIndicator {
             ProgressLine::Nowhere => work(),
             ProgressLine::Lines => {
                 if *self.last.borrow() != *what {
-                    // If the line cannot be printed, it cannot be reported anywhere else.
+                    // Ignore the error, because a failure to print cannot be reported elsewhere.
                     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{what} …\n").as_bytes());
                     self.last.replace(what.into_owned());
                 }

@@ -12,7 +12,7 @@ use formulac::diag::Diagnostic;
 
 /// Name of the project file.
 pub const FILE: &str = "formulac.yml";
-/// File next to the project file that contains one user's own settings.
+/// File with personal settings, next to the project file.
 pub const LOCAL: &str = "formulac.local.yml";
 /// Default folders, relative to the project's folder.
 pub const SPECS: &str = "metrics";
@@ -26,7 +26,7 @@ pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
     Ok(read_with_place(folder)?.map(|(project, _)| project).unwrap_or_default())
 }
 
-/// Reads the project file as [`read`] does, and returns it with the project's folder, or `None` if there is no project.
+/// Like [`read`], but also returns the project's folder. `None` if there is no project.
 pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
     let Some(path) = find(folder)? else { return Ok(None) };
     let source = SourceText::from_file(&path);
@@ -90,7 +90,7 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     Ok((0..start.ancestors().count()).map(above).find(|path| path.is_file()))
 }
 
-/// Returns the specs in a folder and its subfolders, in the order of their paths.
+/// Returns the specs in a folder and its subfolders, sorted by path.
 pub fn find_specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -130,7 +130,7 @@ pub fn path_in_project(path: &Path, folder: Option<&Path>) -> Option<String> {
     paths_in_project(&[path.to_owned()], folder).pop().flatten()
 }
 
-/// Returns the paths of several specs, as [`path_in_project`] does for one.
+/// Returns the paths of several specs as [`path_in_project`].
 pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<String>> {
     let root = find(folder)
         .ok()

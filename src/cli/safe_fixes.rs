@@ -4,7 +4,7 @@ use formulac::diag::Fix;
 
 use formulac::diag::Diagnostic;
 
-/// Returns the source after all safe fixes that do not overlap, and the number of these fixes.
+/// Applies all safe fixes that do not overlap. Returns the resulting source and the number of applied fixes.
 pub fn apply_safe_fixes(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
     let mut fixes: Vec<&Fix> = diagnostics.iter().filter_map(Diagnostic::fix).collect();
     fixes.sort_by_key(|fix| fix.span);
@@ -13,7 +13,7 @@ pub fn apply_safe_fixes(text: &str, diagnostics: &[Diagnostic]) -> (String, usiz
     let mut count = 0;
     for fix in fixes {
         let range = fix.span.range();
-        // Two insertions at the same position would have an arbitrary order.
+        // Apply only one of two insertions at the same position, because their order would be arbitrary.
         let free = range.start > at || (range.start == at && count == 0) || (range.start == at && !range.is_empty());
         let Some(between) = text
             .get(at..range.start)

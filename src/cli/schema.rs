@@ -13,7 +13,7 @@ use super::source::{LIMIT, SourceText};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// Contents of `--schema`, read once.
+/// Contents of the path that `--schema` specifies, read once.
 #[derive(Debug)]
 pub enum SchemaOption {
     /// dbt's artifacts.
@@ -43,7 +43,7 @@ fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
             .filter_map(|s| s.fault.clone().map(|fault| s.with_diagnostics(vec![fault])));
         return Err(Failure::Found(faulty.collect()));
     }
-    // If the file is not a manifest, its errors are reported later, in the same way as those in other sources.
+    // If the file is not a manifest, its errors are reported later, together with the errors in other sources.
     if let [source] = sources.as_slice()
         && source.text.trim_start().starts_with('{')
         && let Ok(manifest) = Manifest::from_text(&source.text, KeptParts::default())
@@ -66,8 +66,8 @@ impl SchemaOption {
         }
     }
 
-    /// Returns the facts in the schema. Type names are those of the dialect, unless the source specifies another
-    /// dialect.
+    /// Returns the facts in the schema. Type names are interpreted in the given dialect, unless the source specifies
+    /// another dialect.
     pub fn known_relations(&self, dialect: Dialect) -> Result<Known, Failure> {
         let sources = match self {
             Self::Dbt(artifacts) => return artifacts.known_relations(dialect, None),
@@ -93,7 +93,7 @@ impl SchemaOption {
     }
 }
 
-/// Returns the file itself, or the views of a folder in the order of their names.
+/// Returns the file itself, or the views of a folder, sorted by name.
 fn schema_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);

@@ -91,7 +91,7 @@ fn report(session: &Session, args: &SchemaFetchArgs, relations: &[Value], exit: 
     Ok(exit)
 }
 
-/// Returns the paths of the chosen specs, relative to the project, or `None` if all specs are chosen.
+/// Returns the paths of the selected specs, relative to the project, or `None` if all specs are selected.
 fn selected_spec_paths(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String>>, Failure> {
     if args.selection.is_everything() {
         return Ok(None);
@@ -101,7 +101,7 @@ fn selected_spec_paths(session: &Session, args: &SchemaFetchArgs) -> Result<Opti
     Ok(Some(specs.iter().map(|path| place.relative_path(path)).collect()))
 }
 
-/// Adds the tables from earlier fetches whose relations are not selected now, so that earlier results are preserved.
+/// Keeps the results of earlier fetches by adding the tables of relations that are not selected.
 fn keep_unselected_relations(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
     let Ok(text) = read_text(place.root.join(FETCHED)) else {
         return;
@@ -134,8 +134,8 @@ fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<
     Workspace::find(session)
 }
 
-/// Returns the relations that the chosen specs read and that no spec generates. `chosen` contains the paths of the
-/// chosen specs, or is `None` for all specs.
+/// Returns the relations that the selected specs read and that no spec generates. `chosen` contains the paths of the
+/// selected specs. `None` if all specs are selected.
 fn relations_to_fetch(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
     let specs = spec::compile_all(&formulac::Compiler::default(), place.sources()?, || {});
     let is_made = |name: &str| {

@@ -14,14 +14,14 @@ use super::artifacts::TargetFolder;
 use super::exit::{Exit, Failure, FailureKind};
 use super::models::CompiledModel;
 
-/// Models chosen by a selection, and the specs in which errors stop the command.
+/// Selected models, and the specs whose errors stop the command.
 pub struct SelectedModels {
     /// One entry per model: whether the model is selected.
     pub models: Vec<bool>,
     /// Specs whose errors stop the command: the specs of selected models and of the models that they read, and all
     /// specs that produce no model.
     pub specs: Vec<bool>,
-    /// Parts of `--select` that choose no model.
+    /// Parts of `--select` that match no model.
     pub unmatched: Vec<String>,
 }
 
@@ -48,8 +48,8 @@ pub fn apply_selection(
     let select = |select: &[String], exclude: &[String]| {
         selection::select(&nodes, select, exclude).map_err(|fault| selection_failure(&fault))
     };
-    // A spec with errors may have no model, so its model's name is unknown. For this reason, reject unknown names only
-    // if no such spec exists.
+    // Reject unknown names only if all specs have models, because a spec with errors may have no model and its name is
+    // then unknown.
     let with_model: BTreeSet<usize> = models.iter().map(|model| model.spec).collect();
     let mut others = found.iter().enumerate().filter(|(at, _)| !with_model.contains(at));
     let all_named = others.all(|(_, found)| Exit::from_failures(std::slice::from_ref(found)) == Exit::Done);
@@ -81,7 +81,7 @@ pub fn apply_selection(
     chosen.truncate(models.len());
     // A spec without a name cannot be selected, so its errors are always reported.
     let mut specs = vec![true; found.len()];
-    // The inputs of a selected model must be free of errors, even if they are not selected.
+    // The models that a selected model reads must be free of errors, even if they are not selected.
     let mut needed: BTreeSet<usize> = (0..models.len()).filter(|at| chosen[*at]).collect();
     let mut next: Vec<usize> = needed.iter().copied().collect();
     while let Some(at) = next.pop() {
@@ -123,7 +123,7 @@ fn selection_failure(fault: &SelectionError) -> Failure {
             None => format!("write `state:` with {}", listed(STATES, "")),
         },
         SelectionError::NoEarlierManifest => {
-            "name the folder that contains its manifest.json with `--state DIR`".to_owned()
+            "specify the folder that contains its manifest.json with `--state DIR`".to_owned()
         }
         _ => format!("the methods are {}", listed(METHODS, ":")),
     };
@@ -176,7 +176,7 @@ fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&
     )
 }
 
-/// Compares any other node with the earlier node by the checksum of its file.
+/// Compares any other node with its earlier version by the checksum of the file.
 fn compare_node(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&Earlier>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
@@ -192,8 +192,8 @@ const OF_RELATION: [&str; 3] = ["alias", "database", "schema"];
 /// Settings that dbt ignores when it compares configurations.
 const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
 
-/// Compares the settings of a node with those of the earlier node. Ignores settings that only the earlier node has,
-/// because they may be dbt's defaults.
+/// Compares the settings of a node with its earlier settings. Ignores settings that only the earlier node has, because
+/// they may be dbt's defaults.
 fn compare_settings(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> StateChange {
     let differing = node
         .config
@@ -209,10 +209,10 @@ fn compare_settings(node: &SelectableNode, earlier: &Earlier, has_new_body: bool
     }
 }
 
-/// Returns the models, then dbt's other nodes, and the id of each node.
+/// Returns the models followed by dbt's other nodes, and the id of each node.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn selection_graph(
     models: &[CompiledModel],
@@ -318,7 +318,7 @@ fn selection_graph(
             nodes.push(node);
             ids.push(known.unique_id.clone());
         } else if let Some(own) = nodes.get_mut(*place) {
-            // Use the manifest's node too, because it contains the settings that `dbt_project.yml` makes for folders.
+            // Use the manifest's node too, because it includes the settings for folders in `dbt_project.yml`.
             own.tags.extend(
                 known
                     .node

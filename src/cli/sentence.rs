@@ -1,5 +1,5 @@
-//! Describes the result of a formula in one plain English sentence, from the syntax tree, the types of its parts,
-//! and the phrase of each function in the catalogue.
+//! Describes the result of a formula in one English sentence, based on the syntax tree, the types of its parts, and the
+//! functions' phrases in the catalogue.
 
 use std::collections::HashMap;
 
@@ -17,10 +17,10 @@ const LONGEST: usize = 300;
 /// Maximum length of a quoted part, in characters.
 const QUOTED: usize = 60;
 
-/// A sentence about one definition.
+/// Sentence about a definition.
 #[derive(Debug)]
 pub struct Sentence {
-    /// The defined name; `None` for a bare formula.
+    /// Defined name. `None` for a bare formula.
     pub name: Option<String>,
     pub span: Span,
     pub text: String,
@@ -71,7 +71,7 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
         types,
         words: Vec::with_capacity(ast.len()),
     };
-    // Children come before their parents.
+    // Children are visited before their parents.
     for id in ast.ids() {
         let words = speaker.build_words(id);
         speaker.words.push(words);
@@ -406,7 +406,7 @@ mod tests {
         }
     }
 
-    /// Proves that every function has a phrase, and that no characters of its template remain in the sentence.
+    /// Checks that every function has a phrase, and that no template characters remain in the sentence.
     #[test]
     fn every_example_has_a_sentence() {
         let (mut seen, mut faults) = (0, Vec::new());
@@ -439,7 +439,7 @@ mod tests {
         assert!(faults.is_empty() && seen > 400, "{seen}:\n{}", faults.join("\n"));
     }
 
-    /// Proves that parts of a long formula are quoted, so that the sentence stays short.
+    /// Checks that parts of a long formula are quoted, so that the sentence stays short.
     #[test]
     fn long_formulas_are_quoted() {
         let deep = format!("{}amount{}", "(1 + ".repeat(900), ")".repeat(900));

@@ -15,7 +15,7 @@ use formulac::diag::render::{self, Report};
 #[derive(Debug)]
 pub struct Session {
     pub global: GlobalOptions,
-    /// Whether the user requested JSON and the command has not printed any yet.
+    /// Whether the user requested JSON and the command has not printed it yet.
     owes_json: Cell<bool>,
 }
 
@@ -29,7 +29,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Returns whether the stream is a terminal, which suggests that a person reads the output.
+    /// Returns whether the stream is a terminal, which suggests that the output is not read by a program.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Data => io::stdout().is_terminal(),
@@ -79,7 +79,7 @@ impl Session {
         self.print_styled(&render::escape_hidden(text))
     }
 
-    /// Prints data whose escape sequences were written by formulac.
+    /// Prints data that contains only escape sequences written by formulac.
     pub fn print_styled(&self, text: &str) -> Result<(), Failure> {
         match Stream::Data.write(text) {
             // The reader closed the pipe.
@@ -95,8 +95,7 @@ impl Session {
         self.print_styled(&json::to_text(value))
     }
 
-    /// Asks for confirmation unless `yes` is set. Returns an error if nobody can be asked: there is no terminal, or
-    /// `--no-input` is set.
+    /// Asks for confirmation unless `yes` is set. Returns an error if there is no terminal or `--no-input` is set.
     pub fn confirm(&self, yes: bool, question: &str) -> Result<bool, Failure> {
         if yes {
             return Ok(true);
@@ -127,7 +126,7 @@ impl Session {
         self.message(&format!("{}\n", render::escape_hidden(text)));
     }
 
-    /// Prints a message. If this fails, there is no other way to report the failure.
+    /// Prints a message. Errors are ignored, because they cannot be reported elsewhere.
     fn message(&self, text: &str) {
         let _ = Stream::Message.write(text);
     }
@@ -147,8 +146,8 @@ impl Session {
         });
     }
 
-    /// Prints the diagnostics of a command that reads the whole project: errors in full, and warnings as one line per
-    /// kind. With `--verbose` or a machine-readable format, prints all diagnostics in full.
+    /// Prints the diagnostics of a command that reads the whole project: errors in full, and one line per kind of
+    /// warning. With `--verbose` or a machine-readable format, prints all diagnostics in full.
     pub fn report_grouped(&self, found: &[FailureKind]) {
         if self.global.quiet || self.global.verbose || self.global.output_format != DiagnosticFormat::Human {
             return self.report(found);
@@ -179,8 +178,8 @@ impl Session {
         }
     }
 
-    /// Reports why a command stopped. Also prints the reason as JSON if JSON was requested but the command has not
-    /// printed any yet.
+    /// Reports why a command stopped. Also prints the reason as JSON if the command should print JSON but has not done
+    /// so yet.
     pub fn report_failure(&self, failure: &Failure) -> Exit {
         if self.owes_json.get() {
             let _ = self.print_json(&failure.to_json());
@@ -206,7 +205,7 @@ fn errors_by_source(found: &[FailureKind]) -> Vec<Vec<Diagnostic>> {
         .collect()
 }
 
-/// Returns the same reports with other diagnostics.
+/// Returns the same reports with different diagnostics.
 fn with_diagnostics<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic>]) -> Vec<Report<'a>> {
     reports
         .iter()

@@ -1,4 +1,4 @@
-//! Builds the compiler that the options and the project specify.
+//! Builds the compiler from the options and the project's settings.
 
 use formulac::{Builder, Compiler, Dialect, Project, Schema};
 

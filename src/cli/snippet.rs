@@ -1,5 +1,5 @@
-//! Excerpts of a source for diagnostics, in the form that miette needs: control characters are escaped, long
-//! lines are shortened around the spans, and each span is within one line.
+//! Excerpts of a source for diagnostics, in the form that miette needs: control characters are escaped, long lines are
+//! shortened to the text around the spans, and each span is within one line.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ struct SnippetLine {
     number: usize,
     /// Offset of the line in the excerpt.
     start: usize,
-    /// For each visible character: its offset in the source and in the excerpt, in order.
+    /// Offsets of each visible character in the source and in the excerpt, in order.
     map: Vec<(u32, usize)>,
 }
 
@@ -29,8 +29,8 @@ pub struct Snippet {
     name: String,
     text: String,
     lines: Vec<SnippetLine>,
-    /// Offset of the main span in the excerpt, and the span's position in the source, which cannot be derived from
-    /// shortened lines.
+    /// Offset of the main span in the excerpt, and the position of the span in the source. The position cannot be
+    /// derived from shortened lines.
     main: (usize, Position),
 }
 
@@ -123,8 +123,8 @@ impl Snippet {
 }
 
 impl SnippetLine {
-    /// Returns the offset in the excerpt for an offset in the source: the start of the character at this offset or, for
-    /// the end of a span, the end of the previous character.
+    /// Converts an offset in the source to an offset in the excerpt: the start of the character or, for the end of a
+    /// span, the end of the previous character.
     fn excerpt_offset(&self, offset: u32, begins: bool) -> usize {
         let after = self
             .map

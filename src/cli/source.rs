@@ -19,13 +19,13 @@ use formulac::span::Span;
 pub struct SourceText {
     /// Path, `<stdin>` or `<formula>`.
     pub name: String,
-    /// Contents. If they are not UTF-8, invalid bytes are replacement characters.
+    /// Contents. Invalid UTF-8 is replaced with replacement characters.
     pub text: String,
-    /// Error: the file cannot be read, is too large, or is not UTF-8.
+    /// Error because the file is unreadable, too large or not UTF-8.
     pub fault: Option<Diagnostic>,
 }
 
-/// Returns sources in the form that the compiler reads. Each source comes with its path relative to the project.
+/// Returns sources in the form that the compiler reads. Each source has a path relative to the project.
 pub fn spec_texts(sources: &[(SourceText, Option<String>)]) -> Vec<SpecText<'_>> {
     sources
         .iter()
@@ -37,7 +37,7 @@ pub fn spec_texts(sources: &[(SourceText, Option<String>)]) -> Vec<SpecText<'_>>
 }
 
 impl SourceText {
-    /// Reads an argument; `-` means standard input.
+    /// Reads an argument. `-` is standard input.
     pub fn from_argument(text: &OsStr) -> Self {
         if text == "-" {
             return Self::from_stdin();
@@ -54,7 +54,7 @@ impl SourceText {
         Self::decode(name.to_owned(), bytes, limit)
     }
 
-    /// Reads a file; `-` means standard input.
+    /// Reads a file. `-` is standard input.
     pub fn from_file(path: &Path) -> Self {
         if path.as_os_str() == "-" {
             return Self::from_stdin();
@@ -85,8 +85,8 @@ impl SourceText {
         let message = format!("cannot read `{name}`: {}", io_error_reason(error));
         let help = match nearest_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {
             Some(near) => format!("did you mean `{}`?", near.display()),
-            None if path.is_dir() => format!("name the files in it, such as `{}`", path.join("*.yml").display()),
-            None => "name a readable file, or `-` for standard input".to_owned(),
+            None if path.is_dir() => format!("specify the files in it, such as `{}`", path.join("*.yml").display()),
+            None => "specify a readable file, or `-` for standard input".to_owned(),
         };
         let fault = Diagnostic::new(Code::UnreadableFile, Span::default(), message).with_help(help);
         Self {
@@ -150,8 +150,8 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
     Some(path.with_file_name(near))
 }
 
-/// Minimum size in bytes of a file that is read in parallel parts. Most of the time for such a file is spent on
-/// allocating memory.
+/// Minimum size in bytes of a file that is read in parallel parts. Most of the time for a file of this size is spent on
+/// memory allocation.
 const LARGE: usize = 16 << 20;
 
 /// Maximum size of an artifact, in bytes: 1 GiB. The manifest of a large project has several hundred million bytes.

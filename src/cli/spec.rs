@@ -11,7 +11,7 @@ use formulac::span::Span;
 /// A compiled spec with its file.
 #[derive(Debug, Default)]
 pub struct Spec {
-    /// Name of the model, if the spec has one.
+    /// Name of the model, if the spec specifies one.
     pub name: Option<String>,
     /// Span of the name.
     pub name_span: Span,
@@ -22,12 +22,12 @@ pub struct Spec {
     pub model_warnings: Vec<Diagnostic>,
     /// SQL file of the dbt model.
     pub sql: Option<String>,
-    /// Query that returns the model's rows in order. The limit is not included, because it is appended later.
+    /// Query that returns the model's rows in order. The limit is appended later.
     pub ordered: Option<String>,
     pub limit: Option<u64>,
     /// Properties file of the model.
     pub yml: Option<String>,
-    /// File with the docs blocks of the model, if there are any.
+    /// File with the docs blocks of the model, if the model has docs blocks.
     pub md: Option<String>,
     /// Other nodes that the spec's files declare.
     pub declared: Vec<Declared>,
@@ -40,7 +40,7 @@ pub struct Spec {
     pub tables: Vec<String>,
     pub tags: Vec<String>,
     pub config: Vec<(String, String)>,
-    /// Standalone test files: name and contents.
+    /// Standalone test files, each with its name and contents.
     pub tests: Vec<(String, String)>,
     pub found: FailureKind,
     /// Result of the compilation; `None` if the source could not be read.
@@ -48,7 +48,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Adds the diagnostics that apply to the spec only as a dbt model.
+    /// Adds the diagnostics that apply only if the spec is a dbt model.
     pub fn add_model_faults(&mut self) {
         let faults = self
             .model_fault
@@ -56,11 +56,11 @@ impl Spec {
             .into_iter()
             .chain(std::mem::take(&mut self.model_warnings));
         self.found.diagnostics.extend(faults);
-        // The model has a test for this problem, so the warning is not needed.
+        // Skip the warning, because the model has a test for this problem.
         self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
     }
 
-    /// Adds only the model warning about a key that may be NULL. Used for a project's spec that runs as a query.
+    /// Adds only the model warning about a key that may be NULL. Used for a spec of a project that runs as a query.
     pub fn add_model_warnings(&mut self) {
         if self.model_fault.is_none() {
             self.model_warnings.retain(|it| it.kind() == Code::NullableKey);
@@ -78,7 +78,7 @@ impl Spec {
             self.found.file
         );
         let help = format!(
-            "name its metrics: `formulac query --metrics {set}.* --by month`, or list them in a spec under `metrics`"
+            "specify its metrics: `formulac query --metrics {set}.* --by month`, or list them in a spec under `metrics`"
         );
         Err(Failure::new(Exit::Faulty, message).with_help(help))
     }
@@ -97,7 +97,7 @@ pub fn compile(compiler: &Compiler, source: SourceText, path: Option<&str>) -> S
     }
 }
 
-/// Compiles specs that may read each other's models. Each source comes with the path for the headers of generated files.
+/// Compiles specs that may read each other's models. Each source has a path for the headers of generated files.
 pub fn compile_all(
     compiler: &Compiler,
     sources: Vec<(SourceText, Option<String>)>,
@@ -107,8 +107,7 @@ pub fn compile_all(
     compile_first(compiler, sources, count, done)
 }
 
-/// Compiles only the first `count` sources, as [`compile_all`] does. The first specs may read the models of the other
-/// sources.
+/// Like [`compile_all`], but compiles only the first `count` sources. These may read the models of the other sources.
 pub fn compile_first(
     compiler: &Compiler,
     mut sources: Vec<(SourceText, Option<String>)>,

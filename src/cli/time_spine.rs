@@ -1,4 +1,4 @@
-//! The time spine, a model with one row per day, which dbt requires if there is a semantic model.
+//! Time spine: a model with one row per day, which dbt requires for semantic models.
 
 use formulac::artifacts::{Manifest, ManifestNode};
 use formulac::diag::{Code, Diagnostic};
@@ -6,7 +6,7 @@ use formulac::diag::{Code, Diagnostic};
 use super::exit::FailureKind;
 use super::models::{self, CompiledModel};
 
-/// Advice for a project without a time spine: add a model and its properties.
+/// Help for a project without a time spine: a model to add, and its properties.
 const LINES: &str = "add `models/time_spine.sql` with `{{ config(materialized='table') }} select cast(date_day as date) as date_day from ({{ dbt.date_spine('day', \"cast('2015-01-01' as date)\", \"cast('2035-01-01' as date)\") }}) as days`, and to a properties file `models: [{name: time_spine, time_spine: {standard_granularity_column: date_day}, columns: [{name: date_day, granularity: day}]}]`";
 
 /// Returns whether the project has a manifest but no time spine.

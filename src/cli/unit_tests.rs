@@ -12,7 +12,7 @@ use super::source::SourceText;
 pub struct UnitTestDraft {
     /// Path of the spec, or a placeholder such as `<stdin>`.
     pub spec: String,
-    /// The draft, or the reason why there is none.
+    /// The draft, or the reason why no draft exists.
     pub draft: Result<Draft, String>,
     /// Spec with the draft appended, if this is possible.
     pub with_draft: Option<String>,
@@ -21,7 +21,7 @@ pub struct UnitTestDraft {
 }
 
 impl UnitTestDraft {
-    /// Drafts unit tests for a spec. `path` is the path that the source was read from. If `writes` is set, `path` must
+    /// Drafts unit tests for a spec. `path` is the path from which the source was read. If `writes` is set, `path` must
     /// be a file.
     pub fn new(compiler: &Compiler, source: &SourceText, path: &Path, writes: bool) -> Self {
         let draft = formulac::draft_examples(compiler, &source.text);
@@ -33,8 +33,8 @@ impl UnitTestDraft {
             };
             format!("{}{end}{}", source.text, draft.text())
         });
-        // Appending fails if the spec is a YAML mapping in braces or ends with a document end marker, so check the
-        // result.
+        // Check the result, because the appended text is invalid if the spec is a YAML mapping in braces or ends with a
+        // document end marker.
         let with_draft = with_draft.filter(|text| !compiler.compile_spec(text).has_errors());
         let goal = (writes && path.as_os_str() != "-").then(|| path.to_owned());
         let with_draft = with_draft.filter(|_| !writes || goal.is_some());

@@ -90,7 +90,7 @@ pub fn report(fault: &clap::Error) -> Exit {
             _ => render_error(fault, stream),
         },
     };
-    // If printing fails, there is no way to report the failure.
+    // Ignore the error, because a failure to print cannot be reported.
     let _ = match stream {
         Stream::Data => std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()),
         Stream::Message => std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()),
@@ -163,7 +163,7 @@ fn requested_color() -> ColorMode {
     wanted
 }
 
-/// Refuses a misspelled option that was given as a formula. A formula may begin with `-`, but an argument that looks
+/// Rejects a misspelled option that was passed as a formula. A formula may begin with `-`, but an argument that looks
 /// like `--no-such-option`, or almost has the name of an option, is never intended as a formula.
 pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
     find_misspelled(formula, &called_commands(&command(), &raw_arguments())).map_or(Ok(()), Err)
@@ -176,7 +176,7 @@ fn raw_arguments() -> Vec<OsString> {
         .collect()
 }
 
-/// Returns the command that the arguments call, preceded by its parent commands.
+/// Returns the command in the arguments, preceded by its parent commands.
 fn called_commands<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&'c clap::Command> {
     let mut called = vec![root];
     for argument in arguments {

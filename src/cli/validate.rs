@@ -1,5 +1,5 @@
-//! Validates generated files with the project's dbt installation. Runs `dbt parse`, and reports its errors at positions
-//! in the specs.
+//! Validates generated files with the project's dbt installation. Runs `dbt parse`, and reports dbt's errors at
+//! positions in the specs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,8 +31,8 @@ pub fn run(
     parse_with_dbt(session, args, environment.as_ref(), root, false, models, found)
 }
 
-/// Runs `dbt parse` as [`run`] does, in the given environment. If the folder is a copy of the project, dbt writes its
-/// artifacts and logs to the copy.
+/// Like [`run`], but in the given environment. If the folder is a copy of the project, dbt writes its artifacts and
+/// logs to the copy.
 pub fn parse_with_dbt(
     session: &Session,
     args: &DbtArgs,
@@ -51,8 +51,8 @@ pub fn parse_with_dbt(
     Ok(Vec::new())
 }
 
-/// Returns a diagnostic for each model that dbt does not find, although it parses the project. One possible cause is
-/// `.dbtignore`. Disabled models count as found.
+/// Returns a diagnostic for each model that dbt does not find although it parses the project, for example because of
+/// `.dbtignore`. Disabled models are considered found.
 pub fn missing_node_failures<'m>(
     manifest: &Manifest,
     models: impl Iterator<Item = &'m CompiledModel>,
@@ -115,7 +115,7 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FailureKi
     }
 }
 
-/// Returns how reliably the message identifies a model: by its file, its id, or its quoted name.
+/// Returns a rank for how reliably the message identifies a model: by its file, its id or its quoted name.
 fn model_match_rank(message: &str, model: &CompiledModel) -> Option<u8> {
     let name = &model.name;
     let is_file = [".sql", ".yml"]
@@ -143,7 +143,7 @@ fn quoted_parts<'m>(message: &'m str, own: &'m str) -> impl Iterator<Item = &'m 
     parts.filter(move |part| !part.is_empty() && !part.contains(char::is_whitespace) && !part.ends_with(own))
 }
 
-/// Returns the first occurrence of a word with word boundaries around it.
+/// Returns the first occurrence of a whole word.
 fn find_word(text: &str, word: &str) -> Option<Span> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let alone = |(at, _): &(usize, &str)| {

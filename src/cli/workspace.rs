@@ -21,7 +21,7 @@ use super::source::SourceText;
 /// File with the columns that `schema fetch` found, relative to the project's folder. The file is not committed.
 pub const FETCHED: &str = ".formulac/local/catalog.json";
 
-/// A project with its folders.
+/// Project with its folders.
 #[derive(Debug)]
 pub struct Workspace {
     pub project: Project,
@@ -37,7 +37,7 @@ impl Workspace {
     pub fn find(session: &Session) -> Result<Self, Failure> {
         Self::find_any(session)?.ok_or_else(|| {
             Failure::new(Exit::Usage, "there is no formulac.yml here or in a parent folder")
-                .with_help("run `formulac init` in the dbt project, or name its folder with `--project-dir`")
+                .with_help("run `formulac init` in the dbt project, or specify its folder with `--project-dir`")
         })
     }
 
@@ -65,8 +65,8 @@ impl Workspace {
         self.root.join(project::FILE).is_file()
     }
 
-    /// Finds the project, which may be a dbt project without `formulac.yml`. Returns `None` if there is neither, or
-    /// with `--no-project`.
+    /// Finds the project, which may be a dbt project without `formulac.yml`. Returns `None` if neither exists or if
+    /// `--no-project` is set.
     pub fn find_or_dbt(session: &Session) -> Result<Option<Self>, Failure> {
         if session.global.no_project {
             return Ok(None);
@@ -74,7 +74,7 @@ impl Workspace {
         if let Some(place) = Self::find_any(session)? {
             return Ok(Some(place));
         }
-        // If the dbt project does not use formulac, ignore errors in that project, because dbt reports them.
+        // Ignore errors in a dbt project that does not use formulac, because dbt reports them.
         let dbt = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         Ok(dbt.map(|dbt| {
             let root = dbt.folder.clone();
@@ -99,7 +99,7 @@ impl Workspace {
             return Ok(dialect);
         }
         let of_dbt = self.dbt.as_ref().map(|dbt| match self.artifacts().ok().flatten() {
-            // Without a manifest, use the dialect recorded in `known.yml`, for which files were last generated.
+            // Without a manifest, use the dialect in `known.yml`, for which files were last generated.
             None => self
                 .committed_facts()
                 .ok()
@@ -115,7 +115,7 @@ impl Workspace {
         }
     }
 
-    /// Returns dbt's artifacts, if there are any.
+    /// Returns dbt's artifacts, if they exist.
     pub fn artifacts(&self) -> Result<Option<&TargetFolder>, Failure> {
         Ok(self.dbt.as_ref().map(DbtProject::artifacts).transpose()?.flatten())
     }

@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// assert!("sun".parse::<formulac_core::Weekday>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Weekday {
     #[default]
     Monday,
@@ -72,7 +72,7 @@ impl fmt::Display for UnknownWeekday {
 
 impl std::error::Error for UnknownWeekday {}
 
-/// Calendar settings that timeframes depend on.
+/// Calendar settings on which timeframes depend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calendar {
     /// First day of the week.
@@ -83,7 +83,7 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// Returns the number of days (0 to 6) to add to a date, so that the first day of its week becomes a Monday.
+    /// Returns the number of days (0 to 6) to add to a date so that the first day of its week becomes a Monday.
     pub fn week_shift(self) -> u8 {
         (7 - self.week_start as u8) % 7
     }

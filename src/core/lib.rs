@@ -5,10 +5,10 @@
 //!                                           ╰─ plan ─ emit ─ sql    (a step of a model, for the crate above)
 //! ```
 //!
-//! The crate is pure: it does not access files, the clock, the environment or the network. The crate does not panic on
-//! any input, and its recursion depth does not grow with the input. A compilation always returns a result: everything
-//! that could be compiled, and diagnostics with exact spans. Use this crate if you only need to compile formulas, for
-//! example in an editor, a web page or a language server.
+//! The crate does not access files, the clock, the environment or the network. It does not panic on any input, and its
+//! recursion depth does not grow with the input. A compilation always returns a result: everything that could be
+//! compiled, and diagnostics with exact spans. Use this crate if you only need to compile formulas, for example in an
+//! editor, a web page or a language server.
 //!
 //! ```
 //! use formulac_core::{Column, Compiler, Dialect, Relation, Schema, Type};
@@ -42,7 +42,7 @@
 pub mod calendar;
 #[allow(
     missing_docs,
-    reason = "a stage explains what is hard in it, and is called by one crate"
+    reason = "the documentation explains the difficult parts, and only one crate calls this stage"
 )]
 pub mod check;
 #[allow(missing_docs, reason = "see `check`")]

@@ -1,4 +1,4 @@
-//! Working memory for compilations. The next compilation reuses the memory, so that compiling after each keystroke
+//! Working memory for compilations. The next compilation reuses the memory, so that a compilation after each keystroke
 //! allocates almost nothing.
 
 use std::fmt;
@@ -37,7 +37,7 @@ impl CompileMemory {
         }
     }
 
-    /// Returns the number of nodes that fit in the allocated memory.
+    /// Returns the number of nodes for which memory is allocated.
     fn node_capacity(&self) -> usize {
         self.ast.capacity().max(self.program.node_capacity())
     }
@@ -46,20 +46,20 @@ impl CompileMemory {
 /// Pool of working memory that no compilation currently uses.
 #[derive(Default)]
 pub struct MemoryPool {
-    /// Memory that is locked while in use. This memory is sufficient if only one compilation runs at a time, which is
-    /// the usual case.
+    /// Memory that is locked while in use. It is sufficient if only one compilation runs at a time, which is the usual
+    /// case.
     first: Mutex<CompileMemory>,
     /// Memory for compilations that find `first` locked, for example in other threads.
     #[allow(
         clippy::vec_box,
-        reason = "a memory is over a kilobyte, and is taken and put back by each compilation"
+        reason = "the buffers are larger than a kilobyte, and each compilation takes and returns them"
     )]
     others: Mutex<Vec<Box<CompileMemory>>>,
 }
 
-/// Maximum number of nodes whose memory `others` keeps, at about 200 bytes per node. `first` has the same limit.
+/// Maximum number of nodes for which `others` keeps memory, at about 200 bytes per node. `first` has the same limit.
 const MAX_KEPT_NODES: usize = 250_000;
-/// Maximum number of working memories to keep, which is about the largest number of simultaneous compilations.
+/// Maximum number of memories to keep, which is about the maximum number of simultaneous compilations.
 const MAX_KEPT_MEMORIES: usize = 16;
 
 impl MemoryPool {

@@ -16,7 +16,8 @@ impl<'n> From<&'n str> for HashedName<'n> {
     }
 }
 
-/// Hash table with open addressing. It contains positions in a list, and the caller provides the name at each position.
+/// Hash table with open addressing. The table contains positions in a list, and the caller provides the name at each
+/// position.
 #[derive(Clone, Debug, Default)]
 pub struct NameIndex {
     /// Slots with the hash of a name and the name's position plus 1. A value of 0 marks a free slot. The number of
@@ -25,7 +26,7 @@ pub struct NameIndex {
     names: usize,
 }
 
-/// All indices are equal, because an index is derived from names that are compared elsewhere.
+/// All indices compare as equal, because an index is derived from names that are compared elsewhere.
 impl PartialEq for NameIndex {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -38,7 +39,7 @@ impl Eq for NameIndex {}
 const MIN_SLOTS: usize = 32;
 
 impl NameIndex {
-    /// Clears the index and allocates slots for `names` names.
+    /// Clears the index and allocates slots for the given number of names.
     pub fn reset(&mut self, names: usize) {
         self.names = 0;
         self.slots.clear();
@@ -53,7 +54,7 @@ impl NameIndex {
         Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
     }
 
-    /// Adds a name and returns its position: `place` if the name is new, otherwise its existing position.
+    /// Adds a name and returns its position, which is `place` if the name is new.
     #[inline]
     pub fn add<'n>(&mut self, name: HashedName<'_>, place: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
         if self.slots.is_empty() {
@@ -72,7 +73,7 @@ impl NameIndex {
         place
     }
 
-    /// Returns the slot that contains the name. If there is none, returns the free slot for the name.
+    /// Returns the slot that contains the name. If the name is missing, returns the free slot for it.
     #[inline]
     fn find_slot<'n>(&self, HashedName { name, hash }: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
         let mask = self.slots.len().wrapping_sub(1);

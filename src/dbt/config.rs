@@ -1,5 +1,5 @@
-//! The `config` call at the top of a model, with values as Jinja literals. It contains the settings that affect the
-//! SQL.
+//! The `config` call at the top of a model, with values as Jinja literals. The call contains the settings that affect
+//! the SQL.
 
 use super::yaml_output::YamlOutput;
 
@@ -89,8 +89,8 @@ fn format_one_line(value: &YamlOutput) -> String {
     }
 }
 
-/// Returns the Jinja literal for a plain YAML scalar. A number that Jinja cannot parse, or would parse as another
-/// number, becomes a string.
+/// Returns the Jinja literal for a plain YAML scalar. A number that Jinja cannot parse or would parse differently
+/// becomes a string.
 fn bare_name(value: &str) -> String {
     let digits = value.strip_prefix('-').unwrap_or(value);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));

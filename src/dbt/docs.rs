@@ -65,7 +65,7 @@ impl DocsBlocks {
         self.blocks.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// Returns the text of the `.md` file; `None` if there are no docs blocks.
+    /// Returns the text of the `.md` file. `None` if there are no docs blocks.
     pub fn text(&self) -> Option<String> {
         let block =
             |(name, text): &(String, String)| format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", escape_raw(text));

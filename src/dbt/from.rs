@@ -31,7 +31,7 @@ pub enum RelationReference {
 }
 
 impl RelationReference {
-    /// Parses a table name, `ref` or `source`; `None` for any other text.
+    /// Parses a table name, `ref` or `source`. `None` for any other text.
     pub fn read(text: &str) -> Option<Self> {
         for (word, is_ref) in [("ref", true), ("source", false)] {
             let Some(inside) = text
@@ -66,7 +66,7 @@ impl RelationReference {
         is_table.then(|| Self::Table(text.to_owned()))
     }
 
-    /// Returns the name of the model if this is a reference to a model without a package and a version.
+    /// Returns the name of the model if this is a reference to a model without a package or version.
     #[must_use]
     pub fn unversioned_model(&self) -> Option<&str> {
         match self {
@@ -129,7 +129,7 @@ impl RelationReference {
         }
     }
 
-    /// Returns a longer name than [`name`](Self::name), which distinguishes relations with the same last part:
+    /// Returns a name that is longer than [`name`](Self::name) and distinguishes relations with the same last part:
     /// `raw.orders` becomes `raw_orders`.
     pub fn long_name(&self) -> String {
         let text = match self {

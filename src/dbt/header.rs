@@ -1,5 +1,5 @@
-//! Header of a generated file. It names the spec that users should edit instead, and contains a hash that shows whether
-//! somebody edited the file by hand.
+//! Header of a generated file. The header contains the path of the spec that users should edit instead, and a hash that
+//! detects hand edits.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ const NOT_THIS: &str = ", not this file.";
 /// Maximum number of lines above a header. Formatters and users may add lines there.
 const LINES_ABOVE: usize = 10;
 
-/// Returns the 64-bit FNV-1a hash of a string. It detects edits but is not cryptographic.
+/// Returns the 64-bit FNV-1a hash of a string. The hash detects edits but is not cryptographic.
 pub(super) fn hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
@@ -24,8 +24,8 @@ pub(super) fn hash(text: &str) -> String {
     format!("{hash:016x}")
 }
 
-/// Returns SQL with a header. The header is a Jinja comment, so it does not reach the warehouse. The hash in it covers
-/// the SQL tokens.
+/// Returns SQL with a header. The header is a Jinja comment, so the warehouse does not receive it. The hash in the
+/// header covers the SQL tokens.
 pub fn add_sql_header(body: &str, spec: &str) -> String {
     add_header(body, spec, &hash(&canonical_text(body)))
 }
@@ -128,8 +128,8 @@ pub fn spec_in_header(text: &str) -> Option<&str> {
 /// Returns whether a generated file still has the content that formulac wrote. Returns `false` for files that formulac
 /// did not write.
 ///
-/// SQL is compared by tokens and YAML by values, so differences in layout, comments or the case of keywords don't
-/// count.
+/// SQL is compared by tokens and YAML by values, so differences in layout, comments or the case of keywords are
+/// ignored.
 ///
 /// ```
 /// let sql = formulac_dbt::add_sql_header("select sum(x) as a from t", "metrics/m.yml");
@@ -213,8 +213,8 @@ fn without_header(text: &str) -> &str {
 }
 
 /// Replaces the header of `text` with the header of `other`. If `text` has no header, the header is inserted at the
-/// top. If both headers have the same hash, the header of `text` stays, because otherwise dbt's `state:modified` would
-/// select the model even if only the path of its spec has changed.
+/// top. If both headers have the same hash, the header of `text` is kept, because otherwise dbt's `state:modified`
+/// would select models of which only the path of the spec has changed.
 pub fn with_header_of(text: &str, other: &str) -> String {
     let Some(other_header) = Header::from_text(other) else {
         return text.to_owned();

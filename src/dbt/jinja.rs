@@ -23,7 +23,7 @@ pub fn escape_jinja(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 32);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        // Replace each two-character marker with its own expression, regardless of the characters next to it.
+        // Replace each two-character marker with a separate expression, regardless of the adjacent characters.
         let next = chars.peek().copied();
         let marker = matches!((c, next), ('{', Some('{' | '%' | '#')) | ('#' | '%' | '}', Some('}')));
         if marker {
@@ -65,12 +65,12 @@ pub(super) fn escape_raw(text: &str) -> String {
     }
 }
 
-/// Prefix of the lines that dbt logs for the queries below. The rest of each line is JSON.
+/// Prefix of the lines that dbt logs for these queries. The rest of each line is JSON.
 pub const TOLD: &str = "formulac ";
 
 /// Returns a query for `dbt show` that logs one line per relation, in order. Each line states whether the relation
 /// exists and lists its columns: `[true, [["id", "integer"]]]`. The query uses dbt's adapter because no single SQL
-/// query returns this in all warehouses.
+/// query returns this information in all warehouses.
 ///
 /// ```
 /// use formulac_dbt::{RelationReference, relations_query};
@@ -100,7 +100,7 @@ pub fn relations_query(relations: &[RelationReference]) -> String {
     )
 }
 
-/// Wraps `query` for `dbt show`, so that dbt first runs the query `timed` and logs how many seconds `timed` took.
+/// Wraps `query` for `dbt show`, so that dbt first runs the query `timed` and logs its duration in seconds.
 #[must_use]
 pub fn duration_query(timed: &str, query: &str) -> String {
     let took = timed_run_jinja(timed);

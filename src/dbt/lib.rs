@@ -7,8 +7,8 @@
 //! | [`selection`] | dbt's selection syntax: `tag:daily`, `+orders`, `state:modified` |
 //! | [`spec_in_header`], [`is_unmodified`] | header of generated files, with the hash that detects hand edits |
 //!
-//! All functions are pure: they accept text and return data or text. The crate writes and recognizes Jinja but never
-//! executes it.
+//! No function has side effects: all functions accept text and return data or text. The crate writes and recognizes
+//! Jinja but never executes it.
 //!
 //! ```
 //! use formulac_dbt::RelationReference;
@@ -17,8 +17,7 @@
 //! assert_eq!(orders.name(), "orders");
 //! ```
 //!
-//! Items hidden from this documentation are for the formulac crates that depend on this one, and may change at any
-//! time.
+//! Items that are hidden from this documentation are for other formulac crates and may change at any time.
 
 #![forbid(unsafe_code)]
 #![warn(

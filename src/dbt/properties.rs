@@ -32,9 +32,9 @@ pub struct ModelDoc {
 pub struct ColumnDoc {
     /// Name of the column, without quotes.
     pub name: String,
-    /// Whether the name needs quotes. If it does, tests must quote it too.
+    /// Whether the name needs quotes, in tests as well.
     pub quoted: bool,
-    /// Description of the column. Empty if there is none.
+    /// Description of the column. Empty if the column has no description.
     pub description: String,
     /// Data type, which a contract requires.
     pub data_type: Option<YamlOutput>,
@@ -42,8 +42,8 @@ pub struct ColumnDoc {
     pub constraints: Vec<YamlOutput>,
     /// Configuration, as keys and values.
     pub config: Vec<(String, YamlOutput)>,
-    /// Whether the configuration is at the same level as the column's name. Versions of dbt before 1.10 read it only at
-    /// that level.
+    /// Whether the configuration is at the same level as the column's name. Versions of dbt before 1.10 read the
+    /// configuration only at that level.
     pub flat: bool,
     /// Tests on the column.
     pub data_tests: Vec<YamlOutput>,
@@ -127,7 +127,7 @@ fn map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
     (!pairs.is_empty()).then_some(YamlOutput::Map(pairs))
 }
 
-/// Removes whitespace at the end of each line, because users cannot see it.
+/// Removes whitespace at the end of each line, because it is invisible to users.
 fn trim_line_ends(text: &str) -> String {
     text.trim_end()
         .lines()

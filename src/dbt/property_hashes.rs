@@ -1,4 +1,4 @@
-//! Hashes of the values in a properties file. The file contains these hashes, so that manual edits can be detected.
+//! Hashes of the values in a properties file. The file contains the hashes, so that hand edits can be detected.
 //!
 //! dbt's `state:modified` compares the `config.meta` of a model. The hash in `config.meta` therefore covers only
 //! properties whose changes already make dbt select the model as modified. The hash of all other properties, such as
@@ -14,7 +14,7 @@ const NOTED_AT: [&str; 2] = ["formulac", "hash"];
 /// Hash in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedHash {
-    /// Column that contains the hash; `None` for the model.
+    /// Column that contains the hash. `None` for the model.
     pub column: Option<String>,
     /// Path from the column or model to the hash, as keys.
     pub keys: Vec<&'static str>,
@@ -164,7 +164,7 @@ fn sorted_pairs(mapping: &Node) -> Option<Vec<(&str, &Node)>> {
     Some(pairs)
 }
 
-/// Writes a pair in a canonical form, so that equal values give equal strings. An empty mapping counts as missing.
+/// Writes a pair in a canonical form, so that equal values give equal strings. An empty mapping is treated as missing.
 fn write_pair(out: &mut String, key: &str, value: &Node) {
     let start = out.len();
     out.push_str(key);
@@ -215,8 +215,8 @@ fn write(out: &mut String, value: &Node, of: &str) {
     }
 }
 
-/// Inserts the hashes in the properties of a model. `write` returns the text of the file with the given pairs. `flat`
-/// means that the configuration of a column is at the same level as the column's name.
+/// Inserts the hashes in the properties of a model. `write` returns the text of the file with the given pairs. If
+/// `flat` is set, the configuration of a column is at the same level as the column's name.
 pub(super) fn insert_hashes(
     model: &mut Vec<(String, YamlOutput)>,
     flat: bool,

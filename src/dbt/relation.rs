@@ -18,7 +18,7 @@ struct RelationPart {
 
 impl RelationName {
     /// Parses a relation name as quoted by an adapter. Returns `None` if the name contains a character that dbt never
-    /// uses in relation names. This check is necessary because the content of an artifact is untrusted.
+    /// uses in relation names, because the content of an artifact is untrusted.
     ///
     /// ```
     /// use formulac_catalog::Dialect;
@@ -40,7 +40,7 @@ impl RelationName {
         ((1..=4).contains(&parts.len()) && parts.iter().all(is_name)).then_some(Self { parts })
     }
 
-    /// Returns the name as SQL in a dialect.
+    /// Returns the name in the SQL syntax of a dialect.
     #[must_use]
     pub fn to_sql(&self, dialect: Dialect) -> String {
         let mut out = String::new();
@@ -87,7 +87,7 @@ pub fn relation_parts(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the parts of a name; `None` if a quote is not closed.
+/// Returns the parts of a name. `None` if a quote is not closed.
 fn split_parts(text: &str) -> Option<Vec<RelationPart>> {
     let mut parts = vec![RelationPart::default()];
     let mut quote = None;

@@ -62,7 +62,7 @@ pub enum SelectionError {
 impl fmt::Display for SelectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownMethod(method) => write!(f, "there is no selection method `{method}:`"),
+            Self::UnknownMethod(method) => write!(f, "unknown selection method `{method}:`"),
             Self::UnknownState(value) => write!(f, "`state:{value}` is not supported"),
             Self::NoEarlierManifest => f.write_str("`state:` compares with an earlier manifest, but none is specified"),
         }
@@ -208,7 +208,7 @@ fn parse_criterion(text: &str) -> SelectionCriterion<'_> {
     };
     match of.value.split_once(':').filter(|(method, _)| is_method(method)) {
         Some((method, value)) => (of.method, of.value) = (method, value),
-        // The next cases are dbt's rules for a criterion without a method.
+        // The following cases are dbt's rules for a criterion without a method.
         None if of.value.contains(['/', '\\']) => of.method = "path",
         None if [".sql", ".yml", ".yaml", ".csv", ".py"]
             .iter()
@@ -347,8 +347,8 @@ fn is_source(fqn: &[String], package: &str, value: &str) -> bool {
     }
 }
 
-/// Returns whether a value matches the last part, or a prefix, of the node's fully qualified name. The prefix may omit
-/// the package.
+/// Returns whether a value matches the last part or a prefix of the node's fully qualified name. A prefix may omit the
+/// package.
 fn is_named(node: &SelectableNode, value: &str) -> bool {
     let is_leaf = |fqn: &[String]| fqn.last().is_some_and(|leaf| is_like(leaf, value));
     let parts: Vec<&str> = value.split('.').collect();
@@ -398,7 +398,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
     pattern[of..].iter().all(|c| *c == '*')
 }
 
-/// Returns the position after the next pattern element if that element matches a character.
+/// Returns the position after the next pattern element if the element matches a character.
 fn match_char(pattern: &[char], of: usize, c: char) -> Option<usize> {
     match pattern.get(of)? {
         '*' => None,
@@ -406,7 +406,7 @@ fn match_char(pattern: &[char], of: usize, c: char) -> Option<usize> {
         '[' => {
             let negated = matches!(pattern.get(of + 1), Some('!'));
             let first = of + 1 + usize::from(negated);
-            // A `]` directly after the `[` is a character in the set instead of the end of the set.
+            // A `]` directly after the `[` belongs to the set and does not end it.
             let Some(end) = (first + 1..pattern.len()).find(|at| pattern[*at] == ']') else {
                 return (c == '[').then_some(of + 1);
             };
@@ -499,8 +499,8 @@ mod tests {
             [true, false, false, false, true]
         );
         for (chosen, said) in [
-            ("nonsense:x", "there is no selection method `nonsense:`"),
-            ("tag:a,selector:b", "there is no selection method `selector:`"),
+            ("nonsense:x", "unknown selection method `nonsense:`"),
+            ("tag:a,selector:b", "unknown selection method `selector:`"),
             ("state:modified.macros", "`state:modified.macros` is not supported"),
             (
                 "1+state:new",

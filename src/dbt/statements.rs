@@ -14,13 +14,13 @@ pub const STATEMENTS_TABLE: &str = "formulac_statements_table";
 pub const READY: &str = "ready";
 
 /// Returns a query for `dbt show` that runs the statements of `count` environment variables in order, and logs the rows
-/// of each, with values as strings. It ends at the first statement that fails. `table` is a table in the environment's
-/// schema, with a name of letters, digits and `_`. The first two words of the name are a comment at the beginning of
-/// each statement, so that the statements can be found in the warehouse's query history: `/* formulac-prove */` for
-/// `formulac_prove_1_rows`.
+/// of each, with values as strings. The query ends at the first statement that fails. `table` is a table in the
+/// environment's schema. Its name consists of letters, digits and `_`. A comment with the first two words of the name
+/// begins each statement, so that the statements can be found in the warehouse's query history: `/* formulac-prove */`
+/// for `formulac_prove_1_rows`.
 ///
-/// A statement of the kind `change` is committed. The schema is created by a statement of the kind `schema`, if it does
-/// not exist. All other statements are queries.
+/// A statement of the kind `change` is committed. A statement of the kind `schema` creates the schema if it does not
+/// exist. All other statements are queries.
 ///
 /// ```
 /// use formulac_dbt::statements_query;

@@ -113,8 +113,8 @@ fn ends_list(token: SqlToken, source: &str) -> bool {
 
 /// Returns a normalized text, which is equal for all strings with the same tokens.
 ///
-/// The meaning of a backslash in quotes depends on the dialect, so a string with a backslash is tokenized once for each
-/// dialect.
+/// Tokenize a string with a backslash once for each dialect, because the meaning of a backslash in quotes depends on
+/// the dialect.
 pub fn canonical_text(source: &str) -> String {
     let readings = if source.contains('\\') { usize::MAX } else { 1 };
     let mut out = String::with_capacity(source.len());
@@ -294,7 +294,7 @@ fn number_length(text: &str) -> usize {
     length
 }
 
-/// Returns the value of a string or name token without its quotes; `None` if the token is not terminated.
+/// Returns the value of a string or name token without its quotes. `None` if the token is not terminated.
 pub fn token_value(token: &str, dialect: Dialect) -> Option<String> {
     let open = token.find(['\'', '"', '`'])?;
     let prefix = token.get(..open)?.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! YAML writer for dbt files. It writes a tree that contains generated values and values copied from the spec.
+//! YAML writer for dbt files. The writer's input is a tree of generated values and values copied from the spec.
 
 use formulac_syntax::yaml::scalar::{FLOW, write_blanks, write_in_flow, write_key, write_quoted, write_scalar};
 
@@ -7,7 +7,7 @@ use super::jinja::escape_raw;
 /// Value in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum YamlOutput {
-    /// Text without Jinja. The writer escapes it, because dbt renders all strings.
+    /// Text without Jinja. The writer escapes the text, because dbt renders all strings.
     Text(String),
     /// Text with Jinja that dbt renders.
     Dbt(String),
@@ -17,7 +17,7 @@ pub enum YamlOutput {
     List(Vec<YamlOutput>),
     /// Mapping, one key per line.
     Map(Vec<(String, YamlOutput)>),
-    /// Mapping on one line. Each of its values is also written on one line.
+    /// Mapping on one line, with all of its values.
     Flow(Vec<(String, YamlOutput)>),
     /// List of scalars, on one line if it is short.
     Words(Vec<YamlOutput>),
@@ -74,7 +74,7 @@ pub fn write_pairs(out: &mut String, pairs: &[(String, YamlOutput)], indent: usi
     }
 }
 
-/// Writes a key with a string that dbt renders, on one line or several.
+/// Writes a key with a string that dbt renders, on one or more lines.
 pub fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
     write_blanks(out, indent);
     write_key(out, key);

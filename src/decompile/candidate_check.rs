@@ -1,5 +1,5 @@
-//! Checks candidate formulas for one definition in an edited file: compiles the spec with each formula and compares
-//! the resulting SQL with the edited SQL.
+//! Checks candidate formulas for a definition in an edited file: compiles the spec with each formula and compares the
+//! resulting SQL with the edited SQL.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
@@ -24,15 +24,14 @@ use crate::model::outline::PlacedDefinition;
 
 /// Maximum number of formulas to compile before the search gives up.
 const TRIED: usize = 150;
-/// Maximum number of further formulas to compile after one has been proven, in search of one that reproduces the edited
-/// SQL exactly.
+/// Maximum number of further formulas to compile after a formula has been proven, in search of a formula that
+/// reproduces the edited SQL exactly.
 const ALIKE: usize = 12;
-/// Maximum number of bytes of SQL to compile when learning which SQL formulas produce at a definition's position.
+/// Maximum number of bytes of SQL to compile in order to learn which SQL formulas produce at a definition's position.
 const LEARNED: usize = 4_000_000;
 /// Minimum number of bytes that each compilation subtracts from `LEARNED`, even if its SQL is shorter.
 const LEAST: usize = 1_500;
-/// Maximum number of other definitions to search for the expression of a definition without a column, even though their
-/// formulas do not refer to it.
+/// Maximum number of unrelated definitions to search for the expression of a definition without a column.
 const OTHERS: usize = 8;
 /// Cost of each function that a candidate calls but the formula in the spec does not.
 const LIKENESS: u32 = 3;
@@ -40,33 +39,33 @@ const LIKENESS: u32 = 3;
 /// Part of a file that shows the SQL of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShownCandidate<'a> {
-    /// The column of this definition, or of a definition that is computed from it.
+    /// The column of this definition, or of a definition that depends on it.
     Column(&'a str),
-    /// A clause of a CTE, or of the last select.
+    /// A clause of a CTE or of the last select.
     Clause(Option<&'a str>, &'a str),
 }
 
-/// Checks candidate formulas for one definition in a file.
+/// Checks candidate formulas for a definition in a file.
 pub(super) struct CandidateCheck<'a, 's> {
     pub compiler: &'a Compiler,
     pub read: &'a SpecPosition<'s>,
     pub placed: &'a PlacedDefinition,
     pub place: usize,
     pub path: Option<&'a str>,
-    /// Generated version of the file. `found` is the version with manual edits.
+    /// Generated version of the file. `found` is the version with hand edits.
     pub written: &'a SqlFile<'s>,
     pub found: &'a SqlFile<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
     /// Part of the file that shows the definition.
     pub shown: ShownCandidate<'a>,
-    /// True if no difference may remain, because any remaining difference could come from this definition.
+    /// `true` if no difference may remain, because the difference could be caused by this definition.
     pub is_exact: bool,
     /// Number of bytes of SQL that may still be compiled for learning.
     left: Cell<usize>,
     /// Formulas that were compiled but could not be proven.
     tried: RefCell<HashSet<String>>,
-    /// Windows that ranges compile to, learned once and then reused.
+    /// Windows to which ranges compile, learned once and then reused.
     pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
 }
 
@@ -97,8 +96,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Returns a proven formula, that is, a formula that gives the expected expression in the part of the file that
-    /// shows the definition.
+    /// Returns a proven formula, which compiles to the expected expression in the part of the file that shows the
+    /// definition.
     pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
         // Prefer the formula that is most similar to the formula in the spec.
         let known = called_functions(&self.placed.formula);
@@ -165,7 +164,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .ok()
     }
 
-    /// Returns the expression that a formula compiles to in place of a definition's formula. If the formula does not
+    /// Returns the expression to which a formula compiles in place of a definition's formula. If the formula does not
     /// compile there, it is wrapped in `MAX`, as a grouped step requires, and the expression inside the aggregate is
     /// returned.
     pub fn expand_formula(&self, placed: &PlacedDefinition, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
@@ -194,9 +193,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Counts the places where the SQL compiled from a formula differs from the edited file, provided that all these
-    /// differences come from other edits. `None` if the formula does not produce the expected expression or if any
-    /// other difference remains.
+    /// Counts the differences between the SQL of a formula and the edited file, provided that all differences come from
+    /// other edits. `None` if the formula does not produce the expected expression or if any other difference remains.
     fn count_differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
         let sql = self.compile_spec_sql(&self.read.replace_formula(self.placed, formula).ok()?)?;
         let file = SqlFile::read(&sql, self.found.dialect);
@@ -329,7 +327,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.read.outline.steps.get(self.place)?.sheet.as_ref()
     }
 
-    /// Makes a probe argument, which represents any expression, from a formula.
+    /// Converts a formula to a probe argument, which represents any expression.
     pub fn argument_from_formula(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
         Some(Arg::Named(formula.to_owned(), self.expression_tree(formula, trees)?))
     }
@@ -348,7 +346,7 @@ fn called_functions(formula: &str) -> Vec<&str> {
 /// Returns the columns in an expression, spelled as in formulas.
 pub(super) fn expression_columns(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
     let parts = trees.descendants(expression);
-    // Names of relations and functions are also words, but they are not columns.
+    // Skip names of relations and functions, because they are not columns.
     let mut values = FxHashSet::default();
     values.insert(expression);
     for part in &parts {

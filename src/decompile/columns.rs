@@ -1,4 +1,4 @@
-//! Resolves a column's expression to the names that its formula may use. Columns of preceding helper CTEs are
+//! Resolves a column's expression to the names that its formula may use. The columns of earlier helper CTEs are
 //! replaced with their expressions. Joined values are identified by their rows and their join condition, not by the
 //! names of the CTEs.
 
@@ -71,13 +71,12 @@ pub(super) struct ColumnMatches<'f, 's> {
     /// Relations that are tabs of the sheet, in lower case. Columns joined from these relations may come from
     /// lookups.
     pub tabs: FxHashSet<String>,
-    /// Definition whose formula the search looks for. The definition's own name is replaced with the expression that
-    /// computes it.
+    /// Definition whose formula the search is for. The name of the definition is replaced with its expression.
     pub own: String,
     reads: HashMap<Option<String>, Vec<ReadRelation>>,
     /// Position of each CTE. A CTE reads only CTEs that precede it.
     places: FxHashMap<String, usize>,
-    /// CTEs that select `*` or `alias.*`, each with the aliases before `*`. The alias is `None` for a `*` without an
+    /// CTEs that select `*` or `alias.*`, each with its aliases before `*`. The alias is `None` for a `*` without an
     /// alias.
     passing: FxHashMap<String, Vec<Option<String>>>,
     /// Clauses of each CTE that determine its rows.
@@ -88,7 +87,7 @@ pub(super) struct ColumnMatches<'f, 's> {
     pub aliases: Vec<(SqlNodeId, SqlNodeId)>,
     done: HashMap<(Option<String>, SqlNodeId, RowRelationship), SqlNodeId>,
     rows: FxHashMap<String, SqlNodeId>,
-    /// Tokens of the columns, joins and windows that the resolved expressions consist of.
+    /// Tokens of the columns, joins and windows in the resolved expressions.
     pub visited: Vec<Range<usize>>,
     /// Tokens that determine the rows of CTEs, each with the CTE.
     visited_rows: Vec<(String, Range<usize>)>,
@@ -117,14 +116,14 @@ impl ColumnLook<'_> {
     }
 }
 
-/// Relationship between the rows of a CTE and the rows that the step describes.
+/// Relationship between the rows of a CTE and the rows of the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum RowRelationship {
     /// The rows that the step describes.
     Step,
     /// Rows that are joined to the rows of the step.
     Joined,
-    /// Rows that a select's join condition refers to, identified by the join's position.
+    /// Rows to which a select's join condition refers, identified by the position of the join.
     Condition(usize),
 }
 
@@ -203,7 +202,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         if !is_same_name(&name, column) {
             return None;
         }
-        // Joined columns count as computed at this site.
+        // Joined columns are treated as computed at this site.
         self.find_source(site.cte.as_deref(), qualifier.as_deref(), &name)
             .filter(|(at, _)| *at == 0)
             .map(|(_, site)| site)
@@ -266,7 +265,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         None
     }
 
-    /// Returns the relation that a CTE's rows come from, skipping helper CTEs.
+    /// Returns the relation from which a CTE's rows come, skipping helper CTEs.
     pub fn base_relation_of(&self, cte: Option<&str>) -> String {
         let mut cte = cte.map(str::to_owned);
         for _ in 0..LONGEST {
@@ -281,8 +280,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         cte.unwrap_or_default()
     }
 
-    /// Returns the tokens that determine which rows the resolved expressions look up. Omits the rows of a CTE itself
-    /// and of the CTEs before it, because they are not looked up.
+    /// Returns the tokens that determine which rows the resolved expressions look up. Omits the rows of the CTE itself
+    /// and of earlier CTEs, because these rows are not looked up.
     pub fn visited_rows(&self, cte: Option<&str>) -> Vec<Range<usize>> {
         let mut own = Vec::new();
         let mut next = cte.map(str::to_owned);
@@ -330,7 +329,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         )
     }
 
-    /// Parses tokens of a CTE as an expression. Names in the result are the names that this CTE uses.
+    /// Parses tokens of a CTE as an expression. The result contains the names that this CTE uses.
     fn parse_tokens(
         &mut self,
         cte: Option<&str>,
@@ -455,7 +454,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         }
         let is_of_step = within == RowRelationship::Step || self.base_relation_of(site.cte.as_deref()) == self.base;
         if is_known && is_of_step {
-            // Columns of the select's own rows need no relation name.
+            // The columns of the select's own rows do not need a relation name.
             return Ok(trees.without_relation(id));
         }
         let inner = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
@@ -475,7 +474,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         )
     }
 
-    /// Returns whether a select gives a name to something other than the input column with the same name.
+    /// Returns whether a select has a column with the given name that is not the input column with that name.
     fn is_other_column(&self, cte: Option<&str>, name: &str) -> bool {
         let tokens = self
             .file
@@ -549,7 +548,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             return id;
         };
         if within == RowRelationship::Step {
-            // If only helper CTEs are joined, names can come from no other relation.
+            // If only helper CTEs are joined, names cannot come from another relation.
             let is_of_step = |read: &ReadRelation| self.is_helper(&read.relation, cte) || read.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
             return if at == 0 && is_alone {
@@ -571,7 +570,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         trees.add(SqlLabel::Field, vec![base, name])
     }
 
-    /// Returns the expression for a value of a joined relation. The value is written as its name if formulas may use
+    /// Returns the expression for a value of a joined relation. The value is replaced with its name if formulas may use
     /// that name.
     fn joined_value(
         &mut self,
@@ -632,7 +631,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Returns the operations that determine which rows a helper CTE has: all operations that remove rows or combine
-    /// several rows into one.
+    /// several rows into a single row.
     fn row_operations(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<SqlNodeId, String> {
         if depth > HIGHEST {
             return Err(too_deep());
@@ -651,7 +650,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 break;
             };
             let (below, how) = (read.relation.clone(), read.how.clone());
-            // Left joins and cross joins remove no rows.
+            // Left joins and cross joins do not remove rows.
             if matches!(how.as_str(), "left join" | "cross join") {
                 continue;
             }
@@ -686,8 +685,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 }
 
-/// Rewrites a join condition so that each comparison with a column of the joined relation has that column on the left.
-/// The meaning of the condition does not change.
+/// Rewrites a join condition so that each comparison with a column of the joined relation has that column on the left,
+/// without changing its meaning.
 fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
     let and = SqlLabel::Op("and".to_owned());
     let mut last_first = Vec::new();

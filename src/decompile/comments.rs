@@ -1,4 +1,5 @@
-//! Preserves the comments that users wrote in a generated file when the parts around them are removed or rewritten.
+//! Preserves the comments that users wrote in a generated file when the parts around the comments are removed or
+//! rewritten.
 
 use std::collections::HashMap;
 
@@ -6,7 +7,7 @@ use super::file::SqlFile;
 use super::layout::head_tokens;
 
 /// Restores comments from a file that are missing from the merged text. Each comment is placed above the line that
-/// followed it. formulac itself writes comments only above a query.
+/// followed it. formulac itself writes comments only before a query.
 pub(super) fn restore_lost_comments(merged: String, found: &SqlFile<'_>) -> String {
     let there = comments(found);
     if there.is_empty() {

@@ -10,19 +10,19 @@ use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
 use crate::check::is_iso_date;
 
-/// Maximum number of an expression's numeric constants to try in calls. `TEXTS` is the maximum number of its text
+/// Maximum number of numeric constants in an expression to try in calls. `TEXTS` is the maximum number of text
 /// constants.
 const NUMBERS: usize = 16;
 const TEXTS: usize = 6;
 /// Maximum number of probes made from the constants of one expression.
 const WITH_WORDS: usize = 6000;
-/// Number of functions that are tried with two constants before all other functions, because they are the most
-/// similar to the expression. `OF_TWO` is the maximum number of such probes per function.
+/// Number of functions that are tried with two constants before all other functions, because they are most similar to
+/// the expression. `OF_TWO` is the maximum number of these probes per function.
 const LIKE_IT: usize = 6;
 const OF_TWO: usize = 900;
 /// Maximum number of constants of one argument that are combined with constants of another argument.
 const IN_PAIRS: usize = 10;
-/// The Monday from which generated SQL counts days and weeks.
+/// Monday from which generated SQL counts days and weeks.
 const FIRST_DAY: &str = "0001-01-01";
 
 /// Constants that no pattern can represent: the numbers and strings of one expression.
@@ -43,8 +43,8 @@ impl SqlConstants {
 
     /// Returns the calls to probe, most likely first.
     pub fn build_probes(&self) -> Vec<Probe> {
-        // A call with one constant is more likely than a call with two. However, a call with two constants comes first
-        // if its function is similar to the expression and the function of the other call is not.
+        // Calls with one constant are more likely than calls with two constants. However, a call with two constants
+        // comes first if only its function is similar to the expression.
         let (mut all, mut of_two) = (Vec::new(), Vec::new());
         for (rank, function) in self
             .functions
@@ -96,7 +96,7 @@ pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstan
     }
     // Long numbers are usually limits that the compiler added, so try them last.
     words.numbers.sort_by_key(|word| word.len() > 6);
-    // Also try each number plus one and minus one, the differences between the numbers, and the negated numbers.
+    // Also try each number plus or minus one, the differences between the numbers, and the negated numbers.
     for near in [1, -1] {
         words
             .numbers

@@ -1,5 +1,5 @@
-//! Learns the SQL of formulas that depends on a definition's context: windows, ranges, looked-up rows, worksheets and
-//! other definitions.
+//! Learns SQL that depends on a definition's context: windows, ranges, looked-up rows, worksheets and other
+//! definitions.
 
 use rustc_hash::FxHashSet;
 
@@ -17,7 +17,7 @@ use super::windows::{nth_probes, range_probes, window_probes};
 
 /// Maximum number of windows to examine in one expression.
 const WINDOWS: usize = 16;
-/// Cost of a definition's name if its expression may be written instead.
+/// Cost of a definition's name if the definition's expression may be written instead.
 pub(super) const OF_DEFINITION: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
 const OF_FORMULA: u32 = 9;
@@ -32,7 +32,7 @@ const NUMBERS: usize = 6;
 /// Maximum number of names that represent any expression in the compiled formulas.
 const NAMES: usize = 4;
 
-/// Returns only the most likely numbers, because each number is compiled with many formulas.
+/// Returns the most likely numbers. The other numbers are omitted because each number is compiled with many formulas.
 fn likely_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut numbers = find_constants(trees, expression).numbers;
     numbers.truncate(NUMBERS);
@@ -73,7 +73,7 @@ impl CandidateCheck<'_, '_> {
         let mut probes = Vec::new();
         if self.is_reading_other_rows(trees, expression) {
             let first = names.get(..1).unwrap_or(names);
-            // Rows may also be ordered by an expression, so also try an expression in place of a name.
+            // Try an expression in place of a name, because rows may also be sorted by an expression.
             let marked = first.iter().find_map(|name| match name {
                 Arg::Named(name, _) => sheets::marked_keys(name)
                     .iter()
@@ -87,7 +87,7 @@ impl CandidateCheck<'_, '_> {
             ]
             .concat();
         }
-        // The spec may set today's date, so these functions are learned in the context of the spec.
+        // These functions are learned in the context of the spec, because the spec may set today's date.
         if self.read.outline.today {
             for call in ["TODAY()", "NOW()"] {
                 probes.push(Probe {
@@ -154,7 +154,7 @@ impl CandidateCheck<'_, '_> {
         found.map(|range| range.replace("{}", "{0}")).collect()
     }
 
-    /// Learns the functions that read joined rows, and the functions that are available only in worksheets. The last
+    /// Learns the functions that read joined rows and the functions that are available only in worksheets. The last
     /// waves try rare functions. Returns `None` after the last wave.
     pub fn probe_wave(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg], wave: usize) -> Option<Patterns> {
         let mut patterns = Patterns::default();
@@ -177,7 +177,7 @@ impl CandidateCheck<'_, '_> {
                         .filter_map(|m| self.argument_from_formula(m, trees))
                         .collect();
                     let mut names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
-                    // In a group, a column has more than one value, so it needs an aggregate.
+                    // A column needs an aggregate in a grouped step, because it has several values per group.
                     let columns = columns.iter().take(2).map(|(_, name)| format!("MAX({name})"));
                     let of_group: Vec<String> = columns.chain(["COUNT()".to_owned()]).collect();
                     names.extend(
@@ -291,7 +291,7 @@ impl CandidateCheck<'_, '_> {
         let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
         let mut all: Vec<SheetLookup> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
-            // A value that a helper CTE selects is not qualified by a relation.
+            // A value that a helper CTE selects is not qualified with a relation.
             let columns = is_of(Some(relation)).into_iter().chain(own.iter().cloned()).collect();
             all.push(SheetLookup::new(
                 format!("'{tab}'!"),
@@ -323,7 +323,7 @@ impl CandidateCheck<'_, '_> {
                     .push(ExpressionText::name(format!("{relation}.{name}"), 2));
             }
         }
-        // A key that exists in several relations is qualified by the step's own relation.
+        // A key that exists in several relations is qualified with the step's own relation.
         for key in &step.keys {
             let mut columns = self.read.columns(self.found, self.place, key);
             let site = self.read.find_site(&columns, self.found, self.cte, key);
@@ -398,7 +398,7 @@ impl CandidateCheck<'_, '_> {
                 .iter()
                 .any(|arg| matches!(arg, Arg::Named(text, _) if text == name))
         };
-        // Keywords are words too, but they do not compile, so only names remain.
+        // Keywords do not compile, so only names remain.
         for (column, name) in expression_columns(trees, expression).into_iter().take(WRITTEN) {
             if found.len() + 1 < NAMES && !is_known(&found, &name) {
                 // A name that occurs only inside aggregates does not compile to a column.
@@ -408,10 +408,10 @@ impl CandidateCheck<'_, '_> {
                 found.extend(tree.map(|tree| Arg::Named(name, tree)));
             }
         }
-        // A compiled probe may need a value of this definition's type, so also add names that do not compile here.
+        // Also add names that do not compile here, because a probe may need a value of this definition's type.
         for (column, name) in expression_columns(trees, expression).into_iter().take(WRITTEN) {
             if found.len() < 2 && !is_known(&found, &name) {
-                // If several relations have such a column, the step's own column needs its relation name.
+                // If several relations have a column with this name, the step's own column needs its relation name.
                 let own = format!("{}.{name}", self.base_relation());
                 let is_own = trees.column(column).is_some_and(|(relation, _)| relation.is_none());
                 let name = if is_own && self.compile_formula(&own).is_some() {

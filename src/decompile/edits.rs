@@ -9,7 +9,7 @@ use crate::dialect::Dialect;
 /// A column of a select whose expression was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemEdit {
-    /// Name of the CTE that contains the column. `None` for the last select.
+    /// Name of the CTE that contains the column. `None` if the last select contains the column.
     pub cte: Option<String>,
     /// Name of the column.
     pub column: String,
@@ -19,7 +19,7 @@ pub struct ItemEdit {
     pub after: String,
     /// Line of the column in the edited file, starting at 1.
     pub line: usize,
-    /// Place of the column in the file.
+    /// Position of the column in the file.
     pub place: FilePlace,
 }
 
@@ -34,9 +34,9 @@ pub struct RestEdit {
     pub before: String,
     /// Text of the part in the edited file. Empty if the part was removed.
     pub after: String,
-    /// Line in the edited file, starting at 1. For a removed part, the line of the part that follows it.
+    /// Line of the part in the edited file, starting at 1. For a removed part, the line of the next part.
     pub line: usize,
-    /// Place of the part. `None` if the edit concerns the whole file.
+    /// Position of the part. `None` if the edit concerns the whole file.
     pub place: Option<FilePlace>,
 }
 
@@ -126,7 +126,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
             }),
         }
     }
-    // A removed part has no line, so use the line after the last preceding part that still exists.
+    // Use the line after the last preceding part that still exists, because a removed part has no line.
     let lines: HashMap<&FilePlace, usize> = found
         .parts
         .iter()
@@ -170,8 +170,8 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
-    // Equal parts usually have equal tokens between them. If only the tokens between the parts differ, the text
-    // contains something that this comparison does not recognize.
+    // If only the tokens between the parts differ, the text contains a construct that this comparison does not
+    // recognize.
     if has_same_parts && written.frame_tokens() != in_order.frame_tokens() {
         edits
             .rest

@@ -1,5 +1,5 @@
-//! Formulas that are assembled from parts. Each formula has a text, a binding strength, and a cost for the effort of
-//! reading it.
+//! Formulas that are assembled from parts. Each formula has a text, a binding strength, and a cost that represents the
+//! effort of reading the formula.
 
 use crate::Level;
 use crate::ast::{BinaryOp, Expr};
@@ -14,11 +14,11 @@ const SIGN: u8 = 6;
 pub(super) struct ExpressionText {
     pub text: String,
     pub strength: u8,
-    /// Effort of reading the formula. Formulas with the lowest cost are offered first.
+    /// Cost that represents the effort of reading the formula. Formulas with the lowest cost are offered first.
     pub cost: u32,
-    /// True if a timeframe in brackets may follow the text.
+    /// Whether a timeframe in brackets may follow the text.
     pub is_name: bool,
-    /// Whether and how the formula uses a range of rows.
+    /// How the formula uses a range of rows, if at all.
     pub range: RangeUse,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum RangeUse {
     None,
     /// The formula contains a range inside an aggregate.
     Inside,
-    /// The formula is a range, or a range followed by a criterion. Only aggregates accept such a formula.
+    /// The formula is a range, or a range followed by a criterion. Only aggregates accept a range.
     Whole,
 }
 
@@ -92,7 +92,7 @@ pub(super) enum ExpressionShape {
     Unique(&'static str),
     /// Several arguments in one place, such as `range, criterion`.
     Pair,
-    /// A value of another type where a string is expected. The value is written without a conversion.
+    /// A value of another type in place of a string, written without a conversion.
     AsText,
     /// A string in which `{0}` is the placeholder for the first argument and `{1}` for the second.
     Words(String),
@@ -157,7 +157,7 @@ impl ExpressionShape {
                     None => ExpressionText::atom(format!("{name}({})", texts()), cost),
                 }
             }
-            // IFS has no default argument in spreadsheets, so write a last condition `TRUE` instead.
+            // Write a final condition `TRUE`, because IFS has no default argument in spreadsheets.
             (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
                 ExpressionText::atom(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)
@@ -186,8 +186,8 @@ impl ExpressionShape {
                 }
             }
             (Self::Percent, [x]) => ExpressionText::atom(format!("{}%", bracketed(x, WHOLE)), cost),
-            // If the fiscal year begins in January, a fiscal timeframe gives the same SQL, so the calendar timeframe is
-            // preferred.
+            // Prefer the calendar timeframe, because a fiscal timeframe has the same SQL if the fiscal year begins in
+            // January.
             (Self::Frame(frame), [x]) if x.is_name => ExpressionText::atom(
                 format!("{}[{frame}]", x.text),
                 cost + u32::from(frame.starts_with("fiscal")),
@@ -209,7 +209,7 @@ impl ExpressionShape {
     }
 }
 
-/// Writes a name in the syntax of formulas.
+/// Writes a name in formula syntax.
 pub(super) fn format_name(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     if is_plain {
@@ -219,7 +219,7 @@ pub(super) fn format_name(name: &str) -> String {
     }
 }
 
-/// Writes a string in the syntax of formulas.
+/// Writes a string in formula syntax.
 pub(super) fn text_literal(value: &str) -> ExpressionText {
     ExpressionText::atom(format!("\"{}\"", value.replace('"', "\"\"")), 1)
 }

@@ -20,8 +20,8 @@ pub(super) enum FilePartKind {
     Other,
 }
 
-/// Place of a part in a file: its CTE, the position of its select in a `union` (`branch`), its kind, and the number of
-/// preceding parts with the same name.
+/// Position of a part in a file: its CTE, the position of its select in a `union` (`branch`), its kind, and the number
+/// of preceding parts with the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FilePlace {
     /// Name of the CTE that contains the part. `None` for the last select.
@@ -44,7 +44,7 @@ impl FilePlace {
 #[derive(Clone, Debug)]
 pub(super) struct FilePart {
     pub place: FilePlace,
-    /// Tokens of the part, as a range of the file's tokens.
+    /// Tokens of the part, as a range of indices in the file's tokens.
     pub tokens: Range<usize>,
 }
 
@@ -57,9 +57,9 @@ pub(super) struct SqlFile<'s> {
     pub parts: Vec<FilePart>,
     /// Tokens that belong to no part but connect the parts.
     pub between: Vec<usize>,
-    /// The names of the CTEs, in order.
+    /// Names of the CTEs, in order.
     pub ctes: Vec<String>,
-    /// The tokens of each CTE, from its name to its closing bracket.
+    /// Tokens of each CTE, from its name to its closing bracket.
     pub cte_tokens: Vec<Range<usize>>,
     /// Tokens of the last select. Empty if the text is not a query.
     pub last: Range<usize>,
@@ -156,7 +156,7 @@ impl<'s> SqlFile<'s> {
         self.between.iter().map(|token| self.key(*token)).collect()
     }
 
-    /// Returns the parts of a select. If `union` combines several selects, returns the parts of the first one.
+    /// Returns the parts of a select. If a `union` combines several selects, returns the parts of the first select.
     pub fn select_parts<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a FilePart> {
         self.parts
             .iter()
@@ -169,8 +169,8 @@ impl<'s> SqlFile<'s> {
         self.parts.get(*at).map(|part| part.tokens.clone())
     }
 
-    /// Returns the selects that have one of these clauses, each as its CTE (`None` for the last select) and the name of
-    /// the clause.
+    /// Returns the selects with one of these clauses. Each result contains the CTE (`None` for the last select) and the
+    /// name of the clause.
     pub fn clauses<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = (Option<&'a str>, &'a str)> {
         let parts = self.parts.iter().filter(|part| part.place.branch == 0);
         parts.filter_map(move |part| match &part.place.what {
@@ -435,8 +435,8 @@ impl Splitter<'_, '_> {
     }
 }
 
-/// Returns the name that a token represents, in the form used for comparisons. An unquoted name is converted to lower
-/// case, and so is a name that is quoted only because it is a reserved word.
+/// Returns the name that a token represents, in the form used for comparisons. Unquoted names, and names that are
+/// quoted only because they are reserved words, are converted to lower case.
 pub(super) fn token_name(token: SqlToken, file: &SqlFile<'_>) -> Option<String> {
     match token.kind {
         SqlTokenKind::Word => Some(token.comparison_key(file.source).into_owned()),

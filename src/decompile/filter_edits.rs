@@ -1,4 +1,4 @@
-//! Hand edits to conditions that a metric set defines: `where` in the SQL of a model built on metric sets.
+//! Hand edits to conditions of metric sets, which are in the `where` clauses of models built on metric sets.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::model::SetFilter;
 pub struct FilterEdit<'m> {
     /// Condition of the set.
     pub filter: SetFilter<'m>,
-    /// Condition that produces the edited SQL, if only words, numbers, strings or signs were replaced.
+    /// New condition that produces the edited SQL, if only words, numbers, strings or signs were replaced.
     pub formula: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl EditedModel<'_> {
         written.part_tokens(place).filter(|_| place.clause() == Some("where"))?;
         let text = self.expanded.text();
         self.expanded.filters().into_iter().find_map(|(filter, at)| {
-            // The condition's SQL is the part that changes with the condition.
+            // The SQL of the condition is the part that changes when the condition changes.
             let without = [text.get(..at.start)?, "TRUE", text.get(at.end..)?].concat();
             let without = self.compiler.compile_expanded(&without, self.path);
             let without = SqlFile::read(without.model_sql()?, found.dialect);
@@ -38,7 +38,7 @@ impl EditedModel<'_> {
                 .into_iter()
                 .map(|hunk| hunk.written)
                 .collect();
-            // If there is no other condition, everything in the clause belongs to the set.
+            // If no other condition exists, everything in the clause belongs to the set.
             let is_whole =
                 without.part_tokens(place).is_none() || own.iter().any(|own| is_whole_clause(written, place, own));
             let is_own = |hunk: &&Hunk| !own.is_empty() && (is_whole || hunk.is_in(&own, &[]));
@@ -51,7 +51,7 @@ impl EditedModel<'_> {
         })
     }
 
-    /// Returns the new text of a part of the expanded spec, if replacing words there produces the edited SQL.
+    /// Returns the new text of a part of the expanded spec, if replacing words in that part produces the edited SQL.
     fn respelled_part(&self, at: &Range<usize>) -> Option<String> {
         let text = self.expanded.text();
         let read = SpecPosition::expanded(text).ok()?;
@@ -74,7 +74,7 @@ impl EditedModel<'_> {
     }
 }
 
-/// Returns whether tokens include all tokens of a part.
+/// Returns whether the tokens include all tokens of a part.
 fn is_whole_clause(written: &SqlFile<'_>, place: &FilePlace, own: &Range<usize>) -> bool {
     written
         .part_tokens(place)

@@ -42,7 +42,7 @@ fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 /// Finds formulas that produce hand-edited SQL.
 ///
 /// The SQL of each function is learned by compiling all functions, once per dialect and per combination of settings
-/// that affect them. Reuse one `Decompiler` for many files, because learning takes time.
+/// that affect them. Reuse a `Decompiler` for many files, because learning takes time.
 ///
 /// ```
 /// use formulac_model::Compiler;
@@ -58,12 +58,12 @@ fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
-    /// Learned patterns, keyed by the settings for which they are valid. Each set of patterns is learned once, when a
-    /// caller first needs it.
+    /// Learned patterns, keyed by the settings for which they are valid. Each set of patterns is learned when a caller
+    /// first needs it.
     learned: KeptFormula<OnceLock<Patterns>>,
     /// Probes that are compiled in each dialect to learn the patterns.
     tried: KeptFormula<TriedProbes>,
-    /// Words that generated SQL of each dialect contains, except names.
+    /// Words that occur in generated SQL of each dialect, except names.
     words: KeptFormula<FxHashSet<&'static str>>,
 }
 
@@ -71,7 +71,7 @@ pub struct Decompiler {
 type KeptFormula<T> = Mutex<Vec<(String, Arc<T>)>>;
 
 fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
-    // No code panics while holding this lock.
+    // No code panics while it holds this lock.
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     let place = all.iter().position(|(other, _)| *other == key);
     let found = place.map_or_else(|| (key, Arc::new(new())), |at| all.remove(at));
@@ -82,15 +82,15 @@ fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -
 }
 
 impl Decompiler {
-    /// Returns the formula that produces the SQL found for a definition, given the whole file of a model.
+    /// Returns the formula that produces the edited SQL of a definition, given the whole file of a model.
     ///
-    /// The returned formula always compiles to this SQL. With this formula, the spec produces the edited file, or a
-    /// file that differs from the edited file only in places that already differed.
+    /// The returned formula always compiles to this SQL. The spec with this formula produces the edited file, or a file
+    /// that differs from it only where other edits exist.
     ///
     /// # Errors
     ///
-    /// Returns an error if the spec does not compile or has no such definition, if the column is not in the
-    /// file, or if no known formula produces its SQL.
+    /// Returns an error if the spec does not compile or lacks the definition, if the column is not in the file, or if
+    /// no known formula produces its SQL.
     pub fn find_formula(
         &self,
         compiler: &Compiler,
@@ -107,7 +107,7 @@ impl Decompiler {
         self.find_formula_at(compiler, &read, path, found, definition)
     }
 
-    /// Returns the formula that produces the SQL found for a definition, which is given with the position of its step.
+    /// Like [`Self::find_formula`], but the definition includes the position of its step.
     pub(super) fn find_formula_at(
         &self,
         compiler: &Compiler,
@@ -141,7 +141,7 @@ impl Decompiler {
         self.solve_part(&case, &mut trees, expression, expression)
     }
 
-    /// Finds the formula for a subexpression, so that the part of the file that shows the definition compiles to the
+    /// Finds the formula for a subexpression with which the part of the file that shows the definition compiles to the
     /// expected expression.
     fn solve_part(
         &self,
@@ -244,8 +244,8 @@ impl Decompiler {
         })
     }
 
-    /// Returns a call to a function that occurs neither in generated SQL nor in the spec. If the SQL contains such a
-    /// call, there is no need to try any formula.
+    /// Returns a call to a function that occurs neither in generated SQL nor in the spec. No formula can produce SQL
+    /// with such a call.
     fn find_unknown_call(
         &self,
         case: &CandidateCheck<'_, '_>,
@@ -255,7 +255,7 @@ impl Decompiler {
         let dialect = case.found.dialect;
         let words = get_or_learn(&self.words, dialect.to_string(), || dialect.words().collect());
         let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
-        // The names of types in a contract occur in the text of the spec.
+        // The text of the spec includes the names of types in a contract.
         let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
         let is_known = |name: &str| words.contains(name) || is_written(name) || is_said(name);
         let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.children(*part)) {
@@ -346,7 +346,8 @@ impl SpecPosition<'_> {
         self.resolve_definition(&mut columns, file, cte, (step, name), trees)
     }
 
-    /// Resolves a definition's expression. The resolver then contains the parts of the file that compute it.
+    /// Resolves a definition's expression. The resolver then contains the parts of the file that compute the
+    /// definition.
     pub(super) fn resolve_definition(
         &self,
         columns: &mut ColumnMatches<'_, '_>,
@@ -358,7 +359,7 @@ impl SpecPosition<'_> {
         let site = self.find_site(columns, file, cte, name);
         let site = site.ok_or_else(|| format!("the file has no column `{name}`"))?;
         let id = columns.resolve_expression(&site, trees)?;
-        // A wide pivot combines several rows into one, so each column is the maximum of a single value.
+        // Each column is the maximum of a single value, because a wide pivot combines several rows into one row.
         let is_wide = self
             .outline
             .steps
@@ -436,6 +437,6 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
 fn max_arguments(trees: &Trees, expression: SqlNodeId) -> usize {
     let parts = trees.descendants(expression);
     let kids = parts.iter().map(|part| trees.children(*part).len()).max().unwrap_or(0);
-    // Return one of two sizes, so that many expressions share the learned patterns.
+    // Return one of only two sizes, so that many expressions share the learned patterns.
     if kids <= WIDE { WIDE } else { WIDEST }
 }

@@ -4,7 +4,7 @@ use formulac_syntax::lex::{Token, lex};
 
 use super::expression_text::format_name;
 
-/// Token of a formula: its kind, its bytes, and its text for comparisons.
+/// Token of a formula: its kind, its byte range, and its text for comparisons.
 type FormulaToken = (Token, std::ops::Range<usize>, String);
 
 fn formula_tokens(formula: &str) -> Vec<FormulaToken> {
@@ -20,8 +20,8 @@ fn formula_tokens(formula: &str) -> Vec<FormulaToken> {
     lexed.tokens.iter().map(token).collect()
 }
 
-/// Replaces names in a formula. Each new name is given with the name that it replaces. Function names, and field names
-/// after a relation, are kept.
+/// Replaces names in a formula. Each pair contains a new name and the name that it replaces. Function names, and field
+/// names after a relation, are kept.
 pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
     let tokens = formula_tokens(formula);
     let mut out = String::with_capacity(formula.len());
@@ -45,8 +45,8 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
     out
 }
 
-/// Replaces the parts of a formula that equal other formulas with the names of those formulas. Each formula is given
-/// with its name. The first formula that fits is replaced.
+/// Replaces the parts of a formula that equal other formulas with the names of those formulas. Each pair contains a
+/// formula and its name. The first formula that matches is used.
 pub fn fold_formulas(formula: &str, known: &[(&str, &str)]) -> String {
     let tokens = formula_tokens(formula);
     let parts: Vec<(Vec<FormulaToken>, &str)> =
@@ -54,7 +54,7 @@ pub fn fold_formulas(formula: &str, known: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(formula.len());
     let (mut at, mut end) = (0, 0);
     while let Some((_, range, _)) = tokens.get(at) {
-        // Replacing a single name or number with another name gains nothing.
+        // Skip single names and numbers, because another name would be no improvement.
         let fits = |part: &[FormulaToken]| {
             part.len() > 1
                 && tokens

@@ -1,5 +1,5 @@
 //! Writes the SQL that a spec now produces in the layout of the existing file. CTEs, columns and clauses whose tokens
-//! do not change are copied unchanged from the file, so manual edits there are preserved.
+//! do not change are copied from the file, so that hand edits in them are preserved.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -11,8 +11,8 @@ use super::separated_parts::{ListItem, SeparatedList};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
-/// Merges three versions of a model's SQL: `base`, which formulac wrote last, `ours`, which the spec produces now, and
-/// `found`, which is in the file. `None` if both the spec and a user changed the same part.
+/// Merges three versions of a model's SQL: `base` is the version that formulac wrote last, `ours` the version that the
+/// spec now produces, and `found` the version in the file. `None` if both the spec and a user changed the same part.
 pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
@@ -47,11 +47,11 @@ pub struct LayoutClash {
     pub what: String,
     /// Line of the part in the file, starting at 1.
     pub line: usize,
-    /// The part as formulac last wrote it. Empty if the part did not exist.
+    /// Version of the part that formulac wrote last. Empty if the part did not exist.
     pub base: String,
-    /// The part as the spec produces it now. Empty if the spec removed the part.
+    /// Version of the part that the spec now produces. Empty if the spec removed the part.
     pub ours: String,
-    /// The part in the file. Empty if a user removed the part.
+    /// Version of the part in the file. Empty if a user removed the part.
     pub theirs: String,
 }
 
@@ -108,7 +108,7 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
     clashes
 }
 
-/// Returns whether each part of the merged SQL equals the part that the spec produces or the part in the file.
+/// Returns whether each part of the merged SQL is equal to the part that the spec produces or to the part in the file.
 fn has_known_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     if f.has_same_tokens(&all(f), b, &all(b)) {
@@ -411,10 +411,10 @@ fn item_lead(ours: &SqlFile<'_>, one: &PickedItem, items: &[LayoutItem]) -> Stri
     before.get(before.trim_end().len()..).unwrap_or("\n").to_owned()
 }
 
-/// Source of an item in a merged list. The numbers are item positions.
+/// Source of an item in a merged list. The numbers are positions of items.
 #[derive(Clone, Copy, Debug)]
 enum PickedItem {
-    /// The unchanged item of the file.
+    /// The item in the file, unchanged.
     Found(usize),
     /// The item that the spec produces, which replaces an item in the file.
     Ours {
@@ -504,7 +504,7 @@ fn merge_items(
             return None;
         });
     }
-    // If the spec produces an item that the file lacks, the item is new or a user removed it.
+    // An item that the spec produces but the file lacks is new, or was removed by a user.
     let mut new: Vec<usize> = Vec::new();
     for (at, item) in o
         .iter()
@@ -541,7 +541,7 @@ fn merge_items(
     if new.is_empty() {
         return Some(picked);
     }
-    // A new item comes after the item that precedes it in the spec.
+    // A new item is placed after the item that precedes it in the spec.
     let there: HashSet<String> = picked.iter().filter_map(|one| key_of(one).map(str::to_owned)).collect();
     let mut behind: HashMap<Option<&str>, Vec<PickedItem>> = HashMap::new();
     let (mut last, mut new) = (None, new.into_iter().peekable());

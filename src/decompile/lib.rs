@@ -2,15 +2,15 @@
 //!
 //! [`Edits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
 //! [`Decompiler`] finds the formula of an edited column. [`with_formula`] writes a formula to the text of a spec, and
-//! [`spec_for_sql`] applies an edit of a few words, numbers or operators to the spec.
+//! [`spec_for_sql`] applies edits to a few words, numbers or operators to the spec.
 //!
-//! The decompiler does not contain rules for SQL. Instead, it compiles every function and operator with placeholders
-//! for columns and literals, and compares the results with the edited expression. Before the comparison, columns of
-//! helper CTEs are replaced with their expressions. Constructs that depend on a step (windows, ranges, lookups,
-//! worksheets) are compiled in place of the definition's formula.
+//! The decompiler contains no rules for SQL. It compiles every function and operator with placeholders for columns and
+//! literals, and compares the results with the edited expression. Before the comparison, columns of helper CTEs are
+//! replaced with their expressions. Constructs that depend on a step (windows, ranges, lookups, worksheets) are
+//! compiled in place of the definition's formula.
 //!
-//! Each candidate formula is compiled in its spec, and is returned only if it produces the edited SQL. As a result,
-//! the decompiler may find no formula, but never returns a wrong formula.
+//! Each candidate formula is compiled in its spec, and is returned only if it produces the edited SQL. The decompiler
+//! may therefore fail to find a formula, but never returns a wrong formula.
 //!
 //! The probes are compiled once per dialect, and all columns and models of a run share the results.
 

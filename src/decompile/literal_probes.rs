@@ -1,5 +1,5 @@
-//! Probes literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are made from the
-//! strings of one expression by reversing the compiler's conversion of such literals.
+//! Probes literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are derived from
+//! the strings of one expression by reversing the compiler's conversion of these literals.
 
 use super::expression_text::{ExpressionShape, text_literal};
 use super::patterns::{Patterns, SqlPattern};
@@ -12,7 +12,7 @@ use crate::check::inverse_masks::{
     mask_literal_from_sql, regexes_from_sql, replacement_from_sql, wildcards_from_regex,
 };
 
-/// Maximum number of strings to examine in an expression. `LONGEST` is the maximum length of such a string.
+/// Maximum number of strings to examine in an expression. `LONGEST` is the maximum length of a string.
 const TEXTS: usize = 12;
 const LONGEST: usize = 1000;
 /// Maximum number of strings to try around the digits of a format.
@@ -82,7 +82,7 @@ fn string_literals(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
 }
 
 /// Adds calls with `count` arguments, followed by the arguments in `more`. Among the first `count` arguments, the given
-/// strings are at their own places, and all other places hold columns with or without NULLs.
+/// strings are at fixed positions, and columns with or without NULLs are at all other positions.
 fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
     for nullable in [true, false] {
         let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
@@ -163,7 +163,7 @@ fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found: Vec<(usize, String)> = Vec::new();
     for (rank, core) in cores.iter().enumerate() {
         for (before_at, before) in &affixes {
-            // Use each string in only one place.
+            // Use each string at only one position.
             for (_, after) in affixes.iter().filter(|(at, _)| at.is_none() || at != before_at) {
                 for commas in &thousands {
                     let left = usize::from(before.is_empty()) + usize::from(after.is_empty()) + usize::from(rank > 1);
@@ -177,7 +177,7 @@ fn number_formats(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 }
 
 /// Returns the format of a date that is written in parts, such as `extract(day …) || '.' || …`. `None` if one of the
-/// parts is not known as a part of a date.
+/// parts is not a known part of a date.
 fn date_format(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Option<String> {
     let is_join = |id: SqlNodeId| matches!(trees.label(id), SqlLabel::Op(op) if op == "||");
     let mut parts = Vec::new();
@@ -219,7 +219,7 @@ fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<Str
         .find(fits)
 }
 
-/// Returns the trailing commas of a format, one comma for each factor of a thousand by which an expression divides.
+/// Returns the trailing commas of a format, one comma for each factor of 1,000 by which an expression is divided.
 fn thousands_commas(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found = vec![String::new()];
     for part in trees.descendants(expression) {

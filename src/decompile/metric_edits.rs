@@ -1,5 +1,5 @@
-//! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, in
-//! which the definitions of the sets are written out. The formula is then rewritten for the set or for the model.
+//! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, which
+//! contains the definitions of the sets. The formula is then rewritten for the set or for the model.
 
 use super::columns::ColumnMatches;
 use super::expression_text::format_name;
@@ -38,15 +38,16 @@ pub enum EditOrigin<'m> {
 pub struct MetricEdit<'m> {
     /// The definition of the set.
     pub definition: SetFormula<'m>,
-    /// Column whose SQL shows the edit, with its CTE. It is computed from the edited column.
+    /// Column whose SQL shows the edit, with its CTE. The column is computed from the edited column.
     pub shown: (Option<String>, String),
     /// Name of the metric in the model's `metrics`. `None` if the model does not list the definition.
     pub listed_as: Option<String>,
     /// The formula that produces the edited SQL, in terms of the expanded model.
     pub formula: Result<String, NotAFormula>,
-    /// New formulas for the set's definition, best first. The caller must prove them.
+    /// New formulas for the set's definition, best first. The caller must prove the formulas.
     pub for_set: Vec<String>,
-    /// Formulas of a definition in the model that overrides the metric, best first. The caller must prove them.
+    /// Formulas for a definition in the model that overrides the metric, best first. The caller must prove the
+    /// formulas.
     pub for_model: Vec<String>,
 }
 
@@ -103,8 +104,8 @@ impl<'m> EditedModel<'m> {
         Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)))
     }
 
-    /// Returns whether the edits change the definition that computes a column. Renaming CTEs or helper columns does
-    /// not.
+    /// Returns whether the edits change the definition that computes a column. A new name of a CTE or helper column
+    /// does not count.
     #[must_use]
     pub fn changes_definition(&self, cte: Option<&str>, column: &str) -> bool {
         let Ok(read) = SpecPosition::expanded(self.expanded.text()) else {
@@ -171,7 +172,7 @@ impl<'m> EditedModel<'m> {
     ///
     /// # Errors
     ///
-    /// Returns an error if no formula does.
+    /// Returns an error if no formula produces the edited SQL.
     pub fn first_proven(
         &self,
         spec: &str,
@@ -215,8 +216,8 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns formulas for the set's definition: one that refers to the set's other definitions by name, and one in
-    /// which their formulas stay written out.
+    /// Returns formulas for the set's definition: one that refers to the set's other definitions by name, and one that
+    /// contains their formulas.
     fn set_formulas(&self, definition: &SetFormula<'_>, found: &str) -> Vec<String> {
         let Some(part) = definition.part() else {
             return Vec::new();
@@ -269,7 +270,7 @@ impl<'m> EditedModel<'m> {
         columns.find(is_it).map(|(column, ..)| column)
     }
 
-    /// Replaces columns that the model cannot refer to with the metrics that they contain.
+    /// Replaces columns to which the model cannot refer with the metrics that they contain.
     fn with_model_names(&self, formula: &str) -> String {
         let is_listed = |column: &str| {
             let mut listed = self.expanded.listed_columns();
@@ -292,8 +293,8 @@ impl MetricEdit<'_> {
     }
 }
 
-/// Finds the definition that computes a column: in the step with the name of the CTE, or else in the last step that
-/// does more than pass the column on.
+/// Finds the definition that computes a column: in the step with the name of the CTE or, if there is no such step, in
+/// the last step that does more than pass on the column.
 fn find_definition<'r>(
     read: &'r SpecPosition<'_>,
     cte: Option<&str>,

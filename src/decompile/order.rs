@@ -6,7 +6,7 @@ use super::layout::SelectLayout;
 use crate::dialect::Dialect;
 
 /// Returns a query with each select's columns in the order that another version of the query has. `None` if no column
-/// was moved, or if columns are identified by position, as in a `union`.
+/// was moved, or if position identifies the columns, as in a `union`.
 pub fn with_column_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
     moved_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }
@@ -69,7 +69,7 @@ mod tests {
             "with a as (\n  select x, SUM(y) as s, z\n  from t\n)\n\nselect s, x, -- all\n z + 1 as w from a\n";
         assert_eq!(with_column_order_of(moved, written, dialect).as_deref(), Some(expected));
         assert_eq!(with_column_order_of(written, written, dialect), None);
-        // Columns that exist in only one of the versions stay where they are.
+        // Columns that exist in only one version keep their positions.
         let more = "select x, more, s from a";
         assert_eq!(
             with_column_order_of(more, "select s, less, x from a", dialect).as_deref(),

@@ -22,7 +22,7 @@ use crate::model::shared_definitions::relation_identity;
 pub struct OwnedEdit<'m> {
     /// Origin of the part.
     pub owner: EditOwner<'m>,
-    /// Replacements in the edited SQL that restore what the set defines.
+    /// Replacements in the edited SQL that restore the set's definition.
     pub restored: Vec<Substitution>,
 }
 
@@ -31,13 +31,13 @@ pub struct OwnedEdit<'m> {
 pub enum EditOwner<'m> {
     /// A metric or dimension.
     Definition(Box<MetricEdit<'m>>),
-    /// The condition.
+    /// The condition of the set.
     Filter(FilterEdit<'m>),
-    /// The relation of the set, or a relation that the set joins.
+    /// The relation of the set, or a relation that is joined to it.
     Relation(SetRelation<'m>),
 }
 
-/// Expression of a definition in a file, with the parts of the file that it consists of.
+/// Expression of a definition in a file, with its parts in the file.
 struct DefinitionParts {
     expression: Result<SqlNodeId, String>,
     site: Option<ColumnSite>,
@@ -92,7 +92,7 @@ impl EditedModel<'_> {
                 let item = sites.and_then(|(own, edited)| GroupItem::find((written, own), (found, edited), name));
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
                 let is_same = own.expression == edited.expression && !is_edited;
-                // Removing a column is not an edit to its formula.
+                // A removed column is not an edit to its formula.
                 if own.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }
@@ -144,7 +144,7 @@ impl EditedModel<'_> {
         );
         let mut relations = self.expanded.relations().into_iter();
         relations.find_map(|relation| {
-            // A CTE that reads a dbt relation reads no other relation.
+            // A CTE that reads a dbt relation does not read other relations.
             let call = written.text(&tokens).trim_matches(['{', '}', ' ']);
             let identity = |text: &str| Some(relation_identity(&RelationReference::read(text)?));
             let is_read = identity(call).is_some_and(|call| identity(relation.relation()) == Some(call));

@@ -8,7 +8,7 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
 
-/// Maximum nesting depth of an expression. Deeper expressions are not parsed.
+/// Maximum nesting depth of an expression. More deeply nested expressions are not parsed.
 const DEEPEST: usize = 120;
 
 const OR: u8 = 1;
@@ -23,7 +23,7 @@ const ATOM: u8 = 10;
 /// Binding strength of a word that no operator can follow.
 const WORD: u8 = 255;
 
-/// Words that are never a name. After each of these words a new expression begins.
+/// Words that are never names. A new expression begins after each of these words.
 const KEYWORDS: [&str; 23] = [
     "and",
     "as",
@@ -119,7 +119,7 @@ struct Parser<'p> {
     trees: &'p mut Trees,
 }
 
-/// A parsed part with its binding strength and its operator. A part in brackets binds like a single name.
+/// A parsed part with its binding strength and its operator. A part in brackets binds as tightly as a single name.
 type ParsedPart = (SqlNodeId, u8, Option<String>);
 
 fn operator_strength(word: &str) -> Option<u8> {
@@ -406,8 +406,7 @@ impl Parser<'_> {
 
     fn parse_interval(&mut self) -> Result<ParsedPart, String> {
         let word = self.trees.add_word("interval");
-        // If the interval is a string, the string includes the unit. After any other expression, the unit follows
-        // separately.
+        // The unit is part of the string if the interval is a string. Otherwise, the unit follows the expression.
         let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
         let x = self.parse_expression(if is_text { NEGATIVE } else { ADD })?;
         let mut parts = vec![word, x.0];

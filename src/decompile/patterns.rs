@@ -1,4 +1,4 @@
-//! Patterns for the SQL that formulas compile to, with placeholders for the arguments. The patterns are learned by
+//! Patterns for the SQL to which formulas compile, with placeholders for the arguments. The patterns are learned by
 //! compiling probes.
 
 use std::collections::HashMap;
@@ -17,19 +17,19 @@ use crate::dbt::tokens::tokens;
 
 /// Maximum number of probes that are compiled together.
 const TOGETHER: usize = 2000;
-/// Argument place whose column is the group key of grouped probes.
+/// Position of the argument that is the group key of grouped probes.
 const KEY: usize = 15;
-/// Maximum depth of a pattern. Deeper patterns are discarded, but no function in the catalogue has a pattern that deep.
+/// Maximum depth of a pattern. Deeper patterns are discarded, but no function in the catalogue has such a deep pattern.
 const DEEPEST: u32 = 100;
 
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum PatternPart {
-    /// Any expression: the argument at this place.
+    /// Any expression, which is the argument at this position.
     Any(usize),
     /// A range with a criterion.
     Criterion(usize),
-    /// A number that is larger than the argument by this amount, with this suffix after its digits.
+    /// A number that is larger than the argument by this amount. This suffix follows its digits.
     Number(usize, i64, &'static str),
     /// A string that contains the wildcards `%` and `_`.
     Wild(usize, &'static str),
@@ -55,7 +55,7 @@ pub(super) enum Binding {
     Text(String),
 }
 
-/// Root of a tree, which is the key for looking up the patterns that may match an expression.
+/// Root of a tree. Used as the key to look up the patterns that may match an expression.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PatternRoot(SqlLabel, Option<SqlLabel>, usize);
 
@@ -69,12 +69,12 @@ pub(super) struct Patterns {
     silent: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
 }
 
-/// Probes, each with the SQL of its last compilation in a dialect. If the settings change, most SQL stays the same
-/// and is not parsed again.
+/// Probes, each with the SQL of its last compilation in a dialect. If the settings change, most of the SQL remains the
+/// same and is not parsed again.
 #[derive(Debug, Default)]
 pub(super) struct TriedProbes {
     probes: Vec<Probe>,
-    /// Results by the position of the probe and by whether the probe was compiled in a group.
+    /// Results by position of the probe, and by a flag for probes that were compiled in a group.
     became: Mutex<FxHashMap<(usize, bool), CompiledProbes>>,
 }
 
@@ -141,7 +141,7 @@ impl Patterns {
     pub fn functions_like(&self, trees: &Trees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
         let mut names = FxHashSet::default();
         for part in trees.descendants(id) {
-            // A call to `safe.chr` counts as a call to `chr`.
+            // A call to `safe.chr` is treated as a call to `chr`.
             if let (SqlLabel::Call, Some(name)) = (trees.label(part), trees.children(part).first())
                 && let Some((_, name)) = trees.column(*name)
             {
@@ -205,8 +205,8 @@ impl Patterns {
         Self::patterns_at(&self.values, trees, id)
     }
 
-    /// Returns the patterns that may match a node although their formula refers to a column that does not occur in the
-    /// node.
+    /// Returns the patterns that may match a node even though their formula refers to a column that the node does not
+    /// contain.
     pub fn silent_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::patterns_at(&self.silent, trees, id)
     }
@@ -294,7 +294,7 @@ fn learn_probe(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPatte
     build_pattern(&trees, root, probe, spelled)
 }
 
-/// Returns the pattern for the tree that a probe compiles to.
+/// Returns the pattern for the tree to which a probe compiles.
 pub(super) fn build_pattern(
     trees: &Trees,
     root: SqlNodeId,

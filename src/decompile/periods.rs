@@ -5,8 +5,7 @@ use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{SqlLabel, Trees};
 use super::windows::both_signs;
 
-/// Factors that convert offsets in dialects that express one unit in terms of another, such as a quarter as three
-/// months.
+/// Conversion factors for dialects that express one unit in terms of another, such as a quarter as three months.
 const FACTORS: [(&str, i64); 4] = [("quarter", 3), ("week", 7), ("year", 12), ("year", 4)];
 /// Maximum number of numbers to examine in an expression.
 const MOST: usize = 6;
@@ -25,7 +24,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
             });
         };
         for unit in UNITS {
-            // An offset of one compiles to different SQL than an offset of two.
+            // Offsets of one and two compile to different SQL.
             for number in ["-1", "1", "-2", "2"] {
                 put(Arg::Fixed(number.to_owned()), unit);
             }

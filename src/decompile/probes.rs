@@ -18,7 +18,7 @@ pub(super) const RELATION: &str = "fx_probe";
 pub(super) enum Arg {
     /// A column that represents any expression.
     Column(String),
-    /// A formula that represents any expression, with the tree to which it compiles in its step.
+    /// A formula that represents any expression, with the tree to which the formula compiles in its step.
     Named(String, SqlNodeId),
     /// A number that represents any number.
     Number(&'static str),
@@ -32,8 +32,8 @@ pub(super) enum Arg {
     Criterion(usize),
     /// A quotient, which represents any expression of the quotient's type. No column has this type.
     Quotient(usize),
-    /// The first day of a month, which represents any date that is known to be the first day of a month. No column is
-    /// known to contain only such dates.
+    /// The first day of a month, which represents any date that is known to be the first day of a month. A column
+    /// cannot be used, because no column is known to contain only first days of months.
     MonthStart(usize),
     /// A fixed argument that represents only itself.
     Fixed(String),
@@ -48,7 +48,7 @@ pub(super) struct Probe {
     pub args: Vec<Arg>,
 }
 
-/// Numbers that rarely occur in formulas, one for each argument place.
+/// Numbers that rarely occur in formulas, one for each argument position.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
 /// Numbers that are also valid parts of a time of day.
 const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
@@ -77,12 +77,12 @@ pub(super) const TYPES: [(Type, char); 9] = [
 
 /// Maximum number of literals of one parameter that are combined with literals of another parameter.
 const PAIRED: usize = 3;
-/// Maximum number of places to try for a value whose type or nullability differs from all other values of the row.
+/// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.
 const NARROW: usize = 4;
-/// Number of argument places for which columns of each type exist.
+/// Number of argument positions for which columns of each type exist.
 const PLACES: usize = 16;
 
-/// Returns the relation that the probes read. For each type and argument place, the relation has a nullable and a
+/// Returns the relation that the probes read. For each type and argument position, the relation has a nullable and a
 /// non-nullable column.
 pub(super) fn probe_relation() -> Relation {
     let mut relation = Relation::new(RELATION);
@@ -174,8 +174,8 @@ pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
     all
 }
 
-/// Returns combinations of types and nullability for several values of one row. All values are alike, or one value
-/// differs from the others.
+/// Returns combinations of types and nullability for several values of one row. Either all values are the same, or one
+/// value differs from the others.
 fn row_types(count: usize) -> Vec<Vec<(Type, bool)>> {
     const ALIKE: [Type; 6] = [
         Type::Integer,
@@ -209,7 +209,7 @@ fn row_types(count: usize) -> Vec<Vec<(Type, bool)>> {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn add_operator_probes(all: &mut Vec<Probe>) {
     use BinaryOp::{
@@ -401,7 +401,7 @@ fn shortest_literal(param: &Param) -> String {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<Probe>) {
     let most = if overload.repeated {
@@ -440,7 +440,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
         if is_long {
             continue;
         }
-        // Try only literals: all large or all small.
+        // Try only literals, with all numbers large or all numbers small.
         for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
             put(params
                 .iter()
@@ -533,7 +533,7 @@ pub(super) fn type_assignments(params: &[&Param]) -> Vec<Vec<Type>> {
     })
 }
 
-/// Returns the first type of each parameter, then the second type of each, and so on.
+/// Returns the first type of each parameter, then the second type of each parameter, and so on.
 pub(super) fn diagonal_types(params: &[&Param]) -> Vec<Vec<Type>> {
     let most = params.iter().map(|p| accepted_types(p.ty).len()).max().unwrap_or(1);
     let of = |n: usize| -> Vec<Type> {
@@ -555,7 +555,7 @@ fn quotient_text(place: usize) -> String {
 }
 
 impl Arg {
-    /// Returns the argument in the syntax of formulas.
+    /// Returns the argument in formula syntax.
     pub fn text(&self) -> String {
         match self {
             Self::Column(name) | Self::Fixed(name) | Self::Named(name, _) => name.clone(),
@@ -570,8 +570,8 @@ impl Arg {
         }
     }
 
-    /// Returns the SQL of an argument that compiles to more than one node: the condition of a criterion, or a
-    /// quotient. The SQL of such an argument is the same in all dialects.
+    /// Returns the SQL of an argument that compiles to more than one node: the condition of a criterion, or a quotient.
+    /// The SQL of these arguments is the same in all dialects.
     pub fn to_text(&self) -> Option<String> {
         match self {
             Self::Criterion(place) => Some(format!("fx_in{} > {}", place + 8, NUMBERS[0])),
@@ -619,7 +619,7 @@ impl Probe {
     }
 
     /// Returns the formula of the probe. The formula for a criterion counts the rows that meet the criterion. To probe
-    /// the conversion of a value to text, the formula uses the value where text is expected.
+    /// the conversion of a value to text, the formula uses the value as a text operand.
     pub fn formula(&self) -> Option<String> {
         let args: Vec<ExpressionText> = self
             .args

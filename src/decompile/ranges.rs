@@ -8,7 +8,7 @@ use super::patterns::{Binding, SqlPattern, build_pattern};
 use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 
-/// Ranges that a name can be part of. `{0}` is the placeholder for the name, and `{1}` and `{2}` are placeholders for
+/// Ranges that can contain a name. `{0}` is the placeholder for the name, and `{1}` and `{2}` are placeholders for
 /// numbers.
 const RANGES: [(&str, usize); 15] = [
     ("{0}:{0}", 0),
@@ -50,7 +50,7 @@ pub(super) struct LearnedRanges {
     range: String,
 }
 
-/// Learns the window that a range compiles to from the SQL that counts the rows in the range.
+/// Learns the window to which a range compiles, from the SQL that counts the rows in the range.
 pub(super) fn learn_window(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Option<LearnedRanges> {
     let ExpressionShape::Words(words) = &probe.shape else {
         return None;

@@ -1,4 +1,4 @@
-//! Restores parts of a model's SQL that a person edited.
+//! Restores the parts of a model's SQL that users edited.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub(super) struct Hunk {
 }
 
 impl Hunk {
-    /// Returns whether the piece belongs to one of these ranges of tokens, in the generated or in the edited SQL.
+    /// Returns whether the piece belongs to one of these ranges of tokens in the generated or the edited SQL.
     pub fn is_in(&self, written: &[Range<usize>], found: &[Range<usize>]) -> bool {
         // An empty range is within another range if it is inside, but not if it is at its start or end.
         let overlaps = |one: &Range<usize>, all: &[Range<usize>]| {
@@ -38,7 +38,7 @@ impl Hunk {
         let text = match (self.written.is_empty(), self.found.is_empty()) {
             (true, _) => String::new(),
             (false, false) => written.text(&self.written).to_owned(),
-            // Take the line break before the restored tokens, too.
+            // Include the line break before the restored tokens.
             (false, true) => {
                 let (start, end) = (
                     end_before(written, self.written.start),
@@ -58,7 +58,7 @@ impl Hunk {
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
 pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
-    // The part with the keywords of its clause, or with its comma and its name.
+    // The part, with the keywords of its clause, or with its comma and name.
     let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match place.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
@@ -93,7 +93,7 @@ fn relation_hunks(
     (found, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Option<Vec<Hunk>> {
     let (before, after) = (read_relations(written, own.clone()), read_relations(found, edited));
-    // Calls of dbt are not read.
+    // dbt's calls are not interpreted.
     if before.is_empty() || after.is_empty() {
         return None;
     }
@@ -129,7 +129,7 @@ fn token_after_preceding(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFi
         .filter(|part| (&part.place.cte, part.place.branch) == (&place.cte, place.branch));
     let part = of_select.find_map(|part| found.parts.get(found.part_position(&part.place)?))?;
     let is_column = matches!(part.place.what, FilePartKind::Column(_) | FilePartKind::Unnamed);
-    // A column needs a column before it, for its comma.
+    // A column needs a preceding column because of the comma.
     (is_column || place.clause().is_some()).then(|| end_with_name(found, &part.tokens))
 }
 
@@ -193,9 +193,9 @@ pub(super) fn token_hunks(
 pub(super) struct GroupItem {
     /// Item in the generated SQL.
     pub written: Range<usize>,
-    /// Item in the edited SQL. `None` if there is no such item.
+    /// Item in the edited SQL. `None` if no item exists.
     pub found: Option<Range<usize>>,
-    /// Whether the edited SQL groups by something other than the column.
+    /// Whether the edited SQL groups by a different expression.
     pub is_edited: bool,
 }
 
@@ -217,7 +217,7 @@ impl GroupItem {
         let (before, after) = (items(written, own), items(found, edited));
         let place = before.iter().position(|item| is_of_column(written, own, item))?;
         let current = after.iter().find(|item| is_of_column(found, edited, item));
-        // If the edited SQL groups by something else, the item is at the same position.
+        // If the edited SQL groups by a different expression, the item is at the same position.
         let is_known = |item: &Range<usize>| before.iter().any(|own| found.has_same_tokens(item, written, own));
         let moved = after.get(place).filter(|item| !is_known(item));
         Some(Self {

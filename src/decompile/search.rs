@@ -32,7 +32,7 @@ pub(super) struct FormulaSearch<'s> {
     patterns: &'s [&'s Patterns],
     trees: &'s Trees,
     given: Option<&'s SearchInput>,
-    /// Relation that may be added as a qualifier to unqualified names.
+    /// Relation that may qualify unqualified names.
     base: Option<&'s str>,
     /// Range of rows that a name may represent, with `{}` in place of the name.
     range: Option<&'s str>,
@@ -64,7 +64,7 @@ impl<'s> FormulaSearch<'s> {
         }
     }
 
-    /// Allows unqualified names to be qualified by this relation.
+    /// Allows unqualified names to be qualified with this relation.
     pub fn with_base(self, base: &'s str) -> Self {
         Self {
             base: Some(base),
@@ -214,7 +214,7 @@ impl<'s> FormulaSearch<'s> {
                 }
                 (None, Arg::Fixed(text)) => vec![ExpressionText::atom(text.clone(), 1)],
                 (None, Arg::Silent(ty)) => {
-                    // Use the first column of this type, although the SQL does not contain the column.
+                    // Use the first column of this type, even though the SQL does not contain the column.
                     let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
                     columns
                         .next()
@@ -240,7 +240,7 @@ impl<'s> FormulaSearch<'s> {
                 ways.push(way);
             }
         }
-        // After that, vary all arguments together.
+        // Then vary all arguments together.
         let most = choices.iter().map(Vec::len).max().unwrap_or(0);
         ways.truncate(WAYS);
         if choices.len() > 1 {
@@ -334,7 +334,7 @@ impl<'s> FormulaSearch<'s> {
     }
 }
 
-/// Writes a number in the syntax of formulas.
+/// Writes a number in formula syntax.
 fn number_formula(digits: &str) -> ExpressionText {
     let strength = if digits.starts_with('-') {
         6
@@ -365,8 +365,7 @@ fn simplest_formulas(mut found: Vec<ExpressionText>, most: usize) -> Vec<Express
         if !seen.insert(form.text.clone()) {
             return false;
         }
-        // Keep only a few formulas that differ only in a literal, so that formulas with another structure are also
-        // kept.
+        // Keep only a few formulas that differ in a literal, so that formulas with a different structure are also kept.
         let count = alike.entry(without_literals(&form.text)).or_default();
         *count += 1;
         *count <= ALIKE

@@ -8,10 +8,10 @@ use super::file::SqlFile;
 /// A list item with the layout and the comments around it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ListItem {
-    /// Layout and comments on the lines before the item. Empty for a new item.
+    /// Layout and comments on the lines before the item. Empty if the item is new.
     pub lead: String,
     pub text: String,
-    /// The comment after the item on the same line.
+    /// Comment after the item on the same line.
     pub tail: String,
 }
 
@@ -81,7 +81,7 @@ impl SeparatedList {
                 None => (gap, ""),
             };
             let plain = match commas {
-                // The whitespace after a comma that begins a line is written together with the comma.
+                // The whitespace after a leading comma is written together with the comma.
                 CommaPosition::Before if at < inner && is_before(gap) && after.trim().is_empty() => {
                     list.after_comma = after.to_owned();
                     before.to_owned()

@@ -6,9 +6,9 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::both_signs;
 use crate::model::outline::SheetOutline;
 
-/// Maximum number of columns that lookups search, and maximum number of columns that lookups return.
+/// Maximum numbers of columns that lookups search and return.
 const COLUMNS: usize = 4;
-/// Row number within the limit of `NTH_VALUE`. Cells with larger row numbers compile to different SQL.
+/// Row number within the limit of `NTH_VALUE`. References to cells with larger row numbers compile to different SQL.
 const ROW: &str = "997";
 /// Maximum number of sheet columns for which totals are probed.
 const TOTALS: usize = 12;
@@ -109,8 +109,8 @@ pub(super) struct SheetLookup {
     columns: Vec<String>,
     /// Arguments that represent any key.
     keys: Vec<Arg>,
-    /// Names in the values that lookups return. `sought` contains the names in the join conditions and rows of these
-    /// lookups.
+    /// Names in the values that lookups return. `sought` contains the names in the join conditions and in the searched
+    /// rows of these lookups.
     given: Vec<String>,
     sought: Vec<String>,
     /// Match modes that `MATCH` may use: an exact match, the largest value below the key, or the smallest value above
@@ -234,7 +234,7 @@ impl SheetLookup {
     }
 }
 
-/// Returns these lookups with a default, which is the result if no row is found.
+/// Returns the same lookups with a default, which is the result if no row is found.
 pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
     let literals = [
         Arg::Text("", TEXTS[1], ""),

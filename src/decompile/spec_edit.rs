@@ -13,7 +13,7 @@ use crate::yaml::{self, Node, YamlStyle};
 pub struct EditRefusal {
     /// Line of the spec, starting at 1.
     pub line: usize,
-    /// Problem on this line.
+    /// Description of the problem on this line.
     pub reason: String,
 }
 
@@ -29,8 +29,7 @@ impl EditRefusal {
 
 /// Returns the text of a spec after replacing a definition's formula.
 ///
-/// All bytes outside the formula are unchanged. The result is parsed again to verify that only this formula
-/// has changed.
+/// Only the bytes of the formula are changed. The result is parsed again to verify this.
 ///
 /// ```
 /// use formulac_decompile::with_formula;
@@ -43,8 +42,8 @@ impl EditRefusal {
 ///
 /// # Errors
 ///
-/// Returns an error if the spec cannot be read, if the definition does not exist or exists several times,
-/// if the formula contains a comment, or if the new formula cannot be written there.
+/// Returns an error if the spec cannot be read, if the definition does not exist or exists several times, if the
+/// formula contains a comment, or if the new formula cannot be written at its position.
 pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, EditRefusal> {
     let read = SpecPosition::new(spec)?;
     let (_, placed) = read.definition(step, definition)?;
@@ -114,7 +113,7 @@ impl<'s> SpecPosition<'s> {
             .collect()
     }
 
-    /// Returns the names that the spec gives to definitions, keys and steps, in lower case.
+    /// Returns the names of definitions, keys and steps in the spec, in lower case.
     pub fn defined_names(&self) -> HashSet<String> {
         let of_step = |step: &crate::model::outline::StepOutline| {
             let names = step
@@ -181,7 +180,7 @@ impl<'s> SpecPosition<'s> {
             .into_iter()
             .flatten()
             .find(|text| self.is_equivalent(text, placed, formula));
-        found.ok_or_else(|| refuse("the new formula cannot be written there; write it by hand"))
+        found.ok_or_else(|| refuse("the new formula cannot be written there; write it manually"))
     }
 
     /// Returns the spec after replacing a definition's formula, without parsing the result again. The result is used

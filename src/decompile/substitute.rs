@@ -1,8 +1,8 @@
-//! Carries changes to words, numbers and signs in a model's SQL over to the model's spec.
+//! Transfers changes to words, numbers and signs from a model's SQL to the model's spec.
 //!
-//! Users often change only a bound, a status, a column, or `<` to `<=`. In these cases, the spec does not have to be
-//! derived from the SQL. Instead, the same change is made at the corresponding place in the spec, and the spec is
-//! compiled to check whether it produces the edited SQL.
+//! Users often change only a bound, a status, a column, or `<` to `<=`. The spec then does not have to be derived from
+//! the SQL. Instead, the same change is made at the corresponding position in the spec, and the spec is compiled to
+//! check whether it produces the edited SQL.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -20,9 +20,9 @@ const TRIED: usize = 64;
 /// A replacement of bytes in a text.
 pub type Substitution = (Range<usize>, String);
 
-/// Returns the spec that produces the SQL found for a model. The SQL may differ from the SQL produced now
-/// only by words, numbers, strings or signs that occur in formulas, `where`, `having`, `order_by` or `limit`.
-/// `None` if no such spec is found.
+/// Returns the spec that produces the edited SQL of a model. The edited and the generated SQL may differ only in words,
+/// numbers, strings or signs that occur in formulas, `where`, `having`, `order_by` or `limit`. `None` if no spec is
+/// found.
 ///
 /// The returned spec always compiles to this SQL, except for the names of helper columns, which are derived
 /// from formulas.
@@ -42,7 +42,7 @@ pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: 
     respelled_spec(compiler, &SpecPosition::new(spec).ok()?, path, found)
 }
 
-/// Returns the parsed spec with the words replaced, so that it produces the SQL found for a model.
+/// Returns the parsed spec with the words replaced, so that it produces the edited SQL of a model.
 pub(super) fn respelled_spec(
     compiler: &Compiler,
     read: &SpecPosition<'_>,
@@ -127,7 +127,7 @@ impl<'s> SqlWord<'s> {
         }
     }
 
-    /// Returns the number in a string, such as the text of an interval, with the text before and after it.
+    /// Returns the number in a string, such as the text of an interval, with the text before and after the number.
     fn number_parts(self) -> Option<(&'s str, &'s str, &'s str)> {
         let begin = self.text.find(|c: char| c.is_ascii_digit())?;
         let rest = self.text.get(begin..)?;
@@ -146,7 +146,7 @@ fn possible_replacements(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &Sq
     for token in words {
         let word = SqlWord::new(*token, spec);
         let text = match (a.kind, word.kind) {
-            // In formulas, strings have the quotes that SQL uses for names.
+            // Strings in formulas have the quotes that SQL uses for names.
             (SqlTokenKind::Text, SqlTokenKind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),
             (SqlTokenKind::Text, SqlTokenKind::Number) => match (a.number_parts(), b.number_parts()) {
                 (Some((x, n, y)), Some((z, m, w))) if (x, y) == (z, w) && n == word.text => m.to_owned(),
@@ -181,7 +181,8 @@ fn possible_replacements(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &Sq
     all
 }
 
-/// Returns a text with some of its bytes replaced. Equal replacements count once. `None` if replacements overlap.
+/// Returns a text with some of its bytes replaced. Duplicate replacements are applied once. `None` if replacements
+/// overlap.
 pub fn apply_replacements(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
     changes.sort_by_key(|(at, _)| (at.start, at.end));
     changes.dedup();

@@ -1,5 +1,4 @@
-//! SQL expressions as trees in which equal parts share one node, so a comparison of expressions only compares node
-//! ids.
+//! SQL expressions as trees in which equal parts share a node, so that expressions can be compared by their node ids.
 
 use rustc_hash::FxHashMap;
 
@@ -9,16 +8,15 @@ pub(super) type SqlNodeId = u32;
 /// Kind of a node. The label of a leaf includes its value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SqlLabel {
-    /// A keyword, an unquoted name or a symbol, in lower case.
+    /// Keyword, unquoted name or symbol, in lower case.
     Word(String),
-    /// A quoted name, without the quotes.
+    /// Quoted name, without the quotes.
     Quoted(String),
-    /// The value of a string literal, and the prefix letters before its opening quote, which may change the literal's
-    /// meaning.
+    /// Value of a string literal, and the prefix before its opening quote, which may change the meaning of the literal.
     Text(String, &'static str),
     Number(String),
     Jinja(String),
-    /// `left op right`, also `x like y` and `x is not distinct from y`.
+    /// `left op right`, including `x like y` and `x is not distinct from y`.
     Op(String),
     Not,
     Negative,
@@ -28,14 +26,14 @@ pub(super) enum SqlLabel {
     Field,
     /// `date '2024-01-31'`.
     Typed,
-    /// `case when a then b else c end`. A `case` node always has three children, so each further branch is a nested
+    /// `case when a then b else c end`. A `case` node always has three children, so each additional branch is a nested
     /// `case` in the third child.
     Case,
     /// `case x when a then b … else c end`.
     Switch,
     /// `x over (…)`, `x filter (…)` or `x within group (…)`.
     Behind(&'static str),
-    /// `x in (…)`: the first child is the value, the second is the list.
+    /// `x in (…)`: the first child is the value, and the second child is the list.
     In,
     Between,
     Subscript,
@@ -44,9 +42,9 @@ pub(super) enum SqlLabel {
     /// Parts in parentheses that are separated by commas or consist of more than one word.
     Group,
     Bracket,
-    /// A value from joined rows: the value, the join condition, and the definition of the joined rows.
+    /// Value from joined rows: the value, the join condition, and the definition of the joined rows.
     Joined(String),
-    /// Everything that determines the rows of a CTE: its filters, groups and joins, and the rows that it reads.
+    /// Parts that determine the rows of a CTE: its filters, groups and joins, and the rows that it reads.
     Rows,
     /// A clause and its contents.
     Clause(String),
@@ -106,7 +104,7 @@ impl Trees {
         self.nodes.get(id as usize).map_or(&[], |node| &node.kids)
     }
 
-    /// Returns the column that a node refers to, with its relation if the name is qualified.
+    /// Returns the column to which a node refers, with its relation if the name is qualified.
     pub fn column(&self, id: SqlNodeId) -> Option<(Option<&str>, &str)> {
         match (self.label(id), self.children(id)) {
             (SqlLabel::Word(name) | SqlLabel::Quoted(name), []) => Some((None, name)),

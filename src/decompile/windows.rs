@@ -4,7 +4,7 @@
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, Probe};
 
-/// Maximum number of names to probe if one pattern would be enough for all names.
+/// Maximum number of names to probe if a single pattern would be enough for all names.
 const NAMES: usize = 3;
 /// Maximum number of names to probe in functions that read single rows.
 const SINGLE: usize = 4;
@@ -63,7 +63,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// Returns probes that call LARGE and SMALL for each of these names, at a position that another name specifies.
+/// Returns probes that call LARGE and SMALL for each of these names, with another name as the position.
 pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
     let names = names.iter().take(NAMES);
     let pairs = names.clone().flat_map(|value| {
@@ -86,14 +86,14 @@ pub(super) fn both_signs(number: &'static str) -> [Arg; 2] {
     [Arg::Number(number), Arg::Minus(number)]
 }
 
-/// Returns probes that aggregate these ranges, for dialects that do not compile such aggregates to a window. If no
+/// Returns probes that aggregate these ranges, for dialects that do not compile these aggregates to a window. If no
 /// ranges are given, returns probes for common ranges.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<Probe> {
-    // Ranges, and how many numeric placeholders each has.
+    // Ranges, each with its number of numeric placeholders.
     const RANGES: [(&str, usize); 7] = [
         ("FIRST({0}):{0}", 0),
         ("{0}:LAST({0})", 0),
@@ -172,7 +172,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
         for call in PERCENTILES {
             for range in ["{0}", "{0}:{0}"] {
                 put(format!("{call}({range}, {{1}})"), vec![Arg::Number(NUMBERS[0])]);
-                // The numbers of a quartile do not appear in SQL.
+                // The number of a quartile does not appear in SQL.
                 let of_call = if call == "QUARTILE" {
                     quarters.as_slice()
                 } else {

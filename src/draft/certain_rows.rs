@@ -7,7 +7,7 @@ use crate::interpret::trace::TraceEvents;
 use crate::interpret::uncertainty::NoiseDirection;
 use crate::interpret::value::Value;
 
-/// Reason given for a column that is left out because its value depends on the current day.
+/// Reason for omitting a column whose value depends on the current day.
 pub const DAY_OF_THE_RUN: &str = "its value depends on the day of the run";
 
 pub struct DraftedExample {
@@ -15,7 +15,7 @@ pub struct DraftedExample {
     /// Columns with expected values.
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
-    /// Columns that are left out, each with the reason.
+    /// Omitted columns, each with the reason.
     pub left_out: Vec<(String, &'static str)>,
     pub seen: TraceEvents,
 }
@@ -50,7 +50,7 @@ pub fn draft_example(judge: &MutationScorer<'_>, data: &RelationRows) -> Option<
 }
 
 /// Returns the values of a column if they do not depend on the current day or on how floats are rounded. Otherwise,
-/// returns the reason for leaving out the column.
+/// returns the reason to omit the column.
 fn certain_values(judge: &MutationScorer<'_>, data: &RelationRows, column: &str) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;

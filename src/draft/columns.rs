@@ -21,14 +21,14 @@ pub struct ColumnSlot {
     /// Name of the column as written for dbt.
     pub written: String,
     pub ty: Type,
-    /// Whether the rows should have different values in this column if possible. With equal values, a wrong formula
+    /// Whether the rows should have different values in this column if possible. If values were equal, a wrong formula
     /// might give the right result.
     pub is_varied: bool,
     /// Whether the column is an integer key whose values number the rows.
     pub is_key: bool,
     /// Whether the column is a part of the relation's key.
     pub is_part_of_key: bool,
-    /// Common prefix of this column's placeholder strings. Their contents do not matter to the formulas.
+    /// Common prefix of this column's placeholder strings. The contents of these strings do not affect the formulas.
     pub words: Option<String>,
     /// Values to try, simplest first.
     pub pool: Vec<Value>,
@@ -37,7 +37,7 @@ pub struct ColumnSlot {
 /// Default number of decimal places, as in amounts of money, if the column's type doesn't specify a scale.
 const SCALE: u32 = 2;
 
-/// Last letters of the placeholder strings.
+/// Final letters of the placeholder strings.
 pub const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
 
 /// Amounts whose quotients have few decimal places.
@@ -51,7 +51,7 @@ pub fn relation_slots(
 ) -> Result<Vec<Vec<ColumnSlot>>, String> {
     let mut constants = Constants::from_spec(&main.spec);
     for other in others {
-        // Drop values that differ between days, because they are not constants.
+        // Remove values that differ from day to day, because they are not constants.
         constants.retain_common(&Constants::from_spec(other));
     }
     let has_today = !others.is_empty();
@@ -152,7 +152,7 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn column_slot(
     given: &InputRelation,
@@ -274,14 +274,14 @@ fn column_slot(
     })
 }
 
-/// Returns a number, the number below it, and the number above it.
+/// Returns a number with its predecessor and successor.
 fn neighbouring_numbers(n: f64) -> impl Iterator<Item = f64> {
     // The number itself comes first, because it is the boundary of a condition.
     [n, n - 1.0, n + 1.0].into_iter().filter(|n| n.abs() < 1e12)
 }
 
-/// Returns the dates to try: dates in the formulas and the days next to them, month ends, a leap day, and dates in
-/// months that are not consecutive.
+/// Returns the dates to try: dates in the formulas and adjacent days, month ends, a leap day, and dates in
+/// nonconsecutive months.
 fn candidate_dates(named: &[Value], has_today: bool) -> Vec<i64> {
     let mut dates = Vec::new();
     for value in named {
@@ -293,7 +293,7 @@ fn candidate_dates(named: &[Value], has_today: bool) -> Vec<i64> {
             _ => {}
         }
     }
-    // These dates are before or after any possible day of the run.
+    // These dates are before or after any day on which the tests could run.
     let far = [
         (1999, 12, 31),
         (2999, 12, 31),

@@ -1,4 +1,4 @@
-//! Finds the constants that formulas compare or combine with columns. Drafted rows contain these constants and nearby
+//! Finds the constants that formulas compare or combine with columns. Drafted rows contain these constants and adjacent
 //! values.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use crate::interpret::value::Value;
 use crate::interpret::walk::{NamePrecedence, ValueRow, row_value};
 
 /// A Wednesday and a Saturday in January 2000. Together with the days before and after them, these are four workdays
-/// and a weekend. Both days are long before any run.
+/// and a weekend. Both days are long before any day on which the tests could run.
 const WEEK: [i64; 2] = [10_961, 10_964];
 
 /// Column of a relation.

@@ -10,11 +10,12 @@ use crate::interpret::trace::{TraceEvents, branch_outcome};
 const SIZE: usize = 20_000;
 const DEPTH: usize = 100;
 
-/// Returns an error if a formula is too large to traverse.
+/// Returns an error if a formula is too large.
 pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
     for step in &spec.steps {
         let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        // Definitions may refer to each other in any order. All sizes are final after one round per definition.
+        // Definitions may refer to each other in any order. All sizes are final after as many rounds as there are
+        // definitions.
         for round in 0..=step.definitions.len() {
             let mut changed = false;
             for (name, x) in &step.definitions {
@@ -28,7 +29,7 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
                 break;
             }
             if round == step.definitions.len() {
-                return Err("definitions that depend on each other in a circle".to_owned());
+                return Err("definitions that depend on each other in a cycle".to_owned());
             }
         }
     }
@@ -54,7 +55,7 @@ pub fn prune_spec(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
         if let ReferenceKeep::Some(kept) = &mut step.keep {
             kept.retain(|name| wanted.contains(unqualified_name(name)) || needed.contains(name));
         }
-        // A later step may join any step before it.
+        // A step may join any earlier step.
         let joins_earlier = step.joins.iter().any(|join| earlier.contains(&join.to));
         let names: BTreeSet<String> = needed.iter().map(|name| unqualified_name(name).to_owned()).collect();
         if joins_earlier {

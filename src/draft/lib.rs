@@ -2,8 +2,8 @@
 //! rows. The output comes from the interpreter, which is independent of the generated SQL.
 //!
 //! The search generates rows from the literals in the formulas and keeps rows that detect *mutants*: formulas with one
-//! small change, such as `<` instead of `<=`. A draft is good if its rows distinguish the spec from all its mutants.
-//! Values that differ between engines, such as the last digits of a float, are left out of the expected rows.
+//! small change, such as `<` instead of `<=`. A good draft has rows that distinguish the spec from all its mutants.
+//! Values that differ between engines, such as the last digits of a float, are omitted from the expected rows.
 //!
 //! ```
 //! let spec = "model: m\nfrom: orders\ngroup_by: region\ndefinitions: |\n  big = SUMIF(amount > 100, amount)\n";
@@ -11,8 +11,8 @@
 //! assert!(draft.text().starts_with("examples:\n"));
 //! ```
 //!
-//! A draft is deterministic: the same spec and schema always produce the same text. The user reviews it and adds it to
-//! the spec, in which `examples:` become unit tests of dbt.
+//! A draft is deterministic: the same spec and schema always produce the same text. The user reviews the draft and adds
+//! it to the spec, where `examples:` become dbt unit tests.
 
 #![forbid(unsafe_code)]
 #![warn(
@@ -46,7 +46,7 @@ use crate::interpret::calendar::day_number;
 use crate::interpret::value::Value;
 use crate::model::interpreter_input::{CurrentDate, current_date, interpret_spec};
 
-/// Drafted examples for a spec. The user reviews them and adds them to the spec.
+/// Drafted examples for a spec. The user reviews the examples and adds them to the spec.
 ///
 /// ```
 /// let spec = "
@@ -87,7 +87,7 @@ pub struct GivenRows {
     pub rows: Vec<Vec<DraftedValue>>,
 }
 
-/// A value of a drafted row. Dates and times are ISO text.
+/// Value in a drafted row. Dates and times are ISO text.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum DraftedValue {
@@ -112,7 +112,7 @@ impl From<&Value> for DraftedValue {
 
 impl Draft {
     /// Returns YAML lines for the end of the spec: `examples:` with an entry per unit test. If the spec already has
-    /// examples, returns only the entries, to be inserted after the existing ones.
+    /// examples, returns only the entries, to be inserted after the existing entries.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -141,8 +141,8 @@ impl Draft {
 ///
 /// # Errors
 ///
-/// Returns the reason why there are no examples: the spec has errors, or the interpreter doesn't support a part of
-/// it.
+/// Returns the reason why there are no examples: the spec has errors, or the interpreter doesn't support part of the
+/// spec.
 pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String> {
     let compiled = compiler.compile_spec(source);
     if compiled.has_errors() {
@@ -155,7 +155,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         None => (source, compiled),
     };
     let day = current_date(source);
-    // If examples can't set the current day, the results must be the same on every day.
+    // The results must be the same on every day if examples can't set the current day.
     let (today, others): (i64, &[i64]) = match day {
         CurrentDate::Said(day) => (day, &[]),
         CurrentDate::Settable => (day_number(2024, 3, 31), &[]),

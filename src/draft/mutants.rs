@@ -1,5 +1,5 @@
-//! Mutants: copies of a spec, each with one mistake that people often make in formulas. If a mutant returns the same
-//! result as the spec, the rows do not prove that the formula is correct.
+//! Mutants: copies of a spec, each with a common mistake in a formula. If a mutant returns the same result as the spec,
+//! the rows do not prove that the formula is correct.
 
 use crate::interpret::expr::{ReferenceExpr, ReferenceOp, Window};
 use crate::interpret::spec::{ReferenceJoinKind, ReferenceSpec, ReferenceStep};
@@ -70,8 +70,8 @@ pub fn spec_mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
     found
 }
 
-/// Returns the mutants of an expression, one for each mistake. The parser limits the nesting depth, so recursion is
-/// safe.
+/// Returns the mutants of an expression, one for each mistake. Recursion is safe because the parser limits the nesting
+/// depth.
 fn expression_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     let mut found = node_mutants(x);
     let count = x.children().len();
@@ -149,7 +149,7 @@ fn node_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
         }
         ReferenceExpr::Window(Window::Period(of, by, unit)) => vec![
             ReferenceExpr::Window(Window::Period(of.clone(), by.saturating_add(1), *unit)),
-            // An offset by rows instead of periods gives a different result only if periods are missing.
+            // An offset in rows instead of periods gives a different result only if periods are missing.
             ReferenceExpr::Window(Window::Offset(of.clone(), *by)),
         ],
         ReferenceExpr::Window(Window::Rank(name, of, down)) => {

@@ -18,9 +18,9 @@ use super::coverage::{is_relevant, prune_spec};
 use super::mutants::spec_mutants;
 
 pub struct MutationScorer<'a> {
-    /// The spec as of each day to try, the main day first, reduced to the output columns in `columns`.
+    /// The spec on each day to try, main day first, reduced to the output columns in `columns`.
     pub specs: Vec<ReferenceSpec>,
-    /// The spec as of each day to try, the main day first, with all output columns.
+    /// The spec on each day to try, main day first, with all output columns.
     pub whole: Vec<&'a ReferenceSpec>,
     /// Relations. Each entry contains the name, the columns, the key columns among these columns, and the number of
     /// columns in the complete key.
@@ -30,7 +30,7 @@ pub struct MutationScorer<'a> {
     pub columns: Vec<String>,
     /// All output columns: the name in the interpreter, and the name as written for dbt.
     pub written: Vec<(String, String)>,
-    /// Output columns that are left out, each with the reason.
+    /// Omitted output columns, each with the reason.
     pub unknown: Vec<(String, String)>,
     /// Mutants: copies of the spec with one mistake each.
     pub mutants: Vec<ReferenceSpec>,
@@ -199,13 +199,13 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns whether the draft has used more than `percent` of its maximum number of steps. The search then stops,
-    /// because a user is waiting for the draft.
+    /// because the user is waiting for the draft.
     pub fn is_budget_spent(&self, percent: u64) -> bool {
         self.spent.get() > STEPS / 100 * percent
     }
 
     /// Evaluates a set of rows. Returns `None` for invalid rows: rows with a duplicate key, or with several matches for
-    /// a join that allows only one match.
+    /// a join that allows only one.
     pub fn score_rows(&self, data: &RelationRows) -> Option<MutationScore> {
         for ((slots, rows), (.., parts)) in self.slots.iter().zip(data).zip(&self.relations) {
             let is_part = |at: &usize| slots.get(*at).is_some_and(|slot| slot.is_part_of_key);
@@ -255,7 +255,7 @@ fn sorted_rows(rows: StepRows) -> Vec<String> {
     written
 }
 
-/// Returns the outcome that an output value counts as in the coverage, such as `is above 0`.
+/// Returns the outcome that coverage records for an output value, such as `is above 0`.
 fn outcome_kind(value: &Value) -> &'static str {
     match value.number() {
         Some(number) if number > 0.0 => "is above 0",
@@ -265,7 +265,7 @@ fn outcome_kind(value: &Value) -> &'static str {
     }
 }
 
-/// Returns whether a number has more digits than a reader can check.
+/// Returns whether a number has too many digits for a reader to check.
 fn is_long(value: &Value) -> bool {
     let written = match value {
         Value::Number(number) => number.to_string(),

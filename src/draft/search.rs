@@ -33,7 +33,7 @@ struct DataScore {
 }
 
 impl DataScore {
-    /// Returns whether this score is better than `other`. A score that only has fewer digits does not count as better.
+    /// Returns whether this score is better than `other`. A score is not better if it only has fewer digits.
     fn is_better_than(self, other: Self) -> bool {
         self.new > other.new || (self.certain && !other.certain)
     }
@@ -85,7 +85,7 @@ pub fn find_examples(judge: &MutationScorer<'_>) -> Vec<RelationRows> {
         };
         let alive = undetected_mutants(judge, &shown);
         let told = judge.detected_mutants(&data, &alive);
-        // A few new outcomes alone don't justify another example, unless the example covers the case without rows.
+        // A few new outcomes don't justify another example, unless the example covers the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
         if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
             break;
@@ -114,7 +114,7 @@ fn grow_data(judge: &MutationScorer<'_>, chance: &mut RandomGenerator, shown: &S
     let mut best = score_data(judge, shown, &data)?;
     while count_rows(&data) < ROWS && !judge.is_budget_spent(50) {
         let mut next: Option<(DataScore, RelationRows)> = None;
-        // Try several rows at once if one row alone adds nothing.
+        // Try several rows at once if a single row does not increase the coverage.
         for more in 1..=5 {
             for _ in (0..TRIES).take_while(|_| !judge.is_budget_spent(60)) {
                 let candidate = with_more_rows(judge, chance, &data, more);
@@ -221,7 +221,7 @@ fn with_more_rows(
         } else {
             chance.pick_random(rows).filter(|_| is_like)
         };
-        // Copy an existing row with one or two new values. In a series of rows, one column takes successive values.
+        // Copy an existing row with one or two new values. In a series of rows, one column has successive values.
         if let Some(known) = known.cloned() {
             let others = [chance.random_below(slots.len()), chance.random_below(slots.len())];
             for (place, (value, known)) in row.iter_mut().zip(known).enumerate() {
@@ -241,7 +241,7 @@ fn with_more_rows(
     data
 }
 
-/// Simplifies the rows that the search found, as long as their score does not drop.
+/// Simplifies the rows that the search found without lowering their score.
 struct DataSimplifier<'a> {
     judge: &'a MutationScorer<'a>,
     shown: &'a ShownRows,

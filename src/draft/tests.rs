@@ -58,7 +58,7 @@ keep: order_id
     ));
 }
 
-/// Proves that the last day of the week is among the dates, even together with `TODAY()`, which excludes most dates.
+/// Checks that the last day of the week is among the dates, even together with `TODAY()`, which excludes most dates.
 #[test]
 fn weekday_conditions_are_drafted() {
     assert_snapshot!(draft(
@@ -175,7 +175,7 @@ fn failed_draft_has_a_reason() {
     assert_snapshot!(draft(spec), @"the interpreter does not support `seen_at`, whose instants are dates in the session's time zone");
 }
 
-/// Proves that deeply nested formulas and long lists in a user's spec do not cause unbounded recursion.
+/// Checks that deeply nested formulas and long lists in a user's spec do not cause unbounded recursion.
 #[test]
 fn deep_and_long_formulas_terminate() {
     let compiler = Compiler::default();

@@ -123,7 +123,7 @@ fn write_comment(text: &mut String, note: &str) {
     let _ = writeln!(text, "  # {clean}");
 }
 
-/// Writes rows. With `skips_null`, as for input rows, NULLs are omitted. Expected rows contain them.
+/// Writes rows. NULLs are omitted if `skips_null` is set, as for input rows. Expected rows contain NULLs.
 fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null: bool) {
     if rows.is_empty() {
         text.push_str(" []\n");
@@ -170,7 +170,7 @@ fn scalar_text(value: &Value) -> String {
         Value::Bool(truth) => truth.to_string(),
         Value::Int(int) => int.to_string(),
         Value::Number(number) => (number + 0.0).to_string(),
-        // dbt compares printed decimals, including trailing zeros.
+        // Keep trailing zeros, because dbt compares printed decimals.
         Value::Decimal(exact) if exact.scale > 0 => quote_text(&exact.to_string()),
         Value::Decimal(exact) => exact.to_string(),
         Value::Text(text) if is_plain(text) => text.clone(),

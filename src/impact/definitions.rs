@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::graph::SpecModel;
 
-/// Returns the columns of a model that depend on a definition, in lower case. Definitions are compared by name only,
-/// so if several steps define the same name, the result includes the columns of all these definitions.
+/// Returns the columns of a model that depend on a definition, in lower case. Definitions are compared only by name. If
+/// several steps define the same name, the result includes the columns of all these definitions.
 pub(super) fn definition_columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
     let mut reached = BTreeSet::from([definition.to_lowercase()]);
     // One pass is enough for definitions of later steps, because they come after the definitions that they read.
-    // Definitions of the same step can be in any order, so repeat until nothing is added.
+    // Definitions of the same step can be in any order, so repeat until no name is added.
     let definitions = spec.compiled.definitions();
     loop {
         let before = reached.len();

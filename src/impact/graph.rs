@@ -42,7 +42,7 @@ pub struct GraphSources<'a> {
 /// Node of the graph: a resource that reads other resources or is read by them.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphPart<'a> {
-    /// Node in dbt's manifest. `None` if the node is the model of a spec and is not in the manifest yet.
+    /// Node in dbt's manifest. `None` if the node is the model of a spec that is not in the manifest yet.
     pub node: Option<&'a ManifestNode>,
     /// Spec of the node, if it has one.
     pub spec: Option<&'a SpecModel>,
@@ -81,15 +81,14 @@ impl<'a> GraphPart<'a> {
         self.node.map_or(ResourceType::Model, |node| node.resource_type)
     }
 
-    /// Returns whether the SQL comes from the spec, because in dbt's manifest the model is missing, outdated or not
-    /// compiled.
+    /// Returns whether the SQL comes from the spec, because the model is missing, outdated or not compiled in dbt's
+    /// manifest.
     fn has_spec_sql(&self) -> bool {
         let is_compiled = self.node.is_some_and(|node| node.compiled_code.is_some());
         self.spec.is_some() && (self.is_newer || !is_compiled)
     }
 
-    /// Returns the SQL that does not have to be compiled by dbt: the query of the spec, or the code that dbt has
-    /// already compiled.
+    /// Returns the SQL without Jinja: the query of the spec, or the code that dbt has compiled.
     pub(super) fn known_sql(&self) -> Option<&'a str> {
         match self.spec.filter(|_| self.has_spec_sql()) {
             Some(spec) => spec.compiled.query(),
@@ -136,7 +135,7 @@ pub struct Graph<'a> {
     /// SQL of nodes that dbt has not compiled, or the reason why the SQL cannot be read.
     read: Vec<OnceLock<Result<String, LineageError>>>,
     lineages: Vec<OnceLock<NodeLineage>>,
-    /// Query lineage that an earlier run stored.
+    /// Lineage of queries that an earlier run stored.
     stored_lineages: Lineages,
     /// Fingerprint of the known columns of each node.
     fingerprints: Vec<OnceLock<u64>>,
@@ -247,7 +246,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Adds the query lineage that an earlier run stored, so that unchanged SQL is not parsed again.
+    /// Adds lineage of queries from an earlier run, so that unchanged SQL is not parsed again.
     #[must_use]
     pub fn with_lineages(self, kept: Lineages) -> Self {
         Self {
@@ -256,8 +255,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Returns the current lineage of all queries in the format that [`Lineages::from_stored`] reads. `None` if this
-    /// run parsed fewer than `many` queries.
+    /// Returns the current lineage of all queries in the format that [`Lineages::from_stored`] reads. `None` if fewer
+    /// than `many` queries were parsed in this run.
     #[must_use]
     pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
         let is_read = |of: &&OnceLock<NodeLineage>| matches!(of.get(), Some(NodeLineage::Read(read)) if read.is_ok());
@@ -268,7 +267,7 @@ impl<'a> Graph<'a> {
             let sql = self.sql(place).ok()?;
             let print = lineage::sql_fingerprint(sql, self.sources.dialect);
             let known = |parts: &[String]| self.columns_fingerprint(place, parts);
-            // If this run did not need the lineage of a query, keep the stored lineage if it is still valid.
+            // Keep the stored lineage of a query that was not needed in this run, if the lineage is still valid.
             let lineage = match self.lineages.get(place)?.get() {
                 Some(NodeLineage::Read(read)) => (**read).as_ref().ok()?,
                 Some(NodeLineage::Kept(at)) => self.stored_lineages.get(*at)?,
@@ -336,7 +335,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Returns the SQL name of the relation that a Jinja call in a node refers to.
+    /// Returns the SQL name of the relation to which a Jinja call in a node refers.
     fn name_read(&self, part: &GraphPart<'_>, call: &str) -> Option<String> {
         let node = part.node?;
         let read = if call == "this" {
@@ -478,8 +477,7 @@ fn is_python(node: &ManifestNode) -> bool {
     node.original_file_path.ends_with(".py")
 }
 
-/// Returns the nodes that are reachable along edges, in topological order. Each node comes after all nodes that lead to
-/// it.
+/// Returns the nodes that are reachable along edges, in topological order.
 fn topological_order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
     let mut reached = vec![false; edges.len()];
     let mut stack = from.to_vec();
@@ -497,7 +495,7 @@ fn topological_order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
     let mut ready: Vec<usize> = (0..edges.len())
         .filter(|at| reached[*at] && waiting[*at] == 0)
         .collect();
-    // No edge leads to these nodes, so they are start nodes.
+    // Nodes without incoming edges are start nodes.
     let first = ready.len();
     let mut order = Vec::new();
     let mut next = 0;

@@ -1,5 +1,5 @@
-//! Impact of a change: everything downstream of a column, model or definition, including dbt nodes, specs and Omni
-//! fields. Each effect has a severity and the path that leads to it.
+//! Impact of a change: the dbt nodes, specs and Omni fields downstream of a column, model or definition. Each effect
+//! has a severity and a path from the change.
 //!
 //! | part | content |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | [`changes_since`] | finds the changes between two revisions of a project |
 //! | [`show`] | writes the report as text, Markdown, HTML or JSON |
 //!
-//! Columns are traced through the SQL of models. If that is not possible, the whole model counts as affected, and the
-//! report gives the reason. The [`ChangeGrade`] of an effect is breaking, changing (values differ) or harmless.
+//! Columns are traced through the SQL of models. If a column cannot be traced, the whole model is considered affected,
+//! and the report gives the reason. The [`ChangeGrade`] of an effect is breaking, changing (values differ) or harmless.
 //!
 //! Spec definitions and Omni fields are also nodes of the graph, so a path can lead from a source column through dbt
 //! models to a dashboard.

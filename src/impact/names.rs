@@ -8,7 +8,7 @@ use crate::artifacts::ResourceType;
 use crate::diag::suggest;
 use crate::lineage::KnownRelations;
 
-/// Node, column or definition that a name refers to.
+/// Node, column or definition to which a name refers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImpactTarget {
     /// Index of the node.
@@ -29,8 +29,7 @@ pub struct NameError {
     pub help: String,
 }
 
-/// Maximum number of candidates that a message lists. For the remaining candidates, the message gives only their
-/// number.
+/// Maximum number of candidates that a message lists. The remaining candidates are only counted.
 const MAX_LISTED: usize = 8;
 
 impl Graph<'_> {
@@ -125,10 +124,10 @@ impl Graph<'_> {
             .or_else(|| suggest::nearest_name(first, names.iter().map(String::as_str)));
         let help = match near {
             Some(near) => suggest::similar_name_help(near),
-            None => "name a model, a `source.table`, or a column: `model.column`".to_owned(),
+            None => "specify a model, a `source.table`, or a column: `model.column`".to_owned(),
         };
         Err(NameError {
-            message: format!("nothing is named `{name}`"),
+            message: format!("there is no model or column `{name}`"),
             help,
         })
     }
@@ -192,8 +191,8 @@ impl Graph<'_> {
         }
         let KnownRelations { columns, is_complete } = self.columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
-        // If a source or seed has an incomplete list of columns, accept any column name that does not look like a
-        // misspelling. Accept any column name if the SQL of the model cannot be traced.
+        // If the column list of a source or seed is incomplete, accept any column name that does not look like a
+        // misspelling. If the SQL of a model cannot be traced, accept any column name.
         let has_sql = self.parts.get(place)?.has_sql();
         let is_unread = has_sql && matches!(self.lineage(place), Some(Err(_)));
         let is_misspelled = || suggest::nearest_name(column, columns.iter().map(String::as_str)).is_some();

@@ -118,8 +118,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Returns the places one step downstream: for a column, the columns computed from this column and the models whose
-    /// rows depend on it; for a node, the nodes that read the node.
+    /// Returns the places one step downstream: for a column, the columns computed from it and the models whose rows
+    /// depend on it. For a node, the nodes that read it.
     fn downstream_step(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let mut found = Vec::new();
         for child in self.children.get(*place).into_iter().flatten() {

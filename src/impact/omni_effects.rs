@@ -13,7 +13,7 @@ use crate::lineage::ColumnChange;
 /// Adds the Omni fields, topics and joins that depend on changed tables.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn add_omni_effects(
     graph: &Graph<'_>,
@@ -140,7 +140,7 @@ pub(super) fn add_omni_effects(
             });
         }
     }
-    // If two tables affect the same field, report only the worse effect.
+    // If two tables affect the same field, report only the more severe effect.
     let mut worst: FxHashMap<&str, usize> = FxHashMap::default();
     for (at, effect) in impact.effects.iter().enumerate() {
         let known = worst.entry(&effect.id).or_insert(at);

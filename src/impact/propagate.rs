@@ -16,11 +16,11 @@ pub struct ChangeStart {
     pub place: usize,
     /// Changed columns by name, in lower case.
     pub columns: BTreeMap<String, ColumnChange>,
-    /// True if the rows change. In that case, the values of all columns change.
+    /// Whether the rows change. If `true`, the values of all columns change.
     pub rows: bool,
     /// Whether the node is removed.
     pub is_removed: bool,
-    /// True if the code of the node changes. In that case, unit tests of the node may expect the old values.
+    /// Whether the code of the node changes. If `true`, unit tests of the node may expect the old values.
     pub redefined: bool,
     /// Reason why rows or values change. `None` if the report does not have to give a reason.
     pub why: Option<String>,
@@ -29,7 +29,7 @@ pub struct ChangeStart {
 }
 
 impl ChangeStart {
-    /// Adds another change of the same node. Of two changes to a column, the more severe one stays.
+    /// Adds another change to the same node. Of two changes to a column, the more severe change is kept.
     pub fn merge(&mut self, other: Self) {
         self.rows |= other.rows;
         self.is_removed |= other.is_removed;
@@ -59,12 +59,12 @@ pub struct ChangeNote {
 /// Severity of a change or an effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeGrade {
-    /// The change makes no visible difference.
+    /// The change has no visible effect.
     #[default]
     Harmless,
     /// Values change, but nothing fails.
     Changing,
-    /// The change makes something fail.
+    /// The change makes at least one node fail.
     Breaking,
 }
 
@@ -88,8 +88,7 @@ pub(super) type ChangeOrigin = Option<(usize, Option<String>)>;
 pub(super) struct NodeState {
     /// Changed columns, or changed elements of a semantic model.
     pub columns: BTreeMap<String, (ColumnChange, ChangeOrigin)>,
-    /// Origin of the changed rows. If the rows change, the values of all columns change. `None` if the rows do not
-    /// change.
+    /// Origin of the changed rows, which change the values of all columns. `None` if the rows do not change.
     pub rows: Option<ChangeOrigin>,
     /// Origin of a failure. `None` if the node does not fail.
     pub fails: Option<ChangeOrigin>,
@@ -117,7 +116,7 @@ impl NodeState {
         }
     }
 
-    /// Sets the grade, reason and origin if the new grade is worse than the current grade.
+    /// Sets the grade, reason and origin if the new grade is more severe than the current grade.
     pub fn raise_grade(&mut self, grade: ChangeGrade, reason: impl Into<String>, via: ChangeOrigin) {
         if self.reason.is_empty() || grade > self.grade {
             self.grade = grade;
@@ -201,7 +200,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
         .into_iter()
         .map(|test| (&*test.node.unique_id, test))
         .collect();
-    // Skip nodes that read no affected node, because parsing SQL takes most of the time.
+    // Skip nodes that do not read affected nodes, because parsing SQL takes most of the time.
     let mut next = 0;
     while next < spread.order.len() {
         let wave = independent_run_end(graph, &spread.order, next);
@@ -225,7 +224,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
     spread
 }
 
-/// Returns the end of the longest sequence of nodes that starts at `from` and in which no node reads another.
+/// Returns the end of the longest sequence that starts at `from` and contains no nodes that read each other.
 fn independent_run_end(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     let mut inside = rustc_hash::FxHashSet::default();
     for (at, place) in order.iter().enumerate().skip(from) {
@@ -335,8 +334,8 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         );
         return;
     }
-    // dbt inserts the SQL of an ephemeral model into the SQL of its readers, so its name does not occur there. The
-    // models that the ephemeral model reads can still be traced in the readers.
+    // dbt inserts the SQL of an ephemeral model into the models that read it, so the name of the ephemeral model does
+    // not occur in them. The inputs of the ephemeral model can still be traced.
     let ephemeral = parents.iter().find(|parent| {
         let is_start = starts.iter().any(|start| start.place == **parent);
         is_start
@@ -505,7 +504,7 @@ fn mark_whole_change(graph: &Graph<'_>, place: usize, states: &NodeStates, why: 
     }
 }
 
-/// Grades an exposure or a saved query. dbt does not specify which columns such a node reads.
+/// Grades an exposure or a saved query. dbt does not specify which columns these nodes read.
 fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {

@@ -1,10 +1,10 @@
 //! Converts the raw code of dbt models to SQL without running dbt. Simple Jinja calls have a known result. Code with
-//! any other Jinja is rejected, because such Jinja could return any SQL.
+//! other Jinja is rejected, because it could return any SQL.
 
 use crate::dbt::RelationReference;
 
-/// Returns the SQL of a model's code. `name` returns the SQL name of the relation that `ref(…)`, `source(…)` or `this`
-/// refers to. The SQL of an incremental model is the union of the SQL for the first run and for later runs, because
+/// Returns the SQL of a model's code. `name` returns the SQL name of the relation to which `ref(…)`, `source(…)` or
+/// `this` refers. The SQL of an incremental model is the union of the SQL for the first run and for later runs, because
 /// both write the columns of the model.
 ///
 /// # Errors
@@ -28,7 +28,7 @@ fn run_branch_sql(
 ) -> Result<String, String> {
     let mut out = String::with_capacity(code.len());
     let mut place = CodePlace::Code;
-    // Whether the current branch of each open `if` is taken.
+    // For each open `if`, whether its current branch is taken.
     let mut taken: Vec<bool> = Vec::new();
     let mut rest = code;
     while let Some(at) = rest.find('{') {
@@ -69,7 +69,7 @@ fn run_branch_sql(
         if !taken.iter().all(|taken| *taken) {
             continue;
         }
-        // Jinja inside a SQL comment adds no SQL.
+        // Jinja inside an SQL comment adds no SQL.
         if matches!(place, CodePlace::Comment | CodePlace::Block) {
             continue;
         }
@@ -103,7 +103,7 @@ fn jinja_value(inside: &str, place: CodePlace) -> Option<&str> {
         // A variable inside a string is part of a constant, so its value does not affect the lineage.
         return Some("");
     }
-    // A numeric default is safe, because the project can only set another number. A string default could be any SQL.
+    // A numeric default is safe, because a project can only set another number. A string default could be any SQL.
     let (_, default) = arguments.split_once(',')?;
     Some(default.trim()).filter(|default| default.parse::<f64>().is_ok())
 }
@@ -120,8 +120,8 @@ fn call_arguments<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
         .then(|| arguments.get(..length))?
 }
 
-/// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Skips strings and inner
-/// brackets.
+/// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Strings and inner brackets
+/// are skipped.
 fn closing_position(text: &str, close: char) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0usize;

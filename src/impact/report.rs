@@ -18,7 +18,7 @@ use crate::lineage::{self, ColumnChange};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangedNode {
-    /// Name such as `orders.amount` or `orders`.
+    /// Name of the changed object, such as `orders.amount` or `orders`.
     pub name: String,
     /// Id of the node.
     pub id: String,
@@ -34,7 +34,7 @@ pub struct ChangedNode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Effect {
-    /// Name such as `quarterly_growth_rate`, or `orders.revenue` for an Omni field.
+    /// Name of the affected object, such as `quarterly_growth_rate`, or `orders.revenue` for an Omni field.
     pub name: String,
     /// Id of the node, or kind and name of the Omni object.
     pub id: String,
@@ -87,7 +87,7 @@ pub struct Impact {
 }
 
 impl Impact {
-    /// Returns the worst grade of all changes and effects.
+    /// Returns the most severe grade of all changes and effects.
     #[must_use]
     pub fn worst_grade(&self) -> ChangeGrade {
         let changed = self.changed.iter().map(|changed| changed.grade);
@@ -224,7 +224,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeStat
         return Vec::new();
     };
     let grade = state.map(|state| state.grade).unwrap_or_default();
-    // If a possible change has its cause outside the node's own file, the grade is at least `Changing`.
+    // The grade is at least `Changing` if the possible change has its cause outside of the node's own file.
     let grade = if start.why.is_some() {
         grade.max(ChangeGrade::Changing)
     } else {
@@ -317,7 +317,7 @@ fn build_effect(
 /// Column of a path step, if known, and the step's display name.
 type PathStep = (Option<String>, Arc<str>);
 
-/// Cache of step names, which many paths share.
+/// Cache of step names, because many paths share steps.
 pub(super) struct StepNames<'s> {
     graph: &'s Graph<'s>,
     spread: &'s Propagation,
@@ -401,7 +401,8 @@ fn owner_name(owner: &Owner) -> Option<String> {
     }
 }
 
-/// Summarizes the latest test results of each node: how many tests pass, and the status of a test that does not pass.
+/// Summarizes the latest test results of each node: the number of passing tests, and the status of a test that does not
+/// pass.
 fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
     let mut all: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for test in graph.sources.manifest.data_tests() {

@@ -145,8 +145,8 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
                     Some((*parent, None)),
                 );
             }
-            // No known measure of the metric changes, and the metric has no filter that could refer to a changed
-            // dimension.
+            // The metric is unaffected, because none of its known measures change and it has no filter that could refer
+            // to a changed dimension.
             None if is_semantic && !measures.is_empty() && metric.filter.is_empty_value() => continue,
             None => {
                 state.raise_grade(

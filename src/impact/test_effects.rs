@@ -20,11 +20,11 @@ pub(super) fn grade_data_test(
         .iter()
         .find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some()))
     {
-        let reason = format!("`{}`, which it tests, fails or is gone", name(*parent));
+        let reason = format!("`{}`, which it tests, fails or was removed", name(*parent));
         return state.raise_grade(ChangeGrade::Breaking, reason, Some((*parent, None)));
     }
     if let Some((parent, name)) = parent_with_changed_rows(graph, place, states) {
-        let reason = format!("it looks at `{name}`, whose rows change");
+        let reason = format!("it reads `{name}`, whose rows change");
         return state.raise_grade(ChangeGrade::Changing, reason, Some((parent, None)));
     }
     // Columns that the test refers to, including columns of another table that the test reads.
@@ -49,7 +49,7 @@ pub(super) fn grade_data_test(
             _ => {}
         }
     }
-    // For a built-in dbt test, the columns are known without reading its SQL.
+    // The columns of a built-in dbt test are known without its SQL.
     let is_known = test.is_some_and(|test| {
         !matches!(test.check, TestCheck::Other(_) | TestCheck::Singular) && test.node.config_text("where").is_none()
     });
@@ -69,7 +69,7 @@ pub(super) fn grade_data_test(
             .rows
             .and_then(|(parts, column)| Some((relation(&parts)?, column)));
         if let Some((at, column)) = rows {
-            let reason = format!("it looks at `{}`, whose rows change", name(at));
+            let reason = format!("it reads `{}`, whose rows change", name(at));
             match column {
                 Some(column) => columns.push((at, column)),
                 None => state.raise_grade(ChangeGrade::Changing, reason, Some((at, None))),

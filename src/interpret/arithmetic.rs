@@ -132,7 +132,7 @@ pub fn evaluate_binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     if a.is_null() || b.is_null() {
         return Value::Null;
     }
-    // A string in ISO date format counts as a date if the other operand is a date.
+    // A string in ISO date format is treated as a date if the other operand is a date.
     let (of_a, of_b) = (blank_as(a, b), blank_as(b, a));
     let (a, b) = (of_a.as_ref().unwrap_or(a), of_b.as_ref().unwrap_or(b));
     let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
@@ -248,7 +248,7 @@ fn evaluate_decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         ReferenceOp::Multiply => x.multiply(y),
         ReferenceOp::Divide if y.digits == 0 => return Value::Null,
         ReferenceOp::Divide => {
-            // In an engine that uses floats, this result would be a negative zero.
+            // Engines that use floats would return a negative zero.
             if x.digits == 0 && y.digits < 0 {
                 uncertainty::mark_unknown_digits();
             }
@@ -281,7 +281,7 @@ fn integer_or_overflow(result: Option<i64>) -> Value {
     }
 }
 
-/// Moves a date by whole days, or a time by days and fractions of days.
+/// Shifts a date by whole days, or a time by days and fractions of days.
 fn shift_date(op: ReferenceOp, date: &Value, days: &Value) -> Value {
     let Some(by) = days.number() else {
         return unsupported_operands(op, date, days);
@@ -296,7 +296,7 @@ fn shift_date(op: ReferenceOp, date: &Value, days: &Value) -> Value {
         Value::Date(date) => Value::Date(date + by.trunc() as i64),
         Value::Time(seconds) => {
             let moved = by * DAY as f64;
-            // The interpreter represents times in whole seconds.
+            // The interpreter supports only whole seconds.
             if (moved - moved.round()).abs() > 1e-3 {
                 uncertainty::report_unsupported(|| "a fraction of a second".to_owned());
             }
@@ -330,7 +330,7 @@ pub fn evaluate_aggregate(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, 
     result
 }
 
-/// Marks the number of displayed digits as uncertain if a function computed a float from decimals.
+/// Marks the number of displayed digits as uncertain if a function computes a float from decimals.
 fn note_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
         uncertainty::mark_unknown_digits();

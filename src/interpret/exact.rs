@@ -62,8 +62,7 @@ impl ExactDecimal {
         Some((a.at_scale(scale)?, b.at_scale(scale)?, scale))
     }
 
-    /// Rounds to a number of decimal places. If the number of places is negative, rounds to tens, hundreds, and so
-    /// on.
+    /// Rounds to a number of decimal places. A negative number of places means tens, hundreds, and so on.
     pub fn round_to(self, places: i64, towards: RoundingDirection) -> Option<Self> {
         let dropped = i64::from(self.scale) - places;
         if dropped <= 0 {
@@ -94,7 +93,8 @@ impl fmt::Display for ExactDecimal {
     }
 }
 
-/// Decimal arithmetic whose results have the same scale as in Postgres, the only engine that shows all computed digits.
+/// Decimal arithmetic with the same result scales as in Postgres, which is the only engine that shows all computed
+/// digits.
 impl ExactDecimal {
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let (a, b, scale) = Self::align_scales(self, other)?;

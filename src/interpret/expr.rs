@@ -52,12 +52,12 @@ pub enum Window {
     First(Box<ReferenceExpr>),
     Last(Box<ReferenceExpr>),
     Row,
-    /// `RANK` or `OMNI_RANK`. The flag is true for descending order.
+    /// `RANK` or `OMNI_RANK`. The flag is `true` for descending order.
     Rank(&'static str, Box<ReferenceExpr>, bool),
     PercentRank(Box<ReferenceExpr>),
     /// `PERIODOFFSET`, with the offset in calendar periods.
     Period(Box<ReferenceExpr>, i64, ReferenceUnit),
-    /// `FIRST(x, unit)` or, if the flag is true, `LAST(x, unit)`.
+    /// `FIRST(x, unit)` or, if the flag is `true`, `LAST(x, unit)`.
     InPeriod(Box<ReferenceExpr>, PeriodFrame, bool),
 }
 
@@ -73,9 +73,9 @@ pub enum RowPlace {
     First,
     At(i64),
     Last,
-    /// First or, if the flag is true, last row in the period of the current row.
+    /// First or, if the flag is `true`, last row in the period of the current row.
     InPeriod(PeriodFrame, bool),
-    /// Key of the current row, moved along the calendar.
+    /// Key of the current row, shifted by a calendar period.
     Moved(i64, ReferenceUnit),
 }
 
@@ -172,7 +172,7 @@ impl ReferenceExpr {
     }
 
     /// Returns the number of nodes and the depth of the expression. The function `of` returns these two numbers for a
-    /// name. The depth of formulas is limited, so recursion is safe.
+    /// name. Recursion is safe because the depth of formulas is limited.
     pub fn size(&self, of: impl Fn(&str) -> Option<(usize, usize)> + Copy) -> (usize, usize) {
         let mut own = (1, 1);
         if let Self::Name(name) | Self::Period(name, _) = self
@@ -322,7 +322,7 @@ fn write_literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
             let (year, month, day) = civil_date(*d);
             write!(f, "DATE({year}, {month}, {day})")
         }
-        // Formulas have no literals for times. In an expression with times, a date represents its midnight.
+        // A date represents midnight in an expression with times, because formulas have no literals for times.
         Value::Time(seconds) => write_literal(f, &Value::Date(seconds.div_euclid(DAY))),
     }
 }

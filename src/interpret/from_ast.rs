@@ -14,7 +14,7 @@ pub type UnsupportedFormula = String;
 
 /// Maximum depth of formulas. The interpreter is recursive, so deeper formulas could overflow the stack.
 const DEPTH: usize = 100;
-/// Maximum number of nodes after LET replaced its names with their values.
+/// Maximum number of nodes after names from LET are replaced with their values.
 const NODES: usize = 1000;
 
 /// Context for converting a formula: the meaning of its names, and the current day.
@@ -25,7 +25,7 @@ pub struct FormulaContext<'a> {
     pub relation: Option<&'a str>,
     /// Current day, in days since 1970-01-01. `None` if unknown.
     pub today: Option<i64>,
-    /// True if weeks begin on Monday and fiscal years in January.
+    /// Whether weeks begin on Monday and fiscal years in January.
     pub plain_calendar: bool,
 }
 
@@ -219,7 +219,7 @@ impl AstReader<'_> {
     }
 }
 
-/// Replaces the names that LET defines with their values. `None` if the result is too large.
+/// Replaces the names in a LET with their values. `None` if the result is too large.
 fn let_value(mut args: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
     let body = args.pop()?;
     let mut values: Vec<(String, ReferenceExpr)> = Vec::new();

@@ -14,7 +14,7 @@ struct JoinedRelations<'a> {
     names: Vec<&'a str>,
     rows: Vec<&'a StepRows>,
     nothing: &'a StepRows,
-    /// Columns in `using`, each with the indexes of the relations that have this column.
+    /// Columns in `using`, each with the indexes of the relations that have the column.
     merged: Vec<(&'a str, Vec<usize>)>,
 }
 

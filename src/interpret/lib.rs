@@ -2,8 +2,8 @@
 //!
 //! The interpreter implements the documented contract and the behavior of spreadsheets, independently of SQL. The crate
 //! depends only on the parser and the function catalog, never on the compiler, so its results can verify the generated
-//! SQL. The tests compare the results with every engine, and generated drafts of unit tests contain these results as
-//! expected rows.
+//! SQL. The tests compare the results with every engine, and generated drafts of unit tests use the results as expected
+//! rows.
 //!
 //! | part | content |
 //! |---|---|
@@ -14,7 +14,7 @@
 //! | [`uncertainty`] | values that differ between engines, such as the sum of floats |
 //! | [`trace`] | values of all subexpressions, for mutants and messages |
 //!
-//! The interpreter is written to be easy to read and check, not to be fast. The cost of an evaluation grows with the
+//! The interpreter is designed to be easy to read and check rather than fast. The cost of an evaluation grows with the
 //! number of rows times the number of expressions. An unsupported expression results in an error with a reason, so the
 //! interpreter never guesses a value.
 

@@ -14,7 +14,7 @@ pub struct ReferenceSpec {
 #[derive(Clone, Debug, Default)]
 pub struct ReferenceStep {
     pub name: String,
-    /// True if the spec sets `blanks: zero`.
+    /// Whether the spec sets `blanks: zero`.
     pub blank_zero: bool,
     pub joins: Vec<ReferenceJoin>,
     pub filter: Option<ReferenceExpr>,
@@ -111,7 +111,7 @@ impl ReferenceStep {
             .map_or(ReferenceLevel::Row, |x| self.level(x, Some(name)))
     }
 
-    /// Returns the level of an expression. If the expression belongs to the definition `own`, this name refers to the
+    /// Returns the level of an expression in the definition `own`. In this definition, the name `own` refers to the
     /// input column.
     pub fn level(&self, x: &ReferenceExpr, own: Option<&str>) -> ReferenceLevel {
         x.level(&|name| {

@@ -1,6 +1,6 @@
 //! Infers which expressions are dates or times. Every value except NULL contains its type. The type of a NULL matters
 //! if `blanks: zero` applies, because only NULLs of a numeric type are replaced with 0. The type also matters for dates
-//! that are used as times, because such a date means its midnight.
+//! that are used as times, because such dates represent midnight.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::value::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TemporalKind {
     Other,
-    /// Fraction of a day, as TIME returns. Adding such a fraction to a date gives a time.
+    /// Fraction of a day, such as the result of TIME. The sum of a date and a fraction of a day is a time.
     Clock,
     Date,
     Time,
@@ -196,7 +196,7 @@ fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind
             let kinds = chosen
                 .filter(|x| !matches!(x, ReferenceExpr::Literal(Value::Null)))
                 .map(of);
-            // If some values are times of day and others are numbers, the result is a number.
+            // The result is a number if some values are times of day and others are numbers.
             kinds
                 .reduce(|a, b| {
                     if a.min(b) == TemporalKind::Other && a.max(b) == TemporalKind::Clock {
@@ -221,7 +221,7 @@ fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind
     }
 }
 
-/// Converts a date expression to the time at its midnight.
+/// Converts a date expression to midnight on that date.
 fn to_midnight(date: &mut ReferenceExpr) {
     let of = std::mem::replace(date, ReferenceExpr::Literal(Value::Null));
     *date = ReferenceExpr::Part(Box::new(of), "second".to_owned());

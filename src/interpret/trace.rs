@@ -27,7 +27,7 @@ pub fn record_event(of: impl FnOnce() -> String, outcome: &'static str) {
     });
 }
 
-/// Returns whether coverage is being recorded.
+/// Returns whether coverage is currently recorded.
 pub fn is_recording() -> bool {
     SEEN.with_borrow(Option::is_some)
 }

@@ -1,9 +1,9 @@
 //! Detects values whose last digits differ between engines.
 //!
 //! Engines may differ in the last bits of a float, and a formula may amplify the difference, for example by rounding a
-//! value near 0.5, by comparing two quotients with `=`, or by converting 1/3 to text. For this reason, each computation
-//! is repeated with pseudo-random changes to the last bits. If the resulting value changes, there is no single correct
-//! result, so the value is not compared.
+//! value near 0.5, by comparing two quotients with `=`, or by converting 1/3 to text. Each computation is therefore
+//! repeated with pseudorandom changes to the last bits. If the result changes, no single result is correct, so the
+//! value is not compared.
 
 use std::cell::{Cell, RefCell};
 
@@ -17,8 +17,8 @@ thread_local! {
     static UNKNOWN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Direction in which the last bits are changed. The two directions are opposite, so a value that depends on the last
-/// bits differs between the directions.
+/// Direction in which the last bits are changed. The directions are opposite, so a value that depends on the last bits
+/// differs between them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NoiseDirection {
     One,
@@ -28,19 +28,19 @@ pub enum NoiseDirection {
 /// Result of a computation, with flags for its reliability.
 pub struct CheckedResult<T> {
     pub value: T,
-    /// True if any step of the computation depended on the last bits of a float.
+    /// Whether any step of the computation depended on the last bits of a float.
     pub doubted: bool,
-    /// True if a number was so large that the contract allows engines to fail.
+    /// Whether a number was so large that the contract allows engines to fail.
     pub oversized: bool,
     /// Description of the first part that the interpreter could not evaluate. `None` if all parts were evaluated.
     pub unknown: Option<String>,
-    /// True if engines may display a decimal with different numbers of digits.
+    /// Whether engines may display a decimal with different numbers of digits.
     pub unshown: bool,
     /// Number of steps that the computation took.
     pub steps: u64,
 }
 
-/// Runs a computation with noise. If `noise` is `None`, no noise is added.
+/// Runs a computation with noise, or without noise if `noise` is `None`.
 pub fn with_noise<T>(noise: Option<NoiseDirection>, work: impl FnOnce() -> T) -> CheckedResult<T> {
     NOISE.set(noise);
     DOUBTED.set(false);
@@ -65,14 +65,14 @@ pub fn with_float_noise(x: f64) -> f64 {
     add_noise(x, x)
 }
 
-/// Adds noise to a float in proportion to `size`, the size of the operands.
+/// Adds noise to a float, in proportion to the size of the operands.
 pub fn add_noise(x: f64, size: f64) -> f64 {
     let Some(noise) = NOISE.get().filter(|_| x.is_finite()) else {
         return x;
     };
-    // The noise is a function of the value, so equal values stay equal, and a value near a rounding boundary crosses
-    // the boundary in one of the directions. The hash ignores the low bits, which earlier noise may have changed, so
-    // that the two directions stay opposite.
+    // The noise is a function of the value, so equal values remain equal, and a value near a rounding boundary crosses
+    // the boundary in one of the directions. The hash ignores the low bits because earlier noise may have changed them,
+    // so the two directions remain opposite.
     let mixed = ((x.to_bits() >> 18) ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let part = 0.5 + (mixed >> 40) as f64 / (1u64 << 25) as f64;
     let up = (mixed & (1 << 39) == 0) == (noise == NoiseDirection::One);
@@ -102,7 +102,7 @@ pub fn report_unsupported(what: impl FnOnce() -> String) {
 const DEPTH: u32 = 256;
 const STEPS: u64 = 50_000_000;
 
-/// Guard for one level of recursion, which ends when the guard is dropped.
+/// Guard for a level of recursion. The level ends when the guard is dropped.
 pub struct RecursionGuard(());
 
 /// Enters a level of recursion. `None` if the recursion is too deep or the computation has too many steps.
@@ -123,8 +123,8 @@ impl Drop for RecursionGuard {
     }
 }
 
-/// Returns a number unchanged. A very large number marks the computation as oversized, because the numeric limits of
-/// engines are not tested.
+/// Returns a number unchanged. A very large number marks the computation as oversized, because the tests do not cover
+/// the numeric limits of engines.
 pub fn check_size(x: f64) -> f64 {
     if x.is_nan() || x.abs() >= 1e15 {
         OVERSIZED.set(true);

@@ -11,7 +11,7 @@ pub enum Value {
     Null,
     Bool(bool),
     Int(i64),
-    /// Decimal or float whose exact digits do not matter.
+    /// Decimal or float without a display scale.
     Number(f64),
     /// Decimal with its display scale.
     Decimal(ExactDecimal),
@@ -56,7 +56,7 @@ impl Value {
             // Negative zero prints as 0.
             Self::Number(n) => {
                 let written = (n + 0.0).to_string();
-                // If there are more than 15 digits, the last digit may differ between engines.
+                // The last digit may differ between engines if the number has more than 15 digits.
                 if written.bytes().filter(u8::is_ascii_digit).count() > 15 {
                     uncertainty::mark_uncertain();
                 }
@@ -88,7 +88,7 @@ impl Value {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Date(a), Self::Date(b)) | (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
-            // When compared with a time, a date counts as midnight of that day.
+            // A date that is compared with a time represents midnight on that date.
             (Self::Date(a), Self::Time(b)) => Some((a * DAY).cmp(b)),
             (Self::Time(a), Self::Date(b)) => Some(a.cmp(&(b * DAY))),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),

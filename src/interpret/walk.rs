@@ -13,8 +13,8 @@ use crate::value::{DAY, Value};
 
 pub type ValueRow = HashMap<String, Value>;
 
-/// Qualifier of a column that `using` merges. With this qualifier, the column can still be named if a later relation
-/// has a column with the same name.
+/// Qualifier of a column that `using` merges. The qualifier keeps the column accessible if a later relation has a
+/// column with the same name.
 pub const USING: &str = "using";
 
 /// Rows and the names of their columns, in order.
@@ -24,11 +24,11 @@ pub struct StepRows {
     pub rows: Vec<ValueRow>,
     /// Columns that identify a row. Empty if unknown.
     pub grain: Vec<String>,
-    /// Maps each unqualified name in joined rows to the qualified column that the name refers to. `first` is the name
+    /// Maps each unqualified name in joined rows to the qualified column to which the name refers. `first` is the name
     /// of the first relation.
     pub meant: HashMap<String, String>,
     pub first: Option<String>,
-    /// True if there is at most one row.
+    /// Whether there is at most one row.
     pub is_single: bool,
 }
 
@@ -125,7 +125,7 @@ pub fn interpret(spec: &ReferenceSpec, tables: &[ValueTable<'_>]) -> StepRows {
     })
 }
 
-/// Unit that window functions iterate over: a group of rows or a single row.
+/// Unit over which window functions iterate: a group of rows or a single row.
 struct RowUnit<'a> {
     rows: Vec<&'a ValueRow>,
     /// Values of the group keys, by the text of the `group_by` entries.
@@ -136,17 +136,17 @@ struct SpecRun<'a> {
     step: &'a ReferenceStep,
     grouped: bool,
     units: Vec<RowUnit<'a>>,
-    /// Indexes of the units, in the order of the step. `partition` contains each unit's partition, and `own_partition`
-    /// contains the partition that `partition_by` alone defines.
+    /// Indexes of the units, in the order of the step. `partition` contains the partition of each unit, and
+    /// `own_partition` contains its partition according to `partition_by` alone.
     order: Vec<usize>,
     partition: Vec<String>,
     own_partition: Vec<String>,
-    /// Date by which each unit is ordered. `beside` contains the rest of each unit's key.
+    /// Date by which each unit is ordered. `beside` contains the other values of each unit's key.
     date: Vec<Value>,
     beside: Vec<String>,
-    /// Whether the date is sorted in descending order.
+    /// Whether the dates are sorted in descending order.
     descending: bool,
-    /// True if two units have the same sort key, which makes their order undefined.
+    /// Whether two units have the same sort key, which makes their order undefined.
     tied: bool,
 }
 
@@ -260,7 +260,7 @@ impl SpecRun<'_> {
     /// of the grain.
     fn arrange_units(&mut self, input: &StepRows) {
         let step = self.step;
-        // If the step is not grouped, resolve the qualified and unqualified spellings of a column to one name.
+        // If the step is not grouped, resolve the qualified and unqualified spellings of a column to the same name.
         let meant = |x: ReferenceExpr| match x {
             ReferenceExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
                 ReferenceExpr::name(input.resolve_name(&name))
@@ -478,7 +478,7 @@ impl SpecRun<'_> {
     }
 
     /// Returns the units of the partition whose dates are between the ends of a calendar range, inclusive. Empty if the
-    /// unit has no date. If the second end is always before the first, the ends are swapped.
+    /// unit has no date. If the second end is always before the first end, the ends are swapped.
     fn units_by_calendar(&self, unit: usize, from: RowPlace, to: RowPlace) -> Vec<usize> {
         let Some(here) = self.key_seconds(unit) else {
             return Vec::new();
@@ -511,7 +511,7 @@ impl SpecRun<'_> {
             RowPlace::At(_) => here,
         };
         let (one, other) = if self.descending { (to, from) } else { (from, to) };
-        // If one end is at or before this row and the other is at or after it, the ends are in order.
+        // The ends are in order if the first end is at or before this row and the second end is at or after it.
         let side = |end: RowPlace| match end {
             RowPlace::At(_) => 0,
             RowPlace::Moved(n, _) => n.signum(),
@@ -621,7 +621,7 @@ impl SpecRun<'_> {
                 let is = |other: &usize| {
                     self.date.get(*other) == Some(&wanted) && self.beside.get(*other) == self.beside.get(unit)
                 };
-                // If no unit or several units match, the result is NULL.
+                // The result is NULL if no unit or several units match.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
                     [one] => self.evaluate(x, *one, own),
                     _ => {

@@ -10,8 +10,8 @@ use crate::dialect::Dialect;
 use formulac_runtime::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
 /// Query lineage that an earlier run stored, keyed by the fingerprint of the query text. An entry is valid for a query
-/// if the text and the known columns of its relations have not changed. Queries that could not be analyzed have no
-/// entry.
+/// if neither the text of the query nor the known columns of its relations have changed. Queries that could not be
+/// analyzed have no entry.
 #[derive(Debug, Default)]
 pub struct Lineages {
     entries: Vec<CachedLineage>,
@@ -75,8 +75,8 @@ impl Lineages {
         self.entries.is_empty()
     }
 
-    /// Returns the index of the entry for a query, if the entry is still valid. `known` returns the fingerprint of a
-    /// relation's columns.
+    /// Returns the index of the entry for a query, if the entry is still valid. `known` returns the fingerprint of the
+    /// columns of a relation.
     pub fn find(&self, print: u64, known: impl Fn(&[String]) -> u64) -> Option<usize> {
         let place = *self.places.get(&print)?;
         let entry = self.entries.get(place)?;

@@ -1,6 +1,6 @@
-//! Limits the depth of SQL. The parser's trees consist of nested boxes, so parsing, walking and dropping a tree uses
-//! stack in proportion to its depth. For this reason, the depth is limited before parsing by counting tokens, and the
-//! work runs on a thread with a large stack.
+//! Limits the depth of SQL. The parser's trees consist of nested boxes, so parsing, traversing and dropping a tree uses
+//! an amount of stack that is proportional to its depth. The depth is therefore limited by counting tokens before
+//! parsing, and the work runs on a thread with a large stack.
 
 use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
@@ -12,7 +12,7 @@ use super::LineageError;
 pub(super) const BRACKETS: usize = 200;
 /// Maximum depth of a tree. A chain of the same operator has one level per operand.
 const MAX_LEVELS: usize = 6_000;
-/// Stack size in bytes. A thread uses only the part of the stack that the depth of the tree requires.
+/// Stack size in bytes. A thread uses only as much stack as the depth of the tree requires.
 pub(super) const STACK: usize = 256 << 20;
 
 /// Runs work on a thread whose stack is large enough for the deepest accepted tree. `None` if no thread could be
@@ -41,14 +41,14 @@ pub(super) fn tokenize_bounded(sql: &str, dialect: &dyn Dialect) -> Result<Vec<T
 /// Open bracket.
 #[derive(Default)]
 struct OpenBracket {
-    /// Number of set operations directly inside the bracket. Each set operation counts as one level.
+    /// Number of set operations directly inside the bracket. Each set operation is one level of the tree.
     sets: usize,
-    /// Number of tokens in the current expression, which is an upper bound on the expression's levels.
+    /// Number of tokens in the current expression, which is an upper bound on the number of its levels.
     tokens: usize,
 }
 
-/// Returns whether the tree may be too deep. The number of tokens serves as an upper bound on the depth, because each
-/// level has at least one token that belongs to no other level.
+/// Returns whether the tree may be too deep. The number of tokens is an upper bound on the depth, because each level
+/// has at least one token of its own.
 fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
     let mut open = vec![OpenBracket::default()];
     let mut levels = 0usize;

@@ -1,5 +1,5 @@
-//! Parser dialects for lineage and `promote`. These are sqlparser's dialects, corrected where sqlparser differs from
-//! the warehouse.
+//! Parser dialects for lineage and `promote`. These are sqlparser's dialects, with corrections where sqlparser differs
+//! from the warehouse.
 
 use std::any::TypeId;
 
@@ -14,9 +14,11 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use crate::dialect::Dialect;
 
-/// DuckDB's dialect in sqlparser, with two differences. DuckDB supports escape strings such as `E'\n'`, and it names
-/// an argument with `name := value` or `name => value`. sqlparser's dialect also accepts `name = value` as a named
-/// argument, but in DuckDB it is a comparison.
+/// DuckDB's dialect in sqlparser, with two differences. value`. sqlparser's dialect also accepts `name = value` as a
+/// named argument, but in DuckDB it is a comparison. => DuckDB supports escape strings such as `E'\n'`. Named arguments
+/// are written as `name := value` or `name => value`, whereas sqlparser's dialect also accepts `name = value`, which is
+/// a comparison in DuckDB. => value`. sqlparser's dialect also accepts `name = value` as a named argument, but in
+/// DuckDB it is a comparison.
 #[derive(Debug)]
 struct DuckDb;
 

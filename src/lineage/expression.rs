@@ -20,8 +20,7 @@ use super::values::{ValueContext, fingerprint_of};
 /// Window functions whose values are computed from the sort order.
 const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
 
-/// Words that date functions accept as arguments. If a column has the name of such a word, the word refers to the
-/// column.
+/// Words that date functions accept as arguments. If a column has the same name, the word refers to the column.
 const DATE_PARTS: &[&str] = &[
     "microsecond",
     "millisecond",
@@ -45,7 +44,7 @@ const DATE_PARTS: &[&str] = &[
     "time",
 ];
 
-/// Expressions that are still to be visited. The flag is true for an expression that only partitions or orders a
+/// Expressions that have not been visited yet. The flag is `true` for an expression that only partitions or orders a
 /// window.
 type Stack<'e> = Vec<(bool, &'e Expr)>;
 
@@ -99,7 +98,7 @@ impl QueryReader<'_> {
     /// Visits one node, records the columns that the node itself reads, and pushes the node's children onto the stack.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn visit_part<'e>(
         &mut self,
@@ -451,8 +450,8 @@ impl QueryReader<'_> {
             }
             Expr::Wildcard(_) => self.add_all_columns(scope, made),
             Expr::QualifiedWildcard(name, _) => add_name_sources(self, name, scope, made),
-            // Here `data -> 'key'` accesses a JSON document. An actual lambda is handled by the call that contains
-            // it.
+            // At this point, `data -> 'key'` accesses a JSON document. Lambdas are handled by the calls that contain
+            // them.
             Expr::Lambda(lambda) => {
                 lambda.to_string().hash(print);
                 below(&lambda.body);
@@ -561,7 +560,7 @@ impl QueryReader<'_> {
         by
     }
 
-    /// Visits an argument of a call. Returns the expression that is still to be visited, if any.
+    /// Visits an argument of a call. Returns the expression to visit next, if any.
     fn visit_argument<'e>(
         &mut self,
         function: &str,
@@ -608,7 +607,7 @@ impl QueryReader<'_> {
                 None
             }
             FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => {
-                // `count(*)` only counts rows and reads no column.
+                // `count(*)` only counts rows and does not read columns.
                 if function != "count" {
                     self.add_all_columns(scope, made);
                 }
@@ -617,8 +616,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Visits the body of a lambda. The parameters hide columns with the same name. The values of the parameters come
-    /// from the list that is another argument of the call.
+    /// Visits the body of a lambda. The parameters hide columns with the same names. Their values come from the list,
+    /// which is another argument of the call.
     fn visit_lambda(
         &mut self,
         lambda: &LambdaFunction,

@@ -18,7 +18,7 @@ struct FromKind<'j> {
     constraint: &'j JoinConstraint,
     /// Whether the columns of the joined table are part of the result.
     returns_columns: bool,
-    /// Sides from which a `using` column takes its value: the left side and the right side.
+    /// Whether a `using` column takes its value from the left side and from the right side.
     kept_sides: (bool, bool),
 }
 
@@ -83,7 +83,7 @@ impl QueryReader<'_> {
         let before = scope.items.len();
         self.add_factor(&join.relation, scope, rows);
         self.add_join_condition(&kind, &join.join_operator, scope, rows);
-        // Only the condition of a semi-join can refer to the columns of its right side.
+        // The columns of a semi-join's right side are accessible only in its condition.
         while !kind.returns_columns && scope.items.len() > before {
             rows.extend(scope.pop().into_iter().flat_map(|item| item.relation.rows.clone()));
         }
@@ -97,8 +97,8 @@ impl QueryReader<'_> {
         scope: &mut QueryScope<'_>,
         rows: &mut Vec<ValueContext>,
     ) {
-        // Add the kind of join to the fingerprint, because `left` and `inner` joins of the same tables return
-        // different rows.
+        // Add the kind of join to the fingerprint, because left and inner joins of the same tables return different
+        // rows.
         let word = match operator {
             JoinOperator::Join(_) | JoinOperator::Inner(_) => "inner",
             JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => "left",
@@ -215,7 +215,7 @@ impl QueryReader<'_> {
     /// Adds one item of `from` to the scope.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn add_factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         match factor {
@@ -348,8 +348,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// If the names of a relation's columns are unknown, as for a pivot, adds a column for each name in the alias.
-    /// The added columns come last.
+    /// Adds a column for each name in the alias if the names of a relation's columns are unknown, as for a pivot. The
+    /// added columns come last.
     fn name_unknown_columns(
         &mut self,
         mut relation: LineageRelation,
@@ -512,7 +512,7 @@ impl QueryReader<'_> {
         item
     }
 
-    /// Returns the relation of a pivot. The pivot groups by the input columns that it does not use otherwise.
+    /// Returns the relation of a pivot. The pivot groups by all input columns that it does not use otherwise.
     fn pivot_relation(&mut self, relation: &LineageRelation, of: &[ValueContext]) -> LineageRelation {
         let used: FxHashSet<ValueContext> = of.iter().copied().collect();
         let parts: FxHashSet<ValueContext> = of
@@ -567,7 +567,7 @@ fn identifier_text(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// Returns the last part of a name, once in lower case and once as spelled.
+/// Returns the last part of a name, in lower case and as spelled.
 fn schema_and_name(name: &ObjectName) -> Option<(String, String)> {
     let shown = &name.0.last()?.as_ident()?.value;
     Some((shown.to_lowercase(), shown.clone()))

@@ -1,13 +1,13 @@
 //! Column lineage of SQL queries: the source columns of each result column, and the columns that determine the rows.
 //!
 //! A result column is *made of* the columns from which its values are computed, including conditions inside the
-//! expression. Columns in joins, filters, groups, `distinct`, and in a sort before a limit *determine the rows* and
-//! so affect every result column. Columns that partition or order a window affect only the result column with that
-//! window.
+//! expression. Columns in joins, filters, groups, `distinct` and sorts before a limit *determine the rows* and
+//! therefore affect every result column. Columns that partition or order a window affect only the result column with
+//! that window.
 //!
-//! If the columns of a relation are unknown, a name may belong to several relations. In this case, the lineage includes
-//! all these relations and reports a [gap](SqlLineage::gaps). The lineage never misses a column: if the crate cannot
-//! analyze the SQL, it returns an error.
+//! If the columns of a relation are unknown, a name may belong to several relations. The lineage then includes all
+//! these relations and reports a [gap](SqlLineage::gaps). The lineage never misses a column, because SQL that cannot be
+//! analyzed is an error.
 //!
 //! ```
 //! use formulac_lineage::{self as lineage, KnownRelations};
@@ -93,8 +93,8 @@ impl std::error::Error for LineageError {}
 ///
 /// # Errors
 ///
-/// Returns an error if the SQL is not a single query, if the parser does not support it, or if it is nested too
-/// deeply.
+/// Returns an error if the SQL is not a single query, if the parser does not support the query, or if the query is
+/// nested too deeply.
 pub fn lineage_of_sql(
     sql: &str,
     dialect: Option<Dialect>,
@@ -118,7 +118,7 @@ pub fn read(
     query::QueryReader::new(known, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
 }
 
-/// Returns the columns that a SQL expression reads. Each column is given by the last part of its name in lower case.
+/// Returns the columns that an SQL expression reads. Each column is given by the last part of its name in lower case.
 /// `None` if the expression cannot be analyzed.
 #[must_use]
 pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {

@@ -33,7 +33,7 @@ pub(super) struct QueryReader<'k> {
     columns: usize,
     gaps: Vec<String>,
     fault: Option<String>,
-    /// True if the current expression represents several columns.
+    /// Whether the current expression represents several columns.
     pub is_several: bool,
 }
 
@@ -54,8 +54,8 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Returns the lineage of a query. `joins` contains the join keywords that were replaced before parsing, which the
-    /// syntax tree therefore does not contain.
+    /// Returns the lineage of a query. `joins` contains the join keywords that were replaced before parsing, which are
+    /// therefore not in the syntax tree.
     pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, LineageError> {
         let mut relation = self.query_relation(query, None);
         if !joins.is_empty() {
@@ -141,7 +141,7 @@ impl<'k> QueryReader<'k> {
         relation
     }
 
-    /// Returns the relation of a query. Names that the query itself does not define are resolved in the outer scope.
+    /// Returns the relation of a query. Names that the query does not define are resolved in the outer scope.
     pub fn query_relation(&mut self, query: &Query, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         if self.fault.is_some() {
             return LineageRelation::default();
@@ -515,8 +515,8 @@ impl<'k> QueryReader<'k> {
     ) {
         let modifiers = match by {
             GroupByExpr::All(modifiers) => {
-                // `group by all` groups by every column that is not an aggregate. The grouped columns are known only
-                // to the engine, so add all columns.
+                // `group by all` groups by every column that is not an aggregate. Add all columns, because only the
+                // engine knows which columns are grouped.
                 rows.extend(output.columns.iter().map(|given| given.of));
                 modifiers
             }
@@ -679,7 +679,7 @@ impl<'k> QueryReader<'k> {
                         .chain(renames.keys().cloned())
                         .chain(replaced.keys().cloned()),
                 );
-                // Renaming a column of a relation with unknown columns makes this column known.
+                // A renamed column of a relation with unknown columns is a known column.
                 for (name, new) in &renames {
                     if item.relation.column(name).is_none() {
                         let of = self.add_leaf(Leaf {
@@ -736,7 +736,7 @@ fn last_part(name: &ObjectName) -> Option<String> {
     name_parts(name).pop()
 }
 
-/// Returns the name of a column without an alias. Most engines use the same name.
+/// Returns the name of a column without an alias, as most engines do.
 fn implicit_name(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => ident.value.clone(),

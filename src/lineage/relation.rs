@@ -1,4 +1,4 @@
-//! Relations as seen by the queries that read them: the known columns, and the values that determine the rows.
+//! Relations that queries read: the known columns, and the values that determine the rows.
 
 use std::rc::Rc;
 
@@ -30,7 +30,7 @@ pub(super) struct UnknownColumns {
 pub(super) struct LineageRelation {
     pub columns: Vec<RelationColumns>,
     /// Indices into `columns`, by column name in lower case. If several columns have the same name, the map contains
-    /// the first.
+    /// the first of them.
     pub(super) index: FxHashMap<String, usize>,
     /// Tables whose unknown columns are also part of the relation.
     pub passed: Vec<UnknownColumns>,

@@ -33,7 +33,7 @@ pub struct LineageColumn {
     /// Columns that partition and order the windows in the expression, sorted. Columns that are already in `made_of`
     /// are omitted.
     pub windowed_by: Vec<ColumnSource>,
-    /// True if the column is an unchanged copy of the only column in `made_of`.
+    /// Whether the column is an unchanged copy of the only column in `made_of`.
     pub is_copy: bool,
 }
 
@@ -69,10 +69,10 @@ pub struct Affected {
     /// Changed output columns. Each entry contains the name in lower case, the kind of change, and a column that causes
     /// the change.
     pub columns: Vec<(String, ColumnChange, Option<ColumnSource>)>,
-    /// Changed column or relation that determines the rows of the query. If the rows change, all output columns
-    /// change.
+    /// Changed column or relation that determines the rows of the query. A change to the rows affects all output
+    /// columns.
     pub rows: Option<(Vec<String>, Option<String>)>,
-    /// Removed or retyped columns that the SQL refers to.
+    /// Removed or retyped columns to which the SQL refers.
     pub named: Vec<(ColumnSource, ColumnChange)>,
 }
 
@@ -221,7 +221,7 @@ impl SqlLineage {
     /// or to the rows of a relation if the column is `None`. The function visits each value only once.
     pub fn affected_columns(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
         let mut affected = Affected::default();
-        // Change to each value, with the leaf that causes the change.
+        // Changes to the values, each with the leaf that causes the change.
         let mut of: Vec<Option<(ColumnChange, ValueContext)>> = Vec::with_capacity(self.values.len());
         for at in 0..self.values.len() as ValueContext {
             let own = self.values.leaves.get(&at).and_then(|leaf| {
@@ -272,8 +272,7 @@ impl SqlLineage {
         })
     }
 
-    /// Returns whether the query returns this column under its original name, where the column belongs to a relation
-    /// with unknown columns.
+    /// Returns whether the query passes on this column of a relation with unknown columns under its original name.
     #[must_use]
     pub fn has_passed_on(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)

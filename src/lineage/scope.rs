@@ -26,7 +26,7 @@ pub(super) struct QueryScope<'s> {
     pub merged: FxHashMap<String, RelationColumns>,
     /// Aliases that the select list has defined so far, for dialects and clauses that can refer to them.
     pub aliases: FxHashMap<String, RelationColumns>,
-    /// Named windows, each with the values that partition and order it.
+    /// Named windows, each with the values that partition and order the window.
     pub windows: FxHashMap<String, Vec<ValueContext>>,
     pub outer: Option<&'s QueryScope<'s>>,
 }
@@ -77,8 +77,7 @@ impl<'s> QueryScope<'s> {
         self.own_item(parts).or_else(|| self.outer?.item(parts))
     }
 
-    /// Returns the known columns with a name in this scope or, if there are none, in the nearest outer scope that has
-    /// such columns.
+    /// Returns the known columns with a name in the innermost scope that contains such columns.
     fn columns_with_name(&self, name: &str) -> Vec<&RelationColumns> {
         if let Some(merged) = self.merged.get(name) {
             return vec![merged];
@@ -114,7 +113,7 @@ impl SelectScope {
 
 impl QueryReader<'_> {
     /// Resolves a name such as `amount`, `orders.amount`, `shop.orders.amount` or `orders.address.street`. The result
-    /// is empty if the name is not a column, as with `month`.
+    /// is empty if the name is not a column, such as `month`.
     pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> SelectScope {
         let mut made = SelectScope::default();
         let [first, ..] = parts else { return made };
@@ -133,7 +132,7 @@ impl QueryReader<'_> {
         if made.of.is_empty()
             && let Some(item) = scope.item(std::slice::from_ref(first))
         {
-            // If a relation is used as a value, it represents its whole row.
+            // A relation that is used as a value represents its whole row.
             item.relation.columns.iter().for_each(|given| made.add_columns(given));
             made.of.extend(&item.relation.rest);
             made.of.extend(&item.relation.rows);
@@ -183,7 +182,7 @@ impl QueryReader<'_> {
         for item in &open {
             self.unknown_column(&item.relation, name, made);
         }
-        // If an alias has the same name as the column to which it refers, they are the same column.
+        // An alias with the same name as the column to which it refers is the same column.
         let alias = alias.filter(|alias| !made.of.contains(&alias.of));
         let may_be = open.len() + usize::from(!own.is_empty()) + usize::from(alias.is_some());
         if may_be > 1 && made.of.len() > before {

@@ -18,7 +18,7 @@ pub(super) struct Leaf {
 /// All values of a query.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ValueArena {
-    /// For each value, the range of `parts` that contains the values from which the value is computed.
+    /// For each value, the range in `parts` of the values from which it is computed.
     pub(super) part_ranges: Vec<(u32, u32)>,
     pub(super) parts: Vec<ValueContext>,
     /// Fingerprint of each value, which covers the value's parts. Values that are computed in the same way have equal
@@ -26,12 +26,12 @@ pub(super) struct ValueArena {
     pub(super) fingerprints: Vec<u64>,
     pub leaves: FxHashMap<ValueContext, Leaf>,
     known: FxHashMap<Leaf, ValueContext>,
-    /// For each value, whether the SQL refers to the column explicitly. False if the column is only selected by `*`.
+    /// For each value, whether the SQL refers to the column explicitly. `false` if the column is selected only by `*`.
     pub named: Vec<bool>,
 }
 
 impl ValueArena {
-    /// Adds a value. `print` is a fingerprint of the computation without its parts.
+    /// Adds a value. `print` is a fingerprint of the computation without the parts.
     pub fn add(&mut self, of: &[ValueContext], print: u64) -> ValueContext {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();

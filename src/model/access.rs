@@ -51,7 +51,8 @@ impl<'r> SpecCompilation<'r> {
         Some((text, node.span))
     }
 
-    /// Reports an access level that is wider than that of an input, and inputs that the model must not read.
+    /// Reports an access level that is wider than the access level of an input, and inputs that the model must not
+    /// read.
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
         let access = self.own_model_value("access", self.spec.dbt.access);
         let group = self.own_model_value("group", self.spec.dbt.group);
@@ -123,8 +124,8 @@ impl<'r> SpecCompilation<'r> {
         (access.unwrap_or(Access::Protected), group)
     }
 
-    /// Returns the group of a test that reads the model and possibly another relation. A test needs a group if it reads
-    /// a private model, because dbt lets only nodes in the same group read such a model.
+    /// Returns the group of a test that reads the model and possibly another relation. A test that reads a private
+    /// model needs a group, because dbt allows only nodes in the same group to read the model.
     pub(super) fn test_group(&self, other: Option<&Relation>) -> Option<String> {
         let (access, own) = self.own_access();
         let own = own.filter(|_| access == Access::Private);
@@ -136,7 +137,8 @@ impl<'r> SpecCompilation<'r> {
         })
     }
 
-    /// Returns a diagnostic if a test cannot read both relations, because each of them is private to a different group.
+    /// Returns a diagnostic if a test cannot read both relations, because the relations are private to different
+    /// groups.
     pub(super) fn check_test_access(&self, other: &Relation, span: Span) -> Option<Diagnostic> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
@@ -149,7 +151,7 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns the access level and group that the model inherits from its inputs. If an input is private, the model is
-    /// private too, and in the same group.
+    /// also private and belongs to the same group.
     pub(super) fn inherited_access(&self) -> InheritedAccess {
         let private = self
             .restricted_inputs()

@@ -17,8 +17,8 @@ pub(super) fn input_relations<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
     }
 }
 
-/// Returns whether the origin of the step's values is needed, because a later step reads the values or because an input
-/// column is a rate.
+/// Returns whether the origin of the step's values is needed because a later step reads them or an input column is a
+/// rate.
 pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
     !last
         || relations
@@ -108,7 +108,7 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
                     }
                     _ => ColumnProvenance::Other,
                 },
-                // Multiplying a rate by its denominator returns a total again.
+                // The product of a rate and its denominator is a total again.
                 (internal::MULTIPLY, [a, b]) if !constant(*a) && !constant(*b) => match (of(*a), of(*b)) {
                     (ColumnProvenance::Ratio(_), ColumnProvenance::Aggregate)
                     | (ColumnProvenance::Aggregate, ColumnProvenance::Ratio(_)) => ColumnProvenance::Aggregate,
@@ -134,7 +134,7 @@ fn column_provenance(program: &Program, column: u32, relations: &[Relation]) -> 
     known.map(|column| column.provenance().clone()).unwrap_or_default()
 }
 
-/// Combines the origins of values. If all are totals, the result is a total. If all are rates, the result is a rate.
+/// Combines the origins of values. The result is a total if all values are totals, and a rate if all values are rates.
 fn combine_provenances(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance {
     let Some(first) = parts.next() else {
         return ColumnProvenance::Other;
@@ -162,7 +162,7 @@ fn value_name(program: &Program, id: IrId) -> String {
             .get(used as usize)
             .and_then(|d| d.name.as_deref())
             .map(str::to_owned),
-        // A cast or guard does not change the number, so use the name of its operand.
+        // Use the name of the operand, because a cast or guard does not change the number.
         Ir::Apply { args, .. } => match program.args(args) {
             [one] => return simple_name(program, *one),
             _ => None,

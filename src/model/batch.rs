@@ -26,7 +26,7 @@ pub struct SpecText<'t> {
 
 /// Properties of a spec that are read before the spec is compiled.
 struct BatchHead<'t> {
-    /// Parsed file, which is removed from here when the spec is compiled.
+    /// Parsed file. `None` after the spec has been compiled.
     file: Mutex<Option<SpecFile<'t>>>,
     name: Option<(String, Span)>,
     reads: Vec<ModelRead>,
@@ -53,13 +53,13 @@ impl Compiler {
         self.compile_specs_with_progress(specs, || {})
     }
 
-    /// Compiles specs on several threads, and calls `done` after each spec, from any of the threads.
+    /// Compiles specs on several threads. Each thread calls `done` after a spec.
     #[must_use]
     pub fn compile_specs_with_progress(&self, specs: &[SpecText<'_>], done: impl Fn() + Sync) -> Vec<CompiledSpec> {
         self.compile_first_specs(specs, specs.len(), done)
     }
 
-    /// Compiles the first `count` specs and all specs that they depend on. Returns the first `count` results.
+    /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -197,7 +197,7 @@ impl Compiler {
         (name, loaded.as_ref().map(graph::model_reads).unwrap_or_default())
     }
 
-    /// Adds the metric sets among the specs. Returns the index and lower-case name of each.
+    /// Adds the metric sets among the specs. Returns the index and lower-case name of each set.
     fn add_metric_sets(&mut self, specs: &[SpecText<'_>]) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         for (number, spec) in specs
@@ -222,16 +222,16 @@ impl Compiler {
         self.compile_file(file.unwrap_or_else(|| SpecFile::read(spec.text, spec.path, &self.options.limits)))
     }
 
-    /// Adds models to the known relations. The options are not copied here, because they are shared only while a spec
-    /// is compiled.
+    /// Adds models to the known relations. The options are not copied, because they are shared only while a spec is
+    /// compiled.
     fn add_models(&mut self, models: impl Iterator<Item = Relation>) {
         let options = Arc::make_mut(&mut self.formulas.options);
         models.for_each(|model| options.models.push(model));
     }
 }
 
-/// Returns the indexes of the distinct specs that a spec reads. A spec that reads a relation with its own name is left
-/// out: it reads a table of the warehouse, or the error is reported elsewhere.
+/// Returns the indexes of the distinct specs that a spec reads. The spec itself is omitted if it reads a relation with
+/// its own name, which is a table of the warehouse or an error that is reported elsewhere.
 fn spec_parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = head
         .reads
@@ -244,7 +244,7 @@ fn spec_parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, u
     parents
 }
 
-/// Returns, for each spec, whether the spec is one of the first `count` specs or an ancestor of one of those.
+/// Returns, for each spec, whether it is one of the first `count` specs or an ancestor of one of these specs.
 fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
     let mut needed = vec![false; parents.len()];
     let mut next: Vec<usize> = (0..count.min(parents.len())).collect();
@@ -282,7 +282,8 @@ fn report_same_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut 
     }
 }
 
-/// Moves the tests of each metric set to the first model, by name, that reads the set, so that they are written once.
+/// Moves the tests of each metric set to the alphabetically first model that reads the set, so that the tests are
+/// written only once.
 fn move_set_tests(all: &mut [Option<CompiledSpec>]) {
     let tested: Vec<(String, Vec<ModelTest>)> = all
         .iter()
@@ -315,10 +316,7 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
             .iter()
             .find(|read| read.model == next)
             .map_or(Span::default(), |read| read.span);
-        let message = format!(
-            "these models depend on each other in a circle: {}",
-            path.join(" reads ")
-        );
+        let message = format!("these models depend on each other in a cycle: {}", path.join(" reads "));
         let Some(compiled) = &mut all[*number] else { continue };
         compiled.diagnostics.push(
             Diagnostic::new(Code::ModelsInCircle, span, message)
@@ -337,7 +335,7 @@ impl CompiledSpec {
         if self.query.is_none() {
             return Some(Relation::unknown(name));
         }
-        // Columns that a test declares NOT NULL count as NOT NULL, as for models of a manifest.
+        // Columns with a NOT NULL test are treated as NOT NULL, as in models from a manifest.
         let tested = |column: &Column| self.never_null.contains(&column.name().to_lowercase());
         let columns = self.columns.iter().map(|column| {
             let nullable = column.is_nullable() && !tested(column);

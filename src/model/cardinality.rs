@@ -219,7 +219,7 @@ fn has_columns_of(program: &Program, root: IrId, relation: &str) -> (bool, bool)
     (own, others)
 }
 
-/// Returns the columns that a value depends on, directly or through definitions.
+/// Returns the columns on which a value depends, directly or through definitions.
 fn value_columns(program: &Program, root: IrId) -> Vec<u32> {
     let mut columns = Vec::new();
     let mut seen = rustc_hash::FxHashSet::default();
@@ -272,7 +272,7 @@ pub(super) fn check_supported(
         let (message, help) = match join.kind {
             JoinKind::Full if facts.full_join_needs_equality => (refused("a full"), equality),
             JoinKind::Left if facts.left_join_needs_equality => (refused("a left"), equality),
-            // The generated test that the join finds at most one row needs a left join.
+            // The generated test, which checks that the join finds at most one row, needs a left join.
             JoinKind::Inner if facts.left_join_needs_equality && !join.many && !single => (
                 format!(
                     "{dialect} cannot test that at most one row of `{name}` matches, because the join has no equality \
@@ -315,7 +315,7 @@ pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found:
                         "`{later}` is joined after `{here}`, so the condition of the join of `{here}` cannot read it"
                     ),
                 )
-                .with_help(format!("move the join of `{later}` before that of `{here}`")),
+                .with_help(format!("move the join of `{later}` before the join of `{here}`")),
             );
         }
         let meta = program.meta(definition.root);
@@ -324,7 +324,7 @@ pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found:
                 Diagnostic::new(
                     Code::VolatileRepeated,
                     definition.span,
-                    "a random value would be drawn once for the join and again for the column",
+                    "a random value would be computed once for the join and again for the column",
                 )
                 .with_help("define it in an earlier step"),
             );

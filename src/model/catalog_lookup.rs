@@ -33,8 +33,7 @@ impl<'r> SpecCompilation<'r> {
         !options.schema.is_partial_list() && !is_made && options.schema.relation(from.name()).is_none()
     }
 
-    /// Returns a diagnostic about a missing relation. `also` contains additional names to consider when a similar name
-    /// is suggested.
+    /// Returns a diagnostic about a missing relation. `also` contains additional names that can be suggested.
     pub(super) fn report_missing_relation<'n>(
         &'n self,
         key: &str,

@@ -99,7 +99,7 @@ pub fn is_plain_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// Returns the opening words of a message about a name that is invalid in dbt, and suggests a valid name.
+/// Returns the opening words of a message about a name that is invalid in dbt, and a suggestion for a valid name.
 pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
     let plain = |c: char| {
         if c.is_alphanumeric() || c == '_' {
@@ -128,8 +128,8 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas, found: 
                 .split_once(':')
                 .map(|(name, formula)| (name.trim(), formula.trim()))
             {
-                // The user wrote `name: formula` in a text block. Errors about a range with `:` are removed, because
-                // they would be misleading.
+                // The user wrote `name: formula` in a text block. Remove errors about a range with `:`, because they
+                // would be misleading.
                 Some((name, formula)) if is_plain_name(name) && !formula.is_empty() => {
                     found.retain(|d| d.span() != definition.span);
                     format!("write `{name} = {formula}`")
@@ -174,7 +174,7 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Reports output columns with the same name, because one of them would be lost. Such columns come from two different
+/// Reports output columns with the same name, because one of them would be lost. These columns come from two different
 /// keys, or from a key and a definition.
 pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
@@ -272,7 +272,7 @@ pub(super) fn check_shape(
             .with_help("add `order_by`"),
         );
     }
-    // Do not report a missing column if its formula has an error, because the error explains it.
+    // Do not report a missing column if its formula has an error, because the error explains why the column is missing.
     let empty = sound
         && !step.faulty
         && !plan.outputs.iter().any(|o| *o)
@@ -284,7 +284,7 @@ pub(super) fn check_shape(
                 .with_help("add `definitions`, `group_by`, or `keep: all`"),
         );
     }
-    // If there are joins, `keep` is checked together with the joins.
+    // If the step has joins, `keep` is checked together with the joins.
     if input.joined.is_some() {
         return;
     }

@@ -3,7 +3,7 @@
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 
-/// Generates SQL for a relation's column names. If the relation is unknown, names are used as written in the step.
+/// Generates SQL for a relation's column names. If the relation is unknown, names are written as in the step.
 #[derive(Clone, Copy)]
 pub(super) struct ColumnSql<'i> {
     pub dialect: Dialect,

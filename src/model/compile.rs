@@ -46,11 +46,11 @@ use crate::{Level, Type};
 use std::sync::Arc;
 
 impl Compiler {
-    /// Compiles a model spec. The function always returns a result, which contains the generated texts only if there is
-    /// no error.
+    /// Compiles a model spec. The function always returns a result, but the result contains generated texts only if
+    /// there are no errors.
     ///
     /// If the schema contains the relation named by `from`, that relation determines the types and nullability of the
-    /// columns. Otherwise, every name is a column, and its type is inferred from use.
+    /// columns. Otherwise, every name is a column whose type is inferred from use.
     #[must_use]
     pub fn compile_spec(&self, source: &str) -> CompiledSpec {
         self.compile_spec_at(source, None)
@@ -146,7 +146,7 @@ pub(super) struct SpecCompilation<'r> {
     pub(super) unproven: Vec<SingleMatch>,
     /// Generated dbt tests.
     pub(super) proofs: SpecTests,
-    /// Definitions to compute if a step is recomputed for totals. `None` means all definitions.
+    /// Definitions to compute if a step is recomputed for totals. `None` for all definitions.
     pub(super) only: Option<Vec<String>>,
     /// Relation columns that formulas read.
     columns_read: Vec<ColumnUse>,
@@ -201,7 +201,7 @@ impl<'r> SpecCompilation<'r> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut CompileMemory) {
         memory.emit.tree.clear();
@@ -323,8 +323,8 @@ impl<'r> SpecCompilation<'r> {
                 let limits = &self.compiler.options.limits;
                 let mut columns = possible_columns(step, self.source, relation.as_ref(), limits, memory);
                 for step in spec.steps.iter().skip(index + 1) {
-                    // The columns of joined relations are not considered here, so they count as unknown if the step has
-                    // joins.
+                    // The columns of joined relations are not considered here, so they are treated as unknown if the
+                    // step has joins.
                     let seen = columns.as_ref().filter(|_| step.joins.is_empty());
                     self.independent_faults(step, seen, memory, &mut compiled.diagnostics);
                     columns = possible_columns(step, self.source, columns.as_ref(), limits, memory);
@@ -398,7 +398,7 @@ impl<'r> SpecCompilation<'r> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn compile_step(
         &mut self,
@@ -534,7 +534,7 @@ impl<'r> SpecCompilation<'r> {
             Vec::new()
         };
         check_rates(&plan, &made, read, &formulas.text, &mut found);
-        // Skip these checks if a relation is missing or ambiguous, because that is already reported.
+        // Skip these checks if a relation is missing or ambiguous, because the error is already reported.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
         if let Some(joined) = sound {
             check_visible(&plan, joined, &mut found);
@@ -559,7 +559,7 @@ impl<'r> SpecCompilation<'r> {
         }
         self.note_names(step, of_sheet, program);
         if step.unsound || step.faulty || failed(diagnostics) {
-            // Later steps read the output of this one, so their errors would only repeat its errors.
+            // Stop here, because later steps read the output of this step and would only repeat its errors.
             return None;
         }
         if self.only.is_none() {
@@ -679,7 +679,7 @@ impl<'r> SpecCompilation<'r> {
                 Diagnostic::new(
                     Code::ColumnsNotKnown,
                     step.keep_span,
-                    format!("`keep: all` cannot leave out the redefined column `{column}`, because no schema lists the other columns"),
+                    format!("`keep: all` cannot exclude the redefined column `{column}`, because no schema lists the other columns"),
                 )
                 .with_help("provide a schema with `--schema`, or list the columns in `keep`"),
             );
@@ -687,7 +687,7 @@ impl<'r> SpecCompilation<'r> {
         (!failed(diagnostics)).then_some(output)
     }
 
-    /// Reports those errors in a step that do not depend on the failed previous step. Only the column names of the
+    /// Reports the errors in a step that do not depend on the failed previous step. Only the column names of the
     /// previous step are used.
     fn independent_faults(
         &self,

@@ -15,8 +15,8 @@ use crate::limits::Limits;
 use crate::metrics::MetricSets;
 use crate::schema::Schema;
 
-/// Compiler for one dialect and schema. It is cheap to share between threads. It dereferences to the compiler of
-/// `formulac-core`, which compiles plain formulas.
+/// Compiler for one dialect and schema. The compiler is cheap to share between threads. It dereferences to the compiler
+/// of `formulac-core`, which compiles plain formulas.
 ///
 /// ```
 /// use formulac_core::{Column, Relation, Schema, Type};
@@ -39,11 +39,12 @@ pub struct Compiler {
 /// Options that apply only to specs.
 #[derive(Clone, Debug, Default)]
 pub struct SpecOptions {
-    /// Tags that a column inherits from the columns that it is computed from.
+    /// Tags that a column inherits from the columns from which it is computed.
     pub inherit: Vec<String>,
     /// Whether specs are also compiled with other column types, to find the columns whose type affects the SQL.
     pub probe_types: bool,
-    /// Version of dbt that reads the models. If it is `None`, the compiler assumes a recent version.
+    /// Version of dbt that reads the models. `None` if the version is unknown, in which case the compiler assumes a
+    /// recent version.
     pub dbt_version: Option<(u32, u32, u32)>,
     /// Data tests from packages that the project uses, such as `dbt_utils.accepted_range`.
     pub generic_tests: BTreeSet<String>,
@@ -115,7 +116,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Sets the SQL dialect. Postgres by default.
+    /// Sets the SQL dialect. Defaults to Postgres.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.formulas = self.formulas.dialect(dialect);
         self
@@ -127,25 +128,25 @@ impl Builder {
         self
     }
 
-    /// Sets the relation that unqualified names refer to.
+    /// Sets the relation to which unqualified names refer.
     pub fn from(mut self, relation: impl Into<String>) -> Self {
         self.formulas = self.formulas.from(relation);
         self
     }
 
-    /// Sets the context in which formulas are written. Measures by default.
+    /// Sets the context in which formulas are written. Defaults to measures.
     pub fn context(mut self, context: Context) -> Self {
         self.formulas = self.formulas.context(context);
         self
     }
 
-    /// Sets the names that the query groups by.
+    /// Sets the grouping keys of the query.
     pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.formulas = self.formulas.group_by(names);
         self
     }
 
-    /// Sets the order of rows, `name` or `name desc`, for functions that read other rows.
+    /// Sets the sort keys for functions that read other rows, as `name` or `name desc`.
     pub fn order_by<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
         self.formulas = self.formulas.order_by(keys);
         self
@@ -164,7 +165,7 @@ impl Builder {
         self
     }
 
-    /// Sets the worksheet row for which the formulas are written. The first row by default.
+    /// Sets the worksheet row for which the formulas are written. Defaults to the first row.
     pub fn row(mut self, row: u32) -> Self {
         self.formulas = self.formulas.row(row);
         self
@@ -188,7 +189,7 @@ impl Builder {
         self
     }
 
-    /// Sets the first day of the week for the timeframes `week` and `day_of_week_num`. Monday by default.
+    /// Sets the first day of the week for the timeframes `week` and `day_of_week_num`. Defaults to Monday.
     pub fn week_start(mut self, day: Weekday) -> Self {
         self.formulas = self.formulas.week_start(day);
         self
@@ -213,7 +214,7 @@ impl Builder {
         self
     }
 
-    /// Sets the tags that a column of a model inherits from the columns that it is computed from.
+    /// Sets the tags that a column of a model inherits from the columns from which it is computed.
     ///
     /// ```
     /// use formulac_core::{Column, Relation, Schema, Type};
@@ -280,8 +281,8 @@ impl Builder {
         self
     }
 
-    /// Sets the current date, `YYYY-MM-DD`. A metric whose set has `deprecated: {until: …}` cannot be used from that date
-    /// on. Without a current date, such a metric only causes a warning.
+    /// Sets the current date, `YYYY-MM-DD`. A metric whose set has `deprecated: {until: …}` cannot be used from that
+    /// date on. Without a current date, the metric only causes a warning.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -295,7 +296,7 @@ impl Builder {
         self
     }
 
-    /// Sets whether `dbt_project.yml` enforces the contracts of models. False by default. A `contract` in the spec
+    /// Sets whether `dbt_project.yml` enforces the contracts of models. Defaults to `false`. A `contract` in the spec
     /// takes precedence.
     ///
     /// ```
@@ -310,7 +311,7 @@ impl Builder {
 
     /// Sets the default for specs without `semantic_model`: whether to generate a semantic model, and in which format.
     /// If the setting is `ByVersion` and the version of dbt is unknown, the legacy format is used, because every
-    /// version reads it.
+    /// version supports it.
     ///
     /// ```
     /// use formulac_model::SemanticModels;

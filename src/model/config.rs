@@ -1,5 +1,5 @@
-//! dbt configuration of the model. Keys that affect the SQL go to the top of the `.sql` file, and the others to the
-//! properties file.
+//! dbt configuration of the model. Keys that affect the SQL are written to the top of the `.sql` file, and all other
+//! keys to the properties file.
 
 use super::access::InheritedAccess;
 use super::compile::SpecCompilation;
@@ -44,8 +44,8 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
     config
 }
 
-/// Returns whether a setting goes to the `.sql` file. Settings whose values contain Jinja stay in the properties file,
-/// because dbt renders such values only in YAML.
+/// Returns whether a setting belongs in the `.sql` file. Settings whose values contain Jinja remain in the properties
+/// file, because dbt renders these values only in YAML.
 fn is_sql_setting((name, value): &(String, YamlOutput)) -> bool {
     SHAPES_SQL.contains(&name.as_str()) && !value.has_jinja()
 }
@@ -71,8 +71,8 @@ impl SpecCompilation<'_> {
             };
             said.retain(|(name, _)| name != "unique_key");
             said.push(("unique_key".to_owned(), key));
-            // If a contract is enforced, dbt requires `append_new_columns` or `fail`. `append_new_columns` keeps the
-            // existing rows.
+            // If a contract is enforced, dbt requires `append_new_columns` or `fail`. Prefer `append_new_columns`,
+            // which keeps the existing rows.
             if self.is_contract_enforced() && !said.iter().any(|(name, _)| name == "on_schema_change") {
                 said.push(("on_schema_change".to_owned(), YamlOutput::text("append_new_columns")));
             }

@@ -42,8 +42,8 @@ impl SpecCompilation<'_> {
         self.compiler.enforces_contract(&self.spec.dbt)
     }
 
-    /// Reports missing parts of an enforced contract, and constraints that have no effect. `open` means that the model
-    /// may have unknown columns.
+    /// Reports missing parts of an enforced contract, and constraints that have no effect. `open` is `true` if the
+    /// model may have unknown columns.
     pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
         let materialized = config_text(dbt, "materialized");
@@ -190,7 +190,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the implicit name of an output column. For example, it is `region` for `orders.region`.
+/// Returns the implicit name of an output column, such as `region` for `orders.region`.
 fn implicit_name(tree: &SqlTree, expr: SqlId) -> String {
     let named = match tree.node(expr) {
         Sql::Field { name, .. } => *name,

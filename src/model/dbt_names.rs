@@ -1,4 +1,4 @@
-//! Names that a model's files declare in addition to the model's own name. They must be unique in a dbt project.
+//! Names that a model's files declare in addition to the model's own name. These names must be unique in a dbt project.
 
 use super::compile::SpecCompilation;
 use super::semantic::SemanticModel;

@@ -71,7 +71,7 @@ impl<'t> Placeholder<'t> {
     }
 }
 
-/// Environment of a project: where dbt builds the models, and the requirements for a push.
+/// Environment of a project: the target of dbt builds, and the requirements for a push.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Environment {
@@ -79,15 +79,15 @@ pub struct Environment {
     pub name: String,
     /// Name of an output in the dbt profile.
     pub connection: Option<String>,
-    /// Schema for the models. It may contain [`Placeholder`]s.
+    /// Schema for the models. The schema may contain [`Placeholder`]s.
     pub schema: Option<String>,
-    /// Whether a push creates a branch that people have to merge.
+    /// Whether a push creates a branch that has to be merged.
     pub protected: bool,
     /// Dialect of the environment's warehouse, if it differs from the project's dialect.
     pub dialect: Option<Dialect>,
-    /// Variables for dbt, as YAML. They may contain [`Placeholder`]s.
+    /// Variables for dbt, as YAML. The values may contain [`Placeholder`]s.
     pub vars: Option<String>,
-    /// Branch to which a push commits. `${user}` is replaced with the user who pushes.
+    /// Branch to which a push commits. `${user}` is replaced with the name of the user who pushes.
     pub branch: Option<String>,
     /// Folder of dbt's artifacts for this environment, relative to the project's folder.
     pub artifacts: Option<String>,
@@ -175,7 +175,7 @@ fn read_environment(name: &str, value: &Node, source: &str) -> Environment {
     environment
 }
 
-/// Returns the YAML of a node as written. The first line gets the same indentation as the other lines.
+/// Returns the YAML of a node as written. The first line is indented like the other lines.
 fn scalar_text(node: &Node, source: &str) -> String {
     let before = source.get(..node.span.start as usize).unwrap_or_default();
     let indent = before.chars().rev().take_while(|c| *c != '\n').count();

@@ -1,5 +1,5 @@
-//! Reports fan-out: if a join finds several rows, aggregates over columns from the other relations count the same
-//! values several times.
+//! Reports fan-out: if a join finds several rows, aggregates over columns of the other relations count the same values
+//! several times.
 
 use super::join_scope::JoinedStep;
 use super::load::Step;
@@ -18,7 +18,7 @@ struct RowOrigin {
     told: bool,
     /// Whether a column of the `many` relation is part of the value.
     many: bool,
-    /// Column of another relation that may be part of the value while no column of the `many` relation is.
+    /// Column of another relation that may be part of the value without any column of the `many` relation.
     other: Option<IrId>,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn check_fan_out(
 ) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
     for (join, many) in joins.filter(|(join, _)| join.many) {
-        // If there are no unmatched rows, the rows of the join are the rows of the `many` relation.
+        // Without unmatched rows, the rows of the join are the rows of the `many` relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
         check_many_relation(plan, many, unmatched, joined, found);
     }
@@ -163,8 +163,8 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     made
 }
 
-/// Combines the origins of values that together form one value. If one of them comes only from the `many` relation, the
-/// result is not a repeated value.
+/// Combines the origins of values that together form one value. The result is not repeated if one of the values comes
+/// only from the `many` relation.
 fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     let mut whole = RowOrigin::default();
     let mut clean = false;

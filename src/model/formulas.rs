@@ -19,7 +19,7 @@ pub struct StepFormulas {
     pub descriptions: Vec<Option<String>>,
     /// Offset in the file for each byte of the text.
     offsets: Vec<u32>,
-    /// Node whose offsets were computed last. It is cached because a comma-separated text may contain many names.
+    /// Node whose offsets were computed last. The node is cached because a comma-separated text may contain many names.
     last: Option<(*const yaml::Node, Vec<u32>)>,
     /// For each part, whether its ordering key is descending.
     pub descending: Vec<bool>,
@@ -35,8 +35,8 @@ impl StepFormulas {
         Self::with_using(step, &[], source)
     }
 
-    /// Collects the formulas of a step. The parameter `using` contains the join conditions that result from `using`
-    /// keys.
+    /// Collects the formulas of a step. The parameter `using` contains the join conditions that are derived from
+    /// `using` keys.
     pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<SpelledFormula<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
         // If a sheet column is a timeframe, this step computes it under the column's name.
@@ -202,7 +202,7 @@ impl StepFormulas {
             Some((last, offsets)) if std::ptr::eq(last, node) => offsets,
             _ => yaml::source_offsets(text.node, source),
         };
-        // The text may be one name of a comma-separated list.
+        // The text may be a single name in a comma-separated list.
         let within = whole.find(text.text).unwrap_or(0);
         let within = (text.text.as_ptr() as usize)
             .checked_sub(whole.as_ptr() as usize)

@@ -8,7 +8,7 @@ use crate::plan::{InputColumn, StepInput, StepPlan};
 use crate::sql::JoinKind;
 
 impl JoinedStep<'_> {
-    /// Returns the columns that identify the joined rows. Empty if they are unknown.
+    /// Returns the columns that identify the joined rows. Empty if the columns are unknown.
     pub(super) fn grain(&self, step: &Step<'_>, input: &StepInput<'_>, plan: &StepPlan<'_>) -> Vec<InputColumn> {
         let mut grain: Vec<InputColumn> = input
             .grain

@@ -16,7 +16,7 @@ pub(super) struct ModelRead {
     pub span: Span,
 }
 
-/// Returns the models that a spec may read. Names of the spec's own steps are left out.
+/// Returns the models that a spec may read. Names of the spec's own steps are omitted.
 pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
     let joins = spec
         .steps
@@ -99,7 +99,7 @@ pub(super) fn order_specs(parents: &[Vec<usize>]) -> SpecOrder {
         order.waves.push(std::mem::replace(&mut wave, next));
     }
     let mut left: FxHashSet<usize> = (0..parents.len()).filter(|number| waiting[*number] > 0).collect();
-    // Remove specs that no remaining spec reads, because such specs are not in a cycle.
+    // Remove specs that no remaining spec reads, because they are not in a cycle.
     let mut reading: FxHashMap<usize, usize> = FxHashMap::default();
     for number in &left {
         for parent in parents[*number].iter().filter(|parent| left.contains(parent)) {
@@ -135,7 +135,7 @@ pub(super) fn order_specs(parents: &[Vec<usize>]) -> SpecOrder {
     order
 }
 
-/// Returns the shortest cycle that contains a spec, starting with that spec. `None` if there is no such cycle.
+/// Returns the shortest cycle that contains a spec, starting with that spec. `None` if no cycle contains the spec.
 fn find_cycle(first: usize, parents: &[Vec<usize>], left: &FxHashSet<usize>) -> Option<Vec<usize>> {
     if !left.contains(&first) {
         return None;

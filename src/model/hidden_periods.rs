@@ -11,18 +11,19 @@ use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, Window
 use crate::plan::{StepPlan, split_truncation, used_definitions};
 use crate::span::Span;
 
-/// Part of a condition on rows. All parts must hold.
+/// Part of a condition on rows. All parts must be true.
 #[derive(Clone, Debug)]
 pub struct RowCondition {
     /// Position in the formula text.
     pub span: Span,
     /// Names of the columns that the condition reads, in lower case.
     pub columns: Vec<String>,
-    /// Keys of a step that show the same periods, such as `since: 2024-01-01`. Empty if there are none.
+    /// Keys of a step with the same effect on the displayed periods, such as `since: 2024-01-01`. Empty if no such keys
+    /// exist.
     pub keys: Vec<String>,
 }
 
-/// Returns the parts of a condition that may remove earlier rows. Upper bounds and tests for NULL are left out.
+/// Returns the parts of a condition that may remove earlier rows. Upper bounds and tests for NULL are omitted.
 pub fn row_conditions(program: &Program, root: IrId, text: &str) -> Vec<RowCondition> {
     let mut conditions = Vec::new();
     let mut stack = vec![root];
@@ -109,7 +110,7 @@ struct TimeSide {
     period: Option<CalendarUnit>,
 }
 
-/// Returns the last day of the period that begins on a date. `None` if that is not known before the query runs.
+/// Returns the last day of the period that begins on a date. `None` if the day is not known before the query runs.
 fn last_day(first: &str, period: Option<CalendarUnit>) -> Option<String> {
     let (months, days) = match period {
         None | Some(CalendarUnit::Day) => return Some(first.to_owned()),
@@ -136,7 +137,7 @@ fn time_side(program: &Program, id: IrId) -> Option<TimeSide> {
     }
 }
 
-/// Returns the operand of a conversion that the compiler has added. Such a conversion has the span of its operand.
+/// Returns the operand of a conversion that the compiler has added. The conversion has the span of its operand.
 fn conversion_operand(program: &Program, id: IrId, args: &[IrId]) -> Option<IrId> {
     let first = *args.first()?;
     (program.meta(first).span == program.meta(id).span).then(|| program.resolve_names(first))
@@ -254,13 +255,13 @@ pub fn hidden_periods(
     (look_back, reads): (Span, &str),
     keys: &[String],
 ) -> Diagnostic {
-    let message = format!("`{shown}` removes earlier periods, so `{reads}` does not see them");
+    let message = format!("`{shown}` removes earlier periods, so `{reads}` does not include them");
     let help = match keys {
-        [] => "choose the periods to show with `since` and `until` in place of the condition; windows still read the \
+        [] => "select the periods to show with `since` and `until` instead of the condition; windows still read the \
                earlier periods"
             .to_owned(),
         keys => format!(
-            "write `{}` in place of the condition; windows still read the earlier periods",
+            "write `{}` instead of the condition; windows still read the earlier periods",
             keys.join("` and `")
         ),
     };

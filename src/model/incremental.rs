@@ -2,8 +2,8 @@
 //! refresh.
 //!
 //! The time column is traced back to its origin in the first step, and an incremental run filters the first step's rows
-//! by that origin. If values depend on rows earlier than those that the run writes, the run reads further back. Values
-//! that may depend on rows from any time are reported as errors.
+//! by that origin. The run reads further back if values depend on rows earlier than the rows that the run writes.
+//! Values that may depend on rows from any time are reported as errors.
 
 use super::compile::SpecCompilation;
 use super::config::{config_text, config_value};
@@ -24,10 +24,10 @@ pub(super) struct IncrementalPlan {
     pub time: Column,
     /// Name of the time column's origin in the first step.
     pub of_first: String,
-    /// How far back from the table's newest row a run starts to read.
+    /// Distance between the table's newest row and the point at which a run begins to read.
     pub read: TimeLength,
-    /// How far back from the table's newest row a run starts to write. `None` if a run writes all rows that it computes
-    /// from the input.
+    /// Distance between the table's newest row and the point at which a run begins to write. `None` if a run writes all
+    /// rows that it computes from the input.
     pub given: Option<TimeLength>,
     /// Key columns that the spec specifies.
     pub unique_key: Vec<String>,
@@ -92,8 +92,8 @@ impl SpecCompilation<'_> {
         self.check_nulls(output, &time, &keys, event_time, diagnostics);
         let given = lookback.combine(further_out);
         let read = given.combine(further_back);
-        // A run starts at the start of a unit. The run reads only complete units of the other truncations if they nest
-        // within that unit.
+        // A run begins at the start of a unit. The run reads only complete units of the other truncations if these
+        // units nest within the unit.
         let whole = further_out == TimeLength::default()
             && traced.units.iter().all(|u| cut_to.is_none_or(|to| is_nested(*u, to)));
         let given = (given != read || !whole).then_some(given);
@@ -107,7 +107,7 @@ impl SpecCompilation<'_> {
         })
     }
 
-    /// Returns the time column and the key columns in the spec, and reports missing or unknown ones.
+    /// Returns the time column and the key columns in the spec, and reports missing or unknown columns.
     fn key_and_time<'s>(
         &'s self,
         output: &Relation,
@@ -165,7 +165,7 @@ impl SpecCompilation<'_> {
                         diagnostic.with_help(format!("write a list: `unique_key: [{}]`", name.text))
                     }
                     Some(near) => diagnostic.with_help(suggest::similar_name_help(near)),
-                    None => diagnostic.with_help("name a column of the last step"),
+                    None => diagnostic.with_help("specify a column of the last step"),
                 },
             );
         }
@@ -264,8 +264,8 @@ impl SpecCompilation<'_> {
         whole
     }
 
-    /// Reports key columns that may change when a late row arrives, because the row with the old key would stay in the
-    /// table.
+    /// Reports key columns that may change when a late row arrives, because the row with the old key would remain in
+    /// the table.
     fn check_settled(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
         let Some(last) = self.times.last().filter(|last| !last.open) else {
             return;
@@ -451,8 +451,8 @@ impl SpecCompilation<'_> {
         Some(traced)
     }
 
-    /// Returns how much further back than requested a run must write, and how much further back than it writes the run
-    /// must read.
+    /// Returns two distances: how much further back than requested a run must write, and how much further back than it
+    /// writes the run must read.
     fn extra_ranges(&self, time: &TracedTime, diagnostics: &mut Vec<Diagnostic>) -> Option<(TimeLength, TimeLength)> {
         let cut_to = time.units.first().copied();
         let is_time = |step: usize, key: &TimeKey| self.trace_key(step, key).filter(|traced| traced.base == time.base);
@@ -477,8 +477,8 @@ impl SpecCompilation<'_> {
                             Some(parts.map(|traced| traced.units.first().copied()).collect())
                                 .filter(|u: &Vec<_>| !u.is_empty());
                         if let Some(units) = units {
-                            // All rows of a window are within one instance of its finest unit, so reading one more such
-                            // unit is enough.
+                            // All rows of a window are within one instance of its finest unit, so one more unit is
+                            // sufficient.
                             let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
                             let finest = coarse.min_by_key(|unit| unit.map_or(0, unit_seconds));
                             if let Some(Some(unit)) = finest {

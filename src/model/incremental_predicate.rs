@@ -1,5 +1,5 @@
 //! Conditions for incremental runs. One condition is in the first select of the model. If that select reads further
-//! back than the run writes, there is another condition after the last select.
+//! back than the run writes, another condition follows the last select.
 
 use super::compile::SpecCompilation;
 use super::incremental::IncrementalPlan;
@@ -14,7 +14,7 @@ use crate::span::Span;
 use crate::sql::{Cte, EXISTING_TABLE_ALIAS, Item, LateRows, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
-/// Date before all other dates. It is the bound if the table has no rows.
+/// Date before all other dates. Used as the bound if the table has no rows.
 const FIRST_DAY: &str = "0001-01-01";
 
 impl SpecCompilation<'_> {
@@ -38,7 +38,7 @@ impl SpecCompilation<'_> {
             None => Some(&mut query.body),
         };
         let (Some(first), Some(select)) = (first, select) else {
-            // This is an internal error, because the traced column is always a time of the first select.
+            // Report an internal error, because the traced column should always be a time of the first select.
             let message = format!("no filter applies to the input rows of `{}`", incremental.time.name());
             diagnostics.push(
                 Diagnostic::new(Code::Internal, self.spec.model.node.span, message)
@@ -156,8 +156,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Splits a length into counts of units, with the longest unit first. An instant is shifted by days, because all
-/// engines support day intervals.
+/// Splits a length into counts of units, longest unit first. An instant is shifted by days, because all engines support
+/// day intervals.
 fn length_in_units(length: TimeLength, ty: Type) -> Vec<(i64, CalendarUnit)> {
     let TimeLength {
         months,

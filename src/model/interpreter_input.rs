@@ -29,7 +29,7 @@ pub struct Interpreted {
     pub spec: given::ReferenceSpec,
     /// Date of `TODAY()`.
     pub today: i64,
-    /// Distinct input relations.
+    /// Input relations, without duplicates.
     pub relations: Vec<InputRelation>,
     /// Definitions that the interpreter does not support: the index of the step, the name and the reason.
     pub unread: Vec<(usize, String, UnsupportedFormula)>,
@@ -96,7 +96,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
     let periods = period_steps(&root);
     if !periods.is_empty() {
         let (sets, kind) = (MetricSets::default(), load::SpecKind::Periods);
-        // Only `fill` needs keys that are not allowed in hand-written specs.
+        // Only `fill` uses keys that are not allowed in hand-written specs.
         let expansion = expand(compiler, &sets, (&root, source), kind, &periods, &mut Vec::new());
         return match expansion.filter(|expansion| expansion.is_spec) {
             Some(expansion) => interpret_spec(compiler, &expansion.text.text, today),
@@ -187,7 +187,7 @@ fn temporal_kind(ty: Type) -> TemporalKind {
     }
 }
 
-/// Adds a relation to the list unless it is already there, and returns its name.
+/// Adds a relation to the list unless the list already contains it, and returns its name.
 fn relation(
     compiler: &Compiler,
     from: &RelationReference,

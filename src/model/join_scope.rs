@@ -29,13 +29,13 @@ pub(super) struct StepFacts {
 pub(super) struct JoinedStep<'y> {
     pub input: JoinedInput,
     pub merged: Vec<MergedColumn>,
-    /// Join conditions that `using` stands for, each with the index of its join.
+    /// Join conditions that are derived from `using`, each with the index of its join.
     pub using: Vec<(u32, Vec<SpelledFormula<'y>>)>,
     /// Key of each joined relation. Empty if the key is unknown.
     pub keys: Vec<Vec<String>>,
     /// Whether each joined relation has at most one row.
     pub single: Vec<bool>,
-    /// Relations that have a column with the name of a `using` column but do not share that column.
+    /// Relations with a column that has the name of a `using` column but is not merged.
     owners: FxHashMap<String, Vec<usize>>,
 }
 
@@ -198,7 +198,7 @@ impl<'y> JoinedStep<'y> {
         }
     }
 
-    /// Returns the condition that `using` stands for, and merges the columns.
+    /// Returns the condition that is derived from `using`, and merges the columns.
     fn merge_using(
         &mut self,
         join: &JoinedRelation<'y>,
@@ -373,7 +373,7 @@ impl<'y> JoinedStep<'y> {
         }
     }
 
-    /// Returns the column of a relation, or the merged column if a full join shares it.
+    /// Returns the column of a relation, or the merged column if a full join merges it.
     fn shared_or(&self, place: usize, name: &str) -> InputColumn {
         let merged = self
             .merged

@@ -36,7 +36,7 @@ impl SpecCompilation<'_> {
         output: &StepOutput,
         work: &mut emit::EmitBuffers,
     ) {
-        // The metric set has the test, so that models built on the set do not repeat it.
+        // The test belongs to the metric set, so that models built on the set do not repeat it.
         let unproven = if self.spec.kind == SpecKind::OverSets {
             &[]
         } else {
@@ -156,7 +156,7 @@ impl SpecCompilation<'_> {
             ..Select::default()
         };
         let mut joins = joining.joins.get(..=place)?.to_vec();
-        // With a left join, an unmatched row is one row before and after the join.
+        // A left join keeps an unmatched row as one row.
         joins.last_mut()?.kind = JoinKind::Left;
         let select = tree.add_text(Span::default(), |out| {
             out.push_str(&format!("(select row_count from {before})"));
@@ -213,7 +213,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the nodes that a value depends on, directly or through definitions. Operands come first.
+/// Returns the nodes on which a value depends, directly or through definitions. Operands come first.
 fn dependency_nodes(program: &Program, root: IrId) -> Vec<IrId> {
     let mut seen: FxHashSet<IrId> = FxHashSet::default();
     let mut stack = vec![root];

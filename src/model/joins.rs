@@ -31,7 +31,7 @@ pub enum JoinCriterion<'y> {
 }
 
 impl JoinedRelation<'_> {
-    /// Returns the name that qualifies the relation's columns: the alias or, if there is none, the name of the
+    /// Returns the name that qualifies the relation's columns: the alias if it exists, otherwise the name of the
     /// relation.
     pub fn name(&self) -> &str {
         self.alias.map_or_else(|| self.to.name(), |alias| alias.text)
@@ -78,7 +78,7 @@ impl<'y> Loader<'y, '_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn read_join(&mut self, node: &'y Node) -> Option<JoinedRelation<'y>> {
         if node.pairs().is_none() {
@@ -95,7 +95,7 @@ impl<'y> Loader<'y, '_> {
             );
             return None;
         }
-        // Tools for YAML 1.1 write the key `on` as `true`.
+        // Accept `true`, because tools for YAML 1.1 write the key `on` as `true`.
         let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on_key(key));
         let at_comma = on.and_then(|(_, value)| self.text_after_comma("on", node, value));
         let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
@@ -185,7 +185,7 @@ impl<'y> Loader<'y, '_> {
             (Some(on), None) => JoinCriterion::On(on),
             (None, Some(names)) if !names.is_empty() => JoinCriterion::Using(names),
             (None, None | Some(_)) => {
-                // If `on` has no condition, that is already reported.
+                // A missing condition in `on` has already been reported.
                 if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on_key(key)) {
                     let (message, help) = if has("using") {
                         (

@@ -83,7 +83,7 @@ pub fn local_settings_schema() -> String {
     schema.schema_document(&LOCAL, local)
 }
 
-/// Writer for the schemas of mappings. It stores the schemas written so far, by title.
+/// Writer for the schemas of mappings. The writer stores the schemas written so far, by title.
 #[derive(Default)]
 struct SchemaWriter {
     definitions: Map<String, Value>,
@@ -105,8 +105,8 @@ impl SchemaWriter {
         format!("{:#}\n", Value::Object(document))
     }
 
-    /// Returns the schema of a model built on metric sets. Its first step reads the sets, and later steps read the step
-    /// before.
+    /// Returns the schema of a model built on metric sets. The first step reads the sets, and each later step reads the
+    /// previous step.
     fn over_sets_schema(&mut self) -> Map<String, Value> {
         let mut model = self.object_schema(&[&OVER_SETS, &MODEL, &STEP]);
         forbid_beside_steps(&mut model, &[&OVER_SETS, &STEP]);
@@ -133,7 +133,7 @@ impl SchemaWriter {
         let keys = || tables.iter().flat_map(|table| table.keys);
         let mut properties: Map<String, Value> = Map::new();
         for key in keys() {
-            // If a key is in both tables, use the entry from the first table. That entry is the model's key, and its
+            // If a key is in both tables, use the entry from the first table. This entry is the model's key, whose
             // shape also accepts the values that a step allows.
             if !properties.contains_key(key.name) {
                 properties.insert(key.name.to_owned(), self.key_schema(key));
@@ -207,8 +207,8 @@ impl SchemaWriter {
         let text = || json!({"type": ["string", "number", "boolean"]});
         match shape {
             KeyShape::Text | KeyShape::Formula => text(),
-            // The pattern accepts `_` and the letters and digits of any script. The regular expressions of JSON Schema
-            // have no portable class for them.
+            // The pattern accepts `_` and the letters and digits of any script, for which regular expressions in JSON
+            // Schema have no portable class.
             KeyShape::Name => json!({"type": "string", "pattern": "^[^\\s\\d!-/:-@\\[-^`{-~][^\\s!-/:-@\\[-^`{-~]*$"}),
             KeyShape::Choice(words) => json!({"enum": words}),
             KeyShape::Dialect => json!({"enum": Dialect::all().map(Dialect::name).collect::<Vec<_>>()}),

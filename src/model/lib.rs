@@ -1,11 +1,12 @@
-//! Compiles model specs. Each spec is one YAML file and becomes one query or one dbt model.
+//! Compiles model specs. Each spec is a YAML file that becomes a query or a dbt model.
 //!
 //! ```text
 //! YAML ─ load (keys, shapes) ─ steps ─ formulas (formulac-core) ─ query ─ write (SQL, properties, tests, docs)
 //! ```
 //!
 //! [`Compiler::compile_spec`] returns a [`CompiledSpec`] with the query, the files of the dbt model and all
-//! diagnostics. [`Project`] holds the settings of `formulac.yml`. [`verify`] compares built models with their formulas.
+//! diagnostics. [`Project`] contains the settings in `formulac.yml`. [`verify`] compares built models with their
+//! formulas.
 //!
 //! ```
 //! let spec = "model: revenue\nfrom: orders\ngroup_by: region\ndefinitions: |\n  revenue = SUM(amount)\n";
@@ -15,8 +16,8 @@
 //! ```
 //!
 //! The crate does not access files, the clock, environment variables or the network. It does not panic on any input and
-//! always returns the parts that could be compiled. Items hidden from this documentation are for the formulac crates
-//! that depend on this one.
+//! always returns the parts that could be compiled. Items that are hidden from this documentation are for other
+//! formulac crates.
 
 #![forbid(unsafe_code)]
 #![warn(
@@ -204,13 +205,14 @@ pub struct Model {
     pub(crate) sql: String,
     /// Offset of the query in `sql`, after the header and the configuration.
     pub(crate) body_at: usize,
-    /// Plain query in which every column is cast to its type. `None` unless a contract is enforced.
+    /// Plain query that casts every column to its type. `None` unless a contract is enforced.
     pub(crate) under_contract: Option<String>,
     /// Whether dbt enforces the model's contract.
     pub(crate) is_contract_enforced: bool,
     /// Relations in `compare:`.
     pub(crate) compared: Vec<NamedColumns>,
-    /// Model's query with `order by` but without limit and configuration. `None` if it equals the query in `sql`.
+    /// Model's query with `order by` but without limit and configuration. `None` if this query equals the query in
+    /// `sql`.
     pub(crate) ordered: Option<String>,
     pub(crate) limit: Option<u64>,
     pub(crate) yml: String,
@@ -248,7 +250,7 @@ impl ModelTest {
         &self.name
     }
 
-    /// Returns the text of the test's file: a dbt query that returns one row per violation.
+    /// Returns the text of the test's file: a query for dbt that returns one row per violation.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.sql
@@ -300,7 +302,7 @@ impl CompiledSpec {
         self.dialect
     }
 
-    /// Returns the model's name, if the spec has one.
+    /// Returns the model's name, if the spec specifies one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -357,7 +359,7 @@ impl CompiledSpec {
         self.sets.iter().map(|set| set.name.as_str())
     }
 
-    /// Returns the files that define these sets, each with its path and its text. Sets without a path are left out.
+    /// Returns the files that define these sets, each with its path and text. Sets without a path are omitted.
     pub fn set_files(&self) -> impl Iterator<Item = (&str, &str)> {
         let sets = self.sets.iter();
         sets.filter_map(|set| Some((set.path.as_deref()?, set.text.as_str())))
@@ -374,8 +376,7 @@ impl CompiledSpec {
         self.model.as_ref().is_some_and(|model| model.is_contract_enforced)
     }
 
-    /// Returns the metrics that the model reads, including those from which other metrics are computed, as
-    /// `set.metric`.
+    /// Returns the metrics that the model reads, directly or through other metrics, as `set.metric`.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -417,8 +418,8 @@ impl CompiledSpec {
         self.name_span
     }
 
-    /// Returns the relations of the schema that the spec reads. Each has its key and only the columns that the spec
-    /// reads.
+    /// Returns the relations of the schema that the spec reads. Each relation has its key and only the columns that the
+    /// spec reads.
     ///
     /// ```
     /// use formulac_core::{Column, Relation, Schema, Type};
@@ -522,9 +523,9 @@ impl CompiledSpec {
         &self.additivity
     }
 
-    /// Returns the model's tests that are separate files in one of the project's `test-paths`. Such tests cover joins
-    /// that are not proven to find at most one row, keys that dbt's own tests cannot check, rules that no dbt test
-    /// expresses, and comparisons. Empty if there is an error.
+    /// Returns the model's tests that are separate files in one of the project's `test-paths`. These tests cover joins
+    /// that are not proven to find at most one row, keys that dbt's own tests cannot check, rules without an equivalent
+    /// dbt test, and comparisons. Empty if there is an error.
     #[must_use]
     pub fn model_tests(&self) -> &[ModelTest] {
         match &self.metric_set {
@@ -589,14 +590,14 @@ impl CompiledSpec {
         &self.key
     }
 
-    /// Returns the tags of the model, including those in `config`.
+    /// Returns the tags of the model, including the tags in `config`.
     #[must_use]
     pub fn tags(&self) -> &[String] {
         &self.tags
     }
 
-    /// Returns the settings in the spec's `config` whose values are strings, numbers or booleans, and also `access` and
-    /// `group`.
+    /// Returns the settings in the spec's `config` whose values are strings, numbers or booleans, as well as `access`
+    /// and `group`.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\nconfig: {materialized: table, tags: nightly}\ntags: [pii]\ndefinitions: a = SUM(x)\n";
@@ -647,7 +648,7 @@ impl CompiledSpec {
         self.lineage.column_lineages()
     }
 
-    /// Returns the definitions of the spec's steps in source order. Steps with an error are left out.
+    /// Returns the definitions of the spec's steps in source order. Steps with an error are omitted.
     #[must_use]
     pub fn definitions(&self) -> &[SpecDefinition] {
         &self.definitions

@@ -1,7 +1,7 @@
 //! Column lineage of a spec: the input columns from which each column is computed, and the tags that each column
 //! inherits.
 //!
-//! Conditions inside a value count as inputs. Filters, order and partitions do not.
+//! Conditions inside a value are inputs. Filters, sort order and partitions are not.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -97,7 +97,7 @@ impl Lineage {
         at
     }
 
-    /// Adds a column for the total of a measure. It has the same lineage as the measure.
+    /// Adds a column for the total of a measure, with the same lineage as the measure.
     pub fn add_total(&mut self, measure: &str, column: &str) {
         if let Some(step) = self.steps.last_mut()
             && let Some(at) = step.get(&measure.to_lowercase()).copied()
@@ -148,7 +148,7 @@ impl Lineage {
     }
 
     /// Returns the inherited tags of each column, by lower-case name. A column inherits the tags of all its inputs. One
-    /// pass is enough because dependencies come first.
+    /// pass is sufficient because dependencies come first.
     fn tags(&self, inherited: &[String], of: impl Fn(&SourceColumn) -> Vec<String>) -> FxHashMap<String, Vec<String>> {
         let mut tagged: Vec<Vec<usize>> = Vec::with_capacity(self.made.len());
         for (at, made) in self.made.iter().enumerate() {
@@ -322,8 +322,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the position of a column of an earlier step. If the step passes on all columns of an undeclared
-    /// relation, any name may be a column of that relation.
+    /// Returns the position of a column of an earlier step. Any name may be a column of an undeclared relation whose
+    /// columns the step passes on.
     fn step_column(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut place = of;
@@ -380,7 +380,7 @@ impl SpecCompilation<'_> {
         };
         let tagged = |column: Column| {
             let kept = tags.get(&column.name().to_lowercase()).into_iter().flatten().cloned();
-            // Models that read this model also inherit the tags in its spec.
+            // Models that read this model also inherit the tags that its spec sets.
             let own = said(&column);
             let all: Vec<String> = kept
                 .filter(|tag| !own.contains(tag))

@@ -8,7 +8,7 @@ use crate::yaml::{self, Node};
 
 impl Project {
     /// Applies personal settings to the project. Invalid settings are reported and skipped. Branches, protection and
-    /// approvals are not allowed, because they are the same for all users.
+    /// approvals are not allowed, because they must be the same for all users.
     ///
     /// ```
     /// use formulac_model::Project;

@@ -17,9 +17,9 @@ use crate::span::Span;
 /// Names of one kind, which must be distinct even after truncation.
 struct LongNames {
     dialect: Dialect,
-    /// Whether the names are visible outside the query. If they are, truncation must be reported.
+    /// Whether the names are visible outside the query. If `true`, truncation must be reported.
     seen_outside: bool,
-    /// For each truncated form, the first name that has this form, and the span of the name.
+    /// For each truncated form, the first name that has this form, with its span.
     seen: FxHashMap<String, (String, Span)>,
 }
 

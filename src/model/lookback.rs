@@ -1,5 +1,5 @@
 //! Lookback: how far back an incremental run reads to include late rows. The lookback consists of whole calendar units,
-//! so that groups are always read completely.
+//! so that groups are always complete.
 
 use super::compile::SpecCompilation;
 use super::config::config_value;
@@ -11,7 +11,7 @@ use crate::schema::Column;
 use crate::yaml::Node;
 
 impl SpecCompilation<'_> {
-    /// Returns how late a row may arrive according to the spec, in whole units of the time column's truncation.
+    /// Returns the maximum delay of late rows according to the spec, in whole units of the time column's truncation.
     pub(super) fn read_lookback(
         &self,
         time: &Column,
@@ -74,7 +74,7 @@ pub(super) fn unit_seconds(unit: CalendarUnit) -> i64 {
     if months { length * 2_592_000 } else { length }
 }
 
-/// Returns whether one unit may extend beyond the other unit. Returns `true` if there is no other unit.
+/// Returns whether one unit may extend beyond the other unit. Also returns `true` if there is no other unit.
 pub(super) fn is_coarser(unit: CalendarUnit, than: Option<CalendarUnit>) -> bool {
     than.is_none_or(|than| !is_nested(unit, than))
 }
@@ -95,7 +95,7 @@ fn to_units(length: TimeLength, unit: CalendarUnit) -> i64 {
     let up = |a: i64, b: i64| a.saturating_add(b - 1).div_euclid(b);
     let (each, months) = unit.unit_length();
     if months {
-        // No month is shorter than 28 days.
+        // A month has at least 28 days.
         return up(
             length.months + up(length.days, 28) + up(length.seconds, 28 * 86_400),
             each,

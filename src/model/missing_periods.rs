@@ -1,5 +1,5 @@
-//! Warns about formulas that treat rows as periods. OFFSET and ranges count rows, so they are wrong if a period has no
-//! row. Also reports calendar offsets that are shorter than a period.
+//! Warns about formulas that treat rows as periods. OFFSET and ranges count rows, so their results are wrong if a
+//! period has no row. Also reports calendar offsets that are shorter than a period.
 
 use super::additivity::StepColumns;
 use crate::Type;
@@ -18,7 +18,7 @@ enum CountedRows {
         sign: &'static str,
         rows: IrId,
     },
-    /// Range of rows, and the number of rows if the number is known.
+    /// Range of rows, with the number of rows if known.
     Range {
         value: Option<IrId>,
         rows: Option<i64>,
@@ -27,8 +27,8 @@ enum CountedRows {
 }
 
 /// Warns once per definition about an OFFSET or range if the rows are ordered by a date and each row or group
-/// represents a period. If a period has no row, the previous row is not the previous period. `before` contains the
-/// columns of the previous step.
+/// represents a period. If a period has no row, the previous row is not the row of the previous period. `before`
+/// contains the columns of the previous step.
 pub(super) fn check_gaps(
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
@@ -42,7 +42,7 @@ pub(super) fn check_gaps(
         let root = program.definitions[index].root;
         let is_period = match (program.node(root), plan.grouped) {
             (Ir::Definition(used), true) => plan.keys[used as usize],
-            // In a grouped step, `order_by` must refer to a key. Anything else is an error.
+            // In a grouped step, `order_by` must refer to a key.
             (Ir::Column(_) | Ir::Apply { .. }, true) => true,
             (Ir::Column(column), false) => {
                 let name = &program.columns[column as usize].name;
@@ -97,7 +97,7 @@ fn gap_warning(
             let rows = program.text(digits);
             (
                 format!("`OFFSET` counts rows, so it reads the wrong period if a value of `{key}` is missing"),
-                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move along the calendar"),
+                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move by calendar periods"),
             )
         }
         CountedRows::Range { value, rows, ends_here } => {
@@ -260,7 +260,7 @@ fn first_or_last(program: &Program, call: IrId) -> bool {
     [internal::FIRST_VALUE, internal::LAST_VALUE].contains(&catalog::overload_owner(overload))
 }
 
-/// Returns the period to which a key is truncated, in this step or the previous one.
+/// Returns the period to which a key is truncated, in this step or the previous step.
 fn key_period(program: &Program, key: IrId, before: Option<&StepColumns>) -> Option<CalendarUnit> {
     if let Ir::Column(column) = program.node(program.resolve_names(key)) {
         let name = &program.columns.get(column as usize)?.name;

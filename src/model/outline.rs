@@ -1,4 +1,4 @@
-//! Outline of a spec: the positions of the definitions in each step, and the settings that formulas depend on.
+//! Outline of a spec: the positions of the definitions in each step, and the settings on which formulas depend.
 
 use super::formulas::StepFormulas;
 use super::load::{self, SpecKind, Step, StepDefinitions};
@@ -77,7 +77,7 @@ pub struct PlacedDefinition {
 /// Returns the outline of a spec, of a metric set or of a model built on metric sets. `None` if the text is none of
 /// these. An expanded model may have keys that are not allowed in hand-written specs.
 pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Compiler) -> Option<SpecOutline> {
-    // The settings of metric sets do not matter here, because formulas over them are compiled in the expanded model.
+    // The settings of metric sets are ignored, because formulas over metric sets are compiled in the expanded model.
     if is_metric_set(root) || step_over_sets(root).is_some() {
         return Some(SpecOutline {
             steps: step_outlines(&load::load_steps(root, source), source, compiler),
@@ -131,8 +131,8 @@ fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<Ste
             &mut ast,
             &mut faults,
         );
-        // The first parts are the timeframes of the sheet, if there are any. The parts of the definitions follow, in
-        // the order of their scalars.
+        // The first parts are the timeframes of the sheet, if any. Then come the parts of the definitions, in the order
+        // of their scalars.
         let sheet_frames = formulas
             .roles
             .iter()

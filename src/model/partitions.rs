@@ -6,8 +6,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, split_truncation, used_definitions};
 
-/// Warns once per step about windows that read only their own row because each group is a separate partition. Also
-/// warns about calendar offsets that always point outside the partition.
+/// Warns once per step about windows that read only a single row because each group is a separate partition. Also warns
+/// about calendar offsets that always point outside the partition.
 pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let with_role = |role: DefinitionRole| -> Vec<IrId> {
@@ -70,8 +70,8 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
     check_frames(program, &nodes, &partition, &order, text, found);
 }
 
-/// Warns about calendar offsets that always lead out of the partition. For example, if rows are partitioned by year, no
-/// row is a year earlier.
+/// Warns about calendar offsets that always lead out of the partition. For example, no row of a partition by year is
+/// one year earlier than another row.
 fn check_frames(
     program: &Program,
     nodes: &[IrId],
@@ -98,8 +98,8 @@ fn check_frames(
         let (distance, months) = program.periods[period as usize].distance();
         let frame = frames.iter().find(|(_, unit)| match (unit.unit_length(), months) {
             ((length, of_months), _) if of_months == months => distance.abs() >= length,
-            // An offset in months always leaves a day or a week. An offset in days may stay within a month, so it is
-            // not reported.
+            // An offset in months always leads out of a day or a week. An offset in days may remain within a month, so
+            // it is not reported.
             ((_, of_months), months) => months && !of_months,
         })?;
         Some((id, *frame))
@@ -123,7 +123,7 @@ fn check_frames(
     found.push(diagnostic);
 }
 
-/// Returns the column that a key consists of or truncates. Also returns the unit if the key is truncated.
+/// Returns the column of a key, and the unit if the key is truncated.
 fn key_timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
     let (of, unit) = split_truncation(program, id);
     match program.node(of) {

@@ -26,15 +26,15 @@ impl People {
         Self { groups, roles, default }
     }
 
-    /// Returns whether the project file defines any roles. If it does not, everybody is an engineer.
+    /// Returns whether the project file defines any roles. Without roles, every person is an engineer.
     #[must_use]
     pub fn have_roles(&self) -> bool {
         !self.roles.is_empty() || self.default.is_some()
     }
 
-    /// Returns the roles of a person, who is given as `Name <address>` or as an address alone. These are the roles
-    /// given to the address and to its groups. If there are no such roles, the result is the default role, or an empty
-    /// list if no default role is set. Addresses are compared ignoring case.
+    /// Returns the roles of a person, identified by `Name <address>` or only an address: the roles of the address and
+    /// of its groups. If there are none, returns the default role, or an empty list if no default role is set.
+    /// Comparisons of addresses ignore case.
     #[must_use]
     pub fn roles(&self, who: &str) -> Vec<Role> {
         if !self.have_roles() {

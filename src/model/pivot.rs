@@ -35,7 +35,7 @@ pub(super) struct PivotCells {
 }
 
 impl PivotCells {
-    /// Returns the step's input with its rows replaced by the sheet's cells.
+    /// Returns the step's input, with the sheet's cells in place of its rows.
     pub fn with_cells<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
         StepInput {
             name: &self.name,
@@ -132,7 +132,7 @@ impl SpecCompilation<'_> {
     /// reported elsewhere.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn pivot_cells(
         &mut self,
@@ -219,7 +219,7 @@ impl SpecCompilation<'_> {
             None => distinct(tree, &keys),
         };
         let of_columns = cte(self, format!("{}_columns", input.name), body);
-        // A key column that is never NULL in the input shows whether the join found a row.
+        // A key column that is never NULL in the input indicates whether the join found a row.
         let sure = rows
             .iter()
             .chain(&keys)
@@ -281,7 +281,7 @@ impl SpecCompilation<'_> {
             }
             if side != alias {
                 let right = tree.add_field(alias, &column);
-                // The values listed in the spec are never NULL.
+                // The values in the spec are never NULL.
                 let nullable = written.is_nullable(name) && !(is_wide && is_of(&keys, name));
                 conditions.push(emitter.emit_key_comparison(expr, right, nullable));
             }
@@ -473,10 +473,10 @@ impl SpecCompilation<'_> {
 
     /// Converts the output of a sheet to the wide form, which has one row per row of the pivot, and one column per
     /// pivot value and measure.
-    #[allow(clippy::too_many_arguments, reason = "what a step is made of")]
+    #[allow(clippy::too_many_arguments, reason = "the arguments are the parts of a step")]
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn wide_form(
         &mut self,
@@ -512,7 +512,7 @@ impl SpecCompilation<'_> {
             .filter(|c| !is(&cells.kept, c.name()) || is_kept(c.name()))
             .cloned()
             .collect();
-        // Create one node per column, so that `max` uses the template for the column's type.
+        // Create a node for each column, so that `max` uses the template for the column's type.
         let typed: Vec<IrId> = wanted
             .iter()
             .map(|column| {
@@ -670,7 +670,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns a select with one row per pivot value, with its number.
+/// Returns a select with one numbered row per pivot value.
 fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> Select {
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Columns of a step that is not compiled, as far as the text of the step determines them.
+//! Determines the columns of a step from its text, without compiling the step.
 
 use super::formulas::StepFormulas;
 use super::load::{KeptColumns, Step};
@@ -22,7 +22,7 @@ pub fn possible_columns(
     let formulas = StepFormulas::new(step, source);
     let mut syntax = Vec::new();
     parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
-    // A definition may be in the part that could not be read.
+    // The part that could not be parsed may contain a definition.
     if step.faulty || syntax.iter().any(Diagnostic::is_error) {
         return None;
     }

@@ -122,13 +122,13 @@ impl Project {
         self.tests.as_deref()
     }
 
-    /// Returns the time zone used to convert instants to dates.
+    /// Returns the time zone for the conversion of instants to dates.
     #[must_use]
     pub fn timezone(&self) -> Option<&str> {
         self.timezone.as_deref()
     }
 
-    /// Returns whether blank operands of `+ - *` and blank numerators count as 0.
+    /// Returns whether blank operands of `+ - *` and blank numerators are treated as 0.
     #[must_use]
     pub fn blanks_as_zero(&self) -> bool {
         self.blank_zero
@@ -145,7 +145,7 @@ impl Project {
         self.inherit.extend(tags);
     }
 
-    /// Returns whether models get a dbt semantic model, and in which format.
+    /// Returns whether models have a dbt semantic model, and in which format.
     #[must_use]
     pub fn semantic_models(&self) -> SemanticModels {
         self.semantic_models
@@ -163,7 +163,7 @@ impl Project {
         &self.people
     }
 
-    /// Returns the personal value of `${user}`, if it is set.
+    /// Returns the personal value of `${user}`, if set.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
@@ -182,7 +182,7 @@ impl Project {
         self.fiscal_month_offset
     }
 
-    /// Returns the codes of the warnings that are turned off.
+    /// Returns the codes of disabled warnings.
     #[must_use]
     pub fn silenced(&self) -> &[Code] {
         &self.silenced
@@ -239,7 +239,7 @@ impl ProjectReader<'_> {
         }
     }
 
-    /// Parses `lint: [W0412]` and `lint: {W0412: off}`, which both turn a warning off.
+    /// Parses `lint: [W0412]` and `lint: {W0412: off}`, which both turn off a warning.
     fn read_lint(&mut self, value: &Node) {
         if let Some(items) = value.items() {
             items.iter().for_each(|item| self.silence_code(item));

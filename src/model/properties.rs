@@ -16,7 +16,7 @@ use crate::yaml::{Node, NodeKind, YamlStyle};
 
 /// Keys that dbt reads at the same level as the arguments of a test.
 const OF_A_TEST: &[&str] = &["arguments", "config", "name", "description"];
-/// Keys that older versions of dbt read at the same level as the arguments of a test, and newer versions below
+/// Keys that older versions of dbt read at the same level as the arguments of a test and newer versions read below
 /// `config`.
 const CONFIG_OF_A_TEST: &[&str] = &[
     "severity",
@@ -176,7 +176,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the content of the properties file. `grain` contains the key columns. `never_null` contains the columns
-    /// in which NULL would lose or duplicate a row.
+    /// in which a NULL would cause a lost or duplicate row.
     pub(super) fn model_properties(&self, columns: &[Column], grain: &[String], never_null: &[String]) -> ModelDoc {
         let dbt = &self.spec.dbt;
         let mut data_tests = self.proofs.of_model.clone();
@@ -270,7 +270,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
             .filter(|test| !own.contains(test))
             .collect::<Vec<_>>(),
     );
-    // dbt rejects two tests with the same name, so a test is added only if this column does not already have that test.
+    // Add a test only if the column does not have it yet, because dbt rejects two tests with the same name.
     let proofs = known.proofs.get(&name).map_or(&[][..], Vec::as_slice);
     let written = |test: &'static str| {
         own.iter()
@@ -347,7 +347,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     }
 }
 
-/// If a test on the model is the test called `name`, returns the lower-case name of the tested column.
+/// Returns the lower-case name of the tested column, if a test on the model is the test called `name`.
 fn tested_column(test: &YamlOutput, name: &str) -> Option<String> {
     Some(
         test.get(name)?
@@ -404,7 +404,7 @@ fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
         .filter_map(|version| Some((version.get("v")?.text()?, version)))
 }
 
-/// Returns the version that the spec generates. It is the latest version as dbt defines it: `latest_version`, or
+/// Returns the version that the spec generates. This is the latest version as defined by dbt: `latest_version` if set,
 /// otherwise the greatest number or the last name.
 pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
     let names: Vec<&str> = dbt
@@ -423,8 +423,8 @@ pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
         .or_else(|| names.iter().max_by(greatest).copied())
 }
 
-/// Returns the entries of `versions:`. The latest version gets `defined_in`, because dbt would otherwise expect a
-/// suffix in the name of the generated file.
+/// Returns the entries of `versions:`. The latest version has `defined_in`, because dbt would otherwise expect a suffix
+/// in the name of the generated file.
 fn versions_yaml(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
     let Some(node) = dbt.versions else { return Vec::new() };
     let latest = latest_version(dbt);
@@ -507,7 +507,7 @@ fn flatten_test(test: YamlOutput) -> YamlOutput {
     }
 }
 
-/// Returns the items of a list, or a single value as a list of one item.
+/// Returns the items of a list, or a single value as a list with one item.
 pub(super) fn yaml_list(node: &Node, language: StringLanguage) -> Vec<YamlOutput> {
     match node.items() {
         Some(items) => items.iter().map(|item| yaml_value(item, language)).collect(),

@@ -1,4 +1,4 @@
-//! Schema relations that a spec reads, with the columns that matter to the spec.
+//! Schema relations that a spec reads, with the columns that affect the spec.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::ir::Program;
 use crate::plan::StepInput;
 use crate::schema::{Column, Relation};
 
-/// Names in a spec. A column with such a name may change the SQL even if the spec does not read the column. For
-/// example, the column may make an unqualified name ambiguous, or an output column may hide the column.
+/// Names in a spec. A column with one of these names may change the SQL even if the spec does not read it. For example,
+/// the column may make an unqualified name ambiguous, or be hidden by an output column.
 #[derive(Debug, Default)]
 pub(super) struct NamesUsed {
     /// Lower-case names.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Right that a role grants. Reading needs no right, because everybody who has the files can read them.
+/// Right that a role grants. No right is needed to read, because everybody who has the files can read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Right {
@@ -34,7 +34,7 @@ impl Right {
         Self::Settings,
     ];
 
-    /// Returns a description that completes a sentence that ends with "may not".
+    /// Returns a phrase to complete a sentence such as "you may not …".
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {
@@ -93,13 +93,13 @@ impl Rights {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// Reads, comments, and approves changes on request.
+    /// May comment on changes, and approve changes on request.
     Business,
-    /// Develops, tests and proposes.
+    /// May develop, test and propose changes.
     Analyst,
-    /// Does everything except change settings.
+    /// May do everything except change the settings.
     Engineer,
-    /// Does everything.
+    /// May do everything.
     Admin,
 }
 

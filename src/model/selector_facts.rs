@@ -3,7 +3,7 @@
 use super::load::{ColumnKeys, DbtKeys};
 use crate::yaml::Node;
 
-/// Returns the model's tags, including those in `config`.
+/// Returns the model's tags, including the tags in `config`.
 pub(super) fn tags(dbt: &DbtKeys<'_>) -> Vec<String> {
     let said = [dbt.config.and_then(|config| config.get("tags")), dbt.tags];
     said.into_iter().flatten().flat_map(Node::texts).collect()

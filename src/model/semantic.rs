@@ -15,14 +15,14 @@ use crate::diag::{Code, Diagnostic};
 use crate::schema::Column;
 use crate::yaml::Node;
 
-/// Setting that determines whether models get a semantic model, and in which YAML format.
+/// Setting that determines whether models have a semantic model, and in which YAML format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SemanticModels {
     /// No semantic models.
     #[default]
     Off,
-    /// Format that fits the project's dbt version.
+    /// Format that is suitable for the project's version of dbt.
     ByVersion,
     /// `semantic_models:` and `metrics:` next to the models, for all versions before 1.12.
     Legacy,
@@ -119,7 +119,7 @@ const RESERVED: &[&str] = &[
     "year",
 ];
 
-/// Returns a name that `MetricFlow` accepts in place of a reserved one.
+/// Returns a name that `MetricFlow` accepts in place of a reserved name.
 fn replacement_name(name: &str) -> Option<String> {
     let mut good = String::with_capacity(name.len());
     for c in name.chars().map(|c| c.to_ascii_lowercase()) {
@@ -232,7 +232,7 @@ impl SpecCompilation<'_> {
         let time = time.map(|(column, _)| column.name().to_owned());
         let metrics = build_metrics(model.text, totals, time.is_some(), &mut semantic.left_out);
         semantic.metrics = metrics.iter().map(|metric| metric.name.clone()).collect();
-        // Name of the entity that stands for the rows if no column is the primary entity.
+        // Name of the entity that represents the rows if no column is the primary entity.
         let has_primary = elements
             .iter()
             .any(|(_, e)| matches!(e, SemanticElement::Entity { kind: "primary", .. }));
@@ -264,7 +264,7 @@ impl SpecCompilation<'_> {
         Some(semantic)
     }
 
-    /// Returns a diagnostic if `MetricFlow` rejects a column's name or if SQL needs quotes for it.
+    /// Returns a diagnostic if `MetricFlow` rejects the name of a column, or if the name must be quoted in SQL.
     fn semantic_name_fault(&self, column: &Column) -> Option<Diagnostic> {
         let name = column.name();
         let is_quoted = self
@@ -297,7 +297,7 @@ impl SpecCompilation<'_> {
         )
     }
 
-    /// Returns the fields that foreign keys refer to, by lower-case column name. Only keys with a test on all rows are
+    /// Returns the fields to which foreign keys refer, by lower-case column name. Only keys with a test on all rows are
     /// included.
     fn foreign_keys(&self) -> FxHashMap<String, String> {
         const TEST: &str = "relationships";
@@ -409,8 +409,8 @@ fn build_metrics(
     metrics
 }
 
-/// Returns the name of a column's metric. It usually contains the model's name, because the metrics of all models share
-/// a namespace.
+/// Returns the name of a column's metric. The name usually contains the model's name, because the metrics of all models
+/// share a namespace.
 fn metric_name(model: &str, column: &str) -> String {
     if model.eq_ignore_ascii_case(column) {
         column.to_owned()
@@ -460,8 +460,8 @@ impl SemanticWriter<'_> {
         self.by_column.get(&column.to_lowercase()).cloned().unwrap_or_default()
     }
 
-    /// Returns the name of a column's metric in formulas. If a metric has the same name as a column, `MetricFlow` would
-    /// read the column, so the metric gets an alias.
+    /// Returns the name of a column's metric in formulas. A metric with the same name as a column gets an alias,
+    /// because `MetricFlow` would read the column.
     fn name_in_formula(&self, column: &str) -> String {
         let name = self.column_metric_name(column);
         if self.columns.contains(&name) {

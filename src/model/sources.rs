@@ -1,4 +1,4 @@
-//! Distinct inputs of a spec: the relation in `from`, joined relations and tabs.
+//! Inputs of a spec: the relation in `from`, joined relations and tabs, without duplicates.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -39,7 +39,7 @@ pub(super) enum SourceTarget {
     Step(usize),
     /// One of the inputs.
     Source(usize),
-    /// A step that is not computed yet, so it cannot be joined.
+    /// A later step, which cannot be joined because it is not computed yet.
     Later,
 }
 
@@ -150,8 +150,8 @@ fn key(from: &RelationReference) -> String {
     dbt::import_cte(from, table)
 }
 
-/// Returns the index of the step named by a join or tab, if the name refers to a step. The step may be an earlier or a
-/// later one.
+/// Returns the index of the step named by a join or tab, if the name refers to a step. The step may be earlier or
+/// later.
 fn named_step(spec: &Spec<'_>, step: usize, from: &RelationReference) -> Option<usize> {
     let RelationReference::Table(table) = from else {
         return None;

@@ -15,7 +15,7 @@ use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{JoinKind, SelectSource};
 
-/// Length of time as months, days and seconds. Other units are converted to these, for example years to months.
+/// Length of time as months, days and seconds. Other units are converted to these units, for example years to months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TimeLength {
     pub months: i64,
@@ -91,7 +91,7 @@ pub(super) struct TimeValue {
 pub(super) enum TimeReach {
     /// All rows with equal values in these columns.
     Window { span: Span, parted_by: Vec<TimeKey> },
-    /// Rows that are up to `back` earlier or up to `forth` later than their own row, according to this key.
+    /// Rows that are up to `back` earlier or up to `forth` later than the value's own row, according to this key.
     Period {
         span: Span,
         key: Option<TimeKey>,
@@ -111,14 +111,14 @@ pub(super) enum TimeReach {
     Unbounded { span: Span, why: &'static str },
 }
 
-/// Time columns of a step, and how far its values read.
+/// Time columns of a step, and how far back or ahead its values read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepTimes {
     /// Times by lower-case column name.
     pub made: FxHashMap<String, TimeValue>,
     pub looks: Vec<TimeReach>,
-    /// Lower-case names of columns whose values depend only on their own input row and therefore do not change when
-    /// other rows do.
+    /// Lower-case names of columns whose values depend only on a single input row, and therefore do not change when
+    /// other rows change.
     pub settled: FxHashSet<String>,
     /// Whether the step passes on undeclared columns.
     pub open: bool,
@@ -284,7 +284,7 @@ impl Times<'_> {
         }
     }
 
-    /// If a value is an input column, returns the index of its relation and its lower-case name.
+    /// Returns the index of the relation and the lower-case name, if a value is an input column.
     fn time_column(&self, id: IrId) -> Option<(usize, String)> {
         let Ir::Column(column) = self.program().node(id) else {
             return None;
@@ -301,7 +301,7 @@ impl Times<'_> {
         Some((place, used.name.to_lowercase()))
     }
 
-    /// Returns the input columns that a value depends on.
+    /// Returns the input columns on which a value depends.
     fn input_columns(&self, root: IrId) -> Vec<(usize, String)> {
         let program = self.program();
         let (mut columns, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![root]);
@@ -522,8 +522,8 @@ impl Times<'_> {
         unit == other_unit && same && matches!(self.program().node(one), Ir::Column(_))
     }
 
-    /// Returns the pairs that a condition requires to be equal: a value of the step, and a column of the relation
-    /// joined at this index.
+    /// Returns pairs that a condition requires to be equal. Each pair consists of a value of the step and a column of
+    /// the relation joined at this index.
     fn equal_values(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
         let program = self.program();
         let equal = crate::catalog::get(crate::catalog::internal::EQUAL);

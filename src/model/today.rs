@@ -17,7 +17,7 @@ pub(super) struct SpecToday {
     variable: Option<DateVariable>,
 }
 
-/// dbt variable. Plain queries use a date instead.
+/// dbt variable. Plain queries contain a date instead.
 #[derive(Clone, Debug, PartialEq)]
 struct DateVariable {
     name: String,
@@ -41,7 +41,7 @@ impl DateVariable {
         "\u{2}".repeat(self.model_placeholder().len())
     }
 
-    /// Returns the SQL for the date in a plain query: the variable's default or, if there is none, the current date.
+    /// Returns the SQL for the date in a plain query: the default of the variable or, if it has none, the current date.
     fn query_date(&self, dialect: Dialect) -> String {
         let formula = self.default.as_ref().map_or("TODAY()".to_owned(), |iso| {
             let parts: Vec<&str> = iso.split('-').map(|part| part.trim_start_matches('0')).collect();
@@ -64,7 +64,7 @@ impl SpecToday {
         }
     }
 
-    /// Returns the name of the dbt variable that contains the date, if there is one.
+    /// Returns the name of the dbt variable that contains the date, if the spec uses one.
     pub fn variable_name(&self) -> Option<&str> {
         self.variable.as_ref().map(|variable| variable.name.as_str())
     }
@@ -88,7 +88,7 @@ impl SpecToday {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the start of weeks and fiscal years. Settings of the spec override those of the project.
+    /// Returns the start of weeks and fiscal years. Settings of the spec override the project's settings.
     pub(super) fn calendar(&self) -> Calendar {
         let of_project = self.compiler.options.calendar;
         Calendar {
@@ -233,12 +233,13 @@ impl<'y> Loader<'y, '_> {
     }
 }
 
-/// Parses the first day of the week. `None` if it is invalid.
+/// Parses the first day of the week. `None` if the value is invalid.
 pub(super) fn parse_weekday(node: &Node) -> Option<Weekday> {
     node.text()?.parse().ok()
 }
 
-/// Parses the number of months from January to the first month of the fiscal year. `None` if it is 12 or more.
+/// Parses the number of months from January to the first month of the fiscal year. `None` if the number is greater than
+/// 11.
 pub(super) fn parse_fiscal_months(node: &Node) -> Option<u8> {
     parse_months(node.text()?)
 }

@@ -18,7 +18,7 @@ use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
-/// Input of a step, which is kept so that the step can be computed again.
+/// Saved input of a step, so that the step can be computed again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PreviousInput {
     pub index: usize,
@@ -121,7 +121,7 @@ impl SpecCompilation<'_> {
     /// sheet joins this CTE.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn compute_totals(
         &mut self,
@@ -276,7 +276,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Measures that cannot be computed with fewer keys, and the error that such a computation causes.
+/// Measures that cannot be computed with fewer keys, and the error that the computation causes.
 struct UngroupedTotal {
     measures: Vec<String>,
     fault: Option<Diagnostic>,
@@ -312,7 +312,7 @@ fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: 
     let fault = |total: &TotalUse| {
         let Some(kind) = total.kind else {
             let help = "write `column_total`, `row_total` or `grand_total`";
-            return Some(total_diagnostic(total.span, "there is no such total").with_help(help));
+            return Some(total_diagnostic(total.span, "unknown total").with_help(help));
         };
         let is_key = prior
             .group_by

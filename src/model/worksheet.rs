@@ -1,4 +1,4 @@
-//! Worksheet steps: the columns that letters refer to, and their order in the output.
+//! Worksheet steps: the columns to which letters refer, and their order in the output.
 
 use std::borrow::Cow;
 
@@ -78,8 +78,8 @@ pub(super) fn first_columns(step: &Step<'_>) -> FxHashMap<String, usize> {
     places.collect()
 }
 
-/// Warns if `order_by` omits a key column and the rows are not partitioned. For example, the previous row may then
-/// belong to another region.
+/// Warns if `order_by` omits a key column and the rows are not partitioned, because the previous row may then belong to
+/// another region, for example.
 pub(super) fn check_order(
     step: &Step<'_>,
     program: &Program,
@@ -126,8 +126,8 @@ pub(super) fn pivot_keys(step: &Step<'_>) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// Returns the columns that identify the rows of a pivoted sheet: the columns in `order_by`, then the rest of the
-/// grain.
+/// Returns the columns that identify the rows of a pivoted sheet: the columns in `order_by`, then the other columns of
+/// the grain.
 pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     let keys = pivot_keys(step);
     let order = step.order_by.iter().map(|key| key_name(order_key(key.text).0));

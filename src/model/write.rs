@@ -111,7 +111,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the formulas of definitions and timeframes on one line each, by lower-case name. Formulas that only
-    /// repeat the name are left out.
+    /// repeat the name are omitted.
     pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
         let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
         let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
@@ -165,7 +165,7 @@ impl SpecCompilation<'_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn write(
         &mut self,
@@ -275,7 +275,7 @@ impl SpecCompilation<'_> {
             ),
         };
         let mut tests: Vec<ModelTest> = self.unproven.iter().map(test).collect();
-        // A metric set has no rows, so only its joins are tested.
+        // Only the joins of a metric set are tested, because it has no rows.
         let of_rows = self
             .proofs
             .files
@@ -321,7 +321,7 @@ pub(super) fn strip_comments(formula: &str) -> String {
     kept.trim().to_owned()
 }
 
-/// Writes the text between two tokens without its comments.
+/// Writes the text between two tokens without comments.
 fn push_spaces(text: Option<&str>, out: &mut String) {
     for (place, line) in text.unwrap_or_default().split('\n').enumerate() {
         out.push_str(if place == 0 { "" } else { "\n" });

@@ -1,8 +1,8 @@
 //! Converts dbt's access levels and groups to Omni's access settings for tables.
 //!
-//! In dbt, access levels restrict which models may read another model. In Omni, access settings restrict which users
-//! may query a table. The conversion never grants more access than dbt. Private models are hidden, and if access grants
-//! are requested, only users in the model's group can query the model.
+//! Access levels in dbt restrict which models may read a model. Access settings in Omni restrict which users may query
+//! a table. The conversion never grants more access than dbt. Private models are hidden, and if access grants are
+//! requested, only users in the model's group can query the model.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::dbt::{YamlOutput, write_value};
 /// Name of the pull record for the model file.
 pub(super) const FILE: &str = "model";
 
-/// Omni user attribute that grants check. The attribute contains the user's groups.
+/// Omni user attribute that is checked by access grants. The attribute contains the user's groups.
 const ATTRIBUTE: &str = "omni_user_groups";
 
 /// Access grants in a project. `names` maps each group of Omni users to the name of the group's grant.
@@ -27,8 +27,8 @@ pub(super) struct Grants<'a> {
 }
 
 impl<'a> Grants<'a> {
-    /// Collects the grants that the tables need. If `of_projects` is true, private models need their group's grant even
-    /// if they do not request this grant.
+    /// Collects the grants that the tables need. If `of_projects` is `true`, private models need the grant of their
+    /// group even if they do not request it.
     pub fn new(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
         let mut grants = Self {
             names: BTreeMap::new(),
@@ -56,7 +56,7 @@ impl<'a> Grants<'a> {
         let omni = meta::omni_meta(&node.meta);
         let says = |key: &str| omni.and_then(|omni| omni.get(key));
         if says("required_access_grants").is_some() {
-            // The user has explicitly specified other grants.
+            // Keep other grants that the user has specified explicitly.
             return Ok(None);
         }
         match says("access_grant") {

@@ -1,4 +1,4 @@
-//! Changes in dbt since the last pull.
+//! Changes to dbt since the last pull.
 
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ pub struct PullChange {
     pub of: ChangeSubject,
     /// Kind of the change.
     pub kind: ChangeKind,
-    /// Name of the column, test, join or grant. `None` if the change concerns the whole view or topic.
+    /// Name of the column, test, join or grant. `None` if the whole view or topic changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Value before the change. `None` if the item was added or has no value.
@@ -119,7 +119,7 @@ impl PullChange {
 /// Returns the changes to a view or topic. `before` is `None` if the view or topic is new, and `after` is `None` if it
 /// was removed.
 pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
-    // For a topic, `view` is the name of its record.
+    // `view` is the name of the record for a topic.
     let view = view.strip_suffix(".topic").unwrap_or(view);
     let whole = if [before, after].into_iter().flatten().any(PullRecord::is_topic) {
         ChangeSubject::Topic

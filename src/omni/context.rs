@@ -12,7 +12,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("indexes", "indexes"),
 ];
 
-/// Returns the text for a view's `ai_context`, with one fact per line.
+/// Returns the text for the `ai_context` of a view, with one fact per line.
 pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();
@@ -90,7 +90,7 @@ fn capitalize(words: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// Formats a setting as text. The function is recursive, but the artifact parser limits the nesting depth.
+/// Formats a setting as text. Recursion is safe because the artifact parser limits the nesting depth.
 fn setting_text(value: &MetaValue) -> String {
     match value {
         MetaValue::List(items) => items.iter().map(setting_text).collect::<Vec<_>>().join(", "),

@@ -13,9 +13,9 @@ use crate::parallel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum JoinSource {
-    /// `foreign_key` constraint, which Omni also reads.
+    /// `foreign_key` constraint. Omni also reads these constraints.
     Constraint,
-    /// `relationships` test, which Omni does not read.
+    /// `relationships` test. Omni does not read tests.
     Test,
     /// Entities of semantic models.
     Entity,
@@ -29,7 +29,7 @@ pub enum Cardinality {
     OneToOne,
     /// The target column is unique.
     ManyToOne,
-    /// The target column is not known to be unique, so the join may repeat rows.
+    /// The target column may not be unique, so the join may repeat rows.
     Unknown,
 }
 
@@ -204,8 +204,7 @@ fn test_joins<'a>(
     });
 }
 
-/// Matches entities by name. A foreign entity refers to the primary or unique entity that has the foreign entity's
-/// name.
+/// Matches entities by name. A foreign entity refers to the primary or unique entity with the same name.
 fn entity_joins<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<FoundJoin<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();

@@ -7,9 +7,9 @@ use crate::artifacts::{ConstraintKind, ManifestNode, TestCheck};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeySource {
-    /// `primary_key` constraint, which Omni also reads.
+    /// `primary_key` constraint. Omni also reads these constraints.
     Constraint,
-    /// Tests, which Omni does not read.
+    /// Tests of columns. Omni does not read tests.
     Tests,
 }
 
@@ -62,8 +62,7 @@ fn tested_key(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
         .filter(|name| never_null(name))
         .collect();
     if !single.is_empty() {
-        // If several columns qualify, prefer `id` or the column named after the table. If no column has such a name,
-        // take the first column.
+        // If several columns qualify, prefer `id` or the column named after the table, otherwise use the first column.
         let table = node.name.trim_end_matches('s');
         let of_table = format!("{table}_id");
         let rank = |name: &str| {

@@ -1,20 +1,20 @@
 //! Omni integration that converts dbt metadata to Omni models, and Omni fields to model specs.
 //!
 //! [`OmniModel`] converts dbt artifacts to the texts of Omni's files: one view per table, joins, topics, access
-//! settings and test status. [`promote`] converts fields, saved queries and their calculations to a spec. Anything that
-//! a spec cannot express is reported as a gap.
+//! settings and test status. [`promote`] converts fields, saved queries and their calculations to a spec. Parts that a
+//! spec cannot express are reported as gaps.
 //!
 //! | direction | input | output |
 //! |---|---|---|
 //! | pull | `manifest.json`, `catalog.json`, `run_results.json`, `sources.json` | `*.view.yaml`, `relationships.yaml`, topics |
 //! | promote | `*.view.yaml`, `*.query.view.yaml` | a spec, and gaps |
 //!
-//! Both directions only convert text and do no input or output. The caller writes the files, and uses
-//! `formulac-yaml-edit` to preserve manual edits. The format follows Omni's documentation for view files and for the
-//! dbt integration. Descriptions, labels and permissions that were changed in Omni are kept, and changes from dbt are
+//! Both directions only convert text, without any input or output. The caller writes the files, and uses
+//! `formulac-yaml-edit` to preserve hand edits. The format follows Omni's documentation for view files and for the dbt
+//! integration. Descriptions, labels and permissions that were changed in Omni are kept, and changes from dbt are
 //! merged.
 //!
-//! `promote` compiles the generated spec. Definitions that do not compile are also left out and reported as gaps.
+//! `promote` compiles the generated spec. Definitions that do not compile are also omitted and reported as gaps.
 
 #![forbid(unsafe_code)]
 #![warn(
@@ -111,8 +111,8 @@ pub struct OmniOptions {
     pub dialect: Dialect,
     /// Whether to omit the test status.
     pub strip_status: bool,
-    /// Whether every visible model with joins gets a topic. By default, only models with `meta.omni.topic` get a
-    /// topic.
+    /// Whether to generate a topic for every visible model with joins. By default, topics are generated only for models
+    /// with `meta.omni.topic`.
     pub topics: bool,
     /// Whether private models require the access grant of their group. By default, only models with
     /// `meta.omni.access_grant` require a grant.
@@ -136,7 +136,7 @@ impl OmniOptions {
         self
     }
 
-    /// Sets whether every visible model with joins gets a topic.
+    /// Sets whether to generate a topic for every visible model with joins.
     #[must_use]
     pub fn topics(mut self, all: bool) -> Self {
         self.topics = all;
@@ -175,7 +175,7 @@ pub struct OmniModel {
 
 impl OmniModel {
     /// Returns the number of keys and the number of joins that come from tests. Omni cannot infer these keys and joins
-    /// itself, because it reads only constraints.
+    /// because it reads only constraints.
     #[must_use]
     pub fn unseen_constraints(&self) -> (usize, usize) {
         let keys = self.views.iter().filter_map(|view| view.key.as_ref());
@@ -186,8 +186,8 @@ impl OmniModel {
         (keys.filter(|key| key.source == KeySource::Tests).count(), joins.count())
     }
 
-    /// Returns the Omni model of a project. `before` is the text of the last status file, from which earlier run
-    /// times are kept.
+    /// Returns the Omni model of a project. `before` is the text of the last status file, which contains earlier run
+    /// times.
     ///
     /// ```
     /// use formulac_dbt::artifacts::{KeptParts, Manifest};

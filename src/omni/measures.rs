@@ -18,7 +18,7 @@ use crate::dbt::YamlOutput;
 pub struct MeasureGap {
     /// Name of the item in dbt.
     pub name: String,
-    /// Reason why there is no equivalent.
+    /// Reason why the item has no equivalent.
     pub reason: String,
 }
 
@@ -84,7 +84,7 @@ pub(super) fn all_measures<'a>(
             }
         })
         .collect();
-    // If a metric has the same name as a measure, the metric replaces the measure.
+    // A metric replaces a measure with the same name.
     waiting.retain(|(node, metric)| {
         let simple = &*metric.kind == "simple";
         if simple {
@@ -332,8 +332,8 @@ impl<'a> MeasurePass<'a> {
         Some((field.name.clone(), YamlOutput::Map(vec![(operator.to_owned(), values)])))
     }
 
-    /// Converts a metric that is composed of other metrics. Returns whether the metric needs no further pass. In the
-    /// last pass (`last`), a missing input is reported as a gap.
+    /// Converts a metric that is composed of other metrics. Returns whether the metric is complete and needs no further
+    /// pass. In the last pass (`last`), a missing input is reported as a gap.
     fn convert_composed(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
         let inputs: Vec<&ValueFields> = metric
             .type_params

@@ -53,7 +53,7 @@ pub(super) fn meta_pairs(meta: &ValueFields, keys: &[&str]) -> Vec<(String, Yaml
         .collect()
 }
 
-/// Converts a value for a YAML file. The function is recursive, but the artifact parser limits the nesting depth.
+/// Converts a value for a YAML file. Recursion is safe because the artifact parser limits the nesting depth.
 pub(super) fn meta_value(said: &Said) -> YamlOutput {
     match said {
         Said::Null => YamlOutput::Bare("null".to_owned()),
@@ -72,7 +72,7 @@ pub(super) fn meta_value(said: &Said) -> YamlOutput {
     }
 }
 
-/// Formats a string without escaping Jinja, because Omni, unlike dbt, does not render Jinja.
+/// Formats a string without escaping Jinja because Omni, unlike dbt, does not render Jinja.
 pub(super) fn plain_text(text: &str) -> YamlOutput {
     YamlOutput::Dbt(text.trim_end().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Plans a pull, which merges changes in dbt into files that users may have edited.
+//! Plans a pull, which merges changes from dbt into files that users may have edited.
 
 use super::access;
 use super::changes::{self, PullChange};
@@ -16,7 +16,7 @@ pub trait OmniFiles {
     /// Returns the text of a file in the Omni model. `None` if the file does not exist.
     fn read_omni_file(&self, path: &str) -> Option<String>;
 
-    /// Returns the text of the record with this name. `None` if there is no such record.
+    /// Returns the text of the record with this name. `None` if the record does not exist.
     fn read_record(&self, name: &str) -> Option<String>;
 
     /// Returns the names of all records.
@@ -37,7 +37,7 @@ pub enum PulledPlace {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct PullOptions {
-    /// Whether to remove items that no longer exist in dbt. By default, such items are only marked.
+    /// Whether to remove items that no longer exist in dbt. By default, the items are only marked.
     pub prune: bool,
 }
 
@@ -58,17 +58,17 @@ pub struct Pull {
     pub writes: Vec<(PulledPlace, String)>,
     /// Files to remove.
     pub removes: Vec<PulledPlace>,
-    /// Changes in dbt since the last pull.
+    /// Changes to dbt since the last pull.
     pub changes: Vec<PullChange>,
-    /// Manual edits that differ from dbt's current values and are kept, by file.
+    /// Hand edits that differ from dbt's current values and are kept, by file.
     pub kept: Vec<(String, KeptValue)>,
-    /// Files that are not created again because users removed them. With `prune`, also files that are not removed
+    /// Files that are not created again because users removed them, and, with `prune`, files that are not removed
     /// because users edited them.
     pub left_out: Vec<String>,
-    /// Files that cannot be edited in place, each with the reason. If any file is refused, the caller must not write
-    /// anything.
+    /// Files that cannot be edited in place, each with the reason. If there are any, the caller must not write any
+    /// files.
     pub refused: Vec<(String, YamlRefusal)>,
-    /// Files and positions of items that this pull marked because the items no longer exist in dbt.
+    /// Items that this pull marked because they no longer exist in dbt, each with its file and position.
     pub marked: Vec<(String, String)>,
 }
 
@@ -116,7 +116,7 @@ impl Pull {
         pull
     }
 
-    /// Returns whether nothing has to be written or removed.
+    /// Returns whether no files have to be written or removed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.removes.is_empty()
@@ -286,8 +286,8 @@ impl Pull {
         }
     }
 
-    /// Plans how to update a file that exists only once in the model. The file's record is the last generated text. If
-    /// the generated text has changed, returns the old record.
+    /// Plans how to update a file that exists only once in the model, with the last generated text as its record.
+    /// Returns the old record if the generated text has changed.
     fn plan_shared_file(
         &mut self,
         name: &str,
@@ -328,8 +328,8 @@ impl Pull {
     }
 }
 
-/// View or topic, each of which has its own file and record. View names do not contain `.`, so view records and topic
-/// records cannot have the same names.
+/// View or topic, which has its own file and record. View names do not contain `.`, so view records and topic records
+/// cannot have the same names.
 enum GeneratedFile<'m> {
     View(&'m ViewFile),
     Topic(&'m Topic),

@@ -1,5 +1,5 @@
-//! Records of generated views and topics. A record contains the text and the metadata from the last pull, and a merge
-//! compares the record with the file to detect manual edits.
+//! Records of generated views and topics. A record contains the text and the metadata from the last pull. A merge
+//! compares the record with the file to detect hand edits.
 
 use super::topics::Topic;
 use super::view::ViewFile;
@@ -18,7 +18,7 @@ pub struct PullRecord {
     pub node: String,
     /// Path of the file, relative to the folder of the Omni model.
     pub path: String,
-    /// True if the table no longer exists in dbt.
+    /// Whether the table no longer exists in dbt.
     pub gone: bool,
     /// Columns, each with its type if known.
     pub columns: Vec<(String, Option<String>)>,
@@ -28,7 +28,7 @@ pub struct PullRecord {
     pub key: Vec<String>,
     /// Text that the last pull generated.
     pub view: String,
-    /// Columns that the file marks as removed because only earlier generated texts contain these columns. Each column
+    /// Columns that are marked as removed in the file because only earlier generated texts contain them. Each column
     /// has its last generated definition, including the mark.
     pub vanished: Vec<(String, Fields)>,
 }
@@ -51,8 +51,8 @@ impl PullRecord {
         self.vanished = all.filter(|(name, _)| is_gone(name)).collect();
     }
 
-    /// Returns the base for a three-way merge: the last generated text, extended by the vanished columns that exist in
-    /// both the new text and the file.
+    /// Returns the base for a three-way merge: the last generated text, plus the removed columns that exist in both the
+    /// new text and the file.
     pub(super) fn merge_base_text(&self, new: &str, file: &str) -> String {
         if self.vanished.is_empty() {
             return self.view.clone();
@@ -138,7 +138,7 @@ impl PullRecord {
     }
 }
 
-/// Record that borrows its data. Most records are only compared, so their data need not be copied.
+/// Record that borrows its data. Most records are only compared, so their data does not have to be copied.
 #[derive(Clone, Copy)]
 pub(super) struct PulledFacts<'r> {
     node: &'r str,

@@ -1,4 +1,4 @@
-//! Computes the health of the tables: changes in run time, and stale sources.
+//! Computes the health of the tables: changes in run times, and stale sources.
 
 use std::time::SystemTime;
 
@@ -6,10 +6,10 @@ use super::Artifacts;
 use super::test_status::{Freshness, RunTime, StatusFile, source_name};
 use crate::artifacts::{ResourceType, Status};
 
-/// Minimum ratio of the last run time to the median run time for a run to count as slower. If the ratio is at most the
-/// inverse of this minimum, the run counts as faster.
+/// Minimum ratio of the last run time to the median for a run to be considered slower. A run is considered faster if
+/// the ratio is at most the inverse.
 const NOTABLE: f64 = 1.5;
-/// Minimum number of earlier runs that are needed to compute a trend.
+/// Minimum number of earlier runs for a trend.
 const FEWEST: usize = 3;
 
 /// Health of a project's tables.

@@ -136,8 +136,8 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
             is_exact,
         } = known;
         let name = taken.choose([to_name(column)]);
-        // Omni derives the column from the name of the field. If the column has another name or case, `sql` specifies
-        // it.
+        // Omni derives the column from the name of the field. If the name or case of the column differs, `sql`
+        // specifies the column.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.is_folded(column);
         let sql = is_other.then(|| wanted.dialect.name_text(column, false));
         TableField {
@@ -187,12 +187,12 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
     }
 }
 
-/// Properties of a column, as known from dbt and the catalog.
+/// Properties of a column from dbt and the catalog.
 struct KnownTables<'a> {
     documented: Option<&'a NodeColumn>,
     comment: Option<&'a str>,
     data_type: Option<&'a str>,
-    /// True if the name is spelled with the same case as in the warehouse.
+    /// Whether the name has the same case as in the warehouse.
     is_exact: bool,
 }
 

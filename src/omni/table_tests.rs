@@ -19,11 +19,11 @@ pub(super) struct TestsByNode<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct RunTest<'a> {
     pub node: &'a ManifestNode,
-    /// Definition of a data test on the table. `None` for singular tests and unit tests.
+    /// Definition of the data test on the table. `None` for singular tests and unit tests.
     pub data: Option<DataTest<'a>>,
-    /// Last result of the test in the available runs.
+    /// Latest result of the test in the available runs.
     pub last: Option<LastResult<'a>>,
-    /// Last status of the test, taken from the available runs or from the previous status file.
+    /// Latest status of the test, from the available runs or from the previous status file.
     pub status: Option<Status>,
 }
 
@@ -70,8 +70,7 @@ impl<'a> TestsByNode<'a> {
 }
 
 impl RunTest<'_> {
-    /// Returns whether users can rely on the tested condition, because a failure would stop dbt and the last run did
-    /// not fail.
+    /// Returns whether users can rely on the tested condition: a failure would stop dbt, and the last run did not fail.
     pub fn is_reliable(&self) -> bool {
         self.data.as_ref().is_some_and(DataTest::is_conclusive) && !self.failed_last()
     }

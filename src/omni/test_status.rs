@@ -101,7 +101,7 @@ pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) 
             },
         ));
     }
-    // Start with the stalest source. Later sources do not change the nodes that earlier sources have already reached.
+    // Start with the stalest source. Later sources do not affect the nodes that earlier sources have reached.
     waiting.sort_by(|(_, one), (_, other)| other.rank.cmp(&one.rank).then_with(|| one.source.cmp(&other.source)));
     for (place, fresh) in waiting {
         let mut reached = vec![place];
@@ -141,7 +141,7 @@ pub(super) struct RecordedStatus {
 }
 
 impl RecordedStatus {
-    /// Parses the previous status file. If the file cannot be parsed, it is treated as missing.
+    /// Parses the previous status file. A file that cannot be parsed is treated as missing.
     pub fn read(text: Option<&str>) -> Self {
         let file: StatusFile = text
             .and_then(|text| serde_json::from_str(text).ok())
@@ -269,7 +269,7 @@ pub(super) fn status_file(
 }
 
 impl StatusFile {
-    /// Returns the file as JSON.
+    /// Returns the contents of the status file as JSON.
     pub fn text(&self) -> Option<String> {
         let mut text = serde_json::to_string_pretty(self).ok()?;
         text.push('\n');

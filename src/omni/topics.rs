@@ -54,13 +54,14 @@ struct RequestedTopic<'a> {
     said: Option<&'a ValueFields>,
 }
 
-/// View in a topic. `to` is the index of the view to which this view is joined, and is `None` for the base view.
+/// View in a topic. `to` is the index of the view to which this view is joined, or `None` for the base view.
 struct TopicJoin<'j> {
     name: &'j str,
     to: Option<usize>,
 }
 
-/// Returns the topics of a project. If `of_projects` is true, every visible model with joins gets a topic.
+/// Returns the topics of a project. If `of_projects` is `true`, the result includes a topic for every visible model
+/// with joins.
 pub(super) fn all_topics(
     tables: &[DbtTable<'_>],
     joins: &[TableJoin],
@@ -102,8 +103,8 @@ pub(super) fn all_topics(
     topics
 }
 
-/// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. If the setting is `false`,
-/// the table has no topic.
+/// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. The table has no topic if the
+/// setting is `false`.
 fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
     let asked = |name: Option<&'a str>, said| {
         Some(RequestedTopic {
@@ -128,7 +129,7 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
     }
 }
 
-/// Selects the base table for a topic that several tables request. The base is the table from which joins reach the
+/// Selects the base table for a topic that several tables request. The base is the table from which joins lead to the
 /// largest number of these tables.
 fn widest_topic<'a>(
     several: Vec<RequestedTopic<'a>>,
@@ -165,8 +166,9 @@ fn widest_topic<'a>(
         .filter(|(view, _)| !of_best.contains(view.as_str()));
     for (_, asked) in left {
         if let Some(table) = tables.get(asked.base) {
-            let reason =
-                format!("it asks for the topic `{name}`, whose base is {base}; no certain join leads from there to it");
+            let reason = format!(
+                "it requests the topic `{name}` with the base {base}, but no certain join leads from {base} to it"
+            );
             gaps.push(MeasureGap {
                 name: table.node.name.to_string(),
                 reason,
@@ -235,7 +237,7 @@ fn build_topic(
     })
 }
 
-/// Returns the views that joins reach from a view, without duplicates. The view itself comes first, then the nearest
+/// Returns the views to which joins lead from a view, without duplicates. The view itself comes first, then the nearest
 /// views. The flag is `false` if a limit excluded further views.
 fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
     let mut all = vec![TopicJoin { name: view, to: None }];
@@ -256,7 +258,7 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
                 break;
             }
             known.insert(name);
-            // Joins start from views rather than aliases, so a view with an alias has no further joins.
+            // A view with an alias has no further joins, because joins start from views rather than aliases.
             if join.alias.is_none() {
                 waiting.push_back((all.len(), depth + 1));
             }

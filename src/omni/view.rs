@@ -28,7 +28,7 @@ pub struct ViewFile {
     pub key: Option<TableKey>,
     /// Test status of the table.
     pub state: TestState,
-    /// Columns, each with its type if known.
+    /// Columns of the view, each with its type if known.
     pub columns: Vec<(String, Option<String>)>,
     /// Names of the tests.
     pub tests: Vec<String>,
@@ -200,8 +200,8 @@ fn dimension_pairs(
     pairs
 }
 
-/// Returns the timeframes of a date or time, starting with its granularity. The name of the field can also specify
-/// the granularity, as in `billing_month`.
+/// Returns the timeframes of a date or time, starting with its granularity, which may also come from the name of the
+/// field, as in `billing_month`.
 fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'static [&'static str]> {
     let ty = field.ty();
     if !ty.is_temporal() {
@@ -222,9 +222,9 @@ fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'sta
     })
 }
 
-/// Returns the accepted values of a column, if a test on them passes.
+/// Returns the accepted values of a column, if the test for them passes.
 fn accepted_values(field: &TableField<'_>, table: &DbtTable<'_>, tests: &TestsByNode<'_>) -> Option<Vec<YamlOutput>> {
-    // The most expensive condition comes last, because there may be many fields and tests.
+    // Check the most expensive condition last, because there may be many fields and tests.
     let values = tests.for_node(table.place).iter().find_map(|test| {
         let data = test.data.as_ref()?;
         match data.check {

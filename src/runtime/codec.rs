@@ -1,8 +1,8 @@
-//! Binary format for data, which is much faster to read than the text that the data was parsed from. The format
-//! contains each string once, and stores all other data as numbers.
+//! Binary format that is much faster to read than the text from which the data was parsed. The format contains each
+//! string once, and stores all other data as numbers.
 //!
 //! The bytes are valid only for this build and this machine. They start with a fingerprint of the data's shape and end
-//! with a checksum, so that data that is truncated, damaged or from another build is rejected.
+//! with a checksum, so that truncated or damaged data, and data from other builds, is rejected.
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
@@ -82,7 +82,7 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Strings and numbers that will be written.
+/// Strings and numbers to write.
 #[derive(Default)]
 pub struct CodecWriter<'m> {
     places: FxHashMap<&'m str, u32>,
@@ -227,7 +227,7 @@ impl<T: Stored> Stored for Vec<T> {
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let count = from.read_number()? as usize;
-        // Each item needs at least one number, so a count that exceeds the remaining numbers is invalid.
+        // A count that exceeds the remaining numbers is invalid, because each item needs at least one number.
         if count > from.numbers.len() {
             return None;
         }
@@ -275,7 +275,7 @@ impl<A: Stored, B: Stored> Stored for (A, B) {
 #[macro_export]
 macro_rules! structs {
     ($($name:ident { $($field:ident),* $(,)? })*) => {
-        /// Names of the stored fields in order, with the version of the crate.
+        /// Names of the stored fields, in order, and the version of the crate.
         const SHAPE: &str = concat!(env!("CARGO_PKG_VERSION"), " 1 ", $(stringify!($name { $($field),* })),*);
 
         $(impl $crate::codec::Stored for $name {

@@ -10,11 +10,11 @@
 //! ```
 //!
 //! Cached bytes are valid only for the build that wrote them. They start with a fingerprint of the data's shape and end
-//! with a checksum; [`codec::read`] returns `None` for bytes that are truncated, damaged or from another build. The
-//! caller then computes the data again, and reports no error.
+//! with a checksum. [`codec::read`] returns `None` for bytes that are truncated, damaged or from another build. The
+//! caller then computes the data again without reporting an error.
 //!
-//! The crate uses no files: the command reads and writes the bytes. Both modules are internal to formulac and may
-//! change in any release. Use rayon and serde instead of this crate in other projects.
+//! The crate does not access files. The command reads and writes the bytes. Both modules are internal to formulac and
+//! may change in any release. In other projects, use rayon and serde instead of this crate.
 
 #![forbid(unsafe_code)]
 #![warn(

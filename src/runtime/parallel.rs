@@ -9,9 +9,8 @@ pub fn map_range<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec
     each_with_stack(count, None, work)
 }
 
-/// Returns the results of `work` as [`map_range`] does, but runs `work` on threads with this stack size in bytes. The
-/// calling thread also works, with its own stack size. If no thread can be started, the calling thread does all the
-/// work.
+/// Like [`map_range`], but runs `work` on threads with this stack size in bytes. The calling thread also works, with
+/// its own stack size. If no thread can be started, the calling thread does all the work.
 pub fn each_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(count);
     if threads <= 1 {

@@ -8,8 +8,8 @@ use crate::decompile::{self, LayoutClash};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, Path, Rules, YamlValue, apply_edits, merge};
 
-/// Merges three texts: the text that formulac wrote last, the text that it generates now, and the text in the file.
-/// Returns `None` if both sides changed the same part.
+/// Merges three texts: the text that formulac wrote last, the newly generated text, and the text in the file. Returns
+/// `None` if both sides changed the same part.
 pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
     match HandEditKind::new(path, model) {
@@ -23,7 +23,8 @@ pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, text
     }
 }
 
-/// Returns the parts that [`merge_without_base`] cannot merge: parts of the query if there are any, otherwise lines.
+/// Returns the parts that [`merge_without_base`] cannot merge: parts of the query, or lines if no part of the query is
+/// affected.
 pub(super) fn merge_clashes(
     path: &str,
     model: &str,
@@ -72,7 +73,7 @@ pub fn with_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> 
     let in_order = || without_added_config(&decompile::with_column_order_of(&text, &made, dialect)?);
     let merged = match without_added_config(&text).or_else(in_order) {
         Some(was) => merge_without_base(path, model, dialect, [&was, &made, &text])?,
-        // Somebody may have made the same edit by hand.
+        // A user may have made the same edit by hand.
         None if made == text => text,
         None => return None,
     };
@@ -83,8 +84,8 @@ pub fn with_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> 
     })
 }
 
-/// Merges properties by value. All three texts get the hashes of the newly generated properties, so that the hashes
-/// never differ.
+/// Merges properties by value. The hashes of the newly generated properties are written to all three texts, so that the
+/// hashes never differ.
 fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     let rules = Rules::new()
         .list("models", &["name"])

@@ -1,5 +1,5 @@
-//! Transfers descriptions that people wrote in Omni to the place where dbt keeps them: the spec, or the properties file
-//! that describes the node.
+//! Transfers descriptions that users wrote in Omni to dbt: to the spec, or to the properties file that describes the
+//! node.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::plan::{Action, ModelPlan, PlannedChange};
 use super::properties::line_at;
 use super::reconcile::{Conflict, TextChange};
 
-/// A description in Omni that differs from the description that the last pull wrote.
+/// Description in Omni that differs from the description written by the last pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OmniDescription {
     /// Name of the column. `None` for the description of the table.
@@ -60,8 +60,8 @@ impl PulledView {
     }
 }
 
-/// Finds the descriptions that people changed in Omni since the last pull. `is_spec` checks whether a model is
-/// generated from a spec. `read` returns the contents of a project file.
+/// Finds the descriptions that users changed in Omni since the last pull. `is_spec` checks whether a model is generated
+/// from a spec. `read` returns the contents of a project file.
 #[must_use]
 pub fn changed_descriptions(
     manifest: &Manifest,
@@ -71,7 +71,7 @@ pub fn changed_descriptions(
 ) -> DescriptionActions {
     let mut done = DescriptionActions::default();
     let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
-    // A file may describe many nodes, so all its descriptions are changed together.
+    // Change all descriptions of a file together, because the file may describe many nodes.
     let mut files: BTreeMap<String, DescriptionFile> = BTreeMap::new();
     for view in views.iter().filter(|view| !view.record.gone) {
         let said = omni_descriptions(view);
@@ -131,7 +131,7 @@ fn description_place(view: &PulledView, said: &OmniDescription) -> String {
 }
 
 impl PulledView {
-    /// Returns the file's contents with this description of a column or of the table. Returns `None` if the file cannot
+    /// Returns the file's contents with this description for a column or the table. Returns `None` if the file cannot
     /// be edited.
     #[must_use]
     pub fn with_description(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
@@ -150,7 +150,7 @@ impl PulledView {
         with_description(&self.text, at, found?, description)
     }
 
-    /// Returns the columns, each with the name of its dimension and the dimension from the last pull.
+    /// Returns the columns, each with the name of its dimension and the dimension as of the last pull.
     fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
         // Column dimensions come first, in column order.
         let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
@@ -230,7 +230,7 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
 
 fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
     HandEdit {
-        // Columns use the names from the spec.
+        // Use the spelling of column names in the spec.
         definition: said.column,
         cte: None,
         property: Property::Description,
@@ -245,7 +245,7 @@ fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
     }
 }
 
-/// A properties file and the descriptions to write into it.
+/// Properties file, and the descriptions to write to it.
 struct DescriptionFile {
     text: String,
     edits: Vec<Edit>,
@@ -351,7 +351,7 @@ impl DescriptionFile {
     }
 }
 
-/// Returns the path of the node in its properties file, and the node's YAML.
+/// Returns the path of the node in its properties file, with the node's YAML.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
     let root = yaml::read(text, &mut Vec::new()).ok()??;
     let named = |list: &Node, name: &str| {

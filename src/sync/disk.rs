@@ -1,8 +1,9 @@
-//! File operations for a transaction. Only the command uses real files. Tests use a disk whose operations can fail.
+//! File operations for a transaction. Only the command uses real files. Tests use a simulated disk whose operations can
+//! fail.
 
 use std::io;
 
-/// Files of a project. Paths are relative to the project's folder, with `/` as the separator.
+/// Access to the files of a project. Paths are relative to the project's folder, with `/` as the separator.
 pub trait Disk {
     /// Returns the contents of a file. `None` if the file does not exist.
     ///
@@ -15,22 +16,21 @@ pub trait Disk {
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be written. In that case, part of the contents may already have been
-    /// written.
+    /// Returns an error if the file cannot be written. Part of the contents may have been written.
     fn write(&mut self, path: &str, bytes: &[u8], like: Option<&str>) -> io::Result<()>;
 
     /// Moves a file. An existing file at the destination is replaced.
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be moved. The file stays at its old path.
+    /// Returns an error if the file cannot be moved, in which case the file remains at its old path.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be removed. The file still exists.
+    /// Returns an error if the file cannot be removed, in which case the file still exists.
     fn remove(&mut self, path: &str) -> io::Result<()>;
 
     /// Returns `true` if a folder exists.
@@ -47,7 +47,7 @@ pub trait Disk {
     ///
     /// # Errors
     ///
-    /// Returns an error if the folder cannot be removed. The folder still exists.
+    /// Returns an error if the folder cannot be removed, in which case the folder still exists.
     fn remove_folder(&mut self, path: &str) -> io::Result<()>;
 
     /// Returns the names of the files in a folder. Empty if the folder does not exist.
@@ -61,6 +61,6 @@ pub trait Disk {
     ///
     /// # Errors
     ///
-    /// Returns an error if the disk does not confirm that the names were written.
+    /// Returns an error if the disk does not confirm the write.
     fn flush_folder(&mut self, path: &str) -> io::Result<()>;
 }

@@ -1,5 +1,5 @@
 //! Effects of a change to a model: whether its table needs a full refresh, whether a contract is broken, and which
-//! exposures the model feeds.
+//! exposures depend on the model.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,11 @@ use crate::artifacts::{Manifest, ResourceType};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ModelEffects {
-    /// Whether the model needs a full refresh: its table is incremental, and existing rows keep their old values.
+    /// Whether the model needs a full refresh, because its table is incremental and existing rows keep their old
+    /// values.
     pub full_refresh: bool,
-    /// Columns that the enforced contract loses or retypes, each as a phrase such as "loses `region`".
+    /// Columns that are removed from the enforced contract or change their type, each as a phrase such as "loses
+    /// `region`".
     pub contract: Vec<String>,
     /// Exposures that read the model, directly or through other models, sorted.
     pub exposures: Exposures,
@@ -25,7 +27,7 @@ pub struct ModelEffects {
 /// Exposures that read a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Exposures {
-    /// dbt has no manifest.
+    /// No manifest exists.
     #[default]
     NoManifest,
     /// The manifest does not contain the model.
@@ -35,8 +37,8 @@ pub enum Exposures {
 }
 
 impl ModelEffects {
-    /// Determines the effects of a model that changes from `base` to `ours`. Each version is given with the properties
-    /// in its files. `None` if the rows do not change.
+    /// Determines the effects of a change to a model from `base` to `ours`. Each version includes the properties in its
+    /// files. `None` if the rows do not change.
     pub(super) fn new(
         (base, base_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),
         (ours, ours_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),
@@ -60,7 +62,7 @@ impl ModelEffects {
         })
     }
 
-    /// Returns the effects of a model that is deleted.
+    /// Returns the effects of deleting a model.
     pub(super) fn of_deleted() -> Self {
         Self::default()
     }
@@ -94,7 +96,7 @@ impl ModelEffects {
     }
 }
 
-/// Returns the columns that a contract loses or retypes.
+/// Returns the columns that are removed from a contract or change their type.
 fn contract_breaks(
     base: &BTreeMap<PropertyTarget, StatedProperties>,
     ours: &BTreeMap<PropertyTarget, StatedProperties>,
@@ -115,7 +117,7 @@ fn contract_breaks(
     breaks
 }
 
-/// Graph of a manifest, to find the exposures that models feed.
+/// Graph of a manifest. Used to find the exposures that depend on models.
 #[derive(Debug)]
 pub struct ExposureGraph<'m> {
     manifest: &'m Manifest,

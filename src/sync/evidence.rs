@@ -8,9 +8,9 @@ use crate::yaml::{self, Node};
 
 /// Folder for evidence files, relative to the project's folder.
 pub const EVIDENCE: &str = ".formulac/evidence";
-/// The first line of an evidence file.
+/// First line of an evidence file.
 const HEADER: &str = "# Results of the last `formulac verify` of this model; formulac updates this file.\n";
-/// Placeholder for the formula. The placeholder appears where other comparisons name a relation.
+/// Placeholder for the formula, in place of the relation in other comparisons.
 const FORMULA: &str = "its formula";
 /// Maximum number of rows that a merge request quotes.
 const QUOTED: usize = 3;
@@ -28,15 +28,15 @@ const QUOTED: usize = 3;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// The model.
+    /// Name of the model.
     pub model: String,
     /// Path of the model's spec, relative to the project's folder.
     pub spec: String,
     /// Hash of the spec's contents.
     pub content: String,
-    /// The environment. Empty if the project has no environments.
+    /// Name of the environment. Empty if the project has no environments.
     pub environment: String,
-    /// The engine that ran the comparison, with its version.
+    /// Engine that ran the comparison, with its version.
     pub engine: String,
     /// Comparisons and their results. The comparison with the formula comes first.
     pub proofs: Vec<Proof>,
@@ -49,7 +49,7 @@ pub enum Verdict {
     Agrees,
     /// The rows of the two sides differ.
     Differs,
-    /// The result is unknown, because the two sides could not be compared.
+    /// The two sides could not be compared.
     #[default]
     NotCompared,
 }
@@ -77,15 +77,16 @@ impl Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proof {
-    /// The compared relation. `None` if it is the model or its formula. This field is not written to the evidence file.
+    /// Compared relation. `None` if the relation is the model or its formula. This field is not written to the evidence
+    /// file.
     pub ours: Option<String>,
-    /// The relation that the model was compared with. `None` if that is the model's formula.
+    /// Relation with which the model was compared. `None` if the model was compared with its formula.
     pub with: Option<String>,
     /// Result of the comparison.
     pub verdict: Verdict,
     /// Reason why the comparison was not possible. `None` if the comparison was possible.
     pub why: Option<String>,
-    /// `true` if the formula's rows replaced the model's rows in the comparison, because the model is not built.
+    /// `true` if the formula's rows replaced the model's rows in the comparison because the model is not built.
     pub of_formula: bool,
     /// Columns that identify a row.
     pub keys: Vec<String>,
@@ -93,9 +94,9 @@ pub struct Proof {
     pub tolerance: Option<String>,
     /// Row counts of the comparison.
     pub counts: Counts,
-    /// Sentences that name the columns missing on one side.
+    /// Sentences about columns that are missing on one side.
     pub lacking: Vec<String>,
-    /// The rows that differ most, one line per row.
+    /// Rows with the largest differences, one line per row.
     pub worst: Vec<String>,
 }
 
@@ -173,7 +174,7 @@ impl Evidence {
     }
 
     /// Returns the combined verdict of all comparisons. The verdict is "differs" if any comparison differs, otherwise
-    /// "not compared" if any comparison was not possible. The verdict is "not compared" if there were no comparisons.
+    /// "not compared" if any comparison was not possible or there were no comparisons.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let has = |verdict: Verdict| self.proofs.iter().any(|proof| proof.verdict == verdict);
@@ -184,7 +185,8 @@ impl Evidence {
         }
     }
 
-    /// Describes the compared values for a reviewer: the number of rows that agree, or the rows that differ most.
+    /// Describes the compared values for a reviewer: the number of rows that agree, or the rows with the largest
+    /// differences.
     #[must_use]
     pub fn describe_values(&self) -> String {
         let worst = self
@@ -246,7 +248,7 @@ impl Evidence {
     }
 
     /// Reads the contents of an evidence file. Returns one version, or the versions of both branches if git could not
-    /// merge them. Returns nothing for other files.
+    /// merge them. Returns an empty list for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
         match conflict_branches(text) {

@@ -1,4 +1,4 @@
-//! Manual changes to generated files, grouped by definition and property.
+//! Hand edits to generated files, grouped by definition and property.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +13,11 @@ use crate::yaml_edit::YamlValue;
 /// A property of a definition or a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Property {
-    /// The formula that computes the definition.
+    /// Formula of the definition.
     Formula,
-    /// The human-readable description.
+    /// Description of the model or column.
     Description,
-    /// The dbt tests of a column or model.
+    /// dbt tests of a column or model.
     Tests,
     /// Tags, meta and similar settings.
     Config,
@@ -45,31 +45,31 @@ impl fmt::Display for Property {
     }
 }
 
-/// A manual change to a generated file.
+/// Hand edit to a generated file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HandEdit {
-    /// The column or definition. `None` if the edit concerns the whole model.
+    /// Name of the column or definition. `None` if the edit concerns the whole model.
     pub definition: Option<String>,
     /// Name of the CTE that contains the edit, if any.
     pub cte: Option<String>,
-    /// The changed property.
+    /// Changed property.
     pub property: Property,
-    /// The key below the property, or the list item.
+    /// Key below the property, or list item.
     pub detail: String,
     /// Path of the file, relative to the project's folder.
     pub file: String,
     /// Line number in the file, starting at 1.
     pub line: usize,
-    /// The text that formulac wrote. `None` if it wrote nothing there.
+    /// Text that formulac wrote. `None` if the text is new.
     pub before: Option<String>,
-    /// The current text. `None` if the text was removed.
+    /// Current text. `None` if the text was removed.
     pub after: Option<String>,
-    /// Reason why no spec can express the edit, if the edit stays only in the file.
+    /// Reason why no spec can express the edit, if the edit is kept only in the file.
     pub why: Option<String>,
-    /// Place of the edited part of a model's SQL. `None` in other files.
+    /// Position of the edited part of a model's SQL. `None` in other files.
     pub(super) place: Option<FilePlace>,
-    /// The property's values before and after the edit, which are transferred to the spec.
+    /// Values of the property before and after the edit, which are transferred to the spec.
     pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
 
@@ -80,7 +80,7 @@ impl HandEdit {
     }
 }
 
-/// The kinds of files that belong to a model.
+/// Kinds of files that belong to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HandEditKind {
     Model,
@@ -120,7 +120,7 @@ pub(super) fn hand_edits_between(
         };
         match HandEditKind::new(path, model) {
             HandEditKind::Model => add_sql_edits(path, written, &now, dialect, &mut edits),
-            // Properties and docs blocks are compared together below.
+            // Properties and docs blocks are compared together later.
             HandEditKind::Properties | HandEditKind::Docs => {}
             HandEditKind::Test if canonical_text(written) == canonical_text(&now) => {}
             HandEditKind::Test => edits.push(whole_file_edit(path, written, &now, Property::Tests)),

@@ -3,18 +3,18 @@
 //! | part | content |
 //! |---|---|
 //! | [`reconcile`], [`Plan`] | compares the spec, the generated files and the files in the project |
-//! | [`prepare`], [`Journal`] | transactions: all files of a push are written, or none |
+//! | [`prepare`], [`Journal`] | transactions: either all files of a push are written, or none |
 //! | [`Log`], [`Evidence`] | history of pushes, and results of comparisons |
 //! | [`extract`] | metric sets from definitions that several specs contain |
 //! | [`known`] | `known.yml`: the facts about the data on which the SQL depends |
-//! | [`team`] | roles, approvals, and whether the author of a commit had the permission |
+//! | [`team`] | roles, approvals, and permissions of the authors of commits |
 //! | [`secrets`] | masks values that look like secrets |
 //!
-//! If only one side changed a definition, the result has that change. If both sides changed the same definition, the
-//! result is a conflict, and nothing is written. Edited SQL is converted back to a formula if `formulac-decompile`
-//! finds one.
+//! A change to a definition on only one side is applied to the other side. If both sides changed the same definition,
+//! the result is a conflict, and no files are written. Edited SQL is converted back to a formula if
+//! `formulac-decompile` finds one.
 //!
-//! All functions are pure, except that a transaction reads and writes files through [`Disk`].
+//! Only transactions access files, through [`Disk`].
 
 #![forbid(unsafe_code)]
 #![warn(

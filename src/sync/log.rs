@@ -1,5 +1,5 @@
 //! Log of changes, with their authors and timestamps. Each entry is a separate file that contains the hashes of the
-//! entries before it. Branches therefore merge without conflicts, and changes to an entry are detected.
+//! preceding entries. Branches therefore merge without conflicts, and later changes to an entry are detected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use crate::yaml::{self, Node};
 
 /// Folder for log entries, relative to the project's folder.
 pub const LOG: &str = ".formulac/log";
-/// Action recorded for a command that was refused because its caller lacks the required role. The command changed
-/// nothing, so the refusal has no number of its own and takes the number of the last entry before it.
+/// Action recorded for a command that was rejected because the user lacks the required role. The command changed
+/// nothing, so the rejection has the number of the preceding entry.
 pub const REFUSED: &str = "refused";
 /// Number of hash characters that identify an entry.
 const SHORT: usize = 12;
@@ -19,19 +19,19 @@ const SHORT: usize = 12;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogEntry {
-    /// Hashes of the entries before this one, sorted.
+    /// Hashes of the preceding entries, sorted.
     pub parents: Vec<String>,
     /// Timestamp, such as `2026-11-20T10:00:00.123456Z`.
     pub at: String,
-    /// The person, as `Name <address>`.
+    /// User who performed the action, as `Name <address>`.
     pub by: String,
-    /// The action: `push`, `rollback`, `release`, or [`REFUSED`].
+    /// Action: `push`, `rollback`, `release` or [`REFUSED`].
     pub did: String,
     /// Name of the environment.
     pub environment: String,
     /// Changes to models and definitions, one per line.
     pub changes: Vec<String>,
-    /// The changed files, each with the hash of its new contents. The hash is `None` if the file was removed.
+    /// Changed files, each with the hash of its new contents. The hash is `None` if the file was removed.
     pub files: Vec<(String, Option<String>)>,
 }
 
@@ -119,7 +119,7 @@ fn is_named_after(name: &str, hash: &str) -> bool {
         .is_some_and(|stem| stem.ends_with(short_hash(hash)))
 }
 
-/// Returns the first characters of a hash, which are enough to display it.
+/// Returns the first characters of a hash, for display.
 #[must_use]
 pub fn short_hash(hash: &str) -> &str {
     hash.get(..SHORT).unwrap_or(hash)
@@ -129,8 +129,8 @@ pub fn short_hash(hash: &str) -> &str {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NumberedEntry {
-    /// Number of the entry: one more than the highest number of the entries before it. Entries on two branches may have
-    /// the same number.
+    /// Number of the entry, which is one more than the highest number of the preceding entries. Entries on two branches
+    /// may have the same number.
     pub number: usize,
     /// Hash of the entry.
     pub hash: String,
@@ -146,12 +146,12 @@ pub struct NumberedEntry {
 pub struct Log {
     /// Entries sorted by number, then by time. Every entry comes after its parents.
     pub entries: Vec<NumberedEntry>,
-    /// Faults, each with the name of its file and a description.
+    /// Faults in the log, each with a file name and a description.
     pub faults: Vec<(String, String)>,
 }
 
 impl Log {
-    /// Reads log entries from pairs of file name and contents.
+    /// Reads log entries from pairs of file names and contents.
     ///
     /// ```
     /// use formulac_sync::{LogEntry, Log};
@@ -209,8 +209,8 @@ impl Log {
         log
     }
 
-    /// Returns the hashes of the last entries: those that are not a parent of any other entry. These hashes become the
-    /// parents of the next entry.
+    /// Returns the hashes of the last entries, which are not parents of any other entry. They become the parents of the
+    /// next entry.
     #[must_use]
     pub fn head_hashes(&self) -> Vec<String> {
         let changed: Vec<&NumberedEntry> = self
@@ -281,12 +281,12 @@ fn number_entries(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<Stri
     numbers
 }
 
-/// Gives each refusal the highest number among the entries before it, so that the refusal is listed after these
+/// Assigns each rejection the highest number among the preceding entries, so that the rejection is listed after these
 /// entries.
 fn number_refusals(entries: &mut [NumberedEntry]) {
     let (refused, mut changed): (Vec<&mut NumberedEntry>, Vec<&mut NumberedEntry>) =
         entries.iter_mut().partition(|logged| logged.entry.did == REFUSED);
-    // Older entries have no fractions of a second, and `Z` would sort after a fraction.
+    // Older entries have no fractions of a second, and `Z` would be sorted after a fraction.
     fn at(logged: &NumberedEntry) -> &str {
         logged.entry.at.trim_end_matches('Z')
     }
@@ -370,8 +370,8 @@ mod tests {
             [&second]
         );
         assert_eq!(all.find_entries(&refused.hash()[..8]).len(), 1);
-        // A refusal that was recorded in this work tree has no parents, and is listed after the entries that already
-        // existed at that time.
+        // A rejection that was recorded in this work tree has no parents, and is listed after the entries that existed
+        // at that time.
         let own = LogEntry {
             did: REFUSED.to_owned(),
             ..entry("2026-01-01T00:00:00.5Z", &[])

@@ -1,4 +1,4 @@
-//! Text of a merge request: the changes in a plan, the checks, the people affected, and the command that undoes the
+//! Text of a merge request: the changes in a plan, the checks, the affected people, and the command that undoes the
 //! changes.
 
 use std::collections::BTreeMap;
@@ -21,9 +21,9 @@ const LISTED: usize = 100;
 pub struct MergeRequest {
     /// Title of the merge request, on one line. Empty if none was given.
     pub title: String,
-    /// Checks that passed, for example `dbt parses it`.
+    /// Checks that passed, such as `dbt parses it`.
     pub checks: Vec<String>,
-    /// Checks that did not run, with the reason, for example `values (no connection)`.
+    /// Checks that did not run, each with the reason, such as `values (no connection)`.
     pub not_run: Vec<String>,
     /// Verification results of each created or updated model.
     pub values: Vec<ReportedValues>,
@@ -31,21 +31,21 @@ pub struct MergeRequest {
     pub reaches: Option<String>,
     /// Number of approvals that each role must give.
     pub needs: Vec<(String, usize)>,
-    /// Specs and metric sets that name their approvers, each with its path and the approvers' names.
+    /// Specs and metric sets that specify approvers, each with its path and the names of the approvers.
     pub approvers: Vec<(String, Vec<String>)>,
-    /// The command that undoes the change.
+    /// Command that undoes the change.
     pub undo: Option<String>,
 }
 
 /// Result of verifying a model's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportedValues {
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// The environment and engine of the verification, for example `development, dbt 1.12.6 on duckdb`. `None` if the
-    /// values were not verified.
+    /// Environment and engine of the verification, such as `development, dbt 1.12.6 on duckdb`. `None` if the values
+    /// were not verified.
     pub place: Option<String>,
-    /// The result as a sentence, with names in backticks.
+    /// Result as a sentence, with names in backticks.
     pub told: String,
 }
 
@@ -105,8 +105,8 @@ impl PromisedTests {
 }
 
 impl MergeRequest {
-    /// Returns the complete text of the merge request as Markdown. Names, formulas and SQL come from files that many
-    /// people edit, so they are escaped and cannot act as markup.
+    /// Returns the complete text of the merge request as Markdown. Names, formulas and SQL are escaped so that they
+    /// cannot act as markup, because they come from files that many people edit.
     #[must_use]
     pub fn text(&self, plan: &Plan) -> String {
         let mut out = String::new();
@@ -259,7 +259,7 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     }
 }
 
-/// Writes the diffs for SQL and for other files into collapsed sections.
+/// Writes the diffs for SQL and for other files to collapsed sections.
 fn write_details(out: &mut String, plan: &Plan) {
     let files = plan.models.iter().flat_map(|model| &model.files);
     let changed = files.filter(|file| !file.path.starts_with(STATES));

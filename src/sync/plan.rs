@@ -1,4 +1,4 @@
-//! Plan for a push. A plan is pure data, and creating one changes no files.
+//! Plan for a push. A plan is only data. No files change when a plan is created.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,8 +17,8 @@ use crate::dbt::is_same_content;
 /// Folder for the models' bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
 
-/// Path of the file that records the facts about the data used when models were last generated. The path is relative to
-/// the project's folder.
+/// Path of the file with the facts about the data that were used when models were last generated, relative to the
+/// project's folder.
 pub const KNOWN: &str = ".formulac/state/known.yml";
 
 /// Returns the path of a model's base, relative to the project's folder.
@@ -36,7 +36,7 @@ pub enum Action {
     Update,
     /// Delete the model's files, because its spec was removed.
     Delete,
-    /// Change nothing, because the only differences are hand edits, which are kept.
+    /// Change nothing, because all differences are hand edits, which are kept.
     Keep,
     /// Change no file, but commit an edit to comments or layout that is not committed yet.
     Commit,
@@ -59,19 +59,19 @@ impl Action {
     }
 }
 
-/// A change to a property of a model or definition.
+/// Change to a property of a model or definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlannedChange {
-    /// The definition or column. `None` if the change concerns the model.
+    /// Name of the definition or column. `None` if the change concerns the model.
     pub definition: Option<String>,
-    /// The changed property.
+    /// Changed property.
     pub property: Property,
-    /// The old value. `None` if the property is new.
+    /// Old value. `None` if the property is new.
     pub before: Option<String>,
-    /// The new value. `None` if the property is removed.
+    /// New value. `None` if the property is removed.
     pub after: Option<String>,
-    /// The metric or dimension of a set whose formula changes, such as `orders.revenue`, or `orders.where` for the
+    /// Metric or dimension of a set whose formula changes, such as `orders.revenue`, or `orders.where` for the
     /// condition of the set. `None` for definitions of the spec.
     pub metric: Option<String>,
 }
@@ -100,7 +100,7 @@ pub struct ModelPlan {
     pub model: String,
     /// Path of the spec.
     pub spec: String,
-    /// The action to take.
+    /// Action to take.
     pub action: Action,
     /// Changes in the model's properties and definitions.
     pub changes: Vec<PlannedChange>,
@@ -110,13 +110,13 @@ pub struct ModelPlan {
     pub carried: Vec<HandEdit>,
     /// Hand edits that exist only in the files.
     pub kept: Vec<HandEdit>,
-    /// Conflicts that a person must resolve. Nothing is written while there are conflicts.
+    /// Conflicts that a user must resolve. Files are written only if there are no conflicts.
     pub conflicts: Vec<Conflict>,
     /// Files that change, including specs and state files.
     pub files: Vec<TextChange>,
     /// All files of the model that the commit must contain.
     pub paths: Vec<String>,
-    /// Files of the model that contain hand edits and are not committed yet.
+    /// Uncommitted files of the model with hand edits.
     pub uncommitted: Vec<String>,
 }
 
@@ -138,7 +138,7 @@ impl ModelPlan {
         }
     }
 
-    /// Records files that contain hand edits and are not committed yet. The push commits these files.
+    /// Records uncommitted files with hand edits. The push commits these files.
     #[must_use]
     pub fn with_uncommitted(mut self, files: Vec<String>) -> Self {
         if self.action == Action::Nothing && !files.is_empty() {
@@ -149,8 +149,8 @@ impl ModelPlan {
         self
     }
 
-    /// Creates the plan for one model. `base` is the spec from the last push, compiled again now, or `None` if nothing
-    /// has changed since that push. `before` holds the current contents of the spec file and the state file.
+    /// Creates the plan for one model. `base` is the spec from the last push, compiled again, or `None` if nothing has
+    /// changed since that push. `before` contains the current contents of the spec file and the state file.
     ///
     /// A model without a state file was never pushed.
     #[must_use]
@@ -167,8 +167,8 @@ impl ModelPlan {
             mut conflicts,
         } = reconciled;
         let (mut changed, more) = merge_files(sides, &kept);
-        // Conflicts between definitions already stop the push. Conflicts between files are reported only if there are
-        // no such conflicts.
+        // Conflicts between definitions already stop the push. Report conflicts between files only if there are none
+        // between definitions.
         if conflicts.is_empty() {
             conflicts.extend(more);
         }
@@ -289,8 +289,8 @@ impl ModelPlan {
 }
 
 impl PushState {
-    /// Returns a base for a model that was never pushed. Returns `None` unless somebody edited the model's files and
-    /// the spec still generates the unedited files.
+    /// Returns a base for a model that was never pushed. Returns `None` unless users edited the model's files and the
+    /// spec still generates the unedited files.
     #[must_use]
     pub fn from_written(model: &str, ours: &CurrentSpec, found: &BTreeMap<String, String>) -> Option<Self> {
         let both = || {
@@ -331,7 +331,7 @@ impl CurrentSpec {
     }
 }
 
-/// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties.
+/// Returns the changes to a model. Formulas are compared in the specs, and all other parts in the properties.
 fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<PlannedChange> {
     if base.is_none() && !is_new {
         return Vec::new();
@@ -383,8 +383,8 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
             before.get(about).map(StatedProperties::text),
             after.get(about).map(StatedProperties::text),
         );
-        // If a column has no description, its formula is used as the description, and the change to that formula may
-        // already be listed.
+        // The formula is the description of a column without a description, and the change to the formula may already
+        // be listed.
         let is_told = changes.iter().any(|told| {
             let of_set = told.metric.as_deref().and_then(|metric| metric.split_once('.'));
             let is_of_set = of_set.is_some_and(|(_, name)| about.column.as_deref() == Some(name));
@@ -405,8 +405,8 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     changes
 }
 
-/// Adds the changed formulas of the metric sets that the model reads. The change to a metric that is a column of the
-/// model is already among the changes, under the name of the column.
+/// Adds the changed formulas of the metric sets that the model reads. A change to a metric that is a column of the
+/// model is already listed under the name of the column.
 fn add_metric_changes(base: &CompiledSpec, ours: &CompiledSpec, changes: &mut Vec<PlannedChange>) {
     for metric in ours.metric_changes_since(base) {
         let is_shown = |change: &&mut PlannedChange| {
@@ -431,20 +431,20 @@ fn add_metric_changes(base: &CompiledSpec, ours: &CompiledSpec, changes: &mut Ve
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The environment of the push. `None` if the project has no environments.
+    /// Environment of the push. `None` if the project has no environments.
     pub environment: Option<String>,
-    /// The models, sorted by name. Models without any changes to report are left out.
+    /// Models, sorted by name. Models without changes are omitted.
     pub models: Vec<ModelPlan>,
     /// Change to `known.yml`.
     pub known: Option<KnownChange>,
 }
 
-/// A change to `known.yml`, which stores the facts about the data that were used to generate the models.
+/// Change to `known.yml`, which stores the facts about the data that were used to generate the models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownChange {
-    /// The file.
+    /// The change to the file itself.
     pub file: TextChange,
-    /// The changed facts, one line each.
+    /// Changed facts, one line per fact.
     pub facts: Vec<String>,
 }
 
@@ -477,7 +477,7 @@ impl Plan {
         self.models.iter().map(|plan| plan.conflicts.len()).sum()
     }
 
-    /// Returns `true` if there is nothing to write.
+    /// Returns `true` if no files have to be written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.models

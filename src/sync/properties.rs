@@ -7,17 +7,17 @@ use crate::dbt::is_hash;
 use crate::yaml::{self, Node, NodeKind, YamlStyle};
 use crate::yaml_edit::YamlValue;
 
-/// Identifies one property of a model or column.
+/// Key of a property of a model or column.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct PropertyTarget {
-    /// The column. `None` for the model.
+    /// Name of the column. `None` for the model.
     pub column: Option<String>,
     pub property: Property,
-    /// The key below the property, or the list item. Empty if the property has only one value.
+    /// Key below the property, or list item. Empty if the property has only one value.
     pub detail: String,
 }
 
-/// The value of a property and its location.
+/// Value of a property, with its location.
 #[derive(Clone, Debug)]
 pub(super) struct StatedProperties {
     pub value: YamlValue,
@@ -150,7 +150,8 @@ impl PropertiesReader<'_> {
     }
 }
 
-/// Returns a `meta` mapping without the hash that formulac stores in it. Returns `None` if nothing else is left.
+/// Returns a `meta` mapping without the hash that formulac stores in it. Returns `None` if `meta` contains nothing
+/// else.
 fn without_hash(meta: &Node) -> Option<YamlValue> {
     let Some(pairs) = meta.pairs() else {
         return Some(value_of(meta));
@@ -217,8 +218,7 @@ pub(super) fn line_at(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
-/// Converts a node to a YAML value that can be written. The parser limits the depth of a file, so the recursion is
-/// limited too.
+/// Converts a node to a YAML value that can be written. Recursion is safe because the parser limits the nesting depth.
 fn value_of(node: &Node) -> YamlValue {
     match &node.kind {
         NodeKind::Scalar {

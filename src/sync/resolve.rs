@@ -8,7 +8,7 @@ use super::{reconcile, write_back};
 use crate::decompile::{Substitution, apply_replacements, with_formula};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml};
 
-/// Restores the text that formulac wrote in place of an edit, and returns the file. Returns `None` if that text cannot
+/// Restores the text that formulac wrote in place of an edit, and returns the file. Returns `None` if the text cannot
 /// be determined.
 #[must_use]
 pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
@@ -37,7 +37,7 @@ pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     }
 }
 
-/// Removes conflicting edits, given by [`Conflict::restored`], from a model's SQL. Returns `None` if the edits overlap.
+/// Removes conflicting edits ([`Conflict::restored`]) from a model's SQL. Returns `None` if the edits overlap.
 #[must_use]
 pub fn restore_parts(file: &str, restored: &[Substitution]) -> Option<String> {
     apply_replacements(&normalize_lines(file), restored.iter().collect())
@@ -77,7 +77,7 @@ fn undo_edit(edit: &HandEdit, model: &str) -> Option<Edit> {
 }
 
 /// Returns the spec with its own version replaced by the file's version. If no spec can express the file's formula,
-/// reverts the spec's own change, so that the edit stays in the file. Returns `None` if neither is possible.
+/// reverts the spec's own change, so that the edit remains in the file. Returns `None` if neither is possible.
 #[must_use]
 pub fn apply_edit_to_spec(
     conflict: &Conflict,

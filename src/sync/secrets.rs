@@ -4,7 +4,7 @@ use crate::yaml::{self, Node};
 
 /// Text that replaces a secret.
 pub const MASK: &str = "***";
-/// Parts of names that indicate a secret.
+/// Parts of names that indicate secrets.
 const PARTS: [&str; 16] = [
     "password",
     "passwd",
@@ -23,7 +23,7 @@ const PARTS: [&str; 16] = [
     "connstr",
     "webhook",
 ];
-/// Short names of secrets. Each must be a whole word, because `pat` also occurs in `path` and `sas` in `sasha`.
+/// Short names of secrets. Each name must be a whole word, because `pat` also occurs in `path` and `sas` in `sasha`.
 const WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
 
 /// Token prefixes of well-known services: GitHub, GitLab, Slack, `OpenAI` and Stripe, AWS, Google, dbt, and JSON Web
@@ -54,7 +54,7 @@ const TOKENS: [&str; 21] = [
 /// Minimum length of a token. A shorter string is assumed to be an ordinary word.
 const SHORTEST_TOKEN: usize = 16;
 
-/// Returns `true` if a variable with this name is likely to hold a secret.
+/// Returns `true` if a variable with this name probably contains a secret.
 ///
 /// ```
 /// use formulac_sync::secrets::looks_secret;
@@ -100,7 +100,7 @@ fn snake_case(name: &str) -> String {
 #[must_use]
 pub fn mask_secrets(vars: &str) -> String {
     let mut out = vars.to_owned();
-    // Replace from the end to keep the earlier positions valid.
+    // Replace from the end, so that earlier positions remain valid.
     let mut places: Vec<(usize, usize)> = find_secrets(vars)
         .into_iter()
         .map(|(start, end, _)| (start, end))
@@ -121,7 +121,7 @@ pub fn without_secrets(text: &str, vars: &str) -> String {
     find_secrets(vars)
         .into_iter()
         .fold(text.to_owned(), |text, (_, _, value)| {
-            // A shorter value could also occur inside a word.
+            // Skip shorter values, which could also occur inside words.
             if value.len() < 4 {
                 text
             } else {

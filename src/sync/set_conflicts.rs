@@ -14,13 +14,13 @@ use crate::model::shared_definitions::is_plain_name;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 use crate::{CompiledSpec, Compiler};
 
-/// Definition of a metric set whose SQL a person edited in the file of a model, and the possible resolutions.
+/// Definition of a metric set whose SQL was edited in the file of a model, and the possible resolutions.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SetConflict {
     /// Name of the set.
     pub set: String,
-    /// Name of the metric or dimension, or the key of the set: `where`, `from` or `joins`.
+    /// Name of the metric or dimension, or key of the set: `where`, `from` or `joins`.
     pub name: String,
     /// Part of the set that defines the edited SQL.
     pub part: SetPart,
@@ -28,13 +28,13 @@ pub struct SetConflict {
     pub file: String,
     /// Line of the definition in the set's file, starting at 1.
     pub line: usize,
-    /// New formula for the set's definition, or the reason why there is none.
+    /// New formula for the set's definition, or the reason why no formula exists.
     pub to_set: Result<String, String>,
-    /// Models whose SQL would change with that formula, sorted.
+    /// Models whose SQL the new formula would change, sorted.
     pub models: Vec<String>,
     /// Name of the metric in the model's `metrics`. `None` if the model uses the definition only in other definitions.
     pub listed_as: Option<String>,
-    /// Formula of a definition that overrides the metric in the model, or the reason why there is none.
+    /// Formula of a definition that overrides the metric in the model, or the reason why no formula exists.
     pub to_model: Result<String, String>,
 }
 
@@ -105,7 +105,7 @@ impl SetConflict {
         }
     }
 
-    /// Finds the models whose SQL the formula for the set changes. Each model is given by name.
+    /// Returns the names of the models whose SQL the formula for the set changes.
     pub fn find_changed_models<'s>(
         &mut self,
         specs: impl Iterator<Item = (&'s String, &'s CurrentSpec)>,
@@ -245,7 +245,7 @@ impl ReconcileWork<'_> {
         let is_done = edited.is_part_shown_by(self.ours.compiled.model_sql().unwrap_or_default(), place);
         match owner {
             EditOwner::Definition(metric) => {
-                // The definition's column may have been edited, too.
+                // The column of the definition may have been edited, too.
                 let (set, name) = (metric.definition.place().set(), metric.definition.name());
                 let is_same = |conflict: &&mut Conflict| {
                     let of_set = |of: &SetConflict| of.part == SetPart::Definition && of.set == set && of.name == name;
@@ -312,7 +312,7 @@ impl ReconcileWork<'_> {
 const NO_FORMULA: &str = "no formula produces exactly this SQL";
 
 impl EditedColumn<'_> {
-    /// Compiles the base with other sets or with another spec, and checks whether its SQL contains the edit.
+    /// Compiles the base with other sets or another spec, and checks whether the resulting SQL contains the edit.
     fn shows(&self, compiler: &Compiler, spec: Option<&str>) -> Result<(), String> {
         let compiled = compiler.compile_spec_at(spec.unwrap_or(&self.base.source), Some(&self.base.spec));
         let sql = compiled

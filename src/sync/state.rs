@@ -6,10 +6,10 @@ use crate::Compiler;
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
-/// The first line of a state file.
+/// First line of a state file.
 const HEADER: &str = "# State of this model after the last `formulac push`; formulac updates this file.\n";
 
-/// The base of a model.
+/// Base of a model.
 ///
 /// ```
 /// use formulac_sync::PushState;
@@ -48,7 +48,7 @@ impl PushState {
         }
     }
 
-    /// Returns the model whose state is stored in a file. `None` if the file is not a state file.
+    /// Returns the model whose state a file contains. `None` if the file is not a state file.
     ///
     /// ```
     /// use formulac_sync::PushState;
@@ -107,7 +107,7 @@ impl PushState {
     }
 
     /// Reads the contents of a state file. Returns one version, or the versions of both branches if git could not merge
-    /// them. Returns nothing for other files.
+    /// them. Returns an empty list for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
         match conflict_branches(text) {
@@ -134,7 +134,7 @@ fn read(text: &str) -> Option<PushState> {
     })
 }
 
-/// Splits a file with git's conflict markers into the versions of the two branches. Returns `None` if there are no
+/// Splits a file with git's conflict markers into the versions of the two branches. Returns `None` if the file has no
 /// markers.
 pub(super) fn conflict_branches(text: &str) -> Option<[String; 2]> {
     if !text.lines().any(|line| line.starts_with("<<<<<<< ")) {
@@ -162,7 +162,7 @@ pub(super) fn conflict_branches(text: &str) -> Option<[String; 2]> {
     Some([ours, theirs])
 }
 
-/// Normalizes the line endings of a string for comparison, and ends it with one line break.
+/// Normalizes the line endings of a string for comparison, and ends the string with one line break.
 pub(super) fn normalize_lines(text: &str) -> String {
     let text = text.replace('\r', "");
     format!("{}\n", text.trim_end_matches('\n'))

@@ -7,7 +7,7 @@ use crate::yaml::{self, Node};
 /// Folder of the timing files, relative to the project's folder. Git ignores this folder.
 const TIMINGS: &str = ".formulac/local/timings";
 
-/// Durations and timestamp of one model verification.
+/// Durations and timestamp of a verification.
 ///
 /// ```
 /// use formulac_sync::Timing;
@@ -19,15 +19,15 @@ const TIMINGS: &str = ".formulac/local/timings";
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Timing {
-    /// The environment. Empty if the project has no environments.
+    /// Name of the environment. Empty if the project has no environments.
     pub environment: String,
-    /// The engine that ran the comparison, with its version.
+    /// Engine that ran the comparison, with its version.
     pub engine: String,
     /// Timestamp, such as `2026-11-20T10:00:00Z`.
     pub at: String,
     /// Duration of the formula's query, in seconds.
     pub formula_seconds: Option<f64>,
-    /// Time that dbt took to build the model, in seconds.
+    /// Duration of the model's build in dbt, in seconds.
     pub build_seconds: Option<f64>,
 }
 

@@ -1,9 +1,9 @@
 //! Transactions that change many files. Either all changes or none are applied, even if the process is killed.
 //!
 //! All new contents are first written to a separate folder. A single rename then moves the journal into place. From
-//! that point on, the change will be completed: if this run is killed, the next run completes it. Each file is then
-//! moved to its final path. Files that somebody else has changed in the meantime are never touched. If a change fails,
-//! it is undone. The journal is renamed first, so that the next run also undoes the change.
+//! that point on, the change will be completed. If this run is killed, the next run completes the change. Each file is
+//! then moved to its final path. Files that somebody else has changed in the meantime are never modified. A change that
+//! fails is undone. The journal is renamed first, so that the next run also undoes the change.
 
 use std::fmt;
 use std::io;
@@ -16,14 +16,14 @@ use super::disk::Disk;
 /// Folder for the pending change, relative to the project's folder.
 pub const JOURNAL: &str = ".formulac/local/journal";
 
-/// A change to a file.
+/// Change to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileChange {
     /// Path of the file, relative to the project's folder.
     pub path: String,
-    /// The current contents. `None` if the file does not exist.
+    /// Current contents. `None` if the file does not exist.
     pub before: Option<Vec<u8>>,
-    /// The contents to write. `None` to remove the file.
+    /// Contents to write. `None` if the file is removed.
     pub after: Option<Vec<u8>>,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for TransactionFault {
 
 impl std::error::Error for TransactionFault {}
 
-/// A pending change that is stored in its folder.
+/// Pending change that is stored in its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
     /// Data that the caller needs when the change is completed.
@@ -73,9 +73,9 @@ struct JournalEntry {
 pub enum InterruptedTransaction {
     /// No change.
     Nothing,
-    /// A change that must be completed.
+    /// The change must be completed.
     ToFinish(Journal),
-    /// A change that failed and must be undone.
+    /// The change failed and must be undone.
     ToUndo(Journal),
 }
 
@@ -93,12 +93,12 @@ const FORWARD: &str = "journal.json";
 const BACKWARD: &str = "undo.json";
 const DRAFT: &str = "journal.json.tmp";
 
-/// Writes a change to the journal's folder, without changing any other file. Once this function succeeds, the change is
-/// guaranteed to be either completed or undone.
+/// Writes a change to the journal's folder, without changing any other file. After this function succeeds, the change
+/// is guaranteed to be either completed or undone.
 ///
 /// # Errors
 ///
-/// Returns an error if an operation failed. In this case, no file is changed.
+/// Returns an error if an operation failed. No file is changed in this case.
 pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Result<Journal, TransactionFault> {
     let mut folders: Vec<String> = Vec::new();
     for change in changes.iter().filter(|change| change.after.is_some()) {
@@ -139,8 +139,7 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         .map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
     disk.rename(&draft, &journal_path(FORWARD))
         .map_err(|error| TransactionFault::Io(draft, error))?;
-    // From here on, the change will be completed. The change continues even if the journal's name may not have been
-    // written to the disk yet.
+    // From here on, the change will be completed, even if the journal's name may not have been written to the disk yet.
     let _ = disk.flush_folder(JOURNAL);
     Ok(journal)
 }
@@ -177,14 +176,14 @@ impl Journal {
         self.entries.iter().map(|entry| entry.path.as_str())
     }
 
-    /// Applies the change to every file. Files that already have their new contents are not written again.
+    /// Applies the change to every file. Files that already have the new contents are not written again.
     ///
     /// # Errors
     ///
     /// Returns an error if an operation failed, or if somebody changed a file after the change was prepared. The caller
     /// can then undo the change or try again.
     pub fn apply(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
-        // Check all files before touching the first one.
+        // Check all files before the first file is modified.
         if let Some(entry) = self.rewritten_entry(disk)? {
             return Err(TransactionFault::Foreign(entry.path.clone()));
         }
@@ -197,7 +196,7 @@ impl Journal {
         self.move_files(disk, "after", false, |entry| (&entry.before, &entry.after))
     }
 
-    /// Returns `true` if somebody else changed a file, that is, if the file has neither the old nor the new contents.
+    /// Returns `true` if somebody else changed a file, which then has neither the old nor the new contents.
     ///
     /// # Errors
     ///
@@ -247,7 +246,7 @@ impl Journal {
         }
         self.move_files(disk, "before", all, |entry| (&entry.after, &entry.before))?;
         for folder in self.folders.iter().rev() {
-            // The folder remains if somebody has added a file to it.
+            // The folder remains if somebody has added a file to the folder.
             let _ = disk.remove_folder(folder);
         }
         disk.remove(&backward)
@@ -255,7 +254,7 @@ impl Journal {
         clear(disk)
     }
 
-    /// Removes the journal. Call this after the change and all related steps are completed.
+    /// Removes the journal. The caller must first complete the change and all related steps.
     ///
     /// # Errors
     ///
@@ -380,8 +379,8 @@ mod tests {
 
     use super::*;
 
-    /// A disk that fails at one operation. The disk either fails only once or, as if the process had been killed, also
-    /// fails at all later operations.
+    /// Disk that fails at one operation. The disk either fails only once or, to simulate a killed process, also fails
+    /// at all later operations.
     #[derive(Clone, Debug, Default)]
     struct FailingDisk {
         files: BTreeMap<String, Vec<u8>>,
@@ -392,7 +391,7 @@ mod tests {
     }
 
     impl FailingDisk {
-        /// Runs at the start of each operation and counts it. Returns an error if this operation must fail.
+        /// Counts an operation before it starts. Returns an error if the operation must fail.
         fn step(&mut self) -> io::Result<()> {
             self.done += 1;
             match self.fails_at {
@@ -423,7 +422,7 @@ mod tests {
         fn write(&mut self, path: &str, bytes: &[u8], _: Option<&str>) -> io::Result<()> {
             assert!(self.has_folder(Self::folder_of(path)), "{path}");
             let cut = self.step();
-            // A write that is interrupted leaves a partial file.
+            // An interrupted write leaves a partial file.
             let whole = if cut.is_ok() { bytes.len() } else { bytes.len() / 2 };
             if cut.is_ok() || self.fails_at == Some(self.done) {
                 self.files.insert(path.to_owned(), bytes[..whole].to_vec());
@@ -518,8 +517,8 @@ mod tests {
         (disk, changes)
     }
 
-    /// Applies a change together with another step, and undoes the change if anything fails. The change counts as
-    /// completed after `committed` is set to `true`.
+    /// Applies a change together with another step, and undoes the change if an operation fails. The change is complete
+    /// after `committed` is set to `true`.
     fn run(disk: &mut FailingDisk, changes: &[FileChange], committed: &mut bool) -> Result<(), TransactionFault> {
         let journal = prepare(disk, changes, Value::Null)?;
         let applied = journal.apply(disk);
@@ -568,14 +567,14 @@ mod tests {
                 let mut committed = false;
                 let result = run(&mut disk, &changes, &mut committed);
                 let context = format!("operation {at}, kill {is_kill}: {result:?}");
-                // If the process was not killed, the project is immediately in the state that the result reports:
-                // before or after the change.
+                // If the process was not killed, the project is immediately in the state that the result reports, which
+                // is the state before or after the change.
                 if !is_kill && result.is_ok() {
                     assert_eq!(disk.project(), after, "{context}");
                 } else if !is_kill && !committed {
                     assert_eq!(disk.project(), before, "{context}");
                 }
-                // The next run may also be killed at any operation, but the run after that is not killed.
+                // The next run may also be killed at any operation, but not the run after it.
                 for again in [None, Some(1), Some(3), Some(7), Some(12)] {
                     let mut disk = FailingDisk {
                         fails_at: again,
@@ -613,7 +612,7 @@ mod tests {
         );
         journal.undo(&mut disk).unwrap();
         assert_eq!(disk.project(), before);
-        // Undoing a change does not touch a file that somebody changed after the change was applied.
+        // Checks that undoing a change keeps files that somebody changed after the change was applied.
         let (mut disk, changes) = start();
         let journal = prepare(&mut disk, &changes, Value::Null).unwrap();
         journal.apply(&mut disk).unwrap();

@@ -4,8 +4,8 @@ use super::hand_edits::{HandEdit, Property};
 use super::properties::bare_name;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
-/// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check that
-/// it contains the edit. Empty if no spec can express the edit.
+/// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check
+/// whether it contains the edit. Empty if no spec can express the edit.
 pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     let (before, after) = &hand.values;
     match (hand.property, after) {
@@ -59,7 +59,7 @@ fn description_candidates(source: &str, column: Option<&str>, text: &str) -> Vec
         };
         return apply_edits(source, &[first]).into_iter().collect();
     };
-    // The current location of the description is tried first.
+    // Try the current location of the description first.
     let mut texts: Vec<String> = with_comment_above(source, column, text).into_iter().collect();
     let keys = column_key_path(column, "description");
     texts.extend(
@@ -115,7 +115,7 @@ fn key_path(keys: &[String]) -> Path {
     keys.iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
-/// Returns the edits that set a key: one edit per path whose remaining keys may be missing.
+/// Returns the edits that set a key, one edit for each path whose remaining keys may be missing.
 fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();

@@ -1,20 +1,21 @@
 //! Lexer, syntax tree and YAML parser on which the other crates of formulac build.
 //!
-//! This crate does not know functions, types or dialects. Its modules analyze only the syntax of texts:
+//! This crate is independent of functions, types and dialects. Its modules analyze only the syntax of texts:
 //!
 //! - [`span`]: positions in a string, by bytes and by line and column.
-//! - [`diag`]: a [`diag::Diagnostic`] has a message, a span and a fix. Each diagnostic has a [`diag::Code`] from the registry. The page of a code
-//!   shows an incorrect and a corrected example. [`diag::suggest`] finds the most similar name.
+//! - [`diag`]: a [`diag::Diagnostic`] has a message, a span and a fix. Each diagnostic has a [`diag::Code`] from the
+//!   registry. The page of a code contains an incorrect example and a corrected example. [`diag::suggest`] finds the
+//!   most similar name.
 //! - [`limits`]: limits on the size of the input.
-//! - [`lex`]: tokens of a formula and their layout, that is, where definitions begin, which brackets match, and which syntax comes from SQL or
-//!   another spreadsheet.
+//! - [`lex`]: tokens of a formula and their layout: where definitions begin, which brackets match, and which syntax
+//!   comes from SQL or another spreadsheet.
 //! - [`ast`]: the untyped tree that `formulac-grammar` builds from the tokens, with a span for each node. The tree is an arena in which children come
 //!   before their parents, so that a pass over the tree is a loop.
 //! - [`yaml`]: YAML with the position of every byte, so that an error in a formula can be displayed in the file that contains it.
 //! - [`markdown`]: escaping of strings for Markdown, so that no name becomes markup.
 //!
-//! Parsing never fails completely and never panics: errors are reported, and everything else is parsed. Parsing takes linear time, and its recursion
-//! depth does not depend on the input.
+//! The parser never fails completely and never panics: errors are reported, and all other text is parsed. Parsing takes
+//! linear time, and its recursion depth does not depend on the input.
 //!
 //! ```
 //! use formulac_syntax::lex::{self, Token};

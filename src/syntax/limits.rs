@@ -6,8 +6,7 @@
 pub struct Limits {
     /// Maximum size of a source text, in bytes (16 MiB by default).
     pub source: usize,
-    /// Maximum nesting depth of brackets (1,000 by default). A chain of operands with the same operator counts as one
-    /// level.
+    /// Maximum nesting depth of brackets (1,000 by default). A chain of operands with the same operator is one level.
     pub nesting: usize,
     /// Maximum total size of the SQL from one compilation, in bytes (64 MiB by default).
     pub output: usize,

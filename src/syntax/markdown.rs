@@ -62,7 +62,7 @@ pub fn escape_sentence(sentence: &str) -> String {
     out
 }
 
-/// Escapes a string so that no part of it is Markdown or HTML, for example in a table cell.
+/// Escapes a string, for example in a table cell, so that it contains no Markdown or HTML.
 ///
 /// ```
 /// use formulac_syntax::markdown::escape_markdown;
@@ -80,13 +80,13 @@ pub fn escape_markdown(text: &str) -> String {
     while let Some(c) = rest.next() {
         let is_inside = std::mem::replace(&mut before, c).is_alphanumeric();
         let escaped: Cow<'static, str> = match c {
-            // An underscore inside a word is not emphasis.
+            // An underscore inside a word does not mark emphasis.
             '_' if is_inside && rest.peek().is_some_and(|next| next.is_alphanumeric()) => "_".into(),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => format!("\\{c}").into(),
             '<' => "&lt;".into(),
             '>' => "&gt;".into(),
             '&' => "&amp;".into(),
-            // Escape `@` at the start of a word, because GitHub and GitLab treat it as a mention and notify that
+            // Escape `@` at the start of a word, because GitHub and GitLab treat the word as a mention and notify that
             // person. `@` in an e-mail address is harmless.
             '@' if !is_inside => "&#64;".into(),
             c => {

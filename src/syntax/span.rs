@@ -38,8 +38,8 @@ impl Span {
         source.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
-    /// Returns the bytes of the span. Faster than [`Self::text`] for comparisons, because this function does not check
-    /// character boundaries.
+    /// Returns the bytes of the span. For comparisons, this function is faster than [`Self::text`] because it does not
+    /// check character boundaries.
     #[inline]
     pub fn bytes(self, source: &str) -> &[u8] {
         source
@@ -83,13 +83,13 @@ pub struct Position {
     pub column: u32,
 }
 
-/// Index that finds the line and column of an offset without scanning the whole text for each lookup.
+/// Index for looking up the line and column of an offset without scanning the whole text.
 #[derive(Clone, Debug)]
 pub struct LineIndex<'s> {
     source: &'s str,
     starts: Vec<u32>,
-    /// Number of characters before each block of bytes. With these counts, the column of an offset in a long line is
-    /// computed without scanning the whole line.
+    /// Number of characters before each block of bytes. The counts make it possible to compute the column of an offset
+    /// in a long line without scanning the whole line.
     blocks: Vec<u32>,
 }
 

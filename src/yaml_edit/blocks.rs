@@ -7,7 +7,7 @@ use super::tree::{YamlTree, read};
 const OPENING: &str = "# >>> formulac";
 const CLOSING: &str = "# <<< formulac";
 
-/// Returns `true` if the line is the opening marker of a managed block.
+/// Returns whether the line is the opening marker of a managed block.
 pub(super) fn is_opening(line: &str) -> bool {
     line.starts_with(OPENING)
 }
@@ -22,7 +22,7 @@ struct YamlBlock<'s> {
     lines: Vec<&'s str>,
 }
 
-/// Block that people edited and whose generated text also changed.
+/// Block that users edited and whose generated text also changed.
 #[derive(Debug)]
 pub(super) struct DifferingBlock {
     pub name: String,
@@ -31,7 +31,7 @@ pub(super) struct DifferingBlock {
     pub new: Option<String>,
 }
 
-/// Returns the managed blocks of a file. Their markers are comments at the beginning of a line.
+/// Returns the managed blocks of a file. The markers of a block are comments at the beginning of a line.
 fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
     let source = tree.source;
     let mut found: Vec<YamlBlock<'s>> = Vec::new();
@@ -69,7 +69,7 @@ fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusa
     }
 }
 
-/// Merges the blocks of `new` into the file. Replaces blocks that nobody edited, and appends new blocks.
+/// Merges the blocks of `new` into the file. Replaces unedited blocks, and appends new blocks.
 pub(super) fn merge(
     base: Option<&YamlTree<'_>>,
     file: &str,

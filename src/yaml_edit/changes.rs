@@ -8,14 +8,14 @@ use super::value::{CollectionStyle, YamlValue};
 /// Added list item or key-value pair.
 #[derive(Clone, Debug)]
 pub(super) struct AddedNode {
-    /// Key, if the child is a pair.
+    /// Key of the child, if the child is a pair.
     pub key: Option<String>,
     pub value: YamlValue,
     /// Comment after the value.
     pub note: Option<String>,
 }
 
-/// Changes to a tree. No change is nested in another change.
+/// Changes to a tree. Changes are not nested in other changes.
 #[derive(Debug, Default)]
 pub(super) struct YamlChanges {
     pub replaced: BTreeMap<YamlNodeId, YamlValue>,

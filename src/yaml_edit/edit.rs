@@ -18,7 +18,7 @@ pub enum Edit {
         at: Path,
         /// New value.
         value: YamlValue,
-        /// Keys after which a new key may be inserted, in order of preference.
+        /// Keys after which a new key can be inserted, in order of preference.
         after: Vec<String>,
     },
     /// Adds an item to the end of a list, unless it is a scalar that the list already contains.
@@ -43,8 +43,8 @@ pub enum Edit {
 /// # Errors
 ///
 /// Returns an error if the file is not valid YAML, or contains several documents or a duplicate key. Also returns an
-/// error if an edit names something that does not exist, if two edits overlap, or if an edit would change a value that
-/// an anchor, an alias or a merge key shares with other parts of the file.
+/// error if an edit refers to a value that does not exist, if two edits overlap, or if an edit would change a value
+/// that an anchor, an alias or a merge key shares with other parts of the file.
 pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     let (mark, source) = without_mark(text);
     let tree = read(source)?;

@@ -1,7 +1,7 @@
-//! Edits YAML files that people write. The comments, order, quotes and line breaks of all other parts are kept.
+//! Edits handwritten YAML files. The comments, order, quotes and line breaks of all other parts are kept.
 //!
 //! [`apply_edits`] sets, adds and removes values. [`merge`] transfers the changes in a generated text to a file that
-//! people have edited in the meantime. Both return the new text, or a [`YamlRefusal`] with a reason. Both functions
+//! users have edited in the meantime. Both functions return the new text, or a [`YamlRefusal`] with a reason. They
 //! parse each new text and compare its values with the expected values, so they never return a text with a different
 //! meaning.
 //!
@@ -101,7 +101,7 @@ pub fn value(text: &str) -> Option<YamlValue> {
     tree.root.map(|root| tree.value(root))
 }
 
-/// Separates a byte order mark from the text after it.
+/// Separates a byte order mark from the text.
 fn without_mark(text: &str) -> (&'static str, &str) {
     match text.strip_prefix('\u{feff}') {
         Some(rest) => ("\u{feff}", rest),

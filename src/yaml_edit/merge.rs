@@ -1,4 +1,4 @@
-//! Merges the changes to a generated file into a file that people have edited.
+//! Merges the changes to a generated file into a file that users have edited.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -11,16 +11,16 @@ use super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
 use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, blocks, lines, splice, without_mark};
 
-/// Value that stays as people edited it, although the generated value changed.
+/// Value for which the users' edit is kept, although the generated value changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptValue {
     /// Path of the value. For a block of comments, the first line of the block.
     pub path: Path,
-    /// Previously generated value. `None` if it did not exist.
+    /// Previously generated value. `None` if the value was not generated.
     pub base: Option<YamlValue>,
-    /// Value in the file. `None` if people removed it.
+    /// Value in the file. `None` if users removed the value.
     pub file: Option<YamlValue>,
-    /// Newly generated value. `None` if it is no longer generated.
+    /// Newly generated value. `None` if the value is no longer generated.
     pub new: Option<YamlValue>,
 }
 
@@ -31,7 +31,7 @@ pub struct MergedText {
     pub text: String,
     /// `true` if the new contents differ from the old contents.
     pub changed: bool,
-    /// Values that stay as people edited them, although their generated values changed.
+    /// Values for which the users' edits are kept, although their generated values changed.
     pub kept: Vec<KeptValue>,
     /// Paths of added values.
     pub added: Vec<Path>,
@@ -44,18 +44,18 @@ pub struct MergedText {
 }
 
 /// Applies the differences between `base`, the previously generated text, and `new`, the newly generated text, to a
-/// file that people may have edited. Without a base, existing values are kept and missing values are added.
+/// file that users may have edited. Without a base, existing values are kept and missing values are added.
 ///
-/// Values that people changed are kept. If the generated text of such a value also changed, the value is listed in
+/// Values that users changed are kept. If the generated text of such a value also changed, the value is listed in
 /// [`MergedText::kept`]. The comments, order, quotes and line breaks of the file are kept. Comments from `new` are
-/// added only in managed blocks, which begin with `# >>> formulac` and end with `# <<< formulac`. Generated values are
-/// not removed if people added comments to them. A second merge that uses `new` as the base changes nothing.
+/// added only in managed blocks, which begin with `# >>> formulac` and end with `# <<< formulac`. Generated values with
+/// comments from users are not removed. A second merge that uses `new` as the base changes nothing.
 ///
 /// # Errors
 ///
 /// Returns an error if one of the texts is not valid YAML, or contains several documents or a duplicate key. Also
 /// returns an error if the merge would change a value that an anchor or an alias shares with other parts of the file.
-/// In these cases, nothing is merged.
+/// The texts are not merged in these cases.
 ///
 /// ```
 /// use formulac_yaml_edit::{Rules, merge};
@@ -167,7 +167,7 @@ fn named_children<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: Mer
                 .item_identity(child.value, keys)
                 .map(|texts| PathSegment::Item(keys.iter().cloned().zip(texts).collect())),
             MergeNames::Scalars => {
-                // A number and a string are different values even if they have the same characters.
+                // A number and a string are different values, even if they consist of the same characters.
                 let value = tree.value(child.value);
                 let text = value.lookup_key().filter(|_| !tree.node(child.value).anchored)?;
                 Some(PathSegment::Scalar(text))
@@ -271,7 +271,7 @@ impl<'t> Merger<'t, '_> {
         base.filter(|id| tree.node(*id).is_list() == file.is_list() && tree.node(*id).is_map() == file.is_map())
     }
 
-    /// Returns `true` if people did not edit a list of scalars, and only its generated order changed.
+    /// Returns `true` if a list of scalars is unedited and only its generated order changed.
     fn is_reordered(&self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) -> bool {
         let (Some(base), YamlValue::List(theirs, _)) = (self.base_value(base), self.file.value(file)) else {
             return false;
@@ -328,7 +328,7 @@ impl<'t> Merger<'t, '_> {
         });
     }
 
-    /// Handles a value that is still generated, although people removed it.
+    /// Handles a value that is still generated although users removed it.
     fn handle_deleted(&mut self, base: YamlNodeId, new: YamlNodeId) {
         let (old, ours) = (self.base_value(Some(base)), self.new.value(new));
         if old.as_ref().is_some_and(|old| !old.is_same_value(&ours)) {
@@ -408,7 +408,7 @@ impl<'t> Merger<'t, '_> {
         true
     }
 
-    /// Returns the index for a new child if the file has none of the generated children before it. The child is
+    /// Returns the index for a new child if the file contains none of the preceding generated children. The child is
     /// inserted before the first existing child that follows it in the generated text.
     fn insert_position(&self, file: YamlNodeId, theirs: &NamedItem<'_>, ours: &NamedItem<'_>, number: usize) -> usize {
         let end = theirs.children.len();
@@ -477,7 +477,7 @@ impl<'t> Merger<'t, '_> {
             .all(|item| item.is_scalar() && old.contains(&item.lookup_key()))
     }
 
-    /// Removes the generated items from a list of scalars, and keeps the items that people added.
+    /// Removes the generated items from a list of scalars, and keeps the items that users added.
     fn remove_generated_scalars(&mut self, base: YamlNodeId, file: YamlNodeId) -> bool {
         let is_scalars = matches!(self.identifying_names(self.file, file), Some(MergeNames::Scalars));
         is_scalars
@@ -485,7 +485,7 @@ impl<'t> Merger<'t, '_> {
             && self.remove_generated_children(Some(base), file)
     }
 
-    /// Keeps a value that exists only in the file. If the rules prune, a marked value is removed.
+    /// Keeps a value that exists only in the file. A marked value is removed if the rules specify pruning.
     fn keep_unmarked(&mut self, file: YamlNodeId, number: usize) {
         let Some(child) = self
             .file
@@ -511,7 +511,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// Returns `true` if people added a comment in this range of the file.
+    /// Returns `true` if this range of the file contains a comment from users.
     fn is_commented(&self, file: Range<usize>, base: Option<Range<usize>>) -> bool {
         let text =
             |tree: &YamlTree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
@@ -661,7 +661,7 @@ impl<'t> Merger<'t, '_> {
             if theirs.is_same_value(value) && is_noted {
                 removed.push((file, place));
             } else if theirs.is_same_value(value) && !is_new(key) {
-                // People may have set this key themselves.
+                // A user may have set this key.
                 self.path.push(PathSegment::Key(key.clone()));
                 self.keep_value(None, Some(theirs), None);
                 self.path.pop();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Segment of a path.
+/// Segment of a path: a key or a list item.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathSegment {
     /// Value under a key.
@@ -31,7 +31,7 @@ impl Path {
         Self::default()
     }
 
-    /// Appends a key.
+    /// Appends a key to the path.
     #[must_use]
     pub fn key(self, key: impl Into<String>) -> Self {
         self.step(PathSegment::Key(key.into()))

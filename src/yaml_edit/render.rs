@@ -38,7 +38,7 @@ pub(super) struct Rendered {
 pub(super) struct RenderStyle {
     /// Indentation of a key, relative to its parent key.
     step: usize,
-    /// Indentation of a dash, relative to its parent key.
+    /// Indentation of a dash, relative to the dash's parent key.
     dash: usize,
     pub line_break: &'static str,
 }

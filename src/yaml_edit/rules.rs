@@ -29,8 +29,7 @@ impl Rules {
         Self::default()
     }
 
-    /// Sets the keys that identify the items of matching lists. An empty pattern matches a list that is the whole
-    /// document.
+    /// Sets the keys that identify the items of matching lists. An empty pattern matches a document that is a list.
     #[must_use]
     pub fn list(mut self, pattern: &str, keys: &[&str]) -> Self {
         self.lists.push((
@@ -47,7 +46,7 @@ impl Rules {
         self
     }
 
-    /// Sets whether the merge removes values that are already marked or would be marked.
+    /// Sets whether to remove values that are marked or would be marked.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;
@@ -93,7 +92,7 @@ pub struct RuleMark {
 
 impl RuleMark {
     /// Creates a mark that changes nothing except for the note. The note is added as a comment after each key that the
-    /// mark sets. The note distinguishes the key from a key that a person set.
+    /// mark sets. The note distinguishes the key from keys that users set.
     #[must_use]
     pub fn new(note: &str) -> Self {
         Self {
@@ -103,7 +102,7 @@ impl RuleMark {
         }
     }
 
-    /// Adds an item to the list under a key. The item identifies each marked mapping.
+    /// Adds an item to the list under a key. The item identifies the marked mappings.
     #[must_use]
     pub fn add_to_list(mut self, key: &str, item: &str) -> Self {
         self.items.push((key.to_owned(), YamlValue::text(item)));

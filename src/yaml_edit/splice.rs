@@ -240,7 +240,7 @@ impl<'t> Splicer<'t, '_> {
                 };
                 (child.after, rendered)
             }
-            // At the top level, there is no dash or key, so the value consists only of complete lines.
+            // A value at the top level follows no dash or key, so it consists only of complete lines.
             None if node.layout() == YamlLayout::Flow && node.children().is_empty() => {
                 let text = self.format_top_value(value);
                 self.add_splice(node.start..node.end, text);
@@ -286,8 +286,8 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// Formats a string with the quotes or the block style of the previous value. If only the previous value needed its
-    /// quotes, they are omitted, so that an edited file is identical to a newly written file.
+    /// Formats a string with the quotes or the block style of the previous value. Quotes that only the previous value
+    /// needed are omitted, so that an edited file is identical to a newly written file.
     fn format_like_previous(&self, node: &EditNode, value: &YamlValue) -> Option<Rendered> {
         let YamlValue::Text(text) = value else { return None };
         let YamlKind::Scalar { style, value: before } = &node.kind else {
@@ -320,7 +320,7 @@ impl<'t> Splicer<'t, '_> {
             return None;
         }
         let header = source.get(node.start..lines::line_end(source, node.start))?;
-        // A folded scalar would join several lines into one.
+        // A folded scalar would join several lines.
         let sign = if header.starts_with('>') && !text.contains('\n') {
             '>'
         } else {
@@ -472,8 +472,7 @@ impl<'t> Splicer<'t, '_> {
                 return;
             }
         }
-        // The line break before each line is also removed. At the top of the file, the line break after the line is
-        // removed instead.
+        // The line break before each line is also removed or, at the top of the file, the line break after the line.
         match lines::line_above(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.add_splice(at..end, String::new()),
             None => self.add_splice(
@@ -739,7 +738,7 @@ fn flow_places(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usiz
     (child.start, end, comma)
 }
 
-/// Returns the lines of a child between brackets. `None` if these lines contain anything else except a comment.
+/// Returns the lines of a child between brackets. `None` if these lines contain other text, except for a comment.
 pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usize>> {
     let (start, end, comma) = flow_places(tree, child);
     let line_end = lines::line_end(tree.source, end);

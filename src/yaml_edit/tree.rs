@@ -9,9 +9,10 @@ use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, lines};
 use crate::yaml::{YamlStyle, places::YamlPlaces};
 
-/// Maximum nesting of lists and mappings. Functions that walk a tree recurse at most this deep.
+/// Maximum nesting of lists and mappings. The recursion depth of functions that traverse a tree does not exceed this
+/// number.
 pub(super) const NESTING: usize = 64;
-/// Maximum file size in bytes. Files that people edit are smaller, and other modules use 32-bit offsets.
+/// Maximum file size in bytes. Edited files are smaller, and other modules use 32-bit offsets.
 const LENGTH: usize = 64 << 20;
 
 pub(super) type YamlNodeId = usize;
@@ -111,7 +112,7 @@ impl YamlTree<'_> {
         &self.nodes[id]
     }
 
-    /// Returns the value of a node. The parser limits the depth, so the recursion is bounded.
+    /// Returns the value of a node. The recursion is bounded because the parser limits the nesting depth.
     pub fn value(&self, id: YamlNodeId) -> YamlValue {
         let node = self.node(id);
         if node.tagged {
@@ -229,7 +230,7 @@ struct OpenCollection {
     anchor: usize,
     tagged: bool,
     start: usize,
-    /// Offset after the last child. While there are no children, the earliest possible offset of the first child.
+    /// Offset after the last child. If there are no children yet, the earliest possible offset of the first child.
     cursor: usize,
     /// Key whose value comes next: the key's name, start and end.
     key: Option<(String, usize, usize)>,
@@ -361,7 +362,7 @@ impl<'s> TreeReader<'s> {
             ScalarStyle::SingleQuoted => (YamlStyle::Single, lines::quoted_end(source, text)),
             ScalarStyle::DoubleQuoted => (YamlStyle::Double, lines::quoted_end(source, text)),
             ScalarStyle::Plain => (YamlStyle::Plain, span.start + written.trim_end().len()),
-            // A block scalar's last character is followed only by blanks.
+            // Only blanks follow the last character of a block scalar.
             ScalarStyle::Literal | ScalarStyle::Folded => (
                 YamlStyle::Block,
                 lines::line_end(source, span.start + written.trim_end().len()),

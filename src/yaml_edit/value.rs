@@ -8,10 +8,10 @@ use crate::yaml::non_text_type;
 /// Style in which a new list or mapping is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CollectionStyle {
-    /// On several lines.
+    /// Written on several lines.
     #[default]
     Block,
-    /// On one line, between brackets.
+    /// Written on one line, between brackets.
     Flow,
 }
 
@@ -26,15 +26,15 @@ pub enum CollectionStyle {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum YamlValue {
-    /// A string.
+    /// String.
     Text(String),
     /// Scalar that is not a string: a number, a boolean, a date or null, as spelled in the file.
     Bare(String),
-    /// A list.
+    /// List of values.
     List(Vec<YamlValue>, CollectionStyle),
-    /// A mapping, with its keys in order.
+    /// Mapping, with its keys in order.
     Map(Vec<(String, YamlValue)>, CollectionStyle),
-    /// Unparsed source text of an alias, a tagged value, or a mapping with keys that are not scalars.
+    /// Unparsed source text of an alias, of a tagged value, or of a mapping with keys that are not scalars.
     Verbatim(String),
 }
 
@@ -68,7 +68,7 @@ impl YamlValue {
     }
 
     /// Returns `true` if both values have the same meaning. Quotes, the order of keys, and line breaks at the end of a
-    /// string are ignored. Numbers are compared by their spelling.
+    /// string are ignored. Numbers are equal only if their spelling is the same.
     #[must_use]
     pub fn is_same_value(&self, other: &Self) -> bool {
         match (self, other) {

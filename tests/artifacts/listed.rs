@@ -114,7 +114,7 @@ fn node(out: &mut String, node: &ManifestNode) {
     }
 }
 
-/// Lists the columns and conditions that each data test checks.
+/// Lists the columns and the condition that each data test checks.
 pub fn tests(manifest: &Manifest) -> String {
     let mut out = String::new();
     for test in manifest.data_tests() {

@@ -88,7 +88,7 @@ fn the_last_run_is_found_behind_other_commands() {
     .map(|(id, status)| (id.to_owned(), status.to_owned()));
     for log in logs(&all) {
         assert_eq!(found(&log).as_deref(), Some(&expected[..]), "{log}");
-        // However the log is truncated, it contains either no run or a complete run.
+        // The log contains either no run or a complete run, regardless of where it is truncated.
         for end in (0..log.len()).filter(|end| log.is_char_boundary(*end)).step_by(7) {
             let (before, after) = log.split_at(end);
             found(before);

@@ -158,7 +158,7 @@ fn the_newest_result_of_each_node_counts() {
         (build.which.as_deref(), docs.which.as_deref()),
         (Some("build"), Some("generate"))
     );
-    // In the results of `docs generate`, success only means that a test compiles.
+    // In the results of `docs generate`, `success` only means that a test compiles.
     assert!(docs.results.iter().all(|result| result.status == Status::Success));
     let runs = [build.clone(), docs];
     insta::assert_snapshot!(listed::results(&last_results(&runs)));

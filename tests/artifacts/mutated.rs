@@ -60,7 +60,7 @@ fn odd_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Puts a value at the position that a list of indexes selects.
+/// Writes a value to the position that a list of indexes specifies.
 fn put(root: &mut Value, way: &[prop::sample::Index], new: Value) {
     let mut at = root;
     for index in way {

@@ -110,13 +110,13 @@ fn approvals_are_of_others_and_of_exactly_this() {
         (0, Some(true)),
         "{told}"
     );
-    // Files that formulac generates or records do not count as new content.
+    // Generated files and records of formulac are not new content.
     assert_eq!(
         by(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
         0
     );
     assert_eq!(authorized(&place).0, 0);
-    // The base branch gets another commit and is merged in.
+    // Another commit is added to the base branch, which is then merged into the branch.
     git(&place, &["switch", "--quiet", "main"]);
     place.write("notes.md", "later");
     commit(&place, "notes");
@@ -125,7 +125,7 @@ fn approvals_are_of_others_and_of_exactly_this() {
     assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
 }
 
-/// Formatting and comments do not change the meaning, so they need no separate approval.
+/// Formatting and comments need no separate approval, because they do not change the meaning.
 #[test]
 fn layout_of_generated_files_is_free() {
     let place = proposed("change_layout");
@@ -171,7 +171,7 @@ fn a_program_that_runs_it_for_others_says_who_they_are() {
         authors,
         "Dan Dee <dan@example.com>, Service\nfay <fay@example.com>, Service\n"
     );
-    // A service may commit approvals for others, and `authorize` reports it.
+    // A service may commit approvals for other users, which `authorize` reports.
     let run = place.run(&["authorize", "--base", "main"]);
     let notes = "note: the approval of fay <fay@example.com> was committed by Service <service@example.com>\n\
                  note: the approval of Dan Dee <dan@example.com> was committed by Service <service@example.com>\n";
@@ -207,14 +207,14 @@ fn no_branch_allows_itself_anything() {
         "",
     );
     reasons(&place, "may not change the project's settings");
-    // Users must not change or remove the comments of others.
+    // Users must not change or remove the comments of other users.
     place.write(&approval, text.replace("Fay", "Eve").replace("fay@", "eve@"));
     reasons(&place, "comments must not");
     fs::remove_file(place.path(&approval)).unwrap();
     reasons(&place, "comments must not");
     place.write(".formulac/approvals/other/x.yml", text);
     reasons(&place, "changed after it was written");
-    // Users can only approve in their own name.
+    // Users can approve only in their own name.
     be(&place, "dan");
     assert_eq!(place.run(&["change", "approve", "rev", "-m", "again"]).exit, 0);
     git(
@@ -255,8 +255,8 @@ comparisons:
         rows: 0
 ";
 
-/// Each state file must be the result of pushing the specs, and evidence must be the output of `verify`. Approvals
-/// cover both.
+/// Each state file must be the result of a push of the specs, and evidence must be the output of `verify`. Approvals
+/// cover state files and evidence.
 #[test]
 fn what_formulac_records_is_judged() {
     let place = proposed("change_records");
@@ -309,7 +309,7 @@ fn what_formulac_records_is_judged() {
         "notes",
         "evidence/revenue.yml: it does not have the form that `formulac verify` writes",
     );
-    // Evidence alone needs no approval, but it must have the right format.
+    // Evidence alone needs no approval, but must have the right format.
     git(&place, &["switch", "--quiet", "-c", "evidence", "main"]);
     place.write(".formulac/evidence/revenue.yml", EVIDENCE);
     commit(&place, "evidence");
@@ -365,7 +365,7 @@ fn what_was_known_of_the_data_is_judged() {
     refused(&format!("{}# looked at by hand\n", known("float")), &[not_pushed]);
 }
 
-/// Facts that alter SQL need the same approvals as changes to the affected specs. Other facts need none.
+/// Facts that affect SQL need the same approvals as changes to the affected specs. Other facts need no approvals.
 #[test]
 fn facts_that_alter_sql_need_approval() {
     let place = place("change_facts");
@@ -426,7 +426,7 @@ fn facts_that_alter_sql_need_approval() {
             &["commit", "--quiet", "--all", "--allow-empty", "--message", "generated"],
         );
     }
-    // Approvals of facts count, but they become void if other facts follow.
+    // Approvals of facts are valid until the facts change again.
     assert_eq!(place.run(&["change", "propose", "Dates"]).exit, 0);
     for name in ["dan", "fay", "gus"] {
         assert_eq!(by(&place, name, &["change", "approve", "dates"]).exit, 0);
@@ -443,7 +443,7 @@ fn facts_that_alter_sql_need_approval() {
     );
 }
 
-/// An admin's approval counts neither as an approval by business nor as one by engineers.
+/// An admin's approval counts neither as an approval by business nor as an approval by engineers.
 #[test]
 fn an_admin_does_not_count_as_business() {
     let place = proposed("change_admin");
@@ -460,7 +460,7 @@ fn an_admin_does_not_count_as_business() {
     assert_eq!(authorized(&place).0, 0);
 }
 
-/// Deleting a model also deletes its state.
+/// A deletion of a model also deletes its state.
 #[test]
 fn a_model_that_is_gone_has_no_state() {
     let place = place("change_gone");
@@ -471,7 +471,7 @@ fn a_model_that_is_gone_has_no_state() {
     git(&place, &["merge", "--quiet", "first"]);
     git(&place, &["switch", "--quiet", "-c", "less"]);
     be(&place, "ann");
-    // Deleting only the state leaves the model without a base.
+    // If only the state is deleted, the model has no base.
     fs::remove_file(place.path(".formulac/state/revenue.yml")).unwrap();
     commit(&place, "no base");
     assert_eq!(
@@ -507,8 +507,8 @@ fn a_name_hides_no_approver() {
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     edit(&place, "metrics/revenue.yml", "approvers: [fay@example.com]\n", "");
-    // These files are not in the base. With such names, git's output looks as if the base contained them, or as if more
-    // files were requested.
+    // These files are not in the base. Because of their names, git's output looks as if the base contained the files,
+    // or as if more files were requested.
     for name in ["a blob 4 .yml", "b\nblob 4\n.yml", "c missing.yml"] {
         place.write(&format!("metrics/{name}"), "name: a\n");
     }
@@ -530,7 +530,7 @@ fn a_hand_edit_that_passes_for_generated_is_found() {
         assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
     }
     assert_eq!(authorized(&place).0, 0);
-    // Replace the output of this spec with the output of another spec, including the correct header for it.
+    // Replace the output of this spec with the output of another spec, including its correct header.
     be(&place, "ann");
     let own = place.read("metrics/revenue.yml");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
@@ -588,7 +588,7 @@ fn commits_may_have_to_be_signed() {
     }
     git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S"]);
     assert_eq!(authorized(&place).1["not_allowed"], serde_json::json!([]));
-    // One user signed the commit, but the commit names another user as its author.
+    // One user signed the commit, but another user is its author.
     git(
         &place,
         &[

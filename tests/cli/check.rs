@@ -84,7 +84,7 @@ fn fix_puts_the_only_near_name_in_place() {
     );
 }
 
-/// A fix is not applied if it would break the YAML around it.
+/// A fix is not applied if it would make the surrounding YAML invalid.
 #[test]
 fn fix_leaves_what_it_would_not_mend() {
     let place = Place::new("fix_in_quotes");
@@ -105,7 +105,7 @@ fn fixes_are_all_made_or_none() {
     assert_eq!(place.read("a.fx"), "a = COUNTIF(status = “open”)\n");
 }
 
-/// Other files in a project are checked according to their kind.
+/// Other files in a project are checked according to their kinds.
 #[test]
 fn project_and_schema_files_are_checked_too() {
     let place = Place::new("check_other_files");

@@ -143,7 +143,7 @@ fn every_dialect() {
     assert_snapshot!(place.transcript());
 }
 
-/// Every key in the JSON output is as the contract specifies.
+/// Every key in the JSON output matches the specification.
 #[test]
 fn json_is_the_contracts_object() {
     let place = Place::new("compile_json");
@@ -200,7 +200,7 @@ fn json_counts_columns_in_characters_and_spans_in_bytes() {
     );
 }
 
-/// An error in the schema is reported in the same JSON object, with its file.
+/// An error in the schema is reported in the same JSON object, with the schema's file.
 #[test]
 fn json_has_the_faults_of_the_schema() {
     let place = Place::new("json_schema_fault");
@@ -286,7 +286,7 @@ fn assumed_columns_of_one_name_are_both_listed() {
     );
 }
 
-/// In BigQuery, an unqualified name refers to the row of a relation before it refers to a column.
+/// In BigQuery, an unqualified name refers to a relation's row in preference to a column.
 #[test]
 fn a_column_named_as_its_relation() {
     let place = Place::new("named_as_relation");

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::repository::{begin, commit};
 use crate::run::{Place, Run, finish};
 
-/// Stand-in for dbt. Once the test allows the stand-in to continue, it records its arguments and its profiles folder.
+/// Stand-in for dbt. It waits until the test allows it to continue, then records its arguments and its profiles folder.
 const DBT: &str = r#"#!/bin/sh
 while [ -n "$WAIT_FOR" ] && [ ! -e "$WAIT_FOR" ]; do sleep 0.05; done
 printf '%s | %s\n' "$(echo "$*" | tr -d '\n')" "$DBT_PROFILES_DIR" >> "$ASKED"
@@ -75,7 +75,7 @@ fn asked(place: &Place, args: &[&str]) -> (Run, String) {
     (run, place.read("asked.txt"))
 }
 
-/// Commits another formula if the command is `push`, because otherwise there would be nothing to push.
+/// Commits another formula if the command is `push`, because there would otherwise be no change to push.
 fn change(place: &Place, args: &[&str], number: usize) {
     if args[0] == "push" {
         let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)";

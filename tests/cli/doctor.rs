@@ -34,7 +34,7 @@ fn doctor(place: &Place, more: &[&str]) -> Run {
         .env("FORMULAC_DBT", place.path("dbt"))
         .env("FORMULAC_DUCKDB", place.path("duckdb"));
     command.env("FORMULAC_PSQL", place.path("no_psql"));
-    // The tests' folder is inside this repository, so git must not search above the test's folder.
+    // Git must not search above the test's folder, because the folder is inside this repository.
     let folder = place.path("formulac.yml");
     command.env(
         "GIT_CEILING_DIRECTORIES",

@@ -40,7 +40,7 @@ fn environments_are_listed_shown_and_used() {
     assert_eq!(shown["schema"], "analytics_dev_zoe");
 }
 
-/// `${branch}` and `${env.NAME}` work like `${user}`: each can be part of an identifier.
+/// `${branch}` and `${env.NAME}` can be part of an identifier, like `${user}`.
 #[test]
 fn schemas_are_named_after_branches_and_variables() {
     let place = place("env_placeholders");
@@ -62,7 +62,7 @@ fn schemas_are_named_after_branches_and_variables() {
     let commit = git(&place, &["rev-parse", "--short=7", "HEAD"]);
     let told = shown(&["env", "show", "--json"], "7").json();
     assert_eq!(told["schema"], format!("ci_commit_{}_7_ann", commit.trim()));
-    // Without a value, several users would share the schema.
+    // Several users would share the schema if the placeholder had no value.
     let run = shown(&["env", "show"], "");
     let expected = "`${env.FORMULAC_TEST_PR}` of the environment `development` has no value\n\
                     help: set the environment variable FORMULAC_TEST_PR\n";
@@ -113,7 +113,7 @@ fn a_push_to_production_from_elsewhere_is_refused() {
         .show(&["release", "--env", "production"]);
     snapshot(&place, "env__elsewhere");
     assert!(!place.path("models").exists());
-    // A rollback of production from another branch is also refused.
+    // A rollback of production from another branch is also rejected.
     git(&place, &["switch", "--quiet", "-c", "work"]);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
@@ -204,8 +204,8 @@ fn what_dbt_says_of_a_secret_is_masked() {
     }
 }
 
-/// Rows are compared only if the relations are known. The stand-in for dbt reports that every relation exists,
-/// with these columns.
+/// Rows are compared only if the relations are known. The stand-in for dbt reports that every relation exists and has
+/// these columns.
 #[cfg(unix)]
 #[test]
 fn what_is_built_can_be_compared_only_where_it_is_known() {

@@ -1,5 +1,5 @@
-//! Tests `formulac extract`: which definitions move to a metric set, which specs are left out and why, and that all
-//! files are written or none.
+//! Tests `formulac extract`: which definitions move to a metric set, which specs are skipped and why, and that either
+//! all files are written or none.
 
 use std::fs;
 use std::io;
@@ -164,8 +164,8 @@ fn json_lists_sets_and_specs() {
     assert_eq!(told["written"], Value::Bool(true));
 }
 
-/// Each case: two specs without their model and relation, and a part of the message that reports why they cannot share
-/// a set.
+/// Each case contains two specs without their model and relation, and part of the message that reports why the specs
+/// cannot share a set.
 const NOT_SHARED: &[(&str, &str, &str)] = &[
     // Different filters select different rows.
     (
@@ -173,11 +173,11 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(x)\n",
         "no definition is in two specs",
     ),
-    // A name with two formulas is never merged.
+    // Names with two formulas are never merged.
     (
         "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
         "definitions: |\n  n = SUM(x) + 1\n  m = COUNT()\n",
-        "its `n` has another formula than that of other specs",
+        "its `n` has a different formula in other specs",
     ),
     (
         "definitions: n = SUM(x)\n",
@@ -199,7 +199,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
         "joins: [{to: places, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
-        "its join `p` differs from that of other specs",
+        "its join `p` differs from the join in other specs",
     ),
     (
         "joins: [{to: people, using: id, cardinality: many}]\ndefinitions: n = SUM(people.x)\n",
@@ -222,7 +222,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(x)\n",
         "it has errors; `formulac check` shows them",
     ),
-    // A condition of one spec that the set cannot see.
+    // A condition of a spec on columns that are not available in the set.
     (
         "having: SUM(y) > 1\ngroup_by: k\ndefinitions: n = SUM(x)\n",
         "group_by: k\ndefinitions: n = SUM(x)\n",
@@ -247,7 +247,8 @@ fn specs_that_share_no_set_are_left_out() {
     }
 }
 
-/// Each case: two specs without their model and relation, and lines that the set and the specs contain afterwards.
+/// Each case contains two specs without their model and relation, and lines that the set and the specs contain
+/// afterwards.
 const SHARED: &[(&str, &str, &[&str])] = &[
     // Left joins are combined, because a model omits the joins that it does not use.
     (
@@ -271,13 +272,13 @@ const SHARED: &[(&str, &str, &[&str])] = &[
         "definitions: n = SUM(x)\n",
         &["  large = x > 10", "group_by: large"],
     ),
-    // Columns with different dates: none of them becomes the time of the set.
+    // If the specs use columns with different dates, none of these columns becomes the time of the set.
     (
         "group_by: a[month]\norder_by: a[month] desc\ndefinitions: n = SUM(x)\n",
         "group_by: b[month]\ndefinitions: n = SUM(x)\n",
         &["group_by: a[month]", "order_by: a_month desc", "group_by: b[month]"],
     ),
-    // Definitions before a moved definition move as well, because metrics are the first columns.
+    // Definitions before a moved definition also move, because metrics are the first columns.
     (
         "definitions: |\n  n = SUM(x)\n  twice = n * 2\n  m = COUNT()\n  half = m / 2\n",
         "definitions: n = SUM(x)\n",
@@ -287,13 +288,13 @@ const SHARED: &[(&str, &str, &[&str])] = &[
             "  half = m / 2",
         ],
     ),
-    // Definitions under other names.
+    // Definitions with different names.
     (
         "definitions: |\n  a = SUM(x)\n  b = a / COUNT()\n",
         "definitions: |\n  a = SUM(x)\n  c = SUM(x) / COUNT()\n",
         &["  b = a / COUNT()", "metrics: [orders.a, {c: orders.b}]"],
     ),
-    // Tests and properties that differ stay in their spec.
+    // Tests and properties that differ remain in their spec.
     (
         "definitions:\n  sum: {formula: SUM(x), data_tests: [not_null]}\ncolumns: {sum: {tags: [a]}}\n",
         "definitions: sum = SUM(x)\ncolumns: {sum: {tags: [a], description: The sum.}}\n",
@@ -368,7 +369,7 @@ fn named_specs_and_sets() {
     );
 }
 
-/// Files in a folder, as a transaction uses them.
+/// Files in a folder, for a transaction.
 struct FolderDisk<'p>(&'p Place);
 
 impl Disk for FolderDisk<'_> {
@@ -408,7 +409,7 @@ fn an_extraction_killed_between_two_files_is_completed() {
     assert_eq!(complete.run(&["extract", "--yes"]).exit, 0);
     let files = ["metrics/orders.yml", "metrics/by_month.yml", "metrics/by_region.yml"];
     let after = files.map(|file| complete.read(file));
-    // Number of files that the process writes after the journal, before it is killed.
+    // Number of files that the process writes between the journal and the kill.
     for written in 0..=files.len() {
         let place = project("killed", &specs);
         place.write(".formulac/local/.gitignore", "*\n");
@@ -503,7 +504,7 @@ fn a_set_over_the_same_relation_is_named() {
     let set = "metric_set: orders\nfrom: orders\ndefinitions: largest = MAX(amount)\n";
     let place = project("existing_set", &[("a", one), ("b", other), ("set", set)]);
     let run = place.run(&["extract", "--dry-run"]);
-    let wanted = "orders also reads the relation of orders_revenue; `extract` writes new sets only";
+    let wanted = "orders also reads the relation of orders_revenue; `extract` creates only new sets";
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
 }
 

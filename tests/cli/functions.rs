@@ -1,4 +1,4 @@
-//! Tests `formulac functions`.
+//! Tests the command `formulac functions`.
 
 use insta::assert_snapshot;
 
@@ -40,7 +40,7 @@ fn the_list_has_every_function_once() {
     }
 }
 
-/// Every function has SQL in some dialect, or cases that run it in queries.
+/// Every function has SQL in at least one dialect, or test cases that run it in queries.
 #[test]
 fn every_function_shows_its_sql() {
     let place = Place::new("functions_sql");
@@ -71,8 +71,8 @@ fn every_function_says_what_cases_show_of_it() {
     }
 }
 
-/// `packaging/facts_from_report.py` turns a report of `formulac prove` into entries for `dialects/facts`: the entries
-/// for functions whose cases are all proven.
+/// `packaging/facts_from_report.py` converts a report of `formulac prove` to entries for `dialects/facts`. It includes
+/// functions whose cases are all proven.
 #[test]
 fn a_report_of_prove_becomes_facts() {
     let place = Place::new("functions_facts");

@@ -106,7 +106,7 @@ fn nobodys_work_is_lost() {
         .write("models/formulac/by_country.sql", &edited)
         .write("metrics/counts.yml", COUNTS.replace("COUNT()", "1"));
     let before = place.read("models/formulac/counts.sql");
-    // The edited file blocks the command both when the file would be written and when it would be removed.
+    // The edited file blocks the command if the file would be written, and also if it would be removed.
     place.show(&CALL);
     std::fs::remove_file(place.path("metrics/finance/by_country.yml")).unwrap();
     std::fs::remove_file(place.path("metrics/finance/share.yml")).unwrap();
@@ -237,7 +237,7 @@ fn where_all_columns_are_told_is_said() {
     assert_eq!(place.run(&["generate"]).exit, 0);
 }
 
-/// The name is available if the model's properties file is generated, even if a person wrote its SQL.
+/// The name is available if the model's properties file is generated, even if the model's SQL is handwritten.
 #[test]
 fn another_version_of_a_model_takes_no_name_away() {
     let place = place("generate_versions");
@@ -297,7 +297,7 @@ fn what_is_declared_twice_is_told() {
             "package_name": "shop", "resource_type": "model", "time_spine": {spine}}}}},
             "docs": {{{}, {}}}, "exposures": {{{}, {}}}, "metrics": {{{}}}}}"#,
             node("doc", "sales__about", "docs/all.md"),
-            // The spec's own name from the previous run is allowed, and so is a name whose file is missing.
+            // The spec's own name from the previous run is allowed, as is a name whose file is missing.
             node("doc", "used__about", "models/formulac/used.md"),
             node("exposure", "monthly", "models/uses.yml"),
             node("exposure", "weekly", "models/formulac/sold.yml"),
@@ -320,7 +320,7 @@ fn what_is_declared_twice_is_told() {
     place.show(&["generate", "--schema", "orders.yml", "--json", "--select", "uses"]);
     insta::assert_snapshot!(place.transcript());
     insta::assert_snapshot!(place.read("models/formulac/uses.yml"));
-    // Text that a person adds to the docs file is not overwritten.
+    // Text that a user adds to the docs file is not overwritten.
     place.write(
         "models/formulac/uses.md",
         place.read("models/formulac/uses.md").replace("those", "others"),
@@ -426,7 +426,8 @@ fn types_that_decide_the_sql_and_are_not_known_are_noted() {
     assert!(run.exit == 0 && run.err.contains(note), "{}", run.err);
 }
 
-/// Warnings about ten specs take one line per kind of warning. `--verbose`, `check` and JSON output list all warnings.
+/// Warnings about ten specs are summarized in one line per kind of warning. `--verbose`, `check` and JSON output list
+/// all warnings.
 #[test]
 fn warnings_are_grouped() {
     let mut place = Place::new("generate_grouped");

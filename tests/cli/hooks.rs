@@ -89,7 +89,7 @@ fn files_that_a_hook_adds_are_in_step() {
     let place = place("adds");
     hook(&place, "pre-commit", &format!("{FORMAT}git add --all\n"));
     assert_eq!(push(&place).exit, 0);
-    // Everything that the hook added is committed.
+    // All changes that the hook added are committed.
     assert_eq!(status(&place), "");
     assert_eq!(git(&place, &["show", "HEAD:README.md"]), "unknown to git");
 }
@@ -142,8 +142,8 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
     }
 }
 
-/// Error messages give the path of the hook in the folder that `core.hooksPath` sets. If a commit fails but there is no
-/// hook, the messages do not mention hooks.
+/// Error messages contain the path of the hook in the folder that `core.hooksPath` specifies. If a commit fails but
+/// there is no hook, the messages do not mention hooks.
 #[test]
 fn what_failed_is_what_is_named() {
     let place = place("paths");

@@ -1,5 +1,5 @@
-//! Puts hostile strings into every field of dbt's artifacts and searches every output for them. No string may act as
-//! markup, a command, a path or a terminal control character.
+//! Inserts hostile strings into every field of dbt's artifacts and searches all outputs for these strings. No string
+//! may act as markup, a command, a path or a terminal control character.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,7 +24,7 @@ const PAYLOADS: [&str; 9] = [
     "'; drop table injected; --\" */",
     "../../pwned",
 ];
-/// Fields that connect parts of the artifacts, or for which dbt itself chooses one of a few values.
+/// Fields that connect parts of the artifacts, or that can have only a few values in dbt.
 const STRUCTURAL: [&str; 15] = [
     "unique_id",
     "resource_type",
@@ -100,7 +100,7 @@ fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     place
 }
 
-/// Writes a stand-in for dbt that finds every relation and puts the payload into all of its output.
+/// Writes a stand-in for dbt that finds every relation and includes the payload in all of its output.
 fn put_dbt(place: &Place, payload: &str) {
     let event = |name: &str, data: Value| {
         serde_json::json!({"info": {"name": name, "level": "info"}, "data": data}).to_string()

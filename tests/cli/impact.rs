@@ -121,7 +121,7 @@ fn forms() {
     ] {
         assert!(page.contains(told), "{told}");
     }
-    // The page makes no requests to other hosts.
+    // The page does not make requests to other hosts.
     for outside in ["http://", "https://", " src=", "@import", "url("] {
         assert!(
             !page.replace("http://www.w3.org/2000/svg", "").contains(outside),
@@ -156,8 +156,8 @@ fn parsed() -> Value {
     manifest
 }
 
-/// Code with plain Jinja gives the same result as the SQL that dbt compiles. Any other Jinja is reported, but only for
-/// the model that contains it.
+/// Code with simple Jinja gives the same result as the SQL that dbt compiles. Other Jinja is reported, but only for the
+/// model that contains it.
 #[test]
 fn before_dbt_compile() {
     let place = place("impact_parsed");
@@ -406,7 +406,7 @@ const SNAP: &str = "{% snapshot snap %}{{ config(unique_key='a', strategy='check
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn since_a_revision_of_dbt_files() {
     let place = project_with_macros("impact_since_dbt");

@@ -109,7 +109,7 @@ fn what_is_written() {
         model.out
     );
 
-    // `init` does not change files that a person wrote, and a second `init` changes nothing.
+    // `init` does not change handwritten files, and a second `init` changes no files.
     place
         .write("shop/formulac.yml", "dialect: snowflake\nspecs: metrics\n")
         .write("shop/.gitignore", "target/");
@@ -216,7 +216,7 @@ fn the_dialect_is_that_of_dbt() {
         "dbt: version 1.7.19 is too old: version 1.8 or newer is needed; run `pip install --upgrade dbt-core`\n";
     let run_init = run(&place, "shop", &["init", "--dry-run"]);
     assert!(run_init.err.contains(outdated), "{}", run_init.err);
-    let needed = "# formulac needs duckdb 1.4 or newer; `formulac doctor` asks for the version\n";
+    let needed = "# formulac needs duckdb 1.4 or newer; `formulac doctor` checks the version\n";
     assert!(run_init.out.contains(needed), "{}", run_init.out);
     let said = |profiles: &str| {
         place.write("shop/profiles.yml", profiles);
@@ -304,7 +304,7 @@ fn the_package_has_what_the_example_is_made_of() {
             }
             let inside = path.strip_prefix(place.path("shop")).unwrap().display().to_string();
             let named = format!("examples/subscription_business/{inside}");
-            // Files that `init` itself creates do not belong to the example.
+            // Files that `init` creates do not belong to the example.
             if std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&named).is_file() {
                 assert!(packaged.contains(&named.as_str()), "{named} is not packaged");
                 count += 1;
@@ -440,7 +440,7 @@ fn measures_of_semantic_models_become_metric_sets() {
         &["query", "--metrics", "sales.*", "--by", "month", "--quiet"],
     );
     assert_eq!(checked.exit, 0, "{}", checked.err);
-    // The set is not created again if its name has quotes, a comment or other capitals.
+    // The set is not created again if its name has quotes, a comment or different capitalization.
     let text = place.read("shop/metrics/sales.yml");
     place.write(
         "shop/metrics/sales.yml",

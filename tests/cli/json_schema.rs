@@ -90,8 +90,8 @@ pub fn faults_of(schemas: &Value, documents: &[(&str, Value)]) -> Option<Vec<Opt
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Returns the documents in a case file, each with a flag for whether it must be accepted. Each line is a separate
-/// document.
+/// Returns the documents in a case file, each with a flag that is `true` if the document must be accepted. Each line is
+/// a separate document.
 fn cases(file: &str) -> Vec<(bool, String)> {
     let text = read(&root("tests/cli/fixtures/json_schema").join(file));
     let mut accepted = true;
@@ -189,7 +189,7 @@ fn every_spec_of_the_repository_is_accepted() {
 fn schemas_are_good_in_editors() {
     for of in ["spec", "project", "local"] {
         let schema = schema(of);
-        // A spec file is one of several mappings, each of which has a definition.
+        // A spec file is one of several kinds of mappings, each of which has a definition.
         let mut mappings = vec![(of.to_owned(), &schema)];
         mappings.retain(|(name, _)| name != "spec");
         let definitions = schema["$defs"].as_object();

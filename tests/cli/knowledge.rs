@@ -104,7 +104,7 @@ fn every_command_knows_the_types_of_the_project() {
     of(&["generate"]);
     assert!(in_one_line(&place.read("models/formulac/second_order.sql")).contains(expected));
     assert_eq!(of(&["model", spec, "--out", "models/formulac", "--check"]), "");
-    // `--no-project` ignores all facts about the project, and the command reports how this affects the SQL.
+    // `--no-project` ignores all facts about the project, and the command reports the effect on the SQL.
     let bare = place.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
     assert_eq!(bare.out.trim(), "max(ordered_at) - min(ordered_at)");
     assert!(bare.err.contains("unknown types: `ordered_at`"), "{}", bare.err);
@@ -284,7 +284,7 @@ fn missing_relations_and_columns_name_the_command_of_dbt() {
     }
     let note = |place: &Place| place.run(&["explain", "SUM(nowhere)"]).err;
     assert!(
-        note(&place).contains("name the relation with `--from`"),
+        note(&place).contains("specify the relation with `--from`"),
         "{}",
         note(&place)
     );

@@ -1,7 +1,7 @@
 //! Runs the command as users do, and checks its output, the streams that it uses, and its exit status.
 //!
 //! `INSTA_UPDATE=always cargo test --test cli` rewrites the snapshots. Review the diff afterwards.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod change;
 mod check;

@@ -73,7 +73,7 @@ fn files_are_written_and_kept() {
     );
     assert_eq!(place.run(&all).err, "everything is up to date\n");
     assert_eq!(place.run(&[&all[..], &["--quiet"]].concat()).err, "");
-    // The command prints the same bytes if it is run in another folder.
+    // The command prints the same bytes when it is run in another folder.
     let sql = place.read("models/gen/revenue.sql");
     let mut command = place.command(&["model", "revenue.yml", "--out", "../elsewhere"]);
     assert!(
@@ -213,8 +213,8 @@ fn tests_go_where_dbt_looks_for_them() {
     );
 }
 
-/// A generated test is removed when the spec no longer generates it. Otherwise the test would keep failing or block new
-/// files.
+/// A generated test is removed when the spec no longer generates it, because the test would otherwise continue to fail
+/// or block new files.
 #[test]
 fn a_test_goes_with_its_join() {
     let joined = "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: id}\ndefinitions: n = COUNT()\n";
@@ -244,7 +244,7 @@ fn a_test_goes_with_its_join() {
     ];
     assert_eq!((place.run(&own).exit, place.run(&other).exit), (0, 0));
     let [test, of_other] = ["joined", "joined_too"].map(|model| format!("assert_{model}_finds_one_of_customers.sql"));
-    // Cover two cases: a file that a person wrote, and a generated file that a person changed.
+    // Cover two cases: a handwritten file, and a generated file that a user changed.
     let edited = place
         .read(&format!("tests/formulac/{test}"))
         .replace("customers", "clients");
@@ -380,7 +380,7 @@ fn a_hand_edit_is_a_conflict() {
     );
     assert_eq!(place.read("out/counts.sql"), edited);
     assert_eq!(place.read("out/revenue.sql"), before);
-    // A file that formulac never wrote belongs to the user.
+    // Files that formulac did not write belong to the user.
     place.write("other/counts.yml", "version: 2\n");
     let run = place.run(&["model", "metrics/counts.yml", "--out", "other"]);
     assert_eq!((run.exit, place.files("other")), (3, vec!["counts.yml".to_owned()]));
@@ -470,7 +470,7 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
         assert!(!yml.contains("unique"), "{yml}");
     }
     write("region", "");
-    // The rows without a region form one group, which `unique` ignores.
+    // Rows without a region form one group, which `unique` ignores.
     let (yml, tests, _) = made(&[]);
     assert!(tests.is_empty() && yml.contains("          - unique\n"), "{yml}");
     // If the spec declares that the region is never NULL, dbt's own test is used, next to a test of that declaration.
@@ -493,7 +493,8 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
     assert_eq!(made(&[]).2, ["W0610"]);
 }
 
-/// dbt stacks the expected rows without changes, so each row needs the columns of all rows in the same order.
+/// dbt combines the expected rows in a union without changes, so each row needs the columns of all rows in the same
+/// order.
 #[test]
 fn expected_rows_have_the_same_columns() {
     let place = Place::new("model_expected");

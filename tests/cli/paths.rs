@@ -1,6 +1,6 @@
-//! Tests paths and links that lead out of the project, for every command that writes files. Files outside the project
-//! never change. A command that would write outside exits with status 5 before it writes anything. The tests also cover
-//! folders in which dbt would never look.
+//! Tests paths and links that lead out of the project, for every command that writes files. Files outside of the
+//! project never change. A command that would write outside of the project exits with status 5 before it writes any
+//! file. The tests also cover folders that dbt does not search.
 
 #![cfg(unix)]
 
@@ -170,12 +170,12 @@ const COMMANDS: [&[&str]; 16] = [
     &["impact", "orders", "--out", "plans/impact.txt"],
 ];
 
-/// No command writes outside the project. Each case changes the project so that a path leads outside, and lists the
-/// commands that would write there by their first words.
+/// No command writes outside of the project. Each case changes the project so that a path leads outside, and lists the
+/// first words of the commands that would write to that path.
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn nothing_outside_the_project_is_written() {
     type Setup = fn(&Place);
@@ -318,7 +318,7 @@ fn nothing_outside_the_project_is_written() {
             assert_eq!(files(&place.path("outside")), outside, "{told}");
             (run, told)
         };
-        // A refused command does not change the project, so the next command starts from the same state.
+        // A rejected command does not change the project, so the next command starts from the same state.
         for args in COMMANDS.into_iter().filter(|args| is_refused(args)) {
             let edited = ["adopt", "resolve"].contains(&args[0]).then(|| begun(true));
             let place = edited.as_ref().unwrap_or(&place);
@@ -341,8 +341,8 @@ fn nothing_outside_the_project_is_written() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Links from one part of the project to another part are followed. Paths outside the project are used if a person
-/// names them on the command line.
+/// Links from one part of the project to another part are followed. Paths outside of the project are used if the user
+/// specifies them on the command line.
 #[test]
 fn links_inside_the_project_and_named_folders_are_written() {
     let place = copied("inside");
@@ -442,7 +442,7 @@ fn folders_in_which_dbt_never_looks_are_refused() {
     crate::repository::snapshot(&place, "paths__unread");
 }
 
-/// Generated files in folders that the project file no longer names are reported until somebody removes them.
+/// Generated files in folders that the project file no longer contains are reported until they are removed.
 #[test]
 fn files_in_former_folders_are_named() {
     let place = Place::new("paths_former");
@@ -477,7 +477,7 @@ fn files_in_former_folders_are_named() {
     assert!(!place.run(&["generate"]).err.contains("outside of the folders"));
 }
 
-/// dbt's target folder is `DBT_TARGET_PATH` if that variable is set, otherwise `target-path`.
+/// dbt's target folder is `DBT_TARGET_PATH` if the variable is set, otherwise `target-path`.
 #[test]
 fn the_target_folder_is_where_dbt_has_it() {
     let place = Place::new("paths_target");

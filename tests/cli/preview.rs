@@ -41,7 +41,7 @@ pub fn has(variable: &str) -> bool {
             "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is"
         );
         let test = std::thread::current().name().unwrap_or_default().to_owned();
-        // Bypass the test harness, because it would capture the message.
+        // Bypass the test harness because it would capture the message.
         let _ = writeln!(std::io::stderr(), "SKIPPED cli::{test}: {variable} is not set");
     }
     found
@@ -167,8 +167,8 @@ fn types_are_those_of_the_data_or_the_schema() {
     let (types, values) = rows(&["t.yml", "--schema", "schema.yml"]);
     assert_eq!(types, json!(["text", "decimal", "date", "boolean", "date"]));
     assert_eq!(values[0], json!(["007", "1.100000", "2024-01-31", true, "2024-02-01"]));
-    // With decimals, 0.1 + 0.2 equals 0.3. Numbers that have an exponent, or more digits than a decimal can hold, are
-    // read as floats.
+    // With decimals, 0.1 + 0.2 equals 0.3. Numbers that have an exponent or too many digits for a decimal are
+    // interpreted as floats.
     place.write("data/n.csv", "a,e,w\n0.1,1e2,12345678901234567.89\n0.2,2.5,\n");
     place.write(
         "n.yml",
@@ -178,14 +178,14 @@ fn types_are_those_of_the_data_or_the_schema() {
         rows(&["n.yml"]),
         (json!(["decimal", "float", "integer"]), json!([["0.3", 102.5, 1]]))
     );
-    // For a name with dots, the file is named after the last part.
+    // The file for a name with dots is named after the last part of the name.
     let (types, values) = rows(&["j.yml"]);
     assert_eq!(
         (types, values),
         (json!(["text", "integer"]), json!([["x", 2], [null, 4]]))
     );
-    // The file for a joined relation is also named after the last part. Files for relations that the spec does not read
-    // are not even opened.
+    // The file for a joined relation is also named after the last part of its name. Files for relations that the spec
+    // does not read are not opened.
     place
         .write("data/u.csv", "code,name\n010,ten\n")
         .write("data/broken.csv", "a,b\n1\n")
@@ -271,7 +271,7 @@ fn an_interrupt_ends_the_engine_too() {
     let place = place("preview_interrupt");
     place.program("duckdb", "#!/bin/sh\necho $$ > pid\nexec sleep 60\n");
     let command = place.command(&["preview", "revenue.yml", "--data", "data"]);
-    // Tests that run in the background ignore interrupts, and so do the programs that they start.
+    // Tests that run in the background ignore interrupts, as do the programs that they start.
     let mut obeying = std::process::Command::new("env");
     obeying
         .arg("--default-signal=INT")
@@ -309,7 +309,7 @@ fn an_interrupt_ends_the_engine_too() {
             .success()
     );
     assert_eq!(child.wait().unwrap().code(), None);
-    // A zombie process, for which nobody has waited yet, also counts as ended.
+    // A zombie process, for which its parent has not waited yet, has also ended.
     let has_ended = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     let is_known = || {
         std::process::Command::new("kill")

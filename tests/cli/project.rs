@@ -71,8 +71,8 @@ fn a_faulty_project_file_is_said() {
     assert_eq!(place.run(&["compile", "x", "--project-dir", "nowhere"]).exit, 5);
 }
 
-/// The project's time zone, its treatment of blanks and its warnings apply to all formulas and specs that do not set
-/// other values.
+/// The time zone, treatment of blanks and warnings of the project apply to all formulas and specs that do not override
+/// them.
 #[test]
 fn what_the_project_says_of_compiling() {
     let place = Place::new("project_settings");

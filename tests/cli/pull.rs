@@ -177,7 +177,7 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
             .map(str::to_owned)
     };
     assert_eq!(tag(&place).as_deref(), Some("tags: [dbt_tests_pass]"));
-    // A run of other nodes has no information about these nodes.
+    // A run of other nodes contains no information about these nodes.
     let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     run["results"].as_array_mut().unwrap().clear();
     place.write("target/run_results.json", run.to_string()).run(&["pull"]);
@@ -231,7 +231,7 @@ fn topics_and_grants_are_written_where_they_are_asked_for() {
     let mut names: Vec<&str> = topics.iter().map(String::as_str).collect();
     names.push("model.yaml");
     insta::assert_snapshot!(read(&place, &names));
-    // Edits that people make in these files are kept.
+    // Edits that users make in these files are kept.
     change(
         &place,
         "bi/omni/sales.topic.yaml",
@@ -297,8 +297,8 @@ fn slower_runs_and_stale_sources_are_told() {
     insta::assert_snapshot!(without_ages(place.transcript()));
 }
 
-/// If a formula uses a column that dbt no longer has, or whose type changed, `check` reports this at the formula.
-/// `check` compares the formula with dbt's artifacts and with the record of the last pull.
+/// `check` reports a formula that uses a column that no longer exists in dbt or whose type changed. `check` compares
+/// the formula with dbt's artifacts and with the record of the last pull.
 #[test]
 fn check_tells_what_is_gone_since_the_pull() {
     let mut place = place("pull_check");
@@ -312,7 +312,7 @@ fn check_tells_what_is_gone_since_the_pull() {
     );
     place.write("target/catalog.json", gone.replace("DECIMAL(12,2)", "DATE"));
     place.show(&["check", "--output-format", "concise"]).show(&["check"]);
-    // Standard input can be read only once, even if other files are checked again.
+    // Standard input is read only once, even if other files are checked again.
     let run = place.run_with(
         &["check", "metrics/orders.yml", "-", "--output-format", "concise"],
         "x = NOSUCH(1)\n",
@@ -320,7 +320,7 @@ fn check_tells_what_is_gone_since_the_pull() {
     assert!(run.out.contains("<stdin>:1:5: error[F0301]"), "{}", run.out);
     // Formulas in a text file do not belong to any relation.
     place.show(&["check", "notes.txt"]);
-    // A column that is marked as missing in the pulled model does not count as a column.
+    // A column that is marked as missing in the pulled model is not a column.
     place.run(&["pull"]);
     place.show(&["check", "--schema", "bi/omni", "--output-format", "concise"]);
     insta::assert_snapshot!(without_ages(place.transcript()));

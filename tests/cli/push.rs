@@ -53,7 +53,7 @@ fn specs_become_a_commit() {
         .show(&["log"])
         .show(&["log", "share", "--json"]);
     snapshot(&place, "specs_become_a_commit");
-    // The commits contain no files from other people, and staged files remain staged.
+    // The commits contain no unrelated files, and staged files remain staged.
     assert_eq!(git(&place, &["status", "--porcelain"]), "A  staged.txt\n?? notes.txt\n");
     let names = git(&place, &["show", "--name-only", "--format=%an <%ae>%n%B", "HEAD~1"]);
     insta::with_settings!({filters => [(r"\b[0-9a-f]{64}\b", "[hash]"), (r"\d{8}T\d{12}Z-[0-9a-f]{12}", "[entry]")]}, {
@@ -97,7 +97,7 @@ fn one_sided_edits_go_together_and_two_sided_ones_are_told() {
         spec.contains("/// Before tax, in euros.\n") && spec.contains("// counted once"),
         "{spec}"
     );
-    // Now both people change the same text in different ways.
+    // Next, both people change the same text in different ways.
     edit(&place, "models/formulac/revenue.yml", "in euros", "in dollars");
     commit(&place, "Dollars, I think");
     edit(&place, "metrics/revenue.yml", "in euros", "in pounds");
@@ -534,7 +534,7 @@ fn what_was_put_in_the_place_of_a_word_goes_into_the_spec() {
         "{spec}"
     );
     assert!(place.run(&["plan"]).out.contains("Specs, dbt and Omni agree"));
-    // Both sides change the bound, so formulac does not guess which change is right.
+    // Both sides change the bound, so formulac reports a conflict.
     edit(&place, "models/formulac/revenue.sql", "amount >= 7", "amount >= 8");
     edit(&place, "metrics/revenue.yml", "amount >= 7", "amount >= 9");
     place.show(&["plan"]);
@@ -614,7 +614,7 @@ fn conflicts_are_decided() {
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn descriptions_in_omni_go_to_where_dbt_has_them() {
     let mut place = place("push_described");
@@ -669,7 +669,7 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
             &format!("{text} In euros."),
         );
     }
-    // Meanwhile, somebody has added a description of the refund's amount in dbt.
+    // In the meantime, somebody has added a description of the refund's amount in dbt.
     edit(&place, "models/shop.yml", ": What was paid.", ": What went back.");
     place.show(&["plan"]);
     // Try each resolution of the conflict, starting from the same state.
@@ -756,7 +756,7 @@ fn one_push_at_a_time() {
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
 }
 
-/// Moving a spec does not change the SQL of its model or the header, and nothing needs to be pushed afterwards.
+/// A moved spec does not change the SQL of its model or the header, and needs no push.
 #[test]
 fn a_spec_that_moves_changes_no_sql() {
     let place = crate::roles::place("push_moved_spec");

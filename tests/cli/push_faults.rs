@@ -38,8 +38,8 @@ fn git(folder: &Path, args: &[&str]) -> String {
     run.out
 }
 
-/// Creates a project that was pushed once. Since then, its spec has changed and somebody has described a column by
-/// hand. One other file does not belong to the push.
+/// Creates a project that was pushed once. Since then, its spec has changed and somebody has added a description of a
+/// column by hand. Another file does not belong to the push.
 fn template() -> Place {
     let place = Place::new("push_faults/template");
     place.write(
@@ -163,7 +163,7 @@ fn each_call(env: &str, how: &str) {
         if env == "dev" {
             assert_eq!(left(&place), expected, "{how} at {at}: {}\nthen {}", run.err, again.err);
         } else {
-            // The branch has one commit with all changes, and nothing else was changed.
+            // The branch has one commit with all changes, and no other changes.
             let (tree, titles, status) = left(&place);
             assert_eq!(
                 (tree, status),

@@ -40,7 +40,7 @@ fn a_moved_file_stays_moved() {
         &place,
         &["mv", "models/formulac/revenue.yml", "models/marts/revenue.yml"],
     );
-    // Edits in the moved file still go into the spec.
+    // Edits in the moved file are still transferred to the spec.
     edit(
         &place,
         "models/marts/revenue.sql",
@@ -109,8 +109,8 @@ fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
     assert!(place.read(path).contains("account_id"));
 }
 
-/// A conflict names the user who edited a line of a long column instead of the user who wrote the column. An
-/// uncommitted edit also counts as an edit.
+/// A conflict names the user who edited a line of a long column instead of the user who wrote the column. Uncommitted
+/// edits are also considered.
 #[test]
 fn a_conflict_names_who_changed_the_line() {
     let place = place("push_clash_who");
@@ -148,7 +148,7 @@ fn a_conflict_names_who_changed_the_line() {
     );
 }
 
-/// A moved model does not keep causing a warning, and `model --out` does not write it a second time.
+/// A moved model causes no further warnings, and `model --out` does not write it a second time.
 #[test]
 fn a_moved_file_is_not_warned_of() {
     let place = place("push_moved_quiet");
@@ -205,7 +205,7 @@ fn settings_that_are_not_committed_are_named() {
     assert!(run.exit == 0 && !run.err.contains("not committed"), "{}", run.err);
 }
 
-/// An edit that the spec cannot express stays in the file. Like `push`, `generate` accepts the file.
+/// An edit that the spec cannot express remains in the file. Like `push`, `generate` accepts the file.
 #[test]
 fn a_kept_edit_stops_no_generate() {
     let place = place("push_kept_generate");
@@ -260,7 +260,7 @@ fn edits_of_comments_alone_are_committed() {
     assert!(place.run(&["plan"]).out.ends_with("1 hand edit kept\n"));
 }
 
-/// A description that could be parsed as a formula does not become the column's formula.
+/// A description that could be parsed as a formula is not used as the column's formula.
 #[test]
 fn a_description_does_not_go_back_to_a_formula() {
     let place = place("push_base_of_description");
@@ -292,7 +292,7 @@ fn a_description_does_not_go_back_to_a_formula() {
     }
 }
 
-/// The SQL of a step with `since` consists of several steps, but edits go to the definitions of the spec.
+/// The SQL of a step with `since` consists of several steps, but edits are transferred to the definitions of the spec.
 #[test]
 fn edits_of_a_step_with_since_go_into_the_spec() {
     let place = place("push_since");
@@ -327,7 +327,7 @@ fn edits_of_a_step_with_since_go_into_the_spec() {
         edited = edited.replace(formula, new_formula);
         assert_eq!(place.read("metrics/revenue.yml"), edited);
     }
-    // The spec cannot express another first day in the SQL, because it is the first day of a month there.
+    // The spec cannot express a different day in the SQL, because the SQL requires the first day of a month.
     edit(&place, sql, "date '2024-01-01'", "date '2024-03-01'");
     let run = place.run(&["push", "--yes"]);
     assert!(

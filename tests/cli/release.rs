@@ -87,7 +87,7 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
 fn all_that_stands_against_it_is_told_at_once() {
     let mut place = merged("release_refused");
     be(&place, "eve");
-    // The change was made directly on the branch. Nobody approved it, and the files were not regenerated.
+    // The change was made directly on the branch. The change was not approved, and the files were not regenerated.
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
     place.show(&["release", "--yes"]);
     commit(&place, "quick fix");
@@ -138,7 +138,7 @@ fn notes_tell_the_net_change() {
     let expected = "v2\n\nSince v1:\n  update b\n    b_value: amount * 2 → amount * 5\n  delete gone\n  create more\n    \
                     more_value: amount + tax\n";
     assert_eq!(next.out, expected, "{}", next.err);
-    // In the log, a rollback names its target and the models that it changed.
+    // The log entry of a rollback contains its target and the models that it changed.
     let log = place.run(&["log", "new"]).out;
     assert!(
         log.contains("  rollback  ") && log.contains("        back to entry 1, ") && log.contains("delete new"),
@@ -184,7 +184,7 @@ fn results_that_docs_generate_has_overwritten_are_told() {
                     target/run_results.json\n  fix it with: dbt build && dbt docs generate --no-compile\n";
     assert!(run.exit == 1 && run.out.contains(expected), "{}{}", run.out, run.err);
     for status in ["fail", "pass"] {
-        // formulac remembers the results of an earlier build that it has read, and these results still count.
+        // formulac saves the results of an earlier build that it has read, and uses these results.
         let exit = i32::from(status == "fail");
         let run = left_by("build", status);
         assert_eq!(run.exit, exit, "{}{}", run.out, run.err);
@@ -194,7 +194,7 @@ fn results_that_docs_generate_has_overwritten_are_told() {
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
 }
 
-/// `release` finds the results of a build in dbt's log, so nobody needs to read the results before `dbt docs generate`.
+/// `release` finds the results of a build in dbt's log, so they do not have to be read before `dbt docs generate`.
 #[test]
 fn results_that_docs_generate_has_overwritten_are_in_the_log() {
     let place = Place::new("release_log");
@@ -260,7 +260,7 @@ fn results_that_docs_generate_has_overwritten_are_in_the_log() {
         run.out,
         run.err
     );
-    // Files that changed after the build count as untested.
+    // Files that changed after the build are considered untested.
     place.write("models/other.sql", "select 1");
     crate::repository::commit(&place, "another model");
     let run = left_by("None", "PASS");

@@ -46,7 +46,7 @@ pub fn edit(place: &Place, file: &str, from: &str, to: &str) {
     place.write(file, text.replace(from, to));
 }
 
-/// Compares the transcript with the snapshot, ignoring values that are different each time.
+/// Compares the transcript with the snapshot, ignoring values that differ from run to run.
 pub fn snapshot(place: &Place, name: &str) {
     let filters = [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),

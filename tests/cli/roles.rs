@@ -1,5 +1,5 @@
 //! Tests the permissions of commands against the table `fixtures/roles.tsv`, by role, command and environment. Also
-//! tests the effects of refused calls.
+//! tests the effects of rejected calls.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +38,7 @@ pub fn place(name: &str) -> Place {
     place
 }
 
-/// Returns the rows of the table: the command, the environment, and a flag per role for whether it may call the
-/// command.
+/// Returns the rows of the table: the command, the environment, and, for each role, whether it may call the command.
 fn table() -> Vec<(Vec<String>, String, BTreeMap<String, bool>)> {
     let text = include_str!("fixtures/roles.tsv");
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -90,7 +89,7 @@ fn each_role_may_call_what_the_table_says() {
             }
             let run = place.run(&args);
             let expected = may[role];
-            // The current branch is not the production branch, so even users who may push to production are refused.
+            // The current branch is not the production branch, so even users who may push to production are rejected.
             let is_elsewhere = run.exit == 4 && run.err.contains("is only changed on its branch");
             if (run.exit != 4 || is_elsewhere) != expected {
                 wrong.push(format!("{role}: {args:?} ended with {}: {}", run.exit, run.err));
@@ -144,15 +143,15 @@ fn a_refusal_says_what_it_takes_and_is_logged() {
     git(&place, &["switch", "--quiet", "-c", "work"]);
     be(&place, "fay");
     place.show(&["push", "--yes"]).show(&["generate"]);
-    // No other entry follows the entry of a refused call, so that entry does not block anybody.
+    // The entry of a rejected call has no successors, so it does not block other users.
     be(&place, "eve");
     place.run(&["push", "--yes"]);
     place.show(&["log"]);
     snapshot(&place, "roles__refused");
 }
 
-/// A refusal does not change the output of `git status`, whether or not the project ignores the folder. Every branch
-/// has all entries that its log needs.
+/// A rejection does not change the output of `git status`, whether or not the project ignores the folder. Every branch
+/// contains all entries that its log needs.
 #[test]
 fn a_refusal_leaves_git_status_as_it_is() {
     let place = Place::new("roles_untracked");

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A new, empty folder in which the command runs.
+/// New, empty folder in which the command runs.
 pub struct Place {
     folder: PathBuf,
     transcript: String,

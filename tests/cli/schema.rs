@@ -98,7 +98,7 @@ fn artifacts_that_cannot_be_read_and_newer_ones() {
     for folder in ["newer", "older", "other", "beside"] {
         place.show(&["compile", "SUM(a)", "--schema", &format!("{folder}/manifest.json")]);
     }
-    // The project's artifacts are reported once, although several parts of the command use them.
+    // The project's artifacts are reported only once, although several parts of the command use them.
     place
         .write("shop/dbt_project.yml", "name: shop\n")
         .write("shop/formulac.yml", "dialect: duckdb\n");

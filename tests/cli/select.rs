@@ -66,7 +66,7 @@ fn every_command_about_specs_takes_a_selection() {
             assert_eq!(found, expected, "{command} {select:?}");
         }
     }
-    // The broken spec stops only the commands that select it.
+    // The invalid spec stops only the commands that select it.
     assert_eq!(place.run(&["check", "--select", "revenue", "share"]).exit, 0);
     assert_eq!(place.run(&["check", "--select", "broken"]).exit, 1);
     assert_eq!(place.run(&["check"]).exit, 1);
@@ -182,7 +182,7 @@ fn a_name_that_selects_nothing_is_refused() {
             "{args:?}: {}",
             run.err
         );
-        // Other selectors may match nothing.
+        // Other selectors may match no models.
         let run = place.run(&[args, &["--select", "tag:nightly"]].concat());
         assert!(
             run.exit == 0 && run.err.contains("`tag:nightly` selects no spec"),
@@ -263,7 +263,7 @@ fn states_are_compared_with_an_earlier_manifest() {
     edit("metrics/counts.yml", "table", "view");
     assert_eq!(chosen("state:modified.configs"), "counts share");
     assert_eq!(chosen("state:modified,tag:finance"), "revenue");
-    // A different schema means a different relation. dbt does not compare tags.
+    // A relation in a different schema is a different relation. dbt does not compare tags.
     edit("metrics/revenue.yml", "SUM(amount) * 2", "SUM(amount)");
     edit("metrics/revenue.yml", "tags: [finance]", "tags: [finance, daily]");
     assert_eq!(chosen("state:modified"), "counts share");
@@ -333,7 +333,7 @@ fn a_model_is_named_in_place_of_its_file() {
     );
 }
 
-/// A refused command also reports the reason in its JSON output.
+/// A rejected command also reports the reason in its JSON output.
 #[test]
 fn refusals_are_json_too() {
     let place = place("select_refusals");

@@ -130,7 +130,7 @@ fn an_edit_without_a_formula_can_only_be_removed() {
     assert_eq!(place.files(".formulac/local/undone").len(), 1);
 }
 
-/// Each edited clause of a set has a name of its own, so that one can be resolved without the other.
+/// Each edited clause of a set has a separate name, so that the clauses can be resolved separately.
 #[test]
 fn clauses_of_a_set_are_resolved_one_by_one() {
     let place = project("set_changes_clauses");
@@ -249,7 +249,7 @@ fn a_plan_says_what_a_changed_set_does_to_each_model() {
     assert_eq!(effects(&place)[1]["exposures"], json!([]));
     let run = place.run(&["push", "plan.json", "--yes", "--no-parse"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    // Without a manifest, exposures are not known. A changed description has no effects.
+    // Exposures are unknown without a manifest. A changed description has no effects.
     std::fs::remove_file(place.path("target/manifest.json")).unwrap();
     edit(&place, "specs/orders.yml", "before tax", "after tax");
     edit(&place, "specs/total.yml", "contract: {enforced: true}\n", "");
@@ -257,7 +257,7 @@ fn a_plan_says_what_a_changed_set_does_to_each_model() {
     snapshot(&place, "set_changes__effects");
 }
 
-/// A definition that no model reads changes no model and no state.
+/// A change to a definition that no model reads does not change models or states.
 #[test]
 fn a_new_definition_changes_no_model() {
     let place = project("set_changes_new_definition");

@@ -47,7 +47,7 @@ fn one_screen_of_what_is_out_of_step() {
     insta::assert_snapshot!(without_age(place.transcript()));
 }
 
-/// Columns that `schema fetch` found count as known, so the catalog is not reported as missing.
+/// Columns that `schema fetch` found are known, so the catalog is not reported as missing.
 #[test]
 fn fetched_columns_are_known() {
     let place = Place::new("status_fetched");

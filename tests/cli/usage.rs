@@ -73,8 +73,7 @@ fn wrong_usage() {
     assert_snapshot!(place.transcript());
 }
 
-/// For a command name from another tool, formulac suggests one of its own commands. No command reports that it is not
-/// implemented yet.
+/// For a command name from another tool, formulac suggests one of its own commands. All commands are implemented.
 #[test]
 fn unknown_commands_name_a_command() {
     let place = Place::new("unknown_commands");

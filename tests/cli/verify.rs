@@ -146,7 +146,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     }
     let place = place("verify_edited");
     assert_eq!(verify(&place, &[]).exit, 0);
-    // Use a different formula, a column that is not built, and a built column that the spec no longer has.
+    // Use a different formula, a column that is not built, and a built column that is no longer in the spec.
     place.write(
         "metrics/revenue.yml",
         REVENUE
@@ -156,7 +156,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     let run = verify(&place, &[]);
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
     for part in [
-        "0 of 4 rows; 4 differ; `orders` is not built; `last_note` is built, but the spec has no such column",
+        "0 of 4 rows; 4 differ; `orders` is not built; `last_note` is built, but the spec does not contain this column",
         "region north: revenue 12.75, not 25.50 (12.75 apart)",
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
@@ -310,8 +310,8 @@ fn personal_values_are_shown_and_not_written_down() {
     for value in ["north", "77.75", "12.75", "65"] {
         assert!(!kept.contains(value), "{value}\n{kept}");
     }
-    // A column that is computed from personal data counts as personal data, whether or not the project lets it inherit
-    // the tag.
+    // A column that is computed from personal data is personal data, whether or not the tag is inherited in the
+    // project.
     place.write("metrics/revenue.yml", REVENUE).write(
         "schema.yml",
         "relations:\n  orders:\n    columns:\n      id: integer\n      region: text\n      status: text\n      \
@@ -347,7 +347,7 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
     place.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
     verify(&place, &[]);
     told.push_str(&values());
-    // A spec with a different text counts as a different spec, even if its meaning is the same.
+    // A spec with a different text is a different spec, even if its meaning is the same.
     place.write("metrics/revenue.yml", format!("# new\n{REVENUE}"));
     told.push_str(&values());
     alike().bind(|| assert_snapshot!(told));
@@ -444,7 +444,7 @@ fn builds_and_sources_of_environments_are_told() {
         );
     }
     assert_eq!(place.read("target/run_results.json"), runs);
-    // A source that exceeds its freshness limit is an error, but a source of another environment is not.
+    // A source that exceeds its freshness limit causes an error, unless it belongs to another environment.
     let stale = |text: &str| {
         let mut all: serde_json::Value = serde_json::from_str(text).unwrap();
         for result in all["results"].as_array_mut().unwrap() {
@@ -463,7 +463,7 @@ fn builds_and_sources_of_environments_are_told() {
         "{}",
         run.out
     );
-    // Builds also count against the budget.
+    // The budget also applies to builds.
     place.write("target/sources.json", &sources);
     let run = with_dbt(&place, &["verify", "--budget", "1"]);
     assert_eq!(run.exit, 1, "{}", run.out);
@@ -480,7 +480,7 @@ fn builds_and_sources_of_environments_are_told() {
 fn an_answer_that_is_none_is_no_agreement() {
     let place = dbt_place("verify_no_answer");
     for (says, told) in [
-        // Stand-ins that return no rows, rows of another shape, and no answer.
+        // Stand-ins that return no rows, rows with a different shape, or no result.
         (
             r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[]"}}'"#,
             "the engine's answer has an unexpected form",

@@ -17,14 +17,14 @@ pub struct CallFacts {
     pub texts: Vec<String>,
 }
 
-/// Argument, classified as far as possible without computing it.
+/// Argument, classified as far as possible without evaluation.
 #[derive(Clone, Debug)]
 pub enum Arg {
     /// Index of a column in the table. Also used for the columns in `x:x` and `DISTINCT(x)`.
     Column(usize, Type),
     /// Literal value.
     Literal(Json, Type),
-    /// `1/0`, which stands for NULL.
+    /// `1/0`, which represents NULL.
     Null,
     /// Expression of this type.
     Other(Type),
@@ -103,7 +103,7 @@ fn type_of(text: &str, table: &TestTable) -> Type {
     compile(text, &columns, Level::Window, dialect).map_or(Type::Unknown, |written| written.ty)
 }
 
-/// Returns the form that fits the arguments best. As in `check`, forms for literals come first, then exact fits.
+/// Returns the form that matches the arguments best. As in `check`, forms for literals come first, then exact matches.
 fn form(function: &'static Function, args: &[Arg]) -> Option<usize> {
     let rank = |overload: &Overload| {
         let worst = fit(overload, args)?;
@@ -144,7 +144,7 @@ fn param_of(overload: &Overload, at: usize) -> Option<ParamType> {
         .map(|p| p.ty)
 }
 
-/// Returns 0 if the argument fits exactly, 1 if it is widened and 2 if it is converted.
+/// Returns 0 for an exact match, 1 if the argument is widened, and 2 if it is converted.
 fn fit_one(param: ParamType, arg: &Arg) -> Option<u8> {
     let ty = arg.ty();
     let literal = match arg {

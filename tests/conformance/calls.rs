@@ -19,11 +19,11 @@ pub struct Written {
     pub ty: Type,
 }
 
-/// Results of compiling a call in every dialect. An error is the reason why the dialect refuses the call.
+/// Results of compiling a call in every dialect. An error is the reason why the dialect rejects the call.
 pub type InEach = Vec<(Dialect, Result<Written, String>)>;
 
-/// Returns a call for each form. If a form accepts a class of types, the result has one call for each type of the class
-/// that some dialect accepts.
+/// Returns a call for each form. If a form accepts a class of types, the result contains one call for each type of the
+/// class that at least one dialect accepts.
 pub fn calls(function: &'static Function) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     for overload in function.overloads {
@@ -108,7 +108,7 @@ fn types(ty: ParamType) -> &'static [Type] {
 }
 
 impl Call {
-    /// Replaces each number after the first argument with 1, for functions that require constants there.
+    /// Replaces each number after the first argument with 1, for functions that require constants in these positions.
     fn take_constants(&mut self) -> bool {
         let mut constant: Vec<String> = Vec::new();
         let first = self.columns.first().map(|(name, _)| name.clone());
@@ -134,7 +134,7 @@ impl Call {
         format!("{} of {}", self.formula, types.join(", "))
     }
 
-    /// Returns the SQL of the call, or the reason why there is none.
+    /// Returns the SQL of the call, or the reason why no SQL exists.
     pub fn compile(&self, dialect: Dialect) -> Result<Written, String> {
         compile(&self.formula, &self.columns, self.function.level, dialect)
     }

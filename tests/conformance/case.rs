@@ -34,8 +34,8 @@ pub struct Case {
     pub ty: Option<Type>,
     pub warnings: Vec<String>,
     pub unsupported: BTreeMap<String, String>,
-    /// Dialects that cannot compute the formula in a single expression, each with the code of the error. In these
-    /// dialects, a query computes the formula.
+    /// Dialects that cannot compute the formula in a single expression, each with the code of the error. A query
+    /// computes the formula in these dialects.
     pub query_only: BTreeMap<String, String>,
     pub differs: BTreeMap<String, Deviation<Vec<Json>>>,
     pub untyped: Untyped,
@@ -49,7 +49,7 @@ pub struct Case {
 pub enum Source {
     /// The values come from a spreadsheet, which is queried again.
     Sheet,
-    /// The values were worked out by hand.
+    /// The values were computed by hand.
     Hand,
     /// The values follow a rule of the contract that contradicts the spreadsheet. The string is the name of the rule.
     /// The spreadsheet is queried again and must give other values.
@@ -61,11 +61,11 @@ pub enum Expected {
     Rows(Vec<Json>),
     /// Value of an aggregate over the entire table.
     One(Json),
-    /// Values of an aggregate per group. Each entry has the keys and the value.
+    /// Values of an aggregate per group. Each entry contains the keys and the value.
     Groups(Vec<(Vec<Json>, Json)>),
     /// No dialect compiles the formula. The string is the code of the error.
     Refused(String),
-    /// No test engine runs the formula. The map has the SQL by dialect.
+    /// No test engine runs the formula. The map contains the SQL by dialect.
     Written(BTreeMap<String, String>),
 }
 
@@ -89,7 +89,7 @@ pub enum Untyped {
     Same,
     /// The compiler rejects the formula.
     Error,
-    /// The formula compiles, but nothing in it determines the types, so the values are not compared.
+    /// The formula compiles but does not determine the types, so the values are not compared.
     Unknowable,
 }
 
@@ -145,7 +145,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let mut map = node.map()?;
     let name = map.need("case")?.text()?.to_owned();
     let formula = map.need("formula")?.text()?.to_owned();
-    // The file's rows match the file's columns, so a case with its own types cannot use these rows.
+    // A case with its own types cannot use the file's rows, which match the file's columns.
     let own_types = map.take("types");
     let shared_rows = if own_types.is_none() {
         defaults.rows.clone()
@@ -208,7 +208,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     Ok(case)
 }
 
-/// Returns the rows without their `is` values, and the list of these values.
+/// Returns the rows without their `is` values, and a list of these values.
 fn read_rows(rows: Option<Node>, columns: &[TestColumn]) -> Result<(Vec<Vec<Json>>, Vec<Json>)> {
     let mut table = Vec::new();
     let mut values = Vec::new();

@@ -9,14 +9,15 @@ use crate::generated;
 
 const HEAD: &str = "# Diagnostics
 
-Generated from the registry of codes (`src/syntax/diag/codes.rs`); `formulac explain W0470` shows one of them.
+This page is generated from the registry of codes (`src/syntax/diag/codes.rs`). The command `formulac explain W0470` shows
+a single code.
 
-A formula or spec with an error (F) has no SQL. A warning (W) does not affect the SQL. Turn a warning off
+No SQL is generated for a formula or spec with an error (F). A warning (W) does not affect the SQL. To turn off a warning:
 
-- on one line by a comment at its end: `// noqa: W0470`, or by its name, `// noqa: not-a-known-value`; `// noqa` turns off
-  all warnings of the line; the comment can be in any formula, including formulas in specs;
-- in a whole project by `lint: [W0470]` in `formulac.yml`, or `lint: {W0470: off}`;
-- in the library by `Builder::without_warnings`.
+- On one line, add a comment at the end: `// noqa: W0470`, or `// noqa: not-a-known-value` with the name. `// noqa` turns
+  off all warnings of the line. The comment can be in any formula, including formulas in specs.
+- In a whole project, add `lint: [W0470]` or `lint: {W0470: off}` to `formulac.yml`.
+- In the library, call `Builder::without_warnings`.
 ";
 
 pub fn run() {

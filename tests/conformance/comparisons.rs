@@ -20,7 +20,7 @@ const SUITE: &str = "comparisons";
 struct Case {
     name: String,
     spec: String,
-    /// `true` if only the formula is compared, and not the other relations that the spec names.
+    /// `true` if only the formula is compared, without the other relations in the spec.
     of_formula: bool,
     ours: TestTable,
     theirs: TestTable,

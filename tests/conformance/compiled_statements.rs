@@ -1,5 +1,5 @@
-//! Statements that a compiled spec has besides its query: those of its dbt model, of its tests, of `verify` and of
-//! `env diff`.
+//! Statements of a compiled spec in addition to its query: the statements of its dbt model, of its tests, of `verify`
+//! and of `env diff`.
 
 use formulac::dbt::tokens::{SqlTokenKind, token_value, tokens};
 use formulac::dbt::{RelationName, RelationReference};
@@ -95,8 +95,7 @@ fn add_filters(node: &Node, filters: &mut Vec<String>) -> yaml::Result<()> {
     Ok(())
 }
 
-/// Returns SQL for dbt as dbt renders it. `own` is the model's table, and `is_later_run` is the value of
-/// `is_incremental()`.
+/// Renders SQL for dbt as dbt would. `own` is the model's table, and `is_later_run` is the value of `is_incremental()`.
 ///
 /// # Errors
 ///
@@ -137,7 +136,7 @@ fn rendered(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> Resu
     Ok(out)
 }
 
-/// Fails if dbt's SQL is rendered to other SQL than dbt makes.
+/// Fails if the rendered SQL differs from the SQL that dbt renders.
 pub fn jinja_is_rendered_as_dbt_does() {
     let dialect = Dialect::default();
     let rows = [

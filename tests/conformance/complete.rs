@@ -1,16 +1,16 @@
-//! Reports gaps in the case files. A function's file is complete if the following holds in every dialect that has the
-//! function:
+//! Reports gaps in the case files. A function's file is complete if the following is true in every dialect that
+//! supports the function:
 //!
-//! - each form runs, and also runs with NULL in each of its arguments while the other arguments are not NULL;
-//! - each text parameter gets an empty string, each number parameter gets zero and a negative number, and each
-//!   parameter that accepts a class of types gets every type in the class;
+//! - each form runs, including with NULL in each argument while the other arguments are not NULL;
+//! - each text parameter is tested with an empty string, each number parameter with zero and a negative number, and
+//!   each parameter that accepts a class of types with every type in the class;
 //! - an aggregate runs on a table without rows;
 //! - at least three cases agree, and one of them is marked with `edge`.
 //!
 //!
-//! If no engine runs a function, each form must be in a case that specifies its SQL.
+//! If no engine runs a function, a case must specify the SQL of each form.
 //!
-//! Gaps that cannot be closed are listed with a reason under `lacks` in the file. A listed gap must really exist.
+//! Gaps that cannot be closed are listed with a reason under `lacks` in the file. Each listed gap must exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +70,8 @@ pub fn run() {
     );
 }
 
-/// Returns the gaps in a function's file. A gap names its dialects, unless all dialects are affected.
+/// Returns the gaps in a function's file. The description of a gap includes its dialects, unless all dialects are
+/// affected.
 fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let cases: Vec<(&Case, Vec<CallFacts>)> = file
         .cases
@@ -163,7 +164,7 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
     if goes_across && !across().any(some_null) {
         lacks.push("NULL among several arguments".to_owned());
     }
-    // Refusals also count, because they also show how a value is treated.
+    // Rejections also count, because they show how a value is treated.
     let told = || {
         let said = |case: &Case| agrees(case, dialect) || matches!(case.expected, Expected::Refused(_));
         cases
@@ -250,8 +251,7 @@ fn of_nothing(case: &Case) -> bool {
     case.table.rows.is_empty() && case.table.columns.len() > 1
 }
 
-/// Returns `true` if there is a row in which this argument is NULL and no other argument is NULL, except arguments with
-/// the same column.
+/// Returns `true` if a row exists in which only this argument, and arguments with the same column, are NULL.
 fn null_only_in(place: usize, overload: &Overload, case: &Case, call: &CallFacts) -> bool {
     let last = overload.params.len().saturating_sub(1);
     let same = |at: usize| match (call.args.get(at), call.args.get(place)) {
@@ -312,7 +312,7 @@ fn kinds(param: &Param) -> Vec<(&'static str, &'static [Type])> {
     }
 }
 
-/// Returns `true` if every dialect refuses a column of this type as the argument, for example because the argument must
+/// Returns `true` if every dialect rejects a column of this type as the argument, for example because the argument must
 /// be a literal.
 fn is_refused(function: &Function, form: usize, place: usize, ty: Type, cases: &[(&Case, Vec<CallFacts>)]) -> bool {
     let agreeing = cases

@@ -1,5 +1,5 @@
-//! Checks that every column of every model has a description: a text, its formula, or the columns from which it is
-//! computed.
+//! Checks that every column of every model has a description: a text, the column's formula, or the columns from which
+//! it is computed.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
     (silent, compiled.columns().len())
 }
 
-/// Returns the specs in a folder of the repository, each with the schema file in the same folder if there is one.
+/// Returns the specs in a folder of the repository, each with the schema file in the same folder, if the file exists.
 fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schema = schema.map(|path| Schema::from_text(&files::read(&root.join(path)), Dialect::default()).0);

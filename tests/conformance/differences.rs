@@ -1,5 +1,5 @@
-//! Generates `docs/differences.md` from `differences.yml`: what differs between warehouses, and what formulac makes equal. The
-//! engines run every cell that they can run.
+//! Generates `docs/differences.md` from `differences.yml`: the differences between warehouses, and the differences that
+//! formulac eliminates. The engines run every cell that they support.
 
 mod checks;
 mod read;
@@ -21,13 +21,13 @@ const SUITE: &str = "differences";
 /// Text for a cell without a source.
 const UNKNOWN: &str = "unknown";
 
-/// Word after a value that follows from the generated SQL.
+/// Word after a value that is derived from the generated SQL.
 const INFERRED: &str = "inferred";
 
 /// Formula or spec over a table with a few rows.
 struct Question {
     line: usize,
-    /// Text of the first column. Empty for a formula that is shown with its values.
+    /// Text of the first column. Empty for a formula that is displayed with its values.
     shown: String,
     formula: String,
     spec: String,
@@ -53,7 +53,7 @@ struct Statement {
 #[derive(Default)]
 struct Cell {
     ran: Option<Expected>,
-    /// Code of the error with which the compiler refuses the formula.
+    /// Code of the error with which the compiler rejects the formula.
     refused: String,
     says: String,
     /// Address with its date, or `unknown`. Empty if the value ran.
@@ -87,7 +87,7 @@ pub fn run() {
 }
 
 impl Page {
-    /// Fails if a case specifies that a real engine differs, and the page has no such row.
+    /// Fails if a case specifies that a real engine differs but the page has no corresponding row.
     fn lists_known_differences(&self) {
         let rows = || {
             self.sections
@@ -232,22 +232,22 @@ fn display_name(dialect: Dialect) -> &'static str {
 const HEAD: &str = "\
 # Differences between warehouses
 
-Generated from `tests/conformance/differences.yml`; `FORMULAC_WRITE=1 cargo test --test conformance docs` writes it anew.
+This page is generated from `tests/conformance/differences.yml`. To update it, run `FORMULAC_WRITE=1 cargo test --test conformance docs`.
 
-The same formula returns the same value on every warehouse, except for the formulas on this page. formulac leaves these differences as
-they are, because equal SQL would be longer than people want to read, or slower, or because the warehouse's own rule is what its users
-expect.
+The same formula returns the same value on every warehouse, except for the formulas on this page. formulac keeps these differences
+because SQL with equal results would be slower or too long to read, or because users expect the rule of their warehouse.
 
-A value without a source ran on the engine: on Postgres and DuckDB themselves, and for BigQuery on the GoogleSQL reference evaluator. A
-test runs all of them, with columns in place of the literals. Nothing on this page was run on Snowflake. *Inferred* means that the value follows
-from the generated SQL, and *unknown* that no source was found.
+A value without a source was computed by the engine: by Postgres, by DuckDB, or for BigQuery by the GoogleSQL reference evaluator. A
+test computes all these values, with columns in place of the literals. No formula on this page was run on Snowflake. *Inferred* means that the
+value follows from the generated SQL, and *unknown* means that no source was found.
 [`formulac prove`](prove.md) shows the values of your warehouse. [Warehouses](warehouses.md) lists versions and session parameters.
 ";
 
 const EQUAL: &str = "
-## What is equal
+## Formulas with equal values
 
-The warehouses differ here by themselves, and generated SQL makes them equal. The last column shows SQL without formulac.
+For these formulas, the warehouses' own functions return different values, but the generated SQL returns the same value on every warehouse. The last
+column shows SQL that formulac did not generate.
 
 | formula | value everywhere | without formulac |
 |---|---|---|

@@ -31,10 +31,11 @@ pub enum Run {
 /// Exit status of `oracle.py` if the engine is not installed.
 pub const NOT_INSTALLED: i32 = 3;
 
-/// Lock that makes the tests of this binary take turns, because each test starts up to two engines.
+/// Lock that prevents the tests of this binary from running at the same time, because each test starts up to two
+/// engines.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Returns `true` if the engine only imitates the warehouse (see tests/oracle/README.md).
+/// Returns `true` if the engine only emulates the warehouse (see tests/oracle/README.md).
 pub fn is_emulator(dialect: Dialect) -> bool {
     dialect.name() == "snowflake"
 }
@@ -133,7 +134,8 @@ fn read(line: &str) -> Answer {
     })
 }
 
-/// Prints a clear message that an engine's checks are skipped. If `FORMULAC_REQUIRE_ENGINES` is set, fails instead.
+/// Prints a clear message that the checks for an engine are skipped. Fails instead if `FORMULAC_REQUIRE_ENGINES` is
+/// set.
 pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
     require(&format!(
         "SKIPPED {}: {checks} checks are not run: {reason}",
@@ -151,6 +153,6 @@ pub fn require(message: &str) {
 /// Prints directly to standard error, because the test runner hides the output of passing tests.
 pub fn say(text: &str) {
     let mut out = std::io::stderr().lock();
-    // If standard error is closed, ignore it.
+    // Ignore the error if standard error is closed.
     let _ = writeln!(out, "{text}");
 }

@@ -26,15 +26,14 @@ pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
 pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
     let why = match weakest(&facts(function, dialect)) {
         FactVerdict::Run => return String::new(),
-        FactVerdict::Cited => "; the documentation of the warehouse describes its SQL",
-        FactVerdict::Emulated => "; the documentation of the warehouse does not describe all of its SQL",
-        _ => "; part of its SQL is not confirmed by a source",
+        FactVerdict::Cited => "; the warehouse's documentation describes the SQL",
+        FactVerdict::Emulated => "; the warehouse's documentation does not describe all of the SQL",
+        _ => "; no source confirms part of the SQL",
     };
     why.to_owned() + &doubtful(function, dialect)
 }
 
-/// Lists the constructs that have not run on the warehouse's engine and have no documentation page. Empty if there are
-/// none.
+/// Lists the constructs that have not run on the warehouse's engine and have no documentation page.
 fn doubtful(function: &'static Function, dialect: Dialect) -> String {
     let facts = facts(function, dialect);
     let doubtful = facts.iter().filter(|fact| fact.own_verdict() > FactVerdict::Cited);
@@ -51,8 +50,8 @@ fn weakest(facts: &[&ConstructFact]) -> FactVerdict {
     verdicts.max().unwrap_or(FactVerdict::Run)
 }
 
-/// Returns the facts of a function's templates. The SQL of a function without templates is searched for calls, and each
-/// call counts with all types of arguments.
+/// Returns the facts of a function's templates. For a function without templates, its SQL is searched for calls, and
+/// the facts for all argument types of each call are included.
 fn facts(function: &'static Function, dialect: Dialect) -> Vec<&'static ConstructFact> {
     let facts = dialect.function_facts(function);
     if !facts.is_empty() || function.lower.is_none() {

@@ -1,5 +1,5 @@
-//! Expectations of a case other than its values: refusals, engine deviations, and columns with their types. Formula
-//! cases and spec cases use the same code.
+//! Expectations of a case other than its values: rejections, deviations of engines, and columns with their types.
+//! Formula cases and spec cases use the same code.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct TestColumn {
 pub struct TestTable {
     pub name: String,
     pub columns: Vec<TestColumn>,
-    /// Key columns, if the compiler knows them.
+    /// Key columns, if known to the compiler.
     pub key: Vec<String>,
     /// Columns whose names were quoted in the statement that created the table.
     pub quoted: Vec<String>,
@@ -104,8 +104,8 @@ pub fn deviations<V>(node: Option<Node>, value: impl Fn(&Node) -> Result<V>) -> 
     Ok(deviations)
 }
 
-/// Returns the error in a result, which may have a known deviation. `expected` checks the result without a deviation, and
-/// `deviant` checks the result of the known deviation.
+/// Returns the error in a result, for which a known deviation may exist. `expected` checks the result without a
+/// deviation, and `deviant` checks the result of the known deviation.
 pub fn fault_of<V>(
     foretold: Option<&Deviation<V>>,
     answer: &Answer,
@@ -146,7 +146,7 @@ fn dialect_name(node: &Node, name: &str) -> Result<String> {
 }
 
 impl TestTable {
-    /// Returns the facts that the compiler gets about the table.
+    /// Returns the facts about the table that the compiler receives.
     pub fn relation(&self) -> Relation {
         let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
         self.columns.iter().fold(relation, |relation, column| {

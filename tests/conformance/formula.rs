@@ -9,7 +9,7 @@ use crate::engine::{Answer, Table};
 use crate::expect::fault_of;
 use crate::report::rows_at_most;
 
-/// Amount of information that the compiler gets.
+/// Amount of information that the compiler receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     Typed,
@@ -19,10 +19,10 @@ pub enum Variant {
 
 pub enum Plan {
     Ask(Question),
-    /// The case is decided without an engine.
+    /// The result is known without an engine.
     Agreed,
     Unsupported,
-    /// The SQL is as the case specifies, but no engine runs it.
+    /// The SQL matches the case, but no engine runs it.
     Written,
     Failed {
         sql: String,

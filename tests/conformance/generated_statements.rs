@@ -1,4 +1,4 @@
-//! Checks the statements for every case and every function form against the warehouses' rules.
+//! Checks the statements for every case and every form of a function against the warehouses' rules.
 
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -42,13 +42,13 @@ pub fn run() {
     all.expect("there are dialects").judge("generated");
 }
 
-/// Fails if a rule does not report its example, or if it reports correct SQL.
+/// Fails if a rule does not report its example or reports correct SQL.
 pub fn each_rule_reports_its_example() {
     let missed = rules(&["--examples"]).unwrap_or_default();
     assert!(missed.is_empty(), "{missed}");
 }
 
-/// Fails if a construct without a fact is not found, or if a known one is reported.
+/// Fails if a construct without a fact is not reported, or if a known construct is reported.
 pub fn each_construct_is_looked_up() {
     let columns = [
         ("n", Type::Integer),
@@ -201,14 +201,14 @@ fn projects(statements: &mut Statements, dialect: Dialect) {
         );
         compiled_statements::add(statements, name, dialect, &compiled, schema);
     }
-    // Snapshots contain the specs of the corpus that a dialect refuses.
+    // Snapshots contain the specs of the corpus that a dialect rejects.
     for (name, spec, schema) in &corpus::specs() {
         let compiled = corpus::compiler(dialect, schema.clone()).compile_spec(spec);
         compiled_statements::add(statements, name, dialect, &compiled, schema);
     }
 }
 
-/// Specs of projects that a dialect refuses.
+/// Specs of projects that a dialect rejects.
 const REFUSED: [(&str, &str); 1] = [("bigquery", "weekly_growth.yml")];
 
 /// Looks up the constructs of formula cases. The rules check operators, which are not in the list of functions.

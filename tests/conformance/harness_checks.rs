@@ -1,5 +1,4 @@
-//! Checks that the test harness is strict: a mistake in a case file is an error, and a nearly equal value does not
-//! count as equal.
+//! Checks that the test harness is strict: a mistake in a case file is an error, and nearly equal values are not equal.
 
 use std::path::Path;
 

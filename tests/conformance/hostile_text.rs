@@ -1,4 +1,4 @@
-//! Strings that could end their literal come back unchanged from every engine.
+//! Checks that every engine returns strings that could end their literal unchanged.
 
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
@@ -91,7 +91,7 @@ fn long_text() -> String {
 struct Check {
     text: String,
     formula: String,
-    /// The SQL and the index of its result, or the reason why there is no SQL.
+    /// The SQL and the index of its result, or the reason why no SQL exists.
     asked: Result<(String, usize), String>,
     expected: Json,
 }

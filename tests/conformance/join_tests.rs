@@ -106,7 +106,7 @@ const CASES: &[Case] = &[
         b: &[[Some(1), Some(0), Some(6)], [Some(1), Some(0), Some(6)]],
         faults: 0,
     },
-    // Of the pairs (1, 1), (1, 2), (1, 3), the first pair has two matches above it.
+    // Of the pairs (1, 1), (1, 2) and (1, 3), the first pair has two matches.
     Case {
         it: "after a join of many",
         spec: AFTER_MANY,
@@ -118,7 +118,7 @@ const CASES: &[Case] = &[
         ],
         faults: 1,
     },
-    // Of the pairs (1, 1), (1, 2), the first pair has one match and the second has none.
+    // Of the pairs (1, 1) and (1, 2), the first pair has one match and the second pair has none.
     Case {
         it: "after a join of many, one each",
         spec: AFTER_MANY,

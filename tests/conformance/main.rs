@@ -4,7 +4,7 @@
 //! format. The library compiles each case. The four engines run the cases in one batch per engine, and the results are
 //! compared with the expected values.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod batch;
 mod call_facts;
@@ -49,14 +49,14 @@ mod totality;
 mod warnings;
 mod yaml;
 
-#[allow(dead_code, reason = "the command uses all of it")]
+#[allow(dead_code, reason = "only the command uses the complete module")]
 #[path = "../../src/cli/commands/prove"]
 mod prove {
     pub mod cases;
     pub mod rows;
 }
 
-#[allow(dead_code, reason = "the tests of the SQL's style use all of it")]
+#[allow(dead_code, reason = "only the tests of the SQL style use the complete module")]
 #[path = "../rubric"]
 mod rubric {
     pub mod corpus;

@@ -50,7 +50,7 @@ fn matrix(files: &[CaseFile]) -> String {
             (function.category, function.name),
             Dialect::all().map(|d| told(*function, file, d)).collect(),
         );
-        // An alias that has its own cases.
+        // Alias with separate cases.
         for file in files.iter().filter(|f| function.aliases.contains(&f.function.as_str())) {
             rows.insert(
                 (function.category, &file.function),
@@ -87,19 +87,19 @@ fn matrix(files: &[CaseFile]) -> String {
         let _ = writeln!(body, "{line}|");
     }
     let mut head = String::from(
-        "# What is known of each function in each dialect\n\n\
-         Generated from the catalogue and `tests/conformance/cases`; `FORMULAC_WRITE=1 cargo test --test conformance docs` \
-         writes it anew.\n\n\
-         - *verified n*: n cases ran on the engine, or on its evaluator, and gave the values.\n\
-         - *emulated n*: the same on an emulator of the warehouse.\n\
-         - *n cases, no …*: they agree, and one with a value, with NULL, with the function's edge or a third is missing.\n\
-         - *unverified*: no engine of the tests runs it; the function's page says why.\n\
-         - *unsupported*: a compile error that says what to write instead.\n\
+        "# Verification of each function in each dialect\n\n\
+         This page is generated from the catalogue and `tests/conformance/cases`; `FORMULAC_WRITE=1 cargo test --test conformance docs` \
+         updates it.\n\n\
+         - *verified n*: n cases ran on the engine, or on its evaluator, and returned the expected values.\n\
+         - *emulated n*: n cases ran on an emulator of the warehouse and returned the expected values.\n\
+         - *n cases, no …*: the cases pass, but a case with a value, with NULL or with an edge case, or a third case, is missing.\n\
+         - *unverified*: no test engine runs the function. The function's page gives the reason.\n\
+         - *unsupported*: a compile error whose help shows an alternative.\n\
          - *SQL cited*, *SQL emulated*, *SQL unsure*: the weakest evidence for a construct of the function's SQL \
          ([warehouses](warehouses.md)). Without these words, every construct ran on the warehouse's own engine or \
          evaluator.\n\n\
-         [Differences between warehouses](differences.md) lists the formulas that return other values on another \
-         warehouse.\n\n",
+         [Differences between warehouses](differences.md) lists the formulas whose values differ between \
+         warehouses.\n\n",
     );
     let known = differences(files);
     if !known.is_empty() {
@@ -174,7 +174,7 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
 
 /// Properties of a case.
 struct Facts<'c> {
-    /// Dialects in which the case is refused, or in which the engine is known to give a different result.
+    /// Dialects in which the case is rejected, or in which the engine is known to return a different result.
     not: Vec<&'c str>,
     value: bool,
     null: bool,
@@ -256,7 +256,7 @@ fn shown(cases: Vec<Facts<'_>>, dialect: Dialect, takes_arguments: bool) -> Cell
 }
 
 impl Cell {
-    /// Returns the word that is counted, and the text of the cell.
+    /// Returns the word for the count, and the text of the cell.
     pub fn told(&self, dialect: Dialect) -> (&'static str, String) {
         match self {
             Self::Shown(count, missing) if missing.is_empty() => {
@@ -277,7 +277,7 @@ impl Cell {
                 let cases = if *count == 1 { "case passes" } else { "cases pass" };
                 format!("{count} {cases} on {}", describe_engine(dialect))
             }
-            Self::Unverified => "no engine of the tests runs it".to_owned(),
+            Self::Unverified => "not run by any test engine".to_owned(),
             _ => self.told(dialect).1,
         }
     }

@@ -24,11 +24,11 @@ pub trait ModelCase {
     fn compile(&self, compiler: &Compiler) -> CompiledSpec {
         compiler.compile_spec(&self.spec())
     }
-    /// Returns the facts that the compiler gets about the tables.
+    /// Returns the facts about the tables that the compiler receives.
     fn schema(&self) -> Schema;
     /// Returns the tables in the form that the engine loads.
     fn tables(&self) -> Vec<Json>;
-    /// Returns the code of the error with which every dialect refuses the case.
+    /// Returns the code of the error with which every dialect rejects the case.
     fn refused(&self) -> Option<&str>;
     /// Returns the codes of the errors for the dialects that do not support the case.
     fn unsupported(&self) -> &BTreeMap<String, String>;
@@ -154,9 +154,9 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
     }
 }
 
-/// Plans the case without facts about keys and NULLs, because most dbt projects declare none, and joins on keys that
-/// may be NULL use other conditions. The rows of the result can depend on the key. Returns `None` if the spec needs a
-/// key.
+/// Plans the case without facts about keys and NULLs, because most dbt projects do not declare these facts, and joins
+/// on keys that may be NULL have different conditions. The rows of the result can depend on the key. Returns `None` if
+/// the spec needs a key.
 fn plan_without_facts(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Option<Plan> {
     let schema = without_constraints(&case.schema());
     let compiled = case.compile(&Compiler::builder().dialect(dialect).schema(schema).build());

@@ -59,7 +59,7 @@ fn function_line(case: &Case, function: &str, path: &Path, as_spec: bool) -> Opt
             let keys = case.group_by.iter().map(String::as_str);
             (keys.chain(["answer"]).collect(), groups.iter().map(with_keys).collect())
         }
-        // No query runs for a formula that is refused, or that calls a paid model.
+        // No query runs for a formula that is rejected or that calls a paid model.
         Expected::Refused(_) | Expected::Written(_) => return None,
     };
     let mut line = first_fields(function, &short_name(path), &case.name);
@@ -142,13 +142,14 @@ fn put_answer(line: &mut Map<String, Json>, columns: &[&str], rows: &[Vec<Json>]
     }
 }
 
-/// Returns whether the tests run on the warehouse itself instead of an emulator. If so, the known deviations are those
-/// of the warehouse.
+/// Returns whether the tests run on the warehouse itself instead of an emulator. If so, the known deviations are
+/// deviations of the warehouse.
 fn is_warehouse(dialect: &str) -> bool {
     dialect.parse().is_ok_and(|dialect| !is_emulator(dialect))
 }
 
-/// Adds the rows that are known to differ on a warehouse. A difference on an emulator says nothing about the warehouse.
+/// Adds the rows that are known to differ on a warehouse. A difference on an emulator does not imply a difference on
+/// the warehouse.
 fn put_differs<'c, V: 'c>(
     line: &mut Map<String, Json>,
     all: impl Iterator<Item = (&'c String, &'c Deviation<V>)>,

@@ -57,7 +57,7 @@ pub fn run() {
     fail_on(SUITE, &failures, asked.len());
 }
 
-/// Returns the first proof with a value of each type, and the first over a table without rows.
+/// Returns the first proof with a value of each type, and the first proof over a table without rows.
 fn chosen(proofs: Vec<Proof>) -> Vec<Proof> {
     // `None` is a table without rows.
     let mut wanted: Vec<Option<Type>> = TYPES.into_iter().map(Some).chain([None]).collect();

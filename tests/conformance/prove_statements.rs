@@ -11,7 +11,7 @@ pub fn look_up(statements: &mut Statements, dialect: Dialect) {
     look_up_proofs(statements, dialect, &ConformanceCases::new(dialect).proofs(|_| true));
 }
 
-/// Looks up the constructs of the statements that `prove` makes of these proofs.
+/// Looks up the constructs of the statements that `prove` generates for these proofs.
 pub fn look_up_proofs(statements: &mut Statements, dialect: Dialect, proofs: &[Proof]) {
     let stored = StoredRows::new(proofs);
     let table = Relation::new(STATEMENTS_TABLE);

@@ -34,8 +34,8 @@ pub fn run() {
     }
     pages.push(("SUMMARY.md".to_owned(), summary(&pages)));
     let mut text = String::from(
-        "# Functions\n\nGenerated from the catalogue (`dialects/functions`) and the cases (`tests/conformance/cases`).\n\
-         What is known of each in each dialect: [matrix](../matrix.md).\n",
+        "# Functions\n\nThese pages are generated from the catalogue (`dialects/functions`) and the cases (`tests/conformance/cases`).\n\
+         The [matrix](../matrix.md) shows how each function was verified in each dialect.\n",
     );
     for (category, lines) in index {
         let _ = write!(text, "\n## {category}\n\n{lines}");
@@ -212,7 +212,7 @@ fn columns(case: &Case, keys: &[Json]) -> String {
     if rows.is_empty() {
         return "no rows".to_owned();
     }
-    // A window function reads other groups, so the reader needs the key of this group.
+    // Display the key of the group, because a window function reads other groups.
     let is_key = |name: &String| !case.order_by.is_empty() && case.group_by.contains(name);
     let columns = case.table.columns.iter().enumerate().skip(1);
     let columns = columns.filter(|(_, column)| is_key(&column.name) || reads(&case.formula, &column.name));

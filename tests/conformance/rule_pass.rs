@@ -16,7 +16,7 @@ use crate::statement_constructs::Facts;
 /// Maximum number of violations that are displayed per rule.
 const SHOWN: usize = 3;
 
-/// Casts to types that a spec names itself, as `data_type` under a contract.
+/// Casts to types that a spec specifies, such as `data_type` in a contract.
 const OF_SPECS: [&str; 3] = [
     "casts: cast(decimal as decimal(14,2))",
     "casts: cast(decimal as numeric(20,2))",
@@ -36,7 +36,7 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// Adds a statement over the tables in a schema. `outputs` holds the statement's columns with the types that the
+    /// Adds a statement over the tables in a schema. `outputs` contains the statement's columns with the types that the
     /// compiler reports.
     pub fn add(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema, outputs: &[(&str, Type)]) {
         let column = |c: &Column| json!({"name": c.name(), "type": c.ty().name(), "quoted": c.is_quoted(), "nullable": c.is_nullable()});
@@ -52,7 +52,8 @@ impl Statements {
         }
     }
 
-    /// Looks up the constructs of a statement in `dialects/facts`, once for each dialect: they do not depend on the schema.
+    /// Looks up the constructs of a statement in `dialects/facts`. Once per dialect is sufficient, because constructs
+    /// do not depend on the schema.
     pub fn look_up(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema) {
         if !self.looked_up.insert((dialect.name(), sql.to_owned())) {
             return;
@@ -67,7 +68,7 @@ impl Statements {
     }
 
     /// Adds the statements of another dialect.
-    #[allow(dead_code, reason = "random statements are not divided by dialect")]
+    #[allow(dead_code, reason = "random statements are not split by dialect")]
     pub fn merge(mut self, other: Self) -> Self {
         self.lines.extend(other.lines);
         self.known.extend(other.known);
@@ -123,7 +124,7 @@ impl Statements {
     }
 }
 
-/// Returns the schema without keys, and with NULL allowed in each column.
+/// Returns the schema without keys and with nullable columns.
 pub fn without_constraints(schema: &Schema) -> Schema {
     let free = |relation: &Relation| {
         let columns = relation.columns().iter().map(|c| c.clone().nullable(true));

@@ -16,7 +16,7 @@ use crate::model_cases::{self, ModelCase, ModelFile};
 use crate::report::rows_at_most;
 use crate::yaml::{self, Node, Result};
 
-/// A sheet as people see it, with its columns and its rows in order.
+/// Sheet with its columns and its rows, in order.
 struct Sheet {
     columns: Vec<TestColumn>,
     key: Vec<String>,
@@ -28,7 +28,7 @@ pub struct SheetCase {
     sheet: Rc<Sheet>,
     name: String,
     line: usize,
-    /// Other calculations that this calculation uses, in order.
+    /// Other calculations on which this calculation depends, in order.
     with: Vec<(String, String)>,
     formula: String,
     /// Row number for which the formulas are written.
@@ -244,7 +244,7 @@ impl ModelCase for SheetCase {
 }
 
 impl SheetCase {
-    /// The rows must be in the order of the sheet. Its columns come first and the calculation comes last.
+    /// The rows must be in the order of the sheet. The sheet's columns come first, and the calculation comes last.
     fn table_fault(&self, is: &[Json], table: &Table) -> Option<String> {
         let sheet = &self.sheet;
         // A calculation with the name of a column replaces that column.
@@ -282,7 +282,7 @@ impl SheetCase {
         let mut left: Vec<&Vec<Json>> = table.rows.iter().collect();
         let mut wrong = Vec::new();
         for (at, (own, is)) in sheet.rows.iter().zip(is).enumerate() {
-            // If the sheet defines no order, the rows may come in any order.
+            // The rows may be in any order if the sheet defines no order.
             let place = if sheet.order_by.is_empty() {
                 left.iter().position(|got| alike(own, got))
             } else {

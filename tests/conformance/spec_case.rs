@@ -26,7 +26,7 @@ pub struct SpecCase {
     pub unordered: bool,
     /// `true` if the case covers a known pitfall of the function.
     pub edge: bool,
-    /// `true` if the compiler gets no schema with the tables' columns.
+    /// `true` if the compiler receives no schema with the tables' columns.
     pub untyped: bool,
     pub refused: Option<String>,
     pub unsupported: BTreeMap<String, String>,
@@ -76,7 +76,7 @@ fn read_file(path: &Path) -> Result<(String, Vec<SpecCase>)> {
     }
 }
 
-/// Reads a case. `shared` contains the tables and the metric sets of cases that have none of their own.
+/// Reads a case. `shared` contains the tables and metric sets for cases without their own.
 fn read_case(node: &Node, shared: (Option<&Node>, Option<&Node>)) -> Result<SpecCase> {
     let mut map = node.map()?;
     let tables = map.take("tables").or_else(|| shared.0.cloned());

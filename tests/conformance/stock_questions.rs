@@ -18,7 +18,7 @@ use crate::yaml::{self, Node, Result};
 
 const SUITE: &str = "stock_questions";
 
-/// Dialects on which the hand-written SQL runs. The rows on the first one are the expected rows of all dialects.
+/// Dialects on which the handwritten SQL runs. The rows from the first dialect are the expected rows of all dialects.
 const HAND_WRITTEN: [&str; 2] = ["duckdb", "postgres"];
 
 /// Tables of the shop, the metric sets over them, and the questions.
@@ -36,7 +36,7 @@ struct Question {
     spec: String,
     /// Equivalent options of `formulac query`. Empty if the question needs a spec.
     options: Vec<String>,
-    /// SQL that was written by hand.
+    /// Handwritten SQL.
     sql: String,
     /// Reason why a metric query cannot answer the question yet.
     open: Option<String>,
@@ -147,7 +147,7 @@ impl Shop {
                 add(QueryKind::HandWritten, Ok(question.sql.clone()));
             }
             add(QueryKind::Spec, query_of(&compiler.compile_spec(&question.spec)));
-            // The runs with planted faults build only the library.
+            // The runs with planted faults build only the library, not the command.
             if cfg!(feature = "cli") && !question.options.is_empty() {
                 add(QueryKind::Command, query_of_command(folder, dialect, &question.options));
             }
@@ -211,8 +211,7 @@ fn query_of(compiled: &CompiledSpec) -> std::result::Result<String, String> {
     }
 }
 
-/// Returns the rows that the hand-written SQL of each question returns. A column without any values would prove
-/// nothing.
+/// Returns the rows of the handwritten SQL for each question. A column without values would be no test.
 fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::Result<Output, String>> {
     let by_hand = checks.iter().filter(|check| check.kind == QueryKind::HandWritten);
     let rows = |check: &Check<'_>| {
@@ -260,7 +259,7 @@ pub fn run() {
     }
     let runs = run_all(SUITE, &batches);
     let total = checks.iter().map(Vec::len).sum();
-    // Without the engine that gives the expected rows, no result can be checked.
+    // Results cannot be checked without the engine that returns the expected rows.
     let expected = match &runs[0] {
         Run::Done(answers) => expected_rows(&checks[0], answers),
         Run::Missing(reason) => return announce_missing(batches[0].0, reason, total),

@@ -21,7 +21,7 @@ pub fn run() {
     }
 }
 
-/// Returns each form with its SQL. SQL that several dialects share is listed once.
+/// Returns each form with its SQL. SQL that several dialects share is listed only once.
 pub fn sql_of(function: &'static catalog::Function) -> String {
     let mut text = String::new();
     let forms = written(function);

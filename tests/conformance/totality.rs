@@ -29,7 +29,7 @@ struct Probe {
     columns: Vec<(String, Type)>,
     level: Level,
     moderate: bool,
-    /// Dialects whose stand-in supports only moderate numbers.
+    /// Dialects whose emulator supports only moderate numbers.
     moderate_on: Vec<Dialect>,
 }
 
@@ -44,7 +44,7 @@ struct Asked<'a> {
 struct Exempt {
     /// Names of functions whose results overflow or are outside the calendar.
     moderate: Vec<String>,
-    /// Names of functions for which only a stand-in needs moderate numbers.
+    /// Names of functions for which only an emulator requires moderate numbers.
     moderate_on: Vec<(Dialect, Vec<String>)>,
     /// Names of functions that no single expression can compute.
     elsewhere: Vec<String>,
@@ -117,7 +117,7 @@ pub fn run() {
     fail_on(SUITE, &failures, asked.len());
 }
 
-/// Returns a number that SQL has but the formula language does not have.
+/// Returns a number that exists in SQL but not in the formula language.
 fn odd_number(rows: &[Vec<Json>]) -> Option<String> {
     let odd = |v: &&Json| matches!(v.as_str(), Some("NaN" | "Infinity" | "-Infinity"));
     rows.iter().flatten().find(odd).map(|v| format!("gives {v}"))
@@ -225,8 +225,8 @@ fn read(text: &str) -> Result<Exempt> {
     Ok(exempt)
 }
 
-/// Combines values of each column with values of the other columns, in a fixed order. The table has all combinations,
-/// or as many as fit.
+/// Combines values of each column with values of the other columns, in a fixed order. The table contains all
+/// combinations, up to the maximum number of rows.
 fn table(probe: &Probe, dialect: Dialect) -> TestTable {
     let mut columns = vec![TestColumn {
         name: ROW_ID.to_owned(),
@@ -244,8 +244,8 @@ fn table(probe: &Probe, dialect: Dialect) -> TestTable {
     let count = all.min(ROWS);
     let mut rows = Vec::new();
     for number in 0..count {
-        // The stride has no factor in common with the number of combinations, so that the rows are spread over all of
-        // them.
+        // The stride has no factor in common with the number of combinations, so that the rows are spread over all
+        // combinations.
         let mut at = if all <= ROWS {
             number
         } else {
@@ -267,7 +267,8 @@ fn table(probe: &Probe, dialect: Dialect) -> TestTable {
     }
 }
 
-/// The largest numbers are chosen so that they do not round up to a power of ten that their type cannot hold.
+/// The largest numbers are chosen so that they are not rounded up to a power of ten that exceeds the range of their
+/// type.
 fn hostile(ty: Type, moderate: bool) -> Vec<Json> {
     let list = match (ty, moderate) {
         (Type::Boolean, _) => json!([true, false, null]),

@@ -7,7 +7,7 @@ use crate::case::{Expected, TABLE};
 use crate::model_cases::ModelCase;
 use crate::{function_cases, spec_case};
 
-/// Warnings about formulas that do not mean what they seem to mean.
+/// Warnings about formulas whose meaning differs from their apparent meaning.
 const TRAPS: [Code; 15] = [
     Code::LooksLikeACell,
     Code::CountOfCondition,

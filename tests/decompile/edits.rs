@@ -1,5 +1,5 @@
-//! Tests hand edits to generated files: `Edits` reports exactly the edited column, and reports nothing if the meaning
-//! is unchanged.
+//! Tests hand edits to generated files: `Edits` reports exactly the edited column, and no column if the meaning is
+//! unchanged.
 
 use formulac::decompile::{Decompiler, Edits, with_formula};
 use formulac::{Compiler, Dialect};
@@ -30,7 +30,7 @@ fn written(dialect: Dialect) -> String {
     let sql = compiled
         .model_sql()
         .unwrap_or_else(|| panic!("{:?}", compiled.diagnostics()));
-    // The header repeats the formulas, so it is left out.
+    // The header is omitted because it repeats the formulas.
     sql.split_once("#}").unwrap().1.to_owned()
 }
 
@@ -237,7 +237,7 @@ proptest! {
         }
     }
 
-    /// A token that is changed, dropped or duplicated anywhere is always reported.
+    /// Tokens that are changed, removed or duplicated are always reported.
     #[test]
     fn no_change_is_missed(place in 0usize..400, what in 0usize..4, which in 0usize..4) {
         let dialect = Dialect::all().nth(which).unwrap_or_default();

@@ -43,7 +43,8 @@ fn formulas() -> impl Strategy<Value = String> {
         Just(('b', "b".to_owned())),
         prop_oneof![Just("a"), Just("t"), Just("TODAY()"), Just("a[month]")].prop_map(|x| ('a', x.to_owned())),
     ];
-    // The compiler rejects formulas whose types do not match, and the test skips them, so parts are combined freely.
+    // Parts are combined freely. The compiler rejects formulas whose types do not match, and the test skips these
+    // formulas.
     let shapes = [
         ('n', "# + #"),
         ('n', "(#) - (#)"),

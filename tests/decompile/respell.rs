@@ -1,4 +1,4 @@
-//! Tests that words, numbers and operators that a person replaces in generated SQL are also replaced in the spec.
+//! Tests that words, numbers and operators that a user replaces in generated SQL are also replaced in the spec.
 
 use formulac::decompile::{Edits, spec_for_sql};
 use formulac::{Compiler, Dialect};
@@ -6,8 +6,8 @@ use formulac::{Compiler, Dialect};
 const GROUPED: &str = "model: m\nfrom: orders\nwhere: status = \"paid\"\nhaving: COUNT() > 5\ngroup_by: country\ndefinitions: |\n  /// Over 3 it counts.\n  large = SUM(IF(amount > 3, amount)) / COUNT(DISTINCT(customer_id)) // 3\n  small = SUM(IF(amount <= 3, amount))\n  average = SUM(amount) / COUNT(DISTINCT(customer_id))\n";
 const SERIES: &str = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: month\n    definitions:\n      month: ordered_at[month]\n      revenue: SUM(amount)\n  - name: last\n    order_by: month\n    limit: 10\n    calculations: |\n      before = PERIODOFFSET(revenue, -1, \"quarter\")\n      rows = OFFSET(revenue, -2)\n      mean = AVERAGE(OFFSET(B1, -2, 0, 3, 1))\n";
 
-/// Each case holds a name, a spec, a part of the spec's SQL, a person's replacement for that part, and the
-/// corresponding change to the spec. The last string is empty if the spec cannot be changed.
+/// Each case contains a name, a spec, a part of the spec's SQL, the replacement for that part, and the corresponding
+/// change to the spec. The last string is empty if the spec cannot be changed.
 const CASES: &[(&str, &str, &str, &str, &str)] = &[
     ("a text in where", GROUPED, "'paid'", "'sent'", "\"paid\" => \"sent\""),
     (

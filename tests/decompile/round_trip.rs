@@ -1,5 +1,5 @@
-//! Converts every form that the generator writes back to a formula. The test pretends that the definition was a
-//! different formula and that its SQL is a hand edit.
+//! Converts every form that the generator writes back to a formula. The test generates the file from a different
+//! formula and treats the SQL of the definition as a hand edit.
 
 use std::sync::OnceLock;
 
@@ -29,7 +29,7 @@ const LOST: [(&str, &str, &str); 16] = [
     ("postgres", "COUNT(DISTINCT(kind:kind))", ""),
     // The position is computed from a key.
     ("*", "SMALL(price, amount / 10 + 1)", ""),
-    // The template has unusual aliases.
+    // The template contains unusual aliases.
     ("bigquery", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
     ("postgres", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
     // For elapsed times, only common number formats are tried.
@@ -39,7 +39,7 @@ const LOST: [(&str, &str, &str); 16] = [
     ("*", "TEXT(x, \"0.0E+0;(0.0E+0)\")", ""),
     // The day to which the time is added is not an argument.
     ("snowflake", "TEXT(TIME(h, m, s), \"hh:mm:ss AM/PM\")", ""),
-    // If the number of days comes from a column, it may be positive or negative, so four helper columns are used.
+    // Four helper columns are used because the number of days in a column may be positive or negative.
     ("*", "WORKDAY(ordered_on, days, 'Holidays'!B:B)", ""),
     ("*", "WORKDAY(seen_at, share, 'Closings'!A:A)", ""),
     // Both dates are literals, so their holidays are counted once for all rows.
@@ -57,7 +57,7 @@ const LOST: [(&str, &str, &str); 16] = [
     ),
 ];
 
-/// Returns `None` if the dialect refuses the spec, or if no replacement formula gives different SQL.
+/// Returns `None` if the dialect rejects the spec, or if no replacement formula gives different SQL.
 fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Outcome> {
     let compiler = Compiler::builder().dialect(dialect).schema(cell.schema.clone()).build();
     let compiled = compiler.compile_spec(&cell.spec);
@@ -94,8 +94,8 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
     )
 }
 
-/// Returns whether no formula is tried for a cell, so that a hand edit to it stays a hand edit: a calendar range, FIRST
-/// or LAST with a unit, or a value of a step that specifies its periods, which is computed in two selects.
+/// Returns whether no formula is tried for a cell, so that a hand edit to the cell remains a hand edit: a calendar
+/// range, FIRST or LAST with a unit, or a value of a step that specifies its periods, which is computed in two selects.
 fn is_not_tried(cell: &Cell) -> bool {
     let with_unit = ["FIRST(x, \"month\")", "LAST(x, \"month\")"];
     let is_range = cell.formula.contains("PERIODOFFSET(") && cell.formula.contains("):");

@@ -1,4 +1,4 @@
-//! Checks that a fix removes the error that it belongs to and causes no other errors.
+//! Checks that a fix removes its error and causes no other errors.
 
 use formulac::Diagnostic;
 

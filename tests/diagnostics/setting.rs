@@ -39,7 +39,7 @@ pub struct Setting {
 /// Result of compiling an input.
 pub struct Outcome {
     pub diagnostics: Vec<Diagnostic>,
-    /// Number of definitions with SQL. For a spec, 1 if it has SQL, otherwise 0.
+    /// Number of definitions with SQL. For a spec, 1 if the spec has SQL, otherwise 0.
     pub compiled: usize,
 }
 
@@ -105,7 +105,7 @@ impl Setting {
 }
 
 /// Case file: `#! ` and the words of the setting, the input, then `#! reports` and one report per diagnostic. If the
-/// input reads metric sets, `#! set` and the text of each set precede it, and a line `#! input`.
+/// input reads metric sets, the input comes after the line `#! input`, preceded by `#! set` and the text of each set.
 pub struct Case {
     pub name: String,
     pub setting: Setting,

@@ -1,4 +1,4 @@
-//! Triggers the codes whose page cannot contain an example.
+//! Causes the diagnostics whose page cannot contain an example.
 
 use formulac::diag::Example;
 use formulac::limits::Limits;
@@ -268,7 +268,7 @@ const TRIGGERS: &[Trigger] = &[
     ),
 ];
 
-/// Codes that no text can trigger through the library, each with the place where it is tested.
+/// Codes that no text can trigger through the library, each with the test that covers it.
 const ELSEWHERE: &[(&str, &str)] = &[
     (
         "F0104",
@@ -333,7 +333,7 @@ fn every_shown_code_is_brought_about() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A page whose example is only displayed has a trigger in this file.
+/// If the example on a page is only displayed, the code has a trigger in this file.
 #[test]
 fn every_shown_page_has_a_trigger() {
     let known = codes();

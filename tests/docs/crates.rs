@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate, without the prefix `formulac-`, and the workspace crates that it uses. A crate may use only crates that
-/// are listed before it. The empty name stands for `formulac` itself.
+/// are listed before it. The empty name represents `formulac` itself.
 const LAYERS: &[(&str, &str)] = &[
     // Input: spans, diagnostics, tokens, syntax trees and YAML.
     ("syntax", ""),
@@ -130,14 +130,14 @@ fn crates_have_an_intro_and_hold_their_files() {
     }
 }
 
-/// Every dependency has a licence that `deny.toml` allows, and comes from the registry.
+/// Every dependency has a license that `deny.toml` allows, and comes from the registry.
 #[test]
 fn dependencies_have_allowed_licences() {
     let rules = std::fs::read_to_string(root().join("deny.toml")).expect("it exists");
     let (_, rest) = rules.split_once("allow = [").expect("a list of licences");
     let (list, _) = rest.split_once(']').expect("the end of the list");
     let allowed: BTreeSet<&str> = list.split(',').map(|name| name.trim().trim_matches('"')).collect();
-    // `A OR B` needs one of the two licences, `A AND B` needs both, and `A/B` is the old form of `A OR B`.
+    // `A OR B` requires one of the two licenses, `A AND B` requires both, and `A/B` is the old form of `A OR B`.
     let is_allowed = |expression: &str| {
         let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
         expression
@@ -172,7 +172,7 @@ fn add_sources(folder: &Path, sources: &mut String) {
     }
 }
 
-/// Each crate uses its dependencies, that is, their names occur in its source files.
+/// Each crate uses its dependencies, which means that their names occur in its source files.
 #[test]
 fn dependencies_are_used() {
     for package in packages("--no-deps") {

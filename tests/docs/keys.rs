@@ -13,7 +13,7 @@ use crate::tools::write;
 const PAGE: &str = "docs/keys.md";
 const HEAD: &str = "# Keys of specs and settings
 
-Generated from `formulac schema spec`, `schema project` and `schema local`. **Bold** keys are required.
+This page is generated from `formulac schema spec`, `schema project` and `schema local`. **Bold** keys are required.
 ";
 
 fn schema(of: &str) -> Map<String, Value> {
@@ -42,7 +42,7 @@ fn choices(key: &Value) -> Option<String> {
     (words.len() > 1).then(|| format!(" One of {}.", words.join(", ")))
 }
 
-/// Returns the section of one kind of mapping. `others` are the keys that have a separate section.
+/// Returns the section of one kind of mapping. `others` contains the keys that have a separate section.
 fn section(title: &str, note: &str, schema: &Map<String, Value>, others: &[&String]) -> String {
     let doc = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     let mut text = format!("\n## {title}\n\n{doc}{note}\n\n| key | meaning |\n|---|---|\n");
@@ -106,7 +106,7 @@ fn page() -> String {
             let shared = object(part, "properties").filter(|key| is_over_sets && is_shared(key));
             let shared: Vec<&String> = shared.map(|(name, _)| name).collect();
             let note = if is_over_sets {
-                " Its other keys are those of a spec."
+                " All other keys are the same as in a spec."
             } else {
                 ""
             };

@@ -1,8 +1,8 @@
-//! Tests the README and the manual in `docs/`: runs their examples, and checks that the commands, options and files
-//! that they refer to exist.
+//! Tests the README and the manual in `docs/`: runs their examples, and checks that the commands, options and files in
+//! them exist.
 //!
 //! `FORMULAC_WRITE=1 cargo test --all-features --test docs` rewrites the outputs and `docs/keys.md`.
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod crates;
 mod examples;
@@ -13,10 +13,10 @@ mod page;
 mod pages;
 mod programs;
 #[path = "../example_project/project.rs"]
-#[allow(dead_code, reason = "the example is read by its own tests")]
+#[allow(dead_code, reason = "only the tests of the example read it")]
 mod project;
 #[path = "../example_project/shell.rs"]
 mod shell;
 #[path = "../example_project/tools.rs"]
-#[allow(dead_code, reason = "servers and answers are of the tests of the example")]
+#[allow(dead_code, reason = "only the tests of the example use servers and recorded answers")]
 mod tools;

@@ -1,4 +1,4 @@
-//! Checks the commands and options that pages refer to.
+//! Checks the commands and options on the pages.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::project::read;
 struct Helps(BTreeMap<String, Option<String>>);
 
 impl Helps {
-    /// Returns the help of a command, for example `env diff`. Returns `None` if there is no such command.
+    /// Returns the help of a command, for example `env diff`. Returns `None` if the command does not exist.
     fn of(&mut self, command: &str) -> Option<&str> {
         let ask = || {
             let mut formulac = Command::new(env!("CARGO_BIN_EXE_formulac"));

@@ -1,4 +1,4 @@
-//! Pages that people write, with their blocks and links.
+//! Handwritten pages, with their blocks and links.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -49,7 +49,7 @@ pub fn all() -> Vec<String> {
         .collect()
 }
 
-/// Returns the paths of the README and of the manual pages that people write.
+/// Returns the paths of the README and of the handwritten manual pages.
 pub fn manual() -> Vec<String> {
     let by_people = |path: &String| !path.starts_with("docs/reference/") && !GENERATED.contains(&path.as_str());
     ["README.md".to_owned()]

@@ -56,7 +56,7 @@ pub fn difference(expected: &Expected, answers: &BTreeMap<String, Value>, names:
 }
 
 /// Numbers may differ by the precision of a float. All other values must be equal, so that NULL is not 0, a number is
-/// not a string and a date is not a timestamp. `today` stands for the day of the run.
+/// not a string and a date is not a timestamp. `today` represents the day of the run.
 fn agrees(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::Number(expected), Value::Number(found)) => {

@@ -1,5 +1,5 @@
-//! Drafts unit tests for every metric. dbt runs the drafts on the models, where they pass, and on models with one error
-//! each, where at least one draft fails.
+//! Drafts unit tests for every metric. dbt runs the drafts on the models, where all drafts pass, and on models with one
+//! error each, where at least one draft fails.
 
 use std::path::Path;
 use std::process::Command;

@@ -14,7 +14,7 @@ const ENVIRONMENTS: &str = "environments:\n  dev: {connection: pg, schema: dev}\
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn what_two_environments_built_is_compared() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {

@@ -36,8 +36,8 @@ fn begun(dbt: &Path) -> PathBuf {
 fn every_kind_of_file_is_as_a_reviewer_wants_it() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = begun(&dbt);
-    // The manifest's adapter is not the adapter of the other dialects, so their type names are all read in the same way
-    // here.
+    // The manifest's adapter is not the adapter of the other dialects, so type names are interpreted in the same way
+    // for all dialects here.
     let manifest = project::read(&place.join("target/manifest.json"));
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
         let schema = format!("{dialect}.json");

@@ -1,4 +1,4 @@
-//! Tests the example project as a user runs it. `formulac init --example` creates the project, formulac compiles
+//! Tests the example project as a user would run it. `formulac init --example` creates the project, formulac compiles
 //! `metrics/*.yml`, and dbt builds the models on DuckDB and on a Postgres server. The tables must contain the rows in
 //! `expected/`. The same specs, compiled to plain queries, must give these rows on the stand-in of every warehouse, and
 //! `formulac preview` must display them.
@@ -185,7 +185,7 @@ fn previews(project: &Path, args: &[&str]) {
     }
 }
 
-/// The types, the order and the limit come from the spec, because the model itself does not contain all of these.
+/// The types, the order and the limit come from the spec, because the model does not contain all of them.
 fn previews_with_dbt(project: &Path) {
     let expected = Expected::all()
         .into_iter()
@@ -204,7 +204,7 @@ fn previews_with_dbt(project: &Path) {
     );
     let answers = BTreeMap::from([(expected.model.clone(), preview(&out))]);
     assert_eq!(difference(&expected, &answers, Names::Exact), None);
-    // Segments by name, each with its invoices. The query requests one row more than it displays.
+    // Segments by name, each with its invoices. The query requests one row more than the command displays.
     let by_name =
         "model: by_name\nfrom: invoices\ngroup_by: segment\ndefinitions: n = COUNT()\norder_by: segment desc\n";
     let first = |spec: &str, most: &str| -> Value {

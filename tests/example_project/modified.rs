@@ -20,7 +20,7 @@ columns:
   country: {data_tests: [not_null]}
 ";
 
-/// Change to the spec, and a flag for whether dbt then treats the model as modified.
+/// Change to the spec, and whether dbt then treats the model as modified.
 const CHANGES: [(&str, &str, bool); 8] = [
     ("model: revenue", "# looked through\nmodel: revenue", false),
     ("All that was paid.", "All that was paid, in euros.", false),

@@ -1,5 +1,5 @@
 //! Tests a typical project, in a subfolder of its repository. Below each path in `dbt_project.yml` are three levels of
-//! folders, and none of the paths is the default. The project has its own macros, macros in a folder next to the
+//! folders, and none of the paths is the default. The project contains its own macros, macros in a folder next to the
 //! project, a local package, a snapshot, private models and a macro for schema names. `push` runs dbt in a copy of the
 //! project, and the copy must contain all of these files.
 
@@ -83,7 +83,7 @@ fn a_push_asks_dbt_of_the_whole_project() {
         "dbt wrote into the copy"
     );
 
-    // A refusal gives the path of the copy, which must be complete.
+    // A rejection contains the path of the copy, which must be complete.
     let customers = project.join("more_models/marts/core/eu/customers.sql");
     let text = project::read(&customers);
     fs::remove_file(&customers).unwrap();

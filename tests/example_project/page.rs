@@ -1,11 +1,11 @@
-//! Runs Markdown pages. A reader sees plain fenced blocks. The text after the language of a block specifies its use:
+//! Runs Markdown pages. Readers see ordinary fenced blocks. The text after the language of a block specifies its use:
 //!
 //! - `console`: lines with `$` are commands, and the other lines are their output, including errors;
 //! - `yaml > FILE`: the contents of a file, or, with `>>`, text that is added to the end of a file;
 //! - `sql $ COMMAND`: the standard output of a command;
 //! - any other block is only displayed.
 //!
-//! If `FORMULAC_WRITE=1` is set, the output of the commands is written into the page.
+//! If `FORMULAC_WRITE=1` is set, the output of the commands is written to the page.
 
 use std::env;
 use std::fs::{self, OpenOptions};
@@ -140,7 +140,7 @@ impl Run {
             .unwrap_or_else(|e| panic!("{file}: {e}"));
     }
 
-    /// Runs a page and compares the output of its commands, or writes the output into the page.
+    /// Runs a page, and compares the output of its commands with the page or writes it to the page.
     pub fn told(&mut self, page_path: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page_path);
         let is_written = env::var_os("FORMULAC_WRITE").is_some();

@@ -1,5 +1,5 @@
-//! Tests the dbt tests that formulac generates from specs. Each dbt test must find the bad rows that were made for it,
-//! and no other rows.
+//! Tests the dbt tests that formulac generates from specs. Each dbt test must find the invalid rows that were created
+//! for it, and no other rows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -106,7 +106,7 @@ fn each_test_fails_on_data_made_bad_for_it() {
     make(&place, &SPECS);
     with_dbt_utils(&place);
     make(&place, &["ranged"]);
-    // A model with groups never has two rows with the same key, so bad rows replace the rows that the model would
+    // A model with groups never has two rows with the same key, so invalid rows replace the rows that the model would
     // select.
     for model in ["checked", "ranged"] {
         write(
@@ -118,7 +118,7 @@ fn each_test_fails_on_data_made_bad_for_it() {
         &place.join("models/formulac/ranged_v1.sql"),
         "select * from {{ ref('bad_ranged') }}\n",
     );
-    // The previous version has none of the columns that the examples of this version expect.
+    // The previous version lacks the columns that the examples of this version expect.
     write(
         &place.join("models/formulac/dated_v1.sql"),
         "select 1 as one, current_date as day\n",
@@ -192,7 +192,7 @@ fn each_test_fails_on_data_made_bad_for_it() {
     assert_eq!(found, EXPECTED, "{log}");
 }
 
-/// Each test with its result and the number of rows that it found, once for each version.
+/// Each test with its result and the number of rows that it found, for each version.
 const EXPECTED: [&str; 36] = [
     "assert_checked_few_lines warn 1",
     "assert_checked_has_one_row_per_day_and_region fail 1",
@@ -236,7 +236,7 @@ const EXPECTED: [&str; 36] = [
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn every_engine_finds_the_same_rows() {
     let Some(python) = tool("FORMULAC_PYTHON") else { return };
@@ -349,8 +349,8 @@ fn every_engine_finds_the_same_rows() {
     }
 }
 
-/// Returns the query without its header. The tables that it reads get other names, because a CTE of the test has the
-/// name of the relation that it reads.
+/// Returns the query without its header. The tables are renamed, because a CTE of the test has the name of the relation
+/// that it reads.
 fn as_dbt_renders_it(sql: &str) -> String {
     let (_, sql) = sql.split_once("#}\n").expect("a header");
     let mut parts = sql.split("{{ ref('");

@@ -348,7 +348,10 @@ fn what_the_role_may_not_do_is_not_proven(proofs: &Proofs) {
     let args = ["PROPER", "ROUND", "TEXT", "--env", "pg", "--yes", "--json"];
     let output = run(&mut proofs.prove("reader", &args));
     let messages = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(messages.contains("the role may not make a table"), "{messages}");
+    assert!(
+        messages.contains("the role is not permitted to create a table"),
+        "{messages}"
+    );
     let found = report(&output);
     assert_eq!(found["rows_from"], "literals");
     assert_eq!(problems(&found), ["PROPER not_proven"]);

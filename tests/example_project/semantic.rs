@@ -1,5 +1,5 @@
-//! Tests dbt's results for long descriptions, exposures and semantic models, in both YAML formats. Strings must come
-//! out unchanged, and a metric that is combined over months must equal its formula by quarter.
+//! Tests dbt's results for long descriptions, exposures and semantic models, in both YAML formats. Strings must be
+//! unchanged in the output, and a metric that is aggregated over months must equal its formula by quarter.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -226,7 +226,7 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
                 let name = input["alias"].as_str().unwrap_or(input["name"].as_str()?).to_owned();
                 inputs.push((name, other(input)?));
             }
-            // A name may be the beginning of another name, so longer names come first.
+            // Longer names come first, because a name may be the beginning of another name.
             inputs.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
             for (place, (name, _)) in inputs.iter().enumerate() {
                 sql = sql.replace(name, &format!("<{place}>"));
@@ -240,7 +240,7 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
     }
 }
 
-/// If the description of a model is short again, its docs file is not generated. Text that somebody wrote into the file
+/// If the description of a model is short again, its docs file is not generated. Text that somebody wrote to the file
 /// is kept.
 fn docs_are_left_over(place: &Path) {
     let docs = place.join("models/formulac/customer_sales.md");

@@ -58,7 +58,7 @@ fn a_served_dbt_says_what_dbt_itself_says() {
 }
 
 /// Returns `true` if another process has the database open, that is, if it holds a lock. The function only checks the
-/// lock and does not take it, so that a process that is about to open the database is not refused.
+/// lock without taking it, so that it does not block a process that is about to open the database.
 fn is_open(python: &Path, database: &Path) -> bool {
     const ASK: &str = "import fcntl, struct, sys
 layout = 'hhqqi4x'

@@ -1,4 +1,4 @@
-//! Runs commands as a person types them, in a shell with formulac, dbt and git, but without the machine's settings.
+//! Runs commands as a user would type them, in a shell with formulac, dbt and git, but without the machine's settings.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ pub fn alike(printed: &str) -> String {
         let parts = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && !"-:".contains(c));
         let all = parts.flat_map(|part| {
             let end = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
-            // In the name of a branch, a hash follows a dash. Times and dates also contain dashes.
+            // A dash precedes a hash in the name of a branch. Times and dates also contain dashes.
             let is_date = part
                 .get(..5)
                 .is_some_and(|year| year.ends_with('-') && year.starts_with("20"));

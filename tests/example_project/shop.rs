@@ -1,4 +1,4 @@
-//! Tests a project that people wrote without specs, `shop/project`. The project has its own staging models and marts, a
+//! Tests a handwritten project without specs, `shop/project`. The project has its own staging models and marts, a
 //! source, a package, contracts, groups, a private model, tests and unit tests. The new specs read these models and
 //! each other. The generated models are built next to the existing models with several versions of dbt, and each
 //! generated test fails on bad rows that were made for it.
@@ -36,7 +36,8 @@ fn dbt_does(dbt: &Path, place: &Path, environment: Environment<'_>, args: &[&str
     run(dbt_settings(command.arg("--no-use-colors").args(args), place).envs(environment.iter().copied()));
 }
 
-/// Creates the project as its authors have it, built and documented. The catalog contains the types of all columns.
+/// Creates the project in the state of its authors, built and documented. The catalog contains the types of all
+/// columns.
 fn begun(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
     let place = project_at(name);
     dbt_does(
@@ -75,7 +76,7 @@ fn generated(place: &Path) -> BTreeMap<String, String> {
     all
 }
 
-/// Builds everything. Every model, test and unit test must succeed, except for the test that warns.
+/// Builds the project. Every model, test and unit test must succeed, except for the test that warns.
 fn builds(dbt: &Path, place: &Path, environment: Environment<'_>) -> Value {
     let output = run(dbt_command(dbt, place).envs(environment.iter().copied()));
     let log = String::from_utf8_lossy(&output.stdout);
@@ -198,7 +199,7 @@ fn says_what_the_specs_say(manifest: &Value) {
         };
         assert_eq!(granted, [&expected[0], &expected[1]], "{name}");
     }
-    // The arguments are in one of two places, depending on the version.
+    // The position of the arguments depends on the version.
     for (name, column) in [
         ("customer_health", "email_domain"),
         ("segment_customers", "mail_providers"),
@@ -215,7 +216,7 @@ fn says_what_the_specs_say(manifest: &Value) {
         revenue["meta"],
         json!({"unit": "USD", "omni": {"label": "Revenue", "format": "usdcurrency"}})
     );
-    // In addition to the spec's own `meta`, there is the hash of the file.
+    // `meta` contains the hash of the file in addition to the spec's own entries.
     let meta = &model("revenue_by_day")["config"]["meta"];
     assert_eq!(
         (&meta["domain"], &meta["owner"]),
@@ -245,7 +246,7 @@ fn says_what_the_specs_say(manifest: &Value) {
     assert_eq!(reads("events_by_type"), "source.acme_analytics.landing.web_events");
 }
 
-/// Checks that every generated test fails, or warns, if the models contain rows that are bad for it.
+/// Checks that every generated test fails or warns if the models contain invalid rows for the test.
 fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, String>) {
     for model in MODELS {
         let bad = read(&script(&format!("shop/faults/{model}.sql")));
@@ -254,7 +255,7 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
             &format!("{{{{ config(materialized='table') }}}}\n{bad}"),
         );
     }
-    // A contract would reject the rows.
+    // Disable the contract, which would reject the rows.
     for (path, yml) in made
         .iter()
         .filter(|(path, yml)| path.ends_with(".yml") && yml.contains("contract:"))
@@ -287,7 +288,7 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
             let name = text(&result["unique_id"])
                 .strip_prefix("test.acme_analytics.")?
                 .to_owned();
-            // dbt adds the end of the test's id.
+            // Remove the suffix that dbt adds to the test's id.
             let name = name.split('.').next().unwrap_or_default().to_owned();
             Some(format!("{name} {} {}", text(&result["status"]), result["failures"]))
         })

@@ -1,5 +1,5 @@
 //! Runs the pages in `docs` that tell a story. Their commands run in order, on DuckDB and on Postgres. On DuckDB, the
-//! output must equal the output on the page. If `FORMULAC_WRITE=1` is set, the output is written into the page.
+//! output must equal the output on the page. If `FORMULAC_WRITE=1` is set, the output is written to the page.
 
 use std::path::Path;
 use std::process::Command;
@@ -67,7 +67,7 @@ fn finds_the_rows(story: &mut Run) {
     assert_eq!(rows, ROWS.map(|(month, revenue, prior)| json!([month, revenue, prior])));
 }
 
-/// Runs a page on DuckDB and compares the output of its commands, or writes the output into the page.
+/// Runs a page on DuckDB and compares the output of its commands, or writes the output to the page.
 fn told_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
     let dbt = tool("FORMULAC_DBT")?;
     let mut story = Run {
@@ -133,7 +133,7 @@ fn from_omni_to_dbt_on_postgres() {
     finds_the_rows(&mut story);
 }
 
-/// Checks that the final rows of the page's model in production equal the rows of finance.
+/// Checks that the final rows of the page's model in production equal finance's rows.
 fn production_agrees(story: &mut Run) {
     let query = "select m.billing_month, m.revenue, f.revenue as theirs from {{ ref('monthly_revenue') }} m full join {{ ref('finance_mrr') }} f on f.billing_month = m.billing_month";
     let shown = story.command(&format!(

@@ -44,7 +44,7 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// Copies a project without the files that a run of dbt leaves in it.
+/// Copies a project without the files that dbt writes when it runs.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap_or_else(|e| panic!("{}: {e}", to.display()));
     for entry in fs::read_dir(from).unwrap_or_else(|e| panic!("{}: {e}", from.display())) {
@@ -77,7 +77,7 @@ fn is_left_by_dbt(path: &Path) -> bool {
         || [".duckdb", ".duckdb.wal"].iter().any(|end| name.ends_with(end))
 }
 
-/// Returns the files of a project by their relative paths, without the files that a run of dbt leaves there.
+/// Returns the files of a project by their relative paths, without the files that dbt writes when it runs.
 pub fn files_below(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -158,7 +158,7 @@ pub fn json_lines(values: &[Value]) -> String {
         .collect()
 }
 
-/// Returns a batch's results, keyed by query id.
+/// Returns the results of a batch, by query id.
 pub fn answers(output: &[u8]) -> BTreeMap<String, Value> {
     let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let values = lines.map(|line| serde_json::from_slice::<Value>(line).expect("a line of JSON"));
@@ -181,7 +181,7 @@ impl Server {
         Self::start_with(python, &[])
     }
 
-    /// Starts a server with these environment variables, which may specify other binaries.
+    /// Starts a server with these environment variables, which may specify different binaries.
     pub fn start_with(python: &Path, variables: &[(&str, &Path)]) -> Self {
         let mut command = Command::new(python);
         command

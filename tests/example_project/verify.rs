@@ -88,7 +88,7 @@ fn told(models: &Value) -> Vec<String> {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &str)]) {
     let project = begun(name);
@@ -111,8 +111,8 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
         "+customer_ltv_by_segment",
     ]);
 
-    // Unchanged models: a comparison with the formula, a model with a contract, and a comparison with the relation that
-    // the spec names.
+    // Unchanged models: a comparison with the formula, a model with a contract, and a comparison with the relation in
+    // the spec.
     let (exit, found) = story.verify(&models);
     let agree = [
         "null agrees: 19 of 19 rows",

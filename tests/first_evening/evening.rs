@@ -1,5 +1,4 @@
-//! A user's first session: commands with their expected output, files that a person writes, and checks between the
-//! commands.
+//! A user's first session: commands with their expected output, handwritten files, and checks between the commands.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -105,7 +104,7 @@ impl Evening {
         }
     }
 
-    /// Writes a file of the project, as a person would in an editor.
+    /// Writes a file of the project, as a user would in an editor.
     pub fn writes(&mut self, file: &str, text: &str) {
         self.transcript.push_str(&format!("$ cat > {file}\n{text}"));
         write(&self.project.join(file), text);

@@ -73,7 +73,7 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
     knowledge.problems
 }
 
-/// Returns the paths of the specs of models, relative to the project. Metric sets have no SQL of their own.
+/// Returns the paths of the specs of models, relative to the project. Metric sets have no SQL.
 fn specs(project: &Path) -> Vec<String> {
     let is_set = |name: &str| {
         let text = fs::read_to_string(project.join("metrics").join(name)).expect("a spec");
@@ -174,7 +174,7 @@ impl Knowledge {
         self.sent(KEEPS_THE_QUERY, &["preview", spec, "--quiet"])
     }
 
-    /// Returns the query that a command sends to dbt, for which this script is a stand-in.
+    /// Returns the query that a command sends to the stand-in for dbt.
     fn sent(&self, script: &str, args: &[&str]) -> String {
         let [dbt, query] = ["dbt", "query.sql"].map(|name| self.scratch.join(name));
         write(&dbt, script);
@@ -270,7 +270,7 @@ impl Knowledge {
         }
     }
 
-    /// Checks that a copy without dbt's artifacts has the same SQL, and that no file needs to be generated there.
+    /// Checks that a copy without dbt's artifacts has the same SQL, and that no files have to be generated in it.
     fn is_the_same_elsewhere(&mut self, said: &BTreeMap<String, Said>) {
         let elsewhere = self.scratch.join("elsewhere");
         copy(&self.project, &elsewhere);

@@ -5,15 +5,15 @@
 //!
 //! Environment variables specify the tools, as in `tests/example_project`.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 #[path = "../example_project/project.rs"]
-#[allow(dead_code, reason = "the seeds of the example are read by its own tests")]
+#[allow(dead_code, reason = "only the tests of the example read its seeds")]
 mod project;
 #[path = "../example_project/shell.rs"]
 mod shell;
 #[path = "../example_project/tools.rs"]
-#[allow(dead_code, reason = "a Postgres server is started by the tests of the example")]
+#[allow(dead_code, reason = "only the tests of the example start a Postgres server")]
 mod tools;
 
 mod coffee_shop;

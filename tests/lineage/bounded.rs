@@ -8,7 +8,7 @@ fn nothing(_: &[String]) -> KnownRelations {
     KnownRelations::default()
 }
 
-/// Lineage of deep SQL is either computed or refused with a reason, within a time limit. The stack must not overflow.
+/// Lineage of deep SQL is either computed or rejected with a reason, within a time limit. The stack must not overflow.
 #[test]
 fn deep_sql_is_followed_or_refused() {
     let nest = |open: &str, inner: &str, close: &str, times: usize| {

@@ -1,12 +1,12 @@
 //! Tests column lineage, which finds the columns from which a query's columns are computed. The tests cover a table of
 //! SQL forms, and the compiled SQL of projects, checked by hand.
 
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, reason = "this is test code")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "tests should stop at what they did not expect"
+    reason = "tests should stop at unexpected results"
 )]
 
 mod bounded;

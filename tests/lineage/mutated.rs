@@ -1,4 +1,5 @@
-//! Removes, duplicates and swaps words of SQL. Nothing may panic, and lineage must be consistent in both directions.
+//! Removes, duplicates and swaps words of SQL. The code must not panic, and lineage must be consistent in both
+//! directions.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Tests the lineage of the example projects: the sources of each column of each model, as checked by people. Each line
-//! in `projects/*.txt` has the form `model.column <- columns | rows and windows`.
+//! Tests the lineage of the example projects: the sources of each column of each model, which were checked by hand.
+//! Each line in `projects/*.txt` has the form `model.column <- columns | rows and windows`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -76,7 +76,7 @@ fn the_fixture_project() {
             let lineage = lineage_of_sql(sql, "duckdb".parse().ok(), &known).unwrap();
             let shown = |of: &ColumnSource| format!("{}.{}", of.relation.last().unwrap(), of.column);
             found += &lines(&node.name, &lineage, &shown);
-            // The reported columns are the columns in the warehouse.
+            // The reported columns match the columns in the warehouse.
             let names: Vec<&str> = lineage.names().collect();
             let real: Vec<&str> = catalog
                 .table(&node.unique_id)

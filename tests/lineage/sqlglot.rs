@@ -1,7 +1,7 @@
 //! Compares the direct parents of each output column with sqlglot's lineage, for queries in four dialects.
 //!
 //! `sqlglot/queries.txt` contains the queries. Each has a line `-- title [dialects]`, followed by the SQL.
-//! `sqlglot/settled.txt` records for each disagreement who is right and why: `title | column | dialects | who |
+//! `sqlglot/settled.txt` records for each disagreement which side is right and why: `title | column | dialects | who |
 //! reason`, with `*` for every column or every dialect. The test needs Python with sqlglot, at the path in
 //! `FORMULAC_PYTHON`. If the variable is not set, the test reports that it is skipped. If `FORMULAC_REQUIRE_ENGINES` is
 //! set, the test fails instead.

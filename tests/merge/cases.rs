@@ -1,5 +1,5 @@
-//! Runs the cases in `cases/*.txt`: the previously generated text, the file as people edited it, the newly generated
-//! text, and the result.
+//! Runs the cases in `cases/*.txt`: the previously generated text, the edited file, the newly generated text, and the
+//! result.
 //!
 //! If `FORMULAC_WRITE=1` is set, the test rewrites the results. Review the diff afterwards.
 
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use formulac::yaml_edit::{MergedText, RuleMark, Rules, YamlRefusal, YamlValue, merge};
 
-/// Rules like those that a pull uses for views and for dbt's properties.
+/// Rules like the rules that a pull uses for views and for dbt's properties.
 pub fn rules() -> Rules {
     let mark = RuleMark::new("dbt_removed")
         .add_to_list("tags", "dbt_removed")
@@ -36,7 +36,7 @@ impl Case {
         self.options.iter().any(|other| other == option)
     }
 
-    /// Converts a text to a file as a person might save it.
+    /// Converts a text to a file as a user might save it.
     fn as_file(&self, text: &str) -> String {
         let mut text = text.to_owned();
         if self.has("no final line break") {

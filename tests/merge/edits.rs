@@ -1,4 +1,4 @@
-//! Tests edits by path: the effect of each kind of edit, the refused edits, and the running time.
+//! Tests edits by path: the effect of each kind of edit, the rejected edits, and the running time.
 
 use std::time::Instant;
 
@@ -207,7 +207,8 @@ fn many(models: usize) -> Vec<Edit> {
     (0..models * 5).map(each).collect()
 }
 
-/// Eight times the text and the edits must take far less than 64 times as long, even on a busy machine.
+/// Eight times as much text and eight times as many edits must take far less than 64 times as long, even on a busy
+/// machine.
 #[test]
 fn time_is_linear() {
     let time = |models: usize| {

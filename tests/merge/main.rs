@@ -1,4 +1,4 @@
-//! Tests that edit people's files in place and merge them with newly generated texts.
+//! Tests in-place edits of users' files, and merges with newly generated texts.
 
 mod cases;
 mod edits;

@@ -8,7 +8,7 @@ use saphyr::{LoadableYamlNode, Yaml};
 
 use super::cases::rules;
 
-/// Random choices, taken from a list of numbers. Once the list is used up, all further choices are 0.
+/// Random choices, taken from a list of numbers. After the end of the list, all choices are 0.
 struct Dice {
     numbers: Vec<u8>,
     at: usize,
@@ -97,8 +97,8 @@ fn tree(dice: &mut Dice) -> YamlValue {
     YamlValue::map(pairs)
 }
 
-/// Changes, removes and adds some values. If `own` is set, a person made the changes, which may also reorder the
-/// values.
+/// Changes, removes and adds some values. If `own` is set, the changes simulate a user's edits, which may also reorder
+/// the values.
 fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
     match value {
         YamlValue::Map(pairs, _) => {
@@ -156,7 +156,7 @@ fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
     }
 }
 
-/// A person's style of writing YAML.
+/// Style in which a user writes YAML.
 struct Hand<'d> {
     dice: &'d mut Dice,
     out: String,
@@ -445,7 +445,7 @@ fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
     prop_assert_eq!(&agreed.text, &equal, "both made the same\n{}", show);
 
     let windows = merge(Some(&base), &file.replace('\n', "\r\n"), &new, &plain()).unwrap();
-    // A file with a single line and no line break does not show which line break it uses.
+    // The kind of line break is unknown if a file has a single line without a line break.
     if file.contains('\n') {
         prop_assert_eq!(windows.text, merged.text.replace('\n', "\r\n"));
     }

@@ -1,4 +1,4 @@
-//! Checks that edits to written files survive any number of pulls, however dbt's artifacts change in between.
+//! Checks that edits to written files are preserved by any number of pulls, regardless of changes to dbt's artifacts.
 
 use std::collections::BTreeMap;
 use std::sync::RwLock;
@@ -48,7 +48,7 @@ const TEXTS: [&str; 7] = [
 const TYPES: [&str; 4] = ["", "integer", "date", "timestamp"];
 const TAGS: [&[&str]; 4] = [&[], &["pii"], &["pii", "core"], &["core"]];
 
-/// Random choices, taken from a list of numbers. Once the list is used up, all further choices are 0.
+/// Random choices, taken from a list of numbers. After the end of the list, all choices are 0.
 struct Dice<'n>(std::slice::Iter<'n, u8>);
 
 impl Dice<'_> {
@@ -186,7 +186,7 @@ impl Folder {
     }
 }
 
-/// Result of a person's edit that must survive: a comment, a value, a missing value, or line endings.
+/// Result of a user's edit that must be preserved: a comment, a value, a missing value, or line endings.
 #[derive(Clone, Debug)]
 enum Left {
     Comment(String, String),
@@ -195,7 +195,7 @@ enum Left {
     Crlf(String),
 }
 
-/// Edits a file at random, as a person would.
+/// Edits a file at random, as a user would.
 fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Left>) {
     let paths: Vec<String> = folder.omni.read().unwrap().keys().cloned().collect();
     if paths.is_empty() {
@@ -226,7 +226,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         let Ok(edited) = apply_edits(&text, &[change]) else {
             return;
         };
-        // This edit replaces the earlier edits at its path and at the paths above and below it.
+        // This edit replaces earlier edits at its path, and at the paths above and below that path.
         left.retain(|it| match it {
             Left::Value(file, other, _) | Left::Nothing(file, other) => {
                 *file != path || !(other.starts_with(&steps) || steps.starts_with(other))
@@ -237,7 +237,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         left.retain(|it| !matches!(it, Left::Comment(file, comment) if *file == path && !edited.contains(comment)));
         match value {
             Some(value) => left.push(Left::Value(path.clone(), steps, json!(value))),
-            // If a person removes a value that they had added, a later pull may generate that value again.
+            // A later pull may generate a value again that a user added and then removed.
             None if folder.generated_last(&path, &steps) => left.push(Left::Nothing(path.clone(), steps)),
             None => {}
         }
@@ -346,8 +346,8 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
     for pull in 0..4 {
         project.change(&mut dice);
         let model = project.model();
-        // A value that is missing from dbt for a while and then appears again counts as new. If a file's model is
-        // missing from dbt, only the mark is checked.
+        // A value that is temporarily missing from dbt is new when it appears again. If a file's model is missing from
+        // dbt, only the mark is checked.
         left.retain(|it| match it {
             Left::Nothing(path, steps) if is_of_none(&model, path) => !matches!(steps[0].as_str(), "hidden" | "tags"),
             Left::Nothing(path, steps) => is_generated(&model, path, steps),
@@ -360,13 +360,13 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
             left.retain(|it| !is_of_marked(it, &files));
         }
         folder.pull(&model, prune)?;
-        // A file without line breaks does not show which line endings it uses.
+        // The kind of line ending is unknown if a file has no line breaks.
         left.retain(|it| !matches!(it, Left::Crlf(path) if folder.read_omni_file(path).is_some_and(|text| !text.contains('\n'))));
         check(&folder, &left)?;
         // A second plan is empty, because the pull applied the first plan completely.
         let again = folder.plan(&model, false);
         prop_assert!(again.is_empty(), "{:?}", again);
-        // If no person has edited a file, its contents are the generated contents.
+        // The contents of an unedited file are the generated contents.
         if left.is_empty() {
             let files = folder.omni.read().unwrap();
             let all = model.views.iter().map(|view| (&view.path, &view.text));
@@ -387,7 +387,7 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Checks that the file contains everything that is generated. The file may also contain marked columns.
+/// Checks that the file contains all generated values. The file may also contain marked columns.
 fn differ(ours: &serde_json::Value, theirs: &serde_json::Value) -> Result<(), TestCaseError> {
     match (ours, theirs) {
         (serde_json::Value::Object(ours), serde_json::Value::Object(theirs)) => {
@@ -418,7 +418,7 @@ proptest! {
     }
 }
 
-/// Cases in which random edits have found errors before.
+/// Cases in which random edits have found errors in the past.
 #[test]
 fn found_before() {
     let all: [&[u8]; 2] = [

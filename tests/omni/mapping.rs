@@ -186,7 +186,7 @@ fn test(said: &Value, number: usize) -> Value {
     })
 }
 
-/// Parses YAML with an independent parser.
+/// Parses YAML with a different parser.
 pub fn read(text: &str) -> Value {
     let documents = Yaml::load_from_str(text).unwrap_or_else(|fault| panic!("{fault}"));
     documents.first().map_or(Value::Null, value)

@@ -4,7 +4,7 @@
 //! `==> sql`, the SQL that Omni would run, written by hand. Both queries run on DuckDB. `FORMULAC_DUCKDB` is the path
 //! of the program. If it is not set, a test reports that it is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test
 //! fails instead.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,10 +1,10 @@
-//! Tests Omni's filter operators. Each operator becomes a condition, or is refused with a reason.
+//! Tests Omni's filter operators. Each operator is converted to a condition or rejected with a reason.
 
 use formulac::promote::{Request, promote};
 use formulac::{Compiler, Schema};
 
-/// A field, Omni's filter on it, and the resulting condition. A result that begins with `!` is the start of the reason
-/// for a refusal.
+/// A field, Omni's filter on it, and the resulting condition. A result that begins with `!` contains the first words of
+/// the reason for a rejection.
 const OPERATORS: &[(&str, &str, &str)] = &[
     ("text", "is: a", r#"text = "a""#),
     ("text", "is: 94110", r#"text = "94110""#),

@@ -1,4 +1,4 @@
-//! Checks that the corpus of the benches compiles, because a bench that stops early measures nothing.
+//! Checks that the corpus of the benches compiles, because a bench that stops early measures no work.
 
 #[path = "../../benches/corpus/mod.rs"]
 mod definitions;

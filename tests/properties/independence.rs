@@ -78,7 +78,7 @@ proptest! {
     }
 }
 
-/// Returns all results for a source, so that a used compiler can be compared with a new one.
+/// Returns all results for a source, so that a used compiler can be compared with a new compiler.
 fn outcome(compiler: &Compiler, text: &str) -> String {
     let (compiled, spec) = (compiler.compile(text), compiler.compile_spec(text));
     let columns: Vec<Vec<String>> = compiled
@@ -96,8 +96,7 @@ fn outcome(compiler: &Compiler, text: &str) -> String {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Checks that a compiler, which reuses its working memory, does not carry anything over from one source to the
-    /// next.
+    /// Checks that a compiler, which reuses its working memory, does not keep any state from one source to the next.
     #[test]
     fn of_texts_before(
         good in prop::collection::vec(measure(), 1..4),

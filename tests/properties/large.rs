@@ -1,4 +1,4 @@
-//! Inputs that can be generated in any size. Each shape could cause recursion or repeated scanning in a badly written
+//! Inputs that can be generated in any size. Each shape could cause recursion or repeated scans in a poorly written
 //! pass.
 
 /// Shape of an input that can be generated in any size.

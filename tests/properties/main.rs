@@ -1,7 +1,7 @@
 //! Tests of properties that hold for every input: no crash, correct spans, source texts that round-trip, and linear
 //! growth.
 
-#[allow(dead_code, reason = "the benches use the rest")]
+#[allow(dead_code, reason = "the benchmarks use the other items")]
 mod cells;
 mod corpus;
 mod deep;

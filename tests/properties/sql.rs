@@ -30,7 +30,7 @@ fn check(text: &str, context: Context) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Returns the string literals in the SQL as its dialect interprets them.
+/// Returns the values of the string literals in the SQL, as interpreted by its dialect.
 fn literals(dialect: Dialect, sql: &str) -> Vec<String> {
     let parser_dialect = parser_of(dialect, sql);
     let tokens = Tokenizer::new(&*parser_dialect, sql).tokenize().unwrap_or_default();

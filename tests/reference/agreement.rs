@@ -110,12 +110,12 @@ fn spec(database: &Database, level: Level, definitions: Vec<(String, ReferenceEx
     }
 }
 
-/// Returns the value of each row. The value is `None` if it is not certain. Returns `None` for the whole formula if an
-/// engine may fail.
+/// Returns the value of each row. An uncertain value is `None`. Returns `None` for the whole formula if an engine may
+/// fail.
 fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<Option<Value>>> {
     const NAME: &str = "answer";
     let spec = spec(database, level, vec![(NAME.to_owned(), x.clone())]);
-    // A formula that reads only the group's key does not depend on the group's rows.
+    // Skip formulas that read only the group's key, because they do not depend on the group's rows.
     if level == Level::Aggregate && spec.steps[0].level(x, None) != crate::expr::ReferenceLevel::Aggregate {
         return None;
     }
@@ -194,7 +194,7 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
     let mut sheets = Vec::new();
     for at in 0..count {
         let mut random = Random::new(seed.wrapping_mul(1_000_000) + at);
-        // The functions are used in turn, so that each function occurs often enough.
+        // Use the functions in turn, so that each function occurs often enough.
         let function = functions[(at % functions.len() as u64) as usize];
         let forms: Vec<&Form> = known
             .forms
@@ -232,7 +232,7 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
             if best.is_none() || good {
                 best = Some((level, formula));
             }
-            // A table with fewer than two rows cannot give more information.
+            // A table with fewer than two rows cannot provide more information.
             if good || database.tables[0].rows.len() < 2 {
                 break;
             }
@@ -460,7 +460,7 @@ fn ask<'a>(
         }
         let mut query = compiled(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
         if query.is_err() {
-            // Formulas that this dialect does not support are skipped, and the others are run.
+            // Formulas that this dialect does not support are skipped. All other formulas are run.
             formulas.retain(
                 |formula| match compiled(&sheet.database, &sheet.spec([*formula]), dialect) {
                     Ok(_) => true,
@@ -513,7 +513,7 @@ fn calls(x: &ReferenceExpr, of: &[String], inside: &[String], is_inside: bool) -
 }
 
 impl Known {
-    /// Returns the reason why the stand-in cannot evaluate this formula, if there is one.
+    /// Returns the reason why the emulator cannot evaluate the formula. `None` if it can.
     pub fn gap(&self, dialect: Dialect, formula: &Formula) -> Option<&str> {
         let holds = |gap: &&Gap| calls(&formula.expr, &gap.of, &gap.inside, gap.inside.is_empty());
         Some(&self.gaps.get(dialect.name())?.iter().find(holds)?.why)

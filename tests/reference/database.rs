@@ -171,7 +171,7 @@ fn orders(seed: u64, random: &mut Random) -> Table {
                 Value::Int(random.between(-3, 6)),
                 Value::Number(random.between(-400, 2000) as f64 / 4.0),
                 Value::Number(random.between(0, 40) as f64 / 4.0),
-                // Some months have no rows, and ends of months occur.
+                // Some months have no rows, and some dates are ends of months.
                 Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 12, 29, 30])),
                 Value::Bool(random.percent(50)),
                 Value::Time((first + random.between(0, 3) * 31) * DAY + random.between(0, 8) * 3 * 3600),

@@ -119,7 +119,7 @@ impl Maker<'_> {
         ReferenceExpr::Binary(op, Box::new(time), Box::new(days))
     }
 
-    /// Generates a number of days that is small enough for all dates to stay in the calendar.
+    /// Generates a number of days that is small enough for all dates to remain in the calendar.
     pub fn days(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         let literal = ReferenceExpr::Literal(Value::Int(self.random.between(1, 60)));
         if self.random.percent(75) {

@@ -40,7 +40,7 @@ pub struct Draw<'a> {
     pub table: &'a Table,
 }
 
-/// Types that the letters of a signature stand for in one call.
+/// Types that the letters of a signature represent in a call.
 type Letters = Vec<(char, Type)>;
 
 impl Draw<'_> {
@@ -57,8 +57,8 @@ impl Draw<'_> {
         };
         let drawn = self.call(form, ty, place, depth);
         if form.takes.is_empty() && ty.is_number() && form.level < Level::Aggregate {
-            // A function without arguments returns the same value in each row, so it is combined with another
-            // expression.
+            // Combine a function without arguments with another expression, because it returns the same value in each
+            // row.
             let other = self.expr(Type::Float, place, depth - 1);
             return binary(ReferenceOp::Multiply, drawn, other);
         }
@@ -102,8 +102,8 @@ impl Draw<'_> {
         for takes in &form.takes {
             let ty = self.type_of(takes, letters, before);
             let arg = self.argument(takes, ty, place, depth);
-            // Aggregates and windows over constants give little information. DuckDB fails on the mode of constants, and
-            // Postgres fails on the lag of a constant string.
+            // Aggregates and windows over constants provide little information. DuckDB fails on the mode of constants,
+            // and Postgres fails on the lag of a constant string.
             let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
             args.push(if named {
                 ReferenceExpr::Name(self.column(ty))
@@ -115,7 +115,7 @@ impl Draw<'_> {
         args
     }
 
-    /// Returns the type that an argument gets in this call.
+    /// Returns the type of an argument in this call.
     fn type_of(&mut self, takes: &Takes, letters: &mut Letters, before: Type) -> Type {
         match takes {
             // Types that widen to the parameter's type are also accepted.
@@ -385,7 +385,7 @@ impl Draw<'_> {
         })
     }
 
-    /// Generates the rows of a window: usually all rows, otherwise those from one row to another.
+    /// Generates the rows of a window: usually all rows, otherwise the rows from one row to another.
     fn rows(&mut self) -> WindowRows {
         if self.random.percent(60) {
             return WindowRows::All;

@@ -58,7 +58,7 @@ struct Joined {
 }
 
 impl Joined {
-    /// Returns the relations that contain a column. Relations with a column that `using` merges count as one.
+    /// Returns the relations that contain a column. Relations with a column that `using` merges count as one relation.
     fn owners(&self, name: &str) -> Vec<usize> {
         let merged = self.merged.iter().find(|m| m.name == name);
         let mut owners: Vec<usize> = (0..self.relations.len())
@@ -89,7 +89,7 @@ impl Maker<'_> {
     /// Generates joins for the step, and updates the step's input. Any of the `known` relations may be joined.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub fn joins(&mut self, known: &[Relation]) {
         let mut joined = Joined {
@@ -146,7 +146,8 @@ impl Maker<'_> {
                     }
                     sure = sure && target.sure && join.kind != ReferenceJoinKind::Left;
                 }
-                // The compiler assumes that a row has one match, but here a row has several.
+                // Skip this condition. The compiler assumes that a row has one match, but here a row has several
+                // matches.
                 _ if repeats => grain.clear(),
                 _ => {}
             }
@@ -201,7 +202,7 @@ impl Maker<'_> {
             single: false,
             name: self.input.relation.name.clone(),
         };
-        // If a column has two names, some specs use the first name and others the second.
+        // If a column has two names, some specs use the first name and other specs the second name.
         let some: Vec<(ReferenceExpr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
         let every = leaves;
         let leaves = if some.is_empty() { every.clone() } else { some };
@@ -240,7 +241,7 @@ impl Maker<'_> {
             join.by = self.by(joined, target, join.name())?;
         }
         if self.repeats(&join, target) {
-            // The number of rows must stay small enough for the interpreter.
+            // The number of rows must remain small enough for the interpreter.
             if self.multiplied > 1 {
                 return None;
             }

@@ -34,11 +34,11 @@ pub struct MetricFormula {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum WindowForm {
-    /// Reads this row and rows before it.
+    /// Reads this row and earlier rows.
     LooksBack,
     /// Reads rows in an order.
     Ordered,
-    /// Reads all rows, in no order.
+    /// Reads all rows, without an order.
     Total,
 }
 

@@ -1,5 +1,5 @@
-//! Generates random specs that are meaningful: every name exists, every type fits, and every order is total if rows
-//! depend on it.
+//! Generates random specs that are meaningful: all names exist, all types match, and each order is total if rows depend
+//! on it.
 
 use crate::calendar::PeriodFrame;
 use crate::database::Table;
@@ -12,7 +12,7 @@ use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep, unqua
 
 /// Columns and relations that a step can read.
 pub struct Input {
-    /// Relation to which `keep` refers. After joins, this is the first relation, with the grain of the joined rows.
+    /// Relation to which `keep` refers. After joins, the first relation, with the grain of the joined rows.
     pub relation: Relation,
     /// Columns, as spelled in formulas.
     pub leaves: Vec<(ReferenceExpr, Kind)>,
@@ -73,7 +73,7 @@ pub struct Maker<'a> {
     pub calendar: Option<KeptColumn>,
 }
 
-/// Operands from which expressions are built.
+/// Operands of expressions.
 #[derive(Clone, Default)]
 pub struct Scope {
     /// Columns and definitions that can be used directly.
@@ -84,7 +84,7 @@ pub struct Scope {
     pub windowed: Vec<(ReferenceExpr, Kind)>,
 }
 
-/// Kinds of values that can be compared and sorted. Times are used only if the scope has any.
+/// Kinds of values that can be compared and sorted. Times are used only if the scope contains times.
 pub const COMPARED: [Kind; 5] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date, Kind::Time];
 pub const GROUPED: [Kind; 5] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date, Kind::Time];
 
@@ -117,11 +117,11 @@ impl Maker<'_> {
             self.row_definition(&mut rows);
         }
         if self.random.percent(35) {
-            // If a column and a definition share a name, the filter uses the column, which has the same kind.
+            // If a column and a definition have the same name, the filter uses the column, which has the same kind.
             let filter = self.with_name(Kind::Bool, &rows);
             self.step.filter = Some(filter);
         }
-        // If two relations are joined with many rows, each relation repeats the rows of the other.
+        // If two relations are joined with many rows, each relation repeats the rows of the other relation.
         let aggregates = match self.input.many.as_slice() {
             [] => true,
             [one] => !one.leaves.is_empty(),
@@ -146,7 +146,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Generates a kind that the scope can supply.
+    /// Generates a kind for which the scope has values.
     pub fn any_kind(&mut self, scope: &Scope) -> Kind {
         if has_times(scope) && self.random.percent(12) {
             Kind::Time
@@ -222,7 +222,7 @@ impl Maker<'_> {
                 continue;
             }
             let frame = (is_dated(kind) && self.random.percent(75)).then(|| *self.random.pick(&PeriodFrame::ALL));
-            // A period whose neighbor is looked up is usually a month.
+            // The period is usually a month if an adjacent period is looked up.
             let frame = frame.map(|frame| match date {
                 true => *self.random.pick(&[PeriodFrame::Month, PeriodFrame::Month, frame]),
                 false => frame,
@@ -375,7 +375,7 @@ impl Maker<'_> {
         let joined = !self.step.joins.is_empty();
         let own = |name: &String| {
             let (_, kind) = relation.columns.iter().find(|(n, _)| n == name)?;
-            // The grain uses merged names, or names qualified by their relation.
+            // The grain contains merged names, or names that are qualified with their relation.
             let merged = !joined || relation.grain.contains(name);
             let told = if merged {
                 name.clone()

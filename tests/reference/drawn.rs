@@ -27,9 +27,9 @@ pub trait Drawn: Sized {
     const COUNT: &'static str;
     /// Number of cases if the variable is not set.
     const OTHERWISE: u64 = 5000;
-    /// Highest percentage of the cases that the compiler may refuse.
+    /// Maximum percentage of the cases that the compiler may reject.
     const REFUSED: usize = 0;
-    /// Slower engines run one out of every `ONE_OF` cases.
+    /// Slower engines run one of every `ONE_OF` cases.
     const ONE_OF: u64;
 
     fn draw(seed: u64) -> Self;
@@ -43,7 +43,7 @@ pub trait Drawn: Sized {
     fn schema(&self) -> Schema;
     fn tables(&self) -> Vec<Json>;
     fn right(&self) -> Self::Right;
-    /// Returns all cases that can be made by removing one element from this case.
+    /// Returns all cases that result from removing one element of this case.
     fn smaller(&self) -> Vec<Self>;
     /// Returns the difference between a result and the expected result.
     fn fault(&self, dialect: Dialect, right: &Self::Right, table: &Table) -> Option<String>;
@@ -64,8 +64,8 @@ pub trait Drawn: Sized {
     }
 }
 
-/// Returns the seed of the first case. A large `FORMULAC_SEED`, as displayed with a failure, generates exactly this case. A
-/// small one starts a different series of cases.
+/// Returns the seed of the first case. A large `FORMULAC_SEED`, as displayed with a failure, generates exactly this
+/// case. A small seed starts a different series of cases.
 pub fn first_seed(series: u64) -> u64 {
     match number("FORMULAC_SEED", series) {
         shown @ 1_000_000.. => shown,
@@ -147,7 +147,7 @@ fn fault<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn run<C: Drawn>() {
     let count = number(C::COUNT, C::OTHERWISE);
@@ -308,7 +308,7 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
             let found = fault(&case, dialect, &right, &answers[place])?;
             Some((format!("{}\n{query}\n{found}", shown(&case)), case))
         });
-        // In the first round, the first case is the original case. Any other case that fails is smaller than the
+        // The first case in the first round is the original case. Any other case that fails is smaller than the
         // original case.
         let Some((found, smaller)) = failing.take(if round == 0 { 2 } else { 1 }).last() else {
             break;

@@ -19,7 +19,7 @@ pub enum Takes {
     Number,
     Temporal,
     Any,
-    /// Type that is the same wherever this letter occurs in the signature. N stands for a number, and D stands for a
+    /// Type that is the same wherever this letter occurs in the signature. N represents a number, and D represents a
     /// date or a time.
     Same(char),
     /// A criterion for the previous argument.
@@ -58,10 +58,10 @@ pub struct Form {
     pub ranges: bool,
 }
 
-/// Calls for which a stand-in gives a different result from its warehouse.
+/// Calls for which an emulator returns a different result from its warehouse.
 pub struct Gap {
     pub of: Vec<String>,
-    /// If not empty, the gap exists only inside calls of these functions.
+    /// Functions whose calls must contain the call. Empty if the gap exists everywhere.
     pub inside: Vec<String>,
     pub why: String,
 }
@@ -73,7 +73,7 @@ pub struct Known {
     pub excluded: BTreeMap<String, String>,
     /// Criteria by the type of the tested value.
     pub criteria: BTreeMap<String, Vec<Value>>,
-    /// Calls that the stand-in computes differently from the warehouse, by dialect.
+    /// Calls that the emulator evaluates differently from the warehouse, by dialect.
     pub gaps: BTreeMap<String, Vec<Gap>>,
     /// Maximum difference between floats, and its reason, by function.
     pub tolerances: BTreeMap<String, (f64, String)>,
@@ -348,7 +348,7 @@ impl Form {
     }
 }
 
-/// Returns `true` if a letter may stand for a type.
+/// Returns `true` if a letter may represent a type.
 pub fn fits(letter: char, ty: Type) -> bool {
     match letter {
         'N' => ty.is_number(),

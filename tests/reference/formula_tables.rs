@@ -95,7 +95,7 @@ pub fn draw(seed: u64) -> Database {
         column("done", Type::Boolean, Kind::Bool, true),
         column("valid", Type::Boolean, Kind::Bool, false),
     ];
-    // A table usually has a few rows. Empty tables and tables with one row also occur.
+    // Tables usually have a few rows, but empty tables and tables with one row also occur.
     let count = match random.below(12) {
         0 => random.below(2),
         1 => 18 + random.below(8),

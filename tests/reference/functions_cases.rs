@@ -14,7 +14,7 @@ use crate::formula_text::{cell, value};
 use crate::json::AsJson;
 use crate::value::{DAY, Value};
 
-/// Minimum number of readable row cases. If there are fewer, the reader has lost some cases.
+/// Minimum number of readable row cases. A lower number means that the reader has lost cases.
 const CASES: usize = 1210;
 
 #[test]
@@ -84,7 +84,7 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, UnsupportedFormula> {
             return Err("a float that prints with an exponent".to_owned());
         }
         let got = match value(&parsed, &columns, &values)? {
-            // If the time is missing, a date still counts as a time, according to the types of the columns.
+            // A date without a time is still a time, according to the types of the columns.
             Value::Date(date) if case.ty == Some(Type::Timestamp) => Value::Time(date * DAY),
             other => other,
         };

@@ -2,8 +2,8 @@
 //! with the interpreter's results.
 //!
 //! `FORMULAC_CASES=datedif` selects the formulas that contain this text, and `FORMULAC_ENGINES=duckdb,postgres` selects
-//! engines. Random formulas rarely contain the one pair of arguments for which an engine differs, so this test covers
-//! all pairs.
+//! engines. This test covers all pairs of arguments, because random formulas rarely contain the pair for which an
+//! engine differs.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ use crate::json::AsJson;
 use crate::value::Value;
 use crate::yaml::{self, Node, Result};
 
-/// Maximum number of combinations. If there are more combinations, an evenly spread selection is used.
+/// Maximum number of combinations. If there are more combinations, an evenly spaced selection is used.
 const MOST_ROWS: usize = 300;
 /// Number of combinations for the slower engines.
 const MOST_SLOW_ROWS: usize = 60;
-/// Maximum number of wrong rows that are displayed per formula.
+/// Maximum number of incorrect rows that are displayed per formula.
 const SHOWN: usize = 4;
 
 struct Pool {
@@ -166,7 +166,7 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
         .collect();
     let count: usize = named.iter().map(|pool| pool.values.len()).product();
     // A step based on the golden ratio spreads any number of rows evenly. A step that has no divisor in common with the
-    // number of combinations reaches all of them.
+    // number of combinations reaches all combinations.
     let step = ((count as f64 * 0.618) as usize + 1..)
         .find(|step| common(*step, count) == 1)
         .unwrap_or(1);
@@ -181,7 +181,7 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
         rows.push(row);
     }
     let columns: Vec<(String, Type)> = named.iter().map(|pool| (pool.name.clone(), pool.ty)).collect();
-    // Without `=` before it, `day = finish` would be parsed as a definition.
+    // Add `=`, because `day = finish` would otherwise be parsed as a definition.
     let formula = format!("={formula}");
     let (parsed, _) = parse(&formula);
     let value = |row: &Vec<Json>| {

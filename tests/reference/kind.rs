@@ -4,7 +4,7 @@
 pub enum Kind {
     Bool,
     Int,
-    /// Numbers whose digits every engine preserves, so that they can be compared and used in groups.
+    /// Numbers whose digits all engines preserve, so that the numbers can be compared and used in groups.
     Exact,
     /// Quotients and averages, whose last bits differ between engines.
     Float,
@@ -14,7 +14,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Kinds whose values can always be built.
+    /// Kinds whose values can always be generated.
     pub const ALL: [Self; 6] = [Self::Bool, Self::Int, Self::Exact, Self::Float, Self::Text, Self::Date];
 
     pub fn is_number(self) -> bool {

@@ -5,30 +5,33 @@
 //! with its seed. `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that spec again.
 //! `FORMULAC_SHOW=1` displays the generated specs.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 #[path = "../conformance/batch.rs"]
 mod batch;
 #[path = "../conformance/case.rs"]
-#[allow(dead_code, reason = "the conformance tests run what the cases say")]
+#[allow(dead_code, reason = "only the conformance tests run the cases")]
 mod case;
 #[path = "../conformance/compare.rs"]
-#[allow(dead_code, reason = "types are compared by the conformance tests")]
+#[allow(dead_code, reason = "only the conformance tests compare types")]
 mod compare;
 #[path = "../conformance/compiled_statements.rs"]
-#[allow(dead_code, reason = "the conformance tests check how Jinja is rendered")]
+#[allow(dead_code, reason = "only the conformance tests check rendered Jinja")]
 mod compiled_statements;
 #[path = "../conformance/engine.rs"]
-#[allow(dead_code, reason = "what is emulated is marked by the conformance tests")]
+#[allow(
+    dead_code,
+    reason = "only the conformance tests read these marks for emulated results"
+)]
 mod engine;
 #[path = "../conformance/expect.rs"]
-#[allow(dead_code, reason = "deviations of engines are for the conformance tests")]
+#[allow(dead_code, reason = "only the conformance tests use deviations of engines")]
 mod expect;
 #[path = "../conformance/files.rs"]
-#[allow(dead_code, reason = "case files are read by the conformance tests")]
+#[allow(dead_code, reason = "only the conformance tests read case files")]
 mod files;
 #[path = "../../src/cli/commands/prove"]
-#[allow(dead_code, reason = "the command uses all of it")]
+#[allow(dead_code, reason = "only the command uses the complete module")]
 mod prove {
     pub mod cases;
     pub mod models;
@@ -37,17 +40,17 @@ mod prove {
 #[path = "../conformance/known_calls.rs"]
 mod known_calls;
 #[path = "../conformance/prove_statements.rs"]
-#[allow(dead_code, reason = "the conformance tests look up the statements of all cases")]
+#[allow(dead_code, reason = "only the conformance tests look up the statements of all cases")]
 mod prove_statements;
 #[path = "../conformance/rule_pass.rs"]
-#[allow(dead_code, reason = "the examples of the rules are judged by the conformance tests")]
+#[allow(dead_code, reason = "only the conformance tests evaluate the examples of rules")]
 mod rule_pass;
 #[path = "../../benches/corpus/split_mix.rs"]
 mod split_mix;
 #[path = "../conformance/statement_constructs/mod.rs"]
 mod statement_constructs;
 #[path = "../conformance/yaml.rs"]
-#[allow(dead_code, reason = "spec cases are read by the conformance tests")]
+#[allow(dead_code, reason = "only the conformance tests read spec cases")]
 mod yaml;
 
 use formulac::interpret::{arithmetic, calendar, expr, spec, uncertainty, value, walk};

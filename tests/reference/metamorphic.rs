@@ -37,7 +37,7 @@ pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     })
 }
 
-/// Returns the names that SQL templates themselves use: every SQL word in the dialects' files, and every single letter.
+/// Returns the names in SQL templates: every SQL word in the dialects' files, and every single letter.
 fn words() -> &'static [&'static str] {
     static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
     WORDS.get_or_init(|| {
@@ -72,7 +72,7 @@ fn words() -> &'static [&'static str] {
     })
 }
 
-/// Words that are reserved in Snowflake's stand-in, but not in Snowflake.
+/// Words that are reserved in Snowflake's emulator but not in Snowflake.
 const NOT_ON_STAND_INS: &[&str] = &[
     "anti",
     "array",
@@ -149,8 +149,8 @@ fn sql(compiler: &Compiler, lines: &[String]) -> BTreeMap<String, String> {
     named.collect()
 }
 
-/// Checks that definitions give the same SQL separately, in any order and in any layout. Also checks that other column
-/// names change only the names, and that a separate definition for a part of a formula changes nothing.
+/// Checks that definitions give the same SQL separately, in any order and in any layout. Also checks that different
+/// column names change only the names, and that a separate definition for part of a formula does not change the SQL.
 pub fn run() {
     let mut random = Random::new(number("FORMULAC_SEED", 3));
     let (mut faults, mut compared) = (Vec::new(), 0);
@@ -213,7 +213,7 @@ pub fn fail_on(faults: &[String]) {
 /// name.
 fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
     let (part, whole) = with_named_part(&formula.expr, random)?;
-    // NOT inverts a comparison inside it, but a name after `not` is unchanged.
+    // NOT inverts a comparison, but a name after `not` is unchanged.
     if calls_of_part(&whole).is_some_and(|name| name == "NOT") {
         return None;
     }
@@ -287,8 +287,8 @@ fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
     a.len() == b.len() && a.iter().zip(&b).all(same)
 }
 
-/// Returns the words, string literals and symbols of a SQL text. If `escapes` is set, a backslash may escape characters
-/// in literals. A quoted name counts as a word.
+/// Returns the words, string literals and symbols of an SQL text. If `escapes` is set, a backslash may escape
+/// characters in literals. A quoted name is a word.
 fn tokens(sql: &str, escapes: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = sql;

@@ -1,7 +1,7 @@
 //! Compares the values of a formula with the values of the same formula in another form.
 //!
-//! Each sheet of formulas is rewritten in one way, and the ways are used in turn. `FORMULAC_WAY=renamed` uses this way
-//! for all sheets. The variables that select formulas are in `metamorphic.rs`.
+//! Each sheet of formulas is rewritten in one way, and the ways are used in turn. `FORMULAC_WAY=renamed` selects a
+//! single way for all sheets. The variables that select formulas are in `metamorphic.rs`.
 
 use std::env;
 
@@ -29,7 +29,7 @@ struct Other {
     formulas: Vec<Formula>,
 }
 
-/// Rewrites a sheet. Returns an error with the reason if it cannot be rewritten in this way.
+/// Rewrites a sheet. Returns an error with the reason if the sheet cannot be rewritten in this way.
 type Way = fn(&Sheet, Dialect, &mut Random) -> Result<Other, String>;
 
 const WAYS: [(&str, Way); 5] = [
@@ -292,7 +292,7 @@ pub fn run() {
     fail_on(&faults);
 }
 
-/// Returns `true` if the engine can run the original sheet. If it cannot, the rewritten sheets prove nothing.
+/// Returns `true` if the engine can run the original sheet. Otherwise, the rewritten sheets cannot be compared.
 fn runs_as_it_is(sheet: &Sheet, dialect: Dialect) -> bool {
     let Ok(as_it_is) = other(sheet, sheet.database.schema(), &sheet.text(), dialect) else {
         return false;

@@ -82,7 +82,7 @@ impl Drawn for Case {
         for place in 0..self.model.definitions.len() {
             with(&|m| drop(m.definitions.remove(place)));
         }
-        // If the model listed nothing from a set, it would not read the set.
+        // A model that lists no metric of a set would not read the set.
         let set_of = |entry: &Listed| match entry {
             Listed::All(set) | Listed::One { set, .. } => *set,
         };
@@ -157,7 +157,7 @@ impl Drawn for Case {
     }
 
     fn fault(&self, dialect: Dialect, right: &ModelRows, table: &Table) -> Option<String> {
-        // Without `order_by`, the time key orders the rows.
+        // Without `order_by`, the rows are sorted by the time key.
         let is_ordered =
             !self.model.order_by.is_empty() || self.model.keys.len() == 1 && self.model.time_key().is_some();
         answer_fault(dialect, (&right.columns, &right.rows), is_ordered, table)

@@ -194,7 +194,7 @@ impl ModelRows {
         let others = (0..self.keys).filter(|place| Some(*place) != time).map(key_name);
         let is_as_written = !model.order_by.is_empty() && (is_of_model || metric.window == Some(WindowForm::Total));
         let (order_by, partition_by) = match metric.window {
-            // All keys are in the order, so all rows are one partition.
+            // All rows are in one partition, because the order contains all keys.
             Some(_) if is_as_written => (ordered(model), None),
             Some(WindowForm::LooksBack | WindowForm::Ordered) => {
                 let time = time.expect("a window in an order has a time key");
@@ -226,7 +226,7 @@ fn ordered(model: &ModelOverSets) -> Vec<(KeptColumn, bool)> {
         .collect()
 }
 
-/// Returns the rows of the model, in its order if it has one.
+/// Returns the rows of the model, in the model's order if it specifies one.
 pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     let mut aggregates = Vec::new();
     let mut formulas: Vec<(&MetricFormula, ReferenceExpr)> = Vec::new();
@@ -291,7 +291,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     chosen(model, rows)
 }
 
-/// Returns the columns that the model returns, under their names.
+/// Returns the output columns of the model, under their names.
 fn chosen(model: &ModelOverSets, rows: ModelRows) -> ModelRows {
     let keys = model.keys.iter().enumerate();
     let keys = keys.map(|(place, key)| (key_name(place), key.output(&model.sets)));

@@ -8,7 +8,7 @@ thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns the result of `work`. `None` if it panics. The interpreter panics if shrinking has made a formula
+/// Returns the result of `work`. `None` if `work` panics. The interpreter panics if shrinking has made a formula
 /// meaningless.
 ///
 /// Only this thread is silent. Other tests in the same run still report their panics.

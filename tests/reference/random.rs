@@ -6,7 +6,7 @@ pub struct Random(SplitMix);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        // Consecutive seeds give unrelated series.
+        // Consecutive seeds result in unrelated series.
         Self(SplitMix::new(
             seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
         ))

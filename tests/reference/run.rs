@@ -26,7 +26,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Checks that the interpreter parses the spec's text back into the original spec.
+    /// Checks that the interpreter parses the spec's text to the original spec.
     fn is_read(&self, right: &StepRows) {
         let compiler = Compiler::builder().schema(self.schema()).build();
         let text = self.text();

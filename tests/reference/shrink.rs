@@ -5,7 +5,7 @@ use crate::expr::ReferenceExpr;
 use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
 use crate::written::yaml;
 
-/// Returns all cases that can be made by removing one element from this case.
+/// Returns all cases that result from removing one element of this case.
 pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec, Database)> {
     let mut found = Vec::new();
     let mut with = |change: &dyn Fn(&mut ReferenceSpec)| {
@@ -69,7 +69,7 @@ pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec,
     found
 }
 
-/// Returns expressions that are made by replacing an expression with one of its operands.
+/// Returns expressions in which an expression is replaced with one of its operands.
 fn parts(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     let mut found = Vec::new();
     for (at, child) in x.children().into_iter().enumerate() {

@@ -8,8 +8,8 @@ use crate::engine::{Table, is_emulator};
 use crate::json::AsJson;
 use crate::value::Value;
 
-/// Returns whether no formula in the text may compute the length of a string that contains a sum, which the emulator
-/// writes with `.0`.
+/// Returns whether all formulas in the text are safe on the emulator, which writes sums with `.0`: none may compute the
+/// length of a string that contains a sum.
 pub fn has_no_length_of_sum(text: &str) -> bool {
     !(text.contains("LEN(") && text.contains(" & "))
 }

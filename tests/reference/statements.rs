@@ -9,7 +9,7 @@ use crate::rule_pass::{Statements, without_constraints};
 use crate::run::Case;
 use crate::{compiled_statements, prove_statements};
 
-/// Number of specs. The formulas are those in `metamorphic.rs`.
+/// Number of specs. The formulas are the formulas in `metamorphic.rs`.
 const COUNT: u64 = 200;
 /// Series of the specs.
 const SERIES: u64 = 2;
@@ -29,7 +29,7 @@ pub fn run() {
             add_drafted_rows(&mut statements, &from, &text, &schema);
         }
     }
-    // The seed of a failure selects one spec.
+    // The seed of a failure selects a single spec.
     let sheet_count = if count == 1 { 0 } else { SHEETS };
     for (at, sheet) in sheets().1.iter().enumerate().take(sheet_count) {
         add(

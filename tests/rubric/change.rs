@@ -30,7 +30,7 @@ fn steps() -> impl Strategy<Value = Steps> {
     (parts(2, 6), parts(0, 6), parts(0, 3)).prop_map(|(groups, windows, last)| [groups, windows, last])
 }
 
-/// Returns a formula over a group, and a flag for whether the formula uses the name `used`.
+/// Returns a formula over a group, and whether the formula uses the name `used`.
 fn of_groups(shape: usize, n: u32, used: Option<&str>) -> (String, bool) {
     match (shape % 7, used) {
         (0, _) => (format!("SUM(amount * {n})"), false),
@@ -74,8 +74,8 @@ fn spec(steps: &Steps, periods: bool) -> (String, Vec<Option<usize>>) {
             // No two definitions have the same meaning, because equal definitions are computed once and would read the
             // same column.
             let n = part.number + 100 * i as u32;
-            // A group can read the rows of the previous step and the definitions in the same group. A reference to
-            // other rows can read both.
+            // A group can read the rows of the previous step and the definitions in the same group. References to other
+            // rows can read both.
             let among = if step == 2 { known } else { i };
             let used = (among > 0).then(|| part.uses.index(among));
             let name = used.map(|used| format!("name{used}x"));
@@ -118,7 +118,7 @@ fn is_open(item: &str) -> bool {
     !item.ends_with(" as (") && (item.matches('(').count() > item.matches(')').count() || words("case") > words("end"))
 }
 
-/// Returns the columns and clauses of a SQL text. An item on several lines is joined into one line.
+/// Returns the columns and clauses of an SQL text. An item on several lines is joined into one line.
 fn items(sql: &str) -> Vec<String> {
     const GOES_ON: &[&str] = &[
         "+ ", "- ", "* ", "/ ", "= ", "< ", "> ", "and ", "or ", "|| ", "as ", "is ",
@@ -146,7 +146,7 @@ fn is_frame(item: &str) -> bool {
     is_name(item) || matches!(item, "*" | ")") || begins || item.ends_with(" as (")
 }
 
-/// Fails if a column differs, although the column uses none of the definitions that the change may affect.
+/// Fails if a column differs although it uses none of the definitions that the change may affect.
 fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -> Result<(), TestCaseError> {
     let ((one, uses), (two, uses_after)) = (spec(before, periods), spec(after, periods));
     let mut changed = dependents(&uses, at);
@@ -235,7 +235,7 @@ proptest! {
     /// Checks that an additional definition at the end of a step adds one column.
     #[test]
     fn one_more(steps in steps(), step in 0..2usize, added in parts(1, 2)) {
-        // The added definition is the last definition of the spec, so that the names of other definitions stay the
+        // The added definition is the last definition of the spec, so that the names of other definitions remain the
         // same.
         let mut steps = steps;
         steps[2].clear();

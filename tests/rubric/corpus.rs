@@ -97,7 +97,7 @@ pub fn compiler(dialect: Dialect, schema: Schema) -> Compiler {
     compiler.with_models(&compiler.compile_specs(&texts))
 }
 
-/// Returns every spec in every dialect. Specs that a dialect refuses are left out. The snapshots contain the refusals.
+/// Returns every spec in every dialect. Specs that a dialect rejects are omitted. The snapshots contain the rejections.
 pub fn written() -> Vec<Written> {
     let mut all = Vec::new();
     for (name, spec, schema) in specs() {

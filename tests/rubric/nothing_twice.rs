@@ -1,4 +1,5 @@
-//! Checks that nothing is computed twice, that nothing is useless, and that names describe their contents.
+//! Checks that values are not computed twice, that the SQL has no useless parts, and that names describe their
+//! contents.
 
 use std::collections::HashSet;
 
@@ -21,7 +22,7 @@ const AGGREGATES: &[&str] = &[
     "sumif",
 ];
 
-/// Returns the calls in a SQL text: the function's name and the complete call with single spaces. A call to a window
+/// Returns the calls in an SQL text: the function's name and the complete call with single spaces. A call to a window
 /// function includes its window.
 fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     let all = tokens(dialect, sql);
@@ -97,7 +98,7 @@ fn columns_once() {
     });
 }
 
-/// Checks that a `case` inside an `else` becomes another branch of the outer `case`.
+/// Checks that a `case` inside an `else` is merged into the outer `case`.
 #[test]
 fn no_case_in_else() {
     each(|_, sql| {
@@ -128,7 +129,7 @@ fn fallbacks_that_matter() {
     each(|w, sql| {
         let mut faults = Vec::new();
         for (name, text) in calls(w.dialect, sql) {
-            // A division by 0 gives NULL, and so does a division by NULL.
+            // A division by 0 or NULL returns NULL.
             if name == "safe_divide" && text.ends_with(", 0))") && text.contains(", coalesce(") {
                 faults.push(format!("0 is as good as NULL: {text}"));
             }

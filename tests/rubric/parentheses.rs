@@ -22,7 +22,8 @@ fn groups(before: Option<&Token>, after: Option<&Token>) -> bool {
     }
 }
 
-/// `(a > 1) = true`: Postgres does not allow chained comparisons, although sqlparser accepts them.
+/// `(a > 1) = true` needs parentheses, because Postgres does not allow chained comparisons, although sqlparser accepts
+/// them.
 fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
     let compares = |t: Option<&Token>| {
         matches!(
@@ -33,7 +34,7 @@ fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
     compares(before) || compares(after)
 }
 
-/// `a or (b and c)`: correct without parentheses, but they make the expression clearer.
+/// `a or (b and c)` is correct without parentheses, but clearer with them.
 fn is_and_in_or(before: Option<&Token>, inside: &[(Token, std::ops::Range<usize>)], after: Option<&Token>) -> bool {
     let is = |token: Option<&Token>, word: &str| matches!(token, Some(Token::Word(w)) if w.value == word);
     (is(before, "or") || is(after, "or")) && inside.iter().any(|(token, _)| is(Some(token), "and"))

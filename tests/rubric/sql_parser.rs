@@ -16,7 +16,7 @@ pub fn parser_of(dialect: Dialect, sql: &str) -> Box<dyn SqlDialect> {
     }
 }
 
-/// Returns the statements of a SQL text.
+/// Returns the statements of an SQL text.
 pub fn parse(dialect: Dialect, sql: &str) -> Result<Vec<Statement>, String> {
     let parser_dialect = parser_of(dialect, sql);
     Parser::new(&*parser_dialect)

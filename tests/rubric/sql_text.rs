@@ -5,7 +5,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::sql_parser::{parse, parser_of};
 
-/// Returns the tokens of a SQL text without whitespace, each with its byte range.
+/// Returns the tokens of an SQL text without whitespace, each with its byte range.
 pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>)> {
     let parser_dialect = parser_of(dialect, sql);
     let found = Tokenizer::new(&*parser_dialect, sql).tokenize_with_location().unwrap();

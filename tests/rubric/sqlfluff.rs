@@ -27,7 +27,7 @@ fn sqlfluff_finds_nothing() {
         let models = folder.join(dialect);
         std::fs::create_dir_all(&models).unwrap();
         std::fs::copy(&rules, folder.join(".sqlfluff")).unwrap();
-        // sqlfluff reads BigQuery's `week(sunday)` as a keyword before a parenthesis.
+        // sqlfluff interprets BigQuery's `week(sunday)` as a keyword before a parenthesis.
         let is_left_out = |name: &str| LEFT_OUT.contains(&name) || dialect == "bigquery" && name == "periods_of_groups";
         for model in written()
             .iter()

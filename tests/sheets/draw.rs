@@ -78,7 +78,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         // A calculation may come before calculations to which it refers.
         let mut places: Vec<usize> = (0..count).collect();
         random.shuffle(&mut places);
-        // After a move, other columns would be between the corners of a wide range.
+        // Skip wide ranges, because a move would put other columns between the corners of the range.
         let wide = |c: &Calculation| has_wide_range(&c.formula);
         if !sheet.calculations.iter().any(wide) {
             sheet = sheet.arranged(&places);

@@ -43,7 +43,7 @@ impl Draw<'_> {
     fn row(&mut self) -> Row {
         match self.random.below(20) {
             0..=7 => Row::At(0),
-            // Rows before row 1 have no number, so only a formula whose anchor row is further down can refer to them.
+            // Rows before row 1 have no number, so only a formula with a later anchor row can refer to them.
             8..=15 => Row::At(self.random.between(-self.sheet.anchor, 3)),
             16 => Row::At(self.random.between(5, 40)),
             _ => Row::Fixed(self.random.between(1, 6)),
@@ -82,7 +82,7 @@ impl Draw<'_> {
         Some(Expr::Cell(Cell { column, row, style }))
     }
 
-    /// Generates the first and last row of a range, and a flag for whether the range is written with OFFSET.
+    /// Generates the first and last row of a range, and whether the range is written with OFFSET.
     fn rows(&mut self) -> (Row, Row, bool) {
         let reach = -self.sheet.anchor;
         let mut number = |low: i64, high: i64| self.random.between(low, high);

@@ -97,7 +97,7 @@ impl Draw<'_> {
         }
     }
 
-    /// Generates the lookup key, which is often a plain cell, so that the lookup finds a row.
+    /// Generates a lookup key. The key is often a plain cell, so that the lookup finds a row.
     fn key(&mut self, kind: Kind, depth: usize) -> Expr {
         let plain = self.random.percent(60);
         match kind {

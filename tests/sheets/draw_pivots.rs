@@ -26,7 +26,7 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
                 known.push(row[place].clone());
             }
         }
-        // This value occurs in no row.
+        // This value does not occur in any row.
         if known.is_empty() || random.percent(30) {
             known.push(match table.columns[place].kind {
                 Kind::Exact => Value::Int(99),

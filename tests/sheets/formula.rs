@@ -6,12 +6,12 @@ use crate::lookup::Lookup;
 use crate::pivot::Pivoted;
 use crate::sheet::Sheet;
 
-/// Row to which a reference points.
+/// Row to which a reference refers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Row {
-    /// No row is given. The reference is to this row, or the range has an open end.
+    /// No row number: the reference refers to the formula's row, or the range has an open end.
     Unsaid,
-    /// Row at this distance below the formula's row.
+    /// Row at this offset from the formula's row.
     At(i64),
     Fixed(i64),
 }

@@ -1,7 +1,7 @@
 //! Computes the results of a sheet cell by cell. Each reference is a row and a column of the grid.
 //!
 //! A pivot consists of several adjacent grids, one for each of its columns. With `partition_by`, there is one grid per
-//! part. Otherwise a sheet is a single grid.
+//! part. Otherwise, a sheet is a single grid.
 
 use std::cmp::Ordering;
 
@@ -70,7 +70,7 @@ impl<'a> Grid<'a> {
             (Row::Unsaid, Row::Unsaid) => (i64::MIN, i64::MAX),
             (Row::Unsaid, to) => (i64::MIN, number(to)),
             (from, Row::Unsaid) => (number(from), i64::MAX),
-            // The sheet begins at `B$1`, so the direction of a range from that cell is fixed.
+            // The direction of a range from `B$1` is fixed, because the sheet begins at that cell.
             (Row::Fixed(1), to @ Row::At(_)) => (i64::MIN, number(to)),
             (from @ Row::At(_), Row::Fixed(1)) => (i64::MIN, number(from)),
             (from, to) => (number(from).min(number(to)), number(from).max(number(to))),

@@ -116,7 +116,7 @@ impl Layout {
         self.cells.len()
     }
 
-    /// Returns the indices of a cell. `None` if it is outside the sheet.
+    /// Returns the indices of a cell. `None` if the cell is outside the sheet.
     pub fn place(&self, at: Here) -> Option<(usize, usize)> {
         let within = |number: i64, count: i64| usize::try_from(number - 1).ok().filter(|_| number <= count);
         within(at.across, self.width() as i64).zip(within(at.row, self.height(at.across)))

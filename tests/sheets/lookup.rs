@@ -7,10 +7,10 @@ use crate::grid::{Grid, Here};
 use crate::sheet::Sheet;
 use crate::value::Value;
 
-/// Rule by which a lookup matches a key.
+/// Rule for matching a lookup key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// No mode is given, so the keys must be equal.
+    /// No mode is specified, so the keys must be equal.
     Unsaid,
     Equal,
     /// The largest key that is not larger than the lookup key.
@@ -179,8 +179,8 @@ impl Grid<'_> {
     }
 }
 
-/// Returns `true` if a string matches a pattern, ignoring case. In a pattern, `*` stands for any string, `?` stands for
-/// one character, and `~` escapes both.
+/// Returns `true` if a string matches a pattern, ignoring case. In a pattern, `*` matches any string, `?` matches one
+/// character, and `~` escapes both.
 fn is_like(text: &str, pattern: &str) -> bool {
     fn fits(text: &[char], pattern: &[char]) -> bool {
         match (pattern, text) {

@@ -5,20 +5,23 @@
 //! `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SHEETS=1 FORMULAC_ENGINES=duckdb` runs that sheet again. `FORMULAC_SHOW=1`
 //! displays the generated sheets.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 #[path = "../conformance/batch.rs"]
 mod batch;
 #[path = "../conformance/compare.rs"]
-#[allow(dead_code, reason = "types are compared by the conformance tests")]
+#[allow(dead_code, reason = "only the conformance tests compare types")]
 mod compare;
 #[path = "../reference/drawn.rs"]
 mod drawn;
 #[path = "../conformance/engine.rs"]
-#[allow(dead_code, reason = "what is emulated is marked by the conformance tests")]
+#[allow(
+    dead_code,
+    reason = "only the conformance tests read these marks for emulated results"
+)]
 mod engine;
 #[path = "../conformance/files.rs"]
-#[allow(dead_code, reason = "case files are read by the conformance tests")]
+#[allow(dead_code, reason = "only the conformance tests read case files")]
 mod files;
 #[path = "../reference/json.rs"]
 mod json;

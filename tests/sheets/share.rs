@@ -1,5 +1,5 @@
-//! Reports how informative the expected values are. A value that is NULL, or the same in all cells of its calculation,
-//! gives little information.
+//! Reports how informative the expected values are. A value that is NULL or the same in all cells of its calculation
+//! provides little information.
 
 use crate::run::Case;
 use crate::shown::Shown;

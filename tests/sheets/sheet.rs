@@ -12,7 +12,7 @@ use crate::value::Value;
 pub struct Sheet {
     pub from: String,
     pub columns: Vec<(String, Kind)>,
-    /// Names of the table's columns, each with a flag for whether the order is descending.
+    /// Names of the table's columns, each with a flag that is `true` for descending order.
     pub order_by: Vec<(String, bool)>,
     /// Columns whose values divide the sheet into parts. Empty for a pivot.
     pub partition_by: Vec<String>,

@@ -8,7 +8,7 @@ use crate::value::Value;
 
 pub enum Shown {
     Long(Vec<Vec<Value>>),
-    /// Rows and columns of the sheet. Each entry has the values in the columns of the pivot.
+    /// Rows and columns of the sheet. Each entry contains the values in the columns of the pivot.
     Wide {
         rows: Vec<Vec<Vec<Value>>>,
         of_rows: Vec<bool>,

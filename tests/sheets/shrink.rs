@@ -5,7 +5,7 @@ use crate::pivot::Pivot;
 use crate::sheet::Sheet;
 use crate::table::Table;
 
-/// Returns all cases that can be made by removing one element from this case.
+/// Returns all cases that result from removing one element of this case.
 pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     let mut found: Vec<(Sheet, Table)> = Vec::new();
     for place in (0..sheet.calculations.len()).rev() {
@@ -56,7 +56,7 @@ pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     found
 }
 
-/// Returns expressions that are made by replacing an expression with one of its operands or a literal.
+/// Returns expressions in which an expression is replaced with one of its operands or a literal.
 fn parts(x: &Expr) -> Vec<Expr> {
     let mut found: Vec<Expr> = x.children().into_iter().cloned().collect();
     for (at, child) in x.children().into_iter().enumerate() {

@@ -10,7 +10,7 @@ pub struct Tab {
     pub name: &'static str,
     pub table: Table,
     pub columns: Vec<(String, Kind)>,
-    /// Order of the rows. Without an order, rows are found only by the key.
+    /// Order of the rows. Without an order, rows can be found only by the key.
     pub order_by: Vec<(String, bool)>,
 }
 

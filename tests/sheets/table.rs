@@ -13,7 +13,7 @@ use crate::value::Value;
 /// Kind of a column, which determines how its values may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Numbers whose digits every engine preserves, so that they can be compared.
+    /// Numbers whose digits all engines preserve, so that the numbers can be compared.
     Exact,
     /// Quotients and averages, whose last bits differ between engines.
     Inexact,
@@ -28,8 +28,8 @@ pub struct TableColumn {
     pub ty: Type,
     pub kind: Kind,
     pub nullable: bool,
-    /// `true` if every engine sorts the values in the same order. Strings that differ only in case have no such order,
-    /// and booleans often do not.
+    /// `true` if every engine sorts the values in the same order. This is not the case for strings that differ only in
+    /// case, and often not for booleans.
     pub ordered: bool,
 }
 
@@ -117,8 +117,8 @@ impl Table {
             .expect("a column of the table")
     }
 
-    /// Returns the columns by which the rows are ordered, each with a flag for whether it is descending. The given
-    /// columns come first, followed by the key if it is known.
+    /// Returns the columns by which the rows are sorted, each with a flag that is `true` for descending order. The
+    /// given columns come first, followed by the key if it is known.
     pub fn order(&self, said: &[(String, bool)]) -> Vec<(usize, bool)> {
         let mut order: Vec<(usize, bool)> = said
             .iter()

@@ -18,8 +18,8 @@ fn adopted(spec: &str, from: &str, to: &str) -> String {
     world.after(&plan).spec().to_owned()
 }
 
-/// Checks that a default in IFS is written as a condition that always holds, because spreadsheets have no other
-/// default.
+/// Checks that a default in IFS is written as a condition that is always true, because IFS has no other default in
+/// spreadsheets.
 #[test]
 fn ifs_keeps_its_true() {
     let spec = "model: m\nfrom: orders\nkeep: [id]\ndefinitions: |\n  \
@@ -30,7 +30,7 @@ fn ifs_keeps_its_true() {
     assert!(less.contains("amount < 100, \"middle\", TRUE, \"huge\")"), "{less}");
 }
 
-/// If the fiscal year begins in January, calendar and fiscal timeframes have the same SQL. Nothing in this test
+/// If the fiscal year begins in January, calendar and fiscal timeframes have the same SQL. No formula in this test
 /// requires a fiscal timeframe.
 #[test]
 fn the_calendar_comes_before_the_fiscal_year() {

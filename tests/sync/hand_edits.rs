@@ -33,7 +33,7 @@ pub const CHANGES: [(&str, &str); 3] = [
 /// Result of a hand edit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outcome {
-    /// The change does not count as an edit, and the file keeps its bytes after the spec changes.
+    /// The change is not an edit, and the file keeps its bytes after the spec changes.
     Bytes,
     /// After the spec changes, the edit is still in the file or in the spec.
     Merged,
@@ -347,14 +347,14 @@ const YML_EDITS: [Edit; 10] = [
     ),
 ];
 
-/// Returns the outcome of an edit to a file, and the world after the spec changes.
+/// Returns the result of an edit to a file, and the world after the spec changes.
 fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str)) -> (Outcome, World) {
     let (name, change, expected, _) = edit;
     let mut world = World::of(MODEL).pushed(compiler);
     let edited = change(world.text(file));
     assert_ne!(edited, world.text(file), "{name}");
     world.set(file, edited.clone());
-    // A change that does not count as an edit has no effect in any of the checks.
+    // A change that is not an edit has no effect in any check.
     let quiet = world.plan(compiler);
     assert_eq!(quiet.conflicts(), 0, "{name}: {:#}", quiet.json());
     let is_layout = quiet.models.is_empty();

@@ -1,5 +1,5 @@
-//! Tests merges of specs and dbt files that people changed on both sides.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+//! Tests merges of specs and dbt files that were changed on both sides.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod adopted;
 mod formatters;

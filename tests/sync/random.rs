@@ -1,4 +1,4 @@
-//! Tests random edits that one person makes to a spec and another person makes to its files.
+//! Tests random edits by one person to a spec and by another person to its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,7 +87,7 @@ fn yaml(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Edits that a person makes in the files.
+/// Edits to the files.
 #[derive(Clone, Debug)]
 struct ByHand {
     edits: Vec<(Thing, usize)>,
@@ -256,7 +256,7 @@ fn meaning(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Returns a file without its header and hash, because the same formula may be spelled differently.
+/// Returns a file without its header and hash, which differ if the same formula is spelled differently.
 fn without_hash(text: &str) -> String {
     let body = text.split_once(" #}\n").map_or(text, |(_, body)| body);
     let lines = body
@@ -271,8 +271,8 @@ fn without_hash(text: &str) -> String {
 proptest! {
     #![proptest_config(cases(count()))]
 
-    /// Checks that edits on one side exist on both sides afterwards, that equal edits are not a conflict, and that all
-    /// different edits, and no others, are reported.
+    /// Checks that edits on one side exist on both sides afterwards, that equal edits are not a conflict, and that
+    /// exactly the differing edits are reported.
     #[test]
     fn no_edit_is_lost(base in said(), spec_edits in edits(), hand in hand()) {
         let compiler = compiler();
@@ -297,8 +297,8 @@ proptest! {
             let number = conflict.definition.as_deref().and_then(|name| NAMES.iter().position(|other| *other == name));
             (number, conflict.property)
         }).collect();
-        // Columns with the same SQL may be computed in the same place. In this case, no single formula gives the line
-        // in the file, so the line stays in the file or is reported as a conflict.
+        // Columns with the same SQL may be computed in the same place. No single formula then produces the line in the
+        // file, so the line remains in the file or is reported as a conflict.
         let kept: Vec<usize> = plan.models.iter().flat_map(|model| &model.kept).filter_map(|edit| {
             let name = edit.definition.as_deref().filter(|_| edit.property == Property::Formula)?;
             NAMES.iter().position(|other| *other == name)
@@ -317,7 +317,7 @@ proptest! {
             let line = column_line(world.text(SQL), number).unwrap();
             prop_assert!(after.text(SQL).contains(line.trim_end_matches(',')), "{line}\n{}", after.text(SQL));
         }
-        // The spec contains all edits, and so do the files.
+        // Both the spec and the files contain all edits.
         prop_assert_eq!(meaning(&compiler, after.spec()), meaning(&compiler, &expected.spec()), "{}", after.spec());
         for name in NAMES {
             prop_assert!(after.spec().contains(&format!("about {name}")), "{}", after.spec());
@@ -338,12 +338,12 @@ proptest! {
         if hand.sql_comment {
             prop_assert!(after.text(SQL).contains("-- and here"), "{}", after.text(SQL));
         }
-        // A second push has nothing to do.
+        // A second push changes no files.
         let again = after.plan(&compiler);
         prop_assert!(again.is_empty() && again.conflicts() == 0, "{:#}", again.json());
     }
 
-    /// Checks that two branches that were both pushed give the same result if git merges them in either order.
+    /// Checks that two pushed branches give the same result if git merges them in either order.
     #[test]
     fn the_order_of_branches_does_not_matter(base in said(), left in (edits(), hand()), right in (edits(), hand())) {
         let compiler = compiler();
@@ -365,7 +365,7 @@ proptest! {
             }
             Some(World { files })
         };
-        // Conflicts that git cannot merge are resolved by a person.
+        // A user resolves the conflicts that git cannot merge.
         let (Some(one), Some(other)) = (merged(&left, &right), merged(&right, &left)) else { return Ok(()) };
         if ours(&compiler, one.spec()).is_none() {
             return Ok(());

@@ -29,7 +29,7 @@ const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\nde
 const HEALTH: &str =
     "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n";
 
-/// A set over relations of dbt, which are not spelled as generated SQL spells them.
+/// A set over dbt relations, whose spelling differs from the spelling in generated SQL.
 const VISITS: &str = "\
 metric_set: visits
 from: source('raw','visits')
@@ -52,8 +52,8 @@ const PLANS: &str = "model: m\nmetrics: [visits.visit_count]\ngroup_by: plan\nwh
 const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
 /// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
-/// and the formula that overrides the metric in the model. Text in brackets is part of the reason why there is no such
-/// formula.
+/// and the formula that overrides the metric in the model. Text in brackets is part of the reason why no formula
+/// exists.
 const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
     (
         BY_MONTH,
@@ -179,7 +179,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "status <> \"draft\"",
         "[cannot override the `where`]",
     ),
-    // The join that looks up the month before.
+    // The join that looks up the previous month.
     (
         GROWTH,
         "- interval '1 month'",
@@ -248,7 +248,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[change `joins` in the set]",
         "[cannot override the `joins`]",
     ),
-    // Additions inside of what the set defines.
+    // Additions inside SQL that the set defines.
     (
         PLANS,
         "on visits.user_id = users.id",
@@ -374,8 +374,8 @@ fn the_models_own_definitions_are_taken_into_its_spec() {
     );
 }
 
-/// If the set already contains the edit, there is nothing to resolve. If the set has another change, the conflict shows
-/// both.
+/// If the set already contains the edit, there is no conflict. If the set has a different change, the conflict shows
+/// both changes.
 #[test]
 fn a_set_may_change_as_well() {
     let decompiler = Decompiler::default();
@@ -407,7 +407,7 @@ fn a_set_may_change_as_well() {
     assert_eq!((conflict.spec.as_str(), conflict.spec_line), ("orders.yml", Some(7)));
 }
 
-/// Renames a helper column and the alias of a join. The definitions stay the same.
+/// Renames a helper column and the alias of a join. The definitions remain the same.
 #[test]
 fn new_names_of_helpers_are_kept() {
     let decompiler = Decompiler::default();
@@ -422,7 +422,7 @@ fn new_names_of_helpers_are_kept() {
         done.conflicts
     );
     assert!(!done.kept.is_empty());
-    // With another formula, the helper column is restored, too.
+    // The helper column is also restored if the formula changes.
     let text = renamed(&sql_of(HELPER)).replace("nullif(last_revenue, 0)", "nullif(last_revenue, 1)");
     let done = edited_text(&decompiler, HELPER, &text, ORDERS);
     let restored: Vec<_> = done

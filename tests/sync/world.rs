@@ -97,7 +97,7 @@ impl World {
         )
     }
 
-    /// Returns the world after the plan was carried out.
+    /// Returns the world after the plan is carried out.
     pub fn after(&self, plan: &Plan) -> Self {
         let mut files = self.files.clone();
         for TextChange {

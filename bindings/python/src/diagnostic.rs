@@ -44,7 +44,7 @@ pub struct Label {
     text: String,
 }
 
-/// Edit that fixes the error: replace `span` with `text`.
+/// Edit that fixes the error by replacing `span` with `text`.
 #[pyclass(frozen, eq, get_all, module = "formulac")]
 #[derive(Clone, PartialEq)]
 pub struct Fix {

@@ -145,7 +145,7 @@ impl CompiledSpec {
     }
 }
 
-/// Returns the diagnostics of a spec: those of its query, and those of its dbt model.
+/// Returns the diagnostics of a spec: first the diagnostics of its query, then the diagnostics of its dbt model.
 pub fn diagnostics_of_spec(compiled: &formulac::CompiledSpec, text: &str) -> Vec<Diagnostic> {
     let of_model = compiled.model_fault().into_iter().chain(compiled.model_warnings());
     Offsets::new(text).diagnostics(compiled.diagnostics().iter().chain(of_model))

@@ -21,7 +21,7 @@ pub(super) fn class_of(ty: &str) -> &str {
     }
 }
 
-/// Returns the class of a type that a template specifies in the dialect's own words.
+/// Returns the class of a type that a template specifies by its name in the dialect.
 pub(super) fn native_class(name: &str) -> &'static str {
     let head = name.split('(').next().unwrap_or_default().trim();
     match head {

@@ -30,7 +30,7 @@ const DATE_PARTS: [&str; 17] = [
 /// Suffix that marks the name of a relation.
 const ALIAS: &str = "as";
 
-/// Type class and text of a node, as part of the constructs around it.
+/// Type class and text of a node. The constructs that contain the node include both.
 #[derive(Clone, Default)]
 struct Described {
     class: String,
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn describe(&mut self, node: &Node) -> Described {
         match node {
@@ -345,7 +345,7 @@ impl<'a> Reader<'a> {
             "||" => self.construct(&format!("{left} || {right}"), if left == "any" { right } else { left }),
             _ => {
                 let class = arithmetic(op, left, right);
-                // Only a division depends on the kinds of the two numbers.
+                // Division is the only operator that depends on the kinds of the two numbers.
                 let shown = |class: &str| match class {
                     "integer" | "decimal" | "float" if op != "/" => "number".to_owned(),
                     _ => class.to_owned(),
@@ -355,7 +355,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the type class of an argument in a mode.
+    /// Returns the type class of an argument after the conversion that its mode specifies.
     fn argument(&self, index: u8, mode: &str) -> String {
         let own = self
             .signature

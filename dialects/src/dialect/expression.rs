@@ -1,7 +1,7 @@
-//! SQL expressions written by an analyst. Text is accepted only if it is certainly a single value.
+//! SQL expressions written by an analyst. The text is accepted only if it is certainly a single value.
 
-/// Returns the reason why a string is not a single SQL expression that can be put inside a cast. `None` if it is such
-/// an expression.
+/// Returns the reason why a string is not a single SQL expression that can be put inside a cast. `None` if the string
+/// is valid.
 pub fn expression_fault(sql: &str) -> Option<&'static str> {
     if sql.trim().is_empty() {
         return Some("is empty");

@@ -38,7 +38,7 @@ impl Dialect {
     }
 }
 
-/// Returns the functions that a definition calls.
+/// Returns the functions that a function's definition calls.
 fn called_functions(define: &str) -> impl Iterator<Item = &'static Function> {
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let before = define

@@ -1,6 +1,6 @@
 //! SQL dialects as data: the syntax of names, strings and types, and the template of each function.
 //!
-//! Code outside this module does not compare dialects, but uses a dialect's facts, literals and templates.
+//! Code outside this module never checks for a specific dialect, but uses the dialect's facts, literals and templates.
 
 pub mod expression;
 mod function_facts;
@@ -86,8 +86,8 @@ impl Dialect {
         &self.0.cells[id.0 as usize]
     }
 
-    /// Returns the facts about each construct in the dialect's SQL: functions with the types of their arguments,
-    /// operators, casts, types, literals, clauses, facts and session parameters.
+    /// Returns the facts about each construct in the dialect's SQL: functions with their argument types, operators,
+    /// casts, types, literals, clauses, facts and session parameters.
     #[must_use]
     pub fn construct_facts(self) -> &'static [ConstructFact] {
         self.0.constructs
@@ -100,7 +100,7 @@ impl Dialect {
         places.iter().map(move |place| &self.0.constructs[*place as usize])
     }
 
-    /// Returns the words in all of the dialect's templates: keywords, function names and type names.
+    /// Returns the words that occur in the dialect's templates: keywords, function names and type names.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         let parts = self.0.cells.iter().flat_map(|cell| match cell {
             Cell::Template(template) => template.parts,
@@ -132,7 +132,7 @@ impl Dialect {
 }
 
 impl Default for Dialect {
-    /// Returns Postgres, which is the default dialect outside of a project.
+    /// Returns Postgres, the default dialect outside of a project.
     fn default() -> Self {
         Self::all()
             .find(|d| d.name() == "postgres")
@@ -182,7 +182,7 @@ impl serde::Serialize for Dialect {
 #[error("there is no dialect `{0}`; the dialects are {names}", names = names())]
 pub struct UnknownDialect(String);
 
-/// Returns the names of all dialects, formatted as a list in a sentence.
+/// Returns the names of all dialects as a list for use in a sentence.
 fn names() -> String {
     let names: Vec<&str> = Dialect::all().map(Dialect::name).collect();
     match names.split_last() {

@@ -24,7 +24,7 @@ const NAME: [u8; 256] = {
     kinds
 };
 
-/// Bytes that some dialect escapes in a string.
+/// Bytes that at least one dialect escapes in a string.
 const ESCAPED: [bool; 256] = {
     let mut escaped = [false; 256];
     escaped[b'\'' as usize] = true;
@@ -61,7 +61,7 @@ impl Dialect {
                 '<' => open.push('>'),
                 '[' => open.push(']'),
                 ')' | '>' | ']' => return open.pop() == Some(c),
-                // A comma outside of brackets would separate two types, and therefore two arguments.
+                // A comma outside of brackets would end the type and start another argument.
                 ',' => return !open.is_empty(),
                 _ => {}
             }
@@ -73,7 +73,8 @@ impl Dialect {
     }
 
     /// Returns a name in the dialect's syntax. The name is unquoted if it is plain, not reserved and unchanged by the
-    /// dialect's case folding. Otherwise the name is quoted. If it is unquoted in the source, its case is folded first.
+    /// dialect's case folding. Otherwise the name is quoted. The case of a name that is unquoted in the source is
+    /// folded first.
     ///
     /// ```
     /// use formulac_catalog::Dialect;
@@ -103,7 +104,7 @@ impl Dialect {
         if self.is_plain(name, kinds, unquoted_in_source) {
             let start = out.len();
             out.push_str(name);
-            // The case of an unquoted name has no meaning, so the name is written in lower case.
+            // The case of an unquoted name is insignificant, so the name is written in lower case.
             if kinds & CAPITAL != 0
                 && let Some(written) = out.get_mut(start..)
             {
@@ -114,8 +115,8 @@ impl Dialect {
         self.push_quoted(out, &self.name_in_quotes(name, unquoted_in_source));
     }
 
-    /// Escapes a name for use between quotes, and returns it without the quotes. A name that is unquoted in the source is folded to the dialect's
-    /// case.
+    /// Escapes a name for use between quotes, and returns the escaped name without the quotes. A name that is unquoted
+    /// in the source is folded to the dialect's case.
     pub fn name_in_quotes(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
         let stands_bare = |b: u8| NAME[b as usize] & QUOTES == 0;
         match self.0.fold {
@@ -142,8 +143,8 @@ impl Dialect {
         out.push(data.quote);
     }
 
-    /// Returns `true` if the name keeps its meaning without quotes. Such a name consists of plain letters and is not
-    /// reserved. Its case either has no meaning or is the case to which the dialect folds names.
+    /// Returns `true` if the name keeps its meaning without quotes. This is true if the name consists of plain letters
+    /// and is not reserved, and if its case is insignificant or is the case to which the dialect folds names.
     #[inline]
     fn is_plain(self, name: &str, kinds: u8, unquoted_in_source: bool) -> bool {
         let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
@@ -166,7 +167,7 @@ impl Dialect {
         name.bytes().any(|b| NAME[b as usize] & self.folded_kind() != 0)
     }
 
-    /// Returns one bit for each dialect that accepts the name without quotes, if the case of the name has no meaning.
+    /// Returns one bit for each dialect that accepts the name without quotes, if the case of the name is insignificant.
     /// [`Self::is_bare`] also considers the case.
     pub fn bare_dialects(name: &str) -> u32 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
@@ -176,8 +177,8 @@ impl Dialect {
             .fold(0, |bits, dialect| bits | 1_u32 << dialect.0.index)
     }
 
-    /// Returns `true` if the dialect accepts the name without quotes. `bits` is the result of `bare_dialects`, and `cased`
-    /// specifies whether the case of the name has a meaning.
+    /// Returns `true` if the dialect accepts the name without quotes. `bits` is the result of `bare_dialects`, and
+    /// `cased` specifies whether the name is case-sensitive.
     #[inline]
     pub fn is_bare(self, bits: u32, cased: bool) -> bool {
         bits >> self.0.index & 1 != 0 && !(cased && self.0.fold == Fold::Upper)
@@ -219,7 +220,7 @@ impl Dialect {
             out.push('\'');
             return;
         }
-        // dbt reads files with `\n` for every line break, so a carriage return is written as an escape.
+        // dbt converts every line break in a file to `\n`, so a carriage return is written as an escape.
         let escapes = !data.backslash && value.contains('\r');
         if escapes {
             out.push_str(data.facts.escaped_text);
@@ -239,8 +240,8 @@ impl Dialect {
                     '\'' if data.text_backslash => out.push_str("\\'"),
                     '\'' => out.push_str("''"),
                     '\\' if backslash => out.push_str("\\\\"),
-                    // A literal with backslash escapes cannot contain these two characters unescaped: the literal must
-                    // not extend over lines, or the character would be read differently.
+                    // A literal with backslash escapes cannot contain these two characters unescaped: one would break
+                    // the line, and the other would start an escape.
                     '\n' if backslash => out.push_str("\\n"),
                     '\r' if backslash => out.push_str("\\r"),
                     '\0' => {}

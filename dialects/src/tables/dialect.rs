@@ -12,7 +12,7 @@ pub enum Fold {
     Lower,
     /// Folded to upper case.
     Upper,
-    /// Not folded. Names are compared without regard to case.
+    /// Not folded. Comparisons of names ignore case.
     Keep,
 }
 
@@ -26,7 +26,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// Form that has no text around the value.
+    /// Form without text around the value.
     pub const BARE: Self = Self { before: "", after: "" };
 
     /// Writes a value in this form.
@@ -58,11 +58,11 @@ pub struct Template {
     pub uses: &'static [u8],
     /// `true` if an argument occurs more than once.
     pub repeats: bool,
-    /// Numeric type of the result in this dialect, if it differs from the signature's. `Number` if the argument
+    /// Numeric type of the result in this dialect, if it differs from the signature's. [`Type::Number`] if the argument
     /// determines the type.
     pub gives: Option<Type>,
-    /// Largest absolute value of the result, if it is smaller than the maximum of its type (see `emit::size`).
-    /// Otherwise 0.
+    /// Largest absolute value of the result, if it is smaller than the maximum of its type (see `emit::size`),
+    /// otherwise 0.
     pub most: u32,
     /// `true` if all decimals in the template must have the same scale.
     pub alike: bool,
@@ -112,7 +112,7 @@ pub enum Cell {
 /// Data of a dialect. `ansi.toml` explains the keys.
 #[derive(Debug)]
 pub struct DialectData {
-    /// Name of the dialect.
+    /// Name of the dialect, in lower case.
     pub name: &'static str,
     /// Index of the dialect among all dialects.
     pub index: u8,
@@ -152,21 +152,21 @@ pub struct DialectData {
     pub cell_constructs: &'static [&'static [u16]],
 }
 
-/// Evidence for a construct, the strongest first.
+/// Kind of evidence for a construct, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FactVerdict {
-    /// Ran on the warehouse's own engine in tests or with `formulac prove`.
+    /// The construct ran on the warehouse itself, in tests or with `formulac prove`.
     Run,
-    /// The warehouse's documentation describes it.
+    /// The warehouse's documentation describes the construct.
     Cited,
-    /// Ran on an emulator of the warehouse only.
+    /// The construct ran only on an emulator of the warehouse.
     Emulated,
     /// No source was found, or two sources contradict each other.
     Unsure,
 }
 
 impl FactVerdict {
-    /// Returns the word of a facts file.
+    /// Returns the name of the verdict in a facts file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -187,11 +187,12 @@ pub struct ConstructFact {
     pub text: &'static str,
     /// Kind of evidence.
     pub verdict: FactVerdict,
-    /// Engine with its version, or the address of a page with the date of its copy. Empty if there is none.
+    /// Engine with its version, or the address of a page with the date of its copy. Empty if no source was found.
     pub source: &'static str,
     /// Session parameters that change the value.
     pub parameters: &'static [&'static str],
-    /// `true` if the entry belongs to the dialect that this dialect extends, so nothing is known for this dialect.
+    /// `true` if the entry belongs to the dialect that this dialect extends, which means that nothing is known about
+    /// this dialect.
     pub inherited: bool,
 }
 

@@ -7,7 +7,7 @@ use crate::types::{Level, Type};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FunctionId(pub u16);
 
-/// Index of an overload among all overloads.
+/// Index of an overload among the overloads of all functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OverloadId(pub u16);
 
@@ -16,7 +16,7 @@ pub struct OverloadId(pub u16);
 pub enum Nulls {
     /// NULL if and only if any argument is NULL.
     Any,
-    /// May also be NULL if no argument is NULL.
+    /// NULL if any argument is NULL, and possibly NULL if no argument is NULL.
     Always,
     /// Never NULL.
     Never,
@@ -81,18 +81,18 @@ pub struct Param {
     pub ty: ParamType,
     /// `true` if the argument may be omitted.
     pub optional: bool,
-    /// Literal that replaces an omitted argument.
+    /// Literal that is used in place of an omitted argument.
     pub default: Option<&'static str>,
 }
 
 /// One overload of a function, with its types.
 #[derive(Clone, Copy, Debug)]
 pub struct Overload {
-    /// Index among all overloads.
+    /// Index of the overload among the overloads of all functions.
     pub id: OverloadId,
     /// Key that distinguishes the overload from the function's other overloads. Empty for the first overload.
     pub key: &'static str,
-    /// Formula that replaces a call. The names in it are the parameters.
+    /// Formula that replaces a call. Names in the formula refer to the parameters.
     pub define: Option<&'static str>,
     /// Null rule of the overload, if it differs from the function's.
     pub nulls: Option<Nulls>,
@@ -108,7 +108,7 @@ pub struct Overload {
     pub result: ResultType,
 }
 
-/// Function, with all data that the compiler, the documentation and the editor use.
+/// Function with all its data for the compiler, the documentation and editors.
 #[derive(Clone, Copy, Debug)]
 pub struct Function {
     /// Name of the function. Internal functions have names in lower case, all others in upper case.
@@ -117,7 +117,7 @@ pub struct Function {
     pub category: &'static str,
     /// Description of the function in one sentence.
     pub summary: &'static str,
-    /// Description of a call, with the names of its arguments in braces: `the square root of {value}`. Empty for
+    /// Phrase that describes a call, with the names of its arguments in braces: `the square root of {value}`. Empty for
     /// internal functions.
     pub phrase: &'static str,
     /// Origin of the function's rules, such as a spreadsheet function.
@@ -142,14 +142,14 @@ pub struct Function {
     pub volatile: bool,
     /// Value of an aggregate over no rows. `None` if that value is NULL.
     pub empty: Option<&'static str>,
-    /// Internal function that combines several arguments within one row, for an aggregate such as `SUM(a, b)`.
+    /// Internal function that combines several arguments of one row, for an aggregate such as `SUM(a, b)`.
     pub across: Option<FunctionId>,
     /// Internal function that computes the aggregate as a window function, for dialects that lack the aggregate.
     pub window: Option<FunctionId>,
     /// Internal function that computes the aggregate over all rows of a partition, if the aggregate is not a window
     /// function in every dialect.
     pub over: Option<FunctionId>,
-    /// Internal function that computes the aggregate over a frame, that is, over some rows of the partition.
+    /// Internal function that computes the aggregate over a frame, which contains some rows of the partition.
     pub framed: Option<FunctionId>,
     /// Internal function that computes a value for each row of a group, for dialects without this aggregate. The
     /// aggregate in `gathered` combines these values.
@@ -170,10 +170,10 @@ pub struct Function {
     /// Maximum number of arguments over all overloads. `None` if there is no limit, for example for an aggregate that
     /// also combines several values of one row.
     pub most: Option<usize>,
-    /// `true` if an overload accepts only certain number literals, which means that types alone do not select the
+    /// `true` if an overload accepts only certain number literals, so that argument types alone do not determine the
     /// overload.
     pub literals: bool,
-    /// `true` if an overload that accepts only certain number literals excludes some literals of up to nine digits.
+    /// `true` if an overload accepts only certain number literals and rejects some literals of up to nine digits.
     pub narrow_literals: bool,
     /// `true` if an overload accepts dates, which users may write as text literals.
     pub literal_dates: bool,
@@ -200,7 +200,7 @@ impl Function {
         }
     }
 
-    /// Describes the level at which the value is computed.
+    /// Returns a sentence about the level at which the value is computed.
     #[must_use]
     pub fn describe_level(&self) -> &'static str {
         match self.level {
@@ -211,7 +211,7 @@ impl Function {
         }
     }
 
-    /// Describes when the value is NULL.
+    /// Returns a sentence about when the value is NULL.
     #[must_use]
     pub fn describe_nulls(&self) -> &'static str {
         let aggregates = self.level == Level::Aggregate;

@@ -3,7 +3,7 @@
 macro_rules! operators {
     ($($variant:ident $text:literal $strength:literal),* $(,)?) => {
         /// Operator between two expressions.
-        #[allow(missing_docs, reason = "the names say it")]
+        #[allow(missing_docs, reason = "the names are self-explanatory")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(dead_code, reason = "the build script uses a part of this file")]
         pub enum Op { $($variant),* }
@@ -41,7 +41,7 @@ macro_rules! operators {
             }
 
             /// Returns the precedence of the operator. If the dialects differ, this precedence is safe in every
-            /// dialect. A higher number binds tighter.
+            /// dialect. Operators with a higher number bind more tightly.
             pub fn strength(self) -> u8 {
                 Self::ALL[self as usize].3
             }

@@ -7,15 +7,15 @@ use super::op::Op;
 #[allow(
     dead_code,
     missing_docs,
-    reason = "the build script uses a part of this file; the names say the rest"
+    reason = "the build script uses a part of this file; the names are self-explanatory"
 )]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Part {
     /// Keyword or name without brackets.
     Word(&'static str),
-    /// Number as written.
+    /// Number, exactly as written in the template.
     Number(&'static str),
-    /// Text value, which the dialect quotes.
+    /// String, which is quoted as the dialect requires.
     Text(&'static str),
     /// Single argument.
     Arg { index: u8, mode: Mode },
@@ -31,7 +31,7 @@ pub enum Part {
     Not(u16),
     /// Unary minus, `-a`.
     Negative(u16),
-    /// `a is null`, or `a.b`, which is a field of a struct.
+    /// Postfix expression: `a is null`, or the struct field `a.b`.
     Postfix { op: &'static str, x: u16 },
     /// List membership, `a [not] in (b, c)`.
     In {
@@ -68,18 +68,18 @@ pub enum Part {
     Over(u16),
 }
 
-/// Mode in which an argument is inserted. The numbers are the ids of functions in the catalogue.
+/// Mode that specifies how an argument is inserted. The numbers are the ids of functions in the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Argument without changes.
+    /// The argument, unchanged.
     Plain,
-    /// Argument that a `to_…` function converts, unless it already has the type.
+    /// The argument, converted by a `to_…` function unless it already has the type.
     Convert(u16),
-    /// Argument inside `or_zero` or `or_empty`, unless the argument is never NULL.
+    /// The argument inside `or_zero` or `or_empty`, unless the argument is never NULL.
     Or(u16),
-    /// Argument inside a call to another internal function.
+    /// The argument inside a call to another internal function.
     Call(u16),
-    /// Text literal that consists of letters, such as the unit of an interval, without its quotes.
+    /// The letters of a text literal without its quotes, such as the unit of an interval.
     Word,
     /// For a literal number of digits: 1 followed by that number of zeros.
     Tens,
@@ -94,7 +94,7 @@ pub enum Mode {
 pub enum TypeName {
     /// The dialect's name for a neutral type.
     Neutral(u8),
-    /// Type name as written in the template.
+    /// Type name, exactly as written in the template.
     Native(&'static str),
 }
 
@@ -102,7 +102,7 @@ pub enum TypeName {
 #[allow(
     dead_code,
     missing_docs,
-    reason = "the build script uses a part of this file; the names say the rest"
+    reason = "the build script uses a part of this file; the names are self-explanatory"
 )]
 pub const NEUTRAL: [&str; 8] = [
     "boolean",

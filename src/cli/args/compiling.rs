@@ -18,13 +18,13 @@ Examples:
   # An example project with data, in a new folder
   formulac init --example shop")]
 pub struct InitArgs {
-    /// Folder of the dbt project [default: found from the working directory upwards]
+    /// Folder of the dbt project [default: the working directory or the nearest parent that contains one]
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath, required_if_eq("example", "true"))]
     pub folder: Option<PathBuf>,
     /// Write an example project, including dbt files and data, to a new or empty DIR
     #[arg(long)]
     pub example: bool,
-    /// SQL dialect [default: that of the dbt adapter]
+    /// SQL dialect [default: the dialect of the dbt adapter]
     #[arg(long, value_name = "DIALECT", value_parser = dialect_parser(), conflicts_with = "example")]
     pub dialect: Option<Dialect>,
     /// Show the files without writing them
@@ -67,7 +67,7 @@ pub struct CompileArgs {
 /// Query of metrics without a spec.
 #[derive(Debug, Args)]
 pub struct MetricsArgs {
-    /// Metrics of metric sets: `orders.revenue`, `orders.*`, or `refunds.amount as refunded`
+    /// Metrics to query: `orders.revenue`, `orders.*`, or `refunds.amount as refunded`
     #[arg(long, value_name = "METRIC,…", value_delimiter = ',', conflicts_with_all = ["select", "exclude"])]
     pub metrics: Vec<String>,
     /// Keys to group by: columns, dimensions, or periods such as `month`
@@ -79,13 +79,13 @@ pub struct MetricsArgs {
     /// Filter for the groups
     #[arg(long, value_name = "FORMULA", requires = "metrics")]
     pub having: Option<String>,
-    /// First day of the periods to show, YYYY-MM-DD or a constant formula
+    /// First day to show: YYYY-MM-DD or a constant formula
     #[arg(long, value_name = "DATE", requires = "metrics")]
     pub since: Option<String>,
-    /// Last day of the periods to show
+    /// Last day to show
     #[arg(long, value_name = "DATE", requires = "metrics")]
     pub until: Option<String>,
-    /// Order of the rows: names, each with `asc` or `desc`
+    /// Sort order of the rows: names, each followed by `asc` or `desc`
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "metrics")]
     pub order_by: Vec<String>,
 }
@@ -173,7 +173,7 @@ Examples:
 pub struct GenerateArgs {
     #[command(flatten)]
     pub selection: Selection,
-    /// Skip specs with errors and specs that read their models, and write all others
+    /// Skip specs with errors and the specs that depend on them, and write all others
     #[arg(long)]
     pub keep_going: bool,
     /// Write nothing; exit with status 1 if a file is out of date
@@ -236,12 +236,12 @@ Examples:
   # The page of a diagnostic
   formulac explain F0301")]
 pub struct ExplainArgs {
-    /// Formula or definitions, `-` for standard input, a diagnostic code such as F0301, or a spec with `--expand`
+    /// Formula or definitions, a diagnostic code such as F0301, or a spec with `--expand`; use `-` for standard input
     #[arg(value_name = "FORMULA|CODE", allow_hyphen_values = true)]
     pub subject: OsString,
     #[command(flatten)]
     pub settings: Settings,
-    /// Print the model SPEC with the definitions of its metric set written out
+    /// Print the spec with the definitions of its metric set written out in full
     #[arg(long, conflicts_with = "json")]
     pub expand: bool,
     /// Print one JSON object

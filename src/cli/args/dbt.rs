@@ -13,7 +13,7 @@ pub struct DbtArgs {
     /// Output in the dbt profile [default: `connection` of the environment]
     #[arg(long, help_heading = DBT, value_name = "OUTPUT")]
     pub target: Option<String>,
-    /// Folder that contains profiles.yml [default: `DBT_PROFILES_DIR`, else where dbt looks]
+    /// Folder that contains profiles.yml [default: `DBT_PROFILES_DIR`, else dbt's default folder]
     #[arg(long, help_heading = DBT, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub profiles_dir: Option<PathBuf>,
     /// dbt variables as a YAML mapping [default: `vars` of the environment]
@@ -33,7 +33,7 @@ pub struct Selection {
     /// Exclude these models
     #[arg(long, help_heading = SELECTION, value_name = "SELECTION", num_args = 1..)]
     pub exclude: Vec<String>,
-    /// Folder that contains the earlier manifest.json for `state:` to compare with
+    /// Folder that contains the earlier manifest.json to compare with for `state:`
     #[arg(long, help_heading = SELECTION, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 }

@@ -14,8 +14,8 @@ pub struct EngineArgs {
     /// Folder with one CSV, Parquet or JSON file per relation, named after the relation
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
-    /// Engine to use: `dbt`, `duckdb`, `postgres` or a `postgres://` URL [default: duckdb with --data, else the
-    /// project's dbt]
+    /// Engine to use: `dbt`, `duckdb`, `postgres` or a `postgres://` URL [default: `duckdb` with --data, otherwise
+    /// `dbt`]
     #[arg(long, value_name = "ENGINE")]
     pub engine: Option<String>,
     /// Schema file, dbt manifest or properties file, or folder of Omni views [default: the columns of the data]
@@ -70,7 +70,7 @@ Examples:
   formulac verify --markdown --no-evidence"
 )]
 pub struct VerifyArgs {
-    /// Specs or models to verify [default: all of the project]
+    /// Specs or models to verify [default: all models of the project]
     #[arg(value_name = "SPEC|MODEL", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub specs: Vec<OsString>,
     #[command(flatten)]
@@ -100,7 +100,7 @@ pub struct VerifyArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "The cases are those that formulac is tested with: each function and form, with NULLs and edge cases, and the project's models on rows that are made up for them. The rows are in one table `formulac_prove_…` in the environment's schema, which is dropped at the end; the next run drops what a killed run left. No data of yours is read. If the role may not make tables, each statement contains its rows.
+    after_long_help = "The cases are formulac's own test cases for each function and each form of its arguments, with NULLs and edge cases. In addition, the project's models are run on generated rows. The rows are in one table `formulac_prove_…` in the environment's schema, which is dropped at the end. If a run is killed, the next run drops its table. The command does not read your data. If the role is not permitted to create tables, each statement contains its rows.
 
 The report is written to .formulac/proofs/ and contains versions, session parameters and the cases that differ, but no names and no data of the project. `formulac functions NAME` then shows what is proven.
 
@@ -114,15 +114,15 @@ Examples:
   formulac prove --dry-run"
 )]
 pub struct ProveArgs {
-    /// Functions to prove, such as ROUND; then no report is written [default: all, and the project's models]
+    /// Functions to prove, such as ROUND, without writing a report [default: all functions and the project's models]
     #[arg(value_name = "FUNCTION")]
     pub functions: Vec<String>,
     #[command(flatten)]
     pub dbt: DbtArgs,
-    /// Let the warehouse plan the statements without running them, and make no table
+    /// Let the warehouse plan the statements without running them or creating tables
     #[arg(long)]
     pub dry_run: bool,
-    /// Send the statements without asking
+    /// Send the statements without asking for confirmation
     #[arg(long)]
     pub yes: bool,
     /// Print one JSON object, errors included

@@ -29,7 +29,7 @@ pub struct ImpactArgs {
     pub names: Vec<String>,
     #[command(flatten)]
     pub selection: Selection,
-    /// Start from the specs and dbt files that changed since this git revision
+    /// Analyze the specs and dbt files that changed since this git revision
     #[arg(long, value_name = "REV", conflicts_with_all = ["names", "select", "exclude"], allow_hyphen_values = true)]
     pub since: Option<String>,
     /// Assume that NAME is removed or renamed [default: its values change]
@@ -38,7 +38,7 @@ pub struct ImpactArgs {
     /// Assume that the type of NAME changes
     #[arg(long, conflicts_with_all = ["removed", "since"])]
     pub type_changed: bool,
-    /// Exit with status 1 if the impact has this grade or a worse grade
+    /// Exit with status 1 if the impact has this grade or worse
     #[arg(long, value_name = "GRADE")]
     pub fail_on: Option<FailOn>,
     /// Format of the report
@@ -55,9 +55,9 @@ pub struct ImpactArgs {
 /// Values of `--fail-on`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// Something fails
+    /// A model, test or field fails
     Breaking,
-    /// Something fails, or values change
+    /// A model, test or field fails, or values change
     Changing,
 }
 

@@ -79,10 +79,10 @@ pub struct GlobalOptions {
     /// Never prompt; exit with status 2 if an answer is needed
     #[arg(long, global = true, hide_short_help = true)]
     pub no_input: bool,
-    /// Folder of the project [default: found from the working directory upwards]
+    /// Folder of the project [default: the working directory or the nearest parent that contains one]
     #[arg(long, global = true, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub project_dir: Option<PathBuf>,
-    /// Ignore the project's settings and what formulac knows about its data
+    /// Ignore the project's settings and the facts known about its data
     #[arg(long, global = true, hide_short_help = true)]
     pub no_project: bool,
     /// Environment of the project to use
@@ -103,7 +103,7 @@ pub struct GlobalOptions {
 /// Setting that controls when messages are colored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorMode {
-    /// On a terminal, unless `NO_COLOR` is set
+    /// Color on a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
     Always,
@@ -114,9 +114,9 @@ pub enum ColorMode {
 /// Format of diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DiagnosticFormat {
-    /// Text with the source line and help
+    /// Text with the source line and the help
     Human,
-    /// One line per diagnostic, ending with the help
+    /// One line per diagnostic, including the help
     Concise,
     /// A JSON object
     Json,
@@ -137,7 +137,7 @@ pub enum Command {
     Extract(ExtractArgs),
     /// Explain a formula or a diagnostic
     Explain(ExplainArgs),
-    /// List the functions, or show one
+    /// List all functions, or show one function
     Functions(FunctionsArgs),
     /// Run a spec and show its rows
     Preview(PreviewArgs),

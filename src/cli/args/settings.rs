@@ -9,7 +9,7 @@ use formulac::{Context, Dialect};
 /// SQL dialect, and schema of the data.
 #[derive(Debug, Default, Args)]
 pub struct TargetOptions {
-    /// SQL dialect [default: the project's, else postgres]
+    /// SQL dialect [default: the project's dialect, else postgres]
     #[arg(long, value_name = "DIALECT", value_parser = dialect_parser())]
     pub dialect: Option<Dialect>,
     /// Schema file, dbt manifest or properties file, or folder of Omni views
@@ -31,7 +31,7 @@ pub struct Settings {
     /// Names that the query groups by
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub group_by: Vec<String>,
-    /// Names of the worksheet columns A, B, C …
+    /// Names of the worksheet's columns A, B, C …
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub columns: Vec<String>,
     /// Worksheet row for which the formulas are written [default: 1]
@@ -58,7 +58,7 @@ pub enum ContextName {
     Row,
     /// A measure: aggregates compute one value per group
     Measure,
-    /// A calculation over the rows of a result
+    /// A calculation over the rows of the result
     Worksheet,
 }
 

@@ -100,18 +100,18 @@ Examples:
   formulac push plan.json"
 )]
 pub struct PushArgs {
-    /// Plan file to apply, either exactly as written or not at all
+    /// Plan file to apply; if the plan no longer matches the project, nothing is applied
     #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
     pub selection: Selection,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
     /// Do not parse the project with dbt before writing
     #[arg(long)]
     pub no_parse: bool,
-    /// First line of the commit message
+    /// Subject line of the commit message
     #[arg(short, long, value_name = "TEXT")]
     pub message: Option<String>,
     #[command(flatten)]
@@ -134,16 +134,16 @@ Examples:
   # Take the hand edit into the metric set that defines the metric
   formulac resolve revenue_by_month.revenue --to-set")]
 pub struct ResolveArgs {
-    /// Conflict to resolve: `model.definition`, `model.definition:property`, or a model to resolve all its conflicts
+    /// Conflict to resolve: `model.definition`, `model.definition:property`, or a model, to resolve all its conflicts
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Keep the spec, and remove the hand edit from the file
     #[arg(long, visible_aliases = ["spec", "omni"], group = "side")]
     pub ours: bool,
-    /// Keep the file: turn the edit into a formula if possible; otherwise revert the spec to its base
+    /// Keep the file, and convert the edit to a formula if possible; otherwise revert the spec to its base
     #[arg(long, visible_alias = "dbt", group = "side")]
     pub theirs: bool,
-    /// Change the definition in the metric set, and with it all models that use the metric
+    /// Change the definition in the metric set and therefore in all models that use the metric
     #[arg(long, group = "side")]
     pub to_set: bool,
     /// Override the metric in the model only, and keep the metric set
@@ -172,7 +172,7 @@ pub enum ConflictSide {
 }
 
 impl ResolveArgs {
-    /// Returns the chosen side. The parser of the command line requires exactly one side.
+    /// Returns the chosen side. The command-line parser requires exactly one side.
     pub fn chosen_side(&self) -> ConflictSide {
         let sides = [
             (self.theirs, ConflictSide::Theirs),
@@ -195,7 +195,7 @@ Examples:
   formulac adopt revenue
   formulac adopt models/formulac/revenue.sql")]
 pub struct AdoptArgs {
-    /// Models, specs or generated files to adopt [default: all with hand edits]
+    /// Models, specs or generated files to adopt [default: all files with hand edits]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     #[command(flatten)]
@@ -236,10 +236,10 @@ Examples:
   # The state of a release
   formulac rollback v1.4 --yes")]
 pub struct RollbackArgs {
-    /// Log entry to restore, by its number or the beginning of its hash, or a release [default: list the last entries]
+    /// Log entry to restore: its number, the beginning of its hash, or a release [default: list the latest entries]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
     /// Print one JSON object
@@ -292,7 +292,7 @@ pub struct PromoteArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "Specs over the same relation with the same filter can share a set. A spec is only changed if its SQL stays the same. All files are written, or none.
+    after_long_help = "Specs over the same relation with the same filter can share a set. A spec is changed only if its SQL remains the same. Either all files are written or no file is written.
 
 Examples:
   # Show what would change
@@ -302,13 +302,13 @@ Examples:
   formulac extract metrics/revenue_by_month.yml metrics/revenue_by_region.yml --name orders"
 )]
 pub struct ExtractArgs {
-    /// Specs to search for the same definitions [default: all of the project]
+    /// Specs to search for shared definitions [default: all specs of the project]
     #[arg(value_name = "SPEC", value_hint = ValueHint::FilePath)]
     pub specs: Vec<PathBuf>,
-    /// Name of the set [default: that of the relation]
+    /// Name of the set [default: name of the relation]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
     /// Show the changes without writing them

@@ -22,7 +22,7 @@ pub enum EnvCommand {
     /// Show an environment: connection, schema, branch, variables, artifacts, dbt's command line
     #[command(after_long_help = "Examples:\n  formulac env show production")]
     Show(EnvNameArgs),
-    /// Make an environment the current one in this work tree
+    /// Select the current environment of this work tree
     #[command(after_long_help = "Examples:\n  formulac env use development")]
     Use(EnvUseArgs),
     /// Show the models and SQL that differ between this work tree and an environment
@@ -41,7 +41,7 @@ pub struct JsonArgs {
 
 #[derive(Debug, Args)]
 pub struct EnvNameArgs {
-    /// Environment [default: the current one; `check`: all]
+    /// Name of the environment [default: the current environment; for `check`, all environments]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// Print one JSON object
@@ -51,7 +51,7 @@ pub struct EnvNameArgs {
 
 #[derive(Debug, Args)]
 pub struct EnvUseArgs {
-    /// Environment
+    /// Name of the environment
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Print one JSON object
@@ -134,7 +134,7 @@ pub struct ProposeArgs {
     /// Description: the reason for the change
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
-    /// Revision to compare with [default: the branch of the environment]
+    /// Revision to compare with [default: branch of the environment]
     #[arg(long, value_name = "REV", allow_hyphen_values = true)]
     pub base: Option<String>,
     /// Print one JSON object
@@ -229,7 +229,7 @@ Examples:
 
   formulac release v1.4 -m 'Net revenue' --yes")]
 pub struct ReleaseArgs {
-    /// Name of the release, such as `v1.4` [default: the last name with its number increased]
+    /// Name of the release, such as `v1.4` [default: the latest name with its number incremented]
     #[arg(value_name = "VERSION")]
     pub version: Option<String>,
     /// One-line summary
@@ -238,7 +238,7 @@ pub struct ReleaseArgs {
     /// Show the release without tagging it
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
     /// Print one JSON object

@@ -144,7 +144,7 @@ fn hand_edited_files(
                 text,
             });
             let present = made.as_ref().map(PlannedFile::read_current_content).transpose()?;
-            // The state file of a deleted model is in neither the generated files nor the branch.
+            // The state file of a deleted model is neither among the generated files nor on the branch.
             let is_gone = made.is_none() && file.now.is_none();
             let why = match is_generated(file) {
                 true => "its header says that formulac generated it, but the specs generate different content",

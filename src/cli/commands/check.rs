@@ -23,7 +23,7 @@ use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
-/// Maximum number of rounds of fixes. Applying a fix may make another fix possible, but no real file needs more rounds.
+/// Maximum number of rounds of fixes. A fix may make another fix possible, but real files need fewer rounds.
 const ROUNDS: usize = 10;
 
 pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
@@ -63,7 +63,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(Exit::from_failures(&found).most_severe(if is_denied { Exit::Faulty } else { Exit::Done }))
 }
 
-/// Adds a diagnostic for each folder in the project file in which dbt would not find generated files.
+/// Adds a diagnostic for each folder that the project file specifies but that dbt does not search for models or tests.
 fn check_folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failure> {
     match place.check_folders() {
         Err(Failure::Found(faults)) => found.extend(faults),
@@ -104,7 +104,7 @@ impl CheckInputs {
         let Some(place) = self.knowledge.place.as_ref().filter(|_| misses_names) else {
             return Ok(done);
         };
-        // Report a missing column as removed if it existed at an earlier pull.
+        // Report a missing column as removed if an earlier pull recorded it.
         let had = pull::pulled_columns(&place.root);
         if had.is_empty() {
             return Ok(done);
@@ -117,8 +117,7 @@ impl CheckInputs {
     }
 }
 
-/// Returns the facts about the project, and the files to check: the named files or, if none are named, the project's
-/// specs.
+/// Returns the facts about the project, and the files to check: the named files or, by default, the project's specs.
 fn check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
     let files = match &knowledge.place {
@@ -132,7 +131,7 @@ fn check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs, Fail
                 Exit::Usage,
                 "no file is specified, and there is no project with specs to check",
             )
-            .with_help("name files, or `-` for standard input"));
+            .with_help("specify files, or `-` for standard input"));
         }
     };
     if let Some(place) = &knowledge.place {
@@ -178,7 +177,7 @@ impl CheckInputs {
     ) -> Result<(Vec<FailureKind>, Vec<PlannedFile>), Failure> {
         let mut found = Vec::new();
         let mut fixed = Vec::new();
-        // If one of the files cannot be read, do not fix any of them.
+        // If one of the files cannot be read, do not fix any files.
         let fix = args.fix
             && !sources
                 .iter()

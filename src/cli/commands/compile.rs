@@ -15,7 +15,7 @@ use formulac::span::Span;
 /// Result of compiling a source.
 #[derive(Debug)]
 pub struct CompileOutcome {
-    /// `None` if the source cannot be read, is not UTF-8 or is too large.
+    /// `None` if the source is unreadable, not UTF-8 or too large.
     compiled: Option<Compiled>,
     pub found: FailureKind,
 }
@@ -100,7 +100,7 @@ pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     }
 }
 
-/// Compiles a source as `compile` does, but reports an error if it contains no formula.
+/// Compiles a source like `compile`, but reports an error if the source contains no formula.
 pub fn compile_some(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     let mut outcome = compile(compiler, source);
     if outcome.definitions().is_empty() && outcome.found.diagnostics.is_empty() {
@@ -142,7 +142,7 @@ pub fn definition_json(definition: &Definition) -> Value {
     let mut assumed = Map::new();
     for column in definition.columns() {
         let Some(ty) = column.assumed() else { continue };
-        // Two relations may have columns with the same name, so the output then includes the relation.
+        // Include the relation in the output, because two relations may have columns with the same name.
         let name = if assumed.contains_key(column.name()) {
             column.path()
         } else {

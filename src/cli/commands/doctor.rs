@@ -1,5 +1,4 @@
-//! `formulac doctor`: checks whether dbt, the engines, git and the project are ready, and shows how to install or
-//! fix missing parts.
+//! `formulac doctor`: checks whether dbt, the engines, git and the project are ready, and shows how to fix problems.
 
 use std::path::Path;
 

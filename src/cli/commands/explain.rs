@@ -22,7 +22,7 @@ use formulac::diag::Code;
 use formulac::diag::render;
 use formulac::diag::suggest::nearest_name;
 
-/// Result of compiling the complete source for one dialect.
+/// Result of compiling the entire source for one dialect.
 struct DialectSql {
     dialect: Dialect,
     outcome: CompileOutcome,
@@ -81,7 +81,7 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     Err(Failure::new(Exit::Faulty, message).with_help(help))
 }
 
-/// Returns an error if the subject is a file. Prints a note if the subject is also the name of a model.
+/// Returns an error if the argument is a file. Prints a note if the argument is also the name of a model.
 fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let shown = subject.to_string_lossy();
     let help = format!("`formulac query {shown}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
@@ -110,8 +110,8 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns whether a word looks like a diagnostic code: `F` or `W`, followed by four digits. No real worksheet uses a
-/// cell such as F9999.
+/// Returns whether a word looks like a diagnostic code: `F` or `W`, followed by four digits. Real worksheets do not use
+/// cells such as F9999.
 fn looks_like_code(word: &str) -> bool {
     let digits = word.strip_prefix(['F', 'f', 'W', 'w']);
     digits.is_some_and(|d| d.len() == 4 && d.bytes().all(|b| b.is_ascii_digit()))
@@ -156,7 +156,7 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     if args.json {
         session.print_json(&explanation_json(&main, &others, &parts, &sentences))?;
     } else {
-        // For a formula with errors, an explanation would be a guess.
+        // An explanation of a formula with errors would only be a guess.
         if Exit::from_diagnostics(&main.outcome.found.diagnostics) == Exit::Done {
             session.print_data(&format_explanation(
                 &main,

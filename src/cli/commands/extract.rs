@@ -40,7 +40,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
             names.len(),
             names.join(", ")
         );
-        return Err(Failure::new(Exit::Usage, text).with_help("name the specs of one set"));
+        return Err(Failure::new(Exit::Usage, text).with_help("specify the specs of one set"));
     }
     let shown = ShownExtraction {
         place: &place,
@@ -111,7 +111,7 @@ fn chosen_specs(
         let real = real(path).ok_or_else(|| Failure::from_source(SourceText::from_file(path)))?;
         let spec = places.get(&real).ok_or_else(|| {
             let text = format!("`{}` is not a spec of the project", path.display());
-            let help = format!("name specs in `{}`", place.root.join(place.specs_folder()).display());
+            let help = format!("specify specs in `{}`", place.root.join(place.specs_folder()).display());
             Failure::new(Exit::Usage, text).with_help(help)
         })?;
         chosen[*spec] = true;
@@ -169,7 +169,7 @@ impl ShownExtraction<'_> {
         out
     }
 
-    /// Returns messages about the sets, the specs that are left out, and names with different formulas.
+    /// Returns messages about the sets, the skipped specs, and the names with different formulas.
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for set in &self.found.sets {
@@ -186,7 +186,7 @@ impl ShownExtraction<'_> {
         }
         for set in self.found.sets.iter().filter(|set| !set.beside.is_empty()) {
             lines.push(format!(
-                "{} also reads the relation of {}; `extract` writes new sets only, so move the definitions by hand if they \
+                "{} also reads the relation of {}; `extract` creates only new sets, so move the definitions manually if they \
                  belong together",
                 set.beside.join(", "),
                 set.name
@@ -204,7 +204,7 @@ impl ShownExtraction<'_> {
             ));
         }
         for left in &self.found.left_out {
-            lines.push(format!("{} is left out: {}", self.spec_path(left.spec), left.reason));
+            lines.push(format!("{} is skipped: {}", self.spec_path(left.spec), left.reason));
         }
         for differing in self.found.differing.iter().take(NAMED) {
             lines.push(format!(

@@ -28,14 +28,16 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
         },
         None => search_functions(args.search.as_deref()),
     };
-    // The catalogue is also shown outside of a project, and in a project with errors. The list shows no reports.
+    // The catalogue is also shown outside of a project, and in a project with errors. The list does not include reports
+    // of `prove`.
     let place = (args.json || args.name.is_some()).then(|| Workspace::find_any(session).ok().flatten());
     let reports = place
         .flatten()
         .map(|place| ProofReport::read_all(&place.root))
         .unwrap_or_default();
     if args.json {
-        // All constructs of all functions would be a megabyte, so only an entry that is requested by name lists them.
+        // The constructs of all functions would take up a megabyte, so they are listed only for a function that is
+        // requested by name.
         let with_constructs = args.name.is_some();
         let functions: Vec<Value> = found
             .iter()
@@ -58,8 +60,7 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Reports an unknown function with the same diagnostic as for a formula that calls the function, including the
-/// suggested replacement.
+/// Reports an unknown function with the same diagnostic and suggestion as a formula that calls the function.
 fn report_unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
     let place = Span::new(0, name.len() as u32);
     let faults = Compiler::default().check(&format!("={name}(x)"));
@@ -67,7 +68,7 @@ fn report_unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result
         .iter()
         .find(|fault| fault.kind() == Code::UnknownFunction)
         .and_then(Diagnostic::help);
-    let help = help.unwrap_or("run `formulac functions` to list them all");
+    let help = help.unwrap_or("run `formulac functions` to list all functions");
     let diagnostics =
         vec![Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")).with_help(help)];
     let found = vec![FailureKind {
@@ -146,8 +147,8 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
         .next()
         .filter(|first| sql.len() > 1 && reasons.filter(|reason| reason == first).count() + 1 == sql.len())
     {
-        // If no dialect can express the function in a single expression, as with a worksheet lookup, the reason is the
-        // same for all dialects.
+        // If no dialect can express the function as a single expression, for example a worksheet lookup, the reason is
+        // the same for all dialects.
         Some(reason) => section(
             "SQL",
             wrap_text(&format!("not available as a single expression: {reason}"), 78),
@@ -291,8 +292,7 @@ fn dialect_cells(function: &Function) -> impl Iterator<Item = (Dialect, &'static
 }
 
 /// Returns an example call to the function, and the context to compile the call in. Each argument is the parameter's
-/// name, or 1 if the parameter must be a constant. If such a call does not compile, returns the function's first
-/// example.
+/// name, or 1 if the parameter must be a constant. If this call does not compile, returns the function's first example.
 fn example_call(function: &Function) -> (String, Context) {
     let overload = function.overloads.iter().max_by_key(|o| o.params.len());
     let params = overload.map_or(&[][..], |o| o.params);

@@ -131,7 +131,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Skips files with hand edits that no spec can express. A push would leave these files unchanged too.
+/// Skips files with hand edits that no spec can express. A push leaves these files unchanged too.
 fn skip_kept_edits(session: &Session, place: &Workspace, delivery: &mut PendingFileChanges) -> Result<(), Failure> {
     if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
         return Ok(());

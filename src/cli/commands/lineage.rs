@@ -11,14 +11,14 @@ use crate::cli::json;
 use crate::cli::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
-    // Do not free the memory, because the process ends after this command. The `impact` command skips this step too.
+    // Do not free the memory, because the process ends after this command. The `impact` command does the same.
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
     let target = match (graph.resolve_target(&args.name), known.columns_of_metric(&args.name)) {
         (Err(_), Some(columns)) if columns.len() == 1 => graph.resolve_target(&columns[0]),
         (Err(_), Some(columns)) => {
             let message = format!("`{}` is part of {} columns", args.name, columns.len());
-            return Err(Failure::new(Exit::Faulty, message).with_help(format!("name one of {}", columns.join(", "))));
+            return Err(Failure::new(Exit::Faulty, message).with_help(format!("specify one of {}", columns.join(", "))));
         }
         (target, _) => target,
     };

@@ -29,7 +29,7 @@ use crate::cli::workspace::Workspace;
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let bounds = writable_folders(session, args)?;
@@ -94,7 +94,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             let files: Vec<PlannedFile> = files.collect();
             let left = leftover_files(folder, &tests, &models, &files);
             let mut delivery = apply::compare_with_files(files, left, dialect)?;
-            // A spec with a draft is written verbatim, because it is the analyst's own file.
+            // Only the draft is added to a spec, because the spec is the analyst's own file.
             delivery
                 .updated
                 .extend(models.iter().filter_map(|model| drafted(model)?.planned_draft()));
@@ -142,7 +142,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Allows the command to write files in the project and in the named folder, and drafts in the named specs.
+/// Allows the command to write files in the project and in the named folder, and to add drafts to the named specs.
 fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolders, Failure> {
     let given = session.global.project_dir.as_deref();
     let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
@@ -175,8 +175,8 @@ fn model_compiler(session: &Session, args: &ModelArgs) -> Result<(CommandKnowled
     Ok((knowledge, compiler, lacks_spine))
 }
 
-/// Returns whether dbt enforces contracts in the folder that the models are written to, or in the project's
-/// models folder by default.
+/// Returns whether dbt enforces contracts in the folder for the models, which is the project's models folder by
+/// default.
 fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -> Result<bool, Failure> {
     let inner = out.map(|out| out.strip_prefix(&dbt.folder).unwrap_or(out).to_owned());
     let given = session.global.project_dir.as_deref();
@@ -266,7 +266,7 @@ fn model_json(model: &CompiledModel, built: &ModelFiles, drafted: Option<&UnitTe
     object
 }
 
-/// Returns test and docs files that were generated from the specs earlier but are not generated any more.
+/// Returns obsolete test and docs files, which were generated from an earlier version of the specs.
 fn leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[PlannedFile]) -> Vec<PathBuf> {
     let made = |path: &Path| files.iter().any(|planned| planned.path == path);
     let left = |(model, built): (&CompiledModel, &ModelFiles)| {

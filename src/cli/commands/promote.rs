@@ -368,7 +368,7 @@ fn display_path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Allows writing to the project, Omni's folder, and the path that the user named.
+/// Allows writes to the project, Omni's folder and the path that the user specified.
 fn writable_folders(knowledge: &CommandKnowledge, named: Option<&Path>) -> Result<WritableFolders, Failure> {
     let bounds = knowledge
         .configured_workspace()
@@ -382,8 +382,8 @@ fn omni_folder(knowledge: &CommandKnowledge) -> Option<PathBuf> {
         .map(|place| place.root.join(place.omni_folder()))
 }
 
-/// Splits an argument into the file and the fields after it. The file's path is relative to the working directory or to
-/// the Omni model's folder.
+/// Splits an argument into a file and its fields. The file's path is relative to the working directory or to the Omni
+/// model's folder.
 fn find_file(knowledge: &CommandKnowledge, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
     let find = |name: &str| {
         let here = PathBuf::from(name);
@@ -416,7 +416,7 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
     let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
     let folder = or_current_folder(&folder).to_owned();
     let mut paths = omni_paths(&folder);
-    // The named file keeps the path that the user passed.
+    // The named file keeps the path that the user specified.
     paths.retain(|path| fs::canonicalize(path).ok() != own);
     paths.insert(0, file.to_owned());
     read_all(&paths)
@@ -466,7 +466,7 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
 /// Reports definitions that exist in both a spec and the project's Omni model, each with the index of the spec.
 pub fn defined_twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
     let omni = root.join(project.omni().unwrap_or(project::OMNI));
-    // An unreadable Omni file is not an error of the specs.
+    // An unreadable Omni file is not an error in the specs.
     let files = omni_paths(&omni)
         .into_iter()
         .map(|path| SourceText::from_file(&path))

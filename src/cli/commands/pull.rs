@@ -48,11 +48,11 @@ struct PullContext {
     access_grants: bool,
 }
 
-/// Folders that contain the files that a pull updates.
+/// Folders whose files a pull updates.
 struct PullFolders {
     omni: PathBuf,
     records: PathBuf,
-    /// Folder of the project, and its project file if there is one.
+    /// Folder of the project, and its project file if one exists.
     root: PathBuf,
     project: Option<Project>,
 }
@@ -77,7 +77,7 @@ fn watch(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<Ex
             continue;
         }
         seen = now;
-        // dbt may still be writing, so a file that is unreadable now may be readable next time.
+        // dbt may still be writing, so an unreadable file may be readable at the next check.
         match pull_once(session, args, folders) {
             Ok(_) => {}
             Err(Failure::Found(found)) => session.report(&found),
@@ -95,7 +95,7 @@ fn pull_once(session: &Session, args: &PullArgs, folders: &PullContext) -> Resul
     Ok(exit)
 }
 
-/// The files that were read for a pull, and the pull that was computed from them.
+/// Files that were read for a pull, and the changes computed from them.
 type ReadFolder = (artifacts::TargetFolder, RunArtifacts, OmniModel, Pull);
 
 fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Exit, ReadFolder), Failure> {
@@ -186,7 +186,7 @@ fn plan_pull(
 /// Changes that a pull would make to the Omni model.
 pub struct PendingPull {
     pub pull: Pull,
-    /// Whether there was an earlier pull.
+    /// Whether the project has an earlier pull.
     pub was_pulled: bool,
 }
 
@@ -271,7 +271,7 @@ impl PullContext {
         let Some(dbt) = dbt else {
             return Err(
                 Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder")
-                    .with_help("run this in the dbt project, or name its folder with `--project-dir`"),
+                    .with_help("run this in the dbt project, or specify its folder with `--project-dir`"),
             );
         };
         let root = if project.is_some() { root } else { dbt.folder.clone() };
@@ -303,7 +303,7 @@ impl PullContext {
         })
     }
 
-    /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are none.
+    /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are no artifacts.
     fn read(&self) -> Result<Option<(artifacts::TargetFolder, RunArtifacts)>, Failure> {
         let path = self.target.join(ARTIFACTS[0]);
         let (read, beside) = thread::scope(|scope| {

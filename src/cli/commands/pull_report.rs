@@ -242,7 +242,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
 
 fn kept_line((file, kept): &(String, KeptValue)) -> String {
     format!(
-        "{file}: `{}` keeps your value {}; dbt has {} now",
+        "{file}: `{}` keeps your value {}; dbt now has {}",
         kept.path,
         display_value(kept.file.as_ref()),
         display_value(kept.new.as_ref())
@@ -252,7 +252,7 @@ fn kept_line((file, kept): &(String, KeptValue)) -> String {
 /// Formats a value in one line, shortened if it is long.
 fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     let Some(value) = value else {
-        return "left out".to_owned();
+        return "(no value)".to_owned();
     };
     let text = value.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(60) {
@@ -261,7 +261,7 @@ fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     }
 }
 
-/// State of the files: already written, or only planned.
+/// State of the files: written or only planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteState {
     Already,

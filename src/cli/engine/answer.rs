@@ -12,7 +12,7 @@ pub struct Answer {
     pub columns: Vec<AnswerColumn>,
     /// Values in the engine's notation. `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
-    /// Whether the result has more rows than requested.
+    /// Whether the query has more rows than requested.
     pub more: bool,
     /// Duration of the timed query in seconds, if one was requested.
     pub seconds: Option<f64>,
@@ -41,7 +41,7 @@ impl Answer {
         self
     }
 
-    /// Returns a row's value in the named column, ignoring the case of the name. `None` if the value is NULL.
+    /// Returns a row's value in the named column, ignoring the case of the name. Returns `None` if the value is NULL.
     pub fn value(&self, row: &[Option<String>], name: &str) -> Option<String> {
         let place = self
             .columns

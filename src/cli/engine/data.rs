@@ -22,12 +22,12 @@ pub enum DataFormat {
 #[derive(Debug)]
 pub struct DataFile {
     pub relation: String,
-    /// Path as the user wrote it.
+    /// Path as specified by the user.
     pub shown: String,
     /// Absolute path.
     pub path: String,
     pub kind: DataFormat,
-    /// Column types with which the file is read, unless the schema specifies other types.
+    /// Column types for reading the file, unless the schema specifies other types.
     pub types: Vec<(String, String)>,
 }
 
@@ -103,12 +103,12 @@ fn detect_format(path: &Path) -> std::io::Result<Option<DataFormat>> {
     })
 }
 
-/// Returns the delimiter in the header of a file. The engine must not guess the delimiter, because it would read a file
-/// with a malformed row as a file with a single column.
+/// Returns the delimiter in the header of a file. The engine must not guess the delimiter, because a malformed row
+/// would make it read the file as a single column.
 fn detect_delimiter(path: &Path) -> std::io::Result<char> {
     let header = header_line(path)?;
     let count = |delimiter: char| header.chars().filter(|c| *c == delimiter).count();
-    // If several delimiters are equally frequent, the last of them in this list is used.
+    // If several delimiters are equally frequent, the last of these in the list is used.
     Ok(['|', '\t', ';', ',']
         .into_iter()
         .max_by_key(|delimiter| count(*delimiter))

@@ -29,7 +29,8 @@ pub struct DbtRun {
     pub environment: Option<Environment>,
     /// Options that are passed on to dbt.
     pub args: DbtArgs,
-    /// Folder with the artifacts of the environment whose relations are read if this environment has not built them.
+    /// Folder with the artifacts of another environment, whose relations are read if this environment has not built
+    /// them.
     pub deferred: Option<PathBuf>,
     pub waiting: WaitIndicator,
 }
@@ -129,8 +130,8 @@ pub fn engine_with_version(output: &DbtCallResult) -> (String, String) {
     )
 }
 
-/// Runs queries. Several queries share one dbt call, because each call takes seconds to start. If one of these queries
-/// fails, the call ends, and all its queries are run again one by one.
+/// Runs queries. Several queries share one dbt call, because each call takes seconds to start. If one of the queries
+/// fails, the call ends, and all queries of the call are run again one by one.
 pub fn run_queries(
     all: &[EngineRequest<'_>],
     run: &DbtRun,
@@ -226,8 +227,8 @@ pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationP
         .collect())
 }
 
-/// dbt's information about a relation: the names and types of its columns, `None` if it is missing, or the reason
-/// why it cannot be looked up.
+/// Result of looking up a relation with dbt: the names and types of its columns, `None` if the relation is missing, or
+/// the reason why the lookup failed.
 pub type RelationLookup = Result<Option<Vec<(String, String)>>, String>;
 
 /// Returns the columns of each relation, with the warehouse's names for their types. If the call for all relations

@@ -1,5 +1,5 @@
-//! Finds CSV columns that can be read as decimals. DuckDB infers floats for such columns, but with floats 0.1 + 0.2 is
-//! not 0.3. The values in the file determine the number of digits after the decimal point.
+//! Finds CSV columns that can be read as decimals. DuckDB infers floats for these columns, but the sum of the floats
+//! 0.1 and 0.2 is not 0.3. The values in the file determine the number of digits after the decimal point.
 
 use formulac::Dialect;
 use serde_json::{Map, Value};

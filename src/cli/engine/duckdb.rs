@@ -53,7 +53,7 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     Ok(json!({"relations": relations}).to_string())
 }
 
-/// Finds decimals among the CSV columns that were read as floats, and adds their types to the files.
+/// Finds the decimals among the CSV columns that were read as floats, and records their types with the files.
 fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], dialect: Dialect) -> Result<(), Failure> {
     let mut asked: Vec<(&mut DataFile, Vec<&str>)> = Vec::new();
     let mut script = String::new();
@@ -159,7 +159,7 @@ pub fn view_name(file: &DataFile) -> String {
     dialect().name_text(&file.relation, false)
 }
 
-/// Returns the time between the first and the last of three results, in seconds.
+/// Returns the time in seconds between the first and the last of three results.
 fn elapsed_seconds(answers: &[Vec<Map<String, Value>>]) -> Option<f64> {
     let [began, _, ended] = answers else { return None };
     let at = |rows: &[Map<String, Value>]| rows.first()?.get("microseconds")?.as_i64();
@@ -176,7 +176,7 @@ fn parse_type(text: &str) -> Type {
 
 fn run(script: &str) -> Result<ProgramOutput, Failure> {
     let mut command: Command = PROGRAM.command();
-    // Ignore the user's init file, which may load extensions, because the queries read only local files.
+    // Ignore the user's init file because it may load extensions. The queries read only local files.
     command.args(["-batch", "-bail", "-no-init", "-json", ":memory:"]);
     PROGRAM.run(&mut command, script)
 }
@@ -232,7 +232,7 @@ fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> Stri
                 format!(", types = {{{}}}", pairs.join(", "))
             };
             let form = csv_reader_call(delimiter, dialect);
-            // Infer types from the whole file, so that no later value fails to match the type.
+            // Infer types from the whole file, so that all values match the type.
             format!("select * from read_csv({path}, {form}, sample_size = -1{types})")
         }
         DataFormat::Parquet => format!("select *{} from read_parquet({path})", replace_clause(types, dialect)),
@@ -243,8 +243,8 @@ fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> Stri
     }
 }
 
-/// Returns CSV options that DuckDB must not guess. If DuckDB guessed these options, it would skip malformed rows as if
-/// they were text before the header.
+/// Returns CSV options that DuckDB must not guess. If DuckDB guessed these options, it would skip malformed rows as
+/// text before the header.
 fn csv_reader_call(delimiter: char, dialect: Dialect) -> String {
     let delimiter = dialect.text_literal(&delimiter.to_string());
     format!("header = true, delim = {delimiter}, quote = '\"', escape = '\"', comment = '', skip = 0")

@@ -1,4 +1,4 @@
-//! Error messages of engines, and the position in the SQL that they point to.
+//! Error messages of engines, with the positions in the SQL to which they point.
 
 use crate::cli::exit::{Failure, FailureKind};
 use formulac::diag::{Code, Diagnostic};
@@ -16,8 +16,8 @@ pub struct SentSql<'s> {
     pub missing: &'static str,
 }
 
-/// Returns a failure for an engine error in this SQL: the first paragraph of the engine's message, at the position that
-/// the message points to.
+/// Returns a failure for an engine error in this SQL: the first paragraph of the engine's message, at the position to
+/// which the message points.
 pub fn from_sql(engine: &str, message: &str, sent: SentSql<'_>) -> Failure {
     let span = message_span(message, sent);
     let mut diagnostic = engine_diagnostic(engine, message, span.unwrap_or_default());
@@ -27,7 +27,7 @@ pub fn from_sql(engine: &str, message: &str, sent: SentSql<'_>) -> Failure {
     if span.is_some() {
         diagnostic = diagnostic.with_label("here");
     }
-    // Without a position, no part of the SQL is quoted.
+    // The SQL is quoted only if the position is known.
     let text = if span.is_some() {
         sent.sql.to_owned()
     } else {
@@ -64,8 +64,8 @@ pub fn first_paragraph(message: &str) -> String {
     let lines = message.lines().map(str::trim).skip_while(|line| line.is_empty());
     let lines: Vec<&str> = lines.take_while(|line| !is_end(line)).collect();
     let text = lines.join("\n");
-    // psql reports a line number in the script on its standard input. Remove the number, because the user never sees
-    // the script.
+    // Remove psql's line number, which refers to the script on its standard input, because the user never sees the
+    // script.
     let text = match text.split_once(": ERROR:") {
         Some((script, rest)) if script.starts_with("psql:") => rest.trim_start().to_owned(),
         _ => text
@@ -84,7 +84,7 @@ pub fn first_paragraph(message: &str) -> String {
 /// Returns whether the part of the message that is intended for the user ends before this line.
 fn is_end(line: &str) -> bool {
     let begins = |text: &str| line.starts_with(text);
-    // dbt names the file to which it compiled the SQL.
+    // Remove the name of the file that contains dbt's compiled SQL.
     line.is_empty() || begins("Possible ") || begins("compiled code at ") || is_place(line) || is_hint(line)
 }
 
@@ -118,7 +118,7 @@ fn line_number(line: &str) -> Option<(usize, &str)> {
     Some((number.parse().ok()?, text))
 }
 
-/// Returns the position that a message points to. The engine truncates a long line on both sides.
+/// Returns the position that a message points to. Engines truncate long lines on both sides.
 fn message_span(message: &str, sent: SentSql<'_>) -> Option<Span> {
     let mut lines = message.lines().map(str::trim_start).skip_while(|line| !is_place(line));
     let shown = lines.next()?;

@@ -46,17 +46,17 @@ pub struct EngineRequest<'q> {
     pub own_limit: Option<u64>,
     /// Maximum number of rows to return.
     pub limit: u32,
-    /// Another query, whose duration is to be measured.
+    /// Additional query whose duration is to be measured.
     pub timed: Option<&'q str>,
 }
 
 /// Result of looking up a relation.
 #[derive(Debug)]
 pub enum RelationPresence {
-    /// The relation exists, with these columns.
+    /// The relation exists and has these columns.
     There(Vec<Known>),
     Missing,
-    /// The relation cannot be looked up, for this reason.
+    /// The lookup failed for this reason.
     Unknown(String),
 }
 
@@ -131,7 +131,7 @@ impl Engine {
         Ok(Self::Postgres(server, files))
     }
 
-    /// Disables reading relations from another environment if this environment has not built them.
+    /// Disables the use of another environment's relations in place of relations that this environment has not built.
     pub fn without_deferral(mut self) -> Self {
         if let Self::Dbt(run) = &mut self {
             run.deferred = None;
@@ -139,8 +139,8 @@ impl Engine {
         self
     }
 
-    /// Keeps only the files that contain these tables. If a table has no file, all files are kept, because the error
-    /// message lists them.
+    /// Keeps only the files that contain these tables. If a table has no file, all files are kept so that the error
+    /// message can list them.
     pub fn read_only(&mut self, tables: &[String]) {
         let (Self::Duckdb(files) | Self::Postgres(_, files)) = self else {
             return;
@@ -262,8 +262,8 @@ impl Engine {
         }
     }
 
-    /// Looks up a relation by running a query for zero rows, because even an empty result lists the columns. `name` is
-    /// written as in SQL.
+    /// Looks up a relation with a query for zero rows, because even an empty result lists the columns. `name` is in SQL
+    /// syntax.
     fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<RelationPresence, Failure> {
         let sql = format!("select * from {name}\n");
         let asked = EngineRequest {
@@ -299,11 +299,11 @@ impl Engine {
 
 fn no_dbt_project_failure() -> Failure {
     Failure::new(Exit::Usage, "there is no dbt project here")
-        .with_help("run it in the folder with `dbt_project.yml`, or name that folder with `--project-dir`")
+        .with_help("run it in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`")
 }
 
 fn no_data_failure(text: &str) -> Failure {
-    Failure::new(Exit::Usage, text).with_help("name a folder of CSV, Parquet or JSON files with `--data`")
+    Failure::new(Exit::Usage, text).with_help("specify a folder of CSV, Parquet or JSON files with `--data`")
 }
 
 fn unknown_engine(name: &str) -> Failure {

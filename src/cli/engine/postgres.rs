@@ -24,7 +24,7 @@ pub const PROGRAM: ExternalProgram = ExternalProgram {
 const MISSING: &str = "create it on the server, or provide it as a file with `--data DIR`";
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
-/// Postgres server: its address, and its password, which is neither printed nor visible in the list of processes.
+/// Postgres server: its address and its password. The password is neither printed nor visible in the list of processes.
 pub struct Server {
     address: Option<String>,
     password: Option<String>,
@@ -77,7 +77,7 @@ impl Server {
     }
 }
 
-/// Separates the password from a URL. Returns the URL without it, and the password.
+/// Separates the password from a URL. Returns the URL without the password, and the password.
 fn without_password(url: &str) -> (String, Option<String>) {
     let Some((scheme, rest)) = url.split_once("://") else {
         return (url.to_owned(), None);
@@ -139,8 +139,8 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Returns an error if a file cannot be loaded into the server. Only CSV files can be loaded, and a schema must specify
-/// their column types.
+/// Returns an error if a file cannot be loaded into the server. Only CSV files whose column types are specified in a
+/// schema can be loaded.
 pub fn check_files(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
     let refused = |text: String, help: &str| Err(Failure::new(Exit::Usage, text).with_help(help));
     for file in files {
@@ -172,7 +172,7 @@ pub fn query(
     typed: Option<&Schema>,
 ) -> Result<Answer, Failure> {
     let sql = asked.sql;
-    // Every row that the script prints before the query's own rows has two fields.
+    // The rows that the script prints before the rows of the query have two fields.
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
     for file in files {

@@ -12,10 +12,10 @@ const LONGEST: usize = 900_000;
 /// Maximum length of an environment variable. Windows accepts 32,767 characters.
 const LONGEST_VARIABLE: usize = 30_000;
 
-/// Number of failed statements in a row after which the others are not sent.
+/// Number of consecutive failures after which the remaining statements are not sent.
 const FAILED_IN_A_ROW: usize = 25;
 
-/// A statement for the warehouse.
+/// Statement to run in the warehouse.
 #[derive(Clone, Debug)]
 pub struct Statement {
     pub kind: StatementKind,
@@ -67,14 +67,15 @@ pub type StatementResult = Result<Vec<Vec<Option<String>>>, String>;
 /// Results of statements.
 #[derive(Debug, Default)]
 pub struct StatementResults {
-    /// The result of each statement, in order. Shorter than the list of statements if too many of them failed in a row.
+    /// Results of the statements, in order. The list is shorter than the list of statements if too many consecutive
+    /// statements failed.
     pub results: Vec<StatementResult>,
     /// Versions of dbt and the adapter, for messages.
     pub engine: String,
 }
 
-/// Runs statements in order. A failed statement ends a dbt call, so the next call begins after it. `table` replaces the
-/// placeholder for a table in the environment's schema.
+/// Runs statements in order. A failed statement ends a dbt call, so the next call begins with the next statement.
+/// `table` replaces the placeholder for a table in the environment's schema.
 ///
 /// # Errors
 ///
@@ -128,7 +129,7 @@ fn run_group(
         .iter()
         .map(|statement| json!([statement.kind.name(), statement.sql]))
         .collect();
-    // Without characters outside of ASCII, the text can be cut anywhere.
+    // ASCII text can be split at any position.
     let text = to_ascii(&Value::from(pairs).to_string());
     let parts: Vec<&str> = (0..text.len())
         .step_by(LONGEST_VARIABLE)
@@ -163,7 +164,7 @@ fn read_rows(rows: &Value) -> Vec<Vec<Option<String>>> {
         .unwrap_or_default()
 }
 
-/// Writes all other characters of a JSON text as escapes.
+/// Escapes all characters of a JSON text that are not ASCII.
 fn to_ascii(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut units = [0; 2];

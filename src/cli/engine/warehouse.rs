@@ -12,7 +12,7 @@ use crate::cli::lowest_versions::outdated_version_message;
 /// Facts that a warehouse reports about itself.
 #[derive(Debug, Default)]
 pub struct WarehouseState {
-    /// Empty if the warehouse has no versions, or does not report its version.
+    /// Version of the warehouse. Empty if the warehouse has no versions or does not report its version.
     pub version: String,
     /// Session parameters that could change values.
     pub parameters: BTreeMap<String, String>,
@@ -51,8 +51,8 @@ impl WarehouseState {
         Ok(Self::from_results(dialect, &done.results))
     }
 
-    /// Returns a sentence if the version is too old, and one for each parameter whose value differs from the value that
-    /// generated SQL requires.
+    /// Returns a sentence if the version is too old, and a sentence for each parameter without the value that generated
+    /// SQL requires.
     pub fn faults(&self, dialect: Dialect) -> Vec<String> {
         let outdated = outdated_version_message(dialect.facts().lowest_version, &self.version);
         let required = dialect.facts().session_required.split_whitespace();
@@ -82,8 +82,8 @@ impl WarehouseState {
     }
 }
 
-/// Returns whether `dialects/facts` lists a parameter. A session has many more, some with user-defined names and texts,
-/// such as `QUERY_TAG`.
+/// Returns whether `dialects/facts` lists a parameter. A session has many more parameters. Some of them, such as
+/// `QUERY_TAG`, contain text from users.
 fn is_listed(dialect: Dialect, name: &str) -> bool {
     let mut facts = dialect.construct_facts().iter();
     facts.any(|fact| fact.section == "parameters" && fact.text.eq_ignore_ascii_case(name))

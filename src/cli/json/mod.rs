@@ -14,7 +14,7 @@ use super::exit::{Exit, Failure};
 
 const SHAPES: &str = include_str!("shapes.json");
 
-/// Version of the shapes. Adding a key does not change it.
+/// Version of the shapes. A new key does not change the version.
 const VERSION: u32 = 1;
 
 /// JSON object that a command prints. The version comes before all other keys.
@@ -122,7 +122,7 @@ impl<'s> SchemaExpansion<'s> {
         Value::Object(schema)
     }
 
-    /// Returns the keys of a shape, or of the shared shape that it refers to.
+    /// Returns the keys of a shape, or of the shared shape to which it refers.
     fn key_schemas(&self, shape: &'s Value) -> Vec<(&'s String, &'s Value)> {
         let shape = shape.as_str().and_then(|name| self.shapes.get(name)).unwrap_or(shape);
         shape.as_object().into_iter().flatten().collect()

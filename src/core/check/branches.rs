@@ -171,7 +171,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns a branch that is always taken. The branch has the type that it would have in a CASE.
+    /// Returns a branch that is always taken, with the type that it would have in a CASE.
     pub(super) fn single_branch(&mut self, branch: IrId) -> IrId {
         self.set_type_of_decimals(&[branch], Type::Float);
         branch
@@ -259,8 +259,8 @@ impl Lowerer<'_> {
         if values.iter().any(|v| self.is_error(*v)) {
             return self.add_error(span);
         }
-        // Arguments after an argument that is never NULL have no effect. Keep them only if the level of the call
-        // depends on them, because the level determines which expressions become columns.
+        // Drop arguments after an argument that is never NULL, unless the level of the call depends on them. The level
+        // determines which expressions become columns.
         let level = |values: &[IrId]| values.iter().map(|v| self.program.meta(*v).level).max();
         if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable)
             && level(&values[..=last]) == level(&values)

@@ -15,7 +15,7 @@ use crate::ir::{
 };
 use crate::span::Span;
 
-/// Makes definitions that read the sort keys' calendar come after these keys.
+/// Orders definitions that read the calendar of the sort keys after these keys.
 pub(super) fn add_key_uses(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     let keys: Vec<u32> = (0u32..)
         .zip(&ast.definitions)
@@ -30,7 +30,7 @@ pub(super) fn add_key_uses(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameRe
                 (Expr::Call(call), NameTarget::RangeEnd(function)) => {
                     uses_calendar(catalog::get(function), ast.call(call).count)
                 }
-                // The planner looks up the key of a PERIODOFFSET outside of a range.
+                // The planner looks up the key of a PERIODOFFSET that is not in a range.
                 (Expr::Call(call), NameTarget::Function(function)) => {
                     let function = catalog::get(function);
                     function.lower != Some(Lowering::PeriodOffset) && uses_calendar(function, ast.call(call).count)
@@ -41,7 +41,7 @@ pub(super) fn add_key_uses(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameRe
             names.uses.extend(keys.iter().map(|key| (user, *key)));
         }
     }
-    // The next passes require this order.
+    // Later passes require this order.
     names.uses.sort_by_key(|(user, _)| *user);
 }
 
@@ -63,7 +63,7 @@ pub(super) struct CalendarKey {
     descending: bool,
 }
 
-/// Window frame of a calendar range, with the values by which it is partitioned and sorted.
+/// Window frame of a calendar range, with its partition and sort keys.
 pub(super) struct CalendarWindow {
     pub parted_by: Vec<IrId>,
     pub key: CalendarKey,
@@ -126,8 +126,7 @@ impl Lowerer<'_> {
         if range.frame().is_some() {
             return self.range_marker(name, WindowFrame::Calendar(range), span);
         }
-        // For a date, the rows after the current row begin on the next day. For a time, no value marks where they
-        // begin.
+        // The rows after a date begin on the next day. For times, no such boundary exists.
         let Some(parts) = range.parts_at_current_row().filter(|_| key.ty == Type::Date) else {
             return self.report_no_frame(&text, span);
         };
@@ -138,7 +137,7 @@ impl Lowerer<'_> {
         self.combine_columns(markers, span)
     }
 
-    /// Returns the end of a range, in the order of the rows. `None` if an error was reported.
+    /// Returns the end of a range in row order. `None` if an error was reported.
     fn calendar_end(&mut self, end: RangeEnd, key: CalendarKey) -> Option<CalendarEnd> {
         match end.at {
             RangeEndKind::Bare | RangeEndKind::Offset { .. } => Some(CalendarEnd::HERE),
@@ -164,7 +163,7 @@ impl Lowerer<'_> {
                     );
                     return None;
                 }
-                // A more distant bound is outside of the calendar.
+                // A larger distance is outside of the calendar.
                 Some(match super::period::is_outside_calendar(count, unit) {
                     true if (count < 0) == key.descending => CalendarEnd::Partition(FrameBound::Last),
                     true => CalendarEnd::Partition(FrameBound::First),
@@ -181,12 +180,12 @@ impl Lowerer<'_> {
         self.report_range(
             span,
             &message,
-            "order by dates, such as `created_at[day]`, and let the range contain the current row, as \
+            "order by dates, such as `created_at[day]`, and make the range contain the current row, as \
              `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does",
         )
     }
 
-    /// Returns the sort key of calendar ranges: the first key that is a date or, if there is none, the first key of
+    /// Returns the sort key of calendar ranges: the first key that is a date or, if no key is a date, the first key of
     /// unknown type. Reports a missing key and a key without a date.
     fn calendar_key(&mut self, span: Span) -> Option<CalendarKey> {
         let shown = self.source_text(span);
@@ -282,7 +281,7 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Builds the values by which the window frame of a range partitions and sorts the rows.
+    /// Builds the partition and sort keys of a range's window frame.
     pub(super) fn calendar_window(&mut self, range: CalendarRange, span: Span) -> Option<CalendarWindow> {
         let key = self.calendar_key(span)?;
         let frame = range.frame()?;

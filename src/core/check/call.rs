@@ -91,7 +91,7 @@ impl Lowerer<'_> {
     fn report_wrong_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let (least, most) = function.arity();
         let count = call.count as usize;
-        // After an unclosed parenthesis, the missing arguments may be in the text that the parser skipped.
+        // If a parenthesis is unclosed, the missing arguments may be in the text that the parser skipped.
         if call.unclosed && self.failed {
             return false;
         }
@@ -161,7 +161,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let nullable = match function.empty {
-            // In SQL, the sum over no rows is NULL. The emitter replaces that NULL with the value in `empty`.
+            // In SQL, the sum over no rows is NULL. The emitter replaces this NULL with the value of `empty`.
             Some(_) => false,
             None => function.nulls != Nulls::Never,
         };
@@ -321,7 +321,7 @@ impl Lowerer<'_> {
         });
         let is_operator = function.internal;
         let Some((index, arg)) = wrong else {
-            // Each argument is valid on its own, but the combination isn't, for example `+` with two dates.
+            // Each argument is valid on its own, but the combination isn't. An example is `+` with two dates.
             let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
             let help = match shown {
                 "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),

@@ -1,5 +1,5 @@
 //! Lint for case sensitivity: warns if a program compares a column with the same text in two ways: with a criterion,
-//! which ignores case, and with `=`, which doesn't.
+//! which ignores case, and with `=`, which is case-sensitive.
 
 use rustc_hash::FxHashMap;
 
@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program};
 use crate::span::Span;
 
-/// Returns whether a string contains cased letters. Only then can ignoring case make a difference.
+/// Returns whether a string contains cased letters. For other strings, case makes no difference.
 pub(super) fn has_case(text: &str) -> bool {
     text.chars().any(|c| c.is_uppercase() || c.is_lowercase())
 }
@@ -32,7 +32,7 @@ pub(super) fn criterion_equality_warning(range: &str, value: &str, span: Span) -
 /// Warns if a criterion and `=` compare the same column with the same text. Reports each combination of column and text
 /// only once.
 pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
-    // Maps a column and a string to the span of the criterion. `None` once the pair has been reported.
+    // Maps a column and a string to the span of the criterion. `None` after the pair has been reported.
     let mut criteria: FxHashMap<(NamedText, String), Option<Span>> = FxHashMap::default();
     for (range, value, span) in &program.criteria {
         let value = program.text(*value);
@@ -75,7 +75,7 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
             .with_secondary_label(other, "ignores case")
             .with_help(format!(
                 "to ignore case here as well, write `LOWER({name}) {sign} \"{small}\"`; to match case in the \
-                    criterion, replace the column and its criterion by the condition `{name} = {text}`"
+                    criterion, replace the column and its criterion with the condition `{name} = {text}`"
             )),
         );
     }

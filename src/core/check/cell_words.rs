@@ -1,4 +1,4 @@
-//! English descriptions of cells and cell ranges: `B0` is "revenue of the row before, by month".
+//! English descriptions of cells and cell ranges: `B0` is "revenue of the previous row, by month".
 
 use super::DefinitionRole;
 use super::lower::Lowerer;
@@ -20,7 +20,7 @@ impl Lowerer<'_> {
         let (name, order) = (self.target_name(of), self.sort_order_words());
         match row {
             SheetRow::Unspecified | SheetRow::At(0) => format!("{name} of this row"),
-            SheetRow::At(-1) => format!("{name} of the row before{order}"),
+            SheetRow::At(-1) => format!("{name} of the previous row{order}"),
             SheetRow::At(1) => format!("{name} of the next row{order}"),
             SheetRow::At(rows) if rows < 0 => format!("{name} {} rows before{order}", rows.unsigned_abs()),
             SheetRow::At(rows) => format!("{name} {rows} rows on{order}"),

@@ -36,7 +36,7 @@ pub(super) struct PartialRange {
 }
 
 /// Alternative rows for a range between a fixed row and a relative row. The rows in `before` apply if the condition
-/// `reached` is false.
+/// `reached` is `false`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FixedEndCase {
     pub reached: IrId,
@@ -75,7 +75,7 @@ impl Lowerer<'_> {
                     let shown = self.source_text(span);
                     self.shifted_row(value, rows, &shown, span)
                 }
-                // The offset exceeds the length of any sheet.
+                // The offset exceeds the maximum length of a sheet.
                 None => self.add_null(self.program.meta(value).ty, span),
             },
             SheetRow::Fixed(row) => self.value_in_row(value, row, span),
@@ -166,8 +166,8 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Computes the rows between two row references. Returns `None` if the range needs a sort order and the sheet has
-    /// none.
+    /// Computes the rows between two row references. Returns `None` if the range needs a sort order that the sheet does
+    /// not have.
     fn resolve_range_rows(
         &mut self,
         from: SheetRow,
@@ -206,8 +206,8 @@ impl Lowerer<'_> {
                 (rows(at(row), FrameBound::Last), None)
             }
             (RangeEdge::Fixed(row), RangeEdge::At(on)) | (RangeEdge::At(on), RangeEdge::Fixed(row)) => {
-                // At and after the fixed row, the range ends at the relative row. Before the fixed row, the range
-                // starts at the relative row.
+                // The range ends at the relative row in the fixed row and all later rows, and starts at the relative
+                // row in earlier rows.
                 let reached = self.compare_row_number(internal::GREATER_EQUAL, row.saturating_sub(on), span);
                 let behind = self.compare_row_number(internal::GREATER_EQUAL, row, span);
                 let before = self.compare_row_number(internal::LESS_EQUAL, row, span);

@@ -1,5 +1,5 @@
-//! Columns that a program uses, with one entry per column where possible: columns of known relations, columns of open
-//! relations, and columns that are merged by a full join.
+//! Columns that a program uses: columns of known relations, columns of open relations, and columns that a full join
+//! merges. If possible, each column has a single entry.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Resolver<'_> {
         match found {
             Some((r, position)) => ColumnLookup::Column(self.use_column(r, position)),
             None if self.scope.open && !is_unlikely_column(name.name) => {
-                // If there is only one open relation, an unknown column belongs to it. If there are several, the
+                // An unknown column belongs to the only open relation. If there are several open relations, the
                 // database resolves the name.
                 let mut open = scope.relations.iter().filter(|r| r.is_open());
                 ColumnLookup::Column(match (open.next(), open.next()) {
@@ -161,7 +161,7 @@ impl Resolver<'_> {
     }
 
     /// Returns whether SQL could resolve the name of a column differently. This is only possible for columns without a
-    /// relation, because no schema lists these columns.
+    /// relation, which no schema lists.
     #[inline]
     pub(super) fn is_unsettled(&self, column: u32, text: &str, own: Option<&str>) -> bool {
         self.scope.relations.len() > 1 && self.may_be_misread(column, text, own)

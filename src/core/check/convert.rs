@@ -1,4 +1,4 @@
-//! Implicit conversions. Only safe conversions are supported. Each conversion is inserted into the IR as a call.
+//! Implicit conversions. Only safe conversions are supported. Each conversion becomes a call in the IR.
 
 use super::lower::Lowerer;
 use super::operands::Operands;
@@ -163,7 +163,7 @@ impl Lowerer<'_> {
             .reduce(|a, b| a || b)
     }
 
-    /// Converts a node to a type. The conversion must be supported.
+    /// Converts a node to a type. The caller must ensure that the conversion is supported.
     pub(super) fn convert_to(&mut self, id: IrId, wanted: Type) -> IrId {
         let meta = self.program.meta(id);
         let text = matches!(self.program.node(id), Ir::Text(_));
@@ -203,7 +203,7 @@ impl Lowerer<'_> {
         self.add_call(function, &[id], self.program.meta(id).span)
     }
 
-    /// Returns the common type of values that need no conversion. `None` if [`Self::unify_values`] may have to convert
+    /// Returns the common type of values that need no conversion. `None` if [`Self::unify_values`] is needed to convert
     /// a value or report a mismatch.
     pub(super) fn common_type_unconverted(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
         if !operands.keep_types() {
@@ -225,7 +225,7 @@ impl Lowerer<'_> {
         }
         let mut shared = Type::Unknown;
         let mut first: Option<IrId> = None;
-        // `1/0` is NULL in formulas and matches every type. If all values are NULL, each keeps its type.
+        // `1/0` is NULL in formulas and matches every type. If all values are NULL, each value keeps its type.
         let is_null = |pass: &Self, id: &IrId| matches!(pass.program.node(*id), Ir::Null);
         let nulls_alone = ids.iter().all(|id| is_null(self, id));
         for id in ids.iter() {
@@ -329,7 +329,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns a fix that quotes or unquotes a literal to match the type of the other operand, such as a quoted number
-    /// next to a number or an integer next to a string. `None` if the type of the text operand is only assumed.
+    /// next to a number or an integer next to a string. `None` if the type of the text operand is only an assumption.
     fn requote_fix(&self, literal: IrId, other: IrId) -> Option<(Span, String)> {
         let (ty, span) = (self.program.meta(other).ty, self.program.meta(literal).span);
         let assumed = matches!(self.program.node(other), Ir::Column(column)
@@ -346,7 +346,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns whether a function is the internal function with this id.
+    /// Returns whether a function is the internal function with the given id.
     pub(super) fn is_internal(function: &'static catalog::Function, id: FunctionId) -> bool {
         std::ptr::eq(function, catalog::get(id))
     }

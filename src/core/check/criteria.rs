@@ -67,8 +67,8 @@ pub(super) fn value_type(text: &str) -> Option<Type> {
     }
 }
 
-/// Converts a string with wildcards (`*`, `?`, `~`) to a LIKE pattern. The pattern is `None` if the string contains no
-/// wildcards. Also returns the plain text, and whether the pattern needs an escape character.
+/// Converts a string with wildcards (`*`, `?`, `~`) to a LIKE pattern. Returns the pattern (`None` without wildcards),
+/// the plain text, and whether the pattern needs an escape character.
 fn like_pattern(text: &str) -> (Option<String>, String, bool) {
     let (mut like, mut plain) = (String::new(), String::new());
     let (mut wild, mut escaped) = (false, false);
@@ -90,7 +90,7 @@ fn like_pattern(text: &str) -> (Option<String>, String, bool) {
     (wild.then_some(like), plain, escaped)
 }
 
-/// Criteria of a call that depend on the current row's value and select rows of the range.
+/// Criteria of a call that select rows of the range and depend on the current row's value.
 #[derive(Debug, Default)]
 struct RowCriteria {
     /// Columns in which the selected rows have the same value as the current row.
@@ -122,11 +122,11 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Lowers a conditional aggregate whose arguments are already lowered. If `rows` is `Some`, aggregates the rows of
-    /// the ranges, otherwise the rows of the group.
+    /// Lowers a conditional aggregate whose arguments are already lowered. Aggregates the rows of the ranges if `rows`
+    /// is `Some`, otherwise the rows of the group.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn build_conditional(
         &mut self,
@@ -195,7 +195,7 @@ impl Lowerer<'_> {
         }
         let mut conditions = conditions;
         conditions.extend(rows.and_then(|rows| rows.only));
-        // NULL is not equal to any value, so a row with a NULL value must not match any rows.
+        // A row with a NULL value must not match any rows, because NULL is not equal to any value.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
         let RowCriteria { same: by, compared } = of_this_row;
         if !counts || !conditions.is_empty() || by.len() > 1 || compared.is_some() {
@@ -330,7 +330,7 @@ impl Lowerer<'_> {
             };
             return self.add_aggregate(aggregate, &[case], false, span);
         };
-        // If the window always contains a row and the value is never NULL, excluded rows can add 0 instead of NULL.
+        // Excluded rows can add 0 instead of NULL if the window always contains a row and the value is never NULL.
         let adds = aggregate == internal::SUM && over.includes_current_row() && !self.program.meta(value).nullable;
         let case = match (empty, adds) {
             (true, _) => value,
@@ -347,8 +347,9 @@ impl Lowerer<'_> {
         self.partitioned_aggregate(aggregate, &[case], over, same_rows, function, span)
     }
 
-    /// Reports a criterion on the current row's value in a range that moves with the row. Such a criterion would need a
-    /// partition of the rows with that value, but row distances within the partition differ from those in the sheet.
+    /// Reports a criterion on the current row's value in a range that moves with the row. The criterion would need a
+    /// partition of the rows with that value, but distances between rows in the partition differ from distances in the
+    /// sheet.
     #[cold]
     fn report_moving_range(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
@@ -468,9 +469,9 @@ impl Lowerer<'_> {
         Some(conditions)
     }
 
-    /// Returns the kind of a criterion over a range that depends on the current row's value. If the criterion is the
-    /// value itself, it selects the rows with the same value. If it is a comparison, it selects the rows before the
-    /// current row in sort order. `None` for other criteria.
+    /// Returns the kind of a criterion over a range that depends on the current row's value. The value itself selects
+    /// the rows with the same value. A comparison selects the rows before the current row in sort order. `None` for
+    /// other criteria.
     fn row_criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
         let meta = self.program.meta(value);
         let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_same_in_all_rows(id);
@@ -487,7 +488,7 @@ impl Lowerer<'_> {
                 return None;
             }
             if self.is_same_value(range, right) {
-                // The concatenated text doesn't appear in the SQL.
+                // The concatenated text does not become part of the SQL.
                 self.program.folded = true;
                 if op == BinaryOp::Equal {
                     return Some(RowCriterion::Same);

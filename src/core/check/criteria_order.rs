@@ -1,5 +1,5 @@
 //! Lints for the argument order of conditional aggregates: SUMIF arguments in the order of SUMIFS, and criteria in the
-//! position of the column that they test.
+//! position of the tested column.
 
 use super::lower::Lowerer;
 use crate::ast::ExprId;
@@ -27,7 +27,7 @@ impl Lowerer<'_> {
                 self.check_sum_last(function, args, lowered, span);
                 &[*range, *criterion]
             }
-            // The summed column is always used, even if the criterion tests another column.
+            // The summed column is always used even if the criterion tests another column.
             (Lowering::SumIf | Lowering::AverageIf, _) => return,
             (Lowering::CountIf | Lowering::CountIfs, all) => all,
             (_, all) => all.get(1..).unwrap_or_default(),
@@ -67,7 +67,7 @@ impl Lowerer<'_> {
                 .get(a.end as usize..b.start as usize)
                 .is_some_and(|t| t.trim() == ",")
         };
-        // The span of an argument in parentheses excludes them, so such calls get no automatic fix.
+        // Offer no fix if an argument is in parentheses, because its span excludes the parentheses.
         if comma(first, second) && comma(second, third) {
             let [sum, range, criterion] = [first, second, third].map(|span| span.text(self.source));
             let fixed = format!("{range}, {criterion}, {sum}");

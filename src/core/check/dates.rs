@@ -52,12 +52,13 @@ fn month_length(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Returns the day after an ISO date.
+/// Returns the ISO date of the next day.
 pub fn next_day(iso: &str) -> Option<String> {
     shift_date(iso, 0, 1)
 }
 
-/// Adds months and then days to an ISO date. A day that the month does not have rolls over. `None` for other texts.
+/// Adds months and then days to an ISO date. A day that the month does not have rolls over to the next month. `None` if
+/// the text is not an ISO date.
 pub fn shift_date(text: &str, months: i64, days: i64) -> Option<String> {
     let iso = Some(text).filter(|text| is_iso_date(text))?;
     let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());
@@ -93,8 +94,8 @@ fn format_iso(numbers: [i64; 8]) -> String {
     text
 }
 
-/// Returns the number of days since 1970-01-01. The computation starts years in March, so that the leap day is the last
-/// day of the year.
+/// Returns the number of days since 1970-01-01. In the computation, years begin in March, so that the leap day is the
+/// last day of the year.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);

@@ -1,5 +1,5 @@
-//! Functions that the catalogue defines with a formula, under the key `define`. A call is lowered like this formula,
-//! with the call's arguments in place of the parameters.
+//! Functions that the catalogue defines with a formula, under the key `define`. A call is lowered like the formula,
+//! with its arguments in place of the parameters.
 
 use std::sync::LazyLock;
 
@@ -53,7 +53,7 @@ impl FunctionDefinition {
     }
 }
 
-/// Returns a function that formulas can call, or an internal function.
+/// Looks up a function that formulas can call, or an internal function.
 fn function_named(name: &str) -> Option<FunctionId> {
     catalog::find(name).or_else(|| catalog::find_internal(name))
 }

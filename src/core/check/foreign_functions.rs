@@ -5,9 +5,9 @@ use crate::span::Span;
 
 use Replacement::{Say, Write};
 
-/// Replacement for a function from another tool.
+/// Suggestion for a function from another tool.
 enum Replacement {
-    /// Formula to write instead.
+    /// Formula to write instead of the call.
     Write(&'static str),
     /// Advice as a full sentence.
     Say(&'static str),

@@ -1,8 +1,8 @@
 //! NETWORKDAYS and WORKDAY with holidays in a column of another tab.
 //!
 //! NETWORKDAYS subtracts the number of holidays between the two dates. WORKDAY converts the start to a working day
-//! number by subtracting the number of holidays up to the start. Working day number q comes after the holidays that
-//! have fewer than q working days before them.
+//! number by subtracting the number of holidays up to the start. Working day number q follows all holidays that have
+//! fewer than q working days before them.
 
 use super::lower::Lowerer;
 use crate::ast::ExprId;

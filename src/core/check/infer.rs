@@ -1,6 +1,6 @@
 //! Type inference for columns that no schema declares, based on all uses of the columns in the source.
 //!
-//! A single forward pass assigns a term to every node: a type or a type variable. The pass binds each variable to the
+//! A single forward pass assigns a term (a type or a type variable) to every node. The pass binds each variable to the
 //! type that its uses require. Sums and differences of two unknown types are resolved at the end. The use of a value as
 //! a condition is only weak evidence for a boolean, because numbers can be conditions too.
 
@@ -24,7 +24,7 @@ pub(super) enum InferTerm {
     /// Date, timestamp or instant.
     Temporal,
     Var(u32),
-    /// Unknown type, which is not determined by any use.
+    /// Unknown type, because no use determines the type.
     Any,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct InferBuffers {
     terms: Vec<InferTerm>,
     /// Term of each definition.
     results: Vec<InferTerm>,
-    /// Weak evidence, which only applies to variables without other evidence.
+    /// Weak evidence, which applies only to variables without other evidence.
     weak: Vec<(u32, Type, ExprId)>,
     /// Sums and differences of two unknown types. Each tuple contains the left operand, the right operand, the result
     /// and the expression.
@@ -105,7 +105,7 @@ impl InferBuffers {
             calendar,
         } = self;
         *calendar = None;
-        // The first variables belong to the columns.
+        // The first variables are those of the columns.
         vars.clear();
         vars.resize(columns, InferState::Unknown);
         terms.clear();
@@ -179,7 +179,7 @@ pub(super) fn infer(
         }
     }
     for (first, second, was, is) in work.conflicts.drain(..) {
-        // Suppress errors that follow from this conflict.
+        // Suppress errors that result from this conflict.
         names.targets[second.index()] = NameTarget::Error;
         report(
             ast,
@@ -320,7 +320,7 @@ impl TypeInference<'_> {
 
     /// Infers the type of a timeframe, and binds the type of its base.
     fn infer_timeframe(&mut self, of: InferTerm, name: &str, at: ExprId) -> InferTerm {
-        // These timeframes require a timestamp, because a date has no hours and needs no conversion to a date.
+        // These timeframes require a timestamp, because a date has no hours and is already a date.
         let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
         let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
         self.bind_type(
@@ -358,8 +358,7 @@ impl TypeInference<'_> {
                 Some(term) => self.work.vars[root as usize] = InferState::Bound(term, first),
                 None => {
                     self.work.conflicts.push((first, at, was, wanted));
-                    // Report the conflict only once: set the type to unknown, so that other uses cause no further
-                    // errors.
+                    // Set the type to unknown, so that the conflict is reported only once.
                     self.work.vars[root as usize] = InferState::Bound(InferTerm::Type(Type::Unknown), first);
                 }
             },
@@ -384,8 +383,8 @@ impl TypeInference<'_> {
         }
     }
 
-    /// Binds a variable to the type of another value that must have the same type. A string that looks like a date is
-    /// only weak evidence for text.
+    /// Binds a variable to the type of another value with which it must agree. A string that looks like a date is only
+    /// weak evidence for text.
     fn bind_evidence(&mut self, var: InferTerm, known: InferTerm, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from)
             .is_some_and(|t| super::dates::is_iso_date(&t) || super::dates::parse_iso_moment(&t).is_some());
@@ -478,7 +477,7 @@ impl TypeInference<'_> {
     }
 
     /// Binds the first sort key of unknown type to the wanted type if no sort key is known to be a date. Functions that
-    /// shift a sort key by a calendar period require such a key.
+    /// shift a sort key by a calendar period require a date.
     fn bind_calendar_key(&mut self, wanted: InferTerm) {
         let ast = self.ast;
         let keys = ast
@@ -578,7 +577,11 @@ fn report(
         Diagnostic::new(
             Code::ConflictingTypes,
             second,
-            format!("`{text}` is used as {} here but as {} before", word(is), word(was)),
+            format!(
+                "`{text}` is used as {} here, but was used as {} earlier",
+                word(is),
+                word(was)
+            ),
         )
         .with_secondary_label(first, format!("used as {}", word(was)))
         .with_help("declare its type in a schema (`--schema`), or change one of the two uses"),

@@ -1,4 +1,4 @@
-//! Type inference for calls: the types of the arguments and the result.
+//! Infers the types of the arguments and results of calls.
 
 use super::infer::{InferTerm, TypeInference, combine_terms};
 use super::names::text_value;
@@ -190,8 +190,8 @@ impl TypeInference<'_> {
     fn infer_signature(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
         let mut same: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
-        // If a function accepts several values of a row, the values have the same type only if the signature requires
-        // it. For example, COUNT accepts values of different types.
+        // Several values of a row have the same type only if the signature of the function requires this. For example,
+        // COUNT accepts values of different types.
         let unifies = |id| {
             catalog::get(id)
                 .overloads

@@ -327,7 +327,7 @@ impl Lowerer<'_> {
     }
 
     fn year_frac(&mut self, function: FunctionId, start: IrId, end: IrId, span: Span) -> IrId {
-        // These two functions also need to know which date is earlier and which is later.
+        // These two functions also need to know which date is earlier.
         if [internal::YEARFRAC_0, internal::YEARFRAC_1].contains(&function) {
             let [first, last] = [internal::EARLIER_OF, internal::LATER_OF]
                 .map(|pick| self.apply_checked(pick, &[start, end], span, "YEARFRAC"));

@@ -1,4 +1,4 @@
-//! Reverses the compiler's translation of literals: recovers masks, regular expressions and wildcard strings from SQL
+//! Reverses the compiler's translation of literals: derives masks, regular expressions and wildcard strings from SQL
 //! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
 //! because a candidate may compile to different SQL.
 
@@ -32,7 +32,7 @@ const PARTS: [(DatePart, &str); 19] = [
     (DatePart::AmPm, "AM/PM"),
 ];
 
-/// Returns the date masks that may compile to the given SQL format.
+/// Returns the date masks that can compile to the given SQL format.
 pub fn date_masks_from_sql(spelled: &str) -> Vec<String> {
     type DatePartWriter = fn(&DatePart, &mut String);
     let all: [DatePartWriter; 3] = [DatePart::write_strftime, DatePart::to_char, |part, out| {
@@ -88,7 +88,7 @@ fn date_mask_from_sql(spelled: &str, spell: fn(&DatePart, &mut String)) -> Optio
     has_part.then_some(mask)
 }
 
-/// Appends literal text to a mask: without quotes if possible, including `%` if `has_percents` is set.
+/// Appends literal text to a mask. The text is unquoted if possible. `%` can be unquoted only if `has_percents` is set.
 fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
     if text.chars().all(|c| is_bare(c) || (c == '%' && has_percents)) {
         mask.push_str(text);

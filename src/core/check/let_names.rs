@@ -8,12 +8,12 @@ use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 
 /// Resolves the names that LET calls define. A name is in scope from the end of its value to the end of the call, and
-/// hides columns, definitions and names of outer calls. Other names are left for the resolver.
+/// hides columns, definitions and names of outer calls. The resolver handles all other names.
 pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut [NameTarget], diagnostics: &mut Vec<Diagnostic>) {
     if !ast.calls.iter().any(|call| is_let(call, source)) {
         return;
     }
-    // The name that is in scope after each value.
+    // Name that enters the scope after each value.
     let mut names_after: FxHashMap<ExprId, String> = FxHashMap::default();
     for (id, pairs) in ast.ids().filter_map(|id| Some((id, let_pairs(ast, source, id)?))) {
         mark_names(ast, source, (id, pairs), targets, diagnostics);
@@ -23,9 +23,9 @@ pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut [NameTarget], diagn
             }
         }
     }
-    // Values of the names in scope. The value of the innermost call is the last.
+    // Values of the names in scope. The values of the innermost call come last.
     let mut scopes: FxHashMap<String, Vec<ExprId>> = FxHashMap::default();
-    // Children precede their parents, so a call follows its arguments.
+    // A call follows its arguments, because children precede their parents.
     for id in ast.ids() {
         if ast.expr(id) == Expr::Name && targets[id.index()] == NameTarget::None {
             let name = ast.span(id).text(source).to_lowercase();

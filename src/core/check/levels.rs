@@ -1,4 +1,4 @@
-//! Evaluation levels: combines the levels of operands, and checks the levels that each role allows.
+//! Evaluation levels: combines the levels of operands, and checks which levels are allowed in each role.
 
 use super::DefinitionRole;
 use super::lower::Lowerer;
@@ -46,7 +46,7 @@ impl Lowerer<'_> {
         let (Some(group), row) = (find(true), find(false)) else {
             return;
         };
-        // If a single operand contains both kinds of values, the error has already been reported.
+        // The error has already been reported if a single operand contains both kinds of values.
         let Some(row) = row else { return };
         let row_span = self.first_row_column(args).unwrap_or(row.span);
         let (group_text, row_text) = (self.source_text(group.span), self.source_text(row_span));
@@ -167,7 +167,7 @@ impl Lowerer<'_> {
             Ir::Error => return root,
             _ => {}
         }
-        // The sort keys of a query refer to its final SELECT, so a sort key must be a name or a value per row.
+        // A sort key must be a name or a value per row, because sort keys refer to the final SELECT of a query.
         let named = matches!(self.program.node(root), Ir::Definition(_) | Ir::Column(_));
         if self.role == DefinitionRole::OrderBy && meta.level == Level::Aggregate && !named {
             let text = self.source_text(meta.span);

@@ -12,7 +12,7 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Regular expression syntax that is supported, as a list for messages.
+/// List of the supported regular expression syntax, for messages.
 const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a \
                         `\\` before a special character that is meant literally, and `(?i)` at the beginning to \
                         ignore case";
@@ -56,8 +56,8 @@ impl Lowerer<'_> {
         self.apply_checked(internal::PLAIN_NUMBER, &[text], span, "NUMBERVALUE")
     }
 
-    /// Returns the text, or NULL if a group separator follows the decimal separator or if the text contains a `.` that
-    /// is not a separator. For example, `1.234,5` isn't a number if the comma is the group separator, and `1.5` isn't a
+    /// Returns the text, or NULL if a group separator follows the decimal separator or the text contains a `.` that is
+    /// not a separator. For example, `1.234,5` isn't a number if the comma is the group separator, and `1.5` isn't a
     /// number if the comma is the decimal separator and the space is the group separator.
     fn reject_misplaced_separator(&mut self, text: IrId, point: IrId, group: IrId, span: Span) -> IrId {
         let single = |id: IrId| self.literal_text(id).filter(|text| text.chars().count() == 1);
@@ -110,7 +110,7 @@ impl Lowerer<'_> {
         self.apply_checked(internal::DATE_VALUE, &[text], span, "DATEVALUE")
     }
 
-    /// Lowers SEARCH, which ignores case. A literal search text may contain wildcards.
+    /// Lowers SEARCH, which ignores case. If the search text is a literal, it may contain wildcards.
     pub(super) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(mut values) = self.lower_values(args) else {
             return self.add_error(span);
@@ -301,7 +301,7 @@ impl Lowerer<'_> {
     fn replacement_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {
-            // A replacement text that isn't a literal is inserted literally.
+            // A replacement text that isn't a literal is inserted verbatim.
             let plain = self.apply_checked(internal::REGEX_REPLACEMENT, &[new], span, function);
             return (!self.is_error(plain)).then_some([plain, plain]);
         };

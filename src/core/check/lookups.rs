@@ -1,6 +1,6 @@
 //! Lookups of rows by key or row number, in the sheet or in another tab: VLOOKUP, XLOOKUP, INDEX, MATCH.
 //!
-//! Each lookup becomes an [`Ir::RowLookup`]. The planner translates it to a join that never duplicates rows.
+//! Each lookup becomes an [`Ir::RowLookup`]. The planner translates lookups to joins that never duplicate rows.
 
 use super::lower::Lowerer;
 use super::tabs::TabRange;
@@ -19,7 +19,7 @@ struct LookupColumns {
     span: Span,
 }
 
-/// Parameters for finding a row.
+/// Parameters of the search for a row.
 #[derive(Clone, Copy)]
 struct RowSearch {
     tab: Option<u32>,
@@ -194,7 +194,7 @@ impl Lowerer<'_> {
             values.push(missing);
             return Some(self.build_coalesce(values, span, function.name));
         }
-        // The returned value can be NULL even if a row was found, so test the key column instead.
+        // Test the key column, because the returned value can be NULL even if a row was found.
         let key = self.build_find(sought, sought.by, function, span)?;
         let meta = NodeMeta {
             ty: Type::Boolean,
@@ -373,7 +373,7 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Returns the column of a range at the position that a constant specifies. Positions start at 1.
+    /// Returns the column of a range at a constant position. Positions start at 1.
     fn resolve_column_number(&mut self, columns: &LookupColumns, expr: ExprId, function: &Function) -> Option<IrId> {
         let id = self.lower_value(expr);
         let Some(number) = self.literal_integer(id) else {
@@ -510,7 +510,7 @@ impl Lowerer<'_> {
         let find = self.program.finds.len() as u32 - 1;
         let node = self.add_all(|args| Ir::RowLookup { args, find }, &args, meta);
         if gives.is_none() && !self.has_row_order(tab) {
-            // INDEX can use the row that MATCH finds. Any other use of the row number is reported, because the rows
+            // Only INDEX can use the row that MATCH finds. Other uses of the row number are reported, because the rows
             // have no order.
             self.markers = true;
             self.uncounted.insert(node, function);
@@ -518,7 +518,7 @@ impl Lowerer<'_> {
         Some(node)
     }
 
-    /// Builds the condition that a key matches the sought value.
+    /// Builds the condition that a key matches the value to find.
     fn build_key_test(&mut self, value: IrId, key: IrId, matching: KeyMatching, function: &Function) -> Option<IrId> {
         let (a, b) = (self.program.meta(value), self.program.meta(key));
         let span = a.span;

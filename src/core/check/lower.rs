@@ -57,7 +57,7 @@ impl LowerBuffers {
     }
 }
 
-/// State of the caller while a call is lowered through the definition of the called function.
+/// State of the caller while a call is replaced by the definition of its function.
 pub(super) struct Caller<'a> {
     ast: &'a Ast,
     source: &'a str,
@@ -74,21 +74,21 @@ pub(super) struct Lowerer<'a> {
     pub program: &'a mut Program,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     work: &'a mut LowerBuffers,
-    /// Arguments of the call that is being lowered through the definition of the called function.
+    /// Arguments of the call that is being replaced by the definition of its function.
     arguments: Vec<IrId>,
-    /// Whether the step groups rows. If it does, values per row can't be mixed with aggregates.
+    /// Whether the step groups rows. If the step groups rows, values per row can't be mixed with aggregates.
     pub grouped: bool,
     /// Whether an error has been reported in the current definition.
     pub failed: bool,
     /// Role of the current definition.
     pub role: DefinitionRole,
-    /// Reason why the current definition can't contain an aggregate. `None` once this has been reported.
+    /// Reason why the current definition can't contain an aggregate. `None` after the reason has been reported.
     pub no_aggregates: Option<&'static str>,
-    /// Reason why the current definition can't contain a window function. `None` once this has been reported.
+    /// Reason why the current definition can't contain a window function. `None` after the reason has been reported.
     pub no_windows: Option<&'static str>,
     /// Whether the current definition has a syntax error.
     pub broken: bool,
-    /// Whether the program contains a `DISTINCT` or a range, which only some calls accept.
+    /// Whether the program contains `DISTINCT` or a range, which only some calls accept.
     pub markers: bool,
     /// Cell ranges that contain only some rows of their window.
     pub some_rows: FxHashMap<IrId, PartialRange>,
@@ -113,10 +113,10 @@ pub(super) fn lower(
     for column in find_not_null_columns(ast, names, scope) {
         program.columns[column as usize].nullable = false;
     }
-    // Most expressions become a single node. Some expressions need another node, for example for a conversion.
+    // Most expressions become a single node. Some expressions need another node, such as a conversion.
     program.reserve(ast.len() + ast.len() / 8 + 8);
-    // Definitions are stored in source order, but lowered after the definitions that they use. A circular definition is
-    // never lowered and keeps this initial value.
+    // Definitions are stored in source order, but each definition is lowered after the definitions that it uses. A
+    // circular definition is never lowered and keeps this initial value.
     program
         .definitions
         .extend(ast.definitions.iter().map(|definition| IrDefinition {
@@ -176,8 +176,8 @@ pub(super) fn lower(
     program.order = order;
 }
 
-/// Returns the columns that are never NULL because `where` tests them, or timeframes of them, with `NOT(ISBLANK(x))` or
-/// a comparison.
+/// Returns the columns that are never NULL because `where` tests the columns or their timeframes with `NOT(ISBLANK(x))`
+/// or a comparison.
 fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<u32> {
     let mut columns = Vec::new();
     let column = |id: ExprId| {
@@ -221,7 +221,7 @@ fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
 }
 
 impl<'a> Lowerer<'a> {
-    /// Starts lowering another tree. [`Self::leave_definition`] returns to the caller's tree.
+    /// Begins to lower another tree. [`Self::leave_definition`] returns to the caller's tree.
     pub(super) fn enter_definition(
         &mut self,
         ast: &'a Ast,
@@ -571,7 +571,7 @@ impl Lowerer<'_> {
         self.add_error(span)
     }
 
-    /// Converts a decimal literal to a float if no other operand determines its type.
+    /// Converts a decimal literal to a float, because no other operand determines its type.
     pub(super) fn settle_point(&mut self, id: IrId) {
         if self.program.meta(id).ty == Type::Point && matches!(self.program.node(id), Ir::Number(_)) {
             self.program.meta_mut(id).ty = Type::Float;

@@ -23,19 +23,18 @@ pub(super) const ZERO: &str = "^0";
 pub(super) struct NumberMask {
     pub prefix: String,
     pub suffix: String,
-    /// Minimum number of digits before the decimal point, and minimum number after the point. Missing digits are padded
-    /// with zeros.
+    /// Minimum numbers of digits before and after the decimal point. Missing digits are padded with zeros.
     pub zeros: u32,
     pub decimal_zeros: u32,
     /// Largest number of digits after the decimal point.
     pub decimals: u32,
-    /// Strings between the digits of a code such as `000-000`, each with the number of digits before it.
+    /// Separators in a code such as `000-000`, each with the number of digits before it.
     pub breaks: Vec<(u32, String)>,
     /// Whether the value is formatted as the operator `&` formats it. Set for the masks `General` and `@`.
     pub general: bool,
     /// Whether the number has thousands separators.
     pub grouped: bool,
-    /// Number of times that the value is multiplied by 100, and number of times that it is divided by 1000.
+    /// Number of multiplications by 100, and number of divisions by 1000.
     pub percents: u32,
     pub thousands: u32,
     pub exponent: Option<Exponent>,
@@ -121,7 +120,7 @@ fn parse_quoted(mask: &str, at: usize) -> Option<Result<(String, usize), MaskErr
     }
     if let Some(rest) = rest.strip_prefix('_') {
         return Some(match rest.chars().next() {
-            // In a cell, `_` produces a space with the width of the next character. In a string, it produces a single
+            // In a cell, `_` produces a space with the width of the next character. In a string, the result is a single
             // space.
             Some(c) => Ok((" ".to_owned(), at + 1 + c.len_utf8())),
             None => mask_error(at..at + 1, "`_` must be followed by a character, as in `_)`"),
@@ -134,7 +133,8 @@ fn parse_quoted(mask: &str, at: usize) -> Option<Result<(String, usize), MaskErr
     })
 }
 
-/// Returns whether a mask is a date mask: it contains date letters outside of quotes and isn't a mask for elapsed time.
+/// Returns whether a mask is a date mask, which contains date letters outside of quotes and isn't a mask for elapsed
+/// time.
 pub(super) fn is_date_mask(mask: &str) -> bool {
     if find_elapsed(mask).is_some() {
         return false;
@@ -144,7 +144,7 @@ pub(super) fn is_date_mask(mask: &str) -> bool {
         at = match parse_quoted(mask, at) {
             Some(Ok((_, next))) => next,
             Some(Err(_)) => return false,
-            // Conditions are rejected elsewhere, so skip their letters.
+            // Skip the letters of conditions, which are rejected elsewhere.
             None if c == '[' => mask
                 .get(at..)
                 .and_then(|rest| rest.find(']'))
@@ -179,7 +179,7 @@ pub(super) fn find_elapsed(mask: &str) -> Option<Range<usize>> {
 /// Part of an elapsed time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ElapsedPart {
-    /// Number of whole units of `seconds` seconds each that fit in the remainder of the previous unit.
+    /// Number of whole units in the remainder of the previous unit. Each unit is `seconds` seconds long.
     Units {
         seconds: i64,
         /// Size of the previous unit in seconds. `None` for the first unit.
@@ -310,7 +310,7 @@ enum MaskPlace {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
     let mut out = NumberMask::default();

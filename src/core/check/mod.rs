@@ -1,7 +1,7 @@
 //! Semantic analysis: name resolution, types, nullability and levels, and the typed IR.
 //!
-//! The analysis has three passes: `names` resolves all names, `infer` infers the types of columns that no schema
-//! declares, and `lower` checks and lowers each definition after the definitions that it uses. Each pass is a loop.
+//! The analysis has three passes, each of which is a loop. `names` resolves all names. `infer` infers the types of
+//! columns that no schema declares. `lower` checks and lowers each definition after the definitions that it uses.
 
 mod branches;
 mod calendar_ranges;
@@ -155,29 +155,30 @@ pub struct CheckScope<'a> {
     /// Relations whose columns formulas can use.
     pub relations: &'a [Relation],
     pub merged: &'a [MergedColumn],
-    /// Whether a name that no relation contains resolves to a column of unknown type.
+    /// Whether names that no relation contains resolve to columns of unknown type.
     pub open: bool,
-    /// Whether the user chose the relation with `--from` or `from:`. If so, columns of other relations are errors.
+    /// Whether the user chose the relation with `--from` or `from:`. If `true`, columns of other relations are errors.
     pub chosen: bool,
     /// Role of each source part.
     pub roles: &'a [DefinitionRole],
     /// Whether windows have a sort order.
     pub ordered: bool,
-    /// For each source part, whether it is a sort key in descending order. Missing parts are not.
+    /// For each source part, whether it is a sort key in descending order. Missing parts are `false`.
     pub descending: &'a [bool],
     /// Whether `blanks: zero` is set.
     pub blank_zero: bool,
-    /// Time zone in which instants are converted to wall-clock time. `None` for the session's time zone.
+    /// Time zone in which instants are converted to wall-clock time. `None` means the session's time zone.
     pub timezone: Option<&'a str>,
     /// Start of weeks and fiscal years.
     pub calendar: Calendar,
     /// Replacement for the current date.
     pub today: Option<&'a Today>,
-    /// Whether nested window functions are supported, because a later stratum can compute the outer function.
+    /// Whether nested window functions are supported, which is the case if a later stratum can compute the outer
+    /// function.
     pub strata: bool,
-    /// Worksheet to whose rows and columns cells refer. `None` outside of a worksheet.
+    /// Worksheet that contains the cells. `None` outside of a worksheet.
     pub sheet: Option<&'a WorksheetGrid>,
-    /// Types for columns of unknown type, by lower-case name.
+    /// Types of columns whose type is unknown in the schema, by lower-case name.
     pub given_types: &'a [(String, Type)],
 }
 

@@ -30,12 +30,12 @@ pub(super) enum NameTarget {
     Bool(bool),
     /// Empty argument, with the type of its value.
     Blank(Type),
-    /// Called function.
+    /// Function that is called.
     Function(FunctionId),
-    /// Function that specifies an end of a range.
+    /// Function such as `FIRST` that specifies an end of a range.
     RangeEnd(FunctionId),
-    /// Name that LET defines: the place where the name is defined (`LetName`), or the node of its value where the name
-    /// is used (`LetValue`).
+    /// Name that LET defines: `LetName` where the name is defined, and `LetValue` with the node of its value where the
+    /// name is used.
     LetName,
     LetValue(u32),
     /// Argument of a call, in the definition of the called function.
@@ -43,7 +43,7 @@ pub(super) enum NameTarget {
     /// Index of a worksheet cell (`Cell`) or of a cell range (`CellRange`).
     Cell(u32),
     CellRange(u32),
-    /// Part of a cell range, or argument of OFFSET on a cell.
+    /// Part of a cell range, or argument of OFFSET for a cell.
     PartOfCells,
     /// Entire columns of another tab.
     TabRange(u32),
@@ -86,10 +86,10 @@ pub(super) enum SymbolKey {
 #[derive(Debug, Default)]
 pub(super) struct NameTables {
     pub symbols: Symbols,
-    /// Last use of each column, by relation and position. Each entry contains the number of the source and the index of
-    /// the use.
+    /// Last use of each column, by relation and position. Each entry consists of the number of the source and the index
+    /// of the use.
     pub used: Vec<Vec<(u32, u32)>>,
-    /// Number of the current source. Entries with another number are outdated, so they need not be cleared.
+    /// Number of the current source. Entries with another number are ignored, so they need not be cleared.
     pub text: u32,
     /// Index of the entry for each column that no schema lists, by relation and name.
     pub used_open: FxHashMap<(Option<String>, String), u32>,
@@ -134,7 +134,7 @@ pub(super) struct Resolver<'a> {
 /// Resolves all names and replaces the previous contents of `names` and `columns`.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn resolve(
     ast: &Ast,

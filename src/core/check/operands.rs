@@ -5,7 +5,7 @@ use crate::Type;
 use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 
-/// Kinds of arguments, used to choose an overload. The kind is the type of an expression or one of the following
+/// Kinds of arguments, used to choose an overload. A kind is the type of an expression or one of the following
 /// constants.
 pub(super) mod kind {
     use crate::Type;
@@ -27,7 +27,7 @@ pub(super) mod kind {
 /// Summary of a call's arguments.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operands {
-    /// Combined metadata of the arguments. The combined value is nullable if at least one argument is nullable.
+    /// Combined metadata of the arguments, nullable if at least one argument is nullable.
     pub meta: NodeMeta,
     /// Whether all arguments are nullable.
     pub all_null: bool,

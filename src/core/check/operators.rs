@@ -113,7 +113,7 @@ impl Lowerer<'_> {
             operands = self.summarize_operands(&[a, b], span);
         }
         if op == BinaryOp::Divide && self.is_zero(b) && self.program.meta(a).level == Level::Const {
-            // `1/0` is the documented way to write a NULL of any type. Dividing a column by zero results in a numeric
+            // `1/0` is the documented way to write a NULL of any type. The quotient of a column and zero is a numeric
             // NULL.
             return self.add_null(Type::Float, span);
         }
@@ -147,7 +147,7 @@ impl Lowerer<'_> {
         self.apply_to(operator_function(op), &[a, b], operands, op.symbol())
     }
 
-    /// Warns if a fraction of a day is added to a date, because a date has no time of day. Such a fraction is a literal
+    /// Warns if a fraction of a day is added to a date, because a date has no time of day. The fraction is a literal
     /// with decimals or a multiple of a time of day.
     fn warn_of_day_fraction(&mut self, days: IrId) {
         let meta = self.program.meta(days);
@@ -177,7 +177,7 @@ impl Lowerer<'_> {
         self.report(Diagnostic::new(Code::FractionOfDay, meta.span, message).with_help(help));
     }
 
-    /// Returns whether a function applied to times of day returns a time. Other functions treat a time as a float.
+    /// Returns whether a function applied to times of day returns a time. Most functions treat a time as a float.
     pub(super) fn keeps_time(&self, function: FunctionId, args: &[IrId]) -> bool {
         let is_kept = matches!(
             function,
@@ -277,7 +277,7 @@ fn divide_by_100(text: &str) -> Option<String> {
     }
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |d| ("-", d));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    // Pad to at least three digits before the decimal point, so that the point can be shifted two digits to the left.
+    // Pad to at least three digits before the decimal point, so that the point can be shifted left by two digits.
     let zeros = &"000"[whole.len().min(3)..];
     let all = [zeros, whole, fraction].concat();
     let (front, back) = all.split_at(zeros.len() + whole.len() - 2);

@@ -135,7 +135,7 @@ fn report_cycle(
             Code::DefinitionCycle,
             span,
             format!(
-                "these definitions depend on each other in a circle: {}",
+                "these definitions depend on each other in a cycle: {}",
                 shown.join(" → ")
             ),
         )

@@ -64,8 +64,8 @@ impl Lowerer<'_> {
             Lowering::PercentileWithin => (own, format_bounded(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON)),
             _ => (own, format_bounded(number, 0.0, 1.0)),
         };
-        // An out-of-range number is an error in a spreadsheet. Build the call anyway, so that errors in its other
-        // arguments are reported.
+        // A position that is out of range is an error in a spreadsheet. Build the call anyway, so that errors in the
+        // other arguments are reported.
         let outside = digits.is_none();
         let digits = self.program.add_text(&digits.unwrap_or_else(|| "1".to_owned()));
         // Use the integer type so that the digits are emitted unchanged, even if the number is a fraction.
@@ -82,7 +82,7 @@ impl Lowerer<'_> {
         self.ordered_call(internal::MAX, &[null], function, rows, span)
     }
 
-    /// Builds the nth value of a group if `n` is a grouping key: the value in the row at position `n` of the group.
+    /// Builds the value at position `n` of a group, where `n` is a grouping key.
     fn nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
         let nth = match self.program.meta(nth).ty {
             Type::Integer => nth,

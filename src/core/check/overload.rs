@@ -37,7 +37,7 @@ pub(super) struct OverloadChoice {
 }
 
 /// Cache of chosen overloads. The key contains the function, the kinds of its arguments and, in some cases, the value
-/// of a literal. The cache only contains choices that the key determines and that require no conversions.
+/// of a literal. The cache contains only choices that are determined by the key and require no conversions.
 #[derive(Debug, Default)]
 pub(super) struct OverloadCache {
     /// Slots with cached choices, indexed by the hash of the call. A newer entry replaces the older entry in its slot.
@@ -162,9 +162,9 @@ impl Lowerer<'_> {
     /// Returns the cache key of a call: the function, the kinds of its arguments, and the value of a short literal if
     /// the overload can depend on the value. `None` if the key doesn't determine the overload.
     fn overload_cache_key(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
-        // In the following cases, the kinds of the arguments don't determine the overload. A text literal may be a
-        // date, unless all arguments are text values. NULL literals, and expressions that have the type of a decimal
-        // literal, have no definite type. The sign of a decimal literal matters if a parameter is `positive`.
+        // The kinds of the arguments don't determine the overload in the following cases. A text literal may be a date,
+        // unless all arguments are text values. NULL literals, and expressions that have the type of a decimal literal,
+        // have no definite type. The sign of a decimal literal matters if a parameter is `positive`.
         if operands.has_null()
             || (operands.has_decimal_literal() && function.narrow_literals)
             || operands.has_kind(Type::Point as u32)
@@ -184,9 +184,12 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns the index of the best match and the converted arguments. The arguments are `None` if a conversion
+    /// Returns the index of the best match and the converted arguments. `None` replaces the arguments if a conversion
     /// reported an error.
-    #[allow(clippy::type_complexity, reason = "two ways to fail, of which one is reported")]
+    #[allow(
+        clippy::type_complexity,
+        reason = "there are two possible errors, but only one is reported"
+    )]
     fn search_overloads(
         &mut self,
         function: &'static Function,
@@ -199,7 +202,7 @@ impl Lowerer<'_> {
         let loose = list.iter().any(|a| self.program.meta(*a).ty == Type::Number);
         // Prefer overloads for literals, then exact matches, then the first match. If two overloads match equally well,
         // prefer a fixed number of parameters over a repeated parameter, and a specific type over a generic type. For a
-        // number of unknown type, use the last match, which accepts every numeric type.
+        // number of unknown type, choose the last match, which accepts every numeric type.
         let mut best: Option<(u8, usize)> = None;
         for (index, overload) in function.overloads.iter().enumerate() {
             // Best possible rank of this overload.

@@ -8,7 +8,7 @@ use crate::ir::{CalendarOffset, CalendarUnit, Ir, IrId, NodeMeta, Program};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Largest distance between two dates, in years.
+/// Maximum distance between two dates, in years.
 const YEARS: i64 = 9_998;
 const SECONDS_OF_YEAR: i64 = 366 * 86_400;
 
@@ -83,15 +83,15 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Adds a calendar offset with the arguments that SQL templates need. Quarters are converted to months, which every
-    /// engine supports.
+    /// Adds a node for a calendar offset, with the arguments that SQL templates need. Quarters are converted to months,
+    /// which every engine supports.
     fn add_period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
         let period = self.calendar_offset(count, unit, span);
         self.program.periods.push(period);
         self.program.periods.len() as u32 - 1
     }
 
-    /// Adds the distance of a window frame's bound from the current row.
+    /// Adds the distance between the current row and a bound of a window frame.
     pub(super) fn add_distance(&mut self, count: i64, unit: CalendarUnit, span: Span) {
         if self.program.distance(count, unit).is_none() {
             let distance = self.calendar_offset(count, unit, span);
@@ -124,7 +124,7 @@ impl Lowerer<'_> {
     }
 }
 
-/// Returns the unit that an abbreviation or adjective stands for.
+/// Returns the unit for an abbreviation or adjective.
 pub(super) fn unit_suggestion(word: &str) -> Option<&'static str> {
     match word {
         "d" => Some("day"),
@@ -137,7 +137,7 @@ pub(super) fn unit_suggestion(word: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns whether an offset is longer than the calendar, which means that no row is that far away.
+/// Returns whether an offset is longer than the calendar, which means that no row can be at this distance.
 pub(super) fn is_outside_calendar(count: i64, unit: CalendarUnit) -> bool {
     let (length, months) = unit.unit_length();
     let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };
@@ -204,7 +204,7 @@ pub(super) fn check_periods(
                     failed |= fault.is_some();
                     diagnostics.extend(fault);
                 }
-                // A definition fails if a definition that it uses fails.
+                // A definition also fails if a definition that it uses fails.
                 Ir::Definition(used) => failed |= program.definitions[used as usize].failed,
                 _ => {}
             }
@@ -228,7 +228,7 @@ fn period_fault(
     let Some(key) = key else {
         let first = *order.first()?;
         let text = program.meta(first).span.excerpt(source);
-        let message = "`PERIODOFFSET` moves along the calendar, but `order_by` has no date";
+        let message = "`PERIODOFFSET` moves by calendar periods, but `order_by` has no date";
         return Some(report(first, message.to_owned()).with_help(format!(
             "order by a date, such as `created_at[month]`, or use OFFSET to move by rows of `{text}`"
         )));

@@ -47,7 +47,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns whether a sort order or a grain identifies the rows of the pivoted sheet. Reports an error if neither
-    /// does.
+    /// exists.
     pub(super) fn has_pivot_rows(&mut self, shown: &str, span: Span) -> bool {
         let known = self
             .scope
@@ -159,7 +159,7 @@ impl Lowerer<'_> {
         )
     }
 
-    /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the call specifies the size of a range.
+    /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the call specifies a size.
     fn pivot_offset(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
         let Some(value) = self.pivot_cell(args, function) else {
             return self.add_error(span);

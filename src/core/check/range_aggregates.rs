@@ -20,7 +20,7 @@ struct RangeAggregate {
     /// Range marker of each value, with the span of the range. `None` for values that aren't ranges.
     ranges: Vec<Option<(IrId, Span)>>,
     distinct: bool,
-    /// Whether the ranges cover different rows. If they do, the rows of each range must be resolved separately.
+    /// Whether the ranges cover different rows. If `true`, the rows of each range must be resolved separately.
     has_different_rows: bool,
 }
 
@@ -46,7 +46,7 @@ impl Lowerer<'_> {
             }
         };
         if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
-            // In `B-1:B1`, the user tried to refer to a row before the first row.
+            // The author of `B-1:B1` probably meant a row before the first row.
             let text = self.source_text(span);
             let message = format!("`{text}` is not a range: no row is before row 1, and a `-` before a cell subtracts");
             let help = "write the formula for a later row, for example `B1:B3` with `row: 3`, or use `OFFSET(B1, -2, 0, \
@@ -119,7 +119,7 @@ impl Lowerer<'_> {
     /// Builds the marker of a range, which the enclosing aggregate consumes.
     pub(super) fn range_marker(&mut self, name: ExprId, over: WindowFrame, span: Span) -> IrId {
         self.markers = true;
-        // The window uses only one of the range's two names.
+        // The window uses only one of the two names in the range.
         self.program.folded = true;
         let x = self.lowered_node(name);
         let meta = NodeMeta {
@@ -144,7 +144,7 @@ impl Lowerer<'_> {
         self.add_error(span)
     }
 
-    /// Reports a range in a place that requires a single value.
+    /// Reports a range that is used as a single value.
     #[cold]
     pub(super) fn report_misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
         let first = match self.program.node(marker) {
@@ -250,8 +250,8 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Builds a CASE for a range between a fixed row and a relative row. `behind` is the result at and after the
-    /// fixed row, and `before` is the result before the fixed row.
+    /// Builds a CASE for a range between a fixed row and a relative row. `behind` is the result in the fixed row and
+    /// all later rows, and `before` is the result in earlier rows.
     fn build_fixed_end_case(&mut self, turning: FixedEndCase, behind: IrId, before: IrId) -> IrId {
         let of = self.program.meta(behind);
         let nullable = of.nullable || self.program.meta(before).nullable;
@@ -334,8 +334,8 @@ impl Lowerer<'_> {
         Some(taken)
     }
 
-    /// Returns the rows of a range. If the range has a fixed end, `before` specifies whether to return the rows for
-    /// cells before the fixed row.
+    /// Returns the rows of a range. If the range has a fixed end, `before` selects the rows for cells before the fixed
+    /// row.
     fn range_rows(&self, range: IrId, before: bool) -> RangeRows {
         match (self.some_rows.get(&range), self.program.node(range)) {
             (
@@ -569,7 +569,7 @@ impl Lowerer<'_> {
         );
     }
 
-    /// Builds an aggregate over a window. The first value is aggregated, and the other values are further arguments,
+    /// Builds an aggregate over a window. The first value is aggregated. The other values are additional arguments,
     /// such as constants.
     pub(super) fn window_aggregate(
         &mut self,

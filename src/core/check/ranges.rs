@@ -39,8 +39,8 @@ impl RangeEnd {
     }
 }
 
-/// Marks the parts of cell ranges and tab references before name resolution, so that an error covers the complete
-/// range instead of its parts.
+/// Marks the parts of cell ranges and tab references before name resolution, so that errors refer to the complete range
+/// instead of its parts.
 pub(super) fn mark_cells(
     ast: &Ast,
     source: &str,

@@ -1,9 +1,9 @@
 //! Regular expressions that have the same meaning in every warehouse. A pattern is parsed once and translated to the
 //! syntax of each type of engine.
 //!
-//! If engines interpret a part of the syntax differently, the parser rejects it and lists the supported syntax. Every
-//! accepted pattern therefore has the same matches in all engines. The parser reads the pattern in one pass, with a
-//! stack of open groups.
+//! The parser rejects syntax that engines interpret differently, and lists the supported syntax. Every accepted pattern
+//! therefore has the same matches in all engines. The parser reads the pattern in one pass, with a stack of open
+//! groups.
 
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ pub(super) struct RegexPattern {
     pub first_optional: bool,
     /// Whether the pattern can match an empty string.
     pub matches_empty: bool,
-    /// Span of alternatives for which engines would choose different matches.
+    /// Span of alternatives among which engines would choose differently.
     pub ambiguous: Option<Range<usize>>,
 }
 
@@ -87,8 +87,7 @@ impl Alternative {
 #[derive(Debug)]
 struct GroupFrame {
     at: usize,
-    /// Numbers of capturing groups that start before this group (`first_group`) and before its contents
-    /// (`first_inner`).
+    /// Number of capturing groups before this group (`first_group`) and before its contents (`first_inner`).
     first_group: usize,
     first_inner: usize,
     branches: Vec<Alternative>,
@@ -554,7 +553,7 @@ fn not_known(c: char) -> String {
 }
 
 /// Returns whether engines could choose different alternatives, because the first alternative can match a shorter
-/// string than the later alternative. Some engines choose the first alternative that matches, and others choose the
+/// string than the later alternative. Some engines choose the first alternative that matches. Other engines choose the
 /// longest match.
 fn prefers_otherwise(first: &Alternative, later: &Alternative) -> bool {
     match (&first.literal, &later.literal) {

@@ -18,13 +18,13 @@ enum AggregateRows {
     OfPartition,
 }
 
-/// Properties of a row, such as its position in the group. They are computed on demand while an alternative form is
-/// built.
+/// Properties of a row, such as its position in the group. The properties are computed on demand while an alternative
+/// form is built.
 struct KnownAggregate {
     value: IrId,
     rows: AggregateRows,
     span: Span,
-    /// Number of rows in the group with the same value. `None` until the number is needed.
+    /// Number of rows in the group with the same value. `None` until the number is first needed.
     repeats: Option<IrId>,
 }
 
@@ -125,8 +125,8 @@ impl Lowerer<'_> {
         ))
     }
 
-    /// Builds the value for a single row as a call to `entry`. Each parameter of `entry` is either a parameter of the
-    /// function or a named property of the row.
+    /// Builds the value for a single row as a call to the internal function `entry`. Each parameter of `entry` is
+    /// either a parameter of the aggregate or a named property of the row.
     fn single_row_value(
         &mut self,
         function: &Function,

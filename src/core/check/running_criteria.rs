@@ -11,14 +11,14 @@ use crate::parse::unquote;
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Rows selected by a comparison with the value of the current row.
+/// Rows that a comparison with the current row's value selects.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ComparedRow {
     /// Value that is compared.
     pub key: IrId,
-    /// Whether rows with larger values are selected.
+    /// Whether rows with larger values are selected, instead of smaller values.
     pub descending: bool,
-    /// Whether rows with an equal value are selected too.
+    /// Whether rows with an equal value are also selected.
     pub includes_equal: bool,
 }
 
@@ -99,7 +99,7 @@ impl Lowerer<'_> {
         if own {
             return Some((WindowFrame::Ahead { descending, own }, key));
         }
-        // To exclude rows with an equal value, the frame must be ordered by DENSE_RANK instead of the value.
+        // To exclude rows with an equal value, the frame must be sorted by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.row_call(internal::DENSE_RANK, key, meta);
         let place = self.push_window(
@@ -151,8 +151,8 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Reports a criterion that compares the current row's value with only some rows of a column, because these rows
-    /// differ from row to row.
+    /// Reports a criterion that compares the current row's value with only part of a column, because that part differs
+    /// from row to row.
     #[cold]
     pub(super) fn report_partial_comparison(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(

@@ -1,7 +1,7 @@
 //! Rows and columns of a worksheet. Cells, ranges and OFFSET are resolved here, before lowering.
 //!
 //! A formula is written for a single row, the anchor, but applies to all rows. In a formula for row 1, `B1` is the
-//! current row's value in the second column, and `B0` is the previous row's value. The syntax is that of Omni's
+//! current row's value in the second column, and `B0` is the previous row's value. The syntax is the same as in Omni's
 //! calculations: `C1`, `B$1:B1`, `C:C`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
@@ -31,7 +31,7 @@ pub struct WorksheetGrid {
 /// Properties of a pivoted sheet.
 #[derive(Clone, Copy, Debug)]
 pub struct Pivot {
-    /// Whether the sort order of the sheet or the grain of its input identifies the rows of the pivot.
+    /// Whether the sheet's sort order or the grain of its input identifies the rows of the pivot.
     pub rows_known: bool,
 }
 
@@ -79,19 +79,19 @@ pub(super) struct CellRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WrittenCell {
     pub column: usize,
-    /// Row number, with a flag for whether it has a `$`.
+    /// Row number, with a flag that is `true` if a `$` precedes it.
     pub row: Option<(i64, bool)>,
 }
 
-/// Possible meanings of a name that also looks like a cell.
+/// Possible meanings of a name that looks like a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KnownRow {
     Definition,
     Column,
 }
 
-/// Maximum total number of columns in all ranges of a source. The number is limited because each column becomes a
-/// separate value.
+/// Maximum total number of columns in all ranges of a source. The limit exists because each column becomes a separate
+/// value.
 const MOST_COLUMNS: usize = 1 << 20;
 
 /// Parses a cell reference. `None` if the string isn't a cell reference.
@@ -103,7 +103,7 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let (name, rest) = rest.split_at_checked(letters).filter(|_| (1..=3).contains(&letters))?;
     let column = column_index(name);
     if rest.is_empty() {
-        // A column letter without a row number must be uppercase, because `c` is a name.
+        // A column letter without a row number must be upper case, because `c` is a name.
         let capitals = name.len() <= 2 && name.bytes().all(|b| b.is_ascii_uppercase());
         return (capitals || pinned).then_some(WrittenCell { column, row: None });
     }
@@ -321,15 +321,15 @@ impl Resolver<'_> {
                 names.targets[at] = target;
             }
         }
-        // `uses` must be sorted by user, because the following passes rely on this order.
+        // Later passes require `uses` to be sorted by user.
         names.uses.sort_by_key(|(user, _)| *user);
         names.cells = std::mem::take(&mut self.cells);
         names.cell_ranges = std::mem::take(&mut self.cell_ranges);
     }
 
-    /// Rewrites conditions such as `SUMIF(C2:C9, C2 > 10, D2:D9)`. The condition refers to the first cell of the
-    /// range but applies to each cell of the range, as in Omni's documentation. The cells in the condition are
-    /// shifted to the row that is tested.
+    /// Rewrites conditions such as `SUMIF(C2:C9, C2 > 10, D2:D9)`. The condition refers to the first cell of the range
+    /// but applies to each cell of the range, as in Omni's documentation. The cells in the condition are shifted to the
+    /// tested row.
     fn compares_first_cell(&mut self, call: Call, names: &mut NameResolver) {
         let args = self.ast.arguments(call);
         for pair in args.windows(2) {
@@ -440,7 +440,7 @@ impl Resolver<'_> {
         let span = Span::new(call.name.start, self.ast.span(*args.last()?).end);
         let cell = match *names.targets.get(of.index())? {
             NameTarget::Cell(cell) => self.cells[cell as usize],
-            // A name refers to the cell in the current row. Its neighbors are known if the sheet lists the column with
+            // A name refers to the cell in the current row. Its neighbors are known if the sheet lists a column with
             // that name.
             target @ (NameTarget::Column(_) | NameTarget::Definition(_)) if args.len() > 3 || columns != 0 => {
                 let text = self.ast.span(of).text(self.source);

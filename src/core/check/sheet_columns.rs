@@ -1,4 +1,4 @@
-//! Columns of a worksheet by letter and by name: the columns of its input, then its calculations.
+//! Columns of a worksheet, by letter and by name: first the columns of its input, then its calculations.
 
 use super::{CheckScope, DefinitionRole};
 use crate::ast::Ast;
@@ -50,7 +50,7 @@ impl<'a> SheetColumns<'a> {
             .iter()
             .filter(|d| scope.role(d.part) == DefinitionRole::Definitions);
         for name in calculations.filter_map(|d| d.name).map(|name| name.text(source)) {
-            // A calculation with the name of an input column replaces that column.
+            // A calculation replaces an input column with the same name.
             if columns.position(name.into()).is_none_or(|place| place >= own) {
                 columns.add(name);
             }

@@ -1,4 +1,4 @@
-//! Other tabs of a worksheet. Each tab is another model. Resolves references such as `'Targets'!A:B`.
+//! Other tabs of a worksheet. Each tab is another model. This module resolves references such as `'Targets'!A:B`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet::parse_cell;
@@ -58,7 +58,7 @@ impl Resolver<'_> {
             for at in definition.first.index()..definition.body.index() + 1 {
                 let id = ExprId(at as u32);
                 let target = match ast.expr(id) {
-                    // A reference at the end of a range is part of that range.
+                    // A reference at the right end of a range is part of that range.
                     Expr::Tab { .. } if names.targets[at] == NameTarget::PartOfCells => continue,
                     Expr::Tab { tab, base } => self.tab_range(tab, base, None, ast.span(id)),
                     Expr::Range { from, to } => {
@@ -70,8 +70,8 @@ impl Resolver<'_> {
                     }
                     _ => continue,
                 };
-                // A range's node comes after the node of its start, so the start has already been resolved as a
-                // separate column.
+                // The start of the range has already been resolved as a separate column, because its node comes before
+                // the range's node.
                 names.targets[at] = match target {
                     Some(range) => {
                         names.tab_ranges.push(range);

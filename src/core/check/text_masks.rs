@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// Ways to treat a number's sign.
+/// Ways to format a number's sign.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MaskSign {
     Written,
@@ -89,11 +89,11 @@ impl Lowerer<'_> {
         self.apply_checked(internal::TEXT_JOINED, &[text, suffix], span, "TEXT")
     }
 
-    /// Formats a number with the mask section for its sign. The first section is for positive numbers, the second is
-    /// for negative numbers and includes the sign, and an optional third section is for 0.
+    /// Formats a number with the mask section for its sign. The first section applies to positive numbers, the second
+    /// to negative numbers (including the sign), and an optional third section to 0.
     fn format_by_sign(&mut self, value: IrId, mask: IrId, sections: &[(usize, &str)], span: Span) -> IrId {
         let mut texts = self.take_list();
-        // The fourth section is for text values.
+        // The fourth section applies to text values.
         for (place, (from, section)) in sections.iter().take(3).enumerate() {
             let text = match (mask::literal_section(section), mask::parse_number_mask(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
@@ -187,8 +187,8 @@ impl Lowerer<'_> {
         self.add_error(span)
     }
 
-    /// Formats a number. Rounds the number first, so that halves round away from zero and zero has no sign, and then
-    /// formats the digits and adds the prefix and suffix of the mask.
+    /// Formats a number. The number is rounded first, so that halves are rounded away from zero and zero has no sign.
+    /// Then the digits are formatted, and the mask's prefix and suffix are added.
     fn format_number(&mut self, value: IrId, mask: &NumberMask, sign: MaskSign, span: Span) -> IrId {
         if let Some(exponent) = mask.exponent {
             return self.format_scientific(value, mask, exponent, sign, span);
@@ -202,7 +202,7 @@ impl Lowerer<'_> {
             number = self.apply_checked(internal::ROUND, &[value, places], span, "TEXT");
         }
         let rounded = number;
-        // The padded width would include the sign, so add the sign separately.
+        // Add the sign separately, because the padded width would include it.
         let padded = mask.zeros > 1 && sign == MaskSign::Written;
         if padded {
             number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
@@ -271,8 +271,8 @@ impl Lowerer<'_> {
         span: Span,
     ) -> IrId {
         let apply = |pass: &mut Self, entry, args: &[IrId]| pass.apply_checked(entry, args, span, "TEXT");
-        // If the digits would round up to 10, use the next power of ten. With two decimals, for example, the limit is
-        // 9.995, so 9.996 is formatted as `1.00E+1`.
+        // Use the next power of ten if the digits would be rounded up to 10. For example, with two decimals the limit
+        // is 9.995, so 9.996 is formatted as `1.00E+1`.
         let limit = match mask.decimals {
             0 => "9.5".to_owned(),
             decimals => format!("9.{}5", "9".repeat(decimals as usize)),
@@ -310,8 +310,8 @@ impl Lowerer<'_> {
         self.with_suffix(text, mask, span)
     }
 
-    /// Formats a number of days as hours, minutes and seconds. Rounds to seconds, then truncates to the smallest unit,
-    /// like spreadsheets.
+    /// Formats a number of days as hours, minutes and seconds. The number is rounded to seconds, then truncated to the
+    /// smallest unit, as in spreadsheets.
     fn format_elapsed(&mut self, days: IrId, parts: &[ElapsedPart], span: Span) -> IrId {
         let a_day = self.add_integer("86400", span);
         let mut signed = self.apply_checked(internal::MULTIPLY, &[days, a_day], span, "TEXT");

@@ -1,9 +1,9 @@
 //! Timeframes in square brackets, such as `billing_date[month]`. This module maps Omni's names to the functions that
 //! compute the timeframes.
 //!
-//! The meanings follow Omni's documentation of dimensions. Days of the week are numbered from 1, which is the first day
-//! of the week. A fiscal quarter is represented by its first day, and a fiscal year by the number of the year in which
-//! it starts.
+//! The definitions follow Omni's documentation of dimensions. Days are numbered from 1, starting at the first day of
+//! the week. A fiscal quarter is represented by its first day, and a fiscal year by the number of the year in which it
+//! starts.
 
 use crate::calendar::Calendar;
 use crate::catalog::{FunctionId, internal};
@@ -41,14 +41,14 @@ pub fn timeframe_names() -> impl Iterator<Item = &'static str> {
     TIMEFRAMES.iter().map(|(name, _)| *name)
 }
 
-/// Function that computes a timeframe, with the offset from which its other arguments are derived.
+/// Function that computes a timeframe, with the offset from which the function's other arguments are derived.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Timeframe {
     pub function: FunctionId,
     pub shift: CalendarShift,
 }
 
-/// Offset of weeks or fiscal periods from the weeks, quarters and years that SQL engines support.
+/// Offset between the spec's weeks or fiscal periods and the weeks, quarters and years of SQL engines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum CalendarShift {
     None,

@@ -1,4 +1,5 @@
-//! The current date: the `today:` of a spec, the date in the time zone of `timezone:`, or the date of the session.
+//! The current date: the value of `today:` in a spec, the date in the time zone `timezone:`, or the date of the
+//! session.
 
 use super::lower::Lowerer;
 use crate::Type;
@@ -16,9 +17,9 @@ pub enum Today {
 }
 
 impl Lowerer<'_> {
-    /// Replaces `TODAY()` with the date that the spec sets, and `NOW()` with midnight of that date. If the spec doesn't
-    /// set the current date, computes `TODAY()` in the time zone of the spec or project. `None` if neither the date nor
-    /// the time zone is set.
+    /// Replaces `TODAY()` with the date in the spec, and `NOW()` with midnight on that date. If the spec doesn't set
+    /// the current date, computes `TODAY()` in the time zone of the spec or project. `None` if neither the date nor the
+    /// time zone is set.
     pub(super) fn replace_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {

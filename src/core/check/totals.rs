@@ -138,7 +138,7 @@ impl Resolver<'_> {
             );
             return NameTarget::Error;
         };
-        // If the total is missing, the error was already reported.
+        // If the total is missing, the error has already been reported.
         let found = totals
             .iter()
             .find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));

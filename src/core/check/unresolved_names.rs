@@ -72,7 +72,7 @@ impl Resolver<'_> {
     #[cold]
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn report_missing_name(
         &mut self,
@@ -82,7 +82,7 @@ impl Resolver<'_> {
         definition: &Definition,
     ) -> NameTarget {
         let text = span.text(self.source);
-        // A name in `${…}` is always a column.
+        // Names in `${…}` are always columns.
         let bare = self.ast.expr(id) == Expr::Name;
         if let Some(value) = parse_boolean(text).filter(|_| bare) {
             let upper = text.to_ascii_uppercase();
@@ -156,7 +156,7 @@ impl Resolver<'_> {
                 format!("there is no column or definition `{text}`"),
             )
         };
-        // In `SUM(amount) -- all of it`, the user intended a comment, but `--` subtracts a negated value.
+        // In `SUM(amount) -- all of it`, the author intended a comment, but `--` subtracts a negated value.
         if self
             .source
             .get(..span.start as usize)
@@ -228,7 +228,7 @@ impl Resolver<'_> {
                     .relations
                     .first()
                     .map_or_else(|| "define it, or correct the name".to_owned(), describe_columns);
-                // In `status = open`, the user may have forgotten the quotes around a text literal.
+                // In `status = open`, the author may have forgotten the quotes around a text literal.
                 if bare && self.is_compared(id, definition) {
                     format!("write `\"{text}\"` if you mean text; {names}")
                 } else {
@@ -278,13 +278,14 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the index of the entry for a column that a relation may have but doesn't list. Warns about the first
-    /// use.
+    /// Returns the index of the entry for a column that a relation may have although its schema doesn't list it. Warns
+    /// about the first use.
     pub(super) fn use_possible_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
         let column = self.use_unlisted_column(Some(relation.name()), text);
         if let Some(new) = self.columns.get_mut(before) {
-            // SQL generation treats the column as a known column of the relation, so its name needs no qualifier.
+            // SQL generation treats the column as a known column of the relation, so the column name needs no
+            // qualifier.
             new.unknown = false;
             self.diagnostics.push(unlisted_column_diagnostic(relation, text, span));
         }
@@ -388,7 +389,7 @@ fn unlisted_column_diagnostic(relation: &Relation, name: &str, span: Span) -> Di
     )
 }
 
-/// Adds a note to a diagnostic to explain that the relation used to have a column with this name.
+/// Adds a note to a diagnostic which explains that the relation used to have a column with this name.
 pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
     diagnostic
         .with_label("it existed at an earlier pull but was removed")
@@ -418,7 +419,7 @@ pub(super) fn is_unlikely_column(name: &str) -> bool {
     if looks_like_cell(name) || parse_boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
         return true;
     }
-    // In `SUM + 1`, the user intends the function. Only uppercase names of aggregates and logic functions are
+    // In `SUM + 1`, the author means the function. Only uppercase names of aggregates and logic functions are
     // recognized, because columns may be called `month` or `DATE`.
     name.bytes().all(|b| b.is_ascii_uppercase())
         && catalog::find(name)

@@ -1,4 +1,4 @@
-//! Lowering of functions to nested calls or to a simpler function: XOR, CHOOSE, GCD, LCM.
+//! Lowering of XOR, CHOOSE, GCD and LCM to nested calls or to a simpler function.
 
 use super::convert::ConversionTarget;
 use super::lower::Lowerer;

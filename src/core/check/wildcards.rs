@@ -4,9 +4,9 @@ use super::regex::{RegexPattern, SPECIAL};
 
 /// Parsed character of a string with wildcards.
 pub(super) enum WildcardChar {
-    /// `*`: any characters.
+    /// `*`, which matches any number of characters.
     Any,
-    /// `?`: one character.
+    /// `?`, which matches one character.
     One,
     /// Literal character.
     Plain(char),

@@ -53,7 +53,7 @@ impl Lowerer<'_> {
             self.report_non_constant(id, "OFFSET", "rows", "OFFSET(x, -1)");
             return None;
         };
-        // No engine or spreadsheet supports larger numbers.
+        // Larger numbers are not supported by any engine or spreadsheet.
         let rows = i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN);
         if rows.is_none() {
             let span = self.program.meta(id).span;
@@ -83,7 +83,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
-        // A constant can have a wrong type.
+        // The constant can have a wrong type.
         let message = match self.program.meta(id).level {
             Level::Const => format!("the argument `{param}` of `{function}` cannot be `{text}`"),
             _ => format!("the argument `{param}` of `{function}` must be a constant, found `{text}`"),
@@ -174,7 +174,7 @@ impl Lowerer<'_> {
         let mut args = args.to_vec();
         if let Some(value) = args.first_mut() {
             if self.is_null(*value) {
-                // The result is NULL in every row.
+                // The value is NULL in every row.
                 self.program.folded = true;
                 return self.add_null(ty, span);
             }
@@ -228,7 +228,7 @@ impl Lowerer<'_> {
                     span,
                     "a single expression cannot contain a window function inside another window function",
                 )
-                .with_help("write a spec and compile it with `formulac query`, which computes one after the other"),
+                .with_help("write a spec and compile it with `formulac query`, which computes them in separate steps"),
             );
             return false;
         }

@@ -71,7 +71,7 @@ pub struct Definition {
     pub(super) level: Level,
     pub(super) nullable: bool,
     pub(super) reads: DefinitionReads,
-    /// All columns that the source reads, set after all definitions of the source are compiled.
+    /// All columns that the source reads. Set after all definitions of the source are compiled.
     pub(super) columns: Option<Arc<[ReadColumn]>>,
     pub(super) description: Option<String>,
     pub(super) span: Span,
@@ -122,7 +122,7 @@ impl Definition {
             .chain(these.iter().filter_map(|i| all.get(*i as usize)))
     }
 
-    /// Returns the text of the `///` lines above the definition.
+    /// Returns the text of the doc comment (`///`) above the definition.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
@@ -163,13 +163,13 @@ pub struct Compiled {
 
 impl Compiled {
     /// Returns descriptions of the cells and cell ranges in a worksheet's formulas, each with its span. For example,
-    /// `B0` in a sheet that is sorted by month is `revenue of the row before, by month`.
+    /// `B0` in a sheet that is sorted by month is `revenue of the previous row, by month`.
     ///
     /// ```
     /// use formulac_core::{Compiler, Context};
     /// let sheet = Compiler::builder().context(Context::Worksheet).columns(["month", "revenue"]).order_by(["month"]);
     /// let compiled = sheet.build().compile("=B1 / B0 - 1");
-    /// assert_eq!(compiled.meanings()[1].1, "revenue of the row before, by month");
+    /// assert_eq!(compiled.meanings()[1].1, "revenue of the previous row, by month");
     /// ```
     #[must_use]
     pub fn meanings(&self) -> &[(Span, String)] {

@@ -103,7 +103,7 @@ impl Compiler {
         }
         diagnostics.append(&mut emitter.diagnostics);
         definitions.sort_by_key(|d| d.span.start);
-        // Move the names and columns out of the program, because moving them is cheaper than sharing or copying them.
+        // Move the names and columns out of the program, because a move is cheaper than sharing or copying.
         let mut named = program.definitions.iter_mut();
         for definition in &mut definitions {
             definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());
@@ -178,8 +178,8 @@ impl Compiler {
     }
 
     /// Returns the keys for period lookups: the first date among the sort keys, and the partition keys. `None` unless
-    /// these keys include all grouping keys or, without grouping keys, the key of the relation. Otherwise, a period
-    /// could contain several rows.
+    /// these keys include all grouping keys or, without grouping keys, the key of the relation, because a period could
+    /// otherwise contain several rows.
     fn emit_period_keys(
         &self,
         program: &Program,

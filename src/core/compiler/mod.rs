@@ -71,7 +71,7 @@ pub struct CompilerOptions {
     pub calendar: Calendar,
     pub silenced: Vec<Code>,
     pub map_spans: bool,
-    /// Types for columns of unknown type, by lower-case name.
+    /// Types of columns whose type is unknown in the schema, by lower-case name.
     pub given_types: Vec<(String, Type)>,
     /// Whether the schema comes from a parsed dbt project.
     pub from_dbt: bool,
@@ -83,8 +83,8 @@ impl CompilerOptions {
         self.models.relation(name).or_else(|| self.schema.relation(name))
     }
 
-    /// Returns the help text for an unknown relation whose name is not similar to any known relation. `key` is the
-    /// option that contains the unknown name.
+    /// Returns the help text for an unknown relation whose name is not similar to any known relation. `key` is the name
+    /// of the option that contains the unknown name.
     pub fn help_with_missing(&self, key: &str) -> String {
         if self.from_dbt {
             format!("correct `{key}`; if a model or source is new in dbt, run `dbt parse` first")
@@ -441,7 +441,7 @@ impl Compiler {
             context: options.context,
             relations,
             merged: &[],
-            // If the relation is unknown, accept any column, so that the only error is the unknown relation.
+            // Accept any column if the relation is unknown, so that only the unknown relation is reported.
             open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
             chosen: chosen.is_some(),
             roles,
@@ -512,7 +512,7 @@ fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], so
     definitions.retain(|_| !failed.next().unwrap_or(false));
 }
 
-/// Sets the position of errors in options to the end of the source, because options are not part of the source.
+/// Moves errors in options to the end of the source, because options are not part of the source.
 fn place_option_diagnostics(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     if text.len() == source.len() {
         return;

@@ -1,4 +1,4 @@
-//! Columns of unknown type for which the choice of type changes the SQL.
+//! Finds columns of unknown type whose type affects the SQL.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::ir::ColumnUse;
 /// Maximum number of columns to test per source. Each test compiles the source again.
 const TRIED: usize = 20;
 
-/// Column of unknown type for which another type would change the SQL.
+/// Column of unknown type whose type affects the SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UndecidedType {
@@ -24,7 +24,7 @@ pub struct UndecidedType {
 }
 
 impl Compiler {
-    /// Returns the columns of unknown type for which the choice of type changes the source's SQL.
+    /// Returns the columns of unknown type whose type affects the SQL of the source.
     ///
     /// ```
     /// use formulac_core::{Compiler, Type};
@@ -51,8 +51,8 @@ impl Compiler {
         })
     }
 
-    /// Returns the columns for which the choice of type changes the SQL, for any kind of source. `columns` contains
-    /// paths, names and inferred types. `differs` compiles the source again and compares the SQL.
+    /// Returns the columns whose type affects the SQL, for any kind of source. `columns` contains paths, names and
+    /// inferred types. `differs` compiles the source again and compares the SQL.
     pub fn find_undecided_types<'c>(
         &self,
         columns: impl Iterator<Item = (String, &'c str, Type)>,
@@ -88,8 +88,8 @@ pub fn column_path(column: &ColumnUse) -> String {
     }
 }
 
-/// Returns the alternative types to test for a column with an inferred type. For a number of unknown type, the
-/// SQL is correct for every numeric type.
+/// Returns the alternative types to test for a column with an inferred type. The result contains no numeric types for a
+/// number of unknown type, because its SQL is correct for every numeric type.
 fn alternative_types(assumed: Type) -> &'static [Type] {
     match assumed {
         Type::Date => &[Type::Timestamp],

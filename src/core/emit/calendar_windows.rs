@@ -10,7 +10,7 @@ use crate::ir::{CalendarRange, CalendarUnit, FrameOrder, IrId, RangeBound, Range
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 
-/// Unit of the distances between the current row and the bounds of a frame.
+/// Unit of the distance between the current row and a bound of the frame.
 #[derive(Clone, Copy)]
 enum FrameScale {
     /// Interval, because the frame is sorted by a date or time.
@@ -22,7 +22,7 @@ enum FrameScale {
 }
 
 impl FrameScale {
-    /// Returns a distance as a number of this unit.
+    /// Returns a distance in this unit.
     fn number(self, count: i64, unit: CalendarUnit) -> u64 {
         let length = count.unsigned_abs().saturating_mul(unit.unit_length().0.unsigned_abs());
         match self {
@@ -34,7 +34,7 @@ impl FrameScale {
 }
 
 impl Emitter<'_> {
-    /// Returns the window of a range. `parted_by` ends with the value by which the frame sorts the rows, if there is one.
+    /// Returns the window of a range. The last value in `parted_by` is the sort key of the frame, if the frame has one.
     pub(super) fn calendar_window(&mut self, range: CalendarRange, parted_by: &[IrId], span: Span) -> WindowSpec {
         let whole = WindowSpec {
             partition: SqlSlice::default(),
@@ -66,7 +66,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Emits the value by which a frame sorts the rows. If the dialect has no intervals in frames, this is a number.
+    /// Emits the sort key of a frame. The key is a number if the dialect does not support intervals in frames.
     fn frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameScale) {
         let written = (self.work.sql[key.index()], FrameScale::Interval);
         let overload = catalog::get(internal::RANGE_DISTANCE).overloads[0].id;

@@ -47,8 +47,8 @@ impl Emitter<'_> {
         let Some(empty) = empty else {
             return self.emit_overload_call(overload, args, distinct, span);
         };
-        // In formulas, the sum of no values is 0 instead of NULL. With grouping keys, every group has at least one row,
-        // so the default may not be needed.
+        // In formulas, the sum of no values is 0 instead of NULL. The default may not be needed with grouping keys,
+        // because every group has at least one row.
         if self.grouped_by_keys {
             if !program.meta(args[0]).nullable {
                 return self.emit_overload_call(overload, args, distinct, span);
@@ -91,7 +91,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Emits the maximum of a column. The column must contain the values of the node.
+    /// Emits the maximum of a column that contains the values of the node.
     pub fn emit_maximum(&mut self, id: IrId, column: SqlId) -> SqlId {
         let ty = self.program.meta(id).ty;
         let overloads = catalog::get(internal::MAX).overloads;
@@ -111,7 +111,8 @@ impl Emitter<'_> {
         self.work.tree.add_call("count", &[star], Span::default())
     }
 
-    /// Emits a call to a function or operator. About half of the calls are operators, which have a fast path.
+    /// Emits a call to a function or operator. Operators have a fast path because about half of all calls are
+    /// operators.
     #[inline(always)]
     pub fn emit_call(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         if let Cell::Template(Template {
@@ -196,7 +197,7 @@ impl Emitter<'_> {
             .any(|a| !self.program.meta(*a).fits_subquery(aggregates) && !self.read.contains(a))
     }
 
-    /// Combines the arguments from left to right, with the template for two arguments.
+    /// Combines the arguments from left to right with the template for two arguments.
     fn emit_pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         let function = catalog::get(catalog::overload_owner(overload));
         let two = function

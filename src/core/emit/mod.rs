@@ -32,7 +32,7 @@ pub struct EmitBuffers {
     pub tree: SqlTree,
     /// SQL expression of each IR node.
     sql: Vec<SqlId>,
-    /// Number of bytes, per node of the SQL tree, that are written only because a template repeats an argument.
+    /// Number of bytes that are written only because a template repeats an argument, per node of the SQL tree.
     repeated: Vec<u64>,
     /// SQL expression of each definition.
     roots: Vec<Option<SqlId>>,
@@ -89,28 +89,27 @@ pub struct Emitter<'p> {
     pub program: &'p Program,
     pub dialect: Dialect,
     limits: &'p Limits,
-    /// Whether the query has grouping keys. If so, every group contains at least one row, so a sum of non-NULL values
-    /// is never NULL.
+    /// Whether the query has grouping keys. With grouping keys, every group contains at least one row, so a sum of
+    /// non-NULL values is never NULL.
     pub grouped_by_keys: bool,
-    /// Relation that qualifies column names. This relation is set if a column could be confused with an output of the
-    /// same name.
+    /// Relation that qualifies column names. Set only if a column could be confused with an output of the same name.
     pub qualifier: Option<SqlId>,
-    /// Whether the select reads several relations. If it does, every column is qualified with its own relation.
+    /// Whether the select reads several relations. If `true`, every column is qualified with its own relation.
     joined: bool,
-    /// Whether the input is an earlier select of the same step. If it is, no column is qualified with its original
+    /// Whether the input is an earlier select of the same step. If `true`, no column is qualified with its original
     /// relation.
     passed_on: bool,
-    /// New names of the columns that the earlier select passes on under a different name, by column index.
+    /// Names of the columns that the earlier select renames, by column index.
     pub renamed: FxHashMap<u32, String>,
-    /// Column names that are quoted in the source, which means that their case matters.
+    /// Column names that are quoted in the source, which means that they are case-sensitive.
     pub cased: FxHashSet<String>,
     /// Whether every column must be qualified, for example because a column of the relation has the same name as the
     /// relation.
     pub shadowed: bool,
-    /// Whether a column or a definition has a name that a template could also use as an alias.
+    /// Whether the name of a column or definition could also be an alias in a template.
     has_alias_names: bool,
-    /// Relation that a standalone expression reads. This relation is set only in dialects in which a relation's name
-    /// hides a column of the same name.
+    /// Relation that a standalone expression reads. Set only in dialects in which the name of a relation hides a column
+    /// of the same name.
     pub only_relation: Option<&'p str>,
     pub windows: WindowKeys,
     /// Nodes that are emitted as columns of the current relation.
@@ -121,7 +120,7 @@ pub struct Emitter<'p> {
     failed: bool,
 }
 
-/// Checkpoint of the emitter: the size of the tree, and the number of column names that are already in it.
+/// Checkpoint of the emitter: the size of the tree and the number of column names in the tree.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanMark {
     tree: (usize, usize, usize),
@@ -207,7 +206,8 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Removes the nodes that were added after a checkpoint. None of the remaining nodes may depend on them.
+    /// Removes the nodes that were added after a checkpoint. None of the remaining nodes may depend on the removed
+    /// nodes.
     pub fn roll_back(&mut self, mark: SpanMark) {
         let work = &mut *self.work;
         work.tree.truncate_to(mark.tree);
@@ -217,8 +217,8 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Marks the nodes that the root depends on. The other nodes do not appear in the SQL, because lowering replaced
-    /// them with a simpler expression.
+    /// Marks the nodes on which the root depends. Other nodes do not appear in the SQL, because lowering replaced them
+    /// with simpler expressions.
     fn mark_needed(&mut self, first: IrId, root: IrId) {
         self.work.needed[root.index()] = true;
         for at in (first.0..=root.0).rev() {
@@ -335,7 +335,7 @@ impl<'p> Emitter<'p> {
                 self.emit_window(call, program.window_frame(over), program.partition_keys(over), span)
             }
             Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
-            // In a select, the planner joins the other row and sets the SQL of this node.
+            // In a select, the planner sets the SQL of this node when it joins the other row.
             Ir::PeriodLookup { value, period } => {
                 self.emit_period_value(value, self.program.periods[period as usize], *meta)
             }
@@ -369,7 +369,7 @@ impl<'p> Emitter<'p> {
             Type::Float => &forms.float,
             _ => &Form::BARE,
         };
-        // Engines interpret a literal with an exponent as a float, so write decimals without an exponent.
+        // Write decimals without an exponent, because engines interpret a literal with an exponent as a float.
         let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
         self.work
             .tree
@@ -403,7 +403,7 @@ impl<'p> Emitter<'p> {
             return self.work.tree.add(Sql::Field { qualifier, name }, span);
         }
         let id = match &column.relation {
-            // No schema contains the relation, so write its name as in the source.
+            // Write the name of the relation as in the source, because no schema contains the relation.
             Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
                 let qualifier = self.emit_name(relation, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
@@ -423,7 +423,7 @@ impl<'p> Emitter<'p> {
         id
     }
 
-    /// Sets the kind of input for the next expressions: several relations, or an earlier select of the same step.
+    /// Sets the kind of input of the next expressions: several relations or an earlier select of the same step.
     pub fn set_input_kind(&mut self, joined: bool, passed_on: bool) {
         self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {

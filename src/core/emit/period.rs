@@ -11,7 +11,7 @@ use crate::sql::{Sql, SqlId};
 /// Columns that identify the row of the other period.
 #[derive(Clone, Debug)]
 pub struct ShiftedDate {
-    /// Partition keys, whose values are equal in both rows.
+    /// Partition keys, which have the same values in both rows.
     pub partition: Vec<SqlId>,
     /// Sort key, which is shifted by the period.
     pub key: SqlId,
@@ -62,7 +62,7 @@ impl Emitter<'_> {
         if !moved.nullable {
             return window;
         }
-        // Rows with a NULL key are peers in the window, but they must not find each other, so return NULL for them.
+        // Return NULL for rows with a NULL key. These rows are peers in the window but must not find each other.
         let there = tree.add(
             Sql::Postfix {
                 op: "is not null",

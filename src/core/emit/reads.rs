@@ -1,4 +1,4 @@
-//! Columns that definitions read. They are recorded while the definitions are emitted.
+//! Columns that definitions read. The columns are recorded while the definitions are emitted.
 
 use super::Emitter;
 use crate::ir::{Ir, IrId, Program};
@@ -12,7 +12,7 @@ pub(super) struct TemplateReads {
     found: Vec<u32>,
     /// Columns that are read by definitions that other definitions use, stored consecutively by definition.
     kept: Vec<u32>,
-    /// Range of each definition's columns in `kept`.
+    /// Range of each definition's columns within `kept`.
     places: Vec<(u32, u32)>,
 }
 
@@ -72,7 +72,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Records the columns that a folded node reads. They count as read because they occur in the source.
+    /// Records the columns that a folded node reads. These columns are read because they occur in the source.
     pub(super) fn record_folded(&mut self, id: IrId) {
         match self.program.node(id) {
             Ir::Column(column) => _ = self.record_read(column),

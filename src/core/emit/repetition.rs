@@ -50,15 +50,15 @@ impl Emitter<'_> {
     pub(super) fn is_simple(&self, id: IrId) -> bool {
         let sql = || self.work.tree.node(self.work.sql[id.index()]);
         match self.program.node(id) {
-            // Each occurrence of a volatile value is computed separately, so repeating it is never free, even if its
-            // expression is short.
+            // Repeating a volatile value is never free, even if its expression is short, because each occurrence is
+            // computed separately.
             Ir::Apply { args, .. } if args.count == 0 => self.program.is_simple(id),
             _ => self.program.is_simple(id) || matches!(sql(), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }),
         }
     }
 
-    /// Returns the number of repeated bytes in an emitted node. The number is at least the sum of the operands'
-    /// numbers.
+    /// Returns the number of repeated bytes in an emitted node. The number is at least the sum of the numbers for the
+    /// operands.
     pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
         let of = |id: IrId| self.repeated_bytes(self.work.sql[id.index()]);
         let grown = self
@@ -70,7 +70,7 @@ impl Emitter<'_> {
         self.repeated_bytes(sql)
     }
 
-    /// Records the repeated bytes of a call: the bytes that the call repeats itself, and the repeated bytes in its
+    /// Records the repeated bytes of a call: the bytes that the call itself repeats, and the repeated bytes in its
     /// arguments.
     pub(super) fn record_growth(&mut self, id: SqlId, uses: &[u8], args: &[IrId]) {
         let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
@@ -96,7 +96,7 @@ impl Emitter<'_> {
                         Diagnostic::new(
                             Code::VolatileRepeated,
                             self.program.meta(*arg).span,
-                            "a random value would be drawn more than once",
+                            "a random value would be computed more than once",
                         )
                         .with_help("make it a definition in a spec and compile it with `formulac query`"),
                     );

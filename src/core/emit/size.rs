@@ -2,7 +2,7 @@
 //!
 //! Formulas use 64-bit integers and decimals that keep all their digits. Some engines compute operations on two 32-bit
 //! integers in 32 bits, or return decimals with so many digits that no digits remain for the scale of another decimal.
-//! For these engines, operands are widened, but only if their values may require it, so that `end - start + 1` remains
+//! For these engines, operands are widened only if their values may require it, so that `end - start + 1` remains
 //! unchanged.
 
 use super::{Emitter, find_template};
@@ -12,7 +12,7 @@ use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::sql::Sql;
 use crate::{ALL_DIGITS, Type};
 
-/// Largest 32-bit integer. Integers whose size is from 1 to this number are narrow. Other integers have size 0.
+/// Largest 32-bit integer. Integers with a size from 1 to this number are narrow. Other integers have size 0.
 const MAX_NARROW: u32 = i32::MAX as u32;
 
 /// Computes the sizes of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow the
@@ -71,7 +71,7 @@ fn integer_size(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) ->
         Ir::Case(arms) => largest(&mut program.branches(arms)),
         Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
-        // Inside a window, an aggregate is an `Apply` node.
+        // An aggregate inside a window is an `Apply` node.
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } if catalog::is_aggregate(overload) => {
             match catalog::overload_owner(overload) {
                 internal::MIN | internal::MAX => largest(&mut program.args(args).iter().copied()),
@@ -125,7 +125,7 @@ fn narrow_result_size(function: FunctionId, left: u32, right: u32) -> Option<u32
 
 impl Emitter<'_> {
     /// Returns the upper bound of a node's numbers, or 0 if no bound is known. The bounds are computed on first use,
-    /// which most programs don't need.
+    /// because most programs don't need them.
     pub fn size(&mut self, id: IrId) -> u32 {
         self.sizes(id)[id.index()]
     }
@@ -178,8 +178,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Casts values to the same scale if the engine combines them into one decimal and the widest value would leave
-    /// no digits for the scale of the others.
+    /// Casts values to the same scale if the engine combines them into one decimal type and the widest value would
+    /// leave no digits for the scale of the other values.
     pub(super) fn cast_to_same_scale(&mut self, ids: &[IrId]) {
         let wide_decimal = self.dialect.facts().wide_decimal;
         let decimal = |id: &IrId| self.program.meta(*id).ty == Type::Decimal;

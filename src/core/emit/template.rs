@@ -14,8 +14,8 @@ use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 use crate::{Level, Type};
 
-/// Scratch buffers for filling in templates. Nested templates share the buffers: the entries of a template
-/// follow those of the enclosing template.
+/// Scratch buffers for filling in templates. Nested templates share the buffers. The entries of a template follow the
+/// entries of the enclosing template.
 #[derive(Debug, Default)]
 pub(super) struct TemplateBuffers {
     /// SQL node of each template part.
@@ -26,7 +26,8 @@ pub(super) struct TemplateBuffers {
     spread_ids: Vec<SqlId>,
     /// Window for the calls in a template that contains `over`.
     pub window: Option<WindowSpec>,
-    /// Names that occur in the template's arguments, such as `number_`. The template's aliases must differ from them.
+    /// Names that occur in the template's arguments, such as `number_`. The aliases in the template must differ from
+    /// these names.
     names: Vec<String>,
 }
 
@@ -166,8 +167,8 @@ impl Emitter<'_> {
         root.unwrap_or_else(|| self.emit_word("null", span))
     }
 
-    /// Collects the names in the arguments that could be confused with aliases of templates. Returns the names that
-    /// were collected for the enclosing template.
+    /// Collects the names in the arguments that could be confused with aliases of templates. Returns the previously
+    /// collected names, which belong to the enclosing template.
     #[cold]
     fn names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
         let program = self.program;
@@ -340,7 +341,7 @@ impl Emitter<'_> {
     }
 
     /// Replaces `nullif(coalesce(x, 0), 0)` with `nullif(x, 0)`. Simplifies the divisor of a safe division in the same
-    /// way, because the result is NULL for both 0 and NULL. `at` is the index of the argument for which 0 and NULL are
+    /// way, because its result is NULL for both 0 and NULL. `at` is the index of the argument for which 0 and NULL are
     /// equivalent.
     fn remove_coalesce(&mut self, args: SqlSlice, at: u32) {
         let tree = &mut self.work.tree;
@@ -360,7 +361,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Computes a sum or difference of two literals, such as `{start} - 1` in a template if the start is a literal.
+    /// Computes a sum or difference of two literals, such as `{start} - 1` in a template if `start` is a literal.
     fn add_literals(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
         let number = |id: SqlId| match *self.work.tree.node(id) {
             Sql::Text { first, len } => self.work.tree.str(first, len).parse::<u64>().ok(),
@@ -528,12 +529,12 @@ impl Emitter<'_> {
         }
     }
 
-    /// Returns the numeric type that the dialect's template returns, if the template specifies the type. The results of
-    /// `+`, `-`, `*`, COALESCE and branches have a type if each operand has this type or is exact.
+    /// Returns the numeric type of the result, if the dialect's template specifies the type. The results of `+`, `-`,
+    /// `*`, COALESCE and branches have a type if each operand has that type or is exact.
     fn number_kind(&self, id: IrId) -> Option<Type> {
         let mut given = None;
         let mut open = vec![id];
-        // The expression may contain many nodes, so check at most 32 of them.
+        // Check at most 32 nodes, because the expression may contain many nodes.
         let mut left = 32;
         while let Some(id) = open.pop() {
             left -= 1;
@@ -604,8 +605,8 @@ impl Emitter<'_> {
     }
 }
 
-/// Returns whether a column with this name could be confused with an alias in a template. All of these aliases
-/// end in `_`.
+/// Returns whether a column with this name could be confused with an alias in a template. All aliases in templates end
+/// in `_`.
 pub(super) fn is_like_alias(name: &str) -> bool {
     name.ends_with('_')
 }

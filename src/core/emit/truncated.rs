@@ -1,4 +1,4 @@
-//! Comparisons of truncated dates with constants, in dialects whose engine gets them wrong.
+//! Comparisons of truncated dates with constants, in dialects whose engine returns wrong results.
 
 use super::Emitter;
 use crate::check::next_day;
@@ -58,8 +58,8 @@ impl Emitter<'_> {
         matches!(self.work.tree.node(sql), Sql::Call { name: "date_trunc", .. })
     }
 
-    /// Emits the first value of the constant's type that is after the constant. `None` for a constant that is not a
-    /// date or a time.
+    /// Emits the first value of the constant's type that is after the constant. `None` if the constant is neither a
+    /// date nor a time.
     fn emit_next(&mut self, constant: IrId) -> Option<SqlId> {
         let meta = self.program.meta(constant);
         let (sql, span) = (self.work.sql[constant.index()], meta.span);

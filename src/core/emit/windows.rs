@@ -17,8 +17,8 @@ use crate::sql::{Sql, SqlId, SqlSlice};
 pub struct WindowKeys {
     /// Partition keys for windows that use the step's order, including the default partition keys.
     pub partition: Vec<SqlId>,
-    /// Partition keys that the spec specifies, without the default partition keys. Rankings use these keys, except
-    /// rankings that are limited to the step's partition.
+    /// Partition keys that the spec specifies, without the default partition keys. Rankings use these keys unless they
+    /// are limited to the step's partition.
     pub own_partition: Vec<SqlId>,
     pub order: Vec<SqlId>,
     /// Keys that identify the rows of a pivoted sheet. The order of its columns is in `pivot_order`.
@@ -103,7 +103,7 @@ impl Emitter<'_> {
         }
         let partition = self.work.tree.add_slice(&divided_by);
         let order = match ahead {
-            // Rows without a value do not affect the result, so the position of NULLs does not matter.
+            // The position of NULLs does not matter, because rows without a value do not affect the result.
             Some((key, descending)) => {
                 let key = self.emit_order_key(self.work.sql[key.index()], descending, false);
                 self.work.tree.add_slice(&[key])
@@ -116,10 +116,10 @@ impl Emitter<'_> {
                 let rows = "range between unbounded preceding and 1 preceding";
                 Some(self.work.tree.add_text(span, |out| out.push_str(rows)))
             }
-            // The default frame in SQL is a `range` frame, which includes all rows with an equal key, so write a `rows`
-            // frame explicitly.
+            // Write a `rows` frame explicitly, because SQL's default frame is a `range` frame, which includes all rows
+            // with an equal key.
             WindowFrame::Rows { from, to } => Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
-            // Up to the current row, a `rows` frame and a `range` frame have the same first value.
+            // A `rows` frame and a `range` frame that end at the current row have the same first value.
             _ if self.is_first_value(call) && self.is_range_refused(order) => Some(
                 self.work
                     .tree
@@ -229,7 +229,7 @@ impl Emitter<'_> {
         if nullable && apart {
             partition.push(self.work.tree.add(Sql::Postfix { op: "is null", x: key }, span));
         }
-        // If `apart` is set, NULLs are in a separate partition, so their position does not matter.
+        // The position of NULLs does not matter if `apart` is set, because NULLs are then in a separate partition.
         let key = self.emit_order_key(key, descending, nullable && !apart);
         let partition = self.work.tree.add_slice(&partition);
         let order = self.work.tree.add_slice(&[key]);

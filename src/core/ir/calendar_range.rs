@@ -48,14 +48,14 @@ impl CalendarPeriod {
         }
     }
 
-    /// Returns the period with a name, in upper or lower case.
+    /// Returns the period with the given name, ignoring case.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|period| period.name().eq_ignore_ascii_case(name))
     }
 
-    /// Returns the unit of the same length.
+    /// Returns the unit with the length of this period.
     pub fn unit(self) -> CalendarUnit {
         match self {
             Self::Day => CalendarUnit::Day,
@@ -84,7 +84,7 @@ pub enum CalendarEnd {
     Partition(FrameBound),
     /// First or last row of the period that contains the current row.
     Period(CalendarPeriod, PeriodSide),
-    /// Key of the current row, moved by a number of units. The number may be 0.
+    /// Key of the current row, shifted by a number of units. The number may be 0.
     Moved(i64, CalendarUnit),
     /// Day after the key of the current row, where the later part of a split range begins.
     NextDay,
@@ -132,8 +132,8 @@ impl CalendarEnd {
     }
 }
 
-/// Returns the smallest change that a move makes to a time, in months if both units are months, otherwise in seconds.
-/// Negative for moves back.
+/// Returns the smallest change that a shift makes to a time, in months if both units are months, otherwise in seconds.
+/// Negative for backward shifts.
 fn least_change(count: i64, unit: CalendarUnit, other: CalendarUnit) -> i64 {
     change(count, unit, other, if count < 0 { 31 } else { 28 })
 }
@@ -158,8 +158,8 @@ pub struct CalendarRange {
     pub to: CalendarEnd,
 }
 
-/// Window frame of a calendar range. The rows are partitioned by a period, unless `period` is `None`, and are sorted by
-/// `order`, in ascending order. Rows with equal values of `order` are at the same position.
+/// Window frame of a calendar range. The rows are partitioned by `period`, unless it is `None`, and sorted by `order`
+/// in ascending order. Rows with equal values of `order` have the same position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RangeFrame {
     pub period: Option<CalendarPeriod>,
@@ -181,7 +181,7 @@ pub enum FrameOrder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeBound {
     Unbounded,
-    /// Value of the current row, moved by a number of units.
+    /// Value of the current row, shifted by a number of units.
     Moved(i64, CalendarUnit),
 }
 
@@ -198,7 +198,7 @@ impl RangeBound {
         }
     }
 
-    /// Returns the distance from the current row, if it is not 0.
+    /// Returns the distance from the current row, or `None` if the distance is 0.
     pub fn distance(self) -> Option<(i64, CalendarUnit)> {
         match self {
             Self::Moved(count, unit) if count != 0 => Some((count, unit)),
@@ -209,7 +209,7 @@ impl RangeBound {
 
 impl CalendarRange {
     /// Builds a range from its ends in the order of the formula. If the order of the ends is certain, the range begins
-    /// at the earlier end. `descending` specifies whether the rows are sorted from the latest to the earliest.
+    /// at the earlier end. `descending` is `true` if the rows are sorted from latest to earliest.
     pub fn new(first: CalendarEnd, last: CalendarEnd, descending: bool) -> Self {
         let (from, to) = if descending {
             (last.reversed(), first.reversed())
@@ -230,13 +230,13 @@ impl CalendarRange {
         (starts || is_here(self.from)) && (is_here(self.to) || self.to.is_after(here))
     }
 
-    /// Returns whether the window frame sorts the rows. If it does, the last `parted_by` value is the value to sort by.
+    /// Returns whether the window frame sorts the rows. If so, the last value in `parted_by` is the sort key.
     pub fn is_sorted(self) -> bool {
         self.frame().is_some_and(|frame| frame.order != FrameOrder::Nothing)
     }
 
-    /// Returns two ranges that meet at the current row, have window frames, and together contain the rows of this range,
-    /// each once. `None` if there are no such ranges. They require keys that are dates.
+    /// Splits this range at the current row into two ranges that have window frames and together contain each row of
+    /// this range once. `None` if this is impossible, for example because the keys are not dates.
     pub fn parts_at_current_row(self) -> Option<[Self; 2]> {
         use CalendarEnd::{Moved, Period};
         use PeriodSide::{End, Start};
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(CalendarRange::new(BACK, CalendarEnd::HERE, false), range);
         assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, false), range);
         assert_eq!(CalendarRange::new(CalendarEnd::HERE, BACK, true), range);
-        // From the first row of the year, which is the latest, to the row from two months ago.
+        // The range extends from the first row of the year, which is the latest row, to the row of two months ago.
         let to_end = CalendarRange::new(YEAR, BACK, true);
         assert_eq!(to_end.to, CalendarEnd::Period(CalendarPeriod::Year, PeriodSide::End));
         assert!(to_end.includes_current_row() && range.includes_current_row());

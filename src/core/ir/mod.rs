@@ -21,7 +21,7 @@ impl IrId {
     }
 }
 
-/// Range in one of the program's pools.
+/// Range of entries in one of the program's pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolRange {
     pub first: u32,
@@ -31,7 +31,7 @@ pub struct PoolRange {
 /// Node of the IR: an operation or a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ir {
-    /// Placeholder for an expression with an error. Later stages report nothing about this node.
+    /// Placeholder for an expression with an error, which later stages ignore.
     Error,
     Null,
     Bool(bool),
@@ -43,7 +43,7 @@ pub enum Ir {
     Date(PoolRange),
     /// SQL expression that replaces the current date.
     Today(PoolRange),
-    /// Input column.
+    /// Column of the input.
     Column(u32),
     /// Value of another definition.
     Definition(u32),
@@ -81,9 +81,8 @@ pub enum Ir {
         call: IrId,
         over: WindowFrameId,
     },
-    /// Window over the rows of each group that is computed before grouping, for aggregates that the dialect does not
-    /// support. The first argument is the call. For some roles, the call is followed by partition keys in addition to
-    /// the grouping keys.
+    /// Window over the rows of each group, computed before grouping, for aggregates that the dialect does not support.
+    /// The first argument is the call. In some roles, the other arguments are additional partition keys.
     GroupWindow {
         args: PoolRange,
         role: GroupRole,
@@ -91,16 +90,16 @@ pub enum Ir {
     /// Value from the row whose sort key equals the current row's sort key, shifted by a period.
     PeriodLookup {
         value: IrId,
-        /// Index in `periods`.
+        /// Index of the period in `periods`.
         period: u32,
     },
-    /// Value from a row that is looked up by its key, in the sheet or in another tab. The arguments are the sought
+    /// Value from a row that is looked up by its key, in the sheet or in another tab. The arguments are the lookup
     /// value, the key to compare it with and, unless the lookup returns the row number, the value to return. If the
     /// lookup counts rows, the third argument is the counted value, and the fourth argument is a second value that the
     /// condition reads.
     RowLookup {
         args: PoolRange,
-        /// Index in `finds`.
+        /// Index of the lookup in `finds`.
         find: u32,
     },
     /// Column of another tab, which only lookups in that tab read. If the tab is `u32::MAX`, the node is a row number.
@@ -157,8 +156,8 @@ pub enum WindowFrame {
     /// Rows from one bound to another in the step's order, including both bounds.
     Rows { from: FrameBound, to: FrameBound },
     /// All rows, sorted by the call's own argument. NULLs come last or, if `apart` is set, are in a separate partition.
-    /// If `within` is set, the step's partition keys partition the rows. Otherwise, only the partition keys that the
-    /// spec specifies do.
+    /// If `within` is set, the rows are partitioned by the step's partition keys, otherwise only by the partition keys
+    /// in the spec.
     Ranked {
         descending: bool,
         apart: bool,
@@ -166,11 +165,11 @@ pub enum WindowFrame {
     },
     /// Rows of the partition with the same value of the call's own argument.
     SameValue,
-    /// Rows of the partition whose key is within a calendar range. The last `parted_by` value is the value by which the
-    /// frame sorts the rows, unless the frame contains all rows of the partition.
+    /// Rows of the partition whose key is within a calendar range. The last value in `parted_by` is the sort key of the
+    /// frame, unless the frame contains all rows of the partition.
     Calendar(CalendarRange),
-    /// Rows before the current row in the order of the last `parted_by` value. If `own` is set, rows with the same
-    /// value as the current row are included.
+    /// Rows before the current row, sorted by the last value in `parted_by`. If `own` is set, rows with the same value
+    /// as the current row are included.
     Ahead { descending: bool, own: bool },
     /// Cells in one row of a pivoted sheet, one cell per column.
     Across(CellFrame),
@@ -232,8 +231,8 @@ impl WindowFrame {
         }
     }
 
-    /// Returns whether the window can still be used if the rows are additionally partitioned by a value. This requires
-    /// that each bound of the window is the current row or an end of the partition.
+    /// Returns whether the window can be partitioned by an additional value, which requires that each of its bounds is
+    /// the current row or an end of the partition.
     pub fn is_valid_in_partitions(self) -> bool {
         use FrameBound::{At, First, Last};
         match self {
@@ -277,8 +276,8 @@ pub struct NodeMeta {
     pub reads_only_keys: bool,
     /// Whether each evaluation can return a different value.
     pub volatile: bool,
-    /// Whether the node contains an aggregate that reads no column. In a subquery, such an aggregate would aggregate
-    /// the rows of the subquery.
+    /// Whether the node contains an aggregate that reads no column. In a subquery, that aggregate would aggregate the
+    /// rows of the subquery.
     pub columnless: bool,
     pub span: Span,
 }
@@ -299,13 +298,13 @@ impl NodeMeta {
         self.columnless |= operand.columnless;
     }
 
-    /// Returns whether an aggregate over the node reads a column. Volatile values do not read any columns.
+    /// Returns whether an aggregate over the node reads a column. Volatile values do not read columns.
     pub fn reads_columns(&self) -> bool {
         self.level > Level::Const && !self.volatile
     }
 
-    /// Returns whether a subquery can contain the node. A subquery cannot contain windows, and can contain aggregates
-    /// of columns only if the dialect supports them there.
+    /// Returns whether a subquery can contain the node. A subquery cannot contain windows. It can contain aggregates of
+    /// columns only if the dialect supports this.
     pub fn fits_subquery(&self, aggregates: bool) -> bool {
         match self.level {
             Level::Window => false,
@@ -315,7 +314,7 @@ impl NodeMeta {
     }
 }
 
-/// Calendar offset, as a number of calendar units.
+/// Calendar offset, which is a number of calendar units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CalendarOffset {
     /// Number of units. The number is never 0 and never exceeds the length of the calendar.
@@ -326,16 +325,16 @@ pub struct CalendarOffset {
     pub words: PoolRange,
 }
 
-/// Comparison between a lookup's key and the sought value.
+/// Comparison between a lookup's key and the lookup value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyMatching {
-    /// Finds the key that equals the sought value.
+    /// Finds the key that equals the lookup value.
     Exact,
-    /// Finds the largest key that is not larger than the sought value.
+    /// Finds the largest key that is not larger than the lookup value.
     Below,
-    /// Finds the smallest key that is not smaller than the sought value.
+    /// Finds the smallest key that is not smaller than the lookup value.
     Above,
-    /// Finds a key that matches the sought pattern.
+    /// Finds a key that matches the pattern.
     Pattern,
     /// Counts all rows that meet the condition.
     Count,
@@ -349,7 +348,7 @@ pub struct LookupSpec {
     /// Whether the lookup finds the row by its number.
     pub by_number: bool,
     pub matching: KeyMatching,
-    /// Condition on the sought value and the row's key. The node does not belong to the expression of any definition.
+    /// Condition on the lookup value and the row's key. The node is not part of the expression of any definition.
     pub test: IrId,
 }
 
@@ -421,7 +420,7 @@ impl CalendarUnit {
         matches!(self, Self::Second | Self::Minute | Self::Hour)
     }
 
-    /// Returns the unit's length in seconds, or in months if the number of seconds varies. The flag is `true` for
+    /// Returns the unit's length in seconds, or in months if its number of seconds varies. The flag is `true` for
     /// months.
     pub fn unit_length(self) -> (i64, bool) {
         match self {
@@ -451,7 +450,7 @@ pub struct ColumnUse {
     /// Relation of the column, if it is known.
     pub relation: Option<Arc<str>>,
     pub name: Arc<str>,
-    /// Whether the source quotes the name. The case of an unquoted name does not matter.
+    /// Whether the source quotes the name. An unquoted name is not case-sensitive.
     pub quoted: bool,
     /// Bit set of the dialects in which the name is known to be valid without quotes.
     pub bare: u32,
@@ -461,10 +460,10 @@ pub struct ColumnUse {
     pub size: u32,
     /// Whether each value is the first day of a month.
     pub month_start: bool,
-    /// Whether the type is inferred from the column's use instead of specified by a schema.
+    /// Whether the type is inferred from the column's use instead of being specified in a schema.
     pub assumed: bool,
-    /// Whether the column is not part of any known relation. If such a column has a relation, only the source contains
-    /// the relation's name.
+    /// Whether the column is not part of any known relation. If the column nevertheless has a relation, only the source
+    /// contains the relation's name.
     pub unknown: bool,
     /// Columns from both sides of a full join that the join merges into this column. The merged value is the first
     /// non-NULL value.
@@ -477,7 +476,7 @@ pub struct IrDefinition {
     /// Name of the definition. `None` for a bare formula.
     pub name: Option<Arc<str>>,
     pub root: IrId,
-    /// First node of the definition. Only unused nodes follow the root.
+    /// First node of the definition. All nodes after the root are unused.
     pub first: IrId,
     pub span: Span,
     /// Whether this definition or a definition that it uses contains an error.
@@ -513,9 +512,10 @@ pub struct Program {
     pub criteria: Vec<(IrId, PoolRange, Span)>,
     /// English descriptions of cells and cell ranges.
     pub meanings: Vec<(Span, String)>,
-    /// Whether at least one definition is folded. During lowering, whether the current definition is folded.
+    /// Whether at least one definition is folded. During lowering, specifies whether the current definition is folded.
     pub folded: bool,
-    /// Whether several nodes may have the same operand, because of LET or of functions with a definition.
+    /// Whether several nodes may have the same operand, because the program contains LET or functions with a
+    /// definition.
     pub shares_nodes: bool,
     /// Indices into `definitions`, in dependency order.
     pub order: Vec<u32>,
@@ -598,7 +598,7 @@ impl Program {
         self.nodes.reserve(nodes);
     }
 
-    /// Returns the number of nodes that fit in the allocated memory.
+    /// Returns the number of nodes for which memory is allocated.
     pub fn node_capacity(&self) -> usize {
         self.nodes.capacity()
     }
@@ -634,7 +634,7 @@ impl Program {
     #[inline]
     pub fn add_args(&mut self, args: &[IrId]) -> PoolRange {
         let first = self.args.len() as u32;
-        // Most lists are so short that calling a function to copy them would be slower.
+        // Copy in a loop, because most lists are so short that a function call would be slower.
         match *args {
             [a] => self.args.push(a),
             [a, b] => self.args.extend_from_slice(&[a, b]),
@@ -704,7 +704,7 @@ impl Program {
         self.resolve_names_until(id, |_, _| false)
     }
 
-    /// Follows references like `resolve_names`, but stops at a reference for which `stop` returns true.
+    /// Like `resolve_names`, but stops at a reference for which `stop` returns `true`.
     #[inline]
     pub fn resolve_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
         while let Ir::Definition(used) = self.node(id)
@@ -715,8 +715,8 @@ impl Program {
         id
     }
 
-    /// Returns whether a date is known to be the first day of a month. This also holds for the minimum, maximum, first
-    /// or last value of such dates.
+    /// Returns whether a date is known to be the first day of a month. The minimum, maximum, first or last value of
+    /// such dates is also the first day of a month.
     pub fn is_month_start(&self, date: IrId) -> bool {
         const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
         const MONTHS: [FunctionId; 4] = [
@@ -761,7 +761,7 @@ impl Program {
         matches!(self.node(id), Ir::Number(text) if self.meta(id).ty == Type::Integer && self.text(text) == "1")
     }
 
-    /// Returns the values of a CASE with these arms, without its conditions.
+    /// Returns the values of a CASE with the given arms, without the conditions.
     pub fn branches(&self, arms: PoolRange) -> impl Iterator<Item = IrId> + '_ {
         self.args(arms).chunks(2).filter_map(|pair| pair.last().copied())
     }
@@ -776,8 +776,8 @@ impl Program {
         }
     }
 
-    /// Returns the tab of the sheet and the column from which a tab's column originates. Only the columns of holiday
-    /// tabs originate from another tab.
+    /// Returns the sheet's tab and column from which a column originates. Only the columns of holiday tabs originate
+    /// from another tab.
     pub fn sheet_column(&self, tab: u32, column: u32) -> (u32, u32) {
         let holidays = tab
             .checked_sub(Holidays::TABS)

@@ -1,4 +1,4 @@
-//! Lookup of the row whose key is nearest to the sought value: the CTEs that choose that row.
+//! CTEs that choose the row whose key is nearest to the lookup value.
 
 use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SearchedRows, to_name_part};
 use super::planner::Planner;
@@ -36,7 +36,7 @@ impl Planner<'_> {
         )
     }
 
-    /// Returns the sort keys by which the row to choose comes first.
+    /// Returns the sort keys that put the row to choose first.
     pub(super) fn nearest_sort_keys(
         &mut self,
         parts: LookupParts,
@@ -70,10 +70,10 @@ impl Planner<'_> {
         order
     }
 
-    /// Adds the CTEs that choose the row with the nearest key for each sought value.
+    /// Adds the CTEs that choose the row with the nearest key for each lookup value.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn add_chosen_row_ctes(
         &mut self,
@@ -199,7 +199,7 @@ impl Planner<'_> {
         found.how = LookupJoinKind::ByValues(vec![(here, (there, quoted_there))]);
     }
 
-    /// Adds the CTEs that choose the row with the nearest key if the sought value is the same for all rows.
+    /// Adds the CTEs that choose the row with the nearest key if the lookup value is the same for all rows.
     pub(super) fn add_single_nearest_ctes(
         &mut self,
         found: &mut FoundRow,

@@ -10,8 +10,8 @@ use super::value_numbering::number_values;
 use crate::check::DefinitionRole;
 use crate::ir::IrId;
 
-/// Arguments that are computed in separate columns. If an argument equals another argument or a definition, both
-/// use the same column.
+/// Arguments that are computed in separate columns. Arguments that are equal to each other or to a definition share a
+/// column.
 pub(super) struct SharedArguments<'s> {
     pub step: &'s StepPlan<'s>,
     live: &'s [bool],

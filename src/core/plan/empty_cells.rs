@@ -1,5 +1,5 @@
 //! Checks for pivoted worksheets: whether empty cells (cells without an input row) affect the step's values, and which
-//! values are constant along a row.
+//! values are the same in all cells of a row.
 
 use super::StepPlan;
 use super::liveness::{live_definitions, needed_nodes};
@@ -21,7 +21,7 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     nodes.any(|id| match program.node(id) {
         Ir::Window { call, over } => counts_cells(program, call, program.window_frame(over), keys),
         Ir::PeriodLookup { value, .. } => !is_empty(program, value, keys),
-        // A lookup in the sheet's own rows also searches the rows of empty cells.
+        // A lookup in the sheet itself also searches the rows of empty cells.
         Ir::RowLookup { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
         _ => false,
     })

@@ -12,8 +12,8 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 
 impl Planner<'_> {
-    /// Returns the sort keys of the searched rows, qualified with `qualifier`. If `behind_key` is set, excludes the
-    /// compared key, because the caller already sorts by it.
+    /// Returns the sort keys of the searched rows, qualified with `qualifier`. If `behind_key` is set, the result
+    /// excludes the compared key, because the caller already sorts by it.
     pub(super) fn search_order(
         &mut self,
         parts: LookupParts,
@@ -39,7 +39,7 @@ impl Planner<'_> {
         let mut keys: Vec<(Column, bool)> = tab.order.clone();
         let by = self.searched_column(parts.by, stage).map(|(name, _)| name);
         if keys.is_empty() {
-            // No order is specified, so sort by all other columns to choose the same row each time.
+            // Sort by all other columns if no order is specified, so that the same row is chosen each time.
             let is_key = |column: &&Column| by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by));
             keys.extend(
                 tab.columns
@@ -117,7 +117,7 @@ impl Planner<'_> {
     /// key.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn number_rows(
         &mut self,
@@ -277,8 +277,7 @@ impl Planner<'_> {
             .push(Diagnostic::new(Code::SeveralMatches, span, message).with_help(help));
     }
 
-    /// Adds the CTEs that look up a constant key once for all rows. The looked-up values are NULL if no row has that
-    /// key.
+    /// Adds the CTEs that look up a constant key once for all rows. The values are NULL if no row has that key.
     pub(super) fn look_up_constant_key(
         &mut self,
         found: &mut FoundRow,
@@ -320,10 +319,10 @@ impl Planner<'_> {
         self.emit_condition(parts.find.test, &[parts.by])
     }
 
-    /// Adds a CTE with a single row. It contains the values that lookups read from the row that meets the condition, or
-    /// NULL if no row does. If the sheet has partition keys, the CTE contains one row for each partition with such a
-    /// row.
-    #[allow(clippy::too_many_arguments, reason = "each is a part of the one select")]
+    /// Adds a CTE with a single row: the values that lookups read from the row that meets the condition, or NULLs if no
+    /// row meets it. If the sheet has partition keys, the CTE contains one row for each partition in which a row meets
+    /// the condition.
+    #[allow(clippy::too_many_arguments, reason = "each argument is a part of the same select")]
     pub(super) fn add_single_row_cte(
         &mut self,
         found: &mut FoundRow,

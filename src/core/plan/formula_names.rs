@@ -34,7 +34,7 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
 }
 
 /// Returns a name for a call or an operation, derived from its source. If a node is only part of a function's
-/// implementation, its source is the call to that function.
+/// implementation, the source is the call to the function.
 fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (overload, args) = match program.node(id) {
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } => (overload, args),
@@ -72,7 +72,7 @@ fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
 const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
 
 /// Returns a name for an argument that is computed in a separate column. The name is derived from the argument's
-/// formula or, if that is not possible, from the call that uses the argument.
+/// formula or, if this is not possible, from the call that uses the argument.
 pub(super) fn argument_name(program: &Program, id: IrId, source: &str, call: NamedCall<'_>) -> String {
     let NamedCall {
         function,
@@ -153,7 +153,7 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
             format!("{name}_values_of_some_rows")
         });
     }
-    // A value from a single row gets the same name, regardless of the notation in the formula.
+    // A value from a single row has the same name regardless of the notation in the formula.
     let is_of_row = [
         internal::LAG,
         internal::LEAD,
@@ -257,7 +257,7 @@ fn across_row_name(
     })
 }
 
-/// Returns the name of the column that a value refers to. `None` if the source already contains that name.
+/// Returns the name of the column to which a value refers. `None` if the source already contains the name.
 fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option<String> {
     let name = match program.node(value) {
         Ir::Column(column) => program.columns.get(column as usize)?.name.to_string(),
@@ -327,8 +327,8 @@ fn name_from_expression(text: &str) -> Option<String> {
     }
 }
 
-/// Returns whether a name ends with a number. Such a name looks like a counter: readers would take `amount_2` for the
-/// second of several columns.
+/// Returns whether a name ends with a number. The number looks like a counter: readers would interpret `amount_2` as
+/// the second of several columns.
 fn has_counter_suffix(name: &str) -> bool {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with('_')
 }

@@ -128,7 +128,7 @@ impl Planner<'_> {
         (self.emitter.qualifier, self.emitter.shadowed) = saved;
     }
 
-    /// Adds CTEs that count, for each sought value, the rows that meet the condition.
+    /// Adds CTEs that count, for each lookup value, the rows that meet the condition.
     pub(super) fn add_count_ctes(
         &mut self,
         found: &mut FoundRow,
@@ -151,7 +151,7 @@ impl Planner<'_> {
         }
         let names: Vec<String> = values.iter().map(|(name, _)| to_name_part(name)).collect();
         let shown = names.join("_and_");
-        // Many rows contain the same dates, so count the holidays only once per date.
+        // Count the holidays only once per date, because many rows contain the same dates.
         let dates = self.cte_names.choose_name(&format!("distinct_{shown}"));
         let mut select = Select::default();
         for sought in &sought {
@@ -232,7 +232,7 @@ impl Planner<'_> {
     }
 }
 
-/// Returns the sought values that can be different in each row.
+/// Returns the lookup values that can differ from row to row.
 fn row_dependent_sought_values(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
     [Some(parts.sought), parts.second_sought]
         .into_iter()

@@ -79,7 +79,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the joins of the first select. Definitions that a join condition reads are inlined into the condition.
+    /// Returns the joins of the first select. Definitions used in a join condition are inlined into the condition.
     pub(super) fn emit_joins(&mut self, joined: &JoinedInput) -> Vec<Join> {
         let mut joins = Vec::with_capacity(joined.joins.len());
         for (place, join) in joined.joins.iter().enumerate() {
@@ -226,8 +226,7 @@ impl Planner<'_> {
         self.emitter.renamed = renamed;
     }
 
-    /// Returns the name of the output that is just the given column of the joined input. `None` if there is no such
-    /// output.
+    /// Returns the name of the output that consists of the given column of the joined input. `None` if no output does.
     pub(super) fn input_output_name(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {
@@ -249,7 +248,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the name of the output that a sort key refers to. `None` if the key is not an output.
+    /// Returns the name of the output to which a sort key refers. `None` if the key is not an output.
     pub(super) fn order_key_output(&self, key: IrId) -> Option<String> {
         let program = self.step.program;
         match (program.node(key), self.input.joined) {
@@ -258,7 +257,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the column of a joined input that a key refers to.
+    /// Returns the column of a joined input to which a key refers.
     pub(super) fn key_input_column(&self, key: IrId) -> Option<InputColumn> {
         match (self.step.program.node(key), self.input.joined) {
             (Ir::Column(column), Some(joined)) => Some(self.input_column(joined, column)),
@@ -283,7 +282,7 @@ impl Planner<'_> {
         items
     }
 
-    /// Returns the columns of the program that are read by strata after the first.
+    /// Returns the columns of the program that later strata read.
     fn columns_read_later(&self) -> Vec<u32> {
         let program = self.step.program;
         let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::PeriodLookup { .. });
@@ -310,7 +309,7 @@ impl Planner<'_> {
                 );
             }
             for node in self.computed_nodes(stack, stage) {
-                // The looked-up value is read from the other row.
+                // The value of a lookup is read from the other row.
                 let node = match node {
                     Ir::PeriodLookup { value, .. } if self.stratum_column(value, stage).is_none() => {
                         program.node(program.resolve_names(value))

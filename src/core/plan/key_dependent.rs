@@ -1,5 +1,5 @@
-//! Columns of an earlier stratum that the grouping select reads outside of its aggregates. Their values are computed
-//! only from the grouping keys.
+//! Columns of an earlier stratum that the grouping select reads outside of its aggregates. The values of these columns
+//! are computed only from the grouping keys.
 
 use rustc_hash::FxHashSet;
 
@@ -8,8 +8,8 @@ use crate::ir::{Ir, IrId};
 
 impl Planner<'_> {
     /// Returns the columns, other than keys, that these values read outside of aggregates. These columns have one value
-    /// per group because they are computed from the keys. Engines accept them only in GROUP BY, and adding them there
-    /// does not change the groups.
+    /// per group because they are computed from the keys. Engines accept the columns only if they are in GROUP BY,
+    /// where they do not change the groups.
     pub(super) fn key_dependents(&self, roots: &[IrId], keys: &[IrId], stage: u32) -> Vec<IrId> {
         let program = self.step.program;
         let meant = |id: IrId| self.canonical_node(id);

@@ -23,8 +23,8 @@ impl Liveness {
     }
 }
 
-/// Returns whether repeating a value costs nothing, because the value is simple or refers to a definition that is
-/// computed elsewhere.
+/// Returns whether repeating a value costs nothing, because the value is simple or is a reference to a definition that
+/// is computed elsewhere.
 pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
     program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
 }
@@ -83,15 +83,15 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
     rows
 }
 
-/// Returns, for each definition, whether the step's columns, filters or keys need it. Definitions that only join
-/// conditions read are not included, because they are inlined into the join conditions.
+/// Returns, for each definition, whether it is needed by the step's columns, filters or keys. Definitions that only
+/// join conditions read are not included, because they are inlined into the join conditions.
 pub fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
     needed_definitions(step, |role| {
         !matches!(role, DefinitionRole::Definitions | DefinitionRole::On(_))
     })
 }
 
-/// Returns, for each definition, whether the step's columns, filters, keys or joins need it.
+/// Returns, for each definition, whether it is needed by the step's columns, filters, keys or joins.
 pub fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
     needed_definitions(step, |role| role != DefinitionRole::Definitions)
 }

@@ -2,7 +2,7 @@
 //! repeat rows.
 //!
 //! If several rows have the same key, a CTE keeps the first of these rows. For lookups of the next smaller or next
-//! larger key, a CTE chooses one row per sought value. A lookup of a constant returns the same row for every row of the
+//! larger key, a CTE chooses one row per lookup value. A lookup of a constant returns the same row for every row of the
 //! sheet.
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -17,12 +17,12 @@ use crate::span::Span;
 use crate::sql::{Cte, Join, JoinKind, SelectSource, SqlId};
 
 /// Properties that must be equal for lookups to share a join: the tab, the compared key, the kind of matching and the
-/// sought value.
+/// lookup value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LookupJoinKey {
     tab: Option<u32>,
-    /// Value number of the compared key. `sought` contains the value numbers of the sought values. If `sought` is
-    /// `None`, the key includes lookups of any value.
+    /// Value number of the compared key. `sought` contains the value numbers of the lookup values. If `sought` is
+    /// `None`, the key covers lookups of any value.
     by: u32,
     matching: KeyMatching,
     sought: Option<(u32, Option<u32>)>,
@@ -47,7 +47,7 @@ pub(super) struct FoundRow {
 pub(super) enum LookupJoinKind {
     /// Join on a condition that tests the key.
     ByKey,
-    /// Join on the values for which the row was chosen. Contains the left and right column of each value.
+    /// Join on the values for which the row was chosen. The variant contains the left and right column of each value.
     ByValues(Vec<(SpelledKey, SpelledKey)>),
     /// Join without a key. The joined CTE contains a single row, or one row per partition if the sheet has partition
     /// keys.
@@ -69,7 +69,7 @@ pub(super) type SpelledKey = (String, bool);
 /// Lookups of a step, grouped by the join that they can share.
 #[derive(Debug, Default)]
 pub(super) struct KeyLookups {
-    /// Lookups that find the same rows. A key without `sought` also includes lookups that differ only in the sought
+    /// Lookups that find the same rows. A key without `sought` also covers lookups that differ only in the lookup
     /// value.
     alike: FxHashMap<LookupJoinKey, Vec<IrId>>,
     /// Value number of each node.
@@ -176,11 +176,11 @@ pub(super) struct LookupParts {
     pub by: IrId,
     /// Value to return. `None` for the row number.
     pub returned: Option<IrId>,
-    /// Second sought value, for lookups that count rows.
+    /// Second lookup value, for lookups that count rows.
     pub second_sought: Option<IrId>,
 }
 
-/// Returns the sought values among a lookup's operands.
+/// Returns the lookup values among a lookup's operands.
 pub(super) fn sought_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
     args.iter().step_by(3).copied()
 }
@@ -247,7 +247,7 @@ impl Planner<'_> {
         Some(self.emitter.emit_field(&found.alias, &name, quoted))
     }
 
-    /// Returns the column of the searched rows that a node refers to.
+    /// Returns the column of the searched rows to which a node refers.
     pub(super) fn searched_column(&self, id: IrId, stage: u32) -> Option<SpelledKey> {
         match self.step.program.node(id) {
             Ir::TabColumn { tab, column } => {
@@ -334,7 +334,8 @@ impl Planner<'_> {
         })
     }
 
-    /// Emits a condition with all of its nodes except those in `known`. No other expression uses the emitted nodes.
+    /// Emits a condition with all of its nodes except those in `known`. The emitted nodes are not used in other
+    /// expressions.
     pub(super) fn emit_condition(&mut self, test: IrId, known: &[IrId]) -> SqlId {
         let program = self.step.program;
         let mut open = vec![test];
@@ -355,7 +356,7 @@ impl Planner<'_> {
         self.emitter.emitted_sql(test)
     }
 
-    /// Returns the sought value in a form that can be part of a CTE name.
+    /// Returns the lookup value in a form that can be part of a CTE name.
     pub(super) fn sought_name(&self, sought: IrId) -> String {
         let program = self.step.program;
         let meant = program.resolve_names(sought);
@@ -372,8 +373,8 @@ impl Planner<'_> {
         if !name.ends_with(|c: char| c.is_ascii_digit()) {
             return name;
         }
-        // A number at the end of the name would look like a counter, so use the name of the definition that contains
-        // the lookup.
+        // Use the name of the definition that contains the lookup, because a number at the end of a name would look
+        // like a counter.
         let asks = program
             .definitions
             .iter()
@@ -412,7 +413,7 @@ impl Planner<'_> {
     }
 
     /// Sets the qualifier for the columns of a select that reads a single relation, and returns the qualifier. `None`
-    /// unless the relation's name could be mistaken for a column.
+    /// unless the name of the relation could be mistaken for a column.
     pub(super) fn set_single_qualifier(&mut self, tab: Option<u32>, stage: u32, from: &str) -> Option<String> {
         let shadows = self.emitter.dialect.facts().relation_shadows_column;
         let name = match self.tab(tab) {
@@ -502,8 +503,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the lookups that can share a CTE with a lookup. In another tab, these are lookups from all strata of the
-    /// step. In the sheet itself, they are only lookups from the current stratum.
+    /// Returns the lookups that can share a CTE with a lookup. Lookups in another tab can share a CTE with lookups from
+    /// all strata of the step. Lookups in the sheet itself can share a CTE only within the current stratum.
     pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let same = self.finds.same(parts);
         let same = if with_sought {

@@ -1,4 +1,4 @@
-//! Lookups of values from other periods. A stratum joins the previous stratum to itself on the sort key, shifted by a
+//! Lookups of values from other periods. A stratum joins the previous stratum to itself on the sort key shifted by a
 //! period.
 //!
 //! Each row matches at most one other row. Either the compared columns identify the rows of the stratum, or the join
@@ -26,8 +26,8 @@ pub(super) struct Lookups {
     found: Vec<(IrId, usize)>,
     /// Joins: one per time offset, and one per lookup key.
     joined: Vec<PeriodJoin>,
-    /// CTEs with the rows to join, for joins that do not read all rows. They contain the rows that the compared columns
-    /// identify, or the first row of each key.
+    /// CTEs with the rows to join, for joins that do not read all rows. The CTEs contain the rows that the compared
+    /// columns identify, or the first row of each key.
     pub sources: Vec<Cte>,
 }
 
@@ -37,7 +37,7 @@ enum PeriodJoin {
     Key(Box<FoundRow>),
 }
 
-/// Property that all lookups with the same join have in common.
+/// Property that lookups must have in common to share a join.
 #[derive(PartialEq, Eq, Hash)]
 enum SharedJoinKey {
     Distance((i64, bool)),
@@ -295,7 +295,7 @@ impl Planner<'_> {
         let own = self.emitter.qualifier.replace(alias);
         let there = self.emit_current_row_value(id, stage);
         self.emitter.qualifier = own;
-        // Emit the value for the current row again, because other values share its operands.
+        // Emit the value for the current row again, because other values use the same operands.
         self.emit_current_row_value(id, stage);
         there
     }
@@ -371,7 +371,7 @@ impl Planner<'_> {
             };
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {
-            // If a definition computes a column, it is not a column of the grain, even if both have the same name.
+            // A computed column is not a column of the grain, even if both have the same name.
             let key_column = match (program.node(program.resolve_names(key)), self.input.joined) {
                 (Ir::Column(column), Some(joined)) => Some(self.input_column(joined, column)),
                 (Ir::Column(column), None) => {
@@ -486,7 +486,7 @@ impl Planner<'_> {
         select.having = Some(self.emitter.tree().add_binary(Op::Equal, count, one, Span::default()));
         self.emitter.qualifier = qualifier;
         self.emitter.shadowed = shadowed;
-        // Emit the values again, because other values share their operands and need a qualifier.
+        // Emit the values again, because other values use the same operands and need a qualifier.
         for id in compared.iter().chain([key]).filter_map(|told| told.computed) {
             self.emit_current_row_value(id, stage);
         }

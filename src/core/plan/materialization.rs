@@ -17,14 +17,14 @@ use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{GroupRole, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Program, WindowFrame};
 
-/// Values that are cut: each is computed once, as a named column.
+/// Cut values. Each cut value is computed once, as a named column.
 #[derive(Debug, Default)]
 pub(super) struct MaterializedValues {
     names: FxHashMap<IrId, String>,
     /// Nodes that are not computed, each with the equal node that is computed instead.
     same: FxHashMap<IrId, IrId>,
-    /// Definitions over grouping keys that become columns of the groups. For each definition, the map contains the
-    /// reference that is computed.
+    /// Definitions over grouping keys that become columns of the groups. The map contains the computed reference for
+    /// each definition.
     helpers: FxHashMap<usize, IrId>,
 }
 
@@ -90,7 +90,7 @@ pub(super) fn materialize_values(
     let Liveness { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     let mut reads = vec![ReadCounts::default(); program.definitions.len()];
-    // Visit each definition before those that it uses.
+    // Visit each definition before the definitions that it uses.
     for index in program.order.iter().rev().map(|index| *index as usize) {
         let definition = &program.definitions[index];
         // The `order by` clause of a query refers to its keys by column name. Only windows use the expressions of the
@@ -227,7 +227,7 @@ fn share_equal_values(
                 taken.column(&wanted, text)
             }
         };
-        // A node that occurs several times is in the list twice.
+        // The list contains a node that occurs several times twice.
         for id in equal[1..].iter().filter(|id| **id != equal[0]) {
             cuts.reuse_value(*id, equal[0]);
         }
@@ -262,8 +262,8 @@ pub(super) fn materialize_late_aggregates(
     }
     let program = step.program;
     let Liveness { rows, live } = reach;
-    // `count(*)` is short, so the SQL repeats it unless a later stratum needs it. In that case, all occurrences share
-    // one column.
+    // The SQL repeats `count(*)` because it is short. If a later stratum needs the count, all occurrences share one
+    // column.
     let counted = (0..program.definitions.len())
         .filter(|i| {
             step.outputs[*i] && step.has_role(*i, DefinitionRole::Definitions) && !program.definitions[*i].failed
@@ -425,8 +425,8 @@ impl DefinitionMaterializer<'_> {
                     };
                     let meta = program.meta(value);
                     if meta.level != Level::Window {
-                        // The SQL contains a ranked value twice because it also tests the value for NULL. It also
-                        // contains a value twice if it counts the duplicates of that value.
+                        // The SQL contains a ranked value twice because it also tests the value for NULL. A value whose
+                        // duplicates are counted also occurs twice.
                         let over = program.window_frame(over);
                         let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
@@ -441,8 +441,8 @@ impl DefinitionMaterializer<'_> {
                     self.finish(value, of, taken, cuts, shared);
                 }
                 Ir::RowLookup { args, find } => self.materialize_find(args, find, of, taken, cuts, shared),
-                // A looked-up value must be a column of the other row, so a helper over grouping keys becomes a column
-                // of the groups.
+                // A helper over grouping keys becomes a column of the groups, because the value of a lookup must be a
+                // column of the other row.
                 Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
                     match self.key_helper(value, shared.step) {
                         Some((helper, name)) => {
@@ -475,7 +475,7 @@ impl DefinitionMaterializer<'_> {
     }
 
     /// Cuts the compared key, the returned value and the sheet's partition keys, so that they are columns of the
-    /// searched rows. If the lookup chooses the nearest key, also cuts the sought value, so that it is a column of the
+    /// searched rows. If the lookup chooses the nearest key, also cuts the lookup value, so that it is a column of the
     /// current row.
     fn materialize_find(
         &self,

@@ -20,8 +20,8 @@ pub fn snake_case(text: &str) -> String {
     name
 }
 
-/// Set of names in lower case. The column names of a relation are not copied but looked up in the relation. A model
-/// with many rules has one query per rule, so copying all columns for each query would take quadratic time.
+/// Set of names in lower case. The column names of a relation are not copied but looked up in the relation. Copies
+/// would take quadratic time, because a model with many rules has one query per rule.
 #[derive(Clone, Debug, Default)]
 struct ColumnNamer {
     own: FxHashSet<String>,
@@ -46,7 +46,7 @@ impl ColumnNamer {
                 .is_some_and(|relation| relation.column(name).is_some())
     }
 
-    /// Adds a name. Returns whether it is new.
+    /// Adds a name. Returns whether the name is new.
     fn insert(&mut self, name: String) -> bool {
         !self.contains(&name) && self.own.insert(name)
     }
@@ -61,7 +61,7 @@ pub(super) struct UsedNames {
     /// Output columns that are computed only after grouping, when input columns with the same name are no longer
     /// present.
     of_groups: FxHashSet<String>,
-    /// Maximum number of bytes in a name. 0 for no limit.
+    /// Maximum number of bytes in a name. 0 if the length is not limited.
     most: usize,
 }
 
@@ -107,7 +107,7 @@ impl UsedNames {
         }
     }
 
-    /// Returns a name for a value: the wanted name or, if that name is in use or too long, a name with a hash of the
+    /// Returns a name for a value: the preferred name or, if that name is in use or too long, a name with a hash of the
     /// formula text.
     pub fn column(&mut self, wanted: &str, formula: &str) -> String {
         let fits = self.most == 0 || wanted.len() <= self.most;
@@ -146,7 +146,7 @@ fn hash_letters(text: &str) -> String {
 #[derive(Debug, Default)]
 pub struct CteNames {
     names: ColumnNamer,
-    /// Maximum number of bytes in a name. 0 for no limit.
+    /// Maximum number of bytes in a name. 0 if the length is not limited.
     most: usize,
 }
 
@@ -166,7 +166,7 @@ impl CteNames {
         self.names.insert_columns(relation);
     }
 
-    /// Returns the wanted name, or a similar name if the wanted name is in use.
+    /// Returns the preferred name, or a similar name if the preferred name is in use.
     pub fn choose_name(&mut self, wanted: &str) -> String {
         let mut wanted = wanted.to_owned();
         loop {
@@ -179,7 +179,7 @@ impl CteNames {
     }
 }
 
-/// Returns the name. If the name is too long, returns its beginning with a hash of the entire name.
+/// Returns the name or, if the name is too long, its beginning with a hash of the entire name.
 fn fit_length(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
@@ -191,7 +191,7 @@ fn fit_length(name: &str, most: usize) -> String {
     )
 }
 
-/// Truncates a name to at most `most` bytes, at a character boundary. 0 means no limit.
+/// Truncates a name to at most `most` bytes, at a character boundary. The length is not limited if `most` is 0.
 pub fn truncate_name(name: &str, most: usize) -> &str {
     if most == 0 || name.len() <= most {
         return name;

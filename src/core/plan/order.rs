@@ -36,7 +36,7 @@ impl Planner<'_> {
             None if self.input.joined.is_some() => columns.iter().any(|c| c.is_same_column(g)),
             _ => used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),
         };
-        // Without sort keys, there is no default partition and there are no ties to break.
+        // Without sort keys, there is no default partition and no ties have to be broken.
         let rest: Vec<_> = grain.into_iter().filter(|g| !order.is_empty() && !is_used(g)).collect();
         let mut roots: Vec<IrId> = order
             .iter()
@@ -160,7 +160,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Resolves a helper whose formula is just the name of another column.
+    /// Resolves a helper whose formula is only the name of another column.
     fn resolve_helpers(&self, root: IrId) -> IrId {
         self.program()
             .resolve_names_until(root, |_, definition| self.step.outputs[definition])

@@ -66,7 +66,7 @@ pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Step
 }
 
 /// Splits a key such as `billing_date[month]`, `${billing date}[month]` or `${billing date[month]}` into the name and
-/// the timeframe. The timeframe is empty if the key has none.
+/// the timeframe. The timeframe is empty if the key does not have one.
 pub fn split_timeframe(key: &str) -> (&str, &str) {
     let text = key.trim();
     let text = text.strip_prefix("${").unwrap_or(text);
@@ -111,7 +111,7 @@ pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> 
             _ => None,
         }
     };
-    // The SQL of a full join's merged column is an expression too, so find the nodes that repeat it.
+    // Find the nodes that repeat a merged column of a full join, because its SQL is an expression too.
     let merged = |id: IrId| match program.node(id) {
         Ir::Column(column) if !program.columns[column as usize].merged.is_empty() => Some(column),
         _ => None,

@@ -6,9 +6,9 @@ use crate::emit::WindowKeys;
 use crate::ir::IrId;
 
 impl Planner<'_> {
-    /// Sets the keys of the windows in a pivoted worksheet. The sort keys and the other columns of the grain, except
-    /// for the pivot's keys, identify the rows. The pivot's keys order the columns, ascending unless `order_by`
-    /// specifies otherwise.
+    /// Sets the keys of the windows in a pivoted worksheet. The rows are identified by the sort keys and the other
+    /// columns of the grain, except for the pivot's keys. The pivot's keys order the columns, ascending unless
+    /// `order_by` specifies otherwise.
     pub(super) fn pivot_windows(&mut self, windows: &mut WindowKeys, stage: u32) {
         let keys = self.roles.partition.clone();
         let names: Vec<String> = keys

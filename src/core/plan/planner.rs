@@ -52,7 +52,7 @@ pub(super) struct Planner<'p> {
     pub finds: KeyLookups,
     /// Numbered holidays, as tabs. The name of a tab is empty until a stratum reads the tab.
     pub holidays: Vec<TabSource>,
-    /// Times of the rows that the first select reads. Empty unless the caller requested them.
+    /// Times of the rows that the first select reads. Empty unless the caller requested these times.
     pub times: Vec<TimeColumn>,
     pub cte_names: &'p mut CteNames,
     pub in_the_way: Option<String>,
@@ -73,7 +73,7 @@ pub(super) struct RoleRoots {
 /// Plans one step. All steps of a query share the same SQL tree.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn plan_step<'p>(
     step: &'p StepPlan<'p>,
@@ -112,8 +112,8 @@ pub fn plan_step<'p>(
         let stages = strata::assign_strata(step, &reach, &cuts, &aliases, input.joined.is_some());
         (cuts, stages)
     };
-    // In a single select, a looked-up value is a column of a joined relation, so it needs no cut, even if several
-    // expressions read it.
+    // In a single select, the value of a lookup is a column of a joined relation, so it does not have to be cut even if
+    // several expressions read it.
     let in_one = match program.finds.is_empty() {
         true => None,
         false => {
@@ -146,7 +146,7 @@ pub fn plan_step<'p>(
     emitter.cased = names
         .filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned))
         .collect();
-    // If a key is a column, it keeps the spelling of that column, because other nodes use the same spelling.
+    // A key that is a column keeps the spelling of that column, because other nodes use the same spelling.
     let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
         Ir::Column(column) => program
             .columns
@@ -271,8 +271,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the node that is computed for the given node. Follows references to definitions, and chooses the same
-    /// node for all equal nodes.
+    /// Returns the node that is computed for the given node. The function follows references to definitions, and
+    /// chooses the same node for all equal nodes.
     pub(super) fn canonical_node(&self, id: IrId) -> IrId {
         self.cuts.representative(self.program().resolve_names(id))
     }
@@ -321,8 +321,7 @@ impl Planner<'_> {
             }
     }
 
-    /// Returns the columns that the next step can read, a flag for whether there may be unlisted columns, and the
-    /// grain.
+    /// Returns the columns that the next step can read, whether other columns may exist, and the grain.
     fn output_relation(&mut self) -> (Relation, bool, Vec<String>) {
         let program = self.step.program;
         let mut relation = Relation::new(self.spec.name);
@@ -330,7 +329,7 @@ impl Planner<'_> {
         let outputs = self.output_names();
         let is_output = |name: &str| outputs.contains(&name.to_ascii_lowercase());
         if !self.step.grouped {
-            // A column that `where` compares is not NULL in the rows that it keeps.
+            // A column that `where` compares is not NULL in the remaining rows.
             let used = program.columns.iter().filter(|used| !used.nullable);
             let never_null: FxHashSet<String> = used.map(|used| used.name.to_ascii_lowercase()).collect();
             let filtered = |column: Column| {

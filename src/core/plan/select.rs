@@ -39,9 +39,9 @@ impl Planner<'_> {
         self.emitter.dialect.name_text(name, true)
     }
 
-    /// Returns the name of a stratum's CTE: the step's own name if the step is the last one and the CTE has the rows that
-    /// an analyst expects under that name, otherwise an unused name that is derived from the added columns. The name of
-    /// any other step belongs to the CTE with all its columns.
+    /// Returns the name of a stratum's CTE: the step's own name if the step is the last step and the CTE has the rows
+    /// that an analyst expects under that name, otherwise an unused name derived from the added columns. The name of
+    /// any other step belongs to the CTE with all columns of the step.
     fn stratum_name(&mut self, stage: u32, first_new: Option<&str>) -> String {
         let step = self.spec.name;
         let is_main = stage == self.stages.main && self.step.grouped;
@@ -105,7 +105,7 @@ impl Planner<'_> {
             .chain(self.roles.having.filter(|_| stage == self.stages.having))
     }
 
-    /// Returns the grouping select, or a select that passes on all input columns and adds columns.
+    /// Returns the grouping select, or a select that passes on all input columns and adds new columns.
     fn build_stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
         let grouping = self.step.grouped && stage == self.stages.main;
         let wanted = self.requested_columns(stage);
@@ -194,8 +194,8 @@ impl Planner<'_> {
     }
 
     /// Returns the number of the step's outputs that `*` already includes because earlier strata add them. The number
-    /// is used if no schema specifies the columns. Stores in `in_the_way` a column that `*` would include twice, or
-    /// would include although the column is not an output.
+    /// is used if no schema specifies the columns. A column that `*` would include twice, or that is not an output, is
+    /// stored in `in_the_way`.
     fn count_outputs_in_star(&mut self, stage: u32) -> usize {
         let added: Vec<IrId> = self.cut_in.iter().take(stage as usize).flatten().copied().collect();
         let is_output = |(id, output): &(&IrId, &StepColumn)| {
@@ -204,7 +204,7 @@ impl Planner<'_> {
         let count = added.iter().zip(&self.outputs).take_while(is_output).count();
         let passed_on = self.passed_on.first_name().map(str::to_owned);
         let helper = added.get(count).and_then(|id| self.cuts.name(*id)).map(str::to_owned);
-        // Ignore a column if the source qualifies it with another relation.
+        // Ignore a column that the source qualifies with another relation.
         let here = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
         let read = |name: &str| {
             let is = |c: &ColumnUse| c.name.eq_ignore_ascii_case(name) && c.relation.as_deref().is_none_or(here);
@@ -240,8 +240,8 @@ impl Planner<'_> {
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         if self.step.grouped && stage > self.stages.main {
-            // After grouping, only the keys remain of the columns that the first select passed on. They have their
-            // output names.
+            // After grouping, the keys are the only remaining columns of the first select. They have their output
+            // names.
             self.passed_on = PassedOnColumns::default();
             self.emitter.clear_renamed_columns();
         }

@@ -110,19 +110,20 @@ pub struct StepSpec<'a> {
     pub keep: KeepColumns<'a>,
     pub limit: Option<u64>,
     pub descending: &'a [bool],
-    /// Whether each definition's name is quoted, which means that its case matters.
+    /// Whether each definition's name is quoted, which means that the name is case-sensitive.
     pub quoted: &'a [bool],
     /// Whether windows use the default partition, because the spec specifies no partition keys.
     pub default_partition: bool,
-    /// Text with the formulas of all definitions, for naming grouping keys.
+    /// Text with the formulas of all definitions, from which names of grouping keys are derived.
     pub source: &'a str,
     /// Order of the pivot's columns. `None` if the step is not a pivoted worksheet.
     pub pivot: Option<PivotOrder<'a>>,
-    /// Positions of the columns that come first in the output, by lower-case name. The columns can be kept or computed.
+    /// Positions of the columns that come first in the output, by lower-case name. Both kept and computed columns are
+    /// possible.
     pub first: &'a FxHashMap<String, usize>,
     /// Whether the planner returns the time columns of the rows that the step reads.
     pub times: bool,
-    /// Whether the step is a worksheet. The SQL defines the window that the cells of a worksheet share only once.
+    /// Whether the step is a worksheet. If `true`, the SQL defines the window that the cells share only once.
     pub sheet: bool,
 }
 
@@ -140,8 +141,8 @@ impl StepSpec<'_> {
 /// Order of a pivot's columns.
 #[derive(Clone, Copy, Debug)]
 pub enum PivotOrder<'a> {
-    /// Order by the pivot's keys, each in the direction that `order_by` specifies. Keys that `order_by` does not
-    /// contain are ascending.
+    /// Order by the pivot's keys, each in the direction that `order_by` specifies. Keys that are not in `order_by` are
+    /// ascending.
     ByKeys,
     /// Order by the given column, which contains the numbers of the pivot's columns.
     ByColumn(&'a str),
@@ -167,11 +168,11 @@ pub struct StepOutput {
     /// Whether the step returns at most one row.
     pub single: bool,
     /// Times of the rows that the step reads, in a form that the first select can test. Empty unless the caller
-    /// requested them.
+    /// requested these times.
     pub times: Vec<TimeColumn>,
     /// Index of the first select in `ctes`. `None` if the first select is `body`.
     pub first_select: Option<usize>,
-    /// Column that `*` would have to exclude. This column is set only if no schema specifies the columns.
+    /// Column that `*` would have to exclude. Set only if no schema specifies the columns.
     pub star_conflict: Option<String>,
     pub diagnostics: Vec<Diagnostic>,
 }

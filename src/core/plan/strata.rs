@@ -31,7 +31,7 @@ impl Strata {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn assign_strata(
     step: &StepPlan<'_>,
@@ -119,7 +119,7 @@ pub(super) fn assign_strata(
         let by_name = named(step.definition_root(index)) || !step.has_role(index, DefinitionRole::OrderBy);
         by_name && step.is_unused_window_key(index, windows, ordered_windows)
     };
-    // Assign the values that `having` tests first, because windows depend on them. Then assign the keys, because
+    // First assign the values that `having` tests, because windows depend on them. Then assign the keys, because
     // lookups read them.
     let keys = if step.has_lookups() || step.has_own_row_lookups() {
         used_by_role(step, DefinitionRole::orders_groups)
@@ -145,7 +145,8 @@ pub(super) fn assign_strata(
             }
         }
     }
-    // Then assign groups and windows. A key that is read by name is available as a column after the grouping stratum.
+    // Finally assign groups and windows. A key that is read by name is available as a column after the grouping
+    // stratum.
     let mut last = main;
     let mut having = main;
     // Windows sort and partition by the keys.
@@ -240,8 +241,8 @@ pub(super) fn assign_strata(
     }
 }
 
-/// Returns, for each definition, whether it is a helper that reads a key which the grouping stratum computes.
-/// Group-level expressions can only read such a helper from the next stratum on. Empty if the step does not group rows.
+/// Returns, for each definition, whether it is a helper that reads a key from the grouping stratum. Group-level
+/// expressions can read these helpers only in later strata. Empty if the step does not group rows.
 fn key_reading_helpers(step: &StepPlan<'_>, cuts: &MaterializedValues, aliases: &FxHashMap<IrId, String>) -> Vec<bool> {
     let program = step.program;
     if !step.grouped {
@@ -268,7 +269,7 @@ fn key_reading_helpers(step: &StepPlan<'_>, cuts: &MaterializedValues, aliases: 
     of_keys
 }
 
-/// Returns whether the SQL of a key is a column name, which every engine recognizes even inside an expression.
+/// Returns whether the SQL of a key is a column name, which every engine recognizes as a key even inside an expression.
 fn is_bare(program: &Program, cuts: &MaterializedValues, root: IrId) -> bool {
     // Resolve a helper that is not a column to its value.
     let root = program.resolve_names_until(root, |name, _| cuts.contains(name));
@@ -284,7 +285,7 @@ pub(super) fn used_by_having(step: &StepPlan<'_>) -> Vec<bool> {
     used_by_role(step, |role| role == DefinitionRole::Having)
 }
 
-/// Returns, for each definition, whether it has a matching role or is read by a definition with a matching role.
+/// Returns, for each definition, whether its role matches or the role of a definition that reads it.
 fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
     let program = step.program;
     let mut read: Vec<bool> = step.roles.iter().map(|own| role(*own)).collect();

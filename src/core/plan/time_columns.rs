@@ -41,7 +41,7 @@ pub fn split_truncation(program: &Program, id: IrId) -> (IrId, Option<CalendarUn
     }
 }
 
-/// Returns whether a value of this type can be a time. The result is also `true` for the unknown type.
+/// Returns whether a value of this type can be a time. Also returns `true` for the unknown type.
 fn may_be_time(ty: Type) -> bool {
     ty.is_temporal() || ty == Type::Unknown
 }

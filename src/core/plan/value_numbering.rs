@@ -37,8 +37,8 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
     equal
 }
 
-/// Returns how often the SQL of the live definitions would contain each node, because a name in LET or the parameter of
-/// a defined function may be used several times.
+/// Returns the number of occurrences of each node in the SQL of the live definitions. A name in LET, or a parameter of
+/// a defined function, may be used several times.
 fn count_occurrences(step: &StepPlan<'_>, live: &[bool]) -> Vec<u32> {
     let program = step.program;
     let mut counts = vec![0_u32; program.len()];

@@ -7,15 +7,15 @@ use super::planner::Planner;
 use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
 
-/// Iterator over the nodes that a stratum's SQL needs for the given roots. It visits each node once, from the roots
-/// down. It includes columns from earlier strata, but neither the operands of these columns nor columns that a lookup
-/// reads from another row.
+/// Iterator over the nodes that a stratum's SQL needs for the given roots. Each node is visited once, from the roots
+/// down. The iterator includes columns from earlier strata, but not the operands of these columns, and not columns that
+/// a lookup reads from another row.
 pub(super) struct StepWalk<'w, 'p> {
     planner: &'w Planner<'p>,
     stage: u32,
     open: Vec<IrId>,
     seen: FxHashSet<IrId>,
-    /// Whether to skip arguments that do not appear in the SQL of their call.
+    /// Whether to skip arguments that are omitted in the SQL of their call.
     only_in_sql: bool,
 }
 
@@ -69,7 +69,7 @@ impl Iterator for StepWalk<'_, '_> {
             match node {
                 Ir::Definition(used) => self.open.push(program.definitions[used as usize].root),
                 Ir::PeriodLookup { .. } => {}
-                // Only the sought values belong to the current row. All other operands belong to the row that the
+                // Only the lookup values belong to the current row. All other operands belong to the row that the
                 // lookup finds.
                 Ir::RowLookup { args, .. } => self.open.extend(sought_values(program.args(args))),
                 Ir::Apply { overload, args } if self.only_in_sql => {

@@ -11,7 +11,7 @@ pub struct ColumnFacts {
     /// Name of the type in the warehouse.
     pub data_type: Option<String>,
     pub description: Option<String>,
-    /// Whether the case of the name matters.
+    /// Whether the name is case-sensitive.
     pub quoted: bool,
     /// Whether a test or an enforced constraint guarantees that the column is never NULL.
     pub not_null: bool,
@@ -19,7 +19,7 @@ pub struct ColumnFacts {
     pub unique: bool,
     /// Whether a constraint makes the column part of the primary key.
     pub key: bool,
-    /// Values that a test or the warehouse's type allows. Empty if there is no such restriction.
+    /// Values that a test or the warehouse's type allows. Empty if the values are not restricted.
     pub values: Vec<String>,
     pub tags: Vec<String>,
 }
@@ -33,7 +33,7 @@ pub struct RelationFacts {
     pub unique_together: Vec<Vec<String>>,
     pub access: Option<Access>,
     pub group: Option<String>,
-    /// Whether the relation may have columns that are not listed, because only described columns are listed.
+    /// Whether the relation may have unlisted columns, because only described columns are listed.
     pub partial: bool,
 }
 
@@ -78,8 +78,8 @@ impl RelationFacts {
         relation.primary_key(key)
     }
 
-    /// Returns the primary key that a constraint declares. If there is none, returns the first column or combination of
-    /// columns that is unique and never NULL.
+    /// Returns the primary key that a constraint declares. If no constraint does, returns the first column or
+    /// combination of columns that is unique and never NULL.
     fn primary_key(&self) -> Vec<String> {
         let named = |is: fn(&ColumnFacts) -> bool| self.columns.iter().filter(move |c| is(c)).map(|c| c.name.clone());
         let declared: Vec<String> = named(|c| c.key).collect();

@@ -54,7 +54,7 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
     let mut access = None;
     let mut group = None;
     let mut primary_key = None;
-    // Columns outside of `columns` count as a single mistake.
+    // Columns outside of `columns` are reported as a single error.
     let mut misplaced = false;
     for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
         match word {
@@ -152,7 +152,7 @@ fn column_values(node: &Node) -> Option<Vec<String>> {
         .collect()
 }
 
-/// Returns whether a value is the name of a type that formulas compute with.
+/// Returns whether a value is the name of a type in the formula language.
 fn is_type(node: &Node) -> bool {
     let ty = node.text().and_then(|text| text.parse::<Type>().ok());
     ty.is_some_and(|ty| ty != Type::Other)

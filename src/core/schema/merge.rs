@@ -4,7 +4,7 @@ use super::{Column, Relation, Schema};
 use crate::Type;
 
 impl Schema {
-    /// Marks the schema as incomplete: relations that it does not list may exist.
+    /// Marks the schema as incomplete, which means that other relations may exist.
     #[must_use]
     pub fn as_partial_list(mut self) -> Self {
         self.partial = true;
@@ -12,7 +12,7 @@ impl Schema {
     }
 
     /// Returns the relations and columns of `self`, completed with the properties that `other` specifies for them. This
-    /// merge is used, for example, for data files that a project describes.
+    /// merge is used for data files that a project describes.
     #[must_use]
     pub fn with_properties_of(self, other: &Self) -> Self {
         let described = |relation: &Relation| {
@@ -34,8 +34,8 @@ impl Schema {
         self.relations.iter().map(described).fold(Self::new(), Self::with)
     }
 
-    /// Returns the relations of `other`. A relation that `self` contains with all of its columns replaces the relation
-    /// in `other`.
+    /// Returns the relations of `other`. If `self` contains all columns of a relation, that relation replaces the
+    /// relation in `other`.
     #[must_use]
     pub fn filled_by(self, other: Self) -> Self {
         let partial = other.partial;
@@ -78,7 +78,7 @@ impl Schema {
 
 impl Relation {
     /// Merges two relations. The properties in `self` take precedence, and `other` provides missing properties. If all
-    /// columns of one relation are known, its columns come first.
+    /// columns of one relation are known, the columns of that relation come first.
     #[must_use]
     pub fn merged_with(&self, other: &Self) -> Self {
         let mut merged = Self::new(self.name());

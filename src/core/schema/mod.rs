@@ -33,13 +33,13 @@ pub struct Column {
     bare: u32,
     /// Upper bound of the column's numbers, as defined in `emit::size`. 0 if the bound is unknown.
     size: u32,
-    /// Precision (total number of digits) and scale (digits after the decimal point) of a decimal, if its type
-    /// specifies them.
+    /// Precision (total number of digits) and scale (digits after the decimal point) of a decimal, if specified by its
+    /// type.
     digits: Option<u32>,
     scale: Option<u32>,
     made: ColumnProvenance,
-    /// Whether each value is the first day of a month. For a step's column, the flag is set if the column's formula
-    /// guarantees this property.
+    /// Whether each value is the first day of a month. For a step's column, `true` if the column's formula guarantees
+    /// this property.
     month_start: bool,
     description: Option<String>,
     /// All possible values, if they are known.
@@ -79,7 +79,7 @@ impl Column {
         self
     }
 
-    /// Sets whether the source quotes the name, which means that its case matters.
+    /// Sets whether the source quotes the name, which means that the name is case-sensitive.
     #[must_use]
     pub fn quoted(mut self, quoted: bool) -> Self {
         self.quoted = quoted;
@@ -92,8 +92,8 @@ impl Column {
         self
     }
 
-    /// Sets the precision and scale from the SQL text of the type. If the column is combined with another decimal, a
-    /// precision of 29 or more may leave no digits for the scale of the other decimal.
+    /// Sets the precision and scale from the SQL text of the type. A precision of 29 or more may leave no digits for
+    /// the scale of another decimal with which the column is combined.
     #[must_use]
     pub fn declared(mut self, text: &str) -> Self {
         let mut numbers = text.split_once('(').map_or("", |(_, rest)| rest).split([',', ')']);
@@ -149,7 +149,8 @@ impl Column {
         self
     }
 
-    /// Sets all values that the column can have, besides NULL. Comparisons with other strings cause a warning (W0470).
+    /// Sets all values that the column can have, apart from NULL. Comparisons with other strings cause a warning
+    /// (W0470).
     ///
     /// ```
     /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
@@ -180,7 +181,7 @@ impl Column {
         self.tags.as_deref().unwrap_or_default()
     }
 
-    /// Returns all values that the column can have, besides NULL, if they are known.
+    /// Returns all values that the column can have, apart from NULL, if they are known.
     #[must_use]
     pub fn known_values(&self) -> Option<&[String]> {
         self.values.as_deref()
@@ -212,7 +213,7 @@ impl Column {
         self.nullable
     }
 
-    /// Returns whether the case of the name matters.
+    /// Returns whether the name is case-sensitive.
     #[must_use]
     pub fn is_quoted(&self) -> bool {
         self.quoted
@@ -240,12 +241,13 @@ pub enum ColumnProvenance {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relation {
     name: Arc<str>,
-    /// Columns. Copies of the relation share them, so that merging and copying the schema of a large project is cheap.
+    /// Columns. Copies of the relation share the columns, so that merging and copying the schema of a large project is
+    /// cheap.
     columns: Arc<ColumnMap>,
     primary_key: Vec<String>,
     /// Whether no column is known.
     open: bool,
-    /// Whether the relation may have columns besides those listed.
+    /// Whether the relation may have unlisted columns.
     partial: bool,
     access: Option<Access>,
     group: Option<Arc<str>>,
@@ -259,7 +261,7 @@ struct ColumnMap {
     by_name: NameIndex,
     /// Positions of the columns whose names differ only in case, by exact name.
     twins: BTreeMap<Arc<str>, usize>,
-    /// Whether some names contain non-ASCII letters. The index is case-sensitive for these letters.
+    /// Whether some names contain non-ASCII letters, for which the index is case-sensitive.
     beyond_ascii: bool,
 }
 
@@ -267,9 +269,9 @@ struct ColumnMap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Access {
-    /// Models of the same group.
+    /// Only models of the same group.
     Private,
-    /// Models of the same project.
+    /// Only models of the same project.
     Protected,
     /// All models.
     Public,
@@ -305,8 +307,8 @@ impl Relation {
         }
     }
 
-    /// Adds a column. If the names of several columns differ only in ASCII case, a lookup with an exact name finds that
-    /// column, and any other spelling finds the first of these columns.
+    /// Adds a column. If the names of several columns differ only in ASCII case, an exact name finds the column with
+    /// that name, and any other spelling finds the first of these columns.
     #[must_use]
     pub fn with(mut self, column: Column) -> Self {
         self.push(column);
@@ -331,8 +333,9 @@ impl Relation {
         self.open
     }
 
-    /// Marks the relation as incomplete, such as a dbt model without a catalog. Because the relation may have other
-    /// columns, an unknown name is a warning (W0316) instead of an error, unless a known column has a similar name.
+    /// Marks the relation as incomplete, for example a dbt model without a catalog. An unknown name is then a warning
+    /// (W0316) instead of an error, unless a known column has a similar name, because the relation may have other
+    /// columns.
     ///
     /// ```
     /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
@@ -346,7 +349,7 @@ impl Relation {
         self
     }
 
-    /// Returns whether the relation may have columns besides those listed.
+    /// Returns whether the relation may have unlisted columns.
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.partial
@@ -421,7 +424,7 @@ impl Relation {
         self
     }
 
-    /// Sets the columns that identify the rows. Unlike the columns of a primary key, they may be NULL.
+    /// Sets the columns that identify the rows. Unlike the columns of a primary key, these columns may be NULL.
     #[must_use]
     pub fn with_key(mut self, columns: &[String]) -> Self {
         self.primary_key = columns.to_vec();
@@ -461,8 +464,8 @@ impl Relation {
         self
     }
 
-    /// Adds columns that the relation had in the past. If a formula uses such a column, the diagnostic explains that
-    /// the column was removed.
+    /// Adds columns that the relation had in the past. If a formula uses one of these columns, the diagnostic explains
+    /// that the column was removed.
     ///
     /// ```
     /// use formulac_core::{Compiler, Relation, Schema};
@@ -496,7 +499,7 @@ impl Relation {
         self.access
     }
 
-    /// Returns the dbt group that the relation belongs to.
+    /// Returns the dbt group to which the relation belongs.
     #[must_use]
     pub fn group(&self) -> Option<&str> {
         self.group.as_deref()
@@ -545,7 +548,7 @@ impl Relation {
         })
     }
 
-    /// Returns whether lookups by name ignore the case of every letter.
+    /// Returns whether lookups by name ignore the case of all letters.
     pub fn is_ascii(&self) -> bool {
         !self.columns.beyond_ascii
     }

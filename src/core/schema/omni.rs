@@ -6,10 +6,10 @@ use crate::Type;
 use crate::diag::Diagnostic;
 use crate::yaml::Node;
 
-/// Tag that `pull` puts on objects that no longer exist in dbt.
+/// Tag that `pull` adds to objects that no longer exist in dbt.
 pub const REMOVED_TAG: &str = "dbt_removed";
 
-/// Adds a view under the name of its file. All other keys in the file matter only to Omni.
+/// Adds a view under the name of its file. All other keys in the file are relevant only to Omni.
 pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     let name = view_name(file);
     let mut relation = Relation::new(name.clone());

@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
-/// Adds the relations of a properties file. All other keys in the file matter only to dbt.
+/// Adds the relations of a properties file. All other keys in the file are relevant only to dbt.
 pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     for kind in ["models", "seeds", "snapshots"] {
         for node in list(root, kind, faults) {
@@ -151,8 +151,8 @@ fn tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
 }
 
 impl DbtTest<'_> {
-    /// Returns whether a passing test guarantees its property: the test is enabled, covers all rows, and reports errors
-    /// instead of warnings.
+    /// Returns whether a passing test guarantees its property: the test must be enabled, cover all rows, and report
+    /// errors instead of warnings.
     fn holds_always(&self) -> bool {
         let Some(settings) = self.settings else { return true };
         let config = settings.get("config");

@@ -4,7 +4,7 @@ use super::query::{Cte, Select};
 use super::tree::{Sql, SqlId, SqlTree};
 
 /// Moves plain columns to the front of each CTE and of its GROUP BY. The columns of a `union` keep their order, because
-/// a `union` matches columns by position. All columns keep their order if a `union` or the final select contains `*`.
+/// `union` matches columns by position. All columns keep their order if a `union` or the final select contains `*`.
 pub fn put_plain_columns_first(tree: &SqlTree, ctes: &mut [Cte], body: &Select) {
     let is_union = |select: &Select| !select.unions.is_empty();
     let has_star = |select: &Select| select.star || select.unions.iter().any(|member| member.star);

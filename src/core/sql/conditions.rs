@@ -19,7 +19,7 @@ impl SqlTree {
         if !keys.iter().any(|key| says(self, *key, "desc")) {
             return;
         }
-        // Keys that an earlier select also uses already have directions.
+        // Keys that an earlier select uses too already have directions.
         let bare: Vec<bool> = keys
             .iter()
             .map(|key| !says(self, *key, "desc") && !says(self, *key, "asc"))

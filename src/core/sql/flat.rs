@@ -1,10 +1,10 @@
-//! Single-line printer of expressions. It prints deeply nested expressions in a loop with an explicit stack instead of
-//! recursion.
+//! Single-line printer of expressions. The printer uses a loop with an explicit stack instead of recursion for deeply
+//! nested expressions.
 
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::span::Span;
 
-/// Part of the SQL text, and the part of the formula that it was generated from.
+/// Part of the SQL text, and the part of the formula from which it was generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mapping {
     pub sql: Span,
@@ -27,7 +27,7 @@ pub enum FlatStep {
     },
 }
 
-/// Appends an expression on one line. The stack must be empty and is empty again afterwards.
+/// Appends an expression on one line. The stack must be empty, and is empty again afterwards.
 pub fn write_flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut String) {
     RecursivePrinter {
         tree,
@@ -82,7 +82,7 @@ impl PieceSink for RecursivePrinter<'_> {
 
     #[inline(always)]
     fn write_node(&mut self, id: SqlId, bracketed: bool) {
-        // More than half of all nodes are names and literals, which are printed without a call.
+        // Names and literals are printed without a call, because they make up more than half of all nodes.
         match *self.tree.node(id) {
             _ if bracketed => self.write_bracketed(id),
             Sql::Text { first, len } => self.out.push_str(self.tree.str(first, len)),
@@ -173,8 +173,8 @@ impl StackPrinter<'_> {
 }
 
 impl PieceSink for StackPrinter<'_> {
-    /// Prints a string directly. Only nodes that consist of a single text call this method, so no earlier piece is on
-    /// the stack.
+    /// Prints a string directly. No earlier piece is on the stack, because only nodes that consist of a single text
+    /// call this method.
     fn write_str(&mut self, text: &str) {
         self.out.push_str(text);
     }
@@ -209,7 +209,7 @@ fn write_list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut imp
 #[inline]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);

@@ -4,14 +4,14 @@
 use super::Sql;
 use crate::dialect::op::Op;
 
-/// Strength of expressions with keywords, which need parentheses as an operand of any operator.
+/// Strength of expressions with keywords, which need parentheses as operands of any operator.
 pub(super) const SPACED: u8 = 0;
 const OR: u8 = 1;
 const AND: u8 = 2;
 pub(super) const NOT: u8 = 3;
 pub(super) const COMPARE: u8 = 4;
-/// Strength of `||` and of operators whose precedence differs between engines. Such operators are separated from
-/// arithmetic by parentheses.
+/// Strength of `||` and of operators whose precedence differs between engines. Parentheses separate these operators
+/// from arithmetic.
 pub(super) const OTHER: u8 = 5;
 const ADD: u8 = 6;
 const MULTIPLY: u8 = 7;

@@ -1,4 +1,4 @@
-//! Multi-line printer of expressions that breaks long lines. It uses a loop with an explicit stack instead of
+//! Multi-line printer of expressions that breaks long lines. The printer uses a loop with an explicit stack instead of
 //! recursion.
 
 use super::flat;
@@ -12,16 +12,16 @@ const INDENT: usize = 4;
 enum LayoutStep {
     /// A node on one line.
     Flat(SqlId),
-    /// A node that may be broken, with the indent of its lines and the width of the text that must fit after it. The
-    /// node is in parentheses if `bracketed` is set.
+    /// A node that may be broken, with the indent of its lines and the width of the text that must fit after the node.
+    /// The node is in parentheses if `bracketed` is set.
     Broken {
         id: SqlId,
         bracketed: bool,
         indent: usize,
         after: usize,
     },
-    /// An operand of a broken chain, except for the last operand. Its `over` is printed on a separate line, so that the
-    /// operators remain aligned.
+    /// An operand of a broken chain, except for the last operand. The `over` clause is printed on a separate line, so
+    /// that the operators remain aligned.
     Leading {
         id: SqlId,
         bracketed: bool,
@@ -124,7 +124,7 @@ fn write_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<L
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn write_broken(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &mut Vec<LayoutStep>, out: &mut String) {
     let (node, meta) = tree.entry(id);
@@ -315,7 +315,7 @@ fn write_broken(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &
     }
 }
 
-/// Returns the function call to a window that has an inline definition in parentheses. `None` for other nodes.
+/// Returns the function call of a window with an inline definition in parentheses. `None` for other nodes.
 fn multiline_window(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
     match *tree.node(id) {
         Sql::OverNamed { x, rows: Some(_), .. } => Some(x),

@@ -29,7 +29,7 @@ pub struct Item {
 /// Relation that a select reads.
 #[derive(Clone, Debug)]
 pub enum SelectSource {
-    /// Input of the query, by index. The select reads the input table or the CTE that imports it.
+    /// Input of the query, by index. The select reads the input table or the CTE that imports the table.
     Input(u32),
     /// CTE, by its name as written in SQL.
     Name(String),
@@ -89,8 +89,8 @@ pub struct NamedWindow {
     pub order: Vec<SqlId>,
 }
 
-/// Rows that an incremental run reads: the rows whose time is not before a bound. The bound is selected from the
-/// existing table.
+/// Rows that an incremental run reads, which are the rows whose time is not before a bound. The bound is selected from
+/// the existing table.
 #[derive(Clone, Copy, Debug)]
 pub struct LateRows {
     pub time: SqlId,
@@ -98,8 +98,8 @@ pub struct LateRows {
     pub bound: SqlId,
 }
 
-/// Placeholders for the Jinja expressions in and around the condition of an incremental run. They are replaced after
-/// the rest of the text is escaped for dbt.
+/// Placeholders for the Jinja expressions in and around the condition of an incremental run. The placeholders are
+/// replaced after the rest of the text is escaped for dbt.
 pub const IF_INCREMENTAL: &str = "\u{3}";
 pub const END_IF: &str = "\u{4}";
 pub const THIS: &str = "\u{5}";
@@ -111,7 +111,7 @@ pub const EXISTING_TABLE_ALIAS: &str = "so_far";
 pub struct Select {
     /// Whether `*` comes before the items.
     pub star: bool,
-    /// Relation that qualifies `*`, as written in SQL. The relation is set only if several relations are read.
+    /// Relation that qualifies `*`, as written in SQL. Set only if several relations are read.
     pub star_of: Option<String>,
     pub distinct: bool,
     pub items: Vec<Item>,
@@ -160,7 +160,7 @@ fn start_line(out: &mut String, indent: usize) {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut String) {
     start_line(out, indent);

@@ -90,7 +90,7 @@ pub enum Sql {
     },
 }
 
-/// Bit set of the operands that need parentheses, in the order of printing. It is computed when the node is added.
+/// Bit set of the operands that need parentheses, in the order of printing. The set is computed when the node is added.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Brackets(u8);
 
@@ -107,7 +107,7 @@ pub struct SqlMeta {
     pub width: u32,
     pub strength: u8,
     pub brackets: Brackets,
-    /// Part of the formula that the node was generated from.
+    /// Part of the formula from which the node was generated.
     pub span: Span,
 }
 
@@ -201,7 +201,7 @@ impl SqlTree {
         self.text.truncate(text);
     }
 
-    /// Returns whether a node consists of the given text.
+    /// Returns whether a node consists only of the given text.
     pub fn is_text(&self, id: SqlId, text: &str) -> bool {
         matches!(*self.node(id), Sql::Text { first, len } if self.str(first, len) == text)
     }
@@ -259,7 +259,7 @@ impl SqlTree {
         self.add(Sql::Binary { op, left, right }, span)
     }
 
-    // Callers pass a node of a known kind, so inlining removes most of `measure`.
+    // Inlining removes most of `measure`, because callers pass a node of a known kind.
     #[inline(always)]
     pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
         let (width, strength, brackets) = self.measure_node(&node);
@@ -291,7 +291,7 @@ impl SqlTree {
     #[inline(always)]
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn measure_node(&self, node: &Sql) -> (u32, u8, Brackets) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
@@ -367,8 +367,8 @@ impl SqlTree {
                 )
             }
             Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
-            // An expression with keywords around it binds loosely, so it needs parentheses as an operand. Typed
-            // literals and ordered-set calls are exceptions, because readers recognize them as a unit.
+            // An expression with surrounding keywords binds loosely, so it needs parentheses as an operand. Typed
+            // literals and ordered-set calls are exceptions, because readers recognize them as units.
             Sql::Spaced(args) => (list(args, 1), if self.reads_as_one(args) { ATOM } else { SPACED }),
             Sql::Paren(x) => (self.width(x).saturating_add(2), ATOM),
             Sql::List(args) => (list(args, 2), SPACED),

@@ -12,8 +12,8 @@ use super::lenient::{Json, LenientEntries, LenientPart, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::value::MetaValue;
 
-/// Tables that `dbt docs generate` found in the warehouse. A node without a table in the catalog either was not built
-/// or is of a kind that has no table. A missing entry does not prove that the table was dropped.
+/// Tables that `dbt docs generate` found in the warehouse. A node without a table in the catalog has not been built or
+/// is of a kind without tables. A missing entry does not mean that the table was dropped.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Catalog {

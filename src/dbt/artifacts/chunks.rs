@@ -1,5 +1,5 @@
-//! Splits the text of a manifest into pieces without parsing their content, so that nodes can be parsed in parallel
-//! and unchanged nodes don't need to be parsed.
+//! Splits the text of a manifest into pieces without parsing their content, so that nodes can be parsed in parallel and
+//! unchanged nodes can be skipped.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const SHORT: usize = 16;
 /// Text of a manifest, split into pieces.
 #[derive(Debug)]
 pub(super) struct ManifestPieces<'t> {
-    /// Entries of the sections that contain nodes, in file order.
+    /// Entries of the sections with nodes, in file order.
     pub nodes: Vec<ManifestChunk<'t>>,
     /// JSON text of a manifest that contains only the other sections.
     pub rest: String,
@@ -38,14 +38,14 @@ pub(super) struct ManifestChunk<'t> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct PieceFingerprint {
     pub(super) hash: u64,
-    /// Length of the text in bytes; 0 if the text is unknown.
+    /// Length of the text in bytes. 0 if the text is unknown.
     pub(super) length: u32,
 }
 
 impl PieceFingerprint {
     fn new(kind: ResourceType, text: &str) -> Self {
         let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
-        // A piece longer than `u32::MAX` bytes never counts as unchanged, so it is parsed each time.
+        // A piece longer than `u32::MAX` bytes is never considered unchanged, so it is parsed each time.
         Self {
             hash,
             length: u32::try_from(text.len()).unwrap_or_default(),
@@ -58,7 +58,8 @@ impl PieceFingerprint {
     }
 }
 
-/// Fingerprints of a manifest's nodes. They make parsing a later manifest faster, because unchanged nodes are skipped.
+/// Fingerprints of a manifest's nodes. Fingerprints make parsing a later manifest faster, because unchanged nodes are
+/// skipped.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest, ManifestOutline};
@@ -95,8 +96,8 @@ impl Manifest {
 
 impl<'t> ManifestPieces<'t> {
     /// Splits a manifest into pieces. Returns `None` if the text is not a mapping of mappings, because the JSON parser
-    /// then reports a better error. The content of the pieces is not checked, so the JSON parser must also parse the
-    /// pieces. Nodes whose fingerprint is in the outline are skipped without scanning their content.
+    /// then reports a better error. The content of the pieces is checked only when the JSON parser parses them. The
+    /// content of nodes whose fingerprint is in the outline is not scanned.
     pub fn new(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
         let mut walk = TextWalk { text, at: 0 };
         let mut nodes = Vec::new();
@@ -158,7 +159,7 @@ impl<'t> TextWalk<'t> {
         }
     }
 
-    /// Skips whitespace, and moves past the next character if that character is `sign`. Returns whether it was `sign`.
+    /// Skips whitespace, and moves past the next character if it is `sign`. Returns whether the character was `sign`.
     fn skip_char(&mut self, sign: u8) -> bool {
         self.skip_whitespace();
         let is_here = self.next() == Some(sign);

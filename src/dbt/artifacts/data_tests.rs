@@ -10,7 +10,7 @@ use super::value::MetaValue;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DataTest<'m> {
-    /// Node of the test itself.
+    /// Node that represents the test.
     pub node: &'m ManifestNode,
     /// Tested node. `None` for a singular test, which reads nodes but has no tested node.
     pub on: Option<&'m ManifestNode>,
@@ -32,7 +32,7 @@ pub enum TestCheck<'m> {
     AcceptedValues(&'m [MetaValue]),
     /// Each value of the column occurs in a column of another table.
     Relationships {
-        /// Unique id of the other table's node; `None` if the node is not in the manifest.
+        /// Unique id of the other table's node. `None` if the node is not in the manifest.
         to: Option<&'m str>,
         /// Column of the other table, without quotes.
         field: Cow<'m, str>,
@@ -94,7 +94,7 @@ impl Manifest {
                 to: to(),
                 field: unquote_column(field),
             },
-            // This is the test from the package `dbt_utils`, or a copy of that test with the same name.
+            // The name identifies the test from the package `dbt_utils`, or a copy of that test.
             ("unique_combination_of_columns", _) => {
                 let names = listed("combination_of_columns")
                     .unwrap_or_default()
@@ -108,8 +108,8 @@ impl Manifest {
 }
 
 impl DataTest<'_> {
-    /// Returns whether a passing test guarantees that the condition is true for all rows. This requires that the test
-    /// is enabled, has severity `error` and the default thresholds, and has no `where`.
+    /// Returns whether a passing test guarantees that the condition is true for all rows. The test must be enabled,
+    /// have severity `error` and the default thresholds, and have no `where`.
     #[must_use]
     pub fn is_conclusive(&self) -> bool {
         let said = |key: &str| self.node.config_text(key).map(str::trim);

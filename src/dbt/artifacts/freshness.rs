@@ -30,7 +30,7 @@ pub struct AgeThreshold {
 }
 
 impl AgeThreshold {
-    /// Returns the duration of the threshold; `None` if the unit is unknown.
+    /// Returns the duration of the threshold. `None` if the unit is unknown.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
         let seconds = match &*self.period {

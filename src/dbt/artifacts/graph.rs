@@ -9,7 +9,7 @@ use crate::selection;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GraphNode {
-    /// Unique id, such as `model.shop.orders`.
+    /// Unique id of the node, such as `model.shop.orders`.
     pub unique_id: String,
     /// Properties of the node that selection uses.
     pub node: selection::SelectableNode,

@@ -24,7 +24,7 @@ impl Interner {
         new
     }
 
-    /// Interns a text. A missing text becomes empty.
+    /// Interns a text. A missing text becomes an empty text.
     pub fn intern_or_empty(&mut self, text: &LenientText<'_>) -> Arc<str> {
         self.intern_str(text.as_str().unwrap_or_default())
     }
@@ -65,7 +65,7 @@ impl Interner {
     }
 
     fn intern_map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> ValueFields {
-        // Don't `collect` in place: it would keep the larger allocation of the source vector.
+        // Don't `collect` in place, because this would keep the larger allocation of the source vector.
         let mut kept = Vec::with_capacity(fields.len());
         kept.extend(
             fields

@@ -1,5 +1,5 @@
-//! Lenient types for deserialization. Most of these types accept any value and turn a value with an unexpected shape
-//! into an empty one. Strings are borrowed from the artifact.
+//! Lenient types for deserialization. Most of these types accept any value, and convert a value with an unexpected
+//! shape to an empty value. Strings are borrowed from the artifact.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,7 +27,7 @@ impl LenientText<'_> {
 #[derive(Debug, Default)]
 pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 
-/// Boolean; `None` if the value is neither `true` nor `false`.
+/// Boolean. `None` if the value is neither `true` nor `false`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LenientFlag(pub Option<bool>);
 

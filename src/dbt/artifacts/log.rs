@@ -1,5 +1,5 @@
 //! `dbt.log`, which contains the results of the nodes in the last build or test. `dbt docs generate` overwrites
-//! `run_results.json`, but it only appends to the log.
+//! `run_results.json` but only appends to the log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::run_results::{RunResult, RunResults, Status};
 
-/// Words that state a result in the log, such as `PASS` in `3 of 7 PASS not_null_a_id`, each with its status.
+/// Words for results in the log, such as `PASS` in `3 of 7 PASS not_null_a_id`, each with its status.
 const WORDS: [(&str, Status); 9] = [
     ("OK", Status::Success),
     ("PARTIAL", Status::PartialSuccess),
@@ -32,8 +32,7 @@ struct LogSection {
 
 impl RunResults {
     /// Returns the results of the last command in dbt's log that ran nodes. `is_here` receives the target folder of a
-    /// command, if it has one, and returns whether to consider the command. The log has no dates, so `metadata` is
-    /// empty.
+    /// command, if known, and returns whether to consider the command. The log has no dates, so `metadata` is empty.
     #[must_use]
     pub fn from_log(log: &str, is_here: impl Fn(Option<&str>) -> bool) -> Option<Self> {
         let mut last = None;
@@ -81,7 +80,7 @@ fn thread_and_message(line: &str) -> Option<(&str, &str)> {
 }
 
 /// Returns the target folder from a text such as `'target_path': 'target/prod'`. Returns `None` if the text contains
-/// `'None'`, which means that the command has no target folder.
+/// `'None'`, which means that no target folder is set.
 fn target_path(message: &str) -> Option<&str> {
     let (_, value) = message.split_once("'target_path': '")?;
     value.split('\'').next().filter(|path| *path != "None")

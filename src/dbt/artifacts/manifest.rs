@@ -31,14 +31,14 @@ pub struct KeptParts {
 }
 
 impl KeptParts {
-    /// Keeps the raw code of models.
+    /// Keep the raw code of models.
     #[must_use]
     pub fn raw_code(mut self) -> Self {
         self.raw_code = true;
         self
     }
 
-    /// Keeps the compiled SQL of models. A model that dbt has not compiled keeps its raw code instead.
+    /// Keep the compiled SQL of models, or the raw code of models that dbt has not compiled.
     #[must_use]
     pub fn compiled_code(mut self) -> Self {
         self.compiled_code = true;
@@ -111,8 +111,8 @@ impl Manifest {
 
     /// Parses a manifest, but reuses unchanged nodes of an earlier manifest. Also returns the ids of the nodes that
     /// were parsed. `outline` contains the fingerprints of the earlier manifest's nodes. `before` returns the earlier
-    /// manifest itself. The function calls `before` only after it has split the text, so that the earlier manifest can
-    /// be loaded in the meantime. The earlier manifest is ignored if it was parsed with a different `keep`.
+    /// manifest. It is called only after the text has been split, so that the earlier manifest can be loaded in the
+    /// meantime. The earlier manifest is ignored if it was parsed with a different `keep`.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl Manifest {
         if let Some(done) = pieces.and_then(|pieces| before.read_pieces(&pieces)) {
             return Ok(done);
         }
-        // Parse the whole text again, so that the positions in errors refer to the whole text.
+        // Parse the whole text again, so that errors have positions in the whole text.
         let manifest = Self::parse_sequentially(text, keep)?;
         let read = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
         Ok((manifest, ManifestChanges { read, left: Vec::new() }))
@@ -219,7 +219,7 @@ impl Manifest {
             is_kept
         });
         let manifest = Self { nodes, ..*rest? }.with_nodes(new);
-        // If an id occurs twice, the order in the text determines which node is used, so parse the whole text instead.
+        // Parse the whole text if an id occurs twice, because the order in the text determines which node is used.
         let is_twice = |pair: &[ManifestNode]| matches!(pair, [one, other] if one.unique_id == other.unique_id);
         (!manifest.nodes.windows(2).any(is_twice)).then_some((manifest, changes))
     }
@@ -288,7 +288,7 @@ impl Manifest {
             .filter(move |node| node.resource_type == resource_type)
     }
 
-    /// Returns the distinct indexes of each node's parents. Parents that are missing from the manifest are left out.
+    /// Returns the distinct indexes of each node's parents. Parents that are missing from the manifest are omitted.
     #[must_use]
     pub fn parents(&self) -> Vec<Vec<usize>> {
         let parents = |node: &ManifestNode| {
@@ -417,7 +417,7 @@ impl<'de> Sections<'de> for ManifestReader {
 }
 
 /// Returns the default resource type of a section's nodes. `None` if the section does not contain nodes. Nodes in the
-/// section `nodes` specify their type, but nodes in sections for a single type may omit it.
+/// section `nodes` specify their types. Nodes in sections for a single type may omit the type.
 pub(super) fn section_resource_type(name: &str) -> Option<ResourceType> {
     Some(match name {
         "nodes" => ResourceType::Other,
@@ -432,7 +432,7 @@ pub(super) fn section_resource_type(name: &str) -> Option<ResourceType> {
     })
 }
 
-/// Result of reading a piece of a manifest.
+/// Result of parsing a piece of a manifest.
 enum PieceContent {
     /// Unchanged node at this index of the earlier manifest.
     Known(usize),
@@ -441,7 +441,7 @@ enum PieceContent {
 }
 
 /// Visitor that calls a function with each node of a section as soon as the node is parsed, so that no section is in
-/// memory twice. The value of an id is a node or, in the section `disabled`, a list of nodes.
+/// memory twice. Ids are mapped to nodes or, in the section `disabled`, to lists of nodes.
 struct NodeVisitor<F>(F);
 
 impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for NodeVisitor<F> {

@@ -1,5 +1,5 @@
-//! Difference between a manifest and an earlier version of it. After a small change to a large manifest, only the
-//! difference has to be stored.
+//! Difference between two versions of a manifest. After a small change to a large manifest, only the difference has to
+//! be stored.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::manifest::Manifest;
 pub struct ManifestChanges {
     /// Ids of the parsed nodes.
     pub(super) read: Vec<Arc<str>>,
-    /// Ids of nodes that the update did not reuse from the earlier manifest.
+    /// Ids of the earlier manifest's nodes that the update did not reuse.
     pub(super) left: Vec<Arc<str>>,
 }
 
@@ -32,7 +32,7 @@ pub struct ManifestChanges {
 #[derive(Clone, Debug, Default)]
 pub struct NodeDifference {
     pub(super) left: Vec<Arc<str>>,
-    /// Later manifest without the nodes that the update reused.
+    /// The later manifest, without the nodes that the update reused.
     pub(super) manifest: Manifest,
 }
 
@@ -139,7 +139,8 @@ mod tests {
         }
     }
 
-    /// Makes a random change to a section: edits, removes, adds or moves an entry, or gives it an unknown shape.
+    /// Makes a random change to a section: edits, removes, adds or moves an entry, or replaces it with a value of an
+    /// unknown shape.
     fn mutate_section(root: &mut Map<String, Value>, dice: &mut TestRandom) {
         let Some(Value::Object(section)) = root.get_mut(SECTIONS[dice.random_below(SECTIONS.len())]) else {
             return;
@@ -171,8 +172,8 @@ mod tests {
         }
     }
 
-    /// An updated manifest equals the same manifest parsed from scratch, regardless of the nodes that the update
-    /// reuses. The same is true if only the difference was stored.
+    /// Checks that an updated manifest equals the manifest parsed from scratch, regardless of the nodes that the update
+    /// reuses, even if only the difference was stored.
     #[test]
     fn updated_manifest_equals_full_parse() {
         let keep = KeptParts::default().compiled_code();
@@ -217,7 +218,7 @@ mod tests {
         assert!(taken > 1_000, "{taken}");
     }
 
-    /// A truncated or damaged text gives the same error with and without an earlier manifest.
+    /// Checks that a truncated or damaged text causes the same error with and without an earlier manifest.
     #[test]
     fn errors_equal_those_of_full_parse() {
         let keep = KeptParts::default();

@@ -64,7 +64,7 @@ impl ArtifactKind {
         match self {
             Self::Manifest => (10, 12),
             Self::Catalog => (1, 1),
-            // dbt 1.6 to 1.12 write these versions of `run_results.json`.
+            // These versions of `run_results.json` are written by dbt 1.6 to 1.12.
             Self::RunResults => (4, 6),
             Self::Sources => (3, 3),
         }
@@ -79,7 +79,7 @@ pub struct Metadata {
     pub version: Option<u32>,
     /// Version of dbt that wrote the artifact.
     pub dbt_version: Option<String>,
-    /// Time at which the artifact was written, in its original format: `2026-11-20T10:00:00.000000Z`.
+    /// Time at which the artifact was written, in dbt's format: `2026-11-20T10:00:00.000000Z`.
     pub generated_at: Option<String>,
     /// Id of the dbt invocation that wrote the artifact.
     pub invocation_id: Option<String>,
@@ -147,7 +147,7 @@ impl RawMetadata<'_> {
     }
 }
 
-/// Visitor for the sections of an artifact. The sections are in any order, and each section occurs once.
+/// Visitor for the sections of an artifact. Sections can occur in any order, but each section occurs only once.
 pub(super) trait Sections<'de> {
     /// Name of the section that identifies this kind of artifact if the artifact has no version.
     const TELLING: &'static str;
@@ -189,7 +189,7 @@ struct TopLevelVisitor<'s, S> {
     kind: ArtifactKind,
     sections: &'s mut S,
     interner: Interner,
-    /// Error in the metadata, if the text is valid JSON but not the expected artifact.
+    /// Error in the metadata if the text is valid JSON but not the expected artifact.
     fault: Option<ArtifactFault>,
     metadata: Option<Metadata>,
     /// Whether the artifact has a version or its identifying section.

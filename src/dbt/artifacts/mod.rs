@@ -2,8 +2,8 @@
 //! `sources.json`.
 //!
 //! The parser does not access files or the clock. Because versions of dbt differ, fields may be missing, unknown fields
-//! are skipped, and values of an unexpected type are converted if possible. Input that is not JSON, is another artifact
-//! or has an unsupported old version causes an [`ArtifactError`].
+//! are skipped, and values of an unexpected type are converted if possible. The result is an [`ArtifactError`] if the
+//! text is not JSON, is another artifact, or has an unsupported old version.
 //!
 //! ```
 //! use formulac_dbt::artifacts::{KeptParts, Manifest};

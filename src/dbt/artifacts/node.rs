@@ -81,7 +81,7 @@ impl ResourceType {
         }
     }
 
-    /// Returns the resource type that has this name in dbt, or `Other` if the name is unknown.
+    /// Returns the resource type with this name in dbt, or `Other` if the name is unknown.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         Self::ALL
@@ -134,19 +134,19 @@ pub struct ManifestNode {
     pub doc_blocks: Vec<Arc<str>>,
     /// Documented columns, in file order.
     pub columns: Vec<NodeColumn>,
-    /// Tags of the configuration and of the node itself.
+    /// Tags from the configuration and from the node itself.
     pub tags: Vec<Arc<str>>,
-    /// Meta of the configuration, or the node's own meta if the configuration has none.
+    /// Meta from the configuration or, if the configuration has none, from the node itself.
     pub meta: ValueFields,
-    /// Configuration, without nulls, empty values, and settings that have their own field here.
+    /// Configuration, without nulls, empty values and settings with separate fields.
     pub config: ValueFields,
     /// Access level: `private`, `protected`, `public`.
     pub access: Option<Arc<str>>,
-    /// Group that the node belongs to.
+    /// Group to which the node belongs.
     pub group: Option<Arc<str>>,
     /// Version of a versioned model.
     pub version: Option<Arc<str>>,
-    /// Version that a `ref` without a version resolves to.
+    /// Version to which a `ref` without a version resolves.
     pub latest_version: Option<Arc<str>>,
     /// Date on which the model will be deprecated, as written.
     pub deprecation_date: Option<Arc<str>>,
@@ -164,7 +164,7 @@ pub struct ManifestNode {
     pub raw_code: Option<Arc<str>>,
     /// Compiled SQL of the node, if [`KeptParts`](super::KeptParts) includes it and dbt has compiled the node.
     pub compiled_code: Option<Arc<str>>,
-    /// Ids of the nodes that the node reads. Some may be missing from the manifest.
+    /// Ids of the nodes that the node reads. Some nodes may be missing from the manifest.
     pub depends_on: Vec<Arc<str>>,
     /// Ids of the macros that the node calls.
     pub macros: Vec<Arc<str>>,
@@ -198,8 +198,8 @@ impl ManifestNode {
             .unwrap_or_default()
     }
 
-    /// Returns whether a `ref` without a version resolves to the node. This is the case if the node has no version or
-    /// its version is the latest.
+    /// Returns whether a `ref` without a version resolves to the node. Returns `true` if the node has no version or the
+    /// latest version.
     #[must_use]
     pub fn is_latest(&self) -> bool {
         self.version.is_none() || self.version == self.latest_version
@@ -216,14 +216,14 @@ impl ManifestNode {
         })
     }
 
-    /// Returns whether the node is a time spine of the semantic layer: its properties define one, or it has the legacy
-    /// name `metricflow_time_spine`, which needs no properties.
+    /// Returns whether the node is a time spine of the semantic layer: either its properties define a time spine, or it
+    /// has the legacy name `metricflow_time_spine`, which needs no properties.
     #[must_use]
     pub fn is_time_spine(&self) -> bool {
         self.has_time_spine || &*self.name == "metricflow_time_spine"
     }
 
-    /// Returns whether constraints are enforced. dbt creates them only for tables, and only if the contract is
+    /// Returns whether constraints are enforced. dbt creates constraints only for tables, and only if the contract is
     /// enforced.
     #[must_use]
     pub fn enforces_constraints(&self) -> bool {
@@ -286,9 +286,9 @@ pub struct NodeColumn {
     pub description: Arc<str>,
     /// Documented data type.
     pub data_type: Option<Arc<str>>,
-    /// Meta of the configuration, or the column's own meta if the configuration has none.
+    /// Meta from the configuration or, if the configuration has none, from the column itself.
     pub meta: ValueFields,
-    /// Tags of the configuration and of the column itself.
+    /// Tags from the configuration and from the column itself.
     pub tags: Vec<Arc<str>>,
     /// Constraints on the column.
     pub constraints: Vec<Constraint>,
@@ -308,13 +308,13 @@ pub enum ConstraintKind {
     NotNull,
     /// The value, or the combination of values, is unique.
     Unique,
-    /// Primary key.
+    /// The column or columns are the primary key.
     PrimaryKey,
     /// Each value occurs in another table.
     ForeignKey,
-    /// Condition that each row satisfies.
+    /// Each row satisfies a condition.
     Check,
-    /// Constraint that is specific to an adapter.
+    /// Another constraint, which is specific to an adapter.
     #[default]
     Custom,
 }

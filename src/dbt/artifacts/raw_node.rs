@@ -50,7 +50,7 @@ pub(super) struct RawNode<'a> {
     primary_key: LenientTexts<'a>,
     contract: LenientPart<RawContract>,
     checksum: Json<'a>,
-    // Code makes up most of a manifest's text, so it is only decoded if it is kept.
+    // Code is decoded only if it is kept, because it makes up most of a manifest's text.
     raw_code: Option<&'a RawValue>,
     compiled_code: Option<&'a RawValue>,
     depends_on: LenientPart<RawDependsOn<'a>>,
@@ -263,7 +263,7 @@ impl<'a> RawNode<'a> {
         };
         let detail = self.node_detail(resource_type, interner);
         let config = interner.intern_fields(std::mem::take(&mut self.config).without_empty_values());
-        // Don't `collect` in place: it would keep the larger allocation of the source vector.
+        // Don't `collect` in place, because this would keep the larger allocation of the source vector.
         let mut columns = Vec::with_capacity(self.columns.0.len());
         columns.extend(self.columns.0.into_iter().map(|(key, column)| {
             if keep.only_names {
@@ -311,7 +311,7 @@ impl<'a> RawNode<'a> {
             primary_key: interner.intern_texts(&self.primary_key),
             contract_enforced: contract == Some(true),
             checksum: checksum.as_str().map(Arc::from),
-            // If dbt has not compiled the model, use the raw code instead of the compiled code.
+            // Use the raw code if dbt has not compiled the model.
             raw_code: kept_code(
                 self.raw_code,
                 keep.raw_code || (keep.compiled_code && self.compiled_code.is_none()),
@@ -451,7 +451,7 @@ impl RawColumn<'_> {
     }
 }
 
-/// Returns the meta of the configuration, or the node's own meta if the configuration has none.
+/// Returns the meta from the configuration or, if the configuration has none, from the node itself.
 fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> ValueFields {
     let configured = interner.intern_fields(config.take_key("meta"));
     if configured.is_empty() {
@@ -461,7 +461,7 @@ fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> Va
     }
 }
 
-/// Returns the tags of a node. dbt writes them in the configuration, in the node itself, or in both.
+/// Returns the tags of a node. dbt writes tags to the configuration, to the node itself, or to both.
 fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
     let mut all = config.take_key("tags").into_words();
     all.0.extend(own.0);

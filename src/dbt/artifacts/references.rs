@@ -68,7 +68,7 @@ impl Manifest {
                             None => other.is_latest(),
                         }
                 };
-                // The package of the node takes precedence.
+                // Prefer nodes in the package of the calling node.
                 let own = read().find(|other| is_meant(other) && other.package == node.package);
                 own.or_else(|| read().find(is_meant))
             }

@@ -22,7 +22,8 @@ const RUNS: &[&str] = &["build", "test", "run", "seed", "snapshot", "retry"];
 pub struct RunResults {
     /// Metadata of the results.
     pub metadata: Metadata,
-    /// Command: `build`, `test`, `generate`. Its other arguments are not read, because they may contain secrets.
+    /// Command: `build`, `test`, `generate`. The command's other arguments are not read, because they may contain
+    /// secrets.
     pub which: Option<String>,
     /// Duration of the command in seconds.
     pub elapsed_time: Option<f64>,
@@ -204,7 +205,7 @@ pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
                 .map(|span| span.completed_at)
                 .or(written);
             let new = LastResult { result, run, at };
-            // If two results have the same time, use the later one in the list.
+            // If two results have the same time, use the result that comes later in the list.
             let known = last.entry(&result.unique_id).or_insert(new);
             if known.at <= at {
                 *known = new;

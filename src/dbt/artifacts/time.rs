@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// Parses a timestamp such as `2026-11-20T10:00:00.000000Z`. A timestamp without a time zone is in UTC. Old versions of
-/// dbt write such timestamps.
+/// Parses a timestamp such as `2026-11-20T10:00:00.000000Z`. Old versions of dbt write timestamps without a time zone,
+/// which are in UTC.
 pub(super) fn parse_instant(text: &str) -> Option<SystemTime> {
     let zoned = text.parse::<Timestamp>().ok();
     let plain = || {

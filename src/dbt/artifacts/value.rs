@@ -41,7 +41,7 @@ impl MetaValue {
         }
     }
 
-    /// Returns the boolean if the value is one, or `None` otherwise.
+    /// Returns the value if it is a boolean, or `None` otherwise.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(it) = self { Some(*it) } else { None }

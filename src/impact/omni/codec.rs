@@ -1,4 +1,4 @@
-//! Binary format for the data from Omni files, which can be read quickly.
+//! Binary format for the data from Omni files, designed for fast reading.
 
 use super::users::FieldUser;
 use super::{OmniField, OmniFields, OmniNodeKind, OmniTable, OmniView};

@@ -15,13 +15,13 @@ pub(super) struct MergedFile {
     pub missing: Option<String>,
 }
 
-/// Keys whose items are fields or views. Items with the same name are also merged key by key.
+/// Keys whose items are fields or views. Items with the same name are merged key by key.
 const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
 /// Keys that are not inherited.
 const NOT_INHERITED: [&str; 2] = ["extends", "template"];
 
 /// Merges a file with the files that it extends. The file itself comes last, so its values take precedence. `all` maps
-/// names to files of the merged file's kind.
+/// names to files of the same kind.
 pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> MergedFile {
     // Each file precedes the files that it extends. If a file extends two files, the second of these files comes first.
     let mut order: Vec<(String, &Node)> = Vec::new();
@@ -44,7 +44,8 @@ pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &N
         let own = node.pairs().unwrap_or_default().iter();
         let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| NOT_INHERITED.contains(&key)));
         merge_nodes(&mut pairs, own, 0);
-        // If a parent does not specify its table, the table is named after the parent, not after the child.
+        // If an extended file does not specify its table, the table has the name of that file, not the name of the
+        // extending file.
         let is_table = ["table_name", "sql", "query", "base_view"]
             .iter()
             .all(|key| node.get(key).is_none());

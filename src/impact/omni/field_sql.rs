@@ -9,7 +9,7 @@ use crate::lineage;
 pub(super) struct FieldSql {
     pub columns: BTreeSet<String>,
     pub fields: BTreeSet<String>,
-    /// True if the SQL could not be parsed. In that case, every word in the SQL counts as a column.
+    /// Whether the SQL could not be parsed. If `true`, every word in the SQL is treated as a column.
     pub is_guessed: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn field_references(sql: &str) -> impl Iterator<Item = String> + '_ {
         .map(|(name, _)| remove_timeframe(name).to_lowercase())
 }
 
-/// Returns the names of the fields in `${…}`, and each `view.field` without `${…}`, which occurs in join conditions.
+/// Returns the names of the fields in `${…}`, and each `view.field` without `${…}`, as in join conditions.
 pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
     let plain = replace_field_references(sql, |_| " ".to_owned());
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');

@@ -31,8 +31,8 @@ pub struct OmniFields {
     /// Maps the name of a table to the fields that read the table. Each field is identified by the index of its view
     /// and its index within the view.
     by_table: FxHashMap<String, Vec<(usize, usize)>>,
-    /// Maps the name of a field to the fields that read it. Each field is identified by the indices that `by_table`
-    /// uses.
+    /// Maps the name of a field to the fields that read it. Each field is identified by the same indices as in
+    /// `by_table`.
     by_field: FxHashMap<String, Vec<(usize, usize)>>,
     /// Maps the name of a view or field to the indices of the topics and joins that use it.
     by_used: FxHashMap<String, Vec<usize>>,
@@ -61,9 +61,9 @@ struct OmniField {
     /// Table columns that the field reads, in lower case. If the column is `None`, the field depends on the whole
     /// table, for example because it counts rows.
     columns: BTreeSet<(OmniTable, Option<String>)>,
-    /// Fields that this field reads, each qualified by its view.
+    /// Fields that this field reads, each qualified with its view.
     fields: BTreeSet<String>,
-    /// True if the field is defined by SQL and not merely by a column name.
+    /// Whether the field is defined by SQL and not only by a column name.
     has_sql: bool,
     /// Reason why the lineage may contain more columns than the field reads.
     whole: Option<String>,
@@ -251,7 +251,7 @@ impl OmniFields {
     }
 
     /// Returns the fields that a change to a table affects, without duplicates, and for each field the column or field
-    /// through which the change reaches it. `columns` contains the changed columns in lower case. If `rows` is true,
+    /// through which the change reaches it. `columns` contains the changed columns in lower case. `rows` is `true` if
     /// the rows change, which affects all fields of the table.
     pub(super) fn reached_fields(
         &self,
@@ -277,7 +277,7 @@ impl OmniFields {
                     .map(|(_, column)| column)
             };
             let column = of().flatten().find(|column| columns.contains(*column));
-            // If the lineage of a field is known only per table, any changed column affects the field.
+            // Any changed column affects a field whose lineage is known only for the whole table.
             let is_whole = field.whole.is_some() && !columns.is_empty() && of().any(Option::is_none);
             if column.is_none() && !is_whole && !(rows && of().next().is_some()) {
                 continue;

@@ -97,7 +97,7 @@ type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>, &'c [&'c st
 #[test]
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn fields_of_other_files_are_reached() {
     let cases: &[Case<'_>] = &[

@@ -1,4 +1,4 @@
-//! Topics and joins, and the views and fields that they use.
+//! Reads topics and joins, and the views and fields that they use.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ pub(super) struct FieldUser {
     pub file: String,
     /// Views that are used with all their fields.
     pub views: BTreeSet<String>,
-    /// Fields that are used, each qualified by its view.
+    /// Fields that are used, each qualified with its view.
     pub fields: BTreeSet<String>,
 }
 
@@ -74,7 +74,7 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
     ] {
         fields.extend(root.get(key).map(mapping_keys).unwrap_or_default());
     }
-    // The topic may override fields of views.
+    // A topic may override fields of views.
     for (view, own) in root.get("views").and_then(Node::pairs).unwrap_or_default() {
         let view = view.text().unwrap_or_default().to_lowercase();
         for (_, field) in ["dimensions", "measures"]
@@ -91,7 +91,7 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
     for sample in root.get("sample_queries").and_then(Node::items).unwrap_or_default() {
         fields.extend(query_fields(sample.get("query").unwrap_or(sample)));
     }
-    // If the topic has a list of fields, it shows only these fields of the views.
+    // A topic with a list of fields shows only these fields of its views.
     let listed = root.get("fields").map(Node::texts).unwrap_or_default();
     let is_whole = listed.is_empty() || listed.iter().any(|field| field.contains('*') || field.contains(':'));
     if !is_whole {

@@ -102,7 +102,7 @@ pub(super) fn read_view(
                 Some(table) => {
                     read.columns
                         .extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
-                    // Any field, such as a row count, also depends on the rows of the table.
+                    // All fields, such as a row count, also depend on the rows of the table.
                     read.columns.insert((table.clone(), None));
                 }
                 None => {
@@ -135,7 +135,7 @@ pub(super) fn read_view(
     view
 }
 
-/// Reads a field and the columns that its SQL refers to.
+/// Reads a field and the columns to which its SQL refers.
 fn read_field(
     view: &str,
     name: &str,
@@ -168,7 +168,7 @@ fn read_field(
         fields.extend(sql.fields);
         columns.extend(sql.columns);
         if sql.is_guessed {
-            read.whole = Some("its SQL cannot be analyzed: every word in it counts as a column".to_owned());
+            read.whole = Some("its SQL cannot be analyzed: every word in it is treated as a column".to_owned());
         }
     }
     read.has_sql = !sqls.is_empty();
@@ -179,7 +179,7 @@ fn read_field(
             .filter_map(|(name, _)| name.text())
             .map(|name| remove_timeframe(name).to_lowercase()),
     );
-    // If a field refers to itself, it reads the column with its name.
+    // A field that refers to itself reads the column with its name.
     if fields.remove(&name.to_lowercase()) {
         columns.insert(name.to_lowercase());
     }

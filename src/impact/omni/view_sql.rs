@@ -32,7 +32,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
     match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelations::default()) {
         Ok(lineage) => set_view_columns(view, &lineage, tables, named),
         Err(why) => {
-            // Let each field depend on all columns of every table that the SQL may refer to.
+            // Make each field depend on all columns of every table to which the SQL may refer.
             let why = format!("the SQL of its view is analyzed as a whole only: {why}");
             let tables = find_identifiers(&plain)
                 .into_iter()
@@ -90,7 +90,7 @@ fn set_view_columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTabl
         .iter()
         .filter(|field| field.kind == OmniNodeKind::Dimension && !field.has_sql);
     names.extend(plain.map(|field| field.name.to_lowercase()));
-    // Everything that determines the rows affects all fields.
+    // Columns that determine the rows affect all fields.
     let mut rows = ViewRead {
         columns: BTreeSet::new(),
         fields: named,
@@ -115,8 +115,8 @@ fn set_view_columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTabl
         for of in column.made_of.iter().chain(&column.windowed_by) {
             read_source(of, tables, &mut made);
         }
-        // A field with its own SQL may have the same name as a column but read other columns, so add the columns to
-        // the field.
+        // Add the columns to the field, because a field with its own SQL may have the same name as a column but read
+        // other columns.
         let place = places.get(&name).copied().unwrap_or_else(|| {
             view.fields.push(OmniField {
                 name,

@@ -9,8 +9,8 @@ use crate::{ChangeGrade, Effect, Impact};
 /// Maximum number of names that are listed per kind.
 const MAX_LISTED: usize = 8;
 
-/// Lists the effects, the worst grade first. Within a grade, exposures and Omni fields come first, with their owners,
-/// then models, then the number of tests.
+/// Lists the effects, most severe grade first. Each grade begins with exposures and Omni fields and their owners,
+/// followed by models and the number of tests.
 #[must_use]
 pub fn format_brief(impact: &Impact) -> String {
     let mut by_grade: BTreeMap<ChangeGrade, Vec<&Effect>> = BTreeMap::new();

@@ -1,8 +1,8 @@
 //! Writes the impact as a single HTML file: the summary sentence, the table of effects (worst first), and the graph
 //! with a list next to it.
 //!
-//! Everything except the graph is readable without JavaScript. The script draws the graph from JSON data that contains
-//! no `<`, and inserts names only as text.
+//! The page is readable without JavaScript, except for the graph. The script draws the graph from JSON data that
+//! contains no `<`, and inserts names only as text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -82,14 +82,14 @@ pub fn node_details(
     details
 }
 
-/// Returns the HTML page. `said` contains additional lines below the summary sentence, such as the base revision of
-/// the comparison.
+/// Returns the HTML page. `said` contains lines that follow the summary sentence, such as the base revision of the
+/// comparison.
 #[must_use]
 pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
     let picture = surrounding_graph(impact, graph);
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    // With this policy the page cannot load anything, even if a name contains a URL.
+    // This policy prevents the page from loading other resources, even if a name contains a URL.
     out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n");
     let _ = writeln!(
         out,
@@ -163,7 +163,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
     out
 }
 
-/// Returns the title: the name of the first change and, if there are several changes, the number of other changes.
+/// Returns the title: the name of the first change and the number of other changes.
 fn page_title(impact: &Impact) -> String {
     match impact.changed.as_slice() {
         [] => "No change".to_owned(),
@@ -212,8 +212,7 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
             }
         }
     }
-    // Insert the upstream nodes after the changed nodes, so that the changed nodes, which matter most, still come
-    // first.
+    // Insert the upstream nodes after the changed nodes, so that the changed nodes come first.
     let at = changed.len().min(picture.nodes.len());
     picture.nodes.splice(at..at, upstream);
     picture
@@ -297,7 +296,7 @@ fn write_notes(impact: &Impact, out: &mut String) {
     } else {
         let _ = writeln!(
             out,
-            "<p>Of {count} models, {} are known per model only, so that all their columns count as changed:</p>\n<ul>",
+            "<p>Of {count} models, {} are known only per model, so all columns of these models are treated as changed:</p>\n<ul>",
             whole.len()
         );
         for (name, why) in whole {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::picture::{GraphDrawing, grade_class};
 use crate::{Impact, RevisionDifference};
 
-/// JSON representation of the report. The struct borrows strings from the report, because they may be long.
+/// JSON representation of the report. The struct borrows strings from the report because they may be long.
 #[derive(Serialize)]
 struct JsonReport<'i> {
     summary: String,

@@ -6,7 +6,7 @@ use super::picture::from_impact;
 use crate::Impact;
 use crate::markdown::{escape_sentence as text, inline_code};
 
-/// Maximum number of nodes in a graph. A larger graph would be unreadable and is omitted.
+/// Maximum number of nodes in a graph. A larger graph is omitted because it would be unreadable.
 const MAX_NODES: usize = 40;
 
 /// Returns the report as Markdown.

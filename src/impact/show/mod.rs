@@ -1,5 +1,5 @@
-//! Output formats for impact and lineage: tree, Markdown, Mermaid, DOT, JSON or HTML page. Names come from files by
-//! many authors, so each format escapes all names in one place.
+//! Output formats for impact and lineage: tree, Markdown, Mermaid, DOT, JSON or HTML page. Each format escapes all
+//! names in one place, because names come from files by many authors.
 
 mod brief;
 mod html;

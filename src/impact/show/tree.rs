@@ -63,7 +63,7 @@ pub fn impact_tree(impact: &Impact) -> String {
     }
     match escape_hidden(&out) {
         Cow::Owned(shown) => shown,
-        // Usually nothing has to be escaped, so the text, which may be long, is returned without copying it.
+        // The text is returned without a copy if no character has to be escaped, which is the usual case.
         Cow::Borrowed(_) => out,
     }
 }
@@ -86,7 +86,7 @@ fn write_children(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: 
         let Some(effect) = impact.effects.get(at) else { continue };
         let branch = if is_last { "└─ " } else { "├─ " };
         write_line(impact, at, &format!("{before}{branch}"), out);
-        // Limit the indentation, so that a long chain still fits into the terminal.
+        // Limit the indentation, so that a long chain fits on the terminal.
         let deeper = if before.chars().count() > 60 {
             before.clone()
         } else {

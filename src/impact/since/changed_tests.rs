@@ -6,7 +6,7 @@ use super::{FileText, FoundChange, code, jinja, yaml_text};
 use crate::propagate::ChangeGrade;
 use crate::yaml::Node;
 
-/// Keys of a test entry that do not determine what the test checks.
+/// Keys of a test entry that do not affect the tested condition.
 const SETTINGS: [&str; 12] = [
     "config",
     "severity",
@@ -104,7 +104,7 @@ impl<'n> TestedValue<'n> {
         self.settings.get(key).map_or(usual, String::as_str)
     }
 
-    /// Compares a test at two revisions. `None` if there is no relevant difference.
+    /// Compares a test at two revisions. `None` if the test has no relevant difference.
     fn compare_states(&self, now: &Self) -> Option<TestVerdict> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {
@@ -288,7 +288,7 @@ impl FoundChange<'_, '_> {
             }
         }
         if !is_told {
-            self.report_whole(name, what, "which models it looks at is not known");
+            self.report_whole(name, what, "the models that it reads are unknown");
         }
     }
 }

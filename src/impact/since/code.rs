@@ -6,8 +6,7 @@ use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
 use crate::propagate::ChangeStart;
 use crate::raw_code::model_sql;
 
-/// Compares what a spec's SQL computes at two revisions. Rewriting a formula without changing its meaning does not
-/// count as a change.
+/// Compares the results of a spec's SQL at two revisions. A rewritten formula with the same meaning is not a change.
 pub(super) fn compare_specs(
     graph: &Graph<'_>,
     old: &SpecModel,

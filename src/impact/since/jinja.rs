@@ -54,8 +54,8 @@ pub(super) fn parse_blocks(text: &str) -> Vec<JinjaBlock<'_>> {
     found
 }
 
-/// Returns the blocks that differ in more than whitespace: the name of each block, and its content before and after
-/// the change.
+/// Returns the blocks that differ in more than whitespace, each with its name and its content before and after the
+/// change.
 pub(super) fn changed_blocks<'t>(
     before: &[JinjaBlock<'t>],
     now: &[JinjaBlock<'t>],
@@ -104,8 +104,8 @@ const DESCRIPTIVE_KEYS: [&str; 12] = [
 ];
 
 impl ConfigChange {
-    /// Returns whether the change may affect the rows. An unknown key may have any effect, but switching between
-    /// table, view and ephemeral does not affect the rows.
+    /// Returns whether the change may affect the rows. An unknown key may have any effect, but a switch between table,
+    /// view and ephemeral does not affect the rows.
     pub fn affects_rows(&self) -> bool {
         let is_plain = |value: &str| matches!(value.trim_matches(['\'', '"']), "" | "table" | "view" | "ephemeral");
         let is_kept = self.key == "materialized" && is_plain(&self.before) && is_plain(&self.now);

@@ -15,14 +15,14 @@ const CALLED_BY_DBT: [&str; 6] = [
 ];
 
 impl FoundChange<'_, '_> {
-    /// Compares a macro file. If a macro changed, the SQL of all nodes that use it, directly or through other macros,
-    /// may change.
+    /// Compares a macro file. A changed macro may change the SQL of all nodes that use it, directly or through other
+    /// macros.
     pub(super) fn compare_macros(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::parse_blocks(before), jinja::parse_blocks(now));
         let changed = jinja::changed_blocks(&old, &new);
         if changed.is_empty() && before != now {
-            // Only comments or other text outside macros changed.
+            // Only comments or other text outside of macros changed.
             self.report_change(&file.path, "layout", "", "");
         }
         for (name, was, is) in changed {

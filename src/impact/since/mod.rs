@@ -1,5 +1,5 @@
-//! Finds the differences between two revisions. The comparison covers what the SQL of specs and models computes, and
-//! the text of properties and macros. A change that cannot be traced is still reported.
+//! Finds the differences between two revisions. The comparison covers the results of SQL in specs and models, and the
+//! text of properties and macros. Changes that cannot be traced are also reported.
 
 mod changed_tests;
 mod code;
@@ -35,7 +35,7 @@ pub enum FileKind {
     Properties,
     /// Project file, `dbt_project.yml`.
     Project,
-    /// Other file that dbt reads. Changes to such a file are not traced.
+    /// Other file that dbt reads. Changes to the file are not traced.
     #[default]
     Other,
 }
@@ -94,8 +94,7 @@ pub struct RevisionDifference {
     pub now: String,
     /// Models that change because a metric of a set changes. Empty for other differences.
     pub models: Vec<String>,
-    /// Reason why only the changed file or object is known, but not the exact difference. `None` if the difference is
-    /// known.
+    /// Reason why the exact difference is not known. `None` if the difference is known.
     pub whole: Option<String>,
 }
 
@@ -263,7 +262,7 @@ impl FoundChange<'_, '_> {
         });
     }
 
-    /// Returns the model, seed or snapshot with this name.
+    /// Returns the model, seed or snapshot with the given name.
     fn index_of(&self, name: &str) -> Option<usize> {
         self.graph.parts.iter().position(|part| {
             part.kind().is_referenceable()

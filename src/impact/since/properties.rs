@@ -9,8 +9,8 @@ use crate::yaml::Node;
 
 /// Lists whose items describe tables.
 const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
-/// Other lists whose changes are reported. Each entry holds the key, the name in the report, and a flag that is true if
-/// the items compute values, so that changes are traced.
+/// Other lists whose changes are reported. Each entry contains the key, the name in the report, and whether changes are
+/// traced because the items compute values.
 const OTHER_LISTS: [(&str, &str, bool); 9] = [
     ("metrics", "metric", true),
     ("semantic_models", "semantic model", true),
@@ -101,7 +101,7 @@ impl FoundChange<'_, '_> {
             );
             if before.is_some() && old_type != new_type {
                 self.report_change(&shown, "type", &old_type, &new_type);
-                // A documented type has no effect unless an enforced contract makes it the column's type.
+                // A documented type has no effect unless an enforced contract applies it to the column.
                 if let Some(place) =
                     place.filter(|_| is_contract_enforced(new) && !old_type.is_empty() && !new_type.is_empty())
                 {
@@ -154,7 +154,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Compares the constraints of a table or column. If a constraint is removed, the table guarantees less.
+    /// Compares the constraints of a table or column. Without a removed constraint, the table guarantees less.
     fn compare_constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed = |node: Option<&Node>| {
             let items = node

@@ -29,7 +29,8 @@ impl FoundChange<'_, '_> {
                 .columns
                 .insert(column.clone(), ColumnChange::Gone);
         }
-        // Comparing lines does not show whether only columns were added or removed, so assume that the rows change.
+        // Assume that the rows change, because a comparison of lines does not show whether only columns were added or
+        // removed.
         self.mark_possible_change(place, "the rows of its file change".to_owned());
     }
 }

@@ -121,8 +121,8 @@ impl FoundChange<'_, '_> {
         self.add_note(place, name, format!("its `{key}` changes"), grade, reason);
     }
 
-    /// Compares the described columns. A column that is no longer described may have been dropped. If dbt's catalog
-    /// is available, it shows whether the column still exists.
+    /// Compares the described columns. A column that is no longer described may have been dropped. dbt's catalog, if
+    /// available, shows whether the column still exists.
     fn compare_source_columns(&mut self, name: &str, old: &Node, new: &Node) {
         let now = yaml_text::named_items(Some(new), "columns");
         let place = self.find_source(name);

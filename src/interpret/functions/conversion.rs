@@ -56,8 +56,9 @@ fn all_digits(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Parses a number: an optional sign, digits, a decimal point, digits and an exponent, with whitespace around it. At
-/// most 100 digits before the decimal point, 100 digits after the decimal point, and an exponent of 199 are allowed.
+/// Parses a number: an optional sign, digits, a decimal point, digits and an exponent, optionally surrounded by
+/// whitespace. The maximums are 100 digits before the decimal point, 100 digits after the decimal point, and an
+/// exponent of 199.
 fn parse_plain_number(text: &str) -> Option<Value> {
     let written = text.trim_matches(is_blank_char);
     let unsigned = |text: &str| text.strip_prefix(['-', '+']).unwrap_or(text).to_owned();
@@ -155,7 +156,7 @@ fn separators(args: CallArgs<'_>) -> [Cow<'_, str>; 2] {
     [decimal, group]
 }
 
-/// Parses a date in the form `YYYY-MM-DD`, with whitespace around it.
+/// Parses a date in the form `YYYY-MM-DD`, optionally surrounded by whitespace.
 fn parse_date(text: &str) -> Option<Value> {
     let parts: Vec<&str> = text.trim_matches(is_blank_char).split('-').collect();
     let [year, month, day] = parts.as_slice() else {

@@ -32,7 +32,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "YEARFRAC" => yearfrac,
         _ => return None,
     };
-    // The function ignores NULLs among the holidays, so such NULLs do not make the result NULL.
+    // NULLs among the holidays are ignored, so they do not make the result NULL.
     let given: Vec<Value> = match name {
         "NETWORKDAYS" | "WORKDAY" | "DAYS360" => args
             .iter()
@@ -146,7 +146,7 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
     })
 }
 
-/// Returns the seconds since midnight. A date counts as midnight, and a number counts as a fraction of a day.
+/// Returns the seconds since midnight. A date represents midnight, and a number represents a fraction of a day.
 fn second_of_day(value: &Value) -> Option<i64> {
     match value {
         Value::Text(text) => parse_clock(text),
@@ -161,7 +161,7 @@ fn second_of_day(value: &Value) -> Option<i64> {
     }
 }
 
-/// Parses a time such as `8:15` or `08:15:30`, with whitespace around it or an ISO date before it.
+/// Parses a time such as `8:15` or `08:15:30`, optionally surrounded by whitespace or preceded by an ISO date.
 fn parse_clock(text: &str) -> Option<i64> {
     let text = text.trim_matches(is_blank_char);
     let time = text
@@ -203,7 +203,7 @@ fn time(args: CallArgs<'_>) -> Option<Value> {
     (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
 }
 
-/// Returns the day on which weeks begin (0 is Monday) for a given return type of WEEKDAY or WEEKNUM.
+/// Returns the first day of the week (0 for Monday) for a return type of WEEKDAY or WEEKNUM.
 fn first_day(kind: i64) -> Option<i64> {
     match kind {
         1 | 17 => Some(6),

@@ -1,4 +1,4 @@
-//! Loans and annuities.
+//! Evaluates functions for loans and annuities.
 
 use crate::functions::CallArgs;
 use crate::functions::math::{finite_value, to_number};
@@ -30,7 +30,7 @@ fn optional(args: CallArgs<'_>, index: usize) -> f64 {
     args.get(index).map_or(0.0, to_number)
 }
 
-/// Returns the value to which 1 grows over all periods, and the future value of paying 1 per period.
+/// Returns the future value of 1 after all periods, and the future value of a payment of 1 per period.
 fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f64; 2]> {
     let rate = to_number(&args[0]);
     if rate == 0.0 {
@@ -40,7 +40,7 @@ fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f6
         return None;
     }
     if rate.abs() < 1e-4 {
-        // The subtraction below loses digits.
+        // Subtraction would lose digits here.
         uncertainty::mark_uncertain();
     }
     let growth = (1.0 + rate).powf(periods);

@@ -10,7 +10,7 @@ use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let value = evaluate(name, args)?;
-    // If any of the possible results is a time, convert dates to times.
+    // Convert dates to times if one of the possible results is a time.
     let is_choice = |at: usize| match name {
         "IF" | "CHOOSE" => at > 0,
         "IFS" => at % 2 == 1 || at + 1 == args.len(),
@@ -72,7 +72,7 @@ fn evaluate_and_or(args: CallArgs<'_>, decides: bool) -> Value {
     }
 }
 
-/// Returns the value that follows the first test that holds. A single argument at the end is the default.
+/// Returns the value after the first test that is true. A single argument at the end is the default.
 fn first_pair(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
     for pair in args.chunks(2) {
         match pair {

@@ -100,7 +100,7 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
             }
             'G' | 'g' => (MaskPart::General, "General".len()),
             '@' => (MaskPart::General, 1),
-            // `_x` is whitespace as wide as the character `x`, so write one space.
+            // Write one space for `_x`, which is whitespace as wide as the character `x`.
             '_' => (MaskPart::Plain(" ".to_owned()), 2),
             '[' => {
                 let inner = run(at + 1, &|c| c != ']');
@@ -248,8 +248,8 @@ fn format_number(number: &str, parts: &[MaskPart]) -> String {
             Some(positive) if parts.contains(&MaskPart::General) => (true, positive.to_owned()),
             _ => (false, number.to_owned()),
         },
-        // Several digit runs form a code, as in a phone number. Each run after the first gets one digit per
-        // placeholder, and the first run gets the remaining digits.
+        // Several digit runs form a code, as in a phone number. Each run after the first run receives one digit per
+        // placeholder. The first run receives the remaining digits.
         runs => displayed_digits(number, &runs.iter().map(|run| run.as_str()).collect::<String>(), parts),
     };
     let mut left = digits.iter().map(|run| run.len()).sum::<usize>();
@@ -272,7 +272,7 @@ fn format_number(number: &str, parts: &[MaskPart]) -> String {
     [if negative { "-" } else { "" }].into_iter().chain(text).collect()
 }
 
-/// Returns whether the displayed number is negative, and the digits to display.
+/// Returns the digits to display, and whether the displayed number is negative.
 fn displayed_digits(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
     let percents = parts.iter().filter(|part| **part == MaskPart::Percent).count() as i32;
     // Each comma after the digits divides the number by 1,000.
@@ -300,8 +300,8 @@ fn displayed_digits(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, St
 }
 
 /// Multiplies a printed number by a power of ten and rounds the result to a number of decimal places, with halves
-/// away from zero. Returns whether the number is negative, the digits before the point, and the digits after the
-/// point.
+/// rounded away from zero. Returns whether the number is negative, the digits before the point, and the digits after
+/// the point.
 fn round_digits(written: &str, power: i32, places: usize) -> (bool, String, String) {
     let unsigned = written.trim_start_matches('-');
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));

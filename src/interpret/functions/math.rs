@@ -76,7 +76,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
             (0.0, 0.0) => None,
             (x, y) => {
                 if y == 0.0 && x < 0.0 {
-                    // Floats have a negative zero, but decimals do not, so the results differ.
+                    // The results differ because floats have a negative zero but decimals do not.
                     uncertainty::mark_uncertain();
                 }
                 float_value(y.atan2(x))
@@ -121,7 +121,7 @@ fn digits_argument(args: CallArgs<'_>) -> i64 {
     args.get(1).map_or(0, |digits| to_number(digits).trunc() as i64)
 }
 
-/// Converts a decimal to the type of the value `of`.
+/// Converts a decimal to the type of `of`.
 fn as_is(of: &Value, exact: ExactDecimal) -> Value {
     match of {
         Value::Decimal(_) => Value::Decimal(exact),
@@ -130,8 +130,8 @@ fn as_is(of: &Value, exact: ExactDecimal) -> Value {
     }
 }
 
-/// Converts a remainder to the type of the value `of`. The remainder of floats is computed as a difference, so the
-/// remainder's last bits are uncertain.
+/// Converts a remainder to the type of `of`. The last bits of a remainder of floats are uncertain because it is
+/// computed as a difference.
 fn as_difference(of: &Value, exact: ExactDecimal) -> Value {
     match as_is(of, exact) {
         Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(with_float_noise(n)),
@@ -154,7 +154,7 @@ fn integer_value(digits: i128) -> Value {
 
 fn round_value(value: &Value, places: i64, towards: RoundingDirection) -> Value {
     if places.abs() > 20 {
-        // Each warehouse has a different limit on the number of places.
+        // The maximum number of places differs between warehouses.
         uncertainty::mark_uncertain();
     }
     let Some(exact) = ExactDecimal::from_value(value) else {
@@ -238,8 +238,8 @@ fn zero_of_type(a: &Value, b: &Value) -> Value {
     }
 }
 
-/// Evaluates CEILING and FLOOR. If the number is positive and the significance is negative, the result is an error.
-/// If the significance is 0, CEILING returns 0, and FLOOR returns an error unless the number is 0.
+/// Evaluates CEILING and FLOOR. The result is an error if the number is positive and the significance is negative. If
+/// the significance is 0, CEILING returns 0, and FLOOR returns an error unless the number is 0.
 fn round_to_multiple(value: &Value, significance: Option<&Value>, towards: RoundingDirection) -> Option<Value> {
     let significance = significance.cloned().unwrap_or(Value::Int(1));
     let (x, s) = (to_number(value), to_number(&significance));
@@ -295,7 +295,7 @@ fn multiple_of_size(args: CallArgs<'_>, towards: RoundingDirection) -> Option<Va
 
 fn combinations(args: CallArgs<'_>) -> Option<Value> {
     let (count, chosen) = (to_number(&args[0]), to_number(&args[1]));
-    // As in FACT, a fraction between -1 and 0 is a negative number.
+    // As for FACT, a fraction between -1 and 0 is considered negative.
     if !(0.0..171.0).contains(&count) || chosen < 0.0 || chosen.trunc() > count.trunc() {
         return None;
     }
@@ -361,7 +361,7 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let product = (1..=n as i64).fold(1.0, |product, factor| product * factor as f64);
-    // Smaller factorials are exact in a float.
+    // Factorials of smaller numbers are exact in a float.
     Some(Value::Number(if n < 18.0 {
         check_size(product)
     } else {
@@ -372,7 +372,7 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
 /// Truncates the arguments to non-negative integers.
 fn natural_arguments(args: CallArgs<'_>) -> Option<Vec<i64>> {
     let natural = |value: &Value| match value {
-        // An integer is not converted to a float, because it would lose digits.
+        // An integer is not converted to a float because it would lose digits.
         Value::Int(int) => Some(*int),
         _ => truncate_number(value),
     };
@@ -441,7 +441,7 @@ fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {
 }
 
 fn within_one(x: f64) -> Option<f64> {
-    // Because of rounding, an engine may compute a value slightly greater than 1 instead of 1.
+    // An engine may compute a value slightly greater than 1 because of rounding.
     uncertainty::mark_comparison(x.abs(), 1.0);
     (-1.0..=1.0).contains(&x).then_some(x)
 }

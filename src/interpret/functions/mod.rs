@@ -1,5 +1,4 @@
-//! Row-level functions, which are looked up by their names in the catalog. Each function computes a value from the
-//! values of its arguments.
+//! Row-level functions, which are looked up by name. Each function computes a value from the values of its arguments.
 //!
 //! The functions implement the documented contract and the behavior of spreadsheets, so that they can be compared
 //! with the compiler's SQL. The functions use neither SQL nor the compiler.
@@ -23,7 +22,7 @@ use crate::value::Value;
 pub use patterns::regex_argument_name;
 pub use timeframes::timeframe;
 
-/// Argument values of a call. If an argument is missing, its value is NULL.
+/// Argument values of a call. The value of a missing argument is NULL.
 #[derive(Clone, Copy)]
 pub struct CallArgs<'a>(&'a [Value]);
 
@@ -43,7 +42,7 @@ impl Index<usize> for CallArgs<'_> {
     }
 }
 
-/// Evaluates a call. `None` if the name is not the name of a row-level function.
+/// Evaluates a call. `None` if no row-level function has the name.
 pub fn call(name: &str, args: &[Value]) -> Option<Value> {
     let args = CallArgs(args);
     text::call(name, args)

@@ -13,7 +13,7 @@ const SEARCH_AS_IS: &str = "SEARCH as it is";
 const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
 
 /// Returns the name under which to call a function. `is_written` returns whether the argument at an index is a text
-/// literal: only a literal can contain wildcards (in a search text) or groups (in a replacement).
+/// literal, because only literals can contain wildcards (in a search text) or groups (in a replacement).
 pub fn regex_argument_name(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     match name {
         "SEARCH" if !is_written(0) => SEARCH_AS_IS,
@@ -46,7 +46,7 @@ enum WildcardPart {
     Char(char),
 }
 
-/// Parses wildcards: `*` matches any number of characters, `?` matches one, and `~` escapes `*`, `?` and `~`.
+/// Parses wildcards: `*` matches any number of characters, `?` matches one character, and `~` escapes `*`, `?` and `~`.
 fn parse_wildcards(needle: &str) -> Vec<WildcardPart> {
     let mut pattern = Vec::new();
     let mut rest = needle.chars().peekable();

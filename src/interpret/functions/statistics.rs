@@ -124,8 +124,8 @@ pub fn distinct(values: &[Value]) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the sum of values. If there are no values, the sum is a decimal 0. Because this 0 is a decimal, a quotient
-/// computed from it has an uncertain number of digits.
+/// Returns the sum of values. The sum of no values is a decimal 0, so that a quotient computed from it has an uncertain
+/// number of digits.
 fn sum(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Decimal(ExactDecimal { digits: 0, scale: 0 });
@@ -194,7 +194,7 @@ fn nth_value(values: &[Value], place: Option<f64>, largest: bool) -> Value {
         .unwrap_or(Value::Null)
 }
 
-/// Interpolates between the two values next to a position, which is counted from 0.
+/// Interpolates between the two values next to a position. Positions start at 0.
 fn interpolate(sorted: &[f64], place: f64) -> f64 {
     let (below, part) = (place.floor() as usize, place - place.floor());
     let at = |place: usize| sorted.get(place).or(sorted.last()).copied().unwrap_or_default();
@@ -217,7 +217,7 @@ fn value_at_percentile(values: &[Value], share: f64) -> Value {
         return Value::Null;
     }
     let place = share * (sorted.len() - 1) as f64;
-    // If a position differs from an integer only in the last bits, round the position.
+    // Round a position that differs from an integer only in the last bits.
     let whole = place.round();
     let place = if (place - whole).abs() < 1e-9 { whole } else { place };
     Value::Number(interpolate(&sorted, place))
@@ -234,7 +234,7 @@ fn value_at_exclusive_percentile(values: &[Value], share: f64) -> Value {
     Value::Number(interpolate(&sorted, place - 1.0))
 }
 
-/// Returns the variance. `short` is subtracted from the number of values in the divisor: 1 for a sample, 0 for a
+/// Returns the variance. The divisor is the number of values minus `short`, which is 1 for a sample and 0 for a
 /// population. `None` if there are too few values.
 fn variance(values: &[Value], short: usize) -> Option<f64> {
     if values.len() <= short {
@@ -394,7 +394,7 @@ fn sumifs_values(rows: &[Vec<Value>]) -> Vec<Value> {
     )
 }
 
-/// Joins strings in sorted order, because the rows have no defined order.
+/// Joins strings in sorted order because the rows have no defined order.
 fn join_texts(rows: &[Vec<Value>]) -> Value {
     let Some([delimiter, ignore, _]) = rows.first().map(Vec::as_slice) else {
         return Value::Text(String::new());
@@ -409,7 +409,7 @@ fn join_texts(rows: &[Vec<Value>]) -> Value {
     Value::Text(texts.join(&delimiter.text()))
 }
 
-/// Returns the mean of the values without the smallest and largest ones. At each end, `share / 2` of the values are
+/// Returns the mean of the values without the smallest and largest values. At each end, `share / 2` of the values are
 /// removed, rounded down.
 fn trimmed_mean(mut values: Vec<Value>, share: f64) -> Value {
     values.sort_by(|a, b| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));

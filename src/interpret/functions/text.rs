@@ -1,4 +1,4 @@
-//! Text functions. Lengths and positions count characters and are rounded down to integers.
+//! Text functions. Lengths and positions are numbers of characters, rounded down to integers.
 
 use std::borrow::Cow;
 
@@ -71,7 +71,7 @@ fn position_argument(args: CallArgs<'_>, at: usize) -> i64 {
     to_number(&args[at]).floor() as i64
 }
 
-/// Returns a count or position. If the call does not have the argument, returns `missing`.
+/// Returns a count or position, or `missing` if the call does not have the argument.
 fn position_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
     if args.len() > at {
         position_argument(args, at)
@@ -173,7 +173,7 @@ fn contains(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn replace(args: CallArgs<'_>) -> Option<Value> {
-    // Texts in a warehouse are never longer than this.
+    // Strings in a warehouse are never longer than this limit.
     const MOST: i64 = 1_073_741_823;
     let (all, start, count) = (
         characters(&text(&args[0])),
@@ -208,7 +208,7 @@ fn substitute(args: CallArgs<'_>) -> Option<Value> {
 
 fn rept(args: CallArgs<'_>) -> Option<Value> {
     let (text, times) = (&text(&args[0]), usize::try_from(position_argument(args, 1)).ok()?);
-    // An empty string counts as one character.
+    // An empty string is treated as one character.
     let length = text.chars().count().max(1).checked_mul(times)?;
     if length > LONGEST {
         None
@@ -268,7 +268,7 @@ fn join_row(args: CallArgs<'_>) -> Option<Value> {
     (values.len() > 1).then(|| join(delimiter, ignore_empty, values))
 }
 
-/// Joins strings. NULL counts as an empty string, even as the delimiter.
+/// Joins strings. NULL is treated as an empty string, even as the delimiter.
 fn join(delimiter: &Value, ignore_empty: &Value, values: &[Value]) -> Value {
     let texts = values.iter().map(Value::text);
     let kept: Vec<String> = texts

@@ -168,8 +168,8 @@ pub(super) fn classify_arithmetic(
         ) => return ValueClass::Lost(Lost::Condition),
         _ => return ValueClass::Lost(Lost::Function),
     };
-    // A sum or difference with a nullable operand cannot be summed. The operand makes the result NULL in its own row,
-    // but it would count as 0 in the sum of all rows.
+    // A sum or difference with a nullable operand cannot be summed. A NULL operand makes the result NULL in its own
+    // row, but would be treated as 0 in the sum of all rows.
     let kind = match function {
         internal::ADD | internal::SUBTRACT if all.iter().all(adds_up) && !args.iter().any(nullable) => TotalKind::Sum,
         internal::MULTIPLY if all.iter().any(adds_up) && args.iter().any(is_number) => TotalKind::Sum,

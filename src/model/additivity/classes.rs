@@ -7,7 +7,7 @@ use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::{StepInput, StepPlan};
 
-/// Behaviour of a node's value under aggregation.
+/// Behavior of a node's value under aggregation.
 #[derive(Clone)]
 pub(super) enum ValueClass {
     Constant,
@@ -21,7 +21,7 @@ pub(super) enum ValueClass {
 #[derive(Clone)]
 pub(super) struct TotalClass {
     pub kind: TotalKind,
-    /// Formula over columns, or the reason why there is no such formula.
+    /// Formula over columns, or the reason why no formula exists.
     pub written: Result<WrittenSum, Lost>,
 }
 
@@ -132,7 +132,7 @@ impl StepClasses<'_> {
             return of_single_rows();
         };
         if self.plan.grouped {
-            // The step groups its input, so the class of the input does not matter.
+            // The class of the input does not matter because the step groups its input.
             return of_single_rows();
         }
         let atom = |kind: TotalKind| {

@@ -1,9 +1,10 @@
-//! Additivity: whether a column's values can still be computed after the rows of the model are aggregated again. The
-//! values can be summed, can be computed from other columns that can be aggregated, or are lost.
+//! Additivity: whether a column's values can still be computed after the rows of the model are aggregated again. There
+//! are three cases: the values can be summed, the values can be computed from other columns that can be aggregated, or
+//! the values are lost.
 //!
-//! Aggregating the column must give the same values as evaluating its formula with fewer grouping keys. `SUM` and
-//! `COUNT`, and sums, differences and constant multiples of them, can be summed. For `MIN` and `MAX`, the result is the
-//! minimum or maximum of the values. For quotients, products and sums of such columns, the formula is applied to the
+//! The aggregated column must have the same values as its formula with fewer grouping keys. Values of `SUM` and
+//! `COUNT`, and their sums, differences and constant multiples, can be summed. For `MIN` and `MAX`, the result is the
+//! minimum or maximum of the values. For quotients, products and sums of these columns, the formula is applied to the
 //! aggregated columns. All other columns cannot be aggregated, because the rows lack the necessary data: the count for
 //! an average, the values for a distinct count, the other rows for a window.
 
@@ -26,7 +27,7 @@ use crate::plan::{StepInput, StepPlan};
 use crate::schema::Relation;
 use crate::sql::JoinKind;
 
-/// Behaviour of a column when rows of its model are aggregated.
+/// Behavior of a column when rows of its model are aggregated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Additivity {
@@ -100,7 +101,7 @@ impl ColumnFormula {
         out
     }
 
-    /// Returns the distinct columns of the formula.
+    /// Returns the columns of the formula, without duplicates.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
@@ -127,13 +128,13 @@ pub enum Lost {
     Part(String),
     /// The value combines additive values with row values.
     Mixed,
-    /// A filter after grouping, or a limit, drops rows that a coarser grouping needs.
+    /// A limit, or a filter after grouping, drops rows that a coarser grouping needs.
     RowsLeftOut,
     /// A join after grouping may repeat or drop rows.
     Joined,
     /// The column contains row values, for which the spec defines no total.
     SingleRows,
-    /// The column holds the values for one pivot value.
+    /// The column contains the values for a single pivot value.
     WidePivot,
     /// The formula is too long.
     TooLong,
@@ -186,7 +187,7 @@ impl StepColumns {
 }
 
 impl SpecCompilation<'_> {
-    /// Records the additivity of a step's columns. `text` is the source of the step's formulas.
+    /// Records the additivity of a step's columns. `text` is the source text of the step's formulas.
     pub(super) fn note_additivity(
         &mut self,
         step: &Step<'_>,
@@ -243,7 +244,7 @@ impl SpecCompilation<'_> {
                     unit: truncation_unit(plan.program, definition.root),
                 },
                 value => match plan.program.node(plan.program.resolve_names(definition.root)) {
-                    // An alias of a column has the column's additivity.
+                    // An alias has the additivity of its column.
                     Ir::Column(column) if !plan.grouped => work.pass_on(column, value),
                     _ => additivity_of_value(value, plan.program.meta(definition.root).ty),
                 },
@@ -276,7 +277,7 @@ impl SpecCompilation<'_> {
                 .cloned()
                 .unwrap_or(Additivity::Lost(Lost::WidePivot));
             match (&own, &last.lost) {
-                // A number in a key is an identifier, so it is a dimension.
+                // A number in a key is a dimension because it is an identifier.
                 (Additivity::Lost(Lost::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
                     Additivity::Dimension { unit: None }
                 }

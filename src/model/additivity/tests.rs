@@ -22,7 +22,7 @@ fn compiler() -> Compiler {
         .build()
 }
 
-/// Returns the behaviour of each column in the form `column: behaviour`.
+/// Returns the behavior of each column in the form `column: behavior`.
 fn column_behaviours(spec: &str) -> Vec<String> {
     let compiled = compiler().compile_spec(spec);
     assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
@@ -50,8 +50,7 @@ fn column_behaviours(spec: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the behaviour of a formula in a model that is grouped by month and shop and also has the columns `a` and
-/// `b`.
+/// Returns the behavior of a formula in a model that is grouped by month and shop and also has the columns `a` and `b`.
 fn formula_behaviour(formula: &str) -> String {
     let spec = format!(
         "model: m\nfrom: orders\ngroup_by: ['day[month]', shop]\norder_by: day[month]\ndefinitions: |\n  \
@@ -82,7 +81,7 @@ fn grouped_formulas_are_classified() {
         ("a * 2", "Sum"),
         ("2 * a - b * 3", "Sum"),
         ("SUM(amount) - SUM(fee)", "Sum"),
-        // Both operands may be NULL in a group, which makes the result NULL in that group only.
+        // Both operands may be NULL in a group, which makes the result NULL only in that group.
         ("a + least", "a + least of a least"),
         ("a + 1", "a + 1 of a"),
         ("a / b", "a per b"),
@@ -131,12 +130,12 @@ fn additivity_passes_through_steps() {
             "h: per * 2 of per",
         ]
     );
-    // The columns that a formula refers to must exist in the model.
+    // The columns in a formula must exist in the model.
     assert_eq!(
         with("    keep: [shop, a, per]\n"),
         ["shop: dimension", "a: Sum", "per: lost b"]
     );
-    // Rows that the model drops are missing in totals. Rows of other shops are not part of the model at all.
+    // Rows that the model drops are missing in totals. Rows of other shops are not part of the model.
     assert_eq!(
         with("    keep: [shop, a]\n    where: a > 5\n"),
         ["shop: dimension", "a: Lost(RowsLeftOut)"]

@@ -1,5 +1,5 @@
-//! Tests for `compare:`, which compare the model and another relation row by row. A row that exists in only one of them
-//! is a difference.
+//! Tests for `compare:`, which compare the model and another relation row by row. A row that exists in only one
+//! relation is a difference.
 
 use super::super::compile::SpecCompilation;
 use super::super::load::{CompareKey, SpannedText};
@@ -38,8 +38,7 @@ struct ComparedPair<'c> {
     names: [String; 2],
     types: [Type; 2],
     ty: Type,
-    /// Whether the column is never NULL on at least one side. NULLs on the other side then have no match, which is
-    /// correct.
+    /// Whether the column is never NULL on at least one side. NULLs on the other side then correctly have no match.
     never_null: bool,
 }
 
@@ -60,7 +59,7 @@ impl SpecCompilation<'_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn differing_rows_test(
         &self,
@@ -366,7 +365,7 @@ impl SpecCompilation<'_> {
 }
 
 impl CompareKey<'_> {
-    /// Returns whether the tolerance applies to this column. A column of unknown type counts as a number if the
+    /// Returns whether the tolerance applies to this column. A column of unknown type is treated as a number if the
     /// comparison lists columns explicitly.
     fn has_tolerance(&self, column: &ComparedPair<'_>) -> bool {
         is_tolerance_applicable(column.ty, self.columns.is_some())
@@ -391,8 +390,8 @@ impl ComparedPair<'_> {
         [tree.add_field(&here.name, ours), tree.add_field(&there.name, theirs)]
     }
 
-    /// Returns the join condition on a key column. It is an equality between the two sides, because engines require
-    /// this for a full join.
+    /// Returns the join condition on a key column. The condition is an equality between the two sides, because engines
+    /// require this for a full join.
     fn key_equality(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], dialect: Dialect) -> SqlId {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         if self.never_null {
@@ -426,7 +425,7 @@ impl ComparedPair<'_> {
         tree.add_binary(Op::And, equal, both_null, NOWHERE)
     }
 
-    /// Returns conditions that are true if the values differ. Two NULLs count as equal.
+    /// Returns conditions that are true if the values differ. Two NULLs are considered equal.
     fn difference_conditions(
         &self,
         tree: &mut SqlTree,
@@ -446,7 +445,7 @@ impl ComparedPair<'_> {
     }
 }
 
-/// Combines the next condition with the previous conditions, if there are any.
+/// Combines a condition with the previous conditions, if any.
 fn join_conditions(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
     Some(before.map_or(next, |before| tree.add_binary(op, before, next, NOWHERE)))
 }

@@ -10,12 +10,11 @@ use crate::ir::{Ir, IrId, Program};
 pub(super) enum ColumnTest {
     NotNull,
     Unique,
-    /// Allowed values in dbt's notation, and a flag for whether dbt puts the values in quotes.
+    /// Allowed values in dbt's notation, and whether dbt puts the values in quotes.
     AcceptedValues(Vec<YamlOutput>, bool),
     /// Other relation in dbt's notation, and the column of that relation.
     Relationships(String, String),
-    /// Range test from the package `dbt_utils`, with the minimum, the maximum, and a flag for whether both bounds are
-    /// inclusive.
+    /// Range test from the package `dbt_utils`, with the minimum, the maximum, and whether both bounds are inclusive.
     AcceptedRange(Option<String>, Option<String>, bool),
 }
 
@@ -57,8 +56,8 @@ impl ColumnTest {
     }
 }
 
-/// Returns the column and the tests on it that together are equivalent to a rule. `None` if there are no such tests.
-/// `ranges` means that the project has the range test.
+/// Returns the column, and the tests on it that together are equivalent to a rule. `None` if no tests are equivalent.
+/// `ranges` is `true` if the project has the range test.
 pub(super) fn column_tests(
     program: &Program,
     root: IrId,
@@ -205,7 +204,7 @@ fn recognize_switch(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutpu
     Some((column(program, subject)?, values, quoted))
 }
 
-/// Returns a column and the value that it is compared with. For `=`, the operands may be in either order.
+/// Returns a column and the value with which it is compared. For `=`, the operands may be in either order.
 fn column_comparison(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32, IrId)> {
     let Ir::Apply { overload, args } = program.node(id) else {
         return None;

@@ -1,5 +1,5 @@
-//! Uniqueness test of a key. A key of one column gets dbt's `unique`. For several columns, a query groups by the key,
-//! so that NULL counts as a value and the types of the columns do not matter.
+//! Uniqueness test of a key. The test for a single column is dbt's `unique`. The test for several columns is a query
+//! that groups by the key, so that NULL is a value and the types of the columns do not matter.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -38,7 +38,8 @@ impl SpecCompilation<'_> {
         self.proofs.nullable_keys = nullable_keys;
         match tested.grain {
             [] => {}
-            // A single key column gets `unique`. dbt's test ignores NULL, for which the step has only one group.
+            // The test for a single key column is `unique`. dbt's test ignores NULL, for which the step has only one
+            // group.
             [_] => self.proofs.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
             grain
@@ -59,8 +60,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Adds a uniqueness test for the columns that the spec declares as the key. The caller ensures that the columns
-    /// are NOT NULL and that no other key is known.
+    /// Adds a uniqueness test for the columns that the spec declares as the key. The caller must ensure that the
+    /// columns are NOT NULL and that no other key is known.
     pub(crate) fn test_unique_key(
         &mut self,
         keys: &[String],
@@ -235,7 +236,7 @@ impl SpecCompilation<'_> {
             let add = match (said.contains(&key.to_lowercase()), said.is_empty(), all.is_empty()) {
                 (true, ..) => format!("add `{NOT_NULL}` to `{key}` below `columns`"),
                 (_, false, _) => format!("add `{key}: {{{NOT_NULL}}}` below `columns`"),
-                // A spec has only one key `columns`, so the first help contains the tests for all keys.
+                // The first help contains the tests for all keys, because a spec has only one key `columns`.
                 (.., true) => {
                     let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
                     format!("add `columns: {{{}}}`", entries.join(", "))

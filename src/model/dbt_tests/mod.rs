@@ -1,4 +1,4 @@
-//! Checks the conditions that a spec defines for its model, and converts them to dbt tests.
+//! Checks the conditions that a spec defines for its model, and converts the conditions to dbt tests.
 
 mod comparison;
 mod equivalent_tests;
@@ -38,7 +38,7 @@ pub(super) struct SpecTests {
     pub unit_tests: Vec<dbt::YamlOutput>,
     /// Relations in `compare:`, for commands that compare values.
     pub compared: Vec<NamedColumns>,
-    /// Whether the key is a single column, which dbt's `unique` tests.
+    /// Whether the key is a single column, for which dbt's `unique` is used.
     pub unique_column: bool,
     /// Lower-case columns that the spec declares NOT NULL.
     pub never_null: FxHashSet<String>,
@@ -85,7 +85,7 @@ impl SingularTest {
     }
 }
 
-/// Model as seen by its tests.
+/// Model, as used in its tests.
 pub(super) struct TestedModel<'t> {
     /// Columns of the model. All columns are nullable here, because a test must not rely on facts that another test may
     /// refute.
@@ -173,7 +173,7 @@ impl SpecCompilation<'_> {
         self.proofs.files.push(test);
     }
 
-    /// Checks the formulas and column names in rules, comparisons and examples. `open` means that the model may have
+    /// Checks the formulas and column names in rules, comparisons and examples. `open` is `true` if the model may have
     /// unknown columns.
     fn check_proofs(
         &self,
@@ -199,7 +199,7 @@ impl SpecCompilation<'_> {
             let rows = example.expect.get("rows").and_then(Node::items).unwrap_or_default();
             let mut columns = FxHashSet::default();
             for (key, _) in rows.iter().filter_map(Node::pairs).flatten() {
-                // Report a wrong name once instead of in every row.
+                // Report a wrong name only once instead of in every row.
                 if let Some(name) = key.text().filter(|name| columns.insert(*name)) {
                     known(name, key.span);
                 }
@@ -299,7 +299,7 @@ impl SpecCompilation<'_> {
         (sources, names)
     }
 
-    /// Returns the reference to the model in its own tests. It refers to the version that the spec generates.
+    /// Returns the reference to the model in its own tests, with the version that the spec generates.
     pub(crate) fn own_reference(&self) -> RelationReference {
         RelationReference::Ref {
             package: None,
@@ -327,7 +327,7 @@ pub(super) fn file_word(name: &str) -> String {
 }
 
 impl<'y> Rule<'y> {
-    /// Returns the rule's condition, and the rule's filter if there is one.
+    /// Returns the rule's condition, and its filter if it has one.
     fn condition_and_filter(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
         let check = if self.found_in.is_some() {

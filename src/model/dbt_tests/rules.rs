@@ -148,7 +148,7 @@ impl SpecCompilation<'_> {
     /// Returns the query for the rows that violate a rule.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn violating_rows_test(
         &self,
@@ -336,8 +336,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the columns that describe a violation: the key and the columns that the rule reads. The list is empty if no
-/// key is known. An empty list means all columns.
+/// Returns the columns that describe a violation: the key and the columns that the rule reads. Empty if no key is
+/// known, which means all columns.
 fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
     if tested.grain.is_empty() && !tested.single {
         return Vec::new();
@@ -417,7 +417,7 @@ fn add_violation(program: &mut Program, places: RulePlaces, nulls_fail: bool) ->
     index
 }
 
-/// Adds brackets after `not`, so that the rule keeps its original notation: `not (revenue >= 0)`.
+/// Adds brackets after `not`, so that the rule can be written unchanged: `not (revenue >= 0)`.
 fn bracket_rule(tree: &mut SqlTree, filter: SqlId) -> SqlId {
     match *tree.node(filter) {
         Sql::Not(x) if tree.is_comparison(x) => {

@@ -172,7 +172,7 @@ impl SpecCompilation<'_> {
         (!overrides.is_empty()).then_some(YamlOutput::Map(overrides))
     }
 
-    /// Returns the keys `rows`, `format` and `fixture` for an input or for the expected output.
+    /// Returns the keys `rows`, `format` and `fixture` for an input or the expected output.
     fn read_rows(
         &self,
         node: &Node,
@@ -205,8 +205,8 @@ impl SpecCompilation<'_> {
         said
     }
 
-    /// Returns the expected rows with the same columns in the same order, because dbt combines the rows in a union. A
-    /// column that is missing in a row is NULL, as in input rows.
+    /// Returns the expected rows, all with the same columns in the same order because dbt combines the rows in a union.
+    /// A column that is missing in a row is NULL, as in input rows.
     fn align_columns(
         &self,
         rows: Vec<UnitTestRow>,
@@ -264,7 +264,7 @@ fn read_row<'y>(
         let column = relation.and_then(|relation| relation.column(name));
         match (relation, column) {
             (_, Some(column)) => diagnostics.extend(type_mismatch(column, value)),
-            // Report a wrong name once instead of in every row. The names in expected rows are checked elsewhere.
+            // Report a wrong name only once instead of in every row. The names in expected rows are checked elsewhere.
             (Some(relation), None) if which == UnitTestRows::Given && !reported.contains(&name) => {
                 reported.push(name);
                 let help = || "correct the name, or remove it".to_owned();
@@ -278,7 +278,7 @@ fn read_row<'y>(
 }
 
 /// Returns a value for dbt, as the user wrote it. dbt compares values as text, so a decimal such as `100.00` becomes a
-/// string. Otherwise, YAML would parse it as a float and drop digits.
+/// string. YAML would otherwise parse the decimal as a float and drop digits.
 fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
     match &value.kind {
         NodeKind::Scalar {
@@ -305,7 +305,7 @@ fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
     }
 }
 
-/// Returns a diagnostic if a value does not fit the type of its column.
+/// Returns a diagnostic if a value does not match the type of its column.
 fn type_mismatch(column: &Column, value: &Node) -> Option<Diagnostic> {
     let ty = column.ty();
     if value.is_null() || matches!(ty, Type::Unknown | Type::Other) {

@@ -2,7 +2,7 @@
 
 use super::{Key, KeyShape, KeyTable};
 
-/// dbt data tests. Each is the name of a test, or a mapping from the name to arguments.
+/// dbt data tests. Each item is the name of a test, or a mapping from the name to arguments.
 pub(super) const TESTS: KeyShape = KeyShape::List(&KeyShape::DataTest);
 pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: names, or a mapping from the name to its arguments.";
 
@@ -11,8 +11,8 @@ pub(super) const SEMANTIC_MODEL: KeyShape =
     KeyShape::Either(&KeyShape::Boolean, &KeyShape::Choice(&["legacy", "latest"]));
 pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether to write a semantic model and metrics: `true` for the form of the project's dbt, `legacy` for dbt up to 1.11, `latest` from dbt 1.12 on.";
 
-/// Keys of dbt's `config` that affect the SQL of the model or the statement that creates it. They go to the top of the
-/// `.sql` file. All other keys describe the model and go to the properties file.
+/// Keys of dbt's `config` that affect the SQL of the model or the statement that creates it. These keys are written to
+/// the top of the `.sql` file. All other keys describe the model and are written to the properties file.
 pub const SHAPES_SQL: &[&str] = &[
     "materialized",
     "unique_key",
@@ -78,7 +78,7 @@ pub(super) static COLUMN_KEYS: [Key; 8] = [
 
 static CONSTRAINT: KeyTable = KeyTable {
     title: "constraint",
-    doc: "A constraint of dbt.",
+    doc: "A dbt constraint.",
     open: true,
     keys: &[Key::new(
         "type",
@@ -90,7 +90,7 @@ static CONSTRAINT: KeyTable = KeyTable {
 
 pub(super) static CONTRACT: KeyTable = KeyTable {
     title: "contract",
-    doc: "dbt's contract of the model.",
+    doc: "The model's contract in dbt.",
     open: true,
     keys: &[
         Key::new(

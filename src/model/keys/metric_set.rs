@@ -48,20 +48,20 @@ pub static METRIC_SET: KeyTable = KeyTable {
         Key::new(
             "blanks",
             KeyShape::Choice(&["zero"]),
-            "`zero`: NULL counts as 0 in `+ - *`.",
+            "`zero`: NULL is treated as 0 in `+ - *`.",
         ),
         Key::new("week_start", KeyShape::Weekday, "First day of the week."),
         Key::new(
             "fiscal_month_offset",
             KeyShape::Count("fiscal_month_offset: 3"),
-            "Months from January to the first month of the fiscal year.",
+            "Number of months from January to the first month of the fiscal year.",
         ),
         Key::new("semantic_model", SEMANTIC_MODEL, SEMANTIC_MODEL_DOC),
         Key::new("owner", KeyShape::Text, "Owner of the set."),
         Key::new(
             "approvers",
             KeyShape::Texts,
-            "People and groups. One of them must approve each change of the set.",
+            "People and groups. One of them must approve each change to the set.",
         ),
         Key::new("tags", KeyShape::Texts, "Tags of the set."),
         Key::new("meta", KeyShape::Mapping, "Further properties of the set."),
@@ -78,7 +78,7 @@ static TIME: KeyTable = KeyTable {
         Key::new(
             "grain",
             KeyShape::Choice(&CalendarPeriod::NAMES),
-            "The period that a row stands for. A model cannot use shorter periods.",
+            "The period that a row represents. A model cannot use shorter periods.",
         ),
     ],
 };
@@ -116,53 +116,53 @@ static METRIC: KeyTable = KeyTable {
         Key::new(
             "non_additive",
             KeyShape::Keys(&NON_ADDITIVE),
-            "The metric must not add rows of different times: only the last or first rows of each group count.",
+            "Marks the metric as non-additive over time: only the last or the first rows of each group are aggregated.",
         ),
     ],
 };
 
 static DEPRECATED: KeyTable = KeyTable {
     title: "deprecated",
-    doc: "What to use in place of a deprecated metric, and until when the metric can be used.",
+    doc: "The replacement for a deprecated metric, and the date until which the metric can be used.",
     open: false,
     keys: &[
-        Key::new("use", KeyShape::Text, "The metric to use in its place."),
+        Key::new("use", KeyShape::Text, "The metric that replaces it."),
         Key::new(
             "until",
             KeyShape::Text,
-            "The date from which on using the metric is an error, `YYYY-MM-DD`.",
+            "The first date on which using the metric is an error, `YYYY-MM-DD`.",
         ),
     ],
 };
 
 static NON_ADDITIVE: KeyTable = KeyTable {
     title: "non additive",
-    doc: "Which rows of each group are aggregated.",
+    doc: "The rows of each group that are aggregated.",
     open: false,
     keys: &[
         Key::new(
             "over",
             KeyShape::Text,
-            "The date or time whose last or first value counts.",
+            "The date or time whose last or first value selects the rows.",
         )
         .required("the column with the date, such as `over: snapshot_date`"),
         Key::new(
             "take",
             KeyShape::Choice(&["last", "first"]),
-            "Whether the last or the first rows count.",
+            "Whether the last or the first rows are aggregated.",
         )
-        .required("the rows that count, such as `take: last`"),
+        .required("the rows to aggregate, such as `take: last`"),
         Key::new(
             "per",
             KeyShape::Names,
-            "Columns whose values have a last or first row each. Default: one for the whole group.",
+            "Columns for whose values the last or first row is determined separately. Default: one row for the whole group.",
         ),
     ],
 };
 
 pub(super) static FILL: KeyTable = KeyTable {
     title: "fill",
-    doc: "Periods for which the step has rows.",
+    doc: "Periods for which rows are added to the step.",
     open: false,
     keys: &[
         Key::new(
@@ -184,13 +184,12 @@ pub(super) static FILL: KeyTable = KeyTable {
         Key::new(
             "within",
             KeyShape::Choice(&["each"]),
-            "`each`: the first and last period of each combination of the other keys, in place of those of the step.",
+            "`each`: fills from the first to the last period of each combination of the other keys, instead of the first and last period of the step.",
         ),
     ],
 };
 
-/// Keys of the first step of a model built on metric sets that other steps do not have or that have another shape
-/// there.
+/// Keys of the first step of a model built on metric sets that do not exist or have another shape in other steps.
 pub static OVER_SETS: KeyTable = KeyTable {
     title: "model over metric sets",
     doc: "Metrics of metric sets, in place of `from` and `joins`.",

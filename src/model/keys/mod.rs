@@ -1,5 +1,5 @@
-//! Tables of the keys in specs and project files, with the name, shape and documentation of each key. The loader, its
-//! suggestions for misspelled keys and the JSON Schemas use these tables, which are the only definition of the keys.
+//! Tables of the keys in specs and project files, with the name, shape and documentation of each key. These tables are
+//! the only definition of the keys. The loader, its suggestions for misspelled keys, and the JSON Schemas use them.
 
 mod dbt;
 mod exposure;
@@ -49,7 +49,7 @@ pub enum KeyShape {
     Each(&'static KeyShape),
     /// List of values that have this shape.
     List(&'static KeyShape),
-    /// One of two shapes. The kind of the value (text, list or mapping) determines which.
+    /// One of two shapes. The kind of the value (text, list or mapping) determines the shape.
     Either(&'static KeyShape, &'static KeyShape),
     /// dbt data test: the name of the test, or a mapping from the name to its arguments.
     DataTest,
@@ -88,8 +88,8 @@ impl Key {
         }
     }
 
-    /// Returns whether the value may be empty, which has the same effect as omitting the key. An empty formula, number
-    /// or choice is an error, because it is probably a mistake.
+    /// Returns whether the value may be empty, which has the same effect as omitting the key. Empty formulas, numbers
+    /// and choices are errors, because they are probably mistakes.
     pub fn may_be_empty(&self) -> bool {
         let must_say = matches!(
             self.shape,

@@ -26,7 +26,7 @@ pub static MODEL: KeyTable = KeyTable {
         Key::new(
             "steps",
             KeyShape::Steps,
-            "Steps in order: each reads the rows of the step before.",
+            "Steps in order. Each step reads the rows of the previous step.",
         ),
         Key::new(
             "columns",
@@ -48,7 +48,7 @@ pub static MODEL: KeyTable = KeyTable {
         Key::new(
             "examples",
             KeyShape::List(&KeyShape::Keys(&EXAMPLE)),
-            "Unit tests: input rows and expected rows.",
+            "Unit tests, with input rows and expected rows.",
         ),
         Key::new(
             "exposures",
@@ -61,7 +61,7 @@ pub static MODEL: KeyTable = KeyTable {
             KeyShape::Mapping,
             "dbt's configuration of the model, passed on to dbt.",
         ),
-        Key::new("contract", KeyShape::Keys(&CONTRACT), "dbt's contract of the model."),
+        Key::new("contract", KeyShape::Keys(&CONTRACT), "The model's contract in dbt."),
         Key::new(
             "access",
             KeyShape::Choice(&["private", "protected", "public"]),
@@ -80,7 +80,7 @@ pub static MODEL: KeyTable = KeyTable {
         Key::new(
             "approvers",
             KeyShape::Texts,
-            "People and groups. One of them must approve each change of the spec.",
+            "People and groups. One of them must approve each change to the spec.",
         ),
         Key::new(
             "timezone",
@@ -90,7 +90,7 @@ pub static MODEL: KeyTable = KeyTable {
         Key::new(
             "blanks",
             KeyShape::Choice(&["zero"]),
-            "`zero`: NULL counts as 0 in `+ - *` and in numerators.",
+            "`zero`: NULL is treated as 0 in `+ - *` and in numerators.",
         ),
         Key::new(
             "today",
@@ -105,15 +105,15 @@ pub static MODEL: KeyTable = KeyTable {
         Key::new(
             "fiscal_month_offset",
             KeyShape::Count("fiscal_month_offset: 3"),
-            "Months from January to the first month of the fiscal year: 3 if it starts in April. `fiscal_quarter` \
-            and `fiscal_year` need it.",
+            "Number of months from January to the first month of the fiscal year: 3 if the fiscal year starts in \
+            April. `fiscal_quarter` and `fiscal_year` need it.",
         ),
     ],
 };
 
 static TODAY: KeyTable = KeyTable {
     title: "today",
-    doc: "A variable of dbt that replaces the current date.",
+    doc: "A dbt variable that replaces the current date.",
     open: false,
     keys: &[
         Key::new("var", KeyShape::Text, "The variable's name.")

@@ -18,7 +18,7 @@ pub static PROJECT: KeyTable = KeyTable {
         Key::new(
             "blanks",
             KeyShape::Choice(&["zero"]),
-            "`zero`: NULL counts as 0 in `+ - *` and in numerators.",
+            "`zero`: NULL is treated as 0 in `+ - *` and in numerators.",
         ),
         Key::new(
             "week_start",
@@ -28,8 +28,8 @@ pub static PROJECT: KeyTable = KeyTable {
         Key::new(
             "fiscal_month_offset",
             KeyShape::Count("fiscal_month_offset: 3"),
-            "Months from January to the first month of the fiscal year: 3 if it starts in April. `fiscal_quarter` \
-            and `fiscal_year` need it.",
+            "Number of months from January to the first month of the fiscal year: 3 if the fiscal year starts in \
+            April. `fiscal_quarter` and `fiscal_year` need it.",
         ),
         Key::new(
             "lint",
@@ -55,7 +55,7 @@ pub static PROJECT: KeyTable = KeyTable {
         Key::new(
             "pull",
             KeyShape::Keys(&PULL),
-            "What `pull` writes in addition to views and joins.",
+            "Files that `pull` writes in addition to views and joins.",
         ),
         Key::new(
             "environments",
@@ -122,7 +122,7 @@ static OMNI: KeyTable = KeyTable {
 
 static PULL: KeyTable = KeyTable {
     title: "pull",
-    doc: "What `pull` writes in addition to views and joins.",
+    doc: "Files that `pull` writes in addition to views and joins.",
     open: false,
     keys: &[
         Key::new(
@@ -138,7 +138,7 @@ static PULL: KeyTable = KeyTable {
     ],
 };
 
-/// The next settings belong to an environment, and users can override them.
+/// The following settings belong to an environment, and users can override them.
 const CONNECTION: Key = Key::new("connection", KeyShape::Text, "An output of the dbt profile.");
 const SCHEMA: Key = Key::new(
     "schema",
@@ -168,7 +168,7 @@ static ENVIRONMENT: KeyTable = KeyTable {
         Key::new(
             "protected",
             KeyShape::Boolean,
-            "Whether a push creates a new branch for people to merge.",
+            "Whether a push creates a new branch, which a person has to merge.",
         ),
         VARS,
         PREVIEWS,

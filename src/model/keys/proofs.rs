@@ -86,7 +86,7 @@ pub(super) static COMPARE: KeyTable = KeyTable {
 
 pub(super) static EXAMPLE: KeyTable = KeyTable {
     title: "example",
-    doc: "A unit test, in the form of dbt's unit tests.",
+    doc: "A unit test, in the format of dbt's unit tests.",
     open: false,
     keys: &[
         Key::new("name", KeyShape::Text, "The example's name.")

@@ -6,7 +6,7 @@ use super::{Key, KeyShape, KeyTable};
 
 pub static STEP: KeyTable = KeyTable {
     title: "step",
-    doc: "One step. It reads the rows of the previous step.",
+    doc: "A step of the spec. It reads the rows of the previous step.",
     open: false,
     keys: &[
         Key::new(
@@ -44,7 +44,7 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "fill",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&FILL)),
-            "Makes a row for every period of a key that is a timeframe: `fill: month`.",
+            "Adds a row for every period of a key that is a timeframe: `fill: month`.",
         ),
         Key::new(
             "since",
@@ -55,7 +55,7 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "until",
             KeyShape::Text,
-            "Last day of the periods to show. Nothing reads later periods.",
+            "Last day of the periods to show. No formula reads later periods.",
         ),
         Key::new("having", KeyShape::Formula, "Filter for the groups."),
         Key::new(
@@ -100,7 +100,7 @@ pub static STEP: KeyTable = KeyTable {
 
 pub static TAB: KeyTable = KeyTable {
     title: "tab",
-    doc: "Another model, or an earlier step, that lookups read.",
+    doc: "Another model or an earlier step that lookups read.",
     open: false,
     keys: &[
         Key::new(
@@ -131,7 +131,12 @@ pub static JOIN: KeyTable = KeyTable {
             .required("the relation or earlier step to join, such as `to: customers`"),
         Key::new("as", KeyShape::Text, "Name that formulas use for the relation."),
         Key::new("on", KeyShape::Formula, "Condition of the join."),
-        Key::new("true", KeyShape::Formula, "The key `on`, as YAML 1.1 tools write it.").same_as("on"),
+        Key::new(
+            "true",
+            KeyShape::Formula,
+            "The key `on`, in the form in which YAML 1.1 tools write it.",
+        )
+        .same_as("on"),
         Key::new(
             "using",
             KeyShape::Names,
@@ -145,14 +150,14 @@ pub static JOIN: KeyTable = KeyTable {
         Key::new(
             "cardinality",
             KeyShape::Choice(&["one", "many"]),
-            "How many rows of the other relation a row can match: at most one, or many. Default: `one`.",
+            "Number of rows of the other relation that a row can match: at most one, or many. Default: `one`.",
         ),
     ],
 };
 
 pub static DEFINITION: KeyTable = KeyTable {
     title: "definition",
-    doc: "A formula with its properties.",
+    doc: "A formula and the properties of its column.",
     open: false,
     keys: &[
         Key::new("formula", KeyShape::Formula, "The formula.")

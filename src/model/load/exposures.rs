@@ -11,7 +11,7 @@ pub struct SpecExposure<'y> {
     pub name: SpannedText<'y>,
     /// Mapping of the exposure in dbt's syntax, as written in the spec.
     pub said: &'y Node,
-    /// Inputs of the exposure other than the model.
+    /// Other inputs of the exposure, in addition to the model.
     pub depends_on: Vec<RelationReference>,
 }
 

@@ -43,7 +43,7 @@ impl SpannedText<'_> {
         }
     }
 
-    /// Returns the span of the text in the file. `offsets` are the file offsets of the node's whole text.
+    /// Returns the span of the text in the file. `offsets` contains the file offsets of the node's whole text.
     pub fn file_span(&self, offsets: &[u32]) -> Span {
         let whole = self.node.text().unwrap_or_default();
         let within = (self.text.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
@@ -99,11 +99,11 @@ pub struct Step<'y> {
     pub group_by: Vec<SpannedText<'y>>,
     pub order_by: Vec<SpannedText<'y>>,
     pub partition_by: Option<Vec<SpannedText<'y>>>,
-    /// Relation that the step reads instead of the previous step. Only expanded specs have it.
+    /// Relation that the step reads instead of the previous step. Only expanded specs have this key.
     pub from: Option<(RelationReference, Span)>,
-    /// Steps whose rows the step reads instead of the previous step. Only expanded specs have it.
+    /// Steps whose rows the step reads instead of the previous step. Only expanded specs have this key.
     pub union: Vec<SpannedText<'y>>,
-    /// Series of periods that each row of the previous step becomes. Only expanded specs have it.
+    /// Series of periods that replaces each row of the previous step. Only expanded specs have this key.
     pub series: Option<PeriodSeries<'y>>,
     pub keep: KeptColumns<'y>,
     pub keep_span: Span,
@@ -111,8 +111,8 @@ pub struct Step<'y> {
     pub limit_span: Span,
     /// Worksheet keys of the step. `None` if the step is not a worksheet.
     pub sheet: Option<SheetKeys<'y>>,
-    /// Whether the mapping has an invalid key or is not a step. In that case, a required key may only seem to be
-    /// missing, because the invalid key may be a misspelling of the required key.
+    /// Whether the mapping has an invalid key or is not a step. A required key may then only appear to be missing,
+    /// because the invalid key may be a misspelling of it.
     pub faulty: bool,
     /// Whether an error in the step was reported, which makes the step's columns uncertain.
     pub unsound: bool,
@@ -132,7 +132,7 @@ pub struct Spec<'y> {
     pub comparisons: Vec<CompareKey<'y>>,
     pub examples: Vec<SpecExample<'y>>,
     pub exposures: Vec<SpecExposure<'y>>,
-    /// Settings for a semantic model. `None` if the project's setting applies.
+    /// Settings for a semantic model. `None` if the setting of the project applies.
     pub semantic: Option<SemanticModels>,
     pub timezone: Option<String>,
     pub blank_zero: bool,

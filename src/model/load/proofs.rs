@@ -20,7 +20,7 @@ pub struct Rule<'y> {
     /// Whether violations are warnings instead of errors.
     pub only_warns: bool,
     pub message: Option<&'y str>,
-    /// Whether NULL counts as a violation.
+    /// Whether NULL is a violation.
     pub nulls_fail: bool,
 }
 
@@ -29,7 +29,7 @@ pub struct Rule<'y> {
 pub struct FoundIn<'y> {
     pub to: RelationReference,
     pub to_span: Span,
-    /// Name of the column in the other relation. `None` if it has the same name.
+    /// Name of the column in the other relation. `None` if both columns have the same name.
     pub field: Option<SpannedText<'y>>,
 }
 
@@ -39,7 +39,7 @@ pub struct CompareKey<'y> {
     pub with: RelationReference,
     pub with_span: Span,
     pub keys: Vec<SpannedText<'y>>,
-    /// Columns to compare. `None` means all columns except the keys.
+    /// Columns to compare. `None` for all columns except the keys.
     pub columns: Option<Vec<SpannedText<'y>>>,
     /// Largest allowed difference between two numbers, as written in the spec.
     pub tolerance: Option<&'y str>,
@@ -199,8 +199,8 @@ impl<'y> Loader<'y, '_> {
         examples
     }
 
-    /// Checks whether a name is valid in dbt. The name belongs to an exposure, or to a rule or example and becomes the
-    /// name of a dbt test.
+    /// Checks whether a name is valid in dbt. The name is the name of an exposure, or of a rule or example that becomes
+    /// a dbt test.
     pub(super) fn check_dbt_name(&mut self, what: &str, name: SpannedText<'y>) {
         if !is_plain_name(name.text) {
             let (fault, proposed) = dbt_name_fault(name.text, "never_negative");

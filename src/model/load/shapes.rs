@@ -7,8 +7,8 @@ use crate::keys::{Key, KeyShape, KeyTable, MODEL, WEEKDAYS};
 use crate::yaml::Node;
 
 impl Loader<'_, '_> {
-    /// Reports errors in a mapping: unknown keys, missing keys, keys that occur twice, and values with a wrong shape.
-    /// The mapping accepts the keys in all tables. Messages list the keys of the first table first.
+    /// Reports errors in a mapping: unknown keys, missing keys, duplicate keys, and values with a wrong shape. The
+    /// mapping accepts the keys in all tables. Messages list the keys of the first table first.
     pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static KeyTable]) {
         let all = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
@@ -51,8 +51,7 @@ impl Loader<'_, '_> {
             // An earlier table may specify that the key is optional.
             let is_first = find(key.name).is_some_and(|first| std::ptr::eq(first, key));
             if let (Some(what), None, true) = (key.required, node.get(key.name), is_first) {
-                // The user may have written `name:` instead, because dbt uses that key for models, and specs use it for
-                // steps.
+                // The user may have written `name:` instead, which dbt uses for models and specs use for steps.
                 let name = node
                     .get("name")
                     .and_then(Node::text)
@@ -81,7 +80,7 @@ impl Loader<'_, '_> {
             Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"))
         };
         let names = || known.clone().map(|k| k.name);
-        // Do not propose a similar key if the key is valid elsewhere.
+        // Do not suggest a similar key if the key is valid elsewhere.
         let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
         self.report(match suggest::nearest_name(text, names()) {
             _ if text == "<<" => diagnostic.with_help("repeat the keys in each mapping instead"),
@@ -120,7 +119,7 @@ impl Loader<'_, '_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(crate) fn check_value(&mut self, name: &str, shape: &'static KeyShape, value: &Node) {
         let fits = match shape {
@@ -239,7 +238,7 @@ impl Loader<'_, '_> {
     fn check_each(&mut self, inner: &'static KeyShape, pairs: &[(Node, Node)]) {
         for (key, value) in pairs {
             let Some(name) = self.name(key, "a name") else { continue };
-            // An empty value is allowed here. It means, for example, a column without properties.
+            // An empty value is allowed here, for example for a column without properties.
             if !(value.is_null() && matches!(inner, KeyShape::Keys(_))) {
                 self.check_value(name, inner, value);
             }

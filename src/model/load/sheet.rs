@@ -9,7 +9,7 @@ use crate::yaml::Node;
 /// Keys of a worksheet.
 #[derive(Clone, Debug)]
 pub struct SheetKeys<'y> {
-    /// Columns of the sheet. `None` means the columns of the previous step.
+    /// Columns of the sheet. `None` for the columns of the previous step.
     pub columns: Option<Vec<SpannedText<'y>>>,
     /// Row for which the sheet's formulas are written.
     pub row: i64,
@@ -22,7 +22,7 @@ pub struct SheetKeys<'y> {
 pub struct PivotKeys<'y> {
     /// Columns whose values become the columns of the pivot.
     pub by: Vec<SpannedText<'y>>,
-    /// Values for which the wide form has columns. `None` means the long form.
+    /// Values for which the wide form has columns. `None` for the long form.
     pub values: Option<Vec<SpannedText<'y>>>,
     pub values_span: Span,
 }
@@ -37,7 +37,7 @@ pub struct TabKeys<'y> {
     pub order_by: Vec<SpannedText<'y>>,
 }
 
-/// Keys that make a step a worksheet. A single one of these keys is enough. `columns` counts only if it is a list.
+/// Keys that make a step a worksheet. Any of these keys is sufficient, but `columns` only if its value is a list.
 pub const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
 
 /// Keys that are not allowed in a worksheet, each with advice for the error message.
@@ -56,7 +56,7 @@ pub const OTHERS: [(&str, &str); 5] = [
 ];
 
 impl<'y> Loader<'y, '_> {
-    /// Adds the worksheet keys to the step, if there are any.
+    /// Adds the worksheet keys to the step, if it has any.
     pub(super) fn read_sheet(&mut self, node: &'y Node, step: &mut Step<'y>) {
         let has = |key: &str| {
             node.get(key)

@@ -89,7 +89,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Returns whether an error in the step was reported after the first `before` diagnostics. If the step's keys are
-    /// at the top level, errors in keys of the model do not count.
+    /// at the top level, errors in keys of the model are ignored.
     fn has_errors_since(&self, before: usize, node: &Node, at_top: bool) -> bool {
         let mut faults = self.diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span);
         if !at_top {
@@ -111,7 +111,7 @@ impl<'y> Loader<'y, '_> {
         })
     }
 
-    /// Checks a name that becomes a name in SQL. Names that are empty or contain control characters are invalid even in
+    /// Checks a name that is used in SQL. Names that are empty or contain control characters are invalid even in
     /// quotes.
     pub(crate) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
         let fault = match name.chars().find(|c| c.is_control()) {
@@ -122,7 +122,7 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("use letters, digits and `_`"));
     }
 
-    /// Reports `revenue desc nulls last` and `revenue descending`, and reduces the entry to the name.
+    /// Reports entries such as `revenue desc nulls last` and `revenue descending`, and reduces them to the name.
     pub(crate) fn check_order(&mut self, entry: &mut SpannedText<'y>) {
         let text = entry.text;
         let Some((name, words)) = text.split_once(char::is_whitespace) else {

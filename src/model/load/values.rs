@@ -149,7 +149,7 @@ impl<'y> Loader<'y, '_> {
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
             return None;
         }
-        // The length is limited, so that many such formulas do not take long.
+        // The length is limited, so that many of these formulas do not take long.
         let rest: &str = rest
             .char_indices()
             .nth(4_096)
@@ -209,7 +209,7 @@ impl<'y> Loader<'y, '_> {
         whole
     }
 
-    /// Reports a Jinja call, and proposes a notation without Jinja.
+    /// Reports a Jinja call, and suggests a notation without Jinja.
     pub(crate) fn report_jinja(&mut self, key: &str, node: &Node, text: &str) {
         let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
         let diagnostic = Diagnostic::new(

@@ -114,7 +114,7 @@ impl ModelOverSets<'_> {
             if let (Some((set, of)), Some((span, value))) = (first, own)
                 && !of.eq_ignore_ascii_case(value)
             {
-                let message = format!("`{key}` is `{of}` in the set `{set}`, which holds wherever the set is used");
+                let message = format!("`{key}` is `{of}` in the set `{set}`, which applies wherever the set is used");
                 faults.push(
                     Diagnostic::new(Code::SettingsDiffer, span, message)
                         .with_help(format!("remove `{key}` here, or change it in the set `{set}`")),

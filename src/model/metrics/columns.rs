@@ -32,10 +32,10 @@ pub struct MetricColumn {
     pub text: DefinitionText,
     /// Columns that the formula reads, each with the bytes of the formula that refer to it.
     pub uses: Vec<ColumnUse>,
-    /// Formula of the column, with replacements for some of its names. `text` contains the result. `None` if the formula
-    /// is generated.
+    /// Formula of the column, with replacements for some of its names. `text` contains the result of the replacements.
+    /// `None` if the formula is generated.
     pub source: Option<(MetricFormula, Vec<Replacement>)>,
-    /// Whether the formula aggregates rows. If it does, only the step over the rows can compute it.
+    /// Whether the formula aggregates rows. If `true`, only the step over the rows can compute the column.
     pub aggregates: bool,
     pub windows: Option<WindowRows>,
     /// First stage that can compute the column. Stage 0 aggregates the rows.
@@ -67,10 +67,10 @@ pub struct SetAggregate {
 pub struct ModelColumns {
     pub all: Vec<MetricColumn>,
     pub aggregates: Vec<SetAggregate>,
-    /// Column of each metric whose formula is not written in place.
+    /// Column of each metric whose formula is not inlined.
     pub metrics: FxHashMap<MetricId, usize>,
     pub definitions: FxHashMap<usize, usize>,
-    /// Columns whose formulas are written into other formulas.
+    /// Columns whose formulas are inlined into other formulas.
     pub moved: Vec<usize>,
     taken: FxHashSet<String>,
 }
@@ -141,7 +141,7 @@ impl<'m> ColumnBuilder<'m> {
         self.keys.names.len() > usize::from(self.keys.time.is_some())
     }
 
-    /// Returns the rows of a formula's windows. `is_model` means that the model defines the formula.
+    /// Returns the rows of a formula's windows. `is_model` is `true` if the model defines the formula.
     fn window_rows(&self, formula: &MetricFormula, is_model: bool) -> Option<WindowRows> {
         let whole = || match (self.has_explicit_windows(), self.has_other_keys()) {
             (true, _) => WindowRows::Model,
@@ -166,7 +166,7 @@ impl<'m> ColumnBuilder<'m> {
                 .first()
                 .map_or(self.model.span, |place| self.model.listed[*place].span);
             let message = format!(
-                "`{}` looks at other periods, but the model has no time key",
+                "`{}` reads other periods, but the model has no time key",
                 self.model.metric_name(id)
             );
             let help = match &self.model.sets[id.0].time {
@@ -193,7 +193,7 @@ impl<'m> ColumnBuilder<'m> {
             if within(&name.range, &replaced) {
                 continue;
             }
-            // After the rows are aggregated, or if the key is a definition, formulas refer to the key by name.
+            // Formulas refer to the key by name after the rows are aggregated, or if the key is a definition.
             let is_column = |key: &usize| {
                 let key = self.keys.first_of(*key);
                 !self.is_single || key.is_some_and(|key| key.definition.is_some())
@@ -212,7 +212,7 @@ impl<'m> ColumnBuilder<'m> {
             }
         }
         replaced.sort_by_key(|(range, _)| range.start);
-        // If a metric consists of a single aggregate, the metric's column is the aggregate's column.
+        // The column of a metric that consists of a single aggregate is the column of that aggregate.
         if let ([(range, _)], [used]) = (replaced.as_slice(), uses.as_slice())
             && *range == (0..formula.text.len())
             && self.columns.all[used.column].text.span == formula.span
@@ -280,7 +280,7 @@ impl<'m> ColumnBuilder<'m> {
             .any(|formula| formula.names.iter().any(|used| used.name.eq_ignore_ascii_case(name)))
     }
 
-    /// Returns the text of a reference to a metric. `None` if the name can stay unchanged.
+    /// Returns the text of a reference to a metric. `None` if the name can remain unchanged.
     fn reference(
         &self,
         id: MetricId,
@@ -301,7 +301,7 @@ impl<'m> ColumnBuilder<'m> {
         Some(text)
     }
 
-    /// Adds the aggregates of a metric to the step over its set, and a column for each.
+    /// Adds the aggregates of a metric to the step over its set, with a column for each aggregate.
     fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<Replacement>, uses: &mut Vec<ColumnUse>) {
         let formula = self.model.formula(id);
         let file = self.model.file_of(id.0);
@@ -386,7 +386,7 @@ impl<'m> ColumnBuilder<'m> {
         replaced.sort_by_key(|(range, _)| range.start);
     }
 
-    /// Returns the model's definitions in dependency order. Definitions in a cycle keep their order.
+    /// Returns the model's definitions in dependency order. Definitions that form a cycle keep their order.
     fn definition_order(&self) -> Vec<usize> {
         let mut order = Vec::new();
         let mut state = vec![0u8; self.model.definitions.len()];
@@ -421,9 +421,9 @@ impl<'m> ColumnBuilder<'m> {
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
             self.split_totals(formula, (0, 0), &mut replaced, &mut uses);
         }
-        // In stage 0, the name would hide a column that a formula of a set reads.
+        // The name would hide a column that a formula of a set reads in stage 0.
         let is_hiding = self.is_single && self.is_read_by_sets(&formula.name);
-        // A grouped step computes formulas over its keys for each row that it reads, and does not return them.
+        // A grouped step evaluates formulas over its keys for each input row, and does not return their values.
         let reads_keys = uses.is_empty() && !formula.names.is_empty();
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {

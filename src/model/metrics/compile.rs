@@ -29,7 +29,7 @@ impl Compiler {
         self.compile_sets_with(file, &periods).with_columns_of(&plain)
     }
 
-    /// Compiles a model built on metric sets. `periods` are the later steps that specify their periods.
+    /// Compiles a model built on metric sets. `periods` contains the later steps that specify their periods.
     fn compile_sets_with(&self, file: &SpecFile<'_>, periods: &[(usize, &Node)]) -> CompiledSpec {
         let (source, kind) = (file.source, SpecKind::OverSets);
         let mut faults = file.diagnostics.clone();
@@ -124,7 +124,7 @@ impl Compiler {
             let mut found = Vec::new();
             let expansion =
                 probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
-            // The probe's own text has no position in the file.
+            // The generated text of the probe has no position in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             compiled
                 .diagnostics
@@ -138,7 +138,7 @@ impl Compiler {
                     .into_iter()
                     .filter_map(|fault| expansion.to_set(fault, 1));
                 compiled.diagnostics.extend(own);
-                // In the probe's own text, only the time of the set can be wrong.
+                // The only possible error in the generated text of the probe is the time of the set.
                 if let (Some(fault), Some(time), false) = (of_time, &set.time, compiled.has_errors()) {
                     compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
                 }
@@ -206,8 +206,8 @@ impl Expansion {
         }
     }
 
-    /// Converts a diagnostic about the expanded text to one about the model's spec. Warnings about a set are reported
-    /// where the set is checked.
+    /// Converts a diagnostic about the expanded text to a diagnostic about the model's spec. Warnings about a set are
+    /// reported where the set is checked.
     fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let place = self.model_span(diagnostic.span()).start;
         // Filters of expanded steps are checked as written.
@@ -220,7 +220,7 @@ impl Expansion {
         }
         let (file, _) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
-        // The model's keys and order determine which rows a partition has.
+        // The model's keys and order determine the rows in a partition.
         let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
         match set {
@@ -229,8 +229,8 @@ impl Expansion {
         }
     }
 
-    /// Converts a diagnostic about the expanded text to one about the set's file. Returns `None` for other positions,
-    /// and for warnings about keys and names that only the probe has.
+    /// Converts a diagnostic about the expanded text to a diagnostic about the set's file. Returns `None` for other
+    /// positions, and for warnings about keys and names that exist only in the probe.
     fn to_set(&self, diagnostic: Diagnostic, file: u16) -> Option<Diagnostic> {
         let is_about_use = matches!(
             diagnostic.kind(),
@@ -242,7 +242,8 @@ impl Expansion {
 }
 
 impl CompiledSpec {
-    /// Reports an internal error if the spec does not have the same columns as without `fill`, `since` and `until`.
+    /// Reports an internal error if the columns of the spec differ from the columns without `fill`, `since` and
+    /// `until`.
     fn with_columns_of(mut self, plain: &Self) -> Self {
         let own = self.columns.iter().map(Column::name);
         if !own.eq(plain.columns.iter().map(Column::name)) && !self.has_errors() {
@@ -255,7 +256,7 @@ impl CompiledSpec {
     }
 
     /// Replaces the definitions of the expanded steps with the original definitions. The definitions of other steps
-    /// stay the same.
+    /// remain unchanged.
     fn restore_definitions(&mut self, expansion: &Expansion) {
         let expanded = std::mem::take(&mut self.definitions);
         let mut steps: FxHashMap<&str, usize> = FxHashMap::default();

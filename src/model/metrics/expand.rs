@@ -26,19 +26,19 @@ use crate::yaml::Node;
 #[derive(Clone, Debug)]
 pub struct Expansion {
     pub text: SpelledText,
-    /// Metric sets of the text, in the order of their file numbers, which begin with 1.
+    /// Metric sets of the text, in the order of their file numbers, starting at 1.
     pub sets: Vec<Arc<MetricSet>>,
     /// Position in the model's spec for diagnostics about the sets.
     pub span: Span,
-    /// Start of the first step that has a row for every period. `None` if there is no such step.
+    /// Start of the first step that has a row for every period. `None` if no step does.
     pub filled_from: Option<u32>,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all metrics from which it is computed.
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
-    /// Columns that hold metrics, each with the index of the set and of its definition.
+    /// Columns that contain metrics, each with the indexes of the set and the definition.
     pub metric_columns: Vec<(String, usize, usize)>,
-    /// Columns in `metrics`, each with the index of the set and of its definition.
+    /// Columns in `metrics`, each with the indexes of the set and the definition.
     pub listed: Vec<(String, usize, usize)>,
     /// Steps of the spec that are expanded.
     pub steps: Vec<WrittenStep>,
@@ -46,7 +46,7 @@ pub struct Expansion {
     pub is_spec: bool,
 }
 
-/// Step of a spec, and the steps to which it is expanded.
+/// Step of a spec, with the steps to which it is expanded.
 #[derive(Clone, Debug)]
 pub struct WrittenStep {
     /// Name of the step in the spec. `None` if the spec has no `steps`.
@@ -68,12 +68,12 @@ pub struct ExpandedStep<'y> {
     metric_columns: Vec<(String, usize, usize)>,
     listed: Vec<(String, usize, usize)>,
     metrics_of_columns: Vec<(String, Vec<String>)>,
-    /// Whether the steps have only keys that are allowed in hand-written specs.
+    /// Whether the steps contain only keys that are allowed in hand-written specs.
     is_spec: bool,
 }
 
-/// Expands a model built on metric sets, and steps that specify their periods. If this is not possible, reports errors
-/// and returns `None`.
+/// Expands a model built on metric sets, and steps that specify their periods. Reports errors and returns `None` if
+/// this is not possible.
 pub fn expand(
     compiler: &Compiler,
     sets: &MetricSets,
@@ -155,7 +155,8 @@ fn expand_step<'y>(
         .iter()
         .map(|listed| ((listed.set, listed.metric), listed.span));
     let mut first: Vec<(MetricId, Span)> = listed.collect();
-    // Keys get their names after the sets are known, but the metrics that the model needs do not depend on these names.
+    // The names of keys are assigned later, when the sets are known, but the metrics that the model needs do not depend
+    // on these names.
     let named = model.metrics_named(&model.possible_key_names(), faults);
     first.extend(named);
     for (id, span) in &first {
@@ -213,7 +214,7 @@ fn expand_step<'y>(
 }
 
 impl ModelOverSets<'_> {
-    /// Returns the names that the keys may have in formulas.
+    /// Returns the possible names of the keys in formulas.
     fn possible_key_names(&self) -> Vec<String> {
         self.keys
             .iter()

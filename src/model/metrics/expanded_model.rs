@@ -22,7 +22,7 @@ pub struct ExpandedModel {
     expansion: Expansion,
 }
 
-/// Definition of a metric set, or a part of it, that a definition of the expanded spec computes.
+/// Definition of a metric set that a definition of the expanded spec computes in full or in part.
 #[derive(Clone, Debug)]
 pub struct SetFormula<'e> {
     set: &'e MetricSet,
@@ -79,8 +79,8 @@ impl Compiler {
         self.compile_spec_file(SpecFile::read(text, path, &self.options.limits), SpecKind::OverSets)
     }
 
-    /// Returns a copy of the compiler in which these metric sets replace existing sets with the same names. Each set is
-    /// given with the path of its file. Texts that are not metric sets are skipped.
+    /// Returns a copy of the compiler in which these metric sets replace existing sets with the same names. Each set
+    /// has the path of its file. Texts that are not metric sets are skipped.
     #[must_use]
     pub fn with_metric_sets<'t>(&self, sets: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut compiler = self.clone();
@@ -104,7 +104,7 @@ impl ExpandedModel {
     /// formula.
     #[must_use]
     pub fn set_formula(&self, formula: Span) -> Option<SetFormula<'_>> {
-        // The bytes before a formula are the name, which originates from the whole definition.
+        // Skip the bytes before a formula. They are the name, which originates from the whole definition.
         let head = formula.start.saturating_sub(1);
         let (file, place) = self.expansion.text.origin(Span::new(head, formula.start));
         let set: &MetricSet = self.expansion.sets.get(usize::from(file).checked_sub(1)?)?;
@@ -162,7 +162,7 @@ impl ExpandedModel {
         relations
     }
 
-    /// Returns the metric that a column of the model shows under its name, if the model lists the column in `metrics`.
+    /// Returns the metric in a column of the model, if the model lists the column in `metrics`.
     #[must_use]
     pub fn listed_metric(&self, column: &str) -> Option<SetFormula<'_>> {
         let of_column = |(name, ..): &&(String, usize, usize)| name.eq_ignore_ascii_case(column);
@@ -176,7 +176,7 @@ impl ExpandedModel {
         })
     }
 
-    /// Returns the columns of the expanded spec that hold metrics, each with the metric's set and name.
+    /// Returns the columns of the expanded spec that contain metrics, each with the metric's set and name.
     pub fn metric_columns(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.named_columns(&self.expansion.metric_columns)
     }
@@ -325,7 +325,7 @@ impl<'e> SetFormula<'e> {
         self.set.is_metric(self.formula)
     }
 
-    /// Returns the definitions of the set that the formula refers to, each with its formula.
+    /// Returns the definitions of the set to which the formula refers, each with its formula.
     pub fn used_definitions(&self) -> impl Iterator<Item = (&str, &str)> {
         let names = self.formula.names.iter().filter(|name| name.qualifier.is_none());
         names.filter_map(|name| {

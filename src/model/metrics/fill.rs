@@ -20,7 +20,7 @@ pub struct Fill {
     frame: String,
     from: Option<PeriodBound>,
     to: Option<PeriodBound>,
-    /// Whether each combination of the other keys has its own first and last period.
+    /// Whether each combination of the other keys has a separate first and last period.
     is_each: bool,
     span: Span,
 }
@@ -111,7 +111,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the steps that list the periods. The last of these steps has a row for each period and combination of
-    /// the other keys. `rows` are the steps with the rows of the sets.
+    /// the other keys. `rows` contains the steps with the rows of the sets.
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
         let others: Vec<String> = keys.names.iter().filter(|name| *name != key).cloned().collect();

@@ -26,7 +26,7 @@ pub struct NameUse {
     pub range: Range<usize>,
     pub qualifier: Option<String>,
     pub name: String,
-    /// Timeframe of the name, such as `[month]`. Empty if there is none.
+    /// Timeframe of the name, such as `[month]`. Empty if the name has no timeframe.
     pub frame: String,
     /// Whether the range contains the timeframe, as in `${ordered_at[month]}`.
     pub contains_frame: bool,
@@ -52,7 +52,7 @@ pub struct AggregateCall {
     pub range: Range<usize>,
     /// Lower-case name of the function.
     pub function: String,
-    /// Value of the call if there are no rows, as a formula. `None` if it is NULL.
+    /// Value of the call if there are no rows, as a formula. `None` if the value is NULL.
     pub empty: Option<&'static str>,
 }
 
@@ -90,7 +90,7 @@ pub struct MetricFormula {
     pub conditions: Vec<RowCondition>,
     /// Bytes of the formula that read earlier periods.
     pub look_back: Option<Range<usize>>,
-    /// Shortest unit of the windows that are measured in calendar units.
+    /// Shortest unit of the windows that use calendar units.
     pub shortest_unit: Option<WindowUnit>,
 }
 
@@ -180,7 +180,8 @@ pub fn analyze_in(
 }
 
 fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: &Step<'_>) -> Vec<MetricFormula> {
-    // Arguments without effect, such as `x` in `COALESCE(COUNT(), x)`, may follow the root. Their text is expanded too.
+    // Nodes of arguments without effect, such as `x` in `COALESCE(COUNT(), x)`, may follow the root. Expand their text
+    // too.
     let mut starts: Vec<u32> = program.definitions.iter().map(|of| of.first.0).collect();
     starts.sort_unstable();
     let nodes_from = |first: IrId| {
@@ -192,7 +193,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
         let part = parsed.part as usize;
         let role = formulas.roles.get(part).copied().unwrap_or(DefinitionRole::Definitions);
         let body = ast.span(parsed.body);
-        // The span of an expression leaves out its brackets.
+        // The span of an expression excludes its brackets.
         let whole = match (formulas.parts.get(part), parsed.name) {
             (Some(part), _) if part.name.is_some() || parsed.name.is_none() => part.span,
             (_, Some(name)) => Span::new(name.end, parsed.span.end.max(body.end)),
@@ -258,7 +259,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
     all.collect()
 }
 
-/// Returns the bytes of a formula without the `=` before it and without surrounding spaces.
+/// Returns the bytes of a formula without the preceding `=` and surrounding spaces.
 fn trimmed(text: &str, span: Span) -> Range<usize> {
     let whole = span.text(text);
     let end = span.start as usize + whole.trim_end().len();
@@ -279,7 +280,7 @@ pub fn names_of_let<'t>(ast: &Ast, text: &'t str, within: Span) -> Vec<&'t str> 
     names.map(|id| ast.span(*id).text(text)).collect()
 }
 
-/// Returns the names that a definition uses, in source order. Names that LET defines are left out.
+/// Returns the names that a definition uses, in source order. Names that LET defines are omitted.
 fn names_used(
     ast: &Ast,
     definition: &crate::ast::Definition,
@@ -365,7 +366,7 @@ fn note_windows(
     }
 }
 
-/// Records the outermost calls that aggregate rows: nodes on the aggregate level without such a node as an operand.
+/// Records the outermost calls that aggregate rows: nodes at the aggregate level without an operand at that level.
 fn note_aggregates(
     program: &Program,
     nodes: Range<u32>,
@@ -376,7 +377,7 @@ fn note_aggregates(
 ) {
     let nodes = || nodes.clone().map(IrId);
     let is_aggregate = |id: IrId| program.meta(id).level == Level::Aggregate;
-    // A window call aggregates the rows of a partition, not of a group.
+    // A window call aggregates the rows of a partition instead of a group.
     let windowed = |id: IrId| match program.node(id) {
         Ir::Window { call, .. } => Some(call),
         _ => None,
@@ -399,8 +400,8 @@ fn note_aggregates(
         end = span.end;
         let call = ast.calls.iter().find(|call| call.name.start == span.start);
         let function = call.map_or("", |call| call.name.text(text));
-        // All columns may be NULL here, so only the empty value keeps an aggregate from being NULL.
-        // A node of another type converts the value for the operation that uses it.
+        // All columns may be NULL here, so only the value of an empty group can make an aggregate non-nullable. A node
+        // of another type converts the value for the operation that uses it.
         let of_call = || {
             nodes()
                 .filter(|id| program.meta(*id).span == span)

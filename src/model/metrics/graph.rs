@@ -26,13 +26,13 @@ pub enum SetName {
     Unknown,
 }
 
-/// Target of a name in a model's formula.
+/// Target of a name in a formula of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelName {
     /// Definition of the model.
     Definition(usize),
     Metric(MetricId),
-    /// Entry of `group_by`.
+    /// Key in `group_by`.
     Key(usize),
 }
 
@@ -122,7 +122,7 @@ impl ModelOverSets<'_> {
         order
     }
 
-    /// Returns the metric names that occur in several of the sets that the model refers to.
+    /// Returns the metric names that occur in several sets to which the model refers.
     fn owners(&self, name: &str) -> Vec<MetricId> {
         let named = self.sets.iter().take(self.named).enumerate();
         named
@@ -245,11 +245,11 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the metrics that the model's formulas refer to, and reports names that cannot be resolved.
+    /// Returns the metrics to which the model's formulas refer, and reports names that cannot be resolved.
     pub fn metrics_named(&self, keys: &[String], faults: &mut Vec<Diagnostic>) -> Vec<(MetricId, Span)> {
         let mut metrics = Vec::new();
         for (own, formula) in self.model_formulas() {
-            // Names in an aggregate are columns, and the aggregate itself is reported.
+            // Skip names in an aggregate, because they are columns and the aggregate itself is reported.
             let calls = &formula.aggregates;
             let in_call = |name: &&NameUse| {
                 own.is_some()
@@ -271,7 +271,7 @@ impl ModelOverSets<'_> {
         metrics
     }
 
-    /// Returns the metrics that a definition of the model refers to, directly or through other definitions.
+    /// Returns the metrics to which a definition of the model refers, directly or through other definitions.
     pub fn metrics_of_definition(&self, place: usize, keys: &[String]) -> Vec<MetricId> {
         let mut seen = vec![false; self.definitions.len()];
         let mut stack = vec![place];
@@ -291,7 +291,7 @@ impl ModelOverSets<'_> {
         metrics
     }
 
-    /// Warns about a metric that its set marks as deprecated. From the date `until` on, using the metric is an error.
+    /// Warns about a metric that its set marks as deprecated. From the date `until` on, use of the metric is an error.
     pub fn check_deprecated(&self, id: MetricId, span: Span, today: Option<&str>, faults: &mut Vec<Diagnostic>) {
         let set = &self.sets[id.0];
         let name = &set.definitions[id.1].name;
@@ -319,7 +319,7 @@ impl ModelOverSets<'_> {
         });
     }
 
-    /// Returns the formulas that are computed from metrics, each with its index if it is a definition.
+    /// Returns the formulas that are computed from metrics, each with its index if the formula is a definition.
     pub fn model_formulas(&self) -> impl Iterator<Item = (Option<usize>, &MetricFormula)> {
         let definitions = self.definitions.iter().enumerate();
         let definitions = definitions.map(|(place, formula)| (Some(place), formula));

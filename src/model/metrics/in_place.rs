@@ -1,16 +1,16 @@
-//! Columns whose formulas are written where they are used, because they are not part of the model.
+//! Columns whose formulas are inlined, because the columns are not part of the model.
 
 use rustc_hash::FxHashMap;
 
 use super::columns::{ColumnBuilder, ColumnUse};
 use super::spelled::SpelledText;
 
-/// Maximum length, in bytes, of a formula that is written instead of the metric's name.
+/// Maximum length, in bytes, of a formula that replaces the metric's name.
 const LONGEST_IN_PLACE: usize = 400;
 
 impl ColumnBuilder<'_> {
     /// Inlines the formulas of columns that are not part of the model and are used in only one place. A formula that
-    /// contains other such columns reads them from an earlier step, and the last step omits them.
+    /// contains several of these columns reads them from an earlier step, and the last step omits them.
     pub fn write_in_place(&mut self) {
         let mut count: FxHashMap<usize, usize> = FxHashMap::default();
         for used in self.columns.all.iter().flat_map(|column| &column.uses) {
@@ -70,7 +70,7 @@ impl ColumnBuilder<'_> {
         self.remove_columns(&moved);
     }
 
-    /// Writes the formulas of columns into the formula that reads them.
+    /// Inlines the formulas of columns into the formula that reads them.
     fn move_into(&mut self, reader: usize, used: &[ColumnUse]) {
         let Some((formula, mut replaced)) = self.columns.all[reader].source.clone() else {
             return;
@@ -102,7 +102,7 @@ impl ColumnBuilder<'_> {
         column
             .uses
             .retain(|own| !used.iter().any(|part| part.column == own.column));
-        // The parts of a moved formula no longer have separate positions in this formula.
+        // The parts of an inlined formula no longer have separate positions.
         column.uses.extend(inner.into_iter().map(|inner| ColumnUse {
             column: inner.column,
             range: usize::MAX..usize::MAX,

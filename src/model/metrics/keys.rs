@@ -1,4 +1,4 @@
-//! Keys of a model built on metric sets: the columns of each set that the model groups by.
+//! Keys of a model built on metric sets: the columns by which the model groups each set.
 
 use super::formulas::NameUse;
 use super::request::{ModelKey, ModelOverSets};
@@ -18,7 +18,7 @@ pub fn period_unit(word: &str) -> Option<CalendarUnit> {
     CalendarPeriod::named(word).map(CalendarPeriod::unit)
 }
 
-/// Key of one set.
+/// Key in one set.
 #[derive(Clone, Debug)]
 pub struct SetKey {
     /// Entry of `group_by`.
@@ -30,7 +30,8 @@ pub struct SetKey {
     pub column: String,
     /// Timeframe of the key, even if the key is a dimension. `None` if the key is not a period.
     pub frame: Option<String>,
-    /// Months from January to the first month of the fiscal year, if the key is the first day of a fiscal year.
+    /// Number of months from January to the first month of the fiscal year, if the key is the first day of a fiscal
+    /// year.
     pub fiscal_offset: Option<u8>,
 }
 
@@ -42,7 +43,7 @@ impl SetKey {
     }
 }
 
-/// Returns the formula for the first day of a period. As a timeframe, a fiscal year is a number.
+/// Returns the formula for the first day of a period. The timeframe of a fiscal year is a number.
 pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
     match fiscal_offset {
         Some(offset) => format!("DATE({period}, {}, 1)", offset + 1),
@@ -57,7 +58,7 @@ pub struct ModelKeys {
     pub names: Vec<String>,
     /// Keys of each set that has rows, by the index of the set.
     pub of_sets: Vec<Vec<SetKey>>,
-    /// Key with the shortest period of the sets' times.
+    /// Key with the shortest period among the times of the sets.
     pub time: Option<usize>,
 }
 
@@ -69,7 +70,7 @@ impl ModelKeys {
 }
 
 impl ModelOverSets<'_> {
-    /// Resolves the keys in the sets that have rows. `is_single` means that the model reads one set.
+    /// Resolves the keys in the sets that have rows. `is_single` is `true` if the model reads only one set.
     pub fn resolve_keys(
         &self,
         compiler: &Compiler,
@@ -252,7 +253,7 @@ impl ModelOverSets<'_> {
             key.text
         );
         faults.push(Diagnostic::new(Code::MetricKey, key.span, message).with_help(format!(
-            "name the column of each set: `- {name}: {{{}}}`",
+            "specify the column of each set: `- {name}: {{{}}}`",
             parts.join(", ")
         )));
     }

@@ -1,8 +1,8 @@
 //! Metric sets, and models built on them.
 //!
-//! A metric set defines metrics and dimensions once, without a grain. A model built on sets lists metrics and keys. It
-//! is expanded to an ordinary spec, in which the definitions of the sets are written out, and that spec is compiled. A
-//! step with `fill`, `since` or `until` is expanded like a model built on a set that consists of the step's
+//! A metric set defines metrics and dimensions once, without a grain. A model built on sets lists metrics and keys. The
+//! model is expanded to an ordinary spec with the definitions of the sets written out, and the expanded spec is
+//! compiled. A step with `fill`, `since` or `until` is expanded like a model built on a set that consists of the step's
 //! definitions.
 //!
 //! ```text

@@ -1,5 +1,5 @@
-//! Metrics that must not add rows from different times, such as balances: only the last or first rows of each group are
-//! aggregated.
+//! Metrics such as balances, whose rows from different times must not be added: only the last or first rows of each
+//! group are aggregated.
 
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetName};
@@ -12,7 +12,7 @@ use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 use std::ops::Range;
 
-/// Selection of a group's rows to aggregate.
+/// Rows of a group that are aggregated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonAdditive {
     pub over: String,

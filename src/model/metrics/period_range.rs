@@ -1,4 +1,4 @@
-//! Periods that a step shows: `since` and `until`.
+//! Range of periods that a step shows: `since` and `until`.
 
 use super::columns::ModelColumns;
 use super::formulas::analyze;
@@ -43,11 +43,7 @@ impl PeriodBound {
         let text = node.text()?.trim();
         let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
         if looks_like_date {
-            let fault = Diagnostic::new(
-                Code::WrongShape,
-                node.span,
-                format!("`{text}` is not a date of the calendar"),
-            );
+            let fault = Diagnostic::new(Code::WrongShape, node.span, format!("`{text}` is not a valid date"));
             return iso_date(text)
                 .is_none()
                 .then(|| fault.with_help("write a date as YYYY-MM-DD"));
@@ -60,7 +56,7 @@ impl PeriodBound {
         )
     }
 
-    /// Returns the value that a key has in the period that contains the date.
+    /// Returns the value of a key in the period that contains the date.
     pub fn key_value(&self, key: &SetKey) -> Option<String> {
         let frame = key.frame.as_deref()?;
         Some(match key.fiscal_offset {
@@ -69,7 +65,7 @@ impl PeriodBound {
         })
     }
 
-    /// Returns the value that a key has in the earlier of two periods.
+    /// Returns the value of a key in the earlier of two periods.
     pub fn earlier_value(&self, other: &Self, key: &SetKey) -> Option<String> {
         let (one, two) = (self.key_value(key)?, other.key_value(key)?);
         Some(match (self.date, other.date) {
@@ -79,7 +75,7 @@ impl PeriodBound {
         })
     }
 
-    /// Returns the timeframe of the date. A fiscal year is a number.
+    /// Returns the timeframe of the date. The timeframe of a fiscal year is a number.
     fn period(&self, frame: &str) -> String {
         match (self.date, months_of(frame, None)) {
             (Some(_), Some(_)) => self.days(frame, None).0,
@@ -128,8 +124,8 @@ impl ModelOverSets<'_> {
             && (self.step.get("fill").is_some() || columns.all.iter().any(|column| column.windows.is_some()))
     }
 
-    /// Returns the conditions on the rows of a set. A bound that the set cannot apply is left out. The conditions compare
-    /// the column itself if it is known to be a date or time, so that warehouses can skip partitions.
+    /// Returns the conditions on the rows of a set. A bound that the set cannot apply is omitted. The conditions
+    /// compare the column itself if it is known to be a date or time, so that warehouses can skip partitions.
     pub fn period_filters(
         &self,
         compiler: &Compiler,

@@ -1,5 +1,5 @@
-//! Steps with `fill`, `since` or `until` that read a relation or an earlier step. Each of them is treated like a metric
-//! set with one model.
+//! Steps with `fill`, `since` or `until` that read a relation or an earlier step. Each of these steps is treated like a
+//! metric set with one model.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub fn period_steps(root: &Node) -> Vec<(usize, &Node)> {
     chosen.collect()
 }
 
-/// Reads a step that specifies its periods, and reports errors. `place` is the index of the step.
+/// Reads a step that specifies its periods, and reports errors. `place` is the index of the step in the spec.
 pub fn read_period_step<'y>(
     compiler: &Compiler,
     (root, source): (&'y Node, &'y str),
@@ -52,7 +52,7 @@ pub fn read_period_step<'y>(
     let mut loader = Loader::new(source, &mut ignored);
     let keys = read_keys(&loader, node);
     let step = loader.read_step(node, std::ptr::eq(node, root));
-    // The formulas are analyzed like those of a metric set. They may read keys next to aggregates.
+    // The formulas are analyzed like the formulas of a metric set, but may read keys next to aggregates.
     let own = Step {
         having: None,
         order_by: Vec::new(),
@@ -141,7 +141,7 @@ pub fn read_period_step<'y>(
     (faults.len() == before).then_some(model)
 }
 
-/// Sets the time of the step to the column of its period key. Reports a step that specifies periods but has no such
+/// Sets the time of the step to the column of its period key. Reports a step that specifies periods but has no period
 /// key.
 fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Span), faults: &mut Vec<Diagnostic>) {
     let range = ["since", "until"].iter().find_map(|key| Some((*key, node.get(key)?)));
@@ -157,7 +157,7 @@ fn choose_time(set: &mut MetricSet, keys: &[ModelKey], (node, span): (&Node, Spa
             Diagnostic::new(
                 Code::PeriodRange,
                 range.span,
-                format!("`{word}` chooses periods, but {why}"),
+                format!("`{word}` selects periods, but {why}"),
             )
             .with_help(help),
         ),
@@ -175,15 +175,15 @@ fn ungrouped_step(word: &str, span: Span) -> Diagnostic {
         ),
         _ => (
             Code::PeriodRange,
-            "because it chooses periods of a key",
+            "because it selects periods of a key",
             GROUP_BY_TIMEFRAME,
         ),
     };
     Diagnostic::new(code, span, format!("`{word}` needs a grouped step, {why}")).with_help(help)
 }
 
-/// Returns the column whose periods are keys of a step. If there are several such columns, `fill` determines the
-/// column, or `order_by` if there is no `fill`.
+/// Returns the column whose periods are keys of a step. If several columns qualify, `fill` determines the column, or
+/// `order_by` if there is no `fill`.
 ///
 /// # Errors
 ///
@@ -229,7 +229,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         })
 }
 
-/// Returns the keys of the earlier steps that are periods, by their output names, each with its timeframe.
+/// Returns the keys of earlier steps that are periods, by output name, each with its timeframe.
 fn periods_before(loader: &Loader<'_, '_>, root: &Node, place: usize) -> Vec<(String, String)> {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let keys = steps.iter().take(place).rev().flat_map(|step| read_keys(loader, step));
@@ -237,7 +237,7 @@ fn periods_before(loader: &Loader<'_, '_>, root: &Node, place: usize) -> Vec<(St
     periods.filter(|(_, frame)| period_unit(frame).is_some()).collect()
 }
 
-/// Returns the name of the relation or step that a step reads, and the keys that specify it.
+/// Returns the name of the relation or step that a step reads, and the keys that specify this input.
 fn input_of(root: &Node, node: &Node, place: usize) -> (String, Vec<(Node, Node)>) {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let pair = |key: &str, of: &Node| {

@@ -29,7 +29,7 @@ pub struct ListedMetric {
 /// Entry of `group_by`.
 #[derive(Clone, Debug)]
 pub struct ModelKey {
-    /// Text of the entry, or the name of a mapped key.
+    /// Text of the entry, or name of a mapped key.
     pub text: String,
     /// Key of each set, by the set's name. Empty if the entry is not a mapping.
     pub mapping: Vec<(String, String, Span)>,
@@ -42,22 +42,23 @@ pub struct ModelOverSets<'y> {
     /// Node of the first step, which is the root if the spec has no `steps`.
     pub step: &'y Node,
     pub source: &'y str,
-    /// Sets that the model refers to, and the sets on which those sets are built.
+    /// Sets to which the model refers, and the sets on which these sets are built.
     pub sets: Vec<Arc<MetricSet>>,
-    /// Number of sets that the model refers to.
+    /// Number of sets to which the model refers.
     pub named: usize,
     pub listed: Vec<ListedMetric>,
     pub keys: Vec<ModelKey>,
     pub overrides: Vec<(String, Span)>,
     pub definitions: Vec<MetricFormula>,
     pub having: Option<MetricFormula>,
-    /// Filters, each with the name of the set that it applies to. `None` for all sets.
+    /// Filters, each with the name of the set to which it applies. The name is `None` if the filter applies to all
+    /// sets.
     pub filters: Vec<(Option<String>, MetricFormula)>,
     pub order_by: Option<Vec<MetricFormula>>,
     pub partition_by: Option<Vec<MetricFormula>>,
     pub span: Span,
     pub kind: SpecKind,
-    /// Names of the spec's steps, and of the steps that are generated for earlier steps, in lower case.
+    /// Names of the spec's steps and of the steps generated so far, in lower case.
     pub taken_names: FxHashSet<String>,
 }
 
@@ -81,13 +82,13 @@ pub fn read_model<'y>(
     let at_top = std::ptr::eq(step_node, root);
     match at_top {
         true => loader.check_keys(root, &[&OVER_SETS, &MODEL, &STEP]),
-        // The keys of the step are checked when it is read.
+        // The keys of the step are checked when the step is read.
         false => loader.check_keys(root, &[&OVER_SETS, &MODEL]),
     }
     loader.kind = SpecKind::OverSets;
     report_other_inputs(&mut loader, root, step_node);
-    // Formulas of the model read metrics, which have one value per row here. Keys are resolved in the sets. The names of
-    // the step's keys are checked above.
+    // The model's formulas read metrics, which have one value per row at this point. Keys are resolved in the sets. The
+    // names of the step's keys have already been checked.
     let step = Step {
         group_by: Vec::new(),
         ..loader.read_step(step_node, true)
@@ -111,14 +112,14 @@ pub fn read_model<'y>(
                 node.span,
                 "only the first step of a model can read metric sets",
             )
-            .with_help("name the metrics in the first step; a later step reads the columns of the step before"),
+            .with_help("specify the metrics in the first step; a later step reads the columns of the previous step"),
         );
     }
     let is_empty = |node: &&Node| node.is_null() || node.items().is_some_and(<[Node]>::is_empty);
     if let Some(node) = step_node.get("metrics").filter(is_empty) {
         loader.report(
             Diagnostic::new(Code::NothingToSelect, node.span, "the list of metrics is empty")
-                .with_help("name metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all of a set"),
+                .with_help("specify metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all of a set"),
         );
     }
     let (definitions, mut found) = analyze(compiler, &step, source);
@@ -174,7 +175,7 @@ pub fn read_model<'y>(
     (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
 }
 
-/// Reports keys that specify what the step reads, because its metric sets already specify this.
+/// Reports keys that specify the input of the step, because its metric sets already specify the input.
 fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Node) {
     for key in ["from", "joins", "keep", "columns"] {
         let Some(value) = step_node.get(key).or_else(|| root.get(key).filter(|_| key == "from")) else {
@@ -188,7 +189,7 @@ fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Nod
             Diagnostic::new(
                 Code::UnknownKey,
                 span,
-                format!("a step with `metrics` has no `{key}`, because its metric sets say what it reads"),
+                format!("a step with `metrics` has no `{key}`, because it reads its metric sets"),
             )
             .with_help(format!("remove `{key}`, or write it in the metric set")),
         );
@@ -319,7 +320,7 @@ impl ModelOverSets<'_> {
                 Diagnostic::new(
                     Code::DeprecatedMetric,
                     *span,
-                    format!("the metric `{set_name}.{metric}` is named `{present}` now"),
+                    format!("the metric `{set_name}.{metric}` has been renamed to `{present}`"),
                 )
                 .with_help(format!("write `{set_name}.{present}`")),
             );
@@ -348,8 +349,8 @@ impl ModelOverSets<'_> {
         });
     }
 
-    /// Adds the sets on which other sets are built, and reports errors in the keys of all sets. An invalid key might
-    /// have determined which rows a metric reads.
+    /// Adds the sets on which other sets are built, and reports errors in the keys of all sets. An invalid key could
+    /// affect which rows a metric reads.
     fn add_sets_of_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.get(next).cloned() {
@@ -400,7 +401,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the index of a set that the model refers to, or on which such a set is built.
+    /// Returns the index of a set to which the model refers, directly or through the sets on which its sets are built.
     pub fn set_position(&self, name: &str) -> Option<usize> {
         self.sets.iter().position(|set| set.name.eq_ignore_ascii_case(name))
     }

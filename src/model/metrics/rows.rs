@@ -26,8 +26,8 @@ struct NamesUsed {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns a grouped step over the rows of a set, which computes `columns`. `formulas` are the formulas of the set
-    /// that the columns consist of.
+    /// Returns a grouped step over the rows of a set, which computes `columns`. `formulas` contains the set's formulas
+    /// in these columns.
     pub fn rows_step(
         &self,
         compiler: &Compiler,
@@ -107,7 +107,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Adds the dimensions and columns that the used dimensions are computed from.
+    /// Adds the dimensions and columns from which the used dimensions are computed.
     fn close_dimensions(&self, set: usize, used: &mut NamesUsed) {
         let mut next: Vec<usize> = used.dimensions.iter().copied().collect();
         while let Some(place) = next.pop() {
@@ -146,7 +146,7 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Returns a condition that holds if all the given conditions hold. `None` if there are no conditions.
+/// Returns a condition that is true if all given conditions are true. `None` if there are no conditions.
 pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<SpelledText> {
     if conditions.len() < 2 {
         return conditions.pop();
@@ -160,7 +160,7 @@ pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<Spell
     Some(all)
 }
 
-/// Returns a name as written in a formula.
+/// Returns a name in formula syntax.
 pub fn name_use(text: &str) -> NameUse {
     let text = split_timeframe(text).0;
     let (qualifier, name) = text
@@ -208,7 +208,8 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
             || join.get("type").and_then(Node::text) == Some("inner");
         is_needed[place] = is_inner || columns.iter().any(is_column);
         if is_needed[place] {
-            // Conditions are rarely long, so searching for words is enough to find the relations that they refer to.
+            // A search for words is sufficient to find the relations to which a condition refers, because conditions
+            // are rarely long.
             let on = join
                 .get("on")
                 .or_else(|| join.get("true"))

@@ -24,7 +24,7 @@ use crate::{Level, SpecText, Type};
 /// Settings of a set that apply wherever the set is used.
 pub const SETTINGS: [&str; 4] = ["timezone", "blanks", "week_start", "fiscal_month_offset"];
 
-/// Date or time of a set's rows.
+/// Date or time column of a set's rows.
 #[derive(Clone, Debug)]
 pub struct SetTime {
     /// Name without `${}`.
@@ -34,7 +34,7 @@ pub struct SetTime {
 }
 
 impl SetTime {
-    /// Returns the column as written in a formula.
+    /// Returns the column in formula syntax.
     pub fn reference(&self) -> String {
         reference_text(&self.column)
     }
@@ -62,7 +62,8 @@ pub struct MetricSet {
     pub renamed: BTreeMap<String, String>,
     /// Columns of the input that are periods, each with its timeframe.
     pub periods: Vec<(String, String)>,
-    /// Errors in the file's keys. Errors in formulas affect only the definitions that use those formulas.
+    /// Errors in the file's keys. Errors in formulas are not included, because they affect only the definitions that
+    /// use the formulas.
     pub faults: Vec<Diagnostic>,
 }
 
@@ -101,13 +102,13 @@ impl MetricSet {
         from.map(relation_name).unwrap_or_default()
     }
 
-    /// Returns the relation of the rows. `None` if it is not known.
+    /// Returns the relation of the rows. `None` if the relation is unknown.
     pub fn relation<'c>(&self, compiler: &'c Compiler) -> Option<&'c Relation> {
         let from = self.root.get("from").and_then(Node::text)?;
         known_relation(&compiler.options, &RelationReference::read(from)?)
     }
 
-    /// Returns whether a name is a column of the set's relation, and known to be a date or time.
+    /// Returns whether a name is a column of the set's relation that is known to be a date or time.
     pub fn is_temporal(&self, compiler: &Compiler, name: &str) -> bool {
         let relation = self.relation(compiler).filter(|_| self.position(name).is_none());
         let column = relation.and_then(|relation| relation.columns().get(relation.position(name)?));
@@ -264,7 +265,7 @@ pub fn read_set(
     (Some(set), faults)
 }
 
-/// Returns the types of the columns that a set can read, by lower-case name. A name with several types is left out.
+/// Returns the types of the columns that a set can read, by lower-case name. A name with several types is omitted.
 fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
     let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
     let joined = joins.iter().filter_map(|join| join.get("to"));

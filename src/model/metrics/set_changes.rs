@@ -3,8 +3,8 @@
 use super::expanded_model::{SetFilter, SetFormula};
 use crate::{CompiledSpec, write};
 
-/// Formula that differs between two versions of a metric set: of a metric, of a dimension, or of the set's condition.
-/// Formulas are on one line.
+/// Formula of a metric, a dimension or the set's condition that differs between two versions of a metric set. Formulas
+/// are on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricChange {
     /// The metric or dimension with its set, such as `orders.revenue`, or `orders.where` for the condition.
@@ -16,7 +16,8 @@ pub struct MetricChange {
 }
 
 impl MetricChange {
-    /// Returns whether a column of the model already shows the change, because its own formula changes in the same way.
+    /// Returns whether a column of the model already shows the change, because the column's formula changes in the same
+    /// way.
     #[must_use]
     pub fn is_shown_by(&self, spec: &CompiledSpec, column: &str, [before, after]: [Option<&str>; 2]) -> bool {
         let is_same = |formula: Option<&str>, own: &Option<String>| formula.map(on_one_line) == *own;

@@ -1,5 +1,5 @@
-//! Extracts from metric sets: only the definitions that a model reads. An extract stays the same if other definitions
-//! of the set change.
+//! Extracts from metric sets, with only the definitions that a model reads. An extract remains the same if other
+//! definitions of the set change.
 
 use std::sync::Arc;
 
@@ -83,8 +83,8 @@ impl CompiledSpec {
         self.sets.iter().flat_map(of_set).collect()
     }
 
-    /// Returns, for each definition of a set, whether the model needs it: a metric that it reads, or a dimension that
-    /// its text or a needed formula may refer to.
+    /// Returns, for each definition of a set, whether the model needs it: a metric that the model reads, or a dimension
+    /// to which the model's text or a needed formula may refer.
     fn needed_definitions(&self, set: &MetricSet, source: &str) -> Vec<bool> {
         let is_read = |name: &str| {
             let full = format!("{}.{name}", set.name);
@@ -103,7 +103,7 @@ impl CompiledSpec {
         for (place, formula) in set.definitions.iter().enumerate() {
             if !set.is_metric(formula) {
                 dimensions.insert(formula.name.to_lowercase(), place);
-                // A name that contains other characters is not a single word in the text.
+                // A search for words does not find names that contain other characters.
                 needed[place] |= !is_plain_name(&formula.name);
             }
         }

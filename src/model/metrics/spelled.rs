@@ -10,7 +10,8 @@ use crate::span::Span;
 pub struct Origin {
     pub file: u16,
     pub offset: u32,
-    /// End of the text that the byte originates from: the next byte for a copy, and the whole span for generated text.
+    /// End of the text from which the byte originates: the next byte for copied text, and the end of the span for
+    /// generated text.
     pub end: u32,
 }
 
@@ -22,14 +23,14 @@ pub struct SpelledText {
 }
 
 impl SpelledText {
-    /// Creates generated text. Each of its bytes originates from the entire `span`.
+    /// Creates generated text. Each byte originates from the entire `span`.
     pub fn generated(text: &str, file: u16, span: Span) -> Self {
         let mut generated = Self::default();
         generated.write(text, file, span);
         generated
     }
 
-    /// Appends generated text. Each of its bytes originates from the entire `span`.
+    /// Appends generated text. Each byte originates from the entire `span`.
     pub fn write(&mut self, text: &str, file: u16, span: Span) {
         self.text.push_str(text);
         let origin = Origin {
@@ -73,8 +74,8 @@ impl SpelledText {
         }
     }
 
-    /// Returns the file and the span in it that a span of the text originates from. A span that covers several files
-    /// belongs to the file in which it starts.
+    /// Returns the file and span from which a span of the text originates. A span that covers several files belongs to
+    /// the file in which it starts.
     pub fn origin(&self, span: Span) -> (u16, Span) {
         let at = |offset: u32| self.origins.get(offset as usize).or(self.origins.last()).copied();
         let none = Origin {
@@ -152,7 +153,7 @@ impl MetricFormula {
     }
 }
 
-/// Returns a name as written in a formula.
+/// Returns a name in formula syntax.
 pub fn reference_text(name: &str) -> String {
     match name.split('.').all(crate::checks::is_plain_name) {
         true => name.to_owned(),

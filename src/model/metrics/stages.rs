@@ -44,7 +44,7 @@ fn assign_stages(columns: &mut [MetricColumn]) -> Vec<Stage> {
     stages
 }
 
-/// Distributes the columns over steps. The windows that the model orders follow the columns that they are ordered by.
+/// Distributes the columns over steps. Windows in the model's order follow the columns by which they are sorted.
 fn assign_ordered_stages(columns: &mut [MetricColumn], ordered_by: &[usize]) -> Vec<Stage> {
     let stages = assign_stages(columns);
     let mut reads_model_windows: Vec<bool> = Vec::new();
@@ -82,7 +82,7 @@ pub struct StepWriter<'m> {
 }
 
 impl<'m> StepWriter<'m> {
-    /// Writes the model's order, partition and condition in terms of the column names.
+    /// Writes the model's order, partition and condition with the names of the columns.
     pub fn new(builder: &ColumnBuilder<'m>) -> Self {
         let columns = builder.columns.clone();
         let model = builder.model;
@@ -119,8 +119,8 @@ impl<'m> StepWriter<'m> {
         }
     }
 
-    /// Returns the steps after the rows of each set: first `base`, which aggregates the rows, then the steps that read
-    /// it.
+    /// Returns the steps that follow the rows of each set: first `base`, which aggregates the rows, then the steps that
+    /// read `base`.
     pub fn steps(mut self, mut base: StepText, base_name: &str) -> Vec<StepText> {
         let mut stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by.concat());
         // A condition on windows and on columns of later steps filters the rows at the end.
@@ -161,8 +161,8 @@ impl<'m> StepWriter<'m> {
         steps
     }
 
-    /// Moves windows after the columns of the condition, so that they read only the groups that it keeps. Returns the
-    /// stage that filters. `None` if the condition reads windows or nothing follows it.
+    /// Moves windows after the columns of the condition, so that they read only the groups that the condition keeps.
+    /// Returns the stage that filters. `None` if the condition reads windows or nothing follows it.
     fn delay_windows(&mut self, stages: &mut Vec<Stage>) -> Option<usize> {
         let (_, uses) = self.having.as_ref()?;
         let mut reads_windows: Vec<bool> = Vec::new();
@@ -219,7 +219,7 @@ impl<'m> StepWriter<'m> {
                     }
                     None => self.time_order(),
                 };
-                // A name can be written with `${}` although it needs none.
+                // A name can be written with unnecessary `${}`.
                 let bare = |text: &str| text.trim_start_matches("${").trim_end_matches('}').to_owned();
                 let ordered = |key: &PlacedText| {
                     let entries = step.order_by.iter().map(|entry| &entry.text);
@@ -232,7 +232,7 @@ impl<'m> StepWriter<'m> {
                     Some(written) => Some(written.clone()),
                     None if is_grouped => None,
                     None if step.order_by.is_empty() => Some(Vec::new()),
-                    // Without a partition, look-backs compare the other keys, as in a grouped step.
+                    // Look-backs without a partition compare the other keys, as in a grouped step.
                     None => Some(default()).filter(|names: &Vec<PlacedText>| !names.is_empty()),
                 };
             }
@@ -273,7 +273,7 @@ impl<'m> StepWriter<'m> {
             || stages[last].windows == Some(WindowRows::Whole)
             || self.order_by.is_none()
             || steps.last().is_some_and(|step| same(&step.order_by, &order));
-        // A step cannot order its rows by its own windows, and a grouped step has no columns that it does not return.
+        // A step cannot sort its rows by its own windows, and a grouped step has only the columns that it returns.
         let is_late = |column: &usize| {
             let column = &self.columns.all[*column];
             column.stage == last && column.windows.is_some() || last == 0 && column.place.is_none()
@@ -304,7 +304,8 @@ impl<'m> StepWriter<'m> {
                 _ => order,
             };
             if last > 0 {
-                // A column of an earlier step after a new one is written as `name = name`, so that it keeps its place.
+                // A column of an earlier step that follows a new column is written as `name = name`, so that it keeps
+                // its position.
                 let kept = outputs.iter().position(in_last).unwrap_or(outputs.len());
                 let (before, after) = outputs.split_at(kept);
                 step.keep = Some(KeptText::Columns(self.kept(before)));

@@ -62,7 +62,7 @@ impl ModelOverSets<'_> {
         name
     }
 
-    /// Gives the last step the name of the original step. The only step of a spec needs no name.
+    /// Renames the last step to the name of the original step. The only step of a spec needs no name.
     pub fn name_last_step(&self, steps: &mut [StepText]) {
         let in_list = !std::ptr::eq(self.step, self.root);
         let written = self.step.get("name").and_then(Node::text).filter(|_| in_list);

@@ -5,7 +5,7 @@ use crate::checks::is_plain_name;
 use crate::span::Span;
 use crate::yaml::{self, Node, NodeKind};
 
-/// Text, and the position from which it was generated, for parts that are not copied from a file.
+/// Generated text, and the position from which it was generated.
 #[derive(Clone, Debug)]
 pub struct PlacedText {
     pub text: String,
@@ -35,7 +35,7 @@ pub struct DefinitionText {
 }
 
 impl DefinitionText {
-    /// Creates a definition without a description and dbt keys.
+    /// Creates a definition without a description or dbt keys.
     pub fn new(name: impl Into<String>, formula: SpelledText, file: u16, span: Span) -> Self {
         Self {
             name: name.into(),
@@ -77,7 +77,7 @@ pub struct StepText {
     pub from: Option<PlacedText>,
     /// Steps whose rows the step reads.
     pub union: Vec<String>,
-    /// Periods that each row of the previous step becomes.
+    /// Series of periods that replaces each row of the previous step.
     pub series: Option<SeriesText>,
     /// Joins as flow mappings.
     pub joins: Vec<PlacedText>,
@@ -275,7 +275,7 @@ impl KeyWriter<'_> {
     }
 }
 
-/// Returns a YAML node on one line. The depth of nodes is limited when a file is read.
+/// Returns a YAML node on one line. The nesting depth is limited when a file is read.
 pub fn node_text(node: &Node) -> String {
     match &node.kind {
         NodeKind::Scalar { value, .. } if node.is_quoted() => {

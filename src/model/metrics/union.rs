@@ -23,7 +23,7 @@ impl SpecCompilation<'_> {
     ) -> Relation {
         let steps = step.union.as_slice();
         let dialect = self.compiler.options.dialect;
-        // The rows of one step need no union.
+        // The rows of a single step need no union.
         let relation_of = |step: &str| self.facts.get(self.spec.step_named(step)?)?.relation.clone();
         if let [step] = steps {
             return relation_of(step.text).map_or_else(
@@ -41,7 +41,7 @@ impl SpecCompilation<'_> {
             .collect();
         let columns = united_columns(step, &relations, faults);
         let tree = &mut memory.emit.tree;
-        // Postgres resolves the types of the first two branches before it looks at the third.
+        // Postgres resolves the types of the first two branches before it reads the third branch.
         let is_untyped = |column: &Column| {
             let lacks = |member: &(String, Relation)| member.1.position(column.name()).is_none();
             relations.len() > 2 && relations.iter().take(2).all(lacks)
@@ -133,7 +133,7 @@ fn united_columns(step: &Step<'_>, relations: &[(String, Relation)], faults: &mu
     columns
 }
 
-/// Reports a key whose types cannot be compared. A date is not a time on that date.
+/// Reports a key whose types cannot be compared. Dates and times cannot be compared.
 fn different_types(step: &Step<'_>, one: &Column, other: &Column) -> Diagnostic {
     let span = step
         .group_by
@@ -205,7 +205,7 @@ impl SpecCompilation<'_> {
         let column = |name: &str| dialect.name_text(name, true);
         let (first, last) = (column(series.first), column(series.last));
         let fill = |text: &str| {
-            // A factor of 1 is left out.
+            // A factor of 1 is omitted.
             let text = match count {
                 "1" => text.replace("{count} * ", "").replace(" / {count}", ""),
                 _ => text.to_owned(),

@@ -14,7 +14,8 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// Writes the expanded spec: the keys of the model, and the steps. `expanded` are steps of one spec, in their order.
+/// Writes the expanded spec: the keys of the model, and the steps. `expanded` contains the expanded steps of the spec,
+/// in order.
 pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut SpelledText) {
     let Some(ExpandedStep {
         model, place: first, ..
@@ -35,7 +36,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
         out.write("\n", 0, model.span);
         return;
     }
-    // The relation of the first step stays at the top, as in every spec.
+    // The relation of the first step remains at the top, as in every spec.
     let is_union = expanded[0].steps.iter().any(|step| !step.union.is_empty());
     let from = expanded[0].steps.first().and_then(|step| step.from.as_ref());
     let from = from.filter(|_| !is_union);
@@ -67,7 +68,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
 }
 
 impl ModelOverSets<'_> {
-    /// Copies a later step with its layout. The lines after the first are moved to the indentation of the generated steps.
+    /// Copies a later step with its layout. All lines except the first line are indented like the generated steps.
     fn copy_item(&self, item: &Node, out: &mut SpelledText) {
         let text = item.span.text(self.source).trim_end();
         let line = self.source.get(..item.span.start as usize).unwrap_or_default();
@@ -88,7 +89,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Copies the keys of the model that do not concern its sets. `first` is the index of the first expanded step.
+    /// Copies the keys of the model, except keys that concern its sets. `first` is the index of the first expanded
+    /// step.
     fn copy_model_keys(&self, first: usize, out: &mut SpelledText) {
         let at_top = std::ptr::eq(self.step, self.root);
         let is_own = self.kind == SpecKind::Periods;
@@ -150,7 +152,8 @@ impl ModelOverSets<'_> {
         self.listed.iter().filter(is_column).collect()
     }
 
-    /// Writes the properties of columns: those in the model, and those that the sets specify for their metrics.
+    /// Writes the properties of columns: the properties in the model, and the properties that the sets specify for
+    /// their metrics.
     fn write_columns(&self, compiler: &Compiler, out: &mut SpelledText) {
         let own = self.root.get("columns").filter(|node| node.pairs().is_some());
         let written = |name: &str| own.and_then(|own| own.get(name));

@@ -1,4 +1,4 @@
-//! Reads the first step of a spec: what it reads, its keys, and its definitions.
+//! Reads the first step of a spec: its input, keys and definitions.
 
 use std::ops::Range;
 
@@ -23,13 +23,13 @@ use crate::yaml::{self, Node};
 pub struct FirstStep {
     /// Name of the spec's model.
     pub model: String,
-    /// Whether the keys of the step are keys of the spec, which has no `steps`.
+    /// Whether the keys of the step are at the top level because the spec has no `steps`.
     pub is_at_top: bool,
     /// Whether the rows of the step are the rows of the model.
     pub is_last: bool,
     /// Relation as written in the spec.
     pub from: String,
-    /// Relation as a `ref` or `source` call if it has one, which identifies the relation.
+    /// Text that identifies the relation: its `ref` or `source` call, if it has one.
     pub relation: String,
     /// Last part of the relation's name.
     pub relation_name: String,
@@ -56,9 +56,9 @@ pub struct FirstStep {
 pub struct FirstStepJoin {
     /// Name that qualifies the relation's columns, in lower case.
     pub name: String,
-    /// Description of the join. Joins with the same description are the same.
+    /// Description of the join. Joins with equal descriptions are the same.
     pub identity: String,
-    /// The join as a flow mapping.
+    /// Join as a flow mapping.
     pub text: String,
     /// Whether the join filters rows.
     pub is_inner: bool,
@@ -82,7 +82,7 @@ pub struct FirstStepKey {
     pub name: String,
     /// Column and period, if the key is a period of a column.
     pub period: Option<(String, String)>,
-    /// Definition that the key refers to.
+    /// Definition to which the key refers.
     pub definition: Option<usize>,
 }
 
@@ -95,7 +95,7 @@ pub struct FirstStepDefinition {
     pub tree: u32,
     /// Level of the formula.
     pub level: Level,
-    /// The formula as written.
+    /// Formula as written.
     pub formula: String,
     /// Comments above the definition, one per line, without the comments that form its description.
     pub comments: Vec<String>,
@@ -105,18 +105,19 @@ pub struct FirstStepDefinition {
     pub description: Option<String>,
     /// dbt keys of the definition, as YAML: `data_tests`, `meta`.
     pub keys: Vec<(&'static str, String)>,
-    /// Names in the formula that refer to other definitions of the step: their bytes, and the index of the definition.
+    /// Names in the formula that refer to other definitions of the step, each with its bytes and the index of the
+    /// definition.
     pub uses: Vec<(Range<usize>, usize)>,
-    /// Whether the formula uses the definition's own name, which refers to a column there.
+    /// Whether the formula uses the name of the definition, which refers to a column in the formula.
     pub reads_own_name: bool,
     /// Whether the formula aggregates columns, and not only other definitions.
     pub has_aggregates: bool,
-    /// Bytes of the text block that belong to the definition, with the comments above it.
+    /// Bytes of the text block that belong to the definition, including the comments above it.
     pub segment: Option<Range<usize>>,
 }
 
 /// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`, and an error with the
-/// reason if the definitions of the step cannot become definitions of a metric set.
+/// reason if the step's definitions cannot be definitions of a metric set.
 pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<Result<FirstStep, String>> {
     let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
     if root.get("metric_set").is_some() || step_over_sets(&root).is_some() {
@@ -145,8 +146,8 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
         return Some(Err("its first step does not aggregate".to_owned()));
     }
     let places = definition_places(&definitions);
-    // In a condition on rows, a name refers to a column if there is a column with that name. A definition that uses its
-    // own name reads such a column.
+    // In a condition on rows, a name refers to the column with that name, if there is one. A definition that uses its
+    // own name reads that column.
     let relation = known_relation(&compiler.options, &spec.from);
     let is_column = |definition: &FirstStepDefinition| {
         definition.reads_own_name
@@ -302,7 +303,7 @@ fn read_definitions(
             segment: None,
         });
     }
-    let order = dependency_order(&definitions).ok_or("its definitions depend on each other in a circle")?;
+    let order = dependency_order(&definitions).ok_or("its definitions depend on each other in a cycle")?;
     for place in order {
         let named = |name: &str| {
             let used = places.get(&name.to_lowercase()).filter(|used| **used != place)?;
@@ -326,7 +327,7 @@ fn read_definitions(
     Ok(definitions)
 }
 
-/// Returns the indexes of the definitions, in dependency order. `None` if there is a cycle.
+/// Returns the indexes of the definitions, in dependency order. `None` if they form a cycle.
 fn dependency_order(definitions: &[FirstStepDefinition]) -> Option<Vec<usize>> {
     let mut missing: Vec<usize> = definitions.iter().map(|definition| definition.uses.len()).collect();
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); definitions.len()];
@@ -347,8 +348,8 @@ fn dependency_order(definitions: &[FirstStepDefinition]) -> Option<Vec<usize>> {
     (order.len() == definitions.len()).then_some(order)
 }
 
-/// Splits a text block into the lines of each definition, with the comments above it. `places` are the bytes of the
-/// definitions.
+/// Splits a text block into the lines of each definition, with the comments above it. `places` contains the bytes of
+/// the definitions.
 fn divide_block(text: &str, places: &[Range<usize>], definitions: &mut [FirstStepDefinition]) -> Result<(), String> {
     let mut start = 0;
     for (place, (at, definition)) in places.iter().zip(definitions.iter_mut()).enumerate() {

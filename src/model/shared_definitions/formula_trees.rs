@@ -9,17 +9,17 @@ use crate::metrics::names_of_let;
 use crate::parse;
 use crate::span::Span;
 
-/// IDs of the subtrees of formulas. Layout, comments, brackets, and the case of names and functions do not matter. The
-/// name of a definition stands for its formula, so the way in which a formula is split into definitions does not matter
-/// either. If a column is qualified by the relation of the rows, the qualifier does not matter.
+/// IDs of the subtrees of formulas. The IDs ignore layout, comments, brackets, and the case of names and functions. The
+/// name of a definition represents its formula, so the way in which a formula is split into definitions is also
+/// ignored. A qualifier that is the relation of the rows is ignored too.
 #[derive(Debug, Default)]
 pub struct FormulaTrees {
     numbers: FxHashMap<String, u32>,
 }
 
 impl FormulaTrees {
-    /// Returns the ID of a formula's tree over the rows of `relation`. `definition` returns the ID of the definition
-    /// that a name refers to. Returns `None` if the formula has a syntax error.
+    /// Returns the ID of a formula's tree over the rows of `relation`. `definition` returns the ID of the definition to
+    /// which a name refers. Returns `None` if the formula has a syntax error.
     pub fn number(
         &mut self,
         (formula, relation): (&str, &str),

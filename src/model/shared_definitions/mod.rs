@@ -1,7 +1,7 @@
 //! First steps of specs, as data for finding the definitions that several specs contain.
 //!
-//! [`FirstStep`] holds the parts of a spec that a metric set can take over. [`FormulaTrees`] determines which formulas
-//! are the same.
+//! [`FirstStep`] contains the parts of a spec that can be moved to a metric set. [`FormulaTrees`] determines which
+//! formulas are the same.
 
 mod first_step;
 mod formula_trees;

@@ -5,14 +5,14 @@ use super::Comparison;
 /// Row counts of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Number of rows in the model, and in the relation that it is compared with.
+    /// Numbers of rows in the model and in the relation with which it is compared.
     pub rows: [u64; 2],
-    /// Number of rows that exist on one side only.
+    /// Number of rows that exist on only one side.
     pub only: [u64; 2],
     /// Number of keys that occur several times on one side.
     pub repeated: [u64; 2],
-    /// Number of keys that occur on both sides, and several times on at least one side. The values in the rows with
-    /// these keys are not compared.
+    /// Number of keys that occur on both sides, but several times on at least one side. Rows with these keys are not
+    /// compared.
     pub unmatched: u64,
     /// Number of rows whose key occurs exactly once on each side. If there is no key, the number of equal rows on both
     /// sides.
@@ -36,10 +36,10 @@ pub struct ColumnCounts {
     pub sums: [Option<String>; 2],
 }
 
-/// Row that is not the same on both sides.
+/// Row that differs between the sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DifferingRow {
-    /// Values of the key columns, in order; `None` is NULL.
+    /// Values of the key columns, in order. `None` is NULL.
     pub key: Vec<Option<String>>,
     /// Number of rows with this key on each side.
     pub rows: [u64; 2],
@@ -52,7 +52,7 @@ pub struct DifferingRow {
 pub struct DifferingValue {
     /// Index of the column among the compared columns.
     pub column: usize,
-    /// Values on the model's side and on the other side; `None` is NULL.
+    /// Values on the model's side and on the other side. `None` is NULL.
     pub values: [Option<String>; 2],
     /// Difference of the values, if they are numbers.
     pub difference: Option<String>,
@@ -65,7 +65,7 @@ impl Counts {
         self.matched.saturating_sub(self.differing)
     }
 
-    /// Returns the number of rows on both sides together. Rows that exist on both sides count once.
+    /// Returns the total number of rows. Rows that exist on both sides are counted once.
     #[must_use]
     pub fn total_rows(&self) -> u64 {
         self.matched + self.only[0] + self.only[1] + self.unmatched
@@ -83,12 +83,12 @@ impl Comparison {
     /// name, which the warehouse may have changed to upper case. Returns `None` if the row has another format.
     #[must_use]
     pub fn parse_counts(&self, value: impl Fn(&str) -> Option<String>) -> Option<Counts> {
-        // A sum over no rows is NULL and counts as 0.
+        // A sum over no rows is NULL, which is interpreted as 0.
         let number = |name: &str| match value(name) {
             None => Some(0),
             Some(text) => parse_count(&text),
         };
-        // `compared` is the only count that is never NULL. If it is missing, the row is not a result.
+        // `compared` is the only count that is never NULL. If `compared` is missing, the row is not a result.
         value("compared").and_then(|text| parse_count(&text))?;
         let of_groups = |name: &str| if self.counts_rows { Some(0) } else { number(name) };
         let sums = |of: &str| {

@@ -1,6 +1,6 @@
 //! Row-by-row comparison of two relations: the built model and either the rows of its formula or a relation listed in
 //! `compare:`. The comparison runs in the warehouse, which returns one row of counts and, if there are differences, the
-//! rows that differ most.
+//! rows with the largest differences.
 
 mod answer;
 mod sql;
@@ -14,10 +14,10 @@ use crate::dialect::Dialect;
 use crate::schema::Column;
 
 /// Tolerance for floats, relative to the larger absolute value, or to 1 if both are smaller. A sum of floats has about
-/// 16 digits, and the order of addition can change the last ones.
+/// 16 digits, and the order of addition can change the last digits.
 pub const CLOSE: &str = "1e-9";
 
-/// Consumer of a query, which determines how relations are named.
+/// Recipient of a query, which determines the syntax of relation names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ComparisonReader {
     /// dbt, which resolves `ref` and `source`.
@@ -31,7 +31,7 @@ pub enum ComparisonReader {
 pub enum RelationSide {
     /// The model.
     Ours,
-    /// The relation that the model is compared with.
+    /// The relation with which the model is compared.
     Theirs,
 }
 
@@ -127,11 +127,11 @@ pub struct Comparison {
     sums: bool,
 }
 
-/// Columns that are missing on one side of a comparison, and columns that are not compared.
+/// Columns that are missing on a side of a comparison, and columns that are not compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingColumns {
-    /// Missing key columns. Without them, no comparison is possible.
+    /// Missing key columns, without which no comparison is possible.
     pub keys: Vec<String>,
     /// Other missing columns.
     pub columns: Vec<String>,
@@ -140,7 +140,7 @@ pub struct MissingColumns {
 }
 
 impl Comparison {
-    /// Returns the relation that the model is compared with; `None` if it is compared with its own formula.
+    /// Returns the relation with which the model is compared. `None` if the model is compared with its own formula.
     #[must_use]
     pub fn compared_relation(&self) -> Option<&RelationReference> {
         match &self.sides[1].rows {
@@ -149,7 +149,7 @@ impl Comparison {
         }
     }
 
-    /// Returns the model's own relation; `None` if the rows of its formula are used instead.
+    /// Returns the model's own relation. `None` if the rows of its formula are used instead.
     #[must_use]
     pub fn own_relation(&self) -> Option<&RelationReference> {
         match &self.sides[0].rows {
@@ -189,7 +189,7 @@ impl Comparison {
         self
     }
 
-    /// Compares the rows of the model's formula instead of the built model. This is for models that are not built.
+    /// Compares the rows of the model's formula instead of the built model. Used for models that are not built.
     #[must_use]
     pub fn with_formula(mut self, compiled: &CompiledSpec) -> Option<Self> {
         self.sides[0].rows = compiled.formula_rows()?;
@@ -257,7 +257,7 @@ impl Comparison {
             });
         }
         if self.counts_rows {
-            // If all columns form the key, the comparison also works without the missing columns.
+            // If all columns form the key, the comparison is also possible without the missing columns.
             lacking.columns.append(&mut lacking.keys);
         }
         lacking
@@ -271,7 +271,7 @@ impl Comparison {
 }
 
 /// Returns whether a tolerance applies to a column of this type. A column of unknown type that the user lists
-/// explicitly counts as a number.
+/// explicitly is treated as a number.
 pub fn is_tolerance_applicable(ty: Type, is_named: bool) -> bool {
     ty.is_number() || (ty == Type::Unknown && is_named)
 }
@@ -375,7 +375,7 @@ impl CompiledSpec {
     }
 
     /// Returns a query that computes every column of the formula and counts the values in one row. The duration of this
-    /// query shows how long the formula takes, without the time for transferring its rows.
+    /// query is the time that the formula takes, without the transfer of its rows.
     #[must_use]
     pub fn formula_count_sql(&self, reader: ComparisonReader) -> Option<String> {
         Some(sql::count_sql(
@@ -386,7 +386,7 @@ impl CompiledSpec {
         ))
     }
 
-    /// Returns the rows of the formula, as a full refresh of the model would compute them.
+    /// Returns the rows of the formula, as in a full refresh of the model.
     fn formula_rows(&self) -> Option<RowSource> {
         let model = self.model.as_ref()?;
         let plain = model.under_contract.as_ref().or(self.query.as_ref())?.clone();

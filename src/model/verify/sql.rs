@@ -1,6 +1,6 @@
 //! Queries of a comparison, in SQL that every warehouse supports. The queries combine the rows of both sides in a union
-//! and group them by the keys. Not every warehouse supports a full join on keys that may be NULL. Grouping also treats
-//! NULLs as equal, counts the rows per key, and needs only one pass.
+//! and group them by the keys. A full join would be an alternative, but not every warehouse supports it on keys that
+//! may be NULL. Grouping also treats NULLs as equal, counts the rows per key, and needs only one pass.
 
 use std::fmt::Write as _;
 
@@ -10,8 +10,8 @@ use crate::dbt;
 use crate::dialect::Dialect;
 use crate::schema::Column;
 
-/// Names of the CTEs. The names have a prefix, so that they do not collide with tables that a formula reads. For the
-/// same reason, the CTE with the formula comes first, before the other names are defined.
+/// Names of the CTEs. A prefix prevents collisions with tables that a formula reads. For the same reason, the CTE with
+/// the formula comes first, before the other names are defined.
 const THEIRS: &str = "formulac_theirs";
 const OURS: &str = "formulac_ours";
 const BOTH: &str = "formulac_both";
@@ -53,7 +53,7 @@ impl SqlTexts {
 }
 
 impl Comparison {
-    /// Returns a query for one row of counts, as strings. [`Comparison::parse_counts`] parses the row.
+    /// Returns a query for one row of counts, as strings, for [`Comparison::parse_counts`].
     #[must_use]
     pub fn counts_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.difference_ctes(reader);
@@ -121,9 +121,9 @@ impl Comparison {
         out
     }
 
-    /// Returns a query for the rows that don't agree, as strings, worst first: the largest numeric differences, then
-    /// other differences, rows on one side only, and duplicate keys. [`Comparison::parse_row`] parses each row. The query has
-    /// no limit, so the caller adds one.
+    /// Returns a query for the rows that differ, as strings, for [`Comparison::parse_row`]. The largest numeric
+    /// differences come first, followed by other differences, rows on only one side, and duplicate keys. The caller
+    /// must add a limit.
     #[must_use]
     pub fn rows_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.difference_ctes(reader);
@@ -170,8 +170,8 @@ impl Comparison {
         out
     }
 
-    /// Returns an SQL condition for rows whose values can be compared. The key of such a row occurs exactly once on
-    /// each side or, if there is no key, equally often on both sides.
+    /// Returns an SQL condition for rows whose values can be compared. The key of the row occurs exactly once on each
+    /// side or, if there is no key, equally often on both sides.
     fn is_matched(&self) -> &'static str {
         if self.counts_rows {
             "in_ours = in_theirs"
@@ -216,7 +216,7 @@ impl Comparison {
         column.ty().is_number() || self.column_agreement(column) != Agreement::Exact
     }
 
-    /// Returns the CTEs of a comparison. The last one has one row per key, with the differences.
+    /// Returns the CTEs of a comparison. The last CTE has one row per key, with the differences.
     fn difference_ctes(&self, reader: ComparisonReader) -> String {
         let [ours, theirs] = self
             .sides
@@ -235,7 +235,7 @@ impl Comparison {
         let mut items = keys.clone();
         items.extend(["ours", "theirs"].map(|side| format!("sum(in_{side}) as in_{side}")));
         for (number, column) in self.columns.iter().enumerate() {
-            // `max` returns the only value of each side. If a side has several values, they are not compared.
+            // `max` returns the only value of each side. Several values on a side are not compared.
             items.extend(["ours", "theirs"].map(|side| format!("max({side}_{number}) as {side}_{number}")));
             if self.is_summed(column) {
                 items.extend(["ours", "theirs"].map(|side| format!("sum({side}_{number}) as sum_{side}_{number}")));
@@ -270,8 +270,8 @@ impl Comparison {
         out
     }
 
-    /// Writes a query for the rows of one side. Each side has its own columns, which are NULL in the rows of the other
-    /// side, so that the two sides' types are not mixed.
+    /// Writes a query for the rows of one side. Each side has separate columns, which are NULL in the rows of the other
+    /// side, so that the types of the sides are not mixed.
     fn write_side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
         let place = side as usize;
         let of = &self.sides[place];
@@ -323,8 +323,8 @@ impl Comparison {
         let near = match self.column_agreement(column) {
             Agreement::Exact => return format!("{ours} is distinct from {theirs}"),
             Agreement::Within(tolerance) => format!("abs({ours} - {theirs}) <= {tolerance}"),
-            // Use `<` instead of `<=`, because for an infinite value both sides of `<=` would be infinite and therefore
-            // equal.
+            // Use `<` instead of `<=`, because both sides of `<=` would be infinite and therefore equal for an infinite
+            // value.
             Agreement::Close => {
                 format!("abs({ours} - {theirs}) < {CLOSE} * greatest(1, abs({ours}), abs({theirs}))")
             }
@@ -333,7 +333,7 @@ impl Comparison {
     }
 }
 
-/// Returns SQL for displaying a value. Booleans were converted to numbers and are converted back.
+/// Returns SQL for displaying a value. Booleans, which were converted to numbers, are converted back.
 fn display_column(column: &SharedColumn, name: &str) -> String {
     match column.ty() {
         Type::Boolean => format!("case {name} when 1 then 'true' when 0 then 'false' end"),

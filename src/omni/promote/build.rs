@@ -43,25 +43,25 @@ struct Calculation<'m> {
 struct BuildPlan<'m> {
     base: usize,
     outputs: Vec<SpecOutput>,
-    /// True if the spec adds columns to the rows without grouping them.
+    /// Whether the spec adds columns to the rows without grouping them.
     of_rows: bool,
     filters: Vec<(OmniReference, &'m Node, &'m Node)>,
-    /// SQL conditions. Each entry holds the text, the YAML node of the key, and a flag that is true if the condition
-    /// applies to groups.
+    /// SQL conditions. Each entry contains the text, the YAML node of the key, and whether the condition applies to
+    /// groups.
     conditions: Vec<(&'m str, &'m Node, bool)>,
     sorts: Vec<(String, bool)>,
     /// YAML node of the sort keys.
     sorts_at: Option<&'m Node>,
     limit: Option<u64>,
     calculations: Vec<Calculation<'m>>,
-    /// True if all columns precede the calculations in Omni, as in the spec, so that the column letters stay the same.
+    /// Whether all columns precede the calculations in Omni, as in the spec, so that the column letters are the same.
     letters_fit: bool,
     topic: Option<&'m Node>,
     file: usize,
     name: String,
     description: Option<String>,
     promoted_from: Option<String>,
-    /// True if the spec records the fields from which it was promoted.
+    /// Whether the spec records the fields from which it was promoted.
     takes_over: bool,
     gaps: Vec<(&'m Node, String, String)>,
     notes: Vec<String>,
@@ -210,7 +210,7 @@ fn field_key(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) ->
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 fn build_query<'m>(
     model: &'m OmniSource<'_>,
@@ -701,7 +701,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         Ok(())
     }
 
-    /// Finds the key for `…_distinct_on` aggregates, if all measures aggregate one row per value of this key.
+    /// Finds the key for `…_distinct_on` aggregates, if all measures aggregate one row per value of the key.
     fn find_key(&mut self, measures: &[FieldKey]) {
         let mut sqls: Vec<Option<String>> = measures
             .iter()
@@ -874,7 +874,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         made
     }
 
-    /// Copies Omni's description and display settings of a column that is copied unchanged.
+    /// Copies the description and display settings in Omni of a column that is copied unchanged.
     fn note_column(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && to_snake_case(&field.name) == name;
@@ -915,7 +915,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
                         self.gaps.push(gap);
                     }
                     let text = condition.term.text;
-                    // The condition is never true for NULL, so it removes the rows with NULL.
+                    // The condition removes the rows with NULL, because it is never true for NULL.
                     if !text.replacen("NOT(ISBLANK(", "", 1).contains("ISBLANK(") {
                         self.filled.push(key);
                     }
@@ -989,8 +989,8 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         }
     }
 
-    /// Splits the step in two if the measures aggregate one row per value of a key. In all other cases, returns the
-    /// given step unchanged.
+    /// Splits the step in two if the measures aggregate one row per value of a key. Otherwise, returns the step
+    /// unchanged.
     fn split_per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];
@@ -1218,7 +1218,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         }
     }
 
-    /// Compiles the spec and returns the final text. Definitions with compile errors are left out and reported as gaps.
+    /// Compiles the spec and returns the final text. Definitions with compile errors are omitted and reported as gaps.
     fn compile_promotion(mut self, grain: Vec<String>) -> Promotion {
         let mut round = 0;
         let (spec, diagnostics) = loop {

@@ -81,7 +81,7 @@ pub(super) fn column_letters(place: usize) -> String {
     out.iter().rev().collect()
 }
 
-/// Converts a calculation to a formula. `letters_fit` is true if the columns have the same letters as in Omni.
+/// Converts a calculation to a formula. `letters_fit` is `true` if the columns have the same letters as in Omni.
 ///
 /// # Errors
 ///
@@ -170,21 +170,21 @@ fn has_cells(text: &str) -> bool {
     })
 }
 
-/// Returns whether a formula does arithmetic with a column that may be NULL. In such a formula, blanks must count as 0,
-/// as in Omni.
+/// Returns whether a formula does arithmetic with a column that may be NULL. In such a formula, blanks must be treated
+/// as 0, as in Omni.
 pub(super) fn counts_blanks(formula: &str, sheet: &CalculationSheet) -> bool {
     !blank_operands(formula, sheet).is_empty()
 }
 
-/// Rewrites a formula so that blanks count as 0, without changing the settings of the spec.
+/// Rewrites a formula so that blanks are treated as 0, without changing the settings of the spec.
 pub(super) fn with_blanks_as_zero(formula: &str, sheet: &CalculationSheet) -> String {
     let mut places: Vec<(usize, &str)> = Vec::new();
     for (begin, end) in blank_operands(formula, sheet) {
         places.push((begin, "COALESCE("));
         places.push((end, ", 0)"));
     }
-    // Insert from the end to the beginning, so that the remaining positions stay valid. If several texts are inserted
-    // at one position, insert the text of the innermost expression first.
+    // Insert from the end to the beginning, so that the remaining positions remain valid. If several texts are inserted
+    // at the same position, insert the text of the innermost expression first.
     let mut out = formula.to_owned();
     places.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     for (at, text) in places {
@@ -233,7 +233,7 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
     found
 }
 
-/// Returns a field's name in the form that a query's field list uses: qualified by its view, in lower case.
+/// Returns a field's name as in the field list of a query: qualified with its view, in lower case.
 pub(super) fn reference_name(view: &str, reference: &OmniReference) -> String {
     let frame = reference
         .frame

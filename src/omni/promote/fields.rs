@@ -1,4 +1,4 @@
-//! Converts Omni fields to definitions. Each field becomes one definition with the field's name, so that no field is
+//! Converts Omni fields to definitions. Each field becomes a definition with the same name, so that no field is
 //! computed twice.
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -27,7 +27,7 @@ pub(super) struct PromotedDefinition {
     pub tags: Vec<String>,
     /// Qualified name of the field, such as `orders.revenue`.
     pub field: String,
-    /// Name in Omni. `None` if it is the same as the definition's name.
+    /// Name in Omni. `None` if both names are the same.
     pub omni_name: Option<String>,
     pub file: usize,
     pub line: usize,
@@ -66,7 +66,7 @@ const NO_DIMENSION: &[(&str, &str)] = &[
 /// Name of the measure that exists in every Omni view.
 const COUNT: &str = "count";
 
-/// Display settings for fields in Omni. In the spec, a column's `omni` key contains these settings.
+/// Display settings for fields in Omni. The `omni` key of a column in the spec contains these settings.
 const SHOWN: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
 pub(super) struct FieldResolver<'m, 't> {
@@ -83,15 +83,15 @@ pub(super) struct FieldResolver<'m, 't> {
     /// Definition name of each field that becomes a definition.
     names: FxHashMap<FieldKey, String>,
     pub taken: UsedSpecNames,
-    /// Names of definitions, in lower case. A column with the same name as a definition is qualified by its relation.
+    /// Names of definitions, in lower case. A column with the same name as a definition is qualified with its relation.
     pub defined: FxHashSet<String>,
     /// Names of warehouse columns that the spec reads, in lower case.
     columns: std::cell::RefCell<FxHashSet<String>>,
     pub gaps: Vec<PromoteGap>,
-    /// True if a formula does arithmetic with values that may be NULL. In this case, SQL returns NULL.
+    /// Whether a formula does arithmetic with values that may be NULL, for which SQL returns NULL.
     pub computes: bool,
-    /// Key of the aggregates, which aggregate one row per value of this key. `None` unless all measures are
-    /// `…_distinct_on` aggregates with one common key.
+    /// Key for which the aggregates use one row per value. `None` unless all measures are `…_distinct_on` aggregates
+    /// with one common key.
     pub per_key: Option<measures::PerKey>,
 }
 
@@ -144,13 +144,13 @@ impl<'m, 't> FieldResolver<'m, 't> {
             return (inside, field);
         };
         let named = self.model.canonical_name(view);
-        // In a view that is joined under an alias, the original name of the view refers to the alias.
+        // The original name of a view that is joined under an alias refers to the alias.
         let is_own = self.model.view(&named).is_some() && self.model.view(&named) == self.model.view_instance(&inside);
         if is_own { (inside, field) } else { (named, field) }
     }
 
-    /// Returns the given fields and all fields on which they depend, dependencies first. If the dependencies contain
-    /// a cycle, returns an error.
+    /// Returns the given fields and all fields on which they depend, dependencies first. Returns an error if the
+    /// dependencies contain a cycle.
     pub fn field_closure(&self, wanted: &[FieldKey]) -> Result<Vec<FieldKey>, String> {
         enum ResolveStep {
             Enter(FieldKey),
@@ -187,8 +187,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         Ok(order)
     }
 
-    /// Chooses names for the fields that become definitions. `asked` contains the names that the request specifies for
-    /// outputs.
+    /// Chooses names for the fields that become definitions. `asked` contains the output names that the request
+    /// specifies.
     pub fn name_all(&mut self, order: &[FieldKey], asked: &FxHashMap<FieldKey, String>) {
         let asked_first = order.iter().filter(|key| asked.contains_key(*key));
         let others = order.iter().filter(|key| !asked.contains_key(*key));
@@ -231,7 +231,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             if self.view(&key.0).is_none() {
                 return Err(format!("no joined view is named `{}`", key.0));
             }
-            // The key is a column for which Omni has no settings, or the count that every view has.
+            // The key is a column without settings in Omni, or the count that every view has.
             return if key.1 == COUNT {
                 self.define_count(key)
             } else {
@@ -467,7 +467,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         self.schema.relation(self.relations.get(view)?)
     }
 
-    /// Converts a column of the view's table to the syntax of formulas.
+    /// Converts a column of the view's table to formula syntax.
     pub fn table_column(&self, view: &str, column: &str) -> ResolvedField {
         let known = self.relation(view).and_then(|relation| relation.column(column));
         let name = known.map_or_else(|| column.to_lowercase(), |known| known.name().to_owned());
@@ -533,7 +533,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
     }
 }
 
-/// Applies a timeframe to a term. The flag is true if the result is a date or time.
+/// Applies a timeframe to a term. The flag is `true` if the result is a date or time.
 pub(super) fn apply_timeframe(term: FormulaTerm, is_temporal: bool, frame: Option<&str>) -> (FormulaTerm, bool) {
     match frame {
         None | Some("raw") => (term, is_temporal),
@@ -608,7 +608,7 @@ pub(super) fn original_definition(field: &ViewField) -> String {
     }
 }
 
-/// Formats a YAML value on one line. The function is recursive, but the YAML parser limits the depth.
+/// Formats a YAML value on one line. Recursion is safe because the YAML parser limits the nesting depth.
 pub(super) fn one_line(node: &Node) -> String {
     if let Some(items) = node.items() {
         return format!("[{}]", items.iter().map(one_line).collect::<Vec<_>>().join(", "));

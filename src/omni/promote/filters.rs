@@ -10,11 +10,11 @@ use crate::yaml::Node;
 #[derive(Clone, Debug)]
 pub(super) struct FilteredValue {
     pub term: FormulaTerm,
-    /// True if the values are known to be dates or times.
+    /// Whether the values are known to be dates or times.
     pub is_temporal: bool,
 }
 
-/// Converted condition. `doubts` lists how the condition may differ from the filter.
+/// Converted condition. `doubts` lists possible differences between the condition and the filter.
 #[derive(Clone, Debug)]
 pub(super) struct ConvertedCondition {
     pub term: FormulaTerm,
@@ -29,7 +29,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "cancel_query_filter",
-        "it removes a filter of the query, but a model has no such filter",
+        "it removes a filter of the query, but the model does not have this filter",
     ),
     ("field_name_in_query", "it looks up rows in another query"),
     ("field_name_not_in_query", "it looks up rows in another query"),
@@ -84,8 +84,8 @@ struct FilterReader<'t> {
 }
 
 impl FilterReader<'_> {
-    /// Converts a mapping of operators, a list of such mappings, or a value without an operator. The function is
-    /// recursive, but the YAML parser limits the depth.
+    /// Converts a mapping of operators, a list of such mappings, or a value without an operator. Recursion is safe
+    /// because the YAML parser limits the nesting depth.
     fn convert_all(&mut self, filter: &Node, joined_by: &str) -> Result<FormulaTerm, String> {
         if let Some(items) = filter
             .items()
@@ -382,8 +382,7 @@ impl FilterReader<'_> {
         ))
     }
 
-    /// Converts a test on a part of a date, such as the month. The filter specifies the value of this part as a number
-    /// or name.
+    /// Converts a filter on a part of a date, such as the month. The filter specifies the part as a number or name.
     fn convert_operator(
         &self,
         value: &Node,
@@ -410,7 +409,7 @@ impl FilterReader<'_> {
         Ok(FormulaTerm::combine_conditions("OR", terms))
     }
 
-    /// Returns a value as a literal for formulas. The literal has the type of the field or, if this type is unknown,
+    /// Returns a value as a literal for formulas. The literal has the type of the field or, if that type is unknown,
     /// the type of the value in YAML.
     fn literal_text(&self, value: &Node) -> Result<FormulaTerm, String> {
         let text = value.text().ok_or("expected a value")?;

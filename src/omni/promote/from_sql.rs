@@ -15,7 +15,7 @@ use crate::catalog;
 use crate::dialect::Dialect;
 use crate::lineage;
 
-/// Maximum length of an SQL expression in bytes. Longer expressions would not make useful formulas.
+/// Maximum length of an SQL expression in bytes. Longer expressions would not result in useful formulas.
 const LONGEST: usize = 16 << 10;
 /// Maximum nesting depth of parentheses.
 const BRACKETS: usize = 100;
@@ -24,12 +24,11 @@ const MARK: &str = "omni_ref_";
 
 /// Resolves names in SQL.
 pub(super) trait SqlNames {
-    /// Resolves an Omni reference, which is given without `${}`.
+    /// Resolves an Omni reference without its `${}`.
     fn field(&self, reference: &str) -> Result<FormulaTerm, String>;
     /// Resolves a column with an optional qualifier.
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
-    /// Returns the letter of a worksheet column, which operators on the rows of a result need. `None` outside
-    /// worksheets.
+    /// Returns the letter of a worksheet column, for operators on the rows of a result. `None` outside of worksheets.
     fn column_letter(&self, _reference: &str) -> Option<String> {
         None
     }
@@ -41,7 +40,7 @@ pub(super) struct ConvertedSql {
     pub term: FormulaTerm,
     /// Ways in which the formula may differ from the SQL.
     pub doubts: Vec<String>,
-    /// True if the formula does arithmetic with values that may be NULL. In this case, SQL returns NULL.
+    /// Whether the formula does arithmetic with values that may be NULL, for which SQL returns NULL.
     pub computes: bool,
 }
 
@@ -198,7 +197,7 @@ impl SqlReader<'_> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match expr {
@@ -396,7 +395,7 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::binary(left, sign.0, sign.1, &right).with_type(ty))
     }
 
-    /// Converts a division. In formulas, division by 0 results in an error, and division never truncates.
+    /// Converts a division. In formulas, division by 0 is an error, and division never truncates.
     fn convert_division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let (left, left_is_real) = strip_widening(left);
         let (right, right_is_real) = strip_widening(strip_nullif_zero(right));
@@ -418,8 +417,8 @@ impl SqlReader<'_> {
             .with_presence(false))
     }
 
-    /// Converts `a || b`, which is NULL if an operand is NULL. In contrast, the operator `&` of formulas treats NULL
-    /// as empty text.
+    /// Converts `a || b`, which is NULL if an operand is NULL, whereas the formula operator `&` treats NULL as empty
+    /// text.
     fn convert_concatenation(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let mut parts = Vec::new();
         collect_chain(left, &BinaryOperator::StringConcat, &mut parts);
@@ -665,8 +664,8 @@ impl SqlReader<'_> {
         Ok(if known.aggregates { term.into_aggregate() } else { term })
     }
 
-    /// Converts an aggregate, including its filter, DISTINCT and ordering. `None` if the function is not an
-    /// aggregate, or if it can be converted by its name alone.
+    /// Converts an aggregate, including its filter, DISTINCT and ordering. `None` if the function is not an aggregate,
+    /// or if its name is sufficient to convert it.
     fn convert_aggregate(
         &mut self,
         name: &str,
@@ -768,8 +767,8 @@ impl SqlReader<'_> {
         FormulaTerm::call("COUNT", &[x])
     }
 
-    /// Splits `case when c then x end` and `if(c, x, NULL)` into the condition and the result. The flag is true if the
-    /// conditional's default is 0.
+    /// Splits `case when c then x end` and `if(c, x, NULL)` into the condition and the result. The flag is `true` if
+    /// the default of the conditional is 0.
     fn split_conditional(&mut self, x: &Expr) -> Result<Option<(FormulaTerm, FormulaTerm, bool)>, String> {
         let Some((condition, result, otherwise)) = self.single_branch(x) else {
             return Ok(None);
@@ -850,7 +849,7 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::call(function.name, &args))
     }
 
-    /// Converts operators that only Omni has: operators on times and on the rows of a result.
+    /// Converts operators that exist only in Omni: operators on times and on the rows of a result.
     fn convert_omni_call(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
         let [x] = args else { return Err(unsupported_sql(whole)) };
         if let Some(frame) = sql_functions::operator_timeframe(name) {
@@ -924,8 +923,8 @@ fn is_zero(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(value) if matches!(&value.value, Value::Number(text, _) if text.parse() == Ok(0.0)))
 }
 
-/// Removes `1.0 *` or `::float`, SQL idioms that prevent truncation in a division. The flag is true if such an idiom
-/// was removed.
+/// Removes `1.0 *` or `::float`, SQL idioms that prevent truncation in a division. The flag is `true` if an idiom was
+/// removed.
 fn strip_widening(expr: &Expr) -> (&Expr, bool) {
     let is_one = |expr: &Expr| {
         matches!(expr, Expr::Value(value)
@@ -997,8 +996,8 @@ fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
     Some(FormulaTerm::call(function, &[x]).with_type(Some(Type::Integer)))
 }
 
-/// Returns the number of day, month or year boundaries between two dates. Warehouses define the difference between
-/// dates in this way.
+/// Returns the number of day, month or year boundaries between two dates, which is how warehouses define the difference
+/// between dates.
 fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<FormulaTerm> {
     let part =
         |name: &str, x: &FormulaTerm| FormulaTerm::call(name, std::slice::from_ref(x)).with_type(Some(Type::Integer));

@@ -17,9 +17,9 @@ pub(super) struct ViewJoin {
     pub relationship: usize,
     /// Join type: `left`, `inner`, `full`, `cross`.
     pub kind: &'static str,
-    /// True if a row may match several rows of the joined view.
+    /// Whether a row may match several rows of the joined view.
     pub is_many: bool,
-    /// True if several rows of the parent view may match the same row of the joined view.
+    /// Whether several rows of the parent view may match the same row of the joined view.
     repeats: bool,
     /// Name of the view from which the join starts.
     parent: String,
@@ -141,7 +141,7 @@ impl Joins {
                 .any(|join| join.is_many && !on_the_way.contains(join.name.as_str()))
     }
 
-    /// Returns whether some joined rows may have no row from the view.
+    /// Returns whether some joined rows may lack a row of the view.
     pub fn may_be_missing(&self, name: &str) -> bool {
         !name.eq_ignore_ascii_case(&self.base) || self.all.iter().any(|join| join.kind == "full")
     }

@@ -8,7 +8,7 @@ use crate::Type;
 use crate::yaml::Node;
 
 /// State for `…_distinct_on` aggregates, which aggregate one row per value of a key. The state exists only if all
-/// measures are such aggregates with the same key.
+/// measures are aggregates of this kind with the same key.
 #[derive(Clone, Debug)]
 pub(super) struct PerKey {
     /// SQL expression of the key in Omni.
@@ -25,10 +25,10 @@ const DISTINCT_ON: [(&str, &str); 4] = [
     ("percentile_distinct_on", "percentile"),
 ];
 
-/// Converts a measure. The flag is true if the result is a date or time.
+/// Converts a measure. The flag is `true` if the result is a date or time.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub(super) fn convert_measure(
     fields: &mut FieldResolver<'_, '_>,
@@ -86,7 +86,7 @@ pub(super) fn convert_measure(
         "count" if x.is_none() => return count_rows_term(fields, view, condition, doubts),
         "count" if repeats => {
             return Err(format!(
-                "joins repeat the rows of `{view}`, so its values count more than once"
+                "joins repeat the rows of `{view}`, so its values would be aggregated more than once"
             ));
         }
         "count" => FormulaTerm::call("COUNT", &[when(need()?)])
@@ -235,9 +235,8 @@ pub(super) fn count_rows_term(
     ))
 }
 
-/// Converts a `…_distinct_on` aggregate. If the key of the aggregate is the view's own primary key and no join
-/// repeats the rows, the arguments are returned unchanged. In all other cases, an additional step reduces the rows to
-/// one row per key.
+/// Converts a `…_distinct_on` aggregate. If the key of the aggregate is the view's own primary key and no join repeats
+/// the rows, the arguments are returned unchanged. Otherwise, an additional step reduces the rows to one row per key.
 fn convert_distinct_on(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,

@@ -3,7 +3,7 @@
 //! The conversion does no input or output. The contents of Omni's files are converted to the text of a spec, and a
 //! [`PromoteGap`] reports each part that a spec cannot express. References are resolved through fields and joins, and
 //! each field becomes a definition with the same name. The spec is compiled immediately. Definitions that do not
-//! compile are left out, and each of them is reported as a gap.
+//! compile are omitted and reported as gaps.
 //!
 //! ```
 //! use formulac_omni::promote::{Request, promote};
@@ -49,13 +49,13 @@ use crate::span::Span;
 pub struct Request {
     /// Path of the Omni file, which must be one of the given files.
     pub file: String,
-    /// Names of fields of the view, or of saved queries. If the list is empty, all suitable items are promoted.
+    /// Names of fields of the view, or of saved queries. All suitable items are promoted if the list is empty.
     pub fields: Vec<String>,
     /// Dimensions to group by, such as `orders.created_at[month]`.
     pub grain: Vec<String>,
     /// Name of the model. By default, the name is derived from the promoted fields.
     pub name: Option<String>,
-    /// Tables that are dbt sources: schema, table name, and name of the dbt source.
+    /// Tables that are dbt sources, each with its schema, table name and dbt source name.
     pub sources: Vec<(String, String, String)>,
 }
 
@@ -82,9 +82,9 @@ pub struct PromoteGap {
     pub what: String,
     /// Original definition of the item in Omni.
     pub original: String,
-    /// Reason why there is no formula, or description of the possible difference.
+    /// Reason why no formula exists, or description of the possible difference.
     pub reason: String,
-    /// True if the spec contains the item, but the user should review it.
+    /// Whether the spec contains the item, which the user should review.
     pub is_carried: bool,
 }
 
@@ -138,7 +138,7 @@ pub struct Promotion {
 /// Error that prevents the promotion: the index of the Omni file, and the diagnostic.
 pub type PromoteFault = (usize, Diagnostic);
 
-/// Generates a spec from fields in Omni's files. Each file is given by its path and text.
+/// Generates a spec from fields in Omni's files. Each file has a path and a text.
 ///
 /// # Errors
 ///

@@ -105,7 +105,7 @@ pub(super) struct OmniSavedQuery<'m> {
 pub(super) struct OmniSource<'t> {
     pub files: Vec<OmniFile<'t>>,
     pub views: Vec<OmniViewSource>,
-    /// Views by name. The flag is true if the view has a schema that the name does not contain.
+    /// Views by name. The flag is `true` if the view has a schema that the name does not include.
     by_name: FxHashMap<String, (usize, bool)>,
     pub relationships: Vec<Relationship>,
     /// File index of each topic, by name.
@@ -113,8 +113,8 @@ pub(super) struct OmniSource<'t> {
 }
 
 impl<'t> OmniSource<'t> {
-    /// Parses files, each given by its path and text. Also returns the errors in files that are not valid YAML. The
-    /// model does not contain these files.
+    /// Parses files, each with its path and text. Also returns the errors in files that are not valid YAML, which the
+    /// model does not contain.
     pub fn read(texts: &'t [(String, String)]) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self {
             files: Vec::new(),
@@ -159,8 +159,8 @@ impl<'t> OmniSource<'t> {
                 .flatten()
             {
                 let known = self.by_name.entry(name.to_lowercase()).or_insert((place, is_part));
-                // A query view has no schema and may have the same name as a table that it reads. In this case, the
-                // query view takes precedence.
+                // A query view has no schema and may have the same name as a table that it reads. The query view then
+                // takes precedence.
                 if known.1 && !is_part {
                     *known = (place, false);
                 }

@@ -10,7 +10,7 @@ enum LikePiece {
 }
 
 /// Converts a comparison such as `x like 'a%'`. `%` matches any text, `_` matches one character, and the escape
-/// character makes the next character literal.
+/// character marks the next character as literal.
 pub(super) fn like_pattern(x: FormulaTerm, pattern: &str, escape: Option<char>, ignore_case: bool) -> FormulaTerm {
     let pattern = if ignore_case {
         pattern.to_lowercase()

@@ -1,8 +1,7 @@
 //! Records in specs what was promoted, and detects promoted fields that Omni still defines.
 //!
-//! The record is under `meta`, which dbt preserves. The record of a field is
-//! `columns: {revenue: {meta: {promoted_from: orders.revenue}}}`, and the record of a query view is
-//! `meta: {promoted_from: top_months}`.
+//! Records are stored in `meta`, which dbt preserves. The record of a field is `columns: {revenue: {meta:
+//! {promoted_from: orders.revenue}}}`, and the record of a query view is `meta: {promoted_from: top_months}`.
 
 use super::fields::is_column;
 use super::omni_model::{FieldKind, OmniReference, OmniSource, QueryRows, ViewField, find_references};
@@ -51,8 +50,8 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     found
 }
 
-/// Returns the specs that were promoted from a field or query view. Each entry holds the spec's index, its YAML, and
-/// the promoted column.
+/// Returns the specs that were promoted from a field or query view. Each entry contains the index of the spec, its
+/// YAML, and the promoted column.
 pub(super) fn promoted_specs(specs: &[(String, String)], from: &str) -> Vec<(usize, Node, Option<String>)> {
     let mut found = Vec::new();
     for (number, (_, text)) in specs.iter().enumerate() {

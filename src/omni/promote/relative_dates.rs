@@ -1,8 +1,8 @@
 //! Dates in Omni's filters: fixed dates, and dates relative to today.
 //!
-//! `7 complete days ago` is the start of the day seven days ago, so a week that begins then ends yesterday.
-//! `7 days ago` includes the current day, so it is the start of the day six days ago. For longer units, such as months,
-//! the day is the first day of the unit.
+//! `7 complete days ago` is the start of the day seven days ago, so a week that begins then ends yesterday. `7 days
+//! ago` includes the current day, so it is the start of the day six days ago. For longer units, such as months, the
+//! result is the first day of the unit.
 
 use super::term::FormulaTerm;
 use crate::Type;
@@ -73,7 +73,7 @@ pub(super) struct RelativePeriod {
     pub to: DayStart,
 }
 
-/// Maximum count in a relative date. Larger counts would exceed any calendar and are rejected, so that sums cannot
+/// Maximum count in a relative date. Larger counts, which would exceed any calendar, are rejected so that sums cannot
 /// overflow.
 const FAR: i64 = 1_000_000;
 
@@ -164,7 +164,7 @@ impl RelativePeriod {
             }
             [count, unit, "ago"] => {
                 let (count, unit) = parse_count(count, unit).ok_or_else(|| missing_unit_message(text))?;
-                // The count includes the current unit.
+                // The current unit is included in the count.
                 (unit, count - 1)
             }
             _ => return Err(format!("`{text}` is not a supported date")),

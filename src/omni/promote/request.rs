@@ -1,4 +1,4 @@
-//! Determines what a promotion request promotes: measures at a grain, row-level dimensions, or a saved query.
+//! Determines the kind of a promotion request: measures at a grain, row-level dimensions, or a saved query.
 
 use super::omni_model::{FieldKind, OmniReference, OmniSavedQuery, OmniSource, OmniViewSource, QueryRows};
 use super::{PromoteFault, Request};
@@ -6,7 +6,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Items that a promotion request promotes.
+/// Items to promote.
 pub(super) enum PromoteRequest<'m> {
     /// Measures, and the grain at which the measures are computed.
     Measures {
@@ -69,7 +69,7 @@ pub(super) fn read<'m>(
             let text = format!("`{}` contains no view and no saved query", request.file);
             return Err(nothing(
                 text,
-                "name the file of a view, a query view, or a topic with `sample_queries`".to_owned(),
+                "specify the file of a view, a query view, or a topic with `sample_queries`".to_owned(),
             ));
         }
         ([], [one]) => *one,
@@ -79,7 +79,7 @@ pub(super) fn read<'m>(
                 request.file,
                 names.len()
             );
-            return Err(nothing(text, format!("name one of them: {listed}")));
+            return Err(nothing(text, format!("specify one of them: {listed}")));
         }
         ([one], _) => one,
         _ => {
@@ -234,7 +234,7 @@ fn request_from_view<'m>(
     ))
 }
 
-/// Returns the fields of a query in order, each with its column name if the query specifies a name.
+/// Returns the fields of a query in order, each with its column name if specified.
 pub(super) fn query_fields(query: &Node) -> Vec<(&str, Option<&str>)> {
     let Some(fields) = query.get("fields") else {
         return Vec::new();

@@ -1,9 +1,9 @@
 //! Redefines an Omni field to read the model column that replaces it.
 //!
-//! A field is changed only if the field's values stay the same. In Omni, a field of a view can be grouped by any
-//! dimension of the view, but a model column has only one value per row of the model's grain. For this reason, the
-//! grain must be the view's own key, and aggregating the column again must not change the result. For example, a sum of
-//! sums is again the sum. A query view has the same rows as the model and reads them directly.
+//! A field is changed only if its values remain the same. In Omni, a field can be grouped by any dimension of its view,
+//! but a model column has only one value per row of the model's grain. The grain must therefore be the view's own key,
+//! and a second aggregation of the column must not change the result. For example, a sum of sums is a sum. A query view
+//! has the same rows as the model and reads them directly.
 
 use super::omni_model::{FieldKind, OmniSource, QueryRows, Relationship, ViewField};
 use super::provenance::promoted_specs;
@@ -46,7 +46,7 @@ pub struct TargetModel {
     /// Name that the promoted field or view has in Omni.
     pub from: String,
     has_gaps: bool,
-    /// True if the spec filters or limits rows.
+    /// Whether the spec filters or limits rows.
     is_filtered: bool,
 }
 
@@ -137,7 +137,7 @@ pub fn repoint(
         None => retarget_query_view(&model, place, made_view.schema.as_deref(), taken_by, compiled)?,
         Some(column) => {
             let field = what.field.as_deref().and_then(|name| model.field(place, name));
-            let field = field.ok_or("the view has no such field")?;
+            let field = field.ok_or("the view does not have this field")?;
             model
                 .field(made, column)
                 .ok_or_else(|| format!("the view `{}` has no `{column}`", made_view.name))?;
@@ -162,7 +162,7 @@ pub fn repoint(
     let (_, text) = omni
         .iter()
         .find(|(path, _)| *path == what.file)
-        .ok_or("there is no such file")?;
+        .ok_or("the file does not exist")?;
     let text =
         apply_edits(text, &edits).map_err(|refusal| format!("the file cannot be changed in place: {refusal}"))?;
     let file = model
@@ -188,8 +188,7 @@ fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
     place.ok_or_else(|| format!("`{file}` is not a view file, but only fields of views read columns"))
 }
 
-/// Returns the name by which other views refer to a view. The name includes the schema if a relationship refers to the
-/// view in this form.
+/// Returns the name by which other views refer to a view. The name includes the schema if a relationship does so.
 fn reference_name(model: &OmniSource<'_>, place: usize) -> String {
     let Some(view) = model.views.get(place) else {
         return String::new();

@@ -1,6 +1,6 @@
-//! Warehouse functions and the equivalent formula functions. The table contains a warehouse function only if both
-//! functions are equivalent for all arguments. For example, it does not contain `trim`, because TRIM also collapses
-//! spaces between words, or `mod`, because the sign of the result differs.
+//! Warehouse functions and the equivalent formula functions. The table contains a pair only if both functions are
+//! equivalent for all arguments. For example, the table does not contain `trim`, because TRIM also collapses spaces
+//! between words, or `mod`, because the sign of the result differs.
 
 use crate::Type;
 
@@ -15,7 +15,7 @@ pub(super) enum SqlResultType {
 
 pub(super) struct SqlFunction {
     pub name: &'static str,
-    /// Dialects in which the functions are equivalent. An empty list means all dialects.
+    /// Dialects in which the functions are equivalent. Empty if the functions are equivalent in all dialects.
     pub dialects: &'static [&'static str],
     pub arguments: std::ops::RangeInclusive<usize>,
     pub formula: &'static str,

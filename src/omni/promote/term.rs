@@ -14,9 +14,9 @@ pub(super) struct FormulaTerm {
     strength: u8,
     /// Type of the values. `None` if unknown.
     pub ty: Option<Type>,
-    /// True if the term is an aggregate or contains one.
+    /// Whether the term is an aggregate or contains an aggregate.
     pub aggregates: bool,
-    /// True if the value is never NULL.
+    /// Whether the value is never NULL.
     pub is_there: bool,
 }
 

@@ -41,7 +41,7 @@ pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: b
     format!("{above}{}{indent}{below}", comments.concat())
 }
 
-/// Returns the comments that were not kept. If several comments are equal, as many of them are left out as were kept.
+/// Returns the comments that were not kept. Each occurrence of a repeated comment is counted separately.
 fn without(comments: impl Iterator<Item = String>, kept: impl Iterator<Item = String>) -> Vec<String> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     kept.for_each(|comment| *counts.entry(comment).or_default() += 1);

@@ -1,4 +1,4 @@
-//! Drafts of metric sets: for each group of specs, the definitions to move from the specs into a shared set.
+//! Drafts of metric sets: for each group of specs, the definitions to move from the specs to a shared set.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -13,7 +13,7 @@ pub(super) struct Candidate {
     /// Index of the group of specs that read the same rows.
     pub group: usize,
     pub step: FirstStep,
-    /// Whether keys such as `ordered_at[month]` become `month`.
+    /// Whether keys such as `ordered_at[month]` are replaced with `month`.
     pub has_bare_keys: bool,
 }
 
@@ -41,16 +41,16 @@ pub(super) struct Member {
 #[derive(Debug)]
 pub(super) struct DraftDefinition {
     pub name: String,
-    /// The spec from which the formula is copied: the index of the candidate, and of its definition.
+    /// Source of the formula: the indexes of the candidate and its definition.
     pub source: (usize, usize),
     /// All spec definitions that this definition replaces.
     pub replaced: Vec<(usize, usize)>,
 }
 
-/// Specs of a group that cannot be members, each with the reason.
+/// Specs of a group that cannot read the set, each with the reason.
 pub(super) type Rejected = Vec<(usize, String)>;
 
-/// Description of the rows that a step reads. Specs with the same description can share a set.
+/// Description of the rows that a step reads. Specs with equal descriptions can share a set.
 pub(super) fn group_key(step: &FirstStep) -> String {
     let inner = step
         .joins
@@ -131,7 +131,7 @@ pub(super) fn draft_set(candidates: &[Candidate], group: &[usize]) -> Result<Opt
     }))
 }
 
-/// Rejects specs that join another relation under a name that a join in an earlier spec already has.
+/// Rejects specs that join another relation under the name of a join in an earlier spec.
 fn check_joins(candidates: &[Candidate], members: &[usize]) -> Result<(), Rejected> {
     let mut known: HashMap<&str, &str> = HashMap::new();
     let mut rejected = Rejected::new();
@@ -141,7 +141,7 @@ fn check_joins(candidates: &[Candidate], members: &[usize]) -> Result<(), Reject
             if *first != join.identity {
                 rejected.push((
                     *candidate,
-                    format!("its join `{}` differs from that of other specs", join.name),
+                    format!("its join `{}` differs from the join in other specs", join.name),
                 ));
                 break;
             }
@@ -150,9 +150,9 @@ fn check_joins(candidates: &[Candidate], members: &[usize]) -> Result<(), Reject
     if rejected.is_empty() { Ok(()) } else { Err(rejected) }
 }
 
-/// Determines whether each definition moves to the set: shared definitions, definitions that read columns (which is not
-/// possible in a model built on sets), and the definitions that these use. Metrics are the first columns of a model, so
-/// definitions before a moved column move as well.
+/// Determines which definitions move to the set: shared definitions, definitions that read columns (which is not
+/// possible in a model built on sets), and the definitions that these use. Definitions before a moved column also move,
+/// because metrics are the first columns of a model.
 fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Vec<bool> {
     let definitions = &step.definitions;
     let is_column = |place: usize| definitions[place].level > Level::Row;
@@ -188,7 +188,8 @@ fn moved_trees(candidates: &[Candidate], members: &[usize], moved: &[Vec<bool>])
     trees
 }
 
-/// Returns the formulas in the order of their first definitions, dimensions first, but always in dependency order.
+/// Returns the formulas in dependency order. Where possible, dimensions come first, and the formulas are in the order
+/// of their first definitions.
 fn with_used_first(
     candidates: &[Candidate],
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
@@ -227,9 +228,9 @@ fn with_used_first(
     order
 }
 
-/// Returns the definition from which the formula is copied: if possible, one that has the set's name and refers to
-/// other definitions by name instead of repeating their formulas. A definition that only refers to another definition
-/// with the same formula cannot be the source.
+/// Returns the definition from which the formula is copied: if possible, a definition that has the name in the set and
+/// refers to other definitions by name instead of repeating their formulas. A definition that only refers to another
+/// definition with the same formula cannot be the source.
 fn source_of(candidates: &[Candidate], name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
     let rank = |(candidate, place): &(usize, usize)| {
         let step = &candidates[*candidate].step;

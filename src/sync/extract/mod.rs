@@ -1,8 +1,8 @@
 //! Metric sets from definitions that several specs contain.
 //!
 //! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
-//! same formula, the group gets a metric set that contains the formula, and the specs read the set. A spec is changed
-//! only if its SQL remains the same, which is proven by compiling the project again.
+//! same formula, a metric set with the formula is created for the group, and the specs read the set. A spec is changed
+//! only if its SQL remains the same, which is verified by compiling the project again.
 
 mod comments;
 mod draft;
@@ -15,13 +15,13 @@ use crate::model::shared_definitions::is_plain_name;
 
 pub use proof::extract;
 
-/// Returns whether a metric set can have this name.
+/// Returns whether the name is valid for a metric set.
 #[must_use]
 pub fn is_set_name(name: &str) -> bool {
     is_plain_name(name)
 }
 
-/// Specs of a project, and what to extract from them.
+/// Input of an extraction: the specs of a project, and options.
 #[derive(Clone, Copy, Debug)]
 pub struct ExtractRequest<'t> {
     /// All specs of the project.
@@ -41,9 +41,9 @@ pub struct Extraction {
     pub sets: Vec<ExtractedSet>,
     /// Specs to change.
     pub specs: Vec<RewrittenSpec>,
-    /// Specs that stay unchanged although they could share definitions with a set.
+    /// Specs that remain unchanged although they could share definitions with a set.
     pub left_out: Vec<LeftOutSpec>,
-    /// Names that have different formulas over the same relation.
+    /// Names with different formulas over the same relation.
     pub differing: Vec<DifferingName>,
 }
 
@@ -60,7 +60,7 @@ impl Extraction {
 pub struct ExtractedSet {
     /// Name of the set.
     pub name: String,
-    /// Path of its file, relative to the project's folder.
+    /// Path of the set's file, relative to the project's folder.
     pub path: String,
     /// Text of the file.
     pub text: String,
@@ -85,12 +85,12 @@ pub struct RewrittenSpec {
     pub changes_properties: bool,
 }
 
-/// Spec that is not changed.
+/// Spec that remains unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOutSpec {
     /// Index of the spec.
     pub spec: usize,
-    /// Reason, as a clause without a full stop.
+    /// Reason why the spec remains unchanged, as a clause without a full stop.
     pub reason: String,
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::DifferingName;
 use super::draft::{Candidate, Rejected};
 
-/// Returns the most frequent item. If there are several such items, returns the first.
+/// Returns the most frequent item. If several items are equally frequent, returns the first of them.
 pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
     let mut counts: Vec<(T, usize)> = Vec::new();
     for item in items {
@@ -17,13 +17,13 @@ pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(
     first_of_most(counts.into_iter(), |(_, count)| *count).map(|(item, _)| item)
 }
 
-/// Returns the item with the highest count. If there are several such items, returns the first.
+/// Returns the item with the highest count. If several items have the highest count, returns the first of them.
 pub(super) fn first_of_most<T>(items: impl Iterator<Item = T>, count: impl Fn(&T) -> usize) -> Option<T> {
     items.reduce(|best, item| if count(&item) > count(&best) { item } else { best })
 }
 
-/// Chooses a name for each formula: the name that most specs use or, if there is a tie, the first name. Specs whose
-/// formulas would need the name of another formula are rejected.
+/// Chooses a name for each formula: the name that most specs use or, if there is a tie, the first name. Specs in which
+/// the name of a formula belongs to another formula are rejected.
 pub(super) fn choose_names(
     candidates: &[Candidate],
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
@@ -50,7 +50,7 @@ pub(super) fn choose_names(
             continue;
         }
         for (candidate, _) in trees.get(tree).into_iter().flatten() {
-            let reason = || format!("its `{name}` has another formula than that of other specs");
+            let reason = || format!("its `{name}` has a different formula in other specs");
             rejected.entry(*candidate).or_insert_with(reason);
         }
     }

@@ -1,4 +1,4 @@
-//! Proposes metric sets, and proves by compiling the project again that the SQL of no spec changes.
+//! Proposes metric sets, and compiles the project again to verify that the SQL of all specs remains the same.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,8 +15,8 @@ use crate::schema::Column;
 use crate::yaml_edit::value;
 use crate::{CompiledSpec, lines};
 
-/// Maximum number of times that the project is compiled. After each time, specs whose SQL changes are rewritten
-/// differently or left out.
+/// Maximum number of compilations of the project. After each compilation, specs whose SQL changes are rewritten
+/// differently or omitted.
 const ROUNDS: usize = 12;
 
 /// Proposes a metric set for each relation whose specs contain the same definitions.
@@ -133,7 +133,8 @@ impl<'r> ExtractionRun<'r> {
                 let texts: Result<Vec<String>, (usize, String)> = texts.collect();
                 match texts {
                     Err((candidate, reason)) => {
-                        // The next draft of the group may have the same name and path.
+                        // Release the name and path, because the next draft of the group may have the same name and
+                        // path.
                         taken.remove(&name.to_lowercase());
                         paths.remove(&path.to_lowercase());
                         self.leave_out(candidate, reason);
@@ -154,7 +155,7 @@ impl<'r> ExtractionRun<'r> {
         proposals
     }
 
-    /// Returns the draft of a group, after leaving out the specs that cannot be members of it.
+    /// Returns the draft of a group, without the specs that cannot be its members.
     fn draft(&mut self, group: usize) -> Option<SetDraft> {
         loop {
             match draft_set(&self.candidates, self.groups.get(group)?) {
@@ -172,8 +173,8 @@ impl<'r> ExtractionRun<'r> {
         self.left_out.insert(self.candidates[candidate].spec, reason);
     }
 
-    /// Returns a name that no other set has: the name of the relation, combined with the name of a definition if
-    /// several sets read that relation.
+    /// Returns an unused name for a set: the name of the relation, combined with the name of a definition if several
+    /// sets read that relation.
     fn set_name(&self, draft: &SetDraft, taken: &mut HashSet<String>, is_first: bool) -> String {
         let relation = &self.candidates[draft.members[0].candidate].step.relation_name;
         let plain = |c: char| {
@@ -200,7 +201,7 @@ impl<'r> ExtractionRun<'r> {
         name
     }
 
-    /// Compiles the project with the proposals. Returns `true` if all SQL is the same. Otherwise changes or leaves out
+    /// Compiles the project with the proposals. Returns `true` if all SQL remains the same. Otherwise, changes or omits
     /// the specs whose SQL differs.
     fn is_proven(&mut self, proposals: &[Proposal]) -> bool {
         let mut specs: Vec<SpecText<'_>> = self.request.specs.to_vec();
@@ -326,7 +327,7 @@ impl<'r> ExtractionRun<'r> {
     }
 }
 
-/// Returns a path that no other spec has.
+/// Returns an unused path.
 fn set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
     let folder = if folder.is_empty() {
         String::new()
@@ -340,7 +341,7 @@ fn set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
     format!("{path}.yml")
 }
 
-/// Returns the reason why a spec must not be replaced with the new version: an error, or different SQL.
+/// Returns the reason why a spec must not be replaced with the new version, which is an error or different SQL.
 fn difference(before: &CompiledSpec, after: &CompiledSpec) -> Option<String> {
     if let Some(fault) = after.diagnostics().iter().find(|fault| fault.is_error()) {
         return Some(format!("over the set, it would have an error: {}", fault.message()));

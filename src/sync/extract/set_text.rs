@@ -10,7 +10,7 @@ use crate::model::shared_definitions::FirstStepDefinition;
 use crate::yaml::{flow_text, format_scalar, key_text};
 use crate::yaml_edit::{CollectionStyle, YamlValue};
 
-/// Text of a set's file.
+/// Contents of a set's file.
 #[derive(Debug, Default)]
 pub(super) struct SetText {
     pub text: String,
@@ -19,7 +19,7 @@ pub(super) struct SetText {
 }
 
 impl SetDraft {
-    /// Writes the set's file. `shared` are the properties of each definition.
+    /// Writes the set's file. `shared` contains the properties of each definition.
     pub fn text(&self, name: &str, candidates: &[Candidate], shared: &[SharedProperties]) -> SetText {
         let mut out = SetText::default();
         let first = &candidates[self.members[0].candidate].step;
@@ -74,8 +74,8 @@ impl SetDraft {
         out
     }
 
-    /// Returns the properties that the set takes over. For each definition, these are the description that most specs
-    /// specify, and the properties that all specs specify.
+    /// Returns the properties that move to the set: for each definition, the description that most specs specify, and
+    /// the properties that all specs specify.
     pub fn shared_properties(
         &self,
         entries: &HashMap<usize, SpecEntries>,
@@ -164,7 +164,7 @@ impl SetText {
     }
 }
 
-/// Returns the formula of a definition, with the names that the definitions used in it have in the set.
+/// Returns the formula of a definition, with the names of other definitions as in the set.
 fn renamed<'n>(definition: &FirstStepDefinition, name: impl Fn(usize) -> Option<&'n str>) -> String {
     let mut formula = String::new();
     let mut at = 0;

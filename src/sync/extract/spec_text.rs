@@ -14,7 +14,7 @@ const DESCRIPTION: &str = "description";
 /// Minimum length of a list that is written with one line per item.
 const LINE: usize = 90;
 
-/// Values of a spec, and the properties that it specifies for its columns.
+/// Values of a spec, and the properties that the spec specifies for its columns.
 #[derive(Debug)]
 pub(super) struct SpecEntries {
     root: YamlValue,
@@ -25,7 +25,7 @@ pub(super) struct SpecEntries {
 }
 
 impl SpecEntries {
-    /// Reads a spec. `columns` are the columns of its model.
+    /// Reads a spec. `columns` contains the columns of its model.
     pub fn new<'c>(text: &str, step: &FirstStep, columns: impl Iterator<Item = &'c str>) -> Self {
         let keys = step.definitions.iter().filter(|definition| !definition.keys.is_empty());
         let keys = keys.map(|definition| {
@@ -51,7 +51,7 @@ impl SpecEntries {
         }
     }
 
-    /// Returns all properties of a definition: those in `columns`, and those next to its formula.
+    /// Returns all properties of a definition, both in `columns` and next to its formula.
     fn entry(&self, name: &str) -> Vec<(String, YamlValue)> {
         let mut pairs = match self.written(name) {
             Some((_, YamlValue::Map(pairs, _))) => pairs.clone(),
@@ -78,7 +78,7 @@ impl SpecEntries {
         text.map(str::to_owned).or_else(|| definition.description.clone())
     }
 
-    /// Returns the keys of the spec, or those of its first step.
+    /// Returns the keys of the spec or of its first step.
     fn pairs(&self, is_at_top: bool) -> &[(String, YamlValue)] {
         let node = match self.root.get("steps") {
             Some(YamlValue::List(steps, _)) if !is_at_top => steps.first(),
@@ -183,7 +183,7 @@ impl SpecWriter<'_> {
         self.set(self.at.clone().key("metrics"), metrics, after);
     }
 
-    /// Writes keys, and references to keys, as periods of the set's time or as column names.
+    /// Rewrites keys, and references to keys, to periods of the set's time or to column names.
     fn replace_keys(&mut self, time: Option<&str>, has_bare_keys: bool) {
         let bare = |key: &FirstStepKey| {
             let (column, period) = key.period.as_ref().filter(|_| key.definition.is_none())?;
@@ -211,7 +211,7 @@ impl SpecWriter<'_> {
             .as_ref()
             .map(replaced)
             .filter(|new| Some(new) != partition.as_ref());
-        // A model built on sets is ordered by its time key unless it specifies another order.
+        // A model built on sets is sorted by its time key unless it specifies another order.
         let time_keys: Vec<&String> = self
             .step
             .keys
@@ -261,7 +261,7 @@ impl SpecWriter<'_> {
         }
     }
 
-    /// Removes the properties that the set takes over, and keeps those that differ.
+    /// Removes the properties that move to the set, and keeps properties that differ.
     fn change_columns(&mut self, member: &Member, shared: &[SharedProperties]) {
         let columns = Path::root().key("columns");
         let mut removed = Vec::new();

@@ -16,8 +16,8 @@ use crate::span::Span;
 
 /// Returns the tables in dbt's manifest: models, seeds, snapshots and sources. Column types come from the catalog. If
 /// the catalog has no type, the declared `data_type` is used. Enforced constraints and reliable tests determine which
-/// columns are never NULL and which are unique. The given dialect is used only if the manifest does not name its
-/// adapter.
+/// columns are never NULL and which columns are unique. The given dialect is used only if the manifest does not specify
+/// its adapter.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};
@@ -85,7 +85,7 @@ fn read(
             Err(error) => error,
         };
         match error.as_fault() {
-            // The file may be a schema written as JSON, or YAML that begins with a bracket.
+            // The file may be a schema in JSON, or YAML that begins with a bracket.
             ArtifactFault::NotAnArtifact => rest.push(number),
             ArtifactFault::Broken if !text.contains("dbt_schema_version") => rest.push(number),
             _ => faults.push((number, artifact_diagnostic(text, &error))),
@@ -214,7 +214,7 @@ fn add_documentation(facts: &mut RelationFacts, column: &NodeColumn, is_physical
         return;
     };
     if is_physical && !it.quoted {
-        // The case is not significant, so the documented spelling of the name is used.
+        // Use the documented spelling of the name, because case is not significant.
         it.name = column.name.to_string();
     }
     it.description = (!column.description.is_empty()).then(|| column.description.to_string());
@@ -225,7 +225,7 @@ fn add_documentation(facts: &mut RelationFacts, column: &NodeColumn, is_physical
     it.tags = column.tags.iter().map(ToString::to_string).collect();
 }
 
-/// Adds the facts from a constraint to the columns that it covers.
+/// Adds the facts from a constraint to its columns.
 fn add_constraint(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
     let mut each = |mark: fn(&mut ColumnFacts)| {
         columns
@@ -245,7 +245,7 @@ fn add_constraint(facts: &mut RelationFacts, constraint: &Constraint, columns: &
     }
 }
 
-/// Adds the facts that a passing test proves about its relation.
+/// Adds the facts about a relation that a passing test proves.
 fn add_test_facts(facts: &mut RelationFacts, test: &DataTest<'_>) {
     if let TestCheck::UniqueTogether(names) = &test.check {
         facts

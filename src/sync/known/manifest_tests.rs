@@ -11,8 +11,8 @@ fn read(files: &[&str]) -> Schema {
     schema
 }
 
-/// Returns each column as `name type`, followed by `!` if the column is never NULL. The name is quoted if its case
-/// matters.
+/// Returns each column as `name type`, followed by `!` if the column is never NULL. The name is quoted if it is
+/// case-sensitive.
 fn columns(relation: &Relation) -> Vec<String> {
     let shown = |c: &crate::schema::Column| {
         let (mark, null) = (

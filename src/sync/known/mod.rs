@@ -1,5 +1,5 @@
 //! Reads and writes `known.yml`. The file records the facts about the data that were used when models were last
-//! generated, so that the SQL depends only on the commit.
+//! generated. As a result, the SQL depends only on the commit.
 
 mod manifest;
 
@@ -15,7 +15,7 @@ use crate::schema::read::{named_pairs, wrong_shape};
 use crate::schema::{Column, Relation, Schema, file};
 use crate::yaml::{self, Node};
 
-/// Tests from dbt packages that formulac uses in generated files if the project has them.
+/// Tests from dbt packages that formulac uses in generated files if the packages are installed.
 const USED_TESTS: [&str; 2] = [crate::model::COMBINATION, crate::model::RANGE];
 
 const HEADER: &str = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
@@ -33,7 +33,7 @@ const HEADER: &str = "# The columns and types that formulac knew when models wer
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Known {
-    /// Relations with the columns that specs read. The schema is partial, because it lists only these columns.
+    /// Relations with the columns that specs read. The schema is incomplete because it lists only these columns.
     pub schema: Schema,
     /// Dialect of the adapter.
     pub dialect: Option<Dialect>,
@@ -44,7 +44,7 @@ pub struct Known {
 }
 
 impl From<Schema> for Known {
-    /// Wraps a schema, without facts about dbt.
+    /// Creates facts from a schema, without facts about dbt.
     fn from(schema: Schema) -> Self {
         Self {
             schema,
@@ -124,7 +124,7 @@ impl Known {
         out
     }
 
-    /// Returns the facts in `self`, supplemented by facts from `other`.
+    /// Returns the facts in `self`, supplemented with facts from `other`.
     #[must_use]
     pub fn merged_with(self, other: &Self) -> Self {
         Self {
@@ -154,7 +154,7 @@ impl Known {
                 relation.clone()
             });
         }
-        // A different version of dbt that generates the same files does not count as a change.
+        // A different version of dbt for which the same files are generated is not a change.
         if let (Some(before), Some(now)) = (&committed.dbt_version, &self.dbt_version)
             && SpecOptions::generates_same_files(before, now)
         {
@@ -175,7 +175,7 @@ impl Known {
                 let facts = match now.column(column.name()) {
                     Some(found) => column_facts(&found.merged_with(column)),
                     None if now.may_have_more_columns() => continue,
-                    None => "no such column".to_owned(),
+                    None => "does not exist".to_owned(),
                 };
                 let before = column_facts(column);
                 if facts != before {
@@ -186,8 +186,7 @@ impl Known {
         lines
     }
 
-    /// Keeps only these relations. If several specs read a relation, the columns that any of these specs reads are
-    /// kept.
+    /// Keeps only these relations. If several specs read a relation, the columns that any of them reads are kept.
     #[must_use]
     pub fn with_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
         let mut all: BTreeMap<String, Relation> = BTreeMap::new();
@@ -320,7 +319,7 @@ fn column_facts(column: &Column) -> String {
     if !column.is_nullable() {
         facts.push("nullable: false".to_owned());
     }
-    // A quoted key is read as a quoted name.
+    // A quoted key is interpreted as a quoted name.
     if column.is_quoted() != yaml::key_text(column.name()).starts_with('"') {
         facts.push(format!("quoted: {}", column.is_quoted()));
     }

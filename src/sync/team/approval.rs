@@ -13,8 +13,8 @@ use formulac_model::{Right, Role};
 pub struct RequiredApproval {
     /// Number of required approvals per role.
     pub roles: Vec<(Role, usize)>,
-    /// Specs that name their approvers, each with its path and the names of people and groups. One approval by a named
-    /// approver is enough.
+    /// Specs that specify approvers, each with its path and the names of people and groups. One approval by a named
+    /// approver is sufficient.
     pub specs: Vec<(String, Vec<String>)>,
 }
 
@@ -22,11 +22,11 @@ pub struct RequiredApproval {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApprovalState {
-    /// People who approved exactly this content and have the right to do so.
+    /// People who approved exactly this content and are permitted to do so.
     pub approved: Vec<String>,
-    /// People who rejected exactly this content and have the right to do so.
+    /// People who rejected exactly this content and are permitted to do so.
     pub rejected: Vec<String>,
-    /// People whose approval does not count, each with the reason.
+    /// People whose approval is not valid, each with the reason.
     pub void: Vec<(String, &'static str)>,
     /// Descriptions of missing approvals, for example `1 approval by business`.
     pub lacks: Vec<String>,
@@ -47,7 +47,8 @@ impl RequiredApproval {
         self.roles.is_empty() && self.specs.is_empty()
     }
 
-    /// Returns `true` if a person may approve or reject the change because of their role or because a spec names them.
+    /// Returns `true` if a person may approve or reject the change because of the person's role or because a spec names
+    /// the person as an approver.
     #[must_use]
     pub fn can_be_judged_by(&self, people: &People, who: &str) -> bool {
         let mut named = self.specs.iter().flat_map(|(_, names)| names);
@@ -55,8 +56,8 @@ impl RequiredApproval {
     }
 
     /// Determines the approval state of a change from its comments, its authors and the hash of its current content.
-    /// Only the last approval or rejection of this content by each person counts. People cannot approve their own
-    /// change, and each person counts for one role.
+    /// Only each person's last approval or rejection of this content is valid. People cannot approve their own changes,
+    /// and each person counts toward one role.
     #[must_use]
     pub fn approval_state(
         &self,
@@ -93,7 +94,7 @@ impl RequiredApproval {
             if is_author {
                 standing.void.push((by, "it is their own change"));
             } else if !self.can_be_judged_by(people, &event.by) {
-                standing.void.push((by, "their role may not approve"));
+                standing.void.push((by, "their role is not permitted to approve"));
             } else if event.said == ChangeComment::Approved {
                 standing.approved.push(by);
             } else {
@@ -122,14 +123,14 @@ impl RequiredApproval {
     }
 }
 
-/// Returns the number of approvals that count for each role. Each person counts for one role, assigned so that as
-/// many approvals as possible count.
+/// Returns the number of approvals for each role. Each person counts toward one role. The assignment uses as many
+/// approvals as possible.
 fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize)]) -> BTreeMap<Role, usize> {
     let room: BTreeMap<Role, usize> = asked.iter().copied().collect();
     let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
     let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
     for start in 0..approved.len() {
-        // Finds the shortest path to a role that needs more approvals, through people who can count for another role
+        // Finds the shortest path to a role that needs more approvals, through people who can count toward another role
         // instead.
         let mut came: BTreeMap<Role, usize> = BTreeMap::new();
         let mut waits = VecDeque::from([start]);
@@ -163,7 +164,7 @@ fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize
     given
 }
 
-/// Returns the approvers that a spec names.
+/// Returns the approvers that a spec specifies.
 #[must_use]
 pub fn spec_approvers(spec: &str) -> Vec<String> {
     let root = yaml::read(spec, &mut Vec::new()).ok().flatten();
@@ -173,8 +174,9 @@ pub fn spec_approvers(spec: &str) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// Returns the required approvers for a change to a spec. A change must not choose its own approvers, so they come from
-/// the earlier version of the spec. If the earlier version has none, they come from the new version.
+/// Returns the required approvers for a change to a spec. The approvers come from the earlier version of the spec,
+/// because a change must not choose its own approvers. If the earlier version specifies none, they come from the new
+/// version.
 #[must_use]
 pub fn asked_approvers(before: Option<&str>, now: Option<&str>) -> Vec<String> {
     let names = |text: Option<&str>| text.map(spec_approvers).unwrap_or_default();
@@ -219,7 +221,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert!(approval_state(&ok).is_approved());
         for (more, lacks, voids, rejects) in [
             (comment_event(Approved, "a@x", "c"), 0, 0, 0),
-            // A person's approval of other content has no effect if they also approved this content.
+            // A person's approval of other content has no effect if the person also approved this content.
             (comment_event(Approved, "f@x", "old"), 0, 0, 0),
             (comment_event(Approved, "g@x", "old"), 0, 1, 0),
             (comment_event(Approved, "own@x", "c"), 0, 1, 0),
@@ -256,7 +258,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
                 .collect();
             asked.approval_state(&people, &events, &[], "c").lacks
         };
-        // In either order, the person with both roles counts for the role that the other person lacks.
+        // In either order, the person with both roles counts toward the role that the other person lacks.
         assert_eq!(lacks(asked(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
         assert_eq!(lacks(asked(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
         assert_eq!(lacks(asked(2, 1), &["x@x", "y@x"]).len(), 1);
@@ -290,7 +292,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])],
         };
         let of = |by: &str| asked.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c");
-        // People named by a spec may approve changes to that spec with any role.
+        // People who are named in a spec may approve changes to it regardless of their roles.
         assert!(of("n@x").is_approved());
         assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);
     }

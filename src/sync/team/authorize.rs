@@ -1,28 +1,28 @@
-//! Checks whether the authors of a branch's commits were allowed to make them. The command's own checks cannot stop a
-//! person who has the files. This check runs in CI, where the branch itself cannot change the result.
+//! Checks whether the authors of a branch's commits were permitted to make them. The command's own checks cannot stop a
+//! person who has the files, but this check runs in CI, where the branch cannot affect the result.
 
 use super::change::{CHANGES, ChangeComment, Event, is_same_person};
 use crate::model::{Environment, Project};
 use crate::{LOG, LogEntry, REFUSED};
 use formulac_model::Right;
 
-/// A commit to be merged.
+/// Commit to be merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Commit {
     /// Identifier of the commit.
     pub id: String,
-    /// The author, as `Name <address>`.
+    /// Author, as `Name <address>`.
     pub author: String,
-    /// The committer, as `Name <address>`. Empty if not known.
+    /// Committer, as `Name <address>`. Empty if unknown.
     pub committer: String,
-    /// The person who signed the commit, if the signature is valid and the person is known.
+    /// Person who signed the commit, if the signature is valid and the person is known.
     pub signer: Option<String>,
     /// Files changed by the commit.
     pub files: Vec<TouchedFile>,
 }
 
-/// A file changed by a commit.
+/// File that a commit changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TouchedFile {
@@ -35,7 +35,7 @@ pub struct TouchedFile {
 }
 
 impl TouchedFile {
-    /// Creates a file changed by a commit.
+    /// Creates a record of a file that a commit changes.
     #[must_use]
     pub fn new(path: &str, was_there: bool, text: Option<String>) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Commit {
         self
     }
 
-    /// Returns the person whose approval the commit contains, if somebody else made the commit.
+    /// Returns the person whose approval the commit contains, if a different person made the commit.
     fn approved_for(&self) -> Option<String> {
         if self.committer.is_empty() || is_same_person(&self.author, &self.committer) {
             return None;
@@ -79,7 +79,7 @@ impl Commit {
     }
 }
 
-/// A violation of the project's permissions.
+/// Violation of the project's permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForbiddenChange {
@@ -93,8 +93,9 @@ pub struct ForbiddenChange {
     pub why: String,
 }
 
-/// Returns the approvals that somebody other than the approver committed, each as a commit and its approver. Either a
-/// program runs formulac for its users, or somebody pretends to be another person. Reviewers have to find out which.
+/// Returns the approvals that were not committed by the approver, each as a commit and the approver. Either a program
+/// runs formulac for its users, or somebody is impersonating the approver. Reviewers have to determine which is the
+/// case.
 #[must_use]
 pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
     commits
@@ -103,7 +104,7 @@ pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
         .collect()
 }
 
-/// Paths at which GitHub and GitLab look up code owners.
+/// Paths at which GitHub and GitLab look for the code owners file.
 const OWNERS: [&str; 4] = [
     "CODEOWNERS",
     ".github/CODEOWNERS",
@@ -169,7 +170,7 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
         return match event.said {
             ChangeComment::Proposed => has(Right::Propose),
             ChangeComment::Commented => has(Right::Comment),
-            // Approvals are checked later, when they are counted, because people named by a spec may approve.
+            // Approvals are checked when they are counted, because people who are named in a spec may approve.
             ChangeComment::Approved | ChangeComment::Rejected => Ok(()),
         };
     }
@@ -194,8 +195,8 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
     })
 }
 
-/// Returns the contents of a record. Returns an error if the record was changed or removed. A record must not change
-/// after it was written.
+/// Returns the contents of a record. Returns an error if the record was changed or removed, because records must not
+/// change.
 fn new_record_text(file: &TouchedFile) -> Result<&str, String> {
     match (&file.text, file.was_there) {
         (Some(text), false) => Ok(text),

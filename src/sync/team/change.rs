@@ -11,27 +11,27 @@ use formulac_model::email_address;
 
 /// Folder of the changes, relative to the project's folder.
 pub const CHANGES: &str = ".formulac/approvals";
-/// Maximum number of characters that a change's identifier takes from its title.
+/// Maximum number of characters of a change's title that are used in its identifier.
 const NAME: usize = 48;
 
-/// Action that a person takes on a change.
+/// Action of a person on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChangeComment {
-    /// Requested approval of the change.
+    /// The person requested approval of the change.
     Proposed,
-    /// Commented on the change.
+    /// The person commented on the change.
     Commented,
-    /// Approved the change.
+    /// The person approved the change.
     Approved,
-    /// Rejected the change.
+    /// The person rejected the change.
     Rejected,
 }
 
 impl ChangeComment {
     const ALL: [Self; 4] = [Self::Proposed, Self::Commented, Self::Approved, Self::Rejected];
 
-    /// Returns the action's name as it is written to the file.
+    /// Returns the name of the action in files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -49,23 +49,23 @@ impl fmt::Display for ChangeComment {
     }
 }
 
-/// A comment, approval, rejection or proposal on a change.
+/// Comment, approval, rejection or proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The action.
+    /// Action of the person.
     pub said: ChangeComment,
     /// Timestamp, such as `2026-11-20T10:00:00Z`.
     pub at: String,
-    /// The person, as `Name <address>`.
+    /// Person, as `Name <address>`.
     pub by: String,
-    /// The title of a proposal, or the comment of another action. May be empty.
+    /// Title of a proposal, or comment of another action. May be empty.
     pub text: String,
     /// Additional text.
     pub more: String,
-    /// The environment of a proposal. Empty if there is none.
+    /// Environment of a proposal. Empty if there is none.
     pub environment: String,
-    /// Branch or revision that a proposal is compared with. Empty for other actions.
+    /// Branch or revision with which a proposal is compared. Empty for other actions.
     pub base: String,
     /// Hash of the content that the event concerns. Empty for comments.
     pub content: String,
@@ -159,7 +159,7 @@ impl Event {
     }
 }
 
-/// A change with all its events.
+/// Change with all its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
@@ -170,15 +170,15 @@ pub struct Change {
 }
 
 impl Change {
-    /// Returns the first proposal of the change. `None` if its file does not exist.
+    /// Returns the first proposal of the change. `None` if the file of the proposal does not exist.
     #[must_use]
     pub fn proposal(&self) -> Option<&Event> {
         self.events.iter().find(|event| event.said == ChangeComment::Proposed)
     }
 }
 
-/// Reads changes from pairs of path and contents. Paths are relative to [`CHANGES`]. Also returns the files that
-/// contain no event, each with the reason.
+/// Reads changes from pairs of path and contents. Paths are relative to [`CHANGES`]. Also returns the files that do not
+/// contain an event, each with the reason.
 ///
 /// ```
 /// use formulac_sync::team::{Event, ChangeComment, parse_changes};
@@ -206,14 +206,13 @@ pub fn parse_changes(files: impl IntoIterator<Item = (String, String)>) -> (Vec<
     (found.into_iter().map(change).collect(), faults)
 }
 
-/// Returns text that a person typed, without terminal control characters.
+/// Removes terminal control characters from text that a user typed.
 fn strip_control_characters(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
     text.trim().to_owned()
 }
 
-/// Returns a new identifier for a change, derived from its title and made of letters, digits and `-`. No other change
-/// has this identifier.
+/// Returns a unique identifier for a change, which is derived from its title and consists of letters, digits and `-`.
 #[must_use]
 pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let plain: String = title

@@ -9,10 +9,10 @@ const BEGIN: &str =
     "# formulac: from roles, groups and approvers; `formulac authorize --codeowners` writes this part anew";
 const END: &str = "# formulac: end";
 
-/// Returns the contents of the code owners file. The lines that people wrote are kept. The owners of the project's
-/// files are appended: engineers own these folders, the approvers that a spec names own that spec, and admins own the
-/// project file. `prefix` is the path from the repository's root to the project's folder, with `/` at both ends. If
-/// several lines match a file, the last line applies, so the generated patterns must not match any other files.
+/// Returns the contents of the code owners file. Handwritten lines are kept. The owners of the project's files are
+/// appended: engineers own these folders, the approvers in a spec own that spec, and admins own the project file.
+/// `prefix` is the path from the repository's root to the project's folder, with `/` at both ends. If several lines
+/// match a file, the last line applies, so the generated patterns must not match any other files.
 #[must_use]
 pub fn codeowners(
     written: &str,
@@ -24,7 +24,7 @@ pub fn codeowners(
     let mut own = String::new();
     let mut line = |path: &str, owners: &[&str]| {
         let owners: Vec<&str> = owners.iter().copied().filter_map(owner_name).collect();
-        // A pattern without owners would remove the owners set by an earlier line.
+        // A pattern without owners would remove the owners from an earlier line.
         if !owners.is_empty() {
             let _ = writeln!(own, "{prefix}{} {}", path_pattern(path), owners.join(" "));
         }
@@ -64,7 +64,7 @@ pub fn codeowners(
 }
 
 /// Returns a person's name in the form that GitHub and GitLab accept: an address or `@name`. Returns `None` for other
-/// names, which the file cannot contain.
+/// names, which cannot be used in the file.
 fn owner_name(name: &str) -> Option<&str> {
     let name = email_address(name);
     let is_one = name.contains('@') && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '#');

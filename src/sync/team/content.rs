@@ -1,11 +1,11 @@
-//! Content of a change: the files that people wrote and the verification evidence for them. An approval covers exactly
-//! these files.
+//! Content of a change: the handwritten files, and the verification evidence for them. An approval covers exactly these
+//! files.
 
 use super::change::CHANGES;
 use crate::dbt::is_unmodified;
 use crate::{EVIDENCE, KNOWN, LOG, PushState, STATES, content_hash};
 
-/// A file that differs between two revisions.
+/// File that differs between two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DifferingContent {
@@ -13,15 +13,15 @@ pub struct DifferingContent {
     pub path: String,
     /// Identifier of the current content, and the file mode. `None` if the file was removed.
     pub now: Option<String>,
-    /// The current contents, or the previous contents if the file was removed. `None` if they are not needed.
+    /// Current contents, or previous contents if the file was removed. `None` if the contents are not needed.
     pub text: Option<String>,
-    /// `true` if the file is `known.yml` and its change alters the SQL of models. People are responsible for such a
+    /// `true` if the file is `known.yml` and its change affects the SQL of models. People are responsible for such a
     /// change.
     pub alters_sql: bool,
 }
 
 impl DifferingContent {
-    /// Creates a file that differs between two revisions.
+    /// Creates a record of a file that differs between two revisions.
     #[must_use]
     pub fn new(path: &str, now: Option<String>, text: Option<String>) -> Self {
         Self {
@@ -33,8 +33,8 @@ impl DifferingContent {
     }
 
     /// Returns `true` if people are responsible for the file. People are not responsible for records that formulac
-    /// checks in another way, or for files that contain exactly the generated text. Facts in `known.yml` that alter SQL
-    /// count as written by people, like specs. Records of pulls also count, because no spec can generate them again.
+    /// checks in another way, or for files that contain exactly the generated text. People are responsible for specs,
+    /// for facts in `known.yml` that affect SQL, and for records of pulls, because no spec can generate them again.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
         self.alters_sql || !self.is_own_record() && !self.text.as_deref().is_some_and(is_unmodified)
@@ -46,15 +46,15 @@ impl DifferingContent {
         self.is_known() || self.state_model().is_some() || [EVIDENCE, CHANGES, LOG].into_iter().any(is_below)
     }
 
-    /// Returns `true` if the file is `known.yml`. This file determines the SQL, like a spec, and its facts cannot be
+    /// Returns `true` if the file is `known.yml`. This file affects the SQL like a spec, and its facts cannot be
     /// generated again.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.path == KNOWN
     }
 
-    /// Returns `true` if the file is the evidence for a verification. No spec can generate it again, so an approval
-    /// covers it.
+    /// Returns `true` if the file is evidence from a verification, which an approval covers because no spec can
+    /// generate it again.
     #[must_use]
     pub fn is_evidence(&self) -> bool {
         self.path
@@ -62,7 +62,7 @@ impl DifferingContent {
             .is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// Returns the model whose state is stored in the file. `None` for other files.
+    /// Returns the model whose state the file contains. `None` for other files.
     #[must_use]
     pub fn state_model(&self) -> Option<&str> {
         let name = self.path.strip_prefix(STATES)?.strip_prefix('/')?;
@@ -70,8 +70,8 @@ impl DifferingContent {
     }
 }
 
-/// Returns the files of a change that an approval covers: the files that people wrote and the evidence for them.
-/// Evidence alone needs no approval.
+/// Returns the files of a change that an approval covers: the handwritten files, and the evidence for them. Evidence
+/// alone needs no approval.
 pub fn approved_files(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingContent> {
     let is_written = files.iter().any(DifferingContent::is_written_by_people);
     files
@@ -79,7 +79,7 @@ pub fn approved_files(files: &[DifferingContent]) -> impl Iterator<Item = &Diffe
         .filter(move |file| file.is_written_by_people() || (is_written && file.is_evidence()))
 }
 
-/// Returns the hash of the content that an approval covers. `None` if the change has no files that people wrote.
+/// Returns the hash of the content that an approval covers. `None` if the change contains no handwritten files.
 ///
 /// ```
 /// use formulac_sync::team::{DifferingContent, approved_content_hash};

@@ -20,9 +20,9 @@ impl ExprId {
     }
 }
 
-/// Binary operators, ordered from loosest to tightest.
+/// Binary operators, from loosest to tightest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum BinaryOp {
     Equal,
     NotEqual,
@@ -39,7 +39,7 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
-    /// Returns the precedence. Operators with a larger number bind tighter. All operators are left-associative.
+    /// Returns the precedence. Operators with a larger number bind more tightly. All operators are left-associative.
     #[must_use]
     pub fn strength(self) -> u8 {
         match self {
@@ -79,7 +79,7 @@ impl BinaryOp {
 
 /// Sign before an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Sign {
     Minus,
     Plus,
@@ -104,7 +104,7 @@ pub enum Expr {
     Field,
     /// Reference, `${view.field[timeframe]:total}`.
     Model,
-    /// Cell reference that contains a `$`, such as `A$1`.
+    /// Cell reference with a `$`, such as `A$1`.
     Cell,
     /// `base[timeframe]`. The span of the timeframe is in [`Ast::names`].
     Timeframe {
@@ -158,7 +158,7 @@ pub struct Call {
     pub first: u32,
     /// Number of arguments.
     pub count: u32,
-    /// `true` if the closing bracket is missing. In that case, the arguments may be incomplete.
+    /// `true` if the closing bracket is missing, in which case the arguments may be incomplete.
     pub unclosed: bool,
 }
 
@@ -169,13 +169,13 @@ pub struct Definition {
     pub name: Option<Span>,
     /// Span of the whole definition.
     pub span: Span,
-    /// Root expression. The nodes of the definition are those from `first` to `body`.
+    /// Root expression. The nodes of the definition are the nodes from `first` to `body`.
     pub body: ExprId,
     /// First node of the definition.
     pub first: ExprId,
     /// `true` if the definition has a syntax error.
     pub broken: bool,
-    /// Index of the source part that contains the definition. 0 if there is only one part.
+    /// Index of the source part that contains the definition. 0 if the source has only one part.
     pub part: u32,
 }
 
@@ -240,7 +240,7 @@ impl Ast {
         };
     }
 
-    /// Returns the number of nodes that fit into the allocated memory.
+    /// Returns the number of nodes for which memory is allocated.
     pub fn capacity(&self) -> usize {
         self.nodes.capacity()
     }

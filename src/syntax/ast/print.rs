@@ -1,4 +1,5 @@
-//! Prints a tree as formula text with only the necessary brackets. The round-trip tests use it to check the parser.
+//! Prints a tree as formula text with only the necessary brackets. The round-trip tests use this printer to check the
+//! parser.
 
 use super::{Ast, Expr, ExprId, Sign};
 
@@ -7,7 +8,7 @@ enum PrintStep<'a> {
     Word(&'a str),
 }
 
-/// Precedences above those of [`super::BinaryOp`].
+/// Precedences above the precedences of [`super::BinaryOp`].
 const PERCENT: u8 = 6;
 const SIGN: u8 = 7;
 /// Precedence of postfix operators. A postfix operator applies to the operand directly before it.

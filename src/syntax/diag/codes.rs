@@ -10,13 +10,13 @@ use super::Severity;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Example {
-    /// Formula or definitions, compiled in the measure context.
+    /// Formula or definitions that are compiled in the measure context.
     Formula(&'static str),
-    /// Formula compiled for BigQuery against the schema that the pages use.
+    /// Formula that is compiled for BigQuery with the schema of the pages.
     BigQuery(&'static str),
-    /// Formula compiled against the relation `orders` in the schema that the pages use.
+    /// Formula that is compiled with the relation `orders` in the schema of the pages.
     Orders(&'static str),
-    /// Formula compiled in the row context.
+    /// Formula that is compiled in the row context.
     Row(&'static str),
     /// Model spec that is compiled to a query.
     Spec(&'static str),
@@ -24,7 +24,7 @@ pub enum Example {
     Model(&'static str),
     /// Schema file.
     Schema(&'static str),
-    /// Text that is only displayed. A separate test triggers the diagnostic.
+    /// Text that is only displayed. A separate test causes the diagnostic.
     Shown(&'static str),
 }
 
@@ -63,7 +63,7 @@ macro_rules! codes {
     )*) => {
         /// Code that identifies a diagnostic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs, reason = "the names say it")]
+        #[allow(missing_docs, reason = "the names are self-explanatory")]
         #[non_exhaustive]
         pub enum Code { $($variant),* }
 
@@ -89,8 +89,8 @@ macro_rules! codes {
                 match self { $(Self::$variant => Severity::$severity),* }
             }
 
-            /// Returns the wording for a warning that several models share: a predicate, such as `have a key that may
-            /// be NULL`, and advice. Returns `None` for errors, because each error is displayed separately.
+            /// Returns the wording for a warning about several models: a predicate, such as `have a key that may be
+            /// NULL`, and advice. Returns `None` for errors, because each error is displayed separately.
             #[must_use]
             pub fn grouped(self) -> Option<(&'static str, &'static str)> {
                 match self {
@@ -111,7 +111,7 @@ macro_rules! codes {
 
 codes! {
     UnexpectedCharacter "F0101" "unexpected-character" Error
-        "A character that is not allowed in formulas. Names consist of letters, digits and `_`; text is enclosed in double quotes."
+        "The character is not allowed in formulas. Names consist of letters, digits and `_`; text is enclosed in double quotes."
         Formula("SUM(amount) @ 2") => Formula("SUM(amount) * 2");
     UnclosedText "F0102" "unclosed-text" Error
         "Text begins with `\"` but has no closing quote. Double a quote inside the text."
@@ -123,7 +123,7 @@ codes! {
         "Sources are UTF-8 text. Save the file as UTF-8; the span marks the first byte that is not UTF-8."
         Shown("a file saved in Latin-1") => Shown("the same saved as UTF-8");
     SourceTooLarge "F0105" "source-too-large" Error
-        "A source must not exceed 16 MiB, so that a wrong file fails fast. The limit is an option of the library."
+        "A source must not exceed 16 MiB, so that a wrong file fails quickly. The limit is an option of the library."
         Shown("a source of 17 MiB") => Shown("the same in two files");
     SingleQuotes "F0106" "single-quotes" Error
         "Single quotes enclose the name of a tab in a worksheet, `'Targets'!A:A`. Enclose text in double quotes."
@@ -132,16 +132,16 @@ codes! {
         "A reference that begins with `${` must end with `}` on the same line."
         Formula("SUM(${amount)") => Formula("SUM(${amount})");
     NumberTooLarge "F0108" "number-too-large" Error
-        "A number has more digits, or is larger, than any warehouse supports."
+        "A number is larger or has more digits than any warehouse supports."
         Formula("SUM(amount) * 1e999") => Formula("SUM(amount) * 1e9");
     ExpectedExpression "F0201" "expected-expression" Error
-        "An operator, a comma or a bracket is in the position of a value: something is missing before it."
+        "An operator, a comma or a bracket is in the position of a value, so a value is missing before it."
         Formula("SUM(amount) / ") => Formula("SUM(amount) / 2");
     UnexpectedToken "F0202" "unexpected-token" Error
         "Two values are next to each other without an operator or comma between them."
         Formula("SUM(amount) COUNT(id)") => Formula("SUM(amount) / COUNT(id)");
     UnclosedBracket "F0203" "unclosed-bracket" Error
-        "A bracket is opened but not closed. For the rest of the file, it ends where the next definition begins."
+        "A bracket is opened but not closed. The rest of the file is parsed as if the bracket ended before the next definition."
         Formula("SUM(amount / 2") => Formula("SUM(amount / 2)");
     NestingTooDeep "F0204" "nesting-too-deep" Error
         "Brackets can be nested at most 1,000 levels deep. The limit is an option of the library."
@@ -150,7 +150,7 @@ codes! {
         "A closing bracket has no matching opening bracket."
         Formula("SUM(amount))") => Formula("SUM(amount)");
     ChainedComparison "F0206" "chained-comparison" Error
-        "`1 < x < 5` compares a boolean with 5, which is never intended."
+        "`1 < x < 5` would compare a boolean with 5, which is never intended."
         Formula("COUNTIF(1 < amount < 5)") => Formula("COUNTIF(AND(1 < amount, amount < 5))");
     NotFormulaSyntax "F0207" "not-formula-syntax" Error
         "This notation belongs to SQL, Python or another spreadsheet, and is written differently here."
@@ -159,10 +159,10 @@ codes! {
         "A source contains either definitions, `name = formula`, or one formula, not both."
         Formula("SUM(amount)\ntotal = SUM(amount)") => Formula("first = SUM(amount)\ntotal = SUM(amount)");
     NotEqualSpelling "W0210" "not-equal-spelling" Warning("write `!=`", "write `<>`")
-        "`!=` is accepted, but spreadsheets write `<>`."
+        "`!=` is accepted, but the spreadsheet operator is `<>`."
         Formula("COUNTIF(amount != 1)") => Formula("COUNTIF(amount <> 1)");
     UnknownFunction "F0301" "unknown-function" Error
-        "No function has this name. `formulac functions` lists them all."
+        "No function has this name. `formulac functions` lists all functions."
         Formula("SUMIFF(amount > 1, amount)") => Formula("SUMIF(amount > 1, amount)");
     UnknownName "F0302" "unknown-name" Error
         "The schema has no column with this name, and the text does not define it."
@@ -177,7 +177,7 @@ codes! {
         "Definitions depend on each other in a cycle, so none of them can be computed first."
         Formula("a = b + 1\nb = a + 1") => Formula("a = 1\nb = a + 1");
     UnknownTimeframe "F0306" "unknown-timeframe" Error
-        "Timeframes in square brackets are those of Omni: day, week, month, quarter, year and parts of dates. `fiscal_quarter` and `fiscal_year` need `fiscal_month_offset` in the spec or in formulac.yml, which specifies the first month of the fiscal year."
+        "Timeframes in square brackets are the same as in Omni: day, week, month, quarter, year and parts of dates. `fiscal_quarter` and `fiscal_year` need `fiscal_month_offset` in the spec or in formulac.yml, which specifies the first month of the fiscal year."
         Row("ordered_on[monht]") => Row("ordered_on[month]");
     UnknownRelation "F0307" "unknown-relation" Error
         "The schema has no relation with this name."
@@ -186,32 +186,32 @@ codes! {
         "Cells, columns by letter, tabs, totals and ranges of cells are available only in a worksheet, over its ordered rows."
         Formula("C1 / C0 - 1") => Formula("SUM(amount) / COUNT(id)");
     SeveralRelations "F0310" "several-relations" Error
-        "Without `--from`, all names of a formula must belong to one relation, because formulas do not join."
+        "Without `--from`, all names of a formula must belong to one relation, because formulas cannot join relations."
         Shown("SUM(orders.amount) / COUNT(customers.name)") => Shown("SUM(orders.amount)");
     MisplacedDistinct "F0311" "misplaced-distinct" Error
         "`DISTINCT(x)` is allowed only as the argument of COUNT, SUM or AVERAGE."
         Formula("MAX(DISTINCT(amount))") => Formula("COUNT(DISTINCT(amount))");
     NoSuchCell "F0312" "no-such-cell" Error
-        "A cell or a range is outside the columns of the worksheet, or in a fixed row 0. Ranges may extend beyond \
-        the worksheet's rows, where they end."
+        "A cell or a range is outside the columns of the worksheet, or in a fixed row 0. Ranges may extend beyond the \
+        worksheet's rows, and are then truncated."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
     LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in small letters", "write them in capitals")
-        "`TRUE` and `FALSE` are written in capitals. In lower case they are names, which are interpreted as \
-        booleans if no column has that name."
+        "`TRUE` and `FALSE` are written in upper case. In lower case, they are names, which are interpreted as \
+        booleans unless a column has the name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
     LooksLikeComparison "W0314" "looks-like-comparison" Warning("define a name that is also a column", "begin the line with `=` if you mean a comparison")
         "`status = \"open\"` at the start of a line defines `status`. If there is a column with that name, a comparison may be intended."
         Orders("status = \"open\"") => Orders("=status = \"open\"");
     LooksLikeACell "W0315" "looks-like-a-cell" Warning("have a definition with the name of a cell", "use a name that is not a cell")
-        "A definition has the name of a cell, in capitals as in sheets, such as `Q1` or `FY24`. In a worksheet, and in Omni, the name refers to the cell; here it refers to the definition, which may confuse readers. Choose a name that is not a cell."
+        "A definition has the name of a cell, in upper case as in sheets, such as `Q1` or `FY24`. In a worksheet and in Omni, the name refers to the cell. Here it refers to the definition, which may confuse readers. Choose a name that is not a cell."
         Formula("Q1 = SUM(amount)") => Formula("quarter_1 = SUM(amount)");
     UnlistedColumn "W0316" "unlisted-column" Warning("use columns that are not known", "run `dbt docs generate` or `formulac schema fetch`")
-        "Only some columns of the relation are known, such as those in a properties file, and this is not one of them. It is treated as a column whose type is inferred from its use. Run `dbt docs generate` (from dbt 2.0 `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which asks the warehouse for the columns that specs read. It is an error (F0302) if a known column has a similar name, or if several relations may have the column. `check --deny warnings` makes it an error in CI."
+        "Only some columns of the relation are known, such as the columns in a properties file, and this column is not among them. Its type is inferred from its use. Run `dbt docs generate` (from dbt 2.0 on, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a similar name, or if several relations may have the column. `check --deny warnings` makes the warning an error in CI."
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
     ArgumentCount "F0401" "argument-count" Error
-        "The function accepts a different number of arguments. The help shows its signature."
+        "The function accepts a different number of arguments. The help contains its signature."
         Formula("ROUND()") => Formula("ROUND(SUM(amount))");
     TypeMismatch "F0402" "type-mismatch" Error
         "The type of a value differs from the type that the function or operator accepts. There are no silent conversions."
@@ -220,10 +220,10 @@ codes! {
         "Without a schema, the type of a column is inferred from its uses, and two uses require different types."
         Row("UPPER(x) & YEAR(x)") => Row("UPPER(x) & YEAR(y)");
     MixedLevels "F0404" "mixed-levels" Error
-        "A value per row is combined with a value per group. Aggregate it too, group by it, or compute it in an earlier step."
+        "A value per row is combined with a value per group. Aggregate the value per row, group by it, or compute it in an earlier step."
         Formula("SUM(amount) / customer_id") => Formula("SUM(amount) / COUNT(DISTINCT(customer_id))");
     NestedAggregate "F0405" "nested-aggregate" Error
-        "An aggregate of an aggregate needs two groupings. Compute the inner aggregate in an earlier step."
+        "An aggregate of an aggregate requires two groupings. Compute the inner aggregate in an earlier step."
         Formula("AVERAGE(SUM(amount))") => Formula("AVERAGE(amount)");
     AggregateNotAllowed "F0406" "aggregate-not-allowed" Error
         "An aggregate is used where only row values are allowed: in a dimension, in `where`, in `group_by`."
@@ -256,30 +256,30 @@ codes! {
         \"minute\" and \"second\"."
         Row("DATEDIF(start_date, end_date, \"months\")") => Row("DATEDIF(start_date, end_date, \"M\")");
     ConstantKey "F0416" "constant-key" Error
-        "A grouping key that is the same in every row has no effect, and SQL interprets a bare number there as the \
+        "A grouping key that is the same in every row has no effect, and SQL interprets a number in `group by` as the \
         position of a column."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
     RateAveraged "W0417" "rate-averaged" Warning("average or sum rates", "divide the sum of the numerators by the sum of the denominators")
-        "The average of rates is not the overall rate: a month with ten customers would weigh as much as one with a \
-        thousand, and a sum of rates has no meaning. Divide the sum of the numerators by the sum of the \
-        denominators. If all rates should have the same weight, add `// noqa: W0417`."
+        "The average of rates is not the overall rate: a month with ten customers would have the same weight as a \
+        month with a thousand customers, and a sum of rates has no meaning. Divide the sum of the numerators by the \
+        sum of the denominators. If all rates should have the same weight, add `// noqa: W0417`."
         Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = AVERAGE(churn_rate)\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = SUM(lost) / SUM(customers)\n");
     CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning("have a criterion that ignores case", "compare with `=` if case matters")
-        "A criterion in quotes ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` also counts `Open`, \
-        and so does `\"=open\"`. The condition `status = \"open\"` is case-sensitive, as in the warehouse. This \
-        warning is reported if a criterion begins with `=`, or if one spec or file matches the same text in a \
-        column both ways, which would give two different numbers."
+        "A criterion in quotes ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` also counts `Open`, as \
+        does the criterion `\"=open\"`. The condition `status = \"open\"` is case-sensitive, as in the warehouse. This \
+        warning is reported if a criterion begins with `=`, or if a spec or file compares a column with the same text \
+        in both ways, which would give two different numbers."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
     NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name of the function that you mean")
-        "A spreadsheet function with this name has a different meaning; here the function works as in Omni. Use a name \
-        that makes clear which one is intended."
+        "A spreadsheet function with this name has a different meaning; here the function works as in Omni. Use the \
+        name of the function that you intend."
         Formula("COVAR(amount, price)") => Formula("COVARIANCE.S(amount, price)");
     BadRange "F0420" "bad-range" Error
-        "Both ends of a range of rows have the same name, alone or in FIRST, LAST or OFFSET, and the range is the \
-        argument of an aggregate: `FIRST(x):x` are the rows so far, `OFFSET(x, -2):x` the last three rows, `x:x` \
-        all rows of the partition."
+        "Both ends of a range of rows must have the same name, alone or in FIRST, LAST or OFFSET, and the range must \
+        be the argument of an aggregate. `FIRST(x):x` contains the rows so far, `OFFSET(x, -2):x` the last three rows, \
+        and `x:x` all rows of the partition."
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
     RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows although dates may be missing", "use `PERIODOFFSET` for the value of another period")
@@ -290,33 +290,34 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
     PartitionOfOne "W0422" "partition-of-one" Warning("have windows whose partitions are single groups", "set `partition_by`")
-        "By default, windows over groups are partitioned by the `group_by` names that are not in `order_by`. If \
-        none of the `group_by` names is in `order_by`, each group is a separate partition: a running sum is the \
-        group's own value, and there is no previous row. `partition_by: []` makes one partition of all groups; \
-        otherwise `partition_by` lists the partition's names."
+        "By default, windows over groups are partitioned by the `group_by` names that are not in `order_by`. If none \
+        of the `group_by` names is in `order_by`, each group is a separate partition: a running sum is the group's own \
+        value, and there is no previous row. `partition_by: []` puts all groups in one partition. Otherwise, \
+        `partition_by` lists the names by which the groups are partitioned."
         Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n");
     HiddenPeriods "W0423" "hidden-periods" Warning("remove periods that other periods read", "use `since` in place of `where`")
-        "A `where` condition on the time key removes rows before windows are computed, so OFFSET, PERIODOFFSET and ranges do not see the \
-        removed periods: the first remaining period has no previous period. `since` chooses the periods to \
-        show, and windows still read earlier ones."
+        "A `where` condition on the time key removes rows before windows are computed, so OFFSET, PERIODOFFSET and \
+        ranges do not include the removed periods: the first remaining period has no previous period. `since` selects \
+        the periods to show, and windows still read earlier periods."
         Spec("model: m\nfrom: t\nwhere: day >= DATE(2024, 1, 1)\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\nsince: 2024-01-01\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PeriodKey "F0430" "period-key" Error
-        "PERIODOFFSET looks up the row whose key is a number of calendar periods before or after the key of this row. The key is the \
-        first date or time of `order_by`. Text and numbers cannot be shifted. An instant can only be shifted by its \
-        wall-clock time, and a date not by hours. A key truncated to months cannot be shifted by days or weeks \
-        because no row has such a key. The same applies to calendar ranges and to `FIRST(x, unit)`."
+        "PERIODOFFSET looks up the row whose key is a number of calendar periods before or after the key of this row. \
+        The key is the first date or time of `order_by`. Text and numbers cannot be shifted. An instant must first be \
+        converted to wall-clock time, and a date cannot be shifted by hours. A key that is truncated to months cannot \
+        be shifted by days or weeks because no row has the resulting key. The same applies to calendar ranges and to \
+        `FIRST(x, unit)`."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET although several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
-        "PERIODOFFSET finds one row by its date and its partition columns. If these are not known to identify a row, several rows may match, and then the value is empty. Group by them in an earlier step, add a `primary_key` to the schema, or add the other names to `partition_by`."
+        "PERIODOFFSET finds one row by its date and its partition columns. If these columns are not known to identify a row, several rows may match, and the value is then empty. Group by them in an earlier step, add a `primary_key` to the schema, or add the other names to `partition_by`."
         Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
     PeriodOutsidePartition "W0432" "period-outside-partition" Warning("use PERIODOFFSET to read outside its partition", "group by the finer timeframe only")
         "PERIODOFFSET searches the rows of its partition: rows with equal values in `partition_by`, or in the \
-        `group_by` names that are not in `order_by`. No row of the same year is a year earlier, so nothing is \
-        found. Group by the finer timeframe only, and compute the coarser one in a later step."
+        `group_by` names that are not in `order_by`. No row of the same year is a year earlier, so no row is found. \
+        Group only by the finer timeframe, and compute the coarser timeframe in a later step."
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n");
     FanOut "F0440" "fan-out" Error
@@ -324,21 +325,21 @@ codes! {
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(items.price)\n");
     JoinMayMultiply "W0441" "join-may-multiply" Warning("have a join that may match several rows", "declare the key in the schema, or set `cardinality: many`")
-        "A join must match at most one row unless it has `cardinality: many`. No known key guarantees that: if a \
-        join matches several rows, the rows of the step are repeated. In a dbt model, a generated test replaces \
-        this warning."
+        "A join must match at most one row unless it has `cardinality: many`. No known key guarantees this. If a join \
+        matches several rows, the rows of the step are repeated. In a dbt model, a generated test replaces this \
+        warning."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id}\ndefinitions: country = customers.country\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ndefinitions: country = customers.country\n");
     JoinedLater "F0442" "joined-later" Error
-        "Joins are performed one after the other, and the condition of a join can read only relations that are joined before it."
+        "Joins are performed one after the other, and the condition of a join can read only relations from earlier joins."
         Spec("model: m\nfrom: a\njoins:\n  - {to: b, on: b.id = c.id, cardinality: many}\n  - {to: c, on: a.id = c.id, cardinality: many}\ndefinitions: x = b.x\n")
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
     OneCell "W0451" "one-cell" Warning("aggregate a single cell", "use the letters of the column")
-        "In a worksheet, a name refers to the cell of this row, so its aggregate has one value. The letter of a column refers to all its rows."
+        "In a worksheet, a name refers to the cell in the current row, so an aggregate of the name has only one value. The letter of a column refers to all rows."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
     RowsOfSeveral "W0452" "rows-of-several" Warning("have worksheets whose rows belong to several keys", "add the key to `order_by`")
-        "The rows of a worksheet are ordered by `order_by`, across customers or regions. If its input has another \
+        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If its input has another \
         key, the cell of the previous row may belong to another customer or region."
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
@@ -353,10 +354,10 @@ codes! {
         "Number masks of TEXT consist of `0`, `#`, `,` between thousands or after the digits to divide by 1000, `.` and `%`; date masks of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`, where `mm` next to hours or seconds means minutes. Characters such as `$`, `-`, `/` and spaces are literal; enclose other text in quotes, which are doubled in a formula."
         Formula("TEXT(amount, \"# ?/?\")") => Formula("TEXT(amount, \"#,##0.00\")");
     NotAKnownValue "W0470" "not-a-known-value" Warning("compare with text that is not a known value of its column", "correct the text, or add it to the known values")
-        "The possible values of a column are known: from `values:` in the schema file, an `accepted_values` test of \
-        dbt, an ENUM of the warehouse, or the branches of an IF that returns only text. The text is not one of \
-        them, so `=` is never true. Often only the case is wrong: `=` is case-sensitive, as in warehouses and \
-        unlike in spreadsheets."
+        "The possible values of a column are known: from `values:` in the schema file, dbt's `accepted_values` test, \
+        an ENUM in the warehouse, or the branches of an IF that returns only text. The text is not one of these \
+        values, so `=` is never true. Often only the case is wrong: `=` is case-sensitive, as in warehouses but unlike \
+        in spreadsheets."
         Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"large\")")
         => Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"Large\")");
     NumbersAsText "W0471" "numbers-as-text" Warning("compare text as numbers", "remove the quotes, or use VALUE(column)")
@@ -364,71 +365,70 @@ codes! {
         column contains numbers, and use `VALUE(column)` if it contains numbers as text."
         Row("points > \"30\"") => Row("points > 30");
     EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which means midnight at the start of the day", "compare the day, `column[date]`")
-        "A date next to a time means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true at midnight only. Compare with `<` and the next day, or compare the day, `created_at[date]`."
+        "A date next to a time means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true only at midnight. Compare with `<` and the next day, or compare the day, `created_at[date]`."
         Shown("created_at <= DATE(2024, 1, 31)") => Shown("created_at < DATE(2024, 2, 1)");
     CriterionOrder "W0473" "criterion-order" Warning("have the arguments of a conditional aggregate in the order of another function", "swap them")
         "SUMIF expects the tested range, the criterion, and then the summed range; SUMIFS expects the summed range \
         first, and then pairs of a tested range and its criterion. If the arguments are in the order of the other \
-        function, the wrong values are tested, or none."
+        function, the wrong values are tested, or no values."
         Formula("COUNTIF(\"open\", status)") => Formula("COUNTIF(status, \"open\")");
     WeekBegins "W0474" "week-begins" Warning("count weeks from Sunday as well as from Monday", "pass the type 2, which counts from Monday")
-        "WEEKDAY and WEEKNUM without a type start weeks on Sunday, as spreadsheets do; the timeframes `week` and \
-        `day_of_week_num` start them on Monday, or on the day in `week_start`. `WEEKDAY(d) > 5` then means Friday \
-        and Saturday. Add the type: 2 starts on Monday."
+        "WEEKDAY and WEEKNUM without a type start weeks on Sunday, as in spreadsheets. The timeframes `week` and \
+        `day_of_week_num` start weeks on Monday, or on the day in `week_start`. `WEEKDAY(d) > 5` then means Friday and \
+        Saturday. Add the type, such as 2 for weeks that start on Monday."
         Row("is_weekend = WEEKDAY(ordered_on) > 5") => Row("is_weekend = WEEKDAY(ordered_on, 2) > 5");
     NeverBlank "W0475" "never-blank" Warning("test whether a value is NULL that never is", "remove the test")
-        "ISERROR, ISNA and ISBLANK test for NULL, which also stands for errors here. A count or a sum always has a \
-        value, even if it is 0, so the test is always FALSE."
+        "ISERROR, ISNA and ISBLANK test for NULL, which also represents errors in formulac. A count or a sum always \
+        has a value, even if it is 0, so the test is always FALSE."
         Formula("IF(ISNA(COUNT(id)), 0, 1)") => Formula("IF(COUNT(id) = 0, 0, 1)");
     NeverVaries "W0476" "never-varies" Warning("have a condition that is the same for every row", "swap AND and OR, or remove the condition")
-        "A condition has the same result for every row. `OR(status <> \"a\", status <> \"b\")` is always true, \
-        because no text is both; write AND instead. `AND(status = \"a\", status = \"b\")` is never true; write OR \
+        "A condition has the same result for every row. `OR(status <> \"a\", status <> \"b\")` is always true, because \
+        no text equals both values; write AND instead. `AND(status = \"a\", status = \"b\")` is never true; write OR \
         instead."
         Formula("COUNTIF(OR(status <> \"open\", status <> \"new\"))") => Formula("COUNTIF(AND(status <> \"open\", status <> \"new\"))");
     NeverReached "W0477" "never-reached" Warning("have a branch that is never reached", "put the narrowest condition first")
-        "The first condition that is true decides. A condition that is true only if an earlier one is true as well \
-        is never reached: start with the narrowest condition."
+        "The first condition that is true determines the result. A condition that is true only if an earlier condition \
+        is also true is never reached. Start with the narrowest condition."
         Row("IFS(amount > 10, \"some\", amount > 100, \"many\")") => Row("IFS(amount > 100, \"many\", amount > 10, \"some\")");
     BlankIsNotEmpty "W0478" "blank-is-not-empty" Warning("compare with `\"\"`, which does not find NULL", "use ISBLANK")
-        "A blank cell equals `\"\"` in a spreadsheet. Here a blank is NULL, which equals nothing, so `region = \
-        \"\"` only finds empty text. ISBLANK finds blanks."
+        "A blank cell equals `\"\"` in a spreadsheet. In formulac, a blank is NULL, which is not equal to any value, \
+        so `region = \"\"` finds only empty text. Use ISBLANK to find blanks."
         Row("IF(region = \"\", \"unknown\", region)") => Row("IF(OR(ISBLANK(region), region = \"\"), \"unknown\", region)");
     SumOfDistinct "W0479" "sum-of-distinct" Warning("sum distinct values, so equal values count once", "aggregate in a step before the join")
-        "Equal values count once, so two orders of 10 sum to 10. If a join repeats rows, aggregate in a separate \
-        step before the join."
+        "Equal values are added only once, so the sum of two orders of 10 is 10. If a join repeats rows, aggregate in \
+        a separate step before the join."
         Formula("SUM(DISTINCT(amount))") => Formula("SUM(amount)");
     NeedsPivot "F0480" "needs-pivot" Error
         "PIVOT, PIVOTINDEX, PIVOTOFFSET and PIVOTROW read the columns of a pivot: a worksheet whose `pivot_by` \
-        names the keys of its columns."
+        specifies the keys of its columns."
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n");
     UnfitForPivot "F0481" "unfit-for-pivot" Error
-        "The row and column keys of a pivoted worksheet must be columns of its input, so that cells without a row \
-        are known: they count if a formula reads a neighbouring cell. The wide form needs one key and distinct \
-        values."
+        "The row and column keys of a pivoted worksheet must be columns of its input, so that cells without a row are \
+        known, because a formula may read an adjacent cell. The wide form requires one key and distinct values."
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\nwhere: revenue > 0\ncalculations: growth = C1 / C0 - 1\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: sold, keep: all, where: revenue > 0}\n  - {name: sheet, columns: [month, channel, revenue], order_by: month, pivot_by: channel, calculations: growth = C1 / C0 - 1}\n");
     TotalOfNothing "F0482" "total-of-nothing" Error
-        "A total computes the measure again from its rows, so that distinct counts and ratios are right. The input \
+        "A total computes the measure again from its rows, so that distinct counts and ratios are correct. The input \
         of the worksheet must be a grouped step of the same spec that defines the measure and removes no groups. \
         Row totals exist only in a pivot."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / B_TOTAL\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: month, definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, revenue], calculations: share = revenue / B_TOTAL}\n");
     TextIsNoDate "W0483" "text-is-no-date" Warning("convert text to a date that does not exist", "write dates as `2024-01-31`")
-        "DATEVALUE converts text in the format YYYY-MM-DD. Other formats, such as `31/12/2018`, mean different days \
-        in different countries and give NULL, as do dates that do not exist."
+        "DATEVALUE converts text in the format YYYY-MM-DD. Other formats, such as `31/12/2018`, mean different days in \
+        different countries. The result is NULL for these formats and for dates that do not exist."
         Row("DATEVALUE(\"31/12/2018\")") => Row("DATEVALUE(\"2018-12-31\")");
     NoSuchChoice "W0484" "no-such-choice" Warning("choose a value that does not exist", "count the values of CHOOSE from 1")
-        "CHOOSE numbers its values from 1. A constant index out of range gives NULL in every row; a \
-        spreadsheet shows #VALUE!."
+        "The first value of CHOOSE has the index 1. The result of a constant index that is out of range is NULL in \
+        every row, whereas a spreadsheet shows #VALUE!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
-        "A date has no time of day, so the fraction of a number of days added to it is ignored. Add TIME(12, 0, 0) \
+        "A date has no time of day, so the fraction is ignored if a number of days is added to it. Add TIME(12, 0, 0) \
         for a timestamp half a day later, or add the fraction to a timestamp."
         Row("DATE(2024, 1, 31) + 1.5") => Row("DATE(2024, 1, 31) + 1");
     RoundedTwice "W0486" "rounded-twice" Warning("round a number twice", "round once, to the digits that you need")
-        "The first rounding can change the result of the second. 2.4449 rounded to 3 digits is 2.445, and 2.445 \
-        rounded to 2 digits is 2.45, but 2.4449 rounded once to 2 digits is 2.44. Round once, to the digits that \
+        "The first rounding can change the result of the second rounding. 2.4449 rounded to 3 digits is 2.445, and \
+        2.445 rounded to 2 digits is 2.45, but 2.4449 rounded once to 2 digits is 2.44. Round once, to the digits that \
         you need."
         Row("ROUND(ROUND(price, 3), 2)") => Row("ROUND(price, 2)");
     UnknownTab "F0490" "unknown-tab" Error
@@ -437,7 +437,7 @@ codes! {
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     SeveralMatches "W0491" "several-matches" Warning("have a lookup that may match several rows", "add `order_by` to the tab, or the key to the schema")
         "A lookup returns the first row with the key. The key is not known to be unique in the tab, and the tab has \
-        no order, so the values of the rows decide which row is first. Add `order_by` to the tab, or the key to \
+        no order, so the first row depends on the values of the rows. Add `order_by` to the tab, or the key to \
         the schema."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target]}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: target}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
@@ -453,35 +453,35 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 3)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 0)\n");
     TabNotLookedUp "F0494" "tab-not-looked-up" Error
-        "The rows of another tab are not rows of the sheet: a lookup finds one of them per row, and NETWORKDAYS and WORKDAY read holidays from one of its columns. Other functions cannot read another tab."
+        "The rows of another tab are not rows of the sheet. A lookup finds one of them per row of the sheet, and NETWORKDAYS and WORKDAY read holidays from one of its columns. Other functions cannot read another tab."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / SUM('Targets'!B:B)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
         "This warehouse cannot compute the function in a single expression; the message gives the reason and an alternative."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");
     ExpressionTooLarge "F0502" "expression-too-large" Error
-        "The SQL of a function repeats an argument; nested, it would exceed 64 KiB. `query` and `model` compute the argument once."
+        "The SQL of a function repeats an argument. If the calls are nested, the SQL would exceed 64 KiB. `query` and `model` compute the argument once."
         Shown("MOD(MOD(MOD(… deep") => Formula("a = 1");
     RepeatedArgument "W0503" "repeated-argument" Warning("repeat an argument in the SQL", "use `formulac query`, which computes it once")
         "The SQL of this function repeats an argument. `compile` returns a single expression, so the argument is \
         repeated; `query` computes it once."
         Row("MOD(7, a + b)") => Row("MOD(7, a)");
     OutputTooLarge "F0504" "output-too-large" Error
-        "The SQL of one compilation must not exceed 64 MiB. `compile` inlines definitions that other definitions use; `query` names them."
+        "The SQL of one compilation must not exceed 64 MiB. `compile` inlines definitions that other definitions use, whereas `query` computes each definition once."
         Shown("10,000 definitions that each repeat the one before") => Formula("a = 1");
     VolatileRepeated "F0505" "volatile-repeated" Error
-        "A volatile value, such as a random number, would be drawn more than once."
+        "A volatile value, such as a random number, would be computed more than once."
         Shown("a function that repeats RAND()") => Formula("a = 1");
     SessionTimezone "W0506" "session-timezone" Warning("convert instants without a set time zone", "set `timezone`")
         "An instant is converted to a wall-clock date in the session's time zone, which differs between users. On Snowflake, a TIMESTAMP_TZ is converted with the UTC offset of each value. Set `timezone:`."
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
     NeedsQuery "F0507" "needs-query" Error
         "A single expression cannot contain a window over a window: `query` and `model` compute it in two CTEs. \
-        PERIODOFFSET cannot be a single expression either because it needs a join, except on Postgres and DuckDB \
-        if the grouping or the relation's key identifies each row."
+        PERIODOFFSET cannot be a single expression either, because it needs a join. An exception is Postgres and \
+        DuckDB, if the grouping or the relation's key identifies each row."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
     UnsupportedJoin "F0508" "unsupported-join" Error
-        "This warehouse supports the join only with an equality between both sides in its condition: BigQuery for left and full joins, Postgres for full joins. Add such an equality; an inner join needs none."
+        "This warehouse supports the join only with an equality between both sides in its condition: BigQuery for left and full joins, Postgres for full joins. Add such an equality. An inner join does not need one."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
     NameTooLong "F0510" "name-too-long" Error
@@ -490,15 +490,15 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x) // noqa\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_life = COUNT(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n  all_orders = COUNT(x)\n");
     NameIsCut "W0511" "name-is-cut" Warning("have a name that Postgres truncates to 63 bytes", "use shorter names")
-        "Postgres silently truncates names to 63 bytes. The SQL keeps its meaning, but the column has a shorter name, so a contract or a query with the full name may fail."
+        "Postgres silently truncates names to 63 bytes. The meaning of the SQL is the same, but the column has a shorter name, so a contract or a query with the full name may fail."
         Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelReadsItself "F0602" "model-reads-itself" Error
-        "A bare name in `from` is a dbt model, and so is the output of the spec: with the same name, the model \
-        would read itself. A query may read a table with its own name."
+        "A name without dots in `from` is a dbt model, as is the output of the spec. If both names were the same, the \
+        model would read itself. A query may read a table with its own name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     ContractWithoutTypes "F0603" "contract-without-types" Error
         "An enforced contract needs the data type of every column. It is derived from the column's own type; an \
@@ -506,11 +506,11 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column, and filter by it when you read the model")
-        "Readers of the model silently get only the first rows. A `limit` is fine in a `query`; a model should return all rows, with a rank to filter by: `place = RANK(revenue)`. If the model is meant to contain only the first rows, write `limit: 10 # // noqa: W0604`."
+        "Users of the model receive only the first rows, without any message. A `limit` is useful in a `query`, but a model should return all rows, with a rank for filters: `place = RANK(revenue)`. If the model is meant to contain only the first rows, write `limit: 10 # // noqa: W0604`."
         Model("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\ncolumns: {customer: {data_tests: [not_null]}}\n")
         => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\ncolumns: {customer: {data_tests: [not_null]}}\n");
     NullableKey "W0610" "nullable-key" Warning("have a key that may be NULL", "add a `not_null` test to the key columns")
-        "A key column of the model may be NULL as far as the schema and the spec show. The uniqueness test of the key treats NULL as a value; dbt's snapshots, incremental models and joins do not. A `not_null` test or a filter ensures that the key is never NULL. If one row is meant to have the empty key, write `group_by: region # // noqa: W0610`."
+        "According to the schema and the spec, a key column of the model may be NULL. The uniqueness test of the key treats NULL as a value, but dbt's snapshots, incremental models and joins do not. A `not_null` test or a filter ensures that the key is never NULL. If a row with an empty key is intended, write `group_by: region # // noqa: W0610`."
         Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\n")
         => Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\ncolumns: {region: {data_tests: [not_null]}}\n");
     ContractOfNoRelation "F0620" "contract-of-no-relation" Error
@@ -518,11 +518,11 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\nconfig: {materialized: ephemeral}\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
     ConstraintWithoutEffect "W0621" "constraint-without-effect" Warning("have constraints without an enforced contract", "enforce the contract, or use data tests")
-        "Constraints belong to the statement that creates a table, and dbt writes them there only if a contract is enforced. For other models they are documentation; use a data test as a check."
+        "Constraints belong to the statement that creates a table, and dbt includes them in the statement only if a contract is enforced. For other models, they are only documentation. To check the data, use a data test."
         Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
     IncrementalWithoutKey "F0630" "incremental-without-key" Error
-        "An incremental model adds late rows to its table. Only the analyst knows which column shows how late a row is, and which columns identify a row. Without them, rows could be added twice."
+        "An incremental model adds late rows to its table. Only the analyst knows which column contains the time of a row, and which columns identify a row. Without them, rows could be added twice."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalTime "F0631" "incremental-time" Error
@@ -532,25 +532,25 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: id\ndefinitions: last_day = MAX(day[day])\nconfig: {materialized: incremental, event_time: last_day, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[day]\ndefinitions: n = COUNT()\nconfig: {materialized: incremental, event_time: day_day, unique_key: [id, day_day]}\n");
     UnboundedInTime "F0632" "unbounded-in-time" Error
-        "A value of an incremental model may depend on late rows, and on rows a known time before them: \
-        `PERIODOFFSET` specifies that time, and a window that is partitioned by the time column reads only the rows of its partition. \
-        Rows at a given distance, running totals, ranks over all rows, totals and limits may depend on any earlier \
-        row."
+        "A value of an incremental model may depend only on late rows, and on rows that precede them by a known time. \
+        `PERIODOFFSET` specifies that time, and a window that is partitioned by the time column reads only the rows of \
+        its partition. Rows at a given distance, running totals, ranks over all rows, totals and limits may depend on \
+        any earlier row."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  before = PERIODOFFSET(n, -1, \"month\")\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalKey "F0633" "incremental-key" Error
-        "dbt replaces the row of the table with the same `unique_key`. If the key has fewer columns than the rows need, rows are lost; if it has more, rows are duplicated. `delete+insert` may use fewer if the time column is one of them, because it then replaces whole periods."
+        "dbt replaces the row of the table with the same `unique_key`. If the key has too few columns to identify a row, rows are lost. If the key has too many, rows are duplicated. `delete+insert` may use fewer columns if the time column is one of them, because it then replaces whole periods."
         Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
     IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning("are incremental with a key that may be NULL", "add a `not_null` test to the key columns")
-        "NULL equals nothing: a row with NULL in its key is never matched again, so each run adds it once more, and \
-        a row without a time is not read at all. Each generated test of these columns includes dbt's `not_null`. \
-        Declare a column that never contains NULL, or define it without NULL."
+        "NULL is not equal to any value: a row with NULL in its key never matches, so each run adds it again, and a \
+        row without a time is not read. Each generated test of these columns includes dbt's `not_null`. Declare a \
+        column that never contains NULL, or define it without NULL."
         Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the same by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
-        "Each run reads recent rows again to include late rows, so the strategy of the model must replace existing rows: `merge`, or `delete+insert` if \
-        dbt supports it for the warehouse. `append` would duplicate them; `microbatch` and `insert_overwrite` \
-        replace rows within their own bounds."
+        "Each run reads recent rows again to include late rows, so the strategy of the model must replace existing \
+        rows: `merge`, or `delete+insert` if dbt supports it for the warehouse. `append` would duplicate these rows. \
+        `microbatch` and `insert_overwrite` replace rows within their own bounds."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: append}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: merge}\n");
     SchemaChangeUnderContract "F0636" "schema-change-under-contract" Error
@@ -558,36 +558,36 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: ignore}\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: fail}\ncontract: {enforced: true}\n");
     RowsMayLeave "F0637" "rows-may-leave" Error
-        "An incremental run adds and replaces rows but never deletes them. A condition on an aggregate or a window \
-        may be true in one run and false in the next, and then the table keeps a row that a full refresh would \
+        "An incremental run adds and replaces rows but never deletes them. A condition on an aggregate or a window may \
+        be true in one run and false in the next run. The table would then keep a row that a full refresh would \
         remove. Conditions on row values and on keys are safe."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: n = COUNT()\nhaving: n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: |\n  n = COUNT()\n  is_busy = n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     WiderAccess "F0640" "wider-access" Error
-        "Everybody who can read a model can see the data that it reads, so a model that reads a private model must be private too. Protected and public parents do not restrict it."
+        "All users of a model can see the data that it reads, so a model that reads a private model must also be private. Protected and public parents do not restrict the model."
         Shown("`access: public` of a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
     PrivateParent "F0641" "private-parent" Error
-        "dbt lets only models of the same group read a private model. A spec without a group joins the group of the private model that it reads."
+        "In dbt, only models of the same group can read a private model. A spec without a group inherits the group of the private model that it reads."
         Shown("`group: sales` of a spec that reads a model which is private to `finance`") => Shown("`group: finance`");
     ReservedModelName "F0650" "reserved-model-name" Error
-        "Queries of a model's table contain its name. A reserved word of SQL would need quotes everywhere, and dbt does not quote it on every warehouse."
+        "Queries of a model's table contain the name of the model. A reserved word of SQL would have to be quoted everywhere, and dbt does not quote it on every warehouse."
         Spec("model: order\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: order_totals\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelsInCircle "F0660" "models-in-circle" Error
         "Models of several specs depend on each other in a cycle, so none can be built first."
         Shown("`model: a` with `from: b`, and `model: b` with `from: a`") => Shown("`model: b` with `from: orders`");
     NameTaken "F0661" "name-taken" Error
-        "Another model, seed, snapshot or test in dbt has this name, possibly a disabled one, or one whose name \
-        differs only in case. Names are unique in a project, across all folders."
+        "Another model, seed, snapshot or test in dbt has this name. It may be disabled, or its name may differ only \
+        in case. Names must be unique in a project, across all folders."
         Shown("`model: orders` next to the seed `orders`") => Shown("`model: orders_by_month`");
     DeclaredTwice "F0675" "declared-twice" Error
-        "Names of docs blocks, exposures, metrics and semantic models are unique in a dbt project. An exposure that uses several models belongs in one spec, with the others in `depends_on`; the other names are derived from the model and the column."
+        "Names of docs blocks, exposures, metrics and semantic models must be unique in a dbt project. An exposure that uses several models belongs in one spec, with the other models in `depends_on`. All other names are derived from the model and the column."
         Shown("an exposure `weekly_sales` in two specs") => Shown("the exposure in one of them, with `depends_on: [ref('other_model')]`");
     ExposureWithoutOwner "F0676" "exposure-without-owner" Error
-        "dbt requires an owner of an exposure, by name or e-mail address. The `owner` of the spec is the default."
+        "dbt requires an owner for each exposure, with a name or an email address. The `owner` of the spec is the default."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard}]\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard, owner: {name: Sales}}]\n");
     NotASemanticName "W0680" "not-a-semantic-name" Warning("have names that dbt's semantic layer does not accept", "rename them")
-        "Names in dbt's semantic layer have at least two characters: lower-case letters, digits and single `_`, beginning with a letter and not ending with `_`; units of time and `metric_time` are reserved. A column with another name, or with a name that SQL must quote, becomes no dimension or metric; a model with another name has no semantic model."
+        "Names in dbt's semantic layer have at least two characters: lower-case letters, digits and single `_`, beginning with a letter and not ending with `_`; units of time and `metric_time` are reserved. A column with another name, or with a name that SQL must quote, does not become a dimension or metric. A model with another name has no semantic model."
         Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a__b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n")
         => Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a_b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n");
     NoTimeSpine "W0681" "no-time-spine" Warning("have a semantic model in a project without a time spine", "add a time spine model")
@@ -595,34 +595,34 @@ codes! {
         in its properties. The message contains the lines to add."
         Shown("`semantic_model: true` in a project without a time spine") => Shown("a model `time_spine` with `time_spine: {standard_granularity_column: date_day}`");
     EditedByHand "F0701" "edited-by-hand" Error
-        "formulac would overwrite a file that was changed after formulac wrote it, or that formulac did not write. Nothing is written, so that no work is lost; the exit status is 3."
+        "formulac would overwrite a file that it did not write, or that was changed after formulac wrote it. No file is written, so that no work is lost. The exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");
     NothingToPromote "F0710" "nothing-to-promote" Error
         "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains none of these, or does not contain the field."
         Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
     NotCarried "W0711" "not-carried" Warning("have something that was not converted from Omni", "check the `# gap:` comments")
-        "Part of Omni's files has no formula, or a formula that needs a review. The spec contains it as `# gap:` with Omni's file, line and text, so that a person can convert it or leave it in Omni."
+        "Part of Omni's files has no formula, or a formula that needs a review. The spec contains it as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "run `formulac promote … --repoint`")
-        "A column and the Omni field that it was promoted from compute the same value. While both do, one can change without the other; and if Omni's view of the model has its own expression under the column's name, that expression is applied again. `promote … --repoint` makes the field read the column if the results are exactly the same. Without `promoted_from` in the spec, the two are treated as different."
+        "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one can change without the other. If Omni's view of the model has an expression under the column's name, the expression is also applied again. `promote … --repoint` makes the field read the column if the results are exactly the same. Without `promoted_from` in the spec, the column and the field are treated as different."
         Shown("`promoted_from: orders.revenue` next to a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
     NotRepointed "F0713" "not-repointed" Error
-        "The field would have different values if it read the column. A field of a view can be grouped by \
-        everything in the view, but a model has its column at the model's own grain: only at the grain of the \
-        view's primary key is there one value per row, and only sums, counts, minimums and maximums can be \
+        "The field would have different values if it read the column. A field of a view can be grouped by all \
+        dimensions of the view, but a model's column has the grain of the model. The column has one value per row of \
+        the view only if the grain is the view's primary key, and only sums, counts, minimums and maximums can be \
         aggregated again."
         Shown("`--repoint` of a measure whose model has one row per month") => Shown("`--repoint` of the same measure with one row per order");
     InvalidYaml "F0801" "invalid-yaml" Error
         "The file is not valid YAML, or has a duplicate key. Put a formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` in a text block (`|`) or in quotes."
         Spec("model: m\nfrom: [t\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     UnknownKey "F0802" "unknown-key" Error
-        "The file has a key that is unknown in this place."
+        "The file contains a key that is unknown at this position."
         Spec("model: m\nfrom: t\ngroupby: g\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: a = SUM(x)\n");
     MissingKey "F0803" "missing-key" Error
         "A required key is missing."
         Spec("model: m\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     WrongShape "F0804" "wrong-shape" Error
-        "A key has a list where a string is expected, or the other way round."
+        "The value of a key has the wrong type, such as a list in place of a string."
         Spec("model: [m]\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     DuplicateStep "F0806" "duplicate-step" Error
         "Two steps have the same name."
@@ -633,7 +633,7 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - {name: t, definitions: x = 1}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: first_step, definitions: x = 1}\n");
     UnnamedStep "F0808" "unnamed-step" Error
-        "If there are several steps, each needs a name, which becomes the name of its CTE."
+        "If a spec has several steps, each step needs a name, which becomes the name of its CTE."
         Spec("model: m\nfrom: t\nsteps:\n  - definitions: x = 1\n  - {name: b, definitions: y = x}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = x}\n");
     FormulaCut "F0809" "formula-cut-by-yaml" Error
@@ -650,17 +650,17 @@ codes! {
         Spec("model: m\nfrom: t\nlimit: 3\ndefinitions: a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\norder_by: g\nlimit: 3\ndefinitions: a = SUM(x)\n");
     NothingToSelect "F0812" "nothing-to-select" Error
-        "A step without definitions, `group_by` and `keep` has no columns."
+        "A step without definitions, `group_by` or `keep` has no columns."
         Spec("model: m\nfrom: t\n") => Spec("model: m\nfrom: t\nkeep: all\n");
     SameModelTwice "F0813" "same-model-twice" Error
-        "Two specs define a model with the same name, so one would overwrite the other's files. Names of models are unique in a project."
+        "Two specs define a model with the same name, so one would overwrite the other's files. Names of models must be unique in a project."
         Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
     ColumnsNotKnown "F0814" "columns-not-known" Error
         "`keep: all` is `select *` if no schema lists the columns. It would also return intermediate columns of the step, and the old value of a column that the step redefines."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use it or remove it")
-        "A row-level definition in a grouped step is not an output column: only other definitions can use it. An unused one has no effect; group by it or aggregate it to see it."
+        "A row-level definition in a grouped step is not an output column: only other definitions can use it. An unused definition has no effect. Group by the definition or aggregate it to include it in the result."
         Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");
     KeyWithoutEffect "W0816" "key-without-effect" Warning("have a key without effect", "remove the key")
@@ -668,59 +668,59 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
     NotATextToYaml "F0817" "not-a-text-to-yaml" Error
-        "A name or formula without quotes is a number, a date, a boolean or null in YAML. YAML parsers differ in \
-        how they interpret it."
+        "In YAML, an unquoted name or formula is a number, a date, a boolean or null, and YAML parsers differ in how \
+        they interpret it."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
     NotASchema "F0820" "not-a-schema" Error
-        "The file given as a schema has an unknown format."
+        "The schema file has an unknown format."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");
     UnknownType "F0821" "unknown-type" Error
         "The type of a column in a schema file must be one of the language's types."
         Schema("relations: {orders: {columns: {id: []}}}") => Schema("relations: {orders: {columns: {id: integer}}}");
     UnreadableFile "F0822" "unreadable-file" Error
-        "An input file does not exist or cannot be read. Nothing is written; the exit status is 5."
+        "An input file does not exist or cannot be read. No file is written, and the exit status is 5."
         Shown("formulac check metrics/no_such_file.yml") => Shown("formulac check metrics/revenue.yml");
     EngineFailed "F0823" "engine-failed" Error
-        "The engine, or dbt, could not run the SQL. The message shows its error, with the position in the SQL if \
-        the error contains one. The exit status is 5."
+        "The engine, or dbt, could not run the SQL. The message contains the engine's error, with the position in the \
+        SQL if the error contains one. The exit status is 5."
         Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row with a value missing") => Shown("the corrected row");
     FolderNotRead "F0830" "folder-not-read" Error
-        "Generated files would go to a folder that dbt ignores, so dbt would not build the models or run the tests. dbt reads models from the folders in `model-paths` of `dbt_project.yml` and tests from those in `test-paths`, and does not follow links to folders below them. If there is `docs-paths`, dbt reads docs blocks only from there. `models:` and `tests:` of `formulac.yml` specify the folders of generated files."
+        "Generated files would be written to a folder that dbt ignores, so dbt would not build the models or run the tests. dbt reads models from the folders in `model-paths` of `dbt_project.yml` and tests from the folders in `test-paths`, and does not follow links to folders inside them. If `docs-paths` is set, dbt reads docs blocks only from these folders. `models:` and `tests:` of `formulac.yml` specify the folders of generated files."
         Shown("`tests: tests/formulac/` in formulac.yml with `test-paths: [data-tests]` in dbt_project.yml") => Shown("`tests: data-tests/formulac/`");
     DuplicateRelation "F0840" "duplicate-relation" Error
         "Two relations of a step have the same name, so the name of a column would be ambiguous."
         Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
         => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     UnknownMetric "F0850" "unknown-metric" Error
-        "A model over metric sets refers to a set, a metric or a key that does not exist, or to a name that several sets have. Write `set.metric`."
+        "A model built on metric sets refers to a set, a metric or a key that does not exist, or to a name that exists in several sets. For an ambiguous name, write `set.metric`."
         Shown("metrics: [orders.revenu]") => Shown("metrics: [orders.revenue]");
     MetricKey "F0851" "metric-key" Error
-        "Every metric set of a model needs the keys of `group_by`: a period such as `month` of the set's `time`, the same column of the same relation, or a mapping that names a column of each set."
+        "Every metric set of a model must have the keys in `group_by`. A key is a period of the set's `time`, such as `month`, the same column of the same relation, or a mapping with a column of each set."
         Shown("group_by: region, where only one of two sets has the column") => Shown("group_by:\n  - region: {orders: customers.region, refunds: region}");
     MetricWindow "F0852" "metric-window" Error
-        "A metric that looks at other periods needs a period of the set's `time` among the keys."
+        "A metric that reads other periods requires a period of the set's `time` among the keys."
         Shown("metrics: [orders.growth]\ngroup_by: region") => Shown("metrics: [orders.growth]\ngroup_by: [month, region]");
     MetricRedefined "F0853" "metric-redefined" Error
-        "A column of the model has the name of a metric or of another column. `overrides` allows a definition to replace a metric."
+        "A column of the model has the same name as a metric or another column. `overrides` allows a definition to replace a metric."
         Shown("metrics: [orders.revenue]\ndefinitions: revenue = revenue * 1.19") => Shown("metrics: [orders.revenue]\ndefinitions: gross_revenue = revenue * 1.19");
     SettingsDiffer "F0854" "settings-differ" Error
-        "The settings of a metric set (`timezone`, `blanks`, `week_start`, `fiscal_month_offset`) hold wherever the set is used, so a model and its sets must agree."
+        "The settings of a metric set (`timezone`, `blanks`, `week_start`, `fiscal_month_offset`) apply wherever the set is used, so the settings of a model and its sets must agree."
         Shown("timezone: UTC in the model, and timezone: Europe/Berlin in its set") => Shown("timezone: Europe/Berlin in the set only");
     AggregateOverSets "F0855" "aggregate-over-sets" Error
-        "The formulas of a model over metric sets use metrics. Aggregates of columns are metrics of a set."
+        "The formulas of a model built on metric sets use metrics. Define aggregates of columns as metrics in a set."
         Shown("metrics: [orders.revenue]\ndefinitions: largest = MAX(amount)") => Shown("metrics: [orders.revenue, orders.largest_order]");
     DeprecatedMetric "W0856" "deprecated-metric" Warning("use a deprecated or renamed metric", "use the new metric")
         "The metric has a new name, or its set marks it as deprecated."
         Shown("metrics: [orders.sales], where `revenue` has `renamed_from: sales`") => Shown("metrics: [orders.revenue]");
     FillKey "F0857" "fill-key" Error
-        "`fill` makes rows for the periods of one key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
+        "`fill` adds rows for the periods of a key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
         Shown("group_by: [region]\nfill: month") => Shown("group_by: [month, region]\nfill: month");
     PeriodRange "F0858" "period-range" Error
-        "`since` and `until` choose the periods of a key, so a step with `from` must be grouped by a timeframe, and both must be constants."
+        "`since` and `until` select the periods of a key, so a step with `from` must be grouped by a timeframe. Both bounds must be constants."
         Shown("group_by: [region]\nsince: 2024-02-01") => Shown("group_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01");
     Internal "F0901" "internal" Error
-        "An internal error of formulac. Please report it with the input."
+        "This is an internal error of formulac. Please report it together with the input."
         Shown("none known") => Shown("none known");
 }
 

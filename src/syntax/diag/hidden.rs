@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Replaces control characters and characters that change the writing direction with escapes such as `\u{1b}`, so that
-/// none of them reaches a terminal. Line breaks and tabs are kept.
+/// a terminal does not receive them. Line breaks and tabs are kept.
 #[must_use]
 pub fn escape_hidden(text: &str) -> Cow<'_, str> {
     escape_hidden_with(text, |out, code| write!(out, "\\u{{{code:x}}}"))

@@ -17,7 +17,7 @@ use crate::span::Span;
 pub enum Severity {
     /// The affected part produces no output.
     Error,
-    /// Output is produced, but it may not be as intended.
+    /// Output is produced, but may not be as intended.
     Warning,
 }
 
@@ -114,7 +114,7 @@ impl Diagnostic {
         self
     }
 
-    /// Removes the edit, for example because the span is not in the user's file.
+    /// Removes the edit, for example because its span is not in the user's file.
     #[must_use]
     pub fn without_fix(mut self) -> Self {
         self.fix = None;
@@ -166,14 +166,14 @@ impl Diagnostic {
         self.severity() == Severity::Error
     }
 
-    /// Returns `true` if the diagnostic is about the spelling or the syntax of a formula. Such a formula has no
-    /// meaning.
+    /// Returns `true` if the diagnostic is about the spelling or the syntax of a formula. The meaning of the formula is
+    /// then unknown.
     #[must_use]
     pub fn is_syntax(&self) -> bool {
         self.code().starts_with("F01") || self.code().starts_with("F02")
     }
 
-    /// Returns the message, which is understandable without its context.
+    /// Returns the message, which can be understood without its context.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

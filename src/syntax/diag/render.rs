@@ -32,8 +32,8 @@ pub fn severity(diagnostic: &Diagnostic) -> &'static str {
 }
 
 /// Computes lines and columns in one source text. Diagnostics are in source order, so each position is computed from
-/// the previous position. Counting columns from the start of the line would be slow for a long line with many
-/// diagnostics.
+/// the previous position. Columns are not counted from the start of the line, because this would be slow for a long
+/// line with many diagnostics.
 struct PositionCounter<'s> {
     source: &'s [u8],
     index: LineIndex<'s>,
@@ -285,7 +285,7 @@ fn for_each_diagnostic(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>,
 /// Returns indented JSON text. Also escapes DEL and the C1 control characters, which JSON does not require.
 #[must_use]
 pub fn json_text(value: &(impl Serialize + ?Sized)) -> String {
-    // Serializing strings, numbers and text keys never fails.
+    // Serialization of strings, numbers and string keys never fails.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     match super::hidden::escape_hidden_with(&text, |out, code| write!(out, "\\u{code:04x}")) {

@@ -46,7 +46,7 @@ pub fn similar_name_help(name: &str) -> String {
     format!("did you mean `{name}`?")
 }
 
-/// Returns the edit distance between two words. Swapping two adjacent letters counts as one edit. Returns `None` if the
+/// Returns the edit distance between two words. A swap of two adjacent letters is one edit. Returns `None` if the
 /// distance is above `limit`.
 fn edit_distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
     let other: Vec<char> = candidate.chars().take(80).flat_map(char::to_lowercase).collect();

@@ -8,7 +8,7 @@ use crate::span::Span;
 impl LayoutPass<'_, '_> {
     pub(super) fn close_bracket(&mut self, token: Token, span: Span) {
         let Some(opening) = self.open.pop() else {
-            // A run of surplus brackets is reported only once.
+            // Report a run of surplus brackets only once.
             if self.surplus.is_some_and(|end| span.start < end) {
                 return;
             }
@@ -135,7 +135,7 @@ impl LayoutPass<'_, '_> {
                     format!("expected `{right}` before the end of the formula"),
                 );
             self.diagnostics.push(match self.last_words(span.end, end) {
-                // A fix that leaves the brackets empty would cause another error.
+                // Offer no fix that leaves the brackets empty, because it would cause another error.
                 "" => diagnostic.with_help(format!("complete the expression, and add `{right}`")),
                 shown => diagnostic
                     .with_help(format!("add `{right}` after `{shown}`"))

@@ -1,4 +1,4 @@
-//! Reports Jinja, and SQL clauses around an expression. Reports each of them once and shows the equivalent formula or
+//! Reports Jinja, and SQL clauses around an expression. Each construct is reported once, with the equivalent formula or
 //! spec.
 
 use super::Token;
@@ -18,7 +18,7 @@ impl LayoutPass<'_, '_> {
         let by = self.is_word(at + 1, "by");
         let inside = self.enclosing_call();
         let (shown, help) = match word.as_str() {
-            // The enclosing call is not supported either, and the error for that call covers this clause.
+            // The enclosing call is not supported either, and the error for the call includes this clause.
             "AS" if matches!(inside.as_str(), "CAST" | "TRY_CAST" | "SAFE_CAST") => {
                 return self.formula_end(at, single) - at;
             }
@@ -157,7 +157,7 @@ impl LayoutPass<'_, '_> {
         let closes = |i: &usize| {
             self.token_at(*i) == Some(Token::CloseBrace) && self.token_at(*i + 1) == Some(Token::CloseBrace)
         };
-        // The search is limited to the length of a `ref` or `var` call, so that it takes linear time for many calls.
+        // The search is limited to the length of a `ref` or `var` call, so that many calls take linear time.
         let Some(close) = (at + 2..at + 16).find(closes) else {
             return 0;
         };
@@ -189,8 +189,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Returns the span of the operand after `NOT`, including a comparison if there is one. Returns `None` if anything
-    /// else might belong to the operand.
+    /// Returns the span of the operand after `NOT`, including a comparison if there is one. Returns `None` if the
+    /// operand might include other tokens.
     pub(super) fn negated_operand(&self, at: usize) -> Option<Span> {
         use Token::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
         self.single_token_operand(at)?;

@@ -6,10 +6,10 @@ use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Invisible characters. In a name, only their character code reveals them.
+/// Invisible characters, which are reported by their character codes.
 const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
 
-/// Lexer state other than the tokens. This state ensures that the lexer searches for each error only once.
+/// Lexer state other than the tokens, which ensures that the lexer searches for each error only once.
 pub(super) struct SpecialTokens<'a> {
     pub source: &'a str,
     pub diagnostics: &'a mut Vec<Diagnostic>,
@@ -17,7 +17,7 @@ pub(super) struct SpecialTokens<'a> {
     pub unexpected_run: Option<Span>,
     /// Index of the last string that ends with a backslash.
     pub backslash: Option<usize>,
-    /// Position after which every run of quotes has an even length, so no string can end there.
+    /// Position after which all runs of quotes have an even length, so that no string can end there.
     pub even: u32,
     /// Position before which the line contains no `}`.
     pub open_line: u32,
@@ -42,7 +42,7 @@ impl SpecialTokens<'_> {
         }
     }
 
-    /// Lexes a string, starting at its first quote. Inside the string, `""` stands for one quote.
+    /// Lexes a string, starting at its first quote. Inside the string, `""` represents one quote.
     #[inline]
     pub(super) fn lex_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if span.start == self.cut {
@@ -90,7 +90,7 @@ impl SpecialTokens<'_> {
         if let Some(first) = self.before_backslash(span.start, lexed) {
             return self.report_escapes(span, first);
         }
-        // Search only once, at the first unclosed string, because the string with the missing quote comes before it.
+        // Search only once, at the first unclosed string, because it follows the string with the missing quote.
         if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
             self.swallowing_text = swallowing_text(self.source, lexed);
         }
@@ -98,7 +98,7 @@ impl SpecialTokens<'_> {
         let line = text.find('\n').unwrap_or(text.len());
         let line = text.get(..line).unwrap_or(text).trim_end();
         span.end = span.start + line.len() as u32;
-        // The string most likely ends before the next comma or closing bracket.
+        // The string probably ends before the next comma or closing bracket.
         let meant = line.get(1..).unwrap_or_default();
         let cut = meant.find([',', ')']).filter(|at| *at > 0);
         let meant = meant.get(..cut.unwrap_or(meant.len())).unwrap_or_default().trim_end();
@@ -120,8 +120,8 @@ impl SpecialTokens<'_> {
         Some(Token::Text)
     }
 
-    /// Returns the start of a string on the line of `at` that ends with a backslash, and removes the tokens of that
-    /// string.
+    /// Finds a string that ends with a backslash on the line of `at`. Returns the start of the string and removes its
+    /// tokens.
     fn before_backslash(&mut self, at: u32, lexed: &mut Lexed) -> Option<u32> {
         let index = self.backslash.take()?;
         let first = lexed.tokens.get(index)?.1.start;
@@ -242,8 +242,8 @@ impl SpecialTokens<'_> {
         Token::Model
     }
 
-    /// Reports `“text”`, whose quotation marks come from a word processor. Lexes a string up to the closing mark on the
-    /// same line.
+    /// Reports `“text”`, whose quotation marks come from a word processor. The string ends at the closing quotation
+    /// mark on the same line.
     #[cold]
     pub(super) fn curly_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let after = self.text_after(span.end);
@@ -309,8 +309,8 @@ impl SpecialTokens<'_> {
         Some(Token::Fault)
     }
 
-    /// Returns `true` if a comment in the syntax of another language begins here. After `--`, this requires two
-    /// adjacent words, which no expression contains.
+    /// Returns `true` if a comment in the syntax of another language begins here. After `--`, a comment must contain
+    /// two adjacent words, which no expression contains.
     pub(super) fn line_comment(&mut self, span: &mut Span, words: bool) -> bool {
         let after = self.text_after(span.end);
         let blank = after.starts_with([' ', '\t']);
@@ -401,7 +401,7 @@ impl SpecialTokens<'_> {
                 return None;
             }
         }
-        // Adjacent characters are reported together.
+        // Report adjacent characters together.
         if let (Some(run), Some((Token::Odd, last))) = (&mut self.unexpected_run, lexed.tokens.last_mut())
             && run.end == span.start
         {

@@ -6,7 +6,7 @@ use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Aggregates that prove that a line such as `view.name = SUM(…)` is a definition.
+/// Aggregates that indicate that a line such as `view.name = SUM(…)` is a definition.
 const AGGREGATES: [&str; 6] = ["SUM", "COUNT", "AVERAGE", "COUNTIF", "SUMIF", "MEDIAN"];
 
 pub(super) fn ends_operand(token: Token) -> bool {
@@ -53,8 +53,8 @@ impl LayoutPass<'_, '_> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Emits a token for reported syntax before `next`: a separator between two operands, an invalid operand, or
-    /// nothing.
+    /// Emits a token for reported syntax before `next`: a separator between two operands, an invalid operand, or no
+    /// token.
     pub(super) fn emit_reported(&mut self, next: usize, span: Span) {
         let joins = self.operand_comes(next);
         match (self.after_operand(), joins) {
@@ -92,7 +92,7 @@ impl LayoutPass<'_, '_> {
             }
             Some(Token::Dot) if defines(at + 2) => {
                 let span = self.tokens[at].1;
-                // In a single formula, this may be a comparison with a field.
+                // This may be a comparison with a field if the source is a single formula.
                 let sure = at > 0
                     || (self.token_at(at + 5) == Some(Token::Open)
                         && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));

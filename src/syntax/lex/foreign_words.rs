@@ -23,8 +23,8 @@ impl LayoutPass<'_, '_> {
         1
     }
 
-    /// Returns the operand before this token if it is a name, field, reference, number or string, and no tighter
-    /// operator precedes it.
+    /// Returns the operand before this token if it is a name, field, reference, number or string, and no operator that
+    /// binds more tightly precedes it.
     pub(super) fn whole_operand(&self, at: usize) -> Option<Span> {
         let last = at.checked_sub(1)?;
         let (token, span) = self.tokens.get(last).copied()?;
@@ -126,7 +126,7 @@ impl LayoutPass<'_, '_> {
     #[cold]
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     pub(super) fn report_infix_word(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
@@ -263,7 +263,7 @@ impl LayoutPass<'_, '_> {
         );
         self.push(Token::Odd, Span::new(span.start, span.start));
         self.push(Token::Name, span);
-        // Report the missing name only once.
+        // Report a missing name only once.
         self.is_named = true;
         1
     }

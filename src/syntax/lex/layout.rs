@@ -1,7 +1,7 @@
 //! Layout pass: finds definitions, matches brackets and checks the nesting depth.
 //!
 //! The resulting tokens have a closing bracket for every opening bracket, and enclose every formula between
-//! [`Token::Start`] and [`Token::End`]. Missing and surplus brackets are each reported here, only once.
+//! [`Token::Start`] and [`Token::End`]. Each missing or surplus bracket is reported here, but only once.
 
 use super::brackets::matched_brackets;
 use super::foreign::{begins_operand, ends_operand};
@@ -24,7 +24,7 @@ pub enum LayoutMode {
 pub struct DefinitionHead {
     /// Defined name. `None` for a formula without a name.
     pub name: Option<Span>,
-    /// Span from the name, or from the first token if there is no name, to the last token.
+    /// Span from the name (or the first token, if the formula has no name) to the last token.
     pub span: Span,
     /// `true` if the tokens were not parsed because their nesting is too deep.
     pub too_deep: bool,
@@ -79,7 +79,7 @@ pub fn layout_text(
 pub struct LayoutPart {
     /// Expected content of the part.
     pub mode: LayoutMode,
-    /// Name that the formula in this part defines, if the name is not inside the part.
+    /// Name that the formula in this part defines, if the part itself does not contain the name.
     pub name: Option<Span>,
     /// Index of the part.
     pub index: u32,
@@ -134,7 +134,7 @@ pub(super) struct LayoutPass<'a, 't> {
     pub(super) out: &'a mut TextLayout,
     /// Token indices of open brackets.
     pub(super) open: Vec<u32>,
-    /// Whether each opening bracket has a closing bracket. The flags are computed on first use.
+    /// Whether each opening bracket has a closing bracket. Computed on first use.
     closed: Option<Vec<bool>>,
     /// End of the most recent run of surplus brackets.
     pub(super) surplus: Option<u32>,
@@ -204,7 +204,7 @@ impl<'t> LayoutPass<'_, 't> {
     /// Copies one formula, up to the next definition or the end of the tokens, and returns the index after it.
     #[allow(
         clippy::too_many_lines,
-        reason = "one list of cases; to be divided when a case is added"
+        reason = "this is one list of cases, to be split when a case is added"
     )]
     fn layout_formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
@@ -320,7 +320,7 @@ impl<'t> LayoutPass<'_, 't> {
     }
 
     /// Returns the run of tokens, starting at `at`, in which every token is valid in its position and needs no special
-    /// handling. Most formulas consist entirely of such tokens. Also pushes and pops their brackets.
+    /// handling. Most formulas consist entirely of these tokens. Also pushes and pops their brackets.
     fn ordinary_run(&mut self, at: usize) -> &'t [(Token, Span)] {
         use Token::{
             Ampersand, Caret, Cell, Close, CloseSquare, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less,
@@ -376,7 +376,7 @@ impl<'t> LayoutPass<'_, 't> {
         self.out.tokens.push((token, span));
     }
 
-    /// Returns `true` if a definition begins at the token. Inside brackets, a definition can begin only if the
+    /// Returns `true` if a definition begins at the token. A definition inside brackets is possible only if the
     /// innermost bracket is never closed.
     fn starts_definition(&mut self, at: usize) -> bool {
         if !self.is_definition(at) {

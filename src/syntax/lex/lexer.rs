@@ -1,4 +1,4 @@
-//! Lexer, which splits source text into tokens. It reports errors and then continues.
+//! Lexer, which splits source text into tokens and continues after errors.
 
 use logos::Logos;
 
@@ -12,7 +12,7 @@ use crate::span::Span;
 pub struct Lexed {
     /// Tokens with their spans.
     pub tokens: Vec<(Token, Span)>,
-    /// Start positions of unclosed strings, in order. Such a string may have absorbed brackets of the formula.
+    /// Start positions of unclosed strings, in order. An unclosed string may have absorbed brackets of the formula.
     pub swallowed: Vec<u32>,
 }
 
@@ -20,7 +20,7 @@ pub struct Lexed {
 const MANY: usize = 500_000;
 
 impl Lexed {
-    /// Frees the memory if it holds a very large number of tokens.
+    /// Frees the memory if it is sufficient for a very large number of tokens.
     pub fn free_large_buffers(&mut self) {
         if self.tokens.capacity() > MANY {
             *self = Self::default();
@@ -28,7 +28,7 @@ impl Lexed {
     }
 }
 
-/// Splits a source into tokens. The source must not be longer than `u32::MAX` bytes. The caller must check this.
+/// Splits a source into tokens. The caller must ensure that the source is not longer than `u32::MAX` bytes.
 pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
     let mut lexed = Lexed::default();
     lex_part(source, Span::new(0, source.len() as u32), &mut lexed, diagnostics);
@@ -57,8 +57,8 @@ fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Lexes the part. The string that starts at `cut` ends at the end of its line. Returns the start of another string
-/// that should end at the end of its line.
+/// Lexes the part. The string that starts at `cut` ends at the end of its line. Returns the start of another string for
+/// which the same is necessary.
 fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();
@@ -121,9 +121,8 @@ fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &
     swallows
 }
 
-/// Returns the start of the first multi-line string that contains text that looks like a definition. If a later string
-/// is unclosed, the closing quote of this string is missing, because a missing quote swaps the inside and outside of
-/// all later strings.
+/// Returns the start of the first multi-line string whose text looks like a definition. If a later string is unclosed,
+/// this string's closing quote is missing, because a missing quote swaps the inside and outside of all later strings.
 #[cold]
 pub(super) fn swallowing_text(source: &str, lexed: &Lexed) -> u32 {
     let defines = |line: &str| {

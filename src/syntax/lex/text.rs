@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-/// Returns the value of a text literal that includes its quotes. `""` inside the literal stands for one quote.
+/// Returns the value of a text literal that includes its quotes. `""` inside the literal represents one quote.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::lex::unquote(r#""say ""hi""""#), r#"say "hi""#);
 /// ```
 #[must_use]
 pub fn unquote(literal: &str) -> Cow<'_, str> {
-    // Most literals contain no inner quote, so search for a quote before copying.
+    // Search for a quote before copying, because most literals contain no inner quotes.
     if let Some(inner) = literal.strip_prefix('"') {
         let inner = inner.strip_suffix('"').unwrap_or(inner);
         let quotes = inner.bytes().any(|b| b == b'"');

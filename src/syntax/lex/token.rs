@@ -6,7 +6,7 @@ use logos::Logos;
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
 #[logos(skip(r"[ \t\r\n\u{a0}\u{feff}\u{2000}-\u{200a}\u{202f}\u{3000}]+"))]
 #[logos(skip(r"//[^\n]*", allow_greedy = true))]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub enum Token {
     /// Name. If a non-ASCII letter follows, the lexer extends the name.
     #[regex(r"[A-Za-z_][A-Za-z0-9_]*")]
@@ -18,8 +18,8 @@ pub enum Token {
     Text,
     /// Reference, `${view.field[timeframe]:total}`. The lexer finds the end of the reference, starting from `${`.
     Model,
-    /// Cell reference that contains a `$`. The lexer recognizes `A$1` when it reaches `$`. A cell without `$` is
-    /// treated as a name until name resolution.
+    /// Cell reference with a `$`. The lexer recognizes `A$1` when it reaches the `$`. A cell without `$` is treated as
+    /// a name until name resolution.
     #[regex(r"\$[A-Za-z]{1,3}(\$?[0-9]+)?")]
     Cell,
     #[token("||")]
@@ -85,8 +85,8 @@ pub enum Token {
     OpenBrace,
     #[token("}")]
     CloseBrace,
-    /// Syntax that cannot occur in a formula and has been reported. After the layout pass, this token occurs only
-    /// between two expressions.
+    /// Reported syntax that cannot occur in a formula. After the layout pass, this token occurs only between two
+    /// expressions.
     Odd,
     /// Operand whose error has already been reported.
     Fault,
@@ -96,7 +96,7 @@ pub enum Token {
     End,
     /// End of the text, inserted for the parser.
     Last,
-    // The lexer examines the tokens from here on again, and may report them.
+    // The lexer examines all following tokens again, and may report them.
     /// First quote of a string.
     #[token("\"")]
     UnclosedText,
@@ -114,7 +114,7 @@ pub enum Token {
     /// Name in backticks, as in some SQL dialects.
     #[regex(r"`[^`\n]*`")]
     Backtick,
-    /// `--`: two signs, or the start of a SQL comment.
+    /// `--`: two signs, or the start of an SQL comment.
     #[token("--")]
     DoubleMinus,
     /// `/*`, the start of a block comment in other languages.
@@ -122,7 +122,7 @@ pub enum Token {
     BlockComment,
     #[token("#")]
     Hash,
-    /// `$` that is neither part of a reference nor before a column.
+    /// `$` that neither belongs to a reference nor precedes a column.
     #[token("$")]
     Dollar,
     /// Any other non-ASCII character.

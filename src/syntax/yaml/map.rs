@@ -74,8 +74,8 @@ impl YamlWalk<'_> {
         breaks.into_iter().rev().for_each(|at| self.record_offset('\n', at));
         for c in value.get(before..).unwrap_or_default().chars() {
             let mut here = self.line_break_length();
-            // In a folded scalar, a single line break becomes a space. If there are several line breaks, the first is
-            // removed.
+            // In a folded scalar, a single line break becomes a space. If there are several line breaks, the first of
+            // them is removed.
             while here.is_some() && !matches!(c, '\n' | ' ') {
                 self.next_line(here.unwrap_or_default(), indent);
                 here = self.line_break_length();
@@ -112,7 +112,8 @@ impl YamlWalk<'_> {
         self.at += blanks.min(indent);
     }
 
-    /// Maps a flow scalar, which may extend over several lines. Whitespace at line ends is not part of the value.
+    /// Maps a flow scalar, which may extend over several lines. Whitespace at the ends of lines is not part of the
+    /// value.
     fn map_flow(&mut self, value: &str, style: YamlStyle) {
         let mut chars = value.chars().peekable();
         while let Some(c) = chars.next() {
@@ -120,8 +121,8 @@ impl YamlWalk<'_> {
                 self.skip_escaped_break();
             }
             if let Some((breaks, after)) = self.folded_breaks() {
-                // A single line break becomes a space. If there are several line breaks, the first is removed and the
-                // others are kept.
+                // A single line break becomes a space. If there are several line breaks, the first of them is removed
+                // and the others are kept.
                 self.record_offset(c, breaks.first().copied().unwrap_or(self.at));
                 for at in breaks.iter().skip(2) {
                     if chars.next_if_eq(&'\n').is_some() {

@@ -1,5 +1,5 @@
-//! YAML with spans. Every node has a byte range, and positions in a formula inside a scalar can be mapped to positions
-//! in the file.
+//! YAML with spans. Every node has a byte range, and positions in a scalar's formula can be mapped to positions in the
+//! file.
 
 mod map;
 pub mod places;

@@ -1,4 +1,4 @@
-//! Converts character positions to byte offsets. The YAML parser reports positions in characters.
+//! Converts character positions to byte offsets. The YAML parser reports positions as numbers of characters.
 
 /// Number of characters between two stored offsets.
 const STEP: usize = 64;

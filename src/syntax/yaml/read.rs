@@ -14,8 +14,8 @@ use crate::span::Span;
 const NESTING: usize = 64;
 /// Maximum number of nodes in a file.
 const NODES: usize = 2_000_000;
-/// Maximum total size of the values that aliases in a file repeat, as the number of nodes plus the bytes of text (1
-/// MiB).
+/// Maximum total size of the values that aliases in a file repeat, computed as the number of nodes plus the number of
+/// bytes of text (1 MiB).
 const MAX_REPEATED: usize = 1 << 20;
 
 enum OpenNode {
@@ -25,17 +25,17 @@ enum OpenNode {
 }
 
 /// Reads the first document in a string. Returns `None` if the text is empty. Errors that do not prevent parsing, such
-/// as a duplicate key, are added to `faults`. If two keys are equal, the first is used.
+/// as a duplicate key, are added to `faults`. If two keys are equal, the first key is used.
 ///
 /// # Errors
 ///
-/// Returns the first error that prevents parsing the rest.
+/// Returns the first error that prevents further parsing.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
-    // The YAML parser treats NUL as the end of the file and ignores the rest.
+    // The YAML parser treats NUL as the end of the file and ignores all text after it.
     if let Some(at) = source.find('\0') {
         let at = at as u32;
         return Err(Diagnostic::new(
@@ -205,7 +205,8 @@ fn after_blanks(source: &str, from: u32) -> u32 {
 
 /// Returns the size of a value in nodes plus bytes of text, and the nesting depth of its sequences and mappings.
 fn node_size(node: &Node) -> (usize, usize) {
-    // NESTING limits the depth when a node is created, including nodes from aliases, so this recursion is bounded.
+    // This recursion is bounded because `NESTING` limits the depth when a node is created, including nodes from
+    // aliases.
     let sum = |(size, depth): (usize, usize), node: &Node| {
         let (more, inner) = self::node_size(node);
         (size + more, depth.max(inner + 1))
@@ -229,8 +230,8 @@ fn check_depth(depth: usize, span: Span) -> Result<(), Diagnostic> {
 mod tests {
     use super::*;
 
-    /// Returns nested lists in which each list has ten aliases of the previous list. Each level needs few bytes but has
-    /// ten times as many values as the previous level.
+    /// Returns nested lists in which each list has ten aliases of the previous list. Each level needs few bytes, but
+    /// has ten times as many values as the previous level.
     fn levels(count: usize) -> String {
         let list = |level: usize| {
             format!(

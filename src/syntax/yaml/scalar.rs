@@ -55,7 +55,7 @@ fn is_special(c: char) -> bool {
 }
 
 fn has_special(value: &str) -> bool {
-    // Most strings have no special characters, so blocks of bytes are checked without a branch per byte.
+    // Blocks of bytes are checked without a branch per byte, because most strings have no special characters.
     #[allow(
         clippy::needless_bitwise_bool,
         reason = "without branches, the compiler checks many bytes at once"
@@ -134,7 +134,7 @@ pub fn is_plain(value: &str) -> bool {
     };
     let words = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
     let is_word = || value.len() <= 5 && words.iter().any(|word| value.eq_ignore_ascii_case(word));
-    // A colon and a space are special only before certain characters or at the end of the string.
+    // Colons and spaces are special only before certain characters or at the end of the string.
     let is_usual = |(at, byte): (usize, &u8)| match byte {
         b'\t' | b'\n' | b'{' | b'}' => false,
         b':' => bytes.get(at + 1).is_some_and(|next| *next != b' '),

@@ -1,5 +1,5 @@
-//! Diagnostics for formulas that are invalid or truncated when YAML reads them as plain values. Each case has its own
-//! message, which shows the corrected line.
+//! Diagnostics for formulas that are invalid or truncated when YAML interprets them as plain values. Each case has a
+//! separate message, which shows the corrected line.
 
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -81,7 +81,7 @@ pub(super) fn property_trap(source: &str, span: Span) -> Diagnostic {
     }
 }
 
-/// Reports a value such as `>5`, which YAML reads as the header of a block scalar without content.
+/// Reports a value such as `>5`, which YAML interprets as the header of a block scalar without content.
 pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
     let written = source.get(span.start as usize..)?.lines().next()?.trim_end();
     let sign = written.chars().next().filter(|c| matches!(c, '|' | '>'))?;
@@ -167,7 +167,7 @@ impl<'s> YamlLine<'s> {
         let key = head.trim_start();
         let key = key.strip_prefix("- ").unwrap_or(key).trim();
         let trimmed = value.trim();
-        // Inside `{…}`, quoting the rest of the line would change its meaning.
+        // Quotes around the rest of the line would change its meaning inside `{…}`.
         if trimmed.is_empty() || key.is_empty() || key.starts_with(['{', '[', '#', '"', '\'', '?']) {
             return None;
         }
@@ -204,8 +204,8 @@ impl<'s> YamlLine<'s> {
         }
         let corrected = format!("'{}'", pair.value.replace('\'', "''"));
         let diagnostic = diagnostic.with_help(format!("put it in quotes: `{}: {corrected}`", pair.key));
-        // A formula does not begin with most of YAML's special characters, so the value may not be intended as a
-        // formula. A fix is offered only if the value is a formula.
+        // Most of YAML's special characters cannot begin a formula, so the value may not be intended as a formula.
+        // Offer a fix only if the value is a formula.
         let is_formula = pair
             .value
             .starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
@@ -216,7 +216,7 @@ impl<'s> YamlLine<'s> {
         }
     }
 
-    /// Returns a diagnostic for a value that YAML cannot read, if the value may be a formula.
+    /// Returns a diagnostic for a value that YAML cannot parse, if the value may be a formula.
     fn formula_trap(&self, span: Span) -> Option<Diagnostic> {
         let pair = self.key_pair()?;
         let first = pair.value.chars().next()?;
@@ -330,7 +330,7 @@ fn open_bracket_in_line(line: &str) -> Option<usize> {
     stack.first().copied()
 }
 
-/// Returns the first line of a block scalar that is not indented more than its key. YAML would read such a scalar as
+/// Returns the first line of a block scalar that is not indented more than its key. YAML would interpret the scalar as
 /// empty.
 fn unindented_line(source: &str) -> Option<Span> {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
@@ -354,8 +354,8 @@ fn unindented_line(source: &str) -> Option<Span> {
     None
 }
 
-/// Quotes the timeframes in a line such as `group_by: [region, billing_date[month]]`. Without quotes, YAML reads them
-/// as lists.
+/// Quotes the timeframes in a line such as `group_by: [region, billing_date[month]]`. Without quotes, YAML interprets
+/// the timeframes as lists.
 fn quoted_timeframes(line: &str) -> Option<String> {
     let (key, list) = line.split_once(": [")?;
     let list = list.trim_end().strip_suffix(']')?;

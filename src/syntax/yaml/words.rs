@@ -1,8 +1,7 @@
-//! Unquoted words that YAML does not read as strings.
+//! Unquoted words that YAML does not interpret as strings.
 
-/// Returns the type that YAML gives to a plain scalar. Returns `None` if the type is a string. A name that would get
-/// such a type must be quoted. Parsers differ, so the result covers every type that a common parser, old or new, may
-/// choose.
+/// Returns the type of a plain scalar in YAML. Returns `None` for a string. Names with another type must be quoted.
+/// Because parsers differ, the result includes every type that a common parser, old or new, may choose.
 pub fn non_text_type(plain: &str) -> Option<&'static str> {
     match plain.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => return Some("null"),

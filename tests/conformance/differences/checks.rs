@@ -88,7 +88,7 @@ fn add_statements<'p>(
 }
 
 impl Question {
-    /// Adds the SQL of the question to the batch, or a failure if the compiler does not behave as the cell specifies.
+    /// Adds the SQL of the question to the batch, or a failure if the compiler's behavior differs from the cell.
     fn ask<'p>(
         &self,
         dialect: Dialect,
@@ -151,7 +151,7 @@ impl Question {
 }
 
 /// Returns the difference between a result and the expected result. Numbers are compared by their digits, because the
-/// last digits are what may differ between warehouses.
+/// last digits may differ between warehouses.
 fn fault(expected: &Expected, answer: &Answer) -> Option<String> {
     match (expected, answer) {
         (Expected::Error(part), Err(message)) if message.to_lowercase().contains(&part.to_lowercase()) => None,

@@ -79,7 +79,7 @@ impl Reader<'_> {
             [&from.relation].into_iter().chain(joined)
         });
         let factors: Vec<&TableFactor> = factors.collect();
-        // These relations have already been read, so reading them again must not report anything new.
+        // These relations have already been read, so a second pass must not report further constructs.
         let missing = self.missing.clone();
         let sources = factors.into_iter().map(|factor| self.source(factor)).collect();
         self.missing = missing;

@@ -1,11 +1,11 @@
 //! Reads the constructs of a generated statement from its SQL tree, in the same way as `dialects/build/constructs`
-//! reads the constructs of templates, and looks them up in `dialects/facts`.
+//! reads the constructs of templates, and looks up these constructs in `dialects/facts`.
 //!
-//! The types of arguments are inferred from the columns of the tables. A construct of an unknown type fits every fact of its
-//! form.
+//! The types of arguments are inferred from the columns of the tables. A construct of an unknown type matches every
+//! fact of its form.
 
 mod calls;
-#[allow(dead_code, reason = "the build uses all of it")]
+#[allow(dead_code, reason = "only the build uses the complete module")]
 #[path = "../../../dialects/build/constructs/classes.rs"]
 mod classes;
 mod clauses;
@@ -70,7 +70,7 @@ impl Facts {
                 .and_then(|mut parser| parser.parse_statements())
                 .map_err(|error| error.to_string())
         };
-        // The parser of DuckDB refuses a first column `top`; the parser of Postgres accepts it.
+        // The DuckDB parser rejects a first column `top`, but the Postgres parser accepts it.
         let other = if self.dialect.name() == "duckdb" {
             "postgres"
         } else {
@@ -106,13 +106,13 @@ struct Reader<'f> {
     facts: &'f Facts,
     /// Tables and CTEs.
     relations: BTreeMap<String, Columns>,
-    /// Relations of the enclosing selects, innermost last. The columns of each are stored under the relation's alias.
+    /// Relations of the enclosing selects, innermost last. The columns of each relation are stored under its alias.
     scopes: Vec<Vec<(String, Columns)>>,
     missing: BTreeSet<String>,
 }
 
 impl Reader<'_> {
-    /// Looks up a construct. Class names in the text fit facts of a wider class.
+    /// Looks up a construct. Class names in the text match facts of a wider class.
     fn need(&mut self, section: &str, text: &str) {
         if !self.facts.patterns.has(section, text) {
             self.missing.insert(format!("{section}: {text}"));
@@ -168,7 +168,7 @@ impl Reader<'_> {
     }
 
     /// Looks up the constructs of an expression, and returns its class.
-    #[allow(clippy::too_many_lines, reason = "one list of cases, a line each")]
+    #[allow(clippy::too_many_lines, reason = "this is one list of cases, with one line per case")]
     fn class(&mut self, expr: &Expr) -> Class {
         match expr {
             Expr::Identifier(name) => self.column(None, name),
@@ -318,7 +318,7 @@ impl Reader<'_> {
         };
         let class = self.class(expr);
         let text = format!("{name}({class} as {ty})");
-        // Literals have separate casts.
+        // Casts of literals are separate constructs.
         let form = match class.as_str() {
             "integer" | "decimal" | "float" => "{n}",
             _ => "'…'",

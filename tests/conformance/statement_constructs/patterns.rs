@@ -1,4 +1,4 @@
-//! Facts as patterns: the words of a construct. Class names also fit narrower classes.
+//! Facts as patterns: the words of a construct. Class names also match narrower classes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -96,7 +96,7 @@ fn fits(fact: &[String], found: &[String]) -> bool {
     found.next().is_none()
 }
 
-/// Returns whether a word of a construct fits the word of a fact. Nothing is known about a value without a type.
+/// Returns whether a word of a construct matches the word of a fact. A value without a type matches every class.
 fn class_fits(fact: &str, own: &str) -> bool {
     let is_class = |word: &str| CLASSES.contains(&word);
     if fact == own || (is_class(fact) && matches!(own, "any" | "null")) {

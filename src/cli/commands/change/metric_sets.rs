@@ -10,7 +10,7 @@ use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
 /// Compiles the specs of two commits, and returns the paths of the models built on metric sets whose SQL differs.
-/// `changed` contains the spec files that differ. If none of them is a metric set, nothing is compiled.
+/// `changed` contains the spec files that differ. Nothing is compiled if no metric set is among them.
 pub fn models_changed_by_sets(
     place: &Workspace,
     repository: &Repository,
@@ -34,7 +34,7 @@ pub fn models_changed_by_sets(
     Ok(later.iter().filter(is_changed).map(|(path, _)| path.clone()).collect())
 }
 
-/// Compiles the specs of a commit with the facts of that commit. Returns them by path.
+/// Compiles the specs of a commit with the facts of that commit. Returns the results by path.
 fn compile_commit(
     place: &Workspace,
     repository: &Repository,

@@ -29,7 +29,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     let repository = Repository::find(&place.root)?;
     let (all, faults) = read_changes(&place);
     for (path, fault) in &faults {
-        session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so it does not count"));
+        session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so it is ignored"));
     }
     let ground = ChangeContext {
         session,
@@ -75,7 +75,7 @@ impl ChangeContext<'_> {
             (None, None) => {
                 return Err(
                     Failure::new(Exit::Usage, "the revision to compare the change with is unknown")
-                        .with_help("name it with `--base`, or set `branch:` for an environment in formulac.yml"),
+                        .with_help("specify it with `--base`, or set `branch:` for an environment in formulac.yml"),
                 );
             }
         };
@@ -172,7 +172,7 @@ impl ChangeContext<'_> {
         self.report_event(as_json, &change.id, &event, &commit)
     }
 
-    /// Returns the change with this ID, or the only change whose ID begins with `id`.
+    /// Returns the change whose ID is `id`, or the only change whose ID begins with `id`.
     fn find_change(&self, id: &str) -> Result<&Change, Failure> {
         let id = id.trim();
         if let Some(exact) = self.all.iter().find(|change| change.id == id) {
@@ -230,7 +230,8 @@ impl ChangeContext<'_> {
     }
 
     fn new_event(&self, said: ChangeComment, text: &str) -> Result<Event, Failure> {
-        // Record microseconds: the last event of each person counts, and two events may occur in the same second.
+        // Record microseconds, because only the last event of each person counts and two events may occur in the same
+        // second.
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
         Ok(Event::new(said, &at, &self.repository.author()?, text))
     }

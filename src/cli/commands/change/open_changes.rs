@@ -21,11 +21,11 @@ use crate::cli::workspace::Workspace;
 pub struct BranchDifferences {
     /// Project file of the target branch.
     pub project: Project,
-    /// Environment whose rules apply.
+    /// Environment whose review rules apply.
     pub environment: Option<Environment>,
     /// Files that are changed on the branch.
     pub files: Vec<DifferingContent>,
-    /// Hash of the content that people wrote. `None` if no change was written by people.
+    /// Hash of the content that people wrote. `None` if all changes were generated.
     pub content: Option<String>,
     /// Models whose SQL changes because of the facts in `known.yml`.
     pub altered: Vec<String>,
@@ -42,12 +42,12 @@ pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, F
         }
     }
     Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
-        .with_help("name a commit, branch or tag of this repository; run `git fetch` to get others"))
+        .with_help("specify a commit, branch or tag of this repository; run `git fetch` to get others"))
 }
 
 impl BranchDifferences {
-    /// Determines how the last commit differs from the base. Uses the environment `named` if it is set, otherwise the
-    /// base branch's environment, and otherwise the first environment that requires reviews.
+    /// Determines how the last commit differs from the base. Uses the environment `named` if set, otherwise the
+    /// environment of the base branch, otherwise the first environment that requires reviews.
     pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
         let tip = resolve_revision(repository, base)?;
         let Some(head) = repository.head_commit()? else {
@@ -112,7 +112,7 @@ impl BranchDifferences {
         })
     }
 
-    /// Returns the owners of the changes: the authors of commits to files that people wrote, and the users who
+    /// Returns the owners of the changes: the authors of commits to files that are not generated, and the users who
     /// proposed exactly this content.
     fn owners(&self, changes: &[&Change]) -> Vec<String> {
         let written: BTreeSet<&str> = self.written_paths().collect();
@@ -125,7 +125,7 @@ impl BranchDifferences {
         owners.into_iter().cloned().collect()
     }
 
-    /// Returns the files that people wrote.
+    /// Returns the changed files that are not generated.
     fn written_paths(&self) -> impl Iterator<Item = &str> {
         self.files
             .iter()
@@ -143,7 +143,7 @@ impl BranchDifferences {
         let Some(content) = &self.content else {
             return ApprovalState::default();
         };
-        // Skip other changes, because they were merged earlier or belong to another branch.
+        // Skip changes that were merged earlier or belong to another branch.
         let changes: Vec<&Change> = changes
             .into_iter()
             .filter(|change| self.is_for_change(change))
@@ -214,9 +214,9 @@ fn target_environment(project: &Project, base: &str, named: Option<&str>) -> Res
         .cloned())
 }
 
-/// Returns the specs that name their own approvers. Only specs that are changed, or whose SQL changes because of
-/// `known.yml` or of a metric set, are included. The approvers come from the commit at which the branch starts, because
-/// a change must not choose its own approvers.
+/// Returns the specs that name their own approvers. A spec is included only if it was changed, or if its SQL changes
+/// because of `known.yml` or a metric set. The approvers come from the commit at which the branch starts, because a
+/// change must not choose its own approvers.
 fn named_approvers(
     place: &Workspace,
     repository: &Repository,

@@ -1,4 +1,4 @@
-//! The specs of a commit, compiled with the facts of a commit.
+//! Compiles the specs of a commit with the facts of the same commit or of another commit.
 
 use formulac::sync::KNOWN;
 use formulac::{CompiledSpec, Dialect, Known, Project, SpecText};
@@ -13,7 +13,7 @@ use crate::cli::workspace::{Workspace, normalize_folder};
 /// Specs of a commit, and the project file of that commit.
 pub struct SpecsAtCommit {
     project: Project,
-    /// Paths relative to the project, and contents.
+    /// Paths of the specs relative to the project, and their contents.
     specs: Vec<(String, String)>,
 }
 
@@ -34,8 +34,8 @@ impl SpecsAtCommit {
         self.specs.iter().map(|(path, _)| path)
     }
 
-    /// Compiles the specs in order. `other` is the dialect if neither the project nor the facts have one. dbt's
-    /// artifacts are not read, so the result is the same on every machine.
+    /// Compiles the specs in order. `other` is the dialect to use if neither the project nor the facts specify one.
+    /// dbt's artifacts are not read, so the result is the same on every machine.
     pub fn compile(&self, place: &Workspace, known: &Known, other: Option<Dialect>) -> Vec<CompiledSpec> {
         let texts: Vec<SpecText<'_>> = self
             .specs

@@ -1,4 +1,4 @@
-//! `env check`: finds errors in the environments' settings that would otherwise make a later push or build fail.
+//! `env check`: finds errors in the environments' settings before they cause a push or build to fail.
 
 use std::collections::BTreeMap;
 
@@ -100,7 +100,7 @@ fn check_connection(place: &Workspace, environment: &Environment, tell: &mut imp
     let Some(connection) = &environment.connection else {
         tell(
             false,
-            "it names no connection, so dbt uses the profile's default target".to_owned(),
+            "it specifies no connection, so dbt uses the profile's default target".to_owned(),
         );
         return;
     };
@@ -160,13 +160,13 @@ fn check_branch(
     Ok(())
 }
 
-/// Reports each role that must approve changes to the environment but that too few users have.
+/// Reports each role that must approve changes to the environment but has too few users.
 fn check_approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = place.project.people();
     for (role, count) in &environment.approvals {
         let named = people.with_role(*role).len();
-        // All users without a listed role have the default role, so the number of these users is unknown. In a project
-        // without roles, everybody is an engineer.
+        // The number of users with the default role is unknown, because all users without a listed role have it. In a
+        // project without roles, every user is an engineer.
         let is_default = people.roles("").contains(role);
         if named < *count && !is_default {
             let have = if named == 1 {
@@ -209,8 +209,7 @@ fn check_shared_schemas(all: &[(Environment, Vec<String>)], only: Option<&str>, 
     }
 }
 
-/// Reports the file of personal settings if git does not ignore it. These settings belong to one person, so they
-/// must not be committed.
+/// Reports the file with personal settings if git does not ignore it. Personal settings must not be committed.
 fn check_personal_settings(
     place: &Workspace,
     repository: Option<&Repository>,

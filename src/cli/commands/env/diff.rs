@@ -23,7 +23,7 @@ use crate::cli::workspace::Workspace;
 /// Maximum number of lines to show per diff.
 const LINES: usize = 60;
 
-/// A generated model in the work tree and in the environment.
+/// Versions of a generated model in the work tree and in the environment.
 struct DiffedModel {
     name: String,
     here: Option<String>,

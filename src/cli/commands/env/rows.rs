@@ -26,7 +26,7 @@ use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 
-/// Row comparisons of the models that are built on both sides, by model name.
+/// Row comparisons of the models that exist on both sides, by model name.
 pub struct RowComparison(BTreeMap<String, JudgedComparison>);
 
 /// Compares the tables built for these models.
@@ -143,7 +143,7 @@ fn environment_manifest(place: &Workspace, environment: &Environment) -> Result<
             Exit::Usage,
             "there is no dbt project here, so the table names are unknown",
         )
-        .with_help("run it in the folder with `dbt_project.yml`, or name that folder with `--project-dir`"));
+        .with_help("run it in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`"));
     };
     let folder = environment::artifacts_folder(&place.root, &dbt.target_folder(), environment);
     match TargetFolder::read(folder.join("manifest.json")) {

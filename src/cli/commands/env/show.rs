@@ -27,7 +27,7 @@ pub struct EnvironmentArtifacts {
 }
 
 /// Finds an environment's artifacts in the environment's own artifacts folder or, if there are none, in the project's
-/// target folder. `is_own` records whether the artifacts belong to the environment.
+/// target folder. The field `is_own` of the result is `true` if the artifacts belong to the environment.
 pub fn find_artifacts(place: &Workspace, environment: &Environment) -> Result<Option<EnvironmentArtifacts>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(None) };
     let own = environment::artifacts_folder(&place.root, &dbt.target_folder(), environment);

@@ -44,8 +44,8 @@ pub struct ImpactContext {
 }
 
 impl ImpactContext {
-    /// Reads the context. If `is_whole` is set, the source code of models and the descriptions of columns are also
-    /// read. If the project has specs, these parts are always read, because compiling specs needs them.
+    /// Reads the context. The source code of models and the descriptions of columns are also read if `is_whole` is set,
+    /// or if the project has specs, which are compiled with them.
     pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
         let given = session.global.project_dir.as_deref();
         let found = project::read_with_place(given)?;
@@ -58,7 +58,7 @@ impl ImpactContext {
                     Exit::Usage,
                     "there is no formulac.yml or dbt project here or in a parent folder",
                 )
-                .with_help("name the project's folder with `--project-dir`"));
+                .with_help("specify the project's folder with `--project-dir`"));
             }
         };
         let folder = root.clone();
@@ -157,8 +157,9 @@ impl ImpactContext {
         }
     }
 
-    /// Returns the columns of models that a metric or metric set is part of, as `model.column`. The name is
-    /// `metric:orders.revenue`, `metric_set:orders`, or a bare `orders.revenue`. `None` if no model reads such a metric.
+    /// Returns the model columns that are computed from a metric or metric set, as `model.column`. The name is
+    /// `metric:orders.revenue`, `metric_set:orders`, or a bare `orders.revenue`. `None` if no model reads such a
+    /// metric.
     pub fn columns_of_metric(&self, name: &str) -> Option<Vec<String>> {
         let metric = name
             .strip_prefix("metric:")
@@ -184,7 +185,7 @@ impl ImpactContext {
         )
     }
 
-    /// Returns the lines of the report page that specify the revision to compare with.
+    /// Returns the lines of the HTML report about the revision to compare with.
     pub fn page_messages(&self, since: Option<&str>) -> Vec<String> {
         since
             .map(|revision| format!("Changes since `{revision}`."))

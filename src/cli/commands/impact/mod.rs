@@ -23,7 +23,7 @@ pub use known::ImpactContext;
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let format = output_format(args);
-    // `--since` compares the code of models, and HTML pages show it.
+    // Read the code of models for `--since`, which compares it, and for HTML pages, which show it.
     let is_whole = args.since.is_some() || format == GraphFormat::Html;
     // Do not free the memory: the process ends after this command, and freeing all strings of a large manifest would
     // take time.
@@ -98,7 +98,7 @@ fn output_format(args: &ImpactArgs) -> GraphFormat {
 }
 
 fn change_starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<ChangeStart>, Failure> {
-    // Several columns of a model are one change.
+    // Combine several columns of a model into one change.
     let mut starts: BTreeMap<usize, ChangeStart> = BTreeMap::new();
     for name in names {
         let target = graph.resolve_target(name).map_err(name_failure)?;

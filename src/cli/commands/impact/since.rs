@@ -16,7 +16,7 @@ use crate::cli::source::read_text;
 /// Files next to `dbt_project.yml` that list dbt packages.
 const PACKAGES: [&str; 3] = ["packages.yml", "dependencies.yml", "package-lock.yml"];
 
-/// Returns the changes since a revision, with their descriptions.
+/// Returns the changes since a revision, each with its description.
 pub fn compare(
     known: &ImpactContext,
     graph: &Graph<'_>,

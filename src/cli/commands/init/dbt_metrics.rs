@@ -10,7 +10,7 @@ use super::first_spec;
 #[derive(Debug, Default)]
 pub struct ModelMetrics {
     pub definitions: Vec<MetricDefinition>,
-    /// Messages about metrics that are left out.
+    /// Messages about omitted metrics.
     pub left_out: Vec<String>,
 }
 
@@ -57,7 +57,8 @@ pub fn by_model<'n>(
             match reader.formula(&name, metric) {
                 Ok((model, formula)) => {
                     reader.models.insert(name.clone(), model.clone());
-                    // A metric with the same name as its measure needs no definition, because it is the measure itself.
+                    // A metric with the same name as its measure needs no definition, because the metric is the measure
+                    // itself.
                     if formula != name {
                         found.entry(model).or_default().definitions.push(MetricDefinition {
                             name,
@@ -79,14 +80,14 @@ pub fn by_model<'n>(
     }
     for (node, metric, reason) in left_out {
         let notes = &mut found.entry(reader.home(metric)).or_default().left_out;
-        notes.push(format!("the metric {} is left out: {reason}", node.name));
+        notes.push(format!("the metric {} is skipped: {reason}", node.name));
     }
     found
 }
 
-/// Returns the reason to leave out a metric that reads another metric or measure that is left out.
+/// Returns the reason to omit a metric because it reads an omitted metric or measure.
 pub fn reads_left_out(name: &str) -> String {
-    format!("it reads {name}, which is left out")
+    format!("it reads {name}, which is skipped")
 }
 
 /// Maps measures, and the metrics read so far, to their semantic models.
@@ -131,7 +132,7 @@ impl MetricReader<'_> {
         Ok((model, formula))
     }
 
-    /// Returns the formula of a derived metric if it is arithmetic over metrics.
+    /// Returns the formula of a derived metric if the metric's expression is arithmetic over metrics.
     fn derived(&self, metric: &Metric) -> Result<(String, String), Refusal> {
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let inputs = metric.type_params.get("metrics").and_then(MetaValue::as_list);
@@ -190,7 +191,7 @@ impl MetricReader<'_> {
         }
     }
 
-    /// Returns the first semantic model that a metric reads. Empty if none is known.
+    /// Returns the first semantic model that a metric reads. Empty if no semantic model is known.
     fn home(&self, metric: &Metric) -> String {
         let keys = ["measure", "numerator", "denominator", "metrics"];
         let parts = keys.iter().filter_map(|key| metric.type_params.get(key));
@@ -238,7 +239,8 @@ fn plain_input(part: &MetaValue) -> Result<String, Refusal> {
         .ok_or_else(|| Refusal::Final("an input has no name".to_owned()))
 }
 
-/// Returns an expression in which metric names replace their aliases. `None` if it is not arithmetic over the inputs.
+/// Returns an expression in which metric names replace their aliases. `None` if the expression is not arithmetic over
+/// the inputs.
 fn arithmetic(expr: &str, names: &BTreeMap<String, String>) -> Option<String> {
     let mut formula = String::new();
     let mut rest = expr.trim();
@@ -258,6 +260,6 @@ fn arithmetic(expr: &str, names: &BTreeMap<String, String>) -> Option<String> {
         }
         rest = after;
     }
-    // `--` and `//` begin comments.
+    // `--` and `//` would begin comments.
     (!formula.is_empty() && !formula.contains("--") && !formula.contains("//")).then_some(formula)
 }

@@ -69,7 +69,7 @@ pub fn plan_example(folder: &Path) -> Result<InitPlan, Failure> {
             Exit::Conflict,
             format!("the folder `{}` is not empty", folder.display()),
         );
-        return Err(failure.with_help("name a new folder"));
+        return Err(failure.with_help("specify a new folder"));
     }
     let planned = |(path, text): &(&str, &str)| PlannedFile {
         path: folder.join(path),
@@ -97,8 +97,8 @@ mod tests {
     use super::FILES;
     use std::path::{Path, PathBuf};
 
-    /// Proves that the list contains all files of the example, so that no new file is forgotten. Files that a dbt run
-    /// leaves behind are not part of the example.
+    /// Checks that the list contains all files of the example, so that no new file is forgotten. Files that dbt writes
+    /// when it runs are not part of the example.
     #[test]
     fn all_example_files_are_included() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/subscription_business");

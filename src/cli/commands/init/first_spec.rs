@@ -16,14 +16,14 @@ pub struct FirstSpec {
     pub text: String,
 }
 
-/// Returns a spec for the model about which the most facts are known. The spec groups by month if the model has a date
-/// column, and includes a sum if the model has a number column.
+/// Returns a spec for the model with the most known facts. The spec groups by month if the model has a date column, and
+/// includes a sum if the model has a number column.
 pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
     let models = model_names(dbt);
     let schema = schema(dbt, dialect)?;
     let known = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
     let mut relations: Vec<Relation> = models.iter().map(|name| known(name)).collect();
-    // The sort is stable, so equally suitable relations keep their order, and the first of them is used.
+    // The sort is stable, so the first of several equally suitable relations is used.
     relations.sort_by_key(|relation| (date_column(relation).is_none(), amount_column(relation).is_none()));
     let taken = |name: &str| models.iter().any(|model| model.eq_ignore_ascii_case(name));
     let specs = relations.iter().flat_map(|relation| candidate_specs(relation, &taken));
@@ -147,7 +147,7 @@ fn date_column(relation: &Relation) -> Option<&str> {
     of(Type::Date).or_else(|| of(Type::Timestamp)).map(Column::name)
 }
 
-/// Returns a column that makes sense to sum: a numeric column that is not a key.
+/// Returns a column whose sum is meaningful: a numeric column that is not a key.
 fn amount_column(relation: &Relation) -> Option<&str> {
     let is_key = |column: &Column| {
         let name = column.name().to_ascii_lowercase();

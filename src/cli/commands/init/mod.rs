@@ -39,8 +39,8 @@ struct InitPlan {
     /// Number of lines added to the existing `.gitignore`.
     added: Option<usize>,
     kept: Vec<String>,
-    /// Messages about an outdated dbt, about metric sets that could be written, and about measures that are missing
-    /// from all sets.
+    /// Messages about an outdated version of dbt, about possible metric sets, and about measures that are missing from
+    /// all sets.
     notes: Vec<String>,
     /// Next steps. Set only if the project is new to formulac.
     next: Option<String>,
@@ -91,7 +91,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         });
     }
     if plan.files.is_empty() {
-        session.report_action("all files are there already");
+        session.report_action("all files already exist");
     }
     match args.folder.as_deref().filter(|_| args.example) {
         Some(folder) => session.report_action(&example::next(folder)),
@@ -157,11 +157,11 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
 fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Failure> {
     told.map_or_else(|| dbt.dialect(None), Ok).map_err(|why| {
         let failure = Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"));
-        failure.with_help("name it, for example `--dialect postgres`")
+        failure.with_help("specify it, for example `--dialect postgres`")
     })
 }
 
-/// Plans a metric set for each semantic model that has none yet.
+/// Plans a metric set for each semantic model that does not have one yet.
 fn plan_semantic_sets(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<(), Failure> {
     let project = project::read(Some(&dbt.folder))?;
     let generated = format!("{}/", normalize_folder(project.models().unwrap_or(project::MODELS)));
@@ -201,7 +201,7 @@ fn plan_semantic_sets(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mu
     Ok(())
 }
 
-/// Plans a first spec, if there is no spec yet.
+/// Plans a first spec if the project has no specs yet.
 fn plan_first_spec(
     dbt: &DbtProject,
     dialect: Dialect,

@@ -17,7 +17,7 @@ pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> Str
     let dialects = Dialect::all().map(Dialect::name).collect::<Vec<_>>().join(", ");
     let lowest = match dialect.facts().lowest_version {
         "" => String::new(),
-        version => format!("# formulac needs {dialect} {version} or newer; `formulac doctor` asks for the version\n"),
+        version => format!("# formulac needs {dialect} {version} or newer; `formulac doctor` checks the version\n"),
     };
     format!(
         "\
@@ -45,8 +45,7 @@ tests: {tests}/formulac/
     )
 }
 
-/// Returns the profile's outputs as environments. The output that dbt uses by default comes first, because
-/// previews run there.
+/// Returns the profile's outputs as environments. The default output comes first because previews use it.
 fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
     let Ok(mut profile) = dbt.profile() else {
         return String::new();

@@ -97,8 +97,8 @@ fn print_table(session: &Session, answer: &Answer) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the maximum line width in characters: the value of `COLUMNS`, otherwise the width of the terminal. Returns
-/// `None` if the width is unlimited.
+/// Returns the maximum line width in characters: the value of `COLUMNS` if set, otherwise the width of the terminal.
+/// Returns `None` if the width is unlimited.
 fn max_width() -> Option<u16> {
     let told = std::env::var("COLUMNS")
         .ok()

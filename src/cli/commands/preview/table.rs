@@ -42,8 +42,7 @@ pub fn format_table(answer: &Answer, width: Option<u16>) -> (String, usize) {
     (format!("{table}\n"), left_out)
 }
 
-/// Hides columns from the right if the table is too wide even when its columns are narrow. Returns the number of hidden
-/// columns.
+/// Hides the rightmost columns if the table is too wide even with narrow columns. Returns the number of hidden columns.
 fn hide_columns(table: &mut Table, width: u16) -> usize {
     let widths = table.column_max_content_widths();
     let mut used = 1;
@@ -74,8 +73,8 @@ fn format_cell(value: Option<&str>, ty: Type) -> String {
     }
 }
 
-/// Formats a number in the same way as the language converts numbers to text, without trailing zeros. Engines
-/// print different numbers of trailing zeros.
+/// Formats a number without trailing zeros, as the formula language does, because engines differ in the number of
+/// trailing zeros that they print.
 fn shortest_number(number: &str) -> &str {
     if !number.contains('.') || number.contains(['e', 'E']) {
         return number;
@@ -84,7 +83,7 @@ fn shortest_number(number: &str) -> &str {
     number.strip_suffix('.').unwrap_or(number)
 }
 
-/// Formats a value on one line, without control characters that a terminal would obey.
+/// Formats a value on one line, without control characters that a terminal would interpret.
 fn display_cell(text: &str) -> String {
     escape_hidden(text).replace('\n', "↵").replace('\t', " ")
 }

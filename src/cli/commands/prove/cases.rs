@@ -19,7 +19,7 @@ pub struct CaseTable {
     columns: serde_json::Map<String, Value>,
     #[serde(default)]
     key: Vec<String>,
-    /// Columns whose names are quoted where the table is created.
+    /// Columns whose names are quoted in the statement that creates the table.
     #[serde(default)]
     pub quoted: Vec<String>,
     pub rows: Vec<Vec<Value>>,
@@ -75,7 +75,7 @@ struct Case {
     spec: Option<String>,
     #[serde(default)]
     sets: Vec<String>,
-    /// Dialects for which the case exists. Empty for all dialects.
+    /// Dialects for which the case exists. Empty if the case exists for all dialects.
     #[serde(default)]
     only: Vec<String>,
     #[serde(default)]
@@ -93,21 +93,21 @@ struct Case {
 /// Expected rows of a query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expected {
-    /// Reason why no rows are expected. In this case, the warehouse only has to run the query.
+    /// Reason why no rows are expected, so that the warehouse only has to run the query.
     pub unknown: Option<String>,
     pub rows: Vec<Vec<Value>>,
     pub unordered: bool,
-    /// Positions of the columns that are compared. `None` for all columns.
+    /// Positions of the columns to compare. `None` if all columns are compared.
     pub columns: Option<Vec<usize>>,
 }
 
 /// A query with the tables that it reads and its expected rows.
 #[derive(Debug)]
 pub struct Proof {
-    /// Function, operator or topic of the case, or the model of the project.
+    /// Function, operator or topic that the case tests, or the project's model.
     pub subject: String,
     pub case: String,
-    /// The formula or the spec.
+    /// Formula or spec to prove.
     pub source: String,
     pub query: String,
     pub tables: Vec<CaseTable>,
@@ -142,7 +142,7 @@ impl ConformanceCases {
         self.cases.iter().map(|case| case.subject.as_str())
     }
 
-    /// Compiles the cases for some subjects.
+    /// Compiles the cases for the given subjects.
     pub fn proofs(self, is_chosen: impl Fn(&str) -> bool) -> Vec<Proof> {
         let chosen = self.cases.into_iter().filter(|case| is_chosen(&case.subject));
         chosen
@@ -152,7 +152,7 @@ impl ConformanceCases {
 }
 
 impl Case {
-    /// Returns `None` if the case does not compile, which a test rules out.
+    /// `None` if the case does not compile. A test ensures that all cases compile.
     fn proof(self, all: &[CaseTable], dialect: Dialect) -> Option<Proof> {
         let tables: Vec<CaseTable> = self.tables.iter().filter_map(|at| all.get(*at).cloned()).collect();
         let query = match &self.formula {

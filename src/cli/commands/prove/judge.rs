@@ -10,8 +10,8 @@ use crate::cli::engine::{StatementResult, first_paragraph};
 /// Maximum relative or absolute difference between two numbers that count as equal.
 const TOLERANCE: f64 = 1e-9;
 
-/// Parts of messages that report that the role or the session is not permitted to run a statement. Such messages do not
-/// mean that the SQL is wrong.
+/// Parts of messages about missing permissions of the role or the session. These messages do not mean that the SQL is
+/// wrong.
 const NOT_ALLOWED: [&str; 14] = [
     "permission denied",
     "insufficient privilege",
@@ -41,7 +41,7 @@ pub enum ProofVerdict {
     NotProven(String),
 }
 
-/// Evaluates the result of a proof's query. `None` means that the query was not sent.
+/// Evaluates the result of a proof's query. The result is `None` if the query was not sent.
 pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
     let expected = &proof.expected;
     match (answer, &expected.unknown) {
@@ -125,8 +125,8 @@ fn is_same(wanted: &Value, got: Option<&str>) -> bool {
     }
 }
 
-/// Compares two dates or times, which adapters print in several ways: with `T` or a space, with or without a time of
-/// midnight, a fraction or an offset.
+/// Compares two dates or times. Adapters print `T` or a space between date and time, and may omit midnight, fractions
+/// and offsets.
 fn is_same_moment(wanted: &str, got: &str) -> bool {
     match (instant(wanted), instant(got)) {
         (Some(wanted), Some(got)) => wanted == got,

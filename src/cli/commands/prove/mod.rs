@@ -1,5 +1,5 @@
-//! `formulac prove`: runs the conformance cases and the project's models through the project's dbt on the real
-//! warehouse, on its own test rows, and compares the values.
+//! `formulac prove`: runs the conformance cases and the project's models on the real warehouse with the project's dbt
+//! and with test rows, and compares the values.
 
 mod cases;
 mod judge;
@@ -35,10 +35,10 @@ use rows::{StoredRows, query_over_literals};
 /// Environment name in the report of a project without environments.
 const NO_ENVIRONMENT: &str = "default";
 
-/// Everything that a run sends.
+/// All statements that a run sends.
 struct ProofPlan {
     proofs: Vec<Proof>,
-    /// Number of proofs that are conformance cases. They come first.
+    /// Number of proofs that are conformance cases. Conformance cases come before models.
     cases: usize,
     unproven: Vec<UnprovenModel>,
 }
@@ -46,11 +46,11 @@ struct ProofPlan {
 /// Outcome of a run.
 pub struct ProofOutcome {
     pub report: ProofReport,
-    /// Cases and models that are not proven.
+    /// Cases and models without a successful proof.
     pub problems: Vec<ProofProblem>,
     pub unproven: Vec<UnprovenModel>,
-    /// Sentences about an outdated version, and about session parameters with values other than those that generated
-    /// SQL requires.
+    /// Sentences about an outdated version, and about session parameters that differ from the values that generated SQL
+    /// requires.
     pub wrong_parameters: Vec<String>,
     pub is_dry: bool,
 }
@@ -85,7 +85,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
         let count = format_count(plan.proofs.len() + inserts.len(), "statement", "statements");
         let question = format!(
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \
-             They make and drop one table `formulac_prove_…`, and read no data of yours"
+             They create and drop one table `formulac_prove_…`, and do not read your data"
         );
         if !session.confirm(args.yes, &question)? {
             session.report_action("nothing was sent");
@@ -178,7 +178,7 @@ fn real_run(
 ) -> Result<ProofOutcome, Failure> {
     let warehouse = WarehouseFacts::read(dbt, dialect)?;
     let wrong = warehouse.state.faults(dialect);
-    // These facts may be the reason why a statement fails.
+    // These facts may explain why a statement fails.
     wrong
         .iter()
         .for_each(|sentence| session.warn(&format!("warning: {sentence}")));
@@ -227,8 +227,8 @@ impl WarehouseFacts {
     }
 }
 
-/// Counts the verdicts. The report contains only the problems with conformance cases, because the others contain names
-/// and formulas of the project.
+/// Counts the verdicts. The report contains only problems with conformance cases, because problems with models would
+/// reveal names and formulas of the project.
 fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, dialect: Dialect) -> ProofOutcome {
     let mut subjects: BTreeMap<String, ProofCounts> = BTreeMap::new();
     let mut models = ProofCounts::default();
@@ -240,7 +240,7 @@ fn outcome(plan: &ProofPlan, verdicts: &[ProofVerdict], rows_from: RowSource, di
         } else {
             models.add(verdict);
         }
-        // The query over literals can run on its own.
+        // A query over literals needs no table.
         let sql = || query_over_literals(proof, dialect);
         if let Some(problem) = ProofProblem::new(proof, sql, verdict) {
             if is_case {

@@ -1,5 +1,5 @@
-//! The project's own models as proofs, on rows that are generated for them. The expected rows come from the
-//! interpreter, which shares no code with the compiler.
+//! Proofs of the project's own models, with generated rows. The expected rows come from the interpreter, which shares
+//! no code with the compiler.
 
 use formulac::{CompiledSpec, Compiler, Dialect, DraftedRows, DraftedValue, GivenRows, Relation, Type, draft_examples};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::cases::{CaseTable, Expected, Proof};
 /// A model without a proof, and the reason.
 pub type UnprovenModel = (String, String);
 
-/// Returns the proofs of a model: one for each drafted example.
+/// Returns the proofs of a model, one per drafted example.
 pub fn model_proofs(
     compiler: &Compiler,
     source: &str,
@@ -48,7 +48,7 @@ pub fn model_proofs(
     Ok(draft.examples().iter().enumerate().map(proof).collect())
 }
 
-/// Returns a proof that only runs the query of a model, over tables without rows.
+/// Returns a proof that only runs the query of a model, with empty tables.
 fn proof_without_rows(source: &str, query: &str, why: &str, compiled: &CompiledSpec, dialect: Dialect) -> Proof {
     let tables = compiled.reads().iter().map(|read| {
         let is_known = |known: &&Relation| [read.name(), &read.display_name()].contains(&known.name());
@@ -96,7 +96,7 @@ fn table(given: &GivenRows, compiled: &CompiledSpec, dialect: Dialect) -> CaseTa
     CaseTable::new(&name, columns.collect(), rows)
 }
 
-/// Returns the type of a column, from its values if the schema does not specify it.
+/// Returns the type of a column. If the schema does not specify the type, it is inferred from the values.
 fn stored_type<'v>(ty: Type, mut values: impl Iterator<Item = &'v DraftedValue>) -> Type {
     match ty {
         Type::Number => Type::Decimal,

@@ -1,4 +1,4 @@
-//! The table that a run creates and drops. A file in the project records the names of the tables that are not dropped yet,
+//! Table that a run creates and drops. A file in the project records the names of the tables that are not dropped yet,
 //! so that the next run can drop a table that a killed run left behind.
 
 use std::fs::{File, TryLockError};
@@ -16,7 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// File with the names of the tables that are not dropped yet, one per line. A run locks it.
+/// File with the names of the tables that are not dropped yet, one per line. Each run locks this file.
 const RECORD: &str = ".formulac/local/prove";
 
 /// Prefix of the names of all tables that runs create.
@@ -36,8 +36,8 @@ pub struct OwnTable {
 }
 
 impl OwnTable {
-    /// Drops tables that killed runs left behind, and creates the table for this run. If the role is not permitted to
-    /// create tables, no table is created. `tables` are the tables in the environment's schema.
+    /// Drops tables that killed runs left behind, and creates the table for this run. No table is created if the role
+    /// is not permitted to create tables. `tables` contains the tables in the environment's schema.
     pub fn create(
         session: &Session,
         place: &Workspace,
@@ -82,7 +82,7 @@ impl OwnTable {
             return Err(Failure::new(Exit::Failed, text));
         }
         session.warn(&format!(
-            "warning: the role may not make a table ({reason}), so each statement contains its rows"
+            "warning: the role is not permitted to create a table ({reason}), so each statement contains its rows"
         ));
         Ok(table)
     }
@@ -96,7 +96,7 @@ impl OwnTable {
         }
     }
 
-    /// Drops the table. If that fails, the record keeps its name for the next run.
+    /// Drops the table. If this fails, the record keeps the table's name for the next run.
     pub fn drop(&self, session: &Session, dbt: &DbtRun) -> Result<(), Failure> {
         if self.is_made && drop_table(session, dbt, &self.name)? {
             write_record(&self.record, &self.left)?;
@@ -168,7 +168,7 @@ fn drop_left(
         left.contains(name) || made.is_some_and(|made| now - made > OLD)
     };
     for name in tables.iter().map(|name| name.to_lowercase()).filter(is_old) {
-        session.report_action("dropping the table that an interrupted run left");
+        session.report_action("dropping the table that an interrupted run left behind");
         if !drop_table(session, dbt, &name)? && left.contains(&name) {
             remaining.push(name);
         }
@@ -176,7 +176,7 @@ fn drop_left(
     Ok(remaining)
 }
 
-/// Drops a table, and returns whether that succeeded. Otherwise, prints a warning.
+/// Drops a table and returns `true`. If this fails, prints a warning and returns `false`.
 fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failure> {
     let drop = Statement::change(drop_statement());
     let done = run_statements(dbt, name, &[drop], "the removal of a table")?;

@@ -1,5 +1,5 @@
-//! Report of a run of `formulac prove`. It contains no data, names or formulas of the project, so it can be shared with
-//! others.
+//! Report of a run of `formulac prove`. The report contains no data, names or formulas of the project, so it can be
+//! shared with others.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,9 +18,9 @@ pub const FOLDER: &str = ".formulac/proofs";
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowSource {
-    /// A table that the run created.
+    /// The run created a table.
     Table,
-    /// Literals in the query, because the role is not permitted to create tables.
+    /// The query contains the rows as literals, because the role is not permitted to create tables.
     Literals,
 }
 
@@ -53,7 +53,7 @@ impl ProofCounts {
 pub struct ProofProblem {
     pub subject: String,
     pub case: String,
-    /// `differs`, `refused` or `not_proven`.
+    /// Verdict: `differs`, `refused` or `not_proven`.
     pub verdict: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<Value>,
@@ -72,7 +72,7 @@ pub struct ProofReport {
     pub dialect: String,
     /// Versions of dbt and the adapter.
     pub engine: String,
-    /// Version of the warehouse, as the warehouse reports it.
+    /// Version that the warehouse reports.
     pub warehouse: String,
     /// Name of the environment in the project.
     pub environment: String,

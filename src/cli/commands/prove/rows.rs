@@ -1,4 +1,4 @@
-//! Provides a query with the rows of test tables: from one wide table in the warehouse, or as literals.
+//! Supplies the rows of test tables to a query, either from one wide table in the warehouse or as literals.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ pub const TYPES: [Type; 8] = [
     Type::Timestamptz,
 ];
 
-/// A table in the warehouse that holds the rows of all test tables. A few statements are enough to create it. Its
-/// columns are stored, so the warehouse cannot compute a formula while it plans the query.
+/// A table in the warehouse that holds the rows of all test tables. A few statements are enough to create the table.
+/// The values are stored, so the warehouse cannot compute a formula while it plans the query.
 #[derive(Debug, Default)]
 pub struct StoredRows<'p> {
     tables: Vec<&'p CaseTable>,
@@ -121,7 +121,7 @@ pub fn drop_statement() -> String {
     format!("drop table if exists {STATEMENTS_TABLE}")
 }
 
-/// Returns the query of a proof over rows that are written in the query.
+/// Returns the query of a proof over rows that the query itself contains as literals.
 pub fn query_over_literals(proof: &Proof, dialect: Dialect) -> String {
     with_tables(proof, dialect, |table| {
         let row = |row: &[Value]| {
@@ -153,7 +153,7 @@ fn with_tables(proof: &Proof, dialect: Dialect, rows: impl Fn(&CaseTable) -> Str
     for table in &proof.tables {
         let mut name = dialect.name_text(&table.name, true);
         if table.name.contains('.') || has_step(&query, &name) {
-            // An expression has no schema, and no step of the query may have the same name.
+            // A common table expression has no schema, and its name must differ from the names of the query's steps.
             name = format!("given_{}", table.name.replace(|c: char| !c.is_alphanumeric(), "_"));
             query = with_relation_as(&query, &table.name, &name);
         }
@@ -172,7 +172,8 @@ fn has_step(query: &str, name: &str) -> bool {
     lines.any(|line| line.trim_start_matches("with ").strip_prefix(name) == Some(" as ("))
 }
 
-/// Replaces a relation after FROM and JOIN. Its last name remains as an alias, because columns are qualified with it.
+/// Replaces a relation after FROM and JOIN. The last part of its name becomes the alias, because columns are qualified
+/// with it.
 fn with_relation_as(query: &str, relation: &str, name: &str) -> String {
     let last = relation.rsplit('.').next().unwrap_or(relation);
     let mut out = String::with_capacity(query.len());

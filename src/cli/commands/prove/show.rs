@@ -13,7 +13,7 @@ use crate::cli::session::Session;
 /// Maximum number of problems that are printed in full.
 const SHOWN: usize = 20;
 
-/// Facts that a warehouse's query plan cannot show.
+/// Facts that a query plan cannot prove.
 const DRY: &str = "\
 The warehouse planned each statement without running it. This does not show
 - whether the values are right
@@ -55,7 +55,7 @@ fn text(outcome: &ProofOutcome) -> String {
         }
     }
     if !outcome.is_dry && report.rows_from == RowSource::Literals {
-        out.push_str("not proven: formulas over stored columns, because the role may not make tables\n");
+        out.push_str("not proven: formulas over stored columns, because the role is not permitted to create tables\n");
     }
     for (model, reason) in &outcome.unproven {
         let _ = writeln!(out, "not proven: {model}: {reason}");

@@ -1,5 +1,5 @@
-//! `formulac release`: names one commit's version of the specs, dbt's files and Omni's files, and lists the changes
-//! since the last release.
+//! `formulac release`: tags a version of the specs, dbt files and Omni files, and lists the changes since the last
+//! release.
 
 mod notes;
 mod obstacles;
@@ -101,7 +101,7 @@ fn is_ready(
     Ok(head)
 }
 
-/// Returns the requested name. If no name is requested, increases the last number in the last release's name by one, or
+/// Returns the requested name. If no name is requested, increments the last number in the name of the last release, or
 /// returns `v1` for the first release.
 fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
     let name = match (asked, last) {
@@ -109,7 +109,7 @@ fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Rele
         (None, None) => "v1".to_owned(),
         (None, Some(last)) => next(&last.name).ok_or_else(|| {
             Failure::new(Exit::Usage, format!("no version follows `{}` automatically", last.name))
-                .with_help("name the version: `formulac release v2`")
+                .with_help("specify the version: `formulac release v2`")
         })?,
     };
     if name.starts_with('-') || !repository.is_tag_name(&name)? {
@@ -118,7 +118,7 @@ fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Rele
                 .with_help("use letters, digits, `.` and `-`, for example `v1.4`"),
         );
     }
-    // A hexadecimal number would be mistaken for the hash of a log entry.
+    // A hexadecimal name could be mistaken for the hash of a log entry.
     if name.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` looks like an entry of the log"))

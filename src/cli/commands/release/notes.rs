@@ -71,7 +71,7 @@ pub fn new(
     Ok(text)
 }
 
-/// Formats a formula as one line, without its line breaks.
+/// Formats a formula on one line.
 fn one_line_formula(text: &str) -> String {
     format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
@@ -87,8 +87,8 @@ fn first_release_notes(ours: &BTreeMap<String, CurrentSpec>) -> String {
     text
 }
 
-/// Returns the models of the specs in a commit, by name. The value is `None` for a model whose spec at that
-/// commit does not compile now.
+/// Returns the models of the specs in a commit, by name. The value is `None` if the spec in that commit no longer
+/// compiles.
 fn models_at_commit(
     place: &Workspace,
     repository: &Repository,
@@ -110,7 +110,7 @@ fn models_at_commit(
         .filter(|(path, _)| project::is_yaml(path.as_ref()))
     {
         let Some(text) = text else { continue };
-        // Most specs have not changed, so they are not compiled again.
+        // Unchanged specs are not compiled again.
         if let Some((name, ours)) = now.get(path.as_str()).filter(|(_, ours)| ours.source == text) {
             found.insert((*name).clone(), Some((*ours).clone()));
             continue;

@@ -1,5 +1,5 @@
 //! Finds the obstacles to a release: files that are out of sync, failing tests, and missing approvals. All obstacles
-//! are reported together.
+//! are reported at once.
 
 use std::path::Path;
 
@@ -75,7 +75,7 @@ fn check_generated_files(made: &PlannedModels) -> Option<Obstacle> {
     Some(new_obstacle(Exit::Faulty, what, "formulac push"))
 }
 
-/// Checks Omni's files, if the project has ever been pulled.
+/// Checks Omni's files if the project has been pulled at least once.
 fn check_omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failure> {
     let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else {
         return Ok(None);
@@ -153,7 +153,7 @@ fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<V
     Ok(found)
 }
 
-/// Returns the obstacle for missing build results. `other` is the command that overwrote the results.
+/// Returns the obstacle for missing build results. `other` is the dbt command that overwrote the results.
 fn missing_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     let folder = folder.display();
     let Some(other) = other else {
@@ -161,7 +161,7 @@ fn missing_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle 
         return new_obstacle(Exit::Faulty, what, build);
     };
     let other = if other == "generate" { "docs generate" } else { other };
-    // If the user builds and then runs the same command again, the results are overwritten again.
+    // Running the same command after the next build would overwrite the results again.
     let what = format!(
         "no test results are known: `dbt {other}` has overwritten the results of the last build in {folder}/run_results.json"
     );
@@ -176,8 +176,8 @@ fn missing_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle 
     new_obstacle(Exit::Faulty, what, &fix)
 }
 
-/// Checks the approvals of each commit on the branch since the last release, according to the rules that were in force
-/// before the commit.
+/// Checks the approvals of each commit on the branch since the last release, according to the rules in force before the
+/// commit.
 fn check_approvals(
     session: &Session,
     place: &Workspace,

@@ -9,13 +9,13 @@ use crate::cli::exit::Failure;
 /// Trailer that marks a tag as a release.
 const TRAILER: &str = "Formulac-Release";
 
-/// An existing release.
+/// Existing release.
 pub struct Release {
     pub name: String,
     pub commit: String,
 }
 
-/// Returns the releases that are reachable from the current commit, the latest first.
+/// Returns the releases that are reachable from the current commit, latest first.
 pub fn all_releases(repository: &Repository) -> Result<Vec<Release>, Failure> {
     let format = format!("--format=%(refname:short)%00%(*objectname)%00%(contents:trailers:key={TRAILER})%00");
     let args = [
@@ -40,7 +40,7 @@ pub fn all_releases(repository: &Repository) -> Result<Vec<Release>, Failure> {
     Ok(found)
 }
 
-/// Returns the release with this name.
+/// Returns the release with the given name.
 pub fn find(repository: &Repository, name: &str) -> Result<Option<Release>, Failure> {
     Ok(all_releases(repository)?
         .into_iter()
@@ -56,8 +56,8 @@ pub fn create_tag(
     environment: Option<&Environment>,
 ) -> Result<(), Failure> {
     let of = environment.map_or("all", |it| it.name.as_str());
-    // The trailer is a separate paragraph at the end. Otherwise, the last lines of a user's message could look like
-    // trailers.
+    // The trailer is a separate paragraph at the end. Otherwise, git could interpret the last lines of a user's message
+    // as trailers.
     let text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
     repository
         .run_git_with_input(

@@ -24,7 +24,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
         return Err(
             Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder")
-                .with_help("run `formulac status` in the dbt project, or name its folder with `--project-dir`"),
+                .with_help("run `formulac status` in the dbt project, or specify its folder with `--project-dir`"),
         );
     };
     let mut parts = Vec::new();
@@ -179,7 +179,7 @@ fn tests_health(runs: &[RunResults]) -> HealthPart {
         )],
     };
     let well = format!("{} no failures", format_count(last.len(), "node ran,", "nodes ran,"));
-    // A project without a last run is not out of date, because it was never built.
+    // A project that was never built has no last run, and is not out of date.
     let is_optional = last.is_empty();
     HealthPart {
         name: "last run of dbt",

@@ -125,7 +125,7 @@ fn push_health(session: &Session, place: &Workspace, selection: &Selection) -> R
     if !uncommitted.is_empty() {
         let what = format_count(uncommitted.len(), "file is edited", "files are edited");
         found.push(format!(
-            "{what} by hand and not committed: {}",
+            "{what} manually and not committed: {}",
             list_names(&uncommitted)
         ));
     }
@@ -211,8 +211,8 @@ fn generate_health(session: &Session, place: &Workspace, selection: &Selection) 
     ));
     found.extend(of_files(
         delivery.by_hand.clone(),
-        "file was edited by hand",
-        "files were edited by hand",
+        "file was edited manually",
+        "files were edited manually",
     ));
     found.extend(of_files(
         delivery.removed.clone(),
@@ -221,7 +221,7 @@ fn generate_health(session: &Session, place: &Workspace, selection: &Selection) 
     ));
     let fix = match (faulty.is_none(), delivery.by_hand.is_empty()) {
         (false, _) => "formulac check, then formulac generate",
-        (true, false) => "formulac adopt takes the edits into the specs, then formulac generate",
+        (true, false) => "formulac adopt (applies the edits to the specs), then formulac generate",
         (true, true) => "formulac generate",
     };
     let well = match delivery.unchanged.len() {
@@ -251,7 +251,7 @@ fn fault_summary(found: &[FailureKind]) -> Option<String> {
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
 }
 
-/// Reports definitions that exist both in a spec and in Omni. Returns `None` if there are no such definitions.
+/// Reports definitions that exist both in a spec and in Omni. Returns `None` if there are none.
 fn duplicates_health(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let sources = place.sources()?;
     let specs: Vec<(String, String)> = sources

@@ -107,6 +107,6 @@ fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[
         .iter()
         .all(|model| model.carried.is_empty() && model.kept.is_empty() && model.conflicts.is_empty())
     {
-        session.report_action("no generated file was edited by hand");
+        session.report_action("no generated file was edited manually");
     }
 }

@@ -13,7 +13,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// Commit that belongs to a change.
+/// Commit that completes a change.
 #[derive(Clone, Debug, Default)]
 pub struct PushCommit {
     pub message: String,
@@ -21,7 +21,8 @@ pub struct PushCommit {
     pub paths: Vec<String>,
     /// Hash of the log entry, which identifies the commit.
     pub entry: String,
-    /// Branch that is checked out before the commit. `begins` is the branch to create for the commit, if any.
+    /// Branch that is checked out before the commit. `begins` is the branch to create for the commit, or `None` if the
+    /// branch exists.
     pub branch: String,
     pub begins: Option<String>,
 }
@@ -93,7 +94,7 @@ pub fn apply_and_commit(
     let is_applied = applied.is_ok();
     match applied.and_then(|()| finish(&mut disk, repository, &journal, commit)) {
         Ok(()) => Ok(()),
-        // The commit exists, so keep it even if git failed afterwards, for example in a hook.
+        // Keep an existing commit even if git failed afterwards, for example in a hook.
         Err(_) if commit.is_created(repository).unwrap_or(false) => {
             let _ = journal.finish(&mut disk);
             Ok(())
@@ -104,7 +105,7 @@ pub fn apply_and_commit(
     }
 }
 
-/// Changes either all files in the work tree or none, without a commit.
+/// Changes either all or none of the files in the work tree, without a commit.
 pub fn apply_without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(), Failure> {
     let changes = resolve_paths(place, changes)?;
     if changes.is_empty() {
@@ -153,7 +154,7 @@ fn undo_after_failure(
     why: Failure,
 ) -> Failure {
     let taken_back = commit.undo_commit(repository);
-    // If a file differs from the contents that were just written, a commit hook changed it.
+    // A commit hook changed any file that differs from the contents just written.
     let undone = if is_applied {
         journal.undo_all(disk)
     } else {
@@ -254,7 +255,7 @@ pub fn resolve_paths(
         if change.before.is_none() {
             differs_by_case(&mut disk, &path)?;
         }
-        // A file that is not valid UTF-8 was read with replacement characters, so its contents count as changed.
+        // A file that is not valid UTF-8 was read with replacement characters, so it is considered changed.
         let before = change.before.map(String::into_bytes);
         placed.push(FileChange {
             path,
@@ -265,8 +266,8 @@ pub fn resolve_paths(
     Ok(placed)
 }
 
-/// Returns an error for a new file if an existing file's name differs only in case, because both are the same file on
-/// some file systems.
+/// Returns an error if the names of a new file and an existing file differ only in case, because some file systems
+/// treat them as the same file.
 fn differs_by_case(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let names = disk.list(folder).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Text output of a conflict: the common base, both sides, and the commands that resolve it.
+//! Formats a conflict as text: the common base, both sides, and the commands that resolve the conflict.
 
 use std::fmt::Write as _;
 
@@ -112,7 +112,7 @@ pub fn write_conflict(
     }
 }
 
-/// Prints the parts of a file that clash or, if they are not known, the difference between the file and the spec.
+/// Prints the conflicting parts of a file or, if they are not known, the difference between the file and the spec.
 fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     for clash in conflict.clashes.iter().take(CLASHES) {
         let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
@@ -135,7 +135,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     if conflict.clashes.is_empty() {
         let why = match conflict.ours {
             Some(_) => "it was edited, and there is no record of what formulac wrote",
-            None => "it was edited, and no spec generates it any more",
+            None => "it was edited, and no spec generates it now",
         };
         let _ = writeln!(out, "  {}: {why}", conflict.file);
         if let (Some(ours), Some(theirs)) = (&conflict.ours, &conflict.theirs) {
@@ -147,7 +147,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     }
 }
 
-/// Prints the resolutions of a conflict with a metric set, each with its effect.
+/// Prints the possible resolutions of a conflict with a metric set, each with its effect.
 fn write_set_resolutions(out: &mut String, model: &ModelPlan, set: &SetConflict, command: &str) {
     let _ = writeln!(out, "  next    {command}");
     let mut option = |name: &str, possible: Result<String, &String>| {
@@ -201,7 +201,7 @@ pub fn resolve_command(model: &ModelPlan, conflict: &Conflict) -> (String, &'sta
     (format!("formulac resolve {name} --ours"), others)
 }
 
-/// Returns whether the user can replace the value with a third value, in an editor.
+/// Returns whether the user can write a third value in an editor.
 fn is_replaceable(conflict: &Conflict) -> bool {
     conflict.property == Property::Formula || conflict.is_omni_conflict()
 }
@@ -237,7 +237,7 @@ pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-/// Returns the conflict with a metric set if it is about a clause of the set.
+/// Returns the conflict with a metric set if it concerns a clause of the set.
 fn set_clause(conflict: &Conflict) -> Option<&SetConflict> {
     conflict.set.as_ref().filter(|set| set.part != SetPart::Definition)
 }

@@ -71,8 +71,7 @@ impl Disk for WorkTreeDisk {
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (self.checked_path(from)?, self.checked_path(to)?);
         match fs::rename(&from, &to) {
-            // A part of the project may be on another disk. In that case, the file is first written next to its final
-            // path.
+            // If part of the project is on another disk, the file is first written next to its destination.
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 let name = to.file_name().unwrap_or_default().to_string_lossy();
                 let beside = to.with_file_name(format!(".formulac-{name}.tmp"));

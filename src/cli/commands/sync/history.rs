@@ -62,8 +62,8 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Folder of log entries for rejected commands. A rejected command changes no shared files, so its entry remains in
-/// this work tree and git ignores it.
+/// Folder of log entries for rejected commands. A rejected command changes no shared files, so git ignores its entry,
+/// which remains in this work tree.
 pub const REFUSALS: &str = ".formulac/local/log";
 
 /// Returns the log of the project, with the rejected commands of this work tree.

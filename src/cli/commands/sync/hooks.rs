@@ -1,4 +1,4 @@
-//! Finds the git hook in which a git command failed. Git reports this only in its trace.
+//! Finds the git hook in which a git command failed. Git reports the hook only in its trace.
 
 use crate::cli::source::read_text;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// A hook that failed.
+/// Hook that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedHook {
     /// Name of the hook, such as `pre-commit`.
@@ -23,10 +23,10 @@ pub struct GitTrace(PathBuf);
 pub const TRACE: &str = "GIT_TRACE2_EVENT";
 
 impl GitTrace {
-    /// Chooses a file for the trace in this folder.
+    /// Chooses the path of a trace file in a folder.
     pub fn new(folder: &Path) -> Self {
         let path = folder.join(format!("hooks-{}", std::process::id()));
-        // Git rejects a relative path.
+        // Git rejects relative paths.
         Self(std::path::absolute(&path).unwrap_or(path))
     }
 

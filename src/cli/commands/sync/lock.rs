@@ -49,8 +49,8 @@ impl ProjectLock {
     }
 }
 
-/// Creates the folder for files that belong to this work tree only. Git ignores these files even if the repository's
-/// `.gitignore` does not list the folder.
+/// Creates the folder for files that belong to this work tree only. A separate `.gitignore` in the folder makes git
+/// ignore these files.
 pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), Failure> {
     let folder = root.join(LOCAL);
     bounds.resolve_path(&folder)?;
@@ -62,7 +62,7 @@ pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), 
     made.map_err(|error| Failure::io_failure("write", LOCAL, &error))
 }
 
-/// Warns about an interrupted run, for commands that write nothing.
+/// Warns about an interrupted run. Used by commands that write nothing.
 pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
     let waits = !matches!(
         interrupted_transaction(&mut WorkTreeDisk::from_place(place)?),

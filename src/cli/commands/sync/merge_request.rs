@@ -83,8 +83,8 @@ pub fn new(
     Ok(request)
 }
 
-/// Returns the approvers that uncommitted specs and metric sets name, and the approvers of the models that change with
-/// a set.
+/// Returns the approvers named in uncommitted specs and metric sets, and the approvers of models that change because of
+/// a metric set.
 fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<String>)> {
     let mut now: BTreeMap<String, Option<String>> = BTreeMap::new();
     let sets = |model: &ModelPlan| -> Vec<String> {
@@ -106,7 +106,7 @@ fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<
         }
     }
     let paths: Vec<String> = now.keys().cloned().collect();
-    // Without a repository or a commit, all files are new.
+    // All files are new if there is no repository or no commit.
     let committed = Repository::find(&place.root).and_then(|repository| repository.file_texts("HEAD", &paths));
     let committed = committed.unwrap_or_else(|_| vec![None; paths.len()]);
     let committed: BTreeMap<String, Option<String>> = paths.into_iter().zip(committed).collect();
@@ -124,8 +124,8 @@ fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<
     named.filter(|(_, names)| !names.is_empty()).collect()
 }
 
-/// Quotes the results of `verify` for exactly the specs that are pushed. For other specs, states that their values were
-/// not verified.
+/// Quotes the results of `verify` for the exact specs that are pushed. States for all other specs that their values
+/// were not verified.
 fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRequest) {
     let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);
     let models: Vec<&ModelPlan> = made.plan.models.iter().filter(changed).collect();
@@ -184,7 +184,7 @@ fn find_evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidenc
     let versions = Evidence::versions(&text)
         .into_iter()
         .filter(|it| it.is_for_spec(source) && it.model == model);
-    // If two branches have different evidence, quote a result that does not agree.
+    // If two branches have different evidence, quote the result that reports a difference.
     versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
 }
 
@@ -242,7 +242,7 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
         .changes
         .iter()
         .filter(|change| change.property == Property::Formula);
-    // Nothing reads a new definition yet.
+    // A new definition has no readers yet.
     let old = formulas.filter(|change| change.before.is_some() || change.metric.is_some());
     let mut names: Vec<(String, ColumnChange)> = Vec::new();
     for change in old {
@@ -250,12 +250,12 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
             Some(_) => ColumnChange::Values,
             None => ColumnChange::Gone,
         };
-        // A metric of a set changes all columns that are computed from it.
+        // A changed metric changes all columns that are computed from it.
         let columns: Vec<&str> = match (&change.metric, ours) {
             (Some(metric), Some(ours)) => ours.compiled.columns_of_metric(metric).collect(),
             _ => change.definition.as_deref().into_iter().collect(),
         };
-        // A dimension or the condition of a set determines which rows are aggregated.
+        // The dimensions and the condition of a set determine which rows are aggregated.
         if columns.is_empty() {
             return whole(ColumnChange::Values);
         }

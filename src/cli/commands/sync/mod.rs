@@ -1,5 +1,5 @@
-//! `plan`, `push`, `log` and `rollback`: plan how to transfer specs to dbt's files, commit the changes with git, and
-//! record them in a log.
+//! `plan`, `push`, `log` and `rollback`: plan the transfer of specs to dbt's files, commit the changes with git, and
+//! record the changes in a log.
 
 mod adopt;
 mod apply;
@@ -91,7 +91,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Plans the push of the models that a selection chooses.
+/// Plans a push of the selected models.
 pub fn plan_selected(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
     planner::plan_selected_models(session, place, selection)
 }
@@ -121,7 +121,7 @@ pub fn show_log(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     log(session, args)
 }
 
-/// Returns the contents of a file in the project's folder; `None` if the file does not exist.
+/// Returns the contents of a file in the project's folder, or `None` if the file does not exist.
 fn read_project_file(root: &Path, path: &str) -> Option<String> {
     read_bytes(root.join(path))
         .ok()

@@ -14,13 +14,14 @@ pub fn pulled_view(place: &Workspace, file: &str, text: String) -> Option<Pulled
     Some(PulledView::new(record, file, &text))
 }
 
-/// Plans the transfer of descriptions from Omni to dbt. The plan is empty if there was no pull or there is no manifest.
+/// Plans the transfer of descriptions from Omni to dbt. The plan is empty if the project was never pulled or has no
+/// manifest.
 pub fn plan_descriptions(place: &Workspace, is_spec: impl Fn(&str) -> bool) -> Result<DescriptionActions, Failure> {
     let omni = place.omni_folder();
     let views = pull_records(&place.root).filter_map(|record| {
         let file = format!("{omni}/{}", record.path);
         let text = read_project_file(&place.root, &file)?;
-        // Parse only files that changed after the pull, because most files are unchanged.
+        // Parse only files that changed after the pull, because most files have not changed.
         (text != record.view).then(|| PulledView::new(record, &file, &text))
     });
     let views: Vec<PulledView> = views.collect();

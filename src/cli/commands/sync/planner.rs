@@ -29,17 +29,17 @@ use crate::cli::workspace::Workspace;
 /// generated.
 const EARLIER_TEXTS: usize = 20;
 
-/// A plan, and the models, diagnostics and tools that were used to compute it.
+/// Plan, with the models, diagnostics and tools that were used to compute it.
 pub struct PlannedModels {
     pub plan: Plan,
     pub found: Vec<FailureKind>,
     pub models: Vec<CompiledModel>,
-    /// Descriptions in Omni's files that cannot be transferred to dbt: location and reason.
+    /// Descriptions in Omni's files that cannot be transferred to dbt, each with its location and the reason.
     pub refused: Vec<(String, String)>,
     pub environment: Option<Environment>,
     /// Generated files and definitions, by model.
     pub ours: BTreeMap<String, CurrentSpec>,
-    /// Tools that convert SQL to formulas; `None` if there is no plan.
+    /// Tools that convert SQL to formulas. `None` if there is no plan.
     pub tools: Option<Toolbox>,
 }
 
@@ -68,7 +68,7 @@ impl Toolbox {
     /// Returns these tools in the form that the library expects.
     pub fn as_tools(&self) -> ReconcileTools<'_> {
         ReconcileTools {
-            // Add all models to the compiler only if a file was edited, because the file's spec is then compiled again.
+            // Add all models to the compiler only if a file was edited, because only then are specs compiled again.
             compiler: self.knowing.get_or_init(|| self.compiler.with_models(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),
@@ -78,7 +78,7 @@ impl Toolbox {
 }
 
 impl PlannedModels {
-    /// Returns whether all specs compile, which a plan requires.
+    /// Returns whether all specs compile, as a plan requires.
     pub fn is_sound(&self) -> bool {
         Exit::from_failures(&self.found) == Exit::Done
     }
@@ -93,7 +93,7 @@ impl PlannedModels {
     }
 }
 
-/// Base versions of each model, and the contents of the file that they were read from.
+/// Base versions of each model, and the contents of the file from which they were read.
 type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
 
 /// Compiles all specs and compares them with the last push and with the files.
@@ -101,11 +101,10 @@ pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels
     plan_selected_models(session, place, &Selection::default())
 }
 
-/// Plans the push of the models that a selection chooses. A model without a spec is deleted only if all models are
-/// pushed.
+/// Plans a push of the selected models. A model without a spec is deleted only if all models are pushed.
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn plan_selected_models(
     session: &Session,
@@ -205,7 +204,7 @@ pub fn plan_selected_models(
         if file.before != file.after {
             return Some(KnownChange { file, facts });
         }
-        // `generate` or `plan` has already written the file, so the push only commits it.
+        // The push only commits the file, because `generate` or `plan` has already written it.
         let committed = Repository::committed_if_different(&place.root, &path)?;
         let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
         Some(KnownChange { file, facts })
@@ -220,7 +219,7 @@ pub fn plan_selected_models(
                 .ours
                 .is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
         });
-        // A model that this spec reads may have changed since the base, so compile this spec's base again.
+        // Compile the base of this spec again, because a model that the spec reads may have changed since then.
         let base = base.map(|base| {
             let compiler = base.compiler(tools.as_tools().compiler);
             compiler.compile_spec_at(&base.source, Some(&base.spec))
@@ -243,8 +242,8 @@ pub fn plan_selected_models(
     Ok(made)
 }
 
-/// Finds the exposures that the changed models feed. Warns once if a manifest with exposures is older than the files of
-/// the project.
+/// Finds the exposures that depend on the changed models. Warns once if a manifest with exposures is older than the
+/// files of the project.
 fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Result<(), Failure> {
     let mut changed = plan
         .models
@@ -263,7 +262,7 @@ fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Resu
     Ok(())
 }
 
-/// Adds uncommitted edits to the plans if these edits, such as comments in generated files, require no other change.
+/// Adds uncommitted edits that require no other change to the plans, such as comments in generated files.
 fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, CurrentSpec>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
     let files = |plan: &ModelPlan| -> Vec<String> {
         let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
@@ -302,8 +301,7 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
         left.insert(state_path(&model), PushState::from_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
-    // Use the committed facts, because artifacts may be from another day. The specs determine which of these facts are
-    // needed.
+    // Use the committed facts, because artifacts may have a different age. Only the facts that the specs need are kept.
     let read = models::built_models(&generation.models).flat_map(|(_, built)| built.compiled.known_relations());
     left.insert(KNOWN.to_owned(), place.committed_facts()?.with_relations(read).text());
     Ok(left)
@@ -426,7 +424,7 @@ fn all_specs(generation: &Generation<'_>) -> Vec<CompiledSpec> {
     models.chain(sets).cloned().collect()
 }
 
-/// Compiles all specs again, with other contents for some of them.
+/// Compiles all specs again, with different contents for some specs.
 fn generate_with_texts<'p>(
     place: &'p Workspace,
     compiler: &Compiler,
@@ -441,7 +439,7 @@ fn generate_with_texts<'p>(
     Generation::new(place, compiler, sources, || {})
 }
 
-/// Returns whether the project was ever pushed.
+/// Returns whether the project has been pushed at least once.
 pub fn was_pushed(place: &Workspace) -> bool {
     !read_states(place).is_empty()
 }

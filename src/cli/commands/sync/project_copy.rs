@@ -1,6 +1,6 @@
-//! Temporary copy of the dbt project in which a plan's changes are already made. dbt does not follow links to folders,
-//! so the folders in which dbt looks for files are real folders in the copy. The unchanged files in them are links to
-//! the project's files.
+//! Temporary copy of the dbt project with the changes of a plan. dbt does not follow links to folders, so the folders
+//! in which dbt looks for files are real folders in the copy. The unchanged files in them are links to the project's
+//! files.
 
 use crate::cli::folder::or_current_folder;
 use crate::cli::source::read_text;
@@ -80,10 +80,10 @@ impl ProjectCopy {
     }
 }
 
-/// Path that leads out of the project: how many folders it goes up, the remaining path, and the absolute path.
+/// Path that leads out of the project: the number of `..` components, the remaining path, and the absolute path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct OutsidePath {
-    /// Depth, which sorts outer folders before the folders inside them.
+    /// Depth of the folder. Outer folders are sorted before their subfolders.
     depth: usize,
     up: usize,
     below: PathBuf,
@@ -126,7 +126,7 @@ fn split_paths(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeS
     (inside, outside)
 }
 
-/// Returns the folders of local packages, which the package files list under `local:`.
+/// Returns the folders of local packages, as listed under `local:` in the package files.
 fn local_packages(root: &Path) -> Vec<PathBuf> {
     let of = |file: &str| -> Vec<PathBuf> {
         let text = read_text(root.join(file)).unwrap_or_default();
@@ -190,7 +190,7 @@ impl CopyTree<'_> {
         Ok(())
     }
 
-    /// Returns whether a folder must be a real folder in the copy: dbt searches it, or a file in it changes.
+    /// Returns whether a folder must be a real folder in the copy, because dbt searches it or a file in it changes.
     fn is_real(&self, folder: &Path) -> bool {
         let is_walked = self
             .inside
@@ -200,7 +200,7 @@ impl CopyTree<'_> {
     }
 
     /// Recreates a link of the project. The new link leads to the corresponding path in the copy, or to the original
-    /// path if that is outside the project.
+    /// path if the path is outside the project.
     fn link_again(&self, path: &Path) -> io::Result<()> {
         let whole = self.root.join(path);
         let goal = fs::canonicalize(&whole).unwrap_or(whole);

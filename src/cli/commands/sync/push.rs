@@ -1,4 +1,4 @@
-//! `formulac push`: shows a plan, asks for confirmation, checks the result, writes it and commits it.
+//! `formulac push`: shows a plan, asks for confirmation, then checks, writes and commits the result.
 
 use std::path::{Path, PathBuf};
 
@@ -85,7 +85,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         short_hash(&pushed.entry)
     ));
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
-    // At this point the push is complete, even if git fails.
+    // The push is complete at this point, even if git fails.
     let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
     if !missing.is_empty() {
         session.warn(&format!(
@@ -174,8 +174,8 @@ fn report(
     session.print_json(&data)
 }
 
-/// Returns a plan as JSON for a later push, including the selection that the plan covers. Effects are left out, because
-/// they depend on dbt's manifest, which does not change the push.
+/// Returns a plan as JSON for a later push, including the selection that the plan covers. Effects are omitted, because
+/// they depend on dbt's manifest, which does not influence the push.
 pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     let mut kept = plan.json();
     let models = kept["models"].as_array_mut().into_iter().flatten();
@@ -192,7 +192,7 @@ pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     kept
 }
 
-/// Returns the selection that a plan was made with.
+/// Returns the selection with which a plan was made.
 fn saved_selection(plan: &Value) -> Selection {
     let of = &plan["selection"];
     let texts = |key: &str| {
@@ -243,7 +243,7 @@ fn require_same_plan(path: &Path, kept: &Value, now: &Value) -> Result<(), Failu
 pub struct PushBranch {
     /// Current branch.
     pub now: String,
-    /// Name of the branch that is created for the commit, if any.
+    /// Name of the branch to create for the commit, if a new branch is necessary.
     pub begins: Option<String>,
 }
 
@@ -302,14 +302,14 @@ impl PushBranch {
     }
 }
 
-/// Returns the name prefix of the branches that pushes to an environment create.
+/// Returns the prefix for names of branches that are created for pushes to an environment.
 fn branch_prefix(environment: &Environment) -> String {
     format!("formulac/{}-", environment.name)
 }
 
-/// Returns an error if a command would change a protected environment while another branch than the environment's is
-/// checked out. If `or_begun` is set, also allows a branch that an earlier push created, because repeating that push
-/// there changes nothing.
+/// Returns an error if a command would change a protected environment while a different branch is checked out. If
+/// `or_begun` is set, a branch that an earlier push created is also allowed, because repeating the push on that branch
+/// changes nothing.
 pub fn refuse_elsewhere(
     session: &Session,
     place: &Workspace,

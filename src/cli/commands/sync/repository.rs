@@ -12,7 +12,7 @@ use crate::cli::git::{run_git_for_bytes, run_git_in, run_git_traced};
 use crate::cli::identity;
 use crate::cli::program::ProgramOutput;
 
-/// The repository that contains a project.
+/// Git repository that contains a project.
 #[derive(Debug)]
 pub struct Repository {
     folder: PathBuf,
@@ -90,7 +90,7 @@ impl Repository {
             return Ok(output.out.trim().to_owned());
         }
         Err(
-            Failure::new(Exit::Failed, "HEAD is detached, so a commit would be on no branch")
+            Failure::new(Exit::Failed, "HEAD is detached, so a commit would not be on a branch")
                 .with_help("go to a branch with `git switch BRANCH`, or create one with `git switch -c NAME`"),
         )
     }
@@ -369,7 +369,7 @@ fn git_output(what: &str, output: ProgramOutput) -> Result<String, Failure> {
     Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
 }
 
-/// Returns the lines that a program printed, or `None` if it printed nothing.
+/// Returns the output of a program, or `None` if the output is empty.
 fn error_text(output: &ProgramOutput) -> Option<String> {
     let said: Vec<&str> = output
         .err

@@ -22,7 +22,7 @@ use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
-/// Folder with backups of hand edits that a person rejected and that no commit contains.
+/// Folder with backups of rejected hand edits that no commit contains.
 const UNDONE: &str = ".formulac/local/undone";
 
 pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
@@ -83,7 +83,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Returns whether a name refers to a conflict: to its model, its definition or a property of the definition.
+/// Returns whether a name refers to a conflict by its model, its definition or a property of the definition.
 fn is_named_conflict(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
     let target = conflict_target(model, conflict);
     let property = format!("{target}:{}", conflict.property);
@@ -175,8 +175,8 @@ impl ResolveWork<'_> {
         Ok(())
     }
 
-    /// Resolves a conflict between a hand edit and a metric set. In all cases, the file is restored, because a push
-    /// generates it from the set and the spec.
+    /// Resolves a conflict between a hand edit and a metric set. The file is always restored, because a push generates
+    /// it from the set and the spec.
     fn resolve_set_conflict(
         &mut self,
         session: &Session,
@@ -237,13 +237,13 @@ impl ResolveWork<'_> {
     }
 
     /// Removes a conflict's hand edit from the SQL of its model. The file is written after all conflicts are resolved,
-    /// because the positions belong to the file as it is now.
+    /// because the positions refer to the current file.
     fn restore(&mut self, conflict: &Conflict) {
         let restored = self.restored.entry(conflict.file.clone()).or_default();
         restored.extend(conflict.restored.iter().cloned());
     }
 
-    /// Returns the texts of files without their hand edits.
+    /// Returns the contents of files without their hand edits.
     fn restore_files(&mut self) -> Result<(), Failure> {
         for (path, restored) in std::mem::take(&mut self.restored) {
             // Another conflict may have replaced the whole file.
@@ -265,8 +265,7 @@ impl ResolveWork<'_> {
         Ok(())
     }
 
-    /// Writes the chosen description both to Omni's file and to the properties file in which people describe the node
-    /// for dbt.
+    /// Writes the chosen description both to Omni's file and to the properties file that describes the node in dbt.
     fn resolve_description(
         &mut self,
         model: &ModelPlan,
@@ -315,7 +314,7 @@ impl ResolveWork<'_> {
         Ok(())
     }
 
-    /// Returns Omni's view in a file, with its new contents.
+    /// Returns the Omni view in a file, with the new contents of the file.
     fn pulled_omni_view(&self, file: &str) -> Option<PulledView> {
         omni::pulled_view(self.place, file, self.text(file)?)
     }
@@ -335,7 +334,7 @@ impl ResolveWork<'_> {
         self.texts.insert(path.to_owned(), (before, text));
     }
 
-    /// Writes the files, and returns their paths.
+    /// Writes the files and returns their paths.
     fn write(mut self, session: &Session, side: ConflictSide) -> Result<Vec<String>, Failure> {
         self.restore_files()?;
         let (mut changes, mut written) = (Vec::new(), Vec::new());
@@ -352,7 +351,7 @@ impl ResolveWork<'_> {
             }
             session.report_action(&format!("wrote {path}"));
             written.push(path.clone());
-            // Save a rejected hand edit, because it may not be in any commit.
+            // Save a rejected hand edit, because no commit may contain it.
             if let Some(before) = before.as_ref().filter(|_| side != ConflictSide::Theirs)
                 && path.starts_with(&self.place.output_folders().0)
             {
@@ -405,7 +404,7 @@ fn edit_by_hand(conflict: &Conflict) -> Result<String, Failure> {
         .suffix(".txt")
         .tempfile()
         .map_err(|error| failed(&error))?;
-    // An editor may replace the file, so the file is not kept open.
+    // Close the file, because an editor may replace it.
     let path = file.into_temp_path();
     fs::write(&path, &begin).map_err(|error| failed(&error))?;
     // The setting may contain options after the editor's name.

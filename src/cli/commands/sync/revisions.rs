@@ -1,5 +1,4 @@
-//! Git revisions: the commit at which branches diverged, and the files that differ and the commits between two
-//! revisions.
+//! Git revisions: the commit at which two branches diverged, and the commits and changed files between two revisions.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +7,13 @@ use formulac::team::{CHANGES, Commit, DifferingContent, TouchedFile};
 use super::repository::Repository;
 use crate::cli::exit::{Exit, Failure};
 
-/// Folders of the files in which formulac records its actions. Their contents are read for each commit.
+/// Folders in which formulac records its actions. The contents of their files are read for each commit.
 const RECORDS: [&str; 2] = [CHANGES, formulac::sync::LOG];
 
 impl Repository {
-    /// Returns the commit of a revision, or `None` if there is no such revision.
+    /// Returns the commit of a revision, or `None` if the revision does not exist.
     pub fn resolve_commit(&self, revision: &str) -> Result<Option<String>, Failure> {
-        // git would interpret a revision with a leading `-` as an option.
+        // A leading `-` would make git interpret the revision as an option.
         if revision.starts_with('-') || revision.is_empty() {
             return Ok(None);
         }
@@ -75,7 +74,7 @@ impl Repository {
             .collect())
     }
 
-    /// Reads these objects by their hashes in a single git call. Returns `None` for objects that are missing locally.
+    /// Reads objects by their hashes in a single git call. Returns `None` for objects that are missing locally.
     fn object_texts(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if objects.is_empty() {
             return Ok(Vec::new());
@@ -101,7 +100,7 @@ impl Repository {
     }
 
     /// Returns the contents of files in a commit, with two git calls. Returns `None` for missing files. The second call
-    /// uses hashes, because a path can contain any character, so the replies for several paths are ambiguous.
+    /// uses hashes, because paths can contain any character, which makes the replies for several paths ambiguous.
     pub fn file_texts(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if paths.is_empty() {
             return Ok(Vec::new());
@@ -115,7 +114,7 @@ impl Repository {
             .collect())
     }
 
-    /// Returns the files of a commit that are in these folders or have one of these paths.
+    /// Returns the files of a commit that are in the given folders or have one of the given paths.
     pub fn files_in_commit(&self, commit: &str, paths: &[String]) -> Result<Vec<String>, Failure> {
         Ok(self
             .file_hashes(commit, paths)?
@@ -124,7 +123,7 @@ impl Repository {
             .collect())
     }
 
-    /// Returns these files with the hashes of their contents.
+    /// Returns the same files with the hashes of their contents.
     fn file_hashes(&self, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>, Failure> {
         // Format of a line: `100644 blob <hash>`, a tab, and the path.
         let of = |line: &str| {
@@ -226,12 +225,12 @@ impl Repository {
             .to_owned())
     }
 
-    /// Returns whether a tag may have this name.
+    /// Returns whether the name is valid for a tag.
     pub fn is_tag_name(&self, name: &str) -> Result<bool, Failure> {
         Ok(self.run(&["check-ref-format", &format!("refs/tags/{name}")])?.succeeded)
     }
 
-    /// Returns whether there is a tag with this name.
+    /// Returns whether a tag with this name exists.
     pub fn has_tag(&self, name: &str) -> Result<bool, Failure> {
         Ok(self
             .run(&["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")])?

@@ -73,7 +73,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         };
         let (commit, entry) = push::prepare_commit(&place, &repository, &branch, what)?;
         session.report_action(&format!(
-            "went back to {}: {commit}, entry {}",
+            "restored {}: {commit}, entry {}",
             point.name,
             short_hash(&entry)
         ));
@@ -99,7 +99,7 @@ fn request_entry(session: &Session, place: &Workspace, as_json: bool) -> Result<
         .filter(|it| it.entry.did != REFUSED)
         .take(ENTRIES)
         .collect();
-    // The last entry describes the current state.
+    // Skip the last entry, which describes the current state.
     let Some(before) = entries.get(1).or(entries.first()) else {
         return Ok(Failure::new(
             Exit::Usage,
@@ -113,12 +113,12 @@ fn request_entry(session: &Session, place: &Workspace, as_json: bool) -> Result<
         "for example, `formulac rollback {}` restores the state after entry {0}",
         before.number
     );
-    Ok(Failure::new(Exit::Usage, "name the entry of the log to go back to").with_help(help))
+    Ok(Failure::new(Exit::Usage, "specify the log entry to restore").with_help(help))
 }
 
 /// Target of a rollback: a log entry or a release.
 struct RollbackTarget {
-    /// Name, such as `entry 3` or `v1.4`.
+    /// Name of the target, such as `entry 3` or `v1.4`.
     name: String,
     /// Hash of the log entry, or name of the release.
     id: String,
@@ -160,7 +160,7 @@ impl RollbackTarget {
                     .map(|logged| short_hash(&logged.hash).to_owned())
                     .collect();
                 Err(Failure::new(Exit::Usage, format!("two branches have an entry {id}"))
-                    .with_help(format!("name one by its hash: {}", named.join(", "))))
+                    .with_help(format!("specify one by its hash: {}", named.join(", "))))
             }
         }
     }
@@ -208,7 +208,7 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
         place.omni_folder(),
         STATES.to_owned(),
     ];
-    // A later push may also have changed other files, such as properties files that users maintain.
+    // Include other files that a later push may have changed, such as properties files that users maintain.
     let logged = repository.files_in_commit(commit, &[LOG.to_owned()])?;
     let since = log
         .entries

@@ -53,7 +53,7 @@ pub fn format_plan(session: &Session, place: &Workspace, plan: &Plan) -> String 
     escape_hidden(&out).into_owned()
 }
 
-/// Prints a line if the exposures that changed models feed are not known.
+/// Prints a line if it is unknown which exposures depend on the changed models.
 fn write_unknown_exposures(out: &mut String, plan: &Plan) {
     let models = plan.models.iter();
     let unknown = |kind: Exposures| {
@@ -126,12 +126,12 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         write_file(out, file, brief);
     }
     for path in &model.uncommitted {
-        let _ = writeln!(out, "  {path}  edited by hand, not committed yet");
+        let _ = writeln!(out, "  {path}  edited manually, not committed yet");
     }
     out.push('\n');
 }
 
-/// Returns the files that change, except the push states, which are internal.
+/// Returns the files that change, except push states, which are internal.
 fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
     model.files.iter().filter(|file| !file.path.starts_with(STATES))
 }

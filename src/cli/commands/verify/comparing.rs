@@ -15,7 +15,7 @@ use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
-/// A spec that is verified.
+/// Spec to verify.
 pub struct VerifySubject<'s> {
     pub compiled: &'s CompiledSpec,
     /// Path of the spec, relative to the project.
@@ -28,20 +28,20 @@ pub struct ModelComparer<'c> {
     pub place: &'c Workspace,
     pub engine: &'c Engine,
     pub presences: Vec<(Read, RelationPresence)>,
-    /// Whether each relation is built in this environment. Set only if `presences` may refer to relations of another
-    /// environment, because the models under verification must be built in this environment.
+    /// Whether each relation is built in this environment, as verified models must be. Set only if `presences` may
+    /// refer to relations of another environment.
     pub built: Option<Vec<(Read, RelationPresence)>>,
     pub typed: Option<&'c Schema>,
     pub args: &'c VerifyArgs,
 }
 
-/// A model with its comparisons.
+/// Model with its comparisons.
 struct VerifiedModel<'m> {
     compiled: &'m CompiledSpec,
     tables: Vec<String>,
     /// Columns whose values must not be written to any file.
     hidden: BTreeSet<String>,
-    /// Query whose duration is measured. The query runs only with the first comparison.
+    /// Query whose duration is measured, together with the first comparison.
     timed: Option<String>,
     verified: VerificationResult,
     /// Comparisons that an engine evaluates, each with the index of its proof.
@@ -104,8 +104,8 @@ impl ModelComparer<'_> {
             verified,
             pairs: Vec::new(),
         };
-        // The built model may be missing if the spec has other comparisons, and if the data comes from files or another
-        // environment supplies the models that this environment has not built.
+        // The built model may be missing if the spec has other comparisons, provided that the data comes from files or
+        // that another environment supplies missing models.
         let is_missing = |it: &Comparison| {
             it.own_relation().is_some_and(|read| {
                 matches!(
@@ -158,7 +158,7 @@ impl ModelComparer<'_> {
         hidden.map(|(name, _)| name.to_lowercase()).collect()
     }
 
-    /// Adds a comparison for the engine, or the reason why it is impossible.
+    /// Adds a comparison for the engine, or the reason why the comparison is impossible.
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.or_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
@@ -234,7 +234,7 @@ impl ModelComparer<'_> {
                     let more = lacking
                         .more
                         .iter()
-                        .map(|column| format!("`{column}` is built, but the spec has no such column"));
+                        .map(|column| format!("`{column}` is built, but the spec does not contain this column"));
                     told.extend(more);
                 }
             }
@@ -246,8 +246,8 @@ impl ModelComparer<'_> {
         Ok(told)
     }
 
-    /// Returns whether the model is ephemeral: dbt builds no table for it, and inserts its query into the models that
-    /// read it.
+    /// Returns whether the model is ephemeral, which means that dbt inserts its query into the models that read it
+    /// instead of building a table.
     fn is_ephemeral(&self, model: &str) -> bool {
         let manifest = self.place.manifest().ok().flatten();
         let nodes = manifest.into_iter().flat_map(|manifest| &manifest.nodes);
@@ -258,7 +258,7 @@ impl ModelComparer<'_> {
 }
 
 impl VerificationResult {
-    /// Adds the result of a comparison, which may be the reason why the comparison was impossible.
+    /// Adds the result of a comparison, or the reason why the comparison was impossible.
     fn add(&mut self, proof: Proof) {
         self.evidence.proofs.push(proof);
         self.compared.push(super::ComparedColumn::default());

@@ -1,6 +1,6 @@
-//! Determines when models were built and how fresh their sources are, in the current environment and in each other
-//! environment that has artifacts. The artifacts of the current environment are in dbt's target folder. The artifacts
-//! of other environments are in subfolders named after the environments.
+//! Determines when models were built and how fresh their sources are, in every environment that has artifacts. The
+//! artifacts of the current environment are in dbt's target folder. The artifacts of other environments are in
+//! subfolders named after the environments.
 
 use std::time::SystemTime;
 
@@ -52,8 +52,8 @@ impl<'k> KnownBuild<'k> {
         let of = |it: &Environment| environment::artifacts_folder(&place.root, &target, it);
         let all = place.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
-        // dbt's own target folder contains the artifacts of the last run, regardless of the environment in which it
-        // ran. An environment may also have a separate artifacts folder.
+        // dbt's own target folder contains the artifacts of the last run, regardless of the environment of that run. An
+        // environment may also have a separate artifacts folder.
         let own = chosen
             .map(of)
             .filter(|folder| folder.is_dir())
@@ -164,7 +164,7 @@ impl BuildState {
             .is_some_and(|source| source.status == Status::Error)
     }
 
-    /// Describes the state of the model, or returns `None` if nothing is known about it.
+    /// Describes the state of the model, or returns `None` if nothing is known about the model.
     pub fn message(&self, is_here: bool) -> Option<String> {
         let mut parts = Vec::new();
         if let Some((at, status)) = &self.built {

@@ -1,5 +1,5 @@
-//! Runs comparisons on the engine, with as many queries per engine call as possible. Queries the counts and, if there
-//! are differences, the rows that differ most.
+//! Runs comparisons on the engine, with as many queries per engine call as possible. Queries the counts first and, if
+//! there are differences, the rows with the largest differences.
 
 use std::collections::BTreeSet;
 
@@ -17,20 +17,20 @@ pub struct ComparedColumn {
     /// Compared columns.
     pub columns: Vec<String>,
     pub rows: Vec<DifferingRow>,
-    /// Whether there are more differing rows than `rows` contains.
+    /// Whether `rows` contains only some of the differing rows.
     pub more: bool,
 }
 
 /// Two relations that are compared.
 pub struct RowPair {
     pub comparison: Comparison,
-    /// Proof, which so far contains only the facts that need no query.
+    /// Proof, initially with only the facts that need no query.
     pub proof: Proof,
     /// Relations in the query, as the query spells them.
     pub tables: Vec<String>,
     /// Columns whose values are never written to a file.
     pub hidden: BTreeSet<String>,
-    /// Another query, whose duration is measured.
+    /// Additional query whose duration is measured.
     pub timed: Option<String>,
 }
 
@@ -128,7 +128,7 @@ impl DifferenceJudge<'_> {
     }
 }
 
-/// Returns the counts of a comparison, or the reason why there are none.
+/// Returns the counts of a comparison, or the reason why counts are not available.
 fn judge_counts(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     let unproven = |why: String| {
         let mut judged = JudgedComparison {
@@ -177,7 +177,7 @@ fn judge_counts(pair: &RowPair, answer: Result<Answer, String>) -> JudgedCompari
     }
 }
 
-/// Removes the largest differences of hidden columns, because these values must not be written to a file either.
+/// Removes the largest differences of hidden columns, because these differences must not be written to a file either.
 fn remove_hidden_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
     for column in counts
         .columns
@@ -211,7 +211,7 @@ fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> 
                 .next();
             said.unwrap_or_else(|| "the engine failed".to_owned())
         }
-        // The query was not sent because it is too long.
+        // The query was too long to be sent.
         Failure::Message(message) => message.text,
     })
 }

@@ -46,7 +46,7 @@ pub struct VerificationResult {
     pub evidence: Evidence,
     /// Comparisons with their rows, in the order of the evidence's proofs.
     pub compared: Vec<ComparedColumn>,
-    /// How long the verification and the build took.
+    /// Durations of the verification and of the build.
     pub timing: Timing,
     /// Duration of the formula's query in the previous verification.
     pub last_seconds: Option<f64>,
@@ -56,7 +56,7 @@ pub struct VerificationResult {
     pub over_budget: Vec<String>,
     /// State in each environment, starting with the current environment.
     pub standings: Vec<BuildState>,
-    /// Whether the model is not built. In this case, only its formula is compared with the relations in `compare:`.
+    /// Whether the model is not built, so that only its formula is compared with the relations in `compare:`.
     pub is_unbuilt: bool,
 }
 
@@ -73,7 +73,7 @@ impl VerificationResult {
 
 #[allow(
     clippy::too_many_lines,
-    reason = "one list of cases; to be divided when a case is added"
+    reason = "this is one list of cases, to be split when a case is added"
 )]
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut place = Workspace::find(session)?;
@@ -162,7 +162,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         .iter()
         .map(|subject| subject.compiled.comparisons().len() + 1)
         .sum();
-    // The dbt engine needs no bar, because it runs many comparisons in one call that shows its own progress.
+    // The dbt engine needs no progress bar, because it runs many comparisons in one call that shows its own progress.
     let bar = (!engine.runs_models()).then(|| progress::start_bar(session, comparisons, "comparing"));
     let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
     bar.iter().for_each(ProgressBar::finish_and_clear);
@@ -226,7 +226,7 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
         if specs.is_empty() {
             return Err(
                 Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
-                    .with_help("write a spec, or name its file"),
+                    .with_help("write a spec, or specify its file"),
             );
         }
         return Ok((0..specs.len()).collect());
@@ -247,7 +247,7 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
                 let help = suggest::nearest_name(&text, names).map(suggest::similar_name_help);
                 return Err(
                     Failure::new(Exit::Usage, format!("`{text}` is not a file or the model of a spec"))
-                        .with_help(help.unwrap_or_else(|| "name the file of a spec, or its `model`".to_owned())),
+                        .with_help(help.unwrap_or_else(|| "specify the file of a spec, or its `model`".to_owned())),
                 );
             }
         }
@@ -269,7 +269,7 @@ fn spec_errors(spec: &Spec) -> Option<FailureKind> {
     (!found.diagnostics.is_empty()).then_some(found)
 }
 
-/// Returns the names of the relations that the models read and are compared with, as the queries spell them.
+/// Returns the names of the relations that the models read and with which they are compared, as the queries spell them.
 fn tables_read(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     let of = |compiled: &CompiledSpec| {
         let own = compared_relations(&[(0, compiled)])

@@ -50,7 +50,7 @@ pub fn format_row(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidd
     format!("{key}: {what}")
 }
 
-/// Formats a value on one line, without control characters that a terminal would obey.
+/// Formats a value on one line, without control characters that a terminal would interpret.
 fn display_value(value: Option<&str>) -> String {
     match value {
         None => "NULL".to_owned(),

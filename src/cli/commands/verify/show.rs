@@ -56,7 +56,7 @@ fn format_all(all: &[VerificationResult]) -> String {
             out.push_str(&format!("- {name:width$}  its formula: {UNBUILT}\n"));
         }
         for (proof, compared) in proofs_with_columns(verified) {
-            // The lines about durations follow the first comparison's line.
+            // The lines about durations follow the line of the first comparison.
             let own = std::mem::take(&mut own);
             out.push_str(&format!(
                 "{} {name:width$}  {}{own}\n",
@@ -115,7 +115,7 @@ fn proof_label(proof: &Proof) -> String {
     )
 }
 
-/// Returns problems other than different values.
+/// Returns all problems except differing values.
 fn problem_lines(verified: &VerificationResult) -> Vec<String> {
     let stale = verified
         .standings
@@ -126,7 +126,7 @@ fn problem_lines(verified: &VerificationResult) -> Vec<String> {
     verified.over_budget.iter().cloned().chain(stale).collect()
 }
 
-/// Returns facts about durations and builds, in this environment and in others.
+/// Returns facts about durations and builds in all environments.
 fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
     let mut facts = Vec::new();
     if let Some(seconds) = verified.timing.formula_seconds {
@@ -144,7 +144,7 @@ fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
     (facts, others.collect())
 }
 
-/// Returns a message that names the environment with the oldest build, if the environments' builds differ in age.
+/// Returns a message about the environment with the oldest build, if the builds differ in age.
 fn outdated_builds(standings: &[BuildState]) -> Option<String> {
     let built = standings
         .iter()

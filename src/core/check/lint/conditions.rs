@@ -9,11 +9,10 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange};
 use crate::span::Span;
 
-/// Index of a column or definition, with two flags: whether it is a definition, and whether the comparison ignores
-/// case.
+/// Index of a column or definition, a flag for definitions, and a flag for comparisons that ignore case.
 type ConditionSubject = (u32, bool, bool);
 
-/// Literal in a comparison. Dates are compared as numbers. Strings are only tested for equality, because their order
+/// Literal in a comparison. Dates are compared as numbers. Strings are only compared for equality, because their order
 /// depends on the warehouse.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum OrderedLiteral<'p> {
@@ -30,7 +29,7 @@ struct ConstantBound {
 
 impl ConstantBound {
     /// Returns whether the range of this bound contains the range of another bound. A range contains the values above
-    /// its bound, or below its bound if `upper` is set.
+    /// its bound or, if `upper` is set, below its bound.
     fn has_range_of(self, other: Self, upper: bool) -> bool {
         let beyond = if upper { other.at < self.at } else { other.at > self.at };
         beyond || (other.at == self.at && (self.included || !other.included))
@@ -113,7 +112,7 @@ impl<'a> Lints<'a> {
             Ir::Text(text) => Some(OrderedLiteral::Text(program.text(text))),
             Ir::Number(digits) => program.text(digits).parse().ok().map(OrderedLiteral::Number),
             Ir::Date(iso) => {
-                // Compare dates and timestamps by their digits. A date is equal to midnight on that day.
+                // Compare dates and timestamps by their digits. A date is equal to midnight at the start of the day.
                 let digits: String = program.text(iso).chars().filter(char::is_ascii_digit).collect();
                 format!("{digits:0<14}").parse().ok().map(OrderedLiteral::Number)
             }
@@ -252,8 +251,8 @@ impl<'a> Lints<'a> {
 }
 
 impl<'p> SeenCondition<'p> {
-    /// Returns whether a test and the previous conditions are never true together. If `and` is false, returns whether
-    /// at least one of them is always true.
+    /// Returns whether a test and the previous conditions are never true together. If `and` is `false`, returns whether
+    /// at least one of them is true in every row.
     fn is_contradiction(&self, test: &ConditionTest<'p>, and: bool) -> bool {
         if !and {
             if test.comparison == ComparisonOperator::NotEqual {
@@ -344,8 +343,8 @@ impl<'p> SeenCondition<'p> {
     }
 }
 
-/// Returns whether there are values between two bounds. If `covers` is set, returns whether the two ranges together
-/// contain all values.
+/// Returns whether there are values between two bounds. If `covers` is set, returns whether the two ranges contain all
+/// values between them.
 fn is_overlapping(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
     let at_end = if covers {
         lower.included || upper.included

@@ -20,8 +20,8 @@ impl Lints<'_> {
             Ir::Date(slice) => Some(self.program.text(slice)),
             _ => None,
         };
-        // For `>`, a timestamp after the last day of a month usually means a timestamp in the next month. After any
-        // other day, the author may intend to include the rest of that day.
+        // For `>`, a timestamp after the last day of a month usually means a timestamp in the next month. For any other
+        // day, the author may intend to include the rest of the day.
         let is_month_end = iso.is_some_and(|iso| next_day(iso).is_some_and(|next| next.ends_with("-01")));
         match comparison {
             ComparisonOperator::Less | ComparisonOperator::GreaterEqual => return,
@@ -67,8 +67,8 @@ impl Lints<'_> {
         );
     }
 
-    /// Returns the date that was converted to midnight. `None` for timestamps, and for a date plus a number of days,
-    /// because the author shifted that date deliberately.
+    /// Returns the date that was converted to midnight. `None` for timestamps, and for the sum of a date and a number
+    /// of days, which the author shifted deliberately.
     fn midnight_date(&self, id: IrId) -> Option<IrId> {
         match self.program.node(id) {
             Ir::Date(iso) => super::super::dates::is_iso_date(self.program.text(iso)).then_some(id),

@@ -34,8 +34,8 @@ impl CaseConversion {
     }
 }
 
-/// Returns all strings that a value can be, besides NULL: the known values of a column, or the results of all branches.
-/// `None` if the values aren't known.
+/// Returns all strings that a value can be, apart from NULL: the known values of a column, or the results of all
+/// branches. `None` if the values aren't known.
 pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
     let mut values: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
@@ -100,7 +100,7 @@ impl Lints<'_> {
         let program = self.program;
         let text = program.text(text);
         let span = program.meta(literal).span;
-        // A criterion becomes a comparison of lower-case strings, which has the same span as its literal.
+        // Skip criteria, which become comparisons of lower-case strings with the same span as the literal.
         let is_criterion = program.meta(id).span == span;
         let (of, letters) = self.strip_case_conversion(of);
         if letters != CaseConversion::AsTheyAre && letters.convert_case(text) != text {

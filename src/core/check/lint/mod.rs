@@ -1,6 +1,6 @@
 //! Lints for formulas that are valid but may not have the intended meaning, especially for users of spreadsheets. The
-//! lints analyze the checked program and only report warnings. They report a formula only if its literal meaning is
-//! unlikely to be intended.
+//! lints analyze the checked program and only report warnings. A formula is reported only if its literal meaning is
+//! probably not intended.
 
 mod conditions;
 mod end_of_day;
@@ -83,7 +83,7 @@ struct Lints<'a> {
     found: &'a mut Vec<Diagnostic>,
 }
 
-/// Warns about formulas that may not mean what the author intended.
+/// Warns about formulas that may not have the intended meaning.
 pub(super) fn check_traps(
     ast: &Ast,
     source: &str,
@@ -126,8 +126,8 @@ pub(super) fn check_traps(
                 }
                 Ir::Column(_) | Ir::Definition(_) if scope.context == Context::Worksheet => {
                     let text = meta.span.text(source);
-                    // A cell reference differs from the name of its column, so only report nodes whose source is the
-                    // name itself.
+                    // Only report nodes whose source is the name itself, because a cell reference differs from the name
+                    // of its column.
                     let is_named = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(text));
                     let named = match *node {
                         Ir::Column(column) => is_named(program.columns.get(column as usize).map(|c| &*c.name)),
@@ -229,8 +229,8 @@ impl Lints<'_> {
             .push(Diagnostic::new(code, self.program.meta(at).span, message).with_help(help));
     }
 
-    /// Warns about calls to ISERROR, ISNA and ISBLANK with a value that is never NULL. Only reports aggregates, because
-    /// a formula may deliberately check that a column has no NULLs.
+    /// Warns about calls to ISERROR, ISNA and ISBLANK with a value that is never NULL. Reports only aggregates, because
+    /// formulas may deliberately check that a column has no NULLs.
     fn warn_of_never_blank(&mut self, id: IrId, x: IrId) {
         let is_total = matches!(
             self.program.node(self.resolve_name(x)),
@@ -250,8 +250,8 @@ impl Lints<'_> {
     }
 }
 
-/// Warns about definitions such as `Q1 = …` whose name is also a cell. Names with lower-case letters such as `d30` are
-/// allowed because they are common in tables.
+/// Warns about definitions such as `Q1 = …` whose name is also a cell. Names with lower-case letters, such as `d30`,
+/// are allowed because they are common in tables.
 fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
     for name in ast.definitions.iter().filter_map(|d| d.name) {
         let text = name.text(source);
@@ -282,8 +282,8 @@ fn shadowed_cell_warning(text: &str, span: crate::span::Span) -> Option<Diagnost
     Some(Diagnostic::new(Code::LooksLikeACell, span, message).with_help(help))
 }
 
-/// Returns the number of letters in a cell reference. `None` for other names and for cells after `XFD1048576`, which is
-/// the last cell of a sheet.
+/// Returns the number of letters in a cell reference. `None` for other names, and for cells beyond `XFD1048576`, the
+/// last cell of a sheet.
 fn cell_letters(text: &str) -> Option<usize> {
     if !unresolved_names::looks_like_cell(text) {
         return None;

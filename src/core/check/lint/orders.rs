@@ -18,7 +18,7 @@ impl Lints<'_> {
     ) {
         let program = self.program;
         let digits = program.text(text);
-        // Skip expressions other than columns, because their texts may have a fixed width: `TEXT(day, "yyyymm") >=
+        // Skip expressions other than columns, because their strings may have a fixed width: `TEXT(day, "yyyymm") >=
         // "202401"`.
         let Ir::Column(column) = program.node(self.resolve_name(of)) else {
             return;

@@ -1,5 +1,5 @@
-//! Lint for numbers that are rounded twice. The first rounding can move a number to a half, which the second rounding
-//! then rounds away from zero.
+//! Lint for numbers that are rounded twice. The first rounding can produce a half, which the second rounding rounds
+//! away from zero.
 
 use super::Lints;
 use crate::Type;
@@ -36,7 +36,8 @@ impl Lints<'_> {
             false => format!("ROUND({x}, {digits})"),
         };
         let shown = self.excerpt(inner);
-        let message = format!("`{shown}` is rounded again, and rounding twice can give another result than once");
+        let message =
+            format!("`{shown}` is rounded again, and the result can differ from the result of a single rounding");
         let diagnostic = Diagnostic::new(Code::RoundedTwice, self.program.meta(inner).span, message);
         self.found.push(diagnostic.with_help(format!("round once: `{once}`")));
     }

@@ -62,7 +62,7 @@ impl Lints<'_> {
     /// Warns about `COUNT(IF(x > 3, 1, 0))`, which also counts the zeros.
     fn warn_of_count_of_all(&mut self, id: IrId, value: IrId) {
         let program = self.program;
-        // Only report literals. The name of a column or definition shows what the author intended to count.
+        // Report only literals, because the name of a column or definition shows what the author intended to count.
         let literal = |id: &IrId| {
             matches!(program.node(*id), Ir::Number(_) | Ir::Text(_) | Ir::Bool(_)) && !program.meta(*id).nullable
         };

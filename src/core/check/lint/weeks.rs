@@ -42,8 +42,7 @@ impl WeekCalls {
             (self.weekday, self.day_of_week, "WEEKDAY"),
         ] {
             let Some(call) = call else { continue };
-            // If the first day of the week is not Monday, it was set explicitly, so warn even if the program contains
-            // no timeframe.
+            // Warn even if the program contains no timeframe, because a first day other than Monday was set explicitly.
             if frame.is_none() && first == Weekday::Monday {
                 continue;
             }
@@ -67,8 +66,8 @@ impl WeekCalls {
 }
 
 impl Lints<'_> {
-    /// Warns about comparisons such as `WEEKDAY(d) > 5`, which selects the weekend if Monday is 1, but Friday and
-    /// Saturday if Sunday is 1.
+    /// Warns about comparisons such as `WEEKDAY(d) > 5`, which selects the weekend if weeks start on Monday, but Friday
+    /// and Saturday if weeks start on Sunday.
     pub(super) fn check_weekday_comparison(
         &mut self,
         id: IrId,
