@@ -194,16 +194,19 @@ fn report_unused(file: &File, sources: &[Source], cited: &BTreeSet<String>, faul
 
 /// Parses an entry such as `cited functions:current_date; depends on TIMEZONE`. Adds the key of the source to `cited`.
 fn parse_fact(text: &str, sources: &[&[Source]], cited: &mut BTreeSet<String>) -> Result<Fact, String> {
-    const FORM: &str = "an entry has the form \"run SOURCE\", \"cited SOURCE:PAGE\", \"emulated SOURCE\" or \"unsure\", and \
+    const EXPECTED_FORM: &str = "an entry has the form \"run SOURCE\", \"cited SOURCE:PAGE\", \"emulated SOURCE\" or \"unsure\", and \
                         optionally \"; depends on PARAMETER, PARAMETER\"";
     let (known, parameters) = match text.split_once("; depends on ") {
         Some((known, list)) => (known, list.split(", ").map(str::to_owned).collect()),
         None => (text, Vec::new()),
     };
     let (verdict, written) = known.split_once(' ').unwrap_or((known, ""));
-    let verdict = VERDICTS.iter().position(|(name, _)| *name == verdict).ok_or(FORM)?;
+    let verdict = VERDICTS
+        .iter()
+        .position(|(name, _)| *name == verdict)
+        .ok_or(EXPECTED_FORM)?;
     if (VERDICTS[verdict].0 == "unsure") != written.is_empty() {
-        return Err(FORM.to_owned());
+        return Err(EXPECTED_FORM.to_owned());
     }
     let mut source = String::new();
     if !written.is_empty() {

@@ -65,7 +65,7 @@ const CALLS: [&str; 6] = [
 const OPERATORS: [&str; 3] = ["not", "is [not] distinct from", "subquery"];
 
 /// Classes of values that `verify` and `env diff` return as strings.
-const SHOWN: [&str; 5] = ["number", "text", "date", "timestamp", "timestamptz"];
+const STRING_CLASSES: [&str; 5] = ["number", "text", "date", "timestamp", "timestamptz"];
 
 /// Facts that contain no information about the warehouse.
 const CHOICES: [&str; 1] = ["sql_family"];
@@ -180,7 +180,7 @@ fn casts(dialect: &Dialect) -> Vec<String> {
         };
         casts.push(format!("cast({neutral} as {declared})"));
         match neutral.as_str() {
-            "text" => casts.extend(SHOWN.map(|class| format!("cast({class} as {name})"))),
+            "text" => casts.extend(STRING_CLASSES.map(|class| format!("cast({class} as {name})"))),
             // `prove` casts the values of its rows to strings.
             "decimal" => casts.push(format!("cast(text as {})", dialect.fact("stored_decimal"))),
             _ => casts.push(format!("cast(text as {name})")),

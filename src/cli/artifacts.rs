@@ -21,13 +21,13 @@ use super::session::Session;
 use super::source::{LIMIT, SourceText, read_text};
 
 /// Maximum number of files listed by name; the remaining files are only counted.
-const NAMED: usize = 3;
+const MAX_LISTED_FILES: usize = 3;
 
 /// Age in seconds from which a manifest is considered old and its age is reported: one day.
-const OLD: i64 = 86_400;
+const MAX_MANIFEST_AGE: i64 = 86_400;
 
 /// Minimum size in bytes of a catalog that is read in parallel with the manifest.
-const LARGE: u64 = 1 << 20;
+const MIN_PARALLEL_BYTES: u64 = 1 << 20;
 
 /// A manifest with its path, and the catalog in the same folder.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl TargetFolder {
     /// of the project in `folder`.
     pub fn read_cached_parts(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FailureKind> {
         let beside = path.with_file_name("catalog.json");
-        let is_large = fs::metadata(&beside).is_ok_and(|data| data.len() >= LARGE);
+        let is_large = fs::metadata(&beside).is_ok_and(|data| data.len() >= MIN_PARALLEL_BYTES);
         let (manifest, catalog) = thread::scope(|scope| {
             let read_catalog = || read(&beside, Catalog::from_text);
             let thread = is_large
@@ -234,7 +234,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
         .unwrap_or_default();
     if newer.is_empty() {
         let now = Timestamp::now();
-        if now.as_second().saturating_sub(generated.as_second()) >= OLD {
+        if now.as_second().saturating_sub(generated.as_second()) >= MAX_MANIFEST_AGE {
             session.report_action(&format!(
                 "{path} is {} old; run `dbt parse` to update it",
                 format_age(now, generated)
@@ -244,10 +244,10 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     }
     let named: Vec<String> = newer
         .iter()
-        .take(NAMED)
+        .take(MAX_LISTED_FILES)
         .map(|path| format!("{}", path.display()))
         .collect();
-    let more = match newer.len().saturating_sub(NAMED) {
+    let more = match newer.len().saturating_sub(MAX_LISTED_FILES) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

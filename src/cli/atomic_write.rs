@@ -13,7 +13,7 @@ use super::exit::Failure;
 use super::source::read_bytes;
 
 /// Number of files written in parallel. Writing is limited by the disk, not by the processor.
-const AT_ONCE: usize = 32;
+const PARALLEL_WRITES: usize = 32;
 
 /// File and the text to write to it.
 #[derive(Debug)]
@@ -166,7 +166,9 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
         }
     };
     let failures: Vec<(usize, io::Error)> = thread::scope(|scope| {
-        let others: Vec<_> = (1..AT_ONCE.min(files.len())).map(|_| scope.spawn(some)).collect();
+        let others: Vec<_> = (1..PARALLEL_WRITES.min(files.len()))
+            .map(|_| scope.spawn(some))
+            .collect();
         let own: Result<(), (usize, io::Error)> = some();
         let others = others.into_iter().filter_map(|other| other.join().ok());
         std::iter::once(own).chain(others).filter_map(Result::err).collect()

@@ -22,16 +22,16 @@ use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
 
 /// Minimum size in bytes of a manifest that is cached. Reading a smaller manifest is as fast as reading a cache.
-const SMALL: u64 = 16 << 20;
+const MIN_CACHED_BYTES: u64 = 16 << 20;
 /// Number of bytes that are hashed at each end of the file.
 const END: u64 = 4 << 10;
 /// Minimum time since the last change to a cached file. A file that changed more recently may change again while its
 /// timestamp stays the same.
-const SETTLED: Duration = Duration::from_secs(2);
-/// The whole cache is rewritten if more than one in `FEW` nodes has changed.
-const FEW: usize = 20;
+const MIN_AGE: Duration = Duration::from_secs(2);
+/// The whole cache is rewritten if more than one in `REWRITE_RATIO` nodes has changed.
+const REWRITE_RATIO: usize = 20;
 /// Minimum number of parsed queries or files for which a cache file is written.
-const MANY: usize = 100;
+const MIN_CACHED_ITEMS: usize = 100;
 const LINEAGE: &str = "lineage";
 const OMNI: &str = "omni";
 /// Folder of the cache, relative to the project's folder.
@@ -50,7 +50,7 @@ pub fn read<E>(
     ) -> Result<Option<(Manifest, ManifestChanges)>, E>,
 ) -> Result<Option<Manifest>, E> {
     let start = SystemTime::now();
-    let Some(key) = CacheKey::from_path(path).filter(|key| key.size >= SMALL) else {
+    let Some(key) = CacheKey::from_path(path).filter(|key| key.size >= MIN_CACHED_BYTES) else {
         return Ok(read(&ManifestOutline::default(), &mut || None)?.map(|(manifest, _)| manifest));
     };
     let base = folder.join(FOLDER).join(cache_file_name(keep));
@@ -82,7 +82,7 @@ pub fn read<E>(
         return Ok(None);
     };
     // If the cache cannot be written, the next call reads the manifest again.
-    if changes.read() > manifest.nodes.len() / FEW || checksum.is_none() {
+    if changes.read() > manifest.nodes.len() / REWRITE_RATIO || checksum.is_none() {
         let bytes = manifest.to_stored();
         let _ = write(folder, &base, &[&bytes]);
         let _ = write(folder, &outline, &[&manifest.outline().to_stored()]);
@@ -176,7 +176,7 @@ pub fn read_lineages(folder: &Path) -> Lineages {
 
 /// Caches the column lineage of queries if many queries were parsed.
 pub fn write_lineages(folder: &Path, graph: &Graph<'_>) {
-    if let Some(bytes) = graph.lineages_to_store(MANY) {
+    if let Some(bytes) = graph.lineages_to_store(MIN_CACHED_ITEMS) {
         let _ = write(folder, &folder.join(FOLDER).join(LINEAGE), &[&bytes]);
     }
 }
@@ -191,7 +191,7 @@ pub fn read_omni_fields(
     read: impl FnOnce() -> (OmniFields, bool),
 ) -> OmniFields {
     let start = SystemTime::now();
-    let Some(key) = combined_key(files, about).filter(|_| files.len() >= MANY) else {
+    let Some(key) = combined_key(files, about).filter(|_| files.len() >= MIN_CACHED_ITEMS) else {
         return read().0;
     };
     let file = folder.join(FOLDER).join(OMNI);
@@ -255,7 +255,7 @@ impl CacheKey {
     /// Returns whether the file was last changed long enough before `start` that any later change has a different
     /// timestamp.
     fn is_settled(&self, start: SystemTime) -> bool {
-        self.changed.checked_add(SETTLED).is_some_and(|settled| settled < start)
+        self.changed.checked_add(MIN_AGE).is_some_and(|settled| settled < start)
     }
 }
 
@@ -323,9 +323,9 @@ mod tests {
         let path = folder.join("manifest.json");
         let kept = |end: &str| folder.join(FOLDER).join(format!("manifest-code{end}"));
         let text = |name: &str| {
-            let padding = " ".repeat(SMALL as usize);
+            let padding = " ".repeat(MIN_CACHED_BYTES as usize);
             let others = r#""model.shop.other_#": {"name": "other", "compiled_code": "select 2"}, "#;
-            let others: String = (0..FEW)
+            let others: String = (0..REWRITE_RATIO)
                 .map(|number| others.replace('#', &number.to_string()))
                 .collect();
             let one = format!(r#""model.shop.it": {{"name": "{name}", "compiled_code": "select 1"}}"#);
@@ -419,7 +419,7 @@ mod tests {
                 .unwrap();
             path
         };
-        let mut files: Vec<PathBuf> = (0..MANY).map(|number| write(number, "a", old)).collect();
+        let mut files: Vec<PathBuf> = (0..MIN_CACHED_ITEMS).map(|number| write(number, "a", old)).collect();
         let look = |files: &[PathBuf], about: &str, is_sound: bool| {
             let is_read = Cell::new(false);
             let fields = read_omni_fields(files, about, &folder, || {
@@ -445,7 +445,7 @@ mod tests {
             [look(&files, "snowflake", true), look(&files, "snowflake", true)],
             [true, false]
         );
-        files.push(write(MANY, "a", old));
+        files.push(write(MIN_CACHED_ITEMS, "a", old));
         assert_eq!(
             [look(&files, "snowflake", true), look(&files, "snowflake", true)],
             [true, false]

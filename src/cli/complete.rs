@@ -12,7 +12,7 @@ use super::project;
 use super::source::read_text;
 
 /// Commands whose arguments are model names.
-const OF_MODELS: [&str; 5] = ["adopt", "impact", "lineage", "log", "resolve"];
+const MODEL_COMMANDS: [&str; 5] = ["adopt", "impact", "lineage", "log", "resolve"];
 
 /// Answers the shell if `COMPLETE=bash` (or zsh, fish, powershell, elvish) is set, and then exits the process.
 pub fn answer_completion_request() {
@@ -28,7 +28,9 @@ fn command_with_completers() -> clap::Command {
             "metrics" => arg.add(ArgValueCompleter::new(complete_metrics)),
             "select" | "exclude" => arg.add(ArgValueCompleter::new(complete_selections)),
             "name" if name == "functions" => arg.add(ArgValueCompleter::new(complete_functions)),
-            "name" | "names" if OF_MODELS.contains(&name.as_str()) => arg.add(ArgValueCompleter::new(complete_models)),
+            "name" | "names" if MODEL_COMMANDS.contains(&name.as_str()) => {
+                arg.add(ArgValueCompleter::new(complete_models))
+            }
             _ => arg,
         });
         command.mut_subcommands(add_completers)

@@ -22,7 +22,7 @@ use super::workspace::Workspace;
 const OTHER_TESTS: [&str; 2] = ["generic", "fixtures"];
 
 /// Maximum number of files listed by name; the remaining files are only counted.
-const NAMED: usize = 5;
+const MAX_LISTED_FILES: usize = 5;
 
 /// Kind of generated files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +81,10 @@ impl Workspace {
             .map(|path| self.relative_path(&path));
         let left: Vec<String> = left.filter(|path| !changed.contains(path.as_str())).collect();
         if !left.is_empty() {
-            let mut named: Vec<String> = left.iter().take(NAMED).cloned().collect();
+            let mut named: Vec<String> = left.iter().take(MAX_LISTED_FILES).cloned().collect();
             named.extend(
                 left.len()
-                    .checked_sub(NAMED + 1)
+                    .checked_sub(MAX_LISTED_FILES + 1)
                     .map(|more| format!("{} more", more + 1)),
             );
             let files = format_count(left.len(), "generated file is", "generated files are");

@@ -9,7 +9,7 @@ use crate::cli::commands::compile;
 use formulac::span::Span;
 
 /// Maximum number of parts with types and SQL. For larger formulas, only the tree is printed.
-const MOST: usize = 400;
+const MAX_PARTS: usize = 400;
 /// Prefix for generated names. Real column names do not begin with this prefix.
 const PREFIX: &str = "formulac_explained_part_";
 
@@ -77,7 +77,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
         let mut stack = vec![(definition.body, 0)];
         while let Some((id, depth)) = stack.pop() {
             let number = parts.len();
-            if number < MOST && !matches!(ast.expr(id), Expr::Error | Expr::Blank) {
+            if number < MAX_PARTS && !matches!(ast.expr(id), Expr::Error | Expr::Blank) {
                 text.push_str(&format!("\n{PREFIX}{number} = {}", ast::print(ast, source, id)));
             }
             let name = definition
@@ -95,7 +95,7 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
             stack.extend(ast.children(id).rev().map(|child| (child, depth + 1)));
         }
     }
-    if parts.len() <= MOST {
+    if parts.len() <= MAX_PARTS {
         for definition in compiler.compile(&text).definitions() {
             let number = definition
                 .name()

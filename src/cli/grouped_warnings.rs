@@ -8,7 +8,7 @@ use formulac::diag::render::{Report, escape_hidden};
 use formulac::diag::{Code, Diagnostic, Severity};
 
 /// Maximum number of files named per kind. The remaining files are only counted.
-const NAMED: usize = 2;
+const MAX_LISTED_FILES: usize = 2;
 
 /// Warnings of one kind, each with the name of its file.
 struct WarningGroup<'a> {
@@ -59,10 +59,10 @@ impl WarningGroup<'_> {
         });
         let named: Vec<String> = files
             .iter()
-            .take(NAMED)
+            .take(MAX_LISTED_FILES)
             .map(|file| display_file(file, are_specs))
             .collect();
-        let more = match files.len().saturating_sub(NAMED) {
+        let more = match files.len().saturating_sub(MAX_LISTED_FILES) {
             0 => String::new(),
             more => format!(", … {more} more"),
         };

@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::session::Session;
 
 /// Maximum number of names listed. The remaining names are only counted.
-const NAMED: usize = 3;
+const MAX_LISTED_NAMES: usize = 3;
 
 /// Symbol for a part with a problem that does not prevent formulac from working.
 pub const OPTIONAL: char = '○';
@@ -61,8 +61,13 @@ pub fn print_health(session: &Session, as_json: bool, parts: &[HealthPart]) -> R
 
 /// Lists the first few names and the number of remaining names.
 pub fn list_names(names: &[String]) -> String {
-    let more = names.len().saturating_sub(NAMED);
-    let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(MAX_LISTED_NAMES);
+    let listed = names
+        .iter()
+        .take(MAX_LISTED_NAMES)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
     if more > 0 {
         format!("{listed} and {more} more")
     } else {

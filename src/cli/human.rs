@@ -11,9 +11,9 @@ use formulac::diag::render::{self, Report, escape_hidden};
 use formulac::span::{LineIndex, Span};
 
 /// Maximum number of diagnostics drawn by default. The remaining diagnostics are only counted.
-const SHOWN: usize = 20;
+const DEFAULT_DRAWN: usize = 20;
 /// Maximum number of diagnostics drawn if the user requests all diagnostics.
-const MOST: usize = 1000;
+const MAX_DRAWN: usize = 1000;
 /// Width in columns if the output is not a terminal.
 const WIDTH: usize = 100;
 
@@ -21,7 +21,7 @@ const WIDTH: usize = 100;
 pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) -> String {
     let handler = miette_handler(stream, colored);
     let mut out = String::new();
-    let shown = if all { MOST } else { SHOWN };
+    let shown = if all { MAX_DRAWN } else { DEFAULT_DRAWN };
     let mut left = shown;
     for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
         let index = LineIndex::new(report.source);

@@ -30,10 +30,10 @@ use crate::cli::commands::compile::CompileOutcome;
 pub use formulac::sync::KNOWN;
 
 /// Maximum number of specs in a project for which types are probed. The limit keeps `generate` fast.
-const PROBED: usize = 500;
+const MAX_PROBED_SPECS: usize = 500;
 
 /// Maximum number of columns that a note names. The remaining columns are only counted.
-const NAMED: usize = 6;
+const MAX_LISTED_COLUMNS: usize = 6;
 
 /// Selects the source of facts that takes precedence: `known.yml` or dbt's artifacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Workspace {
         first: FactPrecedence,
     ) -> Result<Compiler, Failure> {
         let known = self.combine_facts(schema_option_facts(session, target, dialect)?, first, dialect)?;
-        let is_small = || self.specs().is_ok_and(|specs| specs.len() <= PROBED);
+        let is_small = || self.specs().is_ok_and(|specs| specs.len() <= MAX_PROBED_SPECS);
         Ok(self.builder(dialect, known).probe_types(is_small()).build())
     }
 
@@ -488,7 +488,11 @@ fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeS
 /// Reports that the relation of a formula is unknown, because no relation or more than one relation has all columns
 /// that the formula refers to. `is_whole` is `true` if the columns of all relations are known.
 fn report_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
-    let names: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let names: Vec<String> = names
+        .iter()
+        .take(MAX_LISTED_COLUMNS)
+        .map(|name| format!("`{name}`"))
+        .collect();
     let names = names.join(", ");
     if candidates.is_empty() {
         let advice = match is_whole {
@@ -499,8 +503,12 @@ fn report_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[
             "note: no relation of the project has {names}, so the columns are unknown; {advice}"
         ));
     }
-    let shown: Vec<String> = candidates.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-    let more = candidates.len().saturating_sub(NAMED);
+    let shown: Vec<String> = candidates
+        .iter()
+        .take(MAX_LISTED_COLUMNS)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = candidates.len().saturating_sub(MAX_LISTED_COLUMNS);
     let more = if more > 0 {
         format!(" and {more} more")
     } else {
@@ -527,8 +535,8 @@ pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterato
     if names.is_empty() {
         return;
     }
-    let more = names.len().saturating_sub(NAMED);
-    names.truncate(NAMED);
+    let more = names.len().saturating_sub(MAX_LISTED_COLUMNS);
+    names.truncate(MAX_LISTED_COLUMNS);
     let more = if more > 0 {
         format!(" and {more} more")
     } else {

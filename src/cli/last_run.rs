@@ -16,7 +16,7 @@ use super::source::{LIMIT, SourceText};
 use crate::cli::commands::sync::create_local_folder;
 
 /// Folder of the saved results, relative to the project's folder.
-const KEPT: &str = ".formulac/local/run_results";
+const RESULTS_FOLDER: &str = ".formulac/local/run_results";
 
 /// Saves the results in a target folder if `dbt run` or a similar command wrote them. Errors are ignored, because
 /// saving the results is only a convenience.
@@ -78,7 +78,7 @@ fn cached_results(root: &Path, folder: &Path) -> Option<RunResults> {
 
 fn cache_path(root: &Path, folder: &Path) -> PathBuf {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    root.join(KEPT).join(format!(
+    root.join(RESULTS_FOLDER).join(format!(
         "{}.json",
         short_hash(&content_hash(whole.to_string_lossy().as_bytes()))
     ))

@@ -12,7 +12,7 @@ use super::models::CompiledModel;
 use super::moved_files::MovedFile;
 
 /// Node types that `ref` can refer to. All nodes of these types share one namespace.
-const REFERRED: &[&str] = &["model", "seed", "snapshot"];
+const REF_TYPES: &[&str] = &["model", "seed", "snapshot"];
 
 /// Reports models and tests whose names other nodes already use. `folders` are the folders of the models and tests,
 /// relative to the dbt project.
@@ -29,7 +29,7 @@ pub fn check(
     let mut tests: BTreeMap<String, &GraphNode> = BTreeMap::new();
     for node in nodes.iter().filter(|node| has_existing_file(node, manifest, root)) {
         let kind = node.node.kind.as_str();
-        if REFERRED.contains(&kind) {
+        if REF_TYPES.contains(&kind) {
             taken.entry(node.node.name.to_lowercase()).or_insert(node);
         } else if kind == "test" {
             tests.entry(node.node.name.to_lowercase()).or_insert(node);

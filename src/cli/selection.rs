@@ -188,7 +188,7 @@ fn compare_node(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&
 }
 
 /// Settings that determine the name of the relation.
-const OF_RELATION: [&str; 3] = ["alias", "database", "schema"];
+const RELATION_SETTINGS: [&str; 3] = ["alias", "database", "schema"];
 /// Settings that dbt ignores when it compares configurations.
 const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
 
@@ -199,7 +199,8 @@ fn compare_settings(node: &SelectableNode, earlier: &Earlier, has_new_body: bool
         .config
         .iter()
         .filter(|(key, now)| earlier.config_text(key) != Some(now));
-    let (of_relation, others): (Vec<_>, Vec<_>) = differing.partition(|(key, _)| OF_RELATION.contains(&key.as_str()));
+    let (of_relation, others): (Vec<_>, Vec<_>) =
+        differing.partition(|(key, _)| RELATION_SETTINGS.contains(&key.as_str()));
     let has_new_config = others.iter().any(|(key, _)| !NOT_COMPARED.contains(&key.as_str()));
     StateChange {
         is_new: false,

@@ -13,7 +13,7 @@ use super::phrase;
 
 /// Maximum length, in characters, of the description of a part. If the description is longer, the part is quoted from
 /// the formula instead.
-const LONGEST: usize = 300;
+const MAX_DESCRIPTION_LENGTH: usize = 300;
 /// Maximum length of a quoted part, in characters.
 const QUOTED: usize = 60;
 
@@ -146,7 +146,7 @@ impl SentenceBuilder<'_> {
             is_faulty,
             ..self.describe(id)
         };
-        if words.noun.chars().count() > LONGEST {
+        if words.noun.chars().count() > MAX_DESCRIPTION_LENGTH {
             words = SentenceWords {
                 noun: self.quote_source(id),
                 is_faulty,

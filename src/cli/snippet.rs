@@ -9,9 +9,9 @@ use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::span::{LineIndex, Position, Span};
 
 /// Maximum length of a line that is not shortened, in characters.
-const WIDE: usize = 160;
+const MAX_LINE_LENGTH: usize = 160;
 /// Number of characters shown on each side of a span in a longer line.
-const AROUND: usize = 60;
+const CONTEXT_LENGTH: usize = 60;
 
 /// Line of an excerpt.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl SnippetLine {
 
 /// Returns the visible parts of a line: the complete line, or the parts of a long line near the ends of spans.
 fn visible_ranges(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
-    if line.len() <= WIDE {
+    if line.len() <= MAX_LINE_LENGTH {
         return std::iter::once(0..line.len()).collect();
     }
     let ends = spans
@@ -150,8 +150,8 @@ fn visible_ranges(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
     ends.sort_unstable();
     let mut windows: Vec<Range<usize>> = Vec::new();
     for end in ends {
-        let from = char_start(line, end.saturating_sub(AROUND));
-        let to = char_start(line, end + AROUND);
+        let from = char_start(line, end.saturating_sub(CONTEXT_LENGTH));
+        let to = char_start(line, end + CONTEXT_LENGTH);
         match windows.last_mut() {
             Some(last) if from <= last.end + 1 => last.end = last.end.max(to),
             _ => windows.push(from..to),

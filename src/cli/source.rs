@@ -152,12 +152,12 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
 
 /// Minimum size in bytes of a file that is read in parallel parts. Most of the time for a file of this size is spent on
 /// memory allocation.
-const LARGE: usize = 16 << 20;
+const MIN_PARALLEL_BYTES: usize = 16 << 20;
 
 /// Maximum size of an artifact, in bytes: 1 GiB. The manifest of a large project has several hundred million bytes.
 pub const LIMIT: usize = 1 << 30;
 /// Maximum number of bytes that are read from a device or a pipe, which may never end: 64 MiB.
-const ENDLESS: usize = 64 << 20;
+const MAX_STREAM_BYTES: usize = 64 << 20;
 /// Maximum size in bytes of a project file that is not a dbt artifact: 64 MiB, the maximum output of one compilation.
 const TEXT: usize = 64 << 20;
 
@@ -165,7 +165,7 @@ const TEXT: usize = 64 << 20;
 fn open_bounded(path: &Path, limit: usize) -> io::Result<(File, usize)> {
     let file = File::open(path)?;
     let is_file = file.metadata()?.is_file();
-    Ok((file, if is_file { limit } else { limit.min(ENDLESS) }))
+    Ok((file, if is_file { limit } else { limit.min(MAX_STREAM_BYTES) }))
 }
 
 /// Reads a file of up to `limit` bytes. Reports a larger file as an error.
@@ -197,7 +197,7 @@ fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
     let size = file
         .metadata()
         .map_or(0, |data| usize::try_from(data.len()).unwrap_or(usize::MAX));
-    if (LARGE..=limit).contains(&size)
+    if (MIN_PARALLEL_BYTES..=limit).contains(&size)
         && let Some(bytes) = read_in_parts(&file, size)
     {
         return Ok(bytes);

@@ -7,7 +7,7 @@ use super::exit::FailureKind;
 use super::models::{self, CompiledModel};
 
 /// Help for a project without a time spine: a model to add, and its properties.
-const LINES: &str = "add `models/time_spine.sql` with `{{ config(materialized='table') }} select cast(date_day as date) as date_day from ({{ dbt.date_spine('day', \"cast('2015-01-01' as date)\", \"cast('2035-01-01' as date)\") }}) as days`, and to a properties file `models: [{name: time_spine, time_spine: {standard_granularity_column: date_day}, columns: [{name: date_day, granularity: day}]}]`";
+const TIME_SPINE_HELP: &str = "add `models/time_spine.sql` with `{{ config(materialized='table') }} select cast(date_day as date) as date_day from ({{ dbt.date_spine('day', \"cast('2015-01-01' as date)\", \"cast('2035-01-01' as date)\") }}) as days`, and to a properties file `models: [{name: time_spine, time_spine: {standard_granularity_column: date_day}, columns: [{name: date_day, granularity: day}]}]`";
 
 /// Returns whether the project has a manifest but no time spine.
 pub fn is_missing(manifest: &Manifest) -> bool {
@@ -20,7 +20,7 @@ pub fn warn_if_missing(models: &[CompiledModel], found: &mut [FailureKind]) {
         return;
     };
     let message = "dbt needs a time spine, but the project has none".to_owned();
-    let warning = Diagnostic::new(Code::NoTimeSpine, model.name_span, message).with_help(LINES);
+    let warning = Diagnostic::new(Code::NoTimeSpine, model.name_span, message).with_help(TIME_SPINE_HELP);
     found
         .iter_mut()
         .skip(model.spec)

@@ -11,7 +11,7 @@ use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::diag::suggest::{nearest_name, nearest_name_within, similar_name_help};
 
 /// Commands of other tools, with the equivalent commands of formulac.
-const ELSEWHERE: &[(&[&str], &str)] = &[
+const OTHER_TOOLS: &[(&[&str], &str)] = &[
     (
         &["diff", "changes"],
         "`formulac plan` shows what a push would change; `formulac env diff` compares environments",
@@ -65,7 +65,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
 ];
 
 /// Output of `formulac` without arguments: the commands for daily work.
-const EVERY_DAY: &str = "\
+const DAILY_COMMANDS: &str = "\
 formulac compiles spreadsheet-style formulas to SQL and dbt models.
 
   formulac check            find errors in the specs of the project
@@ -83,7 +83,7 @@ pub fn report(fault: &clap::Error) -> Exit {
     let helping = alone || matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let stream = if helping { Stream::Data } else { Stream::Message };
     let text = match fault.get(ContextKind::InvalidSubcommand) {
-        _ if alone => EVERY_DAY.to_owned(),
+        _ if alone => DAILY_COMMANDS.to_owned(),
         Some(ContextValue::String(name)) => unknown_command(fault, name).to_string(),
         _ => match misspelled_argument(fault) {
             Some(Failure::Message(message)) => message.to_string(),
@@ -116,7 +116,7 @@ fn unknown_command(fault: &clap::Error, name: &str) -> FailureMessage {
     };
     let names: Vec<&str> = of.get_subcommands().map(clap::Command::get_name).collect();
     let elsewhere = || {
-        ELSEWHERE
+        OTHER_TOOLS
             .iter()
             .find(|(names, _)| inner.is_none() && names.contains(&name))
     };

@@ -7,9 +7,9 @@ use super::header::hash;
 use super::jinja::escape_raw;
 use super::yaml_output::YamlOutput;
 
-/// Maximum number of characters in a description in the properties file. `MOST_LINES` is the maximum number of lines.
-const MOST_CHARACTERS: usize = 300;
-const MOST_LINES: usize = 3;
+/// Maximum number of characters in a description in the properties file. `MAX_LINES` is the maximum number of lines.
+const MAX_CHARACTERS: usize = 300;
+const MAX_LINES: usize = 3;
 
 /// Docs blocks for the long descriptions of a model.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub fn is_long(text: &str) -> bool {
                 .any(|mark| line.starts_with(mark))
     };
     let is_list = text.contains('\n') && lines().any(is_set_apart);
-    is_list || lines().count() > MOST_LINES || text.chars().count() > MOST_CHARACTERS
+    is_list || lines().count() > MAX_LINES || text.chars().count() > MAX_CHARACTERS
 }
 
 #[cfg(test)]

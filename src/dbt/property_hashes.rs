@@ -9,7 +9,7 @@ use super::yaml_output::YamlOutput;
 use crate::yaml::{self, Node, NodeKind};
 
 /// Path of a hash in `meta`.
-const NOTED_AT: [&str; 2] = ["formulac", "hash"];
+const HASH_PATH: [&str; 2] = ["formulac", "hash"];
 
 /// Hash in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl RecordedHash {
             .into_iter()
             .take(if is_column { 2 } else { 1 })
             .find_map(|place| {
-                let keys: Vec<&str> = place.iter().chain(&NOTED_AT).copied().collect();
+                let keys: Vec<&str> = place.iter().chain(&HASH_PATH).copied().collect();
                 let hash = keys
                     .iter()
                     .try_fold(node, |node, key| node.get(key))?
@@ -64,7 +64,7 @@ pub fn have_same_values(one: &str, other: &str) -> bool {
 
 /// Returns whether a key and its parent key are the last two keys in the path of a hash.
 pub fn is_hash(above: &str, key: &str) -> bool {
-    [above, key] == NOTED_AT
+    [above, key] == HASH_PATH
 }
 
 /// Hashed values of a properties file, and the hashes that the file contains.
@@ -192,7 +192,7 @@ fn write(out: &mut String, value: &Node, of: &str) {
             out.push('{');
             let empty = out.len();
             for (key, value) in sorted_pairs(value).unwrap_or_default() {
-                if [of, key] != NOTED_AT {
+                if [of, key] != HASH_PATH {
                     write_pair(out, key, value);
                 }
             }
@@ -257,7 +257,7 @@ fn set_hash(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, 
         .count();
     for key in keys
         .iter()
-        .chain(NOTED_AT.split_last().map_or(&[][..], |(_, above)| above))
+        .chain(HASH_PATH.split_last().map_or(&[][..], |(_, above)| above))
     {
         if !pairs.iter().any(|(other, _)| other == key) {
             pairs.insert(at.min(pairs.len()), ((*key).to_owned(), YamlOutput::Map(Vec::new())));

@@ -23,18 +23,18 @@ use crate::dbt::tokens::tokens;
 use crate::model::outline::PlacedDefinition;
 
 /// Maximum number of formulas to compile before the search gives up.
-const TRIED: usize = 150;
+const MAX_COMPILED: usize = 150;
 /// Maximum number of further formulas to compile after a formula has been proven, in search of a formula that
 /// reproduces the edited SQL exactly.
-const ALIKE: usize = 12;
+const MAX_FURTHER_COMPILED: usize = 12;
 /// Maximum number of bytes of SQL to compile in order to learn which SQL formulas produce at a definition's position.
-const LEARNED: usize = 4_000_000;
-/// Minimum number of bytes that each compilation subtracts from `LEARNED`, even if its SQL is shorter.
-const LEAST: usize = 1_500;
+const MAX_LEARNED_BYTES: usize = 4_000_000;
+/// Minimum number of bytes that each compilation subtracts from `MAX_LEARNED_BYTES`, even if its SQL is shorter.
+const MIN_COUNTED_BYTES: usize = 1_500;
 /// Maximum number of unrelated definitions to search for the expression of a definition without a column.
-const OTHERS: usize = 8;
+const MAX_UNRELATED_DEFINITIONS: usize = 8;
 /// Cost of each function that a candidate calls but the formula in the spec does not.
-const LIKENESS: u32 = 3;
+const NEW_FUNCTION_COST: u32 = 3;
 
 /// Part of a file that shows the SQL of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         path: Option<&'a str>,
         (written, found, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
     ) -> Self {
-        let (left, tried) = (Cell::new(LEARNED), RefCell::default());
+        let (left, tried) = (Cell::new(MAX_LEARNED_BYTES), RefCell::default());
         Self {
             compiler,
             read,
@@ -107,21 +107,25 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                 .iter()
                 .filter(|word| !known.contains(*word))
                 .count();
-            form.cost + LIKENESS * new as u32
+            form.cost + NEW_FUNCTION_COST * new as u32
         });
         let mut trees = trees.clone();
         let mut tried = self.tried.borrow_mut();
         forms.retain(|form| !tried.contains(&form.text));
         // If several formulas are proven, keep the formula that leaves the fewest differences elsewhere.
         let mut best: Option<(usize, String)> = None;
-        let mut more = TRIED.saturating_sub(tried.len());
+        let mut more = MAX_COMPILED.saturating_sub(tried.len());
         for form in forms {
             let Some(left) = more.checked_sub(1) else { break };
             more = left;
             match self.count_differences(&form.text, &mut trees, expected) {
                 Some(0) => return Some(form.text),
                 Some(count) => {
-                    more = if best.is_none() { more.min(ALIKE) } else { more };
+                    more = if best.is_none() {
+                        more.min(MAX_FURTHER_COMPILED)
+                    } else {
+                        more
+                    };
                     if best.as_ref().is_none_or(|(least, _)| count < *least) {
                         best = Some((count, form.text));
                     }
@@ -154,10 +158,13 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     /// Replaces the formula of any definition in the step, and returns the definition's new expression.
     fn expression_tree_at(&self, placed: &PlacedDefinition, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
-        self.left.set(self.left.get().checked_sub(LEAST)?);
+        self.left.set(self.left.get().checked_sub(MIN_COUNTED_BYTES)?);
         let sql = self.compile_formula_at(placed, formula)?;
-        self.left
-            .set(self.left.get().saturating_sub(sql.len().saturating_sub(LEAST)));
+        self.left.set(
+            self.left
+                .get()
+                .saturating_sub(sql.len().saturating_sub(MIN_COUNTED_BYTES)),
+        );
         let file = SqlFile::read(&sql, self.found.dialect);
         self.read
             .definition_expression(&file, self.cte, self.place, &placed.name, trees)
@@ -239,7 +246,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         // Definitions that do not refer to this definition may still use it to look up rows.
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
         let (named, more): (Vec<&PlacedDefinition>, Vec<&PlacedDefinition>) = others.partition(uses);
-        let columns = named.into_iter().chain(more.into_iter().take(OTHERS));
+        let columns = named
+            .into_iter()
+            .chain(more.into_iter().take(MAX_UNRELATED_DEFINITIONS));
         let columns = columns.map(|other| ShownCandidate::Column(&other.name));
         let clauses = self
             .found
@@ -288,7 +297,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                 .get(self.place)
                 .into_iter()
                 .flat_map(|step| &step.definitions);
-            let mut others = others.filter(|other| other.name != self.placed.name).take(OTHERS);
+            let mut others = others
+                .filter(|other| other.name != self.placed.name)
+                .take(MAX_UNRELATED_DEFINITIONS);
             let Some(tree) = others.find_map(|other| self.expand_formula(other, &marker, trees)) else {
                 continue;
             };

@@ -60,7 +60,7 @@ pub(super) const KEYWORDS: [&str; 40] = [
 /// Maximum depth to which expressions are resolved, across all CTEs.
 pub(super) const HIGHEST: u32 = 400;
 /// Maximum number of CTEs in a chain.
-const LONGEST: usize = 100;
+const MAX_CTE_CHAIN: usize = 100;
 
 pub(super) struct ColumnMatches<'f, 's> {
     file: &'f SqlFile<'s>,
@@ -180,7 +180,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             cte: cte.map(str::to_owned),
             tokens: self.file.column(cte, column)?,
         };
-        for _ in 0..LONGEST {
+        for _ in 0..MAX_CTE_CHAIN {
             let Some(below) = self.pass_on_site(&site, column) else {
                 return Some(site);
             };
@@ -234,7 +234,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 continue;
             }
             let mut left = vec![read.relation.as_str()];
-            while let Some(relation) = left.pop().filter(|_| seen.len() < LONGEST) {
+            while let Some(relation) = left.pop().filter(|_| seen.len() < MAX_CTE_CHAIN) {
                 if !seen.insert(relation) {
                     continue;
                 }
@@ -268,7 +268,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     /// Returns the relation from which a CTE's rows come, skipping helper CTEs.
     pub fn base_relation_of(&self, cte: Option<&str>) -> String {
         let mut cte = cte.map(str::to_owned);
-        for _ in 0..LONGEST {
+        for _ in 0..MAX_CTE_CHAIN {
             let Some(read) = self.relations_read(cte.as_deref()).first() else {
                 break;
             };
@@ -285,7 +285,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     pub fn visited_rows(&self, cte: Option<&str>) -> Vec<Range<usize>> {
         let mut own = Vec::new();
         let mut next = cte.map(str::to_owned);
-        for _ in 0..LONGEST {
+        for _ in 0..MAX_CTE_CHAIN {
             own.extend(next.clone());
             next = self
                 .relations_read(next.as_deref())

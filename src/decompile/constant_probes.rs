@@ -17,11 +17,11 @@ const TEXTS: usize = 6;
 /// Maximum number of probes made from the constants of one expression.
 const WITH_WORDS: usize = 6000;
 /// Number of functions that are tried with two constants before all other functions, because they are most similar to
-/// the expression. `OF_TWO` is the maximum number of these probes per function.
-const LIKE_IT: usize = 6;
-const OF_TWO: usize = 900;
+/// the expression. `MAX_PAIR_PROBES` is the maximum number of these probes per function.
+const SIMILAR_FUNCTIONS: usize = 6;
+const MAX_PAIR_PROBES: usize = 900;
 /// Maximum number of constants of one argument that are combined with constants of another argument.
-const IN_PAIRS: usize = 10;
+const MAX_PAIRED_CONSTANTS: usize = 10;
 /// Monday from which generated SQL counts days and weeks.
 const FIRST_DAY: &str = "0001-01-01";
 
@@ -56,8 +56,8 @@ impl SqlConstants {
                 add_date_probes(function.name, overload, self, &mut all);
                 add_word_probes(function.name, overload, self, &mut all, &mut of_two);
             }
-            if rank < LIKE_IT {
-                of_two.truncate(OF_TWO);
+            if rank < SIMILAR_FUNCTIONS {
+                of_two.truncate(MAX_PAIR_PROBES);
                 all.append(&mut of_two);
             }
         }
@@ -196,11 +196,11 @@ fn add_word_probes(
                             shape: ExpressionShape::Call(name),
                             args: args.clone(),
                         });
-                        if rank >= IN_PAIRS {
+                        if rank >= MAX_PAIRED_CONSTANTS {
                             continue;
                         }
                         for (second, param) in params.iter().enumerate().skip(first + 1) {
-                            for b in args_from_constants(param, words).into_iter().take(IN_PAIRS) {
+                            for b in args_from_constants(param, words).into_iter().take(MAX_PAIRED_CONSTANTS) {
                                 let mut args = args.clone();
                                 args[second] = b;
                                 of_two.push(Probe {

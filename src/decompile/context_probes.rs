@@ -20,7 +20,7 @@ const WINDOWS: usize = 16;
 /// Cost of a definition's name if the definition's expression may be written instead.
 pub(super) const OF_DEFINITION: u32 = 30;
 /// Cost of a definition's formula if it is written instead of the definition's name.
-const OF_FORMULA: u32 = 9;
+const INLINED_FORMULA_COST: u32 = 9;
 /// Maximum number of definitions in a step that are considered for use in another definition's formula.
 const DEFINITIONS: usize = 400;
 /// Maximum number of definitions without a column that are compiled to find their expressions.
@@ -341,7 +341,7 @@ impl CandidateCheck<'_, '_> {
             given
                 .entry(name)
                 .or_default()
-                .push(ExpressionText::from_formula(&definition.formula, OF_FORMULA));
+                .push(ExpressionText::from_formula(&definition.formula, INLINED_FORMULA_COST));
             let site = self.read.find_site(&columns, self.found, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.resolve_expression(&site, trees).ok(),

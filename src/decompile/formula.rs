@@ -21,11 +21,11 @@ use crate::model::outline::PlacedDefinition;
 use crate::schema::Schema;
 
 /// Maximum number of pattern sets that are kept, one for each combination of dialect and settings.
-const KEPT: usize = 32;
+const MAX_KEPT_SETS: usize = 32;
 /// Number of arguments up to which calls are always learned. Calls with more arguments are rare, so they are learned
-/// only when an expression contains such a call. Calls with more than `WIDEST` arguments are not supported.
-const WIDE: usize = 5;
-const WIDEST: usize = 14;
+/// only when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
+const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
+const MAX_ARGUMENTS: usize = 14;
 
 /// Reason why no formula was found for a piece of SQL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +76,7 @@ fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -
     let place = all.iter().position(|(other, _)| *other == key);
     let found = place.map_or_else(|| (key, Arc::new(new())), |at| all.remove(at));
     let value = Arc::clone(&found.1);
-    all.truncate(KEPT - 1);
+    all.truncate(MAX_KEPT_SETS - 1);
     all.insert(0, found);
     value
 }
@@ -276,7 +276,10 @@ impl Decompiler {
         let compiler = probe_compiler(compiler, read);
         let options = &compiler.options;
         let mut all = Vec::new();
-        for is_wide in [false, true].into_iter().take(if widest > WIDE { 2 } else { 1 }) {
+        for is_wide in [false, true]
+            .into_iter()
+            .take(if widest > ALWAYS_LEARNED_ARGUMENTS { 2 } else { 1 })
+        {
             for is_temporal in [false, true] {
                 let key = format!("{} {is_wide} {is_temporal}", options.dialect);
                 let mut of_settings = format!("{key} {}", options.blank_zero);
@@ -303,12 +306,12 @@ fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
         all.retain(|probe| probe.is_temporal() == is_temporal);
         all
     };
-    let few = up_to(WIDE);
+    let few = up_to(ALWAYS_LEARNED_ARGUMENTS);
     if !is_wide {
         return few;
     }
     let few: FxHashSet<Probe> = few.into_iter().collect();
-    let mut all = up_to(WIDEST);
+    let mut all = up_to(MAX_ARGUMENTS);
     all.retain(|probe| !few.contains(probe));
     all
 }
@@ -433,10 +436,14 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
     found.into_iter().map(|(name, _)| name).collect()
 }
 
-/// Returns `WIDE` or `WIDEST`, depending on the largest number of arguments in a call or of operands in a chain.
+/// Returns `ALWAYS_LEARNED_ARGUMENTS` or `MAX_ARGUMENTS`, depending on the largest number of arguments in a call or of operands in a chain.
 fn max_arguments(trees: &Trees, expression: SqlNodeId) -> usize {
     let parts = trees.descendants(expression);
     let kids = parts.iter().map(|part| trees.children(*part).len()).max().unwrap_or(0);
     // Return one of only two sizes, so that many expressions share the learned patterns.
-    if kids <= WIDE { WIDE } else { WIDEST }
+    if kids <= ALWAYS_LEARNED_ARGUMENTS {
+        ALWAYS_LEARNED_ARGUMENTS
+    } else {
+        MAX_ARGUMENTS
+    }
 }

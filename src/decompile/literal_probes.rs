@@ -12,14 +12,14 @@ use crate::check::inverse_masks::{
     mask_literal_from_sql, regexes_from_sql, replacement_from_sql, wildcards_from_regex,
 };
 
-/// Maximum number of strings to examine in an expression. `LONGEST` is the maximum length of a string.
-const TEXTS: usize = 12;
-const LONGEST: usize = 1000;
+/// Maximum number of strings to examine in an expression. `MAX_STRING_LENGTH` is the maximum length of a string.
+const MAX_STRINGS: usize = 12;
+const MAX_STRING_LENGTH: usize = 1000;
 /// Maximum number of strings to try around the digits of a format.
 const AFFIXES: usize = 4;
-/// Maximum number of number formats to try. `OF_SIGN` is the maximum number of formats for each sign.
-const MASKS: usize = 120;
-const OF_SIGN: usize = 16;
+/// Maximum number of number formats to try. `MAX_MASKS_PER_SIGN` is the maximum number of formats for each sign.
+const MAX_MASKS: usize = 120;
+const MAX_MASKS_PER_SIGN: usize = 16;
 /// Maximum number of concatenations to examine as formatted dates.
 const CHAINS: usize = 12;
 /// Maximum number of conditional expressions to examine as formats that have a section for each sign.
@@ -72,8 +72,8 @@ fn string_literals(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for part in trees.descendants(expression) {
         if let SqlLabel::Text(text, _) = trees.label(part)
-            && text.len() <= LONGEST
-            && found.len() < TEXTS
+            && text.len() <= MAX_STRING_LENGTH
+            && found.len() < MAX_STRINGS
         {
             found.push(text);
         }
@@ -126,7 +126,7 @@ fn add_format_probes(
         put(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
     }
     const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
-    for mask in number_formats(trees, expression).into_iter().take(MASKS) {
+    for mask in number_formats(trees, expression).into_iter().take(MAX_MASKS) {
         put(&NUMERIC, &mask);
         if mask.contains("General") {
             put(&[Type::Text], &mask);
@@ -134,7 +134,7 @@ fn add_format_probes(
     }
     let is_case = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Case;
     for case in trees.descendants(expression).into_iter().filter(is_case).take(CASES) {
-        for mask in formats_by_sign(trees, case).into_iter().take(MASKS) {
+        for mask in formats_by_sign(trees, case).into_iter().take(MAX_MASKS) {
             put(&NUMERIC, &mask);
         }
     }
@@ -259,7 +259,7 @@ fn formats_by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
     };
     let mut all = vec![String::new()];
     for (place, arm) in arms.iter().enumerate() {
-        let forms: Vec<String> = forms(arm).into_iter().take(OF_SIGN).collect();
+        let forms: Vec<String> = forms(arm).into_iter().take(MAX_MASKS_PER_SIGN).collect();
         let with = |before: &String| {
             let apart = if place == 0 { "" } else { ";" };
             forms

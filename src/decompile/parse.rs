@@ -9,7 +9,7 @@ use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
 
 /// Maximum nesting depth of an expression. More deeply nested expressions are not parsed.
-const DEEPEST: usize = 120;
+const MAX_DEPTH: usize = 120;
 
 const OR: u8 = 1;
 const AND: u8 = 2;
@@ -192,8 +192,8 @@ impl Parser<'_> {
 
     fn parse_expression(&mut self, least: u8) -> Result<ParsedPart, String> {
         self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err(format!("it is nested more than {DEEPEST} levels deep"));
+        if self.depth > MAX_DEPTH {
+            return Err(format!("it is nested more than {MAX_DEPTH} levels deep"));
         }
         let mut left = self.parse_operand()?;
         if left.1 == WORD {

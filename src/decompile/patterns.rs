@@ -20,7 +20,7 @@ const TOGETHER: usize = 2000;
 /// Position of the argument that is the group key of grouped probes.
 const KEY: usize = 15;
 /// Maximum depth of a pattern. Deeper patterns are discarded, but no function in the catalogue has such a deep pattern.
-const DEEPEST: u32 = 100;
+const MAX_DEPTH: u32 = 100;
 
 /// A part of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -301,7 +301,7 @@ pub(super) fn build_pattern(
     probe: &Probe,
     spelled: Vec<Option<SqlNodeId>>,
 ) -> Option<SqlPattern> {
-    if trees.height(root) > DEEPEST {
+    if trees.height(root) > MAX_DEPTH {
         return None;
     }
     let mut learner = Learner {

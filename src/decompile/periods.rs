@@ -8,7 +8,7 @@ use super::windows::both_signs;
 /// Conversion factors for dialects that express one unit in terms of another, such as a quarter as three months.
 const FACTORS: [(&str, i64); 4] = [("quarter", 3), ("week", 7), ("year", 12), ("year", 4)];
 /// Maximum number of numbers to examine in an expression.
-const MOST: usize = 6;
+const MAX_NUMBERS: usize = 6;
 const UNITS: [&str; 8] = ["month", "day", "year", "quarter", "week", "hour", "minute", "second"];
 
 /// Returns probes that call PERIODOFFSET for these names, with placeholder numbers and with the numbers in an
@@ -52,7 +52,7 @@ pub(super) fn expression_numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
             .split(|c: char| !c.is_ascii_digit())
             .filter(|word| !word.is_empty());
         for number in words.filter_map(|word| word.parse().ok()) {
-            if number > 2 && number < 1200 && !found.contains(&number) && found.len() < MOST {
+            if number > 2 && number < 1200 && !found.contains(&number) && found.len() < MAX_NUMBERS {
                 found.push(number);
             }
         }

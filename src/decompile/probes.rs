@@ -76,9 +76,9 @@ pub(super) const TYPES: [(Type, char); 9] = [
 ];
 
 /// Maximum number of literals of one parameter that are combined with literals of another parameter.
-const PAIRED: usize = 3;
+const MAX_COMBINED_LITERALS: usize = 3;
 /// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.
-const NARROW: usize = 4;
+const MAX_TRIED_POSITIONS: usize = 4;
 /// Number of argument positions for which columns of each type exist.
 const PLACES: usize = 16;
 
@@ -197,7 +197,7 @@ fn row_types(count: usize) -> Vec<Vec<(Type, bool)>> {
     for nullable in [true, false] {
         all.extend(ALIKE.iter().map(|ty| vec![(*ty, nullable); count]));
         for (most, other) in NUMBERS {
-            for place in 0..count.min(NARROW) {
+            for place in 0..count.min(MAX_TRIED_POSITIONS) {
                 let mut values = vec![(most, nullable); count];
                 values[place] = (other, nullable != (most == other));
                 all.push(values);
@@ -493,8 +493,8 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
                 let general = |place: usize| params.get(place).map(|p| parameter_args(p, place)).unwrap_or_default();
                 for first in 0..count.min(5) {
                     for second in first + 1..count.min(5) {
-                        for a in general(first).into_iter().take(PAIRED) {
-                            for b in general(second).into_iter().take(PAIRED) {
+                        for a in general(first).into_iter().take(MAX_COMBINED_LITERALS) {
+                            for b in general(second).into_iter().take(MAX_COMBINED_LITERALS) {
                                 let mut args = base.clone();
                                 (args[first], args[second]) = (a.clone(), b);
                                 put(args);

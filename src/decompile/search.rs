@@ -13,17 +13,17 @@ use crate::Type;
 use crate::check::inverse_masks::wildcards_from_like;
 
 /// Maximum number of formulas kept that differ only in literals.
-const ALIKE: usize = 5;
-/// Maximum number of formulas kept for each part of an expression. `KEPT_OF_WHOLE` is the maximum for the whole
+const MAX_SIMILAR: usize = 5;
+/// Maximum number of formulas kept for each part of an expression. `MAX_KEPT_WHOLE` is the maximum for the whole
 /// expression.
-const KEPT: usize = 8;
-const KEPT_OF_WHOLE: usize = 100;
+const MAX_KEPT: usize = 8;
+const MAX_KEPT_WHOLE: usize = 100;
 /// Maximum number of combinations of argument formulas to try for one pattern.
-const WAYS: usize = 12;
+const MAX_COMBINATIONS: usize = 12;
 /// Maximum length of a formula. Longer formulas are not built.
-const LONGEST: usize = 16 * 1024;
+const MAX_FORMULA_LENGTH: usize = 16 * 1024;
 /// Cost of omitting a conversion or a default that the compiler may have added around an expression.
-const LEFT_OUT: u32 = 6;
+const OMISSION_COST: u32 = 6;
 
 /// Formulas for parts of the expression that are known before the search starts.
 pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
@@ -97,7 +97,7 @@ impl<'s> FormulaSearch<'s> {
         for part in &parts {
             let pairs = self.find_pairs(*part);
             self.pairs.insert(*part, pairs.into());
-            let kept = if *part == id { KEPT_OF_WHOLE } else { KEPT };
+            let kept = if *part == id { MAX_KEPT_WHOLE } else { MAX_KEPT };
             let mut forms = simplest_formulas(self.find_forms(*part), kept);
             // Keep all known formulas, because there are only a few and they may be the only correct formulas.
             let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
@@ -162,7 +162,7 @@ impl<'s> FormulaSearch<'s> {
                 .into_iter()
                 .flat_map(|forms| forms.iter().cloned());
             found.extend(forms.map(|form| ExpressionText {
-                cost: form.cost + LEFT_OUT,
+                cost: form.cost + OMISSION_COST,
                 ..form
             }));
         }
@@ -178,7 +178,7 @@ impl<'s> FormulaSearch<'s> {
         {
             self.match_pattern(pattern, id, &mut found);
         }
-        simplest_formulas(found, KEPT)
+        simplest_formulas(found, MAX_KEPT)
     }
 
     fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, found: &mut Vec<ExpressionText>) {
@@ -242,7 +242,7 @@ impl<'s> FormulaSearch<'s> {
         }
         // Then vary all arguments together.
         let most = choices.iter().map(Vec::len).max().unwrap_or(0);
-        ways.truncate(WAYS);
+        ways.truncate(MAX_COMBINATIONS);
         if choices.len() > 1 {
             ways.extend((1..most).map(|other| choices.iter().map(|choice| other.min(choice.len() - 1)).collect()));
         }
@@ -255,7 +255,7 @@ impl<'s> FormulaSearch<'s> {
             let length: usize = args.iter().map(|arg| arg.text.len()).sum();
             found.extend(
                 Some(())
-                    .filter(|()| length < LONGEST)
+                    .filter(|()| length < MAX_FORMULA_LENGTH)
                     .and_then(|()| pattern.shape.with_args(&args)),
             );
         }
@@ -368,7 +368,7 @@ fn simplest_formulas(mut found: Vec<ExpressionText>, most: usize) -> Vec<Express
         // Keep only a few formulas that differ in a literal, so that formulas with a different structure are also kept.
         let count = alike.entry(without_literals(&form.text)).or_default();
         *count += 1;
-        *count <= ALIKE
+        *count <= MAX_SIMILAR
     };
     found.into_iter().filter(is_kept).take(most).collect()
 }

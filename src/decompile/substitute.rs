@@ -13,9 +13,9 @@ use crate::compiler::Compiler;
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 
 /// Maximum number of distinct replacements in the SQL.
-const PAIRS: usize = 4;
+const MAX_REPLACEMENTS: usize = 4;
 /// Maximum number of specs that are compiled before the search gives up.
-const TRIED: usize = 64;
+const MAX_COMPILED: usize = 64;
 
 /// A replacement of bytes in a text.
 pub type Substitution = (Range<usize>, String);
@@ -71,7 +71,7 @@ pub(super) fn respelled_spec(
         return None;
     }
     let most: usize = choices.iter().map(Vec::len).product();
-    for number in 0..most.min(TRIED) {
+    for number in 0..most.min(MAX_COMPILED) {
         let mut changes: Vec<&Substitution> = Vec::new();
         let mut rest = number;
         for all in &choices {
@@ -106,7 +106,7 @@ fn replaced_words<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<
             pairs.push(pair);
         }
     }
-    (1..=PAIRS).contains(&pairs.len()).then_some(pairs)
+    (1..=MAX_REPLACEMENTS).contains(&pairs.len()).then_some(pairs)
 }
 
 /// Token and its text without quotes.

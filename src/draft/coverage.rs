@@ -7,8 +7,8 @@ use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, Refere
 use crate::interpret::trace::{TraceEvents, branch_outcome};
 
 /// Maximum number of nodes in a formula after all definitions are inlined.
-const SIZE: usize = 20_000;
-const DEPTH: usize = 100;
+const MAX_NODES: usize = 20_000;
+const MAX_DEPTH: usize = 100;
 
 /// Returns an error if a formula is too large.
 pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
@@ -20,7 +20,7 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
             let mut changed = false;
             for (name, x) in &step.definitions {
                 let size = x.size(|other| (other != name).then(|| known.get(other).copied()).flatten());
-                if size.0 > SIZE || size.1 > DEPTH {
+                if size.0 > MAX_NODES || size.1 > MAX_DEPTH {
                     return Err(format!("formulas as large as `{name}` with its definitions"));
                 }
                 changed |= known.insert(name, size) != Some(size);

@@ -6,7 +6,7 @@ use crate::interpret::spec::{ReferenceJoinKind, ReferenceSpec, ReferenceStep};
 use crate::interpret::value::Value;
 
 /// Maximum number of mutants.
-const MOST: usize = 60;
+const MAX_MUTANTS: usize = 60;
 
 /// Returns the mutants of a spec, one for each mistake.
 pub fn spec_mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
@@ -66,7 +66,7 @@ pub fn spec_mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
             add(changed);
         }
     }
-    found.truncate(MOST);
+    found.truncate(MAX_MUTANTS);
     found
 }
 

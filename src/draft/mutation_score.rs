@@ -48,7 +48,7 @@ pub struct MutationScore {
 }
 
 /// Maximum number of interpreter steps for a draft.
-const STEPS: u64 = 3_000_000;
+const MAX_STEPS: u64 = 3_000_000;
 
 /// Number of random data sets for testing which output columns can be evaluated.
 const TRIALS: usize = 40;
@@ -201,7 +201,7 @@ impl<'a> MutationScorer<'a> {
     /// Returns whether the draft has used more than `percent` of its maximum number of steps. The search then stops,
     /// because the user is waiting for the draft.
     pub fn is_budget_spent(&self, percent: u64) -> bool {
-        self.spent.get() > STEPS / 100 * percent
+        self.spent.get() > MAX_STEPS / 100 * percent
     }
 
     /// Evaluates a set of rows. Returns `None` for invalid rows: rows with a duplicate key, or with several matches for

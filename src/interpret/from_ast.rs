@@ -13,9 +13,9 @@ use crate::{Level, Type};
 pub type UnsupportedFormula = String;
 
 /// Maximum depth of formulas. The interpreter is recursive, so deeper formulas could overflow the stack.
-const DEPTH: usize = 100;
+const MAX_DEPTH: usize = 100;
 /// Maximum number of nodes after names from LET are replaced with their values.
-const NODES: usize = 1000;
+const MAX_NODES: usize = 1000;
 
 /// Context for converting a formula: the meaning of its names, and the current day.
 #[derive(Clone, Copy, Default)]
@@ -66,7 +66,7 @@ pub fn convert_formula(
             depth = depth.max(below);
             children.push(expr);
         }
-        if depth >= DEPTH {
+        if depth >= MAX_DEPTH {
             return Err("such deep nesting".to_owned());
         }
         let expr = reader.convert_node(id, children)?;
@@ -227,7 +227,7 @@ fn let_value(mut args: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
     let replace = |expr: ReferenceExpr, values: &[(String, ReferenceExpr)]| {
         let replaced = expr.with_names_replaced(values);
         let (nodes, depth) = replaced.size(|_| None);
-        (nodes <= NODES && depth <= DEPTH).then_some(replaced)
+        (nodes <= MAX_NODES && depth <= MAX_DEPTH).then_some(replaced)
     };
     while let (Some(ReferenceExpr::Name(name)), Some(value)) = (args.next(), args.next()) {
         let value = replace(value, &values)?;

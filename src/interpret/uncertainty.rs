@@ -97,10 +97,10 @@ pub fn report_unsupported(what: impl FnOnce() -> String) {
     });
 }
 
-/// Maximum depth of expressions, including the definitions to which they refer. `STEPS` is the maximum number of
+/// Maximum depth of expressions, including the definitions to which they refer. `MAX_STEPS` is the maximum number of
 /// steps of a computation.
-const DEPTH: u32 = 256;
-const STEPS: u64 = 50_000_000;
+const MAX_DEPTH: u32 = 256;
+const MAX_STEPS: u64 = 50_000_000;
 
 /// Guard for a level of recursion. The level ends when the guard is dropped.
 pub struct RecursionGuard(());
@@ -108,7 +108,7 @@ pub struct RecursionGuard(());
 /// Enters a level of recursion. `None` if the recursion is too deep or the computation has too many steps.
 pub fn enter_recursion() -> Option<RecursionGuard> {
     let (depth, steps) = (LEVELS.get() + 1, TAKEN.get() + 1);
-    if depth > DEPTH || steps > STEPS {
+    if depth > MAX_DEPTH || steps > MAX_STEPS {
         report_unsupported(|| "such deep nesting".to_owned());
         return None;
     }

@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
 /// Keys that are copied unchanged, in the usual order.
-const AS_WRITTEN: &[&str] = &["label", "type", "maturity", "url"];
+const COPIED_KEYS: &[&str] = &["label", "type", "maturity", "url"];
 
 impl SpecCompilation<'_> {
     /// Reports exposures without an owner, which dbt requires.
@@ -61,7 +61,7 @@ impl SpecCompilation<'_> {
         let said = |key: &str| exposure.said.get(key).filter(|node| !node.is_null());
         let mut out = vec![("name".to_owned(), YamlOutput::text(exposure.name.text))];
         let mut say = |key: &str, value: YamlOutput| out.push((key.to_owned(), value));
-        for key in AS_WRITTEN {
+        for key in COPIED_KEYS {
             if let Some(text) = said(key).and_then(Node::text) {
                 say(key, YamlOutput::text(text));
             }

@@ -15,7 +15,7 @@ use crate::span::Span;
 use crate::yaml::{Node, NodeKind, YamlStyle};
 
 /// Keys that dbt reads at the same level as the arguments of a test.
-const OF_A_TEST: &[&str] = &["arguments", "config", "name", "description"];
+const TEST_KEYS: &[&str] = &["arguments", "config", "name", "description"];
 /// Keys that older versions of dbt read at the same level as the arguments of a test and newer versions read below
 /// `config`.
 const CONFIG_OF_A_TEST: &[&str] = &[
@@ -462,7 +462,7 @@ fn data_test(node: &Node) -> YamlOutput {
             ("arguments", YamlOutput::Map(inner)) => arguments.extend(inner),
             ("config", YamlOutput::Map(inner)) => config.extend(inner),
             (name, said) if CONFIG_OF_A_TEST.contains(&name) => config.push((key, said)),
-            (name, said) if OF_A_TEST.contains(&name) => rest.push((key, said)),
+            (name, said) if TEST_KEYS.contains(&name) => rest.push((key, said)),
             (_, said) => arguments.push((key, said)),
         }
     }

@@ -56,7 +56,7 @@ struct MeasurePass<'a> {
 }
 
 /// Maximum nesting depth of metrics that are composed of other metrics.
-const DEPTH: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Returns the dimensions and measures to add to each table, and the items that have no equivalent.
 pub(super) fn all_measures<'a>(
@@ -100,7 +100,7 @@ pub(super) fn all_measures<'a>(
             }
         }
     }
-    for last in (0..DEPTH).rev() {
+    for last in (0..MAX_DEPTH).rev() {
         waiting.retain(|(node, metric)| !pass.convert_composed(node, metric, last == 0));
         if waiting.is_empty() {
             break;

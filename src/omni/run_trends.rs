@@ -8,9 +8,9 @@ use crate::artifacts::{ResourceType, Status};
 
 /// Minimum ratio of the last run time to the median for a run to be considered slower. A run is considered faster if
 /// the ratio is at most the inverse.
-const NOTABLE: f64 = 1.5;
+const MIN_RATIO: f64 = 1.5;
 /// Minimum number of earlier runs for a trend.
-const FEWEST: usize = 3;
+const MIN_EARLIER_RUNS: usize = 3;
 
 /// Health of a project's tables.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,7 +71,9 @@ pub struct StaleSource {
 /// Compares the last run with the median of the earlier runs. `None` if there are too few earlier runs or if the
 /// median is 0.
 pub(super) fn run_trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
-    let (last, before) = times.split_last().filter(|(_, before)| before.len() >= FEWEST)?;
+    let (last, before) = times
+        .split_last()
+        .filter(|(_, before)| before.len() >= MIN_EARLIER_RUNS)?;
     let mut seconds: Vec<f64> = before.iter().map(|time| time.seconds).collect();
     seconds.sort_by(f64::total_cmp);
     let (below, above) = (seconds.get((seconds.len() - 1) / 2)?, seconds.get(seconds.len() / 2)?);
@@ -87,8 +89,8 @@ pub(super) fn run_trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
 /// Returns the word for the trend.
 pub(super) fn trend_name(trend: &RunTrend) -> &'static str {
     match trend.ratio() {
-        ratio if ratio >= NOTABLE => "slower",
-        ratio if ratio <= 1.0 / NOTABLE => "faster",
+        ratio if ratio >= MIN_RATIO => "slower",
+        ratio if ratio <= 1.0 / MIN_RATIO => "faster",
         _ => "steady",
     }
 }

@@ -15,9 +15,9 @@ use crate::artifacts::{MetaValue as Said, ResourceType, ValueFields};
 use crate::dbt::{YamlOutput, write_value};
 
 /// Maximum length of a chain of joins in a topic. Each join in a chain is nested in the previous join.
-const DEPTH: usize = 8;
+const MAX_JOIN_CHAIN: usize = 8;
 /// Maximum number of joined views in a topic.
-const MOST: usize = 100;
+const MAX_VIEWS: usize = 100;
 
 /// Keys of a topic that are copied from `meta.omni.topic`.
 const KEYS: &[&str] = &[
@@ -192,8 +192,9 @@ fn build_topic(
     let short = asked.name.map_or_else(|| to_name(table.name), to_name);
     let name = taken.choose([short.clone(), view.clone()]);
     if !is_all {
-        let reason =
-            format!("it joins more than {MOST} views, or {DEPTH} joins in a row; it contains the nearest ones");
+        let reason = format!(
+            "it joins more than {MAX_VIEWS} views, or {MAX_JOIN_CHAIN} joins in a row; it contains the nearest ones"
+        );
         gaps.push(MeasureGap {
             name: name.clone(),
             reason,
@@ -253,7 +254,7 @@ fn reachable_views<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>
             if known.contains(name) {
                 continue;
             }
-            if depth == DEPTH || all.len() > MOST {
+            if depth == MAX_JOIN_CHAIN || all.len() > MAX_VIEWS {
                 is_all = false;
                 break;
             }

@@ -13,7 +13,7 @@ pub const LOG: &str = ".formulac/log";
 /// nothing, so the rejection has the number of the preceding entry.
 pub const REFUSED: &str = "refused";
 /// Number of hash characters that identify an entry.
-const SHORT: usize = 12;
+const ID_LENGTH: usize = 12;
 
 /// An action recorded in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,7 +122,7 @@ fn is_named_after(name: &str, hash: &str) -> bool {
 /// Returns the first characters of a hash, for display.
 #[must_use]
 pub fn short_hash(hash: &str) -> &str {
-    hash.get(..SHORT).unwrap_or(hash)
+    hash.get(..ID_LENGTH).unwrap_or(hash)
 }
 
 /// An entry with its position in the log.
@@ -229,7 +229,7 @@ impl Log {
     #[must_use]
     pub fn find_entries(&self, id: &str) -> Vec<&NumberedEntry> {
         let is_meant = |logged: &&NumberedEntry| match id.parse::<usize>() {
-            Ok(number) if id.len() < SHORT => logged.number == number && logged.entry.did != REFUSED,
+            Ok(number) if id.len() < ID_LENGTH => logged.number == number && logged.entry.did != REFUSED,
             _ => id.len() >= 4 && logged.hash.starts_with(id),
         };
         self.entries.iter().filter(is_meant).collect()

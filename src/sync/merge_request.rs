@@ -13,7 +13,7 @@ use crate::markdown::{code_block, escape_markdown, escape_sentence, inline_code}
 use crate::yaml_edit::YamlValue;
 
 /// Maximum number of changes listed per model.
-const LISTED: usize = 100;
+const MAX_LISTED_CHANGES: usize = 100;
 
 /// Contents of a merge request in addition to its plan.
 #[derive(Clone, Debug, Default)]
@@ -207,7 +207,7 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
         format!("{}{of}", escape_markdown(name))
     };
     let is_new = model.changes.iter().all(|change| change.before.is_none());
-    let shown = model.changes.iter().take(LISTED);
+    let shown = model.changes.iter().take(MAX_LISTED_CHANGES);
     match (model.changes.is_empty(), is_new) {
         (true, _) => {}
         (_, true) => {
@@ -229,8 +229,8 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
             });
         }
     }
-    if model.changes.len() > LISTED {
-        let _ = writeln!(out, "\nand {} more", model.changes.len() - LISTED);
+    if model.changes.len() > MAX_LISTED_CHANGES {
+        let _ = writeln!(out, "\nand {} more", model.changes.len() - MAX_LISTED_CHANGES);
     }
     if !model.changes.is_empty() {
         out.push('\n');

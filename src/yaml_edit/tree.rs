@@ -13,7 +13,7 @@ use crate::yaml::{YamlStyle, places::YamlPlaces};
 /// number.
 pub(super) const NESTING: usize = 64;
 /// Maximum file size in bytes. Edited files are smaller, and other modules use 32-bit offsets.
-const LENGTH: usize = 64 << 20;
+const MAX_FILE_BYTES: usize = 64 << 20;
 
 pub(super) type YamlNodeId = usize;
 
@@ -253,7 +253,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
             "the file contains a control character, U+0000",
         ));
     }
-    if source.len() > LENGTH {
+    if source.len() > MAX_FILE_BYTES {
         return Err(YamlRefusal::at(source, 0, "the file is too large to be edited"));
     }
     let places = YamlPlaces::new(source);

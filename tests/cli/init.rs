@@ -125,7 +125,7 @@ fn what_is_written() {
     let again = run(&place, "shop", &["init"]);
     assert_eq!(
         again.err,
-        "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\nall files are there already\n"
+        "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\nall files already exist\n"
     );
     assert_eq!(place.read("shop/formulac.yml"), "dialect: snowflake\nspecs: metrics\n");
 }
@@ -225,7 +225,7 @@ fn the_dialect_is_that_of_dbt() {
         assert_eq!(run.exit, 2);
         run.err
     };
-    let help = "help: name it, for example `--dialect postgres`\n";
+    let help = "help: specify it, for example `--dialect postgres`\n";
     assert_eq!(
         said("other: {}\n"),
         format!("error: the dialect is unknown: profiles.yml has no profile `shop`\n{help}")

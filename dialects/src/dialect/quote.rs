@@ -6,16 +6,16 @@ use super::{Dialect, Fold};
 use crate::hash;
 
 /// Bits that indicate the kinds of bytes in a name.
-const SMALL: u8 = 1;
-const CAPITAL: u8 = 2;
+const LOWER_CASE: u8 = 1;
+const UPPER_CASE: u8 = 2;
 const QUOTES: u8 = 4;
-const NAME: [u8; 256] = {
+const NAME_BYTES: [u8; 256] = {
     let mut kinds = [QUOTES; 256];
     let mut byte = 0u8;
     while byte < 128 {
         kinds[byte as usize] = match byte {
-            b'a'..=b'z' => SMALL,
-            b'A'..=b'Z' => CAPITAL,
+            b'a'..=b'z' => LOWER_CASE,
+            b'A'..=b'Z' => UPPER_CASE,
             b'0'..=b'9' | b'_' => 0,
             _ => QUOTES,
         };
@@ -94,18 +94,18 @@ impl Dialect {
 
     /// Returns `true` if the dialect writes the name in quotes.
     pub fn has_quotes_around(self, name: &str, unquoted_in_source: bool) -> bool {
-        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME_BYTES[b as usize]);
         !self.is_plain(name, kinds, unquoted_in_source)
     }
 
     /// Writes a name, in quotes if necessary.
     pub fn push_name(self, out: &mut String, name: &str, unquoted_in_source: bool) {
-        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME_BYTES[b as usize]);
         if self.is_plain(name, kinds, unquoted_in_source) {
             let start = out.len();
             out.push_str(name);
             // The case of an unquoted name is insignificant, so the name is written in lower case.
-            if kinds & CAPITAL != 0
+            if kinds & UPPER_CASE != 0
                 && let Some(written) = out.get_mut(start..)
             {
                 written.make_ascii_lowercase();
@@ -118,7 +118,7 @@ impl Dialect {
     /// Escapes a name for use between quotes, and returns the escaped name without the quotes. A name that is unquoted
     /// in the source is folded to the dialect's case.
     pub fn name_in_quotes(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
-        let stands_bare = |b: u8| NAME[b as usize] & QUOTES == 0;
+        let stands_bare = |b: u8| NAME_BYTES[b as usize] & QUOTES == 0;
         match self.0.fold {
             Fold::Upper if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_uppercase().into(),
             Fold::Lower if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_lowercase().into(),
@@ -157,21 +157,21 @@ impl Dialect {
     fn folded_kind(self) -> u8 {
         match self.0.fold {
             Fold::Keep => 0,
-            Fold::Lower => CAPITAL,
-            Fold::Upper => SMALL,
+            Fold::Lower => UPPER_CASE,
+            Fold::Upper => LOWER_CASE,
         }
     }
 
     /// Returns `true` if the name would refer to a different name without quotes, because the dialect folds its case.
     pub fn is_folded(self, name: &str) -> bool {
-        name.bytes().any(|b| NAME[b as usize] & self.folded_kind() != 0)
+        name.bytes().any(|b| NAME_BYTES[b as usize] & self.folded_kind() != 0)
     }
 
     /// Returns one bit for each dialect that accepts the name without quotes, if the case of the name is insignificant.
     /// [`Self::is_bare`] also considers the case.
     pub fn bare_dialects(name: &str) -> u32 {
-        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
-        let is_bare = |dialect: &Self| kinds & CAPITAL == 0 && dialect.is_plain(name, kinds, true);
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME_BYTES[b as usize]);
+        let is_bare = |dialect: &Self| kinds & UPPER_CASE == 0 && dialect.is_plain(name, kinds, true);
         Self::all()
             .filter(is_bare)
             .fold(0, |bits, dialect| bits | 1_u32 << dialect.0.index)

@@ -24,7 +24,7 @@ use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
 /// Maximum number of rounds of fixes. A fix may make another fix possible, but real files need fewer rounds.
-const ROUNDS: usize = 10;
+const MAX_ROUNDS: usize = 10;
 
 pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     if args.fix && args.files.iter().any(|f| f.as_os_str() == "-") {
@@ -240,7 +240,7 @@ impl CheckInputs {
 /// Applies fixes until none are left or they no longer reduce the number of diagnostics.
 fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) -> bool {
     let mut changed = false;
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_ROUNDS {
         let (text, count) = safe_fixes::apply_safe_fixes(&found.text, &found.diagnostics);
         if count == 0 {
             break;

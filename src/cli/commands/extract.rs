@@ -120,7 +120,7 @@ fn chosen_specs(
 }
 
 /// Maximum number of names with different formulas to show, and maximum number of formulas per name.
-const NAMED: usize = 20;
+const MAX_LISTED_NAMES: usize = 20;
 const FORMULAS: usize = 5;
 
 /// Returns the number of items that are not shown, in words. `None` if all are shown.
@@ -206,7 +206,7 @@ impl ShownExtraction<'_> {
         for left in &self.found.left_out {
             lines.push(format!("{} is skipped: {}", self.spec_path(left.spec), left.reason));
         }
-        for differing in self.found.differing.iter().take(NAMED) {
+        for differing in self.found.differing.iter().take(MAX_LISTED_NAMES) {
             lines.push(format!(
                 "the same name, different formulas: `{}` of {}",
                 differing.name, differing.relation
@@ -218,7 +218,9 @@ impl ShownExtraction<'_> {
             }
             lines.extend(more(differing.formulas.len(), FORMULAS).map(|more| format!("  {more}")));
         }
-        lines.extend(more(self.found.differing.len(), NAMED).map(|more| format!("{more}; `--json` lists all")));
+        lines.extend(
+            more(self.found.differing.len(), MAX_LISTED_NAMES).map(|more| format!("{more}; `--json` lists all")),
+        );
         lines
     }
 

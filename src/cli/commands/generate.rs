@@ -21,9 +21,9 @@ use crate::cli::validate;
 use crate::cli::workspace::Workspace;
 
 /// Maximum number of files listed by name. The remaining files are only counted.
-const NAMED: usize = 20;
+const MAX_LISTED_FILES: usize = 20;
 /// Maximum number of changes in `known.yml` that are listed. The remaining changes are only counted.
-const NAMED_CHANGES: usize = 5;
+const MAX_LISTED_CHANGES: usize = 5;
 /// Maximum number of columns without a metric that are listed. The remaining columns are only counted.
 const NO_METRICS: usize = 5;
 
@@ -175,13 +175,13 @@ fn missing_metric_notes(models: &[CompiledModel], chosen: &SelectedModels) -> Ve
 pub fn known_changes(changes: &[String]) -> Vec<String> {
     let mut notes: Vec<String> = changes
         .iter()
-        .take(NAMED_CHANGES)
+        .take(MAX_LISTED_CHANGES)
         .map(|change| format!("known: {change}"))
         .collect();
-    if changes.len() > NAMED_CHANGES {
+    if changes.len() > MAX_LISTED_CHANGES {
         notes.push(format!(
             "known: {} more changes, see {KNOWN}",
-            changes.len() - NAMED_CHANGES
+            changes.len() - MAX_LISTED_CHANGES
         ));
     }
     notes
@@ -193,8 +193,8 @@ fn change_summary(delivery: &PendingFileChanges) -> Vec<String> {
     if delivery.is_empty() {
         return notes;
     }
-    let more = notes.len().saturating_sub(NAMED);
-    notes.truncate(NAMED);
+    let more = notes.len().saturating_sub(MAX_LISTED_FILES);
+    notes.truncate(MAX_LISTED_FILES);
     if more > 0 {
         notes.push(format!("and {more} more"));
     }

@@ -13,7 +13,7 @@ use crate::cli::artifacts::format_age;
 use crate::cli::plurals::format_count;
 
 /// Maximum number of names in a list. The other names are only counted.
-const NAMED: usize = 10;
+const MAX_LISTED_NAMES: usize = 10;
 
 /// Returns the changes and the state of the tables as one JSON object.
 pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
@@ -137,7 +137,7 @@ fn stale_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
 }
 
 fn list_names(names: &[String]) -> String {
-    let more = names.len().saturating_sub(NAMED);
+    let more = names.len().saturating_sub(MAX_LISTED_NAMES);
     let more = if more > 0 {
         format!(" and {more} more")
     } else {
@@ -145,7 +145,12 @@ fn list_names(names: &[String]) -> String {
     };
     format!(
         "{}{more}",
-        names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ")
+        names
+            .iter()
+            .take(MAX_LISTED_NAMES)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
     )
 }
 
@@ -187,8 +192,8 @@ pub fn report_markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String
 pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut listed = |what: &str, lines: Vec<String>| {
-        let more = lines.len().saturating_sub(NAMED);
-        notes.extend(lines.into_iter().take(NAMED));
+        let more = lines.len().saturating_sub(MAX_LISTED_NAMES);
+        notes.extend(lines.into_iter().take(MAX_LISTED_NAMES));
         if more > 0 {
             notes.push(format!("and {more} more {what}"));
         }

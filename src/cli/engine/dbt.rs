@@ -20,7 +20,7 @@ use crate::cli::progress::WaitIndicator;
 const MISSING: &str = "build its inputs with `dbt build`, or read files with `--data DIR`";
 
 /// Maximum length of the SQL of one call. Linux accepts no argument longer than 128 KiB.
-const LONGEST: usize = 100_000;
+const MAX_SQL_BYTES: usize = 100_000;
 
 /// A dbt project, and the environment in which it runs.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ pub fn run_queries(
         let mut size = 0;
         let fits = |asked: &&EngineRequest<'_>| {
             size += asked.sql.len() + asked.timed.map_or(0, str::len) + 1_000;
-            size < LONGEST
+            size < MAX_SQL_BYTES
         };
         let (group, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
         rest = others;

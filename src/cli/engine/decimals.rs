@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 /// Maximum number of digits in a decimal. DuckDB processes decimals of this width quickly and multiplies them without
 /// overflow.
-const WIDEST: u64 = 18;
+const MAX_DIGITS: u64 = 18;
 
 /// Returns a query whose single row describes the values of the columns that DuckDB reads as floats. In the table
 /// expression `rows`, all values are text.
@@ -28,8 +28,8 @@ pub fn decimal_types(columns: &[&str], answer: &Map<String, Value>) -> Vec<(Stri
         let count = |what: &str| answer.get(&format!("{what}_{number}"))?.as_u64();
         let plain = answer.get(&format!("plain_{number}"))?.as_bool()?;
         let (before, behind) = (count("before")?, count("behind")?);
-        let fits = plain && before + behind <= WIDEST;
-        fits.then(|| ((*name).to_owned(), format!("decimal({WIDEST}, {behind})")))
+        let fits = plain && before + behind <= MAX_DIGITS;
+        fits.then(|| ((*name).to_owned(), format!("decimal({MAX_DIGITS}, {behind})")))
     };
     columns.iter().enumerate().filter_map(decimal).collect()
 }

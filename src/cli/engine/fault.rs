@@ -5,7 +5,7 @@ use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
 /// Maximum number of characters that are shown from an engine's message.
-const LONGEST: usize = 1000;
+const MAX_MESSAGE_LENGTH: usize = 1000;
 
 /// SQL that was sent to the engine, and the prefix before it.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +75,7 @@ pub fn first_paragraph(message: &str) -> String {
     if text.is_empty() {
         return "it reports no reason".to_owned();
     }
-    match text.char_indices().nth(LONGEST) {
+    match text.char_indices().nth(MAX_MESSAGE_LENGTH) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
     }

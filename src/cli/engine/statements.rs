@@ -7,13 +7,13 @@ use super::dbt::{DbtRun, call_dbt_show, engine_with_version, value_text};
 use crate::cli::exit::{Exit, Failure};
 
 /// Maximum length of the statements of one call. Linux accepts 2 MB of arguments and environment variables.
-const LONGEST: usize = 900_000;
+const MAX_CALL_BYTES: usize = 900_000;
 
 /// Maximum length of an environment variable. Windows accepts 32,767 characters.
-const LONGEST_VARIABLE: usize = 30_000;
+const MAX_VARIABLE_BYTES: usize = 30_000;
 
 /// Number of consecutive failures after which the remaining statements are not sent.
-const FAILED_IN_A_ROW: usize = 25;
+const MAX_CONSECUTIVE_FAILURES: usize = 25;
 
 /// Statement to run in the warehouse.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ pub fn run_statements(
 ) -> Result<StatementResults, Failure> {
     let mut done = StatementResults::default();
     let mut failed_in_a_row = 0;
-    while done.results.len() < statements.len() && failed_in_a_row < FAILED_IN_A_ROW {
+    while done.results.len() < statements.len() && failed_in_a_row < MAX_CONSECUTIVE_FAILURES {
         let rest = statements.get(done.results.len()..).unwrap_or_default();
         let group = first_group(rest);
         let before = done.results.len();
@@ -110,7 +110,7 @@ fn first_group(rest: &[Statement]) -> &[Statement] {
     let mut size = 0;
     let fits = |statement: &&Statement| {
         size += statement.sql.len() + statement.sql.len() / 8 + 20;
-        size < LONGEST
+        size < MAX_CALL_BYTES
     };
     let count = rest.iter().take_while(fits).count().max(1);
     rest.get(..count).unwrap_or(rest)
@@ -132,8 +132,8 @@ fn run_group(
     // ASCII text can be split at any position.
     let text = to_ascii(&Value::from(pairs).to_string());
     let parts: Vec<&str> = (0..text.len())
-        .step_by(LONGEST_VARIABLE)
-        .filter_map(|start| text.get(start..text.len().min(start + LONGEST_VARIABLE)))
+        .step_by(MAX_VARIABLE_BYTES)
+        .filter_map(|start| text.get(start..text.len().min(start + MAX_VARIABLE_BYTES)))
         .collect();
     let variables: Vec<(String, &str)> = parts
         .iter()

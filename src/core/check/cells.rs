@@ -12,7 +12,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// Largest row number for `NTH_VALUE` that all dialects support, which is Snowflake's limit.
-const MOST_NTH: i64 = 1000;
+const MAX_NTH: i64 = 1000;
 
 /// Rows of a range: a window frame, optionally filtered by a condition.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,7 +93,7 @@ impl Lowerer<'_> {
         if row == 1 {
             return self.window_call(internal::FIRST_VALUE, &[value], WindowFrame::Ordered, nullable, span);
         }
-        if row > MOST_NTH {
+        if row > MAX_NTH {
             let here = self.compare_row_number(internal::EQUAL, row, span);
             let chosen = self.filter_rows(value, Some(here), span);
             return self.window_aggregate(

@@ -10,7 +10,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// Maximum number of nodes to inspect in a condition.
-const NODES: usize = 200;
+const MAX_NODES: usize = 200;
 
 impl Lowerer<'_> {
     /// Warns about arguments of a conditional aggregate that are in the wrong position.
@@ -127,7 +127,7 @@ impl Lowerer<'_> {
     fn refers_to(&self, condition: IrId, name: IrId) -> bool {
         let wanted = self.program.node(self.program.resolve_names(name));
         let mut waiting = vec![condition];
-        for _ in 0..NODES {
+        for _ in 0..MAX_NODES {
             let Some(id) = waiting.pop() else { return false };
             let node = self.program.node(id);
             if node == wanted || node == self.program.node(name) {

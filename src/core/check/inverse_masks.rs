@@ -7,7 +7,7 @@ use super::regex::{SPECIAL, class_members};
 
 /// Maximum number of groups in a pattern. If the pattern has more groups, no candidates with a single capturing group
 /// are created.
-const MOST_GROUPS: usize = 6;
+const MAX_GROUPS: usize = 6;
 
 /// All date parts except literals, each with its letters in a mask.
 const PARTS: [(DatePart, &str); 19] = [
@@ -313,7 +313,7 @@ fn with_one_group(pattern: &str) -> Vec<String> {
             .for_each(|at| out.insert_str(*at, "?:"));
         out
     };
-    if (2..=MOST_GROUPS).contains(&groups.len()) {
+    if (2..=MAX_GROUPS).contains(&groups.len()) {
         groups.iter().map(of_one).collect()
     } else {
         Vec::new()

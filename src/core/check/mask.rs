@@ -8,7 +8,7 @@ pub(super) const MOST_DECIMALS: u32 = 9;
 pub(super) const MOST_ZEROS: u32 = 15;
 /// Largest number of decimals in scientific notation. BigQuery's decimals have nine digits after the decimal point, and
 /// the threshold for the next power of ten needs one digit more than the result.
-const MOST_DECIMALS_OF_POWER: u32 = 8;
+const MAX_EXPONENT_DECIMALS: u32 = 8;
 /// Number of digits before the decimal point in SQL formats.
 const WHOLE_DIGITS: u32 = 18;
 /// Regular expressions for the sign of a formatted number. `SIGN_AND_ZERO` also matches a leading zero that the mask
@@ -413,7 +413,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
         );
     }
     let is_scientific = digits == 1 && out.zeros == 1 && out.decimals == out.decimal_zeros && commas == 0;
-    if out.exponent.is_some() && (!is_scientific || out.percents > 0 || out.decimals > MOST_DECIMALS_OF_POWER) {
+    if out.exponent.is_some() && (!is_scientific || out.percents > 0 || out.decimals > MAX_EXPONENT_DECIMALS) {
         let why =
             "a number with an exponent has one digit before the point and at most 8 after it, for example `0.00E+0`";
         return mask_error(0..mask.len(), why);

@@ -8,7 +8,7 @@ use crate::ir::{CellFrame, FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 
 /// Maximum number of columns in a PIVOTOFFSET range that spans several rows.
-const WIDEST: i64 = 100;
+const MAX_RANGE_COLUMNS: i64 = 100;
 
 impl Lowerer<'_> {
     pub(super) fn lower_pivot(
@@ -227,8 +227,8 @@ impl Lowerer<'_> {
             };
             return self.pivot_range(there, WindowFrame::Across(cells), span);
         }
-        if i64::from(right) - i64::from(left) >= WIDEST {
-            let message = format!("a range of several rows can have at most {WIDEST} columns");
+        if i64::from(right) - i64::from(left) >= MAX_RANGE_COLUMNS {
+            let message = format!("a range of several rows can have at most {MAX_RANGE_COLUMNS} columns");
             self.report(Diagnostic::new(Code::NoSuchCell, span, message).with_help("use one row, or fewer columns"));
             return self.add_error(span);
         }

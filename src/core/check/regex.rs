@@ -8,9 +8,9 @@
 use std::ops::Range;
 
 /// Maximum repetition count, with nested counts multiplied. Some engines reject higher counts.
-const MOST_REPEATS: u32 = 255;
+const MAX_REPEATS: u32 = 255;
 /// Maximum length of a pattern, in characters.
-const MOST_CHARACTERS: usize = 1000;
+const MAX_CHARACTERS: usize = 1000;
 
 /// Characters with a special meaning outside of a character class.
 pub(super) const SPECIAL: &str = "\\.+*?()|[]{}^$";
@@ -165,10 +165,10 @@ impl RegexReader<'_> {
     }
 
     fn parse_all(&mut self) -> Result<(), RegexError> {
-        if self.text.chars().count() > MOST_CHARACTERS {
+        if self.text.chars().count() > MAX_CHARACTERS {
             return regex_error(
                 0..self.text.len(),
-                format!("it has more than {MOST_CHARACTERS} characters"),
+                format!("it has more than {MAX_CHARACTERS} characters"),
             );
         }
         if self.eat("(?i)") {
@@ -387,8 +387,8 @@ impl RegexReader<'_> {
             1
         };
         piece.repeats = piece.repeats.max(1).saturating_mul(counted);
-        if piece.repeats > MOST_REPEATS {
-            return regex_error(at..self.at, format!("more than {MOST_REPEATS} repetitions"));
+        if piece.repeats > MAX_REPEATS {
+            return regex_error(at..self.at, format!("more than {MAX_REPEATS} repetitions"));
         }
         piece.length = match (piece.length, most) {
             (Some(length), Some(most)) if most == least => length.checked_mul(least),
@@ -420,7 +420,7 @@ impl RegexReader<'_> {
             );
         };
         self.at += inner.len() + 1;
-        let number = |digits: &str| digits.parse::<u32>().ok().filter(|n| *n <= MOST_REPEATS);
+        let number = |digits: &str| digits.parse::<u32>().ok().filter(|n| *n <= MAX_REPEATS);
         let bounds = match inner.split_once(',') {
             None => number(inner).map(|n| (n, Some(n))),
             Some((least, "")) => number(least).map(|n| (n, None)),
@@ -433,7 +433,7 @@ impl RegexReader<'_> {
             return regex_error(
                 at..self.at,
                 format!(
-                    "write a repetition in the form `{{2}}`, `{{2,}}` or `{{2,5}}`, with at most {MOST_REPEATS} \
+                    "write a repetition in the form `{{2}}`, `{{2,}}` or `{{2,5}}`, with at most {MAX_REPEATS} \
                     repetitions"
                 ),
             );

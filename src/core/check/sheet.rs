@@ -92,7 +92,7 @@ pub(super) enum KnownRow {
 
 /// Maximum total number of columns in all ranges of a source. The limit exists because each column becomes a separate
 /// value.
-const MOST_COLUMNS: usize = 1 << 20;
+const MAX_RANGE_COLUMNS: usize = 1 << 20;
 
 /// Parses a cell reference. `None` if the string isn't a cell reference.
 pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
@@ -378,8 +378,8 @@ impl Resolver<'_> {
     fn build_range(&mut self, a: SheetCell, b: SheetCell, span: Span, own: Option<&str>) -> NameTarget {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
         self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
-        if self.in_ranges > MOST_COLUMNS {
-            let message = format!("the ranges of one sheet can have at most {MOST_COLUMNS} columns in total");
+        if self.in_ranges > MAX_RANGE_COLUMNS {
+            let message = format!("the ranges of one sheet can have at most {MAX_RANGE_COLUMNS} columns in total");
             let help = "use narrower ranges, or define a shared part as a separate calculation";
             self.diagnostics
                 .push(Diagnostic::new(Code::BadRange, span, message).with_help(help));

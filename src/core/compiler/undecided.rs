@@ -9,7 +9,7 @@ use crate::Type;
 use crate::ir::ColumnUse;
 
 /// Maximum number of columns to test per source. Each test compiles the source again.
-const TRIED: usize = 20;
+const MAX_TESTED_COLUMNS: usize = 20;
 
 /// Column of unknown type whose type affects the SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,10 @@ impl Compiler {
         let mut options = (*self.options).clone();
         let mut found = Vec::new();
         let mut seen = FxHashSet::default();
-        for (path, name, assumed) in columns.filter(|(path, ..)| seen.insert(path.clone())).take(TRIED) {
+        for (path, name, assumed) in columns
+            .filter(|(path, ..)| seen.insert(path.clone()))
+            .take(MAX_TESTED_COLUMNS)
+        {
             let other = alternative_types(assumed).iter().copied().find(|other| {
                 options.given_types = vec![(name.to_ascii_lowercase(), *other)];
                 differs(&Self {

@@ -71,7 +71,7 @@ impl EmitBuffers {
             reads,
         } = self;
         sql.clear();
-        sql.resize(program.len(), NOTHING);
+        sql.resize(program.len(), NO_NODE);
         repeated.clear();
         roots.clear();
         roots.resize(program.definitions.len(), None);
@@ -127,7 +127,7 @@ pub struct SpanMark {
     known: usize,
 }
 
-const NOTHING: SqlId = SqlId(u32::MAX);
+const NO_NODE: SqlId = SqlId(u32::MAX);
 
 impl<'p> Emitter<'p> {
     /// Creates an emitter that adds nodes to the SQL tree in `work`.

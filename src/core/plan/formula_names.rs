@@ -6,7 +6,7 @@ use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
 /// Maximum length in bytes of a formula from which a name is derived. The limit avoids quadratic time for nested calls,
 /// because a name is derived for each nested part.
-const LONGEST_TEXT: usize = 1_000;
+const MAX_FORMULA_BYTES: usize = 1_000;
 
 /// Returns a name for a value, derived from its formula.
 pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Option<String> {
@@ -275,7 +275,7 @@ fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option
 
 /// Converts source text to a name: `SUM(amount)` becomes `sum_amount`. `None` if the source is too long for a name.
 fn name_from_text(text: &str) -> Option<String> {
-    if text.len() > LONGEST_TEXT {
+    if text.len() > MAX_FORMULA_BYTES {
         return None;
     }
     let name = snake_case(text);
@@ -316,7 +316,7 @@ fn operators_in_words(text: &str) -> (String, usize) {
 /// Converts an expression to a name: `revenue / orders` becomes `revenue_per_orders`. `None` for an expression
 /// with several operators.
 fn name_from_expression(text: &str) -> Option<String> {
-    if text.len() > LONGEST_TEXT {
+    if text.len() > MAX_FORMULA_BYTES {
         return None;
     }
     let (words, operators) = operators_in_words(text);
@@ -337,7 +337,7 @@ fn has_counter_suffix(name: &str) -> bool {
 /// `order_count`, and `MINIFS(price, region, "EU")` becomes `min_price_if_region_eu`. If the conditions are too
 /// long, the name ends in `_with_conditions`.
 fn name_from_aggregate(text: &str) -> Option<String> {
-    const LONGEST: usize = 48;
+    const MAX_NAME_LENGTH: usize = 48;
     let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
     let function = function.trim().to_ascii_lowercase();
     let (base, has_many) = match function.strip_suffix("ifs") {
@@ -372,11 +372,11 @@ fn name_from_aggregate(text: &str) -> Option<String> {
         _ => format!("{base}_{name}"),
     };
     let Some(condition) = condition else {
-        return Some(name).filter(|name| name.len() <= LONGEST);
+        return Some(name).filter(|name| name.len() <= MAX_NAME_LENGTH);
     };
     let full = format!("{name}_if_{}", snake_case(&operators_in_words(condition).0));
-    let short = || Some(format!("{name}_with_conditions")).filter(|name| name.len() <= LONGEST);
-    if full.len() <= LONGEST && !has_counter_suffix(&full) {
+    let short = || Some(format!("{name}_with_conditions")).filter(|name| name.len() <= MAX_NAME_LENGTH);
+    if full.len() <= MAX_NAME_LENGTH && !has_counter_suffix(&full) {
         Some(full)
     } else {
         short()

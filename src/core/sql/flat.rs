@@ -69,7 +69,7 @@ struct RecursivePrinter<'t> {
     depth: u32,
 }
 
-const SHALLOW: u32 = 40;
+const MAX_FLAT_DEPTH: u32 = 40;
 
 impl PieceSink for RecursivePrinter<'_> {
     fn write_str(&mut self, text: &str) {
@@ -101,7 +101,7 @@ impl RecursivePrinter<'_> {
 
     #[inline(never)]
     fn write_inner(&mut self, id: SqlId) {
-        if self.depth < SHALLOW {
+        if self.depth < MAX_FLAT_DEPTH {
             self.depth += 1;
             write_pieces(self.tree, id, self);
             self.depth -= 1;

@@ -13,7 +13,7 @@ use crate::codec;
 
 /// Number of bytes at the start of a JSON string that are scanned one by one. The rest of a longer string is searched
 /// with `memchr`.
-const SHORT: usize = 16;
+const BYTEWISE_LENGTH: usize = 16;
 
 /// Text of a manifest, split into pieces.
 #[derive(Debug)]
@@ -236,8 +236,9 @@ impl<'t> TextWalk<'t> {
         loop {
             let rest = self.text.as_bytes().get(self.at..)?;
             let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
-            let near = rest.iter().take(SHORT).position(is_end);
-            let found = near.or_else(|| Some(SHORT + memchr::memchr2(b'"', b'\\', rest.get(SHORT..)?)?))?;
+            let near = rest.iter().take(BYTEWISE_LENGTH).position(is_end);
+            let found =
+                near.or_else(|| Some(BYTEWISE_LENGTH + memchr::memchr2(b'"', b'\\', rest.get(BYTEWISE_LENGTH..)?)?))?;
             self.at += found + 1;
             if rest.get(found) == Some(&b'"') {
                 return Some(());

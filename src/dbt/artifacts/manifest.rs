@@ -18,7 +18,7 @@ use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
 use crate::parallel;
 
 /// Minimum size in bytes of a manifest that is split into pieces and parsed in parallel.
-const LARGE: usize = 16 << 20;
+const MIN_PARALLEL_BYTES: usize = 16 << 20;
 /// Number of nodes that one task parses in sequence, with one interner.
 const TOGETHER: usize = 1_000;
 
@@ -102,7 +102,7 @@ impl Manifest {
     /// Returns an error if the text is not JSON or is another kind of artifact, if its version is too old, or if a
     /// section does not match the schema of any version.
     pub fn from_text(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
-        if text.len() < LARGE {
+        if text.len() < MIN_PARALLEL_BYTES {
             Self::parse_sequentially(text, keep)
         } else {
             Self::from_text_and_earlier(text, keep, &ManifestOutline::default(), || None).map(|it| it.0)

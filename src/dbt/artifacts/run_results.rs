@@ -14,7 +14,7 @@ use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::time;
 
 /// Commands that run nodes. Other commands, such as `docs generate`, also write results but only compile nodes.
-const RUNS: &[&str] = &["build", "test", "run", "seed", "snapshot", "retry"];
+const RUN_COMMANDS: &[&str] = &["build", "test", "run", "seed", "snapshot", "retry"];
 
 /// Results of one dbt command.
 #[derive(Clone, Debug, Default)]
@@ -163,7 +163,7 @@ impl RunResults {
     /// function returns `true`.
     #[must_use]
     pub fn is_run_command(&self) -> bool {
-        self.which.as_deref().is_none_or(|which| RUNS.contains(&which))
+        self.which.as_deref().is_none_or(|which| RUN_COMMANDS.contains(&which))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::uncertainty;
 use crate::value::Value;
 
 /// Maximum length of a string that REPT returns.
-const LONGEST: usize = 32_767;
+const MAX_REPEATED_LENGTH: usize = 32_767;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     match name {
@@ -174,13 +174,13 @@ fn contains(args: CallArgs<'_>) -> Option<Value> {
 
 fn replace(args: CallArgs<'_>) -> Option<Value> {
     // Strings in a warehouse are never longer than this limit.
-    const MOST: i64 = 1_073_741_823;
+    const MAX_LENGTH: i64 = 1_073_741_823;
     let (all, start, count) = (
         characters(&text(&args[0])),
         position_argument(args, 1),
         position_argument(args, 2),
     );
-    if !(1..=MOST).contains(&start) || !(0..=MOST).contains(&count) {
+    if !(1..=MAX_LENGTH).contains(&start) || !(0..=MAX_LENGTH).contains(&count) {
         return None;
     }
     let behind = (start - 1).saturating_add(count);
@@ -210,7 +210,7 @@ fn rept(args: CallArgs<'_>) -> Option<Value> {
     let (text, times) = (&text(&args[0]), usize::try_from(position_argument(args, 1)).ok()?);
     // An empty string is treated as one character.
     let length = text.chars().count().max(1).checked_mul(times)?;
-    if length > LONGEST {
+    if length > MAX_REPEATED_LENGTH {
         None
     } else {
         text_value(text.repeat(times))

@@ -7,7 +7,7 @@ use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 
 /// Maximum length of a formula.
-const MOST: usize = 300;
+const MAX_FORMULA_LENGTH: usize = 300;
 
 /// Precedence of the outermost operator of an SQL expression.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -244,7 +244,7 @@ fn join_sums(
         };
         format!("{}{sign}{}", bracket_sum(&left, binds), bracket_sum(&right, tighter))
     };
-    if sql.len() > MOST {
+    if sql.len() > MAX_FORMULA_LENGTH {
         return Err(Lost::TooLong);
     }
     let mut columns = left.columns;

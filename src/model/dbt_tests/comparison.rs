@@ -22,7 +22,7 @@ use crate::verify::{NamedColumns, SharedColumn, SqlTexts, is_tolerance_applicabl
 /// Name of the column that marks existing rows if no key column can serve this purpose.
 const PRESENT: &str = "is_present";
 /// Span of generated nodes, which are not part of a formula.
-const NOWHERE: Span = Span { start: 0, end: 0 };
+const EMPTY_SPAN: Span = Span { start: 0, end: 0 };
 
 /// One side of the select that compares two relations.
 struct ComparisonSide {
@@ -104,7 +104,7 @@ impl SpecCompilation<'_> {
             }
             let name = dialect.name_text(&names.choose_name(&format!("{}_rows", source.name)), true);
             let present = Item {
-                expr: memory.emit.tree.add_word("true", NOWHERE),
+                expr: memory.emit.tree.add_word("true", EMPTY_SPAN),
                 alias: Some(PRESENT.to_owned()),
             };
             let items = if by_key.is_some() { Vec::new() } else { vec![present] };
@@ -136,7 +136,7 @@ impl SpecCompilation<'_> {
         let mut items = Vec::new();
         for key in &keys {
             let both = key.qualified_columns(tree, sides);
-            let expr = tree.add_call("coalesce", &both, NOWHERE);
+            let expr = tree.add_call("coalesce", &both, EMPTY_SPAN);
             items.push(Item {
                 expr,
                 alias: key.names.first().cloned(),
@@ -170,7 +170,7 @@ impl SpecCompilation<'_> {
                 .and_then(|key| key.names.get(place))
                 .map_or(PRESENT, String::as_str);
             let x = tree.add_field(&side.name, shown);
-            let missing = tree.add(Sql::Postfix { op: "is null", x }, NOWHERE);
+            let missing = tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN);
             filter = join_conditions(tree, Op::Or, filter, missing);
         }
         for column in &columns {
@@ -395,15 +395,15 @@ impl ComparedPair<'_> {
     fn key_equality(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], dialect: Dialect) -> SqlId {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         if self.never_null {
-            return tree.add_binary(Op::Equal, ours, theirs, NOWHERE);
+            return tree.add_binary(Op::Equal, ours, theirs, EMPTY_SPAN);
         }
         let filled = |tree: &mut SqlTree, key: SqlId| {
             let date = &dialect.forms().date;
             let (key, instead) = match self.ty {
-                Type::Text => (key, tree.add_text(NOWHERE, |out| dialect.push_text(out, ""))),
+                Type::Text => (key, tree.add_text(EMPTY_SPAN, |out| dialect.push_text(out, ""))),
                 ty if ty.is_number() => (key, tree.add_raw_text("0")),
-                Type::Boolean => (key, tree.add_word("false", NOWHERE)),
-                Type::Date => (key, tree.add_text(NOWHERE, |out| date.push(out, "1970-01-01"))),
+                Type::Boolean => (key, tree.add_word("false", EMPTY_SPAN)),
+                Type::Date => (key, tree.add_text(EMPTY_SPAN, |out| date.push(out, "1970-01-01"))),
                 _ => {
                     let text = Sql::Cast {
                         name: "cast",
@@ -411,18 +411,18 @@ impl ComparedPair<'_> {
                         ty: dialect.type_name(Type::Text),
                     };
                     (
-                        tree.add(text, NOWHERE),
-                        tree.add_text(NOWHERE, |out| dialect.push_text(out, "")),
+                        tree.add(text, EMPTY_SPAN),
+                        tree.add_text(EMPTY_SPAN, |out| dialect.push_text(out, "")),
                     )
                 }
             };
-            tree.add_call("coalesce", &[key, instead], NOWHERE)
+            tree.add_call("coalesce", &[key, instead], EMPTY_SPAN)
         };
         let [left, right] = [ours, theirs].map(|key| filled(tree, key));
-        let equal = tree.add_binary(Op::Equal, left, right, NOWHERE);
-        let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, NOWHERE));
-        let both_null = tree.add_binary(Op::Equal, left, right, NOWHERE);
-        tree.add_binary(Op::And, equal, both_null, NOWHERE)
+        let equal = tree.add_binary(Op::Equal, left, right, EMPTY_SPAN);
+        let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN));
+        let both_null = tree.add_binary(Op::Equal, left, right, EMPTY_SPAN);
+        tree.add_binary(Op::And, equal, both_null, EMPTY_SPAN)
     }
 
     /// Returns conditions that are true if the values differ. Two NULLs are considered equal.
@@ -434,18 +434,18 @@ impl ComparedPair<'_> {
     ) -> Vec<SqlId> {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         let Some(tolerance) = comparison.tolerance.filter(|_| comparison.has_tolerance(self)) else {
-            return vec![tree.add_binary(Op::Distinct, ours, theirs, NOWHERE)];
+            return vec![tree.add_binary(Op::Distinct, ours, theirs, EMPTY_SPAN)];
         };
-        let difference = tree.add_binary(Op::Subtract, ours, theirs, NOWHERE);
-        let difference = tree.add_call("abs", &[difference], NOWHERE);
+        let difference = tree.add_binary(Op::Subtract, ours, theirs, EMPTY_SPAN);
+        let difference = tree.add_call("abs", &[difference], EMPTY_SPAN);
         let tolerance = tree.add_raw_text(tolerance);
-        let far = tree.add_binary(Op::Greater, difference, tolerance, NOWHERE);
-        let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, NOWHERE));
-        vec![far, tree.add_binary(Op::NotEqual, left, right, NOWHERE)]
+        let far = tree.add_binary(Op::Greater, difference, tolerance, EMPTY_SPAN);
+        let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN));
+        vec![far, tree.add_binary(Op::NotEqual, left, right, EMPTY_SPAN)]
     }
 }
 
 /// Combines a condition with the previous conditions, if any.
 fn join_conditions(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
-    Some(before.map_or(next, |before| tree.add_binary(op, before, next, NOWHERE)))
+    Some(before.map_or(next, |before| tree.add_binary(op, before, next, EMPTY_SPAN)))
 }

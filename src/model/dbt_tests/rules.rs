@@ -20,7 +20,7 @@ use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTr
 use crate::{Level, Type};
 
 /// Name of the boolean column that is true if a row satisfies the rule.
-const HOLDS: &str = "holds";
+const RULE_COLUMN: &str = "holds";
 
 /// Indexes of a rule's formulas among the definitions of a program.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +174,7 @@ impl SpecCompilation<'_> {
         let looks_around = program.meta(program.definitions.first()?.root).level == Level::Window;
         let mut listed = CteNames::new(options.dialect.max_bytes());
         listed.reserve_columns(&tested.relation);
-        let holds = listed.choose_name(HOLDS);
+        let holds = listed.choose_name(RULE_COLUMN);
         let count = program.definitions.len();
         let mut no = vec![false; count];
         let (roles, outputs) = if looks_around {

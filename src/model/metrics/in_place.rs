@@ -6,7 +6,7 @@ use super::columns::{ColumnBuilder, ColumnUse};
 use super::spelled::SpelledText;
 
 /// Maximum length, in bytes, of a formula that replaces the metric's name.
-const LONGEST_IN_PLACE: usize = 400;
+const MAX_INLINED_BYTES: usize = 400;
 
 impl ColumnBuilder<'_> {
     /// Inlines the formulas of columns that are not part of the model and are used in only one place. A formula that
@@ -45,7 +45,7 @@ impl ColumnBuilder<'_> {
             let hidden: Vec<ColumnUse> = hidden.cloned().collect();
             let is_short = |used: &ColumnUse| {
                 let text = &self.columns.all[used.column].text.formula.text;
-                text.len() <= LONGEST_IN_PLACE && !text.contains("//")
+                text.len() <= MAX_INLINED_BYTES && !text.contains("//")
             };
             let can_move = |used: &ColumnUse| {
                 let of = &self.columns.all[used.column];

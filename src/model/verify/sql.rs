@@ -19,7 +19,7 @@ const ROWS: &str = "formulac_rows";
 const JUDGED: &str = "formulac_judged";
 
 /// Constant that serves as the key of a model with at most one row.
-const ONE: &str = "1";
+const CONSTANT_KEY: &str = "1";
 
 /// Returns a query that counts the rows of the formula and the non-NULL values of each column.
 pub(super) fn count_sql(dialect: Dialect, rows: &RowSource, columns: &[Column], reader: ComparisonReader) -> String {
@@ -286,7 +286,7 @@ impl Comparison {
             }
         };
         if self.keys.is_empty() {
-            items.push(format!("{ONE} as key_0"));
+            items.push(format!("{CONSTANT_KEY} as key_0"));
         }
         for (number, key) in self.keys.iter().enumerate() {
             items.push(format!("{} as key_{number}", written(key)));

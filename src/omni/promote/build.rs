@@ -20,7 +20,7 @@ use crate::yaml::Node;
 
 /// Maximum number of rounds for removing definitions with compile errors. Each round removes all definitions that have
 /// errors.
-const ROUNDS: usize = 16;
+const MAX_ROUNDS: usize = 16;
 
 /// Output column.
 struct SpecOutput {
@@ -1234,7 +1234,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
                 }
             }
             round += 1;
-            if faulty.is_empty() || round > ROUNDS {
+            if faulty.is_empty() || round > MAX_ROUNDS {
                 break (text, diagnostics);
             }
             self.remove_faulty(&faulty);

@@ -67,7 +67,7 @@ const NO_DIMENSION: &[(&str, &str)] = &[
 const COUNT: &str = "count";
 
 /// Display settings for fields in Omni. The `omni` key of a column in the spec contains these settings.
-const SHOWN: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
+const DISPLAY_SETTINGS: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
 pub(super) struct FieldResolver<'m, 't> {
     pub model: &'m OmniSource<'t>,
@@ -635,7 +635,7 @@ pub(super) fn display_settings(node: &Node) -> Vec<(String, ShownField)> {
             None => ShownField::Text(value.text()?.to_owned()),
         })
     };
-    SHOWN
+    DISPLAY_SETTINGS
         .iter()
         .filter_map(|key| Some(((*key).to_owned(), value(key)?)))
         .collect()

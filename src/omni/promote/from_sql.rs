@@ -16,7 +16,7 @@ use crate::dialect::Dialect;
 use crate::lineage;
 
 /// Maximum length of an SQL expression in bytes. Longer expressions would not result in useful formulas.
-const LONGEST: usize = 16 << 10;
+const MAX_SQL_BYTES: usize = 16 << 10;
 /// Maximum nesting depth of parentheses.
 const BRACKETS: usize = 100;
 /// Prefix of the placeholders that replace references while SQL is parsed.
@@ -50,7 +50,7 @@ pub(super) struct ConvertedSql {
 ///
 /// Returns an error with the part of the SQL that formulas cannot express.
 pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Result<ConvertedSql, String> {
-    if sql.len() > LONGEST {
+    if sql.len() > MAX_SQL_BYTES {
         return Err("the SQL is too long for a formula".to_owned());
     }
     if ["{{", "{%", "{#"].iter().any(|mark| sql.contains(mark)) {
@@ -177,12 +177,12 @@ struct SqlReader<'n> {
 }
 
 /// Maximum depth of the expression tree. A chain of the same operator has one level per operand.
-const LEVELS: usize = 2_000;
+const MAX_DEPTH: usize = 2_000;
 
 impl SqlReader<'_> {
     fn convert_term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         self.depth += 1;
-        let term = if self.depth > LEVELS {
+        let term = if self.depth > MAX_DEPTH {
             Err("its SQL is nested too deeply".to_owned())
         } else {
             self.convert_part(expr)

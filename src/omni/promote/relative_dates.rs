@@ -75,7 +75,7 @@ pub(super) struct RelativePeriod {
 
 /// Maximum count in a relative date. Larger counts, which would exceed any calendar, are rejected so that sums cannot
 /// overflow.
-const FAR: i64 = 1_000_000;
+const MAX_COUNT: i64 = 1_000_000;
 
 impl DayStart {
     /// Parses a date such as `2024-06-01`, `today`, `7 complete days ago` or `last month`.
@@ -222,7 +222,10 @@ fn split_words(text: &str) -> Vec<String> {
 }
 
 fn parse_count(count: &str, unit: &str) -> Option<(i64, RelativeUnit)> {
-    let count = count.parse::<i64>().ok().filter(|count| (0..FAR).contains(count))?;
+    let count = count
+        .parse::<i64>()
+        .ok()
+        .filter(|count| (0..MAX_COUNT).contains(count))?;
     Some((count, RelativeUnit::read(unit)?))
 }
 

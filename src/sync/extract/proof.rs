@@ -17,14 +17,14 @@ use crate::{CompiledSpec, lines};
 
 /// Maximum number of compilations of the project. After each compilation, specs whose SQL changes are rewritten
 /// differently or omitted.
-const ROUNDS: usize = 12;
+const MAX_COMPILATIONS: usize = 12;
 
 /// Proposes a metric set for each relation whose specs contain the same definitions.
 #[must_use]
 pub fn extract(compiler: &Compiler, request: &ExtractRequest<'_>) -> Extraction {
     let before = compiler.compile_specs(request.specs);
     let mut run = ExtractionRun::new(compiler, request, &before);
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_COMPILATIONS {
         let proposals = run.propose();
         if run.is_proven(&proposals) {
             return run.result(proposals);

@@ -12,7 +12,7 @@ use formulac_model::email_address;
 /// Folder of the changes, relative to the project's folder.
 pub const CHANGES: &str = ".formulac/approvals";
 /// Maximum number of characters of a change's title that are used in its identifier.
-const NAME: usize = 48;
+const MAX_ID_LENGTH: usize = 48;
 
 /// Action of a person on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +226,7 @@ pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
         })
         .collect();
     let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
-    let name: String = words.join("-").chars().take(NAME).collect();
+    let name: String = words.join("-").chars().take(MAX_ID_LENGTH).collect();
     let name = name.trim_end_matches('-');
     let name = if name.is_empty() { "change" } else { name };
     let numbered = (2_usize..).map(|number| format!("{name}-{number}"));

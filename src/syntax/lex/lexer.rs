@@ -17,12 +17,12 @@ pub struct Lexed {
 }
 
 /// Maximum number of tokens for which the memory is kept for the next text.
-const MANY: usize = 500_000;
+const MAX_KEPT_TOKENS: usize = 500_000;
 
 impl Lexed {
     /// Frees the memory if it is sufficient for a very large number of tokens.
     pub fn free_large_buffers(&mut self) {
-        if self.tokens.capacity() > MANY {
+        if self.tokens.capacity() > MAX_KEPT_TOKENS {
             *self = Self::default();
         }
     }

@@ -11,9 +11,9 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 /// Maximum nesting of sequences and mappings. No realistic spec or dbt file reaches this depth.
-const NESTING: usize = 64;
+const MAX_NESTING: usize = 64;
 /// Maximum number of nodes in a file.
-const NODES: usize = 2_000_000;
+const MAX_NODES: usize = 2_000_000;
 /// Maximum total size of the values that aliases in a file repeat, computed as the number of nodes plus the number of
 /// bytes of text (1 MiB).
 const MAX_REPEATED: usize = 1 << 20;
@@ -66,7 +66,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         let (start, end) = (offset(&place.start), offset(&place.end));
         let span = Span::new(start, end.max(start));
         count += 1;
-        if count > NODES {
+        if count > MAX_NODES {
             return Err(invalid_yaml(source, span, "the file is too large"));
         }
         let (node, anchor) = match event {
@@ -205,7 +205,7 @@ fn after_blanks(source: &str, from: u32) -> u32 {
 
 /// Returns the size of a value in nodes plus bytes of text, and the nesting depth of its sequences and mappings.
 fn node_size(node: &Node) -> (usize, usize) {
-    // This recursion is bounded because `NESTING` limits the depth when a node is created, including nodes from
+    // This recursion is bounded because `MAX_NESTING` limits the depth when a node is created, including nodes from
     // aliases.
     let sum = |(size, depth): (usize, usize), node: &Node| {
         let (more, inner) = self::node_size(node);
@@ -219,10 +219,10 @@ fn node_size(node: &Node) -> (usize, usize) {
 }
 
 fn check_depth(depth: usize, span: Span) -> Result<(), Diagnostic> {
-    if depth <= NESTING {
+    if depth <= MAX_NESTING {
         return Ok(());
     }
-    let message = format!("lists and mappings nest more than {NESTING} levels deep");
+    let message = format!("lists and mappings nest more than {MAX_NESTING} levels deep");
     Err(Diagnostic::new(Code::InvalidYaml, span, message).with_help("remove brackets that are not needed"))
 }
 

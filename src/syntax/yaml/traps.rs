@@ -95,7 +95,7 @@ pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
 }
 
 /// Maximum number of bytes that are examined on either side of an error.
-const LENGTH: usize = 4_096;
+const MAX_EXAMINED_BYTES: usize = 4_096;
 
 /// Returns the last character boundary at or before a position, or the end of the text.
 fn char_boundary(source: &str, at: usize) -> usize {
@@ -125,11 +125,11 @@ impl<'s> YamlLine<'s> {
     /// errors.
     fn at(source: &'s str, offset: u32) -> Self {
         let offset = (offset as usize).min(source.len());
-        let from = char_boundary(source, offset.saturating_sub(LENGTH));
+        let from = char_boundary(source, offset.saturating_sub(MAX_EXAMINED_BYTES));
         let before = source.get(from..offset).unwrap_or_default();
         let start = from + before.rfind('\n').map_or(0, |i| i + 1);
         let window = source
-            .get(start..char_boundary(source, offset + LENGTH))
+            .get(start..char_boundary(source, offset + MAX_EXAMINED_BYTES))
             .unwrap_or_default();
         let text = window.split('\n').next().unwrap_or_default();
         Self {
@@ -185,7 +185,7 @@ impl<'s> YamlLine<'s> {
         let end = self.start as usize + self.text.len();
         let rest = self
             .source
-            .get(end..char_boundary(self.source, end + LENGTH))
+            .get(end..char_boundary(self.source, end + MAX_EXAMINED_BYTES))
             .unwrap_or_default();
         let next = rest.lines().skip(1).find(|line| !line.trim().is_empty());
         next.is_some_and(|next| indent(next) > indent(self.text) && !next.trim_start().starts_with('-'))
@@ -289,7 +289,7 @@ fn text_after_bracket(value: &str, close: char) -> Option<&str> {
 /// Returns the span of a bracket in the lines above that opens a list or mapping and is still unclosed at this
 /// position.
 fn unclosed_bracket(source: &str, before: u32) -> Option<Span> {
-    let from = char_boundary(source, (before as usize).saturating_sub(LENGTH));
+    let from = char_boundary(source, (before as usize).saturating_sub(MAX_EXAMINED_BYTES));
     let mut start = from;
     let mut open = None;
     for line in source

@@ -21,7 +21,7 @@ use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
 /// Maximum number of lines to show per diff.
-const LINES: usize = 60;
+const MAX_DIFF_LINES: usize = 60;
 
 /// Versions of a generated model in the work tree and in the environment.
 struct DiffedModel {
@@ -97,7 +97,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
     let mut text = String::new();
     for model in &shown {
         let _ = writeln!(text, "{}  {}", model.name, model.description());
-        for line in model.diff().unwrap_or_default().lines().take(LINES) {
+        for line in model.diff().unwrap_or_default().lines().take(MAX_DIFF_LINES) {
             let _ = writeln!(text, "    {line}");
         }
         text.extend(rows.as_ref().map(|rows| rows.text(&model.name)));

@@ -13,7 +13,7 @@ use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
 
 /// Maximum number of attempts to compile a set again without the measures that have errors.
-const ROUNDS: usize = 4;
+const MAX_ATTEMPTS: usize = 4;
 
 /// Metric set for a semantic model.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
         let mut refused = BTreeMap::new();
         let mut set = build_set((node, model), &metrics, &refused);
         // Measures with errors are omitted. A measure that reads an omitted measure may then have an error too.
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_ATTEMPTS {
             let compiled = compiler.compile_spec(&set.text);
             let mut faults = compiled
                 .diagnostics()

@@ -8,9 +8,9 @@ use formulac::Type;
 use formulac::diag::render::escape_hidden;
 
 /// Minimum width in characters of a column that truncates its values.
-const NARROWEST: u16 = 8;
+const MIN_COLUMN_WIDTH: u16 = 8;
 /// Number of characters that a column needs in addition to its values: a space on each side, and a border.
-const AROUND: u16 = 3;
+const COLUMN_PADDING: u16 = 3;
 
 /// Returns the table, and the number of result columns that the table omits.
 pub fn format_table(answer: &Answer, width: Option<u16>) -> (String, usize) {
@@ -47,7 +47,7 @@ fn hide_columns(table: &mut Table, width: u16) -> usize {
     let widths = table.column_max_content_widths();
     let mut used = 1;
     let fitting = widths.iter().take_while(|natural| {
-        used += u32::from((**natural).min(NARROWEST) + AROUND);
+        used += u32::from((**natural).min(MIN_COLUMN_WIDTH) + COLUMN_PADDING);
         used <= u32::from(width)
     });
     let fitting = fitting.count().max(1);

@@ -23,7 +23,7 @@ const RECORD: &str = ".formulac/local/prove";
 const PREFIX: &str = "formulac_prove_";
 
 /// Age in seconds after which a table from another project or machine is dropped.
-const OLD: i64 = 86_400;
+const MAX_TABLE_AGE: i64 = 86_400;
 
 /// Table of a run.
 pub struct OwnTable {
@@ -165,7 +165,7 @@ fn drop_left(
     let is_old = |name: &String| {
         let id = name.strip_prefix(PREFIX).and_then(|rest| rest.get(..8));
         let made = id.and_then(|id| i64::from_str_radix(id, 16).ok());
-        left.contains(name) || made.is_some_and(|made| now - made > OLD)
+        left.contains(name) || made.is_some_and(|made| now - made > MAX_TABLE_AGE)
     };
     for name in tables.iter().map(|name| name.to_lowercase()).filter(is_old) {
         session.report_action("dropping the table that an interrupted run left behind");

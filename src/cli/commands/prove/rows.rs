@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::cases::{CaseTable, Proof};
 
 /// Maximum length of an INSERT statement.
-const LONGEST: usize = 900_000;
+const MAX_INSERT_BYTES: usize = 900_000;
 
 /// Types of the columns of test tables.
 pub const TYPES: [Type; 8] = [
@@ -90,7 +90,7 @@ impl<'p> StoredRows<'p> {
                     text.push_str(",\n");
                 }
                 text.push_str(&format!("({number}, {})", values.join(", ")));
-                if text.len() > LONGEST {
+                if text.len() > MAX_INSERT_BYTES {
                     statements.push(std::mem::replace(&mut text, insert.clone()));
                 }
             }

@@ -11,10 +11,10 @@ use crate::cli::exit::Failure;
 use crate::cli::session::Session;
 
 /// Maximum number of problems that are printed in full.
-const SHOWN: usize = 20;
+const MAX_PRINTED: usize = 20;
 
 /// Facts that a query plan cannot prove.
-const DRY: &str = "\
+const UNPROVEN_BY_PLAN: &str = "\
 The warehouse planned each statement without running it. This does not show
 - whether the values are right
 - whether a statement fails on a value, such as a division by zero
@@ -64,22 +64,22 @@ fn text(outcome: &ProofOutcome) -> String {
         .problems
         .iter()
         .partition(|problem| problem.verdict == "not_proven");
-    for problem in not_proven.iter().take(if outcome.is_dry { 0 } else { SHOWN }) {
+    for problem in not_proven.iter().take(if outcome.is_dry { 0 } else { MAX_PRINTED }) {
         let message = problem.message.as_deref().unwrap_or_default();
         let _ = writeln!(out, "not proven: {}: {}: {message}", problem.subject, problem.case);
     }
-    for problem in problems.iter().take(SHOWN) {
+    for problem in problems.iter().take(MAX_PRINTED) {
         out.push_str(&problem_text(problem));
     }
     let more = [&not_proven, &problems]
-        .map(|list| list.len().saturating_sub(SHOWN))
+        .map(|list| list.len().saturating_sub(MAX_PRINTED))
         .iter()
         .sum::<usize>();
     if more > 0 && !outcome.is_dry {
         let _ = writeln!(out, "\n{more} more; `--json` shows all");
     }
     if outcome.is_dry {
-        let _ = write!(out, "\n{DRY}");
+        let _ = write!(out, "\n{UNPROVEN_BY_PLAN}");
     }
     out
 }

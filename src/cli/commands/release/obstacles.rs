@@ -20,7 +20,7 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// Maximum number of names listed.
-const NAMED: usize = 5;
+const MAX_LISTED_NAMES: usize = 5;
 
 /// An obstacle to a release, and the command that removes it.
 pub struct Obstacle {
@@ -211,9 +211,14 @@ fn check_approvals(
 }
 
 fn list_names(names: &[String]) -> String {
-    let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > NAMED {
-        text.push_str(&format!(" and {} more", names.len() - NAMED));
+    let mut text = names
+        .iter()
+        .take(MAX_LISTED_NAMES)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > MAX_LISTED_NAMES {
+        text.push_str(&format!(" and {} more", names.len() - MAX_LISTED_NAMES));
     }
     text
 }

@@ -11,13 +11,13 @@ use crate::cli::workspace::Workspace;
 const WIDTH: usize = 100;
 
 /// Number of characters shown before the first difference between long values.
-const BEFORE: usize = 30;
+const CONTEXT_LENGTH: usize = 30;
 
 /// Maximum number of differing parts shown per file.
-const CLASHES: usize = 10;
+const MAX_SHOWN_PARTS: usize = 10;
 
 /// Maximum number of lines shown per diff.
-const LINES: usize = 20;
+const MAX_DIFF_LINES: usize = 20;
 
 /// Prints one conflict, headed by its number and the total number of conflicts.
 pub fn write_conflict(
@@ -114,7 +114,7 @@ pub fn write_conflict(
 
 /// Prints the conflicting parts of a file or, if they are not known, the difference between the file and the spec.
 fn write_file_clashes(out: &mut String, conflict: &Conflict) {
-    for clash in conflict.clashes.iter().take(CLASHES) {
+    for clash in conflict.clashes.iter().take(MAX_SHOWN_PARTS) {
         let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
         let nothing = |text: &str| {
             if text.trim().is_empty() {
@@ -128,7 +128,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
             let _ = writeln!(out, "    {side:6}  {text}");
         }
     }
-    let more = conflict.clashes.len().saturating_sub(CLASHES);
+    let more = conflict.clashes.len().saturating_sub(MAX_SHOWN_PARTS);
     if more > 0 {
         let _ = writeln!(out, "  and {more} more");
     }
@@ -140,7 +140,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
         let _ = writeln!(out, "  {}: {why}", conflict.file);
         if let (Some(ours), Some(theirs)) = (&conflict.ours, &conflict.theirs) {
             let _ = writeln!(out, "- marks lines of the file, + lines that the spec generates");
-            diff_lines(theirs, ours).lines().take(LINES).for_each(|line| {
+            diff_lines(theirs, ours).lines().take(MAX_DIFF_LINES).for_each(|line| {
                 let _ = writeln!(out, "    {line}");
             });
         }
@@ -274,7 +274,11 @@ fn excerpt(text: &str, at: usize) -> String {
     if count <= WIDTH {
         return line;
     }
-    let from = if at < WIDTH - BEFORE { 0 } else { at - BEFORE };
+    let from = if at < WIDTH - CONTEXT_LENGTH {
+        0
+    } else {
+        at - CONTEXT_LENGTH
+    };
     let part: String = line.chars().skip(from).take(WIDTH).collect();
     let (head, tail) = (
         if from > 0 { "…" } else { "" },

@@ -26,7 +26,7 @@ use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 
 /// Maximum number of changes that a commit message lists.
-const NAMED: usize = 100;
+const MAX_LISTED_CHANGES: usize = 100;
 
 pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
@@ -514,9 +514,9 @@ pub fn push_title(plan: &Plan) -> String {
 }
 
 fn commit_message(title: &str, lines: &[String], entry: &str) -> String {
-    let mut listed: Vec<String> = lines.iter().take(NAMED).cloned().collect();
-    if lines.len() > NAMED {
-        listed.push(format!("and {} more", lines.len() - NAMED));
+    let mut listed: Vec<String> = lines.iter().take(MAX_LISTED_CHANGES).cloned().collect();
+    if lines.len() > MAX_LISTED_CHANGES {
+        listed.push(format!("and {} more", lines.len() - MAX_LISTED_CHANGES));
     }
     format!("{title}\n\n{}\n\n{TRAILER}: {entry}\n", listed.join("\n"))
 }

@@ -19,7 +19,7 @@ pub struct Repository {
 }
 
 /// Git operations that a user may have started but not completed.
-const BEGUN: [(&str, &str); 5] = [
+const UNFINISHED_OPERATIONS: [(&str, &str); 5] = [
     ("MERGE_HEAD", "a merge"),
     ("rebase-merge", "a rebase"),
     ("rebase-apply", "a rebase"),
@@ -28,7 +28,7 @@ const BEGUN: [(&str, &str); 5] = [
 ];
 
 /// Maximum number of paths per git command.
-const AT_ONCE: usize = 400;
+const MAX_PATHS_PER_COMMAND: usize = 400;
 
 impl Repository {
     /// Finds the repository that contains this folder.
@@ -43,7 +43,7 @@ impl Repository {
             );
         }
         let found = Self { folder };
-        for (name, what) in BEGUN {
+        for (name, what) in UNFINISHED_OPERATIONS {
             let path = found.run_git(&["rev-parse", "--git-path", name])?;
             if found.folder.join(path.trim()).exists() {
                 return Err(Failure::new(Exit::Failed, format!("{what} is not complete here"))
@@ -349,7 +349,7 @@ impl Repository {
             let args: Vec<&str> = args.iter().copied().chain(some.iter().map(String::as_str)).collect();
             self.run_git(&args)
         };
-        paths.chunks(AT_ONCE).map(some).collect()
+        paths.chunks(MAX_PATHS_PER_COMMAND).map(some).collect()
     }
 
     pub fn run_git_with_input(&self, args: &[&str], input: &str) -> Result<String, Failure> {

@@ -23,7 +23,7 @@ use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
 /// Folder with backups of rejected hand edits that no commit contains.
-const UNDONE: &str = ".formulac/local/undone";
+const BACKUP_FOLDER: &str = ".formulac/local/undone";
 
 pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
@@ -357,7 +357,7 @@ impl ResolveWork<'_> {
             {
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 let hash = content_hash(before.as_bytes());
-                let kept = format!("{UNDONE}/{}-{name}", hash.get(..8).unwrap_or_default());
+                let kept = format!("{BACKUP_FOLDER}/{}-{name}", hash.get(..8).unwrap_or_default());
                 session.report_action(&format!("the previous version is saved to {kept}"));
                 if read_project_file(&self.place.root, &kept).is_none() {
                     changes.push(TextChange::new(&kept, None, Some(before.clone())));

@@ -23,7 +23,7 @@ use crate::cli::workspace::Workspace;
 const ENTRIES: usize = 5;
 
 /// Maximum number of lines shown per diff.
-const LINES: usize = 40;
+const MAX_DIFF_LINES: usize = 40;
 
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
@@ -263,7 +263,7 @@ fn display_changes(changes: &[TextChange], point: &RollbackTarget) -> String {
             continue;
         }
         if let (Some(before), Some(after)) = (&change.before, &change.after) {
-            for line in diff_lines(before, after).lines().take(LINES) {
+            for line in diff_lines(before, after).lines().take(MAX_DIFF_LINES) {
                 let _ = writeln!(out, "    {line}");
             }
         }

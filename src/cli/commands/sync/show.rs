@@ -11,7 +11,7 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 /// Maximum number of lines shown per diff; `--json` contains all lines.
-const LINES: usize = 40;
+const MAX_DIFF_LINES: usize = 40;
 
 /// Formats the whole plan.
 pub fn format_plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
@@ -156,10 +156,10 @@ fn write_file(out: &mut String, file: &TextChange, brief: bool) {
         return;
     }
     let diff = diff_lines(&before.replace('\r', ""), &after.replace('\r', ""));
-    for line in diff.lines().take(LINES) {
+    for line in diff.lines().take(MAX_DIFF_LINES) {
         let _ = writeln!(out, "    {line}");
     }
-    let more = diff.lines().count().saturating_sub(LINES);
+    let more = diff.lines().count().saturating_sub(MAX_DIFF_LINES);
     if more > 0 {
         let _ = writeln!(out, "    … {more} more lines");
     }

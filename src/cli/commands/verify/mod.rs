@@ -39,7 +39,7 @@ use judging::ComparedColumn;
 
 /// Tags that mark a column as personal, so that its values are never written to a file, even if the project does not
 /// inherit these tags.
-const PERSONAL: [&str; 2] = ["pii", "PII"];
+const PERSONAL_TAGS: [&str; 2] = ["pii", "PII"];
 
 /// Result of a verification for one model.
 pub struct VerificationResult {
@@ -77,7 +77,7 @@ impl VerificationResult {
 )]
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut place = Workspace::find(session)?;
-    place.project.add_inherited_tags(PERSONAL.map(str::to_owned));
+    place.project.add_inherited_tags(PERSONAL_TAGS.map(str::to_owned));
     let target = TargetOptions {
         dialect: None,
         schema: args.engine.schema.clone(),

@@ -38,7 +38,7 @@ pub fn print_all(
 }
 
 /// Label for a model that is not built. Only the formula of such a model can be compared.
-const UNBUILT: &str = "not built here";
+const UNBUILT_LABEL: &str = "not built here";
 
 /// Formats one line per comparison, followed by its differing rows, and then the other facts about the model.
 fn format_all(all: &[VerificationResult]) -> String {
@@ -53,7 +53,7 @@ fn format_all(all: &[VerificationResult]) -> String {
         let (own, others) = fact_lines(verified);
         let mut own = own.into_iter().map(|fact| format!(" · {fact}")).collect::<String>();
         if verified.is_unbuilt {
-            out.push_str(&format!("- {name:width$}  its formula: {UNBUILT}\n"));
+            out.push_str(&format!("- {name:width$}  its formula: {UNBUILT_LABEL}\n"));
         }
         for (proof, compared) in proofs_with_columns(verified) {
             // The lines about durations follow the line of the first comparison.
@@ -205,7 +205,7 @@ fn to_markdown(all: &[VerificationResult]) -> String {
             evidence.verdict().name()
         ));
         if verified.is_unbuilt {
-            out.push_str(&format!("- {UNBUILT}; compared by its formula\n"));
+            out.push_str(&format!("- {UNBUILT_LABEL}; compared by its formula\n"));
         }
         for (proof, compared) in proofs_with_columns(verified) {
             let mark = match proof.verdict {

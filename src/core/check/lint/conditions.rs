@@ -46,7 +46,7 @@ struct SeenCondition<'p> {
 }
 
 /// Maximum number of literals that are stored per subject.
-const KEPT: usize = 64;
+const MAX_LITERALS: usize = 64;
 
 struct ConditionTest<'p> {
     subject: ConditionSubject,
@@ -322,7 +322,7 @@ impl<'p> SeenCondition<'p> {
     /// Adds a test. Keeps the narrowest bound if all conditions must be true, otherwise the widest bound.
     fn add(&mut self, test: &ConditionTest<'p>, span: Span, narrowest: bool) {
         match test.comparison {
-            ComparisonOperator::Equal if self.equals.len() < KEPT => self.equals.push((test.literal, span)),
+            ComparisonOperator::Equal if self.equals.len() < MAX_LITERALS => self.equals.push((test.literal, span)),
             ComparisonOperator::NotEqual => self.differs = self.differs.or(Some(test.literal)),
             _ => {}
         }

@@ -10,11 +10,11 @@ use crate::schema::Relation;
 use crate::span::Span;
 
 /// Maximum number of nodes that are searched for possible values.
-const NODES: usize = 256;
+const MAX_NODES: usize = 256;
 /// Maximum number of possible values.
-const VALUES: usize = 2_000;
+const MAX_VALUES: usize = 2_000;
 /// Maximum number of values in a message.
-const NAMED: usize = 6;
+const MAX_LISTED_VALUES: usize = 6;
 
 /// Case conversion that is applied to a value before a comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
     let mut values: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
     let mut waiting = vec![id];
-    for _ in 0..NODES {
+    for _ in 0..MAX_NODES {
         let Some(id) = waiting.pop() else {
             return (!values.is_empty()).then_some(values);
         };
@@ -57,16 +57,16 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
                 .for_each(|value| add(value)),
             Ir::Definition(used) => waiting.push(program.definitions.get(used as usize).filter(|d| !d.failed)?.root),
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
-                if arms.count as usize > NODES * 2 {
+                if arms.count as usize > MAX_NODES * 2 {
                     return None;
                 }
                 let branches: Vec<IrId> = program.branches(arms).collect();
                 waiting.extend(branches.into_iter().rev());
             }
-            Ir::Coalesce(args) if (args.count as usize) < NODES => waiting.extend(program.args(args).iter().rev()),
+            Ir::Coalesce(args) if (args.count as usize) < MAX_NODES => waiting.extend(program.args(args).iter().rev()),
             _ => return None,
         }
-        if values.len() > VALUES {
+        if values.len() > MAX_VALUES {
             return None;
         }
     }
@@ -191,7 +191,7 @@ impl Lints<'_> {
                 .with_help(format!("write `\"{one}\"`, because `=` is case-sensitive"))
                 .with_fix(span, format!("\"{}\"", one.replace('"', "\"\""))),
             _ => diagnostic.with_help(match suggest::nearest_name(text, values.iter().map(String::as_str)) {
-                Some(near) if values.len() > NAMED => format!("did you mean `\"{near}\"`?"),
+                Some(near) if values.len() > MAX_LISTED_VALUES => format!("did you mean `\"{near}\"`?"),
                 Some(near) => format!(
                     "did you mean `\"{near}\"`? The known values are {}",
                     list_values(values)
@@ -246,10 +246,10 @@ impl Lints<'_> {
 fn list_values(values: &[String]) -> String {
     let shown: Vec<String> = values
         .iter()
-        .take(NAMED)
+        .take(MAX_LISTED_VALUES)
         .map(|value| format!("`\"{value}\"`"))
         .collect();
-    let more = if values.len() > NAMED { ", …" } else { "" };
+    let more = if values.len() > MAX_LISTED_VALUES { ", …" } else { "" };
     format!("{}{more}", shown.join(", "))
 }
 
