@@ -196,7 +196,7 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
                 FrameBound::Last => false,
             },
             (WindowFrame::Calendar(range), _) => {
-                !matches!(range.from, CalendarEnd::Moved(0.., _) | CalendarEnd::NextDay)
+                !matches!(range.from, CalendarEnd::Moved(0.., _) | CalendarEnd::After)
             }
             _ => false,
         },
