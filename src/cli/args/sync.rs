@@ -292,7 +292,7 @@ pub struct PromoteArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "Specs over the same relation with the same filter can share a set. A spec is only changed if its SQL stays the same. All files are written, or none.
+    after_long_help = "Specs over the same relation with the same filter can share a set. If the project has a set over these rows, the definitions are added to it. A spec is only changed if its SQL stays the same. All files are written, or none.
 
 Examples:
   # Show what would change
@@ -305,7 +305,7 @@ pub struct ExtractArgs {
     /// Specs to search for the same definitions [default: all of the project]
     #[arg(value_name = "SPEC", value_hint = ValueHint::FilePath)]
     pub specs: Vec<PathBuf>,
-    /// Name of the set [default: that of the relation]
+    /// Name of a new or existing set [default: a set over the same rows, otherwise the name of the relation]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Do not ask

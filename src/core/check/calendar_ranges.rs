@@ -11,7 +11,8 @@ use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{
-    CalendarEnd, CalendarPeriod, CalendarRange, CalendarUnit, FrameBound, FrameOrder, IrId, PeriodSide, RangeBound, WindowFrame,
+    CalendarEnd, CalendarPeriod, CalendarRange, CalendarUnit, FrameBound, FrameOrder, IrId, PeriodSide, RangeBound,
+    WindowFrame,
 };
 use crate::span::Span;
 

@@ -78,6 +78,11 @@ impl SpecEntries {
         text.map(str::to_owned).or_else(|| definition.description.clone())
     }
 
+    /// Returns whether the file has the key `columns`.
+    pub fn has_columns(&self) -> bool {
+        self.root.get("columns").is_some()
+    }
+
     /// Returns the keys of the spec, or those of its first step.
     fn pairs(&self, is_at_top: bool) -> &[(String, YamlValue)] {
         let node = match self.root.get("steps") {
