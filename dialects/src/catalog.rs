@@ -71,7 +71,7 @@ pub fn is_aggregate(id: OverloadId) -> bool {
 /// implements.
 pub fn display_name(id: FunctionId) -> Option<&'static str> {
     let function = get(id);
-    let whose = |f: &&Function| f.over == Some(id) || f.framed == Some(id);
+    let whose = |f: &&Function| [f.over, f.framed, f.of_list].contains(&Some(id));
     let named = if function.internal {
         functions().find(whose)?
     } else {

@@ -196,9 +196,7 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
                 FrameBound::At(rows) => rows < 0,
                 FrameBound::Last => false,
             },
-            (WindowFrame::Calendar(range), _) => {
-                !matches!(range.from, CalendarEnd::Moved(0.., _) | CalendarEnd::NextDay)
-            }
+            (WindowFrame::Calendar(range), _) => !matches!(range.from, CalendarEnd::Moved(0.., _) | CalendarEnd::After),
             _ => false,
         },
         _ => false,

@@ -235,7 +235,7 @@ pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
         }),
         Ir::Window { call, over } => {
             let of_end = |end: CalendarEnd| match end {
-                CalendarEnd::Partition(_) | CalendarEnd::Moved(0, _) | CalendarEnd::NextDay => None,
+                CalendarEnd::Partition(_) | CalendarEnd::Moved(0, _) | CalendarEnd::After => None,
                 CalendarEnd::Moved(_, unit) => Some(unit),
                 CalendarEnd::Period(period, _) => Some(period.unit()),
             };

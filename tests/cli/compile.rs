@@ -310,3 +310,38 @@ fn a_column_named_as_its_relation() {
     assert_eq!(sql("bigquery"), "coalesce(sum(orders.orders - id), 0)");
     assert_eq!(sql("duckdb"), "coalesce(sum(orders - id), 0)");
 }
+
+#[test]
+fn not_of_a_name_is_the_opposite_condition() {
+    let place = Place::new("compile/not");
+    let definitions = "large = amount > 3\nsmall = NOT(large)\nempty = ISBLANK(amount)\nknown = NOT(empty)\nagain = NOT(known)\n\
+                       late = day[month] > \"2024-01-01\"\nearly = NOT(late)\nrest = NOT(AND(large, late))\n";
+    let run = place.run_with(
+        &["compile", "-", "--context", "row", "--dialect", "duckdb"],
+        definitions,
+    );
+    let month = "cast(date_trunc('month', day) as date)";
+    let wanted = [
+        "amount > 3 as large",
+        "amount <= 3 as small",
+        "amount is null as empty",
+        "amount is not null as known",
+        "amount is null as again",
+        &format!("{month} > date '2024-01-01' as late"),
+        // DuckDB 1.4 gives wrong rows for `<=` and for `not … >`.
+        &format!("{month} < date '2024-01-02' as early"),
+        &format!("not (amount > 3 and {month} > date '2024-01-01') as rest"),
+    ];
+    assert_eq!(run.out.lines().collect::<Vec<&str>>(), wanted, "{}", run.err);
+    // A rule keeps its notation, unless the engine gives wrong rows for it.
+    let rules = "rules:\n  - large: amount > 3\n  - late: day[month] > \"2024-01-01\"\n";
+    let spec = format!("model: m\nfrom: t\nkeep: [amount, day]\ndefinitions: x = amount * 2\n{rules}");
+    place.write("m.yml", &spec);
+    let run = place.run(&["model", "m.yml", "--dialect", "duckdb"]);
+    let wanted = [
+        "where not (amount > 3)",
+        "where cast(date_trunc('month', day) as date) < date '2024-01-02'",
+    ];
+    let filters: Vec<&str> = run.out.lines().filter(|line| line.starts_with("where")).collect();
+    assert_eq!(filters, wanted, "{}", run.err);
+}

@@ -504,8 +504,242 @@ fn a_set_over_the_same_relation_is_named() {
     let set = "metric_set: orders\nfrom: orders\ndefinitions: largest = MAX(amount)\n";
     let place = project("existing_set", &[("a", one), ("b", other), ("set", set)]);
     let run = place.run(&["extract", "--dry-run"]);
-    let wanted = "orders also reads the relation of orders_revenue; `extract` creates only new sets";
+    let wanted = "orders also reads the relation of orders_revenue, but has other rows, joins or settings";
     assert!(run.exit == 0 && run.err.contains(wanted), "{}", run.err);
+}
+
+/// A metric set over the rows of the three specs, and a model that reads it.
+const SET: &str = "\
+metric_set: orders
+description: Facts about orders   # by hand
+from: ref('orders')
+where: status <> \"test\"
+time: ordered_on
+definitions: |
+  // In euros.
+  /// Revenue.
+  Revenue = SUM(amount)
+  largest = MAX(amount)
+# Display of numbers.
+columns:
+  Revenue: {meta: {unit: euro}}   # all shops
+";
+const OVER_SET: &str = "model: largest_of_day\nmetrics: [orders.largest]\ngroup_by: day\n";
+
+#[test]
+fn definitions_are_added_to_a_set_over_the_same_rows() {
+    let names = ["by_month", "by_region", "totals", "largest"];
+    let specs = [
+        ("by_month", BY_MONTH),
+        ("by_region", BY_REGION),
+        ("totals", TOTALS),
+        ("largest", OVER_SET),
+        ("set", SET),
+    ];
+    let mut place = project("added_to_a_set", &specs);
+    let before = sql(&place, &names);
+    assert_eq!(place.run(&["extract", "--dry-run"]).exit, 0);
+    assert_eq!(place.read("metrics/set.yml"), SET);
+    place.show(&["extract", "--yes"]);
+    assert_eq!(sql(&place, &names), before);
+    assert_eq!(place.run(&["check"]).exit, 0);
+    place.show(&["extract", "--yes"]);
+    assert_snapshot!(place.transcript());
+}
+
+/// Each case: a set and a spec without their name and relation, lines that the set and the spec contain afterwards, and a
+/// part of the message.
+const ADDED: &[(&str, &str, &[&str], &str)] = &[
+    // A set that has all definitions stays unchanged.
+    (
+        "definitions: n = SUM(x)\n",
+        "definitions: total = sum(x)\n",
+        &["definitions: n = SUM(x)", "metrics: [{total: orders.n}]"],
+        "1 definition of 1 spec; the set has all of them",
+    ),
+    // The definitions of a set, as text on one line and as a mapping.
+    (
+        "definitions: n = SUM(x)\n",
+        "definitions: |\n  n = SUM(x)\n  // rows\n  m = COUNT()\n",
+        &[
+            "  n = SUM(x)",
+            "  // rows",
+            "  m = COUNT()",
+            "metrics: [orders.n, orders.m]",
+        ],
+        "1 definition of 1 spec, and 1 other that the specs need; 1 of them is added to the set",
+    ),
+    (
+        "definitions:\n  n: SUM(x)   # all\n",
+        "definitions:\n  n: SUM(x)\n  m: {formula: n / COUNT(), description: Mean.}\n",
+        &[
+            "  n: SUM(x)   # all",
+            "    formula: n / COUNT()",
+            "    description: Mean.",
+        ],
+        "1 of them is added to the set",
+    ),
+    // Left joins and properties come with the definitions.
+    (
+        "definitions: n = SUM(x)\n",
+        "joins: [{to: people, using: id}]\ngroup_by: people.name\ndefinitions: |\n  n = SUM(x)\n  m = MAX(people.y)\n\
+         columns: {m: {tags: [a]}}\n",
+        &["  - {to: people, using: id}", "  m = MAX(people.y)", "  m: {tags: [a]}"],
+        "1 of them is added to the set",
+    ),
+    (
+        "joins:\n  - {to: places, on: orders.place = places.id}\ndefinitions: n = SUM(x)\n",
+        "joins: [{to: people, on: orders.person = people.id}]\ngroup_by: people.name\ndefinitions: n = SUM(x)\n",
+        &[
+            "  - {to: places, on: orders.place = places.id}",
+            "  - {to: people, on: orders.person = people.id}",
+            "metrics: [orders.n]",
+        ],
+        "the set has all of them",
+    ),
+    // The spec keeps a description that differs from that of the set.
+    (
+        "definitions: |\n  /// The sum.\n  n = SUM(x)\n",
+        "definitions: |\n  /// Another sum.\n  n = SUM(x)\n",
+        &["  /// The sum.", "  n: {description: Another sum.}"],
+        "the set has all of them",
+    ),
+];
+
+#[test]
+fn a_spec_reads_a_set_over_its_rows() {
+    for (number, (set, spec, lines, said)) in ADDED.iter().enumerate() {
+        let set = format!("metric_set: orders\nfrom: orders\n{set}");
+        let spec = format!("model: one\nfrom: orders\n{spec}");
+        let place = project(&format!("added_{number}"), &[("one", &spec), ("set", &set)]);
+        let before = sql(&place, &["one"]);
+        let run = place.run(&["extract", "--yes"]);
+        assert_eq!(run.exit, 0, "{spec}\n{}", run.err);
+        assert!(run.err.contains(said), "{spec}\n{}", run.err);
+        assert_eq!(sql(&place, &["one"]), before);
+        assert_eq!(place.files("metrics"), ["one.yml", "set.yml"]);
+        let texts = ["one", "set"].map(|name| place.read(&format!("metrics/{name}.yml")));
+        for line in *lines {
+            assert!(
+                texts.iter().any(|text| text.lines().any(|own| own == *line)),
+                "{line}\n{}",
+                texts.join("\n")
+            );
+        }
+    }
+}
+
+/// Each case: a set and a spec without their name and relation, and a part of the message that reports why the spec does
+/// not read the set.
+const NOT_ADDED: &[(&str, &str, &str)] = &[
+    (
+        "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
+        "definitions: |\n  n = SUM(x) + 1\n  m = COUNT()\n",
+        "its `n` has another formula than that of the set orders",
+    ),
+    (
+        "definitions: n = SUM(x)\n",
+        "definitions: n = SUM(y)\n",
+        "metrics/set.yml: SUM(x)",
+    ),
+    (
+        "joins: [{to: places, as: p, using: id}]\ndefinitions: n = SUM(x)\n",
+        "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
+        "its join `p` differs from that of the set orders",
+    ),
+    // The formula is the same, but the set does not add up all rows.
+    (
+        "definitions: n = SUM(x)\ncolumns: {n: {non_additive: {over: day, take: last}}}\n",
+        "group_by: k\ndefinitions: n = SUM(x)\n",
+        "its SQL would change",
+    ),
+    // Rows and settings.
+    (
+        "where: paid\ndefinitions: n = SUM(x)\n",
+        "definitions: n = SUM(x)\n",
+        "no definition is in two specs",
+    ),
+    (
+        "blanks: zero\ndefinitions: n = SUM(x)\n",
+        "definitions: n = SUM(x)\n",
+        "no definition is in two specs",
+    ),
+];
+
+#[test]
+fn a_spec_that_cannot_read_a_set_is_left_out() {
+    for (number, (set, spec, said)) in NOT_ADDED.iter().enumerate() {
+        let set = format!("metric_set: orders\nfrom: orders\n{set}");
+        let spec = format!("model: one\nfrom: orders\n{spec}");
+        let place = project(&format!("not_added_{number}"), &[("one", &spec), ("set", &set)]);
+        let run = place.run(&["extract", "--yes"]);
+        assert_eq!((run.exit, run.out.as_str()), (0, ""), "{spec}\n{}", run.err);
+        assert!(run.err.contains(said), "{spec}\n{}", run.err);
+        assert_eq!(place.read("metrics/set.yml"), set);
+    }
+}
+
+#[test]
+fn a_set_does_not_change_for_the_models_that_read_it() {
+    let set = "metric_set: orders\nfrom: orders\ndefinitions: n = SUM(x)\n";
+    let specs = [
+        (
+            "more",
+            "model: more\nfrom: orders\ndefinitions: |\n  n = SUM(x)\n  m = COUNT()\n",
+        ),
+        (
+            "same",
+            "model: same\nfrom: orders\ngroup_by: k\ndefinitions: n = SUM(x)\n",
+        ),
+        ("whole", "model: whole\nmetrics: [orders.*]\ngroup_by: k\n"),
+        ("set", set),
+    ];
+    let place = project("readers_of_the_set", &specs);
+    let before = sql(&place, &["more", "same", "whole"]);
+    let run = place.run(&["extract", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let wanted = "metrics/more.yml is left out: its definitions in the set orders would change metrics/whole.yml";
+    assert!(run.err.contains(wanted), "{}", run.err);
+    assert!(
+        place.read("metrics/same.yml").contains("metrics: [orders.n]"),
+        "{}",
+        run.err
+    );
+    assert_eq!(place.read("metrics/set.yml"), set);
+    assert_eq!(sql(&place, &["more", "same", "whole"]), before);
+}
+
+#[test]
+fn the_name_selects_the_set() {
+    let spec = "from: orders\ndefinitions: |\n  n = SUM(x)\n  m = COUNT()\n";
+    let [one, other] = ["one", "other"].map(|name| format!("model: {name}\n{spec}"));
+    let [first, second] = [("first", "n = SUM(x)"), ("second", "m = COUNT()")]
+        .map(|(name, formula)| format!("metric_set: {name}\nfrom: orders\ndefinitions: {formula}\n"));
+    let specs = [("one", one), ("other", other), ("set_1", first), ("set_2", second)];
+    let specs = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let place = project("named_set", &specs);
+    for (args, said) in [
+        (
+            &["extract", "--dry-run"][..],
+            "metric set first: 2 definitions of 2 specs; 1 of them is added",
+        ),
+        (
+            &["extract", "--dry-run", "--name", "Second"],
+            "metric set second: 2 definitions of 2 specs; 1 of them",
+        ),
+        (
+            &["extract", "--dry-run", "--name", "third"],
+            "metric set third: 2 definitions of 2 specs\n",
+        ),
+    ] {
+        let run = place.run(args);
+        assert!(run.exit == 0 && run.err.contains(said), "{args:?}: {}", run.err);
+    }
+    let run = place.run(&["extract", "--json", "--dry-run"]);
+    crate::json_output::check(&["extract", "--json"], &run.out);
+    let told = run.json();
+    assert_eq!(told["sets"][0]["is_new"], Value::Bool(false));
+    assert_eq!(told["sets"][0]["added"], serde_json::json!(["m"]));
 }
 
 #[test]

@@ -96,6 +96,9 @@ def corrected(node):
         return joined(node)
     if isinstance(node, exp.ArrayToString) and isinstance(node.this, exp.ArraySlice):
         return pieces(node)
+    # the stand-in's timestamps have microseconds
+    if isinstance(node, exp.Interval) and arg("unit") is not None and arg("unit").name.upper() == "NANOSECOND":
+        return exp.Interval(this=node.this, unit=exp.var("MICROSECOND"))
     if isinstance(node, exp.AddMonths):
         months = exp.Cast(this=node.expression, to=exp.DataType.build("INT"))
         moved = call("_sf_add_months", as_text(node.this), months)

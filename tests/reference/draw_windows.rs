@@ -188,7 +188,10 @@ impl Maker<'_> {
             let window = Window::InPeriod(Box::new(inner.clone()), period, is_last);
             return Some((ReferenceExpr::Window(window), kind));
         }
-        let (from, to) = match self.random.below(4) {
+        let (from, to) = match self.random.below(6) {
+            // These ranges reach beyond the period at one of their ends.
+            4 => (RowPlace::Moved(-shift.abs(), unit), RowPlace::InPeriod(period, true)),
+            5 => (RowPlace::InPeriod(period, false), RowPlace::Moved(shift.abs(), unit)),
             0 => (RowPlace::InPeriod(period, false), RowPlace::At(0)),
             1 => (RowPlace::InPeriod(period, false), RowPlace::InPeriod(period, true)),
             2 => (RowPlace::At(0), RowPlace::InPeriod(period, true)),
@@ -212,10 +215,13 @@ impl Maker<'_> {
         if !self.step.is_grouped() && self.input.many.iter().any(is_repeated) {
             return None;
         }
-        let all = rows == WindowRows::All;
+        let has_lists = match rows {
+            WindowRows::All => true,
+            WindowRows::Between(from, to) => from.is_by_calendar() || to.is_by_calendar(),
+        };
         let (aggregate, made) = match self.random.below(9) {
-            7 if all && kind != Kind::Float => ("COUNTUNIQUE", Kind::Int),
-            8 if all && kind.is_number() => ("MEDIAN", Kind::Float),
+            7 if has_lists && kind != Kind::Float => ("COUNTUNIQUE", Kind::Int),
+            8 if has_lists && kind.is_number() => ("MEDIAN", Kind::Float),
             0 | 1 if kind.is_number() => ("SUM", kind),
             2 if kind.is_number() => ("AVERAGE", Kind::Float),
             3 if kind.is_number() => ("SUMIF", kind),

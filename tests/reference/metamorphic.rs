@@ -213,10 +213,6 @@ pub fn fail_on(faults: &[String]) {
 /// name.
 fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
     let (part, whole) = with_named_part(&formula.expr, random)?;
-    // NOT inverts a comparison, but a name after `not` is unchanged.
-    if calls_of_part(&whole).is_some_and(|name| name == "NOT") {
-        return None;
-    }
     Some([
         format!("{PART}{} = {part}", formula.name),
         format!("{} = {}", formula.name, renamed_part(&whole, &formula.name)),
@@ -224,14 +220,6 @@ fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
 }
 
 pub const PART: &str = "part_of_";
-
-/// Returns the function that has the part as its argument.
-fn calls_of_part(x: &ReferenceExpr) -> Option<&'static str> {
-    match x {
-        ReferenceExpr::Call(name, args) if args.contains(&ReferenceExpr::name(PART)) => Some(name),
-        _ => x.children().into_iter().find_map(calls_of_part),
-    }
-}
 
 pub fn renamed_part(whole: &ReferenceExpr, name: &str) -> ReferenceExpr {
     rewritten(whole, &mut |x| {

@@ -292,7 +292,7 @@ pub struct PromoteArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_long_help = "Specs over the same relation with the same filter can share a set. A spec is changed only if its SQL remains the same. Either all files are written or no file is written.
+    after_long_help = "Specs over the same relation with the same filter can share a set. If the project already has a set over these rows, the definitions are added to it. A spec is changed only if its SQL remains the same. Either all files are written or no file is written.
 
 Examples:
   # Show what would change
@@ -305,7 +305,7 @@ pub struct ExtractArgs {
     /// Specs to search for shared definitions [default: all specs of the project]
     #[arg(value_name = "SPEC", value_hint = ValueHint::FilePath)]
     pub specs: Vec<PathBuf>,
-    /// Name of the set [default: name of the relation]
+    /// Name of a new or existing set [default: a set over the same rows, otherwise the name of the relation]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Do not ask for confirmation

@@ -52,10 +52,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         session.print_data(&shown.diffs())?;
         shown.lines().iter().for_each(|line| session.report_action(line));
     }
-    let question = format!(
-        "Write {}?",
-        format_count(found.sets.len() + found.specs.len(), "file", "files")
-    );
+    let question = format!("Write {}?", format_count(shown.changes.len(), "file", "files"));
     let is_written = !args.dry_run && !found.sets.is_empty() && session.confirm(args.yes, &question)?;
     if is_written {
         apply_without_commit(&place, shown.changes.clone())?;
@@ -137,8 +134,14 @@ struct ShownExtraction<'s> {
 
 /// Returns the changes to the files: first the sets, then the specs.
 fn changes(sources: &[(SourceText, Option<String>)], found: &Extraction) -> Vec<TextChange> {
-    let sets = found.sets.iter();
-    let sets = sets.map(|set| TextChange::new(&set.path, None, Some(set.text.clone())));
+    let sets = found.sets.iter().filter_map(|set| {
+        let before = set
+            .spec
+            .and_then(|spec| sources.get(spec))
+            .map(|(source, _)| source.text.clone());
+        let after = Some(set.text.clone()).filter(|text| before.as_ref() != Some(text))?;
+        Some(TextChange::new(&set.path, before, Some(after)))
+    });
     let specs = found.specs.iter().filter_map(|spec| {
         let (source, path) = sources.get(spec.spec)?;
         let (before, after) = (source.text.clone(), spec.text.clone());
@@ -178,22 +181,31 @@ impl ShownExtraction<'_> {
                 0 => String::new(),
                 count => format!(", and {} that the specs need", format_count(count, "other", "others")),
             };
+            let specs = format_count(specs, "spec", "specs");
+            let exists = match (set.spec, set.added.len()) {
+                (None, _) => String::new(),
+                (Some(_), 0) => "; the set has all of them".to_owned(),
+                (Some(_), 1) => "; 1 of them is added to the set".to_owned(),
+                (Some(_), count) => format!("; {count} of them are added to the set"),
+            };
             lines.push(format!(
-                "metric set {}: {} of {specs} specs{others}",
+                "metric set {}: {} of {specs}{others}{exists}",
                 set.name,
                 format_count(set.shared.len(), "definition", "definitions"),
             ));
         }
         for set in self.found.sets.iter().filter(|set| !set.beside.is_empty()) {
             lines.push(format!(
-                "{} also reads the relation of {}; `extract` creates only new sets, so move the definitions manually if they \
-                 belong together",
+                "{} also reads the relation of {}, but has other rows, joins or settings",
                 set.beside.join(", "),
                 set.name
             ));
         }
         if self.found.sets.is_empty() {
-            lines.push("no definition is in two specs over the same relation with the same filter".to_owned());
+            lines.push(
+                "no definition is in two specs, or in a spec and a set, over the same relation with the same filter"
+                    .to_owned(),
+            );
         }
         let changed = self.found.specs.iter().filter(|spec| spec.changes_properties);
         let changed: Vec<String> = changed.map(|spec| self.spec_path(spec.spec)).collect();
@@ -225,10 +237,12 @@ impl ShownExtraction<'_> {
     }
 
     fn json(&self, is_written: bool) -> Value {
-        let sets =
-            self.found.sets.iter().map(
-                |set| json!({"name": set.name, "path": self.place.display_path(&set.path), "text": set.text, "shared": set.shared}),
-            );
+        let sets = self.found.sets.iter().map(|set| {
+            json!({
+                "name": set.name, "path": self.place.display_path(&set.path), "text": set.text, "shared": set.shared,
+                "is_new": set.spec.is_none(), "added": set.added,
+            })
+        });
         let specs = self.found.specs.iter().map(|spec| {
             json!({
                 "path": self.spec_path(spec.spec), "set": spec.set, "text": spec.text,

@@ -4,20 +4,10 @@ use super::convert::ConversionTarget;
 use super::lower::Lowerer;
 use crate::Type;
 use crate::ast::ExprId;
-use crate::catalog::{self, Function, FunctionId, internal};
+use crate::catalog::Function;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;
-
-/// Comparison operators, each with its negation.
-const OPPOSITES: [(FunctionId, FunctionId); 6] = [
-    (internal::EQUAL, internal::NOT_EQUAL),
-    (internal::NOT_EQUAL, internal::EQUAL),
-    (internal::LESS, internal::GREATER_EQUAL),
-    (internal::LESS_EQUAL, internal::GREATER),
-    (internal::GREATER, internal::LESS_EQUAL),
-    (internal::GREATER_EQUAL, internal::LESS),
-];
 
 impl Lowerer<'_> {
     /// Returns whether two nodes read the same column or definition, or are both `TODAY()`.
@@ -321,28 +311,12 @@ impl Lowerer<'_> {
         };
         match self.program.node(condition) {
             Ir::Error | Ir::Null => condition,
-            Ir::Bool(value) => self.program.add(Ir::Bool(!value), meta),
             Ir::Not(inner) => inner,
-            Ir::IsNull { x, negated } => self.program.add(Ir::IsNull { x, negated: !negated }, meta),
-            Ir::Apply { overload, args } => {
-                let opposite = OPPOSITES
-                    .iter()
-                    .find(|(f, _)| catalog::get(*f).overloads.iter().any(|o| o.id == overload));
-                match opposite {
-                    Some((_, opposite)) => {
-                        let overload = catalog::get(*opposite).overloads[0].id;
-                        self.program.add(Ir::Apply { overload, args }, meta)
-                    }
-                    None => self.program.add(Ir::Not(condition), meta),
-                }
+            _ => {
+                let node = self.program.opposite(condition).unwrap_or(Ir::Not(condition));
+                let ty = Type::Boolean;
+                self.program.add(node, NodeMeta { ty, ..meta })
             }
-            _ => self.program.add(
-                Ir::Not(condition),
-                NodeMeta {
-                    ty: Type::Boolean,
-                    ..meta
-                },
-            ),
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::{
-    CalendarEnd, CalendarPeriod, CalendarRange, FrameBound, FrameOrder, IrId, PeriodSide, RangeBound, WindowFrame,
+    CalendarEnd, CalendarPeriod, CalendarRange, CalendarUnit, FrameBound, FrameOrder, IrId, PeriodSide, RangeBound,
+    WindowFrame,
 };
 use crate::span::Span;
 
@@ -123,18 +124,10 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         let range = CalendarRange::new(first, last, key.descending);
-        if range.frame().is_some() {
-            return self.range_marker(name, WindowFrame::Calendar(range), span);
+        if range.frame().is_none() && range.parts_at_current_row().is_none() {
+            return self.report_crossing_ends(&text, span);
         }
-        // The rows after a date begin on the next day. For times, no such boundary exists.
-        let Some(parts) = range.parts_at_current_row().filter(|_| key.ty == Type::Date) else {
-            return self.report_no_frame(&text, span);
-        };
-        let mut markers = self.take_list();
-        for part in parts {
-            markers.push(self.range_marker(name, WindowFrame::Calendar(part), span));
-        }
-        self.combine_columns(markers, span)
+        self.range_marker(name, WindowFrame::Calendar(range), span)
     }
 
     /// Returns the end of a range in row order. `None` if an error was reported.
@@ -173,15 +166,15 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Reports a range if no window frame contains exactly its rows.
+    /// Reports a range that does not contain the current row and reaches beyond a period, because no window frames
+    /// contain exactly its rows.
     #[cold]
-    fn report_no_frame(&mut self, text: &str, span: Span) -> IrId {
-        let message = format!("SQL cannot express `{text}`, which reaches beyond the period at one of its ends");
+    fn report_crossing_ends(&mut self, text: &str, span: Span) -> IrId {
+        let message = format!("SQL cannot express `{text}`, because either of its ends may be the earlier one");
         self.report_range(
             span,
             &message,
-            "order by dates, such as `created_at[day]`, and make the range contain the current row, as \
-             `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does",
+            "make the range contain the current row, as `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does",
         )
     }
 
@@ -301,8 +294,14 @@ impl Lowerer<'_> {
             FrameOrder::Key => parted_by.push(self.key_node(key, span)),
             FrameOrder::StartOf(period) => parted_by.push(self.period_start(period, key, span)),
         }
-        for (count, unit) in [frame.from, frame.to].into_iter().filter_map(RangeBound::distance) {
-            self.add_distance(count, unit, span);
+        for bound in [frame.from, frame.to] {
+            let of_bound = match bound {
+                RangeBound::After if key.ty == Type::Date => Some((1, CalendarUnit::Day)),
+                bound => bound.distance(),
+            };
+            if let Some((count, unit)) = of_bound {
+                self.add_distance(count, unit, span);
+            }
         }
         let failed = parted_by.iter().any(|by| self.is_error(*by));
         (!failed).then_some(CalendarWindow { parted_by, key })

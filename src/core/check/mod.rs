@@ -45,6 +45,7 @@ mod rewritten_aggregates;
 mod running_criteria;
 mod sheet;
 mod sheet_columns;
+mod split_ranges;
 mod symbols;
 mod tabs;
 mod text_masks;

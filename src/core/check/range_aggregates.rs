@@ -305,8 +305,6 @@ impl Lowerer<'_> {
                 }
             };
             taken.distinct |= inner != lowered;
-            // The parts of a calendar range have different rows.
-            let alone = alone || columns.iter().any(|range| self.is_by_calendar(*range)) && columns.len() > 1;
             for range in columns {
                 let Ir::Range { x, .. } = self.program.node(range) else {
                     continue;
@@ -348,10 +346,6 @@ impl Lowerer<'_> {
             (None, Ir::Range { over, .. }) => RangeRows::all_rows(self.program.window_frame(over)),
             _ => RangeRows::all_rows(WindowFrame::Partition),
         }
-    }
-
-    fn is_by_calendar(&self, range: IrId) -> bool {
-        matches!(self.range_rows(range, false).over, WindowFrame::Calendar(_))
     }
 
     fn fixed_end_case(&self, range: IrId) -> Option<FixedEndCase> {
@@ -432,14 +426,10 @@ impl Lowerer<'_> {
     fn aggregate_several_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         let all_ranges = taken.ranges.iter().all(Option::is_some);
-        let (entry, across) = match id {
-            internal::SUM => (id, internal::ROW_SUM),
-            internal::MIN => (id, internal::ROW_MIN),
-            internal::MAX => (id, internal::ROW_MAX),
-            internal::COUNT | internal::COUNTA if !taken.distinct && all_ranges => {
-                (internal::COUNTA, internal::ROW_SUM)
-            }
-            internal::AVERAGE if !taken.distinct && all_ranges => {
+        let (entry, across) = match (id, combination(id)) {
+            (internal::COUNT | internal::COUNTA, Some(both)) if !taken.distinct && all_ranges => both,
+            (internal::SUM | internal::MIN | internal::MAX, Some(both)) => both,
+            (internal::AVERAGE, _) if !taken.distinct && all_ranges => {
                 let sum = self.aggregate_each_range(internal::SUM, internal::ROW_SUM, function, taken, before, span);
                 let count =
                     self.aggregate_each_range(internal::COUNTA, internal::ROW_SUM, function, taken, before, span);
@@ -535,19 +525,6 @@ impl Lowerer<'_> {
     fn report_several_columns(&mut self, function: &Function, arg: ExprId) {
         let span = self.ast.span(arg);
         let text = self.source_text(span);
-        let marker = match self.program.node(self.lowered_node(arg)) {
-            Ir::Ranges(parts) => self.program.args(parts).first().copied(),
-            _ => None,
-        };
-        if marker.is_some_and(|part| self.is_by_calendar(part)) {
-            let message = format!(
-                "`{}` cannot aggregate `{text}`, which reaches beyond the period at one of its ends",
-                function.name
-            );
-            let help = "use SUM, COUNT, AVERAGE, MIN or MAX, or a range that begins or ends at the current row";
-            self.report(Diagnostic::new(Code::BadRange, span, message).with_help(help));
-            return;
-        }
         let message = format!("`{}` needs one column, but `{text}` has several", function.name);
         self.report(Diagnostic::new(Code::BadRange, span, message).with_help("use one column, such as `C:C`"));
     }
@@ -600,6 +577,13 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         values.iter().for_each(|value| self.settle_point(*value));
+        let parts = match over {
+            WindowFrame::Calendar(range) if range.frame().is_none() => range.parts_at_current_row(),
+            _ => None,
+        };
+        if let Some(parts) = parts {
+            return self.aggregate_parts(id, values, (parts, by), shown, span);
+        }
         let calendar = match over {
             WindowFrame::Calendar(range) => match self.calendar_window(range, span) {
                 Some(calendar) => Some(calendar),
@@ -671,5 +655,17 @@ impl Lowerer<'_> {
             }
             None => window,
         }
+    }
+}
+
+/// Returns the aggregate of each of several sets of rows, and the function that combines the results to the aggregate of
+/// all rows. `None` if the results of an aggregate cannot be combined.
+pub(super) fn combination(id: FunctionId) -> Option<(FunctionId, FunctionId)> {
+    match id {
+        internal::SUM | internal::COUNT_IF | internal::COUNTBLANK => Some((id, internal::ROW_SUM)),
+        internal::COUNT | internal::COUNTA => Some((internal::COUNTA, internal::ROW_SUM)),
+        internal::MIN => Some((id, internal::ROW_MIN)),
+        internal::MAX => Some((id, internal::ROW_MAX)),
+        _ => None,
     }
 }

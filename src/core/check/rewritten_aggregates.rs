@@ -100,16 +100,21 @@ impl Lowerer<'_> {
         let entry = catalog::get(id).of_list.filter(|_| self.scope.strata)?;
         let (value, constants) = args.split_first()?;
         self.program.folded = true;
+        let values = self.list_values(*value, over, by, meta);
+        let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
+        let overload = catalog::get(entry).overloads.first()?.id;
+        Some(self.add_all(|args| Ir::Apply { overload, args }, &args, meta))
+    }
+
+    /// Builds the list of the values in a window frame.
+    pub(super) fn list_values(&mut self, value: IrId, over: WindowFrame, by: &[IrId], meta: NodeMeta) -> IrId {
         let of_values = NodeMeta {
             ty: Type::Other,
             nullable: true,
             ..meta
         };
-        let call = self.row_call(internal::LISTED, *value, of_values);
-        let values = self.add_partitioned_window(call, over, by, of_values);
-        let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
-        let overload = catalog::get(entry).overloads.first()?.id;
-        Some(self.add_all(|args| Ir::Apply { overload, args }, &args, meta))
+        let call = self.row_call(internal::LISTED, value, of_values);
+        self.add_partitioned_window(call, over, by, of_values)
     }
 
     fn aggregate_list(&mut self, aggregate: FunctionId, row: IrId, meta: NodeMeta) -> Option<IrId> {

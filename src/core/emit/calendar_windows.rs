@@ -3,7 +3,7 @@
 use super::Emitter;
 use super::template::WindowSpec;
 use crate::Type;
-use crate::catalog::{self, internal};
+use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Cell;
 use crate::ir::{CalendarRange, CalendarUnit, FrameOrder, IrId, RangeBound, RangeFrame};
@@ -53,8 +53,8 @@ impl Emitter<'_> {
             return WindowSpec { partition, ..whole };
         };
         let (order, scale) = self.frame_order(frame, key, span);
-        let from = self.frame_bound(frame.from, "unbounded preceding", scale, span);
-        let to = self.frame_bound(frame.to, "unbounded following", scale, span);
+        let from = self.frame_bound(frame.from, "unbounded preceding", (key, scale), span);
+        let to = self.frame_bound(frame.to, "unbounded following", (key, scale), span);
         let tree = &mut self.work.tree;
         let (range, and) = (tree.add_word("range between", span), tree.add_word("and", span));
         let parts = tree.add_slice(&[range, from, and, to]);
@@ -69,24 +69,24 @@ impl Emitter<'_> {
     /// Emits the sort key of a frame. The key is a number if the dialect does not support intervals in frames.
     fn frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameScale) {
         let written = (self.work.sql[key.index()], FrameScale::Interval);
+        let bounds = [frame.from, frame.to];
         let overload = catalog::get(internal::RANGE_DISTANCE).overloads[0].id;
-        let mut distances = [frame.from, frame.to].into_iter().filter_map(RangeBound::distance);
-        let Some((_, unit)) = distances.next() else {
-            return written;
-        };
-        if let Cell::Template(_) = self.dialect.cell(overload) {
+        let is_moved = bounds.contains(&RangeBound::After) || bounds.iter().any(|bound| bound.distance().is_some());
+        if !is_moved || matches!(self.dialect.cell(overload), Cell::Template(_)) {
             return written;
         }
         let is_time = self.program.meta(key).ty == Type::Timestamp;
-        let in_months = |unit: CalendarUnit| unit.unit_length().1;
-        let alike = distances.all(|(_, other)| in_months(other) == in_months(unit));
-        let (entry, scale) = match (in_months(unit), is_time) {
+        let has = |months: bool| {
+            let mut units = bounds.into_iter().filter_map(RangeBound::distance);
+            units.any(|(_, unit)| unit.unit_length().1 == months)
+        };
+        let (entry, scale) = match (has(true), has(false), is_time) {
             // Months cannot be converted to a number of days, because they have different lengths.
-            _ if !alike => return self.report_frame(span),
-            (true, _) if !self.program.is_month_start(key) => return self.report_frame(span),
-            (true, _) => (internal::RANGE_MONTH_NUMBER, FrameScale::Months),
-            (false, true) => (internal::RANGE_NUMBER, FrameScale::Microseconds),
-            (false, false) => (internal::RANGE_NUMBER, FrameScale::Days),
+            (true, true, _) => return self.report_frame(span),
+            (true, false, _) if !self.program.is_month_start(key) => return self.report_frame(span),
+            (true, false, _) => (internal::RANGE_MONTH_NUMBER, FrameScale::Months),
+            (false, _, true) => (internal::RANGE_NUMBER, FrameScale::Microseconds),
+            (false, _, false) => (internal::RANGE_NUMBER, FrameScale::Days),
         };
         let overloads = catalog::get(entry).overloads;
         let place = usize::from(is_time && overloads.len() > 1);
@@ -104,31 +104,58 @@ impl Emitter<'_> {
         (self.null_placeholder(span), FrameScale::Interval)
     }
 
-    fn frame_bound(&mut self, bound: RangeBound, unbounded: &'static str, scale: FrameScale, span: Span) -> SqlId {
-        let (count, unit) = match (bound, bound.distance()) {
-            (_, Some(distance)) => distance,
-            (RangeBound::Unbounded, None) => return self.work.tree.add_word(unbounded, span),
-            (RangeBound::Moved(..), None) => return self.work.tree.add_word("current row", span),
+    fn frame_bound(
+        &mut self,
+        bound: RangeBound,
+        unbounded: &'static str,
+        (key, scale): (IrId, FrameScale),
+        span: Span,
+    ) -> SqlId {
+        let (distance, side) = match bound {
+            RangeBound::Unbounded => return self.work.tree.add_word(unbounded, span),
+            RangeBound::Moved(0, _) => return self.work.tree.add_word("current row", span),
+            RangeBound::Moved(count, unit) => (
+                self.frame_distance(count, unit, scale, span),
+                if count < 0 { "preceding" } else { "following" },
+            ),
+            RangeBound::After => (self.smallest_distance(key, scale, span), "following"),
         };
-        let distance = match (scale, self.program.distance(count, unit)) {
+        let side = self.work.tree.add_word(side, span);
+        let parts = self.work.tree.add_slice(&[distance, side]);
+        self.work.tree.add(Sql::Spaced(parts), span)
+    }
+
+    fn frame_distance(&mut self, count: i64, unit: CalendarUnit, scale: FrameScale, span: Span) -> SqlId {
+        match (scale, self.program.distance(count, unit)) {
             (FrameScale::Interval, Some(distance)) => {
                 let words = self.program.args(distance.words);
                 words.iter().for_each(|word| self.emit(*word));
-                let overload = catalog::get(internal::RANGE_DISTANCE).overloads[0].id;
-                match self.dialect.cell(overload) {
-                    Cell::Template(_) => self.emit_call(overload, words, span),
-                    // The missing frame has already been reported.
-                    _ => self.null_placeholder(span),
-                }
+                self.frame_interval(internal::RANGE_DISTANCE, words, span)
             }
             _ => {
                 let number = scale.number(count, unit).to_string();
                 self.work.tree.add_text(span, |out| out.push_str(&number))
             }
-        };
-        let side = if count < 0 { "preceding" } else { "following" };
-        let side = self.work.tree.add_word(side, span);
-        let parts = self.work.tree.add_slice(&[distance, side]);
-        self.work.tree.add(Sql::Spaced(parts), span)
+        }
+    }
+
+    /// Emits the distance between a value of the sort key and the next possible value.
+    fn smallest_distance(&mut self, key: IrId, scale: FrameScale, span: Span) -> SqlId {
+        match scale {
+            FrameScale::Interval if self.program.meta(key).ty == Type::Date => {
+                self.frame_distance(1, CalendarUnit::Day, scale, span)
+            }
+            FrameScale::Interval => self.frame_interval(internal::NEXT_INSTANT, &[], span),
+            _ => self.work.tree.add_word("1", span),
+        }
+    }
+
+    fn frame_interval(&mut self, entry: FunctionId, words: &[IrId], span: Span) -> SqlId {
+        let overload = catalog::get(entry).overloads[0].id;
+        match self.dialect.cell(overload) {
+            Cell::Template(_) => self.emit_call(overload, words, span),
+            // The missing frame has already been reported.
+            _ => self.null_placeholder(span),
+        }
     }
 }

@@ -271,7 +271,7 @@ impl<'p> Emitter<'p> {
         let sql = match *node {
             Ir::Error => self.null_placeholder(span),
             Ir::Null => self.work.tree.add_word("null", span),
-            Ir::Bool(value) => self.work.tree.add_word(if value { "true" } else { "false" }, span),
+            Ir::Bool(value) => self.emit_bool(value, span),
             Ir::Number(slice) => self.emit_number(program.text(slice), meta.ty, span),
             Ir::Text(slice) => {
                 let dialect = self.dialect;
@@ -305,18 +305,8 @@ impl<'p> Emitter<'p> {
             }
             Ir::And(args) => self.emit_chain(Op::And, program.args(args), span),
             Ir::Or(args) => self.emit_chain(Op::Or, program.args(args), span),
-            Ir::Not(x) => match self.emit_negated_truncated(x, span) {
-                Some(sql) => sql,
-                None => {
-                    let x = self.work.sql[x.index()];
-                    self.work.tree.add(Sql::Not(x), span)
-                }
-            },
-            Ir::IsNull { x, negated } => {
-                let x = self.work.sql[x.index()];
-                let op = if negated { "is not null" } else { "is null" };
-                self.work.tree.add(Sql::Postfix { op, x }, span)
-            }
+            Ir::Not(x) => self.emit_negation(x, span),
+            Ir::IsNull { x, negated } => self.emit_null_test(x, negated, span),
             Ir::Coalesce(args) => {
                 self.cast_to_same_scale(program.args(args));
                 let args = self.emit_operands(program.args(args));
@@ -344,6 +334,41 @@ impl<'p> Emitter<'p> {
             Ir::Ranges(_) | Ir::RowLookup { .. } | Ir::TabColumn { .. } => self.null_placeholder(span),
         };
         self.work.sql[id.index()] = sql;
+    }
+
+    /// Emits a negation. The SQL of an inlined definition is negated like the same condition without a name:
+    /// `amount <= 3` instead of `not amount > 3`.
+    fn emit_negation(&mut self, x: IrId, span: Span) -> SqlId {
+        let sql = self.work.sql[x.index()];
+        let is_column = matches!(self.work.tree.node(sql), Sql::Text { .. } | Sql::Field { .. });
+        let of = self.program.resolve_names(x);
+        match (self.program.node(of), self.program.opposite(of)) {
+            _ if is_column => {}
+            (Ir::Not(inner), _) => return self.work.sql[inner.index()],
+            // The rules of a model keep their notation.
+            (Ir::And(one), _) if one.count == 1 => {
+                if let Some(sql) = self.emit_negated_truncated(self.program.args(one)[0], span) {
+                    return sql;
+                }
+            }
+            (_, Some(Ir::Bool(value))) => return self.emit_bool(value, span),
+            (_, Some(Ir::IsNull { x, negated })) => return self.emit_null_test(x, negated, span),
+            (_, Some(Ir::Apply { overload, args })) => {
+                return self.emit_call(overload, self.program.args(args), span);
+            }
+            _ => {}
+        }
+        self.work.tree.add(Sql::Not(sql), span)
+    }
+
+    fn emit_bool(&mut self, value: bool, span: Span) -> SqlId {
+        self.work.tree.add_word(if value { "true" } else { "false" }, span)
+    }
+
+    fn emit_null_test(&mut self, x: IrId, negated: bool, span: Span) -> SqlId {
+        let x = self.work.sql[x.index()];
+        let op = if negated { "is not null" } else { "is null" };
+        self.work.tree.add(Sql::Postfix { op, x }, span)
     }
 
     fn emit_operands(&mut self, args: &[IrId]) -> SqlSlice {

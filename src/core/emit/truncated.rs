@@ -38,7 +38,7 @@ impl Emitter<'_> {
             Op::Less => Op::GreaterEqual,
             _ => return None,
         };
-        let Ir::Apply { args, .. } = self.program.node(negated) else {
+        let Ir::Apply { args, .. } = self.program.node(self.program.resolve_names(negated)) else {
             return None;
         };
         match self.program.args(args) {

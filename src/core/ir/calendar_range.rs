@@ -86,8 +86,8 @@ pub enum CalendarEnd {
     Period(CalendarPeriod, PeriodSide),
     /// Key of the current row, shifted by a number of units. The number may be 0.
     Moved(i64, CalendarUnit),
-    /// Day after the key of the current row, where the later part of a split range begins.
-    NextDay,
+    /// First value after the key of the current row, where the later part of a split range begins.
+    After,
 }
 
 /// Side of a period.
@@ -183,6 +183,8 @@ pub enum RangeBound {
     Unbounded,
     /// Value of the current row, shifted by a number of units.
     Moved(i64, CalendarUnit),
+    /// First value after the value of the current row.
+    After,
 }
 
 impl RangeBound {
@@ -193,7 +195,7 @@ impl RangeBound {
         match end {
             CalendarEnd::Partition(_) => Some(Self::Unbounded),
             CalendarEnd::Moved(count, unit) => Some(Self::Moved(count, unit)),
-            CalendarEnd::NextDay => Some(Self::Moved(1, CalendarUnit::Day)),
+            CalendarEnd::After => Some(Self::After),
             CalendarEnd::Period(..) => None,
         }
     }
@@ -235,8 +237,8 @@ impl CalendarRange {
         self.frame().is_some_and(|frame| frame.order != FrameOrder::Nothing)
     }
 
-    /// Splits this range at the current row into two ranges that have window frames and together contain each row of
-    /// this range once. `None` if this is impossible, for example because the keys are not dates.
+    /// Returns two ranges that meet at the current row, have window frames, and together contain the rows of this range,
+    /// each once. `None` if there are no such ranges.
     pub fn parts_at_current_row(self) -> Option<[Self; 2]> {
         use CalendarEnd::{Moved, Period};
         use PeriodSide::{End, Start};
@@ -251,7 +253,7 @@ impl CalendarRange {
             ..self
         };
         let later = Self {
-            from: CalendarEnd::NextDay,
+            from: CalendarEnd::After,
             ..self
         };
         let parts = [up_to_here, later];
@@ -261,15 +263,11 @@ impl CalendarRange {
     /// Returns the window frame with the rows of the range. `None` if the range reaches beyond the period in which it
     /// begins or ends, because no window frame contains exactly these rows.
     pub fn frame(self) -> Option<RangeFrame> {
-        use CalendarEnd::{Moved, Partition, Period};
+        use CalendarEnd::{After, Moved, Partition, Period};
         use PeriodSide::{End, Start};
         use RangeBound::Unbounded;
         let here = RangeBound::HERE;
-        let from = match self.from {
-            CalendarEnd::NextDay => Moved(1, CalendarUnit::Day),
-            from => from,
-        };
-        let (period, order, from, to) = match (from, self.to) {
+        let (period, order, from, to) = match (self.from, self.to) {
             (Period(from, Start), Period(to, End)) => match (from.is_within(to), to.is_within(from)) {
                 (true, true) => (Some(from), FrameOrder::Nothing, Unbounded, Unbounded),
                 (true, false) => (Some(to), FrameOrder::StartOf(from), here, Unbounded),
@@ -282,6 +280,7 @@ impl CalendarRange {
             (Moved(count, unit), Period(to, End)) if count >= 0 => {
                 (Some(to), FrameOrder::Key, RangeBound::Moved(count, unit), Unbounded)
             }
+            (After, Period(to, End)) => (Some(to), FrameOrder::Key, RangeBound::After, Unbounded),
             (Period(from, Start), Partition(_)) => (None, FrameOrder::StartOf(from), here, Unbounded),
             (Partition(_), Period(to, End)) => (None, FrameOrder::StartOf(to), Unbounded, here),
             (from, to) => (

@@ -11,6 +11,16 @@ use crate::catalog::{self, FunctionId, OverloadId, internal};
 use crate::span::Span;
 use crate::{Level, Type};
 
+/// Comparison operators, each with its negation.
+const OPPOSITES: [(FunctionId, FunctionId); 6] = [
+    (internal::EQUAL, internal::NOT_EQUAL),
+    (internal::NOT_EQUAL, internal::EQUAL),
+    (internal::LESS, internal::GREATER_EQUAL),
+    (internal::LESS_EQUAL, internal::GREATER),
+    (internal::GREATER, internal::LESS_EQUAL),
+    (internal::GREATER_EQUAL, internal::LESS),
+];
+
 /// Index of a node in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IrId(pub u32);
@@ -715,8 +725,23 @@ impl Program {
         id
     }
 
-    /// Returns whether a date is known to be the first day of a month. The minimum, maximum, first or last value of
-    /// such dates is also the first day of a month.
+    /// Returns the negation of a condition that needs no NOT: the opposite constant, test for NULL or comparison.
+    pub fn opposite(&self, id: IrId) -> Option<Ir> {
+        match self.node(id) {
+            Ir::Bool(value) => Some(Ir::Bool(!value)),
+            Ir::IsNull { x, negated } => Some(Ir::IsNull { x, negated: !negated }),
+            Ir::Apply { overload, args } => {
+                let of = catalog::overload_owner(overload);
+                let (_, opposite) = OPPOSITES.iter().find(|(comparison, _)| *comparison == of)?;
+                let overload = catalog::get(*opposite).overloads[0].id;
+                Some(Ir::Apply { overload, args })
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether a date is known to be the first day of a month. This also holds for the minimum, maximum, first
+    /// or last value of such dates.
     pub fn is_month_start(&self, date: IrId) -> bool {
         const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
         const MONTHS: [FunctionId; 4] = [

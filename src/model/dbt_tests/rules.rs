@@ -393,7 +393,10 @@ fn add_violation(program: &mut Program, places: RulePlaces, nulls_fail: bool) ->
             },
         );
     }
-    let mut root = program.add(Ir::Not(check), meta);
+    // The AND of one condition keeps the rule's notation: `not (revenue >= 0)` instead of `revenue < 0`.
+    let one = program.add_args(&[check]);
+    let rule = program.add(Ir::And(one), meta);
+    let mut root = program.add(Ir::Not(rule), meta);
     if let Some(filter) = places.filter {
         let (of_filter, _) = of(program, filter);
         let filter = program.add(Ir::Definition(filter as u32), of_filter);

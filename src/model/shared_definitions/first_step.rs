@@ -15,6 +15,7 @@ use crate::joins::{JoinCriterion, JoinedRelation};
 use crate::load::{self, SpannedText, SpecKind, Step, StepDefinitions};
 use crate::metrics::{MetricFormula, SETTINGS, analyze, node_text, period_unit, step_over_sets};
 use crate::plan::{key_name, split_timeframe};
+use crate::span::Span;
 use crate::sql::JoinKind;
 use crate::yaml::{self, Node};
 
@@ -114,6 +115,8 @@ pub struct FirstStepDefinition {
     pub has_aggregates: bool,
     /// Bytes of the text block that belong to the definition, including the comments above it.
     pub segment: Option<Range<usize>>,
+    /// Bytes of the definition in the file.
+    pub span: Span,
 }
 
 /// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`, and an error with the
@@ -125,8 +128,6 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
     }
     let spec = load::load(&root, text, SpecKind::Written, &mut Vec::new())?;
     let step = spec.steps.first()?;
-    let nodes = root.get("steps").and_then(Node::items);
-    let node = nodes.and_then(|steps| steps.first()).unwrap_or(&root);
     let reason = match step {
         Step { sheet: Some(_), .. } => Some("its first step is a worksheet"),
         step if step.joins.iter().any(is_multiplying) => {
@@ -137,76 +138,118 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
     if let Some(reason) = reason {
         return Some(Err(reason.to_owned()));
     }
-    let (formulas, _) = analyze(compiler, step, text);
-    let definitions = match read_definitions(compiler, trees, step, (text, spec.from.name()), &formulas) {
-        Ok(definitions) => definitions,
-        Err(reason) => return Some(Err(reason)),
-    };
-    if definitions.iter().all(|definition| definition.level == Level::Row) {
-        return Some(Err("its first step does not aggregate".to_owned()));
-    }
-    let places = definition_places(&definitions);
-    // In a condition on rows, a name refers to the column with that name, if there is one. A definition that uses its
-    // own name reads that column.
-    let relation = known_relation(&compiler.options, &spec.from);
-    let is_column = |definition: &FirstStepDefinition| {
-        definition.reads_own_name
-            || relation.is_some_and(|relation| relation.position(definition.name.as_str()).is_some())
-    };
-    let number = |trees: &mut FormulaTrees, formula: &str| {
-        let named = |name: &str| {
-            let definition = &definitions[*places.get(&name.to_lowercase())?];
-            Some(definition.tree).filter(|_| !is_column(definition))
-        };
-        trees.number((formula, spec.from.name()), &compiler.options.limits, named)
-    };
-    let filter = step.filter.and_then(|filter| {
-        Some(FirstStepFilter {
-            tree: number(trees, filter.text)?,
-            text: filter.text.trim().to_owned(),
-        })
-    });
-    let joins = node.get("joins").and_then(Node::items).unwrap_or_default();
-    let joins = step.joins.iter().zip(joins).map(|(join, node)| FirstStepJoin {
-        name: join.name().to_lowercase(),
-        identity: join_identity(join, |formula| number(trees, formula)),
-        text: node_text(node),
-        is_inner: join.kind == JoinKind::Inner,
-    });
-    let joins = joins.collect();
-    let block = step.definitions.iter().find_map(|definitions| match definitions {
-        StepDefinitions::Block(text) => Some(text.text.to_owned()),
-        StepDefinitions::Named { .. } => None,
-    });
-    let keys = step
-        .group_by
-        .iter()
-        .map(|key| step_key(key.text, &definitions, &places));
-    let keys = keys.collect();
-    Some(Ok(FirstStep {
-        model: spec.model.text.to_owned(),
-        is_at_top: nodes.is_none(),
+    let source = StepSource {
+        root: &root,
+        text,
+        model: spec.model.text,
+        from: &spec.from,
         is_last: spec.steps.len() == 1,
-        from: root
-            .get("from")
-            .and_then(Node::text)
-            .unwrap_or_default()
-            .trim()
-            .to_owned(),
-        relation: relation_identity(&spec.from),
-        relation_name: spec.from.name().to_owned(),
-        joins,
-        filter,
-        settings: SETTINGS
-            .iter()
-            .filter_map(|key| Some((*key, root.get(key)?.text()?.to_owned())))
-            .collect(),
-        keys,
-        order_by: node.get("order_by").map(|_| texts(&step.order_by)),
-        partition_by: step.partition_by.as_deref().map(texts),
-        definitions,
-        block,
+    };
+    Some(source.read_step(compiler, trees, step).and_then(|step| {
+        let is_grouped = step.definitions.iter().any(|definition| definition.level > Level::Row);
+        is_grouped
+            .then_some(step)
+            .ok_or_else(|| "its first step does not aggregate".to_owned())
     }))
+}
+
+/// Reads a metric set over a relation as a step without keys. Returns `None` for a file that is not such a set, or whose
+/// definitions cannot be compared with those of specs.
+pub fn read_set_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<FirstStep> {
+    let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+    let model = root.get("metric_set").and_then(Node::text)?;
+    let from = RelationReference::read(root.get("from").and_then(Node::text)?)?;
+    let steps = load::load_steps(&root, text);
+    let source = StepSource {
+        root: &root,
+        text,
+        model,
+        from: &from,
+        is_last: true,
+    };
+    source.read_step(compiler, trees, steps.first()?).ok()
+}
+
+/// File that contains a step.
+struct StepSource<'s> {
+    root: &'s Node,
+    text: &'s str,
+    /// Name of the model or set.
+    model: &'s str,
+    from: &'s RelationReference,
+    is_last: bool,
+}
+
+impl StepSource<'_> {
+    fn read_step(&self, compiler: &Compiler, trees: &mut FormulaTrees, step: &Step<'_>) -> Result<FirstStep, String> {
+        let Self { root, text, from, .. } = *self;
+        let nodes = root.get("steps").and_then(Node::items);
+        let node = nodes.and_then(|steps| steps.first()).unwrap_or(root);
+        let (formulas, _) = analyze(compiler, step, text);
+        let definitions = read_definitions(compiler, trees, step, (text, from.name()), &formulas)?;
+        let places = definition_places(&definitions);
+        // In a condition on rows, a name refers to a column if there is a column with that name. A definition that uses its
+        // own name reads such a column.
+        let relation = known_relation(&compiler.options, from);
+        let is_column = |definition: &FirstStepDefinition| {
+            definition.reads_own_name
+                || relation.is_some_and(|relation| relation.position(definition.name.as_str()).is_some())
+        };
+        let number = |trees: &mut FormulaTrees, formula: &str| {
+            let named = |name: &str| {
+                let definition = &definitions[*places.get(&name.to_lowercase())?];
+                Some(definition.tree).filter(|_| !is_column(definition))
+            };
+            trees.number((formula, from.name()), &compiler.options.limits, named)
+        };
+        let filter = step.filter.and_then(|filter| {
+            Some(FirstStepFilter {
+                tree: number(trees, filter.text)?,
+                text: filter.text.trim().to_owned(),
+            })
+        });
+        let joins = node.get("joins").and_then(Node::items).unwrap_or_default();
+        let joins = step.joins.iter().zip(joins).map(|(join, node)| FirstStepJoin {
+            name: join.name().to_lowercase(),
+            identity: join_identity(join, |formula| number(trees, formula)),
+            text: node_text(node),
+            is_inner: join.kind == JoinKind::Inner,
+        });
+        let joins = joins.collect();
+        let block = step.definitions.iter().find_map(|definitions| match definitions {
+            StepDefinitions::Block(text) => Some(text.text.to_owned()),
+            StepDefinitions::Named { .. } => None,
+        });
+        let keys = step
+            .group_by
+            .iter()
+            .map(|key| step_key(key.text, &definitions, &places));
+        let keys = keys.collect();
+        Ok(FirstStep {
+            model: self.model.to_owned(),
+            is_at_top: nodes.is_none(),
+            is_last: self.is_last,
+            from: root
+                .get("from")
+                .and_then(Node::text)
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
+            relation: relation_identity(from),
+            relation_name: from.name().to_owned(),
+            joins,
+            filter,
+            settings: SETTINGS
+                .iter()
+                .filter_map(|key| Some((*key, root.get(key)?.text()?.to_owned())))
+                .collect(),
+            keys,
+            order_by: node.get("order_by").map(|_| texts(&step.order_by)),
+            partition_by: step.partition_by.as_deref().map(texts),
+            definitions,
+            block,
+        })
+    }
 }
 
 fn texts(entries: &[SpannedText<'_>]) -> Vec<String> {
@@ -301,6 +344,7 @@ fn read_definitions(
             uses: uses.filter(|(_, used)| *used != place).collect(),
             has_aggregates: !formula.aggregates.is_empty(),
             segment: None,
+            span: formula.span,
         });
     }
     let order = dependency_order(&definitions).ok_or("its definitions depend on each other in a cycle")?;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::names::SetNames;
+use super::spec_text::SpecEntries;
 use crate::Level;
 use crate::model::shared_definitions::{FirstStep, FirstStepDefinition};
 
@@ -15,6 +17,24 @@ pub(super) struct Candidate {
     pub step: FirstStep,
     /// Whether keys such as `ordered_at[month]` are replaced with `month`.
     pub has_bare_keys: bool,
+}
+
+/// Metric set of the project. Specs that read the same rows can read it.
+#[derive(Debug)]
+pub(super) struct ExistingSet {
+    /// Index of the set's file among the specs.
+    pub spec: usize,
+    pub step: FirstStep,
+    /// Column that contains the time of the set's rows.
+    pub time: Option<String>,
+    pub entries: SpecEntries,
+}
+
+impl ExistingSet {
+    /// Returns the definition with a formula.
+    pub fn definition(&self, tree: u32) -> Option<&FirstStepDefinition> {
+        self.step.definitions.iter().find(|definition| definition.tree == tree)
+    }
 }
 
 /// Metric set that a group of specs could read.
@@ -45,6 +65,8 @@ pub(super) struct DraftDefinition {
     pub source: (usize, usize),
     /// All spec definitions that this definition replaces.
     pub replaced: Vec<(usize, usize)>,
+    /// Whether the set does not have the definition yet.
+    pub is_new: bool,
 }
 
 /// Specs of a group that cannot read the set, each with the reason.
@@ -62,12 +84,17 @@ pub(super) fn group_key(step: &FirstStep) -> String {
     format!("{} {filter:?} {inner:?} {:?}", step.relation, step.settings)
 }
 
-/// Returns the draft for a group. `None` if no two specs of the group contain the same definition.
+/// Returns the draft for a group, whose specs may read an existing set. `None` if no definition is in two specs, or in a
+/// spec and the set.
 ///
 /// # Errors
 ///
 /// Returns the specs that cannot read the set.
-pub(super) fn draft_set(candidates: &[Candidate], group: &[usize]) -> Result<Option<SetDraft>, Rejected> {
+pub(super) fn draft_set(
+    candidates: &[Candidate],
+    group: &[usize],
+    set: Option<&ExistingSet>,
+) -> Result<Option<SetDraft>, Rejected> {
     let mut specs_of_tree: HashMap<u32, usize> = HashMap::new();
     for candidate in group {
         let trees: BTreeSet<u32> = candidates[*candidate]
@@ -80,22 +107,25 @@ pub(super) fn draft_set(candidates: &[Candidate], group: &[usize]) -> Result<Opt
             .into_iter()
             .for_each(|tree| *specs_of_tree.entry(tree).or_default() += 1);
     }
-    let is_shared =
-        |definition: &FirstStepDefinition| specs_of_tree.get(&definition.tree).is_some_and(|count| *count > 1);
+    let in_set = |tree: u32| set.and_then(|set| set.definition(tree));
+    let is_shared = |definition: &FirstStepDefinition| {
+        specs_of_tree.get(&definition.tree).is_some_and(|count| *count > 1) || in_set(definition.tree).is_some()
+    };
     let members = group.iter().copied();
     let members: Vec<usize> = members
         .filter(|candidate| candidates[*candidate].step.definitions.iter().any(is_shared))
         .collect();
-    if members.len() < 2 {
+    if members.len() < if set.is_some() { 1 } else { 2 } {
         return Ok(None);
     }
-    check_joins(candidates, &members)?;
+    check_joins(candidates, &members, set)?;
     let moved: Vec<Vec<bool>> = members
         .iter()
         .map(|candidate| moved_definitions(&candidates[*candidate].step, is_shared))
         .collect();
     let trees = moved_trees(candidates, &members, &moved);
-    let names = super::names::choose_names(candidates, &trees)?;
+    let of_set = set.map(|set| SetNames::new(&set.step)).unwrap_or_default();
+    let names = super::names::choose_names(candidates, &trees, &of_set)?;
     let sources: HashMap<u32, (usize, usize)> = trees
         .iter()
         .map(|(tree, replaced)| (*tree, source_of(candidates, names.get(tree), replaced)))
@@ -108,6 +138,7 @@ pub(super) fn draft_set(candidates: &[Candidate], group: &[usize]) -> Result<Opt
             name: names.get(&tree).cloned().unwrap_or_default(),
             source: sources.get(&tree).copied().unwrap_or_default(),
             replaced: trees.get(&tree).cloned().unwrap_or_default(),
+            is_new: in_set(tree).is_none(),
         });
     }
     let members: Vec<Member> = members
@@ -123,7 +154,10 @@ pub(super) fn draft_set(candidates: &[Candidate], group: &[usize]) -> Result<Opt
             }
         })
         .collect();
-    let time = time_column(members.iter().map(|member| &candidates[member.candidate].step));
+    let time = match set {
+        Some(set) => set.time.clone(),
+        None => time_column(members.iter().map(|member| &candidates[member.candidate].step)),
+    };
     Ok(Some(SetDraft {
         members,
         definitions,
@@ -131,9 +165,12 @@ pub(super) fn draft_set(candidates: &[Candidate], group: &[usize]) -> Result<Opt
     }))
 }
 
-/// Rejects specs that join another relation under the name of a join in an earlier spec.
-fn check_joins(candidates: &[Candidate], members: &[usize]) -> Result<(), Rejected> {
-    let mut known: HashMap<&str, &str> = HashMap::new();
+/// Rejects specs that join another relation under a name that a join of the set or of an earlier spec already has.
+fn check_joins(candidates: &[Candidate], members: &[usize], set: Option<&ExistingSet>) -> Result<(), Rejected> {
+    let of_set = set.into_iter().flat_map(|set| &set.step.joins);
+    let mut known: HashMap<&str, &str> = of_set
+        .map(|join| (join.name.as_str(), join.identity.as_str()))
+        .collect();
     let mut rejected = Rejected::new();
     for candidate in members {
         for join in &candidates[*candidate].step.joins {
@@ -141,7 +178,13 @@ fn check_joins(candidates: &[Candidate], members: &[usize]) -> Result<(), Reject
             if *first != join.identity {
                 rejected.push((
                     *candidate,
-                    format!("its join `{}` differs from the join in other specs", join.name),
+                    match set {
+                        Some(set) => format!(
+                            "its join `{}` differs from that of the set {}",
+                            join.name, set.step.model
+                        ),
+                        None => format!("its join `{}` differs from that of other specs", join.name),
+                    },
                 ));
                 break;
             }

@@ -1,8 +1,9 @@
 //! Metric sets from definitions that several specs contain.
 //!
 //! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
-//! same formula, a metric set with the formula is created for the group, and the specs read the set. A spec is changed
-//! only if its SQL remains the same, which is verified by compiling the project again.
+//! same formula, the group gets a metric set that contains the formula, and the specs read the set. If the project has a
+//! metric set over the same rows, the group's definitions are added to this set. A spec is changed only if its SQL remains
+//! the same, which is proven by compiling the project again.
 
 mod comments;
 mod draft;
@@ -28,7 +29,8 @@ pub struct ExtractRequest<'t> {
     pub specs: &'t [formulac_model::SpecText<'t>],
     /// Whether each spec may be changed.
     pub chosen: &'t [bool],
-    /// Name of the set. By default, a set has the name of its relation.
+    /// Name of the set. By default, definitions are added to a set over the same rows, and a new set has the name of its
+    /// relation.
     pub name: Option<&'t str>,
     /// Folder for the files of the sets, relative to the project's folder.
     pub folder: &'t str,
@@ -37,7 +39,7 @@ pub struct ExtractRequest<'t> {
 /// Proposed metric sets, and the specs that read them.
 #[derive(Clone, Debug, Default)]
 pub struct Extraction {
-    /// Metric sets to write.
+    /// Metric sets to write, and existing sets that specs read.
     pub sets: Vec<ExtractedSet>,
     /// Specs to change.
     pub specs: Vec<RewrittenSpec>,
@@ -64,11 +66,15 @@ pub struct ExtractedSet {
     pub path: String,
     /// Text of the file.
     pub text: String,
-    /// Names of the definitions that several specs contain.
+    /// Names of the definitions that several specs, or a spec and the existing set, contain.
     pub shared: Vec<String>,
     /// Number of other definitions that the specs need in the set.
     pub others: usize,
-    /// Names of the project's metric sets over the same relation.
+    /// Index of the set's file among the specs, if the set exists.
+    pub spec: Option<usize>,
+    /// Names of the definitions that the set does not have yet.
+    pub added: Vec<String>,
+    /// Names of the project's metric sets over the same relation, if the set is new.
     pub beside: Vec<String>,
 }
 

@@ -4,6 +4,34 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::DifferingName;
 use super::draft::{Candidate, Rejected};
+use crate::model::shared_definitions::FirstStep;
+
+/// Names of the definitions of an existing set.
+#[derive(Debug, Default)]
+pub(super) struct SetNames {
+    set: String,
+    /// Name of each formula.
+    by_tree: HashMap<u32, String>,
+    /// Formula of each lower-case name.
+    by_name: HashMap<String, u32>,
+}
+
+impl SetNames {
+    pub fn new(set: &FirstStep) -> Self {
+        let mut names = Self {
+            set: set.model.clone(),
+            ..Self::default()
+        };
+        for definition in &set.definitions {
+            names
+                .by_tree
+                .entry(definition.tree)
+                .or_insert_with(|| definition.name.clone());
+            names.by_name.insert(definition.name.to_lowercase(), definition.tree);
+        }
+        names
+    }
+}
 
 /// Returns the most frequent item. If several items are equally frequent, returns the first of them.
 pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
@@ -22,25 +50,30 @@ pub(super) fn first_of_most<T>(items: impl Iterator<Item = T>, count: impl Fn(&T
     items.reduce(|best, item| if count(&item) > count(&best) { item } else { best })
 }
 
-/// Chooses a name for each formula: the name that most specs use or, if there is a tie, the first name. Specs in which
-/// the name of a formula belongs to another formula are rejected.
+/// Chooses a name for each formula: the name in the existing set, otherwise the name that most specs use or, if there is a
+/// tie, the first name. Specs whose formulas would need the name of another formula are rejected.
 pub(super) fn choose_names(
     candidates: &[Candidate],
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
+    of_set: &SetNames,
 ) -> Result<HashMap<u32, String>, Rejected> {
     let mut chosen: Vec<(u32, String)> = Vec::new();
     for (tree, places) in trees {
+        if let Some(name) = of_set.by_tree.get(tree) {
+            chosen.push((*tree, name.clone()));
+            continue;
+        }
         let names = places
             .iter()
             .map(|(candidate, place)| candidates[*candidate].step.definitions[*place].name.as_str());
         let name = most_frequent(names, |one, other| one.eq_ignore_ascii_case(other));
         chosen.extend(name.map(|name| (*tree, name.to_owned())));
     }
-    let mut owners: HashMap<String, u32> = HashMap::new();
+    let mut owners: HashMap<String, u32> = of_set.by_name.clone();
     let weight = |tree: u32| trees.get(&tree).map_or(0, Vec::len);
     for (tree, name) in &chosen {
         let owner = owners.entry(name.to_lowercase()).or_insert(*tree);
-        if weight(*tree) > weight(*owner) {
+        if !of_set.by_name.contains_key(&name.to_lowercase()) && weight(*tree) > weight(*owner) {
             *owner = *tree;
         }
     }
@@ -50,7 +83,10 @@ pub(super) fn choose_names(
             continue;
         }
         for (candidate, _) in trees.get(tree).into_iter().flatten() {
-            let reason = || format!("its `{name}` has a different formula in other specs");
+            let reason = || match of_set.by_name.contains_key(&name.to_lowercase()) {
+                true => format!("its `{name}` has another formula than that of the set {}", of_set.set),
+                false => format!("its `{name}` has another formula than that of other specs"),
+            };
             rejected.entry(*candidate).or_insert_with(reason);
         }
     }
@@ -61,20 +97,20 @@ pub(super) fn choose_names(
     }
 }
 
-/// Returns the names that have different formulas in specs over the same relation.
-pub(super) fn differing_names(candidates: &[Candidate]) -> Vec<DifferingName> {
+/// Returns the names that have different formulas in specs and sets over the same relation. Each step has the index of its
+/// file.
+pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstStep)>) -> Vec<DifferingName> {
     type Formulas = Vec<(u32, String, Vec<usize>)>;
     let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();
-    for candidate in candidates {
-        let step = &candidate.step;
+    for (spec, step) in steps {
         for definition in &step.definitions {
             let key = (step.relation.to_lowercase(), definition.name.to_lowercase());
             let (.., formulas) = names
                 .entry(key)
                 .or_insert_with(|| (definition.name.clone(), step.relation_name.clone(), Formulas::new()));
             match formulas.iter_mut().find(|(tree, ..)| *tree == definition.tree) {
-                Some((.., specs)) => specs.push(candidate.spec),
-                None => formulas.push((definition.tree, definition.formula.clone(), vec![candidate.spec])),
+                Some((.., specs)) => specs.push(spec),
+                None => formulas.push((definition.tree, definition.formula.clone(), vec![spec])),
             }
         }
     }

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::draft::{Candidate, SetDraft, draft_set, group_key};
+use super::draft::{Candidate, DraftDefinition, ExistingSet, SetDraft, draft_set, group_key};
 use super::names::{differing_names, first_of_most};
-use super::set_text::SetText;
+use super::set_text::{SetText, SharedProperties};
 use super::spec_text::{SpecEntries, rewrite_spec};
 use super::{ExtractRequest, ExtractedSet, Extraction, LeftOutSpec, RewrittenSpec};
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::model::SpecText;
-use crate::model::shared_definitions::{FormulaTrees, read_first_step, relation_identity};
+use crate::model::shared_definitions::{FirstStep, FormulaTrees, read_first_step, read_set_step, relation_identity};
 use crate::schema::Column;
-use crate::yaml_edit::value;
+use crate::yaml_edit::{YamlValue, value};
 use crate::{CompiledSpec, lines};
 
 /// Maximum number of compilations of the project. After each compilation, specs whose SQL changes are rewritten
@@ -43,6 +43,9 @@ struct ExtractionRun<'r> {
     entries: HashMap<usize, SpecEntries>,
     /// Candidates that may share a set, in the order of their first spec.
     groups: Vec<Vec<usize>>,
+    sets: Vec<ExistingSet>,
+    /// Existing set of each group.
+    set_of_group: Vec<Option<usize>>,
     left_out: BTreeMap<usize, String>,
     /// Specs whose properties files change.
     changed_properties: HashSet<usize>,
@@ -54,6 +57,8 @@ struct Proposal {
     name: String,
     path: String,
     set: SetText,
+    /// Index of the set's file among the specs, if the set exists.
+    spec: Option<usize>,
     /// New text of each member.
     texts: Vec<String>,
 }
@@ -67,12 +72,17 @@ impl<'r> ExtractionRun<'r> {
             candidates: Vec::new(),
             entries: HashMap::new(),
             groups: Vec::new(),
+            sets: Vec::new(),
+            set_of_group: Vec::new(),
             left_out: BTreeMap::new(),
             changed_properties: HashSet::new(),
         };
         let mut trees = FormulaTrees::default();
         let mut group_of_key: HashMap<String, usize> = HashMap::new();
         for (spec, (text, compiled)) in request.specs.iter().zip(before).enumerate() {
+            if compiled.metric_set().is_some() && !compiled.has_errors() {
+                run.sets.extend(read_set(compiler, &mut trees, (spec, text.text)));
+            }
             if !request.chosen.get(spec).copied().unwrap_or_default() {
                 continue;
             }
@@ -102,7 +112,28 @@ impl<'r> ExtractionRun<'r> {
                 }
             }
         }
+        run.set_of_group = run.groups.iter().map(|group| run.best_set(group)).collect();
         run
+    }
+
+    /// Returns the set over the rows of a group that contains the most formulas of its specs. If the request names a set,
+    /// only this set counts.
+    fn best_set(&self, group: &[usize]) -> Option<usize> {
+        let steps = group.iter().map(|candidate| &self.candidates[*candidate].step);
+        let key = group_key(steps.clone().next()?);
+        let is_named = |name: &str| self.request.name.is_none_or(|own| own.eq_ignore_ascii_case(name));
+        let of_rows = (0..self.sets.len()).filter(|set| {
+            let step = &self.sets[*set].step;
+            group_key(step) == key && is_named(&step.model)
+        });
+        let definitions = steps.flat_map(|step| &step.definitions);
+        first_of_most(of_rows, |set| {
+            let is_known = |tree: u32| self.sets[*set].definition(tree).is_some();
+            definitions
+                .clone()
+                .filter(|definition| is_known(definition.tree))
+                .count()
+        })
     }
 
     /// Returns a proposal for each group with shared definitions.
@@ -114,10 +145,23 @@ impl<'r> ExtractionRun<'r> {
         let mut paths: HashSet<String> = paths.map(str::to_lowercase).collect();
         for group in 0..self.groups.len() {
             while let Some(draft) = self.draft(group) {
-                let name = self.set_name(&draft, &mut taken, proposals.is_empty());
-                let path = set_path(self.request.folder, &name, &mut paths);
-                let shared = draft.shared_properties(&self.entries, &self.candidates);
-                let set = draft.text(&name, &self.candidates, &shared);
+                let existing = self.set_of_group[group].map(|set| &self.sets[set]);
+                let shared = draft.shared_properties(&self.entries, &self.candidates, existing);
+                let written = match existing {
+                    Some(set) => self.extended_set(set, &draft, &shared),
+                    None => {
+                        let name = self.set_name(&draft, &mut taken, proposals.is_empty());
+                        let path = set_path(self.request.folder, &name, &mut paths);
+                        let text = draft.text(&name, &self.candidates, &shared);
+                        Some((name, path, text))
+                    }
+                };
+                let spec = existing.map(|set| set.spec);
+                let Some((name, path, set)) = written else {
+                    // The file of the set cannot be edited.
+                    self.set_of_group[group] = None;
+                    continue;
+                };
                 let texts = draft.members.iter().map(|member| {
                     let text = self.request.specs[self.candidates[member.candidate].spec].text;
                     let entries = &self.entries[&member.candidate];
@@ -133,10 +177,11 @@ impl<'r> ExtractionRun<'r> {
                 let texts: Result<Vec<String>, (usize, String)> = texts.collect();
                 match texts {
                     Err((candidate, reason)) => {
-                        // Release the name and path, because the next draft of the group may have the same name and
-                        // path.
-                        taken.remove(&name.to_lowercase());
-                        paths.remove(&path.to_lowercase());
+                        // The next draft of the group may have the same name and path.
+                        if spec.is_none() {
+                            taken.remove(&name.to_lowercase());
+                            paths.remove(&path.to_lowercase());
+                        }
                         self.leave_out(candidate, reason);
                     }
                     Ok(texts) => {
@@ -145,6 +190,7 @@ impl<'r> ExtractionRun<'r> {
                             name,
                             path,
                             set,
+                            spec,
                             texts,
                         });
                         break;
@@ -158,13 +204,35 @@ impl<'r> ExtractionRun<'r> {
     /// Returns the draft of a group, without the specs that cannot be its members.
     fn draft(&mut self, group: usize) -> Option<SetDraft> {
         loop {
-            match draft_set(&self.candidates, self.groups.get(group)?) {
+            let set = self.set_of_group.get(group)?.map(|set| &self.sets[set]);
+            match draft_set(&self.candidates, self.groups.get(group)?, set) {
                 Ok(draft) => return draft,
                 Err(rejected) => rejected
                     .into_iter()
                     .for_each(|(candidate, reason)| self.leave_out(candidate, reason)),
             }
         }
+    }
+
+    /// Returns the name, path and new text of an existing set. `None` if its file cannot be edited.
+    fn extended_set(
+        &self,
+        set: &ExistingSet,
+        draft: &SetDraft,
+        shared: &[SharedProperties],
+    ) -> Option<(String, String, SetText)> {
+        let spec = self.request.specs[set.spec];
+        let text = draft.extended_text(spec.text, set, &self.candidates, shared).ok()?;
+        let after = read_set_step(self.compiler, &mut FormulaTrees::default(), &text);
+        let after = after.map_or_else(Vec::new, |step| step.definitions);
+        let place = |definition: &DraftDefinition| {
+            let own = after.iter().find(|own| own.name.eq_ignore_ascii_case(&definition.name));
+            let own = own.filter(|_| definition.is_new);
+            own.map_or(0..0, |own| own.span.start as usize..own.span.end as usize)
+        };
+        let definitions = draft.definitions.iter().map(place).collect();
+        let path = spec.path.unwrap_or_default().to_owned();
+        Some((set.step.model.clone(), path, SetText { text, definitions }))
     }
 
     fn leave_out(&mut self, candidate: usize, reason: String) {
@@ -209,15 +277,24 @@ impl<'r> ExtractionRun<'r> {
             for (member, text) in proposal.draft.members.iter().zip(&proposal.texts) {
                 specs[self.candidates[member.candidate].spec].text = text;
             }
+            match proposal.spec {
+                Some(spec) => specs[spec].text = &proposal.set.text,
+                None => specs.push(SpecText {
+                    text: &proposal.set.text,
+                    path: Some(&proposal.path),
+                }),
+            }
         }
-        specs.extend(proposals.iter().map(|proposal| SpecText {
-            text: &proposal.set.text,
-            path: Some(&proposal.path),
-        }));
         let after = self.compiler.compile_specs(&specs);
-        let (after, sets) = after.split_at(self.request.specs.len());
+        let (after, new_sets) = after.split_at(self.request.specs.len());
+        let mut new_sets = new_sets.iter();
         let mut failures: Vec<(usize, String)> = Vec::new();
-        for (proposal, set) in proposals.iter().zip(sets) {
+        for proposal in proposals {
+            let set = match proposal.spec {
+                Some(spec) => after.get(spec),
+                None => new_sets.next(),
+            };
+            let Some(set) = set else { continue };
             let of_set = self.set_failures(proposal, set);
             let is_sound = of_set.is_empty();
             failures.extend(of_set);
@@ -226,7 +303,8 @@ impl<'r> ExtractionRun<'r> {
                 failures.extend(difference(&self.before[spec], &after[spec]).map(|reason| (member.candidate, reason)));
             }
         }
-        let is_same = failures.is_empty();
+        let of_readers = self.reader_failures(proposals, after);
+        let is_same = failures.is_empty() && of_readers.is_empty();
         let files = |spec: &CompiledSpec| {
             let tests = spec.model_tests().iter();
             let tests: Vec<String> = tests.map(|test| format!("{}\n{}", test.name(), test.sql())).collect();
@@ -245,7 +323,43 @@ impl<'r> ExtractionRun<'r> {
                 false => self.leave_out(candidate, reason),
             }
         }
+        for (candidate, reason) in of_readers {
+            self.leave_out(candidate, reason);
+        }
         is_same
+    }
+
+    /// Returns the specs whose definitions cannot be added to an existing set, because a model that already reads the set
+    /// would change. For example, `metrics: [orders.*]` contains all metrics of a set.
+    fn reader_failures(&self, proposals: &[Proposal], after: &[CompiledSpec]) -> Vec<(usize, String)> {
+        let rewritten = proposals.iter().flat_map(|proposal| {
+            let members = proposal.draft.members.iter();
+            let members = members.map(|member| self.candidates[member.candidate].spec);
+            members.chain(proposal.spec)
+        });
+        let rewritten: HashSet<usize> = rewritten.collect();
+        let others = self.before.iter().zip(after).enumerate();
+        let changed = others
+            .filter(|(spec, (before, _))| !rewritten.contains(spec) && !before.has_errors())
+            .filter_map(|(spec, (before, after))| Some((spec, difference(before, after)?)));
+        let mut failures = Vec::new();
+        for (spec, reason) in changed {
+            let SpecText { text, path } = self.request.specs[spec];
+            let path = path.unwrap_or_default();
+            for Proposal { draft, name, .. } in proposals.iter().filter(|it| it.spec.is_some()) {
+                let reads_set = text.to_lowercase().contains(&name.to_lowercase());
+                let adds = |moved: &Option<usize>| moved.is_some_and(|place| draft.definitions[place].is_new);
+                for member in draft
+                    .members
+                    .iter()
+                    .filter(|member| reads_set && member.moved.iter().any(adds))
+                {
+                    let reason = format!("its definitions in the set {name} would change {path}: {reason}");
+                    failures.push((member.candidate, reason));
+                }
+            }
+        }
+        failures
     }
 
     /// Returns the specs whose definitions cause an error in the set.
@@ -278,9 +392,18 @@ impl<'r> ExtractionRun<'r> {
         names.collect()
     }
 
+    /// Returns the steps of all specs and sets, each with the index of its file.
+    fn steps(&self) -> impl Iterator<Item = (usize, &FirstStep)> {
+        let specs = self
+            .candidates
+            .iter()
+            .map(|candidate| (candidate.spec, &candidate.step));
+        specs.chain(self.sets.iter().map(|set| (set.spec, &set.step)))
+    }
+
     fn result(self, proposals: Vec<Proposal>) -> Extraction {
         let mut extraction = Extraction {
-            differing: differing_names(&self.candidates),
+            differing: differing_names(self.steps()),
             ..Extraction::default()
         };
         let mut texts: Vec<(usize, &Proposal, &String)> = Vec::new();
@@ -295,13 +418,21 @@ impl<'r> ExtractionRun<'r> {
                     .len()
             };
             let all = 0..proposal.draft.definitions.len();
-            let shared: Vec<usize> = all.clone().filter(|place| specs_of(*place) > 1).collect();
+            let is_new = |place: usize| proposal.draft.definitions[place].is_new;
+            let is_shared = |place: &usize| specs_of(*place) > 1 || !is_new(*place);
+            let shared: Vec<usize> = all.clone().filter(is_shared).collect();
+            let added = proposal.draft.definitions.iter().filter(|definition| definition.is_new);
             extraction.sets.push(ExtractedSet {
                 name: proposal.name.clone(),
                 path: proposal.path.clone(),
                 text: proposal.set.text.clone(),
                 others: all.len() - shared.len(),
-                beside: self.sets_over(&self.candidates[proposal.draft.members[0].candidate].step.relation),
+                spec: proposal.spec,
+                added: added.map(|definition| definition.name.clone()).collect(),
+                beside: match proposal.spec {
+                    None => self.sets_over(&self.candidates[proposal.draft.members[0].candidate].step.relation),
+                    Some(_) => Vec::new(),
+                },
                 shared: shared
                     .into_iter()
                     .map(|place| proposal.draft.definitions[place].name.clone())
@@ -327,7 +458,23 @@ impl<'r> ExtractionRun<'r> {
     }
 }
 
-/// Returns an unused path.
+/// Reads an existing metric set. `None` if specs over a relation cannot read the set.
+fn read_set(compiler: &Compiler, trees: &mut FormulaTrees, (spec, text): (usize, &str)) -> Option<ExistingSet> {
+    let step = read_set_step(compiler, trees, text)?;
+    let root = value(text)?;
+    let time = root.get("time").and_then(|time| match time {
+        YamlValue::Map(..) => time.get("column")?.as_text(),
+        time => time.as_text(),
+    });
+    Some(ExistingSet {
+        spec,
+        time: time.map(str::to_owned),
+        entries: SpecEntries::new(text, &step, std::iter::empty()),
+        step,
+    })
+}
+
+/// Returns a path that no other spec has.
 fn set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
     let folder = if folder.is_empty() {
         String::new()

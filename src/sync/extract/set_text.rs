@@ -1,14 +1,14 @@
-//! Writes the file of a metric set.
+//! Writes the file of a metric set, or adds definitions to it.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::draft::{Candidate, DraftDefinition, Member, SetDraft};
+use super::draft::{Candidate, DraftDefinition, ExistingSet, Member, SetDraft};
 use super::names::most_frequent;
 use super::spec_text::SpecEntries;
-use crate::model::shared_definitions::FirstStepDefinition;
+use crate::model::shared_definitions::{FirstStepDefinition, FirstStepJoin};
 use crate::yaml::{flow_text, format_scalar, key_text};
-use crate::yaml_edit::{CollectionStyle, YamlValue};
+use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlRefusal, YamlValue, apply_edits, value};
 
 /// Contents of a set's file.
 #[derive(Debug, Default)]
@@ -25,19 +25,12 @@ impl SetDraft {
         let first = &candidates[self.members[0].candidate].step;
         out.pair("metric_set", &flow_text(name));
         out.pair("from", &format_scalar(&first.from, 2));
-        let mut joins: Vec<(&str, &str)> = Vec::new();
-        for member in &self.members {
-            for join in &candidates[member.candidate].step.joins {
-                if joins.iter().all(|(name, _)| *name != join.name) {
-                    joins.push((&join.name, &join.text));
-                }
-            }
-        }
+        let joins = self.joins(candidates, &[]);
         if !joins.is_empty() {
             out.text.push_str("joins:\n");
             joins
                 .iter()
-                .for_each(|(_, join)| out.text.push_str(&format!("  - {join}\n")));
+                .for_each(|join| out.text.push_str(&format!("  - {}\n", join.text)));
         }
         if let Some(filter) = &first.filter {
             out.pair("where", &format_scalar(&filter.text, 2));
@@ -46,16 +39,11 @@ impl SetDraft {
             out.pair("time", &flow_text(time));
         }
         out.text.push_str("definitions: |\n");
-        let members = self.members.iter().map(|member| (member.candidate, member));
-        let members: HashMap<usize, &Member> = members.collect();
-        for (place, definition) in self.definitions.iter().enumerate() {
+        let members = self.members_by_candidate();
+        for (definition, shared) in self.definitions.iter().zip(shared) {
             let start = out.text.len();
-            let name = |used: usize| {
-                let place = members.get(&definition.source.0)?.moved.get(used).copied().flatten()?;
-                self.definitions.get(place).map(|definition| definition.name.as_str())
-            };
-            let description = shared.get(place).and_then(|shared| shared.description.as_deref());
-            out.definition(definition, description, candidates, name);
+            let name = |used: usize| self.name_of_used(&members, definition, used);
+            out.definition(definition, shared.description.as_deref(), candidates, name);
             out.definitions.push(start..out.text.len());
         }
         let entries = self.definitions.iter().zip(shared);
@@ -74,14 +62,117 @@ impl SetDraft {
         out
     }
 
-    /// Returns the properties that move to the set: for each definition, the description that most specs specify, and
-    /// the properties that all specs specify.
+    /// Adds the new definitions to the file of an existing set, with their joins and properties.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be edited.
+    pub fn extended_text(
+        &self,
+        text: &str,
+        set: &ExistingSet,
+        candidates: &[Candidate],
+        shared: &[SharedProperties],
+    ) -> Result<String, YamlRefusal> {
+        let mut edits = Vec::new();
+        let mut change = |at: Path, value: YamlValue, after: &[&str]| {
+            let after = after.iter().map(|key| (*key).to_owned()).collect();
+            edits.push(Edit::Set { at, value, after });
+        };
+        let joins = self.joins(candidates, &set.step.joins);
+        let joins: Vec<YamlValue> = joins.iter().filter_map(|join| value(&join.text)).collect();
+        let at = Path::root().key("definitions");
+        let members = self.members_by_candidate();
+        let mut block = SetText::default();
+        let mut properties: Vec<(String, YamlValue)> = Vec::new();
+        let all = self.definitions.iter().zip(shared);
+        for (definition, shared) in all.filter(|(definition, _)| definition.is_new) {
+            let name = |used: usize| self.name_of_used(&members, definition, used);
+            let description = shared.description.as_deref();
+            if set.step.block.is_some() {
+                block.definition(definition, description, candidates, name);
+            } else {
+                let (candidate, place) = definition.source;
+                let formula = renamed(&candidates[candidate].step.definitions[place], name);
+                let formula = YamlValue::text(formula);
+                let entry = match description {
+                    Some(text) => YamlValue::map([("formula", formula), ("description", YamlValue::text(text))]),
+                    None => formula,
+                };
+                change(at.clone().key(&definition.name), entry, &[]);
+            }
+            if !shared.properties.is_empty() {
+                let entry = YamlValue::Map(shared.properties.clone(), CollectionStyle::Flow);
+                properties.push((definition.name.clone(), entry));
+            }
+        }
+        if let Some(old) = set.step.block.as_ref().filter(|_| !block.text.is_empty()) {
+            let added = block.text.lines().map(|line| line.strip_prefix("  ").unwrap_or(line));
+            let lines: Vec<&str> = old.trim_end().lines().chain(added).collect();
+            change(at, YamlValue::text(lines.join("\n") + "\n"), &[]);
+        }
+        let columns = Path::root().key("columns");
+        match set.entries.has_columns() {
+            true => properties
+                .into_iter()
+                .for_each(|(name, entry)| change(columns.clone().key(name), entry, &[])),
+            false if properties.is_empty() => {}
+            false => change(columns, YamlValue::map(properties), &["definitions"]),
+        }
+        let to = Path::root().key("joins");
+        if set.step.joins.is_empty() && !joins.is_empty() {
+            change(to, YamlValue::list(joins), &["from"]);
+        } else {
+            edits.extend(joins.into_iter().map(|value| Edit::Add { to: to.clone(), value }));
+        }
+        apply_edits(text, &edits)
+    }
+
+    fn members_by_candidate(&self) -> HashMap<usize, &Member> {
+        self.members.iter().map(|member| (member.candidate, member)).collect()
+    }
+
+    /// Returns the name in the set of a definition that the source of another definition uses.
+    fn name_of_used(
+        &self,
+        members: &HashMap<usize, &Member>,
+        definition: &DraftDefinition,
+        used: usize,
+    ) -> Option<&str> {
+        let place = members.get(&definition.source.0)?.moved.get(used).copied().flatten()?;
+        self.definitions.get(place).map(|definition| definition.name.as_str())
+    }
+
+    /// Returns the joins of the specs, without those with a known name.
+    fn joins<'c>(&self, candidates: &'c [Candidate], known: &[FirstStepJoin]) -> Vec<&'c FirstStepJoin> {
+        let mut joins: Vec<&FirstStepJoin> = Vec::new();
+        for member in &self.members {
+            for join in &candidates[member.candidate].step.joins {
+                if joins.iter().copied().chain(known).all(|other| other.name != join.name) {
+                    joins.push(join);
+                }
+            }
+        }
+        joins
+    }
+
+    /// Returns the properties that the set specifies. For each new definition, these are the description that most specs
+    /// specify, and the properties that all specs specify.
     pub fn shared_properties(
         &self,
         entries: &HashMap<usize, SpecEntries>,
         candidates: &[Candidate],
+        set: Option<&ExistingSet>,
     ) -> Vec<SharedProperties> {
         let of = |definition: &DraftDefinition| {
+            let (candidate, place) = definition.source;
+            let tree = candidates[candidate].step.definitions[place].tree;
+            if let Some((set, own)) = set.and_then(|set| Some((set, set.definition(tree)?))) {
+                return SharedProperties {
+                    description: set.entries.description(own),
+                    properties: set.entries.properties(&own.name),
+                };
+            }
             let all = definition.replaced.iter().filter_map(|(candidate, place)| {
                 let own = &candidates[*candidate].step.definitions[*place];
                 Some((entries.get(candidate)?, own))

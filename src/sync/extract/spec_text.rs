@@ -78,7 +78,12 @@ impl SpecEntries {
         text.map(str::to_owned).or_else(|| definition.description.clone())
     }
 
-    /// Returns the keys of the spec or of its first step.
+    /// Returns whether the file has the key `columns`.
+    pub fn has_columns(&self) -> bool {
+        self.root.get("columns").is_some()
+    }
+
+    /// Returns the keys of the spec, or those of its first step.
     fn pairs(&self, is_at_top: bool) -> &[(String, YamlValue)] {
         let node = match self.root.get("steps") {
             Some(YamlValue::List(steps, _)) if !is_at_top => steps.first(),
