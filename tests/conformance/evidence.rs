@@ -24,19 +24,19 @@ pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
 /// Returns the evidence in the wording of the function's page, with the uncertain constructs. Empty if every construct
 /// ran on the warehouse's own engine.
 pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
-    let why = match weakest(&facts(function, dialect)) {
+    let facts = facts(function, dialect);
+    let why = match weakest(&facts) {
         FactVerdict::Run => return String::new(),
         FactVerdict::Cited => "; the documentation of the warehouse describes its SQL",
         FactVerdict::Emulated => "; the documentation of the warehouse does not describe all of its SQL",
         _ => "; part of its SQL is not confirmed by a source",
     };
-    why.to_owned() + &doubtful(function, dialect)
+    why.to_owned() + &doubtful(&facts)
 }
 
 /// Lists the constructs that have not run on the warehouse's engine and have no documentation page. Empty if there are
 /// none.
-fn doubtful(function: &'static Function, dialect: Dialect) -> String {
-    let facts = facts(function, dialect);
+fn doubtful(facts: &[&ConstructFact]) -> String {
     let doubtful = facts.iter().filter(|fact| fact.own_verdict() > FactVerdict::Cited);
     let texts: Vec<String> = doubtful.map(|fact| format!("`{}`", fact.text)).collect();
     match texts.len() {
