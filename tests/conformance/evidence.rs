@@ -24,18 +24,19 @@ pub fn suffix(function: &'static Function, dialect: Dialect) -> String {
 /// Returns the evidence in the wording of the function's page, with the uncertain constructs. Empty if every construct
 /// ran on the warehouse's own engine.
 pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
-    let why = match weakest(&facts(function, dialect)) {
+    let facts = facts(function, dialect);
+    let why = match weakest(&facts) {
         FactVerdict::Run => return String::new(),
         FactVerdict::Cited => "; the warehouse's documentation describes the SQL",
         FactVerdict::Emulated => "; the warehouse's documentation does not describe all of the SQL",
         _ => "; no source confirms part of the SQL",
     };
-    why.to_owned() + &doubtful(function, dialect)
+    why.to_owned() + &doubtful(&facts)
 }
 
-/// Lists the constructs that have not run on the warehouse's engine and have no documentation page.
-fn doubtful(function: &'static Function, dialect: Dialect) -> String {
-    let facts = facts(function, dialect);
+/// Lists the constructs that have not run on the warehouse's engine and have no documentation page. Empty if there are
+/// none.
+fn doubtful(facts: &[&ConstructFact]) -> String {
     let doubtful = facts.iter().filter(|fact| fact.own_verdict() > FactVerdict::Cited);
     let texts: Vec<String> = doubtful.map(|fact| format!("`{}`", fact.text)).collect();
     match texts.len() {

@@ -189,7 +189,7 @@ fn projects(statements: &mut Statements, dialect: Dialect) {
     let (joined, schema) = join_tests::specs();
     specs.extend(joined.map(|spec| ("join tests".to_owned(), spec.to_owned(), schema.clone())));
     for (name, spec, schema) in &specs {
-        let compiled = corpus::compiler(dialect, schema.clone()).compile_spec(spec);
+        let compiled = corpus::compiler(dialect, schema).compile_spec(spec);
         let is_refused = REFUSED
             .iter()
             .any(|(of, file)| *of == dialect.name() && name.ends_with(file));
@@ -203,7 +203,7 @@ fn projects(statements: &mut Statements, dialect: Dialect) {
     }
     // Snapshots contain the specs of the corpus that a dialect rejects.
     for (name, spec, schema) in &corpus::specs() {
-        let compiled = corpus::compiler(dialect, schema.clone()).compile_spec(spec);
+        let compiled = corpus::compiler(dialect, schema).compile_spec(spec);
         compiled_statements::add(statements, name, dialect, &compiled, schema);
     }
 }

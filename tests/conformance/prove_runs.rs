@@ -6,8 +6,9 @@ use formulac::{Dialect, Type};
 use crate::batch::Batch;
 use crate::engine::{Run, announce_missing, run_all};
 use crate::files;
-use crate::prove::cases::{CaseTable, ConformanceCases, Proof};
+use crate::prove::cases::{CaseTable, Proof};
 use crate::prove::rows::{TYPES, query_over_literals};
+use crate::prove_statements::proofs;
 use crate::report::{Failure, fail_on};
 use crate::spec_case::{Output, table_fault};
 
@@ -20,8 +21,8 @@ pub fn run() {
     let (mut batches, mut asked) = (Vec::new(), Vec::new());
     for dialect in Dialect::all() {
         let mut batch = Batch::default();
-        for proof in chosen(ConformanceCases::new(dialect).proofs(|_| true)) {
-            let sql = query_over_literals(&proof, dialect);
+        for proof in chosen(proofs(dialect)) {
+            let sql = query_over_literals(proof, dialect);
             asked.push((proof, dialect, batch.add(&sql, &[]), sql));
         }
         batches.push((dialect, batch));
@@ -58,7 +59,7 @@ pub fn run() {
 }
 
 /// Returns the first proof with a value of each type, and the first proof over a table without rows.
-fn chosen(proofs: Vec<Proof>) -> Vec<Proof> {
+fn chosen(proofs: &[Proof]) -> Vec<&Proof> {
     // `None` is a table without rows.
     let mut wanted: Vec<Option<Type>> = TYPES.into_iter().map(Some).chain([None]).collect();
     let has = |table: &CaseTable, kind: Option<Type>| {

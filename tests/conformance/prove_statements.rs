@@ -1,5 +1,7 @@
 //! Statements of `formulac prove`: the table with the rows of all cases, and each case over this table and over literals.
 
+use std::sync::OnceLock;
+
 use formulac::dbt::STATEMENTS_TABLE;
 use formulac::{Column, Dialect, Relation, Schema};
 
@@ -8,7 +10,23 @@ use crate::prove::rows::{StoredRows, drop_statement, query_over_literals};
 use crate::rule_pass::Statements;
 
 pub fn look_up(statements: &mut Statements, dialect: Dialect) {
-    look_up_proofs(statements, dialect, &ConformanceCases::new(dialect).proofs(|_| true));
+    look_up_proofs(statements, dialect, proofs(dialect));
+}
+
+/// Returns the proofs of all cases, which are compiled once per process. Fails if a case does not compile.
+pub fn proofs(dialect: Dialect) -> &'static [Proof] {
+    static ALL: OnceLock<Vec<OnceLock<Vec<Proof>>>> = OnceLock::new();
+    let all = ALL.get_or_init(|| Dialect::all().map(|_| OnceLock::new()).collect());
+    let place = Dialect::all()
+        .position(|it| it == dialect)
+        .expect("all dialects are listed");
+    all[place].get_or_init(|| {
+        let cases = ConformanceCases::new(dialect);
+        let count = cases.subjects().count();
+        let proofs = cases.proofs(|_| true);
+        assert_eq!(proofs.len(), count, "{dialect}: each case compiles");
+        proofs
+    })
 }
 
 /// Looks up the constructs of the statements that `prove` generates for these proofs.

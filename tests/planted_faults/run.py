@@ -17,10 +17,12 @@ import sys
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-HOME = ROOT / "target" / "planted"
-COPY = HOME / "copy"
-# The packages that the test profile optimizes.
-MEMBERS = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["test"]["package"]
+COPY = ROOT / "target" / "planted"
+# The crates of the repository.
+MEMBERS = ["formulac", *(name for name in tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["dependencies"]
+                         if name.startswith("formulac-"))]
+# Settings of these crates here: no optimization, and small units, so that little of a crate with a fault is built again.
+SETTINGS = ("opt-level=0", "codegen-units=256")
 
 
 def copy():
@@ -60,13 +62,14 @@ REFUSED = ("inside the scope of", "has no entry for")
 
 
 def cargo(*arguments, **drawn):
-    settings = dict(os.environ, CARGO_TARGET_DIR=str(HOME / "build"), RUST_BACKTRACE="0", **drawn,
-                    FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_PROFILE_DEV_DEBUG="false",
-                    CARGO_INCREMENTAL="1")
+    # All other crates are those that the tests have built.
+    settings = dict(os.environ, CARGO_TARGET_DIR=str(ROOT / "target"), RUST_BACKTRACE="0", **drawn,
+                    FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_INCREMENTAL="1")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
     # Builds without the command and without optimization, and reuses the last build, so each fault takes only seconds.
     command = ["cargo", "test", "--no-default-features", "--features", "drafts,lineage",
-               *(word for member in MEMBERS for word in ("--config", f"profile.test.package.{member}.opt-level=0")), *arguments]
+               *(word for member in MEMBERS for setting in SETTINGS
+                 for word in ("--config", f"profile.test.package.{member}.{setting}")), *arguments]
     return subprocess.run(command, cwd=COPY, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

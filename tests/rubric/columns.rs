@@ -13,7 +13,7 @@ fn plain(name: &str) -> String {
 fn as_stated() {
     for (name, spec, schema) in specs() {
         for dialect in Dialect::all() {
-            let compiled = compiler(dialect, schema.clone()).compile_spec(&spec);
+            let compiled = compiler(dialect, &schema).compile_spec(&spec);
             let Some(query) = compiled.query() else { continue };
             let statements = parse(dialect, query).unwrap();
             let sqlparser::ast::Statement::Query(query_tree) = &statements[0] else {

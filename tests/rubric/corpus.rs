@@ -1,6 +1,7 @@
 //! Specs and the facts about their data, from the example project and from `specs/`.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use formulac::{Column, Compiler, Dialect, Relation, Schema, SpecText, Type};
 
@@ -88,8 +89,19 @@ fn is_set(text: &str) -> bool {
     text.starts_with("metric_set:")
 }
 
-/// Returns a compiler that knows the metric sets in `sets/` and in the example.
-pub fn compiler(dialect: Dialect, schema: Schema) -> Compiler {
+/// Returns a compiler that knows the metric sets in `sets/` and in the example. Specs with the same schema share it.
+pub fn compiler(dialect: Dialect, schema: &Schema) -> Compiler {
+    static KNOWN: Mutex<Vec<(Dialect, Schema, Compiler)>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((.., compiler)) = known.iter().find(|(of, with, _)| (*of, with) == (dialect, schema)) {
+        return compiler.clone();
+    }
+    let compiler = with_sets(dialect, schema.clone());
+    known.push((dialect, schema.clone(), compiler.clone()));
+    compiler
+}
+
+fn with_sets(dialect: Dialect, schema: Schema) -> Compiler {
     let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
     let mut sets = specs_in("tests/rubric/sets");
     sets.extend(specs_in(EXAMPLE).into_iter().filter(|(_, text)| is_set(text)));
@@ -102,7 +114,7 @@ pub fn written() -> Vec<Written> {
     let mut all = Vec::new();
     for (name, spec, schema) in specs() {
         for dialect in Dialect::all() {
-            let compiled = compiler(dialect, schema.clone()).compile_spec(&spec);
+            let compiled = compiler(dialect, &schema).compile_spec(&spec);
             if let (Some(query), Some(model)) = (compiled.query(), compiled.model_sql()) {
                 let (query, model, tables) = (query.to_owned(), model.to_owned(), compiled.tables().to_vec());
                 all.push(Written {

@@ -15,7 +15,7 @@ fn every_spec() {
     for (name, spec, schema) in specs() {
         let mut shown = spec.clone();
         for dialect in Dialect::all() {
-            let compiled = compiler(dialect, schema.clone()).compile_spec(&spec);
+            let compiled = compiler(dialect, &schema).compile_spec(&spec);
             let _ = write!(shown, "\n-- {dialect}\n");
             for diagnostic in compiled.diagnostics() {
                 let _ = writeln!(shown, "-- {} {}", diagnostic.code(), diagnostic.message());
@@ -32,7 +32,7 @@ fn specs_compile() {
     for (name, spec, schema) in specs() {
         let mut refused = Vec::new();
         for dialect in Dialect::all() {
-            let compiled = compiler(dialect, schema.clone()).compile_spec(&spec);
+            let compiled = compiler(dialect, &schema).compile_spec(&spec);
             for d in compiled.diagnostics().iter().filter(|d| d.is_error()) {
                 refused.push(format!("{dialect}: {} {}", d.code(), d.message()));
             }

@@ -1,6 +1,8 @@
 //! Proofs of the project's own models, with generated rows. The expected rows come from the interpreter, which shares
 //! no code with the compiler.
 
+use std::sync::Arc;
+
 use formulac::{CompiledSpec, Compiler, Dialect, DraftedRows, DraftedValue, GivenRows, Relation, Type, draft_examples};
 use serde_json::Value;
 
@@ -37,6 +39,7 @@ pub fn model_proofs(
             .given
             .iter()
             .map(|given| table(given, compiled, dialect))
+            .map(Arc::new)
             .collect(),
         expected: Expected {
             rows: example.rows.iter().map(|row| row.iter().map(json).collect()).collect(),
@@ -62,7 +65,7 @@ fn proof_without_rows(source: &str, query: &str, why: &str, compiled: &CompiledS
         case: "no rows".to_owned(),
         source: source.to_owned(),
         query: query.to_owned(),
-        tables: tables.collect(),
+        tables: tables.map(Arc::new).collect(),
         expected: Expected {
             unknown: Some(why.to_owned()),
             ..Expected::default()

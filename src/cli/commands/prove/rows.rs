@@ -1,6 +1,8 @@
 //! Supplies the rows of test tables to a query, either from one wide table in the warehouse or as literals.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use formulac::dbt::STATEMENTS_TABLE;
 use formulac::{Dialect, Type};
@@ -28,6 +30,8 @@ pub const TYPES: [Type; 8] = [
 #[derive(Debug, Default)]
 pub struct StoredRows<'p> {
     tables: Vec<&'p CaseTable>,
+    /// Numbers of the tables, by address: proofs share their tables.
+    numbers: BTreeMap<*const CaseTable, usize>,
     /// Number of columns of each type.
     widths: BTreeMap<String, usize>,
 }
@@ -36,9 +40,11 @@ impl<'p> StoredRows<'p> {
     pub fn new(proofs: &'p [Proof]) -> Self {
         let mut stored = Self::default();
         for table in proofs.iter().flat_map(|proof| &proof.tables) {
-            if stored.tables.contains(&table) {
+            let number = stored.numbers.len();
+            let Entry::Vacant(place) = stored.numbers.entry(Arc::as_ptr(table)) else {
                 continue;
-            }
+            };
+            place.insert(number);
             for (slot, _) in slots(table) {
                 let (ty, number) = slot.rsplit_once('_').unwrap_or_default();
                 let width = stored.widths.entry(ty.to_owned()).or_default();
@@ -79,13 +85,14 @@ impl<'p> StoredRows<'p> {
         let mut text = insert.clone();
         for (number, table) in self.tables.iter().enumerate() {
             let slots: Vec<String> = slots(table).map(|(slot, _)| slot).collect();
+            let place = |(slot, ty): &(String, Type)| (slots.iter().position(|own| own == slot), *ty);
+            let places: Vec<(Option<usize>, Type)> = columns.iter().map(place).collect();
             for row in &table.rows {
-                let value = |(slot, ty): &(String, Type)| {
-                    let at = slots.iter().position(|own| own == slot);
+                let value = |(at, ty): &(Option<usize>, Type)| {
                     let value = at.and_then(|at| row.get(at)).unwrap_or(&Value::Null);
                     literal(value, *ty, dialect)
                 };
-                let values: Vec<String> = columns.iter().map(value).collect();
+                let values: Vec<String> = places.iter().map(value).collect();
                 if text.len() > insert.len() {
                     text.push_str(",\n");
                 }
@@ -107,7 +114,11 @@ impl<'p> StoredRows<'p> {
             let columns: Vec<String> = slots(table)
                 .map(|(slot, name)| format!("{slot} as {}", column_name(table, name, dialect)))
                 .collect();
-            let number = self.tables.iter().position(|known| *known == table).unwrap_or_default();
+            let number = self
+                .numbers
+                .get(&std::ptr::from_ref(table))
+                .copied()
+                .unwrap_or_default();
             format!(
                 "select {} from {STATEMENTS_TABLE} where table_number = {number}",
                 columns.join(", ")
