@@ -592,7 +592,7 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
         "joins: [{to: people, on: orders.person = people.id}]\ngroup_by: people.name\ndefinitions: n = SUM(x)\n",
         &[
             "  - {to: places, on: orders.place = places.id}",
-            "  - {to: people, on: orders.person = people.id}",
+            "  - {to: people, \"on\": orders.person = people.id}",
             "metrics: [orders.n]",
         ],
         "the set has all of them",

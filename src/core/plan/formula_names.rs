@@ -119,6 +119,11 @@ pub(super) fn function_based_name(program: &Program, id: IrId, of: &str) -> Stri
 fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (call, over) = match program.node(id) {
         Ir::Window { call, over } => (call, program.window_frame(over)),
+        Ir::Apply { overload, args } if catalog::overload_owner(overload) == internal::JOINED_LISTS => {
+            let list = program.operands(*program.args(args).first()?).next()?;
+            let name = column_name_not_in_text(program, program.operands(list).next()?, "")?;
+            return Some(format!("{name}_values_in_range"));
+        }
         _ => return None,
     };
     let Ir::Apply { overload, args } = program.node(call) else {
