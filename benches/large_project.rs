@@ -130,7 +130,9 @@ fn metric_sets(folder: &Path) -> bool {
     assert_ne!(changed, set, "the set must have the metric");
     fs::write(folder.join("metrics/spec_0.yml"), changed).expect("the file must be written");
     let planned = best(&["plan"]);
-    println!("generate {generated:.2} s, push {pushed:.2} s, plan {unchanged:.2} s, after one metric changed {planned:.2} s");
+    println!(
+        "generate {generated:.2} s, push {pushed:.2} s, plan {unchanged:.2} s, after one metric changed {planned:.2} s"
+    );
     generated <= SET_GOALS[0] && planned <= SET_GOALS[1]
 }
 
