@@ -1,14 +1,17 @@
 //! Measures commands on a large generated project: a manifest with 10,000 models, 200,000 columns and 40,000 tests. The
 //! bench runs `pull` without caches, without changes, and after one model changed. The bench also runs `impact` on a
 //! model in the middle of the graph and on a model that all other models read. Each run is repeated without caches and
-//! with the data that the command caches from the manifest.
+//! with the data that the command caches from the manifest. A project with many metric sets is generated, and planned
+//! after a metric changed.
 //!
 //!     cargo bench --bench large_project              the report
+//!     cargo bench --bench large_project -- --sets    only the project with metric sets
 //!     cargo bench --bench large_project -- --check   exit status 1 if a goal is missed
 
 #![allow(missing_docs, reason = "this is a program")]
 #![allow(clippy::expect_used, reason = "a benchmark that cannot run should stop")]
 
+mod corpus;
 mod manifest;
 
 use std::fs;
@@ -16,11 +19,18 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-/// Goals in seconds for a first pull, a pull after one model changed, an impact analysis, a plan of all specs, and the
-/// time that unchanged artifacts add to a command.
+use formulac::Known;
+
+/// Goals in seconds for a first pull, a pull after one model changed, an impact, a plan of all specs, and the time that
+/// unchanged artifacts add to a command.
 const GOALS: [f64; 5] = [5.0, 1.0, 0.5, 1.0, 0.5];
+/// Goals in seconds for generating all models built on metric sets, and for a plan after one metric changed.
+const SET_GOALS: [f64; 2] = [2.0, 0.3];
 const SPECS: usize = 1_000;
-/// Number of runs. Only the fastest run counts.
+/// Number of metric sets, with ten metrics each, and of models built on them.
+const SETS: usize = 200;
+const MODELS_OVER_SETS: usize = 500;
+/// Number of calls. The fastest call counts.
 const CALLS: usize = 5;
 
 /// Returns the seconds that a command takes and the bytes that it prints.
@@ -66,8 +76,80 @@ fn specs(large: &Path, manifest: &str) -> Vec<(&'static str, f64, f64)> {
         .collect()
 }
 
+/// Runs git in a folder.
+fn git(folder: &Path, args: &[&str]) {
+    let status = Command::new("git").args(args).current_dir(folder).status();
+    assert!(status.is_ok_and(|status| status.success()), "git {args:?} must succeed");
+}
+
+/// Writes a project with metric sets, and returns the text of the first set.
+fn write_metric_sets(folder: &Path) -> String {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(folder.join("metrics")).expect("the folder must be made");
+    fs::create_dir_all(folder.join(".formulac/state")).expect("the folder must be made");
+    let known = Known::from(corpus::schema()).text();
+    let files = [
+        ("dbt_project.yml", "name: shop\nprofile: shop\n"),
+        ("formulac.yml", "dialect: snowflake\n"),
+        (".gitignore", ".formulac/local/\n"),
+        (".formulac/state/known.yml", &known),
+    ];
+    for (path, text) in files {
+        fs::write(folder.join(path), text).expect("the file must be written");
+    }
+    let specs = corpus::models_over_sets(SETS, MODELS_OVER_SETS);
+    for (number, spec) in specs.iter().enumerate() {
+        fs::write(folder.join(format!("metrics/spec_{number}.yml")), spec).expect("the file must be written");
+    }
+    git(folder, &["init", "--quiet", "--initial-branch", "main"]);
+    git(folder, &["config", "user.name", "bench"]);
+    git(folder, &["config", "user.email", "bench@example.com"]);
+    git(folder, &["add", "--all"]);
+    git(folder, &["commit", "--quiet", "--message", "Specs"]);
+    specs.into_iter().next().expect("there must be a set")
+}
+
+/// Measures commands on a project with metric sets. Returns whether the goals are reached.
+fn metric_sets(folder: &Path) -> bool {
+    let set = write_metric_sets(folder);
+    println!("{SETS} metric sets, {} metrics, {MODELS_OVER_SETS} models:", SETS * 10);
+    let best = |args: &[&str]| {
+        let calls = (0..CALLS).map(|_| call(folder, args).0);
+        calls.fold(f64::INFINITY, f64::min)
+    };
+    let generated = (0..CALLS)
+        .map(|_| {
+            let _ = fs::remove_dir_all(folder.join("models"));
+            let _ = fs::remove_dir_all(folder.join("tests"));
+            call(folder, &["generate"]).0
+        })
+        .fold(f64::INFINITY, f64::min);
+    let (pushed, _) = call(folder, &["push", "--yes", "--no-parse"]);
+    let unchanged = best(&["plan"]);
+    let changed = set.replacen("metric_0 = ", "metric_0 = 2 * ", 1);
+    assert_ne!(changed, set, "the set must have the metric");
+    fs::write(folder.join("metrics/spec_0.yml"), changed).expect("the file must be written");
+    let planned = best(&["plan"]);
+    println!(
+        "generate {generated:.2} s, push {pushed:.2} s, plan {unchanged:.2} s, after one metric changed {planned:.2} s"
+    );
+    generated <= SET_GOALS[0] && planned <= SET_GOALS[1]
+}
+
 fn main() -> ExitCode {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("large_project");
+    let is_given = |name: &str| std::env::args().any(|argument| argument == name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let is_missed = !metric_sets(&folder.join("metric_sets")) | (!is_given("--sets") && !large_manifest(folder));
+    if is_given("--check") && is_missed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Measures commands on a project with a large manifest. Returns whether the goals are reached.
+fn large_manifest(folder: &Path) -> bool {
+    let folder = folder.join("large_project");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("target")).expect("the folder must be made");
     fs::write(folder.join("dbt_project.yml"), "name: shop\nprofile: shop\n").expect("the file must be written");
@@ -124,10 +206,5 @@ fn main() -> ExitCode {
         println!("{name} of {SPECS} specs: {without:.2} s, with the artifacts {with:.2} s");
         is_missed |= name == "plan" && without > of_plan || with - without > of_artifacts;
     }
-    let is_checked = std::env::args().any(|argument| argument == "--check");
-    if is_checked && is_missed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    !is_missed
 }

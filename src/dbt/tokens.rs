@@ -140,6 +140,8 @@ impl<'s> Lexer<'s> {
 
     fn next(&mut self) -> Option<SqlToken> {
         loop {
+            // Most whitespace is indentation, which is skipped byte by byte.
+            self.at += self.rest().bytes().take_while(|b| matches!(b, b' ' | b'\n')).count();
             let rest = self.rest();
             self.at += rest.len() - rest.trim_start().len();
             match self.comment_length() {
@@ -181,7 +183,9 @@ impl<'s> Lexer<'s> {
             self.at += end;
             SqlTokenKind::Text
         } else {
-            let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
+            let second = rest.as_bytes().get(1);
+            let mut signs = SIGNS.iter().filter(|_| second.is_some_and(u8::is_ascii_punctuation));
+            let sign = signs.find(|sign| rest.starts_with(**sign));
             self.at += sign.map_or(first.len_utf8(), |sign| sign.len());
             SqlTokenKind::Sign
         };
@@ -223,11 +227,15 @@ impl<'s> Lexer<'s> {
     fn read_word(&mut self) -> SqlTokenKind {
         let rest = self.rest();
         let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        let word = rest.get(..length).unwrap_or_default().to_ascii_lowercase();
+        let is_ascii_part = |b: &u8| b.is_ascii() && is_part(char::from(*b));
+        let mut length = rest.bytes().take_while(is_ascii_part).count();
+        let others = rest.get(length..).unwrap_or_default();
+        length += others.find(|c| !is_part(c)).unwrap_or(others.len());
         self.at += length;
         let quote = self.rest().chars().next().filter(|c| *c == '\'' || *c == '"');
-        let (Some(quote), "r" | "b" | "rb" | "br" | "e" | "n" | "x") = (quote, word.as_str()) else {
+        let Some(quote) = quote else { return SqlTokenKind::Word };
+        let word = rest.get(..length).unwrap_or_default().to_ascii_lowercase();
+        let ("r" | "b" | "rb" | "br" | "e" | "n" | "x") = word.as_str() else {
             return SqlTokenKind::Word;
         };
         if quote == '"' && !self.dialect.texts_in_both_quotes() {

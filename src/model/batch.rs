@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
 
+use super::compile::SpecContents;
 use super::file::SpecFile;
 use super::graph::{self, ModelRead};
 use super::load::SpecKind;
-use super::metrics::{MetricSet, expand, is_metric_set, read_set_text, step_over_sets};
+use super::metrics::ReadSet;
 use super::{CompiledSpec, ModelTest};
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -26,8 +27,9 @@ pub struct SpecText<'t> {
 
 /// Properties of a spec that are read before the spec is compiled.
 struct BatchHead<'t> {
-    /// Parsed file. `None` after the spec has been compiled.
-    file: Mutex<Option<SpecFile<'t>>>,
+    /// Parsed file and its contents, which are removed from here when the spec is compiled. The contents were read
+    /// without knowing the models of other specs.
+    parts: Mutex<Option<(SpecFile<'t>, SpecContents)>>,
     name: Option<(String, Span)>,
     reads: Vec<ModelRead>,
 }
@@ -77,8 +79,9 @@ impl Compiler {
         done: impl Fn() + Sync,
     ) -> Vec<CompiledSpec> {
         let mut compiler = self.clone();
-        let sets = compiler.add_metric_sets(specs);
-        let heads = parallel::map_range(specs.len(), |number| compiler.batch_head(specs[number]));
+        let files = parallel::map_range(specs.len(), |number| compiler.read_file(specs[number]));
+        let sets = compiler.add_metric_sets(&files);
+        let heads = compiler.batch_heads(files);
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
         for (number, head) in heads.iter().enumerate() {
             if let Some((name, _)) = &head.name {
@@ -103,8 +106,10 @@ impl Compiler {
                 );
             }
             let wave: Vec<usize> = wave.iter().copied().filter(|number| needed[*number]).collect();
+            // The specs of the first wave read no models, so their contents are as already read.
+            let is_first = place == 0 && place < order.waves.len();
             let compiled = parallel::map_range(wave.len(), |at| {
-                let compiled = compiler.compile_head(&heads[wave[at]], specs[wave[at]]);
+                let compiled = compiler.compile_head(&heads[wave[at]], specs[wave[at]], is_first);
                 done();
                 compiled
             });
@@ -148,78 +153,58 @@ impl Compiler {
     pub fn with_models(&self, specs: &[CompiledSpec]) -> Self {
         let mut compiler = self.clone();
         compiler.add_models(specs.iter().filter_map(CompiledSpec::as_relation));
-        let sets = specs
+        let sets = &mut Arc::make_mut(&mut compiler.specs).sets;
+        specs
             .iter()
-            .filter_map(|spec| Some(MetricSet::clone(&spec.metric_set.as_ref()?.0)));
-        sets.for_each(|set| compiler.add_metric_set(set));
+            .filter_map(|spec| spec.metric_set.as_ref())
+            .for_each(|set| sets.add(Arc::clone(set)));
         compiler
     }
 
-    fn batch_head<'t>(&self, spec: SpecText<'t>) -> BatchHead<'t> {
+    /// Parses a spec, and its metric set if it is one.
+    fn read_file<'t>(&self, spec: SpecText<'t>) -> (SpecFile<'t>, Option<ReadSet>) {
         let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
-        let (name, reads) = self.name_and_reads(&file);
-        BatchHead {
-            file: Mutex::new(Some(file)),
+        let set = ReadSet::from_file(self, &file);
+        (file, set)
+    }
+
+    /// Adds the metric sets of files. Returns the index and lower-case name of each.
+    fn add_metric_sets(&mut self, files: &[(SpecFile<'_>, Option<ReadSet>)]) -> Vec<(usize, String)> {
+        let sets = files.iter().enumerate();
+        let sets = sets.filter_map(|(number, (_, read))| Some((number, read.as_ref()?.set.as_ref()?)));
+        let known = &mut Arc::make_mut(&mut self.specs).sets;
+        let added = sets.map(|(number, set)| {
+            known.add(Arc::clone(set));
+            (number, set.name.to_lowercase())
+        });
+        added.collect()
+    }
+
+    /// Reads the names, inputs and contents of files.
+    fn batch_heads<'t>(&self, files: Vec<(SpecFile<'t>, Option<ReadSet>)>) -> Vec<BatchHead<'t>> {
+        let found = parallel::map_range(files.len(), |number| {
+            let (file, set) = &files[number];
+            let contents = set.is_none().then(|| SpecContents::from_file(self, file));
+            let (name, reads) = name_and_reads(file, contents.as_ref());
+            (contents, name, reads)
+        });
+        let heads = files.into_iter().zip(found);
+        let heads = heads.map(|((file, set), (contents, name, reads))| BatchHead {
+            parts: Mutex::new(set.map(SpecContents::Set).or(contents).map(|contents| (file, contents))),
             name,
             reads,
-        }
+        });
+        heads.collect()
     }
 
-    /// Returns the name of a spec's model, and the models that the spec reads.
-    fn name_and_reads(&self, file: &SpecFile<'_>) -> (Option<(String, Span)>, Vec<ModelRead>) {
-        let root = file.root();
-        if let Some(root) = root.filter(|root| is_metric_set(root)) {
-            return (None, graph::set_reads(root));
+    /// Compiles a spec. `is_first` means that the compiler still knows only what it knew when the contents were read.
+    fn compile_head(&self, head: &BatchHead<'_>, spec: SpecText<'_>, is_first: bool) -> CompiledSpec {
+        let parts = head.parts.lock().ok().and_then(|mut parts| parts.take());
+        match parts {
+            Some((file, contents)) if is_first => self.compile_contents(file, contents),
+            Some((file, _)) => self.compile_file(file),
+            None => self.compile_spec_at(spec.text, spec.path),
         }
-        if let Some(root) = root.filter(|root| step_over_sets(root).is_some()) {
-            let name = root
-                .get("model")
-                .and_then(|node| Some((node.text()?.to_owned(), node.span)));
-            let expansion = expand(
-                self,
-                &self.specs.sets,
-                (root, file.source),
-                SpecKind::OverSets,
-                &[],
-                &mut Vec::new(),
-            );
-            let reads = expansion.map(|expansion| {
-                let inner = SpecFile::read(&expansion.text.text, None, &self.options.limits);
-                let spec = inner.spec(SpecKind::OverSets, &mut Vec::new());
-                spec.as_ref().map(graph::model_reads).unwrap_or_default()
-            });
-            return (name, reads.unwrap_or_default());
-        }
-        let loaded = file.spec(SpecKind::Written, &mut Vec::new());
-        let name = loaded
-            .as_ref()
-            .map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
-        (name, loaded.as_ref().map(graph::model_reads).unwrap_or_default())
-    }
-
-    /// Adds the metric sets among the specs. Returns the index and lower-case name of each set.
-    fn add_metric_sets(&mut self, specs: &[SpecText<'_>]) -> Vec<(usize, String)> {
-        let mut found = Vec::new();
-        for (number, spec) in specs
-            .iter()
-            .enumerate()
-            .filter(|(_, spec)| spec.text.contains("metric_set"))
-        {
-            if let Some(set) = read_set_text(self, *spec) {
-                found.push((number, set.name.to_lowercase()));
-                self.add_metric_set(set);
-            }
-        }
-        found
-    }
-
-    fn add_metric_set(&mut self, set: MetricSet) {
-        Arc::make_mut(&mut self.specs).sets.add(set);
-    }
-
-    fn compile_head(&self, head: &BatchHead<'_>, spec: SpecText<'_>) -> CompiledSpec {
-        let file = head.file.lock().ok().and_then(|mut file| file.take());
-        self.compile_file(file.unwrap_or_else(|| SpecFile::read(spec.text, spec.path, &self.options.limits)))
     }
 
     /// Adds models to the known relations. The options are not copied, because they are shared only while a spec is
@@ -230,8 +215,27 @@ impl Compiler {
     }
 }
 
-/// Returns the indexes of the distinct specs that a spec reads. The spec itself is omitted if it reads a relation with
-/// its own name, which is a table of the warehouse or an error that is reported elsewhere.
+/// Returns the name of a spec's model, and the models that the spec reads. `contents` is `None` for a metric set.
+fn name_and_reads(file: &SpecFile<'_>, contents: Option<&SpecContents>) -> (Option<(String, Span)>, Vec<ModelRead>) {
+    match contents {
+        None | Some(SpecContents::Set(_)) => (None, file.root().map(graph::set_reads).unwrap_or_default()),
+        Some(SpecContents::OverSets(model)) => {
+            let node = file.root().and_then(|root| root.get("model"));
+            let name = node.and_then(|node| Some((node.text()?.to_owned(), node.span)));
+            (name, model.reads())
+        }
+        Some(SpecContents::Periods | SpecContents::Plain) => {
+            let loaded = file.spec(SpecKind::Written, &mut Vec::new());
+            let name = loaded
+                .as_ref()
+                .map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
+            (name, loaded.as_ref().map(graph::model_reads).unwrap_or_default())
+        }
+    }
+}
+
+/// Returns the indexes of the distinct specs that a spec reads. A spec that reads a relation with its own name is left
+/// out: it reads a table of the warehouse, or the error is reported elsewhere.
 fn spec_parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = head
         .reads
@@ -267,7 +271,7 @@ fn report_same_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut 
             let Some(spec) = all.get_mut(*number).and_then(Option::as_mut) else {
                 continue;
             };
-            let Some((set, _)) = &spec.metric_set else { continue };
+            let Some(set) = &spec.metric_set else { continue };
             let message = format!("two metric sets are named `{}`", set.name);
             let other = numbers
                 .iter()
@@ -288,9 +292,8 @@ fn move_set_tests(all: &mut [Option<CompiledSpec>]) {
     let tested: Vec<(String, Vec<ModelTest>)> = all
         .iter()
         .flatten()
-        .filter_map(|spec| spec.metric_set.as_ref())
-        .filter(|(_, tests)| !tests.is_empty())
-        .map(|(set, tests)| (set.name.clone(), tests.clone()))
+        .filter(|spec| !spec.set_tests.is_empty())
+        .filter_map(|spec| Some((spec.metric_set.as_ref()?.name.clone(), spec.set_tests.clone())))
         .collect();
     for (set, mut tests) in tested {
         let reads = |spec: &&mut CompiledSpec| spec.model.is_some() && spec.sets().any(|of| of == set);

@@ -17,7 +17,7 @@ use super::join_tests::SingleMatch;
 use super::lineage::Lineage;
 use super::load::{KeptColumns, Spec, SpecKind, Step};
 use super::long_names::check_lengths;
-use super::metrics::{is_metric_set, period_steps, step_over_sets};
+use super::metrics::{ReadModel, ReadSet, period_steps, step_over_sets};
 use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
 use super::possible_columns::possible_columns;
@@ -63,11 +63,17 @@ impl Compiler {
     }
 
     pub(super) fn compile_file(&self, file: SpecFile<'_>) -> CompiledSpec {
-        match file.root() {
-            Some(root) if is_metric_set(root) => self.compile_metric_set(&file),
-            Some(root) if step_over_sets(root).is_some() => self.compile_over_sets(&file),
-            Some(root) if !period_steps(root).is_empty() => self.compile_periods(file),
-            _ => self.compile_spec_file(file, SpecKind::Written),
+        let contents = SpecContents::from_file(self, &file);
+        self.compile_contents(file, contents)
+    }
+
+    /// Compiles a spec whose contents were read with this compiler.
+    pub(super) fn compile_contents(&self, file: SpecFile<'_>, contents: SpecContents) -> CompiledSpec {
+        match contents {
+            SpecContents::Set(set) => self.compile_metric_set(&file, set),
+            SpecContents::OverSets(model) => self.compile_over_sets(&file, *model),
+            SpecContents::Periods => self.compile_periods(file),
+            SpecContents::Plain => self.compile_spec_file(file, SpecKind::Written),
         }
     }
 
@@ -97,6 +103,30 @@ impl Compiler {
             compiled.undecided_types = self.undecided_types_of_spec(file.source, kind, &compiled);
         }
         compiled
+    }
+}
+
+/// Kind of a spec, with everything that is read before the spec is compiled.
+pub(super) enum SpecContents {
+    Set(ReadSet),
+    OverSets(Box<ReadModel>),
+    /// Spec in which steps specify their periods.
+    Periods,
+    Plain,
+}
+
+impl SpecContents {
+    pub(super) fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Self {
+        if let Some(set) = ReadSet::from_file(compiler, file) {
+            return Self::Set(set);
+        }
+        match file.root() {
+            Some(root) if step_over_sets(root).is_some() => {
+                Self::OverSets(Box::new(ReadModel::from_file(compiler, file)))
+            }
+            Some(root) if !period_steps(root).is_empty() => Self::Periods,
+            _ => Self::Plain,
+        }
     }
 }
 

@@ -12,7 +12,8 @@ pub(super) struct SpecFile<'t> {
     /// Path of the spec for the headers of generated files.
     pub path: Option<&'t str>,
     pub diagnostics: Vec<Diagnostic>,
-    root: Option<Node>,
+    /// Root of the YAML document. `None` if the text is empty or invalid.
+    pub root: Option<Node>,
 }
 
 impl<'t> SpecFile<'t> {

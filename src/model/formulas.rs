@@ -209,10 +209,10 @@ impl StepFormulas {
             .filter(|w| *w <= whole.len())
             .unwrap_or(within);
         self.text.push_str(text.text);
-        for i in 0..text.text.len() {
-            let fallback = text.node.span.start;
-            self.offsets.push(offsets.get(within + i).copied().unwrap_or(fallback));
-        }
+        let fallback = text.node.span.start;
+        let places = within..within + text.text.len();
+        self.offsets
+            .extend(places.map(|place| offsets.get(place).copied().unwrap_or(fallback)));
         self.last = Some((node, offsets));
         Span::new(start, self.text.len() as u32)
     }

@@ -192,8 +192,10 @@ pub struct CompiledSpec {
     pub(crate) dimensions_read: Vec<String>,
     /// Columns that are computed from metrics, each with all metrics from which it is computed.
     pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
-    /// Metric set that the file defines instead of a model, with the tests of its joins.
-    pub(crate) metric_set: Option<(Arc<metrics::MetricSet>, Vec<ModelTest>)>,
+    /// Metric set that the file defines instead of a model.
+    pub(crate) metric_set: Option<Arc<metrics::MetricSet>>,
+    /// Tests of the metric set's joins.
+    pub(crate) set_tests: Vec<ModelTest>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -292,6 +294,7 @@ impl CompiledSpec {
             dimensions_read: Vec::new(),
             metrics_of_columns: Vec::new(),
             metric_set: None,
+            set_tests: Vec::new(),
             diagnostics,
         }
     }
@@ -316,7 +319,7 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn metric_set(&self) -> Option<&str> {
-        self.metric_set.as_ref().map(|(set, _)| set.name.as_str())
+        self.metric_set.as_ref().map(|set| set.name.as_str())
     }
 
     /// Returns the metrics of the set, each with its description, if the file defines a metric set.
@@ -328,7 +331,7 @@ impl CompiledSpec {
     /// ```
     pub fn set_metrics(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let sets = self.metric_set.iter();
-        let metrics = sets.flat_map(|(set, _)| set.metrics());
+        let metrics = sets.flat_map(|set| set.metrics());
         metrics.map(|metric| (metric.name.as_str(), metric.description.as_deref()))
     }
 
@@ -528,10 +531,7 @@ impl CompiledSpec {
     /// dbt test, and comparisons. Empty if there is an error.
     #[must_use]
     pub fn model_tests(&self) -> &[ModelTest] {
-        match &self.metric_set {
-            Some((_, tests)) => tests,
-            None => self.model.as_ref().map_or(&[], |m| &m.tests),
-        }
+        self.model.as_ref().map_or(&self.set_tests, |model| &model.tests)
     }
 
     /// Returns the reason why the spec has a query but no valid dbt model: the model would read itself, or another spec

@@ -163,6 +163,27 @@ impl SpecCompilation<'_> {
             .dbt_sql(tree, query, |sql| self.substitute_variable(sql, protect))
     }
 
+    /// Returns the tests of joins that are not proven to find at most one row.
+    fn join_tests(&self, tree: &SqlTree, spec_name: &str) -> Vec<ModelTest> {
+        let test = |test: &SingleMatch| ModelTest {
+            name: test.name.clone(),
+            sql: dbt::add_sql_header(
+                &format!(
+                    "{}{}{}",
+                    dbt::TestConfig {
+                        group: self.test_group(None),
+                        ..dbt::TestConfig::default()
+                    }
+                    .config_call(),
+                    dbt::sql_comment(&test.about),
+                    self.dbt_query(tree, &test.query)
+                ),
+                spec_name,
+            ),
+        };
+        self.unproven.iter().map(test).collect()
+    }
+
     #[allow(
         clippy::too_many_lines,
         reason = "this is one list of cases, to be split when a case is added"
@@ -176,6 +197,15 @@ impl SpecCompilation<'_> {
         compiled: &mut CompiledSpec,
     ) {
         let options = &self.compiler.options;
+        let spec_name = self
+            .path
+            .map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
+        let mut tests = self.join_tests(&work.tree, &spec_name);
+        if self.spec.kind == SpecKind::WholeSet {
+            // A metric set has no rows, so only its joins are tested.
+            compiled.set_tests = tests;
+            return;
+        }
         if options.dialect.facts().joined_names_are_ambiguous {
             let selects = self.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut body]);
             selects.for_each(|select| work.tree.qualify_sort_keys(select));
@@ -242,9 +272,6 @@ impl SpecCompilation<'_> {
             )));
             return;
         }
-        let spec_name = self
-            .path
-            .map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
         let (mut grain, mut never_null) = (grain, Vec::new());
         if let Some(incremental) = &incremental {
             if grain.is_empty() && incremental.is_unique {
@@ -258,30 +285,7 @@ impl SpecCompilation<'_> {
         let semantic = self.report_semantics(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
         let mut docs = dbt::DocsBlocks::from_model(self.spec.model.text);
         let yml = dbt::properties_yml(doc, &mut docs);
-        let test = |test: &SingleMatch| ModelTest {
-            name: test.name.clone(),
-            sql: dbt::add_sql_header(
-                &format!(
-                    "{}{}{}",
-                    dbt::TestConfig {
-                        group: self.test_group(None),
-                        ..dbt::TestConfig::default()
-                    }
-                    .config_call(),
-                    dbt::sql_comment(&test.about),
-                    self.dbt_query(&work.tree, &test.query)
-                ),
-                &spec_name,
-            ),
-        };
-        let mut tests: Vec<ModelTest> = self.unproven.iter().map(test).collect();
-        // Only the joins of a metric set are tested, because it has no rows.
-        let of_rows = self
-            .proofs
-            .files
-            .iter()
-            .filter(|_| self.spec.kind != SpecKind::WholeSet);
-        tests.extend(of_rows.map(|test| ModelTest {
+        tests.extend(self.proofs.files.iter().map(|test| ModelTest {
             name: test.name.clone(),
             sql: test.text(&spec_name),
         }));

@@ -1,12 +1,11 @@
 //! Effects of a change to a model: whether its table needs a full refresh, whether a contract is broken, and which
 //! exposures depend on the model.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::hand_edits::Property;
-use super::properties::{PropertyTarget, StatedProperties};
+use super::properties::PropertyTarget;
+use super::reconcile::ModelProperties;
 use crate::CompiledSpec;
 use crate::artifacts::{Manifest, ResourceType};
 
@@ -37,15 +36,12 @@ pub enum Exposures {
 }
 
 impl ModelEffects {
-    /// Determines the effects of a change to a model from `base` to `ours`. Each version includes the properties in its
-    /// files. `None` if the rows do not change.
-    pub(super) fn new(
-        (base, base_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),
-        (ours, ours_said): (&CompiledSpec, &BTreeMap<PropertyTarget, StatedProperties>),
-    ) -> Option<Self> {
+    /// Determines the effects of a model that changes from `base` to `ours`. `said` contains the different properties of
+    /// both versions. `None` if the rows do not change.
+    pub(super) fn new(base: &CompiledSpec, ours: &CompiledSpec, said: &[ModelProperties; 2]) -> Option<Self> {
         let contract = match base.enforces_contract() {
             true if !ours.enforces_contract() => vec!["it is no longer enforced".to_owned()],
-            true => contract_breaks(base_said, ours_said),
+            true => contract_breaks(&said[0], &said[1]),
             false => Vec::new(),
         };
         if base.query() == ours.query() && contract.is_empty() {
@@ -96,11 +92,8 @@ impl ModelEffects {
     }
 }
 
-/// Returns the columns that are removed from a contract or change their type.
-fn contract_breaks(
-    base: &BTreeMap<PropertyTarget, StatedProperties>,
-    ours: &BTreeMap<PropertyTarget, StatedProperties>,
-) -> Vec<String> {
+/// Returns the columns that a contract loses or retypes.
+fn contract_breaks(base: &ModelProperties, ours: &ModelProperties) -> Vec<String> {
     let is_type = |target: &PropertyTarget| target.property == Property::Text && target.detail == "data_type";
     let mut breaks = Vec::new();
     for (target, was) in base.iter().filter(|(target, _)| is_type(target)) {

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
 use super::effects::ModelEffects;
 use super::hand_edits::{HandEdit, Property};
 use super::properties::StatedProperties;
-use super::reconcile::{Conflict, CurrentSpec, ModelSides, Reconciled, TextChange, merge_files, stated_properties};
+use super::reconcile::{
+    Conflict, CurrentSpec, ModelProperties, ModelSides, Reconciled, TextChange, different_properties, merge_files,
+};
 use super::set_conflicts::SetConflict;
 use super::state::{PushState, normalize_lines};
-use crate::CompiledSpec;
 use crate::dbt::is_same_content;
+use crate::{CompiledSpec, Compiler, parallel};
 
 /// Folder for the models' bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
@@ -120,6 +123,26 @@ pub struct ModelPlan {
     pub uncommitted: Vec<String>,
 }
 
+/// A model whose push is planned.
+#[derive(Clone, Debug)]
+pub struct PlannedModel<'a> {
+    /// The base, the spec with transferred edits, and the files.
+    pub sides: ModelSides<'a>,
+    /// The reconciled edits.
+    pub reconciled: Reconciled,
+    /// The current contents of the spec file and of the state file.
+    pub before: [Option<&'a str>; 2],
+}
+
+impl<'a> PlannedModel<'a> {
+    /// Returns the base, unless nothing has changed since the last push.
+    fn changed_base(&self) -> Option<&'a PushState> {
+        let base = self.sides.bases.first()?;
+        let is_same = |ours: &CurrentSpec| normalize_lines(&ours.source) == base.source && ours.files == base.files;
+        (!self.sides.ours.is_some_and(is_same)).then_some(base)
+    }
+}
+
 impl ModelPlan {
     /// Creates an empty plan.
     pub(super) fn empty(model: &str, spec: &str, action: Action) -> Self {
@@ -188,7 +211,13 @@ impl ModelPlan {
         }
         let state = sides.ours.map(|ours| PushState::from_pushed(sides.model, ours).text());
         let states_differ = state != state_before;
-        let changes = changes(sides, base, is_new);
+        let said = match (sides.bases.first(), sides.ours) {
+            (Some(state), Some(ours)) if base.is_some() && !is_new => {
+                different_properties(sides.model, [&state.files, &ours.files])
+            }
+            _ => <[ModelProperties; 2]>::default(),
+        };
+        let changes = changes(sides, base, is_new, &said);
         let action = match (sides.ours, is_new) {
             (None, _) => Action::Delete,
             (_, true) => Action::Create,
@@ -196,12 +225,9 @@ impl ModelPlan {
             _ if !kept.is_empty() => Action::Keep,
             _ => Action::Nothing,
         };
-        let effects = match (action, base, sides.ours, sides.bases.first()) {
+        let effects = match (action, base, sides.ours) {
             (Action::Delete, ..) => Some(ModelEffects::of_deleted()),
-            (_, Some(base), Some(ours), Some(state)) if !is_new => ModelEffects::new(
-                (base, &stated_properties(sides.model, &state.files)),
-                (&ours.compiled, &stated_properties(sides.model, &ours.files)),
-            ),
+            (_, Some(base), Some(ours)) if !is_new => ModelEffects::new(base, &ours.compiled, &said),
             _ => None,
         };
         if states_differ {
@@ -241,6 +267,26 @@ impl ModelPlan {
             paths,
             uncommitted,
         }
+    }
+
+    /// Creates the plans for many models, in the order of `models`. `compiler` returns the compiler that knows all
+    /// current models; it is called only if a model has changed since its base.
+    #[must_use]
+    pub fn for_models<'t>(models: &[PlannedModel<'_>], compiler: impl Fn() -> &'t Compiler + Sync) -> Vec<Self> {
+        // Models that read the same definitions of the same sets share a compiler.
+        let changed = models.iter().filter_map(PlannedModel::changed_base);
+        let compilers: BTreeMap<_, OnceLock<Compiler>> = changed.map(|base| (&base.sets, OnceLock::new())).collect();
+        let one = |number: usize| {
+            let model = models.get(number)?;
+            // A model that this spec reads may have changed since the base, so compile this spec's base again.
+            let base = model.changed_base().and_then(|base| {
+                let compiler = compilers.get(&base.sets)?.get_or_init(|| base.compiler(compiler()));
+                Some(compiler.compile_spec_at(&base.source, Some(&base.spec)))
+            });
+            let before = model.before.map(|text| text.map(str::to_owned));
+            Some(Self::new(model.sides, model.reconciled.clone(), base.as_ref(), before))
+        };
+        parallel::map_range(models.len(), one).into_iter().flatten().collect()
     }
 
     fn json(&self) -> Value {
@@ -327,12 +373,19 @@ impl CurrentSpec {
             ours: Some(self),
             found: &BTreeMap::new(),
         };
-        changes(sides, Some(&earlier.compiled), false)
+        let said = different_properties(model, [&earlier.files, &self.files]);
+        changes(sides, Some(&earlier.compiled), false, &said)
     }
 }
 
-/// Returns the changes to a model. Formulas are compared in the specs, and all other parts in the properties.
-fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<PlannedChange> {
+/// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties. `said`
+/// contains the different properties of the base and of the spec.
+fn changes(
+    sides: ModelSides<'_>,
+    base: Option<&CompiledSpec>,
+    is_new: bool,
+    said: &[ModelProperties; 2],
+) -> Vec<PlannedChange> {
     if base.is_none() && !is_new {
         return Vec::new();
     }
@@ -371,12 +424,8 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     if let (Some(base), Some(ours)) = (base, sides.ours) {
         add_metric_changes(base, &ours.compiled, &mut changes);
     }
-    // For a new or removed model, only its definitions are listed.
-    let (Some(base), Some(ours), false) = (sides.bases.first(), sides.ours, is_new) else {
-        return changes;
-    };
-    let said = |files: &BTreeMap<String, String>| stated_properties(sides.model, files);
-    let (before, after) = (said(&base.files), said(&ours.files));
+    // For a new or removed model, only its definitions are listed, because `said` is empty.
+    let [before, after] = said;
     let abouts: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
         let (was, is) = (

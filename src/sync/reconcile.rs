@@ -245,41 +245,48 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
 
 /// Returns the files that users edited, by path. Files whose contents formulac wrote at any time are unedited.
 fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let is_ours = |path: &String, text: &str| {
-        let is_one_of =
-            |files: &BTreeMap<String, String>| files.get(path).is_some_and(|known| *known == normalize_lines(text));
-        is_unmodified(text)
-            || sides.bases.iter().any(|base| is_one_of(&base.files))
-            || sides.ours.is_some_and(|ours| is_one_of(&ours.files))
+    let is_known = |path: &String, text: &String| {
+        let is_one_of = |files: &BTreeMap<String, String>| files.get(path) == Some(text);
+        sides.bases.iter().any(|base| is_one_of(&base.files)) || sides.ours.is_some_and(|ours| is_one_of(&ours.files))
     };
     let found = written.iter().filter_map(|(path, written)| {
-        let now = sides.found.get(path)?;
-        Some((
-            path.clone(),
-            if is_ours(path, now) {
-                written.clone()
-            } else {
-                normalize_lines(now)
-            },
-        ))
+        let found = sides.found.get(path)?;
+        let text = normalize_lines(found);
+        // The hash is computed last, because a comparison of texts is faster.
+        let is_ours = is_known(path, &text) || is_unmodified(found);
+        Some((path.clone(), if is_ours { written.clone() } else { text }))
     });
     found.collect()
 }
 
+/// Properties of a model and its columns.
+pub(super) type ModelProperties = BTreeMap<PropertyTarget, StatedProperties>;
+
 /// Returns the properties that a model's files specify.
-pub(super) fn stated_properties(
-    model: &str,
-    files: &BTreeMap<String, String>,
-) -> BTreeMap<PropertyTarget, StatedProperties> {
+pub(super) fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> ModelProperties {
+    let (yml, md) = property_texts(model, files);
+    yml.and_then(|yml| properties::read(yml, md)).unwrap_or_default()
+}
+
+/// Returns the properties that two versions of a model's files specify. If the files with properties are the same, both
+/// results are empty, because nothing is different.
+pub(super) fn different_properties(model: &str, versions: [&BTreeMap<String, String>; 2]) -> [ModelProperties; 2] {
+    let [one, other] = versions.map(|files| property_texts(model, files));
+    if one == other {
+        return <[ModelProperties; 2]>::default();
+    }
+    versions.map(|files| stated_properties(model, files))
+}
+
+/// Returns the contents of a model's properties file and of its file with docs blocks.
+fn property_texts<'f>(model: &str, files: &'f BTreeMap<String, String>) -> (Option<&'f str>, Option<&'f str>) {
     let of_kind = |kind: HandEditKind| {
         files
             .iter()
             .find(|(path, _)| HandEditKind::new(path, model) == kind)
             .map(|(_, text)| text.as_str())
     };
-    of_kind(HandEditKind::Properties)
-        .and_then(|yml| properties::read(yml, of_kind(HandEditKind::Docs)))
-        .unwrap_or_default()
+    (of_kind(HandEditKind::Properties), of_kind(HandEditKind::Docs))
 }
 
 pub(super) struct ReconcileWork<'a> {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::Compiler;
+use super::reconcile::CurrentSpec;
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
+use crate::{Compiler, parallel};
 
 /// First line of a state file.
 const HEADER: &str = "# State of this model after the last `formulac push`; formulac updates this file.\n";
@@ -104,6 +105,22 @@ impl PushState {
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))
             .collect();
         format!("{HEADER}{}", write_value(&YamlOutput::Map(pairs)))
+    }
+
+    /// Reads the contents of the state files of models, in order. Each is given with the name of its model. A file is not
+    /// parsed if it equals the state of the current spec.
+    #[must_use]
+    pub fn versions_of_models(files: &[(String, String)], ours: &BTreeMap<String, CurrentSpec>) -> Vec<Vec<Self>> {
+        let versions = |number: usize| {
+            let (model, text) = files.get(number)?;
+            let current = ours.get(model).map(|ours| Self::from_pushed(model, ours));
+            let current = current.filter(|state| state.text() == *text);
+            Some(current.map_or_else(|| Self::versions(text), |state| vec![state]))
+        };
+        parallel::map_range(files.len(), versions)
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Reads the contents of a state file. Returns one version, or the versions of both branches if git could not merge

@@ -107,6 +107,22 @@ fn models_are_selected_by_metric_and_the_set_has_one_test() {
 }
 
 #[test]
+fn set_over_a_relation_with_the_name_of_its_tests_has_join_tests() {
+    let place = project("sets_set_over_a_relation_with_the_name_of_its_tests_has_join_tests");
+    place.write(
+        "specs/sales.yml",
+        "metric_set: sales\nfrom: sales_metrics\njoins: [{to: customers, using: customer_id}]\n\
+         definitions: n = COUNT(customers.country)\n",
+    );
+    place.write("specs/all_sales.yml", "model: all_sales\nmetrics: [sales.n]\n");
+    let run = place.run(&["generate"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let tests = place.files("tests/formulac");
+    let test = "assert_sales_metrics_finds_one_of_customers.sql";
+    assert!(tests.contains(&test.to_owned()), "{tests:?}");
+}
+
+#[test]
 fn two_sets_of_one_name_are_an_error() {
     let place = project("sets_two_sets_of_one_name_are_an_error");
     place.write(

@@ -8,36 +8,90 @@ use super::expand::{Expansion, WrittenStep, expand};
 use super::period_steps::period_steps;
 use super::probe::probe_text;
 use super::request::{unknown_metric, unknown_set};
-use super::set::{MetricSet, MetricSets, read_set};
+use super::set::{MetricSet, MetricSets, ReadSet};
 use crate::CompiledSpec;
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
 use crate::file::SpecFile;
-use crate::load::SpecKind;
+use crate::graph::{self, ModelRead};
+use crate::load::{SpecKind, load};
 use crate::schema::Column;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
+/// Model built on metric sets, expanded but not yet compiled.
+pub struct ReadModel {
+    expanded: Option<ExpandedFile>,
+    faults: Vec<Diagnostic>,
+}
+
+/// Expanded spec with its YAML.
+struct ExpandedFile {
+    expansion: Expansion,
+    diagnostics: Vec<Diagnostic>,
+    root: Option<Node>,
+}
+
+impl ReadModel {
+    /// Expands a model built on metric sets, without the keys of later steps that specify their periods.
+    pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Self {
+        Self::new(compiler, file, &[])
+    }
+
+    /// Expands a model built on metric sets. `periods` are the later steps that specify their periods.
+    fn new(compiler: &Compiler, file: &SpecFile<'_>, periods: &[(usize, &Node)]) -> Self {
+        let mut faults = file.diagnostics.clone();
+        let (sets, kind) = (&compiler.specs.sets, SpecKind::OverSets);
+        let expansion = file
+            .root()
+            .and_then(|root| expand(compiler, sets, (root, file.source), kind, periods, &mut faults));
+        let expanded = expansion.map(|expansion| ExpandedFile::new(compiler, expansion));
+        Self { expanded, faults }
+    }
+
+    /// Returns the models that the model reads.
+    pub fn reads(&self) -> Vec<ModelRead> {
+        let reads = |expanded: &ExpandedFile| {
+            let spec = load(
+                expanded.root.as_ref()?,
+                &expanded.expansion.text.text,
+                SpecKind::OverSets,
+                &mut Vec::new(),
+            );
+            spec.as_ref().map(graph::model_reads)
+        };
+        self.expanded.as_ref().and_then(reads).unwrap_or_default()
+    }
+}
+
+impl ExpandedFile {
+    fn new(compiler: &Compiler, expansion: Expansion) -> Self {
+        let SpecFile { diagnostics, root, .. } = SpecFile::read(&expansion.text.text, None, &compiler.options.limits);
+        Self {
+            expansion,
+            diagnostics,
+            root,
+        }
+    }
+}
+
 impl Compiler {
-    /// Compiles a model built on metric sets.
-    pub(crate) fn compile_over_sets(&self, file: &SpecFile<'_>) -> CompiledSpec {
+    /// Compiles a model built on metric sets. `model` is the expansion of the file.
+    pub(crate) fn compile_over_sets(&self, file: &SpecFile<'_>, model: ReadModel) -> CompiledSpec {
         let periods = file.root().map(period_steps).unwrap_or_default();
-        let plain = self.compile_sets_with(file, &[]);
+        let plain = self.compile_model_over_sets(file, model);
         if periods.is_empty() || plain.has_errors() {
             return plain;
         }
-        self.compile_sets_with(file, &periods).with_columns_of(&plain)
+        self.compile_model_over_sets(file, ReadModel::new(self, file, &periods))
+            .with_columns_of(&plain)
     }
 
-    /// Compiles a model built on metric sets. `periods` contains the later steps that specify their periods.
-    fn compile_sets_with(&self, file: &SpecFile<'_>, periods: &[(usize, &Node)]) -> CompiledSpec {
+    fn compile_model_over_sets(&self, file: &SpecFile<'_>, model: ReadModel) -> CompiledSpec {
         let (source, kind) = (file.source, SpecKind::OverSets);
-        let mut faults = file.diagnostics.clone();
-        let root = file.root();
-        let expansion =
-            root.and_then(|root| expand(self, &self.specs.sets, (root, source), kind, periods, &mut faults));
-        let name = root.and_then(|root| root.get("model"));
-        let Some(expansion) = expansion else {
+        let name = file.root().and_then(|root| root.get("model"));
+        let ReadModel { expanded, faults } = model;
+        let Some(expanded) = expanded else {
             let mut compiled = CompiledSpec::new(self.options.dialect, faults);
             compiled.is_over_sets = true;
             compiled.name = name.and_then(Node::text).map(str::to_owned);
@@ -45,7 +99,7 @@ impl Compiler {
             diag::sort(&mut compiled.diagnostics);
             return compiled;
         };
-        let mut compiled = self.compile_as_written(&expansion, (source, file.path), kind, faults);
+        let (mut compiled, expansion) = self.compile_as_written(expanded, (source, file.path), kind, faults);
         compiled.is_over_sets = true;
         compiled.sets = expansion.sets;
         compiled.metrics_read = expansion.metrics;
@@ -58,29 +112,44 @@ impl Compiler {
     /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec.
     fn compile_as_written(
         &self,
-        expansion: &Expansion,
+        expanded: ExpandedFile,
         (source, path): (&str, Option<&str>),
         kind: SpecKind,
         mut faults: Vec<Diagnostic>,
-    ) -> CompiledSpec {
-        let mut compiled = self.compile_expansion(expansion, path, kind);
+    ) -> (CompiledSpec, Expansion) {
+        let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind);
         compiled.map_places(
             |diagnostic| expansion.to_model(diagnostic),
             |span| expansion.model_span(span),
         );
-        compiled.restore_definitions(expansion);
+        compiled.restore_definitions(&expansion);
         compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             (compiled.query, compiled.model) = (None, None);
         }
-        compiled
+        (compiled, expansion)
     }
 
-    fn compile_expansion(&self, expansion: &Expansion, path: Option<&str>, kind: SpecKind) -> CompiledSpec {
-        let file = SpecFile::read(&expansion.text.text, path, &self.options.limits);
-        self.compile_spec_file(file, kind)
+    fn compile_expansion(
+        &self,
+        expanded: ExpandedFile,
+        path: Option<&str>,
+        kind: SpecKind,
+    ) -> (CompiledSpec, Expansion) {
+        let ExpandedFile {
+            expansion,
+            diagnostics,
+            root,
+        } = expanded;
+        let file = SpecFile {
+            source: &expansion.text.text,
+            path,
+            diagnostics,
+            root,
+        };
+        (self.compile_spec_file(file, kind), expansion)
     }
 
     /// Compiles a spec in which some steps have `fill`, `since` or `until`.
@@ -101,36 +170,41 @@ impl Compiler {
             (compiled.query, compiled.model) = (None, None);
             return compiled;
         };
-        let compiled = self.compile_as_written(&expansion, (source, path), kind, faults);
+        let expanded = ExpandedFile::new(self, expansion);
+        let (compiled, _) = self.compile_as_written(expanded, (source, path), kind, faults);
         compiled.with_columns_of(&plain)
     }
 
     /// Checks a metric set by compiling a model with all its metrics and dimensions.
-    pub(crate) fn compile_metric_set(&self, file: &SpecFile<'_>) -> CompiledSpec {
+    pub(crate) fn compile_metric_set(&self, file: &SpecFile<'_>, read: ReadSet) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, file.diagnostics.clone());
-        let Some(root) = file.root() else { return compiled };
-        let (set, mut faults) = read_set(self, root, file.source, file.path);
+        let ReadSet { set, mut faults } = read;
         compiled.diagnostics.append(&mut faults);
         let Some(set) = set else { return compiled };
-        let mut sets = self.specs.sets.clone();
-        sets.replace(set.clone());
-        let mut tests = Vec::new();
-        compiled
-            .diagnostics
-            .append(&mut check_sets_of_set(&set, root, &self.specs.sets));
+        let known = &self.specs.sets;
+        let with_own;
+        let sets = match known.get(&set.name) {
+            Some(same) if Arc::ptr_eq(same, &set) => known,
+            _ => {
+                with_own = known.with(Arc::clone(&set));
+                &with_own
+            }
+        };
+        compiled.diagnostics.append(&mut check_sets_of_set(&set, known));
         if !compiled.has_errors() {
-            let text = probe_text(&set, &sets);
+            let text = probe_text(&set, sets);
             let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
             let mut found = Vec::new();
             let expansion =
-                probe.and_then(|root| expand(self, &sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
-            // The generated text of the probe has no position in the file.
+                probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
+            // The probe's own text has no position in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             compiled
                 .diagnostics
                 .extend(found.into_iter().filter(Diagnostic::is_error).map(at_set));
             if let Some(expansion) = expansion {
-                let inner = self.compile_expansion(&expansion, file.path, SpecKind::WholeSet);
+                let expanded = ExpandedFile::new(self, expansion);
+                let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet);
                 let of_time = |fault: &&Diagnostic| fault.is_error() && expansion.text.origin(fault.span()).0 == 0;
                 let of_time = inner.diagnostics.iter().find(of_time).cloned();
                 let own = inner
@@ -146,11 +220,12 @@ impl Compiler {
                 compiled.tables = inner.tables;
                 compiled.columns_read = inner.columns_read;
                 compiled.known_relations = inner.known_relations;
-                let model = inner.model.filter(|_| set.sets.is_empty());
-                tests = model.map_or_else(Vec::new, |model| model.tests);
+                if set.sets.is_empty() {
+                    compiled.set_tests = inner.set_tests;
+                }
             }
         }
-        compiled.metric_set = Some((Arc::new(set), tests));
+        compiled.metric_set = Some(set);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         compiled
@@ -158,9 +233,10 @@ impl Compiler {
 }
 
 /// Reports sets and metrics that do not exist although a set built on other sets refers to them.
-fn check_sets_of_set(set: &MetricSet, root: &Node, sets: &MetricSets) -> Vec<Diagnostic> {
+fn check_sets_of_set(set: &MetricSet, sets: &MetricSets) -> Vec<Diagnostic> {
     let mut faults = Vec::new();
-    let named = root
+    let named = set
+        .root
         .get("sets")
         .into_iter()
         .flat_map(|node| node.items().unwrap_or(std::slice::from_ref(node)));

@@ -8,7 +8,7 @@ use super::formulas::MetricFormula;
 use super::keys::relation_name;
 use super::period_steps::period_steps;
 use super::request::step_over_sets;
-use super::set::{MetricSet, read_set_text};
+use super::set::{MetricSet, ReadSet};
 use crate::compiler::Compiler;
 use crate::file::SpecFile;
 use crate::load::SpecKind;
@@ -85,7 +85,8 @@ impl Compiler {
     pub fn with_metric_sets<'t>(&self, sets: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut compiler = self.clone();
         for (path, text) in sets {
-            if let Some(set) = read_set_text(self, SpecText { text, path: Some(path) }) {
+            let read = ReadSet::from_text(self, SpecText { text, path: Some(path) });
+            if let Some(set) = read.and_then(|read| read.set) {
                 Arc::make_mut(&mut compiler.specs).sets.replace(set);
             }
         }

@@ -39,12 +39,14 @@ mod union;
 mod window_checks;
 mod write_spec;
 
+pub use compile::ReadModel;
+#[cfg(feature = "interpreter")]
 pub use expand::expand;
 pub use expanded_model::{ExpandedModel, SetFilter, SetFormula, SetPlace, SetRelation};
 pub use formulas::{MetricFormula, analyze, names_of_let};
 pub use keys::period_unit;
 pub use period_steps::period_steps;
 pub use request::step_over_sets;
-pub use set::{MetricSet, MetricSets, SETTINGS, is_metric_set, read_set_text};
+pub use set::{MetricSet, MetricSets, ReadSet, SETTINGS, is_metric_set};
 pub use set_changes::MetricChange;
 pub use step_text::node_text;

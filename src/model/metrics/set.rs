@@ -155,20 +155,33 @@ pub fn is_metric_set(root: &Node) -> bool {
     root.get("metric_set").is_some()
 }
 
-/// Reads the text of a metric set. Returns `None` if the text is not a metric set or has no name.
-pub fn read_set_text(compiler: &Compiler, spec: SpecText<'_>) -> Option<MetricSet> {
-    let file = SpecFile::read(spec.text, spec.path, &compiler.options.limits);
-    let root = file.root().filter(|root| is_metric_set(root))?;
-    read_set(compiler, root, spec.text, spec.path).0
+/// Metric set of a file, with the errors in the file.
+pub struct ReadSet {
+    /// `None` if the set has no name.
+    pub set: Option<Arc<MetricSet>>,
+    pub faults: Vec<Diagnostic>,
+}
+
+impl ReadSet {
+    /// Parses the metric set of a file. Returns `None` if the file is not a metric set.
+    pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Option<Self> {
+        let root = file.root().filter(|root| is_metric_set(root))?;
+        let (set, faults) = read_set(compiler, root, file.source, file.path);
+        let set = set.map(Arc::new);
+        Some(Self { set, faults })
+    }
+
+    /// Parses the text of a metric set. Returns `None` if the text is not a metric set.
+    pub fn from_text(compiler: &Compiler, spec: SpecText<'_>) -> Option<Self> {
+        Self::from_file(
+            compiler,
+            &SpecFile::read(spec.text, spec.path, &compiler.options.limits),
+        )
+    }
 }
 
 /// Parses a metric set. Returns the set, unless it has no name, and the errors in the file.
-pub fn read_set(
-    compiler: &Compiler,
-    root: &Node,
-    text: &str,
-    path: Option<&str>,
-) -> (Option<MetricSet>, Vec<Diagnostic>) {
+fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) -> (Option<MetricSet>, Vec<Diagnostic>) {
     let mut faults = Vec::new();
     let mut loader = Loader::new(text, &mut faults);
     loader.check_keys(root, &[&METRIC_SET]);
@@ -302,13 +315,20 @@ pub struct MetricSets {
 }
 
 impl MetricSets {
-    pub fn add(&mut self, set: MetricSet) {
-        self.all.entry(set.name.to_lowercase()).or_insert_with(|| Arc::new(set));
+    pub fn add(&mut self, set: Arc<MetricSet>) {
+        self.all.entry(set.name.to_lowercase()).or_insert(set);
+    }
+
+    /// Returns these sets with another set, which replaces any existing set with the same name.
+    pub fn with(&self, set: Arc<MetricSet>) -> Self {
+        let mut sets = self.clone();
+        sets.replace(set);
+        sets
     }
 
     /// Adds a set, replacing any existing set with the same name.
-    pub fn replace(&mut self, set: MetricSet) {
-        self.all.insert(set.name.to_lowercase(), Arc::new(set));
+    pub fn replace(&mut self, set: Arc<MetricSet>) {
+        self.all.insert(set.name.to_lowercase(), set);
     }
 
     pub fn get(&self, name: &str) -> Option<&Arc<MetricSet>> {

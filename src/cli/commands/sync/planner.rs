@@ -1,13 +1,14 @@
 //! Plans a push from the state of the work tree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use formulac::dbt::is_unmodified;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
     Action, CurrentSpec, ExposureGraph, Exposures, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan,
-    PushState, ReconcileTools, Reconciled, STATES, TextChange, reconcile_all, state_path,
+    PlannedModel, PushState, ReconcileTools, Reconciled, STATES, TextChange, reconcile_all, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
 
@@ -150,8 +151,8 @@ pub fn plan_selected_models(
     if !made.is_sound() {
         return Ok(made);
     }
-    let mut states = read_states(place);
     let mut ours = ours_by_model(place, &generation);
+    let mut states = read_states(place, &ours);
     let left = follow_moved_files(place, &ours, &mut states);
     let all = all_model_names(&ours, &states);
     let files: BTreeMap<String, BTreeMap<String, String>> = all
@@ -186,17 +187,15 @@ pub fn plan_selected_models(
         .filter_map(|(name, done)| Some((ours.get(name)?.spec.as_str(), done.source.as_deref()?)))
         .collect();
     // A change to a model may change the SQL of the models that read it.
-    let mut generation = if replaced.is_empty() {
-        generation
-    } else {
-        generate_with_texts(place, &compiler, &replaced)?
-    };
-    keep_needed(&mut generation.found);
-    if Exit::from_failures(&generation.found) != Exit::Done {
-        made.found = generation.found;
-        return Ok(made);
+    if !replaced.is_empty() {
+        generation = generate_with_texts(place, &compiler, &replaced)?;
+        keep_needed(&mut generation.found);
+        if Exit::from_failures(&generation.found) != Exit::Done {
+            made.found = generation.found;
+            return Ok(made);
+        }
+        ours = ours_by_model(place, &generation);
     }
-    ours = self::ours_by_model(place, &generation);
     let known = generation.plan_known_file()?.and_then(|(known, facts)| {
         let path = place.relative_path(&known.path);
         let before = read_project_file(&place.root, &path);
@@ -210,28 +209,24 @@ pub fn plan_selected_models(
         Some(KnownChange { file, facts })
     });
     made.models = generation.models;
-    let plans = files.iter().filter(|(name, _)| is_chosen(name)).map(|(name, found)| {
-        let sides = model_sides(name, &ours, &states, found);
-        let done = reconciled.remove(name).unwrap_or_default();
-        let state_text = states.get(name).and_then(|(text, _)| text.clone());
-        let base = sides.bases.first().filter(|base| {
-            sides
-                .ours
-                .is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
-        });
-        // Compile the base of this spec again, because a model that the spec reads may have changed since then.
-        let base = base.map(|base| {
-            let compiler = base.compiler(tools.as_tools().compiler);
-            compiler.compile_spec_at(&base.source, Some(&base.spec))
-        });
-        let mut plan = ModelPlan::new(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text]);
+    let models = files.iter().filter(|(name, _)| is_chosen(name));
+    let models = models.map(|(name, found)| PlannedModel {
+        sides: model_sides(name, &ours, &states, found),
+        reconciled: reconciled.remove(name).unwrap_or_default(),
+        before: [
+            texts.get(name).map(String::as_str),
+            states.get(name).and_then(|(text, _)| text.as_deref()),
+        ],
+    });
+    let models: Vec<PlannedModel<'_>> = models.collect();
+    let mut plans = ModelPlan::for_models(&models, || tools.as_tools().compiler);
+    for plan in &mut plans {
         // The old path of a moved file no longer exists, so commit its removal.
         if plan.action != Action::Nothing && plan.action != Action::Keep {
-            plan.paths.extend(left.get(name).into_iter().flatten().cloned());
+            plan.paths.extend(left.get(&plan.model).into_iter().flatten().cloned());
         }
-        plan
-    });
-    let plans = with_uncommitted(place, &ours, plans.collect());
+    }
+    let plans = with_uncommitted(place, &ours, plans);
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
     made.plan.known = known;
@@ -441,21 +436,32 @@ fn generate_with_texts<'p>(
 
 /// Returns whether the project has been pushed at least once.
 pub fn was_pushed(place: &Workspace) -> bool {
-    !read_states(place).is_empty()
+    !state_files(place).is_empty()
 }
 
-fn read_states(place: &Workspace) -> ModelStates {
+/// Returns the files with the states of models, each with the name of its model.
+fn state_files(place: &Workspace) -> Vec<(String, PathBuf)> {
     let folder = place.root.join(STATES);
     // Skip subfolders, because they contain the records of pulls.
     let files = folder::find_files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
-    let read = own.filter_map(|path| {
+    let named = own.filter_map(|path| {
         let name = PushState::state_model(path.file_name()?.to_str()?)?.to_owned();
-        let text = SourceText::from_large_file(&path, usize::MAX >> 1).text;
-        let bases = PushState::versions(&text);
-        Some((name, (Some(text), bases)))
+        Some((name, path))
     });
-    read.collect()
+    named.collect()
+}
+
+fn read_states(place: &Workspace, ours: &BTreeMap<String, CurrentSpec>) -> ModelStates {
+    let texts = state_files(place)
+        .into_iter()
+        .map(|(name, path)| (name, SourceText::from_large_file(&path, usize::MAX >> 1).text));
+    let texts: Vec<(String, String)> = texts.collect();
+    let bases = PushState::versions_of_models(&texts, ours);
+    let states = texts.into_iter().zip(bases);
+    states
+        .map(|((name, text), bases)| (name, (Some(text), bases)))
+        .collect()
 }
 
 /// Returns the current files of a model in the work tree.
