@@ -73,7 +73,7 @@ impl SourceText {
     fn from_stdin() -> Self {
         let name = "<stdin>";
         let limit = Limits::default().source;
-        match read(io::stdin().lock(), limit) {
+        match read(io::stdin().lock(), 0, limit) {
             Ok(bytes) => Self::decode(name.to_owned(), bytes, limit),
             Err(error) => Self::read_failure(Path::new(name), &error),
         }
@@ -202,7 +202,7 @@ fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
     {
         return Ok(bytes);
     }
-    read(file, limit)
+    read(file, size.min(MIN_PARALLEL_BYTES), limit)
 }
 
 /// Reads a file of this size in parallel parts. Returns `None` if the size has changed or the file cannot be read in
@@ -232,9 +232,10 @@ fn read_in_parts(_: &File, _: usize) -> Option<Vec<u8>> {
     None
 }
 
-/// Reads the complete source, or one byte more than the limit.
-fn read(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// Reads the complete source, or one byte more than the limit. `size` is the expected number of bytes.
+fn read(from: impl Read, size: usize, limit: usize) -> io::Result<Vec<u8>> {
+    // The end of the source is found by reading one byte more.
+    let mut bytes = Vec::with_capacity(size + 1);
     from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -269,6 +270,6 @@ mod tests {
         let source = decode(b"abcd", 3);
         assert_eq!(source.fault.unwrap().code(), "F0105");
         assert!(source.text.is_empty());
-        assert_eq!(read(io::repeat(0), 5).unwrap().len(), 6);
+        assert_eq!(read(io::repeat(0), 0, 5).unwrap().len(), 6);
     }
 }

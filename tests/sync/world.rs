@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    CurrentSpec, ModelPlan, ModelSides, Plan, PushState, ReconcileTools, STATES, TextChange, reconcile,
+    CurrentSpec, ModelPlan, ModelSides, Plan, PlannedModel, PushState, ReconcileTools, STATES, TextChange, reconcile,
 };
 use formulac::{CompiledSpec, Compiler};
 
@@ -65,7 +65,11 @@ impl World {
     pub fn plan(&self, compiler: &Compiler) -> Plan {
         let now = ours(compiler, self.spec()).unwrap_or_else(|| panic!("{}", self.spec()));
         let state = self.files.get(&state_path()).cloned();
-        let bases = state.as_deref().map(PushState::versions).unwrap_or_default();
+        let named: Vec<(String, String)> = state.iter().map(|text| ("m".to_owned(), text.clone())).collect();
+        let all = PushState::versions_of_models(&named, &BTreeMap::from([("m".to_owned(), now.clone())]));
+        let bases = all.into_iter().next().unwrap_or_default();
+        // A state that is not parsed has the same contents.
+        assert_eq!(bases, state.as_deref().map(PushState::versions).unwrap_or_default());
         let sides = ModelSides {
             model: "m",
             bases: &bases,
@@ -85,16 +89,12 @@ impl World {
             ours: again.as_ref().or(Some(&now)),
             ..sides
         };
-        let base = bases.first().map(|base| compiled(compiler, &base.source));
-        Plan::new(
-            None,
-            [ModelPlan::new(
-                sides,
-                done,
-                base.as_ref(),
-                [Some(self.spec().to_owned()), state],
-            )],
-        )
+        let model = PlannedModel {
+            sides,
+            reconciled: done,
+            before: [Some(self.spec()), state.as_deref()],
+        };
+        Plan::new(None, ModelPlan::for_models(&[model], || compiler))
     }
 
     /// Returns the world after the plan is carried out.

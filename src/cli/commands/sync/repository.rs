@@ -34,23 +34,26 @@ impl Repository {
     /// Finds the repository that contains this folder.
     pub fn find(folder: &Path) -> Result<Self, Failure> {
         let folder = or_current_folder(folder).to_owned();
-        let inside = run_git_in(&folder, &["rev-parse", "--is-inside-work-tree"], "")?;
-        if !inside.succeeded || inside.out.trim() != "true" {
+        // One call of git, because starting a program takes longer than the answer.
+        let mut args = vec!["rev-parse", "--is-inside-work-tree"];
+        args.extend(UNFINISHED_OPERATIONS.iter().flat_map(|(name, _)| ["--git-path", name]));
+        let output = run_git_in(&folder, &args, "")?;
+        let mut lines = output.out.lines();
+        if !output.succeeded || lines.next() != Some("true") {
             return Err(
                 Failure::new(Exit::Failed, "the project is not in a git repository").with_help(
                     "a push is a commit: create a repository with `git init`, or run `formulac generate`, which needs none",
                 ),
             );
         }
-        let found = Self { folder };
-        for (name, what) in UNFINISHED_OPERATIONS {
-            let path = found.run_git(&["rev-parse", "--git-path", name])?;
-            if found.folder.join(path.trim()).exists() {
-                return Err(Failure::new(Exit::Failed, format!("{what} is not complete here"))
-                    .with_help("complete or abort it first: `git status` shows how"));
-            }
+        let unfinished = lines
+            .zip(UNFINISHED_OPERATIONS)
+            .find(|(path, _)| folder.join(path).exists());
+        if let Some((_, (_, what))) = unfinished {
+            return Err(Failure::new(Exit::Failed, format!("{what} is not complete here"))
+                .with_help("complete or abort it first: `git status` shows how"));
         }
-        Ok(found)
+        Ok(Self { folder })
     }
 
     /// If a file differs from its committed version, returns the committed contents, or `Some(None)` if the file was
