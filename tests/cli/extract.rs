@@ -698,7 +698,7 @@ fn a_set_does_not_change_for_the_models_that_read_it() {
     let before = sql(&place, &["more", "same", "whole"]);
     let run = place.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let wanted = "metrics/more.yml is left out: its definitions in the set orders would change metrics/whole.yml";
+    let wanted = "metrics/more.yml is skipped: its definitions in the set orders would change metrics/whole.yml";
     assert!(run.err.contains(wanted), "{}", run.err);
     assert!(
         place.read("metrics/same.yml").contains("metrics: [orders.n]"),
