@@ -189,7 +189,7 @@ fn report_other_inputs(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Nod
             Diagnostic::new(
                 Code::UnknownKey,
                 span,
-                format!("a step with `metrics` has no `{key}`, because it reads its metric sets"),
+                format!("a step with `metrics` has no `{key}`, because it reads only its metric sets"),
             )
             .with_help(format!("remove `{key}`, or write it in the metric set")),
         );
