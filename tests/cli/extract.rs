@@ -600,7 +600,7 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
     (
         "definitions: |\n  /// The sum.\n  n = SUM(x)\n",
         "definitions: |\n  /// Another sum.\n  n = SUM(x)\n",
-        &["  /// The sum.", "  n: {description: Another sum.}"],
+        &["  /// The sum.", "  \"n\": {description: Another sum.}"],
         "the set has all of them",
     ),
 ];
