@@ -635,7 +635,7 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
     (
         "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
         "definitions: |\n  n = SUM(x) + 1\n  m = COUNT()\n",
-        "its `n` has another formula than that of the set orders",
+        "its `n` has a different formula in the set orders",
     ),
     (
         "definitions: n = SUM(x)\n",
@@ -645,7 +645,7 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
     (
         "joins: [{to: places, as: p, using: id}]\ndefinitions: n = SUM(x)\n",
         "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
-        "its join `p` differs from that of the set orders",
+        "its join `p` differs from the join in the set orders",
     ),
     // The formula is the same, but the set does not add up all rows.
     (

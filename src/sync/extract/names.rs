@@ -84,8 +84,8 @@ pub(super) fn choose_names(
         }
         for (candidate, _) in trees.get(tree).into_iter().flatten() {
             let reason = || match of_set.by_name.contains_key(&name.to_lowercase()) {
-                true => format!("its `{name}` has another formula than that of the set {}", of_set.set),
-                false => format!("its `{name}` has another formula than that of other specs"),
+                true => format!("its `{name}` has a different formula in the set {}", of_set.set),
+                false => format!("its `{name}` has a different formula in other specs"),
             };
             rejected.entry(*candidate).or_insert_with(reason);
         }
