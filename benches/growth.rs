@@ -3,8 +3,8 @@
 //! Only ratios are measured, each from the best of several runs. This bench only reports its results, because tests
 //! must not depend on timing:
 //!
-//! cargo bench --bench growth                all shapes cargo bench --bench growth -- chain       shapes with this word
-//! in their name
+//!     cargo bench --bench growth                all shapes
+//!     cargo bench --bench growth -- chain       shapes with this word in their name
 
 #![allow(
     missing_docs,

@@ -184,13 +184,13 @@ impl Compiler {
     fn batch_heads<'t>(&self, files: Vec<(SpecFile<'t>, Option<ReadSet>)>) -> Vec<BatchHead<'t>> {
         let found = parallel::map_range(files.len(), |number| {
             let (file, set) = &files[number];
-            let contents = set.is_none().then(|| SpecContents::from_file(self, file));
-            let (name, reads) = name_and_reads(file, contents.as_ref());
+            let contents = SpecContents::with_set(self, file, set.clone());
+            let (name, reads) = name_and_reads(file, &contents);
             (contents, name, reads)
         });
         let heads = files.into_iter().zip(found);
-        let heads = heads.map(|((file, set), (contents, name, reads))| BatchHead {
-            parts: Mutex::new(set.map(SpecContents::Set).or(contents).map(|contents| (file, contents))),
+        let heads = heads.map(|((file, _), (contents, name, reads))| BatchHead {
+            parts: Mutex::new(Some((file, contents))),
             name,
             reads,
         });
@@ -215,16 +215,16 @@ impl Compiler {
     }
 }
 
-/// Returns the name of a spec's model, and the models that the spec reads. `contents` is `None` for a metric set.
-fn name_and_reads(file: &SpecFile<'_>, contents: Option<&SpecContents>) -> (Option<(String, Span)>, Vec<ModelRead>) {
+/// Returns the name of a spec's model, and the models that the spec reads. A metric set has no such name.
+fn name_and_reads(file: &SpecFile<'_>, contents: &SpecContents) -> (Option<(String, Span)>, Vec<ModelRead>) {
     match contents {
-        None | Some(SpecContents::Set(_)) => (None, file.root().map(graph::set_reads).unwrap_or_default()),
-        Some(SpecContents::OverSets(model)) => {
+        SpecContents::Set(_) => (None, file.root().map(graph::set_reads).unwrap_or_default()),
+        SpecContents::OverSets(model) => {
             let node = file.root().and_then(|root| root.get("model"));
             let name = node.and_then(|node| Some((node.text()?.to_owned(), node.span)));
             (name, model.reads())
         }
-        Some(SpecContents::Periods | SpecContents::Plain) => {
+        SpecContents::Periods | SpecContents::Plain => {
             let loaded = file.spec(SpecKind::Written, &mut Vec::new());
             let name = loaded
                 .as_ref()

@@ -117,7 +117,12 @@ pub(super) enum SpecContents {
 
 impl SpecContents {
     pub(super) fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Self {
-        if let Some(set) = ReadSet::from_file(compiler, file) {
+        Self::with_set(compiler, file, ReadSet::from_file(compiler, file))
+    }
+
+    /// `set` is the metric set of the file, if the file is one.
+    pub(super) fn with_set(compiler: &Compiler, file: &SpecFile<'_>, set: Option<ReadSet>) -> Self {
+        if let Some(set) = set {
             return Self::Set(set);
         }
         match file.root() {

@@ -273,13 +273,14 @@ impl ModelPlan {
     /// current models; it is called only if a model has changed since its base.
     #[must_use]
     pub fn for_models<'t>(models: &[PlannedModel<'_>], compiler: impl Fn() -> &'t Compiler + Sync) -> Vec<Self> {
+        let bases: Vec<Option<&PushState>> = models.iter().map(PlannedModel::changed_base).collect();
         // Models that read the same definitions of the same sets share a compiler.
-        let changed = models.iter().filter_map(PlannedModel::changed_base);
+        let changed = bases.iter().flatten();
         let compilers: BTreeMap<_, OnceLock<Compiler>> = changed.map(|base| (&base.sets, OnceLock::new())).collect();
         let one = |number: usize| {
-            let model = models.get(number)?;
+            let (model, base) = (models.get(number)?, *bases.get(number)?);
             // A model that this spec reads may have changed since the base, so compile this spec's base again.
-            let base = model.changed_base().and_then(|base| {
+            let base = base.and_then(|base| {
                 let compiler = compilers.get(&base.sets)?.get_or_init(|| base.compiler(compiler()));
                 Some(compiler.compile_spec_at(&base.source, Some(&base.spec)))
             });

@@ -264,22 +264,27 @@ pub(super) type ModelProperties = BTreeMap<PropertyTarget, StatedProperties>;
 
 /// Returns the properties that a model's files specify.
 pub(super) fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> ModelProperties {
-    let (yml, md) = property_texts(model, files);
+    read_properties(property_texts(model, files))
+}
+
+fn read_properties((yml, md): PropertyTexts<'_>) -> ModelProperties {
     yml.and_then(|yml| properties::read(yml, md)).unwrap_or_default()
 }
 
 /// Returns the properties that two versions of a model's files specify. If the files with properties are the same, both
 /// results are empty, because nothing is different.
 pub(super) fn different_properties(model: &str, versions: [&BTreeMap<String, String>; 2]) -> [ModelProperties; 2] {
-    let [one, other] = versions.map(|files| property_texts(model, files));
-    if one == other {
+    let texts = versions.map(|files| property_texts(model, files));
+    if texts[0] == texts[1] {
         return <[ModelProperties; 2]>::default();
     }
-    versions.map(|files| stated_properties(model, files))
+    texts.map(read_properties)
 }
 
-/// Returns the contents of a model's properties file and of its file with docs blocks.
-fn property_texts<'f>(model: &str, files: &'f BTreeMap<String, String>) -> (Option<&'f str>, Option<&'f str>) {
+/// Contents of a model's properties file and of its file with docs blocks.
+type PropertyTexts<'f> = (Option<&'f str>, Option<&'f str>);
+
+fn property_texts<'f>(model: &str, files: &'f BTreeMap<String, String>) -> PropertyTexts<'f> {
     let of_kind = |kind: HandEditKind| {
         files
             .iter()

@@ -157,11 +157,17 @@ fn literal(value: &Json) -> String {
     }
 }
 
+fn expected_text(expected: &Expected) -> String {
+    match expected {
+        Expected::Value(Json::String(text)) => format!("`{text}`"),
+        Expected::Value(value) => format!("`{}`", literal(value)),
+        Expected::Error(_) => "an error".to_owned(),
+    }
+}
+
 fn cell_value(cell: &Cell) -> String {
     match &cell.ran {
-        Some(Expected::Value(Json::String(text))) => format!("`{text}`"),
-        Some(Expected::Value(value)) => format!("`{}`", literal(value)),
-        Some(Expected::Error(_)) => "an error".to_owned(),
+        Some(expected) => expected_text(expected),
         None if !cell.refused.is_empty() => format!("not supported ({})", cell.refused),
         None => String::new(),
     }
@@ -204,11 +210,7 @@ fn page_text(page: &Page) -> String {
     for it in &page.equal {
         let alone = it.alone.iter().map(|statement| {
             let dialect: Dialect = statement.dialect.parse().expect("a dialect");
-            let result = match &statement.expected {
-                Expected::Value(Json::String(text)) => format!("`{text}`"),
-                Expected::Value(value) => format!("`{}`", literal(value)),
-                Expected::Error(_) => "an error".to_owned(),
-            };
+            let result = expected_text(&statement.expected);
             let sql = statement.sql.trim_start_matches("select ").replace('|', "\\|");
             format!("{}: `{sql}` is {result}", display_name(dialect))
         });

@@ -200,9 +200,7 @@ impl Server {
             folder: folder.trim().to_owned(),
         }
     }
-}
 
-impl Server {
     /// Returns the command that runs queries on the server and prints their rows.
     pub fn reader(&self, python: &Path) -> Command {
         let mut reader = Command::new(python);

@@ -196,7 +196,7 @@ impl ShownExtraction<'_> {
         }
         for set in self.found.sets.iter().filter(|set| !set.beside.is_empty()) {
             lines.push(format!(
-                "{} also reads the relation of {}, but has other rows, joins or settings",
+                "{} also reads the relation of {}, but has other rows, joins or settings, or errors",
                 set.beside.join(", "),
                 set.name
             ));

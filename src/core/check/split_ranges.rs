@@ -5,7 +5,6 @@ use super::lower::Lowerer;
 use super::overload::ChosenOverload;
 use super::range_aggregates::combination;
 use crate::catalog::{self, Function, FunctionId, Nulls, internal};
-use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarRange, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
@@ -121,7 +120,6 @@ impl Lowerer<'_> {
             shown.name
         );
         let help = "write the formula in a spec, where `formulac query` and `formulac model` compute it in two steps";
-        self.report(Diagnostic::new(Code::BadRange, span, message).with_help(help));
-        self.add_error(span)
+        self.report_range(span, &message, help)
     }
 }

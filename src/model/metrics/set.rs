@@ -156,6 +156,7 @@ pub fn is_metric_set(root: &Node) -> bool {
 }
 
 /// Metric set of a file, with the errors in the file.
+#[derive(Clone)]
 pub struct ReadSet {
     /// `None` if the set has no name.
     pub set: Option<Arc<MetricSet>>,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::names::SetNames;
 use super::spec_text::SpecEntries;
 use crate::Level;
 use crate::model::shared_definitions::{FirstStep, FirstStepDefinition};
@@ -28,12 +27,32 @@ pub(super) struct ExistingSet {
     /// Column that contains the time of the set's rows.
     pub time: Option<String>,
     pub entries: SpecEntries,
+    /// Formulas of the definitions by lower-case name.
+    pub trees_by_name: HashMap<String, u32>,
+    /// Index of the first definition with each formula.
+    by_tree: HashMap<u32, usize>,
 }
 
 impl ExistingSet {
+    pub fn new(spec: usize, step: FirstStep, time: Option<String>, entries: SpecEntries) -> Self {
+        let (mut by_tree, mut trees_by_name) = (HashMap::new(), HashMap::new());
+        for (place, definition) in step.definitions.iter().enumerate() {
+            by_tree.entry(definition.tree).or_insert(place);
+            trees_by_name.insert(definition.name.to_lowercase(), definition.tree);
+        }
+        Self {
+            spec,
+            step,
+            time,
+            entries,
+            trees_by_name,
+            by_tree,
+        }
+    }
+
     /// Returns the definition with a formula.
     pub fn definition(&self, tree: u32) -> Option<&FirstStepDefinition> {
-        self.step.definitions.iter().find(|definition| definition.tree == tree)
+        self.step.definitions.get(*self.by_tree.get(&tree)?)
     }
 }
 
@@ -124,8 +143,7 @@ pub(super) fn draft_set(
         .map(|candidate| moved_definitions(&candidates[*candidate].step, is_shared))
         .collect();
     let trees = moved_trees(candidates, &members, &moved);
-    let of_set = set.map(|set| SetNames::new(&set.step)).unwrap_or_default();
-    let names = super::names::choose_names(candidates, &trees, &of_set)?;
+    let names = super::names::choose_names(candidates, &trees, set)?;
     let sources: HashMap<u32, (usize, usize)> = trees
         .iter()
         .map(|(tree, replaced)| (*tree, source_of(candidates, names.get(tree), replaced)))

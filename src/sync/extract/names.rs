@@ -3,35 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::DifferingName;
-use super::draft::{Candidate, Rejected};
+use super::draft::{Candidate, ExistingSet, Rejected};
 use crate::model::shared_definitions::FirstStep;
-
-/// Names of the definitions of an existing set.
-#[derive(Debug, Default)]
-pub(super) struct SetNames {
-    set: String,
-    /// Name of each formula.
-    by_tree: HashMap<u32, String>,
-    /// Formula of each lower-case name.
-    by_name: HashMap<String, u32>,
-}
-
-impl SetNames {
-    pub fn new(set: &FirstStep) -> Self {
-        let mut names = Self {
-            set: set.model.clone(),
-            ..Self::default()
-        };
-        for definition in &set.definitions {
-            names
-                .by_tree
-                .entry(definition.tree)
-                .or_insert_with(|| definition.name.clone());
-            names.by_name.insert(definition.name.to_lowercase(), definition.tree);
-        }
-        names
-    }
-}
 
 /// Returns the most frequent item. If several items are equally frequent, returns the first of them.
 pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
@@ -55,12 +28,12 @@ pub(super) fn first_of_most<T>(items: impl Iterator<Item = T>, count: impl Fn(&T
 pub(super) fn choose_names(
     candidates: &[Candidate],
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
-    of_set: &SetNames,
+    set: Option<&ExistingSet>,
 ) -> Result<HashMap<u32, String>, Rejected> {
     let mut chosen: Vec<(u32, String)> = Vec::new();
     for (tree, places) in trees {
-        if let Some(name) = of_set.by_tree.get(tree) {
-            chosen.push((*tree, name.clone()));
+        if let Some(definition) = set.and_then(|set| set.definition(*tree)) {
+            chosen.push((*tree, definition.name.clone()));
             continue;
         }
         let names = places
@@ -69,11 +42,12 @@ pub(super) fn choose_names(
         let name = most_frequent(names, |one, other| one.eq_ignore_ascii_case(other));
         chosen.extend(name.map(|name| (*tree, name.to_owned())));
     }
-    let mut owners: HashMap<String, u32> = of_set.by_name.clone();
+    let mut owners: HashMap<String, u32> = set.map(|set| set.trees_by_name.clone()).unwrap_or_default();
+    let set_with = |name: &str| set.filter(|set| set.trees_by_name.contains_key(&name.to_lowercase()));
     let weight = |tree: u32| trees.get(&tree).map_or(0, Vec::len);
     for (tree, name) in &chosen {
         let owner = owners.entry(name.to_lowercase()).or_insert(*tree);
-        if !of_set.by_name.contains_key(&name.to_lowercase()) && weight(*tree) > weight(*owner) {
+        if set_with(name).is_none() && weight(*tree) > weight(*owner) {
             *owner = *tree;
         }
     }
@@ -83,9 +57,9 @@ pub(super) fn choose_names(
             continue;
         }
         for (candidate, _) in trees.get(tree).into_iter().flatten() {
-            let reason = || match of_set.by_name.contains_key(&name.to_lowercase()) {
-                true => format!("its `{name}` has a different formula in the set {}", of_set.set),
-                false => format!("its `{name}` has a different formula in other specs"),
+            let reason = || match set_with(name) {
+                Some(set) => format!("its `{name}` has a different formula in the set {}", set.step.model),
+                None => format!("its `{name}` has a different formula in other specs"),
             };
             rejected.entry(*candidate).or_insert_with(reason);
         }

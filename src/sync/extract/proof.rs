@@ -466,12 +466,8 @@ fn read_set(compiler: &Compiler, trees: &mut FormulaTrees, (spec, text): (usize,
         YamlValue::Map(..) => time.get("column")?.as_text(),
         time => time.as_text(),
     });
-    Some(ExistingSet {
-        spec,
-        time: time.map(str::to_owned),
-        entries: SpecEntries::new(text, &step, std::iter::empty()),
-        step,
-    })
+    let entries = SpecEntries::new(text, &step, std::iter::empty());
+    Some(ExistingSet::new(spec, step, time.map(str::to_owned), entries))
 }
 
 /// Returns a path that no other spec has.
