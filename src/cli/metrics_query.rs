@@ -45,6 +45,24 @@ impl MetricsArgs {
                 text.push_str(&format!("{key}: {}\n", quoted(formula)));
             }
         }
+        if let Some(fill) = &self.fill {
+            // A mapping is written as in a spec, so it is not a string.
+            let is_mapping = fill.trim_start().starts_with('{');
+            let fill = if is_mapping {
+                fill.replace(['\n', '\r'], " ")
+            } else {
+                quoted(fill)
+            };
+            text.push_str(&format!("fill: {fill}\n"));
+        }
+        if !self.define.is_empty() {
+            text.push_str("definitions: |\n");
+            for definition in &self.define {
+                definition
+                    .lines()
+                    .for_each(|line| text.push_str(&format!("  {line}\n")));
+            }
+        }
         if let Some(limit) = limit {
             text.push_str(&format!("limit: {limit}\n"));
         }

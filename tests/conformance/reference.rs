@@ -254,7 +254,7 @@ fn shown(value: &Json) -> String {
 fn says(case: &Case) -> String {
     let name = cell_text(&case.name);
     match &case.source {
-        Source::ContractDiffers(rule) => format!("{name}; a spreadsheet says otherwise: {rule}"),
+        Source::ContractDiffers(rule) => format!("{name}; differs from spreadsheets: {rule}"),
         Source::Sheet | Source::Hand => name,
     }
 }

@@ -1,5 +1,5 @@
 //! Twelve questions that every shop asks, each at three grains, in `stock_questions.yml`. A metric query must return
-//! the same rows as handwritten SQL. Questions that need no spec are also run with `formulac query --metrics`.
+//! the same rows as handwritten SQL. Every question is also run with `formulac query --metrics`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,12 +34,19 @@ struct Question {
     line: usize,
     /// Metric query.
     spec: String,
-    /// Equivalent options of `formulac query`. Empty if the question needs a spec.
+    /// Equivalent options of `formulac query`.
     options: Vec<String>,
+    /// Model over whose rows the options aggregate again, and the set over the model. Both are files of the project.
+    between: Option<ModelBetween>,
     /// Handwritten SQL.
     sql: String,
-    /// Reason why a metric query cannot answer the question yet.
-    open: Option<String>,
+}
+
+/// Model between two aggregations, and the metric set over the model.
+#[derive(Clone)]
+struct ModelBetween {
+    model: String,
+    set: String,
 }
 
 /// Kind of a query that answers a question.
@@ -86,41 +93,56 @@ fn read_question(node: &Node) -> Result<Vec<Question>> {
     let mut map = node.map()?;
     let name = map.need("question")?.text()?.to_owned();
     let (spec, sql) = (map.need("spec")?, map.need("sql")?);
-    let options = map
-        .take("query")
-        .map(|node| node.texts())
-        .transpose()?
-        .unwrap_or_default();
-    let open = map
-        .take("open")
-        .map(|node| node.text().map(str::to_owned))
-        .transpose()?;
+    let options = map.need("query")?.texts()?;
+    let between = match map.take("model") {
+        Some(model) => Some(ModelBetween {
+            model: model.text()?.to_owned(),
+            set: map.need("set")?.text()?.to_owned(),
+        }),
+        None => None,
+    };
     let grains = map.need("at")?;
     map.finish()?;
     let at_grain = |grain: &Node| {
-        let (mut spec, mut sql) = (spec.text()?.to_owned(), sql.text()?.to_owned());
-        let mut options = options.clone();
-        let mut shown = Vec::new();
-        for (key, value) in grain.map()?.into_entries() {
-            let value = value.text()?;
-            let placeholder = format!("{{{key}}}");
-            spec = spec.replace(&placeholder, value);
-            sql = sql.replace(&placeholder, value);
-            options
-                .iter_mut()
-                .for_each(|option| *option = option.replace(&placeholder, value));
-            shown.push(value.to_owned());
-        }
+        let entries = grain.map()?.into_entries();
+        let values = entries
+            .iter()
+            .map(|(key, value)| Ok((format!("{{{key}}}"), value.text()?)));
+        let values: Vec<(String, &str)> = values.collect::<Result<_>>()?;
+        let fill_in = |text: &str| {
+            values.iter().fold(text.to_owned(), |text, (placeholder, value)| {
+                text.replace(placeholder, value)
+            })
+        };
+        let shown: Vec<&str> = values.iter().map(|(_, value)| *value).collect();
         Ok(Question {
             name: format!("{name} ({})", shown.join(", ")),
             line: node.line,
-            spec,
-            options,
-            sql,
-            open: open.clone(),
+            spec: fill_in(spec.text()?),
+            options: options.iter().map(|option| fill_in(option)).collect(),
+            between: between.as_ref().map(|between| ModelBetween {
+                model: fill_in(&between.model),
+                set: fill_in(&between.set),
+            }),
+            sql: fill_in(sql.text()?),
         })
     };
     grains.list()?.iter().map(at_grain).collect()
+}
+
+impl Question {
+    /// Returns a query that computes the model between both aggregations first.
+    fn over_model(&self, compiler: &Compiler, query: String) -> std::result::Result<String, String> {
+        let Some(between) = &self.between else {
+            return Ok(query);
+        };
+        let compiled = compiler.compile_spec(&between.model);
+        let name = compiled.name().ok_or("the model has no name")?;
+        let rows = query_of(&compiled)?;
+        Ok(format!(
+            "with {name} as (\n{rows}\n)\nselect * from (\n{query}\n) as answer"
+        ))
+    }
 }
 
 impl Shop {
@@ -148,8 +170,12 @@ impl Shop {
             }
             add(QueryKind::Spec, query_of(&compiler.compile_spec(&question.spec)));
             // The runs with planted faults build only the library, not the command.
-            if cfg!(feature = "cli") && !question.options.is_empty() {
-                add(QueryKind::Command, query_of_command(folder, dialect, &question.options));
+            if cfg!(feature = "cli") {
+                let query = query_of_command(folder, dialect, &question.options);
+                add(
+                    QueryKind::Command,
+                    query.and_then(|query| question.over_model(&compiler, query)),
+                );
             }
         }
         checks
@@ -162,8 +188,10 @@ impl Shop {
         fs::create_dir_all(folder.join("metrics")).expect("the folder can be created");
         let write = |path: &str, text: String| fs::write(folder.join(path), text).expect("the file can be written");
         write("formulac.yml", "specs: metrics/\n".to_owned());
-        for (number, set) in self.sets.iter().enumerate() {
-            write(&format!("metrics/set_{number}.yml"), set.clone());
+        let between = self.questions.iter().filter_map(|question| question.between.as_ref());
+        let specs = between.flat_map(|between| [&between.model, &between.set]);
+        for (number, spec) in self.sets.iter().chain(specs).enumerate() {
+            write(&format!("metrics/spec_{number}.yml"), spec.clone());
         }
         let relation = |table: &TestTable| {
             let columns = table.columns.iter();
@@ -226,20 +254,14 @@ fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::R
     by_hand.map(rows).collect()
 }
 
-/// Returns the difference between a result and the expected rows. The result for an open question must differ.
+/// Returns the difference between a result and the expected rows.
 fn fault(check: &Check<'_>, answers: &[Answer], expected: &Output) -> Option<String> {
-    let found = match &check.asked {
+    match &check.asked {
         Ok((_, place)) => match &answers[*place] {
             Ok(table) => table_fault(expected, true, table),
             Err(error) => Some(format!("the engine fails: {error}")),
         },
         Err(errors) => Some(errors.clone()),
-    };
-    match (&check.question.open, found) {
-        (None, found) => found,
-        (Some(_), found) if check.kind == QueryKind::HandWritten => found,
-        (Some(_), Some(_)) => None,
-        (Some(reason), None) => Some(format!("the rows are equal now; remove `open: {reason}`")),
     }
 }
 

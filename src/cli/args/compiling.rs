@@ -85,6 +85,12 @@ pub struct MetricsArgs {
     /// Last day to show
     #[arg(long, value_name = "DATE", requires = "metrics")]
     pub until: Option<String>,
+    /// Column computed from the metrics, for example `--define 'share = revenue / SUM(revenue:revenue)'`; repeatable
+    #[arg(long, value_name = "NAME=FORMULA", requires = "metrics")]
+    pub define: Vec<String>,
+    /// Period for which missing rows are added, as in `fill` of a spec: `month`, or `{by: month, from: 2024-01-01, to: TODAY()}`
+    #[arg(long, value_name = "PERIOD", requires = "metrics")]
+    pub fill: Option<String>,
     /// Sort order of the rows: names, each followed by `asc` or `desc`
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "metrics")]
     pub order_by: Vec<String>,

@@ -74,8 +74,8 @@ impl MetricSet {
         self.definitions.iter().position(named)
     }
 
-    /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`.
-    /// `None` if the key is not a period.
+    /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or the
+    /// set's time if it has a grain. `None` if the key is not a period.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
         let dimension = self.position(key).map(|place| &self.definitions[place]);
         if dimension.is_some_and(|formula| formula.is_operation) {
@@ -83,9 +83,17 @@ impl MetricSet {
         }
         let (column, frame) = split_timeframe(dimension.map_or(key, |formula| formula.text.as_str()));
         if frame.is_empty() {
+            let grained = self
+                .time
+                .as_ref()
+                .filter(|time| time.column.eq_ignore_ascii_case(column));
+            let of_time = grained.and_then(|time| time.grain.clone());
             let mut periods = self.periods.iter();
-            let (_, frame) = periods.find(|(name, _)| name.eq_ignore_ascii_case(column))?;
-            return Some((column, frame.clone()));
+            let frame = of_time.or_else(|| {
+                let (_, frame) = periods.find(|(name, _)| name.eq_ignore_ascii_case(column))?;
+                Some(frame.clone())
+            });
+            return Some((column, frame?));
         }
         let frame = match frame.to_lowercase() {
             date if date == "date" => "day".to_owned(),
