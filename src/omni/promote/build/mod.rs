@@ -1,0 +1,385 @@
+//! Builds the spec for a promotion request: outputs, filters, order and calculations. The spec is then compiled.
+
+mod query;
+mod relations;
+mod steps;
+
+use query::build_query;
+use rustc_hash::FxHashMap;
+use steps::step_name;
+
+use super::fields::{FieldKey, FieldResolver, one_line};
+use super::names::to_snake_case;
+use super::omni_model::{OmniReference, OmniSource};
+use super::request::{self, PromoteRequest};
+use super::spec_text::{self, SpecLine, SpecSource, SpecStep};
+use super::{PromoteFault, PromoteGap, PromotedField, Promotion, Request};
+use crate::compiler::Compiler;
+use crate::diag::{Code, Diagnostic};
+use crate::schema::Schema;
+use crate::span::Span;
+use crate::yaml::Node;
+
+/// Maximum number of rounds for removing definitions with compile errors. Each round removes all definitions that have
+/// errors.
+const MAX_ROUNDS: usize = 16;
+
+/// Output column.
+struct SpecOutput {
+    reference: OmniReference,
+    key: FieldKey,
+    /// Requested name of the column.
+    asked: Option<String>,
+}
+
+/// Calculation of a query.
+struct Calculation<'m> {
+    omni_name: String,
+    name: String,
+    sql: &'m str,
+    node: &'m Node,
+    at: &'m Node,
+}
+
+/// Normalized content of a promotion request.
+struct BuildPlan<'m> {
+    base: usize,
+    outputs: Vec<SpecOutput>,
+    /// Whether the spec adds columns to the rows without grouping them.
+    of_rows: bool,
+    filters: Vec<(OmniReference, &'m Node, &'m Node)>,
+    /// SQL conditions. Each entry contains the text, the YAML node of the key, and whether the condition applies to
+    /// groups.
+    conditions: Vec<(&'m str, &'m Node, bool)>,
+    sorts: Vec<(String, bool)>,
+    /// YAML node of the sort keys.
+    sorts_at: Option<&'m Node>,
+    limit: Option<u64>,
+    calculations: Vec<Calculation<'m>>,
+    /// Whether all columns precede the calculations in Omni, as in the spec, so that the column letters are the same.
+    letters_fit: bool,
+    topic: Option<&'m Node>,
+    file: usize,
+    name: String,
+    description: Option<String>,
+    promoted_from: Option<String>,
+    /// Whether the spec records the fields from which it was promoted.
+    takes_over: bool,
+    gaps: Vec<(&'m Node, String, String)>,
+    notes: Vec<String>,
+}
+
+pub(super) fn build_promotion(
+    files: &[(String, String)],
+    request: &Request,
+    compiler: &Compiler,
+) -> Result<Promotion, PromoteFault> {
+    let (model, faults) = OmniSource::read(files);
+    let Some(number) = files.iter().position(|(path, _)| *path == request.file) else {
+        let text = format!("there is no file `{}` among those of the Omni model", request.file);
+        return Err((0, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
+    };
+    if let Some(fault) = faults.into_iter().find(|(at, _)| *at == number) {
+        return Err(fault);
+    }
+    let Some(file) = model.files.iter().position(|file| file.path == request.file) else {
+        let text = format!("`{}` is empty", request.file);
+        return Err((number, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
+    };
+    let (asked, notes) = request::read(&model, file, request, number)?;
+    let mut plan = plan_build(&model, asked, file, request, number)?;
+    plan.notes.splice(0..0, notes);
+    SpecBuilder::new(&model, compiler, request, plan).run()
+}
+
+fn plan_build<'m>(
+    model: &'m OmniSource<'_>,
+    asked: PromoteRequest<'m>,
+    file: usize,
+    request: &Request,
+    number: usize,
+) -> Result<BuildPlan<'m>, PromoteFault> {
+    match asked {
+        PromoteRequest::Measures { view, grain, measures } => {
+            let of_grain = grain.into_iter();
+            let of_measures = measures.into_iter().map(|field| OmniReference {
+                view: None,
+                field,
+                frame: None,
+            });
+            let references: Vec<OmniReference> = of_grain.chain(of_measures).collect();
+            Ok(build_view(model, view, file, references, false))
+        }
+        PromoteRequest::Rows { view, dimensions } => Ok(build_view(model, view, file, dimensions, true)),
+        PromoteRequest::Query { query, calculations } => {
+            build_query(model, query, calculations.as_deref(), request, number)
+        }
+    }
+}
+
+fn build_view<'m>(
+    model: &'m OmniSource<'_>,
+    view: usize,
+    file: usize,
+    references: Vec<OmniReference>,
+    of_rows: bool,
+) -> BuildPlan<'m> {
+    let own = model
+        .views
+        .get(view)
+        .map(|view| view.name.to_lowercase())
+        .unwrap_or_default();
+    let output = |reference: OmniReference| SpecOutput {
+        key: field_key(model, &own, &reference),
+        reference,
+        asked: None,
+    };
+    let outputs: Vec<SpecOutput> = references.into_iter().map(output).collect();
+    let root = model.files.get(file).map(|file| &file.root);
+    let gaps = ["required_access_grants", "access_filters"]
+        .into_iter()
+        .filter_map(|key| root?.get(key))
+        .map(|node| {
+            (
+                node,
+                own.clone(),
+                "only Omni controls who may see it; dbt has `access`, `group` and grants of the warehouse".to_owned(),
+            )
+        });
+    BuildPlan {
+        base: view,
+        name: default_name(model, &own, &outputs, of_rows),
+        outputs,
+        of_rows,
+        filters: Vec::new(),
+        conditions: Vec::new(),
+        sorts: Vec::new(),
+        sorts_at: None,
+        limit: None,
+        calculations: Vec::new(),
+        letters_fit: true,
+        topic: None,
+        file,
+        description: None,
+        promoted_from: None,
+        takes_over: true,
+        gaps: gaps.collect(),
+        notes: Vec::new(),
+    }
+}
+
+/// Returns the default name of the model, such as `revenue_by_month`, `orders_by_region_and_month` or
+/// `orders_with_is_large`.
+fn default_name(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
+    let is_measure = |output: &&SpecOutput| {
+        let place = model.view_instance(&output.key.0);
+        let field = place.and_then(|place| model.field(place, &output.key.1));
+        field.is_some_and(|field| field.kind == super::omni_model::FieldKind::Measure)
+    };
+    let (measures, grain): (Vec<&SpecOutput>, Vec<&SpecOutput>) = outputs.iter().partition(is_measure);
+    let view = to_snake_case(view);
+    if of_rows {
+        return match outputs {
+            [one] => format!("{view}_with_{}", to_snake_case(&one.reference.field)),
+            _ => format!("{view}_with_dimensions"),
+        };
+    }
+    let begin = match measures.as_slice() {
+        [one] => to_snake_case(&one.reference.field),
+        _ => view,
+    };
+    let by: Vec<String> = grain
+        .iter()
+        .map(|output| match output.reference.frame.as_deref() {
+            Some("raw") | None => to_snake_case(&output.reference.field),
+            Some(frame) => frame.to_owned(),
+        })
+        .collect();
+    if by.is_empty() {
+        format!("{begin}_in_total")
+    } else {
+        format!("{begin}_by_{}", by.join("_and_"))
+    }
+}
+
+fn field_key(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) -> FieldKey {
+    let view = reference
+        .view
+        .as_deref()
+        .map_or_else(|| inside.to_owned(), |view| model.canonical_name(view));
+    (view, reference.field.to_lowercase())
+}
+
+/// Column of the result.
+struct BuiltSpec {
+    name: String,
+    /// Name of the column in `group_by` and `order_by`.
+    entry: String,
+    is_there: bool,
+    is_measure: bool,
+    known_as: String,
+}
+
+struct SpecBuilder<'m, 't> {
+    model: &'m OmniSource<'t>,
+    compiler: &'m Compiler,
+    request: &'m Request,
+    plan: BuildPlan<'m>,
+    fields: FieldResolver<'m, 't>,
+    /// Fields that are never NULL in the result, because filters remove the rows with NULL.
+    filled: Vec<(String, String)>,
+    spec: SpecSource,
+    gaps: Vec<PromoteGap>,
+    notes: Vec<String>,
+    carried: Vec<PromotedField>,
+    /// Maps the name of each definition to the gap that is reported if the definition has to be removed.
+    sources: FxHashMap<String, PromoteGap>,
+}
+
+impl<'m, 't> SpecBuilder<'m, 't> {
+    fn new(model: &'m OmniSource<'t>, compiler: &'m Compiler, request: &'m Request, plan: BuildPlan<'m>) -> Self {
+        let schema: &Schema = &compiler.options.schema;
+        let fields = FieldResolver::new(model, schema, compiler.dialect(), plan.base);
+        Self {
+            model,
+            compiler,
+            request,
+            plan,
+            fields,
+            filled: Vec::new(),
+            spec: SpecSource::default(),
+            gaps: Vec::new(),
+            notes: Vec::new(),
+            carried: Vec::new(),
+            sources: FxHashMap::default(),
+        }
+    }
+
+    fn run(mut self) -> Result<Promotion, PromoteFault> {
+        self.notes = std::mem::take(&mut self.plan.notes);
+        for (node, what, reason) in std::mem::take(&mut self.plan.gaps) {
+            let gap = self.gap_at(self.plan.file, node, &what, one_line(node), reason, false);
+            self.spec.gaps.push(gap.comment());
+            self.gaps.push(gap);
+        }
+        self.join_views();
+        self.set_relations();
+        self.resolve_fields()?;
+        let mut step = SpecStep::default();
+        self.write_joins(&mut step);
+        let mut made = self.write_outputs(&mut step);
+        self.write_filters(&mut step);
+        self.write_definitions(&mut step);
+        self.gaps.append(&mut self.fields.gaps);
+        let asked_name = self.request.name.clone().map(|name| to_snake_case(&name));
+        self.spec.model = asked_name.unwrap_or_else(|| self.plan.name.clone());
+        if self.spec.from.eq_ignore_ascii_case(&self.spec.model) {
+            self.spec.model.push_str("_promoted");
+        }
+        self.spec.description.clone_from(&self.plan.description);
+        self.spec.promoted_from.clone_from(&self.plan.promoted_from);
+        let grain: Vec<String> = made
+            .iter()
+            .filter(|made| !made.is_measure)
+            .map(|made| made.name.clone())
+            .collect();
+        let grain = if self.plan.of_rows { Vec::new() } else { grain };
+        step.name = step_name(&grain, &self.spec.model, "grouped");
+        let steps = self.split_per_key(step, &made);
+        self.spec.steps = steps;
+        self.write_order(&mut made);
+        self.copy_calendar();
+        Ok(self.compile_promotion(grain))
+    }
+
+    fn gap_at(
+        &self,
+        file: usize,
+        node: &Node,
+        what: &str,
+        original: String,
+        reason: String,
+        is_carried: bool,
+    ) -> PromoteGap {
+        let file = self.model.files.get(file);
+        PromoteGap {
+            file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
+            line: file.map_or(1, |file| file.line(node)),
+            what: what.to_owned(),
+            original,
+            reason,
+            is_carried,
+        }
+    }
+
+    /// Compiles the spec and returns the final text. Definitions with compile errors are omitted and reported as gaps.
+    fn compile_promotion(mut self, grain: Vec<String>) -> Promotion {
+        let mut round = 0;
+        let (spec, diagnostics) = loop {
+            let (text, places) = spec_text::write(&self.spec);
+            let compiled = self.compiler.compile_spec(&text);
+            let diagnostics = compiled.diagnostics().to_vec();
+            let mut faulty: FxHashMap<String, String> = FxHashMap::default();
+            for fault in diagnostics.iter().filter(|fault| fault.is_error()) {
+                let at = fault.span().start as usize;
+                let place = places.iter().find(|(_, range)| range.contains(&at));
+                if let Some((name, _)) = place {
+                    faulty.entry(name.clone()).or_insert_with(|| fault.message().to_owned());
+                }
+            }
+            round += 1;
+            if faulty.is_empty() || round > MAX_ROUNDS {
+                break (text, diagnostics);
+            }
+            self.remove_faulty(&faulty);
+        };
+        Promotion {
+            name: self.spec.model,
+            spec,
+            grain,
+            carried: self.carried,
+            gaps: self.gaps,
+            notes: self.notes,
+            diagnostics,
+        }
+    }
+
+    fn remove_faulty(&mut self, faulty: &FxHashMap<String, String>) {
+        for step in &mut self.spec.steps {
+            let mut gaps = Vec::new();
+            let mut keep = |line: &SpecLine| {
+                let Some(reason) = faulty.get(&line.name) else {
+                    return true;
+                };
+                let source = self.sources.get(&line.name).cloned();
+                let gap = source.unwrap_or_else(|| PromoteGap {
+                    file: String::new(),
+                    line: 1,
+                    what: line.name.clone(),
+                    original: line.formula.clone(),
+                    reason: String::new(),
+                    is_carried: false,
+                });
+                let reason = format!("as `{}` it would not compile: {reason}", line.formula);
+                gaps.push(PromoteGap { reason, ..gap });
+                false
+            };
+            step.definitions.retain(&mut keep);
+            step.calculations.retain(&mut keep);
+            step.gaps.extend(gaps.iter().map(PromoteGap::comment));
+            self.gaps.extend(gaps);
+        }
+        let defined = |name: &String| !faulty.contains_key(name);
+        for step in &mut self.spec.steps {
+            step.columns.retain(defined);
+            step.order_by
+                .retain(|entry| defined(&entry.trim_end_matches(" desc").to_owned()));
+            step.group_by.retain(defined);
+        }
+        self.spec
+            .steps
+            .retain(|step| step.columns.is_empty() || !step.calculations.is_empty());
+        self.spec.columns.retain(|column| !faulty.contains_key(&column.name));
+        self.carried.retain(|carried| !faulty.contains_key(&carried.column));
+    }
+}

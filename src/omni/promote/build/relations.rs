@@ -1,0 +1,248 @@
+//! Relations, fields, keys and joins of the spec.
+
+use rustc_hash::FxHashMap;
+
+use super::super::PromoteFault;
+use super::super::fields::{FieldKey, is_column, one_line};
+use super::super::joins::Joins;
+use super::super::measures::PerKey;
+use super::super::names::to_snake_case;
+use super::super::omni_model::{OmniReference, QueryRows, find_references};
+use super::super::spec_text::{SpecJoin, SpecStep};
+use super::{SpecBuilder, field_key};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+impl SpecBuilder<'_, '_> {
+    /// Determines the views that the spec reads and the joins between them.
+    pub(super) fn join_views(&mut self) {
+        let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
+        let base = self.fields.base_name.clone();
+        wanted.extend(
+            self.plan
+                .filters
+                .iter()
+                .map(|(reference, ..)| field_key(self.model, &base, reference)),
+        );
+        let sqls = self
+            .plan
+            .conditions
+            .iter()
+            .flat_map(|(sql, ..)| find_references(sql))
+            .map(OmniReference::read);
+        wanted.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
+        let order = self.fields.field_closure(&wanted).unwrap_or_default();
+        let mut names: Vec<String> = Vec::new();
+        for (view, _) in &order {
+            if *view != base && !names.contains(view) {
+                names.push(view.clone());
+            }
+        }
+        let (joins, missing) = Joins::find(self.model, &base, &names, self.plan.topic);
+        for (name, reason) in missing {
+            let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
+            if let Some(root) = root {
+                let gap = self.gap_at(self.plan.file, &root, &name, format!("joins of {name}"), reason, false);
+                self.spec.gaps.push(gap.comment());
+                self.gaps.push(gap);
+            }
+        }
+        self.fields.joins = joins;
+    }
+
+    /// Sets the relation from which the spec reads, and the relation names of all views.
+    pub(super) fn set_relations(&mut self) {
+        let Some(view) = self.model.views.get(self.plan.base) else {
+            return;
+        };
+        let relation = match view.rows {
+            QueryRows::Table => view.table.clone(),
+            _ => view.name.clone(),
+        };
+        let why = match view.rows {
+            QueryRows::Table => None,
+            QueryRows::Sql => Some("its rows are raw SQL of the warehouse, which belongs in a separate model"),
+            QueryRows::Query => Some("its rows are another query: promote that query first, to a model with this name"),
+        };
+        if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
+            let node = file.root.get("sql").or_else(|| file.root.get("query"));
+            let node = node.unwrap_or(&file.root);
+            let gap = self.gap_at(view.file, node, &view.name, one_line(node), why.to_owned(), false);
+            self.spec.gaps.push(gap.comment());
+            self.gaps.push(gap);
+        }
+        self.spec.from = self.source_call(self.plan.base).unwrap_or_else(|| relation.clone());
+        self.fields.relations.insert(self.fields.base_name.clone(), relation);
+        for join in &self.fields.joins.all {
+            let table = self
+                .model
+                .views
+                .get(join.view)
+                .map(|view| view.table.clone())
+                .unwrap_or_default();
+            let is_taken = self
+                .fields
+                .relations
+                .values()
+                .any(|known| known.eq_ignore_ascii_case(&table));
+            let name = if is_taken || self.model.view(&join.name).is_none() {
+                to_snake_case(&join.name)
+            } else {
+                table
+            };
+            self.fields.relations.insert(join.name.clone(), name);
+        }
+    }
+
+    /// Returns the relation as a dbt source, such as `source('raw', 'orders')`. `None` if the table is not a dbt
+    /// source.
+    pub(super) fn source_call(&self, view: usize) -> Option<String> {
+        let view = self.model.views.get(view)?;
+        let of_table = self.request.sources.iter().find(|(schema, table, _)| {
+            let same_schema = view.schema.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(schema));
+            same_schema && table.eq_ignore_ascii_case(&view.table)
+        });
+        of_table.map(|(_, table, group)| format!("source('{group}', '{table}')"))
+    }
+
+    /// Converts all fields that the spec reads to definitions.
+    pub(super) fn resolve_fields(&mut self) -> Result<(), PromoteFault> {
+        let base = self.fields.base_name.clone();
+        let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
+        wanted.extend(
+            self.plan
+                .filters
+                .iter()
+                .map(|(reference, ..)| field_key(self.model, &base, reference)),
+        );
+        let sqls = self
+            .plan
+            .conditions
+            .iter()
+            .flat_map(|(sql, ..)| find_references(sql))
+            .map(OmniReference::read);
+        wanted.extend(sqls.map(|reference| field_key(self.model, &base, &reference)));
+        for join in &self.fields.joins.all {
+            let Some(relationship) = self.model.relationships.get(join.relationship) else {
+                continue;
+            };
+            let sqls = [&relationship.on, &relationship.condition].into_iter().flatten();
+            let read = sqls.flat_map(|sql| find_references(sql)).map(OmniReference::read);
+            wanted.extend(read.map(|reference| field_key(self.model, &base, &reference)));
+        }
+        let order = self.fields.field_closure(&wanted).map_err(|reason| {
+            (
+                0,
+                Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("fix it in Omni first"),
+            )
+        })?;
+        let mut asked: FxHashMap<FieldKey, String> = FxHashMap::default();
+        for output in &self.plan.outputs {
+            if output.reference.frame.is_none() {
+                let own = output
+                    .asked
+                    .clone()
+                    .unwrap_or_else(|| to_snake_case(&output.reference.field));
+                asked.entry(output.key.clone()).or_insert(own);
+            }
+        }
+        // Columns that are copied unchanged keep their names, so reserve these names first.
+        for output in &self.plan.outputs {
+            let is_plain = self
+                .fields
+                .field(&output.key)
+                .is_none_or(|field| field.kind != super::super::omni_model::FieldKind::Measure && is_column(field));
+            if is_plain && output.reference.frame.is_none() && output.key.1 != "count" {
+                let own = output
+                    .asked
+                    .clone()
+                    .unwrap_or_else(|| to_snake_case(&output.reference.field));
+                self.fields.taken.choose(&[&own]);
+            }
+        }
+        self.fields.name_all(&order, &asked);
+        let is_measure = |key: &&FieldKey| {
+            self.fields
+                .field(key)
+                .is_some_and(|field| field.kind == super::super::omni_model::FieldKind::Measure)
+        };
+        let (measures, others): (Vec<&FieldKey>, Vec<&FieldKey>) = order.iter().partition(is_measure);
+        let (measures, others): (Vec<FieldKey>, Vec<FieldKey>) = (
+            measures.into_iter().cloned().collect(),
+            others.into_iter().cloned().collect(),
+        );
+        self.fields.resolve_all(&others);
+        self.find_key(&measures);
+        self.fields.resolve_all(&measures);
+        Ok(())
+    }
+
+    /// Finds the key for `…_distinct_on` aggregates, if all measures aggregate one row per value of the key.
+    pub(super) fn find_key(&mut self, measures: &[FieldKey]) {
+        let mut sqls: Vec<Option<String>> = measures
+            .iter()
+            .filter_map(|key| self.fields.field(key))
+            .filter(|field| field.text("aggregate_type").is_some())
+            .map(|field| {
+                let is_on = field
+                    .text("aggregate_type")
+                    .is_some_and(|kind| kind.ends_with("_distinct_on"));
+                field
+                    .text("custom_primary_key_sql")
+                    .filter(|_| is_on)
+                    .map(str::to_owned)
+            })
+            .collect();
+        sqls.dedup();
+        let [Some(sql)] = sqls.as_slice() else { return };
+        let view = measures.first().map(|key| key.0.clone()).unwrap_or_default();
+        if let Ok(converted) = self.fields.convert_sql(&view, None, sql) {
+            self.fields.per_key = Some(PerKey {
+                sql: sql.clone(),
+                key: converted.term,
+                values: Vec::new(),
+            });
+        }
+    }
+
+    pub(super) fn write_joins(&mut self, step: &mut SpecStep) {
+        for join in self.fields.joins.all.clone() {
+            let Some(relationship) = self.model.relationships.get(join.relationship) else {
+                continue;
+            };
+            let table = self
+                .model
+                .views
+                .get(join.view)
+                .map(|view| view.table.clone())
+                .unwrap_or_default();
+            let known = self.fields.relations.get(&join.name).cloned().unwrap_or_default();
+            let on = relationship
+                .on
+                .as_deref()
+                .map(|on| self.fields.convert_sql(&self.fields.base_name, None, on));
+            let on = match on {
+                Some(Ok(converted)) => Some(converted.term.text),
+                Some(Err(reason)) => {
+                    let original = one_line(&relationship.node);
+                    let what = format!("join of {}", join.name);
+                    let gap = self.gap_at(relationship.file, &relationship.node, &what, original, reason, false);
+                    self.spec.gaps.push(gap.comment());
+                    self.gaps.push(gap);
+                    continue;
+                }
+                None => None,
+            };
+            step.joins.push(SpecJoin {
+                to: self.source_call(join.view).unwrap_or_else(|| table.clone()),
+                name: (known != table).then_some(known),
+                on,
+                kind: join.kind,
+                is_many: join.is_many,
+            });
+            if let Some(condition) = relationship.condition.as_deref() {
+                self.write_sql_condition(step, condition, &relationship.node, relationship.file, false);
+            }
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! Columns, filters, definitions, order and calculations of the spec.
+
+use rustc_hash::FxHashSet;
+
+use super::super::calculations::{CalculationSheet, reference_name};
+use super::super::fields::{FieldKey, apply_timeframe, display_settings, one_line};
+use super::super::names::to_snake_case;
+use super::super::omni_model::OmniReference;
+use super::super::spec_text::{SheetColumn, SpecLine, SpecStep};
+use super::super::{PromoteGap, PromotedField, calculations};
+use super::{BuiltSpec, SpecBuilder, SpecOutput, field_key};
+use crate::calendar::Weekday;
+use crate::yaml::Node;
+
+impl SpecBuilder<'_, '_> {
+    pub(super) fn write_sql_condition(
+        &mut self,
+        step: &mut SpecStep,
+        sql: &str,
+        node: &Node,
+        file: usize,
+        of_groups: bool,
+    ) {
+        match self.fields.convert_sql(&self.fields.base_name, None, sql) {
+            Ok(converted) => {
+                for doubt in converted.doubts {
+                    let gap = self.gap_at(file, node, "condition", one_line(node), doubt, true);
+                    step.gaps.push(gap.comment());
+                    self.gaps.push(gap);
+                }
+                let into = if of_groups { &mut step.havings } else { &mut step.wheres };
+                into.push(converted.term.text);
+            }
+            Err(reason) => {
+                let gap = self.gap_at(file, node, "condition", one_line(node), reason, false);
+                step.gaps.push(gap.comment());
+                self.gaps.push(gap);
+            }
+        }
+    }
+
+    /// Sets the group keys, and returns the output columns in the requested order.
+    pub(super) fn write_outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltSpec> {
+        let mut made = Vec::new();
+        for output in std::mem::take(&mut self.plan.outputs) {
+            let SpecOutput { reference, key, asked } = output;
+            let resolved = match self.fields.resolved_field(&key) {
+                Ok(resolved) => resolved,
+                Err(reason) => {
+                    let is_told = self
+                        .fields
+                        .gaps
+                        .iter()
+                        .any(|gap| gap.what.eq_ignore_ascii_case(&format!("{}.{}", key.0, key.1)));
+                    if !is_told {
+                        let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
+                        let what = format!("{}.{}", key.0, key.1);
+                        let gap =
+                            root.map(|root| self.gap_at(self.plan.file, &root, &what, what.clone(), reason, false));
+                        self.gaps.extend(gap.clone());
+                        step.gaps.extend(gap.map(|gap| gap.comment()));
+                    }
+                    continue;
+                }
+            };
+            let frame = reference.frame.as_deref().filter(|frame| *frame != "raw");
+            let known_as = reference_name(&key.0, &reference);
+            let is_measure = resolved.term.aggregates;
+            let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
+            let own = to_snake_case(&reference.field);
+            let plain_name = term_name(&term.text);
+            let wanted = asked.clone().unwrap_or_else(|| match frame {
+                Some(frame) => format!("{own}_{frame}"),
+                None => own.clone(),
+            });
+            let name = match resolved.definition {
+                Some(_) if frame.is_none() => term.text.clone(),
+                // The column already has the requested name, so it needs no definition.
+                _ if plain_name == Some(wanted.clone()) && !made.iter().any(|it: &BuiltSpec| it.name == wanted) => {
+                    wanted.clone()
+                }
+                _ => {
+                    let name = match frame {
+                        None => wanted.clone(),
+                        Some(_) => self
+                            .fields
+                            .taken
+                            .choose(&[&wanted, &format!("{}_{wanted}", to_snake_case(&key.0))]),
+                    };
+                    let definition = self.fields.define_column(&key, name.clone(), &term);
+                    self.fields.definitions.push(definition);
+                    made.push(BuiltSpec {
+                        entry: name.clone(),
+                        name: name.clone(),
+                        is_there: term.is_there,
+                        is_measure,
+                        known_as: known_as.clone(),
+                    });
+                    if !self.plan.of_rows {
+                        step.group_by.push(name);
+                    }
+                    continue;
+                }
+            };
+            if resolved.definition.is_none() {
+                self.note_column(&key, &name);
+            }
+            if !is_measure && !self.plan.of_rows {
+                step.group_by.push(term.text.clone());
+            } else if self.plan.of_rows && resolved.definition.is_none() && frame.is_none() {
+                step.keep.push(term.text.clone());
+            }
+            made.push(BuiltSpec {
+                entry: if is_measure { name.clone() } else { term.text },
+                name,
+                is_there: term.is_there,
+                is_measure,
+                known_as,
+            });
+        }
+        if self.plan.of_rows && !self.fields.definitions.is_empty() {
+            step.keep = vec!["all".to_owned()];
+        }
+        made
+    }
+
+    /// Copies the description and display settings in Omni of a column that is copied unchanged.
+    pub(super) fn note_column(&mut self, key: &FieldKey, name: &str) {
+        let Some(field) = self.fields.field(key) else { return };
+        let is_cleaned = field.name != name && to_snake_case(&field.name) == name;
+        let meta = is_cleaned
+            .then(|| ("omni_name", field.name.clone()))
+            .into_iter()
+            .collect();
+        self.spec.columns.push(SheetColumn {
+            name: name.to_owned(),
+            description: field.text("description").map(str::to_owned),
+            shown: display_settings(&field.node),
+            tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
+            meta,
+        });
+    }
+
+    /// Writes filters on rows to `where` and filters on groups to `having`.
+    pub(super) fn write_filters(&mut self, step: &mut SpecStep) {
+        let base = self.fields.base_name.clone();
+        for (reference, filter, at) in std::mem::take(&mut self.plan.filters) {
+            let key = field_key(self.model, &base, &reference);
+            let of_groups = self
+                .fields
+                .resolved_field(&key)
+                .is_ok_and(|resolved| resolved.term.aggregates);
+            let condition = if of_groups {
+                self.fields.convert_filter(&key, reference.frame.as_deref(), filter)
+            } else {
+                self.fields.convert_row_filter(&key, reference.frame.as_deref(), filter)
+            };
+            let what = format!("filter of {}.{}", key.0, key.1);
+            let original = format!("{}: {}", one_line(at), one_line(filter));
+            match condition {
+                Ok(condition) => {
+                    for doubt in condition.doubts {
+                        let gap = self.gap_at(self.plan.file, at, &what, original.clone(), doubt, true);
+                        step.gaps.push(gap.comment());
+                        self.gaps.push(gap);
+                    }
+                    let text = condition.term.text;
+                    // The condition removes the rows with NULL, because it is never true for NULL.
+                    if !text.replacen("NOT(ISBLANK(", "", 1).contains("ISBLANK(") {
+                        self.filled.push(key);
+                    }
+                    let into = if of_groups { &mut step.havings } else { &mut step.wheres };
+                    into.push(text);
+                }
+                Err(reason) => {
+                    let reason = format!("{reason}, so the model has rows that the query does not have");
+                    let gap = self.gap_at(self.plan.file, at, &what, original, reason, false);
+                    step.gaps.push(gap.comment());
+                    self.gaps.push(gap);
+                }
+            }
+        }
+        for (sql, node, of_groups) in std::mem::take(&mut self.plan.conditions) {
+            self.write_sql_condition(step, sql, node, self.plan.file, of_groups);
+        }
+    }
+
+    /// Writes the definitions and their metadata.
+    pub(super) fn write_definitions(&mut self, step: &mut SpecStep) {
+        step.gaps.extend(self.fields.gaps.iter().map(PromoteGap::comment));
+        for definition in self.fields.definitions.clone() {
+            let file = self
+                .model
+                .files
+                .get(definition.file)
+                .map(|file| file.path.to_owned())
+                .unwrap_or_default();
+            self.sources.insert(
+                definition.name.clone(),
+                PromoteGap {
+                    file,
+                    line: definition.line,
+                    what: definition.field.clone(),
+                    original: definition.original.clone(),
+                    reason: String::new(),
+                    is_carried: false,
+                },
+            );
+            self.carried.push(PromotedField {
+                field: definition.field.clone(),
+                column: definition.name.clone(),
+                formula: definition.term.text.clone(),
+            });
+            step.definitions.push(SpecLine {
+                name: definition.name.clone(),
+                formula: definition.term.text.clone(),
+                description: definition.description,
+            });
+            let is_output = definition.term.aggregates || self.plan.of_rows || step.group_by.contains(&definition.name);
+            let mut meta = Vec::new();
+            if self.plan.takes_over && is_output && !definition.original.is_empty() {
+                meta.push(("promoted_from", definition.field));
+            }
+            meta.extend(
+                definition
+                    .omni_name
+                    .filter(|_| is_output)
+                    .map(|name| ("omni_name", name)),
+            );
+            if is_output {
+                self.spec.columns.push(SheetColumn {
+                    name: definition.name,
+                    description: None,
+                    shown: definition.shown,
+                    tags: definition.tags,
+                    meta,
+                });
+            }
+        }
+    }
+
+    /// Splits the step in two if the measures aggregate one row per value of a key. Otherwise, returns the step
+    /// unchanged.
+    pub(super) fn split_per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
+        let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
+            return vec![step];
+        };
+        let measures: FxHashSet<&str> = self
+            .fields
+            .definitions
+            .iter()
+            .filter(|it| it.term.aggregates)
+            .map(|it| it.name.as_str())
+            .collect();
+        let (later, first): (Vec<SpecLine>, Vec<SpecLine>) = std::mem::take(&mut step.definitions)
+            .into_iter()
+            .partition(|line| measures.contains(line.name.as_str()));
+        let key_name = term_name(&per_key.key.text).unwrap_or_else(|| "key".to_owned());
+        let mut first_step = SpecStep {
+            name: format!("one_row_for_each_{key_name}"),
+            joins: step.joins,
+            wheres: step.wheres,
+            group_by: step.group_by,
+            definitions: first,
+            ..SpecStep::default()
+        };
+        let key = if term_name(&per_key.key.text).is_some() {
+            per_key.key.text.clone()
+        } else {
+            first_step.definitions.push(SpecLine {
+                name: key_name.clone(),
+                formula: per_key.key.text.clone(),
+                description: None,
+            });
+            key_name
+        };
+        if !first_step.group_by.contains(&key) {
+            first_step.group_by.push(key);
+        }
+        let values = per_key.values.into_iter();
+        first_step.definitions.extend(values.map(|(name, formula)| SpecLine {
+            name,
+            formula,
+            description: None,
+        }));
+        let second = SpecStep {
+            name: step.name,
+            group_by: made
+                .iter()
+                .filter(|made| !made.is_measure)
+                .map(|made| made.name.clone())
+                .collect(),
+            definitions: later,
+            havings: step.havings,
+            gaps: step.gaps,
+            ..SpecStep::default()
+        };
+        vec![first_step, second]
+    }
+
+    /// Writes the sort keys, the limit, and the calculations over the sorted rows.
+    pub(super) fn write_order(&mut self, made: &mut [BuiltSpec]) {
+        let mut sheet = CalculationSheet::default();
+        for (place, column) in made.iter().enumerate() {
+            sheet.add(&column.known_as, &column.name, place, column.is_there);
+            let bare = column.known_as.split_once('.').map_or("", |(_, name)| name).to_owned();
+            if column.known_as.starts_with(&format!("{}.", self.fields.base_name)) {
+                sheet.add(&bare, &column.name, place, false);
+            }
+        }
+        for (place, calculation) in self.plan.calculations.iter().enumerate() {
+            sheet.add(&calculation.omni_name, &calculation.name, made.len() + place, false);
+        }
+        let lines = self.write_calculations(&sheet);
+        let mut names = Vec::new();
+        let mut entries = Vec::new();
+        let mut of_calculation = false;
+        let mut gaps = Vec::new();
+        for (field, is_descending) in std::mem::take(&mut self.plan.sorts) {
+            let reference = OmniReference::read(&field);
+            let key = field_key(self.model, &self.fields.base_name, &reference);
+            let known = reference_name(&key.0, &reference);
+            let column = made.iter().find(|made| made.known_as == known);
+            let direction = if is_descending { " desc" } else { "" };
+            let calculation = lines.iter().find(|line| {
+                let of = self
+                    .plan
+                    .calculations
+                    .iter()
+                    .find(|it| it.omni_name.eq_ignore_ascii_case(&field));
+                of.is_some_and(|of| of.name == line.name)
+            });
+            match (column, calculation) {
+                (Some(column), _) => {
+                    names.push(format!("{}{direction}", column.name));
+                    entries.push(format!("{}{direction}", column.entry));
+                    let matters = self.plan.limit.is_some() || !lines.is_empty();
+                    if !column.is_there && !self.filled.contains(&key) && !is_descending && matters {
+                        let reason = format!(
+                            "Omni sorts rows in which `{}` is NULL first, but here they come last",
+                            column.name
+                        );
+                        gaps.push((format!("sort by {field}"), reason, true));
+                    }
+                }
+                (None, Some(line)) => {
+                    of_calculation = true;
+                    names.push(format!("{}{direction}", line.name));
+                }
+                (None, None) => {
+                    let reason =
+                        "the field is not a column of the result, so the rows cannot be sorted by it".to_owned();
+                    gaps.push((format!("sort by {field}"), reason, false));
+                }
+            }
+        }
+        let mut comments = Vec::new();
+        for (what, reason, is_carried) in gaps {
+            let Some(at) = self.plan.sorts_at else { break };
+            let gap = self.gap_at(self.plan.file, at, &what, one_line(at), reason, is_carried);
+            comments.push(gap.comment());
+            self.gaps.push(gap);
+        }
+        let Some(last) = self.spec.steps.last_mut() else { return };
+        last.gaps.extend(comments);
+        if lines.is_empty() {
+            last.order_by = entries;
+            last.limit = self.plan.limit.filter(|_| !last.order_by.is_empty());
+            return;
+        }
+        let mut worksheet = SpecStep {
+            name: "calculations".to_owned(),
+            columns: made.iter().map(|made| made.name.clone()).collect(),
+            order_by: names,
+            calculations: lines,
+            ..SpecStep::default()
+        };
+        match self.plan.limit {
+            // Apply the limit before the calculations, so that the calculations read only the returned rows.
+            Some(_) if !of_calculation => {
+                last.order_by = entries;
+                last.limit = self.plan.limit;
+            }
+            limit => worksheet.limit = limit,
+        }
+        self.spec.steps.push(worksheet);
+    }
+
+    pub(super) fn write_calculations(&mut self, sheet: &CalculationSheet) -> Vec<SpecLine> {
+        let mut lines = Vec::new();
+        let mut gaps = Vec::new();
+        for calculation in &self.plan.calculations {
+            let original = format!(
+                "sql: {}",
+                calculation.sql.split_whitespace().collect::<Vec<_>>().join(" ")
+            );
+            let what = calculation.omni_name.clone();
+            let gap = self.gap_at(self.plan.file, calculation.at, &what, original, String::new(), false);
+            match calculations::calculation_formula(calculation.sql, sheet, self.plan.letters_fit, self.fields.dialect)
+            {
+                Ok(formula) => {
+                    self.sources.insert(calculation.name.clone(), gap);
+                    self.carried.push(PromotedField {
+                        field: calculation.omni_name.clone(),
+                        column: calculation.name.clone(),
+                        formula: formula.clone(),
+                    });
+                    let description = calculation
+                        .node
+                        .get("description")
+                        .and_then(Node::text)
+                        .map(str::to_owned);
+                    lines.push(SpecLine {
+                        name: calculation.name.clone(),
+                        formula,
+                        description,
+                    });
+                    let mut meta = Vec::new();
+                    if calculation.omni_name != calculation.name {
+                        meta.push(("omni_name", calculation.omni_name.clone()));
+                    }
+                    self.spec.columns.push(SheetColumn {
+                        name: calculation.name.clone(),
+                        shown: display_settings(calculation.node),
+                        meta,
+                        ..SheetColumn::default()
+                    });
+                }
+                Err(reason) => gaps.push(PromoteGap { reason, ..gap }),
+            }
+        }
+        let blanks = lines
+            .iter()
+            .any(|line| calculations::counts_blanks(&line.formula, sheet));
+        if blanks && self.fields.computes {
+            for line in &mut lines {
+                line.formula = calculations::with_blanks_as_zero(&line.formula, sheet);
+            }
+        } else if blanks {
+            self.spec.settings.push(("blanks", "zero".to_owned()));
+        }
+        if let Some(last) = self.spec.steps.last_mut() {
+            last.gaps.extend(gaps.iter().map(PromoteGap::comment));
+        }
+        self.gaps.extend(gaps);
+        lines
+    }
+
+    /// Copies the first day of the week and the start of the fiscal year from Omni's model file, if they differ from
+    /// the settings of the project.
+    pub(super) fn copy_calendar(&mut self) {
+        let said = |key: &str| {
+            self.model
+                .files
+                .iter()
+                .find_map(|file| file.root.get(key)?.text().map(str::to_owned))
+        };
+        let calendar = &self.compiler.options.calendar;
+        if let Some(day) = said("week_start_day").and_then(|day| day.parse::<Weekday>().ok())
+            && day != calendar.week_start
+        {
+            self.spec.settings.push(("week_start", day.name().to_lowercase()));
+        }
+        if let Some(months) = said("fiscal_month_offset").and_then(|text| text.parse::<u8>().ok())
+            && Some(months) != calendar.fiscal_month_offset
+        {
+            self.spec.settings.push(("fiscal_month_offset", months.to_string()));
+        }
+    }
+}
+
+/// Returns the column name for a reference: `amount` for `orders.amount`, `day_month` for `day[month]`. `None` if the
+/// text is not a reference.
+pub(super) fn term_name(text: &str) -> Option<String> {
+    let text = text
+        .strip_prefix("${")
+        .and_then(|inner| inner.strip_suffix('}'))
+        .unwrap_or(text);
+    let (name, frame) = match text.split_once('[') {
+        Some((name, frame)) => (name, frame.strip_suffix(']')),
+        None => (text, None),
+    };
+    let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
+    let is_word = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let name = name.to_lowercase();
+    is_word.then(|| frame.map_or(name.clone(), |frame| format!("{name}_{frame}")))
+}
+
+pub(super) fn step_name(grain: &[String], model: &str, otherwise: &str) -> String {
+    let name = if grain.is_empty() {
+        otherwise.to_owned()
+    } else {
+        format!("by_{}", grain.join("_and_"))
+    };
+    if name == model { format!("{name}_rows") } else { name }
+}

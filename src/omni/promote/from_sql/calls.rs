@@ -1,0 +1,397 @@
+//! Converts calls of functions and aggregates.
+
+use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
+
+use super::super::sql_functions::{CONCAT_SKIPS_NULL, SqlResultType};
+use super::super::term::FormulaTerm;
+use super::super::{patterns, sql_functions};
+use super::{MARK, SqlReader, integer_literal, literal_text, unsupported_sql};
+use crate::{Type, catalog};
+
+impl SqlReader<'_> {
+    pub(super) fn convert_call(&mut self, function: &Function, whole: &Expr) -> Result<FormulaTerm, String> {
+        let name = function.name.to_string().to_lowercase();
+        if function.over.is_some() {
+            return Err(format!(
+                "`{name} … over` reads other rows, which only a calculation of a query can do"
+            ));
+        }
+        if function.null_treatment.is_some() || !matches!(function.parameters, FunctionArguments::None) {
+            return Err(unsupported_sql(whole));
+        }
+        let (args, is_distinct) = call_arguments(&function.args).ok_or_else(|| unsupported_sql(whole))?;
+        if let Some(term) = self.convert_aggregate(&name, function, &args, is_distinct, whole)? {
+            return Ok(term);
+        }
+        if is_distinct || function.filter.is_some() || !function.within_group.is_empty() {
+            return Err(unsupported_sql(whole));
+        }
+        if let Some(formula) = name.strip_prefix("omni_fx_") {
+            return self.convert_formula_call(&formula.to_uppercase(), &args);
+        }
+        if name.starts_with("omni_") {
+            return self.convert_omni_call(&name, &args, whole);
+        }
+        let texts: Vec<Option<String>> = args.iter().map(|arg| literal_text(arg)).collect();
+        match (name.as_str(), args.as_slice()) {
+            ("nullif", [x, y]) => {
+                let (x, y) = (self.convert_term(x)?, self.convert_term(y)?);
+                let ty = x.ty;
+                Ok(FormulaTerm::call("IF", &[x.clone().compare_with("=", &y), FormulaTerm::null(), x]).with_type(ty))
+            }
+            ("round", [x]) => Ok(FormulaTerm::call(
+                "ROUND",
+                &[self.convert_term(x)?, FormulaTerm::integer(0)],
+            )),
+            ("round", [x, digits]) => {
+                let x = self.convert_term(x)?;
+                let ty = x.ty;
+                Ok(FormulaTerm::call("ROUND", &[x, self.convert_term(digits)?]).with_type(ty))
+            }
+            ("left" | "right", [x, count]) if self::integer_literal(count).is_some_and(|count| count >= 0) => {
+                let args = [self.convert_term(x)?, self.convert_term(count)?];
+                Ok(FormulaTerm::call(&name.to_uppercase(), &args).with_type(Some(Type::Text)))
+            }
+            ("starts_with" | "startswith", [x, _]) => match texts.get(1).cloned().flatten() {
+                Some(text) => Ok(patterns::starts_with(self.convert_term(x)?, &text)),
+                None => Err(unsupported_sql(whole)),
+            },
+            ("concat", _) if CONCAT_SKIPS_NULL.contains(&self.family) => {
+                let args = self.convert_terms(&args)?;
+                Ok(FormulaTerm::call("CONCAT", &args)
+                    .with_type(Some(Type::Text))
+                    .with_presence(true))
+            }
+            ("safe_divide", [x, y]) if self.family == "bigquery" => self.convert_division(x, y),
+            ("zeroifnull", [x]) => Ok(
+                FormulaTerm::call("COALESCE", &[self.convert_term(x)?, FormulaTerm::integer(0)]).with_presence(true),
+            ),
+            ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
+            ("date", [x]) => Ok(self.convert_term(x)?.timeframe("date")),
+            ("date_trunc", [first, second]) => {
+                // In BigQuery, the unit is the last argument and is not quoted.
+                let (unit, x) = match texts.first().cloned().flatten() {
+                    Some(unit) => (unit, second),
+                    None => (second.to_string(), first),
+                };
+                let frame = sql_functions::unit_timeframe(&unit.to_lowercase());
+                let frame = frame.ok_or_else(|| format!("`date_trunc` to `{unit}` is not supported"))?;
+                Ok(self.convert_term(x)?.timeframe(frame))
+            }
+            ("date_part", [_, x]) => {
+                let unit = texts.first().cloned().flatten().unwrap_or_default().to_lowercase();
+                let x = self.convert_term(x)?;
+                date_part(&unit, x).ok_or_else(|| unsupported_sql(whole))
+            }
+            ("datediff" | "date_diff", [unit, from, to]) => {
+                let unit = literal_text(unit).unwrap_or_else(|| unit.to_string()).to_lowercase();
+                let (from, to) = (self.convert_term(from)?, self.convert_term(to)?);
+                days_between(&unit, from, to).ok_or_else(|| unsupported_sql(whole))
+            }
+            _ => match self.single_branch(whole) {
+                Some((condition, result, otherwise)) => self.convert_case(None, &[(condition, result)], otherwise),
+                None => self.convert_function(&name, &args, whole),
+            },
+        }
+    }
+
+    pub(super) fn convert_function(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
+        let known = sql_functions::find(name, self.family, args.len());
+        let known = known.ok_or_else(|| unsupported_sql(whole))?;
+        let args = self.convert_terms(args)?;
+        let ty = match known.gives {
+            SqlResultType::First => args.first().and_then(|arg| arg.ty),
+            SqlResultType::Of(ty) => Some(ty),
+            SqlResultType::Unknown => None,
+        };
+        let is_there = known.formula == "COALESCE" && args.iter().any(|arg| arg.is_there);
+        let term = FormulaTerm::call(known.formula, &args)
+            .with_type(ty)
+            .with_presence(is_there);
+        Ok(if known.aggregates { term.into_aggregate() } else { term })
+    }
+
+    /// Converts an aggregate, including its filter, DISTINCT and ordering. `None` if the function is not an aggregate,
+    /// or if its name is sufficient to convert it.
+    pub(super) fn convert_aggregate(
+        &mut self,
+        name: &str,
+        function: &Function,
+        args: &[&Expr],
+        is_distinct: bool,
+        whole: &Expr,
+    ) -> Result<Option<FormulaTerm>, String> {
+        let kept = function
+            .filter
+            .as_deref()
+            .map(|filter| self.convert_term(filter))
+            .transpose()?;
+        let keep = |x: FormulaTerm| match &kept {
+            Some(kept) => FormulaTerm::call("IF", &[kept.clone(), x]),
+            None => x,
+        };
+        let term = match (name, args) {
+            ("percentile_cont", [share]) if function.within_group.len() == 1 && !is_distinct => {
+                let Some(by) = function.within_group.first() else {
+                    return Ok(None);
+                };
+                if !matches!(by.options.sort, None | Some(sqlparser::ast::OrderBySort::Asc)) {
+                    return Err(unsupported_sql(whole));
+                }
+                let (x, share) = (self.convert_term(&by.expr)?, self.convert_term(share)?);
+                FormulaTerm::call("PERCENTILE", &[keep(x), share]).with_type(Some(Type::Float))
+            }
+            _ if !function.within_group.is_empty() => return Ok(None),
+            ("count", []) => match kept {
+                Some(kept) => FormulaTerm::call("COUNTIF", &[kept])
+                    .with_type(Some(Type::Integer))
+                    .with_presence(true),
+                None => FormulaTerm::call("COUNT", &[])
+                    .with_type(Some(Type::Integer))
+                    .with_presence(true),
+            },
+            ("count", [x]) => {
+                let counted = match (self.split_conditional(x)?, is_distinct, &kept) {
+                    (Some((condition, x, _)), false, None) if x.is_there => FormulaTerm::call("COUNTIF", &[condition]),
+                    (Some((condition, x, _)), ..) => {
+                        self.count_term(keep(FormulaTerm::call("IF", &[condition, x])), is_distinct)
+                    }
+                    (None, ..) => {
+                        let x = self.convert_term(x)?;
+                        self.count_term(keep(x), is_distinct)
+                    }
+                };
+                counted.with_type(Some(Type::Integer)).with_presence(true)
+            }
+            ("sum", [x]) if !is_distinct => {
+                let (term, ty, is_there) = match (self.split_conditional(x)?, &kept) {
+                    (Some((condition, x, otherwise_zero)), None) => (
+                        FormulaTerm::call("SUMIF", &[condition, x.clone()]),
+                        x.ty,
+                        x.is_there && otherwise_zero,
+                    ),
+                    (Some((condition, x, _)), Some(_)) => {
+                        let ty = x.ty;
+                        (
+                            FormulaTerm::call("SUM", &[keep(FormulaTerm::call("IF", &[condition, x]))]),
+                            ty,
+                            false,
+                        )
+                    }
+                    (None, _) => {
+                        let x = self.convert_term(x)?;
+                        let (ty, is_there) = (x.ty, x.is_there && kept.is_none());
+                        (FormulaTerm::call("SUM", &[keep(x)]), ty, is_there)
+                    }
+                };
+                if !is_there {
+                    self.doubts
+                        .push("in SQL the sum of no rows is NULL, in a formula it is 0".to_owned());
+                }
+                term.with_type(ty).with_presence(true)
+            }
+            _ => {
+                let known = sql_functions::find(name, self.family, args.len()).filter(|known| known.aggregates);
+                let Some((known, Some(_))) = known.map(|known| (known, kept.as_ref())) else {
+                    return Ok(None);
+                };
+                if is_distinct {
+                    return Err(unsupported_sql(whole));
+                }
+                let args = self.convert_terms(args)?.into_iter().map(keep).collect::<Vec<_>>();
+                FormulaTerm::call(known.formula, &args)
+            }
+        };
+        Ok(Some(term.into_aggregate()))
+    }
+
+    pub(super) fn count_term(&self, x: FormulaTerm, is_distinct: bool) -> FormulaTerm {
+        let x = if is_distinct {
+            FormulaTerm::call("DISTINCT", &[x])
+        } else {
+            x
+        };
+        FormulaTerm::call("COUNT", &[x])
+    }
+
+    /// Splits `case when c then x end` and `if(c, x, NULL)` into the condition and the result. The flag is `true` if
+    /// the default of the conditional is 0.
+    pub(super) fn split_conditional(&mut self, x: &Expr) -> Result<Option<(FormulaTerm, FormulaTerm, bool)>, String> {
+        let Some((condition, result, otherwise)) = self.single_branch(x) else {
+            return Ok(None);
+        };
+        let is_zero = match otherwise {
+            None => false,
+            Some(Expr::Value(value)) => match &value.value {
+                Value::Null => false,
+                Value::Number(text, _) if text == "0" => true,
+                _ => return Ok(None),
+            },
+            Some(_) => return Ok(None),
+        };
+        Ok(Some((
+            self.convert_term(condition)?,
+            self.convert_term(result)?,
+            is_zero,
+        )))
+    }
+
+    /// Returns the condition, the result and the default of a conditional expression with one condition.
+    pub(super) fn single_branch<'e>(&self, expr: &'e Expr) -> Option<(&'e Expr, &'e Expr, Option<&'e Expr>)> {
+        match expr {
+            Expr::Case {
+                operand: None,
+                conditions,
+                else_result,
+                ..
+            } => match conditions.as_slice() {
+                [when] => Some((&when.condition, &when.result, else_result.as_deref())),
+                _ => None,
+            },
+            Expr::Function(function) => {
+                let (args, _) = call_arguments(&function.args)?;
+                let [condition, result, otherwise] = args.as_slice() else {
+                    return None;
+                };
+                let name = function.name.to_string().to_lowercase();
+                let known = sql_functions::find(&name, self.family, args.len())?;
+                (known.formula == "IF").then_some((*condition, *result, Some(*otherwise)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Converts a formula function that is called by its name in Omni's SQL, such as `OMNI_FX_SUM_IF(…)`.
+    pub(super) fn convert_formula_call(&mut self, name: &str, args: &[&Expr]) -> Result<FormulaTerm, String> {
+        let operator = match name {
+            "PLUS" => Some(("+", 3)),
+            "MINUS" => Some(("-", 3)),
+            "MULTIPLY" => Some(("*", 4)),
+            "SAFE_DIVIDE" | "DIVIDE" => Some(("/", 4)),
+            "EQUALS" => Some(("=", 1)),
+            "NOT_EQUALS" => Some(("<>", 1)),
+            "AMPERSAND" => Some(("&", 2)),
+            "POWER" => Some(("^", 5)),
+            _ => None,
+        };
+        let plain = |expr: &&Expr| matches!(expr, Expr::Identifier(ident) if ident.value.starts_with(MARK));
+        if let (Some((sign, strength)), [left, right]) = (operator, args) {
+            let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
+            return Ok(FormulaTerm::binary(left, sign, strength, &right).with_presence(false));
+        }
+        let written = match name {
+            name if name.ends_with("_IF") || name.ends_with("_IFS") => name.replace('_', ""),
+            "COUNT_BLANK" | "COUNT_UNIQUE" => name.replace('_', ""),
+            "PIVOT_INDEX" | "PIVOT_OFFSET" | "PIVOT_ROW" => name.replace('_', ""),
+            _ => name.to_owned(),
+        };
+        let function = catalog::lookup(&written).or_else(|| catalog::lookup(&written.replace('_', ".")));
+        let function = function.ok_or_else(|| format!("formulas have no function for `OMNI_FX_{name}`"))?;
+        if function.describe_level().contains("aggregate") && args.iter().any(plain) {
+            return Err(format!(
+                "`OMNI_FX_{name}` of a field may refer to its cell or its column; write a range, `B:B`"
+            ));
+        }
+        let args = self.convert_terms(args)?;
+        Ok(FormulaTerm::call(function.name, &args))
+    }
+
+    /// Converts operators that exist only in Omni: operators on times and on the rows of a result.
+    pub(super) fn convert_omni_call(
+        &mut self,
+        name: &str,
+        args: &[&Expr],
+        whole: &Expr,
+    ) -> Result<FormulaTerm, String> {
+        let [x] = args else { return Err(unsupported_sql(whole)) };
+        if let Some(frame) = sql_functions::operator_timeframe(name) {
+            return Ok(self.convert_term(x)?.timeframe(frame));
+        }
+        let reference = match x {
+            Expr::Identifier(ident) => self.marked_reference(&ident.value),
+            _ => None,
+        };
+        let letter = reference.and_then(|reference| self.names.column_letter(&reference));
+        let letter = letter.ok_or_else(|| unsupported_sql(whole))?;
+        let text = match name {
+            "omni_running_total" => format!("SUM({letter}$1:{letter}1)"),
+            "omni_percent_of_total" => format!("{letter}1 / SUM({letter}:{letter})"),
+            "omni_percent_of_previous" => format!("{letter}1 / {letter}0"),
+            "omni_percent_change_from_previous" => format!("({letter}1 - {letter}0) / {letter}0"),
+            "omni_rank" => format!("RANK({letter}1, {letter}:{letter}, 0)"),
+            _ => return Err(unsupported_sql(whole)),
+        };
+        let is_call = text.ends_with(')');
+        Ok(if is_call {
+            FormulaTerm::atom(text)
+        } else {
+            FormulaTerm::compound(text)
+        })
+    }
+}
+
+pub(super) fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
+    let function = match unit {
+        "year" => "YEAR",
+        "quarter" => "QUARTER",
+        "month" => "MONTH",
+        "day" => "DAY",
+        "hour" => "HOUR",
+        "minute" => "MINUTE",
+        "doy" | "dayofyear" => return Some(x.timeframe("day_of_year")),
+        _ => return None,
+    };
+    Some(FormulaTerm::call(function, &[x]).with_type(Some(Type::Integer)))
+}
+
+/// Returns the number of day, month or year boundaries between two dates, which is how warehouses define the difference
+/// between dates.
+pub(super) fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<FormulaTerm> {
+    let part =
+        |name: &str, x: &FormulaTerm| FormulaTerm::call(name, std::slice::from_ref(x)).with_type(Some(Type::Integer));
+    let years =
+        |from: &FormulaTerm, to: &FormulaTerm| FormulaTerm::binary(part("YEAR", to), "-", 3, &part("YEAR", from));
+    Some(match unit {
+        "day" => {
+            let day = |x: FormulaTerm| {
+                if x.ty == Some(Type::Date) {
+                    x
+                } else {
+                    x.timeframe("date")
+                }
+            };
+            FormulaTerm::call("DAYS", &[day(to), day(from)]).with_type(Some(Type::Integer))
+        }
+        "month" => {
+            let months = FormulaTerm::binary(years(&from, &to), "*", 4, &FormulaTerm::integer(12));
+            let sum = FormulaTerm::binary(months, "+", 3, &part("MONTH", &to));
+            FormulaTerm::binary(sum, "-", 3, &part("MONTH", &from)).with_type(Some(Type::Integer))
+        }
+        "year" => years(&from, &to).with_type(Some(Type::Integer)),
+        _ => return None,
+    })
+}
+
+/// Returns the unnamed arguments, and whether `distinct` precedes them. `*` is not counted as an argument.
+pub(super) fn call_arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
+    let list = match args {
+        FunctionArguments::None => return Some((Vec::new(), false)),
+        FunctionArguments::Subquery(_) => return None,
+        FunctionArguments::List(list) => list,
+    };
+    if !list.clauses.is_empty() {
+        return None;
+    }
+    let mut exprs = Vec::with_capacity(list.args.len());
+    for arg in &list.args {
+        match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => exprs.push(expr),
+            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => {}
+            _ => return None,
+        }
+    }
+    Some((
+        exprs,
+        matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct)),
+    ))
+}

@@ -1,0 +1,555 @@
+//! Converts warehouse SQL that contains Omni references to a formula.
+
+mod calls;
+mod operators;
+
+use calls::date_part;
+use sqlparser::ast::{CeilFloorKind, DataType, Expr, SelectItem, SetExpr, Statement, UnaryOperator, Value};
+use sqlparser::parser::Parser;
+
+use super::filters::{is_number, number_term};
+use super::term::FormulaTerm;
+use crate::Type;
+use crate::dialect::Dialect;
+use crate::lineage;
+
+/// Maximum length of an SQL expression in bytes. Longer expressions would not result in useful formulas.
+const MAX_SQL_BYTES: usize = 16 << 10;
+/// Maximum nesting depth of parentheses.
+const BRACKETS: usize = 100;
+/// Prefix of the placeholders that replace references while SQL is parsed.
+const MARK: &str = "omni_ref_";
+
+/// Resolves names in SQL.
+pub(super) trait SqlNames {
+    /// Resolves an Omni reference without its `${}`.
+    fn field(&self, reference: &str) -> Result<FormulaTerm, String>;
+    /// Resolves a column with an optional qualifier.
+    fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
+    /// Returns the letter of a worksheet column, for operators on the rows of a result. `None` outside of worksheets.
+    fn column_letter(&self, _reference: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Formula converted from SQL.
+#[derive(Debug)]
+pub(super) struct ConvertedSql {
+    pub term: FormulaTerm,
+    /// Ways in which the formula may differ from the SQL.
+    pub doubts: Vec<String>,
+    /// Whether the formula does arithmetic with values that may be NULL, for which SQL returns NULL.
+    pub computes: bool,
+}
+
+/// Converts an SQL expression. The current thread must have a large stack.
+///
+/// # Errors
+///
+/// Returns an error with the part of the SQL that formulas cannot express.
+pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Result<ConvertedSql, String> {
+    if sql.len() > MAX_SQL_BYTES {
+        return Err("the SQL is too long for a formula".to_owned());
+    }
+    if ["{{", "{%", "{#"].iter().any(|mark| sql.contains(mark)) {
+        return Err("it is a template".to_owned());
+    }
+    let (text, references) = mark_references(sql)?;
+    let expr = parse(&infix_operators(&text), dialect)?;
+    let mut reader = SqlReader {
+        family: dialect.facts().sql_family,
+        names,
+        references,
+        doubts: Vec::new(),
+        computes: false,
+        depth: 0,
+    };
+    let term = reader.convert_term(&expr);
+    let references = &reader.references;
+    let term = term.map_err(|reason| {
+        let named = references.iter().enumerate().rev();
+        named.fold(reason, |reason, (at, name)| {
+            reason.replace(&format!("{MARK}{at}"), &format!("${{{name}}}"))
+        })
+    })?;
+    reader.doubts.dedup();
+    Ok(ConvertedSql {
+        term,
+        doubts: reader.doubts,
+        computes: reader.computes,
+    })
+}
+
+/// Replaces each reference with a placeholder name.
+fn mark_references(sql: &str) -> Result<(String, Vec<String>), String> {
+    if sql.contains(MARK) {
+        return Err(format!("it contains a name that begins with `{MARK}`"));
+    }
+    let mut parts = sql.split("${");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    let mut references = Vec::new();
+    for part in parts {
+        let (name, rest) = part.split_once('}').ok_or("a reference is not closed")?;
+        if name.trim().eq_ignore_ascii_case("table") {
+            return Err("`${TABLE}` is a Looker reference, which Omni does not have".to_owned());
+        }
+        out.push_str(&format!("{MARK}{}", references.len()));
+        references.push(name.trim().to_owned());
+        out.push_str(rest);
+    }
+    Ok((out, references))
+}
+
+/// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`.
+fn infix_operators(sql: &str) -> String {
+    const OPERATORS: &[(&str, &str)] = &[
+        ("PLUS", "+"),
+        ("MINUS", "-"),
+        ("MULTIPLY", "*"),
+        ("SAFE_DIVIDE", "/"),
+        ("DIVIDE", "/"),
+        ("EQUALS", "="),
+        ("NOT_EQUALS", "<>"),
+        ("GREATER_THAN", ">"),
+        ("GREATER_THAN_OR_EQUAL", ">="),
+        ("GREATER_THAN_OR_EQUAL_TO", ">="),
+        ("LESS_THAN", "<"),
+        ("LESS_THAN_OR_EQUAL", "<="),
+        ("LESS_THAN_OR_EQUAL_TO", "<="),
+        ("AMPERSAND", "||"),
+    ];
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '\'' => rest
+                .get(1..)
+                .and_then(|inside| inside.find('\''))
+                .map_or(rest.len(), |end| end + 2),
+            c if c.is_alphanumeric() || c == '_' => rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len()),
+            c => c.len_utf8(),
+        };
+        let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        let operator = word
+            .strip_prefix("OMNI_FX_")
+            .filter(|_| !after.trim_start().starts_with('('));
+        let operator = operator.and_then(|name| OPERATORS.iter().find(|(known, _)| *known == name));
+        out.push_str(operator.map_or(word, |(_, sign)| sign));
+        rest = after;
+    }
+    out
+}
+
+fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
+    let no = || "its SQL is not a valid expression".to_owned();
+    let dialect = lineage::parser_dialect(Some(dialect));
+    let text = format!("select {sql}\n");
+    let parser = Parser::new(&*dialect)
+        .with_recursion_limit(BRACKETS)
+        .try_with_sql(&text);
+    let statements = parser
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|_| no())?;
+    let [Statement::Query(query)] = statements.as_slice() else {
+        return Err(no());
+    };
+    let SetExpr::Select(select) = &*query.body else {
+        return Err(no());
+    };
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(expr)] if select.from.is_empty() && select.selection.is_none() => Ok(expr.clone()),
+        _ => Err(no()),
+    }
+}
+
+struct SqlReader<'n> {
+    /// Family of the dialect's SQL (`sql_family`).
+    family: &'static str,
+    names: &'n dyn SqlNames,
+    references: Vec<String>,
+    doubts: Vec<String>,
+    computes: bool,
+    depth: usize,
+}
+
+/// Maximum depth of the expression tree. A chain of the same operator has one level per operand.
+const MAX_DEPTH: usize = 2_000;
+
+impl SqlReader<'_> {
+    fn convert_term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
+        self.depth += 1;
+        let term = if self.depth > MAX_DEPTH {
+            Err("its SQL is nested too deeply".to_owned())
+        } else {
+            self.convert_part(expr)
+        };
+        self.depth -= 1;
+        term
+    }
+
+    fn convert_terms(&mut self, exprs: &[&Expr]) -> Result<Vec<FormulaTerm>, String> {
+        exprs.iter().map(|expr| self.convert_term(expr)).collect()
+    }
+
+    #[allow(
+        clippy::too_many_lines,
+        reason = "this is one list of cases, to be split when a case is added"
+    )]
+    fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
+        match expr {
+            Expr::Nested(inner) => self.convert_term(inner),
+            Expr::Identifier(ident) => match self.marked_reference(&ident.value) {
+                Some(reference) => self.names.field(&reference),
+                None => self.names.column(None, &ident.value),
+            },
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [relation, column] => self.names.column(Some(&relation.value), &column.value),
+                _ => Err(format!("the name `{expr}` has more than two parts")),
+            },
+            Expr::Value(value) => self.convert_literal(&value.value),
+            Expr::TypedString(typed) => match (&typed.data_type, typed.value.clone().into_string()) {
+                (DataType::Date, Some(text)) => date_term(&text),
+                _ => Err(unsupported_sql(expr)),
+            },
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                expr,
+            } => Ok(self.convert_term(expr)?.negate()),
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr,
+            } => Ok(self.convert_term(expr)?.negative()),
+            Expr::UnaryOp {
+                op: UnaryOperator::Plus,
+                expr,
+            } => self.convert_term(expr),
+            Expr::BinaryOp { left, op, right } => self.convert_binary(left, op, right),
+            Expr::IsNull(inner) => Ok(self.convert_term(inner)?.isblank_call()),
+            Expr::IsNotNull(inner) => Ok(self.convert_term(inner)?.isblank_call().negate()),
+            Expr::IsTrue(inner) => Ok(FormulaTerm::call(
+                "COALESCE",
+                &[self.convert_term(inner)?, FormulaTerm::boolean_literal(false)],
+            )),
+            Expr::IsFalse(inner) => {
+                let no = self.convert_term(inner)?.negate();
+                Ok(FormulaTerm::call(
+                    "COALESCE",
+                    &[no, FormulaTerm::boolean_literal(false)],
+                ))
+            }
+            Expr::InList { expr, list, negated } => {
+                let x = self.convert_term(expr)?;
+                let (op, joined) = if *negated { ("<>", "AND") } else { ("=", "OR") };
+                let mut parts = Vec::with_capacity(list.len());
+                for value in list {
+                    parts.push(x.clone().compare_with(op, &self.convert_term(value)?));
+                }
+                Ok(FormulaTerm::combine_conditions(joined, parts))
+            }
+            Expr::Between {
+                expr,
+                negated,
+                low,
+                high,
+            } => {
+                let (x, low, high) = (
+                    self.convert_term(expr)?,
+                    self.convert_term(low)?,
+                    self.convert_term(high)?,
+                );
+                Ok(match negated {
+                    false => FormulaTerm::combine_conditions(
+                        "AND",
+                        vec![x.clone().compare_with(">=", &low), x.compare_with("<=", &high)],
+                    ),
+                    true => FormulaTerm::combine_conditions(
+                        "OR",
+                        vec![x.clone().compare_with("<", &low), x.compare_with(">", &high)],
+                    ),
+                })
+            }
+            Expr::Like {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => self.convert_like(expr, pattern, escape_char.as_deref(), *negated, false),
+            Expr::ILike {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => self.convert_like(expr, pattern, escape_char.as_deref(), *negated, true),
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => {
+                let whens: Vec<(&Expr, &Expr)> =
+                    conditions.iter().map(|when| (&when.condition, &when.result)).collect();
+                self.convert_case(operand.as_deref(), &whens, else_result.as_deref())
+            }
+            Expr::Cast {
+                kind,
+                expr: inner,
+                data_type,
+                format: None,
+            } => self.convert_cast(kind, inner, data_type, expr),
+            Expr::Extract { field, expr: inner, .. } => {
+                let unit = field.to_string().to_lowercase();
+                let x = self.convert_term(inner)?;
+                date_part(&unit, x).ok_or_else(|| unsupported_sql(expr))
+            }
+            Expr::Ceil { expr: inner, field } if is_plain(field) => {
+                Ok(FormulaTerm::call("CEILING", &[self.convert_term(inner)?]).with_type(Some(Type::Integer)))
+            }
+            Expr::Floor { expr: inner, field } if is_plain(field) => {
+                Ok(FormulaTerm::call("FLOOR", &[self.convert_term(inner)?]).with_type(Some(Type::Integer)))
+            }
+            Expr::Substring {
+                expr: inner,
+                substring_from: Some(from),
+                substring_for: Some(length),
+                ..
+            } => match (integer_literal(from), integer_literal(length)) {
+                (Some(from), Some(length)) if from >= 1 && length >= 0 => {
+                    let args = [
+                        self.convert_term(inner)?,
+                        FormulaTerm::integer(from),
+                        FormulaTerm::integer(length),
+                    ];
+                    Ok(FormulaTerm::call("MID", &args).with_type(Some(Type::Text)))
+                }
+                _ => Err(unsupported_sql(expr)),
+            },
+            Expr::Function(function) => self.convert_call(function, expr),
+            _ => Err(unsupported_sql(expr)),
+        }
+    }
+
+    fn marked_reference(&self, name: &str) -> Option<String> {
+        let number: usize = name.strip_prefix(MARK)?.parse().ok()?;
+        self.references.get(number).cloned()
+    }
+
+    fn convert_literal(&self, value: &Value) -> Result<FormulaTerm, String> {
+        match value {
+            Value::Number(text, _) if is_number(text) => Ok(number_term(text)),
+            Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a string".to_owned()),
+            Value::SingleQuotedString(text) => Ok(FormulaTerm::string_literal(text)),
+            // In BigQuery, double quotes also enclose strings.
+            Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::string_literal(text)),
+            Value::Boolean(value) => Ok(FormulaTerm::boolean_literal(*value)),
+            Value::Null => Ok(FormulaTerm::null()),
+            other => Err(format!("formulas do not support the value `{other}`")),
+        }
+    }
+}
+
+fn unsupported_sql(expr: &Expr) -> String {
+    let text = expr.to_string();
+    let short: String = text.chars().take(60).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("no formula expresses `{short}{more}`")
+}
+
+fn is_plain(field: &CeilFloorKind) -> bool {
+    matches!(
+        field,
+        CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime)
+    )
+}
+
+fn date_term(text: &str) -> Result<FormulaTerm, String> {
+    super::relative_dates::DayStart::read(text)
+        .ok()
+        .filter(|_| super::relative_dates::is_date(text))
+        .map(super::relative_dates::DayStart::to_term)
+        .ok_or_else(|| format!("`{text}` is not a date"))
+}
+
+fn integer_literal(expr: &Expr) -> Option<i64> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => text.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn literal_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) if !text.contains(MARK) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Returns the column name if the SQL consists of nothing else, as in `amount`, `"AMOUNT"` or `orders.amount`.
+pub(super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
+    let part = |text: &str| {
+        let text = text.trim();
+        let quoted = ['"', '`'].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q));
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        match quoted {
+            Some(inside) if !inside.is_empty() && !inside.contains(['"', '`', '.']) => Some(inside.to_owned()),
+            Some(_) => None,
+            None => {
+                let begins = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
+                let is_known = ["true", "false", "null", "current_date", "current_timestamp"];
+                (begins && text.chars().all(is_word) && !is_known.contains(&text.to_lowercase().as_str()))
+                    .then(|| text.to_owned())
+            }
+        }
+    };
+    match sql.trim().split_once('.') {
+        Some((relation, column)) => Some((Some(part(relation)?), part(column)?)),
+        None => Some((None, part(sql)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Test columns. The first letter of a column's name specifies its type.
+    struct TestColumns;
+
+    impl SqlNames for TestColumns {
+        fn field(&self, reference: &str) -> Result<FormulaTerm, String> {
+            self.column(None, reference)
+        }
+
+        fn column(&self, _: Option<&str>, column: &str) -> Result<FormulaTerm, String> {
+            let ty = match column.chars().next() {
+                Some('i') => Some(Type::Integer),
+                Some('d') => Some(Type::Date),
+                Some('t') => Some(Type::Text),
+                Some('n') => Some(Type::Decimal),
+                _ => None,
+            };
+            Ok(FormulaTerm::atom(column).with_type(ty))
+        }
+    }
+
+    #[test]
+    fn sql_is_converted_to_formulas() {
+        for (dialect, sql, expected) in [
+            ("postgres", "${i} / NULLIF(${i2}, 0)", "QUOTIENT(i, i2)"),
+            ("postgres", "1.0 * ${i} / i2", "i / i2"),
+            ("postgres", "i::float / (i2)", "i / i2"),
+            ("duckdb", "i / i2", "i / i2"),
+            ("postgres", "(i + 1) * -n - (n - i)", "(i + 1) * -n - (n - i)"),
+            (
+                "postgres",
+                "t || '-' || t2",
+                "IF(OR(ISBLANK(t), ISBLANK(t2)), 1/0, t & \"-\" & t2)",
+            ),
+            ("postgres", "concat(t, '\"')", "CONCAT(t, \"\"\"\")"),
+            (
+                "postgres",
+                "NOT (i = 1 OR i2 IN (2, 3)) AND t IS NOT NULL",
+                "AND(NOT(OR(i = 1, OR(i2 = 2, i2 = 3))), NOT(ISBLANK(t)))",
+            ),
+            ("snowflake", "iff(i > 1, 'a', NULL)", "IF(i > 1, \"a\")"),
+            (
+                "duckdb",
+                "COALESCE(${t} = 'jaffle', FALSE)",
+                "COALESCE(t = \"jaffle\", FALSE)",
+            ),
+            (
+                "duckdb",
+                "COALESCE(t = 'a' OR i = 1, FALSE)",
+                "COALESCE(OR(t = \"a\", i = 1), FALSE)",
+            ),
+            ("duckdb", "count(if(${t} = 'food', 1, NULL))", "COUNTIF(t = \"food\")"),
+            ("bigquery", "count(if(t = 'food', 1, NULL))", "COUNTIF(t = \"food\")"),
+            ("bigquery", "sum(if(t = 'food', i, 0))", "SUMIF(t = \"food\", i)"),
+            ("duckdb", "if(t = 'food', 1, 2)", "IF(t = \"food\", 1, 2)"),
+            (
+                "snowflake",
+                "datediff('month', d, d2)",
+                "(YEAR(d2) - YEAR(d)) * 12 + MONTH(d2) - MONTH(d)",
+            ),
+            ("snowflake", "nvl(i, 0)", "COALESCE(i, 0)"),
+            ("bigquery", "safe_divide(sum(n), count(*))", "SUM(n) / COUNT()"),
+            ("bigquery", "date_trunc(d, month)", "d[month]"),
+            ("bigquery", "countif(i > 1)", "COUNTIF(i > 1)"),
+            ("postgres", "date_trunc('quarter', d)", "d[quarter]"),
+            ("postgres", "d + interval '7 days'", "d + 7"),
+            ("postgres", "d - INTERVAL '2' WEEK", "d - 14"),
+            ("postgres", "d >= DATE '2024-02-29'", "d >= DATE(2024, 2, 29)"),
+            ("postgres", "extract(year from d)", "YEAR(d)"),
+            (
+                "postgres",
+                "case t when 'a' then 1 else 2 end",
+                "SWITCH(t, \"a\", 1, 2)",
+            ),
+            ("postgres", "i between 1 and 5", "AND(i >= 1, i <= 5)"),
+            ("postgres", "t not like 'a%'", "NOT(LEFT(t, 1) = \"a\")"),
+            ("postgres", "t ilike '%A%'", "CONTAINS(LOWER(t), \"a\")"),
+            ("postgres", "count(distinct t)", "COUNT(DISTINCT(t))"),
+            ("postgres", "sum(n) filter (where i > 1)", "SUM(IF(i > 1, n))"),
+            ("postgres", "count(case when i > 1 then 1 end)", "COUNTIF(i > 1)"),
+            ("postgres", "substring(t from 2 for 3)", "MID(t, 2, 3)"),
+            ("postgres", "OMNI_MONTH(d)", "d[month]"),
+            (
+                "postgres",
+                "OMNI_FX_IF(${i} OMNI_FX_GREATER_THAN 1, 'a', 'b')",
+                "IF(i > 1, \"a\", \"b\")",
+            ),
+            ("postgres", "${i} OMNI_FX_PLUS 2", "i + 2"),
+        ] {
+            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
+            assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
+        }
+        for (dialect, sql) in [
+            ("postgres", "trim(t)"),
+            ("postgres", "i % 2"),
+            ("postgres", "sum(n) over ()"),
+            ("postgres", "(select 1)"),
+            ("postgres", "t::int"),
+            ("snowflake", "concat(t, t2)"),
+            ("snowflake", "greatest(i, i2)"),
+            ("postgres", "d + interval '1 month'"),
+            ("postgres", "'${t}'"),
+            ("postgres", "{{ x }}"),
+            ("postgres", "${t"),
+            ("postgres", "1; drop table x"),
+            ("postgres", "a.b.c"),
+            ("postgres", ""),
+        ] {
+            assert!(
+                convert(sql, dialect.parse().unwrap_or_default(), &TestColumns).is_err(),
+                "{sql}"
+            );
+        }
+        let doubts = |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|it| it.doubts.len());
+        assert_eq!(doubts("x / y"), Ok(1));
+        assert_eq!(doubts("sum(n)"), Ok(1));
+        assert_eq!(doubts("n / i"), Ok(0));
+    }
+
+    #[test]
+    fn deep_or_long_sql_is_refused() {
+        let work = || {
+            for sql in [
+                "(".repeat(5_000),
+                "1 + ".repeat(4_000),
+                format!("{}1", "1 + ".repeat(4_000)),
+                "a".repeat(20_000),
+            ] {
+                assert!(convert(&sql, Dialect::default(), &TestColumns).is_err());
+            }
+        };
+        assert!(crate::lineage::with_large_stack(work).is_some());
+    }
+}
