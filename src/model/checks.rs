@@ -134,6 +134,13 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas, found: 
                     found.retain(|d| d.span() != definition.span);
                     format!("write `{name} = {formula}`")
                 }
+                // The layout of the formulas reports a formula before other definitions.
+                _ if found
+                    .iter()
+                    .any(|d| d.code() == Code::StrayFormula.code() && d.span() == definition.span) =>
+                {
+                    continue;
+                }
                 _ => "give it a name, as in `name = …`".to_owned(),
             };
             found.push(

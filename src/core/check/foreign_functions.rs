@@ -65,10 +65,6 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
         "NA",
         Say("write `1/0` to return NULL, because formulac has no error values"),
     ),
-    (
-        "NETWORKDAYS.INTL",
-        Say("write `NETWORKDAYS(start, end)`, which treats Saturday and Sunday as the weekend"),
-    ),
     ("NULLIF", Write("IF(a = b, 1/0, a)")),
     ("NVL", Write("IFNA(value, fallback)")),
     ("POW", Write("POWER(base, exponent)")),
@@ -101,10 +97,6 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("TRY_CAST", Say(CONVERSION)),
     ("UCASE", Write("UPPER(text)")),
     ("UNIQUE", Write("COUNT(DISTINCT(x))")),
-    (
-        "WORKDAY.INTL",
-        Say("write `WORKDAY(start, days)`, which treats Saturday and Sunday as the weekend"),
-    ),
     ("ZEROIFNULL", Write("IFNA(x, 0)")),
     ("ZN", Write("IFNA(x, 0)")),
 ];

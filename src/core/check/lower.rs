@@ -245,6 +245,11 @@ impl<'a> Lowerer<'a> {
         self.work.lowered = caller.lowered;
         self.arguments = caller.arguments;
     }
+
+    /// Returns whether the lowered tree is the definition of a function.
+    pub(super) fn is_in_definition(&self) -> bool {
+        !self.arguments.is_empty()
+    }
 }
 
 impl Lowerer<'_> {

@@ -129,7 +129,7 @@ impl Lowerer<'_> {
             operands = self.summarize_operands(&[a, b], span);
         }
         if operands.meta.level == Level::Const
-            && let Some(value) = self.result_past_32_bits(op, a, b)
+            && let Some(value) = self.folded_integer(op, a, b)
         {
             self.program.folded = true;
             return self.add_integer(&value.to_string(), span);
@@ -194,12 +194,13 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Computes constant integer arithmetic if the result exceeds 32 bits. SQL engines treat short literals as 32-bit
-    /// integers, so `60 * 60 * 24 * 1000 * 30` would overflow.
-    fn result_past_32_bits(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
+    /// Computes constant integer arithmetic if the result exceeds 32 bits, because SQL engines treat short literals as
+    /// 32-bit integers, so `60 * 60 * 24 * 1000 * 30` would overflow. The user does not see the arithmetic in the
+    /// definition of a function, so it is always computed.
+    fn folded_integer(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
         let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
         let value = compute_integer(op, a, b)?;
-        i32::try_from(value).is_err().then_some(value)
+        (self.is_in_definition() || i32::try_from(value).is_err()).then_some(value)
     }
 
     /// Returns the value of an integer literal, or of arithmetic on integer literals that is nested at most `depth`

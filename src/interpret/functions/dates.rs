@@ -27,8 +27,10 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "WEEKDAY" => weekday,
         "WEEKNUM" => weeknum,
         "ISOWEEKNUM" => |args: CallArgs<'_>| integer_value(iso_week(value_day_number(&args[0]))),
-        "NETWORKDAYS" => networkdays,
-        "WORKDAY" => workday,
+        "NETWORKDAYS" => |args: CallArgs<'_>| networkdays(args, 1, holidays(args).collect()),
+        "NETWORKDAYS.INTL" => |args: CallArgs<'_>| networkdays(args, weekend(args)?, Vec::new()),
+        "WORKDAY" => |args: CallArgs<'_>| workday(args, 1, holidays(args).collect()),
+        "WORKDAY.INTL" => |args: CallArgs<'_>| workday(args, weekend(args)?, Vec::new()),
         "YEARFRAC" => yearfrac,
         _ => return None,
     };
@@ -244,22 +246,27 @@ fn iso_week(date: i64) -> i64 {
     (thursday - day_number(civil_date(thursday).0, 1, 1)) / 7 + 1
 }
 
-fn is_working_day(date: &i64) -> bool {
-    days_from_monday(*date) < 5
+/// Returns the code of a weekend: 1 for Saturday and Sunday, up to 7 for Friday and Saturday.
+fn weekend(args: CallArgs<'_>) -> Option<i64> {
+    args.get(2).map_or(Some(1), truncate_days)
+}
+
+fn is_working_day(date: i64, weekend: i64) -> bool {
+    (days_from_monday(date) - (weekend - 1)).rem_euclid(7) < 5
 }
 
 fn holidays(args: CallArgs<'_>) -> impl Iterator<Item = i64> {
     args.0.iter().skip(2).map(value_day_number)
 }
 
-fn networkdays(args: CallArgs<'_>) -> Option<Value> {
+fn networkdays(args: CallArgs<'_>, weekend: i64, holidays: Vec<i64>) -> Option<Value> {
     let (start, end) = (value_day_number(&args[0]), value_day_number(&args[1]));
-    let is_counted = |date: &i64| is_working_day(date) && !holidays(args).any(|holiday| holiday == *date);
+    let is_counted = |date: &i64| is_working_day(*date, weekend) && !holidays.contains(date);
     let count = (start.min(end)..=start.max(end)).filter(is_counted).count() as i64;
     integer_value(if start <= end { count } else { -count })
 }
 
-fn workday(args: CallArgs<'_>) -> Option<Value> {
+fn workday(args: CallArgs<'_>, weekend: i64, holidays: Vec<i64>) -> Option<Value> {
     let (mut date, count) = (value_day_number(&args[0]), truncate_days(&args[1])?);
     // The offset exceeds the range of any calendar.
     if count.abs() > 3_660_000 {
@@ -267,7 +274,7 @@ fn workday(args: CallArgs<'_>) -> Option<Value> {
     }
     for _ in 0..count.abs() {
         date += count.signum();
-        while !is_working_day(&date) || holidays(args).any(|holiday| holiday == date) {
+        while !is_working_day(date, weekend) || holidays.contains(&date) {
             date += count.signum();
         }
     }

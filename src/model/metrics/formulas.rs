@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::spelled::reference_text;
 use crate::ast::{Ast, Expr};
 use crate::check::{self, CheckScope, Context, DefinitionRole};
+use crate::checks::check_unnamed_formulas;
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
 use crate::formulas::StepFormulas;
@@ -170,7 +171,10 @@ pub fn analyze_in(
             given_types: known.types,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
-        metric_formulas(ast, program, &formulas, step)
+        check_unnamed_formulas(ast, &formulas, &mut found);
+        let mut analyzed = metric_formulas(ast, program, &formulas, step);
+        analyzed.retain(|formula| formula.role != DefinitionRole::Definitions || !formula.name.is_empty());
+        analyzed
     });
     analyzed.retain(|formula| has_order || formula.role != DefinitionRole::OrderBy);
     let found = found
