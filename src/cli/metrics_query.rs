@@ -3,10 +3,25 @@
 use formulac::limits::Limits;
 
 use super::args::MetricsArgs;
+use super::exit::FailureKind;
 use super::source::SourceText;
 
 /// Name of the spec that the options describe. The name is not part of the output.
 const MODEL: &str = "metrics_query";
+/// Name of the text that the options describe.
+const OPTIONS: &str = "<options>";
+/// Keys of a spec, with the options that replace them.
+const KEYS: [(&str, &str); 9] = [
+    ("`metrics`", "`--metrics`"),
+    ("`group_by`", "`--by`"),
+    ("`where`", "`--where`"),
+    ("`having`", "`--having`"),
+    ("`since`", "`--since`"),
+    ("`until`", "`--until`"),
+    ("`fill`", "`--fill`"),
+    ("`order_by`", "`--order-by`"),
+    ("`definitions`", "`--define`"),
+];
 
 impl MetricsArgs {
     /// Returns whether the options describe a query.
@@ -66,7 +81,19 @@ impl MetricsArgs {
         if let Some(limit) = limit {
             text.push_str(&format!("limit: {limit}\n"));
         }
-        SourceText::from_bytes("<options>", text.into_bytes(), Limits::default().source)
+        SourceText::from_bytes(OPTIONS, text.into_bytes(), Limits::default().source)
+    }
+}
+
+/// Replaces the keys in diagnostics of the options by the options.
+pub fn name_options(found: &mut [FailureKind]) {
+    let name = |text: &str| {
+        let replace = |text: String, (key, option): &(&str, &str)| text.replace(key, option);
+        KEYS.iter().fold(text.to_owned(), replace)
+    };
+    for file in found.iter_mut().filter(|file| file.file == OPTIONS) {
+        let diagnostics = std::mem::take(&mut file.diagnostics);
+        file.diagnostics = diagnostics.into_iter().map(|it| it.map_texts(name)).collect();
     }
 }
 

@@ -59,6 +59,36 @@ fn metrics_are_queried_without_a_spec() {
         "{}",
         run.err
     );
+    let run = place.run(&[
+        "query",
+        "--metrics",
+        "orders.revenue",
+        "--by",
+        "region",
+        "--fill",
+        "month",
+    ]);
+    assert!(
+        run.exit == 1 && run.err.contains("`--fill` names `month`"),
+        "{}",
+        run.err
+    );
+    let fill = ["--fill", "{by: month, from: 2024-01-01, to: 2024-03-31}"];
+    let define = ["--define", "change = revenue - PERIODOFFSET(revenue, -1, \"month\")"];
+    let run = place.run(
+        &[
+            &["query", "--metrics", "orders.revenue", "--by", "month"],
+            &fill[..],
+            &define[..],
+        ]
+        .concat(),
+    );
+    assert!(
+        run.exit == 0 && run.out.contains("as change") && run.out.contains("date '2024-03-01'"),
+        "{}{}",
+        run.out,
+        run.err
+    );
     let run = place.run(&["query", "specs/orders.yml"]);
     assert!(
         run.exit == 1 && run.err.contains("is the metric set `orders`"),

@@ -15,7 +15,7 @@ a single code.
 No SQL is generated for a formula or spec with an error (F). A warning (W) does not affect the SQL. To turn off a warning:
 
 - On one line, add a comment at the end: `// noqa: W0470`, or `// noqa: not-a-known-value` with the name. `// noqa` turns
-  off all warnings of the line. The comment can be in any formula, including formulas in specs.
+  off all warnings on its line. The comment can be in any formula, including formulas in specs.
 - In a whole project, add `lint: [W0470]` or `lint: {W0470: off}` to `formulac.yml`.
 - In the library, call `Builder::without_warnings`.
 ";

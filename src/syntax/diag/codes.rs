@@ -477,8 +477,8 @@ codes! {
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
     NeedsQuery "F0507" "needs-query" Error
         "A single expression cannot contain a window over a window: `query` and `model` compute it in two CTEs. \
-        PERIODOFFSET cannot be a single expression either, because it needs a join. An exception is Postgres and \
-        DuckDB, if the grouping or the relation's key identifies each row."
+        PERIODOFFSET cannot be a single expression either, because it needs a join. Postgres and \
+        DuckDB are exceptions if the grouping or the key of the relation identifies each row."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
     UnsupportedJoin "F0508" "unsupported-join" Error
         "This warehouse supports the join only with an equality between both sides in its condition: BigQuery for left and full joins, Postgres for full joins. Add such an equality. An inner join does not need one."
@@ -598,10 +598,10 @@ codes! {
         "formulac would overwrite a file that it did not write, or that was changed after formulac wrote it. No file is written, so that no work is lost. The exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");
     NothingToPromote "F0710" "nothing-to-promote" Error
-        "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains none of these, or does not contain the field."
+        "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains no view, query view or saved query, or does not contain the field."
         Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
     NotCarried "W0711" "not-carried" Warning("have something that was not converted from Omni", "check the `# gap:` comments")
-        "Part of Omni's files has no formula, or a formula that needs a review. The spec contains it as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in Omni."
+        "Some parts of Omni's files have no formula, or have a formula that needs a review. The spec contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "run `formulac promote … --repoint`")
         "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one can change without the other. If Omni's view of the model has an expression under the column's name, the expression is also applied again. `promote … --repoint` makes the field read the column if the results are exactly the same. Without `promoted_from` in the spec, the column and the field are treated as different."

@@ -114,6 +114,18 @@ impl Diagnostic {
         self
     }
 
+    /// Maps the message, the labels and the help text.
+    #[must_use]
+    pub fn map_texts(mut self, map: impl Fn(&str) -> String) -> Self {
+        let labels = self.labels.iter_mut().map(|label| &mut label.text);
+        let texts = [&mut self.message]
+            .into_iter()
+            .chain(&mut self.label)
+            .chain(&mut self.help);
+        texts.chain(labels).for_each(|text| *text = map(text));
+        self
+    }
+
     /// Removes the edit, for example because its span is not in the user's file.
     #[must_use]
     pub fn without_fix(mut self) -> Self {

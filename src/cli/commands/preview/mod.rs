@@ -12,6 +12,7 @@ use crate::cli::engine::{Answer, Engine, EngineRequest};
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
+use crate::cli::metrics_query::name_options;
 use crate::cli::project;
 use crate::cli::session::{Session, Stream, to_reports};
 use crate::cli::source::SourceText;
@@ -47,13 +48,14 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     if !alone.is_over_sets() {
         engine.read_only(alone.tables());
     }
-    let outcome = match run_preview(session, args, &project, &mut engine, &path, source) {
+    let mut outcome = match run_preview(session, args, &project, &mut engine, &path, source) {
         Err(Failure::Found(found)) => PreviewOutcome {
             found,
             ..PreviewOutcome::default()
         },
         outcome => outcome?,
     };
+    name_options(&mut outcome.found);
     let exit = Exit::from_failures(&outcome.found);
     if args.json {
         let answer = outcome.answer.as_ref();
